@@ -1,0 +1,89 @@
+"""Everything verbwire raises, in one tree; catch wide or narrow.
+
+::
+
+    VerbwireError
+    ├── ConfigurationError       a setting is missing or wrong: change it and start again
+    ├── ContractError            a schema, or code that disagrees with one: fix it, `verbwire check` tells where
+    │   └── WrongVerbError       published a command, sent an event, ...
+    ├── MessageError             this one message cannot be written or read: poison, trying again is useless
+    │   ├── UnkeyableError       its key is null, empty or of a type that has no bytes
+    │   ├── UnencodableError     its fields do not fit the schema, or it is larger than a record may be
+    │   └── UndecodableError     bytes that are not a message this topic may hold
+    ├── DeliveryError            the broker did not take a message; it may be sent again with the same id
+    ├── UnavailableError         broker or registry cannot be reached now: retryable
+    │   └── ClosedError          the client was closed
+    ├── DeployError              topics or schemas on the cluster contradict the contracts
+    ├── EngineError              a worker cannot go on with a partition, or at all
+    │   ├── FencedError          this worker lost its partitions; the new owner does the work
+    │   └── StoppedError         a handler raised: the partition waits for somebody's decision
+    └── StackError               the embedded Kafka or registry did not start, or died
+
+A refused command is not in this tree: :class:`verbwire.Rejected` is a value.
+"""
+
+from __future__ import annotations
+
+
+class VerbwireError(Exception):
+    """The root of the tree. Every message says what to do."""
+
+
+class ConfigurationError(VerbwireError):
+    """A setting is missing or wrong; the message names the key and the environment variable."""
+
+
+class ContractError(VerbwireError):
+    """A contract, or code that claims to follow one, is wrong; the message names file and field."""
+
+
+class WrongVerbError(ContractError):
+    """The verb does not fit the kind: commands are sent, events are published, queries are asked."""
+
+
+class MessageError(VerbwireError):
+    """One message cannot be written or read; it would fail the same way again."""
+
+
+class UnkeyableError(MessageError):
+    """The key field is null, empty, or of a type that has no agreed bytes."""
+
+
+class UnencodableError(MessageError):
+    """The fields do not fit the schema, or the record is larger than the topic takes."""
+
+
+class UndecodableError(MessageError):
+    """The bytes are not a message that this topic may hold."""
+
+
+class DeliveryError(VerbwireError):
+    """The broker did not acknowledge a message; sending it again with the same id is safe."""
+
+
+class UnavailableError(VerbwireError):
+    """Broker or registry cannot be reached now; trying again may help."""
+
+
+class ClosedError(UnavailableError):
+    """The client was closed and takes no more messages."""
+
+
+class DeployError(VerbwireError):
+    """What stands on the cluster contradicts the contracts; nothing was changed."""
+
+
+class EngineError(VerbwireError):
+    """A worker cannot go on with a partition, or at all."""
+
+
+class FencedError(EngineError):
+    """This worker no longer owns the partitions; their new owner does the work again."""
+
+
+class StoppedError(EngineError):
+    """A handler raised on a record that must not be skipped in silence."""
+
+
+class StackError(VerbwireError):
+    """The embedded Kafka or registry did not start, or died; the message ends with its log's last lines."""

@@ -1,0 +1,81 @@
+"""What a message is in Python: the four kinds, and the outcomes a command may have.
+
+Classes of messages are written by ``verbwire schemas generate``; each carries the full name of its contract.
+They are frozen :class:`msgspec.Struct` classes: compared by value, created by keyword, quick to encode.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+import msgspec
+
+
+class Kind(StrEnum):
+    """The kind of a contract, as written in its schema."""
+
+    COMMAND = "command"
+    EVENT = "event"
+    QUERY = "query"
+    ROW = "row"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What every message has: the full name of its contract and the fingerprint it was generated from."""
+
+    __contract__: ClassVar[str] = ""
+    __fingerprint__: ClassVar[str] = ""
+    __kind__: ClassVar[Kind]
+
+
+class Command(Message, frozen=True, kw_only=True):
+    """Asks exactly one logical receiver to do something; it may be refused. Sent, never published."""
+
+    __kind__ = Kind.COMMAND
+
+
+class Event(Message, frozen=True, kw_only=True):
+    """Says what happened; nobody can refuse it. Published, never sent."""
+
+    __kind__ = Kind.EVENT
+
+
+class Query(Message, frozen=True, kw_only=True):
+    """Asks the one owner for current state; changes nothing."""
+
+    __kind__ = Kind.QUERY
+
+
+class Row(Message, frozen=True, kw_only=True):
+    """What a table holds under one key."""
+
+    __kind__ = Kind.ROW
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The receiver did what the command asked."""
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """The receiver refused: a value, successfully delivered; never retried, never dead-lettered.
+
+    `code` is one of the codes that the command's contract declares under ``rejections``.
+    """
+
+    code: str
+    reason: str = ""
+    details: dict[str, str] = {}
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
+    """The receiver's code broke on this command; it was dead-lettered and changed nothing."""
+
+    reason: str = ""
+
+
+class Expired(msgspec.Struct, frozen=True, kw_only=True):
+    """The command's deadline passed before the receiver came to it; it changed nothing."""
+
+
+Outcome = Accepted | Rejected | Failed | Expired

@@ -1,0 +1,91 @@
+"""The names of topics, groups, subjects and transactional ids: derived from namespaces, never invented.
+
+Everything that two processes must agree on without talking is computed here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from verbwire.errors import ConfigurationError, ContractError
+
+MAX_TOPIC = 249  # Kafka's own limit, org.apache.kafka.common.internals.Topic
+_PART = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_PREFIX = re.compile(r"[a-z][a-z0-9_-]{0,30}")
+
+
+def require_dotted(name: str, what: str) -> str:
+    """Return `name` if it is dotted lower-case words (``shop.carts``), else raise :class:`ContractError`."""
+    if not all(_PART.fullmatch(part) for part in name.split(".")):
+        raise ContractError(
+            f"{what} {name!r}: use lower-case words of letters, digits and _ joined by dots, like 'shop.carts'"
+        )
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names on one cluster. A `prefix` keeps staging and production, or two teams, apart on a shared one.
+
+    It stands before topics, groups, transactional ids and subjects alike.
+    """
+
+    project: str
+    prefix: str = ""
+
+    def __post_init__(self) -> None:
+        if self.prefix and not _PREFIX.fullmatch(self.prefix):
+            raise ConfigurationError(
+                f"prefix {self.prefix!r} (VERBWIRE_PREFIX): use lower-case letters, digits, _ and -"
+            )
+        require_dotted(self.project, "project")
+
+    def events(self, namespace: str) -> str:
+        """The topic that holds the events of a context, in order per key."""
+        return self._topic(f"{namespace}.events")
+
+    def commands(self, namespace: str) -> str:
+        """The topic that holds the commands to the one receiver of a context."""
+        return self._topic(f"{namespace}.commands")
+
+    def outcomes(self, namespace: str) -> str:
+        """The ledger: one record per command, in the command's own partition."""
+        return self._topic(f"{namespace}.outcomes")
+
+    def group(self, name: str) -> str:
+        """The consumer group of an aggregate, job, table, process or subscriber."""
+        return self._topic(require_dotted(name, "group"))
+
+    def changelog(self, group: str, table: str) -> str:
+        """The compacted topic behind a table; Faust's own naming. `group` carries the prefix already."""
+        return _checked(f"{group}-{table}-changelog")
+
+    def dead_letters(self, group: str) -> str:
+        """Records a group could not read or handle, bytes unchanged. `group` carries the prefix already."""
+        return _checked(f"{group}.dead-letters")
+
+    def replies(self) -> str:
+        """Hints to waiting askers."""
+        return self._topic(f"{self.project}.replies")
+
+    def workers(self) -> str:
+        """Who owns what, with addresses."""
+        return self._topic(f"{self.project}.workers")
+
+    def subject(self, full_name: str) -> str:
+        """The registry subject of a record: its full name, so that one topic carries several types."""
+        return f"{self.prefix}.{full_name}" if self.prefix else full_name
+
+    def transactional_id(self, group: str, worker: str, turn: int) -> str:
+        """The transactional id of one of a worker's producers; the same after a restart of that worker."""
+        return f"{group}-{worker}-{turn}"
+
+    def _topic(self, name: str) -> str:
+        return _checked(f"{self.prefix}.{name}" if self.prefix else name)
+
+
+def _checked(topic: str) -> str:
+    if len(topic) > MAX_TOPIC:
+        raise ContractError(f"{topic!r} is {len(topic)} characters long, Kafka allows {MAX_TOPIC}: shorten the namespace")
+    return topic
