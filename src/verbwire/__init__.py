@@ -1,0 +1,1 @@
+"""verbwire: commands, events and queries made real on Kafka."""
