@@ -87,5 +87,7 @@ class Names:
 
 def _checked(topic: str) -> str:
     if len(topic) > MAX_TOPIC:
-        raise ContractError(f"{topic!r} is {len(topic)} characters long, Kafka allows {MAX_TOPIC}: shorten the namespace")
+        raise ContractError(
+            f"{topic!r} is {len(topic)} characters long, Kafka allows {MAX_TOPIC}: shorten the namespace"
+        )
     return topic

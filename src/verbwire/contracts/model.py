@@ -69,15 +69,21 @@ class Catalog:
         if len(found) == 1:
             return found[0]
         if found:
-            raise ContractError(f"{name} is ambiguous: say {' or '.join(sorted(each.name for each in found))}")
-        raise ContractError(f"no contract is called {name}: there are {', '.join(sorted(self.contracts)) or 'none'}")
+            raise ContractError(
+                f"{name} is ambiguous: say {' or '.join(sorted(each.name for each in found))}"
+            )
+        raise ContractError(
+            f"no contract is called {name}: there are {', '.join(sorted(self.contracts)) or 'none'}"
+        )
 
     def of(self, message: Message | type[Message]) -> Contract:
         """Return the contract of a generated class; refuse one generated from another version of it."""
         cls = message if isinstance(message, type) else type(message)
         contract = self.contracts.get(cls.__contract__)
         if contract is None:
-            raise ContractError(f"{cls.__name__} belongs to no contract of this project ({cls.__contract__ or 'it names none'})")
+            raise ContractError(
+                f"{cls.__name__} belongs to no contract of this project ({cls.__contract__ or 'it names none'})"
+            )
         if cls.__fingerprint__ != contract.fingerprint:
             raise ContractError(
                 f"{cls.__name__} is stale: {contract.file.name} has changed since; run `verbwire schemas generate`"

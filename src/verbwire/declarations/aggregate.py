@@ -1,0 +1,64 @@
+"""The one receiver of a context's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from verbwire.declarations.handlers import Handler, read_handler
+from verbwire.errors import ContractError
+from verbwire.messages import Command, Event, Kind, Rejected, Row
+from verbwire.names import require_dotted
+
+S = TypeVar("S", bound=Row)
+C = TypeVar("C", bound=Command)
+E = TypeVar("E", bound=Event)
+
+Decision = Event | Sequence[Event] | Rejected
+"""What a command handler returns: an event, several (or ``[]``: accepted, nothing changed), or a refusal."""
+
+
+class Aggregate(Generic[S]):
+    """Decides the commands of one namespace, one key at a time, on the state that its own events led to.
+
+    Guarantee: one command id has one effect. State, events and outcome of a command become visible together or
+    not at all; the same id with the same payload changes nothing again, another payload under it is refused.
+    Handlers are pure functions of command and state; those that want time, actor or ids take a `context`.
+    """
+
+    def __init__(self, namespace: str, *, state: type[S]) -> None:
+        self.namespace = require_dotted(namespace, "aggregate")
+        self.group = f"{namespace}.aggregate"
+        self.state = state
+        self.handlers: dict[type[Command], Handler] = {}
+        self.appliers: dict[type[Event], Handler] = {}
+
+    def handles(
+        self, function: Callable[[C, S | None], Decision] | Callable[..., Decision]
+    ) -> Callable[..., Decision]:
+        """Register the one handler of a command: ``(command, state) -> events | Rejected``."""
+        handler = read_handler(function, Kind.COMMAND, 0, "(command: YourCommand, state: YourState | None)")
+        command = handler.message
+        assert issubclass(command, Command)  # noqa: S101 (read_handler has refused every other kind)
+        if command in self.handlers:
+            raise ContractError(
+                f"{handler.where}: {command.__name__} has a handler already, {self.handlers[command].where}"
+            )
+        if command.__contract__.rpartition(".")[0] != self.namespace:
+            raise ContractError(
+                f"{handler.where}: {command.__contract__} is not a command of {self.namespace}"
+            )
+        self.handlers[command] = handler
+        return function
+
+    def applies(self, function: Callable[[S, E], S] | Callable[..., S]) -> Callable[..., S]:
+        """Register how an event changes the state: ``(state | None, event) -> state``."""
+        handler = read_handler(function, Kind.EVENT, 1, "(state: YourState | None, event: YourEvent)")
+        event = handler.message
+        assert issubclass(event, Event)  # noqa: S101 (read_handler has refused every other kind)
+        if event in self.appliers:
+            raise ContractError(
+                f"{handler.where}: {event.__name__} is applied already by {self.appliers[event].where}"
+            )
+        self.appliers[event] = handler
+        return function

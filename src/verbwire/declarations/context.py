@@ -1,0 +1,20 @@
+"""What a handler may know of the record it handles, beyond the message itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Facts of the record: the same on every replay, so handlers stay pure. There is no `now()` here."""
+
+    id: str  # the message's id
+    time: datetime  # the broker's time of the record, UTC
+    actor: str | None  # who sent it, as the sender's credentials said
+    scopes: frozenset[str]
+    correlation_id: str  # the message that started the flow
+    topic: str
+    partition: int
+    offset: int

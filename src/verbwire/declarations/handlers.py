@@ -1,0 +1,61 @@
+"""Reading a handler's signature: which message it is for, and whether it wants a context."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from verbwire.errors import ContractError, WrongVerbError
+from verbwire.messages import Event, Kind, Message, Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A user's function and what its annotations say of it."""
+
+    function: Callable[..., Any]
+    message: type[Message]
+    wants_context: bool
+
+    @property
+    def where(self) -> str:
+        """Module and name, for error messages."""
+        return f"{self.function.__module__}.{self.function.__qualname__}"
+
+
+def read_handler(function: Callable[..., Any], kind: Kind, position: int, shape: str) -> Handler:
+    """Return the handler that `function` is; `position` is the index of the message among its parameters.
+
+    Raises :class:`WrongVerbError` when the message is of another kind, :class:`ContractError` when an annotation
+    is missing or an event handler says that it may reject.
+    """
+    where = f"{function.__module__}.{function.__qualname__}"
+    parameters = list(inspect.signature(function).parameters.values())
+    wants_context = len(parameters) == 3 and parameters[2].name == "context"
+    if len(parameters) != 2 and not wants_context:
+        raise ContractError(
+            f"{where} takes {len(parameters)} parameters: write {shape}, and add `context` if you need it"
+        )
+    hints = typing.get_type_hints(function)
+    message = hints.get(parameters[position].name)
+    if not (isinstance(message, type) and issubclass(message, Message)):
+        raise ContractError(
+            f"{where}: annotate `{parameters[position].name}` with a generated class: write {shape}"
+        )
+    if message.__kind__ != kind:
+        raise WrongVerbError(
+            f"{where} handles {message.__name__}, which is a {message.__kind__}: only a {kind} fits here"
+        )
+    if issubclass(message, Event) and Rejected in _members(hints.get("return")):
+        raise ContractError(f"{where} may return Rejected: an event says what happened, nobody can refuse it")
+    return Handler(function, message, wants_context)
+
+
+def _members(annotation: Any) -> set[Any]:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return set(typing.get_args(annotation))
+    return {annotation}

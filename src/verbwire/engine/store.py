@@ -1,0 +1,224 @@
+"""The local copy of one partition: rows, what queries filter on, remembered ids, and how far it is.
+
+One SQLite file. It is written only after Kafka has committed, in one local transaction with its positions:
+the copy may lag the log, it never leads it. What is lost here is read again from the log.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FORMAT = "1"
+_CHUNK = 256  # rows a statement: sqlite3 gives up the GIL once a statement, and has to win it back each time
+_LOOKUP = 500
+
+Value = str | int | float | bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a partition remembers of a command it has answered."""
+
+    fingerprint: bytes
+    outcome: bytes  # the ledger's record, framed
+    at: int  # milliseconds since the epoch, the ledger's clock
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one committed transaction, or one piece of restored log, did to a partition."""
+
+    rows: dict[bytes, tuple[Value, ...] | None] = field(
+        default_factory=dict
+    )  # value and columns; None deletes
+    answers: dict[str, Answer] = field(default_factory=dict)
+    positions: dict[str, int] = field(default_factory=dict)  # log -> next offset to restore from
+    inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read
+
+
+class Store:
+    """One partition's file. `columns` are indexed beside the row; `identity` says whose copy it is.
+
+    A file that is damaged, of another identity, or not caught up for longer than `max_age` seconds (tombstones
+    may be gone from the log by then) is thrown away and starts empty: the log restores it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        columns: Sequence[str] = (),
+        identity: Mapping[str, str] | None = None,
+        max_age: float | None = None,
+    ) -> None:
+        self.path = path
+        self.columns = tuple(columns)
+        self.rebuilt: str | None = None  # why the previous file was thrown away
+        self._identity = {"format": FORMAT, "columns": ",".join(columns), **(identity or {})}
+        self._max_age = max_age
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            self.rebuild(f"damaged: {error}")
+
+    def close(self) -> None:
+        """Close both connections; nothing is lost, every write was one transaction."""
+        self._writer.close()
+        self._reader.close()
+
+    def rebuild(self, why: str) -> None:
+        """Throw the file away and start empty."""
+        for connection in (getattr(self, "_writer", None), getattr(self, "_reader", None)):
+            if connection is not None:
+                connection.close()
+        for suffix in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        self._max_age = None
+        self._open()
+        self.rebuilt = why
+
+    def position(self, log: str) -> int:
+        """The offset in `log` from which the copy has to be brought up to date."""
+        return int(self._meta("position " + log) or 0)
+
+    def inputs(self) -> dict[str, int]:
+        """For each input topic the next offset to read, as far as the logs tell."""
+        found = self._reader.execute("select name, value from meta where name like 'input %'").fetchall()
+        return {name[len("input ") :]: int(value) for name, value in found}
+
+    def get(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The rows under these keys, as they stand in the changelog; absent keys are left out."""
+        return self._lookup("select key, value from rows where key in", keys)
+
+    def answers(self, ids: Iterable[str]) -> dict[str, Answer]:
+        """What is remembered of these command ids."""
+        found: dict[str, Answer] = {}
+        every = list(ids)
+        for start in range(0, len(every), _LOOKUP):
+            part = every[start : start + _LOOKUP]
+            query = f"select id, fingerprint, outcome, at from answers where id in ({_marks(len(part))})"  # noqa: S608
+            for name, fingerprint, outcome, at in self._reader.execute(query, part):
+                found[name] = Answer(fingerprint, outcome, at)
+        return found
+
+    def count(self) -> int:
+        """How many rows there are."""
+        return int(self._reader.execute("select count(*) from rows").fetchone()[0])
+
+    def apply(self, changes: Changes) -> None:
+        """Write all of it, or nothing."""
+        write = self._writer.execute
+        write("begin immediate")
+        try:
+            self._upsert([(key, *row) for key, row in changes.rows.items() if row is not None])
+            self._delete([key for key, row in changes.rows.items() if row is None])
+            self._remember(changes.answers)
+            meta = [("position " + log, str(offset)) for log, offset in changes.positions.items()]
+            meta += [("input " + topic, str(offset)) for topic, offset in changes.inputs.items()]
+            meta.append(("touched", str(time.time())))
+            self._writer.executemany("insert or replace into meta values (?, ?)", meta)
+        except BaseException:
+            write("rollback")
+            raise
+        write("commit")
+
+    def forget_answers(self, before: int) -> None:
+        """Drop remembered ids older than `before` (milliseconds since the epoch)."""
+        self._writer.execute("delete from answers where at < ?", (before,))
+
+    # -- inside
+
+    def _open(self) -> None:
+        self._writer = self._connect()
+        self._reader = self._connect()
+        self._writer.executescript(_tables(self.columns))
+        known = {name: self._meta(name) for name in self._identity}
+        if all(value is None for value in known.values()):
+            self._writer.executemany("insert into meta values (?, ?)", self._identity.items())
+        elif known != self._identity:
+            changed = sorted(name for name in known if known[name] != self._identity[name])
+            return self.rebuild(f"another {' and '.join(changed)}")
+        touched = float(self._meta("touched") or time.time())
+        if self._max_age is not None and time.time() - touched > self._max_age:
+            return self.rebuild(
+                f"not caught up for {time.time() - touched:.0f} s, allowed are {self._max_age:.0f}"
+            )
+        return None
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        connection.executescript(
+            "pragma journal_mode=wal; pragma synchronous=normal; pragma cache_size=-32000; pragma busy_timeout=5000"
+        )
+        return connection
+
+    def _meta(self, name: str) -> str | None:
+        found = self._writer.execute("select value from meta where name = ?", (name,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def _lookup(self, select: str, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        found: dict[bytes, bytes] = {}
+        every = list(keys)
+        for start in range(0, len(every), _LOOKUP):
+            part = every[start : start + _LOOKUP]
+            found.update(self._reader.execute(f"{select} ({_marks(len(part))})", part).fetchall())
+        return found
+
+    def _upsert(self, rows: list[tuple[Value, ...]]) -> None:
+        names = ("key", "value", *(column_name(each) for each in self.columns))
+        update = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
+        one = f"({_marks(len(names))})"
+        self._chunks(
+            rows,
+            lambda n: (
+                f"insert into rows ({', '.join(names)}) values {', '.join([one] * n)} "  # noqa: S608
+                f"on conflict (key) do update set {update}"
+            ),
+        )
+
+    def _delete(self, keys: list[bytes]) -> None:
+        self._chunks([(key,) for key in keys], lambda n: f"delete from rows where key in ({_marks(n)})")  # noqa: S608
+
+    def _remember(self, answers: Mapping[str, Answer]) -> None:
+        rows: list[tuple[Value, ...]] = [
+            (name, a.at, a.fingerprint, a.outcome) for name, a in answers.items()
+        ]
+        self._chunks(
+            rows, lambda n: f"insert or replace into answers values {', '.join(['(?, ?, ?, ?)'] * n)}"
+        )
+
+    def _chunks(self, rows: Sequence[tuple[Value, ...]], statement: Callable[[int], str]) -> None:
+        done = 0
+        for size in (_CHUNK, 16, 1):
+            text = statement(size) if len(rows) - done >= size else ""
+            while len(rows) - done >= size:
+                part = rows[done : done + size]
+                self._writer.execute(text, [value for row in part for value in row])
+                done += size
+
+
+def column_name(field_name: str) -> str:
+    """The column of a declared field; the prefix keeps it apart from ours."""
+    return f"f_{field_name}"
+
+
+def _marks(n: int) -> str:
+    return ", ".join("?" * n)
+
+
+def _tables(columns: Sequence[str]) -> str:
+    own = "".join(f", {column_name(each)}" for each in columns)
+    indexes = "".join(
+        f"create index if not exists by_{each} on rows ({column_name(each)}, key);" for each in columns
+    )
+    return f"""
+        create table if not exists meta (name text primary key, value text);
+        create table if not exists rows (key blob not null unique, value blob not null{own});
+        create table if not exists answers (id text primary key, at integer, fingerprint blob, outcome blob);
+        {indexes}"""

@@ -1,0 +1,100 @@
+"""What other threads may see of a group's tables: which partitions are here, how far they are, and their rows.
+
+The engine writes the state, HTTP and Faust read it. A partition that is not ready answers nobody: a wrong row is
+worse than none.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from verbwire.contracts.model import Contract
+from verbwire.errors import UnavailableError
+from verbwire.wire.murmur2 import partition_of
+
+
+@dataclass
+class PartitionState:
+    """One partition of a table in this process. Plain attributes: written by the engine, read by anyone."""
+
+    partition: int
+    path: Path | None = None  # the store's file, while this worker owns the partition
+    ready: bool = False
+    epoch: int = 0  # counts up when the file may be another one: connections of an older epoch are closed
+    stopped: str | None = None  # why it stands still, where a handler raised
+    inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read, applied so far
+
+
+class TableView:
+    """Reads one table as this worker has it, from any thread; each answer is one consistent state of a partition."""
+
+    def __init__(self, name: str, row: Contract, partitions: int) -> None:
+        self.name = name  # the group's name; HTTP also knows it by any unique end of it
+        self.row = row
+        self.partitions = partitions
+        self.states = {partition: PartitionState(partition) for partition in range(partitions)}
+        self._local = threading.local()
+
+    def missing(self) -> list[int]:
+        """The partitions that this worker cannot answer for now."""
+        return [partition for partition, state in self.states.items() if not state.ready]
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the row under `key` as it stands in the changelog, or None; UnavailableError when it is not here."""
+        partition = partition_of(key, self.partitions)
+        with self._reading(partition) as connection:
+            found = connection.execute("select value from rows where key = ?", (key,)).fetchone()
+        return None if found is None else bytes(found[0])
+
+    def page(self, partition: int, after: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
+        """Return up to `limit` rows of a partition in the order of their keys, from behind the key `after`."""
+        with self._reading(partition) as connection:
+            return connection.execute(
+                "select key, value from rows where key > ? order by key limit ?", (after or b"", limit)
+            ).fetchall()
+
+    def count(self) -> int:
+        """How many rows are here, in the partitions that are ready."""
+        return sum(self._count(partition) for partition, state in self.states.items() if state.ready)
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every row that is here, partition by partition."""
+        for partition, state in self.states.items():
+            after: bytes | None = None
+            while state.ready and (rows := self.page(partition, after, 1000)):
+                yield from rows
+                after = rows[-1][0]
+
+    def _count(self, partition: int) -> int:
+        with self._reading(partition) as connection:
+            return int(connection.execute("select count(*) from rows").fetchone()[0])
+
+    def _reading(self, partition: int) -> closing[sqlite3.Connection]:
+        state = self.states[partition]
+        if not state.ready or state.path is None:
+            why = state.stopped or "it is being restored, or another worker owns it"
+            raise UnavailableError(f"partition {partition} of table {self.name} is not ready here: {why}; ask again")
+        return _Borrowed(self._connection(state))
+
+    def _connection(self, state: PartitionState) -> sqlite3.Connection:
+        """A read-only connection of this thread; a new one where the file may have been replaced."""
+        mine: dict[int, tuple[int, sqlite3.Connection]] = self._local.__dict__.setdefault("mine", {})
+        epoch, connection = mine.get(state.partition, (-1, None))
+        if connection is None or epoch != state.epoch:
+            if connection is not None:
+                connection.close()
+            connection = sqlite3.connect(f"file:{state.path}?mode=ro", uri=True, isolation_level=None, timeout=5)
+            mine[state.partition] = (state.epoch, connection)
+        return connection
+
+
+class _Borrowed(closing[sqlite3.Connection]):
+    """A connection that stays open after its `with` block: it belongs to its thread."""
+
+    def __exit__(self, *_: object) -> None:
+        """Keep it."""
