@@ -1,0 +1,114 @@
+"""What a worker counts, for Prometheus. Engine threads count once a batch, HTTP once a request.
+
+Nothing here knows of HTTP or of the engine, so both may count; names follow Prometheus' own conventions.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_COMMIT_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+_HTTP_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+class Metrics:
+    """All counters of one worker process. Safe to call from any thread."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        group = ("group",)
+
+        def counter(name: str, what: str, *more: str) -> Counter:
+            return Counter(f"verbwire_{name}", what, (*group, *more), registry=registry)
+
+        self._records = counter("records", "Records handled in committed batches.")
+        self._batches = counter("batches", "Committed batches, one transaction each.")
+        self._aborts = counter("aborts", "Transactions that were aborted, or whose outcome is unknown.", "reason")
+        self._resets = counter("resets", "Times that partitions were started over from what is committed.")
+        self._dead_letters = counter("dead_letters", "Records sent to the dead letters.", "reason")
+        self._duplicates = counter("duplicates", "Commands answered from memory, since their id was known.")
+        self._rejected = counter("rejected", "Commands refused by their receiver.", "command", "code")
+        self._restored = counter("restore_rows", "Rows read back from changelogs.")
+        self._ready = Gauge("verbwire_partitions_ready", "Partitions that answer.", group, registry=registry)
+        self._commit = Histogram(
+            "verbwire_commit_seconds",
+            "From a transaction's begin to its commit.",
+            group,
+            registry=registry,
+            buckets=_COMMIT_SECONDS,
+        )
+        self._requests = Counter(
+            "verbwire_http_requests", "HTTP requests answered.", ("route", "status"), registry=registry
+        )
+        self._http = Histogram(
+            "verbwire_http_seconds",
+            "From a request's head to the end of its answer.",
+            ("route",),
+            registry=registry,
+            buckets=_HTTP_SECONDS,
+        )
+
+    def group(self, name: str) -> GroupMetrics:
+        """Return the counters of one consumer group; ask once, keep it."""
+        return GroupMetrics(self, name)
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Count one HTTP answer. `route` is the pattern, never the path: labels stay few."""
+        self._requests.labels(route, str(status)).inc()
+        self._http.labels(route).observe(seconds)
+
+    def exposition(self) -> bytes:
+        """Everything in Prometheus' text format; its media type is :data:`CONTENT_TYPE`."""
+        return generate_latest(self._registry)
+
+
+class GroupMetrics:
+    """What one group's engine counts; a few calls per batch, none per record."""
+
+    def __init__(self, metrics: Metrics, name: str) -> None:
+        self._metrics = metrics
+        self._name = name
+        self._records = metrics._records.labels(name)
+        self._batches = metrics._batches.labels(name)
+        self._commit = metrics._commit.labels(name)
+        self._resets = metrics._resets.labels(name)
+        self._duplicates = metrics._duplicates.labels(name)
+        self._restored = metrics._restored.labels(name)
+        self._ready = metrics._ready.labels(name)
+
+    def committed(self, records: int, seconds: float) -> None:
+        """A batch of `records` was committed, `seconds` after its transaction began."""
+        self._records.inc(records)
+        self._batches.inc()
+        self._commit.observe(seconds)
+
+    def aborted(self, reason: str) -> None:
+        """A transaction failed; `reason` is one of few words, like an error code of the broker."""
+        self._metrics._aborts.labels(self._name, reason).inc()
+
+    def reset(self) -> None:
+        """Partitions are started over as if newly assigned."""
+        self._resets.inc()
+
+    def dead_lettered(self, reason: str, records: int = 1) -> None:
+        """Records went to the dead letters; `reason` is one of few words (``undecodable``, ``failed``)."""
+        self._metrics._dead_letters.labels(self._name, reason).inc(records)
+
+    def duplicates(self, commands: int) -> None:
+        """Commands whose id was known already."""
+        self._duplicates.inc(commands)
+
+    def rejected(self, command: str, code: str, commands: int = 1) -> None:
+        """Commands refused with that code of their contract."""
+        self._metrics._rejected.labels(self._name, command, code).inc(commands)
+
+    def restored(self, rows: int) -> None:
+        """Rows read back from a changelog."""
+        self._restored.inc(rows)
+
+    def ready(self, partitions: int) -> None:
+        """Say how many partitions of the group answer now."""
+        self._ready.set(partitions)
