@@ -1,0 +1,97 @@
+"""Messages to bytes and back: Avro in the Confluent wire format (a zero, the schema's id in four bytes, the body).
+
+fastavro does the work; what it lets pass in silence is refused here: a float where an integer belongs, text where
+a boolean belongs, integers of more than 32 bits, times without a zone, bytes left over after a record.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import date, datetime, time
+from decimal import Decimal
+from uuid import UUID
+
+import fastavro
+import msgspec
+
+from verbwire.contracts.model import Contract, Schema
+from verbwire.errors import UndecodableError, UnencodableError
+from verbwire.messages import Message
+
+HEADER_SIZE = 5
+
+# What fastavro converts by itself (Avro's logical types); to_builtins must leave it alone.
+_BUILTIN = (bytes, bytearray, datetime, date, time, Decimal, UUID)
+
+# What fastavro and msgspec raise on values or bytes that do not fit. fastavro raises plain builtins, from C.
+_MISFITS = (
+    msgspec.ValidationError,
+    fastavro.read.SchemaResolutionError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def frame(schema_id: int) -> bytes:
+    """Return the five bytes that stand before every body written with that schema."""
+    return b"\x00" + schema_id.to_bytes(4, "big")
+
+
+def canonical(schema: object) -> str:
+    """Return a schema as text that does not depend on the order of attributes."""
+    return json.dumps(schema, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+class Encoder:
+    """Writes the messages of one contract; may be used by several threads."""
+
+    def __init__(self, contract: Contract, schema_id: int) -> None:
+        self.contract = contract
+        self._frame = frame(schema_id)
+        self._schema = fastavro.parse_schema(contract.schema, named_schemas={})
+
+    def __call__(self, message: Message) -> bytes:
+        """Return the value of a record; :class:`UnencodableError` names the field that does not fit."""
+        try:
+            values = msgspec.to_builtins(message, builtin_types=_BUILTIN)
+            # A Struct does not check what it is built from: reading it back into its class does.
+            msgspec.convert(values, type(message))
+            out = io.BytesIO()
+            out.write(self._frame)
+            # Without the option a tuple of two in a union would be taken for (branch, value).
+            fastavro.schemaless_writer(out, self._schema, values, disable_tuple_notation=True)
+            return out.getvalue()
+        except _MISFITS as error:
+            raise UnencodableError(f"{self.contract.name} does not fit its schema: {error}") from error
+
+
+class Reader:
+    """Reads records that were written with one schema into the class of a contract."""
+
+    def __init__(self, contract: Contract, cls: type[Message], writer_schema: Schema) -> None:
+        self.contract = contract
+        self._cls = cls
+        self._writer = fastavro.parse_schema(writer_schema, named_schemas={})
+        # Resolving costs even when nothing differs, so our own schema is passed only when something does.
+        same = canonical(writer_schema) == canonical(contract.schema)
+        self._reader = None if same else fastavro.parse_schema(contract.schema, named_schemas={})
+
+    def __call__(self, value: bytes) -> Message:
+        """Return the message in a record's value, its frame included; :class:`UndecodableError` otherwise."""
+        try:
+            body = io.BytesIO(value)
+            body.seek(HEADER_SIZE)
+            fields = fastavro.schemaless_reader(body, self._writer, self._reader)
+            message = msgspec.convert(fields, self._cls)
+        except _MISFITS as error:
+            raise UndecodableError(f"not a {self.contract.name}: {type(error).__name__} {error}") from error
+        if body.tell() != len(value):
+            raise UndecodableError(f"not a {self.contract.name}: {len(value) - body.tell()} bytes are left over")
+        return message

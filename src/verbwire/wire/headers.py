@@ -1,0 +1,239 @@
+"""What travels beside a message: CloudEvents 1.0, Kafka protocol binding, binary mode.
+
+Every header costs on both sides, so a header that says nothing is left out: the correlation of a message that
+started its flow is its own id. Reading is lazy: nothing is decoded before it is asked for.
+
+Source: CloudEvents 1.0.2 and its Kafka Protocol Binding; ``traceparent`` stands bare, as W3C Trace Context and
+OpenTelemetry write it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TypeAlias
+
+import msgspec
+
+from verbwire.contracts.model import Contract
+from verbwire.errors import UndecodableError
+
+RawHeaders: TypeAlias = list[tuple[str, bytes]]
+
+MAX_HEADERS = 64
+MAX_HEADER_BYTES = 32_768
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """The attributes of one message; the runtime fills them in, users do not."""
+
+    id: str
+    type: str
+    source: str
+    dataschema: str
+    correlation_id: str | None = None  # the message that started the flow; None: this one
+    causation_id: str | None = None  # the direct parent
+    actor: str | None = None
+    scopes: tuple[str, ...] = ()
+    deadline: datetime | None = None
+    reply_partition: int | None = None
+    traceparent: str | None = None
+    time: datetime | None = None  # only where it differs from the record's timestamp
+
+
+def to_headers(envelope: Envelope) -> RawHeaders:
+    """Return the record headers of an envelope."""
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_type", envelope.type.encode()),
+        ("ce_source", envelope.source.encode()),
+        ("ce_dataschema", envelope.dataschema.encode()),
+        ("ce_id", envelope.id.encode()),
+    ]
+    if envelope.time is not None:
+        headers.append(("ce_time", rfc3339(envelope.time).encode()))
+    _add_flow(headers, envelope.id, envelope.correlation_id, envelope.causation_id, envelope.traceparent)
+    _add_sender(headers, envelope.actor, envelope.scopes, envelope.deadline, envelope.reply_partition)
+    return headers
+
+
+def dataschema(contract: Contract) -> str:
+    """Return the URI that names the exact schema of a message: ``urn:avro:<full name>:<fingerprint>``."""
+    return f"urn:avro:{contract.name}:{contract.fingerprint}"
+
+
+class HeaderTemplate:
+    """The headers of one contract from one source: what never changes is encoded once."""
+
+    def __init__(self, contract: Contract, source: str) -> None:
+        self._constant: RawHeaders = [
+            ("ce_specversion", b"1.0"),
+            ("ce_type", contract.name.encode()),
+            ("ce_source", source.encode()),
+            ("ce_dataschema", dataschema(contract).encode()),
+        ]
+
+    def headers(
+        self,
+        id: str,
+        *,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+        actor: str | None = None,
+        scopes: Iterable[str] = (),
+        deadline: datetime | None = None,
+        reply_partition: int | None = None,
+        traceparent: str | None = None,
+    ) -> RawHeaders:
+        """Return the headers of one message; they equal those of :func:`to_headers` for the same envelope."""
+        headers = [*self._constant, ("ce_id", id.encode())]
+        if causation_id is not None or correlation_id is not None or traceparent is not None:
+            _add_flow(headers, id, correlation_id, causation_id, traceparent)
+        if actor is not None or scopes or deadline is not None or reply_partition is not None:
+            _add_sender(headers, actor, scopes, deadline, reply_partition)
+        return headers
+
+
+def _add_flow(
+    headers: RawHeaders, id: str, correlation_id: str | None, causation_id: str | None, traceparent: str | None
+) -> None:
+    if correlation_id is not None and correlation_id != id:
+        headers.append(("ce_correlationid", correlation_id.encode()))
+    if causation_id is not None:
+        headers.append(("ce_causationid", causation_id.encode()))
+    if traceparent is not None:
+        headers.append(("traceparent", traceparent.encode()))
+
+
+def _add_sender(
+    headers: RawHeaders,
+    actor: str | None,
+    scopes: Iterable[str],
+    deadline: datetime | None,
+    reply_partition: int | None,
+) -> None:
+    if actor is not None:
+        headers.append(("ce_actor", actor.encode()))
+    if scopes:
+        headers.append(("ce_scopes", " ".join(scopes).encode()))
+    if deadline is not None:
+        headers.append(("ce_deadline", rfc3339(deadline).encode()))
+    if reply_partition is not None:
+        headers.append(("ce_replypartition", b"%d" % reply_partition))
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return a moment as RFC 3339 text in UTC; `moment` must know its time zone."""
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment} has no time zone: use datetime(..., tzinfo=UTC)")
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class Headers:
+    """The headers of a received record; decoded when asked for.
+
+    Attributes that are absent are None (an empty tuple for the scopes). A header that was written twice counts with
+    its last value, as Kafka's own ``lastHeader`` does. :class:`UndecodableError` at the attribute that cannot be
+    read, and at any attribute of a record with more than 64 headers or 32 KiB of them.
+    """
+
+    def __init__(self, raw: Iterable[tuple[str, bytes | None]] | None) -> None:
+        self._raw = raw
+
+    @cached_property
+    def _values(self) -> dict[str, bytes | None]:
+        pairs = list(self._raw or ())
+        if len(pairs) > MAX_HEADERS:
+            raise UndecodableError(f"the record has {len(pairs)} headers, {MAX_HEADERS} are read at most")
+        size = sum(len(name) + len(value or b"") for name, value in pairs)
+        if size > MAX_HEADER_BYTES:
+            raise UndecodableError(f"the record's headers are {size} bytes long, {MAX_HEADER_BYTES} are read at most")
+        return dict(pairs)
+
+    def text(self, name: str) -> str | None:
+        """Return the header of that full name (``ce_subject``) as text."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        try:
+            return value.decode()
+        except UnicodeDecodeError as error:
+            raise UndecodableError(f"header {name} is not UTF-8: {error}") from error
+
+    @property
+    def id(self) -> str | None:
+        """The message's own id."""
+        return self.text("ce_id")
+
+    @property
+    def type(self) -> str | None:
+        """The full name of its contract; a hint only, the schema id in the value decides."""
+        return self.text("ce_type")
+
+    @property
+    def source(self) -> str | None:
+        """Who produced it."""
+        return self.text("ce_source")
+
+    @property
+    def dataschema(self) -> str | None:
+        """The URI of its exact schema."""
+        return self.text("ce_dataschema")
+
+    @property
+    def correlation_id(self) -> str | None:
+        """The id of the message that started the flow; its own where it is the first."""
+        return self.text("ce_correlationid") or self.id
+
+    @property
+    def causation_id(self) -> str | None:
+        """The id of the direct parent."""
+        return self.text("ce_causationid")
+
+    @property
+    def actor(self) -> str | None:
+        """On whose behalf it was sent."""
+        return self.text("ce_actor")
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What the sender was allowed."""
+        return tuple((self.text("ce_scopes") or "").split())
+
+    @property
+    def deadline(self) -> datetime | None:
+        """After this moment the command is not to be carried out any more."""
+        return self._moment("ce_deadline")
+
+    @property
+    def reply_partition(self) -> int | None:
+        """Where in the replies topic the asker listens."""
+        text = self.text("ce_replypartition")
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise UndecodableError(f"header ce_replypartition is {text[:40]!r}, not the number of a partition")
+        return int(text)
+
+    @property
+    def traceparent(self) -> str | None:
+        """W3C Trace Context."""
+        return self.text("traceparent")
+
+    @property
+    def time(self) -> datetime | None:
+        """When the message came to be, where that differs from the record's timestamp."""
+        return self._moment("ce_time")
+
+    def _moment(self, name: str) -> datetime | None:
+        text = self.text(name)
+        if text is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise UndecodableError(f"header {name} is {text[:40]!r}, not an RFC 3339 time") from error
+        if moment.tzinfo is None:
+            raise UndecodableError(f"header {name} is {text[:40]!r}: its time zone is missing")
+        return moment

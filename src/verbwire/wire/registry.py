@@ -1,0 +1,126 @@
+"""The schema registry, any that speaks Confluent's REST API: ids for schemas and schemas for ids.
+
+One door: nothing else in verbwire imports ``confluent_kafka.schema_registry`` (it takes half a second, so it is
+imported when the first registry is made). Calls are retried for about a second; then :class:`UnavailableError`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from verbwire.contracts.model import Schema
+from verbwire.errors import ConfigurationError, ContractError, UnavailableError
+
+T = TypeVar("T")
+
+_RETRIES: Mapping[str, Any] = {"timeout": 5, "max.retries": 3, "retries.wait.ms": 150, "retries.max.wait.ms": 600}
+
+
+class Registry:
+    """Schemas by id and ids by schema. Answers are remembered: an id never changes its meaning.
+
+    `conf` is passed through to confluent-kafka's client: ``basic.auth.user.info``, ``ssl.ca.location``,
+    ``bearer.auth.*``, ``timeout`` (seconds), ``max.retries``. May be used by several threads.
+    """
+
+    def __init__(self, url: str, conf: Mapping[str, Any] | None = None) -> None:
+        from confluent_kafka.schema_registry import Schema as RegistrySchema
+        from confluent_kafka.schema_registry import SchemaRegistryClient
+        from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistryError
+
+        self.url = url
+        self._lock = threading.Lock()  # the client's caches are not said to be safe among threads
+        self._refused = SchemaRegistryError
+        self._silent = (OAuthTokenError, _transport_error())
+        self._schema = RegistrySchema
+        try:
+            self._client = SchemaRegistryClient({**_RETRIES, **(conf or {}), "url": url})
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"registry {url!r} (VERBWIRE_REGISTRY): {error}") from error
+
+    def register(self, subject: str, text: str) -> int:
+        """Return the id of the schema under `subject`, registered now if it is not there yet.
+
+        :class:`ContractError` carries the registry's reason when it is incompatible with what stands there.
+        """
+        try:
+            return int(self._ask(lambda: self._client.register_schema(subject, self._schema(text, "AVRO"))))
+        except self._refused as error:
+            raise ContractError(f"the registry refuses {subject}: {error.error_message}") from error
+
+    def id_of(self, subject: str, text: str) -> int:
+        """Return the id of a registered schema; never registers. :class:`ContractError` when it is not there."""
+        found = self.find(subject, text)
+        if found is None:
+            raise ContractError(f"{subject} is not registered at {self.url} in this version: run `verbwire deploy`")
+        return found
+
+    def find(self, subject: str, text: str) -> int | None:
+        """Return the id of a schema under `subject`, or None when it is not registered."""
+        found = self._or_none(lambda: self._client.lookup_schema(subject, self._schema(text, "AVRO")))
+        return None if found is None else int(found.schema_id)
+
+    def schema(self, schema_id: int) -> Schema:
+        """Return the schema of an id. :class:`ContractError` when the registry does not know it, or it is not Avro."""
+        found = self._or_none(lambda: self._client.get_schema(schema_id))
+        if found is None:
+            raise ContractError(f"the registry {self.url} knows no schema {schema_id}")
+        if found.schema_type != "AVRO" or found.references:
+            raise ContractError(f"schema {schema_id} is not a self-contained Avro schema")
+        schema = json.loads(found.schema_str)
+        if not isinstance(schema, dict):
+            raise ContractError(f"schema {schema_id} is not a record")
+        return schema
+
+    def subjects(self, schema_id: int) -> set[str]:
+        """Return the subjects under which an id is registered; empty for an unknown id."""
+        return set(self._or_none(lambda: self._client.get_subjects_by_schema_id(schema_id)) or ())
+
+    def latest(self, subject: str) -> Schema | None:
+        """Return the newest schema of a subject, or None when there is none."""
+        found = self._or_none(lambda: self._client.get_latest_version(subject))
+        return None if found is None else json.loads(found.schema.schema_str)
+
+    def compatibility(self, subject: str) -> str | None:
+        """Return the level set for this very subject, or None when the registry's default holds."""
+        found = self._or_none(lambda: self._client.get_compatibility(subject))
+        return None if found is None else str(found)
+
+    def set_compatibility(self, subject: str, level: str) -> None:
+        """Set the level of a subject, ``FULL_TRANSITIVE`` for instance."""
+        try:
+            self._ask(lambda: self._client.set_compatibility(subject, level))
+        except self._refused as error:
+            raise ContractError(f"the registry refuses {level} for {subject}: {error.error_message}") from error
+
+    def _or_none(self, question: Callable[[], T]) -> T | None:
+        try:
+            return self._ask(question)
+        except self._refused as error:
+            if error.http_status_code == 404:
+                return None
+            raise ContractError(f"the registry {self.url} refuses: {error.error_message}") from error
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        try:
+            with self._lock:
+                return question()
+        except self._refused as error:
+            if error.http_status_code in (401, 403):
+                raise ConfigurationError(
+                    f"the registry {self.url} does not let us in ({error.http_status_code}): check its credentials"
+                ) from error
+            if error.http_status_code >= 500 or error.http_status_code == 429:
+                raise UnavailableError(f"the registry {self.url} cannot answer now: {error.error_message}") from error
+            raise
+        except self._silent as error:
+            raise UnavailableError(f"the registry {self.url} cannot be reached: {error}") from error
+
+
+def _transport_error() -> type[Exception]:
+    import httpx2  # confluent-kafka's own HTTP client; only its error is needed
+
+    return httpx2.TransportError
