@@ -1,0 +1,127 @@
+"""Apache Kafka in KRaft mode: configuration, format and command line of each node, and when it answers.
+
+A node is controller and broker at once. One node is quick and small; three replicate (min.insync.replicas 2).
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from verbwire.embedded.installation import Installation
+from verbwire.embedded.java import QUICK, run_class
+from verbwire.embedded.ports import HOST
+from verbwire.embedded.processes import TAIL_LINES, Child
+from verbwire.errors import StackError
+
+# The same in every stack: a cluster of its own in its own folder needs no unique name.
+CLUSTER_ID = "dmVyYndpcmUtc3RhY2s0Mg"
+_FORMAT_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node of a cluster: its number, from 1, and its two ports on the loopback address."""
+
+    number: int
+    port: int
+    controller_port: int
+
+    @property
+    def name(self) -> str:
+        """The name of its process, folder and log."""
+        return f"kafka-{self.number}"
+
+    @property
+    def address(self) -> str:
+        """Where clients reach it."""
+        return f"{HOST}:{self.port}"
+
+
+def properties(node: Node, cluster: Sequence[Node], data: Path) -> dict[str, str]:
+    """The node's server.properties."""
+    replicas = str(min(3, len(cluster)))
+    in_sync = str(2 if len(cluster) >= 3 else 1)
+    return {
+        "process.roles": "broker,controller",
+        "node.id": str(node.number),
+        # Static voters, re-read at every start: unlike a dynamic quorum's they may change ports between runs.
+        "controller.quorum.voters": ",".join(f"{n.number}@{HOST}:{n.controller_port}" for n in cluster),
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"PLAINTEXT://{node.address},CONTROLLER://{HOST}:{node.controller_port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": str(data),
+        "auto.create.topics.enable": "false",
+        "default.replication.factor": replicas,
+        "min.insync.replicas": in_sync,
+        "num.partitions": "1",
+        "offsets.topic.replication.factor": replicas,
+        "offsets.topic.num.partitions": "10",
+        "transaction.state.log.replication.factor": replicas,
+        "transaction.state.log.min.isr": in_sync,
+        "transaction.state.log.num.partitions": "10",
+        "share.coordinator.state.topic.replication.factor": replicas,
+        "share.coordinator.state.topic.min.isr": in_sync,
+        "group.initial.rebalance.delay.ms": "0",
+        # A dead worker's transaction is aborted within a second of its timeout, not within ten.
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+        "controlled.shutdown.max.retries": "1" if len(cluster) == 1 else "3",
+        "log.cleaner.dedupe.buffer.size": str(16 << 20),
+        "log.segment.bytes": str(256 << 20),
+        "num.network.threads": "2",
+        "num.io.threads": "4",
+        "background.threads": "2",
+    }
+
+
+class Broker:
+    """One node in its folder: prepared once, started any number of times."""
+
+    def __init__(self, node: Node, cluster: Sequence[Node], folder: Path, found: Installation) -> None:
+        self.node = node
+        self._heap = "512m" if len(cluster) == 1 else "320m"
+        self._folder = folder
+        self._found = found
+        self._data = folder / node.name
+        self._config = folder / f"{node.name}.properties"
+        lines = (f"{key}={value}" for key, value in properties(node, cluster, self._data).items())
+        self._config.write_text("\n".join(lines) + "\n", "utf-8")
+
+    def prepare(self) -> None:
+        """Format the data folder unless it is formatted. Raises :class:`StackError` with the tool's last lines."""
+        if (self._data / "meta.properties").exists():
+            return
+        arguments = ("format", "-t", CLUSTER_ID, "-c", str(self._config), "--ignore-formatted")
+        command = run_class(self._found, self._found.kafka, (*QUICK, *_logging()), "kafka.tools.StorageTool", *arguments)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_FORMAT_SECONDS, stdin=subprocess.DEVNULL, check=False
+        )
+        if done.returncode:
+            lines = (done.stdout + done.stderr).splitlines()[-TAIL_LINES:]
+            raise StackError(f"formatting {self._data} failed; the tool said:\n" + "\n".join(lines))
+
+    def start(self) -> Child:
+        """Start the process; it answers a few seconds later, see :func:`answers`."""
+        options = (*QUICK, f"-Xmx{self._heap}", "-Xms128m", *_logging())
+        command = run_class(self._found, self._found.kafka, options, "kafka.Kafka", str(self._config))
+        return Child(self.node.name, command, self._folder / f"{self.node.name}.log")
+
+
+def _logging() -> tuple[str, ...]:
+    return (f"-Dlog4j2.configurationFile={files('verbwire.embedded') / 'log4j2.properties'}", "-Dlog4j2.disable.jmx=true")
+
+
+def answers(bootstrap: str, brokers: int) -> bool:
+    """Whether the cluster answers and has this many live brokers. Waits a fraction of a second."""
+    # Refused connections are the expected state of a start: librdkafka need not log them.
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 2000})
+    try:
+        return len(admin.list_topics(timeout=0.5).brokers) == brokers
+    except KafkaException:
+        return False

@@ -1,0 +1,140 @@
+"""JVMs as children: started in sessions of their own, watched, stopped, and reaped when their owner was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from verbwire.embedded.extras import extra
+from verbwire.errors import StackError
+
+TAIL_LINES = 20
+_SAME_START = 2.0  # seconds; the system's boot time, from which starts are computed, moves with its clock
+
+# The broker gets a SIGTERM when the thread that started it ends; only a main thread lives as long as its process.
+# In a launcher, not in a preexec_fn: no Python between fork and exec of a process with librdkafka's threads.
+_DIE_WITH_PARENT = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+if os.getppid() != int(sys.argv[1]): sys.exit("the owner is gone")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class ProcessId(msgspec.Struct, frozen=True, kw_only=True):
+    """A process, told from a later one with the same number by its start, in seconds since the epoch."""
+
+    pid: int
+    started: float
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessId:
+        """The identity of a process that runs now."""
+        return cls(pid=pid, started=extra("psutil").Process(pid).create_time())
+
+    def alive(self) -> bool:
+        """Whether this very process still runs; a zombie does not."""
+        psutil = extra("psutil")
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) < _SAME_START
+            return same and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+
+class Child:
+    """One JVM that this process started. Its output goes to `log`; the previous run's log is kept beside it."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+        self.name = name
+        self.log = log
+        if log.exists():
+            os.replace(log, log.with_name(log.name + ".1"))
+        with log.open("wb") as out:
+            # A session of its own: a terminal's Ctrl-C must not reach the JVMs before the owner stops them in order.
+            self._process = subprocess.Popen(
+                _bound_to_this_thread(command),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(env or {})},
+                cwd=log.parent,
+                start_new_session=True,
+            )
+        self.identity = ProcessId.of(self._process.pid)
+
+    def ended(self) -> bool:
+        """Whether it has exited."""
+        return self._process.poll() is not None
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it has exited; whether it did in time."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(max(seconds, 0.01))
+        return self.ended()
+
+    def failure(self, what: str) -> StackError:
+        """An error that says `what` happened and ends with the log's last lines."""
+        status = f"exit status {self._process.returncode}" if self.ended() else "still running"
+        return StackError(f"{self.name} {what} ({status}); see {self.log}, which ends:\n{tail(self.log)}")
+
+
+def _bound_to_this_thread(command: Sequence[str]) -> list[str]:
+    if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
+        return list(command)
+    return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 20_000))
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    return "\n".join(lines[-TAIL_LINES:])
+
+
+def stop(children: Iterable[Child], grace: float) -> None:
+    """Stop them all at once: SIGTERM, and SIGKILL `grace` seconds later; a Ctrl-C meanwhile means now."""
+    running = [child for child in children if not child.ended()]
+    try:
+        for child in running:
+            child.signal(signal.SIGTERM)
+        until = time.monotonic() + grace
+        for child in running:
+            child.wait(until - time.monotonic())
+    finally:
+        for child in running:
+            child.signal(signal.SIGKILL)
+            child.wait(10)
+
+
+def reap(orphans: Iterable[ProcessId], grace: float) -> None:
+    """End what a killed owner left running. Another process that got the same number is not touched."""
+    psutil = extra("psutil")
+    found = []
+    for orphan in orphans:
+        if orphan.alive():
+            with suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(orphan.pid))
+    for process in found:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, stubborn = psutil.wait_procs(found, timeout=grace)
+    for process in stubborn:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(stubborn, timeout=10)

@@ -1,0 +1,91 @@
+"""What a stack's folder says about it: ``stack.json`` for other processes, and the lock of its one owner."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from verbwire.embedded.processes import ProcessId
+from verbwire.errors import StackError
+
+FILE = "stack.json"
+
+
+class Addresses(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a running stack is reached."""
+
+    bootstrap: str
+    registry_url: str
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """``stack.json``: stays after a stop, so that the next run can have the same ports."""
+
+    nodes: int
+    addresses: Addresses
+    ports: dict[str, int]
+    ready: bool = False
+    processes: dict[str, ProcessId] = {}
+
+
+def read_state(folder: Path) -> State | None:
+    """What the last run left, or None if nothing legible."""
+    with suppress(FileNotFoundError, msgspec.DecodeError):
+        return msgspec.json.decode((folder / FILE).read_bytes(), type=State)
+    return None
+
+
+def write_state(folder: Path, state: State) -> None:
+    """Replace ``stack.json``, never leaving half of it."""
+    fresh = folder / f"{FILE}.part"
+    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
+    os.replace(fresh, folder / FILE)
+
+
+def running_stack(folder: Path) -> Addresses | None:
+    """The addresses of the stack that some process runs in `folder`, or None if it is not ready or not alive."""
+    state = read_state(folder)
+    if state is None or not state.ready or not all(process.alive() for process in state.processes.values()):
+        return None
+    return state.addresses
+
+
+class FolderLock:
+    """Ownership of a stack's folder; the system takes it back from a dead owner."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "owner.lock"
+        self._file: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Become the owner. Raises :class:`StackError` naming the process that is."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = self._path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read().strip() or "unknown"
+            file.close()
+            raise StackError(
+                f"{self._path.parent} is in use by process {owner}: stop that one, or choose another folder"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self._file = file
+
+    def held(self) -> bool:
+        """Whether this object owns the folder."""
+        return self._file is not None
+
+    def release(self) -> None:
+        """Let the folder go; a second call does nothing."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
