@@ -1,0 +1,86 @@
+"""The Kafka and the registry that a test run uses, and how to wait for them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+KAFKA_IMAGE = "confluentinc/cp-kafka:8.1.0"
+REGISTRY_IMAGE = "apicurio/apicurio-registry:3.3.3"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where the broker and the registry of this run answer."""
+
+    bootstrap: str
+    registry_url: str
+
+
+def eventually(condition: Callable[[], T], deadline: float = 30.0, every: float = 0.05) -> T:
+    """Return what `condition` gives as soon as it is true; fail after `deadline` seconds with what it gave last."""
+    end = time.monotonic() + deadline
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise AssertionError(
+                f"not within {deadline} s: {getattr(condition, '__name__', condition)} gave {result!r}"
+            )
+        time.sleep(every)
+
+
+@contextmanager
+def running_cluster(folder: Path) -> Iterator[Cluster]:
+    """Give the cluster that the environment asks for.
+
+    An address (VERBWIRE_BOOTSTRAP and VERBWIRE_REGISTRY), containers (TEST_BROKER=containers), or else the embedded
+    stack with its data in `folder`. What was started here is stopped here.
+    """
+    bootstrap, registry = os.environ.get("VERBWIRE_BOOTSTRAP"), os.environ.get("VERBWIRE_REGISTRY")
+    if bootstrap and registry:
+        yield Cluster(bootstrap, registry)
+    elif bootstrap or registry:
+        raise RuntimeError("set both VERBWIRE_BOOTSTRAP and VERBWIRE_REGISTRY, or neither")
+    elif os.environ.get("TEST_BROKER") == "containers":
+        with _containers() as cluster:
+            yield cluster
+    else:
+        with _embedded(folder) as cluster:
+            yield cluster
+
+
+@contextmanager
+def _embedded(folder: Path) -> Iterator[Cluster]:
+    from verbwire.embedded.stack import Stack
+
+    stack = Stack(folder)
+    stack.start(progress=False)
+    try:
+        yield Cluster(stack.bootstrap, stack.registry_url)
+    finally:
+        stack.stop()
+
+
+@contextmanager
+def _containers() -> Iterator[Cluster]:
+    from testcontainers.community.kafka import KafkaContainer
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.wait_strategies import HttpWaitStrategy
+
+    kafka = KafkaContainer(KAFKA_IMAGE).with_kraft()
+    for name in ("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR"):
+        kafka = kafka.with_env(name, "1")
+    ready = HttpWaitStrategy(8080, "/apis/ccompat/v7/subjects").for_status_code(200)
+    registry = DockerContainer(REGISTRY_IMAGE).with_exposed_ports(8080).waiting_for(ready)
+    with kafka, registry:
+        address = f"http://{registry.get_container_host_ip()}:{registry.get_exposed_port(8080)}/apis/ccompat/v7"
+        yield Cluster(kafka.get_bootstrap_server(), address)
