@@ -33,9 +33,7 @@ class Aggregate(Generic[S]):
         self.handlers: dict[type[Command], Handler] = {}
         self.appliers: dict[type[Event], Handler] = {}
 
-    def handles(
-        self, function: Callable[[C, S | None], Decision] | Callable[..., Decision]
-    ) -> Callable[..., Decision]:
+    def handles(self, function: Callable[[C, S | None], Decision] | Callable[..., Decision]) -> Callable[..., Decision]:
         """Register the one handler of a command: ``(command, state) -> events | Rejected``."""
         handler = read_handler(function, Kind.COMMAND, 0, "(command: YourCommand, state: YourState | None)")
         command = handler.message
@@ -45,9 +43,7 @@ class Aggregate(Generic[S]):
                 f"{handler.where}: {command.__name__} has a handler already, {self.handlers[command].where}"
             )
         if command.__contract__.rpartition(".")[0] != self.namespace:
-            raise ContractError(
-                f"{handler.where}: {command.__contract__} is not a command of {self.namespace}"
-            )
+            raise ContractError(f"{handler.where}: {command.__contract__} is not a command of {self.namespace}")
         self.handlers[command] = handler
         return function
 
@@ -57,8 +53,6 @@ class Aggregate(Generic[S]):
         event = handler.message
         assert issubclass(event, Event)  # noqa: S101 (read_handler has refused every other kind)
         if event in self.appliers:
-            raise ContractError(
-                f"{handler.where}: {event.__name__} is applied already by {self.appliers[event].where}"
-            )
+            raise ContractError(f"{handler.where}: {event.__name__} is applied already by {self.appliers[event].where}")
         self.appliers[event] = handler
         return function

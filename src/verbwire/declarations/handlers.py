@@ -43,9 +43,7 @@ def read_handler(function: Callable[..., Any], kind: Kind, position: int, shape:
     hints = typing.get_type_hints(function)
     message = hints.get(parameters[position].name)
     if not (isinstance(message, type) and issubclass(message, Message)):
-        raise ContractError(
-            f"{where}: annotate `{parameters[position].name}` with a generated class: write {shape}"
-        )
+        raise ContractError(f"{where}: annotate `{parameters[position].name}` with a generated class: write {shape}")
     if message.__kind__ != kind:
         raise WrongVerbError(
             f"{where} handles {message.__name__}, which is a {message.__kind__}: only a {kind} fits here"

@@ -31,9 +31,7 @@ class Table(Generic[R]):
             if field not in row.__struct_fields__:
                 raise ContractError(f"table {name}: index field {field!r} is no field of {row.__name__}")
 
-    def on(
-        self, function: Callable[[R | None, E], R | None] | Callable[..., R | None]
-    ) -> Callable[..., R | None]:
+    def on(self, function: Callable[[R | None, E], R | None] | Callable[..., R | None]) -> Callable[..., R | None]:
         """Register what an event does to the row under its key: ``(row | None, event) -> row | None``; None deletes."""
         handler = read_handler(function, Kind.EVENT, 1, "(row: YourRow | None, event: YourEvent)")
         event = handler.message

@@ -32,9 +32,7 @@ class Answer:
 class Changes:
     """What one committed transaction, or one piece of restored log, did to a partition."""
 
-    rows: dict[bytes, tuple[Value, ...] | None] = field(
-        default_factory=dict
-    )  # value and columns; None deletes
+    rows: dict[bytes, tuple[Value, ...] | None] = field(default_factory=dict)  # value and columns; None deletes
     answers: dict[str, Answer] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)  # log -> next offset to restore from
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read
@@ -144,15 +142,11 @@ class Store:
             return self.rebuild(f"another {' and '.join(changed)}")
         touched = float(self._meta("touched") or time.time())
         if self._max_age is not None and time.time() - touched > self._max_age:
-            return self.rebuild(
-                f"not caught up for {time.time() - touched:.0f} s, allowed are {self._max_age:.0f}"
-            )
+            return self.rebuild(f"not caught up for {time.time() - touched:.0f} s, allowed are {self._max_age:.0f}")
         return None
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, isolation_level=None, check_same_thread=False, cached_statements=64
-        )
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=64)
         connection.executescript(
             "pragma journal_mode=wal; pragma synchronous=normal; pragma cache_size=-32000; pragma busy_timeout=5000"
         )
@@ -186,12 +180,8 @@ class Store:
         self._chunks([(key,) for key in keys], lambda n: f"delete from rows where key in ({_marks(n)})")  # noqa: S608
 
     def _remember(self, answers: Mapping[str, Answer]) -> None:
-        rows: list[tuple[Value, ...]] = [
-            (name, a.at, a.fingerprint, a.outcome) for name, a in answers.items()
-        ]
-        self._chunks(
-            rows, lambda n: f"insert or replace into answers values {', '.join(['(?, ?, ?, ?)'] * n)}"
-        )
+        rows: list[tuple[Value, ...]] = [(name, a.at, a.fingerprint, a.outcome) for name, a in answers.items()]
+        self._chunks(rows, lambda n: f"insert or replace into answers values {', '.join(['(?, ?, ?, ?)'] * n)}")
 
     def _chunks(self, rows: Sequence[tuple[Value, ...]], statement: Callable[[int], str]) -> None:
         done = 0
@@ -214,9 +204,7 @@ def _marks(n: int) -> str:
 
 def _tables(columns: Sequence[str]) -> str:
     own = "".join(f", {column_name(each)}" for each in columns)
-    indexes = "".join(
-        f"create index if not exists by_{each} on rows ({column_name(each)}, key);" for each in columns
-    )
+    indexes = "".join(f"create index if not exists by_{each} on rows ({column_name(each)}, key);" for each in columns)
     return f"""
         create table if not exists meta (name text primary key, value text);
         create table if not exists rows (key blob not null unique, value blob not null{own});

@@ -1,0 +1,175 @@
+"""From a declaration to the plan that a core runs: topics by name, contracts to encoders, functions to handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from verbwire.contracts.model import Contract
+from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.table import Table
+from verbwire.engine.deciding import Decide, Emits, Receives
+from verbwire.engine.folding import Fold
+from verbwire.engine.ledger import Ledger
+from verbwire.engine.plan import ANSWERS, ROWS, Log, Plan
+from verbwire.engine.records import Record
+from verbwire.engine.store import Answer, Changes, Value
+from verbwire.errors import ContractError, UndecodableError, UnencodableError
+from verbwire.messages import Kind, Message, Row
+from verbwire.wire.codec import Codec, TopicDecoder
+from verbwire.wire.headers import HeaderTemplate
+from verbwire.wire.keys import key_of
+from verbwire.wire.outcomes import OUTCOME, OutcomeRecord, OutcomeStatus
+
+STATE = "state"  # the name of an aggregate's table within its group
+Skips = Iterable[tuple[str, int, int]]
+
+
+def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = ()) -> Plan:
+    """Return the plan of a table."""
+    names = codec.names
+    group = names.group(table.group)
+    rows = _Rows(codec, names.changelog(group, table.table), table.row, table.index)
+    fold = Fold(
+        decoders={
+            names.events(namespace): codec.topic_decoder(
+                names.events(namespace), namespace, _classes(table.handlers, namespace)
+            )
+            for namespace in table.sources
+        },
+        handlers=dict(table.handlers),
+        row=table.row,
+        encode=rows.encode,
+        dead_letters=names.dead_letters(group),
+        skips=frozenset(skips),
+    )
+    if not fold.decoders:
+        raise ContractError(f"table {table.group} hears nothing: add a handler with @on")
+    return Plan(
+        group=group,
+        table=table.table,
+        inputs=tuple(fold.decoders),
+        partitions=partitions,
+        logs=(rows.log(),),
+        columns=table.index,
+        encode=rows.encode,
+        decode=rows.decode,
+        processor=fold,
+    )
+
+
+def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int) -> Plan:
+    """Return the plan of an aggregate."""
+    names, namespace = codec.names, aggregate.namespace
+    group, commands = names.group(aggregate.group), names.commands(aggregate.namespace)
+    rows = _Rows(codec, names.changelog(group, STATE), aggregate.state, ())
+    receives = {
+        cls: Receives(_of_kind(codec, cls, Kind.COMMAND), handler) for cls, handler in aggregate.handlers.items()
+    }
+    emits = {}
+    for cls, handler in aggregate.appliers.items():
+        contract = _of_kind(codec, cls, Kind.EVENT)
+        if contract.namespace != namespace:
+            raise ContractError(
+                f"{contract.name} is an event of another context than {namespace}: it cannot be emitted"
+            )
+        emits[cls] = Emits(contract, codec.encoder(contract), HeaderTemplate(contract, group), handler)
+    outcomes = names.outcomes(namespace)
+    decide = Decide(
+        decoder=codec.topic_decoder(commands, namespace, {cls.__contract__: cls for cls in receives}),
+        commands=receives,
+        events=emits,
+        events_topic=names.events(namespace),
+        encode=rows.encode,
+        ledger=Ledger(outcomes, codec.encoder(OUTCOME), HeaderTemplate(OUTCOME, group)),
+        dead_letters=names.dead_letters(group),
+    )
+    return Plan(
+        group=group,
+        table=STATE,
+        inputs=(commands,),
+        partitions=partitions,
+        logs=(rows.log(), _answers_log(codec, outcomes, commands)),
+        columns=(),
+        encode=rows.encode,
+        decode=rows.decode,
+        processor=decide,
+    )
+
+
+class _Rows:
+    """How the rows of one table are written and read."""
+
+    def __init__(self, codec: Codec, changelog: str, row: type[Row], columns: tuple[str, ...]) -> None:
+        self.changelog = changelog
+        self.contract = _of_kind(codec, row, Kind.ROW)
+        self._encoder = codec.encoder(self.contract)
+        self._decoder = codec.topic_decoder(changelog, self.contract.namespace, {row.__contract__: row})
+        self._columns = columns
+
+    def encode(self, key: bytes, row: Row) -> tuple[bytes, tuple[Value, ...]]:
+        """Return the value and the columns; UnencodableError where the row lies about its key."""
+        if key_of(self.contract, row) != key:
+            raise UnencodableError(
+                f"the row's {', '.join(self.contract.key)} is not the event's key: a row stands under its events' key"
+            )
+        return self._encoder(row), self._values(row)
+
+    def decode(self, value: bytes) -> Row:
+        """Return the row of a changelog's value."""
+        return _a_row(self._decoder, value)
+
+    def log(self) -> Log:
+        """Return how the changelog restores a store."""
+        return Log(ROWS, self.changelog, self._absorb)
+
+    def _absorb(self, changes: Changes, record: Record) -> None:
+        key, value = record.key or b"", record.value
+        if value is None:
+            changes.rows[key] = None
+        else:
+            changes.rows[key] = (value, *(self._values(self.decode(value)) if self._columns else ()))
+
+    def _values(self, row: Row) -> tuple[Value, ...]:
+        return tuple(_column(getattr(row, name)) for name in self._columns)
+
+
+def _a_row(decoder: TopicDecoder, value: bytes) -> Row:
+    row = decoder.decode(value)
+    if not isinstance(row, Row):
+        raise UndecodableError("the changelog holds a record that is not a row of its table")
+    return row
+
+
+def _column(value: object) -> Value:
+    """What SQLite compares in the order of the values."""
+    if value is None or isinstance(value, (str, int, float, bytes)):
+        return value
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
+    return str(value)
+
+
+def _answers_log(codec: Codec, outcomes: str, commands: str) -> Log:
+    decoder = codec.topic_decoder(outcomes, "verbwire", {OutcomeRecord.__contract__: OutcomeRecord})
+
+    def absorb(changes: Changes, record: Record) -> None:
+        line = decoder.decode(record.value)
+        if not isinstance(line, OutcomeRecord) or record.value is None:
+            return
+        changes.inputs[commands] = max(changes.inputs.get(commands, 0), line.offset + 1)
+        if line.status in (OutcomeStatus.ACCEPTED, OutcomeStatus.REJECTED):
+            changes.answers[line.command_id] = Answer(line.fingerprint, record.value, record.timestamp)
+
+    return Log(ANSWERS, outcomes, absorb)
+
+
+def _of_kind(codec: Codec, cls: type[Message], kind: Kind) -> Contract:
+    contract = codec.catalog.of(cls)
+    if contract.kind != kind:
+        raise ContractError(f"{contract.name} is a {contract.kind}, a {kind} is wanted here")
+    return contract
+
+
+def _classes(handlers: dict[Any, Any], namespace: str) -> dict[str, type[Message]]:
+    return {cls.__contract__: cls for cls in handlers if cls.__contract__.rpartition(".")[0] == namespace}

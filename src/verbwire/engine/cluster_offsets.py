@@ -1,0 +1,112 @@
+"""What the cluster says of offsets, asked through confluent-kafka: aiokafka cannot ask for stable ones (KIP-447).
+
+Every answer is a probe: nothing here waits for a transaction of somebody else to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
+
+from verbwire.errors import UnavailableError
+
+_SECONDS = 10
+TP = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A committed offset that no open transaction may still change; None: the group never committed here."""
+
+    offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What identifies a topic: one that was deleted and created again has another id."""
+
+    id: str
+    partitions: int
+
+
+class ClusterOffsets:
+    """Committed offsets of one group, ends of logs, identities of topics."""
+
+    def __init__(self, kafka: dict[str, str], group: str) -> None:
+        self._admin = AdminClient({**kafka, "log_level": 3})
+        self._group = group
+
+    def stable(self, wanted: Iterable[TP]) -> dict[TP, Committed]:
+        """Return the committed offsets that are stable now; those under an open transaction are left out."""
+        try:
+            found = self._committed(wanted, require_stable=True)
+        except KafkaException:  # librdkafka also answers UNSTABLE_OFFSET_COMMIT for the request as a whole
+            return {}
+        return {
+            (each.topic, each.partition): Committed(each.offset if each.offset >= 0 else None)
+            for each in found
+            if each.error is None
+        }
+
+    def last_workers(self, wanted: Iterable[TP]) -> set[str]:
+        """Return who committed these partitions last: each worker leaves its name in the offset's metadata."""
+        return {each.metadata for each in self._committed(wanted, require_stable=False) if each.metadata}
+
+    def starts(self, wanted: Iterable[TP]) -> dict[TP, int]:
+        """Return the first offset that each partition still holds."""
+        return self._list(wanted, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
+
+    def ends(self, wanted: Iterable[TP]) -> dict[TP, int]:
+        """Return the end of each log, open transactions included."""
+        return self._list(wanted, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
+
+    def stable_ends(self, wanted: Iterable[TP]) -> dict[TP, int]:
+        """Return each log's last stable offset: a `read_committed` reader gets no further."""
+        return self._list(wanted, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+
+    def topics(self, names: Sequence[str]) -> dict[str, Topic]:
+        """Return id and number of partitions of each topic; UnavailableError when one is not there."""
+        futures = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=_SECONDS)
+        found = {}
+        for name, future in futures.items():
+            try:
+                topic = future.result()
+            except KafkaException as error:
+                raise UnavailableError(f"topic {name}: {error.args[0].str()}; was `verbwire deploy` run?") from error
+            found[name] = Topic(str(topic.topic_id), len(topic.partitions))
+        return found
+
+    def tombstone_seconds(self, topic: str) -> float:
+        """Return how long deletions stay in a compacted topic (delete.retention.ms)."""
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        try:
+            found = self._admin.describe_configs([resource], request_timeout=_SECONDS)[resource].result()
+        except KafkaException as error:
+            raise UnavailableError(f"cannot read the settings of {topic}: {error.args[0].str()}") from error
+        return float(found["delete.retention.ms"].value) / 1000
+
+    def _committed(self, wanted: Iterable[TP], require_stable: bool) -> list[TopicPartition]:
+        request = ConsumerGroupTopicPartitions(self._group, [TopicPartition(*each) for each in wanted])
+        futures = self._admin.list_consumer_group_offsets(
+            [request], require_stable=require_stable, request_timeout=_SECONDS
+        )
+        return list(next(iter(futures.values())).result().topic_partitions)
+
+    def _list(self, wanted: Iterable[TP], spec: OffsetSpec, isolation: IsolationLevel) -> dict[TP, int]:
+        request: Mapping[TopicPartition, OffsetSpec] = {TopicPartition(*each): spec for each in wanted}
+        if not request:
+            return {}
+        try:
+            futures = self._admin.list_offsets(dict(request), isolation_level=isolation, request_timeout=_SECONDS)
+            return {(tp.topic, tp.partition): future.result().offset for tp, future in futures.items()}
+        except KafkaException as error:
+            raise UnavailableError(f"cannot read the ends of the log: {error.args[0].str()}") from error

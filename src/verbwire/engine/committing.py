@@ -1,0 +1,137 @@
+"""The second thread of the engine: commits transactions in the order they were built, then writes the local copies.
+
+While one transaction is committed here, the next is built on the engine's thread; its offsets are sent and it is
+committed only after the first's commit has returned. Were it earlier, and the first failed, the group would stand
+behind inputs that nobody has dealt with.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from confluent_kafka import KafkaException
+
+from verbwire.engine.crash_points import reach
+from verbwire.engine.producers import GROUP_FENCE, PRODUCER_FENCE, TURNS, ProducerPair
+from verbwire.engine.transaction import Transaction
+from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
+
+log = logging.getLogger(__name__)
+
+SECONDS = 10.0  # for each call to the broker; the transaction itself lives as long (producers.py)
+
+
+class Committer:
+    """Takes whole transactions. After a failure it aborts what follows until `recover` was called."""
+
+    def __init__(self, producers: ProducerPair, group: str, committed: Callable[[Transaction, float], None]) -> None:
+        self._producers = producers
+        self._committed = committed
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"commit {group}")
+        self._under_way: dict[int, Future[None]] = {}
+        self.failure: VerbwireError | None = None
+
+    def submit(self, transaction: Transaction) -> None:
+        """Commit this one after those before it."""
+        self._under_way[transaction.turn] = self._thread.submit(self._run, transaction)
+
+    def wait_for_turn(self, turn: int) -> None:
+        """Wait until the last transaction of this turn is over; raise what has failed since the last recovery."""
+        if turn in self._under_way:
+            self._under_way.pop(turn).result()
+        if self.failure:
+            raise self.failure
+
+    def busy(self) -> bool:
+        """Whether a transaction is under way."""
+        return any(not future.done() for future in list(self._under_way.values()))
+
+    def recover(self) -> None:
+        """Wait until nothing is under way and forget the failure: the caller starts its partitions over."""
+        for turn in TURNS:
+            if turn in self._under_way:
+                self._under_way.pop(turn).result()
+        self.failure = None
+
+    def close(self) -> None:
+        """End the thread after what is under way."""
+        self._thread.shutdown()
+
+    # -- on the committing thread
+
+    def _run(self, transaction: Transaction) -> None:
+        if self.failure:
+            self.abort(transaction)
+            return
+        try:
+            self._commit(transaction)
+        except VerbwireError as error:
+            self.failure = error
+        except sqlite3.Error as error:  # the log has it; the copy is brought up to date when the partition starts over
+            self.failure = UnavailableError(f"the local copy could not be written ({error}); restoring it from the log")
+        except Exception as error:
+            log.exception("commit failed in a way that is not foreseen")
+            self.failure = EngineError(f"commit failed: {error!r}")
+
+    def _commit(self, transaction: Transaction) -> None:
+        started = time.perf_counter()
+        try:
+            self._flush(transaction)  # 1. what was produced is on the broker, its offsets are known
+            for produce in transaction.after_flush:  # 2. outcomes, which carry those offsets
+                produce()
+            if transaction.after_flush:
+                self._flush(transaction)
+            reach("after-flush")
+            self._send_offsets(transaction)  # 3. the inputs, fenced by the membership they were read under
+            reach("after-offsets")
+        except (KafkaException, VerbwireError) as error:
+            self.abort(transaction, error)
+            raise self._classified(error) from error
+        try:
+            reach("during-commit")
+            transaction.producer.commit_transaction(SECONDS)  # 4. all of it becomes visible
+        except KafkaException as error:
+            # Whether it is committed is unknown: librdkafka lacks the newer protocol (KIP-890), so this producer
+            # object must not touch the next transaction.
+            self._producers.give_up(transaction.turn, fenced=error.args[0].code() in PRODUCER_FENCE)
+            raise self._classified(error) from error
+        reach("after-commit")
+        self._write_locally(transaction)  # 5. the copies, never before
+        self._committed(transaction, time.perf_counter() - started)
+
+    def _flush(self, transaction: Transaction) -> None:
+        if left := transaction.producer.flush(SECONDS):
+            raise UnavailableError(f"the broker did not take {left} records within {SECONDS:.0f} s")
+
+    def _send_offsets(self, transaction: Transaction) -> None:
+        offsets = transaction.offsets()
+        if not offsets:
+            raise EngineError("a transaction without input offsets is not fenced")
+        transaction.producer.send_offsets_to_transaction(offsets, transaction.membership.proof(), SECONDS)
+
+    def _write_locally(self, transaction: Transaction) -> None:
+        for partition, changes in transaction.changes.items():
+            transaction.shards[partition].store.apply(changes)
+
+    def abort(self, transaction: Transaction, because: Exception | None = None) -> None:
+        """Make sure that nothing of it becomes visible; gives the producer up where that cannot be known."""
+        fatal = isinstance(because, KafkaException) and because.args[0].code() in PRODUCER_FENCE
+        try:
+            if not fatal:
+                transaction.producer.abort_transaction(SECONDS)
+                return
+        except KafkaException as error:
+            log.warning("abort failed: %s", error.args[0].str())
+        self._producers.give_up(transaction.turn, fenced=fatal)
+
+    def _classified(self, error: Exception) -> VerbwireError:
+        if isinstance(error, VerbwireError):
+            return error
+        cause = error.args[0]
+        if cause.code() in GROUP_FENCE:
+            return FencedError(f"the group has moved on: {cause.str()}")
+        return UnavailableError(f"transaction not committed: {cause.name()} {cause.str()}")

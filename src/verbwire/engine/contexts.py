@@ -1,0 +1,30 @@
+"""Building the context of a record for the handlers that ask for one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from verbwire.declarations.context import Context
+from verbwire.engine.records import Record
+from verbwire.wire.headers import Headers
+
+
+def id_of(record: Record, headers: Headers) -> str:
+    """Return the message's id; its place, which is as unique, where a foreign producer gave none."""
+    return headers.id or f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def context_of(record: Record, headers: Headers | None = None) -> Context:
+    """Return the facts of a record, the same on every replay."""
+    headers = headers or Headers(record.headers)
+    name = id_of(record, headers)
+    return Context(
+        id=name,
+        time=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        actor=headers.actor,
+        scopes=frozenset(headers.scopes),
+        correlation_id=headers.correlation_id or name,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+    )

@@ -1,0 +1,243 @@
+"""The engine of one group: batch in, pure functions, transaction out. Knows nothing of Faust.
+
+Everything here runs on one thread of the group's own, in order; committing and the local writes run on a second one
+(committing.py). Whatever fails ends the same way: the partitions start over from what is committed.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from verbwire.engine.committing import Committer
+from verbwire.engine.crash_points import reach
+from verbwire.engine.membership import Membership
+from verbwire.engine.plan import ROWS, Halt, Plan
+from verbwire.engine.preparing import Preparation
+from verbwire.engine.producers import ProducerPair
+from verbwire.engine.records import INPUTS_HEADER, Record, write_inputs
+from verbwire.engine.shard import Shard
+from verbwire.engine.transaction import Transaction, sized
+from verbwire.engine.view import TableView
+from verbwire.errors import FencedError, MessageError, UnavailableError, VerbwireError
+from verbwire.metrics import GroupMetrics
+from verbwire.names import Names
+
+log = logging.getLogger(__name__)
+
+Batch = Mapping[tuple[str, int], Sequence[Record]]
+MAX_BATCH = 5000  # records a transaction
+BATCH_SECONDS = 1.0  # for the handlers of one transaction, which the broker lets live for ten
+_FIRST_PACE = 0.002  # seconds a record, until it was measured
+
+
+class Core:
+    """One group in this process. All methods but `failure`, `busy` and `stopped` belong to the engine's thread."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        kafka: dict[str, str],
+        names: Names,
+        worker: str,
+        folder: Path,
+        view: TableView,
+        metrics: GroupMetrics,
+    ) -> None:
+        self.plan = plan
+        self.view = view
+        self._worker = worker
+        self._metrics = metrics
+        self._producers = ProducerPair(kafka, names, plan.group, worker)
+        self._committer = Committer(self._producers, plan.group, self._committed)
+        self._preparation = Preparation(plan, kafka, worker, folder, view, self._producers)
+        self._shards: dict[int, Shard] = {}
+        self._turn = 0
+        self._careful: set[int] = set()
+        self._pace = _FIRST_PACE
+
+    # -- life
+
+    def start(self) -> None:
+        """Abort what a predecessor of this name left open, and connect: before anybody waits for it."""
+        self._producers.ready()
+        self._preparation.start()
+
+    def prepare(self, partitions: Sequence[int], cancel: Callable[[], bool], first: bool) -> dict[int, dict[str, int]]:
+        """Make ready those of the partitions that can be now, and return where to read their inputs.
+
+        Never waits for somebody else's transaction: ask again for the rest, from the start, in a moment. `first`
+        says that this is a new assignment, or a new beginning after a failure: everything held so far is dropped.
+        """
+        if first:
+            self._committer.recover()
+            self.drop()
+            self._producers.ready()
+            self._preparation.begin()
+        shards, restored = self._preparation.probe(partitions, cancel)
+        self._metrics.restored(restored)
+        for shard in shards:
+            self._shards[shard.partition] = shard
+            self._show(shard)
+        self._metrics.ready(sum(state.ready for state in self.view.states.values()))
+        return {shard.partition: dict(shard.next) for shard in shards}
+
+    def drop(self) -> None:
+        """Close what is held of all partitions; they answer nobody until they are prepared again."""
+        for partition, shard in self._shards.items():
+            self.view.states[partition].ready = False
+            shard.store.close()
+        self._shards = {}
+        for state in self.view.states.values():
+            state.ready, state.stopped, state.path = False, None, None
+
+    def close(self) -> None:
+        """Finish what is under way and close."""
+        self._committer.close()
+        self.drop()
+        self._preparation.close()
+
+    # -- state, for any thread
+
+    @property
+    def failure(self) -> VerbwireError | None:
+        """What went wrong since the partitions were last prepared."""
+        return self._committer.failure
+
+    def busy(self) -> bool:
+        """Whether a transaction is under way."""
+        return self._committer.busy()
+
+    def stopped(self) -> dict[int, str]:
+        """The partitions that stand still until somebody decides, and why."""
+        return {p: state.stopped for p, state in self.view.states.items() if state.stopped}
+
+    # -- the batch
+
+    def process(self, batch: Batch, membership: Membership, still: Callable[[], bool]) -> None:
+        """Deal with these records and hand their transactions over for commit.
+
+        FencedError when the partitions are no longer ours, another VerbwireError when they have to start over; in
+        both cases nothing of what failed is visible to anybody, and the caller seeks before it reads on.
+        """
+        todo = [(place, list(records)) for place, records in batch.items() if records]
+        while todo:
+            if not still():
+                raise FencedError(f"{self.plan.group}: the partitions were taken away")
+            todo = self._one(todo, membership)
+
+    def _one(
+        self, todo: list[tuple[tuple[str, int], list[Record]]], membership: Membership
+    ) -> list[tuple[tuple[str, int], list[Record]]]:
+        """Build one transaction of as much as fits; return what is left."""
+        turn, self._turn = self._turn, 1 - self._turn
+        self._committer.wait_for_turn(turn)
+        transaction = Transaction(self._producers.get(turn), turn, membership, self._worker)
+        deadline, left = time.monotonic() + BATCH_SECONDS, []
+        try:
+            for place, records in todo:
+                room = min(MAX_BATCH - transaction.records, max(1, int(BATCH_SECONDS / self._pace)))
+                if room <= 0 or time.monotonic() > deadline:
+                    left.append((place, records))
+                    continue
+                self._fold(transaction, place, records[:room])
+                if records[room:]:
+                    left.append((place, records[room:]))
+        except BaseException:
+            self._committer.abort(transaction)
+            raise
+        if transaction.shards:
+            reach("after-produce")
+            self._committer.submit(transaction)
+        else:
+            self._committer.abort(transaction)
+        return left
+
+    def _fold(self, transaction: Transaction, place: tuple[str, int], records: list[Record]) -> None:
+        topic, partition = place
+        shard = self._shards.get(partition)
+        if shard is None or partition in self.stopped():
+            return
+        expected = shard.next[topic]
+        fresh = [record for record in records if record.offset >= expected] if records[0].offset < expected else records
+        if len(fresh) < len(records):
+            log.error("%s: %s/%d delivered offsets below %d again", self.plan.group, topic, partition, expected)
+        if not fresh:
+            return
+        halt = self._handle(transaction, shard, fresh)
+        until = halt.record.offset if halt else fresh[-1].offset + 1
+        if until > expected:
+            transaction.used(shard, topic, until)
+            transaction.records += sum(record.offset < until for record in fresh) if halt else len(fresh)
+            self._write_rows(transaction, shard)
+        if halt:
+            self._stop(shard, halt)
+
+    def _handle(self, transaction: Transaction, shard: Shard, records: list[Record]) -> Halt | None:
+        careful, started = shard.partition in self._careful, time.monotonic()
+        try:
+            self.plan.processor.process(shard, records, transaction, careful)
+        except Halt as halt:
+            return halt
+        finally:
+            self._pace = (self._pace + (time.monotonic() - started) / len(records)) / 2
+        self._careful.discard(shard.partition)
+        return None
+
+    def _write_rows(self, transaction: Transaction, shard: Shard) -> None:
+        """Add the rows that changed, each once; the last one says how far the inputs are."""
+        changes, partition = transaction.of(shard.partition), shard.partition
+        left = len(shard.dirty)
+        for key, row in shard.dirty.items():
+            left -= 1
+            value = None
+            if row is None:
+                changes.rows[key] = None
+            else:
+                try:
+                    value, columns = self.plan.encode(key, row)
+                    sized(value, f"the row under {key!r}")
+                except MessageError as error:
+                    # Which record is to blame is not known here: once more, writing each row at once.
+                    self._careful.add(partition)
+                    raise UnavailableError(f"partition {partition} starts over, row by row: {error}") from error
+                changes.rows[key] = (value, *columns)
+            options = {} if left else {"on_delivery": transaction.note_position(partition, ROWS)}
+            headers = () if left else ((INPUTS_HEADER, write_inputs(shard.next)),)
+            transaction.produce(self.plan.changelog, partition, key, value, headers, **options)
+
+    def _stop(self, shard: Shard, halt: Halt) -> None:
+        record = halt.record
+        state = self.view.states[shard.partition]
+        state.ready = False
+        state.stopped = (
+            f"stopped at {record.topic}/{record.partition}/{record.offset}: {halt.reason}. Mend the handler and start "
+            f"again, or skip the record with VERBWIRE_SKIP={self.plan.group}@{record.topic}/{record.partition}/{record.offset}"
+        )
+        log.error("%s: partition %d %s", self.plan.group, shard.partition, state.stopped)
+
+    # -- after the commit, on the committing thread
+
+    def _committed(self, transaction: Transaction, seconds: float) -> None:
+        for partition in transaction.shards:
+            self.view.states[partition].inputs = {
+                **self.view.states[partition].inputs,
+                **transaction.of(partition).inputs,
+            }
+        self._metrics.committed(transaction.records, seconds)
+        for what, n in transaction.counts.items():
+            match what:
+                case ("dead_lettered", reason):
+                    self._metrics.dead_lettered(reason, n)
+                case ("rejected", command, code):
+                    self._metrics.rejected(command, code, n)
+                case ("duplicate",):
+                    self._metrics.duplicates(n)
+
+    def _show(self, shard: Shard) -> None:
+        state = self.view.states[shard.partition]
+        state.path, state.inputs, state.stopped = shard.store.path, dict(shard.next), None
+        state.epoch += 1
+        state.ready = True

@@ -1,0 +1,186 @@
+"""The processor of an aggregate: command and state in, events and an outcome out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from verbwire.contracts.model import Contract
+from verbwire.declarations.handlers import Handler
+from verbwire.engine.contexts import context_of, id_of
+from verbwire.engine.dead_letters import dead_letter
+from verbwire.engine.ledger import Ledger, Verdict
+from verbwire.engine.records import Record
+from verbwire.engine.shard import Shard
+from verbwire.engine.transaction import Transaction, sized
+from verbwire.errors import ContractError, UndecodableError
+from verbwire.messages import Accepted, Event, Failed, Message, Rejected, Row
+from verbwire.wire.avro import Encoder
+from verbwire.wire.codec import TopicDecoder
+from verbwire.wire.headers import Headers, HeaderTemplate
+from verbwire.wire.keys import key_of
+from verbwire.wire.outcomes import fingerprint_of
+
+FORBIDDEN = "forbidden"  # the code of a rejection for want of permission; every command may be answered with it
+
+
+@dataclass(frozen=True)
+class Receives:
+    """How one type of command is dealt with."""
+
+    contract: Contract
+    handler: Handler
+
+
+@dataclass(frozen=True)
+class Emits:
+    """How one type of event is written and applied."""
+
+    contract: Contract
+    encoder: Encoder
+    headers: HeaderTemplate
+    applier: Handler
+
+
+@dataclass
+class Decide:
+    """Decides commands one key at a time. Only accepted and rejected ones are remembered by their ids."""
+
+    decoder: TopicDecoder
+    commands: Mapping[type[Message], Receives]
+    events: Mapping[type[Message], Emits]
+    events_topic: str
+    encode: Callable[[bytes, Row], object]
+    ledger: Ledger
+    dead_letters: str
+
+    def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> None:
+        """Decide these commands, in order."""
+        taken = [(record, Headers(record.headers)) for record in records]
+        named = [(record, headers, _readable_id(record, headers)) for record, headers in taken]
+        shard.begin((record.key for record in records if record.key), (name for _, _, name in named))
+        for record, headers, name in named:
+            self._take(shard, record, headers, name, transaction, careful)
+
+    def _take(
+        self, shard: Shard, record: Record, headers: Headers, name: str, transaction: Transaction, careful: bool
+    ) -> None:
+        try:
+            command = self.decoder.decode(record.value)
+            if command is None or not record.key:
+                raise UndecodableError("no handler for this type" if record.key else "the record has no key")
+        except UndecodableError as error:
+            return self._fail(record, headers, name, "undecodable", str(error), transaction)
+        assert record.value is not None  # noqa: S101 (decoded just now)
+        fingerprint = fingerprint_of(record.value)
+        known = shard.answered(name)
+        if known == fingerprint:
+            return transaction.count("duplicate")
+        if known is not None:
+            return dead_letter(transaction, self.dead_letters, record, "id-reused", f"{name} named another payload")
+        receives = self.commands[type(command)]
+        try:
+            decided = self._decide(shard.get(record.key), command, receives, record, headers)
+            prepared = [self._prepare(record.key, event) for event in decided.events]
+            if careful and decided.state is not None:
+                self.encode(record.key, decided.state)
+        except Exception as error:  # noqa: BLE001 (whatever a handler raises: the key goes on)
+            reason = f"{receives.handler.where} failed: {type(error).__name__}: {error}"
+            return self._fail(record, headers, name, "failed", reason, transaction)
+        verdict = Verdict(name, receives.contract.name, fingerprint, decided.outcome, record)
+        for index, (emits, value) in enumerate(prepared):
+            transaction.produce(
+                self.events_topic,
+                record.partition,
+                record.key,
+                value,
+                self._headers(emits, name, index, headers),
+                on_delivery=verdict.delivered,
+            )
+        if prepared:
+            shard.put(record.key, decided.state)
+        shard.remember(name, fingerprint)
+        if isinstance(decided.outcome, Rejected):
+            transaction.count("rejected", receives.contract.name, decided.outcome.code)
+        return self.ledger.enter(verdict, transaction, remember=True)
+
+    def _decide(
+        self, state: Row | None, command: Message, receives: Receives, record: Record, headers: Headers
+    ) -> _Decided:
+        if refusal := _permission(receives.contract, headers):
+            return _Decided(refusal, [], state)
+        call = partial(context_of, record, headers)
+        result = _call(receives.handler, command, state, context=call)
+        if isinstance(result, Rejected):
+            if result.code not in receives.contract.rejections:
+                raise ContractError(f"{result.code!r} is not among the rejections of {receives.contract.name}")
+            return _Decided(result, [], state)
+        events = [result] if isinstance(result, Event) else _several(result)
+        for event in events:
+            emits = self.events.get(type(event))
+            if emits is None:
+                raise ContractError(f"{type(event).__name__} is not applied by this aggregate: add @applies for it")
+            state = _call(emits.applier, state, event, context=call)
+        return _Decided(Accepted(), events, state)
+
+    def _prepare(self, key: bytes, event: Event) -> tuple[Emits, bytes]:
+        emits = self.events[type(event)]
+        if key_of(emits.contract, event) != key:
+            raise ContractError(f"{emits.contract.name} has another key than its command: order per key would be lost")
+        return emits, sized(emits.encoder(event), emits.contract.name)
+
+    def _headers(self, emits: Emits, command_id: str, index: int, headers: Headers) -> list[tuple[str, bytes]]:
+        return emits.headers.headers(
+            f"{command_id}:{index}",
+            correlation_id=headers.correlation_id or command_id,
+            causation_id=command_id,
+            actor=headers.actor,
+            traceparent=headers.traceparent,
+        )
+
+    def _fail(
+        self, record: Record, headers: Headers, name: str, reason: str, detail: str, transaction: Transaction
+    ) -> None:
+        dead_letter(transaction, self.dead_letters, record, reason, detail)
+        try:
+            command = headers.type or ""
+        except UndecodableError:
+            command = ""
+        verdict = Verdict(name, command, fingerprint_of(record.value or b""), Failed(reason=detail[:500]), record)
+        self.ledger.enter(verdict, transaction, remember=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    outcome: Accepted | Rejected
+    events: list[Event]
+    state: Row | None
+
+
+def _call(handler: Handler, first: object, second: object, *, context: Callable[[], object]) -> Any:
+    if handler.wants_context:
+        return handler.function(first, second, context())
+    return handler.function(first, second)
+
+
+def _several(result: object) -> list[Event]:
+    if isinstance(result, (list, tuple)) and all(isinstance(event, Event) for event in result):
+        return list(result)
+    raise ContractError(f"a command handler returns events, [] or Rejected, not {type(result).__name__}")
+
+
+def _permission(contract: Contract, headers: Headers) -> Rejected | None:
+    if missing := contract.requires.difference(headers.scopes):
+        return Rejected(FORBIDDEN, f"{contract.short} requires {' '.join(sorted(missing))}")
+    if not contract.requires and not contract.public and not headers.actor:
+        return Rejected(FORBIDDEN, f"{contract.short} has to come from somebody known")
+    return None
+
+
+def _readable_id(record: Record, headers: Headers) -> str:
+    try:
+        return id_of(record, headers)
+    except UndecodableError:
+        return id_of(record, Headers(()))

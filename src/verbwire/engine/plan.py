@@ -1,0 +1,65 @@
+"""What a group's core is told: which topics it reads, which logs restore it, and what to do with records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from verbwire.engine.records import Record
+from verbwire.engine.shard import Shard
+from verbwire.engine.store import Changes
+from verbwire.engine.transaction import Transaction
+from verbwire.messages import Row
+
+ROWS = "rows"
+ANSWERS = "answers"
+
+
+@dataclass(frozen=True)
+class Log:
+    """A topic that a group writes in its transactions, and from which its store is restored."""
+
+    name: str
+    topic: str
+    absorb: Callable[[Changes, Record], None]  # what one of its records says of the store
+
+
+class Processor(Protocol):
+    """Turns records into what a transaction holds. Runs on the engine's thread, calls the user's functions."""
+
+    def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> None:
+        """Deal with the records of one partition and topic, in order.
+
+        `careful`: write each row at once, so that the record to blame for one that cannot be written is known.
+        Raises :class:`Halt` for a record that must not be skipped; what came before it is dealt with.
+        """
+
+
+class Halt(Exception):  # noqa: N818 (a signal, not an error: the partition stops here)
+    """A handler raised on `record` and the partition waits for somebody's decision."""
+
+    def __init__(self, record: Record, reason: str) -> None:
+        super().__init__(reason)
+        self.record = record
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One group."""
+
+    group: str
+    table: str
+    inputs: tuple[str, ...]
+    partitions: int
+    logs: tuple[Log, ...]
+    columns: tuple[str, ...]
+    encode: Callable[[bytes, Row], tuple[bytes, tuple[str | int | float | bytes | None, ...]]]
+    decode: Callable[[bytes], Row]
+    processor: Processor
+
+    @property
+    def changelog(self) -> str:
+        """The topic of the rows."""
+        return next(log.topic for log in self.logs if log.name == ROWS)

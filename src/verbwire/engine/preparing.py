@@ -1,0 +1,171 @@
+"""What a new owner does before it reads its first record, in the one order that is safe.
+
+1. its own producers are initialised (core.py): what it, or its predecessor of the same name, left open is aborted
+2. committed offsets, stable ones only
+3. the ends of its logs, open transactions included
+4. the stores are restored up to those ends, which a `read_committed` reader reaches only when nothing is open below
+5. the inputs are sought (faust_driver.py)
+
+Each call is a probe of all the steps: what is not stable yet is asked for again from step 2, never waited for.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from verbwire.engine.cluster_offsets import ClusterOffsets, Committed, Topic
+from verbwire.engine.plan import Plan
+from verbwire.engine.producers import ProducerPair
+from verbwire.engine.restore import RestoreReader, Task
+from verbwire.engine.shard import Shard
+from verbwire.engine.store import Store
+from verbwire.engine.view import TableView
+from verbwire.errors import EngineError, UnavailableError
+
+log = logging.getLogger(__name__)
+
+CLEAR_AWAY_AFTER = 0.5  # seconds of waiting until a dead predecessor's transactions are aborted by us
+STALLED = 60.0  # seconds without a restored record
+WINDOW_MS = 7 * 24 * 3600 * 1000  # how long ids are remembered: the outcomes' retention
+
+
+class Preparation:
+    """Probes and restores partitions of one group."""
+
+    def __init__(
+        self, plan: Plan, kafka: dict[str, str], worker: str, folder: Path, view: TableView, producers: ProducerPair
+    ) -> None:
+        self._plan = plan
+        self._worker = worker
+        self._folder = folder
+        self._view = view
+        self._producers = producers
+        self._cluster = ClusterOffsets(kafka, plan.group)
+        self._reader = RestoreReader(kafka)
+        self._topics: dict[str, Topic] = {}
+        self._max_age = 0.0
+        self._since = 0.0
+        self._cleared = False
+
+    def start(self) -> None:
+        """Connect, and compare the topics with what the plan takes for granted."""
+        self._describe()
+        self._reader.warm()
+
+    def begin(self) -> None:
+        """A new assignment: the wait for others' transactions is counted from here."""
+        self._since, self._cleared = time.monotonic(), False
+        self._describe()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._reader.close()
+
+    def probe(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[Shard], int]:
+        """Return the shards of the partitions that are ready now, and how many records were restored for them."""
+        if not partitions:
+            return [], 0
+        committed = self._cluster.stable((topic, p) for p in partitions for topic in self._plan.inputs)
+        calm = [p for p in partitions if all((topic, p) in committed for topic in self._plan.inputs)]
+        logs = [(each.topic, p) for p in calm for each in self._plan.logs]
+        ends, stable = self._cluster.ends(logs), self._cluster.stable_ends(logs)
+        ready = [p for p in calm if all(stable[each.topic, p] >= ends[each.topic, p] for each in self._plan.logs)]
+        if not ready:
+            self._clear_away(partitions)
+            return [], 0
+        stores = {p: self._store(p) for p in ready}
+        try:
+            restored = self._reader.restore(self._tasks(stores, ends), cancel, STALLED)
+            starts = self._starts(ready, committed, stores)
+        except BaseException:
+            for store in stores.values():
+                store.close()
+            raise
+        return [Shard(p, stores[p], self._plan.decode, starts[p]) for p in ready if p in starts], restored
+
+    # -- inside
+
+    def _describe(self) -> None:
+        wanted = [*self._plan.inputs, *(each.topic for each in self._plan.logs)]
+        self._topics = self._cluster.topics(wanted)
+        for name, topic in self._topics.items():
+            if topic.partitions != self._plan.partitions:
+                raise EngineError(
+                    f"{name} has {topic.partitions} partitions, {self._plan.group} was built on {self._plan.partitions}: "
+                    "keys would be owned twice. Go back to the old number, or move to a new topic"
+                )
+        # Deletions leave a compacted log after this time: a copy that missed them for longer is not brought up to date.
+        self._max_age = self._cluster.tombstone_seconds(self._plan.changelog) / 2
+
+    def _store(self, partition: int) -> Store:
+        identity = {each.name: self._topics[each.topic].id for each in self._plan.logs}
+        path = self._folder / self._plan.group / f"{self._plan.table}-{partition}.db"
+        store = Store(path, self._plan.columns, identity, self._max_age)
+        if store.rebuilt:
+            log.warning("%s: store of partition %d is restored anew: %s", self._plan.group, partition, store.rebuilt)
+        return store
+
+    def _tasks(self, stores: dict[int, Store], ends: dict[tuple[str, int], int]) -> list[Task]:
+        tasks = []
+        for partition, store in stores.items():
+            if any(store.position(each.name) > ends[each.topic, partition] for each in self._plan.logs):
+                store.rebuild("ahead of the log")
+                log.warning("%s: store of partition %d was ahead of its log", self._plan.group, partition)
+            store.forget_answers(int(time.time() * 1000) - WINDOW_MS)
+            for each in self._plan.logs:
+                tasks.append(Task(each, partition, store, store.position(each.name), ends[each.topic, partition]))
+        return tasks
+
+    def _starts(
+        self, ready: list[int], committed: dict[tuple[str, int], Committed], stores: dict[int, Store]
+    ) -> dict[int, dict[str, int]]:
+        """Where each partition reads on. The group's offsets are the truth, the log's are the second witness.
+
+        Where the broker forgot an idle group's offsets (7 days), the log still knows how far its rows are.
+        """
+        first = self._cluster.starts((topic, p) for p in ready for topic in self._plan.inputs)
+        starts: dict[int, dict[str, int]] = {}
+        for partition in ready:
+            applied = stores[partition].inputs()
+            try:
+                starts[partition] = {
+                    topic: _start(
+                        committed[topic, partition].offset, applied.get(topic), first[topic, partition], topic
+                    )
+                    for topic in self._plan.inputs
+                }
+            except EngineError as error:
+                stores[partition].close()
+                self._view.states[partition].stopped = str(error)
+                log.error("%s: partition %d stands still: %s", self._plan.group, partition, error)
+        return starts
+
+    def _clear_away(self, partitions: Sequence[int]) -> None:
+        """Kept waiting: abort the transactions of whoever committed here last, once."""
+        if self._cleared or time.monotonic() - self._since < CLEAR_AWAY_AFTER:
+            return
+        self._cleared = True
+        try:
+            last = self._cluster.last_workers((topic, p) for p in partitions for topic in self._plan.inputs)
+            self._producers.clear_away(sorted(last - {self._worker}))
+        except UnavailableError as error:
+            log.warning("%s: could not clear away what others left open: %s", self._plan.group, error)
+
+
+def _start(committed: int | None, applied: int | None, first: int, topic: str) -> int:
+    if committed is None:
+        return max(first, applied or 0)
+    if applied is not None and committed < applied:
+        raise EngineError(
+            f"the group's offset in {topic} is {committed}, but records up to {applied} are in its table already: "
+            "reading them again would count them twice. Restore the offset, or rebuild the table"
+        )
+    if committed < first:
+        raise EngineError(
+            f"{topic} no longer holds the records from {committed} to {first}: they were never dealt with and retention "
+            "removed them. Decide what is lost, then set the group's offset to go on"
+        )
+    return committed

@@ -1,0 +1,93 @@
+"""A worker's two transactional producers for one group, used in turn.
+
+Two hide the moment after a commit in which the coordinator still answers CONCURRENT_TRANSACTIONS. Their ids are the
+same after a restart of the worker, so that `init_transactions` aborts what a killed predecessor left open.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from verbwire.errors import EngineError, UnavailableError
+from verbwire.names import Names
+
+log = logging.getLogger(__name__)
+
+TURNS = (0, 1)
+INIT_SECONDS = 30.0
+_SETTINGS = {
+    "partitioner": "murmur2_random",  # Java's and aiokafka's; librdkafka's own would scatter the keys
+    "compression.type": "lz4",
+    "linger.ms": 2,
+    "batch.size": 1_000_000,
+    "queue.buffering.max.messages": 1_000_000,
+    "transaction.timeout.ms": 10_000,  # a dead worker's open transaction holds back every reader for so long
+    # With the default 100 ms a one-record transaction takes 94 ms, with these 6 (confluent-kafka-python#967).
+    "retry.backoff.ms": 1,
+    "retry.backoff.max.ms": 5,
+    "log_level": 3,
+}
+
+
+class ProducerPair:
+    """Creates, keeps and gives up the two producers. After an unknown outcome a producer object is never used again."""
+
+    def __init__(self, kafka: dict[str, str], names: Names, group: str, worker: str) -> None:
+        self._kafka = kafka
+        self._names = names
+        self._group = group
+        self._worker = worker
+        self._producers: dict[int, Producer] = {}
+        self._fenced_at: dict[int, float] = {}
+
+    def ready(self) -> None:
+        """Make both usable: this also aborts what this worker, or its predecessor of the same name, left open."""
+        for turn in TURNS:
+            self.get(turn)
+
+    def get(self, turn: int) -> Producer:
+        """Return the producer whose turn it is, a new one where the last was given up."""
+        if turn not in self._producers:
+            self._producers[turn] = self._create(self._worker, turn)
+        return self._producers[turn]
+
+    def give_up(self, turn: int, fenced: bool = False) -> None:
+        """Drop a producer whose state is unknown or fatal.
+
+        Fenced means: the broker timed our transaction out, or a new owner cleared it away, or somebody else uses our
+        name. The first two pass; EngineError when it happens again at once, which is the third.
+        """
+        self._producers.pop(turn, None)
+        if not fenced:
+            return
+        before, now = self._fenced_at.get(turn, 0.0), time.monotonic()
+        self._fenced_at[turn] = now
+        if before and now - before < 5:
+            raise EngineError(
+                f"another process uses the worker name {self._worker!r} in group {self._group}: "
+                "give each worker a name of its own (VERBWIRE_WORKER)"
+            )
+
+    def clear_away(self, workers: Iterable[str]) -> None:
+        """Abort the transactions that dead workers left open, instead of waiting for the broker to do it."""
+        for worker in workers:
+            for turn in TURNS:
+                self._create(worker, turn, seconds=10.0)
+            log.warning("%s: aborted what worker %s had left open", self._group, worker)
+
+    def _create(self, worker: str, turn: int, seconds: float = INIT_SECONDS) -> Producer:
+        name = self._names.transactional_id(self._group, worker, turn)
+        producer = Producer({**_SETTINGS, **self._kafka, "transactional.id": name})
+        try:
+            producer.init_transactions(seconds)
+        except KafkaException as error:
+            raise UnavailableError(f"no transactional producer {name}: {error.args[0].str()}") from error
+        return producer
+
+
+GROUP_FENCE = frozenset({KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.FENCED_INSTANCE_ID})
+PRODUCER_FENCE = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH})

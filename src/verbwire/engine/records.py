@@ -1,0 +1,40 @@
+"""What the engine takes in: a record as any Kafka client hands it over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Record(Protocol):
+    """One record of an input topic; aiokafka's `ConsumerRecord` is one. Timestamps in milliseconds."""
+
+    @property
+    def topic(self) -> str: ...  # noqa: D102
+    @property
+    def partition(self) -> int: ...  # noqa: D102
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...  # noqa: D102
+
+
+INPUTS_HEADER = "vw_inputs"
+"""On the last changelog record of a batch and partition: how far the inputs are, ``topic:offset`` joined by commas."""
+
+
+def write_inputs(inputs: dict[str, int]) -> bytes:
+    """Return the value of the header for these next offsets."""
+    return ",".join(f"{topic}:{offset}" for topic, offset in inputs.items()).encode()
+
+
+def read_inputs(value: bytes) -> dict[str, int]:
+    """Return the next offsets that a header's value names."""
+    pairs = (each.rpartition(":") for each in value.decode().split(",") if each)
+    return {topic: int(offset) for topic, _, offset in pairs}

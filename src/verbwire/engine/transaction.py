@@ -1,0 +1,80 @@
+"""One transaction: what a batch produces, which inputs it used up, and what the local copies learn after its commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from confluent_kafka import Producer, TopicPartition
+
+from verbwire.engine.membership import Membership
+from verbwire.engine.shard import Shard
+from verbwire.engine.store import Changes
+from verbwire.errors import UnencodableError
+
+MAX_RECORD = 1_000_000  # bytes: what a topic takes by default, headers and framing included
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Transaction:
+    """Built by the engine's thread, then handed over whole to the committing thread."""
+
+    def __init__(self, producer: Producer, turn: int, membership: Membership, worker: str) -> None:
+        self.producer = producer
+        self.turn = turn
+        self.membership = membership
+        self.changes: dict[int, Changes] = {}  # partition -> what its store learns
+        self.shards: dict[int, Shard] = {}
+        self.after_flush: list[Callable[[], None]] = []  # what needs the offsets of what was produced
+        self.records = 0
+        self.counts: dict[tuple[str, ...], int] = {}
+        self._worker = worker
+        self._offsets: dict[tuple[str, int], int] = {}
+        producer.begin_transaction()
+
+    def produce(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = (), **options: Any
+    ) -> None:
+        """Add a record. The partition is always said: it is the input's."""
+        while True:
+            try:
+                self.producer.produce(topic, value, key, partition, headers=list(headers) or None, **options)
+                return
+            except BufferError:
+                self.producer.poll(0.05)
+
+    def used(self, shard: Shard, topic: str, next_offset: int) -> None:
+        """Note that the inputs up to `next_offset` are dealt with: they are committed with the rest, or not at all."""
+        shard.next[topic] = next_offset
+        self.shards[shard.partition] = shard
+        self.of(shard.partition).inputs[topic] = next_offset
+        self._offsets[topic, shard.partition] = next_offset
+
+    def of(self, partition: int) -> Changes:
+        """Return what the store of a partition will learn."""
+        return self.changes.setdefault(partition, Changes())
+
+    def count(self, *what: str) -> None:
+        """Count something for the metrics; they are told once the transaction is committed."""
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    def note_position(self, partition: int, log: str) -> Callable[[Any, Any], None]:
+        """Return a delivery callback that takes down how far a log is after this transaction."""
+        positions = self.of(partition).positions
+
+        def delivered(error: Any, message: Any) -> None:
+            if error is None:
+                positions[log] = max(positions.get(log, 0), message.offset() + 1)
+
+        return delivered
+
+    def offsets(self) -> list[TopicPartition]:
+        """Return the input offsets, with the worker's name for whoever has to clear up after it."""
+        return [TopicPartition(topic, part, offset, self._worker) for (topic, part), offset in self._offsets.items()]
+
+
+def sized(value: bytes, what: str) -> bytes:
+    """Return the value if a topic takes it, else raise UnencodableError."""
+    if len(value) > MAX_RECORD:
+        raise UnencodableError(f"{what} is {len(value)} bytes, a record may have {MAX_RECORD}: keep less in it")
+    return value
