@@ -1,0 +1,64 @@
+"""The one receiver of cart commands: fills carts, and checks them out once."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from schemas.carts import AddProductToCart, CartCheckedOut, CartState, CheckOutCart, ProductAddedToCart
+from verbwire import Aggregate, Rejected
+
+carts = Aggregate("shop.carts", state=CartState)
+
+
+@carts.handles
+def add_product(command: AddProductToCart, cart: CartState | None) -> ProductAddedToCart | Rejected:
+    """Put a line into a cart; the first line opens it."""
+    if command.quantity <= 0:
+        return Rejected("quantity_not_positive", f"a quantity of {command.quantity} adds nothing")
+    if command.unit_price_pence <= 0:
+        return Rejected("price_not_positive", f"{command.unit_price_pence} pence is no price")
+    if cart is not None and cart.checked_out:
+        return Rejected("already_checked_out", f"cart {cart.cart_id} is closed")
+    return ProductAddedToCart(
+        cart_id=command.cart_id,
+        stock_code=command.stock_code,
+        description=command.description,
+        quantity=command.quantity,
+        unit_price_pence=command.unit_price_pence,
+        line_pence=command.quantity * command.unit_price_pence,
+        customer_id=command.customer_id,
+        country=command.country,
+    )
+
+
+@carts.handles
+def check_out(command: CheckOutCart, cart: CartState | None) -> CartCheckedOut | Rejected:
+    """Close a cart that holds something, with its total."""
+    if cart is None:
+        return Rejected("empty_cart", f"nothing was put into cart {command.cart_id}")
+    if cart.checked_out:
+        return Rejected("already_checked_out", f"cart {cart.cart_id} is closed")
+    return CartCheckedOut(
+        cart_id=command.cart_id,
+        customer_id=command.customer_id,
+        country=command.country,
+        lines=cart.lines,
+        total_pence=cart.total_pence,
+        checked_out_at=command.checked_out_at,
+    )
+
+
+@carts.applies
+def added(cart: CartState | None, event: ProductAddedToCart) -> CartState:
+    """One line more."""
+    if cart is None:
+        cart = CartState(cart_id=event.cart_id, lines=0, total_pence=0, checked_out=False)
+    return replace(cart, lines=cart.lines + 1, total_pence=cart.total_pence + event.line_pence)
+
+
+@carts.applies
+def checked_out(cart: CartState | None, event: CartCheckedOut) -> CartState:
+    """Nothing can be added any more."""
+    return CartState(
+        cart_id=event.cart_id, lines=event.lines, total_pence=event.total_pence, checked_out=True
+    )
