@@ -1,0 +1,126 @@
+"""The HTTP application of a worker: tables, health, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from verbwire.http import json, paging
+from verbwire.http.auth import Authenticator
+from verbwire.http.front import Front
+from verbwire.http.health import Health
+from verbwire.http.naming import Tables
+from verbwire.http.problem import Problem, of_router
+from verbwire.http.reads import Readers
+from verbwire.http.served import ServedTable
+from verbwire.metrics import CONTENT_TYPE, Metrics
+
+_JSON = "application/json"
+
+
+def build_app(tables: Sequence[ServedTable], auth: Authenticator, health: Health, metrics: Metrics) -> Starlette:
+    """Return the application; what it may be asked is in ``_Endpoints``, one method each."""
+    endpoints = _Endpoints(Tables(tables), health, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        endpoints.readers.close()
+
+    app = Starlette(
+        routes=[
+            Route("/tables", endpoints.tables),
+            Route("/tables/{name}", endpoints.page),
+            Route("/tables/{name}/{key}", endpoints.row),
+            Route("/health/live", endpoints.live),
+            Route("/health/ready", endpoints.ready),
+            Route("/metrics", endpoints.metrics),
+        ],
+        middleware=[Middleware(Front, auth=auth, metrics=metrics)],
+        exception_handlers={HTTPException: _answer},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False  # a redirect would be built from the client's own Host header
+    return app
+
+
+class _Endpoints:
+    def __init__(self, tables: Tables, health: Health, metrics: Metrics) -> None:
+        self.readers = Readers()
+        self._tables = tables
+        self._health = health
+        self._metrics = metrics
+
+    async def tables(self, request: Request) -> Response:
+        """GET /tables: what there is and how far it is."""
+        paging.parameters(_query(request), ())
+        every = await self.readers.run(lambda: [self._summary(table) for table in self._tables.all])
+        return _json(json.encode({"tables": every}))
+
+    async def page(self, request: Request) -> Response:
+        """GET /tables/{name}: rows in the order of their keys."""
+        table = self._table(request)
+        wanted = paging.window(table.name, paging.parameters(_query(request), ("page", "page_size", "cursor")))
+        return _json(await self.readers.run(lambda: table.page(wanted)))
+
+    async def row(self, request: Request) -> Response:
+        """GET /tables/{name}/{key}: one row."""
+        table = self._table(request)
+        paging.parameters(_query(request), ())
+        key = _unquoted(request, "key")
+        return _json(await self.readers.run(lambda: table.row(key)))
+
+    async def live(self, request: Request) -> Response:
+        """GET /health/live: whether this process is worth keeping."""
+        return _health(request, self._health.dead(), "live")
+
+    async def ready(self, request: Request) -> Response:
+        """GET /health/ready: whether this worker answers for all it owns."""
+        return _health(request, self._health.not_ready(), "ready")
+
+    async def metrics(self, request: Request) -> Response:
+        """GET /metrics: Prometheus' text format."""
+        paging.parameters(_query(request), ())
+        body = await self.readers.run(self._metrics.exposition)
+        return Response(body, headers={"Content-Type": CONTENT_TYPE})
+
+    def _table(self, request: Request) -> ServedTable:
+        return self._tables.find(_unquoted(request, "name"))
+
+    def _summary(self, table: ServedTable) -> dict[str, Any]:
+        return {**table.summary(), "short_names": self._tables.short_names(table)}
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 (it is registered for nothing else)
+    return (error if isinstance(error, Problem) else of_router(error, request.method)).response()
+
+
+def _health(request: Request, problem: Problem | None, status: str) -> Response:
+    paging.parameters(_query(request), ())
+    return problem.response() if problem is not None else _json(json.encode({"status": status}))
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, headers={"Cache-Control": "no-store"}, media_type=_JSON)
+
+
+def _query(request: Request) -> bytes:
+    query: bytes = request.scope["query_string"]
+    return query
+
+
+def _unquoted(request: Request, name: str) -> str:
+    try:
+        return unquote(request.path_params[name], errors="strict")
+    except UnicodeDecodeError:
+        raise Problem(400, f"bad_{name}", f"the {name} in the path is not UTF-8: percent-encode its UTF-8") from None

@@ -1,0 +1,70 @@
+"""What happens to every request before and after its endpoint: identity, limits, errors as problems, counting."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from uuid import uuid4
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from verbwire.http import limits
+from verbwire.http.auth import OPERATOR, Authenticator, refused, require
+from verbwire.http.problem import Problem, broken
+from verbwire.metrics import Metrics
+
+_OPEN = frozenset({"/health/live", "/health/ready"})
+_REFUSAL_SECONDS = 0.01  # longer than any check takes, so the time of a refusal tells nothing of its reason
+_log = logging.getLogger("verbwire.http")
+
+
+class Front:
+    """ASGI middleware. Closed by default: what is not listed as open needs a token with the operator scope."""
+
+    def __init__(self, app: ASGIApp, auth: Authenticator, metrics: Metrics) -> None:
+        self._app = app
+        self._auth = auth
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; whatever goes wrong inside becomes a problem, never a closed connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 0
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._admit(scope)
+            await self._app(scope, receive, note)
+        except Problem as problem:
+            await problem.response()(scope, receive, note)
+        except Exception:  # noqa: BLE001 (the last line of defence: logged in full, told in short)
+            correlation = str(uuid4())
+            _log.exception("%s %s broke, correlation id %s", scope["method"], scope["path"], correlation)
+            if not status:
+                await broken(correlation).response()(scope, receive, note)
+        finally:
+            route = scope.get("route")
+            self._metrics.answered(route.path if route else "none", status, time.perf_counter() - began)
+
+    async def _admit(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        scope["path"] = scope["raw_path"].decode("ascii")  # keys keep their %2F until they have been cut out
+        if scope["path"] not in _OPEN:
+            began = time.perf_counter()
+            given = headers.getlist("authorization")
+            principal = await self._auth.principal(given[0] if len(given) == 1 else None)
+            if principal is None:
+                await asyncio.sleep(max(0.0, _REFUSAL_SECONDS - (time.perf_counter() - began)))
+                raise refused()
+            require(principal, OPERATOR)
+            scope["user"] = principal
+        limits.check_body(headers)

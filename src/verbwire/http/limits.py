@@ -1,0 +1,32 @@
+"""How much a request may be. Everything that a client controls and that costs memory or time has its limit here."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers
+
+from verbwire.http.problem import Problem
+
+REQUEST_LINE = 8 * 1024  # bytes of the target: 414
+HEAD = 16 * 1024  # bytes of all header fields: 431
+HEADER_FIELDS = 100  # 431
+BODY = 1024 * 1024  # bytes: 413
+HEAD_SECONDS = 10.0  # a head must be complete that long after its first byte, or the connection's
+CONNECTIONS = 500  # each holds a file descriptor that the Kafka clients may need
+
+KEY = 1024  # bytes of a key: 400
+PAGE_SIZE = 50
+MAX_PAGE_SIZE = 1000
+MAX_ROW = 10_000  # how deep `page` reaches: what is skipped has to be read all the same
+
+READERS = 4  # threads
+WAITING = 512  # requests that wait for them: 503
+
+
+def check_body(headers: Headers) -> None:
+    """Refuse a body that is too large before any of it is read, and one that does not say how large it is."""
+    closing = {"Connection": "close"}  # what the client still sends belongs to no request
+    if "transfer-encoding" in headers:
+        raise Problem(411, "length_required", "chunked bodies are not read: send Content-Length", closing)
+    length = headers.get("content-length")
+    if length is not None and int(length) > BODY:  # the parser has let digits pass only
+        raise Problem(413, "too_large", f"the body has {length} bytes: send at most {BODY}", closing)

@@ -1,0 +1,92 @@
+"""Which part of a table an answer holds: by page number near its start, by cursor anywhere.
+
+A cursor is the place of a key in the order of keys, so a walk meets every key that stays exactly once, whatever is
+written meanwhile, and costs the same on its last page as on its first.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from verbwire.http import limits
+from verbwire.http.problem import Problem
+
+_VERSION = b"\x01"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Up to `size` rows from behind the key `after`, `skip` of them passed over first."""
+
+    size: int
+    after: bytes = b""
+    skip: int = 0
+
+
+def parameters(query: bytes, allowed: Sequence[str]) -> dict[str, str]:
+    """Return the query's parameters; 400 for one that is unknown here, said twice, or not text."""
+    if not query:
+        return {}
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
+    except ValueError as error:
+        raise Problem(400, "bad_query", f"the query cannot be read: {error}") from None
+    found = dict(pairs)
+    if unknown := sorted(found.keys() - set(allowed)):
+        known = f"there are {', '.join(allowed)}" if allowed else "there are none"
+        raise Problem(400, "unknown_parameter", f"no parameter is called {', '.join(map(repr, unknown))}: {known}")
+    if len(found) < len(pairs):
+        raise Problem(400, "repeated_parameter", "say each parameter once")
+    return found
+
+
+def window(table: str, given: Mapping[str, str]) -> Window:
+    """Return what ``page``, ``page_size`` and ``cursor`` ask for; 400 where they ask for too much."""
+    size = _number(given, "page_size", limits.PAGE_SIZE, limits.MAX_PAGE_SIZE)
+    if "cursor" in given:
+        if "page" in given:
+            raise Problem(400, "bad_page", "a cursor knows its place: leave `page` out")
+        return Window(size, _after(table, given["cursor"]))
+    page = _number(given, "page", 1)
+    if page * size > limits.MAX_ROW:
+        detail = f"pages end at row {limits.MAX_ROW}: follow `next`, it goes on by `cursor` to the last row"
+        raise Problem(400, "page_too_deep", detail)
+    return Window(size, skip=(page - 1) * size)
+
+
+def cursor(table: str, key: bytes) -> str:
+    """Return the opaque text that stands for "behind this key of this table"."""
+    return base64.urlsafe_b64encode(_VERSION + _sum(table, key) + key).decode().rstrip("=")
+
+
+def _after(table: str, text: str) -> bytes:
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        data = b""
+    version, checksum, key = data[:1], data[1:5], data[5:]
+    if version != _VERSION or not key or checksum != _sum(table, key):
+        detail = "this is no cursor of this table: take the one in `next`, or start without"
+        raise Problem(400, "bad_cursor", detail)
+    return key
+
+
+def _sum(table: str, key: bytes) -> bytes:
+    """Tell cursors of other tables, and cut ones; not a signature: who may ask may ask for any key."""
+    return zlib.crc32(table.encode() + b"\x00" + key).to_bytes(4, "big")
+
+
+def _number(given: Mapping[str, str], name: str, default: int, most: int | None = None) -> int:
+    text = given.get(name)
+    if text is None:
+        return default
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    if number < 1 or (most is not None and number > most):
+        limit = f" to {most}" if most is not None else " on"
+        raise Problem(400, "bad_page", f"{name} is {text!r}: write a number from 1{limit}")
+    return number

@@ -1,0 +1,94 @@
+"""Serving HTTP beside the engine: a thread and an event loop of its own, so that answers come while a batch runs."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+
+import uvicorn
+from starlette.applications import Starlette
+
+from verbwire.errors import ConfigurationError, EngineError
+from verbwire.http.protocol import LimitedProtocol
+
+_KEEP_ALIVE_SECONDS = 30
+_START_SECONDS = 10.0
+_FORCED_SECONDS = 2.0
+_log = logging.getLogger("verbwire.http")
+
+
+class HttpServer:
+    """One listening socket. Binds the loopback address unless told, and takes no signals: the worker does."""
+
+    def __init__(self, app: Starlette, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._app = app
+        self._host = host
+        self._port = port
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> tuple[str, int]:
+        """Bind, serve, and return the actual address; port 0 takes a free one.
+
+        :class:`ConfigurationError` when the address cannot be bound.
+        """
+        bound = self._bind()
+        address: tuple[str, int] = bound.getsockname()[:2]
+        self._server = _Server(_config(self._app))
+        self._thread = threading.Thread(
+            target=self._server.run, args=([bound],), name="verbwire-http", daemon=True
+        )
+        self._thread.start()
+        if not self._server.serving.wait(_START_SECONDS):
+            raise EngineError("HTTP did not start: the log says why")
+        _log.info("HTTP on %s port %d", *address)
+        return address
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Take no more connections, let answers under way end for up to `timeout` seconds, then cut them."""
+        server, thread = self._server, self._thread
+        if server is None or thread is None:
+            return
+        server.config.timeout_graceful_shutdown = max(1, round(timeout))
+        server.should_exit = True
+        thread.join(timeout + _FORCED_SECONDS)
+        server.force_exit = True
+        thread.join(_FORCED_SECONDS)
+        self._server = self._thread = None
+
+    def _bind(self) -> socket.socket:
+        try:
+            family = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)[0][0]
+            return socket.create_server((self._host, self._port), family=family)
+        except OSError as error:
+            raise ConfigurationError(
+                f"HTTP cannot listen on {self._host} port {self._port}: {error.strerror}; set http_host and http_port "
+                "(VERBWIRE_HTTP_HOST, VERBWIRE_HTTP_PORT), port 0 takes a free one"
+            ) from error
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.serving = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.serving.set()
+
+
+def _config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=LimitedProtocol,
+        ws="none",
+        loop="asyncio",
+        lifespan="on",
+        log_config=None,
+        log_level="error",  # uvicorn warns of every malformed request: that is for a client to know
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # a client could write them
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+    )
