@@ -50,10 +50,20 @@ class Contract:
 
 
 @dataclass(frozen=True)
+class SharedType:
+    """A record, enum or fixed that has a file of its own because several messages use it."""
+
+    name: str  # the full name
+    schema: Schema
+    file: Path
+
+
+@dataclass(frozen=True)
 class Catalog:
     """All contracts of a project. Asked by full name, by short name where it is unique, or by class."""
 
     contracts: Mapping[str, Contract] = field(default_factory=dict)
+    types: Mapping[str, SharedType] = field(default_factory=dict)  # by full name
 
     def __iter__(self) -> Iterator[Contract]:
         return iter(self.contracts.values())
@@ -69,12 +79,8 @@ class Catalog:
         if len(found) == 1:
             return found[0]
         if found:
-            raise ContractError(
-                f"{name} is ambiguous: say {' or '.join(sorted(each.name for each in found))}"
-            )
-        raise ContractError(
-            f"no contract is called {name}: there are {', '.join(sorted(self.contracts)) or 'none'}"
-        )
+            raise ContractError(f"{name} is ambiguous: say {' or '.join(sorted(each.name for each in found))}")
+        raise ContractError(f"no contract is called {name}: there are {', '.join(sorted(self.contracts)) or 'none'}")
 
     def of(self, message: Message | type[Message]) -> Contract:
         """Return the contract of a generated class; refuse one generated from another version of it."""

@@ -1,0 +1,155 @@
+"""Reads the contracts of a project: from a folder of schema files to a catalog, or to everything that is wrong."""
+
+from __future__ import annotations
+
+import json
+import keyword
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from verbwire.contracts.attributes import attribute_problems, key_of, reply_of
+from verbwire.contracts.defaults import default_problems
+from verbwire.contracts.grammar import Json, file_problems
+from verbwire.contracts.model import Catalog, Contract, Schema, SharedType
+from verbwire.contracts.problems import Place, Problem, unique
+from verbwire.contracts.references import Sources
+from verbwire.contracts.safety import dangers, union_problems
+from verbwire.errors import ContractError
+from verbwire.messages import Kind
+from verbwire.names import require_dotted
+
+
+def load_catalog(folder: Path) -> Catalog:
+    """Read ``<folder>/<context>/*.avsc``, one message or shared type per file.
+
+    Raises :class:`ContractError` with one line for each thing that is wrong, naming file and field.
+    """
+    catalog, problems = read_catalog(folder)
+    if problems:
+        raise ContractError("\n".join(map(str, problems)))
+    return catalog
+
+
+def read_catalog(folder: Path) -> tuple[Catalog, list[Problem]]:
+    """Return the catalog of a folder and what is wrong with it; with problems, the catalog is empty.
+
+    Later steps look only at what passed the earlier ones, so that one mistake is told once.
+    """
+    # 1. Each file by itself.
+    schemas, problems = _read_files(folder)
+    # 2. The files together: names, and references between them.
+    if not problems:
+        sources, problems = _gather(schemas)
+    # 3. Each schema with everything that it refers to.
+    if not problems:
+        resolved = {name: sources.resolved(name) for name in sorted(sources.schemas)}
+        problems = unique(_meaning_problems(resolved, sources))
+    if problems:
+        return Catalog(), problems
+    return _catalog(resolved, sources), []
+
+
+def _read_files(folder: Path) -> tuple[list[tuple[Json, Place]], list[Problem]]:
+    if not folder.is_dir():
+        return [], [Place(folder).problem("there is no such folder: make it, with a folder for each context inside")]
+    schemas: list[tuple[Json, Place]] = []
+    problems: list[Problem] = []
+    for file in sorted(folder.rglob("*.avsc")):
+        place = Place(file)
+        found = list(_path_problems(file, folder))
+        schema: Json = None
+        try:
+            schema = json.loads(file.read_text(encoding="utf-8-sig"), object_pairs_hook=_without_repeats)
+        except (ValueError, RecursionError) as error:
+            found.append(place.problem(f"is no JSON that can be read: {error}"))
+        else:
+            found += file_problems(schema, place)
+        schemas.append((schema, place))
+        problems += found
+    return schemas, unique(problems)
+
+
+def _path_problems(file: Path, folder: Path) -> Iterator[Problem]:
+    context = file.parent.name
+    if file.parent.parent != folder:
+        yield Place(file).problem(f"move it into a folder of its context, like {folder / 'carts' / file.name}")
+    elif not context.isidentifier() or keyword.iskeyword(context):
+        yield Place(file).problem(f"rename the folder {context!r} so that Python can import it: letters, digits, _")
+
+
+def _without_repeats(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f'"{name}" is written twice in one object: remove one')
+        found[name] = value
+    return found
+
+
+def _gather(schemas: Iterable[tuple[Json, Place]]) -> tuple[Sources, list[Problem]]:
+    sources = Sources()
+    problems: list[Problem] = []
+    namespaces: dict[Path, tuple[str, Path]] = {}
+    for schema, place in schemas:
+        problems += _name_problems(schema, place, namespaces)
+        problems += sources.add(schema, place)
+    return sources, unique(problems or sources.unknown())
+
+
+def _name_problems(schema: Json, place: Place, namespaces: dict[Path, tuple[str, Path]]) -> Iterator[Problem]:
+    name, namespace = schema["name"], schema["namespace"]
+    if place.file.stem != name:
+        yield place.at("name").problem(f"{name!r} is not the file's name: rename the file to {name}.avsc")
+    try:
+        require_dotted(namespace, "namespace")
+    except ContractError as error:
+        yield place.at("namespace").problem(str(error))
+    folders, first = namespaces.setdefault(place.file.parent, (namespace, place.file))
+    if folders != namespace:
+        yield place.at("namespace").problem(
+            f"{namespace} differs from {folders} in {first.name}: a folder holds one namespace, move one of them"
+        )
+
+
+def _meaning_problems(resolved: dict[str, Schema], sources: Sources) -> Iterator[Problem]:
+    records = {name: schema for name, schema in resolved.items() if schema["type"] == "record"}
+    replies = {name for name, schema in records.items() if schema.get("kind", "row") == "row"}
+    for name, schema in resolved.items():
+        place = sources.places[name]
+        yield from dangers(schema, place)
+        yield from union_problems(schema, place)
+        yield from default_problems(schema, place)
+        yield from attribute_problems(schema, place, replies)
+
+
+def _catalog(resolved: dict[str, Schema], sources: Sources) -> Catalog:
+    contracts: dict[str, Contract] = {}
+    types: dict[str, SharedType] = {}
+    for name, schema in resolved.items():
+        file = sources.places[name].file
+        if "kind" in schema:
+            contracts[name] = _contract(name, schema, file)
+        else:
+            types[name] = SharedType(name, schema, file)
+    return Catalog(contracts, types)
+
+
+def _contract(name: str, schema: dict[str, Any], file: Path) -> Contract:
+    text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
+    return Contract(
+        name=name,
+        kind=Kind(schema["kind"]),
+        key=key_of(schema),
+        schema=schema,
+        file=file,
+        time=schema.get("time"),
+        rejections=frozenset(schema.get("rejections", ())),
+        requires=frozenset(schema.get("requires", ())),
+        public=schema.get("public", False),
+        reply=reply_of(schema),
+        response=schema.get("response", "outcome"),
+        text=text,
+        fingerprint=sha256(text.encode()).hexdigest()[:16],
+    )
