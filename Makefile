@@ -21,6 +21,7 @@ help:  ## list the targets
 		printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 setup: $(STAMP)  ## install everything, with pinned versions, into .venv
+	@:
 
 # Made again whenever what is to be installed changes. The stamp comes last: an install that was broken off leaves none,
 # and since pip may have left half a package behind, the next one starts from an empty .venv (pip's cache makes it quick).

@@ -57,8 +57,6 @@ def added(cart: CartState | None, event: ProductAddedToCart) -> CartState:
 
 
 @carts.applies
-def checked_out(cart: CartState | None, event: CartCheckedOut) -> CartState:
+def checked_out(cart: CartState, event: CartCheckedOut) -> CartState:
     """Nothing can be added any more."""
-    return CartState(
-        cart_id=event.cart_id, lines=event.lines, total_pence=event.total_pence, checked_out=True
-    )
+    return replace(cart, lines=event.lines, total_pence=event.total_pence, checked_out=True)

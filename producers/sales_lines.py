@@ -92,8 +92,8 @@ def read_sales(path: Path) -> Iterator[SalesLine]:
     """Yield what each line of a sales file becomes, in file order; plain or gzip, latin-1.
 
     An invoice's `CheckOutCart` follows its last line, wherever that stands. Reads the file more than once: ids need
-    the hash of all of it, check-outs need to know which line is an invoice's last. Raises `ValueError` when the first line does
-    not name the columns, `OSError` or `EOFError` when the file cannot be read to its end.
+    the hash of all of it, check-outs need to know which line is an invoice's last. Raises `ValueError` when the first
+    line does not name the columns, `OSError` or `EOFError` when the file cannot be read to its end.
     """
     digest, last_lines = _survey(path)
     invoices: dict[str, _Invoice] = {}
@@ -186,13 +186,13 @@ def _time(text: str) -> datetime:
         raise ValueError(f"InvoiceDate {text!r} is no dd/mm/yyyy hh:mm") from None
 
 
-def _credit(sale: _Line) -> Credit | NotAddressable:
+def _credit(line: _Line) -> Credit | NotAddressable:
     if line.customer_id is None:
         return NotAddressable(line.number)
     return Credit(line.number, line.customer_id, -line.quantity * line.unit_price_pence)
 
 
-def _add(sale: _Line) -> AddProductToCart:
+def _add(line: _Line) -> AddProductToCart:
     return AddProductToCart(
         cart_id=line.invoice,
         stock_code=line.stock_code,
