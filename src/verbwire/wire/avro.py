@@ -10,6 +10,7 @@ import io
 import json
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import fastavro
@@ -49,6 +50,30 @@ def canonical(schema: object) -> str:
     return json.dumps(schema, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+_SHAPE = (
+    "type",
+    "name",
+    "namespace",
+    "fields",
+    "items",
+    "values",
+    "symbols",
+    "size",
+    "logicalType",
+    "precision",
+    "scale",
+)
+
+
+def shape(schema: Any) -> Any:
+    """Return what of a schema decides how bytes are read: no docs, defaults or attributes of ours."""
+    if isinstance(schema, list):
+        return [shape(each) for each in schema]
+    if isinstance(schema, dict):
+        return {name: shape(schema[name]) for name in _SHAPE if name in schema}
+    return schema
+
+
 class Encoder:
     """Writes the messages of one contract; may be used by several threads."""
 
@@ -80,7 +105,7 @@ class Reader:
         self._cls = cls
         self._writer = fastavro.parse_schema(writer_schema, named_schemas={})
         # Resolving costs even when nothing differs, so our own schema is passed only when something does.
-        same = canonical(writer_schema) == canonical(contract.schema)
+        same = shape(writer_schema) == shape(contract.schema)
         self._reader = None if same else fastavro.parse_schema(contract.schema, named_schemas={})
 
     def __call__(self, value: bytes) -> Message:

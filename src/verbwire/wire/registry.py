@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from verbwire.contracts.model import Schema
 from verbwire.errors import ConfigurationError, ContractError, UnavailableError
+from verbwire.wire.avro import canonical
 
 T = TypeVar("T")
 
@@ -42,10 +44,13 @@ class Registry:
             raise ConfigurationError(f"registry {url!r} (VERBWIRE_REGISTRY): {error}") from error
 
     def register(self, subject: str, text: str) -> int:
-        """Return the id of the schema under `subject`, registered now if it is not there yet.
+        """Register the schema under `subject` and return its id; the id it has, if it is there already.
 
         :class:`ContractError` carries the registry's reason when it is incompatible with what stands there.
         """
+        found = self.find(subject, text)
+        if found is not None:
+            return found
         try:
             return int(self._ask(lambda: self._client.register_schema(subject, self._schema(text, "AVRO"))))
         except self._refused as error:
@@ -61,7 +66,16 @@ class Registry:
     def find(self, subject: str, text: str) -> int | None:
         """Return the id of a schema under `subject`, or None when it is not registered."""
         found = self._or_none(lambda: self._client.lookup_schema(subject, self._schema(text, "AVRO")))
-        return None if found is None else int(found.schema_id)
+        if found is not None:
+            return int(found.schema_id)
+        # Apicurio takes another order of attributes for another schema, so we look for ourselves.
+        wanted = canonical(json.loads(text))
+        return next((number for number, schema in self._versions(subject) if canonical(schema) == wanted), None)
+
+    def is_compatible(self, subject: str, text: str) -> bool:
+        """Whether the registry would take the schema as the next version; true for a new subject."""
+        found = self._or_none(lambda: self._client.test_compatibility_all_versions(subject, self._schema(text, "AVRO")))
+        return found is not False
 
     def schema(self, schema_id: int) -> Schema:
         """Return the schema of an id. :class:`ContractError` when the registry does not know it, or it is not Avro."""
@@ -95,6 +109,12 @@ class Registry:
             self._ask(lambda: self._client.set_compatibility(subject, level))
         except self._refused as error:
             raise ContractError(f"the registry refuses {level} for {subject}: {error.error_message}") from error
+
+    def _versions(self, subject: str) -> Iterator[tuple[int, Schema]]:
+        for version in reversed(self._or_none(lambda: self._client.get_versions(subject)) or ()):
+            found = self._or_none(partial(self._client.get_version, subject, version))
+            if found is not None:
+                yield int(found.schema_id), json.loads(found.schema.schema_str)
 
     def _or_none(self, question: Callable[[], T]) -> T | None:
         try:
