@@ -1,0 +1,69 @@
+"""The verb forms of names: commands in the imperative, events in the past tense, queries as questions."""
+
+from __future__ import annotations
+
+from verbwire.contracts.english import (
+    is_change,
+    is_noun,
+    is_noun_and_verb,
+    is_particle,
+    is_past,
+    is_progressive,
+    may_be_past,
+    words,
+)
+from verbwire.messages import Kind
+
+
+def verb_form_problem(kind: Kind, name: str) -> str | None:
+    """Say what is wrong with a name for a message of that kind, and what to call it; None if nothing is.
+
+    A command begins with an imperative (``PlaceOrder``). An event says somewhere what happened (``OrderPlaced``,
+    ``CartCheckedOut``). A query begins with a verb of asking (``GetOrder``) or is a noun phrase
+    (``SalesPerMinute``). Rows are things and may be called anything. Errs on the side of accepting.
+    """
+    parts = words(name)
+    if not parts:
+        return None
+    match kind:
+        case Kind.COMMAND:
+            return _command_problem(name, parts)
+        case Kind.EVENT:
+            return _event_problem(name, parts)
+        case Kind.QUERY:
+            return _query_problem(name, parts)
+        case Kind.ROW:
+            return None
+
+
+def _command_problem(name: str, parts: list[str]) -> str | None:
+    first = parts[0]
+    if is_past(first) or (is_noun_and_verb(first) and _ends_in_past(parts[1:])):
+        return f"{name} is in the past tense, as an event would be: a command is an imperative, like PlaceOrder"
+    if is_progressive(first):
+        return f"{name} begins with a word in -ing: a command is an imperative, like PlaceOrder"
+    if is_noun(first):
+        return f"{name} begins with a noun: a command begins with its verb, like PlaceOrder"
+    return None
+
+
+def _event_problem(name: str, parts: list[str]) -> str | None:
+    if any(is_past(word) for word in parts) or any(may_be_past(word) for word in parts[1:]):
+        return None
+    return f"{name} does not say what happened: an event is in the past tense, like OrderPlaced"
+
+
+def _query_problem(name: str, parts: list[str]) -> str | None:
+    if is_change(parts[0]):
+        return f"{name} asks for a change: make it a command, or begin with Get, Find, List or Count"
+    if _ends_in_past(parts[1:]):
+        return f"{name} is in the past tense, as an event would be: ask for something, like GetOrder or SalesPerMinute"
+    return None
+
+
+def _ends_in_past(parts: list[str]) -> bool:
+    """Whether the last word is a past tense, but for what belongs to it: ``checked out``."""
+    said = list(parts)
+    while said and is_particle(said[-1]):
+        said.pop()
+    return bool(said) and is_past(said[-1])
