@@ -37,7 +37,7 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
             )
             for namespace in table.sources
         },
-        handlers=dict(table.handlers),
+        handlers=table.handlers,
         row=table.row,
         encode=rows.encode,
         dead_letters=names.dead_letters(group),
@@ -63,10 +63,10 @@ def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int) -> 
     names, namespace = codec.names, aggregate.namespace
     group, commands = names.group(aggregate.group), names.commands(aggregate.namespace)
     rows = _Rows(codec, names.changelog(group, STATE), aggregate.state, ())
-    receives = {
+    receives: dict[type[Message], Receives] = {
         cls: Receives(_of_kind(codec, cls, Kind.COMMAND), handler) for cls, handler in aggregate.handlers.items()
     }
-    emits = {}
+    emits: dict[type[Message], Emits] = {}
     for cls, handler in aggregate.appliers.items():
         contract = _of_kind(codec, cls, Kind.EVENT)
         if contract.namespace != namespace:

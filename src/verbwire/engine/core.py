@@ -209,12 +209,12 @@ class Core:
             transaction.produce(self.plan.changelog, partition, key, value, headers, **options)
 
     def _stop(self, shard: Shard, halt: Halt) -> None:
-        record = halt.record
+        place = f"{halt.record.topic}/{halt.record.partition}/{halt.record.offset}"
         state = self.view.states[shard.partition]
         state.ready = False
         state.stopped = (
-            f"stopped at {record.topic}/{record.partition}/{record.offset}: {halt.reason}. Mend the handler and start "
-            f"again, or skip the record with VERBWIRE_SKIP={self.plan.group}@{record.topic}/{record.partition}/{record.offset}"
+            f"stopped at {place}: {halt.reason}. Mend the handler and start the worker again, "
+            f"or skip the record, which then goes to the dead letters: VERBWIRE_SKIP={self.plan.group}@{place}"
         )
         log.error("%s: partition %d %s", self.plan.group, shard.partition, state.stopped)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from verbwire.declarations.handlers import Handler
 from verbwire.engine.contexts import context_of
@@ -22,7 +23,7 @@ class Fold:
     """Folds events into rows under the events' own keys."""
 
     decoders: Mapping[str, TopicDecoder]  # topic -> decoder
-    handlers: Mapping[type[Message], Handler]
+    handlers: Mapping[Any, Handler]  # class of event -> handler
     row: type[Row]
     encode: Callable[[bytes, Row], object]  # raises where the row does not fit its contract or its key
     dead_letters: str

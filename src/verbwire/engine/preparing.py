@@ -94,10 +94,10 @@ class Preparation:
         for name, topic in self._topics.items():
             if topic.partitions != self._plan.partitions:
                 raise EngineError(
-                    f"{name} has {topic.partitions} partitions, {self._plan.group} was built on {self._plan.partitions}: "
+                    f"{name} has {topic.partitions} partitions, {self._plan.group} needs {self._plan.partitions}: "
                     "keys would be owned twice. Go back to the old number, or move to a new topic"
                 )
-        # Deletions leave a compacted log after this time: a copy that missed them for longer is not brought up to date.
+        # Deletions leave a compacted log after this time: a copy that missed them for longer cannot be mended.
         self._max_age = self._cluster.tombstone_seconds(self._plan.changelog) / 2
 
     def _store(self, partition: int) -> Store:
@@ -165,7 +165,7 @@ def _start(committed: int | None, applied: int | None, first: int, topic: str) -
         )
     if committed < first:
         raise EngineError(
-            f"{topic} no longer holds the records from {committed} to {first}: they were never dealt with and retention "
-            "removed them. Decide what is lost, then set the group's offset to go on"
+            f"{topic} no longer holds the records from {committed} to {first}: nobody dealt with them before "
+            "retention removed them. Decide what is lost, then set the group's offset to go on"
         )
     return committed

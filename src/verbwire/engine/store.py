@@ -181,7 +181,8 @@ class Store:
 
     def _remember(self, answers: Mapping[str, Answer]) -> None:
         rows: list[tuple[Value, ...]] = [(name, a.at, a.fingerprint, a.outcome) for name, a in answers.items()]
-        self._chunks(rows, lambda n: f"insert or replace into answers values {', '.join(['(?, ?, ?, ?)'] * n)}")
+        marks = ["(?, ?, ?, ?)"]
+        self._chunks(rows, lambda n: "insert or replace into answers values " + ", ".join(marks * n))
 
     def _chunks(self, rows: Sequence[tuple[Value, ...]], statement: Callable[[int], str]) -> None:
         done = 0

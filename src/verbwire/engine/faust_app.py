@@ -1,0 +1,60 @@
+"""One group as a Faust app: its group membership, its co-partitioning and its table are Faust's, the work is ours."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import faust
+from yarl import URL
+
+from verbwire.engine.core import Core
+from verbwire.engine.faust_group import SETTINGS, Transport
+from verbwire.engine.faust_recovery import Tables
+
+
+class GroupApp(faust.App):
+    """A Faust app that runs one core."""
+
+    core: Core
+    engine_thread: ThreadPoolExecutor
+    failure: BaseException | None = None
+
+    async def crash(self, reason: BaseException) -> None:
+        """Remember why, for whoever runs the worker."""
+        self.failure = self.failure or reason
+        await super().crash(reason)
+
+    def alive(self) -> str | None:
+        """Return why this group is beyond repair, or None."""
+        if self.failure is not None:
+            return str(self.failure)
+        consumer = self._consumer
+        if consumer is not None and consumer._thread is not None and consumer._thread.coordination_is_dead():
+            return "the group's coordination has ended: the process owns nothing and never will"
+        return None
+
+
+def group_app(core: Core, bootstrap: str, worker: str, folder: Path, options: dict[str, Any] | None = None) -> GroupApp:
+    """Return the app of one group. `worker` is a stable name: the static member and its address derive from it."""
+    plan = core.plan
+    app = GroupApp(
+        plan.group,
+        broker=[f"kafka://{each.strip()}" for each in bootstrap.split(",")],
+        store="sqlite://",
+        datadir=str(folder / "faust" / plan.group),
+        topic_partitions=plan.partitions,
+        TableManager=Tables,
+        consumer_group_instance_id=worker,
+        # Part of the stored assignment: a static member that came back with another one would never get a partition.
+        canonical_url=f"http://{worker}",
+        **{**SETTINGS, **(options or {})},
+    )
+    app.core = core
+    app.engine_thread = ThreadPoolExecutor(1, thread_name_prefix=f"engine {plan.group}")
+    app.transport = Transport([URL(f"kafka://{each.strip()}") for each in bootstrap.split(",")], app)
+    for topic in plan.inputs:
+        app.topics.add(app.topic(topic, key_type=bytes, value_type=bytes))
+    app.Table(plan.table, partitions=plan.partitions, key_type=bytes, value_type=bytes)
+    return app

@@ -1,0 +1,254 @@
+"""Faust's consumer group as the engine uses it: whole fetches per partition, positions owned by us, a captured fence.
+
+Three rules live here, each found by losing or doubling records without it:
+
+- the membership is captured once per assignment, in aiokafka's callback, and travels with every batch
+- no fetch is in flight when positions are sought, and a batch that is dropped is always followed by a seek
+- a revoke marks the assignment dead at once, then waits for the transaction in flight, bounded
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from verbwire.engine.core import MAX_BATCH, Core
+from verbwire.engine.membership import Membership
+from verbwire.errors import EngineError, FencedError, VerbwireError
+
+log = logging.getLogger(__name__)
+
+FETCH_SECONDS = 0.1  # also how soon a failed commit is noticed while nothing comes in
+REVOKE_SECONDS = 4.0  # for the transaction in flight; the session is longer
+_FETCH_WAIT_MS = 100
+_RETRY_BACKOFF_MS = 50
+
+
+class Assignment:
+    """The partitions of one assignment, and who we were when they were given to us."""
+
+    def __init__(self, membership: Membership) -> None:
+        self.membership = membership
+        self.live = True
+        self.inputs: set[TP] = set()  # the partitions that are prepared and read
+
+    def is_live(self) -> bool:
+        """Whether it still holds."""
+        return self.live
+
+
+class Listener(driver.ConsumerRebalanceListener):
+    """Called by aiokafka in its own thread. No heartbeat is sent before these callbacks return: nothing slow here."""
+
+    def on_partitions_revoked(self, revoked: Iterable[TP]) -> Any:
+        """Mark the assignment dead before anything else happens."""
+        self._thread.consumer.forget_assignment()
+        return super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TP]) -> None:
+        """Capture who we are now; at commit time it could be who we are later."""
+        coordinator = self._thread._ensure_consumer()._coordinator
+        self._thread.consumer.capture(coordinator.generation, coordinator.member_id)
+        await super().on_partitions_assigned(assigned)
+
+
+class Thread(driver.AIOKafkaConsumerThread):
+    """aiokafka's thread, reading only what is committed."""
+
+    leave_group = False
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
+        consumer._retry_backoff_ms = _RETRY_BACKOFF_MS
+        return consumer
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Say nothing: Faust would complain that it has not committed, which it must not."""
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group where this worker will not come back; aiokafka never does for a static member."""
+        if self.leave_group and self._consumer is not None:
+            self._consumer._coordinator._group_instance_id = None
+        await super().on_thread_stop()
+
+    def coordination_is_dead(self) -> bool:
+        """Whether aiokafka's coordination has ended: the process would live on without partitions, for ever."""
+        coordinator = self._consumer and self._consumer._coordinator
+        task = coordinator and getattr(coordinator, "_coordination_task", None)
+        return bool(task and task.done())
+
+
+class Consumer(driver.Consumer):
+    """Faust's consumer with the engine in the place of its message loop."""
+
+    RebalanceListener = Listener
+    _assignment: Assignment | None = None  # what is being read
+    _next: Assignment | None = None  # what is being prepared
+    _fetch: asyncio.Future[Any] | None = None
+    _batch: tuple[Assignment, asyncio.Future[None]] | None = None
+
+    @property
+    def core(self) -> Core:
+        """The engine's core of this group."""
+        core: Core = self.app.core
+        return core
+
+    @property
+    def engine_thread(self) -> ThreadPoolExecutor:
+        """The one thread that the core runs on."""
+        thread: ThreadPoolExecutor = self.app.engine_thread
+        return thread
+
+    def _new_consumer_thread(self) -> Thread:
+        return Thread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- assignments
+
+    def capture(self, generation: int, member: str) -> None:
+        """Remember the membership of a new assignment. In aiokafka's thread."""
+        group, instance = self.app.conf.id, self.app.conf.consumer_group_instance_id
+        self._next = Assignment(Membership(group, generation, member, instance))
+        log.info("%s: assigned in generation %d", group, generation)
+
+    def forget_assignment(self) -> None:
+        """The partitions are no longer ours. In aiokafka's thread."""
+        if self._assignment:
+            self._assignment.live = False
+
+    @property
+    def next_assignment(self) -> Assignment | None:
+        """The assignment that waits to be prepared."""
+        return self._next
+
+    async def begin(self, assignment: Assignment, positions: dict[TP, int]) -> None:
+        """Read these inputs from these positions on."""
+        if self._assignment is not assignment:
+            await self.no_fetch_in_flight()
+        if positions:
+            await self.seek_wait({driver._TopicPartition(*tp): offset for tp, offset in positions.items()})
+        assignment.inputs |= set(positions)
+        self.resume_partitions(assignment.inputs)
+        self._assignment = assignment
+
+    async def no_fetch_in_flight(self) -> None:
+        """Wait for the fetch under way: it would take the first records after a seek and drop them, unseen."""
+        while self._fetch is not None and not self._fetch.done():
+            await asyncio.wait([self._fetch])
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Give up the assignment, and a preparation under way, once the transaction in flight is over."""
+        if self._assignment:
+            self._assignment.live = False
+        self._assignment = self._next = None
+        await self._settle()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_stop(self) -> None:
+        """Finish what is in flight, then stop."""
+        self._assignment = None
+        await self._settle()
+        await super().on_stop()
+
+    async def perform_seek(self) -> None:
+        """Do nothing: Faust would seek to committed offsets that are not stable."""
+
+    async def _settle(self) -> None:
+        deadline = asyncio.get_running_loop().time() + REVOKE_SECONDS
+        if self._batch and not self._batch[1].done():
+            await asyncio.wait([self._batch[1]], timeout=REVOKE_SECONDS)
+        while self.core.busy() and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.002)
+
+    # -- the loop
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+                await self._step()
+        except self.consumer_stopped_errors:
+            return
+        except asyncio.CancelledError:
+            if not self.app.should_stop:  # Faust's Fetcher would crash on its missing supervisor
+                raise
+        except EngineError as error:
+            await self.app.crash(error)
+
+    async def _step(self) -> None:
+        """Fetch the next batch while the last one is worked on, then hand it over."""
+        assignment = self._assignment
+        if assignment is None or not assignment.live or not self._readable(assignment) or not self.flow_active:
+            await asyncio.sleep(0.01)
+            return
+        self._fetch = asyncio.ensure_future(self._thread.getmany(self._readable(assignment), FETCH_SECONDS))
+        records = await self._fetch
+        failure = await self._last_batch(assignment) or self.core.failure
+        if self._assignment is not assignment or not assignment.live:
+            return
+        if failure is not None:
+            self._start_over(assignment, failure)
+            return
+        if records:
+            batch = {(tp.topic, tp.partition): found for tp, found in records.items()}
+            work = asyncio.get_running_loop().run_in_executor(
+                self.engine_thread, self.core.process, batch, assignment.membership, assignment.is_live
+            )
+            self._batch = (assignment, work)
+
+    def _readable(self, assignment: Assignment) -> set[TP]:
+        stopped = self.core.stopped()
+        return {tp for tp in assignment.inputs if tp.partition not in stopped} if stopped else assignment.inputs
+
+    async def _last_batch(self, assignment: Assignment) -> VerbwireError | None:
+        """Return what the batch in hand failed with, unless it was an older assignment's."""
+        if self._batch is None:
+            return None
+        owner, work = self._batch
+        try:
+            await asyncio.wait([work])  # a revoke waits for the same future: it stays in its place until it is done
+            error = work.exception()
+        finally:
+            if self._batch is not None and self._batch[1].done():
+                self._batch = None
+        if error is None or owner is not assignment:
+            return None
+        return error if isinstance(error, VerbwireError) else EngineError(f"the engine failed: {error!r}")
+
+    def _start_over(self, assignment: Assignment, failure: VerbwireError) -> None:
+        """Drop everything and begin again from what is committed; a lost fence waits for the next assignment."""
+        log.warning("%s: %s", self.app.conf.id, failure)
+        if isinstance(failure, EngineError) and not isinstance(failure, FencedError):
+            raise failure
+        if isinstance(failure, FencedError):
+            assignment.live = False
+            return
+        self._assignment = None
+        self._next = Assignment(assignment.membership)
+        self.app.tables.recovery.again()
+
+
+class Transport(driver.Transport):
+    """Faust's aiokafka driver with the engine's consumer."""
+
+    Consumer = Consumer
+
+
+SETTINGS = {
+    "broker_session_timeout": 8.0,
+    "broker_heartbeat_interval": 1.0,
+    "broker_rebalance_timeout": 10.0,
+    "broker_max_poll_records": MAX_BATCH,
+    "consumer_max_fetch_size": 1024 * 1024,
+    "consumer_auto_offset_reset": "earliest",
+    "stream_wait_empty": False,
+    "topic_disable_leader": True,
+    "topic_allow_declare": False,
+    "web_enabled": False,
+}

@@ -1,0 +1,130 @@
+"""Faust's table manager and recovery as the engine uses them: partitions are prepared by the core, in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from faust.tables.manager import TableManager
+from faust.types import TP
+from mode import Service
+
+from verbwire.engine.faust_group import Assignment, Consumer
+from verbwire.engine.restore import CancelledRestore
+from verbwire.errors import EngineError, FencedError, VerbwireError
+
+log = logging.getLogger(__name__)
+
+_ASK_AGAIN = 0.05  # seconds: partitions of dead workers become stable one by one
+_AFTER_FAILURE = 0.2
+
+
+class Recovery(Service):
+    """Prepares each new assignment, and starts one over after a failure."""
+
+    def __init__(self, app: Any, tables: Any, **options: Any) -> None:
+        self.app = app
+        self.tables = tables
+        self.completed = asyncio.Event()  # Faust waits for this
+        self.in_recovery = False
+        self._wanted = asyncio.Event()
+        self._number = 0  # counts what must interrupt a preparation
+        super().__init__(**options)
+
+    def on_partitions_revoked(self, _: set[TP]) -> None:
+        """Interrupt the preparation under way."""
+        self._number += 1
+
+    async def on_rebalance(self, *_: Any, **__: Any) -> None:
+        """Prepare the new assignment."""
+        self.again()
+
+    def again(self) -> None:
+        """Prepare the assignment that waits, from the start."""
+        self._number += 1
+        self._wanted.set()
+
+    @Service.task
+    async def _prepare_assignments(self) -> None:
+        while not self.should_stop:
+            if await self.wait_for_stopped(self._wanted):
+                return
+            self._wanted.clear()
+            assignment = self.app.consumer.next_assignment
+            if assignment is None:
+                continue
+            try:
+                await self._prepare(assignment, self._number)
+            except (CancelledRestore, FencedError) as error:
+                log.info("%s: preparation given up: %s", self.app.conf.id, error or "partitions taken away")
+            except EngineError as error:
+                await self.app.crash(error)
+                return
+            except VerbwireError as error:
+                log.warning("%s: not ready, once more: %s", self.app.conf.id, error)
+                await self.sleep(_AFTER_FAILURE)
+                self._wanted.set()
+            except Exception as error:
+                log.exception("%s: preparing failed in a way that is not foreseen", self.app.conf.id)
+                await self.app.crash(error)
+                return
+
+    async def _prepare(self, assignment: Assignment, number: int) -> None:
+        consumer: Consumer = self.app.consumer
+        assignment.membership.proof()  # refuses what is no membership before any work is done
+        inputs = {tp for tp in self.app.assignor.assigned_actives() if tp.topic in self.app.core.plan.inputs}
+        todo, first = {tp.partition for tp in inputs}, True
+
+        def cancelled() -> bool:
+            return self._number != number or self.should_stop
+
+        await consumer.no_fetch_in_flight()
+        while todo or first:
+            ready = await asyncio.get_running_loop().run_in_executor(
+                consumer.engine_thread, self.app.core.prepare, sorted(todo), cancelled, first
+            )
+            if cancelled() or consumer.next_assignment is not assignment:
+                raise CancelledRestore
+            if ready or first:
+                await self._begin(assignment, {TP(t, p): o for p, inputs in ready.items() for t, o in inputs.items()})
+                if cancelled():
+                    raise CancelledRestore
+            todo -= set(ready) | set(self.app.core.stopped())
+            first = False
+            if todo:
+                await self.sleep(_ASK_AGAIN)
+
+    async def _begin(self, assignment: Assignment, positions: dict[TP, int]) -> None:
+        app, consumer = self.app, self.app.consumer
+        reading = consumer._assignment is assignment
+        await consumer.begin(assignment, positions)
+        log.info("%s: reading %s", app.conf.id, ", ".join(f"{t}/{p}@{o}" for (t, p), o in sorted(positions.items())))
+        if reading:
+            return
+        await app.on_rebalance_complete.send()
+        self.completed.set()
+        app.flow_control.resume()
+        consumer.resume_flow()
+        await app._fetcher.maybe_start()
+        self.tables.on_actives_ready()
+        self.tables.on_standbys_ready()
+        app.on_rebalance_end()
+
+
+class Tables(TableManager):
+    """Faust's table manager with that recovery, and without its wait of a second."""
+
+    _recovery: Recovery | None = None
+
+    @property
+    def recovery(self) -> Recovery:
+        """The one recovery service."""
+        if self._recovery is None:
+            self._recovery = Recovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
+
+    async def on_start(self) -> None:
+        """Make the tables known, then wait for assignments."""
+        await self._update_channels()
+        await self.recovery.start()

@@ -1,0 +1,93 @@
+"""Every private name of Faust, mode and aiokafka that the adapter relies on, and a check that they are still there.
+
+The versions are bounded in pyproject.toml; tests/platform/test_private_names.py pins what each is used for. Importing
+this module imports Faust, which takes a second and reads `sys.argv`: only processes that run workers do.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import aiokafka.consumer.group_coordinator as coordinator
+import aiokafka.consumer.subscription_state as subscription
+import faust
+from aiokafka import AIOKafkaConsumer
+from faust.tables.manager import TableManager
+from faust.transport.consumer import Consumer, Fetcher
+from faust.transport.drivers import aiokafka as driver
+from mode import Service
+
+from verbwire.errors import EngineError
+
+# class -> names that must be attributes of it; each with what is done with it
+ATTRIBUTES: dict[Any, dict[str, str]] = {
+    Consumer: {"_drain_messages": "replaced: takes whole fetches per partition"},
+    Fetcher: {"_fetcher": "calls Consumer._drain_messages(self)"},
+    driver.Consumer: {"_new_consumer_thread": "replaced: creates our thread"},
+    driver.AIOKafkaConsumerThread: {
+        "_create_worker_consumer": "extended: read_committed, short waits",
+        "_ensure_consumer": "called: the coordinator's generation and member id",
+        "on_thread_stop": "extended: leaves the group on scale-in",
+        "verify_event_path": "replaced: silences warnings about commits that Faust does not make",
+        "getmany": "called: one fetch of the engine's partitions",
+    },
+    driver.ConsumerRebalanceListener: {
+        "on_partitions_revoked": "extended: marks the assignment dead at once",
+        "on_partitions_assigned": "extended: captures the membership, once",
+    },
+    TableManager: {
+        "recovery": "replaced: restores in batches",
+        "_update_channels": "called: makes Faust's tables known",
+        "on_actives_ready": "called",
+        "on_standbys_ready": "called",
+    },
+    Service: {"should_stop": "read"},
+}
+# class -> names that its code must assign to self
+ASSIGNED: dict[Any, dict[str, str]] = {
+    AIOKafkaConsumer: {
+        "_isolation_level": "set between construction and start",
+        "_fetch_max_wait_ms": "set between construction and start",
+        "_retry_backoff_ms": "set between construction and start",
+        "_coordinator": "read",
+    },
+    coordinator.GroupCoordinator: {
+        "generation": "read when partitions are assigned",
+        "member_id": "read when partitions are assigned",
+        "_group_instance_id": "cleared to leave the group on scale-in",
+        "_coordination_task": "watched: its end leaves a process that owns nothing",
+    },
+    driver.ConsumerRebalanceListener: {"_thread": "read: the way to our consumer"},
+    faust.Service: {"_stopped": "read"},
+    TableManager: {"_recovery": "set: our recovery service"},
+}
+
+
+def missing() -> list[str]:
+    """Return a sentence for each name that is gone."""
+    lost = [
+        f"{owner.__module__}.{owner.__qualname__}.{name} is gone ({use})"
+        for owner, names in ATTRIBUTES.items()
+        for name, use in names.items()
+        if not hasattr(owner, name)
+    ]
+    for owner, names in ASSIGNED.items():
+        source = "".join(inspect.getsource(each) for each in owner.__mro__ if each.__module__.split(".")[0] in _OURS)
+        lost += [
+            f"{owner.__module__}.{owner.__qualname__} no longer sets self.{name} ({use})"
+            for name, use in names.items()
+            if f"self.{name}" not in source
+        ]
+    if not hasattr(subscription, "SubscriptionState"):
+        lost.append("aiokafka.consumer.subscription_state.SubscriptionState is gone (seek clears its fetch positions)")
+    return lost
+
+
+_OURS = ("faust", "aiokafka", "mode")
+
+
+def verify() -> None:
+    """Raise EngineError when an installed version lacks something that the engine relies on."""
+    if lost := missing():
+        raise EngineError("this Faust or aiokafka is not the one verbwire was built on: " + "; ".join(lost))

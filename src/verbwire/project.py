@@ -1,0 +1,104 @@
+"""The user's project: its folders imported, its declarations found, its cluster's addresses looked up."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from verbwire.contracts.load import load_catalog
+from verbwire.contracts.model import Catalog
+from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.table import Table
+from verbwire.errors import ConfigurationError, ContractError
+from verbwire.settings import EMBEDDED, Settings
+
+FOLDERS = ("consumers", "streams")
+
+
+@dataclass(frozen=True)
+class Project:
+    """What the project declares."""
+
+    settings: Settings
+    catalog: Catalog
+    aggregates: tuple[Aggregate[Any], ...] = ()
+    tables: tuple[Table[Any], ...] = ()
+    folders: dict[str, str] = field(default_factory=dict)  # group -> the folder it is declared in
+
+    @property
+    def groups(self) -> list[str]:
+        """The names of all groups."""
+        return sorted([each.group for each in self.aggregates] + [each.group for each in self.tables])
+
+    def chosen(self, names: Iterable[str]) -> list[str]:
+        """Return the groups meant by names of folders or groups; all of them where none is named."""
+        wanted = list(names)
+        if not wanted:
+            return self.groups
+        found: list[str] = []
+        for name in wanted:
+            matching = [group for group in self.groups if group == name or self.folders[group] == name]
+            if not matching:
+                raise ConfigurationError(
+                    f"no group or folder is called {name}: there are {', '.join([*FOLDERS, *self.groups])}"
+                )
+            found += [group for group in matching if group not in found]
+        return found
+
+
+def load_project(settings: Settings) -> Project:
+    """Import the project's folders and return what they declare."""
+    root = str(settings.root)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    catalog = load_catalog(settings.schemas)
+    aggregates: list[Aggregate[Any]] = []
+    tables: list[Table[Any]] = []
+    folders: dict[str, str] = {}
+    for folder in FOLDERS:
+        for found in _declarations(folder):
+            if found.group in folders:
+                raise ContractError(f"two declarations are called {found.group}: a group's name is its own")
+            folders[found.group] = folder
+            (aggregates if isinstance(found, Aggregate) else tables).append(found)  # type: ignore[arg-type]
+    return Project(settings, catalog, tuple(aggregates), tuple(tables), folders)
+
+
+def addresses(settings: Settings) -> tuple[str, str]:
+    """Return bootstrap servers and registry URL, those of the embedded stack where the settings say so."""
+    if EMBEDDED not in (settings.bootstrap, settings.registry):
+        return settings.bootstrap, settings.registry
+    from verbwire.embedded.state import running_stack
+
+    running = running_stack(settings.data_folder)
+    if running is None:
+        raise ConfigurationError(
+            "no embedded Kafka runs for this project: start one with `verbwire stack`, or name yours with "
+            "VERBWIRE_BOOTSTRAP and VERBWIRE_REGISTRY"
+        )
+    bootstrap = running.bootstrap if settings.bootstrap == EMBEDDED else settings.bootstrap
+    return bootstrap, running.registry_url if settings.registry == EMBEDDED else settings.registry
+
+
+def kafka_properties(settings: Settings, bootstrap: str) -> dict[str, str]:
+    """Return the librdkafka properties of every client."""
+    return {**settings.kafka, "bootstrap.servers": bootstrap}
+
+
+def _declarations(folder: str) -> list[Aggregate[Any] | Table[Any]]:
+    try:
+        package = importlib.import_module(folder)
+    except ModuleNotFoundError as error:
+        if error.name == folder:
+            return []
+        raise
+    found: list[Aggregate[Any] | Table[Any]] = []
+    for module in pkgutil.walk_packages(package.__path__, f"{folder}."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, (Aggregate, Table)) and value not in found:
+                found.append(value)
+    return found

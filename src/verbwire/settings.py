@@ -1,0 +1,158 @@
+"""Settings: ``[tool.verbwire]`` in pyproject.toml, overridden by ``VERBWIRE_*``, overridden by flags.
+
+``verbwire config`` prints each value and where it came from. Secrets are never printed.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from verbwire.errors import ConfigurationError
+from verbwire.names import Names, require_dotted
+
+EMBEDDED = "embedded"
+_SECRETS = frozenset({"http_secret"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that may differ between two places where the same project runs."""
+
+    root: Path = field(default_factory=Path.cwd)  # the project's folder
+    project: str = "project"
+    prefix: str = ""  # before topics, groups, transactional ids and subjects
+    bootstrap: str = EMBEDDED  # host:port,..., or "embedded": the stack that runs in `data`
+    registry: str = EMBEDDED  # the registry's URL
+    kafka: Mapping[str, str] = field(default_factory=dict)  # librdkafka properties, passed through
+    registry_client: Mapping[str, str] = field(default_factory=dict)  # properties of its client, passed through
+    partitions: int = 12  # of a new context's topics; fixed once used
+    replication: int = 0  # 0: 3 where there are three brokers, else 1
+    data: Path = Path(".verbwire")  # local stores, and the embedded stack
+    worker: str = ""  # a stable name; default: the host's, which compose and StatefulSets keep stable
+    http_host: str = "127.0.0.1"
+    http_port: int = 8700
+    http_secret: str = field(default="", repr=False)  # development: tokens are signed with it
+    http_jwks_url: str = ""  # else the keys of the identity provider
+    http_issuer: str = "verbwire"
+    http_audience: str = "verbwire"
+    actor: str = ""  # on whose behalf this project's clients send
+    scopes: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()  # group@topic/partition/offset: records to give up, into the dead letters
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)  # where each value came from
+
+    def __post_init__(self) -> None:
+        require_dotted(self.project, "project")
+        if not 1 <= self.partitions <= 1000:
+            raise ConfigurationError(f"partitions (VERBWIRE_PARTITIONS) is {self.partitions}: use 1 to 1000")
+        if not 0 <= self.http_port <= 65535:
+            raise ConfigurationError(f"http_port (VERBWIRE_HTTP_PORT) is {self.http_port}: use 0 to 65535")
+        for each in self.skip:
+            skipped(each)
+
+    @property
+    def names(self) -> Names:
+        """The names on this cluster."""
+        return Names(self.project, self.prefix)
+
+    @property
+    def schemas(self) -> Path:
+        """The folder of the contracts."""
+        return self.root / "schemas"
+
+    @property
+    def data_folder(self) -> Path:
+        """Where this machine keeps what belongs to the project."""
+        return self.data if self.data.is_absolute() else self.root / self.data
+
+    def shown(self) -> list[tuple[str, str, str]]:
+        """Each setting, its value, and where it came from; secrets are masked."""
+        rows = []
+        for each in fields(self):
+            if each.name == "sources":
+                continue
+            value = getattr(self, each.name)
+            masked = "***" if value and each.name in _SECRETS else _masked(value)
+            rows.append((each.name, masked, self.sources.get(each.name, "default")))
+        return rows
+
+
+def load_settings(start: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """Return the settings of the project that `start` (default: the working folder) lies in."""
+    root = find_root(start or Path.cwd())
+    with (root / "pyproject.toml").open("rb") as file:
+        table = tomllib.load(file).get("tool", {}).get("verbwire", {})
+    known = {each.name for each in fields(Settings)} - {"root", "sources"}
+    if unknown := sorted(set(table) - known):
+        raise ConfigurationError(
+            f"[tool.verbwire] has no setting {', '.join(unknown)}: there are {', '.join(sorted(known))}"
+        )
+    values: dict[str, Any] = {"root": root, "worker": _host_name()}
+    sources = dict.fromkeys(table, "pyproject.toml") | {"worker": "host name"}
+    values |= {name: _converted(name, value, f"[tool.verbwire] {name}") for name, value in table.items()}
+    for name in known:
+        variable = f"VERBWIRE_{name.upper()}"
+        if variable in os.environ:
+            values[name] = _converted(name, os.environ[variable], variable)
+            sources[name] = variable
+    for name, value in (flags or {}).items():
+        if value is not None:
+            values[name], sources[name] = _converted(name, value, f"--{name.replace('_', '-')}"), "flag"
+    return Settings(**values, sources=sources)
+
+
+def find_root(start: Path) -> Path:
+    """Return the nearest folder upwards whose pyproject.toml has a [tool.verbwire]."""
+    for folder in (start, *start.parents):
+        file = folder / "pyproject.toml"
+        if file.is_file() and "verbwire" in tomllib.loads(file.read_text("utf-8")).get("tool", {}):
+            return folder
+    raise ConfigurationError(f"{start} lies in no verbwire project: no pyproject.toml above it has a [tool.verbwire]")
+
+
+def skipped(text: str) -> tuple[str, str, int, int]:
+    """Return group, topic, partition and offset of a record to skip."""
+    group, _, place = text.partition("@")
+    topic, _, numbers = place.rpartition("/")
+    topic, _, partition = topic.rpartition("/")
+    if not (group and topic and partition.isdigit() and numbers.isdigit()):
+        raise ConfigurationError(f"skip (VERBWIRE_SKIP): {text!r} is not group@topic/partition/offset")
+    return group, topic, int(partition), int(numbers)
+
+
+def _converted(name: str, value: Any, where: str) -> Any:
+    default = {each.name: each.type for each in fields(Settings)}[name]
+    try:
+        if default == "int":
+            return int(value)
+        if default == "Path":
+            return Path(value)
+        if default == "tuple[str, ...]":
+            return tuple(value.replace(",", " ").split()) if isinstance(value, str) else tuple(map(str, value))
+        if default == "Mapping[str, str]":
+            pairs = (
+                value if isinstance(value, Mapping) else dict(each.split("=", 1) for each in value.split(";") if each)
+            )
+            return {str(key): str(each) for key, each in pairs.items()}
+        return str(value)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ConfigurationError(f"{where} is {value!r}, which is no {default}: {error}") from error
+
+
+def _host_name() -> str:
+    name = "".join(c if c.isalnum() or c == "-" else "-" for c in socket.gethostname().lower())
+    return name.strip("-") or "worker"
+
+
+def _masked(value: Any) -> str:
+    if isinstance(value, Mapping):
+        secret = ("password", "secret", "token", "user.info", "key")
+        return ", ".join(f"{k}={'***' if any(s in k for s in secret) else v}" for k, v in sorted(value.items())) or "-"
+    if isinstance(value, tuple):
+        return " ".join(value) or "-"
+    return str(value) or "-"
