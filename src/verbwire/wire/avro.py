@@ -19,6 +19,7 @@ import msgspec
 from verbwire.contracts.model import Contract, Schema
 from verbwire.errors import UndecodableError, UnencodableError
 from verbwire.messages import Message
+from verbwire.wire.fitting import fitting_type, is_flat
 
 HEADER_SIZE = 5
 
@@ -38,6 +39,11 @@ _MISFITS = (
     TypeError,
     ValueError,
 )
+
+
+def _builtins(message: Message) -> dict[str, Any]:
+    values: dict[str, Any] = msgspec.to_builtins(message, builtin_types=_BUILTIN)
+    return values
 
 
 def frame(schema_id: int) -> bytes:
@@ -81,13 +87,15 @@ class Encoder:
         self.contract = contract
         self._frame = frame(schema_id)
         self._schema = fastavro.parse_schema(contract.schema, named_schemas={})
+        self._fitting = fitting_type(contract.schema)
+        self._fields = msgspec.structs.asdict if is_flat(contract.schema) else _builtins
 
     def __call__(self, message: Message) -> bytes:
         """Return the value of a record; :class:`UnencodableError` names the field that does not fit."""
         try:
-            values = msgspec.to_builtins(message, builtin_types=_BUILTIN)
-            # A Struct does not check what it is built from: reading it back into its class does.
-            msgspec.convert(values, type(message))
+            values = self._fields(message)
+            # A struct does not check what it is built from, and fastavro not all that it is given.
+            msgspec.convert(values, self._fitting)
             out = io.BytesIO()
             out.write(self._frame)
             # Without the option a tuple of two in a union would be taken for (branch, value).

@@ -64,15 +64,21 @@ def dataschema(contract: Contract) -> str:
 
 
 class HeaderTemplate:
-    """The headers of one contract from one source: what never changes is encoded once."""
+    """The headers of one contract from one source: what never changes is encoded once.
 
-    def __init__(self, contract: Contract, source: str) -> None:
+    `actor` and `scopes` are given here by who always sends on the same behalf, else per message.
+    """
+
+    def __init__(
+        self, contract: Contract, source: str, *, actor: str | None = None, scopes: Iterable[str] = ()
+    ) -> None:
         self._constant: RawHeaders = [
             ("ce_specversion", b"1.0"),
             ("ce_type", contract.name.encode()),
             ("ce_source", source.encode()),
             ("ce_dataschema", dataschema(contract).encode()),
         ]
+        _add_sender(self._constant, actor, tuple(scopes), None, None)
 
     def headers(
         self,
@@ -81,7 +87,7 @@ class HeaderTemplate:
         correlation_id: str | None = None,
         causation_id: str | None = None,
         actor: str | None = None,
-        scopes: Iterable[str] = (),
+        scopes: tuple[str, ...] = (),
         deadline: datetime | None = None,
         reply_partition: int | None = None,
         traceparent: str | None = None,
@@ -109,7 +115,7 @@ def _add_flow(
 def _add_sender(
     headers: RawHeaders,
     actor: str | None,
-    scopes: Iterable[str],
+    scopes: tuple[str, ...],
     deadline: datetime | None,
     reply_partition: int | None,
 ) -> None:

@@ -1,0 +1,138 @@
+"""What the broker said of one message: to be awaited, waited for, or left alone."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from verbwire.errors import DeliveryError
+
+
+class Position(NamedTuple):
+    """Where a record lies."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Failures:
+    """Deliveries that failed and that nobody has looked at yet: a number and the first cause, whatever happens."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._count = 0
+        self._first: DeliveryError | None = None
+
+    def add(self, error: DeliveryError) -> None:
+        """Note a failure; called with the lock held."""
+        self._count += 1
+        self._first = self._first or error
+
+    def seen(self) -> None:
+        """Note that somebody looked at one of them; called with the lock held."""
+        self._count = max(0, self._count - 1)
+        if not self._count:
+            self._first = None
+
+    def raise_unseen(self) -> None:
+        """Raise :class:`DeliveryError` once for all failures that nobody has looked at."""
+        with self.lock:
+            count, first, self._count, self._first = self._count, self._first, 0, None
+        if first is not None:
+            raise DeliveryError(f"{count} message(s) were not delivered; the first: {first}") from first
+
+
+class Ack:
+    """The acknowledgement of one message; cheap, unless it is waited for.
+
+    ``ack.result(timeout)`` waits in any thread, ``await ack`` in any running loop; both give the :class:`Position`
+    or raise :class:`DeliveryError`. A failure that nobody looks at is raised by the client's ``flush`` or ``close``.
+    """
+
+    __slots__ = ("_error", "_failures", "_offset", "_partition", "_seen", "_waiting", "id", "topic")
+
+    def __init__(self, id: str, topic: str, failures: Failures) -> None:
+        self.id = id
+        self.topic = topic
+        self._failures = failures
+        self._partition = -1
+        self._offset = -1
+        self._error: DeliveryError | None = None
+        self._seen = False
+        self._waiting: list[Callable[[], None]] | None = None
+
+    def done(self) -> bool:
+        """Whether the broker has answered, or the time is up."""
+        return self._offset >= 0 or self._error is not None
+
+    def result(self, timeout: float | None = None) -> Position:
+        """Wait for the broker, at most `timeout` seconds (None: as long as delivery may take), and return the position.
+
+        :class:`DeliveryError` when it was not delivered, or not yet; sending it again with the same id is safe.
+        """
+        if not self.done():
+            arrived = threading.Event()
+            self._when_done(arrived.set)
+            if not arrived.wait(timeout):
+                raise DeliveryError(
+                    f"{self.topic}: no acknowledgement of {self.id} within {timeout} s; it is still tried"
+                )
+        return self._take()
+
+    def __await__(self) -> Generator[Any, None, Position]:
+        if not self.done():
+            loop = asyncio.get_running_loop()
+            arrived = loop.create_future()
+            self._when_done(lambda: _wake(loop, arrived))
+            yield from arrived
+        return self._take()
+
+    def settle(self, error: Any, message: Any) -> None:
+        """Take down what librdkafka reports: the delivery callback."""
+        with self._failures.lock:
+            if error is None:
+                self._partition = message.partition()
+                self._offset = message.offset()
+            else:
+                self._error = DeliveryError(_why(self.topic, error))
+                self._failures.add(self._error)
+            waiting, self._waiting = self._waiting, None
+        for wake in waiting or ():
+            wake()
+
+    def _when_done(self, wake: Callable[[], None]) -> None:
+        with self._failures.lock:
+            if not self.done():
+                self._waiting = [*(self._waiting or ()), wake]
+                return
+        wake()
+
+    def _take(self) -> Position:
+        if self._error is None:
+            return Position(self.topic, self._partition, self._offset)
+        with self._failures.lock:
+            if not self._seen:
+                self._seen = True
+                self._failures.seen()
+        raise self._error
+
+
+def _wake(loop: asyncio.AbstractEventLoop, arrived: asyncio.Future[None]) -> None:
+    def finish() -> None:
+        if not arrived.done():
+            arrived.set_result(None)
+
+    with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+        loop.call_soon_threadsafe(finish)
+
+
+def _why(topic: str, error: Any) -> str:
+    if error.name() in ("_UNKNOWN_TOPIC", "UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_PARTITION"):
+        return f"{topic} does not exist on this cluster: run `verbwire deploy`"
+    if error.name() == "_MSG_TIMED_OUT":
+        return f"{topic}: the broker did not acknowledge in time; sending the message again with the same id is safe"
+    return f"{topic}: {error.str()}; sending the message again with the same id is safe"

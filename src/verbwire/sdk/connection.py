@@ -1,0 +1,49 @@
+"""Everything a client has to know before it can send: addresses, contracts, and on whose behalf."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from verbwire.contracts.model import Catalog
+from verbwire.errors import ConfigurationError
+from verbwire.names import Names
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who sends: written into every message of a client, never per message.
+
+    Receivers decide by it what is allowed; on the Kafka side it is trusted as far as whoever may write to the topic.
+    """
+
+    actor: str | None = None
+    scopes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for scope in self.scopes:
+            if not scope or any(letter.isspace() for letter in scope):
+                raise ConfigurationError(f"scope {scope!r} (VERBWIRE_SCOPES): it must not be empty nor hold spaces")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where and how a client produces.
+
+    `kafka` holds librdkafka properties (``security.protocol``, ``sasl.*``, ``ssl.*``) and `registry_conf` those of
+    confluent-kafka's registry client; both are passed through. `delivery_seconds` is how long a message may take
+    from the call to the broker's acknowledgement. `queue_messages` and `queue_kilobytes` bound what waits in memory:
+    when either is reached, the next call blocks until there is room.
+    """
+
+    bootstrap: str
+    registry: str
+    names: Names
+    catalog: Catalog
+    identity: Identity = Identity()
+    kafka: Mapping[str, Any] = field(default_factory=dict)
+    registry_conf: Mapping[str, Any] = field(default_factory=dict)
+    delivery_seconds: float = 60.0
+    queue_messages: int = 100_000
+    queue_kilobytes: int = 65_536

@@ -1,0 +1,160 @@
+"""An idempotent librdkafka producer with bounded memory, whose delivery reports always reach somebody."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Producer as Librdkafka
+
+from verbwire.errors import (
+    ClosedError,
+    ConfigurationError,
+    ContractError,
+    DeliveryError,
+    UnavailableError,
+    UnencodableError,
+)
+from verbwire.sdk.ack import Ack, Failures
+from verbwire.sdk.connection import Connection
+from verbwire.wire.headers import RawHeaders
+
+_POLL_SECONDS = 0.1
+_METADATA_SECONDS = 10.0
+
+
+class Producer:
+    """Produces from any number of threads; one thread of its own serves the delivery reports.
+
+    Bounded memory: when librdkafka's queue is full, :meth:`produce` blocks until there is room, at most as long as a
+    delivery may take. Unusable in a forked child: librdkafka's threads stay with the parent.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._seconds = connection.delivery_seconds
+        self._failures = Failures()
+        self._pid = os.getpid()
+        self._closed = False
+        try:
+            self._kafka = Librdkafka(_properties(connection))
+        except (KafkaException, TypeError, ValueError) as error:
+            raise ConfigurationError(f"kafka settings (VERBWIRE_BOOTSTRAP, [tool.verbwire.kafka]): {error}") from error
+        self._stopping = threading.Event()
+        # The thread must not know this object, or it would never be collected and never warn.
+        self._reports = threading.Thread(
+            target=_serve, args=(self._kafka, self._stopping), name="verbwire-delivery-reports", daemon=True
+        )
+        self._reports.start()
+
+    def produce(self, topic: str, key: bytes, value: bytes, headers: RawHeaders, id: str) -> Ack:
+        """Hand a record to librdkafka and return its acknowledgement-to-be.
+
+        :class:`UnencodableError` when it is larger than a record may be, :class:`DeliveryError` when the queue stays
+        full for as long as a delivery may take, or the producer is beyond repair.
+        """
+        self.require_open()
+        ack = Ack(id, topic, self._failures)
+        deadline = 0.0
+        while True:
+            try:
+                self._kafka.produce(topic, value, key, headers=headers, on_delivery=ack.settle)
+                return ack
+            except BufferError:
+                deadline = deadline or time.monotonic() + self._seconds
+                if time.monotonic() > deadline:
+                    raise DeliveryError(
+                        f"{topic}: the queue stayed full for {self._seconds} s: is the broker up?"
+                    ) from None
+                self._kafka.poll(0.01)
+            except KafkaException as error:
+                raise _refused(topic, error.args[0]) from error
+
+    def require_topic(self, topic: str) -> None:
+        """Raise :class:`ContractError` if the topic was not deployed, :class:`UnavailableError` if nobody can tell."""
+        self.require_open()
+        try:
+            found = self._kafka.list_topics(topic, timeout=_METADATA_SECONDS).topics[topic]
+        except KafkaException as error:
+            raise UnavailableError(f"the broker cannot be reached: {error.args[0].str()}") from error
+        if found.error is not None:
+            raise ContractError(f"{topic}: {found.error.str()}: run `verbwire deploy`")
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until everything produced so far is acknowledged, at most `timeout` seconds.
+
+        :class:`DeliveryError` when something is left, or when a delivery failed and nobody has looked at its Ack.
+        """
+        self.require_open()
+        left = self._kafka.flush(self._seconds if timeout is None else timeout)
+        self._failures.raise_unseen()
+        if left:
+            raise DeliveryError(f"{left} message(s) are not acknowledged yet: flush again, or look at the broker")
+
+    def close(self, timeout: float | None = None) -> None:
+        """Flush, then let go of the broker; raises like :meth:`flush`, but is closed in any case."""
+        if self._closed:
+            return
+        if os.getpid() != self._pid:
+            self._closed = True
+            return
+        try:
+            self.flush(timeout)
+        finally:
+            self._closed = True
+            # What is still waiting fails now, so that nobody waits for it for ever.
+            self._kafka.purge()
+            self._kafka.flush(_POLL_SECONDS)
+            self._stopping.set()
+            self._reports.join()
+
+    def abandon(self) -> None:
+        """Stop the thread of an owner that is gone without closing; what was queued may be lost."""
+        self._closed = True
+        self._stopping.set()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more can be produced here."""
+        return self._closed or os.getpid() != self._pid
+
+    def require_open(self) -> None:
+        """Raise :class:`ClosedError` if nothing more can be produced here."""
+        if self._closed:
+            raise ClosedError("the client is closed: make a new one")
+        if os.getpid() != self._pid:
+            raise ClosedError("the client was made before this process was forked: make one in the child")
+
+
+def _serve(kafka: Librdkafka, stopping: threading.Event) -> None:
+    while not stopping.is_set():
+        kafka.poll(_POLL_SECONDS)
+
+
+def _properties(connection: Connection) -> dict[str, Any]:
+    return {
+        "compression.type": "lz4",
+        "linger.ms": 5,
+        "queue.buffering.max.messages": connection.queue_messages,
+        "queue.buffering.max.kbytes": connection.queue_kilobytes,
+        "delivery.timeout.ms": round(connection.delivery_seconds * 1000),
+        "log_level": 3,
+        **connection.kafka,
+        "bootstrap.servers": connection.bootstrap,
+        # Not for choice: another partitioner would scatter the keys, weaker acknowledgements would lose or double
+        # messages, and a topic that a broker makes up by itself has the wrong number of partitions.
+        "partitioner": "murmur2_random",
+        "enable.idempotence": True,
+        "acks": "all",
+        "allow.auto.create.topics": False,
+    }
+
+
+def _refused(topic: str, error: KafkaError) -> Exception:
+    if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+        return UnencodableError(f"{topic}: the message is larger than a record may be: keep less in it")
+    if error.fatal():
+        return DeliveryError(f"{topic}: the producer is beyond repair, make a new client: {error.str()}")
+    return DeliveryError(f"{topic}: {error.str()}; sending the message again with the same id is safe")

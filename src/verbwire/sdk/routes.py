@@ -1,0 +1,64 @@
+"""Where the messages of a class go, found once per class."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from verbwire.contracts.model import Contract
+from verbwire.errors import WrongVerbError
+from verbwire.messages import Kind, Message
+from verbwire.sdk.connection import Connection
+from verbwire.sdk.producer import Producer
+from verbwire.wire.avro import Encoder
+from verbwire.wire.codec import Codec
+from verbwire.wire.headers import HeaderTemplate
+from verbwire.wire.registry import Registry
+
+_VERBS = {Kind.EVENT: "published", Kind.COMMAND: "sent", Kind.QUERY: "asked", Kind.ROW: "written by its table"}
+
+
+class Route(NamedTuple):
+    """Where the messages of one class go, and how they are written."""
+
+    contract: Contract
+    topic: str
+    encoder: Encoder
+    template: HeaderTemplate
+
+
+class Routes:
+    """The routes of one client. A class is looked up at its first message, topic and schema with it."""
+
+    def __init__(self, connection: Connection, producer: Producer) -> None:
+        self._connection = connection
+        self._producer = producer
+        self._codec: Codec | None = None
+        self._found: dict[Kind, dict[type[Message], Route]] = {Kind.EVENT: {}, Kind.COMMAND: {}}
+
+    def of(self, kind: Kind, message: Message) -> Route:
+        """Return the route of a message that must be of that kind.
+
+        :class:`WrongVerbError` when it is of another, :class:`ContractError` when the class is stale or was not
+        deployed, :class:`UnavailableError` when broker or registry are silent.
+        """
+        route = self._found[kind].get(type(message))
+        return self._find(kind, message) if route is None else route
+
+    def _find(self, kind: Kind, message: Message) -> Route:
+        if not isinstance(message, Message):
+            raise WrongVerbError(f"{type(message).__name__} is no message: use a class generated from a contract")
+        contract = self._connection.catalog.of(message)
+        if contract.kind is not kind:
+            raise WrongVerbError(
+                f"{contract.short} is a {contract.kind}: it is {_VERBS[contract.kind]}, not {_VERBS[kind]}"
+            )
+        names, identity = self._connection.names, self._connection.identity
+        topic = (names.events if kind is Kind.EVENT else names.commands)(contract.namespace)
+        self._producer.require_topic(topic)
+        if self._codec is None:
+            registry = Registry(self._connection.registry, self._connection.registry_conf)
+            self._codec = Codec(self._connection.catalog, registry, names)
+        template = HeaderTemplate(contract, names.project, actor=identity.actor, scopes=identity.scopes)
+        route = Route(contract, topic, self._codec.encoder(contract), template)
+        self._found[kind][type(message)] = route
+        return route
