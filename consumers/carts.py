@@ -12,7 +12,7 @@ carts = Aggregate("shop.carts", state=CartState)
 
 @carts.handles
 def add_product(command: AddProductToCart, cart: CartState | None) -> ProductAddedToCart | Rejected:
-    """Put a line into a cart; the first line opens it."""
+    """Put a product into a cart that still takes some."""
     if command.quantity <= 0:
         return Rejected("quantity_not_positive", f"a quantity of {command.quantity} adds nothing")
     if command.unit_price_pence <= 0:
@@ -50,9 +50,8 @@ def check_out(command: CheckOutCart, cart: CartState | None) -> CartCheckedOut |
 
 @carts.applies
 def added(cart: CartState | None, event: ProductAddedToCart) -> CartState:
-    """One line more."""
-    if cart is None:
-        cart = CartState(cart_id=event.cart_id, lines=0, total_pence=0, checked_out=False)
+    """One line more; the first one opens the cart."""
+    cart = cart or CartState(cart_id=event.cart_id)
     return replace(cart, lines=cart.lines + 1, total_pence=cart.total_pence + event.line_pence)
 
 

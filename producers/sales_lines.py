@@ -7,15 +7,16 @@ order, so that an import may be broken off and run again. Memory grows with the 
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from gzip import GzipFile
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import TypeAlias
 
 from schemas.carts import AddProductToCart, CheckOutCart
 
@@ -121,10 +122,10 @@ def _survey(path: Path) -> tuple[str, dict[str, int]]:
     return digest.hexdigest()[:16], last_lines
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> GzipFile | BufferedReader:
     with path.open("rb") as file:
         packed = file.read(2) == _GZIP
-    return gzip.open(path) if packed else path.open("rb")
+    return GzipFile(path) if packed else path.open("rb")
 
 
 def _lines(path: Path) -> Iterator[_Line | Unreadable]:

@@ -12,52 +12,31 @@ carts = Table("shop.carts", row=CartRow, index=["customer_id", "status"])
 
 @carts.on
 def product_added(cart: CartRow | None, event: ProductAddedToCart) -> CartRow:
-    """A line more; the first one opens the cart."""
-    cart = cart or opened(event)
+    """One line more; the first one opens the cart."""
+    cart = cart or CartRow(cart_id=event.cart_id, country=event.country)
+    line = CartLine(
+        stock_code=event.stock_code,
+        description=event.description,
+        quantity=event.quantity,
+        unit_price_pence=event.unit_price_pence,
+    )
     return replace(
         cart,
         customer_id=cart.customer_id or event.customer_id,
         lines=cart.lines + 1,
         quantity=cart.quantity + event.quantity,
         total_pence=cart.total_pence + event.line_pence,
-        products=(*cart.products, line_of(event)),
+        products=(*cart.products, line),
     )
 
 
 @carts.on
 def checked_out(cart: CartRow | None, event: CartCheckedOut) -> CartRow:
     """The cart is closed; who pays is known now at the latest."""
-    if cart is None:
-        raise LookupError(f"cart {event.cart_id} was checked out, but nothing was ever put into it")
     return replace(
-        cart,
+        cart or CartRow(cart_id=event.cart_id),
         status=CartStatus.CHECKED_OUT,
         customer_id=event.customer_id,
         country=event.country,
         checked_out_at=event.checked_out_at,
-    )
-
-
-def opened(event: ProductAddedToCart) -> CartRow:
-    """A cart with nothing in it yet."""
-    return CartRow(
-        cart_id=event.cart_id,
-        status=CartStatus.OPEN,
-        customer_id=None,
-        country=event.country,
-        lines=0,
-        quantity=0,
-        total_pence=0,
-        checked_out_at=None,
-        products=(),
-    )
-
-
-def line_of(event: ProductAddedToCart) -> CartLine:
-    """What was put in, as the row shows it."""
-    return CartLine(
-        stock_code=event.stock_code,
-        description=event.description,
-        quantity=event.quantity,
-        unit_price_pence=event.unit_price_pence,
     )
