@@ -19,11 +19,11 @@ _MICROSECONDS |= {"local-timestamp-millis": 1000, "local-timestamp-micros": 1}
 _INT, _LONG = range(-(2**31), 2**31), range(-(2**63), 2**63)
 
 Named = dict[str, dict[str, Any]]
-"""The named types of a self-contained schema by full name."""
+"""Definitions of named types by full name."""
 
 
 def named_types(node: Json) -> Named:
-    """Every named type that a self-contained schema spells out, by full name, the outer ones first."""
+    """Every named type that a resolved schema, or a list of such, spells out, by full name, the outer ones first."""
     if isinstance(node, list):
         parts = node
     elif isinstance(node, dict):
@@ -37,9 +37,8 @@ def named_types(node: Json) -> Named:
     return found
 
 
-def default_problems(schema: Json, place: Place, named: Named | None = None) -> Iterator[Problem]:
-    """Defaults in a self-contained schema that do not fit the types of their fields."""
-    named = named_types(schema) if named is None else named
+def default_problems(schema: Json, place: Place, named: Named) -> Iterator[Problem]:
+    """Defaults in a schema that do not fit the types of their fields; `named` are all types it refers to."""
     if isinstance(schema, list):
         for branch in schema:
             yield from default_problems(branch, place, named)

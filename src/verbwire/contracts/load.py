@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from verbwire.contracts.attributes import attribute_problems, key_of, reply_of
-from verbwire.contracts.defaults import default_problems
+from verbwire.contracts.defaults import default_problems, named_types
 from verbwire.contracts.grammar import Json, file_problems
 from verbwire.contracts.model import Catalog, Contract, Schema, SharedType
 from verbwire.contracts.problems import Place, Problem, unique
@@ -116,11 +116,18 @@ def _name_problems(schema: Json, place: Place, namespaces: dict[Path, tuple[str,
 def _meaning_problems(resolved: dict[str, Schema], sources: Sources) -> Iterator[Problem]:
     records = {name: schema for name, schema in resolved.items() if schema["type"] == "record"}
     replies = {name for name, schema in records.items() if schema.get("kind", "row") == "row"}
-    for name, schema in resolved.items():
-        place = sources.places[name]
-        yield from dangers(schema, place)
-        yield from union_problems(schema, place)
-        yield from default_problems(schema, place)
+    named = named_types(list(resolved.values()))
+    dangerous: set[str] = set()
+    for name, schema in sorted(resolved.items(), key=lambda each: "kind" in each[1]):
+        place, own = sources.places[name], sources.own(name)
+        if dangerous & named_types(schema).keys():
+            continue  # told of the shared type already
+        if found := list(dangers(schema, place)):
+            dangerous.add(name)
+            yield from found
+            continue  # the other checks recurse
+        yield from union_problems(own, place)
+        yield from default_problems(own, place, named)
         yield from attribute_problems(schema, place, replies)
 
 

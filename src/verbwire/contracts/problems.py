@@ -58,5 +58,5 @@ def unique(problems: Iterable[Problem]) -> list[Problem]:
 
 def near(word: str, known: Iterable[str]) -> str:
     """Return ``did you mean 'x'? `` if one of the known words is spelled nearly so, else nothing."""
-    found = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    found = get_close_matches(word, [str(each) for each in known], n=1, cutoff=0.6)
     return f"did you mean {found[0]!r}? " if found else ""

@@ -50,51 +50,31 @@ class Sources:
                 if reference in self.places:
                     continue
                 home = self.inner.get(reference)
+                short = reference.rpartition(".")[2]
                 if home is None:
-                    yield where.problem(
-                        f"there is no type {reference}: {near(reference, [*PRIMITIVES, *self.places])}"
-                        f"Write it into {reference.rpartition('.')[2]}.avsc"
-                    )
+                    known = near(short, [*PRIMITIVES, *(name.rpartition(".")[2] for name in self.places)])
+                    yield where.problem(f"there is no type {reference}: {known}Write it into {short}.avsc")
                 elif home.file != place.file:
                     yield where.problem(f"{reference} is spelled out inside {home.file}: give it a file of its own")
 
     def resolved(self, name: str) -> dict[str, Any]:
         """The schema of a file, self-contained, in the order that is registered."""
-        result = _Resolver(self).spell_out(name)
-        assert isinstance(result, dict)  # noqa: S101 (a file holds a named type, spelled out at first use)
-        return result
+        return _Resolver(self.schemas).spell_out(self.schemas[name], "")
+
+    def own(self, name: str) -> dict[str, Any]:
+        """The same, but types that have a file of their own stay names: what this file itself says."""
+        return _Resolver({}).spell_out(self.schemas[name], "")
 
 
 class _Resolver:
-    """One walk through a schema, remembering which types it has spelled out."""
+    """One walk through a schema, remembering which types it has spelled out; `files` are those it may take from."""
 
-    def __init__(self, sources: Sources) -> None:
-        self._sources = sources
+    def __init__(self, files: Mapping[str, dict[str, Json]]) -> None:
+        self._files = files
         self._seen: set[str] = set()
 
-    def spell_out(self, name: str) -> Json:
-        """The type of a full name: its definition at first, its name from then on."""
-        if name in self._seen:
-            return name
-        top = not self._seen
-        schema = self._sources.schemas[name]
-        if not top:  # what a message says about itself says nothing where it is a part of another
-            schema = {key: value for key, value in schema.items() if key not in OURS}
-        return self._type(schema, schema["namespace"])
-
-    def _type(self, node: Json, namespace: str) -> Json:
-        if isinstance(node, str):
-            if node in PRIMITIVES:
-                return node
-            name = full_name(node, namespace)
-            return self.spell_out(name) if name in self._sources.schemas else name
-        if isinstance(node, list):
-            return [self._type(branch, namespace) for branch in node]
-        if node["type"] not in (*COMPLEX, *PRIMITIVES):
-            return self._type(node["type"], namespace)
-        return self._object(node, namespace)
-
-    def _object(self, node: dict[str, Json], namespace: str) -> Json:
+    def spell_out(self, node: dict[str, Json], namespace: str) -> dict[str, Any]:
+        """A type with everything inside it spelled out where it comes first."""
         result = dict(node)
         if "name" in node:
             result["namespace"] = namespace = node.get("namespace", namespace)
@@ -107,7 +87,23 @@ class _Resolver:
                 _ordered({**field, "type": self._type(field["type"], namespace)}, _FIELD_ORDER)
                 for field in node["fields"]
             ]
-        return node["type"] if set(result) == {"type"} else _ordered(result, _TYPE_ORDER)
+        return _ordered(result, _TYPE_ORDER)
+
+    def _type(self, node: Json, namespace: str) -> Json:
+        if isinstance(node, str):
+            return node if node in PRIMITIVES else self._named(full_name(node, namespace))
+        if isinstance(node, list):
+            return [self._type(branch, namespace) for branch in node]
+        if node["type"] not in (*COMPLEX, *PRIMITIVES):
+            return self._type(node["type"], namespace)
+        return node["type"] if set(node) == {"type"} else self.spell_out(node, namespace)
+
+    def _named(self, name: str) -> Json:
+        """A definition at first, the name from then on."""
+        if name in self._seen or name not in self._files:
+            return name
+        # What a message says about itself says nothing where it is a part of another.
+        return self.spell_out({key: each for key, each in self._files[name].items() if key not in OURS}, "")
 
 
 def _ordered(node: Mapping[str, Json], order: tuple[str, ...]) -> dict[str, Json]:

@@ -93,7 +93,7 @@ class _Walk:
 
 
 def union_problems(schema: Json, place: Place) -> Iterator[Problem]:
-    """What in a self-contained schema Python classes could not read back as it was written.
+    """What in a schema Python classes could not read back as it was written.
 
     A union is null and one type, or distinct primitive types: at most one of numbers (int, long, float, double), one
     of string and bytes, and boolean. Two records, enums or fixed in one union are refused: JSON and Python do not

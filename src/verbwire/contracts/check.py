@@ -1,0 +1,178 @@
+"""`verbwire check`: contracts, generated classes and handlers against each other."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from verbwire.contracts.codes import rejection_codes
+from verbwire.contracts.defaults import named_types
+from verbwire.contracts.findings import Finding, Severity
+from verbwire.contracts.generate import COMMAND, stale
+from verbwire.contracts.load import read_catalog
+from verbwire.contracts.model import Catalog, Contract
+from verbwire.contracts.verbs import verb_form_problem
+from verbwire.messages import Event, Kind
+
+ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """A group that handles the commands of a namespace, each by one function."""
+
+    group: str
+    namespace: str
+    handles: Mapping[str, Callable[..., Any]]  # by the full name of the command
+    emits: frozenset[str] = frozenset()  # full names of events beyond those in the handlers' annotations
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A group that hears events: a table, a process, a subscriber."""
+
+    group: str
+    hears: frozenset[str]  # full names
+
+
+def unreadable(folder: Path) -> list[Finding]:
+    """What is wrong with the contracts of a folder so that they cannot be loaded; `check` is for those that can."""
+    _, problems = read_catalog(folder)
+    return [Finding.at("contract", ERROR, each.place.file, each.message) for each in problems]
+
+
+def check(catalog: Catalog, folder: Path, handlers: Sequence[Receiver | Listener]) -> list[Finding]:
+    """Compare contracts with their names, their generated classes, and who handles them; errors come first.
+
+    Codes of errors: ``verb-form``, ``stale-classes``, ``no-receiver``, ``several-receivers``, ``unhandled-command``,
+    ``handled-twice``, ``wrong-receiver``, ``unknown-event``, ``undeclared-rejection``; of warnings:
+    ``unused-rejection``, ``unused-type``; of information: ``computed-rejection``, ``unemitted-event``,
+    ``unheard-event``.
+    """
+    receivers = [each for each in handlers if isinstance(each, Receiver)]
+    listeners = [each for each in handlers if isinstance(each, Listener)]
+    findings = [
+        *_verb_forms(catalog),
+        *_stale(catalog, folder),
+        *_receivers(catalog, receivers),
+        *_strays(catalog, receivers),
+        *_rejections(catalog, receivers),
+        *_events(catalog, receivers, listeners),
+        *_types(catalog),
+    ]
+    return sorted(findings, key=lambda each: list(Severity).index(each.severity))
+
+
+def _verb_forms(catalog: Catalog) -> Iterator[Finding]:
+    for contract in catalog:
+        problem = verb_form_problem(contract.kind, contract.short)
+        if problem:
+            yield Finding.at("verb-form", ERROR, contract.file, problem)
+
+
+def _stale(catalog: Catalog, folder: Path) -> Iterator[Finding]:
+    for file in stale(catalog, folder):
+        yield Finding.at("stale-classes", ERROR, file, f"does not agree with the schemas: run `{COMMAND}`")
+
+
+def _receivers(catalog: Catalog, receivers: Sequence[Receiver]) -> Iterator[Finding]:
+    for namespace in sorted({each.namespace for each in catalog if each.kind is Kind.COMMAND}):
+        commands = catalog.of_namespace(namespace, Kind.COMMAND)
+        own = [each for each in receivers if each.namespace == namespace]
+        groups = ", ".join(each.group for each in own)
+        if not own:
+            message = f"nobody receives the commands of {namespace}: declare its aggregate or job"
+            yield Finding.at("no-receiver", ERROR, commands[0].file.parent, message)
+            continue
+        if len(own) > 1:
+            message = f"{groups} all receive {namespace}: keep one, give the others namespaces of their own"
+            yield Finding.at("several-receivers", ERROR, commands[0].file.parent, message)
+        for command in commands:
+            by = [each.group for each in own if command.name in each.handles]
+            if not by:
+                message = f"{groups} does not handle {command.short}: write its handler"
+                yield Finding.at("unhandled-command", ERROR, command.file, message)
+            elif len(by) > 1:
+                message = f"{command.short} is handled by {' and '.join(by)}: remove all handlers but one"
+                yield Finding.at("handled-twice", ERROR, command.file, message)
+
+
+def _strays(catalog: Catalog, receivers: Sequence[Receiver]) -> Iterator[Finding]:
+    """Handlers of what is no command of the receiver's own namespace."""
+    for receiver in receivers:
+        known = {each.name for each in catalog.of_namespace(receiver.namespace, Kind.COMMAND)}
+        for name in sorted(receiver.handles.keys() - known):
+            message = f"handles {name}, which is no command of {receiver.namespace}: move or remove the handler"
+            yield Finding.at("wrong-receiver", ERROR, receiver.group, message)
+
+
+def _rejections(catalog: Catalog, receivers: Sequence[Receiver]) -> Iterator[Finding]:
+    for receiver in receivers:
+        for name, function in receiver.handles.items():
+            contract = catalog.contracts.get(name)
+            if contract:
+                yield from _rejections_of(contract, function)
+
+
+def _rejections_of(contract: Contract, function: Callable[..., Any]) -> Iterator[Finding]:
+    codes = rejection_codes(function)
+    for code, place in codes.places.items():
+        if code not in contract.rejections:
+            message = f"{contract.short} is rejected as {code!r}: add it to its rejections in {contract.file.name}"
+            yield Finding.at("undeclared-rejection", ERROR, place, message)
+    for place in codes.unknown:
+        message = f"cannot tell which codes {contract.short} is rejected with here: write them as literals"
+        yield Finding.at("computed-rejection", INFO, place, message)
+    for code in sorted(contract.rejections - codes.places.keys()):
+        if not codes.unknown:
+            message = f"no handler rejects {contract.short} as {code!r}: remove it from its rejections, or use it"
+            yield Finding.at("unused-rejection", WARNING, contract.file, message)
+
+
+def _events(catalog: Catalog, receivers: Sequence[Receiver], listeners: Sequence[Listener]) -> Iterator[Finding]:
+    events = {each.name: each for each in catalog if each.kind is Kind.EVENT}
+    heard = {name for each in listeners for name in each.hears}
+    emitted = {name for each in receivers for name in (*each.emits, *_returned(each))}
+    for listener in listeners:
+        for name in sorted(listener.hears - events.keys()):
+            message = f"hears {name}, which is no event of this project: remove the handler or add the contract"
+            yield Finding.at("unknown-event", ERROR, listener.group, message)
+    for name, event in events.items():
+        if name not in emitted:
+            message = f"no receiver here says that it emits {event.short}; a producer may publish it"
+            yield Finding.at("unemitted-event", INFO, event.file, message)
+        if name not in heard:
+            yield Finding.at("unheard-event", INFO, event.file, f"nobody here hears {event.short}")
+
+
+def _returned(receiver: Receiver) -> Iterator[str]:
+    """The events in the handlers' annotations of what they return."""
+    for function in receiver.handles.values():
+        try:
+            annotation = typing.get_type_hints(function).get("return")
+        except (NameError, TypeError):  # an annotation that only type checkers can resolve
+            continue
+        yield from (event.__contract__ for event in _events_in(annotation))
+
+
+def _events_in(annotation: Any) -> Iterator[type[Event]]:
+    if (
+        isinstance(annotation, type)
+        and not isinstance(annotation, types.GenericAlias)
+        and issubclass(annotation, Event)
+    ):
+        yield annotation
+    for inner in typing.get_args(annotation):
+        yield from _events_in(inner)
+
+
+def _types(catalog: Catalog) -> Iterator[Finding]:
+    used = {each.reply for each in catalog}.union(*(named_types(each.schema) for each in catalog))
+    for shared in catalog.types.values():
+        if shared.name not in used:
+            message = f'no message uses {shared.file.stem}: give it a "kind" if it is a message, or remove it'
+            yield Finding.at("unused-type", WARNING, shared.file, message)
