@@ -10,16 +10,18 @@ import faust
 from yarl import URL
 
 from verbwire.engine.core import Core
-from verbwire.engine.faust_group import SETTINGS, Transport
+from verbwire.engine.faust_group import FAUST_LOG, SETTINGS, Transport
 from verbwire.engine.faust_recovery import Tables
 
 
 class GroupApp(faust.App):
     """A Faust app that runs one core."""
 
+    logger = FAUST_LOG
     core: Core
     engine_thread: ThreadPoolExecutor
     failure: BaseException | None = None
+    owned: set[int] | None = None  # the partitions of the current assignment; None: there is none
 
     async def crash(self, reason: BaseException) -> None:
         """Remember why, for whoever runs the worker."""
@@ -36,14 +38,24 @@ class GroupApp(faust.App):
         return None
 
 
+    async def stop_group(self, leave: bool) -> None:
+        """Stop; `leave` the group where this worker will not come back under its name."""
+        consumer = self._consumer
+        if leave and consumer is not None and consumer._thread is not None:
+            consumer._thread.leave_group = True
+        await self.stop()
+
+
 def group_app(core: Core, bootstrap: str, worker: str, folder: Path, options: dict[str, Any] | None = None) -> GroupApp:
     """Return the app of one group. `worker` is a stable name: the static member and its address derive from it."""
     plan = core.plan
+    own = folder / "faust" / plan.group
+    own.mkdir(parents=True, exist_ok=True)
     app = GroupApp(
         plan.group,
         broker=[f"kafka://{each.strip()}" for each in bootstrap.split(",")],
         store="sqlite://",
-        datadir=str(folder / "faust" / plan.group),
+        datadir=str(own),
         topic_partitions=plan.partitions,
         TableManager=Tables,
         consumer_group_instance_id=worker,

@@ -23,6 +23,7 @@ from verbwire.engine.membership import Membership
 from verbwire.errors import EngineError, FencedError, VerbwireError
 
 log = logging.getLogger(__name__)
+FAUST_LOG = logging.getLogger("faust.verbwire")  # for the classes that Faust runs: it tells every step of theirs
 
 FETCH_SECONDS = 0.1  # also how soon a failed commit is noticed while nothing comes in
 REVOKE_SECONDS = 4.0  # for the transaction in flight; the session is longer
@@ -61,6 +62,7 @@ class Listener(driver.ConsumerRebalanceListener):
 class Thread(driver.AIOKafkaConsumerThread):
     """aiokafka's thread, reading only what is committed."""
 
+    logger = FAUST_LOG
     leave_group = False
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -89,6 +91,7 @@ class Thread(driver.AIOKafkaConsumerThread):
 class Consumer(driver.Consumer):
     """Faust's consumer with the engine in the place of its message loop."""
 
+    logger = FAUST_LOG
     RebalanceListener = Listener
     _assignment: Assignment | None = None  # what is being read
     _next: Assignment | None = None  # what is being prepared
@@ -237,6 +240,7 @@ class Consumer(driver.Consumer):
 class Transport(driver.Transport):
     """Faust's aiokafka driver with the engine's consumer."""
 
+    logger = FAUST_LOG
     Consumer = Consumer
 
 

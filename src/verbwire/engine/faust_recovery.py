@@ -10,7 +10,7 @@ from faust.tables.manager import TableManager
 from faust.types import TP
 from mode import Service
 
-from verbwire.engine.faust_group import Assignment, Consumer
+from verbwire.engine.faust_group import FAUST_LOG, Assignment, Consumer
 from verbwire.engine.restore import CancelledRestore
 from verbwire.errors import EngineError, FencedError, VerbwireError
 
@@ -23,6 +23,8 @@ _AFTER_FAILURE = 0.2
 class Recovery(Service):
     """Prepares each new assignment, and starts one over after a failure."""
 
+    logger = FAUST_LOG
+
     def __init__(self, app: Any, tables: Any, **options: Any) -> None:
         self.app = app
         self.tables = tables
@@ -34,6 +36,7 @@ class Recovery(Service):
 
     def on_partitions_revoked(self, _: set[TP]) -> None:
         """Interrupt the preparation under way."""
+        self.app.owned = None
         self._number += 1
 
     async def on_rebalance(self, *_: Any, **__: Any) -> None:
@@ -75,6 +78,7 @@ class Recovery(Service):
         assignment.membership.proof()  # refuses what is no membership before any work is done
         inputs = {tp for tp in self.app.assignor.assigned_actives() if tp.topic in self.app.core.plan.inputs}
         todo, first = {tp.partition for tp in inputs}, True
+        self.app.owned = set(todo)
 
         def cancelled() -> bool:
             return self._number != number or self.should_stop
@@ -115,6 +119,7 @@ class Recovery(Service):
 class Tables(TableManager):
     """Faust's table manager with that recovery, and without its wait of a second."""
 
+    logger = FAUST_LOG
     _recovery: Recovery | None = None
 
     @property

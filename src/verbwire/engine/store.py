@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,6 +106,10 @@ class Store:
     def count(self) -> int:
         """How many rows there are."""
         return int(self._reader.execute("select count(*) from rows").fetchone()[0])
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every row, in the order of the keys."""
+        yield from self._reader.execute("select key, value from rows order by key").fetchall()
 
     def apply(self, changes: Changes) -> None:
         """Write all of it, or nothing."""

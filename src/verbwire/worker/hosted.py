@@ -1,0 +1,89 @@
+"""One group as a worker hosts it: its core, what others may see of it, and its health."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.table import Table
+from verbwire.engine.build import aggregate_plan, table_plan
+from verbwire.engine.cluster_offsets import ClusterOffsets
+from verbwire.engine.core import Core
+from verbwire.engine.view import TableView
+from verbwire.errors import ContractError
+from verbwire.http.served import ServedTable
+from verbwire.messages import Message
+from verbwire.metrics import Metrics
+from verbwire.project import kafka_properties
+from verbwire.settings import Settings, skipped
+from verbwire.wire.codec import Codec
+
+if TYPE_CHECKING:
+    from verbwire.engine.faust_app import GroupApp
+
+NOT_ASSIGNED = "waiting for the group to assign partitions"
+
+
+@dataclass
+class HostedGroup:
+    """A group in this process; `app` is there once Faust has been imported."""
+
+    group: str  # as declared, without prefix
+    core: Core
+    table: ServedTable
+    app: GroupApp | None = None
+
+    @property
+    def name(self) -> str:
+        """The group's name on the cluster."""
+        return self.core.plan.group
+
+    def live(self) -> str | None:
+        """Return why the group is beyond repair, or None."""
+        return self.app.alive() if self.app else None
+
+    def not_ready(self) -> list[str]:
+        """Return what this worker owns and cannot answer for, with the reason."""
+        owned = self.app.owned if self.app else None
+        if owned is None:
+            return [NOT_ASSIGNED]
+        states = self.core.view.states
+        return [
+            f"partition {partition}: {states[partition].stopped or 'being restored'}"
+            for partition in sorted(owned)
+            if not states[partition].ready
+        ]
+
+
+def host(declared: Aggregate[Any] | Table[Any], settings: Settings, codec: Codec, metrics: Metrics, bootstrap: str) -> HostedGroup:
+    """Build the group's core on its topics as they are deployed."""
+    kafka = kafka_properties(settings, bootstrap)
+    names = codec.names
+    group = names.group(declared.group)
+    if isinstance(declared, Aggregate):
+        inputs = [names.commands(declared.namespace)]
+        row: type[Message] = declared.state
+    else:
+        inputs = [names.events(namespace) for namespace in declared.sources]
+        row = declared.row
+    partitions = _same_partitions(group, ClusterOffsets(kafka, group), inputs)
+    if isinstance(declared, Aggregate):
+        plan = aggregate_plan(declared, codec, partitions)
+    else:
+        skips = [(topic, p, offset) for owner, topic, p, offset in map(skipped, settings.skip) if owner == group]
+        plan = table_plan(declared, codec, partitions, skips)
+    contract = codec.catalog.of(row)
+    view = TableView(declared.group, contract, partitions)
+    core = Core(plan, kafka, names, settings.worker, settings.data_folder / "tables", view, metrics.group(group))
+    # A decoder of its own: the engine's thread has the other.
+    decoder = codec.topic_decoder(plan.changelog, contract.namespace, {contract.name: row})
+    return HostedGroup(declared.group, core, ServedTable(view, decoder.decode))
+
+
+def _same_partitions(group: str, cluster: ClusterOffsets, topics: list[str]) -> int:
+    found = {name: topic.partitions for name, topic in cluster.topics(topics).items()}
+    if len(set(found.values())) != 1:
+        listed = ", ".join(f"{name} has {n}" for name, n in sorted(found.items()))
+        raise ContractError(f"{group} reads topics of different numbers of partitions: {listed}. Re-key one of them first")
+    return next(iter(found.values()))

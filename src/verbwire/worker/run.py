@@ -1,0 +1,122 @@
+"""Running a worker from its start to a clean stop.
+
+The order matters: producers first (they abort what a killed predecessor left open), then HTTP (health answers while
+the rest starts), then Faust, whose import alone takes a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.table import Table
+from verbwire.engine.membership import verify_form
+from verbwire.errors import EngineError
+from verbwire.http.app import build_app
+from verbwire.http.auth import Authenticator, AuthSettings
+from verbwire.http.health import Health
+from verbwire.http.server import HttpServer
+from verbwire.metrics import Metrics
+from verbwire.project import Project, addresses
+from verbwire.settings import Settings
+from verbwire.wire.codec import Codec
+from verbwire.wire.registry import Registry
+from verbwire.worker.hosted import HostedGroup, host
+
+log = logging.getLogger(__name__)
+
+_SWITCH_SECONDS = 0.0005  # how long a busy thread may keep the others waiting; Python's default is ten times that
+_WATCH_SECONDS = 0.2
+
+
+def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> None:
+    """Host these groups until SIGTERM or SIGINT.
+
+    `leave` says that no worker of this name will come back: its partitions move at once. EngineError when a group
+    is beyond repair; the process should end then, and be started again.
+    """
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    verify_form()
+    settings, metrics = project.settings, Metrics()
+    bootstrap, registry = addresses(settings)
+    codec = Codec(project.catalog, Registry(registry, settings.registry_client), settings.names)
+    declared: dict[str, Aggregate[Any] | Table[Any]] = {each.group: each for each in project.aggregates}
+    declared |= {each.group: each for each in project.tables}
+    hosted = [host(declared[group], settings, codec, metrics, bootstrap) for group in groups]
+    server = HttpServer(
+        build_app([each.table for each in hosted], _authenticator(settings), Health(hosted), metrics),
+        settings.http_host,
+        settings.http_port,
+    )
+    where, port = server.start()
+    log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
+    try:
+        with ThreadPoolExecutor(len(hosted)) as pool:
+            list(pool.map(lambda each: each.core.start(), hosted))
+        asyncio.run(_serve(hosted, bootstrap, settings, leave))
+    finally:
+        server.stop()
+    log.info("worker %s stopped", settings.worker)
+
+
+async def _serve(hosted: list[HostedGroup], bootstrap: str, settings: Settings, leave: bool) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    start = _faust()
+    for each in hosted:
+        each.app = start(each.core, bootstrap, settings.worker, settings.data_folder)
+    try:
+        starting = asyncio.gather(*(each.app.start() for each in hosted if each.app))
+        await _until(stop, hosted, starting)
+    finally:
+        await asyncio.gather(*(_stop(each, leave) for each in hosted), return_exceptions=True)
+
+
+async def _until(stop: asyncio.Event, hosted: list[HostedGroup], starting: asyncio.Future[Any]) -> None:
+    while not stop.is_set():
+        if starting.done():
+            starting.result()
+        for each in hosted:
+            if why := each.live():
+                raise EngineError(f"{each.name}: {why}")
+        try:
+            await asyncio.wait_for(stop.wait(), _WATCH_SECONDS)
+        except TimeoutError:
+            continue
+
+
+async def _stop(hosted: HostedGroup, leave: bool) -> None:
+    if hosted.app is None:
+        return
+    try:
+        await hosted.app.stop_group(leave)
+    finally:
+        await asyncio.get_running_loop().run_in_executor(hosted.app.engine_thread, hosted.core.close)
+        hosted.app.engine_thread.shutdown()
+
+
+def _faust() -> Callable[..., Any]:
+    """Import Faust, which takes a second and which only workers need."""
+    from verbwire.engine import private_names
+    from verbwire.engine.faust_app import group_app
+
+    private_names.verify()
+    return group_app
+
+
+def _authenticator(settings: Settings) -> Authenticator:
+    return Authenticator(
+        AuthSettings(
+            issuer=settings.http_issuer,
+            audience=settings.http_audience,
+            secret=settings.http_secret or None,
+            jwks_url=settings.http_jwks_url or None,
+        )
+    )
