@@ -143,7 +143,8 @@ def test_the_table_shows_an_open_cart_with_its_lines() -> None:
 
 
 def test_the_table_shows_the_first_customer_that_is_named() -> None:
-    row = fold(table, replace(ADDED, customer_id=None), ADDED, catalog=CATALOG)
+    guest, other = replace(ADDED, customer_id=None), replace(ADDED, customer_id="13047")
+    row = fold(table, guest, ADDED, other, guest, catalog=CATALOG)
     assert row is not None
     assert row.customer_id == "17850"
 
