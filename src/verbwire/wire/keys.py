@@ -48,7 +48,6 @@ _FIRST_DAY = date(1970, 1, 1).toordinal()
 _MICROSECOND = timedelta(microseconds=1)
 _LONG = range(-(2**63), 2**63)
 _DIGITS = re.compile(r"0|-?[1-9][0-9]{0,18}")
-_SEPARATOR = re.compile(r"(?<!\\)((?:\\\\)*),")
 
 
 def key_bytes(value: object) -> bytes:
@@ -253,8 +252,14 @@ def _as_text(value: Key) -> str:
 
 
 def _split(text: str) -> list[str]:
-    marked = _SEPARATOR.sub("\\1\0", text)
-    return [re.sub(r"\\(.)", r"\1", part) for part in marked.split("\0")]
+    parts = [""]
+    letters = iter(text)
+    for letter in letters:
+        if letter == ",":
+            parts.append("")
+        else:
+            parts[-1] += next(letters, "") if letter == "\\" else letter
+    return parts
 
 
 def _kinds(contract: Contract) -> list[str]:
