@@ -12,6 +12,7 @@ from verbwire.contracts.grammar import Json
 from verbwire.contracts.literals import LINE, docstring
 from verbwire.contracts.model import Contract, Schema
 from verbwire.contracts.spelling import Spelling
+from verbwire.errors import ContractError
 from verbwire.messages import Kind
 
 _INDENT = "    "
@@ -57,6 +58,7 @@ def references(node: Json) -> Iterator[str]:
 def module_source(mark: str, context: str, classes: Mapping[str, GeneratedClass], named: Named) -> str:
     """The source of a context's module. `classes` are those of all contexts, by full name."""
     own = _in_order([each for each in classes.values() if each.context == context])
+    _refuse_hidden_types(own)
     taken = {each.short for each in own}
     taken |= {field["name"] for each in own for field in each.schema.get("fields", ())}
     spelling = Spelling(named, {each.name: each.context for each in classes.values()}, context, frozenset(taken))
@@ -67,6 +69,14 @@ def module_source(mark: str, context: str, classes: Mapping[str, GeneratedClass]
     imports = spelling.imports()
     head += ["", *imports] if imports else []
     return "\n\n\n".join(["\n".join(head), *bodies]) + "\n"
+
+
+def _refuse_hidden_types(classes: Iterable[GeneratedClass]) -> None:
+    """Inside a class, a field hides a class of its name from type checkers; one of another module gets an alias."""
+    for each in classes:
+        types = {name.rpartition(".")[2] for name in each.needs}
+        for hidden in sorted(types & {field["name"] for field in each.schema.get("fields", ())}):
+            raise ContractError(f"{each.name}: field {hidden} has the name of a type that the record uses: rename it")
 
 
 def _excuses(bodies: Iterable[str]) -> list[str]:

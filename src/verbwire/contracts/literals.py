@@ -32,7 +32,9 @@ def value_literal(value: object) -> str:
     """A literal of a plain value: None, a boolean, number, text or bytes."""
     if isinstance(value, str):
         return text_literal(value)
-    return bytes_literal(value) if isinstance(value, bytes) else repr(value)
+    if isinstance(value, bytes):
+        return bytes_literal(value)
+    return repr(value).replace("e+", "e")
 
 
 def constructor_arguments(value: UUID | Decimal | datetime.date | datetime.time, utc: str) -> str:

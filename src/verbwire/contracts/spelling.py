@@ -11,7 +11,7 @@ from uuid import UUID
 
 from verbwire.contracts.defaults import Named, logical_value
 from verbwire.contracts.grammar import Json
-from verbwire.contracts.literals import constructor_arguments, value_literal
+from verbwire.contracts.literals import LINE, constructor_arguments, value_literal
 
 _PLAIN = {"boolean": "bool", "int": "int", "long": "int", "float": "float", "double": "float"}
 _PLAIN |= {"string": "str", "bytes": "bytes", "fixed": "bytes"}
@@ -76,7 +76,7 @@ class Spelling:
                 items = [f"{field['name']}={self.value(value[field['name']], field['type'])}" for field in given]
                 return f"{self.type(node)}({', '.join(items)})"
             case "float" | "double":
-                return repr(float(value))
+                return value_literal(float(value))
             case _:
                 return self._constructed(logical_value(value, node))
 
@@ -105,9 +105,9 @@ class Spelling:
             groups[_group(name)].append(f"import {name}" if alias == name else f"import {name} as {alias}")
         for module, names in sorted(self._members.items()):
             plain = sorted((name for name, alias in names.items() if alias == name), key=_member_order)
-            lines = [f"from {module} import {', '.join(plain)}"] if plain else []
-            lines += [f"from {module} import {name} as {alias}" for name, alias in names.items() if alias != name]
-            groups[_group(module)] += lines
+            renamed = [f"{name} as {alias}" for name, alias in sorted(names.items()) if alias != name]
+            groups[_group(module)] += _from_import(module, plain) if plain else []
+            groups[_group(module)] += [f"from {module} import {each}" for each in renamed]
         return "\n\n".join("\n".join(group) for group in groups if group).splitlines()
 
     @property
@@ -153,6 +153,11 @@ class Spelling:
 def _group(module: str) -> int:
     """Standard library, third party, the platform, the contexts beside this one."""
     return 3 if module.startswith(".") else {"msgspec": 1, "verbwire": 2}.get(module, 0)
+
+
+def _from_import(module: str, names: list[str]) -> list[str]:
+    line = f"from {module} import {', '.join(names)}"
+    return [line] if len(line) <= LINE else [f"from {module} import (", *(f"    {name}," for name in names), ")"]
 
 
 def _member_order(name: str) -> tuple[Any, ...]:

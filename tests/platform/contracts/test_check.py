@@ -1,0 +1,183 @@
+"""What `verbwire check` finds, and what it leaves in peace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.platform.contracts.projects import event, project, record
+from verbwire import Event, Rejected
+from verbwire.contracts.check import Listener, Receiver, check, unreadable
+from verbwire.contracts.findings import Finding, Severity, as_json, as_text, fails
+from verbwire.contracts.generate import generate, write
+from verbwire.contracts.load import load_catalog
+
+OPEN = record("OpenCart", {"id": "string"}, kind="command", key="id", rejections=["too_late", "already_open"])
+OPENED = event("CartOpened", {})
+ALREADY_OPEN = "already_open"
+
+
+class CartOpened(Event, frozen=True, kw_only=True):
+    __contract__ = "shop.carts.CartOpened"
+
+
+class Code(StrEnum):
+    ALREADY_OPEN = "already_open"
+
+
+def good(command: Any, state: Any) -> CartOpened | Rejected:
+    if state:
+        return Rejected("already_open")
+    return Rejected(code="too_late") if command else CartOpened()
+
+
+def by_constants(command: Any, state: Any) -> CartOpened | Rejected:
+    if state:
+        return Rejected(ALREADY_OPEN if command else Code.ALREADY_OPEN)
+    return _too_late() or CartOpened()
+
+
+def _too_late() -> Rejected:
+    return Rejected("too_late", reason="we are closed")
+
+
+def undeclared(command: Any, state: Any) -> CartOpened | Rejected:
+    return Rejected("too_late") if state else Rejected("already_open") if command else Rejected("too_lat")
+
+
+def forgetful(command: Any, state: Any) -> list[CartOpened] | Rejected:
+    return [] if state else Rejected("too_late")
+
+
+def computed(command: Any, state: Any) -> Rejected:
+    return Rejected(f"too_{state}")
+
+
+def silent(command: Any, state: Any) -> None:
+    return None
+
+
+Handlers = list[Receiver | Listener]
+
+
+def carts(handler: Callable[..., Any] = good, group: str = "shop.carts.aggregate") -> Receiver:
+    return Receiver(group, "shop.carts", {"shop.carts.OpenCart": handler})
+
+
+TABLE = Listener("shop.carts", frozenset({"shop.carts.CartOpened"}))
+
+
+def found(folder: Path, handlers: Handlers, *schemas: dict[str, Any]) -> list[Finding]:
+    root = project(folder, *(schemas or (OPEN, OPENED)))
+    catalog = load_catalog(root)
+    write(generate(catalog, root))
+    return check(catalog, root, handlers)
+
+
+def codes(findings: list[Finding]) -> list[tuple[str, str]]:
+    return [(each.code, each.severity.value) for each in findings]
+
+
+def test_a_good_project_has_no_findings(tmp_path: Path) -> None:
+    assert found(tmp_path, [carts(), TABLE]) == []
+
+
+def test_codes_are_found_in_constants_enums_and_functions_beside_the_handler(tmp_path: Path) -> None:
+    assert found(tmp_path, [carts(by_constants), TABLE]) == []
+
+
+def test_an_undeclared_code_is_an_error_at_its_line(tmp_path: Path) -> None:
+    (finding,) = found(tmp_path, [carts(undeclared), TABLE])
+    line = undeclared.__code__.co_firstlineno + 1
+    assert (finding.code, finding.severity, finding.file) == (
+        "undeclared-rejection",
+        Severity.ERROR,
+        f"{__file__}:{line}",
+    )
+    assert "'too_lat': add it to its rejections in OpenCart.avsc" in finding.message
+
+
+def test_a_declared_code_that_nobody_uses_is_a_warning(tmp_path: Path) -> None:
+    (finding,) = found(tmp_path, [carts(forgetful), TABLE])
+    assert codes([finding]) == [("unused-rejection", "warning")]
+    assert finding.file.endswith("OpenCart.avsc")
+    assert "'already_open'" in finding.message
+
+
+def test_a_computed_code_is_only_mentioned(tmp_path: Path) -> None:
+    findings = found(tmp_path, [carts(computed), TABLE])
+    assert codes(findings) == [("computed-rejection", "info"), ("unemitted-event", "info")]
+
+
+HANDLERS: dict[str, tuple[Handlers, str]] = {
+    "no-receiver": ([], "nobody receives the commands of shop.carts"),
+    "several-receivers": ([carts(), carts(group="shop.jobs")], "shop.carts.aggregate, shop.jobs all receive"),
+    "handled-twice": ([carts(), carts(group="shop.jobs")], "OpenCart is handled by shop.carts.aggregate and shop.jobs"),
+    "unhandled-command": ([Receiver("shop.carts.aggregate", "shop.carts", {})], "does not handle OpenCart"),
+    "wrong-receiver": ([carts(), Receiver("x", "shop.orders", {"shop.carts.OpenCart": good})], "shop.orders"),
+    "unknown-event": ([carts(), Listener("x", frozenset({"shop.carts.CartShut"}))], "hears shop.carts.CartShut"),
+}
+
+
+@pytest.mark.parametrize("code", HANDLERS)
+def test_who_handles_what_is_checked(tmp_path: Path, code: str) -> None:
+    handlers, words = HANDLERS[code]
+    errors = [each for each in found(tmp_path, handlers) if each.severity is Severity.ERROR]
+    assert any(each.code == code and words in each.message for each in errors), as_text(errors)
+
+
+def test_events_that_nobody_emits_or_hears_are_information(tmp_path: Path) -> None:
+    handlers: Handlers = [carts(silent), Listener("x", frozenset())]
+    schemas = [{**OPEN, "rejections": []}, OPENED]
+    assert codes(found(tmp_path, handlers, *schemas)) == [("unemitted-event", "info"), ("unheard-event", "info")]
+
+
+def test_names_are_checked(tmp_path: Path) -> None:
+    wrong = event("OpenIt", {})
+    (finding, *_) = found(tmp_path, [carts(), TABLE], OPEN, OPENED, wrong)
+    assert codes([finding]) == [("verb-form", "error")]
+    assert finding.file.endswith("schemas/carts/OpenIt.avsc")
+
+
+def test_stale_classes_are_found(tmp_path: Path) -> None:
+    root = project(tmp_path, OPEN, OPENED)
+    (finding,) = check(load_catalog(root), root, [carts(), TABLE])
+    assert codes([finding]) == [("stale-classes", "error")]
+    assert "run `verbwire schemas generate`" in finding.message
+    assert finding.file == str(root / "carts" / "__init__.py")
+
+
+def test_a_type_without_kind_that_nobody_uses_may_be_a_message_that_forgot_it(tmp_path: Path) -> None:
+    findings = found(tmp_path, [carts(), TABLE], OPEN, OPENED, record("ShutCart", {"id": "string"}))
+    assert codes(findings) == [("unused-type", "warning")]
+
+
+def test_contracts_that_cannot_be_read_are_findings_too(tmp_path: Path) -> None:
+    (finding,) = unreadable(project(tmp_path, {**OPEN, "key": "cart"}))
+    assert codes([finding]) == [("contract", "error")]
+    assert finding.file.endswith("OpenCart.avsc")
+    assert finding.message.startswith('"key": ')
+
+
+def test_findings_are_told_as_text_and_as_json() -> None:
+    findings = [
+        Finding("verb-form", Severity.ERROR, "a.avsc", "bad name"),
+        Finding("unused-type", Severity.WARNING, "b.avsc", "not used"),
+    ]
+    assert as_text(findings) == (
+        "a.avsc: error: bad name [verb-form]\nb.avsc: warning: not used [unused-type]\n1 error, 1 warning"
+    )
+    assert as_text([]) == "nothing found"
+    assert json.loads(as_json(findings))[0] == {
+        "code": "verb-form",
+        "severity": "error",
+        "file": "a.avsc",
+        "message": "bad name",
+    }
+    assert fails(findings)
+    assert not fails(findings[1:])
