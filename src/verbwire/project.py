@@ -1,4 +1,4 @@
-"""The user's project: its folders imported, its declarations found, its cluster's addresses looked up."""
+"""The user's project: its folders imported, its declarations found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from verbwire.contracts.model import Catalog
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.table import Table
 from verbwire.errors import ConfigurationError, ContractError
-from verbwire.settings import EMBEDDED, Settings
+from verbwire.settings import Settings
 
 FOLDERS = ("consumers", "streams")
 
@@ -66,27 +66,6 @@ def load_project(settings: Settings) -> Project:
             folders[found.group] = folder
             (aggregates if isinstance(found, Aggregate) else tables).append(found)  # type: ignore[arg-type]
     return Project(settings, catalog, tuple(aggregates), tuple(tables), folders)
-
-
-def addresses(settings: Settings) -> tuple[str, str]:
-    """Return bootstrap servers and registry URL, those of the embedded stack where the settings say so."""
-    if EMBEDDED not in (settings.bootstrap, settings.registry):
-        return settings.bootstrap, settings.registry
-    from verbwire.embedded.state import running_stack
-
-    running = running_stack(settings.data_folder)
-    if running is None:
-        raise ConfigurationError(
-            "no embedded Kafka runs for this project: start one with `verbwire stack`, or name yours with "
-            "VERBWIRE_BOOTSTRAP and VERBWIRE_REGISTRY"
-        )
-    bootstrap = running.bootstrap if settings.bootstrap == EMBEDDED else settings.bootstrap
-    return bootstrap, running.registry_url if settings.registry == EMBEDDED else settings.registry
-
-
-def kafka_properties(settings: Settings, bootstrap: str) -> dict[str, str]:
-    """Return the librdkafka properties of every client."""
-    return {**settings.kafka, "bootstrap.servers": bootstrap}
 
 
 def _declarations(folder: str) -> list[Aggregate[Any] | Table[Any]]:

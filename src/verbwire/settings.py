@@ -70,6 +70,11 @@ class Settings:
         """Where this machine keeps what belongs to the project."""
         return self.data if self.data.is_absolute() else self.root / self.data
 
+    @property
+    def stack_folder(self) -> Path:
+        """Where the embedded Kafka and registry keep their data."""
+        return self.data_folder / "stack"
+
     def shown(self) -> list[tuple[str, str, str]]:
         """Each setting, its value, and where it came from; secrets are masked."""
         rows = []

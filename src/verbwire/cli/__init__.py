@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from verbwire.cli import contracts, cluster, work
+from verbwire.cli import cluster, contracts, work
 from verbwire.errors import VerbwireError
 
 app = typer.Typer(

@@ -1,7 +1,24 @@
-"""``verbwire schemas generate`` and ``verbwire check``: contracts and the code that claims to follow them."""
+"""``verbwire schemas`` and ``verbwire check``: contracts, and the code that claims to follow them."""
+
 from __future__ import annotations
 
+import sys
+from typing import Annotated, Any
+
 import typer
+from rich.console import Console
+from rich.table import Table as Listing
+
+from verbwire.contracts.check import Listener, Receiver, unreadable
+from verbwire.contracts.check import check as find_problems
+from verbwire.contracts.findings import Finding, as_json, as_text, fails
+from verbwire.contracts.generate import generate as sources_of
+from verbwire.contracts.generate import write
+from verbwire.contracts.load import load_catalog
+from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.table import Table
+from verbwire.project import Project, load_project
+from verbwire.settings import Settings, load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Contracts and their generated classes.")
 
@@ -9,12 +26,47 @@ app = typer.Typer(no_args_is_help=True, help="Contracts and their generated clas
 @app.command()
 def generate() -> None:
     """Write the typed classes beside the schemas."""
+    folder = load_settings().schemas
+    changed = write(sources_of(load_catalog(folder), folder))
+    for path in changed:
+        print(f"wrote {path.relative_to(folder.parent)}")
+    if not changed:
+        print("nothing to do: the classes are as the schemas say")
 
 
 @app.command("list")
-def _list() -> None:
+def list_contracts() -> None:
     """List the contracts."""
+    listing = Listing("contract", "kind", "key", "rejections", box=None)
+    for contract in sorted(load_catalog(load_settings().schemas), key=lambda each: each.name):
+        listing.add_row(contract.name, contract.kind, ", ".join(contract.key), ", ".join(sorted(contract.rejections)))
+    Console().print(listing)
 
 
-def check() -> None:
-    """Check contracts, classes and declarations."""
+def check(
+    as_json_: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Check contracts, generated classes and declarations; needs no cluster. Ends with 1 when something is wrong."""
+    settings = load_settings()
+    findings = unreadable(settings.schemas) or _findings(settings)
+    print(as_json(findings) if as_json_ else as_text(findings))
+    if fails(findings):
+        sys.exit(1)
+
+
+def _findings(settings: Settings) -> list[Finding]:
+    project = load_project(settings)
+    return find_problems(project.catalog, settings.schemas, _handlers(project))
+
+
+def _handlers(project: Project) -> list[Receiver | Listener]:
+    return [*map(_receiver, project.aggregates), *map(_listener, project.tables)]
+
+
+def _receiver(aggregate: Aggregate[Any]) -> Receiver:
+    handles = {command.__contract__: handler.function for command, handler in aggregate.handlers.items()}
+    return Receiver(aggregate.group, aggregate.namespace, handles)
+
+
+def _listener(table: Table[Any]) -> Listener:
+    return Listener(table.group, frozenset(event.__contract__ for event in table.handlers))

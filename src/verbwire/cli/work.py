@@ -17,7 +17,9 @@ Groups = Annotated[list[str] | None, typer.Argument(help="Folders (consumers, st
 def worker(
     groups: Groups = None,
     name: Annotated[str | None, typer.Option("--name", help="The worker's stable name (VERBWIRE_WORKER).")] = None,
-    port: Annotated[int | None, typer.Option("--port", help="HTTP port, 0 for a free one (VERBWIRE_HTTP_PORT).")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", help="HTTP port, 0 for a free one (VERBWIRE_HTTP_PORT).")
+    ] = None,
     leave: Annotated[bool, typer.Option("--leave", help="On stop, leave the group: nobody comes back.")] = False,
 ) -> None:
     """Host aggregates and tables until SIGTERM or Ctrl-C, and serve the tables over HTTP."""
@@ -42,9 +44,12 @@ def token(
     minutes: Annotated[int, typer.Option("--minutes", help="How long it is valid.")] = 60,
 ) -> None:
     """Print a token signed with the development secret, for curl."""
+    from verbwire.development import http_secret
     from verbwire.http.auth import OPERATOR, mint_token
 
     settings = load_settings()
-    if not settings.http_secret:
-        raise ConfigurationError("no development secret: set VERBWIRE_HTTP_SECRET to that of the worker")
-    print(mint_token(settings.http_secret, actor, scope or [OPERATOR], minutes * 60))
+    secret = http_secret(settings)
+    if secret is None:
+        raise ConfigurationError("tokens come from your identity provider here (VERBWIRE_HTTP_JWKS_URL)")
+    scopes, seconds = scope or [OPERATOR], minutes * 60
+    print(mint_token(secret, actor, scopes, seconds, issuer=settings.http_issuer, audience=settings.http_audience))

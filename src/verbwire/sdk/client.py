@@ -30,11 +30,14 @@ class Client:
 
     ::
 
-        with Client(connection) as client:
+        with Client() as client:
             client.send(AddProductToCart(cart_id="536365", ...))
+
+    Without a `connection` it is the project's, found from the working folder upwards.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection | None = None) -> None:
+        connection = connection or Connection.of_project()
         self._producer = Producer(connection)
         self._routes = Routes(connection, self._producer)
         self._prefix = secrets.token_hex(12)

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from verbwire.addresses import addresses
+from verbwire.contracts.load import load_catalog
 from verbwire.contracts.model import Catalog
 from verbwire.errors import ConfigurationError
 from verbwire.names import Names
+from verbwire.settings import Settings, load_settings
 
 
 @dataclass(frozen=True)
@@ -47,3 +50,18 @@ class Connection:
     delivery_seconds: float = 60.0
     queue_messages: int = 100_000
     queue_kilobytes: int = 65_536
+
+    @classmethod
+    def of_project(cls, settings: Settings | None = None) -> Connection:
+        """Return the connection that the settings describe: by default those of the project we are in."""
+        settings = settings or load_settings()
+        bootstrap, registry = addresses(settings)
+        return cls(
+            bootstrap=bootstrap,
+            registry=registry,
+            names=settings.names,
+            catalog=load_catalog(settings.schemas),
+            identity=Identity(settings.actor or None, settings.scopes),
+            kafka=settings.kafka,
+            registry_conf=settings.registry_client,
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from verbwire.addresses import kafka_properties
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.table import Table
 from verbwire.engine.build import aggregate_plan, table_plan
@@ -15,7 +16,6 @@ from verbwire.errors import ContractError
 from verbwire.http.served import ServedTable
 from verbwire.messages import Message
 from verbwire.metrics import Metrics
-from verbwire.project import kafka_properties
 from verbwire.settings import Settings, skipped
 from verbwire.wire.codec import Codec
 
@@ -56,7 +56,9 @@ class HostedGroup:
         ]
 
 
-def host(declared: Aggregate[Any] | Table[Any], settings: Settings, codec: Codec, metrics: Metrics, bootstrap: str) -> HostedGroup:
+def host(
+    declared: Aggregate[Any] | Table[Any], settings: Settings, codec: Codec, metrics: Metrics, bootstrap: str
+) -> HostedGroup:
     """Build the group's core on its topics as they are deployed."""
     kafka = kafka_properties(settings, bootstrap)
     names = codec.names
@@ -85,5 +87,7 @@ def _same_partitions(group: str, cluster: ClusterOffsets, topics: list[str]) -> 
     found = {name: topic.partitions for name, topic in cluster.topics(topics).items()}
     if len(set(found.values())) != 1:
         listed = ", ".join(f"{name} has {n}" for name, n in sorted(found.items()))
-        raise ContractError(f"{group} reads topics of different numbers of partitions: {listed}. Re-key one of them first")
+        raise ContractError(
+            f"{group} reads topics of different numbers of partitions: {listed}. Re-key one of them first"
+        )
     return next(iter(found.values()))

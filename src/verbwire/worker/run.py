@@ -14,8 +14,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from verbwire.addresses import addresses
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.table import Table
+from verbwire.development import http_secret
 from verbwire.engine.membership import verify_form
 from verbwire.errors import EngineError
 from verbwire.http.app import build_app
@@ -23,7 +25,7 @@ from verbwire.http.auth import Authenticator, AuthSettings
 from verbwire.http.health import Health
 from verbwire.http.server import HttpServer
 from verbwire.metrics import Metrics
-from verbwire.project import Project, addresses
+from verbwire.project import Project
 from verbwire.settings import Settings
 from verbwire.wire.codec import Codec
 from verbwire.wire.registry import Registry
@@ -116,7 +118,7 @@ def _authenticator(settings: Settings) -> Authenticator:
         AuthSettings(
             issuer=settings.http_issuer,
             audience=settings.http_audience,
-            secret=settings.http_secret or None,
+            secret=http_secret(settings),
             jwks_url=settings.http_jwks_url or None,
         )
     )

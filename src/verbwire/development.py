@@ -1,0 +1,34 @@
+"""What makes a project run on one machine without anything being set: a development secret for tokens."""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+from verbwire.errors import ConfigurationError
+from verbwire.settings import EMBEDDED, Settings
+
+FILE = "development-secret"
+
+
+def http_secret(settings: Settings) -> str | None:
+    """Return the secret that signs development tokens, None where tokens come from an identity provider.
+
+    On the embedded stack one is made at first need and kept in the data folder, readable by its owner alone;
+    anywhere else it has to be set.
+    """
+    if settings.http_jwks_url or settings.http_secret:
+        return settings.http_secret or None
+    if settings.bootstrap != EMBEDDED:
+        raise ConfigurationError(
+            "HTTP needs a way to check tokens: set http_jwks_url (VERBWIRE_HTTP_JWKS_URL), "
+            "or for development http_secret (VERBWIRE_HTTP_SECRET)"
+        )
+    path = settings.data_folder / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+    except FileExistsError:
+        pass
+    return path.read_text("ascii")
