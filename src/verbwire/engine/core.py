@@ -15,7 +15,7 @@ from verbwire.engine.committing import Committer
 from verbwire.engine.crash_points import reach
 from verbwire.engine.membership import Membership
 from verbwire.engine.plan import ROWS, Halt, Plan
-from verbwire.engine.preparing import Preparation
+from verbwire.engine.preparing import WINDOW_MS, Preparation
 from verbwire.engine.producers import ProducerPair
 from verbwire.engine.records import INPUTS_HEADER, Record, write_inputs
 from verbwire.engine.shard import Shard
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 Batch = Mapping[tuple[str, int], Sequence[Record]]
 MAX_BATCH = 5000  # records a transaction
 BATCH_SECONDS = 1.0  # for the handlers of one transaction, which the broker lets live for ten
+FORGET_SECONDS = 60.0  # how often ids that are older than the window are dropped
 _FIRST_PACE = 0.002  # seconds a record, until it was measured
 
 
@@ -57,6 +58,7 @@ class Core:
         self._turn = 0
         self._careful: set[int] = set()
         self._pace = _FIRST_PACE
+        self._forget_at = time.monotonic() + FORGET_SECONDS
 
     # -- life
 
@@ -226,6 +228,7 @@ class Core:
                 **self.view.states[partition].inputs,
                 **transaction.of(partition).inputs,
             }
+        self._forget_answers(transaction)
         self._metrics.committed(transaction.records, seconds)
         for what, n in transaction.counts.items():
             match what:
@@ -235,6 +238,13 @@ class Core:
                     self._metrics.rejected(command, code, n)
                 case ("duplicate",):
                     self._metrics.duplicates(n)
+
+    def _forget_answers(self, transaction: Transaction) -> None:
+        if time.monotonic() < self._forget_at:
+            return
+        self._forget_at = time.monotonic() + FORGET_SECONDS
+        for shard in transaction.shards.values():
+            shard.store.forget_answers(int(time.time() * 1000) - WINDOW_MS)
 
     def _show(self, shard: Shard) -> None:
         state = self.view.states[shard.partition]

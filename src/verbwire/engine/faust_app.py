@@ -37,7 +37,6 @@ class GroupApp(faust.App):
             return "the group's coordination has ended: the process owns nothing and never will"
         return None
 
-
     async def stop_group(self, leave: bool) -> None:
         """Stop; `leave` the group where this worker will not come back under its name."""
         consumer = self._consumer

@@ -98,7 +98,7 @@ class Store:
         every = list(ids)
         for start in range(0, len(every), _LOOKUP):
             part = every[start : start + _LOOKUP]
-            query = f"select id, fingerprint, outcome, at from answers where id in ({_marks(len(part))})"  # noqa: S608
+            query = f"select id, fingerprint, outcome, at from answers where id in ({_marks(len(part))})"
             for name, fingerprint, outcome, at in self._reader.execute(query, part):
                 found[name] = Answer(fingerprint, outcome, at)
         return found
@@ -175,13 +175,13 @@ class Store:
         self._chunks(
             rows,
             lambda n: (
-                f"insert into rows ({', '.join(names)}) values {', '.join([one] * n)} "  # noqa: S608
+                f"insert into rows ({', '.join(names)}) values {', '.join([one] * n)} "
                 f"on conflict (key) do update set {update}"
             ),
         )
 
     def _delete(self, keys: list[bytes]) -> None:
-        self._chunks([(key,) for key in keys], lambda n: f"delete from rows where key in ({_marks(n)})")  # noqa: S608
+        self._chunks([(key,) for key in keys], lambda n: f"delete from rows where key in ({_marks(n)})")
 
     def _remember(self, answers: Mapping[str, Answer]) -> None:
         rows: list[tuple[Value, ...]] = [(name, a.at, a.fingerprint, a.outcome) for name, a in answers.items()]
