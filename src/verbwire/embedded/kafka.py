@@ -8,16 +8,16 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from verbwire.embedded.installation import Installation
-from verbwire.embedded.java import QUICK, run_class
+from verbwire.embedded.artifacts import KAFKA
+from verbwire.embedded.installation import ClassPath
+from verbwire.embedded.java import LOG4J, Program
 from verbwire.embedded.ports import HOST
-from verbwire.embedded.processes import TAIL_LINES, Child
+from verbwire.embedded.processes import TAIL_LINES, Child, clean_environment
 from verbwire.errors import StackError
 
 # The same in every stack: a cluster of its own in its own folder needs no unique name.
@@ -80,14 +80,19 @@ def properties(node: Node, cluster: Sequence[Node], data: Path) -> dict[str, str
     }
 
 
+def program(class_path: ClassPath) -> Program:
+    """What runs the brokers."""
+    return Program(KAFKA, class_path, LOG4J)
+
+
 class Broker:
     """One node in its folder: prepared once, started any number of times."""
 
-    def __init__(self, node: Node, cluster: Sequence[Node], folder: Path, found: Installation) -> None:
+    def __init__(self, node: Node, cluster: Sequence[Node], folder: Path, runs: Program) -> None:
         self.node = node
         self._heap = "512m" if len(cluster) == 1 else "320m"
         self._folder = folder
-        self._found = found
+        self._program = runs
         self._data = folder / node.name
         self._config = folder / f"{node.name}.properties"
         lines = (f"{key}={value}" for key, value in properties(node, cluster, self._data).items())
@@ -98,23 +103,24 @@ class Broker:
         if (self._data / "meta.properties").exists():
             return
         arguments = ("format", "-t", CLUSTER_ID, "-c", str(self._config), "--ignore-formatted")
-        command = run_class(self._found, self._found.kafka, (*QUICK, *_logging()), "kafka.tools.StorageTool", *arguments)
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_FORMAT_SECONDS, stdin=subprocess.DEVNULL, check=False
+        done = subprocess.run(  # noqa: S603 - our own command
+            self._program.command("kafka.tools.StorageTool", *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=clean_environment(),
+            timeout=_FORMAT_SECONDS,
+            check=False,
         )
         if done.returncode:
-            lines = (done.stdout + done.stderr).splitlines()[-TAIL_LINES:]
+            lines = done.stdout.splitlines()[-TAIL_LINES:]
             raise StackError(f"formatting {self._data} failed; the tool said:\n" + "\n".join(lines))
 
     def start(self) -> Child:
         """Start the process; it answers a few seconds later, see :func:`answers`."""
-        options = (*QUICK, f"-Xmx{self._heap}", "-Xms128m", *_logging())
-        command = run_class(self._found, self._found.kafka, options, "kafka.Kafka", str(self._config))
+        command = self._program.command("kafka.Kafka", str(self._config), options=(f"-Xmx{self._heap}", "-Xms128m"))
         return Child(self.node.name, command, self._folder / f"{self.node.name}.log")
-
-
-def _logging() -> tuple[str, ...]:
-    return (f"-Dlog4j2.configurationFile={files('verbwire.embedded') / 'log4j2.properties'}", "-Dlog4j2.disable.jmx=true")
 
 
 def answers(bootstrap: str, brokers: int) -> bool:

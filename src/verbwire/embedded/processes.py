@@ -20,7 +20,9 @@ from verbwire.errors import StackError
 TAIL_LINES = 20
 _SAME_START = 2.0  # seconds; the system's boot time, from which starts are computed, moves with its clock
 
-# The broker gets a SIGTERM when the thread that started it ends; only a main thread lives as long as its process.
+_MEDDLING = ("JAVA_", "_JAVA_", "JDK_JAVA_", "CLASSPATH", "KAFKA_", "QUARKUS_", "APICURIO_", "SMALLRYE_")
+
+# A JVM gets a SIGTERM when the thread that started it ends; only a main thread lives as long as its process.
 # In a launcher, not in a preexec_fn: no Python between fork and exec of a process with librdkafka's threads.
 _DIE_WITH_PARENT = """
 import ctypes, os, signal, sys
@@ -46,7 +48,7 @@ class ProcessId(msgspec.Struct, frozen=True, kw_only=True):
         psutil = extra("psutil")
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < _SAME_START
+            same = bool(abs(process.create_time() - self.started) < _SAME_START)
             return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
@@ -62,12 +64,12 @@ class Child:
             os.replace(log, log.with_name(log.name + ".1"))
         with log.open("wb") as out:
             # A session of its own: a terminal's Ctrl-C must not reach the JVMs before the owner stops them in order.
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
                 _bound_to_this_thread(command),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(env or {})},
+                env=clean_environment(env),
                 cwd=log.parent,
                 start_new_session=True,
             )
@@ -81,6 +83,12 @@ class Child:
         """Send it a signal, if it still runs."""
         self._process.send_signal(number)
 
+    def end(self) -> None:
+        """Kill it now, with whatever it started itself; returns when it is gone."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
     def wait(self, seconds: float) -> bool:
         """Wait until it has exited; whether it did in time."""
         with suppress(subprocess.TimeoutExpired):
@@ -93,8 +101,15 @@ class Child:
         return StackError(f"{self.name} {what} ({status}); see {self.log}, which ends:\n{tail(self.log)}")
 
 
+def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Our environment plus `more`, without what would change a JVM or one of the two programs behind our back."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_MEDDLING)}
+    return {**kept, **(more or {})}
+
+
 def _bound_to_this_thread(command: Sequence[str]) -> list[str]:
-    if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
+    in_main = threading.current_thread() is threading.main_thread()
+    if sys.platform != "linux" or not in_main or not sys.executable:
         return list(command)
     return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
 
@@ -118,8 +133,7 @@ def stop(children: Iterable[Child], grace: float) -> None:
             child.wait(until - time.monotonic())
     finally:
         for child in running:
-            child.signal(signal.SIGKILL)
-            child.wait(10)
+            child.end()
 
 
 def reap(orphans: Iterable[ProcessId], grace: float) -> None:

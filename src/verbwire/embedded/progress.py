@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Lock
 from typing import Protocol
 
@@ -20,20 +20,22 @@ class Report(Protocol):
     def say(self, text: str) -> None:
         """Report one step."""
 
-    @contextmanager
-    def bytes(self, text: str, total: int) -> Iterator[Advance]:
+    def transfer(self, text: str, total: int) -> AbstractContextManager[Advance]:
         """Report a transfer of `total` bytes; the function given says how many more have come. Thread-safe."""
-        yield lambda _: None
 
 
-class Silent(Report):
+class Silent:
     """Reports nothing."""
 
     def say(self, text: str) -> None:
         """Nothing."""
 
+    def transfer(self, text: str, total: int) -> AbstractContextManager[Advance]:  # noqa: ARG002 - a protocol's names
+        """Nothing."""
+        return nullcontext(lambda _: None)
 
-class Lines(Report):
+
+class Lines:
     """Plain lines, one per tenth of a transfer: for logs and pipes."""
 
     def say(self, text: str) -> None:
@@ -41,7 +43,7 @@ class Lines(Report):
         print(text, flush=True)
 
     @contextmanager
-    def bytes(self, text: str, total: int) -> Iterator[Advance]:
+    def transfer(self, text: str, total: int) -> Iterator[Advance]:
         """Print a line per tenth."""
         done, said, lock = 0, 0, Lock()
 
@@ -58,7 +60,7 @@ class Lines(Report):
         yield advance
 
 
-class Bars(Report):
+class Bars:
     """Progress bars on a terminal."""
 
     def __init__(self, console: Console) -> None:
@@ -69,7 +71,7 @@ class Bars(Report):
         self._console.print(text, highlight=False)
 
     @contextmanager
-    def bytes(self, text: str, total: int) -> Iterator[Advance]:
+    def transfer(self, text: str, total: int) -> Iterator[Advance]:
         """Show a bar while it lasts."""
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         with Progress(*columns, TimeRemainingColumn(), console=self._console) as progress:

@@ -1,13 +1,15 @@
-"""Apicurio Registry, which speaks the Confluent schema registry's API; its data is one H2 file in the stack's folder."""
+"""Apicurio Registry, which speaks the API of Confluent's; its data is one H2 file in the stack's folder."""
 
 from __future__ import annotations
 
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-import httpx2
-
-from verbwire.embedded.installation import Installation
-from verbwire.embedded.java import QUICK
+from verbwire.embedded.artifacts import REGISTRY
+from verbwire.embedded.installation import ClassPath
+from verbwire.embedded.java import Program
 from verbwire.embedded.ports import HOST
 from verbwire.embedded.processes import Child
 
@@ -15,12 +17,19 @@ NAME = "registry"
 API = "/apis/ccompat/v7"
 
 
+def program(class_path: ClassPath) -> Program:
+    """What runs the registry: one flat class path, since no archive holds what Quarkus' own class loader loads."""
+    return Program(
+        REGISTRY, class_path, ("--add-opens=java.base/java.lang=ALL-UNNAMED", "--enable-native-access=ALL-UNNAMED")
+    )
+
+
 class Registry:
     """The registry of one stack."""
 
-    def __init__(self, folder: Path, port: int, management_port: int, found: Installation) -> None:
+    def __init__(self, folder: Path, port: int, management_port: int, runs: Program) -> None:
         self._folder = folder
-        self._found = found
+        self._program = runs
         self._settings = {
             "QUARKUS_HTTP_HOST": HOST,
             "QUARKUS_HTTP_PORT": str(port),
@@ -39,7 +48,7 @@ class Registry:
     def start(self) -> Child:
         """Start the process; it answers a few seconds later, see :func:`answers`."""
         (self._folder / NAME).mkdir(exist_ok=True)
-        command = [str(self._found.java), *QUICK, "-Xmx256m", "-jar", str(self._found.registry / "quarkus-run.jar")]
+        command = self._program.command("io.quarkus.runner.GeneratedMain", options=("-Xmx256m",))
         return Child(NAME, command, self._folder / f"{NAME}.log", self._settings)
 
 
@@ -48,9 +57,11 @@ def url(port: int) -> str:
     return f"http://{HOST}:{port}{API}"
 
 
-def answers(url: str) -> bool:
-    """Whether the registry at this address answers. Waits a fraction of a second."""
-    try:
-        return httpx2.get(f"{url}/subjects", timeout=0.5, trust_env=False).is_success
-    except httpx2.HTTPError:
-        return False
+def answers(port: int) -> bool:
+    """Whether the registry on this port answers. Waits a second at most."""
+    with closing(HTTPConnection(HOST, port, timeout=1)) as http:
+        try:
+            http.request("GET", f"{API}/subjects")
+            return http.getresponse().status == HTTPStatus.OK
+        except (OSError, HTTPException):
+            return False

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import atexit
 import shutil
-import signal
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from verbwire.embedded import kafka, registry
-from verbwire.embedded.artifacts import cache_folder
-from verbwire.embedded.installation import Installation, install
+from verbwire.embedded import java, kafka, registry
+from verbwire.embedded.archives import Recording
+from verbwire.embedded.artifacts import KAFKA, REGISTRY, cache_folder
+from verbwire.embedded.installation import install
+from verbwire.embedded.java import Program
 from verbwire.embedded.kafka import Broker, Node
 from verbwire.embedded.ports import Ports
 from verbwire.embedded.processes import Child, reap, stop
@@ -32,9 +34,10 @@ USUAL_PORTS = {"kafka-1": 9092, registry.NAME: 8081}
 class Stack:
     """Embedded Kafka and registry on the loopback address; a context manager.
 
-    `folder` keeps their data, logs and ``stack.json`` over restarts. One process owns a folder at a time; what a
-    killed owner left running is ended by the next start. Nothing runs on after `stop` or the end of the process.
+    `folder` keeps their data, logs and ``stack.json`` over restarts. One process owns a folder at a time. Nothing runs
+    on after `stop` or the end of the process; what a killed owner left running is ended by the next start.
     The ports are the previous run's, the usual ones or free ones: ask `bootstrap` and `registry_url`.
+    Start it in the main thread: then Linux stops the JVMs even when the process is killed.
     """
 
     def __init__(self, folder: Path, nodes: int = 1) -> None:
@@ -45,6 +48,7 @@ class Stack:
         self._ports: dict[str, int] = {}
         self._brokers: dict[int, Broker] = {}
         self._children: dict[str, Child] = {}
+        self._recordings: list[Recording] = []
 
     @property
     def bootstrap(self) -> str:
@@ -69,7 +73,8 @@ class Stack:
     def start(self, progress: bool = True) -> Self:
         """Start both and wait until both answer; downloads what is missing first.
 
-        Raises :class:`StackError` when the folder has an owner, when a process dies, or is not ready in time.
+        Raises :class:`StackError` when the folder has an owner, when a process dies, or is not ready in time, and
+        :class:`UnavailableError` when a download fails.
         """
         self._lock.acquire()
         atexit.register(self.stop)
@@ -81,39 +86,36 @@ class Stack:
         return self
 
     def stop(self) -> None:
-        """Stop everything, let ports and folder go; a second call does nothing."""
+        """Stop everything, let ports and folder go; a second call does nothing. A Ctrl-C meanwhile makes it quicker."""
         if not self._lock.held():
             return
-        try:
-            stop(self._children.values(), STOP_SECONDS)
-        finally:
-            self._children.clear()
-            if self._ports:
-                self._record(ready=False)
-            self._leases.release()
-            self._lock.release()
-            atexit.unregister(self.stop)
+        # An exit stack: each step happens, last first, whatever interrupts another.
+        with ExitStack() as steps:
+            steps.callback(atexit.unregister, self.stop)
+            steps.callback(self._lock.release)
+            steps.callback(self._leases.release)
+            steps.callback(self._forget)
+            steps.callback(stop, list(self._children.values()), STOP_SECONDS)
+            for recording in self._recordings:
+                steps.callback(recording.cancel)
 
     def wipe(self) -> None:
-        """Remove the data of both, logs and all, as one. Raises :class:`StackError` while some process owns them."""
+        """Remove data and logs of both, as one. Raises :class:`StackError` while some process owns the folder."""
         self._lock.acquire()
         try:
-            previous = read_state(self._folder)
-            reap(previous.processes.values() if previous else (), STOP_SECONDS)
+            self._reap(read_state(self._folder))
             shutil.rmtree(self._folder)
         finally:
             self._lock.release()
 
     def kill(self, node: int) -> None:
-        """Kill a Kafka node as a power cut would; `start_node` brings it back."""
-        child = self._children[self._brokers[node].node.name]
-        child.signal(signal.SIGKILL)
-        child.wait(STOP_SECONDS)
+        """Kill a Kafka node without a warning; `start_node` brings it back. The first node has the number 1."""
+        self._children.pop(self._brokers[node].node.name).end()
 
     def start_node(self, node: int) -> None:
-        """Start a killed Kafka node and wait until the whole cluster answers again."""
+        """Start a killed Kafka node and wait until the cluster answers with it."""
         self._run(self._brokers[node].start)
-        self._wait(kafka=self._kafka_answers)
+        self._wait([self._kafka_answers])
         self._record(ready=True)
 
     def __enter__(self) -> Self:
@@ -127,22 +129,26 @@ class Stack:
     def _start(self, progress: bool) -> None:
         reporter = report(progress)
         previous = read_state(self._folder)
-        if previous:
-            reap(previous.processes.values(), STOP_SECONDS)
-            self._require_same_size(previous)
-        found = install(reporter)
+        self._reap(previous)
+        if previous and previous.nodes != self._nodes:
+            raise StackError(
+                f"{self._folder} holds a cluster of {previous.nodes} nodes, not {self._nodes}: "
+                "wipe it, or use another folder"
+            )
+        java.java()
+        class_paths = install([KAFKA, REGISTRY], reporter)
+        brokers, registries = kafka.program(class_paths[KAFKA]), registry.program(class_paths[REGISTRY])
         self._take_ports(previous.ports if previous else {})
         reporter.say("starting Kafka and the registry")
-        self._spawn(found)
-        self._wait(kafka=self._kafka_answers, registry=partial(registry.answers, self.registry_url))
+        self._spawn(brokers, registries)
+        self._wait([self._kafka_answers, partial(registry.answers, self._ports[registry.NAME])])
         self._record(ready=True)
+        recorded = {self._children["kafka-1"]: brokers, self._children[registry.NAME]: registries}
+        self._recordings = [Recording(java.java(), child, program.archive) for child, program in recorded.items()]
         reporter.say(f"Kafka {self.bootstrap}, registry {self.registry_url}")
 
-    def _require_same_size(self, previous: State) -> None:
-        if previous.nodes != self._nodes:
-            raise StackError(
-                f"{self._folder} holds a cluster of {previous.nodes} nodes, not {self._nodes}: wipe it, or use another folder"
-            )
+    def _reap(self, previous: State | None) -> None:
+        reap(previous.processes.values() if previous else (), STOP_SECONDS)
 
     def _take_ports(self, previous: dict[str, int]) -> None:
         names = [registry.NAME, f"{registry.NAME}-management"]
@@ -157,12 +163,12 @@ class Stack:
         numbers = range(1, self._nodes + 1)
         return [Node(n, ports[f"kafka-{n}"], ports[f"kafka-{n}-controller"]) for n in numbers]
 
-    def _spawn(self, found: Installation) -> None:
-        # The slower first, so that formatting Kafka's folder costs no time.
+    def _spawn(self, brokers: Program, registries: Program) -> None:
+        # The slower one first: meanwhile Kafka's folder is formatted.
         management = self._ports[f"{registry.NAME}-management"]
-        self._run(Registry(self._folder, self._ports[registry.NAME], management, found).start)
+        self._run(Registry(self._folder, self._ports[registry.NAME], management, registries).start)
         cluster = self._cluster()
-        self._brokers = {node.number: Broker(node, cluster, self._folder, found) for node in cluster}
+        self._brokers = {node.number: Broker(node, cluster, self._folder, brokers) for node in cluster}
         for broker in self._brokers.values():
             broker.prepare()
             self._run(broker.start)
@@ -173,25 +179,28 @@ class Stack:
         # At once: whoever kills us now leaves a record of what to reap.
         self._record(ready=False)
 
+    def _forget(self) -> None:
+        self._children.clear()
+        if self._ports:
+            self._record(ready=False)
+
     def _record(self, ready: bool) -> None:
         processes = {name: child.identity for name, child in self._children.items()}
-        state = State(
-            nodes=self._nodes, addresses=self.addresses, ports=self._ports, ready=ready, processes=processes
-        )
+        state = State(nodes=self._nodes, addresses=self.addresses, ports=self._ports, ready=ready, processes=processes)
         write_state(self._folder, state)
 
     def _kafka_answers(self) -> bool:
-        return kafka.answers(self.bootstrap, self._nodes)
+        running = [node for node in self._cluster() if node.name in self._children]
+        return kafka.answers(self.bootstrap, len(running))
 
-    def _wait(self, **probes: Callable[[], bool]) -> None:
+    def _wait(self, probes: list[Callable[[], bool]]) -> None:
         """Until every probe says yes; fails at once when a process has died."""
         until = time.monotonic() + READY_SECONDS
-        pending = dict(probes)
-        while pending:
+        while probes:
             for child in self._children.values():
                 if child.ended():
                     raise child.failure("ended before it was ready")
                 if time.monotonic() > until:
                     raise child.failure(f"was not ready after {READY_SECONDS:.0f} seconds")
-            pending = {name: probe for name, probe in pending.items() if not probe()}
+            probes = [probe for probe in probes if not probe()]
             time.sleep(POLL_SECONDS)

@@ -61,6 +61,7 @@ class FolderLock:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "owner.lock"
         self._file: IO[str] | None = None
+        self._pid = 0
 
     def acquire(self) -> None:
         """Become the owner. Raises :class:`StackError` naming the process that is."""
@@ -78,11 +79,11 @@ class FolderLock:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        self._file = file
+        self._file, self._pid = file, os.getpid()
 
     def held(self) -> bool:
-        """Whether this object owns the folder."""
-        return self._file is not None
+        """Whether this object owns the folder; a forked copy of it does not."""
+        return self._file is not None and self._pid == os.getpid()
 
     def release(self) -> None:
         """Let the folder go; a second call does nothing."""
