@@ -9,7 +9,7 @@ import fastavro
 import pytest
 
 from tests.platform.contracts.projects import event, project, record
-from verbwire.contracts.load import load_catalog
+from verbwire.contracts.load import load_catalog, read_catalog
 from verbwire.contracts.problems import Place
 from verbwire.contracts.safety import MAX_DEPTH, dangers
 from verbwire.errors import ContractError
@@ -86,6 +86,12 @@ def test_a_default_inside_recursion_does_not_hang(tmp_path: Path) -> None:
     me = record("Me", [{"name": "me", "type": "Me", "default": {}}])
     with pytest.raises(ContractError, match=r"Me.avsc: field me: shop.carts.Me contains itself"):
         load_catalog(project(tmp_path, me))
+
+
+def test_a_dangerous_shared_type_is_told_of_once_not_by_every_message(tmp_path: Path) -> None:
+    list_of_nothing = record("Nothings", {"x": {"type": "array", "items": "null"}})
+    _, problems = read_catalog(project(tmp_path, list_of_nothing, event("CartOpened", {"y": "Nothings"})))
+    assert [each.place.file.name for each in problems] == ["Nothings.avsc"]
 
 
 UNIONS_THAT_PASS = [
