@@ -30,7 +30,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"errors", "names"},
     "addresses": {"errors", "embedded", "settings"},
     "development": {"errors", "settings"},
-    "development": {"errors", "settings"},
     "project": {"errors", "names", "messages", "contracts", "declarations", "settings"},
     "wire": {"errors", "names", "messages", "contracts"},
     "deploy": {"errors", "names", "messages", "contracts", "settings", "addresses", "wire"},
