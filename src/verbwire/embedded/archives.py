@@ -57,7 +57,7 @@ class Recording:
 
     def _record(self) -> None:
         command = [str(self._tool), str(self._child.identity.pid), "VM.cds", "static_dump", str(self._part)]
-        tool = subprocess.Popen(  # noqa: S603 - our own tool and paths
+        tool = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -35,7 +35,7 @@ class Artifact:
         return "-".join([name, version, *classifier]) + f".{packaging}"
 
     def urls(self) -> list[str]:
-        """Where to download it: one address per repository that jgo knows."""
+        """Where to download it: one address per repository."""
         group, name, _, *_, version = self.coordinate.split(":")
         component = maven_context().project(group, name).at_version(version)
         path = f"{component.path_prefix.as_posix()}/{self.filename}"
@@ -51,8 +51,9 @@ def locked() -> tuple[Artifact, ...]:
 
 @cache
 def maven_context() -> Any:
-    """jgo's view of the Maven world: repositories, and how to resolve."""
-    return extra("jgo.maven").MavenContext(timeout=60)
+    """jgo's view of the Maven world: its repositories, or the one in ``VERBWIRE_MAVEN``, and how to resolve."""
+    mirror = os.environ.get("VERBWIRE_MAVEN", "").rstrip("/")
+    return extra("jgo.maven").MavenContext(remote_repos={"mirror": mirror} if mirror else None, timeout=60)
 
 
 def cache_folder() -> Path:

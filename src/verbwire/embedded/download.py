@@ -20,8 +20,7 @@ import httpx2
 from verbwire.errors import UnavailableError
 
 ATTEMPTS = 5
-CHUNK = 1 << 18  # bytes; also how long a cancelled download goes on at most
-STALLED = 10.0  # seconds without a byte
+STALLED = 10.0  # seconds without a byte, after which an attempt has failed
 _WRONG_BYTES = 2  # attempts that a wrong checksum costs
 
 Advance = Callable[[int], object]
@@ -96,7 +95,7 @@ def _attempt(wanted: Download, url: str, http: httpx2.Client, advance: Advance, 
         if have and not resumed:
             advance(-have)
         with wanted.part.open("ab" if resumed else "wb") as part:
-            for chunk in response.iter_raw(CHUNK):
+            for chunk in response.iter_raw():
                 part.write(chunk)
                 advance(len(chunk))
                 if cancelled.is_set():

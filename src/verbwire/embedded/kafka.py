@@ -103,7 +103,7 @@ class Broker:
         if (self._data / "meta.properties").exists():
             return
         arguments = ("format", "-t", CLUSTER_ID, "-c", str(self._config), "--ignore-formatted")
-        done = subprocess.run(  # noqa: S603 - our own command
+        done = subprocess.run(
             self._program.command("kafka.tools.StorageTool", *arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

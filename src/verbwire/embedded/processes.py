@@ -64,7 +64,7 @@ class Child:
             os.replace(log, log.with_name(log.name + ".1"))
         with log.open("wb") as out:
             # A session of its own: a terminal's Ctrl-C must not reach the JVMs before the owner stops them in order.
-            self._process = subprocess.Popen(  # noqa: S603 - our own command
+            self._process = subprocess.Popen(
                 _bound_to_this_thread(command),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
