@@ -50,6 +50,7 @@ class Metrics:
             registry=registry,
             buckets=_HTTP_SECONDS,
         )
+        self._answers: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
     def group(self, name: str) -> GroupMetrics:
         """Return the counters of one consumer group; ask once, keep it."""
@@ -57,8 +58,12 @@ class Metrics:
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count one HTTP answer. `route` is the pattern, never the path: labels stay few."""
-        self._requests.labels(route, str(status)).inc()
-        self._http.labels(route).observe(seconds)
+        pair = self._answers.get((route, status))
+        if pair is None:  # looking children up costs as much as all the rest
+            pair = (self._requests.labels(route, str(status)), self._http.labels(route))
+            self._answers[(route, status)] = pair
+        pair[0].inc()
+        pair[1].observe(seconds)
 
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format; its media type is :data:`CONTENT_TYPE`."""

@@ -38,9 +38,9 @@ def build_app(tables: Sequence[ServedTable], auth: Authenticator, health: Health
 
     app = Starlette(
         routes=[
-            Route("/tables", endpoints.tables),
-            Route("/tables/{name}", endpoints.page),
             Route("/tables/{name}/{key}", endpoints.row),
+            Route("/tables/{name}", endpoints.page),
+            Route("/tables", endpoints.tables),
             Route("/health/live", endpoints.live),
             Route("/health/ready", endpoints.ready),
             Route("/metrics", endpoints.metrics),
@@ -77,7 +77,7 @@ class _Endpoints:
         table = self._table(request)
         paging.parameters(_query(request), ())
         key = _unquoted(request, "key")
-        return _json(await self.readers.run(lambda: table.row(key)))
+        return _json(await self.readers.run_short(lambda: table.row(key)))
 
     async def live(self, request: Request) -> Response:
         """GET /health/live: whether this process is worth keeping."""
