@@ -1,0 +1,83 @@
+"""What the demo shows while it runs: a live panel on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+_LIVE_SECONDS = 0.1
+_LINE_SECONDS = 2.0
+
+
+@dataclass
+class Numbers:
+    """How far everything is."""
+
+    lines: int = 0
+    commands: int = 0  # acknowledged by the broker
+    outcomes: dict[str, int] = field(default_factory=dict)
+    events: int = 0
+    rows: int | None = None
+
+
+class Screen:
+    """Shows `numbers` at its own pace; a context manager for as long as something moves."""
+
+    def __init__(self, console: Console) -> None:
+        self.numbers = Numbers()
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._began = time.monotonic()
+        self._next = 0.0
+
+    def __enter__(self) -> Screen:
+        self._began = time.monotonic()
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def due(self) -> bool:
+        """Whether it is time to show something again; asked often, so it is cheap."""
+        return time.monotonic() >= self._next
+
+    def show(self) -> None:
+        """Show the numbers now."""
+        now = time.monotonic()
+        self._next = now + (_LIVE_SECONDS if self._live else _LINE_SECONDS)
+        seconds = max(now - self._began, 0.001)
+        if self._live:
+            self._live.update(self._panel(seconds), refresh=True)
+        else:
+            self._console.print(self._line(seconds), highlight=False, markup=False, soft_wrap=True)
+
+    def _panel(self, seconds: float) -> Table:
+        numbers, panel = self.numbers, Table(box=None, show_header=False, pad_edge=False)
+        panel.add_column(style="dim", width=34)
+        panel.add_column(justify="right", width=10)
+        panel.add_column(style="dim")
+        panel.add_row("lines read", f"{numbers.lines:,}")
+        panel.add_row("commands taken by the broker", f"{numbers.commands:,}", f"{numbers.commands / seconds:,.0f}/s")
+        outcomes = sum(numbers.outcomes.values())
+        panel.add_row("outcomes", f"{outcomes:,}", f"{outcomes / seconds:,.0f}/s")
+        for word, number in sorted(numbers.outcomes.items()):
+            panel.add_row(f"  {word}", f"{number:,}")
+        panel.add_row("events", f"{numbers.events:,}", f"{numbers.events / seconds:,.0f}/s")
+        panel.add_row("rows in the table of carts", "-" if numbers.rows is None else f"{numbers.rows:,}")
+        panel.add_row("seconds", f"{seconds:.1f}")
+        return panel
+
+    def _line(self, seconds: float) -> str:
+        numbers = self.numbers
+        outcomes = ", ".join(f"{word} {number:,}" for word, number in sorted(numbers.outcomes.items())) or "none yet"
+        return (
+            f"{seconds:6.1f} s  lines {numbers.lines:,}  commands {numbers.commands:,}  outcomes: {outcomes}"
+            f"  events {numbers.events:,}  rows {'-' if numbers.rows is None else f'{numbers.rows:,}'}"
+        )

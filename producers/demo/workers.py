@@ -1,0 +1,111 @@
+"""The two worker processes of the demo, run by the same command line that anybody would use."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from producers.demo.tables import Tables
+from verbwire.development import http_secret
+from verbwire.embedded.processes import Child, stop
+from verbwire.errors import ConfigurationError, StackError
+from verbwire.http.auth import OPERATOR, mint_token
+from verbwire.settings import Settings
+
+# The one whose tables people want to see gets the usual port.
+FOLDERS = ("streams", "consumers")
+READY_SECONDS = 90.0
+STOP_SECONDS = 15.0
+_TOKEN_SECONDS = 12 * 3600
+
+_VERBWIRE = str(Path(sys.executable).with_name("verbwire"))
+_IN_FOLDER = "import os, sys; os.chdir(sys.argv[1]); os.execv(sys.argv[2], sys.argv[2:])"
+
+
+def deploy(settings: Settings) -> str:
+    """Run ``verbwire deploy`` and return what it says. Raises :class:`StackError` with its words when it fails."""
+    ran = subprocess.run(  # noqa: S603 (our own command line)
+        [_VERBWIRE, "deploy"], cwd=settings.root, capture_output=True, text=True, check=False
+    )
+    if ran.returncode:
+        raise StackError(f"`verbwire deploy` failed:\n{ran.stderr or ran.stdout}")
+    return ran.stdout.strip()
+
+
+class Workers:
+    """Runs one worker for each folder; a context manager that stops them by SIGTERM."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._children: list[Child] = []
+        self._tables: dict[str, Tables] = {}
+
+    @property
+    def tables(self) -> Mapping[str, Tables]:
+        """For each folder, the HTTP of its worker."""
+        return self._tables
+
+    def __enter__(self) -> Self:
+        token = self._token()
+        logs = self._settings.data_folder / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        taken: list[int] = []
+        for folder in FOLDERS:
+            port = _free_port(self._settings.http_host, self._settings.http_port + len(taken), taken)
+            taken.append(port)
+            command = [_VERBWIRE, "worker", folder, "--name", folder, "--port", str(port)]
+            start = [sys.executable, "-c", _IN_FOLDER, str(self._settings.root), *command]
+            self._children.append(Child(f"the worker of {folder}", start, logs / f"{folder}.log"))
+            self._tables[folder] = Tables(self._settings.http_host, port, token)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        stop(self._children, STOP_SECONDS)
+
+    def wait_until_ready(self) -> None:
+        """Return once every worker says so; raises :class:`StackError` with a log's end when one does not."""
+        until = time.monotonic() + READY_SECONDS
+        while not all(tables.ready() for tables in self._tables.values()):
+            self.require_alive()
+            if time.monotonic() > until:
+                late = [i for i, tables in enumerate(self._tables.values()) if not tables.ready()]
+                raise self._children[late[0] if late else 0].failure(f"was not ready after {READY_SECONDS:.0f} seconds")
+            time.sleep(0.1)
+
+    def require_alive(self) -> None:
+        """Raise :class:`StackError`, with its log's end, if a worker has ended."""
+        for child in self._children:
+            if child.ended():
+                raise child.failure("ended before the demo did")
+
+    def _token(self) -> str:
+        settings, secret = self._settings, http_secret(self._settings)
+        if secret is None:
+            raise ConfigurationError(
+                "the demo signs a token of its own: unset http_jwks_url (VERBWIRE_HTTP_JWKS_URL) for it"
+            )
+        return mint_token(
+            secret, "demo", [OPERATOR], _TOKEN_SECONDS, issuer=settings.http_issuer, audience=settings.http_audience
+        )
+
+
+def _free_port(host: str, wanted: int, taken: list[int]) -> int:
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            found: int = probe.getsockname()[1]
+            if found not in taken:
+                return found
+    raise ConfigurationError(f"no port is free on {host} (VERBWIRE_HTTP_HOST)")
