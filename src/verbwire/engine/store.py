@@ -9,12 +9,21 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from verbwire.errors import UnavailableError
 
 FORMAT = "1"
 _CHUNK = 256  # rows a statement: sqlite3 gives up the GIL once a statement, and has to win it back each time
 _LOOKUP = 500
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# Two logs may tell how far the inputs are, and the one that knows less may be restored last.
+_ADVANCE = (
+    "insert into meta values (?, ?) "
+    "on conflict (name) do update set value = max(cast(value as integer), cast(excluded.value as integer))"
+)
 
 Value = str | int | float | bytes | None
 
@@ -42,7 +51,8 @@ class Store:
     """One partition's file. `columns` are indexed beside the row; `identity` says whose copy it is.
 
     A file that is damaged, of another identity, or not caught up for longer than `max_age` seconds (tombstones
-    may be gone from the log by then) is thrown away and starts empty: the log restores it.
+    may be gone from the log by then) is thrown away and starts empty: the log restores it. Damage that shows only
+    later raises UnavailableError: whoever opens the store again after that finds it empty.
     """
 
     def __init__(
@@ -73,8 +83,7 @@ class Store:
         for connection in (getattr(self, "_writer", None), getattr(self, "_reader", None)):
             if connection is not None:
                 connection.close()
-        for suffix in ("", "-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        self._unlink()
         self._max_age = None
         self._open()
         self.rebuilt = why
@@ -96,11 +105,12 @@ class Store:
         """What is remembered of these command ids."""
         found: dict[str, Answer] = {}
         every = list(ids)
-        for start in range(0, len(every), _LOOKUP):
-            part = every[start : start + _LOOKUP]
-            query = f"select id, fingerprint, outcome, at from answers where id in ({_marks(len(part))})"
-            for name, fingerprint, outcome, at in self._reader.execute(query, part):
-                found[name] = Answer(fingerprint, outcome, at)
+        with self._noticing_damage():
+            for start in range(0, len(every), _LOOKUP):
+                part = every[start : start + _LOOKUP]
+                query = f"select id, fingerprint, outcome, at from answers where id in ({_marks(len(part))})"
+                for name, fingerprint, outcome, at in self._reader.execute(query, part):
+                    found[name] = Answer(fingerprint, outcome, at)
         return found
 
     def count(self) -> int:
@@ -113,26 +123,47 @@ class Store:
 
     def apply(self, changes: Changes) -> None:
         """Write all of it, or nothing."""
-        write = self._writer.execute
-        write("begin immediate")
-        try:
-            self._upsert([(key, *row) for key, row in changes.rows.items() if row is not None])
-            self._delete([key for key, row in changes.rows.items() if row is None])
-            self._remember(changes.answers)
-            meta = [("position " + log, str(offset)) for log, offset in changes.positions.items()]
-            meta += [("input " + topic, str(offset)) for topic, offset in changes.inputs.items()]
-            meta.append(("touched", str(time.time())))
-            self._writer.executemany("insert or replace into meta values (?, ?)", meta)
-        except BaseException:
-            write("rollback")
-            raise
-        write("commit")
+        with self._noticing_damage():
+            self._writer.execute("begin immediate")
+            try:
+                self._write(changes)
+                self._writer.execute("commit")
+            except BaseException:
+                if self._writer.in_transaction:  # SQLite has rolled back by itself where the disk is full or broken
+                    self._writer.execute("rollback")
+                raise
 
     def forget_answers(self, before: int) -> None:
         """Drop remembered ids older than `before` (milliseconds since the epoch)."""
-        self._writer.execute("delete from answers where at < ?", (before,))
+        with self._noticing_damage():
+            self._writer.execute("delete from answers where at < ?", (before,))
 
     # -- inside
+
+    @contextmanager
+    def _noticing_damage(self) -> Iterator[None]:
+        """Let go of a file that turns out to be damaged; connections of other threads keep what they have open."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:
+                raise
+            self._unlink()
+            raise UnavailableError(f"{self.path} is damaged ({error}): restoring it from the log") from error
+
+    def _unlink(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+    def _write(self, changes: Changes) -> None:
+        self._upsert([(key, *row) for key, row in changes.rows.items() if row is not None])
+        self._delete([key for key, row in changes.rows.items() if row is None])
+        self._remember(changes.answers)
+        meta = [("position " + log, str(offset)) for log, offset in changes.positions.items()]
+        meta.append(("touched", str(time.time())))
+        self._writer.executemany("insert or replace into meta values (?, ?)", meta)
+        inputs = [("input " + topic, str(offset)) for topic, offset in changes.inputs.items()]
+        self._writer.executemany(_ADVANCE, inputs)
 
     def _open(self) -> None:
         self._writer = self._connect()
@@ -163,9 +194,10 @@ class Store:
     def _lookup(self, select: str, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         found: dict[bytes, bytes] = {}
         every = list(keys)
-        for start in range(0, len(every), _LOOKUP):
-            part = every[start : start + _LOOKUP]
-            found.update(self._reader.execute(f"{select} ({_marks(len(part))})", part).fetchall())
+        with self._noticing_damage():
+            for start in range(0, len(every), _LOOKUP):
+                part = every[start : start + _LOOKUP]
+                found.update(self._reader.execute(f"{select} ({_marks(len(part))})", part).fetchall())
         return found
 
     def _upsert(self, rows: list[tuple[Value, ...]]) -> None:

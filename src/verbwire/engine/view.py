@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,27 +74,29 @@ class TableView:
         with self._reading(partition) as connection:
             return int(connection.execute("select count(*) from rows").fetchone()[0])
 
-    def _reading(self, partition: int) -> closing[sqlite3.Connection]:
+    @contextmanager
+    def _reading(self, partition: int) -> Iterator[sqlite3.Connection]:
+        """A connection of this thread; it stays open, the next question takes it again."""
         state = self.states[partition]
         if not state.ready or state.path is None:
             why = state.stopped or "it is being restored, or another worker owns it"
             raise UnavailableError(f"partition {partition} of table {self.name} is not ready here: {why}; ask again")
-        return _Borrowed(self._connection(state))
+        try:
+            yield self._connection(state, state.path)
+        except sqlite3.Error as error:
+            raise UnavailableError(
+                f"partition {partition} of table {self.name} cannot be read here ({error}); ask again"
+            ) from error
 
-    def _connection(self, state: PartitionState) -> sqlite3.Connection:
+    def _connection(self, state: PartitionState, path: Path) -> sqlite3.Connection:
         """A read-only connection of this thread; a new one where the file may have been replaced."""
         mine: dict[int, tuple[int, sqlite3.Connection]] = self._local.__dict__.setdefault("mine", {})
         epoch, connection = mine.get(state.partition, (-1, None))
         if connection is None or epoch != state.epoch:
             if connection is not None:
                 connection.close()
-            connection = sqlite3.connect(f"file:{state.path}?mode=ro", uri=True, isolation_level=None, timeout=5)
+            connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5
+            )
             mine[state.partition] = (state.epoch, connection)
         return connection
-
-
-class _Borrowed(closing[sqlite3.Connection]):
-    """A connection that stays open after its `with` block: it belongs to its thread."""
-
-    def __exit__(self, *_: object) -> None:
-        """Keep it."""
