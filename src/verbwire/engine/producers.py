@@ -24,6 +24,7 @@ _SETTINGS = {
     "compression.type": "lz4",
     "linger.ms": 2,
     "batch.size": 1_000_000,
+    "message.max.bytes": 4 * 1024 * 1024,  # a dead letter is larger than its record: place and reason are beside it
     "queue.buffering.max.messages": 1_000_000,
     "transaction.timeout.ms": 10_000,  # a dead worker's open transaction holds back every reader for so long
     # With the default 100 ms a one-record transaction takes 94 ms, with these 6 (confluent-kafka-python#967).
