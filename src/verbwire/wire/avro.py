@@ -7,7 +7,6 @@ a boolean belongs, integers of more than 32 bits, times without a zone, bytes le
 from __future__ import annotations
 
 import io
-import json
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -17,9 +16,10 @@ import fastavro
 import msgspec
 
 from verbwire.contracts.model import Contract, Schema
-from verbwire.errors import UndecodableError, UnencodableError
+from verbwire.errors import ContractError, UndecodableError, UnencodableError
 from verbwire.messages import Message
 from verbwire.wire.fitting import fitting_type, is_flat
+from verbwire.wire.schemas import shape
 
 HEADER_SIZE = 5
 
@@ -41,6 +41,9 @@ _MISFITS = (
 )
 
 
+_BAD_SCHEMAS = (fastavro.schema.SchemaParseException, fastavro.schema.UnknownType, LookupError, TypeError, ValueError)
+
+
 def _builtins(message: Message) -> dict[str, Any]:
     values: dict[str, Any] = msgspec.to_builtins(message, builtin_types=_BUILTIN)
     return values
@@ -49,35 +52,6 @@ def _builtins(message: Message) -> dict[str, Any]:
 def frame(schema_id: int) -> bytes:
     """Return the five bytes that stand before every body written with that schema."""
     return b"\x00" + schema_id.to_bytes(4, "big")
-
-
-def canonical(schema: object) -> str:
-    """Return a schema as text that does not depend on the order of attributes."""
-    return json.dumps(schema, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-_SHAPE = (
-    "type",
-    "name",
-    "namespace",
-    "fields",
-    "items",
-    "values",
-    "symbols",
-    "size",
-    "logicalType",
-    "precision",
-    "scale",
-)
-
-
-def shape(schema: Any) -> Any:
-    """Return what of a schema decides how bytes are read: no docs, defaults or attributes of ours."""
-    if isinstance(schema, list):
-        return [shape(each) for each in schema]
-    if isinstance(schema, dict):
-        return {name: shape(schema[name]) for name in _SHAPE if name in schema}
-    return schema
 
 
 class Encoder:
@@ -106,12 +80,18 @@ class Encoder:
 
 
 class Reader:
-    """Reads records that were written with one schema into the class of a contract."""
+    """Reads records that were written with one schema into the class of a contract.
+
+    :class:`ContractError` when the schema is not valid Avro.
+    """
 
     def __init__(self, contract: Contract, cls: type[Message], writer_schema: Schema) -> None:
         self.contract = contract
         self._cls = cls
-        self._writer = fastavro.parse_schema(writer_schema, named_schemas={})
+        try:
+            self._writer = fastavro.parse_schema(writer_schema, named_schemas={})
+        except _BAD_SCHEMAS as error:
+            raise ContractError(f"the schema of a {contract.name} cannot be read: {error}") from error
         # Resolving costs even when nothing differs, so our own schema is passed only when something does.
         same = shape(writer_schema) == shape(contract.schema)
         self._reader = None if same else fastavro.parse_schema(contract.schema, named_schemas={})

@@ -10,8 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
-from verbwire.contracts.model import Catalog, Contract, Schema
+from verbwire.contracts.grammar import full_name
+from verbwire.contracts.model import Catalog, Contract
+from verbwire.contracts.problems import Place
+from verbwire.contracts.safety import dangers
 from verbwire.errors import ContractError, UndecodableError
 from verbwire.messages import Kind, Message
 from verbwire.names import Names
@@ -115,18 +119,15 @@ class TopicDecoder:
         if not subjects:
             raise UndecodableError(f"the registry knows no schema {schema_id}")
         schema = registry.schema(schema_id)
-        name = _full_name(schema)
+        name = full_name(str(schema.get("name", "")), str(schema.get("namespace", "")))
         if name.rpartition(".")[0] != self._namespace or names.subject(name) not in subjects:
             raise UndecodableError(f"schema {schema_id} is of {', '.join(sorted(subjects))}, not of {self._namespace}")
         if self._kind is not None and schema.get("kind") != self._kind:
             raise UndecodableError(f"{name} is not one of the {self._kind}s that this topic holds")
         if name not in self._handled:
             return None
+        problems = list(dangers(schema, Place(Path(f"schema {schema_id}"))))
+        if problems:
+            raise UndecodableError(f"{name} is not safe to read: {problems[0]}")
         contract, cls = self._handled[name]
         return Reader(contract, cls, schema)
-
-
-def _full_name(schema: Schema) -> str:
-    name = str(schema.get("name", ""))
-    namespace = schema.get("namespace")
-    return name if "." in name or not namespace else f"{namespace}.{name}"

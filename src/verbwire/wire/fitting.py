@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 
+from verbwire.contracts.grammar import full_name
 from verbwire.contracts.model import Schema
 
 _PRIMITIVES: dict[str, Any] = {
@@ -60,7 +61,7 @@ def _type(node: Any, named: dict[str, Any], namespace: str) -> Any:
     if isinstance(node, list):
         return reduce(or_, [_type(branch, named, namespace) for branch in node])
     if isinstance(node, str):
-        return _PRIMITIVES[node] if node in _PRIMITIVES else named[_full_name(node, namespace)]
+        return _PRIMITIVES[node] if node in _PRIMITIVES else named[full_name(node, namespace)]
     if node.get("logicalType") in _LOGICAL:
         found = _LOGICAL[node["logicalType"]]
     elif node["type"] == "array":
@@ -76,17 +77,13 @@ def _type(node: Any, named: dict[str, Any], namespace: str) -> Any:
     else:
         found = _type(node["type"], named, namespace)
     if "name" in node:
-        named[_full_name(node["name"], node.get("namespace", namespace))] = found
+        named[full_name(node["name"], node.get("namespace", namespace))] = found
     return found
 
 
 def _record(node: Schema, named: dict[str, Any], namespace: str) -> Any:
-    name = _full_name(node["name"], node.get("namespace", namespace))
+    name = full_name(node["name"], node.get("namespace", namespace))
     inside = name.rpartition(".")[0]
     fields = [(field["name"], _type(field["type"], named, inside)) for field in node["fields"]]
     named[name] = found = msgspec.defstruct(node["name"].rpartition(".")[2], fields, kw_only=True)
     return found
-
-
-def _full_name(name: str, namespace: str) -> str:
-    return name if "." in name or not namespace else f"{namespace}.{name}"

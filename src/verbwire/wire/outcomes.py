@@ -7,6 +7,7 @@ Written and read by the same :class:`~verbwire.wire.avro.Encoder` and :class:`~v
 from __future__ import annotations
 
 import hashlib
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +16,7 @@ import msgspec
 
 from verbwire.contracts.model import Contract, Schema
 from verbwire.messages import Accepted, Expired, Failed, Kind, Outcome, Rejected, Row
-from verbwire.wire.avro import HEADER_SIZE, canonical
+from verbwire.wire.avro import HEADER_SIZE
 
 _SCHEMA: Schema = {
     "type": "record",
@@ -60,7 +61,7 @@ _SCHEMA: Schema = {
         },
     ],
 }
-_TEXT = canonical(_SCHEMA)
+_TEXT = json.dumps(_SCHEMA, separators=(",", ":"))
 
 OUTCOME = Contract(
     name="verbwire.Outcome",

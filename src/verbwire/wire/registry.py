@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from verbwire.contracts.model import Schema
 from verbwire.errors import ConfigurationError, ContractError, UnavailableError
-from verbwire.wire.avro import canonical
+from verbwire.wire.schemas import canonical
 
 T = TypeVar("T")
 
@@ -42,6 +43,11 @@ class Registry:
             self._client = SchemaRegistryClient({**_RETRIES, **(conf or {}), "url": url})
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"registry {url!r} (VERBWIRE_REGISTRY): {error}") from error
+        self._finalize = weakref.finalize(self, self._client.close)
+
+    def close(self) -> None:
+        """Close the connections; done by itself when nobody holds the registry any more."""
+        self._finalize()
 
     def register(self, subject: str, text: str) -> int:
         """Register the schema under `subject` and return its id; the id it has, if it is there already.
@@ -115,6 +121,13 @@ class Registry:
             found = self._or_none(partial(self._client.get_version, subject, version))
             if found is not None:
                 yield int(found.schema_id), json.loads(found.schema.schema_str)
+
+    def reset_compatibility(self, subject: str, level: str | None) -> None:
+        """Set the level of a subject back to what it was; None is the registry's default."""
+        if level is None:
+            self._or_none(lambda: self._client.delete_config(subject))
+        else:
+            self.set_compatibility(subject, level)
 
     def _or_none(self, question: Callable[[], T]) -> T | None:
         try:

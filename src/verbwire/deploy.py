@@ -1,0 +1,266 @@
+"""Makes topics and schemas on the cluster what the contracts say; the only place that creates either.
+
+Idempotent, and careful: what contradicts the contracts is found before anything is changed. Settings of existing
+topics that somebody has tuned are reported and left alone, since a shorter retention would delete their records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from verbwire.contracts.model import Catalog, Contract, Schema
+from verbwire.errors import ContractError, DeployError, UnavailableError
+from verbwire.messages import Kind
+from verbwire.names import Names
+from verbwire.wire.outcomes import OUTCOME
+from verbwire.wire.registry import Registry
+from verbwire.wire.topics import GroupPlan, Topic, context_topics, group_topics
+
+_SECONDS = 30.0
+_LEVELS = {
+    Kind.EVENT: "FULL_TRANSITIVE",
+    Kind.ROW: "FULL_TRANSITIVE",
+    Kind.COMMAND: "BACKWARD_TRANSITIVE",
+    Kind.QUERY: "BACKWARD_TRANSITIVE",
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """The cluster that is deployed to. `replication` 0 means 3 where there are three brokers, else 1."""
+
+    bootstrap: str
+    registry: str
+    names: Names
+    kafka: Mapping[str, Any] = field(default_factory=dict)  # librdkafka properties, passed through
+    registry_conf: Mapping[str, Any] = field(default_factory=dict)
+    partitions: int = 12
+    replication: int = 0
+
+
+@dataclass(frozen=True)
+class DeployReport:
+    """What a deployment changed, and what it found otherwise than planned and left alone."""
+
+    topics: tuple[str, ...] = ()  # created
+    schemas: tuple[str, ...] = ()  # subjects with a new version
+    levels: tuple[str, ...] = ()  # subjects with a new compatibility level
+    notes: tuple[str, ...] = ()
+    unchanged: int = 0  # topics and schemas
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was changed."""
+        return bool(self.topics or self.schemas or self.levels)
+
+    def lines(self) -> list[str]:
+        """The report for people, one line for each thing."""
+        return [
+            *(f"created topic {name}" for name in self.topics),
+            *(f"registered {subject}" for subject in self.schemas),
+            *(f"set compatibility of {subject}" for subject in self.levels),
+            *(f"note: {note}" for note in self.notes),
+            f"{self.unchanged} topics and schemas unchanged" if self.changed else "nothing to change",
+        ]
+
+
+def deploy(
+    target: Target, catalog: Catalog, groups: Iterable[GroupPlan], owned: Iterable[str] | None = None
+) -> DeployReport:
+    """Create the topics and register the schemas of the `owned` namespaces (default: all of the catalog).
+
+    :class:`DeployError` lists everything that contradicts the contracts; nothing was changed then. A deployment
+    that is interrupted is completed by the next one. :class:`UnavailableError` when broker or registry are silent.
+    """
+    namespaces = {contract.namespace for contract in catalog} if owned is None else set(owned)
+    cluster = _Cluster(target)
+    with closing(Registry(target.registry, target.registry_conf)) as registry:
+        return _deploy(cluster, _Schemas(registry, target.names), catalog, groups, namespaces)
+
+
+def _deploy(
+    cluster: _Cluster, schemas: _Schemas, catalog: Catalog, groups: Iterable[GroupPlan], namespaces: set[str]
+) -> DeployReport:
+    # 1. What should stand there, and what contradicts it.
+    topics, problems = cluster.plan(catalog, groups, namespaces)
+    problems += schemas.plan(catalog, namespaces)
+    if problems:
+        schemas.undo()
+        raise DeployError("nothing was changed:\n" + "\n".join(f"- {problem}" for problem in problems))
+    # 2. Schemas first: a topic without them would be of no use to anybody.
+    schemas.register()
+    # 3. Topics.
+    created = cluster.create(topics)
+    planned = len(topics) + len(schemas.contracts)
+    return DeployReport(
+        topics=tuple(created),
+        schemas=tuple(schemas.registered),
+        levels=tuple(schemas.levels),
+        notes=tuple(cluster.notes),
+        unchanged=planned - len(created) - len(schemas.registered),
+    )
+
+
+class _Cluster:
+    """The topics that stand on the broker, and those that should."""
+
+    def __init__(self, target: Target) -> None:
+        self.notes: list[str] = []
+        self._target = target
+        self._admin = AdminClient({"log_level": 3, **target.kafka, "bootstrap.servers": target.bootstrap})
+        try:
+            metadata = self._admin.list_topics(timeout=_SECONDS)
+        except KafkaException as error:
+            raise UnavailableError(f"Kafka at {target.bootstrap} cannot be reached: {error.args[0].str()}") from error
+        self._partitions = {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+        self._replication = target.replication or (3 if len(metadata.brokers) >= 3 else 1)
+
+    def plan(self, catalog: Catalog, groups: Iterable[GroupPlan], owned: set[str]) -> tuple[list[Topic], list[str]]:
+        """Return the topics that should stand there, and what contradicts them."""
+        names = self._target.names
+        topics = context_topics(names, catalog, owned, self._target.partitions)
+        planned = {topic.name: topic.partitions for topic in topics}
+        problems = []
+        for group in groups:
+            sizes = {name: planned.get(name) or self._partitions.get(name) for name in group.inputs(names)}
+            problems += [f"{group.group} reads {name}, which nobody has deployed" for name, n in sizes.items() if not n]
+            if len(set(sizes.values())) > 1:
+                problems.append(f"{group.group} reads topics of different numbers of partitions: {sizes}; re-key one")
+            topics += group_topics(names, group, max(n or 1 for n in sizes.values()))
+        return topics, problems + self._contradictions(topics)
+
+    def create(self, topics: Iterable[Topic]) -> list[str]:
+        """Create the topics that are missing and return their names."""
+        missing = [topic for topic in topics if topic.name not in self._partitions]
+        if missing:
+            self._create(missing, validate_only=False)
+        return [topic.name for topic in missing]
+
+    def _contradictions(self, topics: Iterable[Topic]) -> list[str]:
+        standing = [topic for topic in topics if topic.name in self._partitions]
+        missing = [topic for topic in topics if topic.name not in self._partitions]
+        problems = [
+            f"topic {topic.name} has {self._partitions[topic.name]} partitions, not {topic.partitions}: "
+            "with another number keys would move, so keep it (VERBWIRE_PARTITIONS)"
+            for topic in standing
+            if self._partitions[topic.name] != topic.partitions
+        ]
+        found = self._settings(standing)
+        for topic in standing:
+            for name, wanted in topic.settings.items():
+                actual = found[topic.name].get(name)
+                if actual == wanted:
+                    continue
+                if name == "cleanup.policy":
+                    problems.append(f"topic {topic.name} has cleanup.policy={actual}, not {wanted}: is it another's?")
+                else:
+                    self.notes.append(f"topic {topic.name} has {name}={actual}, planned is {wanted}; left alone")
+        return problems + (self._create(missing, validate_only=True) if missing else [])
+
+    def _settings(self, topics: Iterable[Topic]) -> dict[str, dict[str, str]]:
+        resources = [ConfigResource(ResourceType.TOPIC, topic.name) for topic in topics]
+        if not resources:
+            return {}
+        answers = self._admin.describe_configs(resources, request_timeout=_SECONDS)
+        return {
+            resource.name: {name: entry.value for name, entry in _answer(answer).items()}
+            for resource, answer in answers.items()
+        }
+
+    def _create(self, topics: Iterable[Topic], *, validate_only: bool) -> list[str]:
+        replicated = {"min.insync.replicas": "2" if self._replication >= 3 else "1"}
+        wanted = [
+            NewTopic(topic.name, topic.partitions, self._replication, config={**topic.settings, **replicated})
+            for topic in topics
+        ]
+        answers = self._admin.create_topics(wanted, operation_timeout=_SECONDS, validate_only=validate_only)
+        problems = []
+        for name, answer in answers.items():
+            try:
+                answer.result()
+            except KafkaException as error:
+                if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # somebody deploys at the same time
+                    problems.append(f"topic {name}: {error.args[0].str()}")
+        if problems and not validate_only:
+            raise DeployError("not all topics could be created, deploy again:\n" + "\n".join(problems))
+        return problems
+
+
+class _Schemas:
+    """The schemas that stand in the registry, and those that should."""
+
+    def __init__(self, registry: Registry, names: Names) -> None:
+        self.contracts: list[Contract] = []
+        self.registered: list[str] = []
+        self.levels: list[str] = []
+        self._registry = registry
+        self._names = names
+        self._undo: list[tuple[str, str | None]] = []
+        self._new: list[Contract] = []
+
+    def plan(self, catalog: Catalog, owned: set[str]) -> list[str]:
+        """Find what is new, and return what the registry would refuse.
+
+        A registry judges by the level that is set, so the right one is set first; :meth:`undo` takes it back.
+        """
+        self.contracts = [contract for contract in catalog if contract.namespace in owned]
+        if any(contract.kind is Kind.COMMAND for contract in self.contracts):
+            self.contracts.append(OUTCOME)
+        problems = []
+        for contract in self.contracts:
+            subject, level = self._names.subject(contract.name), _LEVELS[contract.kind]
+            latest = self._registry.latest(subject)
+            if latest is not None:
+                before = self._registry.compatibility(subject)
+                if before != level:
+                    self._registry.set_compatibility(subject, level)
+                    self._undo.append((subject, before))
+                    self.levels.append(subject)
+            if self._registry.find(subject, contract.text) is None:
+                self._new.append(contract)
+                if latest is not None and not self._registry.is_compatible(subject, contract.text):
+                    problems.append(f"schema {subject} is not {level}: {_difference(latest, contract.schema)}")
+        return problems
+
+    def undo(self) -> None:
+        """Take back the levels that :meth:`plan` had to set."""
+        for subject, before in self._undo:
+            self._registry.reset_compatibility(subject, before)
+
+    def register(self) -> None:
+        """Register what is new, each subject with its level."""
+        for contract in self._new:
+            subject = self._names.subject(contract.name)
+            if subject not in self.levels:
+                self._registry.set_compatibility(subject, _LEVELS[contract.kind])
+            try:
+                self._registry.register(subject, contract.text)
+            except ContractError as error:
+                raise DeployError(f"{error}; registered so far: {', '.join(self.registered) or 'nothing'}") from error
+            self.registered.append(subject)
+
+
+def _difference(old: Schema, new: Schema) -> str:
+    before, after = ({each["name"]: each for each in schema["fields"]} for schema in (old, new))
+    added = [each for name, each in after.items() if name not in before]
+    found = [f"{each['name']} is new and has no default" for each in added if "default" not in each]
+    found += [f"{name} had no default and is gone" for name in before.keys() - after if "default" not in before[name]]
+    found += [
+        f"{name} was {before[name]['type']} and is {after[name]['type']}"
+        for name in after
+        if name in before and before[name]["type"] != after[name]["type"]
+    ]
+    return "; ".join(found) or "compare it with the versions in the registry"
+
+
+def _answer(future: Any) -> Any:
+    try:
+        return future.result()
+    except KafkaException as error:
+        raise UnavailableError(f"Kafka does not answer: {error.args[0].str()}") from error

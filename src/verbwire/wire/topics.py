@@ -1,0 +1,91 @@
+"""The topics of a project and their settings: what they hold, for how long, in how many partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from verbwire.contracts.model import Catalog
+from verbwire.messages import Kind
+from verbwire.names import Names
+
+_MINUTE = 60_000
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+_SHARED_PARTITIONS = 12
+
+# Kafka deletes and compacts whole closed segments only, and by default closes them after 1 GiB or 7 days.
+EVENTS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+COMMANDS = {
+    "cleanup.policy": "delete",
+    "retention.ms": str(30 * _DAY),
+    "segment.ms": str(_DAY),
+    "message.timestamp.type": "LogAppendTime",  # deadlines are measured by the broker's clock, not by the sender's
+}
+OUTCOMES = {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY), "segment.ms": str(_DAY)}
+CHANGELOG = {
+    "cleanup.policy": "compact",
+    "segment.bytes": str(50 * 1024 * 1024),
+    "segment.ms": str(6 * _HOUR),
+    "min.cleanable.dirty.ratio": "0.2",  # restoring reads what is not compacted yet
+    "delete.retention.ms": str(7 * _DAY),  # a local store older than half of this is rebuilt
+}
+REPLIES = {"cleanup.policy": "delete", "retention.ms": str(_HOUR), "segment.ms": str(10 * _MINUTE)}
+DEAD_LETTERS = {
+    "cleanup.policy": "delete",
+    "retention.ms": str(90 * _DAY),
+    "segment.ms": str(7 * _DAY),
+    "max.message.bytes": str(4 * 1024 * 1024),  # the largest record of a source, and why it could not be handled
+}
+WORKERS = {"cleanup.policy": "compact", "segment.bytes": str(1024 * 1024), "segment.ms": str(_HOUR)}
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as it should be."""
+
+    name: str
+    partitions: int
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class GroupPlan:
+    """A group that a project runs: `reads` commands or events of its `namespaces`, and keeps `tables`.
+
+    `group` and `tables` are names as declared, without the prefix.
+    """
+
+    group: str
+    reads: Kind
+    namespaces: tuple[str, ...]
+    tables: tuple[str, ...] = ()
+
+    def inputs(self, names: Names) -> list[str]:
+        """The topics that it reads."""
+        topic = names.commands if self.reads is Kind.COMMAND else names.events
+        return [topic(namespace) for namespace in self.namespaces]
+
+
+def context_topics(names: Names, catalog: Catalog, owned: Collection[str], partitions: int) -> list[Topic]:
+    """Return the topics of the owned contexts, and the project's own."""
+    topics: list[Topic] = []
+    for namespace in sorted({contract.namespace for contract in catalog} & set(owned)):
+        if catalog.of_namespace(namespace, Kind.EVENT):
+            topics.append(Topic(names.events(namespace), partitions, EVENTS))
+        if catalog.of_namespace(namespace, Kind.COMMAND):
+            topics.append(Topic(names.commands(namespace), partitions, COMMANDS))
+            topics.append(Topic(names.outcomes(namespace), partitions, OUTCOMES))
+    return [
+        *topics,
+        Topic(names.replies(), _SHARED_PARTITIONS, REPLIES),
+        Topic(names.workers(), 1, WORKERS),
+    ]
+
+
+def group_topics(names: Names, plan: GroupPlan, partitions: int) -> Iterable[Topic]:
+    """Return the topics that a group writes; `partitions` are those of its inputs."""
+    group = names.group(plan.group)
+    for table in plan.tables:
+        yield Topic(names.changelog(group, table), partitions, CHANGELOG)
+    yield Topic(names.dead_letters(group), partitions, DEAD_LETTERS)
