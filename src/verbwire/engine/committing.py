@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,10 +34,13 @@ class Committer:
         self._committed = committed
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"commit {group}")
         self._under_way: dict[int, Future[None]] = {}
+        self.flushed = threading.Event()  # the last transaction submitted is with the broker; its successor waits
+        self.flushed.set()
         self.failure: VerbwireError | None = None
 
     def submit(self, transaction: Transaction) -> None:
         """Commit this one after those before it."""
+        self.flushed = transaction.flushed
         self._under_way[transaction.turn] = self._thread.submit(self._run, transaction)
 
     def wait_for_turn(self, turn: int) -> None:
@@ -64,11 +68,11 @@ class Committer:
     # -- on the committing thread
 
     def _run(self, transaction: Transaction) -> None:
-        if self.failure:
-            self.abort(transaction)
-            return
         try:
-            self._commit(transaction)
+            if self.failure:
+                self.abort(transaction)
+            else:
+                self._commit(transaction)
         except VerbwireError as error:
             self.failure = error
         except sqlite3.Error as error:  # the log has it; the copy is brought up to date when the partition starts over
@@ -76,6 +80,8 @@ class Committer:
         except Exception as error:
             log.exception("commit failed in a way that is not foreseen")
             self.failure = EngineError(f"commit failed: {error!r}")
+        finally:
+            transaction.flushed.set()
 
     def _commit(self, transaction: Transaction) -> None:
         started = time.perf_counter()
@@ -85,6 +91,7 @@ class Committer:
                 produce()
             if transaction.after_flush:
                 self._flush(transaction)
+            transaction.flushed.set()
             reach("after-flush")
             self._send_offsets(transaction)  # 3. the inputs, fenced by the membership they were read under
             reach("after-offsets")

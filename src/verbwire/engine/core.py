@@ -136,7 +136,8 @@ class Core:
         """Build one transaction of as much as fits; return what is left."""
         turn, self._turn = self._turn, 1 - self._turn
         self._committer.wait_for_turn(turn)
-        transaction = Transaction(self._producers.get(turn), turn, membership, self._worker)
+        producer, before = self._producers.get(turn), self._committer.flushed
+        transaction = Transaction(producer, turn, membership, self._worker, before)
         deadline, left = time.monotonic() + BATCH_SECONDS, []
         try:
             for place, records in todo:

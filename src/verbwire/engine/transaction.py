@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,9 +18,16 @@ Headers = Sequence[tuple[str, bytes]]
 
 
 class Transaction:
-    """Built by the engine's thread, then handed over whole to the committing thread."""
+    """Built by the engine's thread, then handed over whole to the committing thread.
 
-    def __init__(self, producer: Producer, turn: int, membership: Membership, worker: str) -> None:
+    `before` is set once the broker has all records of the transaction before this one. The two have different
+    producers, and nothing but this wait keeps their records in order: without it a row, or an event, may stand in
+    the log before the one that it follows.
+    """
+
+    def __init__(
+        self, producer: Producer, turn: int, membership: Membership, worker: str, before: threading.Event
+    ) -> None:
         self.producer = producer
         self.turn = turn
         self.membership = membership
@@ -28,6 +36,8 @@ class Transaction:
         self.after_flush: list[Callable[[], None]] = []  # what needs the offsets of what was produced
         self.records = 0
         self.counts: dict[tuple[str, ...], int] = {}
+        self.flushed = threading.Event()  # the broker has all records, or will never take them
+        self._before = before
         self._worker = worker
         self._offsets: dict[tuple[str, int], int] = {}
         producer.begin_transaction()
@@ -35,7 +45,9 @@ class Transaction:
     def produce(
         self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = (), **options: Any
     ) -> None:
-        """Add a record. The partition is always said: it is the input's."""
+        """Add a record, behind those of the transaction before. The partition is always said: it is the input's."""
+        if not self._before.is_set():
+            self._before.wait()
         while True:
             try:
                 self.producer.produce(topic, value, key, partition, headers=list(headers) or None, **options)
