@@ -77,7 +77,10 @@ def host(
         plan = table_plan(declared, codec, partitions, skips)
     contract = codec.catalog.of(row)
     view = TableView(declared.group, contract, partitions)
-    core = Core(plan, kafka, names, settings.worker, settings.data_folder / "tables", view, metrics.group(group))
+    # Workers on one machine may share the data folder, their copies they may not: a late write of one that lost a
+    # partition would put older rows into the file of the one that has it.
+    copies = settings.data_folder / "tables" / settings.worker
+    core = Core(plan, kafka, names, settings.worker, copies, view, metrics.group(group))
     # A decoder of its own: the engine's thread has the other.
     decoder = codec.topic_decoder(plan.changelog, contract.namespace, {contract.name: row})
     return HostedGroup(declared.group, core, ServedTable(view, decoder.decode))
