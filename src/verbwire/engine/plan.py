@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from verbwire.engine.records import Record
@@ -59,7 +60,7 @@ class Plan:
     decode: Callable[[bytes], Row]
     processor: Processor
 
-    @property
+    @cached_property
     def changelog(self) -> str:
         """The topic of the rows."""
         return next(log.topic for log in self.logs if log.name == ROWS)
