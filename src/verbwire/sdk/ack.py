@@ -133,6 +133,8 @@ def _wake(loop: asyncio.AbstractEventLoop, arrived: asyncio.Future[None]) -> Non
 def _why(topic: str, error: Any) -> str:
     if error.name() in ("_UNKNOWN_TOPIC", "UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_PARTITION"):
         return f"{topic} does not exist on this cluster: run `verbwire deploy`"
+    if error.name() == "MSG_SIZE_TOO_LARGE":
+        return f"{topic}: the message is larger than the topic takes: keep less in it"
     if error.name() == "_MSG_TIMED_OUT":
         return f"{topic}: the broker did not acknowledge in time; sending the message again with the same id is safe"
     return f"{topic}: {error.str()}; sending the message again with the same id is safe"

@@ -77,6 +77,7 @@ class Client:
 
     def close(self, timeout: float | None = None) -> None:
         """Flush and let go of the broker; raises like :meth:`flush`. Closing twice is fine."""
+        self._routes.close()
         self._producer.close(timeout)
 
     def __enter__(self) -> Self:

@@ -76,7 +76,7 @@ class Producer:
         """Raise :class:`ContractError` if the topic was not deployed, :class:`UnavailableError` if nobody can tell."""
         self.require_open()
         try:
-            found = self._kafka.list_topics(topic, timeout=_METADATA_SECONDS).topics[topic]
+            found = self._kafka.list_topics(topic, timeout=min(self._seconds, _METADATA_SECONDS)).topics[topic]
         except KafkaException as error:
             raise UnavailableError(f"the broker cannot be reached: {error.args[0].str()}") from error
         if found.error is not None:
@@ -137,12 +137,12 @@ def _properties(connection: Connection) -> dict[str, Any]:
     return {
         "compression.type": "lz4",
         "linger.ms": 5,
-        "queue.buffering.max.messages": connection.queue_messages,
-        "queue.buffering.max.kbytes": connection.queue_kilobytes,
-        "delivery.timeout.ms": round(connection.delivery_seconds * 1000),
         "log_level": 3,
         **connection.kafka,
         "bootstrap.servers": connection.bootstrap,
+        "queue.buffering.max.messages": connection.queue_messages,
+        "queue.buffering.max.kbytes": connection.queue_kilobytes,
+        "delivery.timeout.ms": round(connection.delivery_seconds * 1000),
         # Not for choice: another partitioner would scatter the keys, weaker acknowledgements would lose or double
         # messages, and a topic that a broker makes up by itself has the wrong number of partitions.
         "partitioner": "murmur2_random",

@@ -44,13 +44,18 @@ class Routes:
         route = self._found[kind].get(type(message))
         return self._find(kind, message) if route is None else route
 
+    def close(self) -> None:
+        """Let go of the registry."""
+        if self._codec is not None:
+            self._codec.registry.close()
+
     def _find(self, kind: Kind, message: Message) -> Route:
         if not isinstance(message, Message):
             raise WrongVerbError(f"{type(message).__name__} is no message: use a class generated from a contract")
         contract = self._connection.catalog.of(message)
         if contract.kind is not kind:
             raise WrongVerbError(
-                f"{contract.short} is a {contract.kind}: it is {_VERBS[contract.kind]}, not {_VERBS[kind]}"
+                f"{contract.short} is of kind {contract.kind}: it is {_VERBS[contract.kind]}, not {_VERBS[kind]}"
             )
         names, identity = self._connection.names, self._connection.identity
         topic = (names.events if kind is Kind.EVENT else names.commands)(contract.namespace)
