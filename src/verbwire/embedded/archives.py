@@ -20,6 +20,7 @@ from verbwire.embedded.extras import extra
 from verbwire.embedded.processes import Child, clean_environment
 
 _KEPT_SECONDS = 60 * 86400
+_RECORDING_SECONDS = 3600  # more than the slowest machine needs
 _LOWEST_PRIORITY = 19
 
 
@@ -47,6 +48,7 @@ class Recording:
         self._thread = threading.Thread(target=self._record, name=f"record-{child.name}", daemon=True)
         if self._tool.exists() and not target.exists():
             target.parent.mkdir(exist_ok=True)
+            _sweep(target.parent)
             self._thread.start()
 
     def cancel(self) -> None:
@@ -81,14 +83,16 @@ class Recording:
     def _keep(self, done: bool) -> None:
         if done and self._part.exists():
             os.replace(self._part, self._target)
-            _forget_old(self._target.parent)
-        self._part.unlink(missing_ok=True)
+        for left in self._target.parent.glob(f"{self._part.name}*"):
+            left.unlink(missing_ok=True)
         # The dumper's own output, in the working directory it has inherited.
         for left in self._child.log.parent.glob("java_pid*_std*"):
             left.unlink(missing_ok=True)
 
 
-def _forget_old(folder: Path) -> None:
-    for path in folder.glob("*.jsa*"):
-        if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
+def _sweep(folder: Path) -> None:
+    """Remove old archives, and what a killed recording left."""
+    for path in folder.iterdir():
+        kept = _KEPT_SECONDS if path.suffix == ".jsa" else _RECORDING_SECONDS
+        if time.time() - path.stat().st_mtime > kept:
             path.unlink(missing_ok=True)

@@ -6,9 +6,11 @@ A node is controller and broker at once. One node is quick and small; three repl
 from __future__ import annotations
 
 import subprocess
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -20,8 +22,6 @@ from verbwire.embedded.ports import HOST
 from verbwire.embedded.processes import TAIL_LINES, Child, clean_environment
 from verbwire.errors import StackError
 
-# The same in every stack: a cluster of its own in its own folder needs no unique name.
-CLUSTER_ID = "dmVyYndpcmUtc3RhY2s0Mg"
 _FORMAT_SECONDS = 60
 
 
@@ -71,6 +71,9 @@ def properties(node: Node, cluster: Sequence[Node], data: Path) -> dict[str, str
         "group.initial.rebalance.delay.ms": "0",
         # A dead worker's transaction is aborted within a second of its timeout, not within ten.
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+        # A killed broker may register again when its former session is over: after 3 seconds, not after 9.
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
         "controlled.shutdown.max.retries": "1" if len(cluster) == 1 else "3",
         "log.cleaner.dedupe.buffer.size": str(16 << 20),
         "log.segment.bytes": str(256 << 20),
@@ -102,7 +105,7 @@ class Broker:
         """Format the data folder unless it is formatted. Raises :class:`StackError` with the tool's last lines."""
         if (self._data / "meta.properties").exists():
             return
-        arguments = ("format", "-t", CLUSTER_ID, "-c", str(self._config), "--ignore-formatted")
+        arguments = ("format", "-t", _cluster_id(self._folder), "-c", str(self._config), "--ignore-formatted")
         done = subprocess.run(
             self._program.command("kafka.tools.StorageTool", *arguments),
             stdin=subprocess.DEVNULL,
@@ -121,6 +124,14 @@ class Broker:
         """Start the process; it answers a few seconds later, see :func:`answers`."""
         command = self._program.command("kafka.Kafka", str(self._config), options=(f"-Xmx{self._heap}", "-Xms128m"))
         return Child(self.node.name, command, self._folder / f"{self.node.name}.log")
+
+
+def _cluster_id(folder: Path) -> str:
+    """The id of the folder's cluster, made at first need: no node ever talks to another stack's by mistake."""
+    path = folder / "cluster-id"
+    if not path.exists():
+        path.write_text(urlsafe_b64encode(uuid4().bytes).decode().rstrip("="), "ascii")
+    return path.read_text("ascii")
 
 
 def answers(bootstrap: str, brokers: int) -> bool:

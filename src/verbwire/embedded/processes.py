@@ -136,14 +136,21 @@ def stop(children: Iterable[Child], grace: float) -> None:
             child.end()
 
 
+def _session(pid: int) -> int:
+    with suppress(OSError):
+        return os.getsid(pid)
+    return -1
+
+
 def reap(orphans: Iterable[ProcessId], grace: float) -> None:
-    """End what a killed owner left running. Another process that got the same number is not touched."""
+    """End what a killed owner left running, with whatever that had started.
+
+    Another process that got the same number meanwhile is not touched.
+    """
     psutil = extra("psutil")
-    found = []
-    for orphan in orphans:
-        if orphan.alive():
-            with suppress(psutil.NoSuchProcess):
-                found.append(psutil.Process(orphan.pid))
+    # Each was the leader of a session, and its number is not given away while any member of the session lives.
+    sessions = {orphan.pid for orphan in orphans if orphan.alive() or not psutil.pid_exists(orphan.pid)}
+    found = [process for process in psutil.process_iter() if _session(process.pid) in sessions]
     for process in found:
         with suppress(psutil.NoSuchProcess):
             process.terminate()

@@ -95,9 +95,9 @@ class Stack:
             steps.callback(self._lock.release)
             steps.callback(self._leases.release)
             steps.callback(self._forget)
-            steps.callback(stop, list(self._children.values()), STOP_SECONDS)
             for recording in self._recordings:
                 steps.callback(recording.cancel)
+            steps.callback(stop, list(self._children.values()), STOP_SECONDS)
 
     def wipe(self) -> None:
         """Remove data and logs of both, as one. Raises :class:`StackError` while some process owns the folder."""
