@@ -47,10 +47,12 @@ class Demo:
         """Import the file and say whether every number is right."""
         self._wait(self._ledger.read_to_its_end, "the ledger of earlier runs to be read")
         self._before = self._ledger.count
+        self._screen.numbers.earlier = (self._before, self._ledger.events.total())
         if self._before:
             self._console.print(
                 f"The ledger holds {self._before:,} outcomes of earlier runs: the same ids are sent again, "
-                "and the receiver answers them from memory."
+                "and the receiver answers them from memory.",
+                soft_wrap=True,
             )
         with self._screen, importing_client() as client:
             imported = import_sales(client, read_sales(file), self._seen)
@@ -115,9 +117,9 @@ class Demo:
                 style="bold red",
             )
         elif self._before >= imported.commands:
-            self._console.print("Every command had its outcome already: nothing happened twice, no number has changed.")
+            self._console.print("Every command had its outcome already: nothing happened twice, no number changed.")
         else:
-            self._console.print("Everyone agrees: each command has one outcome, each event is in the table once.")
+            self._console.print("All agree: each command has one outcome, each event is in the table once.")
         return not wrong
 
 
@@ -133,8 +135,7 @@ def main() -> int:
     try:
         return run(console, load_settings(), options.file, options.exit)
     except KeyboardInterrupt:
-        console.print("Broken off; `make demo` goes on where it stopped.")
-        return 130
+        return _broken_off(console)
     except (VerbwireError, OSError, EOFError, ValueError) as error:
         console.print(f"{type(error).__name__}: {error}", style="red", markup=False)
         return 1
@@ -150,10 +151,19 @@ def run(console: Console, settings: Settings, file: Path, leave: bool) -> int:
         console.print("Starting two workers: one decides commands, one keeps the table.")
         workers.wait_until_ready()
         ledger = stack.enter_context(Ledger(Connection.of_project(settings), NAMESPACE))
-        good = Demo(console, workers, ledger).run(file)
+        # Caught here, so that nothing the import held is left when Kafka stops.
+        try:
+            good = Demo(console, workers, ledger).run(file)
+        except KeyboardInterrupt:
+            return _broken_off(console)
         if not leave:
             _stay(console, workers)
         return 0 if good else 1
+
+
+def _broken_off(console: Console) -> int:
+    console.print("Broken off; `make demo` goes on where it stopped.")
+    return 130
 
 
 def _stay(console: Console, workers: Workers) -> None:

@@ -21,6 +21,7 @@ class Numbers:
     commands: int = 0  # acknowledged by the broker
     outcomes: dict[str, int] = field(default_factory=dict)
     events: int = 0
+    earlier: tuple[int, int] = (0, 0)  # outcomes and events of earlier runs, which say nothing of today's speed
     rows: int | None = None
 
 
@@ -30,23 +31,26 @@ class Screen:
     def __init__(self, console: Console) -> None:
         self.numbers = Numbers()
         self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._began = time.monotonic()
         self._next = 0.0
+        self._active = False
 
     def __enter__(self) -> Screen:
+        self._active = True
         self._began = time.monotonic()
         if self._live:
             self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._active = False
         if self._live:
             self._live.stop()
 
     def due(self) -> bool:
         """Whether it is time to show something again; asked often, so it is cheap."""
-        return time.monotonic() >= self._next
+        return self._active and time.monotonic() >= self._next
 
     def show(self) -> None:
         """Show the numbers now."""
@@ -65,11 +69,11 @@ class Screen:
         panel.add_column(style="dim")
         panel.add_row("lines read", f"{numbers.lines:,}")
         panel.add_row("commands taken by the broker", f"{numbers.commands:,}", f"{numbers.commands / seconds:,.0f}/s")
-        outcomes = sum(numbers.outcomes.values())
-        panel.add_row("outcomes", f"{outcomes:,}", f"{outcomes / seconds:,.0f}/s")
+        outcomes, earlier = sum(numbers.outcomes.values()), numbers.earlier
+        panel.add_row("outcomes", f"{outcomes:,}", f"{(outcomes - earlier[0]) / seconds:,.0f}/s")
         for word, number in sorted(numbers.outcomes.items()):
             panel.add_row(f"  {word}", f"{number:,}")
-        panel.add_row("events", f"{numbers.events:,}", f"{numbers.events / seconds:,.0f}/s")
+        panel.add_row("events", f"{numbers.events:,}", f"{(numbers.events - earlier[1]) / seconds:,.0f}/s")
         panel.add_row("rows in the table of carts", "-" if numbers.rows is None else f"{numbers.rows:,}")
         panel.add_row("seconds", f"{seconds:.1f}")
         return panel

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from producers.counting import Cart, Expected
@@ -57,7 +58,8 @@ def _commands(expected: Expected, imported: Imported, ledger: Ledger) -> list[Li
     return [
         *(Line(name, expected.commands[name], imported.sent[name], ledger.commands[name]) for name in names),
         Line("accepted", expected.outcomes[ACCEPTED], ledger=ledger.outcomes[ACCEPTED]),
-        *(Line(f"rejected: {word}", expected.outcomes[word], ledger=ledger.outcomes[word]) for word in words),
+        Line("rejected", sum(expected.outcomes[w] for w in words), ledger=sum(ledger.outcomes[w] for w in words)),
+        *(Line(f"  {word}", expected.outcomes[word], ledger=ledger.outcomes[word]) for word in words),
         Line("second outcomes of a command", 0, ledger=ledger.repeated),
     ]
 
@@ -88,10 +90,16 @@ def _same(cart: Cart, row: Mapping[str, Any]) -> bool:
 
 def shown(lines: Iterable[Line]) -> Table:
     """Return the comparison for people."""
-    listing = Table(title="What it came to", title_justify="left")
-    listing.add_column("")
-    for column in ("independent count", "importer", "outcomes (ledger)", "table over HTTP"):
-        listing.add_column(column, justify="right")
+    listing = Table(
+        title="What it came to",
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        caption="count: of the file, apart from all this; ledger: of outcomes; table: over HTTP",
+        caption_justify="left",
+    )
+    listing.add_column("", no_wrap=True)
+    for column in ("count", "importer", "ledger", "table"):
+        listing.add_column(column, justify="right", no_wrap=True)
     for line in lines:
         numbers = (line.counted, line.imported, line.ledger, line.table)
         cells = ("" if each is None else f"{each:,}" for each in numbers)

@@ -11,9 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from producers.demo.tables import Tables
 from verbwire.development import http_secret
-from verbwire.embedded.processes import Child, stop
+from verbwire.embedded.processes import Child, ProcessId, reap, stop
 from verbwire.errors import ConfigurationError, StackError
 from verbwire.http.auth import OPERATOR, mint_token
 from verbwire.settings import Settings
@@ -22,6 +24,7 @@ from verbwire.settings import Settings
 FOLDERS = ("streams", "consumers")
 READY_SECONDS = 90.0
 STOP_SECONDS = 15.0
+_REAP_SECONDS = 2.0
 _TOKEN_SECONDS = 12 * 3600
 
 _VERBWIRE = str(Path(sys.executable).with_name("verbwire"))
@@ -55,6 +58,10 @@ class Workers:
         token = self._token()
         logs = self._settings.data_folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
+        # A demo that was killed could not stop its workers; without their broker they may take a minute to end.
+        record = logs / "workers.json"
+        if record.exists():
+            reap(msgspec.json.decode(record.read_bytes(), type=list[ProcessId]), _REAP_SECONDS)
         taken: list[int] = []
         for folder in FOLDERS:
             port = _free_port(self._settings.http_host, self._settings.http_port + len(taken), taken)
@@ -63,6 +70,7 @@ class Workers:
             start = [sys.executable, "-c", _IN_FOLDER, str(self._settings.root), *command]
             self._children.append(Child(f"the worker of {folder}", start, logs / f"{folder}.log"))
             self._tables[folder] = Tables(self._settings.http_host, port, token)
+            record.write_bytes(msgspec.json.encode([child.identity for child in self._children]))
         return self
 
     def __exit__(
