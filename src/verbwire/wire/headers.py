@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import TypeAlias
 
 import msgspec
@@ -144,22 +143,27 @@ class Headers:
     read, and at any attribute of a record with more than 64 headers or 32 KiB of them.
     """
 
+    __slots__ = ("_raw", "_values")
+
     def __init__(self, raw: Iterable[tuple[str, bytes | None]] | None) -> None:
         self._raw = raw
+        self._values: dict[str, bytes | None] | None = None
 
-    @cached_property
-    def _values(self) -> dict[str, bytes | None]:
+    def _read(self) -> dict[str, bytes | None]:
         pairs = list(self._raw or ())
         if len(pairs) > MAX_HEADERS:
             raise UndecodableError(f"the record has {len(pairs)} headers, {MAX_HEADERS} are read at most")
-        size = sum(len(name) + len(value or b"") for name, value in pairs)
+        size = 0
+        for name, value in pairs:
+            size += len(name) + len(value or b"")
         if size > MAX_HEADER_BYTES:
             raise UndecodableError(f"the record's headers are {size} bytes long, {MAX_HEADER_BYTES} are read at most")
-        return dict(pairs)
+        self._values = values = dict(pairs)
+        return values
 
     def text(self, name: str) -> str | None:
         """Return the header of that full name (``ce_subject``) as text."""
-        value = self._values.get(name)
+        value = (self._values or self._read()).get(name)
         if value is None:
             return None
         try:
