@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+
 T = TypeVar("T")
 
 KAFKA_IMAGE = "confluentinc/cp-kafka:8.1.0"
@@ -36,6 +38,25 @@ def eventually(condition: Callable[[], T], deadline: float = 30.0, every: float 
                 f"not within {deadline} s: {getattr(condition, '__name__', condition)} gave {result!r}"
             )
         time.sleep(every)
+
+
+def records(bootstrap: str, topic: str, count: int, deadline: float = 30.0) -> list[Message]:
+    """Return the records of a topic from its beginning, as soon as there are `count` of them."""
+    fetching = {"group.id": "unused", "enable.auto.commit": False, "fetch.wait.max.ms": 50}
+    consumer = Consumer({"bootstrap.servers": bootstrap, **fetching})
+    found: list[Message] = []
+
+    def complete() -> bool:
+        found.extend(consumer.consume(1000, 0.05))
+        return len(found) >= count
+
+    try:
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in partitions])
+        eventually(complete, deadline, every=0)
+    finally:
+        consumer.close()
+    return found
 
 
 @contextmanager

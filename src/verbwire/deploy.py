@@ -6,6 +6,7 @@ topics that somebody has tuned are reported and left alone, since a shorter rete
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -140,7 +141,20 @@ class _Cluster:
         missing = [topic for topic in topics if topic.name not in self._partitions]
         if missing:
             self._create(missing, validate_only=False)
+            self._await_leaders(missing)
         return [topic.name for topic in missing]
+
+    def _await_leaders(self, topics: Iterable[Topic]) -> None:
+        # The controller answers before the brokers know: until then a client would be told that there is no such topic.
+        deadline = time.monotonic() + _SECONDS
+        waiting = {topic.name: topic.partitions for topic in topics}
+        while waiting:
+            found = self._admin.list_topics(timeout=_SECONDS).topics
+            led = {name: [each.leader >= 0 for each in topic.partitions.values()] for name, topic in found.items()}
+            waiting = {name: n for name, n in waiting.items() if sum(led.get(name, ())) < n}
+            if waiting and time.monotonic() > deadline:
+                raise UnavailableError(f"created, but without leaders yet: {', '.join(waiting)}; look at the brokers")
+            time.sleep(0.02 if waiting else 0)
 
     def _contradictions(self, topics: Iterable[Topic]) -> list[str]:
         standing = [topic for topic in topics if topic.name in self._partitions]

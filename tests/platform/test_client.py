@@ -14,10 +14,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from tests.cluster import Cluster, eventually
+from tests.cluster import Cluster, eventually, records
 from tests.platform.notes import CATALOG, COMMAND, EVENT, NAMESPACE, ROW
 from tests.platform.samples.notes import NoteTaken, TakeNote
 from verbwire.contracts.model import Catalog
@@ -53,21 +52,6 @@ def connection(cluster: Cluster, unique: str) -> Connection:
     return Connection(cluster.bootstrap, cluster.registry_url, names, CATALOG)
 
 
-def records(connection: Connection, topic: str, count: int) -> list[Message]:
-    properties = {"bootstrap.servers": connection.bootstrap, "group.id": "unused", "enable.auto.commit": False}
-    consumer = Consumer(properties)
-    found: list[Message] = []
-    try:
-        consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in range(PARTITIONS)])
-        deadline = time.monotonic() + 30
-        while len(found) < count:
-            assert time.monotonic() < deadline, f"{len(found)} of {count} records in {topic}"
-            found += consumer.consume(1000, 0.1)
-    finally:
-        consumer.close()
-    return found
-
-
 def small_records(connection: Connection) -> str:
     """Let the broker refuse what the producer takes, and return the topic of which this is true."""
     admin, topic = AdminClient({"bootstrap.servers": connection.bootstrap}), connection.names.commands(NAMESPACE)
@@ -88,7 +72,7 @@ def test_an_event_arrives_with_key_partition_value_and_headers(connection: Conne
     with Client(replace(connection, identity=identity)) as client:
         position = client.publish(EVENT, id="e-1", correlation_id="first", causation_id="parent").result(10)
     topic = connection.names.events(NAMESPACE)
-    (record,) = records(connection, topic, 1)
+    (record,) = records(connection.bootstrap, topic, 1)
     assert position == Position(topic, partition_of(b"n1", PARTITIONS), 0)
     assert (record.topic(), record.partition(), record.offset()) == position
     assert record.key() == b"n1"
@@ -106,7 +90,7 @@ def test_an_event_arrives_with_key_partition_value_and_headers(connection: Conne
 def test_a_command_goes_to_its_one_receiver(connection: Connection) -> None:
     with Client(connection) as client:
         ack = client.send(COMMAND)
-    (record,) = records(connection, connection.names.commands(NAMESPACE), 1)
+    (record,) = records(connection.bootstrap, connection.names.commands(NAMESPACE), 1)
     assert Headers(record.headers()).id == ack.id
     assert ack.result(0).topic == record.topic()
 
@@ -129,7 +113,7 @@ def test_order_per_key_is_the_order_of_the_calls(connection: Connection) -> None
     contract = CATALOG.of(COMMAND)
     read = Reader(contract, TakeNote, contract.schema)
     seen: dict[bytes, list[int]] = {}
-    for record in records(connection, connection.names.commands(NAMESPACE), 5_000):
+    for record in records(connection.bootstrap, connection.names.commands(NAMESPACE), 5_000):
         note = read(record.value() or b"")
         assert isinstance(note, TakeNote)
         seen.setdefault(record.key() or b"", []).append(note.priority)
