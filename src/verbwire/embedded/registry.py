@@ -39,7 +39,8 @@ class Registry:
             "QUARKUS_HTTP_ACCESS_LOG_ENABLED": "false",
             "APICURIO_STORAGE_KIND": "sql",
             "APICURIO_STORAGE_SQL_KIND": "h2",
-            "APICURIO_DATASOURCE_URL": f"jdbc:h2:file:{folder / NAME / 'registry'}",
+            # Without a write delay H2 does not lose what it has confirmed when it is killed.
+            "APICURIO_DATASOURCE_URL": f"jdbc:h2:file:{folder / NAME / 'registry'};WRITE_DELAY=0",
             "APICURIO_DATASOURCE_JDBC_INITIAL_SIZE": "2",
             "APICURIO_DATASOURCE_JDBC_MIN_SIZE": "2",
             "APICURIO_LOGCONFIGJOB_EVERY": "1h",
