@@ -64,7 +64,10 @@ class Transaction:
 
     def of(self, partition: int) -> Changes:
         """Return what the store of a partition will learn."""
-        return self.changes.setdefault(partition, Changes())
+        changes = self.changes.get(partition)
+        if changes is None:
+            changes = self.changes[partition] = Changes()
+        return changes
 
     def count(self, *what: str) -> None:
         """Count something for the metrics; they are told once the transaction is committed."""
