@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from verbwire.http import json, paging
+from verbwire.http import json, limits, paging
 from verbwire.http.auth import Authenticator
 from verbwire.http.front import Front
 from verbwire.http.health import Health
@@ -55,7 +55,7 @@ def build_app(tables: Sequence[ServedTable], auth: Authenticator, health: Health
 
 class _Endpoints:
     def __init__(self, tables: Tables, health: Health, metrics: Metrics) -> None:
-        self.readers = Readers()
+        self.readers = Readers(limits.READERS, limits.WAITING)
         self._tables = tables
         self._health = health
         self._metrics = metrics

@@ -85,7 +85,7 @@ class Authenticator:
             return None
         principal = _principal(claims)
         if principal is not None:
-            self._remember(digest, float(claims["exp"]), principal)
+            self._remember(digest, int(claims["exp"]), principal)
         return principal
 
     async def _claims(self, token: str) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class Authenticator:
             options={"require": _REQUIRED},
         )
 
-    def _remember(self, digest: bytes, expires: float, principal: Principal) -> None:
+    def _remember(self, digest: bytes, expires: int, principal: Principal) -> None:
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known[digest] = (min(expires, time.time() + _REMEMBERED_SECONDS), principal)

@@ -18,6 +18,10 @@ from verbwire.messages import Message
 
 SAFE_INTEGER = 2**53 - 1  # the largest that a double holds apart from its neighbours
 _UNSAFE_TYPES = frozenset({"long", "float", "double"})
+_TEXTUAL_TYPES = frozenset(  # logical types whose values are written as strings anyway
+    {"timestamp-millis", "timestamp-micros", "local-timestamp-millis", "local-timestamp-micros"}
+    | {"time-micros", "date", "decimal", "uuid"}
+)
 _encode = msgspec.json.Encoder(decimal_format="string", uuid_format="canonical").encode
 
 
@@ -50,11 +54,11 @@ def exact(value: Any) -> Any:
 
 
 def _has_unsafe(schema: Any) -> bool:
-    """Whether a schema holds a type whose values may not survive as JSON numbers, logical types aside."""
+    """Whether a schema holds a type whose values may not survive as JSON numbers, textual ones aside."""
     if isinstance(schema, str):
         return schema in _UNSAFE_TYPES
     if isinstance(schema, Mapping):
-        if "logicalType" in schema:
+        if schema.get("logicalType") in _TEXTUAL_TYPES:
             return False
         return any(_has_unsafe(schema[part]) for part in ("type", "items", "values", "fields") if part in schema)
     return any(_has_unsafe(each) for each in schema)

@@ -20,6 +20,7 @@ class LimitedProtocol(HttpToolsProtocol):
     """One connection. Refuses long targets (414), large or slow heads (431, 408), what is not HTTP (400)."""
 
     _refused = False
+    _head_begun = False
     _head_done = False
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
@@ -51,6 +52,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         if self._head_done:
             self._expect_head()
+        self._head_begun = True
 
     def on_headers_complete(self) -> None:
         """Measure the head before anything is made of it."""
@@ -81,7 +83,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refuse(Problem(400, "not_http", "this is not a request of HTTP/1.1"))
 
     def _expect_head(self) -> None:
-        self._head_done = False
+        self._head_begun = self._head_done = False
         self._head_bytes = 0
         self._head_timer = self.loop.call_later(limits.HEAD_SECONDS, self._head_late)
 
@@ -91,10 +93,10 @@ class LimitedProtocol(HttpToolsProtocol):
             self._head_timer = None
 
     def _head_late(self) -> None:
-        if not self._head_bytes:
-            self.transport.close()
-        else:
+        if self._head_begun:
             self._refuse(Problem(408, "too_slow", f"the request's head took more than {limits.HEAD_SECONDS:.0f} s"))
+        else:
+            self.transport.close()
 
     def _refuse(self, problem: Problem) -> None:
         if self._refused or self.transport.is_closing():

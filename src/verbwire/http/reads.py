@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias, TypeVar
 
-from verbwire.http import limits
 from verbwire.http.problem import unavailable
 
 T = TypeVar("T")
@@ -22,7 +21,7 @@ class Readers:
     arrive in the same turn of the loop travel together.
     """
 
-    def __init__(self, threads: int = limits.READERS, waiting: int = limits.WAITING) -> None:
+    def __init__(self, threads: int, waiting: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="verbwire-read")
         self._limit = threads + waiting
         self._busy = 0

@@ -37,9 +37,7 @@ class HttpServer:
         bound = self._bind()
         address: tuple[str, int] = bound.getsockname()[:2]
         self._server = _Server(_config(self._app))
-        self._thread = threading.Thread(
-            target=self._server.run, args=([bound],), name="verbwire-http", daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.run, args=([bound],), name="verbwire-http", daemon=True)
         self._thread.start()
         if not self._server.serving.wait(_START_SECONDS):
             raise EngineError("HTTP did not start: the log says why")

@@ -1,0 +1,160 @@
+"""A worker's HTTP on a real socket, over tables in real stores that a test fills by itself."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+
+from tests.platform.http_samples.library import CounterRow, LoanRow, ShelfRow
+from verbwire.contracts.load import load_catalog
+from verbwire.engine.store import Changes, Store
+from verbwire.engine.view import TableView
+from verbwire.http.app import build_app
+from verbwire.http.auth import OPERATOR, Authenticator, AuthSettings, mint_token
+from verbwire.http.health import Health
+from verbwire.http.served import ServedTable
+from verbwire.http.server import HttpServer
+from verbwire.messages import Message, Row
+from verbwire.metrics import Metrics
+from verbwire.wire.avro import Encoder, Reader
+from verbwire.wire.keys import key_of
+from verbwire.wire.murmur2 import partition_of
+
+CATALOG = load_catalog(Path(__file__).parent / "http_samples")
+SECRET = "a secret of sixty-four bytes, as long as the longest hash needs it"
+SCHEMA_ID = 7
+SHELVES = "town.library.shelves"
+EVENTS = "town.library.events"
+
+
+@dataclass
+class Group:
+    """A group whose health the test decides."""
+
+    name: str = SHELVES
+    dead: str | None = None
+    missing: list[str] = field(default_factory=list)
+
+    def live(self) -> str | None:
+        return self.dead
+
+    def not_ready(self) -> list[str]:
+        return self.missing
+
+
+class Table:
+    """A table in files of its own, and the way a worker would serve it."""
+
+    def __init__(self, folder: Path, name: str, row: type[Row], partitions: int = 4) -> None:
+        self.contract = CATALOG.of(row)
+        self.view = TableView(name, self.contract, partitions)
+        self._encode = Encoder(self.contract, SCHEMA_ID)
+        self._read = Reader(self.contract, row, self.contract.schema)
+        self._stores = [Store(folder / name / f"{partition}.db") for partition in range(partitions)]
+        for partition, store in enumerate(self._stores):
+            self.view.states[partition].path = store.path
+            self.view.states[partition].inputs = {EVENTS: partition * 100}
+        self.mend()
+
+    def mend(self) -> None:
+        """Make every partition ready and every row readable."""
+        self.on_decode: Callable[[bytes], object] = lambda _: None
+        for state in self.view.states.values():
+            state.ready, state.stopped = True, None
+
+    def put(self, rows: Iterable[Row]) -> None:
+        """Write rows as the engine does: where their keys belong."""
+        changes = [Changes() for _ in self._stores]
+        for row in rows:
+            key = key_of(self.contract, row)
+            changes[partition_of(key, len(self._stores))].rows[key] = (self._encode(row),)
+        for store, change in zip(self._stores, changes, strict=True):
+            store.apply(change)
+
+    def served(self) -> ServedTable:
+        return ServedTable(self.view, self._decode)
+
+    def close(self) -> None:
+        for store in self._stores:
+            store.close()
+
+    def _decode(self, value: bytes) -> Message:
+        self.on_decode(value)
+        return self._read(value)
+
+
+@dataclass
+class Http:
+    """A running server, and clients of it."""
+
+    address: tuple[str, int]
+    operator: httpx.Client  # has the scope
+    nobody: httpx.Client  # sends no token
+    metrics: Metrics
+    server: HttpServer
+
+    def get(self, path: str) -> int:
+        """Ask on a connection of its own; return the status, 0 when the connection was cut."""
+        try:
+            url = str(self.operator.base_url.join(path))
+            return httpx.get(url, headers=self.operator.headers, timeout=60).status_code
+        except httpx.HTTPError:
+            return 0
+
+    def raw(self, sent: bytes, *more: bytes) -> bytes:
+        """Send bytes as they are and return all that comes back before the server closes."""
+        with socket.create_connection(self.address, timeout=10) as connection:
+            for part in (sent, *more):
+                connection.sendall(part)
+            received = b""
+            while part := connection.recv(65536):
+                received += part
+            return received
+
+
+@contextmanager
+def serving(
+    tables: Sequence[Table] = (),
+    groups: Sequence[Group] | None = None,
+    settings: AuthSettings | None = None,
+) -> Iterator[Http]:
+    """Serve these tables until the block ends."""
+    metrics = Metrics()
+    auth = Authenticator(settings or AuthSettings(secret=SECRET))
+    health = Health([Group()] if groups is None else groups)
+    app = build_app([table.served() for table in tables], auth, health, metrics)
+    server = HttpServer(app)
+    address = server.start()
+    url = f"http://{address[0]}:{address[1]}"
+    token = {"Authorization": f"Bearer {mint_token(SECRET, 'olga', [OPERATOR])}"}
+    try:
+        with httpx.Client(base_url=url, headers=token) as operator, httpx.Client(base_url=url) as nobody:
+            yield Http(address, operator, nobody, metrics, server)
+    finally:
+        server.stop(timeout=1)
+        for table in tables:
+            table.close()
+
+
+def shelf(number: int) -> ShelfRow:
+    return ShelfRow(shelf=f"shelf {number:05}", books=number)
+
+
+def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """Check that this is a problem of RFC 9457, and return it."""
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
+    assert (response.status_code, body["status"], body["code"]) == (status, status, code)
+    assert body["type"] == f"urn:verbwire:problem:{code}"
+    assert body["title"]
+    assert body["detail"]
+    return body
+
+
+__all__ = ["CounterRow", "Group", "Http", "LoanRow", "ShelfRow", "Table", "problem", "serving", "shelf"]

@@ -1,0 +1,172 @@
+"""Tokens of an identity provider: its public keys are fetched, rotated, and outlive its absence."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from tests.cluster import eventually
+from tests.platform.http_rig import Http, problem, serving
+from verbwire.errors import ConfigurationError
+from verbwire.http import jwks
+from verbwire.http.auth import AUDIENCE, OPERATOR, AuthSettings
+from verbwire.http.jwks import KeySet
+
+ISSUER = "https://identity.example"
+RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+@dataclass
+class Issuer:
+    """An identity provider's key endpoint."""
+
+    keys: list[dict[str, Any]] = field(default_factory=list)
+    status: int = 200
+    asked: int = 0
+    url: str = ""
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    this = Issuer(keys=[public("rsa", RSA_KEY)])
+
+    class Keys(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            this.asked += 1
+            body = json.dumps({"keys": this.keys}).encode()
+            self.send_response(this.status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Keys)
+    this.url = f"http://127.0.0.1:{server.server_address[1]}/keys"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield this
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def http(issuer: Issuer) -> Iterator[Http]:
+    with serving(settings=AuthSettings(issuer=ISSUER, jwks_url=issuer.url)) as running:
+        yield running
+
+
+def public(key_id: str, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> dict[str, Any]:
+    if isinstance(key, rsa.RSAPrivateKey):
+        written: dict[str, Any] = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+        return {**written, "kid": key_id, "use": "sig", "alg": "RS256"}
+    return {**jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": key_id, "use": "sig"}
+
+
+def token(key: Any, key_id: str | None = "rsa", algorithm: str = "RS256", seconds: float = 600) -> dict[str, str]:
+    now = time.time()
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "olga", "scope": OPERATOR, "exp": int(now + seconds), "n": now}
+    headers = {} if key_id is None else {"kid": key_id}
+    return {"Authorization": f"Bearer {jwt.encode(claims, key, algorithm, headers=headers)}"}
+
+
+def status(http: Http, headers: dict[str, str]) -> int:
+    return http.nobody.get("/tables", headers=headers).status_code
+
+
+def test_a_token_of_the_issuer_opens_and_its_keys_are_fetched_once(http: Http, issuer: Issuer) -> None:
+    issuer.keys.append(public("ec", EC_KEY))
+    for _ in range(3):
+        assert status(http, token(RSA_KEY)) == 200
+        assert status(http, token(EC_KEY, "ec", "ES256")) == 200
+    assert issuer.asked == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        token(OTHER_KEY),
+        token(OTHER_KEY, "unknown"),
+        token(RSA_KEY, None),
+        token(RSA_KEY, seconds=-60),
+        token(RSA_KEY, algorithm="PS256"),
+        token(EC_KEY, algorithm="ES256"),
+        token("s" * 32, algorithm="HS256"),
+    ],
+    ids=["another key", "unknown key", "no key id", "expired", "not the key's algorithm", "key of a kind", "secret"],
+)
+def test_a_token_of_anybody_else_does_not(http: Http, headers: dict[str, str]) -> None:
+    problem(http.nobody.get("/tables", headers=headers), 401, "unauthenticated")
+
+
+def test_the_public_key_is_not_a_shared_secret(http: Http) -> None:
+    """The oldest trick: sign with HS256 and the public key, which everybody has."""
+    pem = RSA_KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    good = token(RSA_KEY)["Authorization"].removeprefix("Bearer ")
+    payload = json.dumps(jwt.decode(good, options={"verify_signature": False})).encode()
+    forged = jwt.api_jws.PyJWS().encode(payload, pem.hex(), "HS256", headers={"kid": "rsa"})
+    assert status(http, {"Authorization": f"Bearer {forged}"}) == 401
+
+
+def test_a_new_key_is_taken_up(http: Http, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jwks, "_PAUSE_SECONDS", 0.0)
+    assert status(http, token(RSA_KEY)) == 200
+    issuer.keys.append(public("new", OTHER_KEY))
+    assert status(http, token(OTHER_KEY, "new")) == 200
+
+
+def test_invented_key_ids_do_not_make_us_hammer_the_issuer(http: Http, issuer: Issuer) -> None:
+    for number in range(20):
+        assert status(http, token(OTHER_KEY, f"invented {number}")) == 401
+    assert issuer.asked == 1
+
+
+def test_a_withdrawn_key_ends(http: Http, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jwks, "_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(jwks, "_FRESH_SECONDS", 0.0)
+    issuer.keys.append(public("ec", EC_KEY))
+    assert status(http, token(RSA_KEY)) == 200
+    del issuer.keys[0]
+    assert status(http, token(RSA_KEY, seconds=700)) == 401
+
+
+def test_known_keys_outlive_the_issuers_absence(
+    http: Http, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert status(http, token(RSA_KEY)) == 200
+    monkeypatch.setattr(jwks, "_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(jwks, "_FRESH_SECONDS", 0.0)
+    for trouble in (503, 200):
+        issuer.status, issuer.keys = trouble, []
+        assert status(http, token(RSA_KEY, seconds=800)) == 200
+    assert "stay in use" in caplog.text
+
+
+def test_without_any_keys_the_answer_is_later_not_no(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jwks, "_PAUSE_SECONDS", 0.1)
+    issuer.status = 500
+    with serving(settings=AuthSettings(issuer=ISSUER, jwks_url=issuer.url)) as http:
+        answer = http.nobody.get("/tables", headers=token(RSA_KEY))
+        assert issuer.url not in str(problem(answer, 503, "no_keys"))
+        assert answer.headers["retry-after"]
+        issuer.status = 200
+        eventually(lambda: status(http, token(RSA_KEY)) == 200)
+
+
+def test_only_http_urls_are_fetched() -> None:
+    with pytest.raises(ConfigurationError, match="VERBWIRE_HTTP_JWKS_URL"):
+        KeySet("file:///etc/hostname")
