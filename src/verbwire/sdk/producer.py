@@ -26,6 +26,17 @@ _POLL_SECONDS = 0.1
 _METADATA_SECONDS = 10.0
 
 
+_process = object()  # another one after a fork; asking for the process id would be a system call for each message
+
+
+def _forked() -> None:
+    global _process
+    _process = object()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 class Producer:
     """Produces from any number of threads; one thread of its own serves the delivery reports.
 
@@ -36,7 +47,7 @@ class Producer:
     def __init__(self, connection: Connection) -> None:
         self._seconds = connection.delivery_seconds
         self._failures = Failures()
-        self._pid = os.getpid()
+        self._process = _process
         self._closed = False
         try:
             self._kafka = Librdkafka(_properties(connection))
@@ -97,7 +108,7 @@ class Producer:
         """Flush, then let go of the broker; raises like :meth:`flush`, but is closed in any case."""
         if self._closed:
             return
-        if os.getpid() != self._pid:
+        if self._process is not _process:
             self._closed = True
             return
         try:
@@ -118,13 +129,13 @@ class Producer:
     @property
     def closed(self) -> bool:
         """Whether nothing more can be produced here."""
-        return self._closed or os.getpid() != self._pid
+        return self._closed or self._process is not _process
 
     def require_open(self) -> None:
         """Raise :class:`ClosedError` if nothing more can be produced here."""
         if self._closed:
             raise ClosedError("the client is closed: make a new one")
-        if os.getpid() != self._pid:
+        if self._process is not _process:
             raise ClosedError("the client was made before this process was forked: make one in the child")
 
 
