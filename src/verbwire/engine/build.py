@@ -14,6 +14,7 @@ from verbwire.engine.ledger import Ledger
 from verbwire.engine.plan import ANSWERS, ROWS, Log, Plan
 from verbwire.engine.records import Record
 from verbwire.engine.store import Answer, Changes, Value
+from verbwire.engine.transaction import sized
 from verbwire.errors import ContractError, UndecodableError, UnencodableError
 from verbwire.messages import Kind, Message, Row
 from verbwire.wire.codec import Codec, TopicDecoder
@@ -78,6 +79,7 @@ def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int) -> 
     decide = Decide(
         decoder=codec.topic_decoder(commands, namespace, {cls.__contract__: cls for cls in receives}),
         commands=receives,
+        state=aggregate.state,
         events=emits,
         events_topic=names.events(namespace),
         encode=rows.encode,
@@ -108,12 +110,12 @@ class _Rows:
         self._columns = columns
 
     def encode(self, key: bytes, row: Row) -> tuple[bytes, tuple[Value, ...]]:
-        """Return the value and the columns; UnencodableError where the row lies about its key."""
+        """Return the value and the columns; UnencodableError where the row lies about its key, or is too large."""
         if key_of(self.contract, row) != key:
             raise UnencodableError(
                 f"the row's {', '.join(self.contract.key)} is not the event's key: a row stands under its events' key"
             )
-        return self._encoder(row), self._values(row)
+        return sized(self._encoder(row), f"a row of {self.contract.name}"), self._values(row)
 
     def decode(self, value: bytes) -> Row:
         """Return the row of a changelog's value."""

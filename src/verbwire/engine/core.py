@@ -19,7 +19,7 @@ from verbwire.engine.preparing import WINDOW_MS, Preparation
 from verbwire.engine.producers import ProducerPair
 from verbwire.engine.records import INPUTS_HEADER, Record, write_inputs
 from verbwire.engine.shard import Shard
-from verbwire.engine.transaction import Transaction, sized
+from verbwire.engine.transaction import Transaction
 from verbwire.engine.view import TableView
 from verbwire.errors import FencedError, MessageError, UnavailableError, VerbwireError
 from verbwire.metrics import GroupMetrics
@@ -201,7 +201,6 @@ class Core:
             else:
                 try:
                     value, columns = self.plan.encode(key, row)
-                    sized(value, f"the row under {key!r}")
                 except MessageError as error:
                     # Which record is to blame is not known here: once more, writing each row at once.
                     self._careful.add(partition)

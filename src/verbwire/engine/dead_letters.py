@@ -19,7 +19,12 @@ def dead_letter(transaction: Transaction, topic: str, record: Record, reason: st
         ("vw_offset", b"%d" % record.offset),
         ("vw_timestamp", b"%d" % record.timestamp),
         ("vw_reason", reason.encode()),
-        ("vw_detail", detail[:REASON_LIMIT].encode()),
+        ("vw_detail", detail[:REASON_LIMIT].encode(errors="replace")),
     ]
     transaction.produce(topic, record.partition, record.key, record.value, [*record.headers, *place])
     transaction.count("dead_lettered", reason)
+
+
+def legible(text: str) -> str:
+    """Return text that has bytes: an exception may quote a file's name, or input, that is no Unicode."""
+    return text.encode(errors="replace").decode()

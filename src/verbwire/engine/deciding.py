@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from verbwire.contracts.model import Contract
 from verbwire.declarations.handlers import Handler
 from verbwire.engine.contexts import context_of, id_of
-from verbwire.engine.dead_letters import dead_letter
+from verbwire.engine.dead_letters import dead_letter, legible
 from verbwire.engine.ledger import Ledger, Verdict
 from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
@@ -24,6 +24,7 @@ from verbwire.wire.keys import key_of
 from verbwire.wire.outcomes import fingerprint_of
 
 FORBIDDEN = "forbidden"  # the code of a rejection for want of permission; every command may be answered with it
+MAX_EVENTS = 10_000  # of one command: its outcome names the place of each
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Decide:
 
     decoder: TopicDecoder
     commands: Mapping[type[Message], Receives]
+    state: type[Row]
     events: Mapping[type[Message], Emits]
     events_topic: str
     encode: Callable[[bytes, Row], object]
@@ -71,7 +73,10 @@ class Decide:
             command = self.decoder.decode(record.value)
             if command is None or not record.key:
                 raise UndecodableError("no handler for this type" if record.key else "the record has no key")
+            sender = _Sender(headers.correlation_id or name, headers.actor, headers.scopes, headers.traceparent)
         except UndecodableError as error:
+            if shard.answered(name) is not None:  # whatever this is, that id has its one outcome
+                return dead_letter(transaction, self.dead_letters, record, "undecodable", str(error))
             return self._fail(record, headers, name, "undecodable", str(error), transaction)
         assert record.value is not None  # noqa: S101 (decoded just now)
         fingerprint = fingerprint_of(record.value)
@@ -82,21 +87,23 @@ class Decide:
             return dead_letter(transaction, self.dead_letters, record, "id-reused", f"{name} named another payload")
         receives = self.commands[type(command)]
         try:
-            decided = self._decide(shard.get(record.key), command, receives, record, headers)
+            decided = self._decide(shard.get(record.key), command, receives, record, headers, sender)
             prepared = [self._prepare(record.key, event) for event in decided.events]
+            verdict = Verdict(name, receives.contract.name, fingerprint, decided.outcome, record)
+            if isinstance(decided.outcome, Rejected):
+                self.ledger.require_fit(verdict)
             if careful and decided.state is not None:
                 self.encode(record.key, decided.state)
         except Exception as error:  # noqa: BLE001 (whatever a handler raises: the key goes on)
             reason = f"{receives.handler.where} failed: {type(error).__name__}: {error}"
             return self._fail(record, headers, name, "failed", reason, transaction)
-        verdict = Verdict(name, receives.contract.name, fingerprint, decided.outcome, record)
         for index, (emits, value) in enumerate(prepared):
             transaction.produce(
                 self.events_topic,
                 record.partition,
                 record.key,
                 value,
-                self._headers(emits, name, index, headers),
+                self._headers(emits, name, index, sender),
                 on_delivery=verdict.delivered,
             )
         if prepared:
@@ -107,9 +114,15 @@ class Decide:
         return self.ledger.enter(verdict, transaction, remember=True)
 
     def _decide(
-        self, state: Row | None, command: Message, receives: Receives, record: Record, headers: Headers
+        self,
+        state: Row | None,
+        command: Message,
+        receives: Receives,
+        record: Record,
+        headers: Headers,
+        sender: _Sender,
     ) -> _Decided:
-        if refusal := _permission(receives.contract, headers):
+        if refusal := _permission(receives.contract, sender):
             return _Decided(refusal, [], state)
         call = partial(context_of, record, headers)
         result = _call(receives.handler, command, state, context=call)
@@ -123,6 +136,8 @@ class Decide:
             if emits is None:
                 raise ContractError(f"{type(event).__name__} is not applied by this aggregate: add @applies for it")
             state = _call(emits.applier, state, event, context=call)
+            if type(state) is not self.state:
+                raise TypeError(f"{emits.applier.where} returned {type(state).__name__}, not {self.state.__name__}")
         return _Decided(Accepted(), events, state)
 
     def _prepare(self, key: bytes, event: Event) -> tuple[Emits, bytes]:
@@ -131,13 +146,13 @@ class Decide:
             raise ContractError(f"{emits.contract.name} has another key than its command: order per key would be lost")
         return emits, sized(emits.encoder(event), emits.contract.name)
 
-    def _headers(self, emits: Emits, command_id: str, index: int, headers: Headers) -> list[tuple[str, bytes]]:
+    def _headers(self, emits: Emits, command_id: str, index: int, sender: _Sender) -> list[tuple[str, bytes]]:
         return emits.headers.headers(
             f"{command_id}:{index}",
-            correlation_id=headers.correlation_id or command_id,
+            correlation_id=sender.correlation_id,
             causation_id=command_id,
-            actor=headers.actor,
-            traceparent=headers.traceparent,
+            actor=sender.actor,
+            traceparent=sender.traceparent,
         )
 
     def _fail(
@@ -148,8 +163,18 @@ class Decide:
             command = headers.type or ""
         except UndecodableError:
             command = ""
-        verdict = Verdict(name, command, fingerprint_of(record.value or b""), Failed(reason=detail[:500]), record)
+        outcome = Failed(reason=legible(detail[:500]))
+        verdict = Verdict(name, command, fingerprint_of(record.value or b""), outcome, record)
         self.ledger.enter(verdict, transaction, remember=False)
+
+
+class _Sender(NamedTuple):
+    """What a command's headers say that its events inherit, or that permission is decided by."""
+
+    correlation_id: str
+    actor: str | None
+    scopes: tuple[str, ...]
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +192,16 @@ def _call(handler: Handler, first: object, second: object, *, context: Callable[
 
 def _several(result: object) -> list[Event]:
     if isinstance(result, (list, tuple)) and all(isinstance(event, Event) for event in result):
+        if len(result) > MAX_EVENTS:
+            raise ContractError(f"{len(result)} events of one command, {MAX_EVENTS} are the most: split the command")
         return list(result)
     raise ContractError(f"a command handler returns events, [] or Rejected, not {type(result).__name__}")
 
 
-def _permission(contract: Contract, headers: Headers) -> Rejected | None:
-    if missing := contract.requires.difference(headers.scopes):
+def _permission(contract: Contract, sender: _Sender) -> Rejected | None:
+    if missing := contract.requires.difference(sender.scopes):
         return Rejected(FORBIDDEN, f"{contract.short} requires {' '.join(sorted(missing))}")
-    if not contract.requires and not contract.public and not headers.actor:
+    if not contract.requires and not contract.public and not sender.actor:
         return Rejected(FORBIDDEN, f"{contract.short} has to come from somebody known")
     return None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from verbwire.declarations.handlers import Handler
 from verbwire.engine.contexts import context_of
-from verbwire.engine.dead_letters import dead_letter
+from verbwire.engine.dead_letters import dead_letter, legible
 from verbwire.engine.plan import Halt
 from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
@@ -59,7 +59,7 @@ class Fold:
             if careful and after is not None:
                 self.encode(key, after)
         except Exception as error:
-            raise Halt(record, f"{handler.where} raised {type(error).__name__}: {error}") from error
+            raise Halt(record, legible(f"{handler.where} raised {type(error).__name__}: {error}")) from error
         if after is not before:
             shard.put(key, after)
 

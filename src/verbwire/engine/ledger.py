@@ -8,7 +8,7 @@ from typing import Any
 from verbwire.engine.plan import ANSWERS
 from verbwire.engine.records import Record
 from verbwire.engine.store import Answer
-from verbwire.engine.transaction import Transaction
+from verbwire.engine.transaction import Transaction, sized
 from verbwire.messages import Failed, Outcome, Rejected
 from verbwire.wire.avro import Encoder
 from verbwire.wire.headers import HeaderTemplate
@@ -64,6 +64,10 @@ class Ledger:
         self.topic = topic
         self._encoder = encoder
         self._headers = headers
+
+    def require_fit(self, verdict: Verdict) -> None:
+        """Raise UnencodableError where the line of a refusal cannot be written: it carries the handler's own texts."""
+        sized(self._encoder(verdict.line()), f"the outcome of {verdict.command}")
 
     def enter(self, verdict: Verdict, transaction: Transaction, remember: bool) -> None:
         """Enter a verdict once its events are on the broker; `remember` it for the same id coming again."""
