@@ -1,0 +1,52 @@
+"""Fixtures of the platform's tests."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.platform import engine_jars
+from tests.platform.engine_kit import Bank, Engine
+
+
+@pytest.fixture(scope="session")
+def bank(cluster: Cluster) -> Iterator[Bank]:
+    """The bank of the engine's tests, deployed once; each test takes a partition of its own."""
+    opened = Bank(cluster, f"e{uuid.uuid4().hex[:10]}", partitions=96)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def _receiver(bank: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with Engine(bank, engine_jars.receiver(), [bank.partition()], tmp_path_factory.mktemp("receiver")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def _table(bank: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with Engine(bank, engine_jars.table(), [bank.partition()], tmp_path_factory.mktemp("table")) as running:
+        yield running
+
+
+@pytest.fixture
+def partition(bank: Bank) -> int:
+    """A partition of the bank that is this test's alone."""
+    return bank.partition()
+
+
+@pytest.fixture
+def receiver(_receiver: Engine, partition: int) -> Engine:
+    """The receiver of the bank's commands, running on the test's partition."""
+    _receiver.own(partition)
+    return _receiver
+
+
+@pytest.fixture
+def table(_table: Engine, partition: int) -> Engine:
+    """The table of the bank's jars, running on the test's partition."""
+    _table.own(partition)
+    return _table

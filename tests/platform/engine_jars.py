@@ -1,0 +1,142 @@
+"""What the bank's users would write: a receiver and a table of jars. `how` in a message names what is to go wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from tests.platform.engine_samples.books import BookClosed
+from tests.platform.engine_samples.jars import (
+    CoinsPut,
+    CoinsTaken,
+    JarRow,
+    JarShaken,
+    JarState,
+    PutCoins,
+    ShakeJar,
+    TakeCoins,
+)
+from verbwire import Aggregate, Context, Rejected, Table
+
+FULL = 1_000_000
+LARGE = "x" * 999_995  # with the other fields of a row more than a record may hold
+NOISE = "".join(hashlib.sha256(b"%d" % n).hexdigest() for n in range(30_000))  # compressed, too, more than that
+
+
+def receiver() -> Aggregate[JarState]:
+    """The receiver of the bank's commands."""
+    jars = Aggregate("bank.jars", state=JarState)
+
+    @jars.handles
+    def put(command: PutCoins, jar: JarState | None, context: Context) -> Any:
+        if command.how in WRONG:
+            return WRONG[command.how](command)
+        if jar is not None and jar.pence + command.pence > FULL:
+            return Rejected("jar_full", f"{jar.pence} are in it", {"room": str(FULL - jar.pence)})
+        return CoinsPut(jar_id=command.jar_id, pence=command.pence, how=command.how)
+
+    @jars.handles
+    def take(command: TakeCoins, jar: JarState | None) -> CoinsTaken | Rejected:
+        if jar is None or jar.pence < command.pence:
+            return Rejected("not_enough")
+        return CoinsTaken(jar_id=command.jar_id, pence=command.pence)
+
+    @jars.handles
+    def shake(command: ShakeJar, jar: JarState | None) -> JarShaken:
+        return JarShaken(jar_id=command.jar_id)
+
+    @jars.applies
+    def coins_put(jar: JarState | None, event: CoinsPut) -> Any:
+        match event.how:
+            case "state of another class":
+                return JarRow(jar_id=event.jar_id)
+            case "no state":
+                return None
+            case "state under another key":
+                return JarState(jar_id="elsewhere")
+            case "state beyond its type":
+                return JarState(jar_id=event.jar_id, pence=2**31)
+            case "state too large":
+                return JarState(jar_id=event.jar_id, label=LARGE)
+        jar = jar or JarState(jar_id=event.jar_id)
+        return replace(jar, pence=jar.pence + event.pence)
+
+    @jars.applies
+    def coins_taken(jar: JarState, event: CoinsTaken) -> JarState:
+        return replace(jar, pence=jar.pence - event.pence)
+
+    @jars.applies
+    def shaken(jar: JarState | None, event: JarShaken) -> JarState:
+        return jar or JarState(jar_id=event.jar_id)
+
+    return jars
+
+
+def _fall(_: PutCoins) -> Any:
+    raise RuntimeError("the jar fell down \udcff")  # as in an error that names a file of another encoding
+
+
+def _later(_: PutCoins) -> Any:
+    time.sleep(0.3)
+    return []
+
+
+WRONG: dict[str, Callable[[PutCoins], Any]] = {
+    "raises": _fall,
+    "undeclared": lambda _: Rejected("no_such_code"),
+    "reason is no text": lambda _: Rejected("jar_full", 7),  # type: ignore[arg-type]  # what a user may get wrong
+    "details are no texts": lambda _: Rejected("jar_full", "", {"room": 7}),  # type: ignore[dict-item]  # likewise
+    "reason too large": lambda _: Rejected("jar_full", NOISE),
+    "reason without bytes": lambda _: Rejected("jar_full", "file \udcff"),
+    "too many events": lambda c: [CoinsPut(jar_id=c.jar_id, pence=0)] * 30_000,
+    "returns a number": lambda _: 5,
+    "returns nothing": lambda _: None,
+    "returns a command": lambda command: command,
+    "returns a state": lambda command: JarState(jar_id=command.jar_id),
+    "event under another key": lambda _: CoinsPut(jar_id="elsewhere", pence=1),
+    "event of another context": lambda command: BookClosed(jar_id=command.jar_id),
+    "event beyond its type": lambda command: CoinsPut(jar_id=command.jar_id, pence=2**31),
+    "event too large": lambda command: CoinsPut(jar_id=command.jar_id, pence=1, how=LARGE + "x" * 10),
+    "one good event, one bad": lambda c: [CoinsPut(jar_id=c.jar_id, pence=1), CoinsPut(jar_id="elsewhere", pence=1)],
+    "two events": lambda c: [CoinsPut(jar_id=c.jar_id, pence=c.pence), CoinsPut(jar_id=c.jar_id, pence=1)],
+    "no event": lambda _: [],
+    "slow": _later,
+}
+
+
+def table(mended: bool = False) -> Table[JarRow]:
+    """The table of jars; `mended` is its next version, in which nothing is wrong any more."""
+    jars = Table("bank.jars", row=JarRow, index=["pence", "label"])
+
+    @jars.on
+    def put(row: JarRow | None, event: CoinsPut) -> Any:
+        row = row or JarRow(jar_id=event.jar_id)
+        row = replace(row, pence=row.pence + event.pence)
+        if mended or not event.how:
+            return row
+        match event.how:
+            case "raises":
+                raise RuntimeError("no such jar")
+            case "delete":
+                return None
+            case "row of another class":
+                return JarState(jar_id=event.jar_id)
+            case "row under another key":
+                return JarRow(jar_id="elsewhere")
+            case "row beyond its type":
+                return replace(row, pence=2**31)
+            case "row too large":
+                return replace(row, label=LARGE)
+            case "slow":
+                time.sleep(0.3)
+        return row
+
+    @jars.on
+    def shaken(row: JarRow | None, event: JarShaken, context: Context) -> JarRow:
+        return replace(row or JarRow(jar_id=event.jar_id), label=f"{context.actor} at {context.offset}")
+
+    return jars

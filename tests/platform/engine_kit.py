@@ -1,0 +1,338 @@
+"""A bank of jars on a real cluster, and its engine's cores run by hand: batch by batch, each in a partition of its own.
+
+One deployment serves a whole test run; what keeps tests apart is the partition. The membership under which the cores
+commit is that of a real one-member group of confluent-kafka, so that the broker's fence is in the way as in a worker.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from tests.cluster import Cluster, eventually
+from verbwire.contracts.load import load_catalog
+from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.table import Table
+from verbwire.deploy import Target, deploy
+from verbwire.engine.build import aggregate_plan, table_plan
+from verbwire.engine.core import Core
+from verbwire.engine.membership import Membership
+from verbwire.engine.plan import Plan
+from verbwire.engine.view import TableView
+from verbwire.errors import UnavailableError, VerbwireError
+from verbwire.http.served import ServedTable
+from verbwire.messages import Event, Kind, Message
+from verbwire.metrics import Metrics
+from verbwire.names import Names
+from verbwire.wire.codec import Codec
+from verbwire.wire.headers import HeaderTemplate
+from verbwire.wire.keys import key_of
+from verbwire.wire.outcomes import OUTCOME, OutcomeRecord
+from verbwire.wire.registry import Registry
+from verbwire.wire.topics import GroupPlan
+
+SAMPLES = Path(__file__).parent / "engine_samples"
+CATALOG = load_catalog(SAMPLES)
+NAMESPACE = "bank.jars"
+RECEIVER, TABLE = "bank.jars.aggregate", "bank.jars"
+SCOPES = ("jars:write",)
+GROUPS = (
+    GroupPlan(RECEIVER, Kind.COMMAND, (NAMESPACE,), ("state",)),
+    GroupPlan(TABLE, Kind.EVENT, (NAMESPACE,), ("jars",)),
+)
+SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A record as the engine takes it in."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+    def header(self, name: str) -> str | None:
+        """The last header of that name, as text."""
+        values = [value for each, value in self.headers if each == name]
+        return values[-1].decode() if values else None
+
+
+class Member:
+    """The one member of a group; owns all its partitions from the first poll on."""
+
+    def __init__(self, cluster: Cluster, group: str, topic: str) -> None:
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": cluster.bootstrap,
+                "group.id": group,
+                "enable.auto.commit": False,
+                "heartbeat.interval.ms": 1000,
+                "max.poll.interval.ms": 3_600_000,
+                "log_level": 3,
+            }
+        )
+        self._consumer.subscribe([topic])
+        eventually(lambda: self._consumer.poll(0.05) or self._consumer.assignment())
+        self._consumer.pause(self._consumer.assignment())
+        metadata = bytes(self._consumer.consumer_group_metadata()).removeprefix(b"CGMDv2:")
+        _, member, _ = metadata[4:].split(b"\0", 2)
+        self.membership = Membership(group, struct.unpack("<i", metadata[:4])[0], member.decode())
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+
+
+class Bank:
+    """The bank's topics and schemas under one prefix."""
+
+    def __init__(self, cluster: Cluster, prefix: str, partitions: int) -> None:
+        self.cluster = cluster
+        self.names = Names("bank", prefix)
+        self.partitions = partitions
+        deploy(Target(cluster.bootstrap, cluster.registry_url, self.names, partitions=partitions), CATALOG, GROUPS)
+        self.registry = Registry(cluster.registry_url)
+        self.codec = Codec(CATALOG, self.registry, self.names)
+        self.kafka = {"bootstrap.servers": cluster.bootstrap}
+        self.members: dict[str, Member] = {}
+        self._producer = Producer({**self.kafka, "message.max.bytes": 4_000_000, "log_level": 3})
+        self._admin = AdminClient({**self.kafka, "log_level": 3})
+        self._reader = Consumer(
+            {
+                **self.kafka,
+                "group.id": "reads-only",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 10,
+                "log_level": 3,
+            }
+        )
+        self._free = iter(range(partitions))
+
+    def close(self) -> None:
+        """Leave the groups."""
+        for member in self.members.values():
+            member.close()
+        self._reader.close()
+        self.registry.close()
+
+    def partition(self) -> int:
+        """A partition that no other test uses."""
+        return next(self._free)
+
+    def member(self, group: str, topic: str) -> Member:
+        """The group's member; joins when it is first asked for."""
+        if group not in self.members:
+            self.members[group] = Member(self.cluster, group, topic)
+        return self.members[group]
+
+    def topic_of(self, message: Message) -> str:
+        """Where a message of this kind belongs."""
+        return self.names.events(NAMESPACE) if isinstance(message, Event) else self.names.commands(NAMESPACE)
+
+    def send(
+        self,
+        message: Message,
+        partition: int,
+        *,
+        id: str | None = None,
+        actor: str | None = "ann",
+        scopes: tuple[str, ...] = SCOPES,
+        **more: Any,
+    ) -> int:
+        """Produce a command or an event as a client would, into this partition, and return its offset."""
+        contract = CATALOG.of(message)
+        headers = HeaderTemplate(contract, "test", actor=actor, scopes=scopes).headers(id or uuid.uuid4().hex, **more)
+        value = self.codec.encoder(contract)(message)
+        return self.put(self.topic_of(message), partition, key_of(contract, message), value, headers)
+
+    def put(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes | None]] = (),
+    ) -> int:
+        """Produce whatever bytes, and return their offset."""
+        found: list[int] = []
+
+        def delivered(error: KafkaError | None, message: Any) -> None:
+            assert error is None, error
+            found.append(message.offset())
+
+        self._producer.produce(topic, value, key, partition, on_delivery=delivered, headers=list(headers))
+        assert self._producer.flush(SECONDS) == 0
+        return found[0]
+
+    def read(self, topic: str, partition: int, start: int = 0) -> list[Taken]:
+        """All records of a partition from `start` on; waits for transactions whose end the log does not show yet."""
+        place = TopicPartition(topic, partition)
+        end = self._admin.list_offsets({place: OffsetSpec.latest()}, isolation_level=IsolationLevel.READ_UNCOMMITTED)
+        last, found = end[place].result().offset, list[Taken]()
+        self._reader.assign([TopicPartition(topic, partition, start)])
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            message = self._reader.poll(0.1)
+            for each in [message, *self._reader.consume(1000, 0)] if message is not None else ():
+                if (error := each.error()) is None:
+                    found.append(_taken(each))
+                elif error.code() == KafkaError._PARTITION_EOF and each.offset() >= last:
+                    self._reader.unassign()
+                    return found
+        raise AssertionError(f"the end of {topic}/{partition} was not reached")
+
+    def events(self, partition: int) -> list[Taken]:
+        """What the receiver has published."""
+        return self.read(self.names.events(NAMESPACE), partition)
+
+    def outcomes(self, partition: int) -> list[OutcomeRecord]:
+        """The ledger of a partition."""
+        topic = self.names.outcomes(NAMESPACE)
+        decoder = self.codec.topic_decoder(topic, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
+        lines = [decoder.decode(record.value) for record in self.read(topic, partition)]
+        return [line for line in lines if isinstance(line, OutcomeRecord)]
+
+    def dead_letters(self, partition: int, group: str = RECEIVER) -> list[Taken]:
+        """What a group has given up."""
+        return self.read(self.names.dead_letters(self.names.group(group)), partition)
+
+
+def _taken(message: Any) -> Taken:
+    place = (message.topic(), message.partition(), message.offset())
+    return Taken(*place, message.timestamp()[1], message.key(), message.value(), message.headers() or [])
+
+
+@dataclass
+class Engine:
+    """One core on some partitions of the bank, driven by the test in the place of Faust's adapter."""
+
+    bank: Bank
+    declared: Aggregate[Any] | Table[Any]
+    partitions: Sequence[int]
+    folder: Path
+    worker: str = field(default_factory=lambda: f"w-{uuid.uuid4().hex[:8]}")
+    codec: Codec | None = None
+    skips: Sequence[tuple[str, int, int]] = ()
+    change: Callable[[Plan], Plan] = lambda plan: plan
+
+    def __post_init__(self) -> None:
+        codec = self.codec or self.bank.codec
+        if isinstance(self.declared, Aggregate):
+            plan, row = aggregate_plan(self.declared, codec, self.bank.partitions), self.declared.state
+        else:
+            plan, row = table_plan(self.declared, codec, self.bank.partitions, self.skips), self.declared.row
+        self.plan = self.change(plan)
+        self.membership = self.bank.member(self.plan.group, self.plan.inputs[0]).membership
+        contract = CATALOG.of(row)
+        self.view = TableView(self.declared.group, contract, self.bank.partitions)
+        metrics = Metrics()
+        self.metrics = metrics
+        self.core = Core(
+            self.plan,
+            self.bank.kafka,
+            self.bank.names,
+            self.worker,
+            self.folder,
+            self.view,
+            metrics.group(self.plan.group),
+        )
+        decoder = codec.topic_decoder(self.plan.changelog, contract.namespace, {contract.name: row})
+        self.table = ServedTable(self.view, decoder.decode)
+        self.next: dict[tuple[str, int], int] = {}
+        self.live = True
+
+    def __enter__(self) -> Engine:
+        self.core.start()
+        self.prepare()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.core.close()
+
+    def own(self, *partitions: int) -> None:
+        """Let go of what is held and take these, as after a rebalance: cheaper than a new core for each test."""
+        self.partitions = partitions
+        self.prepare()
+
+    def prepare(self) -> None:
+        """What the adapter does after an assignment, and after a failure."""
+        todo, first, end = set(self.partitions), True, time.monotonic() + SECONDS
+        self.next = {}
+        while todo:
+            assert time.monotonic() < end, f"partitions {todo} are not ready"
+            try:
+                ready = self.core.prepare(sorted(todo), lambda: False, first)
+            except UnavailableError:
+                continue
+            self.next |= {(topic, p): offset for p, inputs in ready.items() for topic, offset in inputs.items()}
+            todo, first = todo - set(ready) - set(self.core.stopped()), False
+
+    def fetch(self) -> dict[tuple[str, int], list[Taken]]:
+        """What the inputs hold from the engine's own positions on."""
+        return {place: self.bank.read(*place, start) for place, start in self.next.items()}
+
+    def fetch_all(self) -> list[Taken]:
+        """Everything that the inputs hold, from their first records on."""
+        return [record for topic in self.plan.inputs for p in self.partitions for record in self.bank.read(topic, p)]
+
+    @property
+    def partition(self) -> int:
+        """The one partition of a test."""
+        (partition,) = self.partitions
+        return partition
+
+    def run(self) -> None:
+        """Deal with everything that is there; raises what the engine fails with, else the positions move on."""
+        batch = self.fetch()
+        self.core.process(batch, self.membership, lambda: self.live)
+        eventually(lambda: not self.core.busy(), SECONDS, 0.002)
+        if self.core.failure:
+            raise self.core.failure
+        for place, records in batch.items():
+            if records and place[1] not in self.core.stopped():
+                self.next[place] = records[-1].offset + 1
+
+    def run_through(self, times: int = 10) -> None:
+        """Deal with everything, starting over after failures as a worker does; raises the last when they never end."""
+        for last in (*[False] * (times - 1), True):
+            try:
+                self.run()
+                return
+            except VerbwireError:
+                if last:
+                    raise
+                self.prepare()
+
+    def store(self, partition: int) -> Path:
+        """The file of a partition's copy."""
+        return self.folder / self.plan.group / f"{self.plan.table}-{partition}.db"
+
+    def rows(self) -> dict[bytes, Message]:
+        """The rows of the partition as other threads see them."""
+        return {key: self.plan.decode(value) for key, value in self.view.page(self.partition, None, 1000)}
+
+    def counted(self, name: str, **labels: str) -> float:
+        """One of the worker's counters, by its name and labels in Prometheus' format."""
+        every = sorted({"group": self.plan.group, **labels}.items())
+        line = f"verbwire_{name}{{" + ",".join(f'{label}="{value}"' for label, value in every) + "}"
+        found = [each for each in self.metrics.exposition().decode().splitlines() if each.startswith(line)]
+        return float(found[0].rpartition(" ")[2]) if found else 0.0
+
+    def inputs(self, partition: int) -> dict[str, int]:
+        """How far the table says it is."""
+        return dict(self.view.states[partition].inputs)

@@ -1,0 +1,202 @@
+"""What a receiver cannot read or decide: an outcome, a dead letter, and the next command goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.platform.engine_jars import WRONG
+from tests.platform.engine_kit import CATALOG, RECEIVER, Bank, Engine
+from tests.platform.engine_samples.jars import CoinsPut, JarState, PutCoins, ShakeJar
+from verbwire.wire.avro import frame
+from verbwire.wire.outcomes import OutcomeStatus
+
+pytestmark = pytest.mark.kafka
+
+NAMESPACE = "bank.jars"
+BROKEN = sorted({*WRONG} - {"two events", "no event", "slow"})
+WRONG_STATES = [
+    "state of another class",
+    "no state",
+    "state under another key",
+    "state beyond its type",
+    "state too large",
+]
+SAID = {
+    "raises": ".put failed: RuntimeError: the jar fell down",
+    "undeclared": "'no_such_code' is not among the rejections of bank.jars.PutCoins",
+    "returns a number": "a command handler returns events, [] or Rejected, not int",
+    "returns a command": "not PutCoins",
+    "event under another key": "bank.jars.CoinsPut has another key than its command",
+    "event of another context": "BookClosed is not applied by this aggregate",
+    "event too large": "a record may have",
+    "state of another class": "JarRow",
+    "no state": "NoneType",
+    "state under another key": "jar_id",
+    "state too large": "a record may have",
+}
+
+
+@pytest.mark.parametrize("how", [*BROKEN, *WRONG_STATES])
+def test_a_handler_that_breaks_fails_its_command_and_the_key_goes_on(bank: Bank, receiver: Engine, how: str) -> None:
+    partition = receiver.partition
+    bank.send(PutCoins(jar_id="j", pence=1), partition, id="before")
+    offset = bank.send(PutCoins(jar_id="j", pence=2, how=how), partition, id="broken", actor="ann")
+    bank.send(PutCoins(jar_id="j", pence=4), partition, id="after")
+    receiver.run_through()
+    outcomes = {line.command_id: line for line in bank.outcomes(partition)}
+    assert [(name, line.status) for name, line in outcomes.items()] == [
+        ("before", "ACCEPTED"),
+        ("broken", "FAILED"),
+        ("after", "ACCEPTED"),
+    ]
+    failed = outcomes["broken"]
+    assert (failed.command, failed.offset, failed.code, failed.events) == ("bank.jars.PutCoins", offset, None, ())
+    assert failed.reason is not None
+    assert 0 < len(failed.reason) <= 500
+    assert SAID.get(how, "") in failed.reason
+    assert receiver.rows() == {b"j": JarState(jar_id="j", pence=5)}
+    assert [event.header("ce_causationid") for event in bank.events(partition)] == ["before", "after"]
+    _is_the_dead_letter(bank, receiver, offset, "failed")
+
+
+def _is_the_dead_letter(bank: Bank, receiver: Engine, offset: int, reason: str) -> None:
+    """One dead letter, which is the record at `offset` to the byte, with where and why behind its own headers."""
+    partition, topic = receiver.partition, bank.names.commands(NAMESPACE)
+    (letter,) = bank.dead_letters(partition)
+    (sent,) = [each for each in receiver.fetch_all() if each.offset == offset]
+    assert (letter.key, letter.value) == (sent.key, sent.value)
+    assert list(letter.headers[: len(sent.headers)]) == list(sent.headers)
+    place = [letter.header(f"vw_{name}") for name in ("topic", "partition", "offset", "timestamp", "reason")]
+    assert place == [topic, str(partition), str(offset), str(sent.timestamp), reason]
+    assert letter.header("vw_detail")
+
+
+def test_a_failed_command_may_be_sent_again(bank: Bank, receiver: Engine) -> None:
+    """Only accepted and rejected ones are remembered: a failure is ours, and may be mended."""
+    partition = receiver.partition
+    for _ in range(2):
+        bank.send(PutCoins(jar_id="j", pence=2, how="raises"), partition, id="c1")
+    receiver.run()
+    bank.send(PutCoins(jar_id="j", pence=2), partition, id="c1")
+    receiver.run()
+    assert [line.status for line in bank.outcomes(partition)] == ["FAILED", "FAILED", "ACCEPTED"]
+    assert receiver.rows() == {b"j": JarState(jar_id="j", pence=2)}
+    assert len(bank.dead_letters(partition)) == 2
+
+
+def put(bank: Bank, how: str) -> bytes:
+    """The bytes of a good command, or of something that is none."""
+    command = bank.codec.encoder(CATALOG.find("bank.jars.ShakeJar"))(ShakeJar(jar_id="j"))
+    event = bank.codec.encoder(CATALOG.find("bank.jars.CoinsPut"))(CoinsPut(jar_id="j", pence=1))
+    row = bank.codec.encoder(CATALOG.find("bank.jars.JarState"))(JarState(jar_id="j"))
+    return {
+        "good": command,
+        "empty": b"",
+        "one byte": b"\0",
+        "garbage": b"\xff" * 40,
+        "JSON": b'{"jar_id": "j"}',
+        "frame alone": command[:5],
+        "cut off": command[:-1],
+        "bytes left over": command + b"\0",
+        "schema id nobody knows": frame(2_000_000_000) + command[5:],
+        "negative schema id": b"\0\xff\xff\xff\xff" + command[5:],
+        "an event": event,
+        "a row": row,
+        "as large as a topic takes": b"\xff" * 1_048_000,
+    }[how]
+
+
+UNREADABLE: dict[str, Callable[[Bank], tuple[bytes | None, bytes | None]]] = {
+    how: lambda bank, how=how: (b"j", put(bank, how))  # each with a `how` of its own
+    for how in (
+        "empty",
+        "one byte",
+        "garbage",
+        "JSON",
+        "frame alone",
+        "cut off",
+        "bytes left over",
+        "schema id nobody knows",
+        "negative schema id",
+        "an event",
+        "a row",
+        "as large as a topic takes",
+    )
+} | {
+    "no value": lambda _: (b"j", None),
+    "no key": lambda bank: (None, put(bank, "good")),
+    "empty key": lambda bank: (b"", put(bank, "good")),
+    "neither key nor value": lambda _: (None, None),
+}
+
+
+@pytest.mark.parametrize("how", UNREADABLE)
+def test_what_is_no_command_becomes_a_dead_letter_and_the_partition_moves_on(
+    bank: Bank, receiver: Engine, how: str
+) -> None:
+    partition, topic = receiver.partition, bank.names.commands(NAMESPACE)
+    key, value = UNREADABLE[how](bank)
+    offset = bank.put(topic, partition, key, value, [("ce_id", b"c1"), ("ce_type", b"bank.jars.ShakeJar")])
+    bank.send(PutCoins(jar_id="j", pence=4), partition, id="c2")
+    receiver.run_through()
+    _is_the_dead_letter(bank, receiver, offset, "undecodable")
+    failed, accepted = bank.outcomes(partition)
+    assert (failed.command_id, failed.command, failed.offset) == ("c1", "bank.jars.ShakeJar", offset)
+    assert (failed.status, accepted.status) == (OutcomeStatus.FAILED, OutcomeStatus.ACCEPTED)
+    assert receiver.rows() == {b"j": JarState(jar_id="j", pence=4)}
+
+
+HEADERS: dict[str, list[tuple[str, bytes | None]]] = {
+    "id not UTF-8": [("ce_id", b"\xff")],
+    "actor not UTF-8": [("ce_id", b"c1"), ("ce_actor", b"\xff")],
+    "scopes not UTF-8": [("ce_id", b"c1"), ("ce_actor", b"ann"), ("ce_scopes", b"\xff")],
+    "trace not UTF-8": [("ce_id", b"c1"), ("ce_actor", b"ann"), ("traceparent", b"\xff")],
+    "flow not UTF-8": [("ce_id", b"c1"), ("ce_actor", b"ann"), ("ce_correlationid", b"\xff")],
+    "type not UTF-8": [("ce_id", b"c1"), ("ce_actor", b"\xff"), ("ce_type", b"\xff")],
+    "too many": [("ce_id", b"c1"), *[("x", b"y")] * 64],
+    "too large": [("ce_id", b"c1"), ("x", b"y" * 40_000)],
+}
+
+
+@pytest.mark.parametrize("how", HEADERS)
+def test_headers_that_cannot_be_read_fail_the_command_and_the_partition_moves_on(
+    bank: Bank, receiver: Engine, how: str
+) -> None:
+    partition, topic = receiver.partition, bank.names.commands(NAMESPACE)
+    bank.put(topic, partition, b"j", put(bank, "good"), HEADERS[how])
+    bank.send(PutCoins(jar_id="j", pence=4), partition, id="c2")
+    receiver.run_through()
+    assert [line.status for line in bank.outcomes(partition)] == ["FAILED", "ACCEPTED"]
+    assert [letter.header("vw_reason") for letter in bank.dead_letters(partition)] == ["undecodable"]
+    assert len(bank.events(partition)) == 1
+
+
+def test_headers_without_a_value_say_nothing(bank: Bank, receiver: Engine) -> None:
+    partition, topic = receiver.partition, bank.names.commands(NAMESPACE)
+    bank.put(topic, partition, b"j", put(bank, "good"), [("ce_id", None), ("ce_actor", None), ("x", None)])
+    bank.put(topic, partition, b"j", b"garbage", [("ce_id", None), ("x", None)])
+    receiver.run_through()
+    assert [line.status for line in bank.outcomes(partition)] == ["ACCEPTED", "FAILED"]
+    (letter,) = bank.dead_letters(partition)
+    assert [name for name, value in letter.headers if value is None] == ["ce_id", "x"]
+
+
+def test_an_answered_command_keeps_its_one_outcome(bank: Bank, receiver: Engine) -> None:
+    """Garbage that claims the id of a command that was answered says nothing about that command."""
+    partition, topic = receiver.partition, bank.names.commands(NAMESPACE)
+    bank.send(PutCoins(jar_id="j", pence=4), partition, id="c1")
+    bank.put(topic, partition, b"j", b"garbage", [("ce_id", b"c1")])
+    receiver.run_through()
+    assert [line.status for line in bank.outcomes(partition)] == ["ACCEPTED"]
+    assert [letter.header("vw_reason") for letter in bank.dead_letters(partition)] == ["undecodable"]
+
+
+def test_dead_letters_are_counted_by_reason(bank: Bank, receiver: Engine) -> None:
+    before = receiver.counted("dead_letters_total", reason="undecodable")
+    for _ in range(3):
+        bank.put(bank.names.commands(NAMESPACE), receiver.partition, b"j", b"garbage")
+    receiver.run()
+    assert receiver.counted("dead_letters_total", reason="undecodable") == before + 3
+    assert receiver.plan.group == bank.names.group(RECEIVER)
