@@ -1,0 +1,228 @@
+"""A shop under load on a real cluster: workers as processes of their own that can be killed, stopped and woken.
+
+Nothing here sleeps for luck: every wait has a condition and a deadline. What was done and what was seen stands as JSON
+lines in `history.jsonl` beside the workers' logs, for whoever has to find out later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from tests.cluster import Cluster, eventually
+from tests.faults.checker import Checker
+from tests.faults.findings import Findings
+from tests.faults.topics import Topics
+from verbwire.contracts.load import load_catalog
+from verbwire.deploy import Target, deploy
+from verbwire.messages import Kind
+from verbwire.names import Names
+from verbwire.wire.topics import GroupPlan
+
+ROOT = Path(__file__).parents[2]
+AGGREGATE, TABLE = "shop.carts.aggregate", "shop.carts"
+INPUTS = {AGGREGATE: "shop.carts.commands", TABLE: "shop.carts.events"}
+GROUPS = (
+    GroupPlan(AGGREGATE, Kind.COMMAND, ("shop.carts",), ("state",)),
+    GroupPlan(TABLE, Kind.EVENT, ("shop.carts",), ("carts",)),
+)
+PARTITIONS = 4
+START_SECONDS = 30.0
+_CLI = ("-c", "from verbwire.cli import main; main()")
+
+
+class Worker:
+    """One worker process under a stable name."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.name = name
+        self.process = process
+        self.log = log
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def ended(self) -> int | None:
+        """Return how it ended, None while it runs."""
+        return self.process.poll()
+
+    def last_lines(self) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-15:])
+
+
+class Shop:
+    """Carts under one prefix: topics, workers, history. Ends its processes when it is left."""
+
+    def __init__(self, cluster: Cluster, prefix: str, folder: Path, root: Path = ROOT) -> None:
+        self.cluster = cluster
+        self.prefix = prefix
+        self.folder = folder
+        self.root = root
+        self.names = Names("shop", prefix)
+        self.catalog = load_catalog(root / "schemas")
+        self.topics = Topics(cluster.bootstrap, cluster.registry_url)
+        self.workers: dict[str, Worker] = {}
+        self._admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 3})
+        self._history = (folder / "history.jsonl").open("a", buffering=1)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self.workers.values():
+            if worker.ended() is None:
+                worker.process.kill()
+            worker.process.wait()
+        self._history.close()
+
+    @property
+    def tables(self) -> Path:
+        """The folder of the local copies."""
+        return self.folder / "data" / "tables"
+
+    def note(self, event: str, **facts: Any) -> float:
+        """Write a line of history; return its time."""
+        now = time.time()
+        with self._lock:
+            self._history.write(json.dumps({"t": round(now, 3), "event": event, **facts}) + "\n")
+        return now
+
+    def deploy(self, *more: GroupPlan) -> None:
+        """Create topics and schemas."""
+        target = Target(self.cluster.bootstrap, self.cluster.registry_url, self.names, partitions=PARTITIONS)
+        deploy(target, self.catalog, [*GROUPS, *more])
+
+    # -- workers
+
+    def start(self, name: str, *groups: str, planted: str = "", leave: bool = False, **environment: str) -> Worker:
+        """Start a worker of this name; a predecessor of it must have ended."""
+        assert name not in self.workers or self.workers[name].ended() is not None, f"{name} runs already"
+        log = self.folder / f"{name}.log"
+        launcher = ("-m", "tests.faults.planted", planted) if planted else _CLI
+        options = ["--leave"] if leave else []
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, *launcher, "-v", "worker", *groups, "--name", name, *options],
+                cwd=self.root,
+                env={**os.environ, **self._environment(), **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self.workers[name] = Worker(name, process, log)
+        self.note("start", worker=name, pid=process.pid, groups=groups, planted=planted, **environment)
+        return self.workers[name]
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "VERBWIRE_BOOTSTRAP": self.cluster.bootstrap,
+            "VERBWIRE_REGISTRY": self.cluster.registry_url,
+            "VERBWIRE_PREFIX": self.prefix,
+            "VERBWIRE_DATA": str(self.folder / "data"),
+            "VERBWIRE_HTTP_PORT": "0",
+            "VERBWIRE_HTTP_SECRET": "a-secret-for-tests-that-nobody-needs",
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def kill(self, name: str) -> float:
+        """`kill -9`; return when."""
+        self.workers[name].signal(signal.SIGKILL)
+        when = self.note("kill", worker=name)
+        self.workers[name].process.wait()
+        return when
+
+    def wait_for_death(self, name: str, seconds: float = START_SECONDS) -> None:
+        """Wait until a worker has died of SIGKILL at its crash point."""
+        worker = self.workers[name]
+        code = eventually(lambda: worker.ended() is not None and (worker.ended(),), seconds)
+        self.note("died", worker=name, code=worker.ended())
+        assert code == (-signal.SIGKILL,), f"{name} ended with {worker.ended()}:\n{worker.last_lines()}"
+
+    def stop(self, *names: str, seconds: float = 20.0) -> None:
+        """SIGTERM, and a clean end of each."""
+        stopping = [self.workers[name] for name in names or self.workers if self.workers[name].ended() is None]
+        for worker in stopping:
+            worker.signal(signal.SIGTERM)
+            self.note("term", worker=worker.name)
+        for worker in stopping:
+            code = worker.process.wait(seconds)
+            self.note("ended", worker=worker.name, code=code)
+            assert code == 0, f"{worker.name} ended with {code}:\n{worker.last_lines()}"
+
+    def none_has_given_up(self) -> None:
+        """Fail when a worker that should run has ended."""
+        for worker in self.workers.values():
+            assert worker.ended() in (None, 0, -signal.SIGKILL), f"{worker.name} gave up:\n{worker.last_lines()}"
+
+    # -- what the cluster says
+
+    def owners(self, group: str) -> dict[str, set[int]]:
+        """Return the inputs' partitions of each member that has a name and partitions."""
+        name, topic = f"{self.prefix}.{group}", f"{self.prefix}.{INPUTS[group]}"
+        answer = self._admin.describe_consumer_groups([name], request_timeout=10)[name]
+        try:
+            members = answer.result().members
+        except KafkaException:
+            return {}
+        found: dict[str, set[int]] = {}
+        for member in members:
+            if member.assignment:
+                mine = {each.partition for each in member.assignment.topic_partitions if each.topic == topic}
+                found[member.group_instance_id or member.member_id] = mine
+        return found
+
+    def committed(self, group: str) -> dict[int, tuple[int, str]]:
+        """Return offset and worker of each partition; empty while a transaction is open on one."""
+        try:
+            return self.topics.committed(f"{self.prefix}.{group}", f"{self.prefix}.{INPUTS[group]}")
+        except KafkaException:
+            return {}
+
+    def drained(self, group: str, seconds: float = 60.0) -> None:
+        """Wait until the group has dealt with everything that is in its input now."""
+        last = self.topics.last_offsets(f"{self.prefix}.{INPUTS[group]}")
+
+        def done() -> bool:
+            self.none_has_given_up()
+            committed = self.committed(group)
+            return all(committed.get(partition, (0, ""))[0] > offset for partition, offset in last.items())
+
+        eventually(done, seconds, every=0.1)
+        self.note("drained", group=group, committed=self.committed(group))
+
+    def all_drained(self, seconds: float = 60.0) -> None:
+        """Wait until every command is decided, and every event in the table."""
+        self.drained(AGGREGATE, seconds)
+        self.drained(TABLE, seconds)
+
+    def check(self) -> Findings:
+        """Check everything; the workers must have stopped."""
+        checker = Checker(self.cluster.bootstrap, self.cluster.registry_url, self.prefix)
+        found = checker.everything(self.tables)
+        self.note("checked", found=repr(found))
+        return found
+
+
+@contextmanager
+def shop(cluster: Cluster, prefix: str, folder: Path) -> Iterator[Shop]:
+    """Give a deployed shop without workers."""
+    with Shop(cluster, prefix, folder) as opened:
+        opened.deploy()
+        yield opened

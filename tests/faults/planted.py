@@ -1,0 +1,145 @@
+"""Bugs to plant in the engine, so that the proof of its exactness can be seen to fail.
+
+``python -m tests.faults.planted NAME[,NAME] -v worker ...`` runs verbwire's command line with them; tests plant them
+in their own process. Each is a mistake that was really made, or is easily made: the engine itself has no switch for it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from verbwire.engine.committing import Committer
+from verbwire.engine.core import Core
+from verbwire.engine.membership import encode
+from verbwire.engine.transaction import Transaction
+
+Patch = Callable[[Any, str, Any], None]
+HOLD = "VERBWIRE_TEST_HOLD"
+
+
+class LateMembership:
+    """Who we are at the moment of the commit, instead of who we were when the records were read."""
+
+    def __init__(self, group: str, instance: str | None, now: Callable[[], tuple[int, str]]) -> None:
+        self._group = group
+        self._instance = instance
+        self._now = now
+
+    def proof(self) -> bytes:
+        """Ask now."""
+        return encode(self._group, *self._now(), self._instance)
+
+
+def late_metadata(patch: Patch) -> None:
+    """The group's metadata is read from the coordinator at commit time."""
+    from verbwire.engine import faust_group
+
+    def capture(self: Any, generation: int, member: str) -> None:
+        coordinator = self._thread._ensure_consumer()._coordinator
+        conf = self.app.conf
+        late = LateMembership(
+            conf.id, conf.consumer_group_instance_id, lambda: (coordinator.generation, coordinator.member_id)
+        )
+        self._next = faust_group.Assignment(late)  # type: ignore[arg-type]  # what it stands in for is final
+
+    patch(faust_group.Consumer, "capture", capture)
+
+
+def no_offsets(patch: Patch) -> None:
+    """The input offsets are left out of the transaction."""
+    patch(Committer, "_send_offsets", lambda self, transaction: None)
+
+
+def early_local_write(patch: Patch) -> None:
+    """The local copy is written before the commit."""
+    write, send = Committer._write_locally, Committer._send_offsets
+
+    def write_and_send(self: Committer, transaction: Transaction) -> None:
+        write(self, transaction)
+        send(self, transaction)
+
+    patch(Committer, "_send_offsets", write_and_send)
+    patch(Committer, "_write_locally", lambda self, transaction: None)
+
+
+def read_uncommitted(patch: Patch) -> None:
+    """Inputs are read before their transactions are committed, and when they are aborted."""
+    from verbwire.engine import faust_group
+
+    create = faust_group.Thread._create_worker_consumer
+
+    def uncommitted(self: Any, transport: Any) -> Any:
+        consumer = create(self, transport)
+        consumer._isolation_level = "read_uncommitted"
+        return consumer
+
+    patch(faust_group.Thread, "_create_worker_consumer", uncommitted)
+
+
+def early_second(patch: Patch) -> None:
+    """Each of the two producers has a committing thread of its own: the second does not wait for the first."""
+    threads: dict[tuple[int, int], ThreadPoolExecutor] = {}
+
+    def submit(self: Committer, transaction: Transaction) -> None:
+        self.flushed = transaction.flushed
+        thread = threads.setdefault((id(self), transaction.turn), ThreadPoolExecutor(1))
+        self._under_way[transaction.turn] = thread.submit(self._run, transaction)
+
+    patch(Committer, "submit", submit)
+
+
+def overtaking(patch: Patch) -> None:
+    """The second producer's records do not wait for the first's."""
+    init = Transaction.__init__
+
+    def create(self: Transaction, *args: Any) -> None:
+        init(self, *args)
+        self._before = threading.Event()
+        self._before.set()
+
+    patch(Transaction, "__init__", create)
+
+
+def hold(patch: Patch) -> None:
+    """No bug, a place to stop: batches wait before their first record while the file that HOLD names is there."""
+    fold, flag = Core._fold, Path(os.environ.get(HOLD, "/nobody"))
+
+    def wait_and_fold(self: Core, *args: Any) -> None:
+        while flag.exists():
+            flag.with_name(flag.name + ".reached").touch()
+            time.sleep(0.01)
+        fold(self, *args)
+
+    patch(Core, "_fold", wait_and_fold)
+
+
+BUGS: dict[str, Callable[[Patch], None]] = {
+    "late-metadata": late_metadata,
+    "no-offsets": no_offsets,
+    "early-local-write": early_local_write,
+    "read-uncommitted": read_uncommitted,
+    "early-second": early_second,
+    "overtaking": overtaking,
+    "hold": hold,
+}
+
+
+def main() -> None:
+    """Plant what the first argument names, then run the command line with the others."""
+    names = sys.argv.pop(1)
+    for name in names.split(","):
+        BUGS[name](setattr)
+    from verbwire.cli import main as verbwire
+
+    verbwire()
+
+
+if __name__ == "__main__":
+    main()
