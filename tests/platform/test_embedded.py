@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from tests.cluster import eventually
-from verbwire.embedded import Addresses, Stack, java_command, running_stack
+from verbwire.embedded import Addresses, Stack, java_command, kafka, running_stack
 from verbwire.embedded.extras import extra
 from verbwire.embedded.ports import HOST, Ports
 from verbwire.embedded.state import read_state
@@ -231,6 +231,14 @@ def test_two_starting_stacks_get_different_ports(tmp_path: Path) -> None:
     ours.release()
     assert theirs.take([port]) == port
     theirs.release()
+
+
+def test_the_format_tool_never_takes_a_cluster_id_for_an_option(tmp_path: Path) -> None:
+    for number in range(200):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert kafka.cluster_id(folder)[0].isalpha()
+        assert kafka.cluster_id(folder) == kafka.cluster_id(folder)
 
 
 def test_nothing_is_found_where_nothing_runs(tmp_path: Path) -> None:

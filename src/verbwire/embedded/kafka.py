@@ -105,7 +105,7 @@ class Broker:
         """Format the data folder unless it is formatted. Raises :class:`StackError` with the tool's last lines."""
         if (self._data / "meta.properties").exists():
             return
-        arguments = ("format", "-t", _cluster_id(self._folder), "-c", str(self._config), "--ignore-formatted")
+        arguments = ("format", "-t", cluster_id(self._folder), "-c", str(self._config), "--ignore-formatted")
         done = subprocess.run(
             self._program.command("kafka.tools.StorageTool", *arguments),
             stdin=subprocess.DEVNULL,
@@ -126,11 +126,14 @@ class Broker:
         return Child(self.node.name, command, self._folder / f"{self.node.name}.log")
 
 
-def _cluster_id(folder: Path) -> str:
+def cluster_id(folder: Path) -> str:
     """The id of the folder's cluster, made at first need: no node ever talks to another stack's by mistake."""
     path = folder / "cluster-id"
     if not path.exists():
-        path.write_text(urlsafe_b64encode(uuid4().bytes).decode().rstrip("="), "ascii")
+        # The first byte makes a letter the first character: the tool takes a leading hyphen for an option.
+        fresh = path.with_name("cluster-id.part")
+        fresh.write_bytes(urlsafe_b64encode(b"v" + uuid4().bytes[1:]).rstrip(b"="))
+        fresh.replace(path)
     return path.read_text("ascii")
 
 
