@@ -67,5 +67,7 @@ wheel-check: setup  ## build the wheel, install it, look that verbwire alone is 
 	@$(BIN)/python -m pytest tests/platform/test_wheel.py $(ARGS)
 
 clean:  ## remove what was made here: demo data, caches, builds (not .venv)
+	@if [ -d .verbwire/stack ]; then $(BIN)/python -c 'from pathlib import Path; \
+		from verbwire.embedded import Stack; Stack(Path(".verbwire/stack")).wipe()'; fi
 	@rm -rf .verbwire dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

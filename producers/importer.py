@@ -68,9 +68,9 @@ def import_sales(
     return done
 
 
-def importing_client() -> Client:
-    """Return a client that sends on the importer's own behalf, to the cluster that the settings name."""
-    connection = Connection.of_project()
+def importing_client(connection: Connection | None = None) -> Client:
+    """Return a client that sends on the importer's own behalf; by default to the cluster that the settings name."""
+    connection = connection or Connection.of_project()
     # A cart's lines must not be overtaken by its check-out: after a lost command nothing may follow.
     kafka = {**connection.kafka, "enable.gapless.guarantee": True}
     return Client(replace(connection, identity=IDENTITY, kafka=kafka))

@@ -16,6 +16,7 @@ from producers.counting import count
 from producers.demo.ledger import Ledger
 from producers.demo.screen import Screen
 from producers.demo.summary import compare, shown
+from producers.demo.tables import Tables
 from producers.demo.workers import Workers, deploy
 from producers.importer import Imported, import_sales, importing_client
 from producers.sales_lines import SalesLine, read_sales
@@ -167,23 +168,27 @@ def _broken_off(console: Console) -> int:
 
 
 def _stay(console: Console, workers: Workers) -> None:
-    tables = workers.tables["streams"]
-    console.print("\nWorth trying in another terminal:\n")
-    for line in (
-        f"TOKEN={tables.token}",
-        f'curl -s -H "Authorization: Bearer $TOKEN" {tables.url}/tables/carts/536365',
-        f"curl -s -H \"Authorization: Bearer $TOKEN\" '{tables.url}/tables/carts?page=2&page_size=5'",
-        f'curl -s -H "Authorization: Bearer $TOKEN" {tables.url}/tables',
-        f"curl -s {tables.url}/health/ready",
-    ):
-        console.print(line, soft_wrap=True, markup=False)
-    console.print("\nEverything stays up until Ctrl-C.")
     try:
+        for line in _worth_trying(workers.tables["streams"]):
+            console.print(line, soft_wrap=True, markup=False)
         while True:
             workers.require_alive()
             time.sleep(_POLL_SECONDS)
     except KeyboardInterrupt:
         console.print("Stopping the workers, then Kafka and the registry.")
+
+
+def _worth_trying(tables: Tables) -> list[str]:
+    curl = 'curl -s -H "Authorization: Bearer $TOKEN"'
+    return [
+        "\nWorth trying in another terminal:\n",
+        f"TOKEN={tables.token}",
+        f"{curl} {tables.url}/tables/carts/536365",
+        f"{curl} '{tables.url}/tables/carts?page=2&page_size=5'",
+        f"{curl} {tables.url}/tables",
+        f"curl -s {tables.url}/health/ready",
+        "\nEverything stays up until Ctrl-C.",
+    ]
 
 
 if __name__ == "__main__":

@@ -111,6 +111,7 @@ def _free_port(host: str, wanted: int, taken: list[int]) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
+                probe.listen()
             except OSError:
                 continue
             found: int = probe.getsockname()[1]
