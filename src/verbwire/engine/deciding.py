@@ -11,7 +11,7 @@ from verbwire.contracts.model import Contract
 from verbwire.declarations.handlers import Handler
 from verbwire.engine.contexts import context_of, id_of
 from verbwire.engine.dead_letters import dead_letter, legible
-from verbwire.engine.ledger import Ledger, Verdict
+from verbwire.engine.ledger import Ledger, Page, Verdict
 from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction, sized
@@ -63,12 +63,12 @@ class Decide:
         taken = [(record, Headers(record.headers)) for record in records]
         named = [(record, headers, _readable_id(record, headers)) for record, headers in taken]
         shard.begin((record.key for record in records if record.key), (name for _, _, name in named))
+        page = self.ledger.page(transaction, shard.partition)
         for record, headers, name in named:
-            self._take(shard, record, headers, name, transaction, careful)
+            self._take(shard, record, headers, name, page, careful)
 
-    def _take(
-        self, shard: Shard, record: Record, headers: Headers, name: str, transaction: Transaction, careful: bool
-    ) -> None:
+    def _take(self, shard: Shard, record: Record, headers: Headers, name: str, page: Page, careful: bool) -> None:
+        transaction = page.transaction
         try:
             command = self.decoder.decode(record.value)
             if command is None or not record.key:
@@ -77,7 +77,7 @@ class Decide:
         except UndecodableError as error:
             if shard.answered(name) is not None:  # whatever this is, that id has its one outcome
                 return dead_letter(transaction, self.dead_letters, record, "undecodable", str(error))
-            return self._fail(record, headers, name, "undecodable", str(error), transaction)
+            return self._fail(record, headers, name, "undecodable", str(error), page)
         assert record.value is not None  # noqa: S101 (decoded just now)
         fingerprint = fingerprint_of(record.value)
         known = shard.answered(name)
@@ -96,7 +96,7 @@ class Decide:
                 self.encode(record.key, decided.state)
         except Exception as error:  # noqa: BLE001 (whatever a handler raises: the key goes on)
             reason = f"{receives.handler.where} failed: {type(error).__name__}: {error}"
-            return self._fail(record, headers, name, "failed", reason, transaction)
+            return self._fail(record, headers, name, "failed", reason, page)
         for index, (emits, value) in enumerate(prepared):
             transaction.produce(
                 self.events_topic,
@@ -111,7 +111,7 @@ class Decide:
         shard.remember(name, fingerprint)
         if isinstance(decided.outcome, Rejected):
             transaction.count("rejected", receives.contract.name, decided.outcome.code)
-        return self.ledger.enter(verdict, transaction, remember=True)
+        return page.enter(verdict, remember=True)
 
     def _decide(
         self,
@@ -155,17 +155,15 @@ class Decide:
             traceparent=sender.traceparent,
         )
 
-    def _fail(
-        self, record: Record, headers: Headers, name: str, reason: str, detail: str, transaction: Transaction
-    ) -> None:
-        dead_letter(transaction, self.dead_letters, record, reason, detail)
+    def _fail(self, record: Record, headers: Headers, name: str, reason: str, detail: str, page: Page) -> None:
+        dead_letter(page.transaction, self.dead_letters, record, reason, detail)
         try:
             command = headers.type or ""
         except UndecodableError:
             command = ""
         outcome = Failed(reason=legible(detail[:500]))
         verdict = Verdict(name, command, fingerprint_of(record.value or b""), outcome, record)
-        self.ledger.enter(verdict, transaction, remember=False)
+        page.enter(verdict, remember=False)
 
 
 class _Sender(NamedTuple):

@@ -12,7 +12,7 @@ from verbwire.engine.transaction import Transaction, sized
 from verbwire.messages import Failed, Outcome, Rejected
 from verbwire.wire.avro import Encoder
 from verbwire.wire.headers import HeaderTemplate
-from verbwire.wire.outcomes import EventPosition, OutcomeRecord, OutcomeStatus
+from verbwire.wire.outcomes import EventPosition, OutcomeRecord, OutcomeStatus, accepted_body
 
 _STATUS = {
     "Accepted": OutcomeStatus.ACCEPTED,
@@ -62,22 +62,48 @@ class Ledger:
 
     def __init__(self, topic: str, encoder: Encoder, headers: HeaderTemplate) -> None:
         self.topic = topic
+        self.headers = headers
         self._encoder = encoder
-        self._headers = headers
 
     def require_fit(self, verdict: Verdict) -> None:
         """Raise UnencodableError where the line of a refusal cannot be written: it carries the handler's own texts."""
         sized(self._encoder(verdict.line()), f"the outcome of {verdict.command}")
 
-    def enter(self, verdict: Verdict, transaction: Transaction, remember: bool) -> None:
-        """Enter a verdict once its events are on the broker; `remember` it for the same id coming again."""
-        transaction.after_flush.append(lambda: self._write(verdict, transaction, remember))
+    def value(self, verdict: Verdict) -> bytes:
+        """Return the record's value."""
+        line = verdict.line()
+        if line.status is OutcomeStatus.ACCEPTED:
+            return self._encoder.frame + accepted_body(line)
+        return self._encoder(line)
 
-    def _write(self, verdict: Verdict, transaction: Transaction, remember: bool) -> None:
-        record, value = verdict.record, self._encoder(verdict.line())
-        headers = self._headers.headers(f"{verdict.command_id}:outcome", causation_id=verdict.command_id)
-        note = transaction.note_position(record.partition, ANSWERS)
-        transaction.produce(self.topic, record.partition, record.key, value, headers, on_delivery=note)
-        if remember:
-            answer = Answer(verdict.fingerprint, value, record.timestamp)
-            transaction.of(record.partition).answers[verdict.command_id] = answer
+    def page(self, transaction: Transaction, partition: int) -> Page:
+        """Return a page for the verdicts on one partition's commands; it is written once their events are out."""
+        page = Page(self, transaction, partition)
+        transaction.after_flush.append(page.write)
+        return page
+
+
+class Page:
+    """The lines of one partition in one transaction."""
+
+    def __init__(self, ledger: Ledger, transaction: Transaction, partition: int) -> None:
+        self.transaction = transaction
+        self._ledger = ledger
+        self._partition = partition
+        self._verdicts: list[tuple[Verdict, bool]] = []
+
+    def enter(self, verdict: Verdict, remember: bool) -> None:
+        """Enter a verdict; `remember` it for the same id coming again."""
+        self._verdicts.append((verdict, remember))
+
+    def write(self) -> None:
+        """Produce the lines. They arrive in order, so the last alone tells how far the ledger is."""
+        ledger, transaction, partition = self._ledger, self.transaction, self._partition
+        answers, last = transaction.of(partition).answers, len(self._verdicts) - 1
+        for index, (verdict, remember) in enumerate(self._verdicts):
+            record, value = verdict.record, ledger.value(verdict)
+            headers = ledger.headers.headers(f"{verdict.command_id}:outcome", causation_id=verdict.command_id)
+            note = transaction.note_position(partition, ANSWERS) if index == last else None
+            transaction.produce(ledger.topic, partition, record.key, value, headers, on_delivery=note)
+            if remember:
+                answers[verdict.command_id] = Answer(verdict.fingerprint, value, record.timestamp)

@@ -59,7 +59,7 @@ class Encoder:
 
     def __init__(self, contract: Contract, schema_id: int) -> None:
         self.contract = contract
-        self._frame = frame(schema_id)
+        self.frame = frame(schema_id)
         self._schema = fastavro.parse_schema(contract.schema, named_schemas={})
         self._fitting = fitting_type(contract.schema)
         self._fields = msgspec.structs.asdict if is_flat(contract.schema) else _builtins
@@ -71,7 +71,7 @@ class Encoder:
             # A struct does not check what it is built from, and fastavro not all that it is given.
             msgspec.convert(values, self._fitting)
             out = io.BytesIO()
-            out.write(self._frame)
+            out.write(self.frame)
             # Without the option a tuple of two in a union would be taken for (branch, value).
             fastavro.schemaless_writer(out, self._schema, values, disable_tuple_notation=True)
             return out.getvalue()
