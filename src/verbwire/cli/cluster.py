@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING
 
 from verbwire.messages import Kind
@@ -15,17 +14,10 @@ if TYPE_CHECKING:
 
 def stack() -> None:
     """Run the embedded Kafka and registry until Ctrl-C; their data stays for the next time."""
-    from verbwire.embedded.stack import Stack
+    from verbwire.embedded.__main__ import keep_up
 
-    settings = load_settings()
-    # A SIGTERM ends it as a Ctrl-C does: by the same clean way out.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with Stack(settings.stack_folder) as running:
-            print(f"Kafka on {running.bootstrap}, registry on {running.registry_url}; Ctrl-C stops both")
-            signal.pause()
-    except KeyboardInterrupt:
-        print("stopped")
+    print("Ctrl-C stops it")
+    keep_up(load_settings().stack_folder)
 
 
 def deploy() -> None:
