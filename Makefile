@@ -37,7 +37,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check --no-input \
 		-c constraints.txt -e '.[embedded,test,dev]' | while read -r verb what _; do \
 		case "$$verb$$what" in Collecting*|Downloading*|Building*|Installingcollected) \
-			if [ -t 1 ]; then printf '\r\033[K  %s %s' "$$verb" "$${what##*/}"; fi;; esac; done
+			if [ -t 1 ]; then printf '\r\033[K  %s %.50s' "$$verb" "$${what##*/}"; fi;; esac; done
 	@if [ -t 1 ]; then printf '\r\033[K'; fi
 	@rm -f $(BROKEN_OFF); touch $@; echo "Installed."
 
@@ -68,6 +68,6 @@ wheel-check: setup  ## build the wheel, install it, look that verbwire alone is 
 
 clean:  ## remove what was made here: demo data, caches, builds (not .venv)
 	@if [ -d .verbwire/stack ]; then $(BIN)/python -c 'from pathlib import Path; \
-		from verbwire.embedded import Stack; Stack(Path(".verbwire/stack")).wipe()'; fi
+		from verbwire.embedded import Stack; Stack(Path(".verbwire/stack")).wipe()' 2>&1 | tail -n 1 >&2; fi
 	@rm -rf .verbwire dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -118,7 +118,9 @@ class Demo:
                 style="bold red",
             )
         elif self._before >= imported.commands:
-            self._console.print("Every command had its outcome already: nothing happened twice, no number changed.")
+            self._console.print(
+                "Every command had its outcome already: nothing happened twice, no number changed.", soft_wrap=True
+            )
         else:
             self._console.print("All agree: each command has one outcome, each event is in the table once.")
         return not wrong
