@@ -29,9 +29,16 @@ SECONDS = 10.0  # for each call to the broker; the transaction itself lives as l
 class Committer:
     """Takes whole transactions. After a failure it aborts what follows until `recover` was called."""
 
-    def __init__(self, producers: ProducerPair, group: str, committed: Callable[[Transaction, float], None]) -> None:
+    def __init__(
+        self,
+        producers: ProducerPair,
+        group: str,
+        committed: Callable[[Transaction, float], None],
+        failed: Callable[[str], None],
+    ) -> None:
         self._producers = producers
         self._committed = committed
+        self._failed = failed
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"commit {group}")
         self._under_way: dict[int, Future[None]] = {}
         self.flushed = threading.Event()  # the last transaction submitted is with the broker; its successor waits
@@ -74,14 +81,18 @@ class Committer:
             else:
                 self._commit(transaction)
         except VerbwireError as error:
-            self.failure = error
+            self._fail(error)
         except sqlite3.Error as error:  # the log has it; the copy is brought up to date when the partition starts over
-            self.failure = UnavailableError(f"the local copy could not be written ({error}); restoring it from the log")
+            self._fail(UnavailableError(f"the local copy could not be written ({error}); restoring it from the log"))
         except Exception as error:
             log.exception("commit failed in a way that is not foreseen")
-            self.failure = EngineError(f"commit failed: {error!r}")
+            self._fail(EngineError(f"commit failed: {error!r}"))
         finally:
             transaction.flushed.set()
+
+    def _fail(self, failure: VerbwireError) -> None:
+        self._failed(reason_of(failure))
+        self.failure = failure
 
     def _commit(self, transaction: Transaction) -> None:
         started = time.perf_counter()
@@ -97,7 +108,7 @@ class Committer:
             reach("after-offsets")
         except (KafkaException, VerbwireError) as error:
             self.abort(transaction, error)
-            raise self._classified(error) from error
+            raise classified(error) from error
         try:
             reach("during-commit")
             transaction.producer.commit_transaction(SECONDS)  # 4. all of it becomes visible
@@ -105,7 +116,7 @@ class Committer:
             # Whether it is committed is unknown: librdkafka lacks the newer protocol (KIP-890), so this producer
             # object must not touch the next transaction.
             self._producers.give_up(transaction.turn, fenced=error.args[0].code() in PRODUCER_FENCE)
-            raise self._classified(error) from error
+            raise classified(error) from error
         reach("after-commit")
         self._write_locally(transaction)  # 5. the copies, never before
         self._committed(transaction, time.perf_counter() - started)
@@ -124,7 +135,7 @@ class Committer:
         for partition, changes in transaction.changes.items():
             transaction.shards[partition].store.apply(changes)
 
-    def abort(self, transaction: Transaction, because: Exception | None = None) -> None:
+    def abort(self, transaction: Transaction, because: BaseException | None = None) -> None:
         """Make sure that nothing of it becomes visible; gives the producer up where that cannot be known."""
         fatal = isinstance(because, KafkaException) and because.args[0].code() in PRODUCER_FENCE
         try:
@@ -135,10 +146,18 @@ class Committer:
             log.warning("abort failed: %s", error.args[0].str())
         self._producers.give_up(transaction.turn, fenced=fatal)
 
-    def _classified(self, error: Exception) -> VerbwireError:
-        if isinstance(error, VerbwireError):
-            return error
-        cause = error.args[0]
-        if cause.code() in GROUP_FENCE:
-            return FencedError(f"the group has moved on: {cause.str()}")
-        return UnavailableError(f"transaction not committed: {cause.name()} {cause.str()}")
+
+def classified(error: KafkaException | VerbwireError) -> VerbwireError:
+    """Return what a failed transaction means: the partitions are no longer ours, or they start over."""
+    if isinstance(error, VerbwireError):
+        return error
+    cause = error.args[0]
+    if cause.code() in GROUP_FENCE:
+        return FencedError(f"the group has moved on: {cause.str()}")
+    return UnavailableError(f"transaction not committed: {cause.name()} {cause.str()}")
+
+
+def reason_of(error: BaseException) -> str:
+    """Return one of few words for the metrics: the broker's, or the name of the class."""
+    cause = error.__cause__ if isinstance(error.__cause__, KafkaException) else error
+    return str(cause.args[0].name()) if isinstance(cause, KafkaException) else type(error).__name__

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from verbwire.declarations.context import Context
 from verbwire.engine.records import Record
+from verbwire.errors import UndecodableError
 from verbwire.wire.headers import Headers
 
 
@@ -15,12 +16,12 @@ def id_of(record: Record, headers: Headers) -> str:
 
 
 def context_of(record: Record, headers: Headers | None = None) -> Context:
-    """Return the facts of a record, the same on every replay."""
+    """Return the facts of a record, the same on every replay; UndecodableError when they cannot be read."""
     headers = headers or Headers(record.headers)
     name = id_of(record, headers)
     return Context(
         id=name,
-        time=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        time=_time_of(record),
         actor=headers.actor,
         scopes=frozenset(headers.scopes),
         correlation_id=headers.correlation_id or name,
@@ -28,3 +29,10 @@ def context_of(record: Record, headers: Headers | None = None) -> Context:
         partition=record.partition,
         offset=record.offset,
     )
+
+
+def _time_of(record: Record) -> datetime:
+    try:
+        return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    except (OverflowError, ValueError, OSError) as error:
+        raise UndecodableError(f"the record's timestamp {record.timestamp} is no time: {error}") from error

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from verbwire.engine.committing import Committer
+from confluent_kafka import KafkaException
+
+from verbwire.engine.committing import Committer, classified, reason_of
 from verbwire.engine.crash_points import reach
 from verbwire.engine.membership import Membership
 from verbwire.engine.plan import ROWS, Halt, Plan
@@ -52,10 +54,11 @@ class Core:
         self._worker = worker
         self._metrics = metrics
         self._producers = ProducerPair(kafka, names, plan.group, worker)
-        self._committer = Committer(self._producers, plan.group, self._committed)
+        self._committer = Committer(self._producers, plan.group, self._committed, metrics.aborted)
         self._preparation = Preparation(plan, kafka, worker, folder, view, self._producers)
         self._shards: dict[int, Shard] = {}
         self._turn = 0
+        self._failed = False  # in a transaction that was being built
         self._careful: set[int] = set()
         self._pace = _FIRST_PACE
         self._forget_at = time.monotonic() + FORGET_SECONDS
@@ -74,6 +77,9 @@ class Core:
         says that this is a new assignment, or a new beginning after a failure: everything held so far is dropped.
         """
         if first:
+            if self._failed or self.failure:
+                self._metrics.reset()
+            self._failed = False
             self._committer.recover()
             self.drop()
             self._producers.ready()
@@ -83,7 +89,7 @@ class Core:
         for shard in shards:
             self._shards[shard.partition] = shard
             self._show(shard)
-        self._metrics.ready(sum(state.ready for state in self.view.states.values()))
+        self._count_ready()
         return {shard.partition: dict(shard.next) for shard in shards}
 
     def drop(self) -> None:
@@ -94,6 +100,7 @@ class Core:
         self._shards = {}
         for state in self.view.states.values():
             state.ready, state.stopped, state.path = False, None, None
+        self._count_ready()
 
     def close(self) -> None:
         """Finish what is under way and close."""
@@ -148,8 +155,12 @@ class Core:
                 self._fold(transaction, place, records[:room])
                 if records[room:]:
                     left.append((place, records[room:]))
-        except BaseException:
-            self._committer.abort(transaction)
+        except BaseException as error:
+            self._failed = True
+            self._metrics.aborted(reason_of(error))
+            self._committer.abort(transaction, error)
+            if isinstance(error, KafkaException):  # what was produced earlier has failed: produce() is told then
+                raise classified(error) from error
             raise
         if transaction.shards:
             reach("after-produce")
@@ -218,7 +229,11 @@ class Core:
             f"stopped at {place}: {halt.reason}. Mend the handler and start the worker again, "
             f"or skip the record, which then goes to the dead letters: VERBWIRE_SKIP={self.plan.group}@{place}"
         )
+        self._count_ready()
         log.error("%s: partition %d %s", self.plan.group, shard.partition, state.stopped)
+
+    def _count_ready(self) -> None:
+        self._metrics.ready(sum(state.ready for state in self.view.states.values()))
 
     # -- after the commit, on the committing thread
 

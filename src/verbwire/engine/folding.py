@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler
 from verbwire.engine.contexts import context_of
 from verbwire.engine.dead_letters import dead_letter, legible
@@ -36,6 +37,7 @@ class Fold:
         for record in records:
             try:
                 event = decode(record.value) if record.key else _no_key()
+                context = self._context(event, record)
             except UndecodableError as error:
                 dead_letter(transaction, self.dead_letters, record, "undecodable", str(error))
                 continue
@@ -44,16 +46,16 @@ class Fold:
             if self.skips and (record.topic, record.partition, record.offset) in self.skips:
                 dead_letter(transaction, self.dead_letters, record, "skipped", "the settings say to skip it")
                 continue
-            self._fold(shard, record, event, careful)
+            self._fold(shard, record, event, context, careful)
 
-    def _fold(self, shard: Shard, record: Record, event: Message, careful: bool) -> None:
+    def _context(self, event: Message | None, record: Record) -> Context | None:
+        return context_of(record) if event is not None and self.handlers[type(event)].wants_context else None
+
+    def _fold(self, shard: Shard, record: Record, event: Message, context: Context | None, careful: bool) -> None:
         handler, key = self.handlers[type(event)], record.key or b""
         before = shard.get(key)
         try:
-            if handler.wants_context:
-                after = handler.function(before, event, context_of(record))
-            else:
-                after = handler.function(before, event)
+            after = handler.function(before, event, *(() if context is None else (context,)))
             if after is not None and type(after) is not self.row:
                 raise TypeError(f"returned {type(after).__name__}, the table's row is {self.row.__name__}")
             if careful and after is not None:
