@@ -6,10 +6,12 @@ commit is that of a real one-member group of confluent-kafka, so that the broker
 
 from __future__ import annotations
 
+import sqlite3
 import struct
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -325,6 +327,21 @@ class Engine:
     def rows(self) -> dict[bytes, Message]:
         """The rows of the partition as other threads see them."""
         return {key: self.plan.decode(value) for key, value in self.view.page(self.partition, None, 1000)}
+
+    def ask(self, partition: int, query: str) -> list[Any]:
+        """Ask a partition's file, ready or not."""
+        with closing(sqlite3.connect(f"{self.store(partition).as_uri()}?mode=ro", uri=True)) as connection:
+            return connection.execute(query).fetchall()
+
+    def held(self, partition: int) -> dict[bytes, Message]:
+        """The rows in a partition's file, ready or not."""
+        return {key: self.plan.decode(value) for key, value in self.ask(partition, "select key, value from rows")}
+
+    def served(self, key: bytes) -> bytes:
+        """The row under a key of the test's partition as HTTP gives it, wherever that key would belong."""
+        view = TableView(self.view.name, self.view.row, 1)
+        view.states[0] = self.view.states[self.partition]
+        return ServedTable(view, self.table.decode).row(key.decode())
 
     def counted(self, name: str, **labels: str) -> float:
         """One of the worker's counters, by its name and labels in Prometheus' format."""
