@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -36,6 +38,7 @@ log = logging.getLogger(__name__)
 
 _SWITCH_SECONDS = 0.0005  # how long a busy thread may keep the others waiting; Python's default is ten times that
 _WATCH_SECONDS = 0.2
+STOP_SECONDS = 12.0  # Faust waits a minute for a broker that is gone, a supervisor kills after ten to thirty seconds
 # A batch makes several objects a record and drops them after its commit. With Python's own thresholds (700, 10, 10)
 # the collector walks over them again and again while they are in use, a third of an aggregate's time; with these it
 # comes about once a batch.
@@ -84,7 +87,11 @@ async def _serve(hosted: list[HostedGroup], bootstrap: str, settings: Settings, 
         starting = asyncio.gather(*(each.app.start() for each in hosted if each.app))
         await _until(stop, hosted, starting)
     finally:
+        watchdog = threading.Timer(STOP_SECONDS, _give_up_stopping)
+        watchdog.daemon = True
+        watchdog.start()
         await asyncio.gather(*(_stop(each, leave) for each in hosted), return_exceptions=True)
+        watchdog.cancel()
 
 
 async def _until(stop: asyncio.Event, hosted: list[HostedGroup], starting: asyncio.Future[Any]) -> None:
@@ -108,6 +115,13 @@ async def _stop(hosted: HostedGroup, leave: bool) -> None:
     finally:
         await asyncio.get_running_loop().run_in_executor(hosted.app.engine_thread, hosted.core.close)
         hosted.app.engine_thread.shutdown()
+
+
+def _give_up_stopping() -> None:
+    """End at once: nothing that was promised is lost by it, all of that is in Kafka or was never committed."""
+    log.warning("not stopped within %.0f s (is the broker gone?): ending without waiting any longer", STOP_SECONDS)
+    logging.shutdown()
+    os._exit(1)
 
 
 def _faust() -> Callable[..., Any]:
