@@ -44,3 +44,5 @@ def main() -> None:
     except VerbwireError as error:
         Console(stderr=True, highlight=False, markup=False).print(f"{type(error).__name__}: {error}", style="red")
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
