@@ -1,0 +1,72 @@
+"""verbwire's client: publishing and sending. ``python -m benchmarks.sdk NAME PLACE``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from benchmarks import orders
+from benchmarks.figures import Stopwatch
+from benchmarks.place import SHOP, Place
+from benchmarks.shop.schemas.desk import PlaceOrder
+from benchmarks.shop.schemas.orders import Item, OrderPlaced
+from verbwire.contracts.load import load_catalog
+from verbwire.names import Names
+from verbwire.sdk.ack import Ack
+from verbwire.sdk.client import Client
+from verbwire.sdk.connection import Connection, Identity
+
+M = TypeVar("M")
+
+
+def connection(place: Place, **kafka: object) -> Connection:
+    """Return how a client of this run connects."""
+    return Connection(
+        bootstrap=place.bootstrap,
+        registry=place.registry,
+        names=Names("bench", place.prefix),
+        catalog=load_catalog(SHOP / "schemas"),
+        identity=Identity("benchmark", ("orders:write",)),
+        kafka=kafka,
+    )
+
+
+def publish(place: Place) -> None:
+    """Events, built as a user builds them."""
+    with Client(connection(place)) as client:
+        _time("verbwire Client.publish", place.events, _events(place.events), client.publish, client)
+
+
+def send(place: Place) -> None:
+    """Commands, built as a user builds them."""
+    with Client(connection(place)) as client:
+        _time("verbwire Client.send", place.commands, _commands(place.commands), client.send, client)
+
+
+def _events(number: int) -> Iterator[OrderPlaced]:
+    for each in orders.events(number):
+        yield OrderPlaced(
+            order_id=each["order_id"],
+            customer_id=each["customer_id"],
+            total_pence=each["total_pence"],
+            items=tuple(Item(**item) for item in each["items"]),
+        )
+
+
+def _commands(number: int) -> Iterator[PlaceOrder]:
+    for each in orders.commands(number):
+        yield PlaceOrder(**each)
+
+
+def _time(name: str, number: int, messages: Iterator[M], verb: Callable[[M], Ack], client: Client) -> None:
+    verb(next(messages)).result(30)  # asks the registry, once per class
+    watch = Stopwatch()
+    for message in messages:
+        verb(message)
+    client.flush()
+    watch.figure(name, number - 1).tell()
+
+
+if __name__ == "__main__":
+    {"publish": publish, "send": send}[sys.argv[1]](Place.of(sys.argv[2]))
