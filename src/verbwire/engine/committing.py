@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from confluent_kafka import KafkaException
 
 from verbwire.engine.crash_points import reach
-from verbwire.engine.producers import GROUP_FENCE, PRODUCER_FENCE, TURNS, ProducerPair
+from verbwire.engine.producers import GROUP_FENCE, PRODUCER_FENCE, TURNS, ProducerPair, fatal_errors
 from verbwire.engine.transaction import Transaction
 from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
 
@@ -122,7 +122,9 @@ class Committer:
         self._committed(transaction, time.perf_counter() - started)
 
     def _flush(self, transaction: Transaction) -> None:
-        if left := transaction.producer.flush(SECONDS):
+        with fatal_errors():
+            left = transaction.producer.flush(SECONDS)
+        if left:
             raise UnavailableError(f"the broker did not take {left} records within {SECONDS:.0f} s")
 
     def _send_offsets(self, transaction: Transaction) -> None:

@@ -33,7 +33,6 @@ Batch = Mapping[tuple[str, int], Sequence[Record]]
 MAX_BATCH = 5000  # records a transaction
 BATCH_SECONDS = 1.0  # for the handlers of one transaction, which the broker lets live for ten
 FORGET_SECONDS = 60.0  # how often ids that are older than the window are dropped
-_FIRST_PACE = 0.002  # seconds a record, until it was measured
 
 
 class Core:
@@ -60,7 +59,6 @@ class Core:
         self._turn = 0
         self._failed = False  # in a transaction that was being built
         self._careful: set[int] = set()
-        self._pace = _FIRST_PACE
         self._forget_at = time.monotonic() + FORGET_SECONDS
 
     # -- life
@@ -145,16 +143,14 @@ class Core:
         self._committer.wait_for_turn(turn)
         producer, before = self._producers.get(turn), self._committer.flushed
         transaction = Transaction(producer, turn, membership, self._worker, before)
-        deadline, left = time.monotonic() + BATCH_SECONDS, []
+        transaction.deadline, left = time.monotonic() + BATCH_SECONDS, []
         try:
             for place, records in todo:
-                room = min(MAX_BATCH - transaction.records, max(1, int(BATCH_SECONDS / self._pace)))
-                if room <= 0 or time.monotonic() > deadline:
-                    left.append((place, records))
-                    continue
-                self._fold(transaction, place, records[:room])
-                if records[room:]:
-                    left.append((place, records[room:]))
+                room = MAX_BATCH - transaction.records
+                full = room <= 0 or transaction.is_late()
+                dealt = 0 if full else self._fold(transaction, place, records[:room])
+                if dealt < len(records):
+                    left.append((place, records[dealt:]))
         except BaseException as error:
             self._failed = True
             self._metrics.aborted(reason_of(error))
@@ -169,36 +165,36 @@ class Core:
             self._committer.abort(transaction)
         return left
 
-    def _fold(self, transaction: Transaction, place: tuple[str, int], records: list[Record]) -> None:
+    def _fold(self, transaction: Transaction, place: tuple[str, int], records: list[Record]) -> int:
+        """Deal with as many of the records as there is time for, at least one, and return how many."""
         topic, partition = place
         shard = self._shards.get(partition)
         if shard is None or partition in self.stopped():
-            return
+            return len(records)
         expected = shard.next[topic]
         fresh = [record for record in records if record.offset >= expected] if records[0].offset < expected else records
         if len(fresh) < len(records):
             log.error("%s: %s/%d delivered offsets below %d again", self.plan.group, topic, partition, expected)
         if not fresh:
-            return
-        halt = self._handle(transaction, shard, fresh)
-        until = halt.record.offset if halt else fresh[-1].offset + 1
-        if until > expected:
-            transaction.used(shard, topic, until)
-            transaction.records += sum(record.offset < until for record in fresh) if halt else len(fresh)
+            return len(records)
+        dealt, halt = self._handle(transaction, shard, fresh)
+        if dealt:
+            transaction.used(shard, topic, fresh[dealt - 1].offset + 1)
+            transaction.records += dealt
             self._write_rows(transaction, shard)
         if halt:
             self._stop(shard, halt)
+            return len(records)
+        return len(records) - len(fresh) + dealt
 
-    def _handle(self, transaction: Transaction, shard: Shard, records: list[Record]) -> Halt | None:
-        careful, started = shard.partition in self._careful, time.monotonic()
+    def _handle(self, transaction: Transaction, shard: Shard, records: list[Record]) -> tuple[int, Halt | None]:
+        """Return how many of the records are dealt with, and why not more where one must not be skipped."""
         try:
-            self.plan.processor.process(shard, records, transaction, careful)
+            dealt = self.plan.processor.process(shard, records, transaction, shard.partition in self._careful)
         except Halt as halt:
-            return halt
-        finally:
-            self._pace = (self._pace + (time.monotonic() - started) / len(records)) / 2
+            return records.index(halt.record), halt
         self._careful.discard(shard.partition)
-        return None
+        return dealt, None
 
     def _write_rows(self, transaction: Transaction, shard: Shard) -> None:
         """Add the rows that changed, each once; the last one says how far the inputs are."""

@@ -58,14 +58,17 @@ class Decide:
     ledger: Ledger
     dead_letters: str
 
-    def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> None:
-        """Decide these commands, in order."""
+    def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
+        """Decide these commands, in order, and return how many there was time for."""
         taken = [(record, Headers(record.headers)) for record in records]
         named = [(record, headers, _readable_id(record, headers)) for record, headers in taken]
         shard.begin((record.key for record in records if record.key), (name for _, _, name in named))
         page = self.ledger.page(transaction, shard.partition)
-        for record, headers, name in named:
+        for done, (record, headers, name) in enumerate(named):
+            if done and transaction.is_late():
+                return done
             self._take(shard, record, headers, name, page, careful)
+        return len(named)
 
     def _take(self, shard: Shard, record: Record, headers: Headers, name: str, page: Page, careful: bool) -> None:
         transaction = page.transaction

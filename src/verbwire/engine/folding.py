@@ -30,11 +30,13 @@ class Fold:
     dead_letters: str
     skips: frozenset[tuple[str, int, int]] = field(default_factory=frozenset)  # (topic, partition, offset)
 
-    def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> None:
-        """Fold these events, in order."""
+    def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
+        """Fold these events, in order, and return how many there was time for."""
         shard.begin(record.key for record in records if record.key)
         decode = self.decoders[records[0].topic].decode
-        for record in records:
+        for done, record in enumerate(records):
+            if done and transaction.is_late():
+                return done
             try:
                 event = decode(record.value) if record.key else _no_key()
                 context = self._context(event, record)
@@ -47,6 +49,7 @@ class Fold:
                 dead_letter(transaction, self.dead_letters, record, "skipped", "the settings say to skip it")
                 continue
             self._fold(shard, record, event, context, careful)
+        return len(records)
 
     def _context(self, event: Message | None, record: Record) -> Context | None:
         return context_of(record) if event is not None and self.handlers[type(event)].wants_context else None

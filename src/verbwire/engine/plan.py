@@ -29,8 +29,8 @@ class Log:
 class Processor(Protocol):
     """Turns records into what a transaction holds. Runs on the engine's thread, calls the user's functions."""
 
-    def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> None:
-        """Deal with the records of one partition and topic, in order.
+    def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
+        """Deal with the records of one partition and topic, in order, until the transaction is late; return how many.
 
         `careful`: write each row at once, so that the record to blame for one that cannot be written is known.
         Raises :class:`Halt` for a record that must not be skipped; what came before it is dealt with.

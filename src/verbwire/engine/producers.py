@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -88,6 +89,24 @@ class ProducerPair:
         except KafkaException as error:
             raise UnavailableError(f"no transactional producer {name}: {error.args[0].str()}") from error
         return producer
+
+
+@contextmanager
+def fatal_errors() -> Iterator[None]:
+    """Raise librdkafka's fatal errors as what they are, around poll() and flush().
+
+    confluent-kafka raises them in the midst of the call; delivery reports served in the same call then turn them
+    into SystemError ("returned a result with an exception set"), one around the other.
+    """
+    try:
+        yield
+    except SystemError as error:
+        cause: BaseException | None = error
+        while isinstance(cause, SystemError):
+            cause = cause.__cause__
+        if isinstance(cause, KafkaException):
+            raise cause from None
+        raise
 
 
 GROUP_FENCE = frozenset({KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.FENCED_INSTANCE_ID})

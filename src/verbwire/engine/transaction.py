@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from confluent_kafka import Producer, TopicPartition
 
 from verbwire.engine.membership import Membership
+from verbwire.engine.producers import fatal_errors
 from verbwire.engine.shard import Shard
 from verbwire.engine.store import Changes
 from verbwire.errors import UnencodableError
@@ -36,6 +38,7 @@ class Transaction:
         self.after_flush: list[Callable[[], None]] = []  # what needs the offsets of what was produced
         self.records = 0
         self.counts: dict[tuple[str, ...], int] = {}
+        self.deadline = float("inf")  # on the monotonic clock; after it no further record is begun
         self.flushed = threading.Event()  # the broker has all records, or will never take them
         self._before = before
         self._worker = worker
@@ -53,7 +56,8 @@ class Transaction:
                 self.producer.produce(topic, value, key, partition, headers=list(headers) or None, **options)
                 return
             except BufferError:
-                self.producer.poll(0.05)
+                with fatal_errors():
+                    self.producer.poll(0.05)
 
     def used(self, shard: Shard, topic: str, next_offset: int) -> None:
         """Note that the inputs up to `next_offset` are dealt with: they are committed with the rest, or not at all."""
@@ -61,6 +65,10 @@ class Transaction:
         self.shards[shard.partition] = shard
         self.of(shard.partition).inputs[topic] = next_offset
         self._offsets[topic, shard.partition] = next_offset
+
+    def is_late(self) -> bool:
+        """Whether it has to be committed before more is done: the broker lets it live for ten seconds."""
+        return time.monotonic() > self.deadline
 
     def of(self, partition: int) -> Changes:
         """Return what the store of a partition will learn."""
