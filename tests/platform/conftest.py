@@ -15,7 +15,7 @@ from tests.platform.engine_kit import Bank, Engine
 @pytest.fixture(scope="session")
 def bank(cluster: Cluster) -> Iterator[Bank]:
     """The bank of the engine's tests, deployed once; each test takes a partition of its own."""
-    opened = Bank(cluster, f"e{uuid.uuid4().hex[:10]}", partitions=96)
+    opened = Bank(cluster, f"e{uuid.uuid4().hex[:10]}", partitions=128)
     yield opened
     opened.close()
 

@@ -81,7 +81,7 @@ def _fall(_: PutCoins) -> Any:
 
 
 def _later(_: PutCoins) -> Any:
-    time.sleep(0.3)
+    time.sleep(0.1)
     return []
 
 
@@ -131,8 +131,6 @@ def table(mended: bool = False) -> Table[JarRow]:
                 return replace(row, pence=2**31)
             case "row too large":
                 return replace(row, label=LARGE)
-            case "slow":
-                time.sleep(0.3)
         return row
 
     @jars.on

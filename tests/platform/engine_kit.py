@@ -253,7 +253,9 @@ class Engine:
             self.view,
             metrics.group(self.plan.group),
         )
-        decoder = codec.topic_decoder(self.plan.changelog, contract.namespace, {contract.name: row})
+        classes = {contract.name: row}
+        decoder = codec.topic_decoder(self.plan.changelog, contract.namespace, classes)
+        self._decoder = self.bank.codec.topic_decoder(self.plan.changelog, contract.namespace, classes)
         self.table = ServedTable(self.view, decoder.decode)
         self.next: dict[tuple[str, int], int] = {}
         self.live = True
@@ -326,7 +328,7 @@ class Engine:
 
     def rows(self) -> dict[bytes, Message]:
         """The rows of the partition as other threads see them."""
-        return {key: self.plan.decode(value) for key, value in self.view.page(self.partition, None, 1000)}
+        return {key: self._decoded(value) for key, value in self.view.page(self.partition, None, 1000)}
 
     def ask(self, partition: int, query: str) -> list[Any]:
         """Ask a partition's file, ready or not."""
@@ -335,7 +337,12 @@ class Engine:
 
     def held(self, partition: int) -> dict[bytes, Message]:
         """The rows in a partition's file, ready or not."""
-        return {key: self.plan.decode(value) for key, value in self.ask(partition, "select key, value from rows")}
+        return {key: self._decoded(value) for key, value in self.ask(partition, "select key, value from rows")}
+
+    def _decoded(self, value: bytes) -> Message:
+        row = self._decoder.decode(value)
+        assert row is not None
+        return row
 
     def served(self, key: bytes) -> bytes:
         """The row under a key of the test's partition as HTTP gives it, wherever that key would belong."""
