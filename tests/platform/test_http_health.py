@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
 
 from tests.cluster import eventually
 from tests.platform.http_rig import SHELVES, Group, Http, ShelfRow, Table, problem, serving, shelf
@@ -33,9 +34,8 @@ def http(shelves: Table) -> Iterator[Http]:
         yield running
 
 
-def bare_server(port: int = 0, host: str = "127.0.0.1") -> HttpServer:
-    auth = Authenticator(AuthSettings(secret="s" * 32))
-    return HttpServer(build_app([], auth, Health([]), Metrics()), host, port)
+def bare_app() -> Starlette:
+    return build_app([], Authenticator(AuthSettings(secret="s" * 32)), Health([]), Metrics())
 
 
 def test_health_asks_for_no_token_and_turns_with_the_groups() -> None:
@@ -148,7 +148,7 @@ def test_every_count_of_a_group_is_shown(http: Http) -> None:
 
 
 def test_the_server_binds_the_loopback_address_unless_told() -> None:
-    server = bare_server()
+    server = HttpServer(bare_app())
     host, port = server.start()
     try:
         assert host == "127.0.0.1"
@@ -162,12 +162,12 @@ def test_a_taken_port_is_a_setting_to_change() -> None:
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(ConfigurationError, match="VERBWIRE_HTTP_PORT"),
     ):
-        bare_server(taken.getsockname()[1]).start()
+        HttpServer(bare_app(), port=taken.getsockname()[1]).start()
 
 
 def test_an_unknown_host_is_a_setting_to_change() -> None:
     with pytest.raises(ConfigurationError, match="VERBWIRE_HTTP_HOST"):
-        bare_server(host="no such host.invalid").start()
+        HttpServer(bare_app(), "no such host.invalid").start()
 
 
 def test_a_small_answer_is_not_held_back_for_an_acknowledgement(http: Http) -> None:

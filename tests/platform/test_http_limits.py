@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.platform.http_rig import Http, serving
-from verbwire.http import limits
+from verbwire.http import limits, protocol
 
 
 @pytest.fixture
@@ -104,6 +104,12 @@ def test_a_body_has_a_limit_and_says_its_length(http: Http, headers: tuple[str, 
 def test_what_is_not_http_is_a_problem_too(http: Http, sent: bytes) -> None:
     assert status(http.raw(sent)) == 400
     assert http.nobody.get("/health/live").status_code == 200
+
+
+def test_a_refused_client_need_not_wait_for_the_end(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer ends with the end of the stream, while what is still being sent is read and dropped."""
+    monkeypatch.setattr(protocol, "_LINGER", 60.0)
+    assert status(http.raw(b"hello\r\n\r\n")) == 400
 
 
 def test_requests_in_one_read_are_answered_in_order(http: Http) -> None:

@@ -39,7 +39,10 @@ def names(answer: dict[str, Any]) -> list[str]:
 def walk(http: Http, first: str) -> Iterator[dict[str, Any]]:
     """Follow `next` to the end."""
     following: str | None = first
+    seen: set[str] = set()
     while following is not None:
+        assert following not in seen, "walking in a circle"
+        seen.add(following)
         answer = http.operator.get(following).json()
         yield answer
         following = answer["next"]

@@ -119,7 +119,7 @@ def test_a_key_of_several_fields_is_written_with_commas(tmp_path: Path, reader: 
     text = key_text(loans.contract, key_of(loans.contract, row))
     with serving([loans]) as http:
         found = http.operator.get(f"/tables/loans/{quote(text, safe='')}").json()
-        assert found == {"reader": reader, "day": "2010-12-01", "loans": 2}
+        assert found == {"reader": reader, "day": "2010-12-01", "loans": 2, "hours": 0.0}
         problem(http.operator.get("/tables/loans/ann"), 400, "bad_key")
 
 

@@ -20,11 +20,12 @@ class LoanRow(Row, frozen=True, kw_only=True):
     """Loans of a reader on a day."""
 
     __contract__ = "town.library.LoanRow"
-    __fingerprint__ = "6522b3e0a9ae9c4b"
+    __fingerprint__ = "be5c2943511c3326"
 
     reader: str
     day: datetime.date
     loans: int = 0
+    hours: float = 0.0
 
 
 class ShelfRow(Row, frozen=True, kw_only=True):
