@@ -35,6 +35,7 @@ from verbwire.names import Names
 from verbwire.sdk.ack import Ack, Position
 from verbwire.sdk.client import Client
 from verbwire.sdk.connection import Connection, Identity
+from verbwire.sdk.producer import Producer
 from verbwire.wire.avro import Reader
 from verbwire.wire.headers import Headers
 from verbwire.wire.murmur2 import partition_of
@@ -301,16 +302,22 @@ def test_a_topic_that_vanished_is_a_failed_delivery(connection: Connection) -> N
 
 
 def test_flush_and_close_say_what_is_left(connection: Connection) -> None:
-    client = Client(replace(connection, kafka={"linger.ms": 5000}))
-    client.send(COMMAND)
+    producer = Producer(replace(connection, bootstrap="127.0.0.1:1", kafka={"log_level": 0}))
+    ack = producer.produce("topic", b"key", b"value", [], "id-1")
     with pytest.raises(DeliveryError, match=r"1 message\(s\) are not acknowledged yet"):
-        client.flush(0)
-    client.flush()
-    ack = client.send(COMMAND)
+        producer.flush(0.1)
+    assert not ack.done()
     with pytest.raises(DeliveryError, match=r"1 message\(s\) are not acknowledged yet"):
-        client.close(0)
-    with pytest.raises(DeliveryError):
-        ack.result(1)
+        producer.close(0.1)
+    with pytest.raises(DeliveryError, match="same id"):
+        ack.result(0)
+
+
+def test_what_is_not_acknowledged_in_time_fails(connection: Connection) -> None:
+    producer = Producer(replace(connection, bootstrap="127.0.0.1:1", kafka={"log_level": 0}, delivery_seconds=0.3))
+    with pytest.raises(DeliveryError, match=r"did not acknowledge in time; .* same id"):
+        producer.produce("topic", b"key", b"value", [], "id-1").result(10)
+    producer.close()
 
 
 def test_a_full_queue_blocks_the_caller_until_there_is_room(connection: Connection) -> None:

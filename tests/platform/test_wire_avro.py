@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -184,6 +185,16 @@ def test_a_record_of_an_older_version_gets_the_defaults() -> None:
     fastavro.schemaless_writer(body, older.schema, {"note_id": "n1", "words": "w"})
     message = Reader(TAKE, TakeNote, older.schema)(b"\x00\x00\x00\x00\x01" + body.getvalue())
     assert message == TakeNote(note_id="n1", words="w", priority=0, author=None)
+
+
+def test_a_renamed_field_is_found_by_its_alias() -> None:
+    fields = [{**field, "aliases": ["text"]} if field["name"] == "words" else field for field in TAKE.schema["fields"]]
+    ours = changed(TAKE, fields=fields)
+    theirs = json.loads(json.dumps(TAKE.schema).replace('"words"', '"text"'))
+    body = io.BytesIO()
+    fastavro.schemaless_writer(body, theirs, {"note_id": "n1", "text": "w"})
+    message = Reader(ours, TakeNote, theirs)(b"\x00\x00\x00\x00\x01" + body.getvalue())
+    assert message == TakeNote(note_id="n1", words="w")
 
 
 def test_a_record_of_a_newer_version_loses_what_is_unknown_here() -> None:

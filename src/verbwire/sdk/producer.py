@@ -54,10 +54,7 @@ class Producer:
         except (KafkaException, TypeError, ValueError) as error:
             raise ConfigurationError(f"kafka settings (VERBWIRE_BOOTSTRAP, [tool.verbwire.kafka]): {error}") from error
         self._stopping = threading.Event()
-        # The thread must not know this object, or it would never be collected and never warn.
-        self._reports = threading.Thread(
-            target=_serve, args=(self._kafka, self._stopping), name="verbwire-delivery-reports", daemon=True
-        )
+        self._reports = threading.Thread(target=self._serve, name="verbwire-delivery-reports", daemon=True)
         self._reports.start()
 
     def produce(self, topic: str, key: bytes, value: bytes, headers: RawHeaders, id: str) -> Ack:
@@ -138,10 +135,9 @@ class Producer:
         if self._process is not _process:
             raise ClosedError("the client was made before this process was forked: make one in the child")
 
-
-def _serve(kafka: Librdkafka, stopping: threading.Event) -> None:
-    while not stopping.is_set():
-        kafka.poll(_POLL_SECONDS)
+    def _serve(self) -> None:
+        while not self._stopping.is_set():
+            self._kafka.poll(_POLL_SECONDS)
 
 
 def _properties(connection: Connection) -> dict[str, Any]:
