@@ -24,7 +24,7 @@ from verbwire.wire.headers import RawHeaders
 
 _POLL_SECONDS = 0.1
 _METADATA_SECONDS = 10.0
-
+_PURGE_SECONDS = 5.0
 
 _process = object()  # another one after a fork; asking for the process id would be a system call for each message
 
@@ -114,7 +114,7 @@ class Producer:
             self._closed = True
             # What is still waiting fails now, so that nobody waits for it for ever.
             self._kafka.purge()
-            self._kafka.flush(_POLL_SECONDS)
+            self._kafka.flush(_PURGE_SECONDS)
             self._stopping.set()
             self._reports.join()
 
