@@ -99,10 +99,12 @@ def test_beyond_its_queue_a_worker_says_later(http: Http, shelves: Table, monkey
         asking = [threading.Thread(target=lambda: answers.append(small.get("/tables/shelves"))) for _ in range(6)]
         for each in asking:
             each.start()
-        eventually(lambda: len(answers) == 3)
-        release.set()
-        for each in asking:
-            each.join()
+        try:
+            eventually(lambda: len(answers) == 3)
+        finally:
+            release.set()
+            for each in asking:
+                each.join()
     assert sorted(answers) == [200] * 3 + [503] * 3
 
 
