@@ -13,7 +13,7 @@ Permissions are the engine's; it checks a command's `requires` before any handle
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -62,7 +62,8 @@ def fold(table: Table[R], *events: Event, catalog: Catalog | None = None) -> R |
     row: R | None = None
     for event in events:
         _fits(event, catalog)
-        row = _call(_registered(table.handlers, event, f"table {table.group}", "on"), row, event, CONTEXT)
+        handler = _registered(table.handlers, event, f"table {table.group}", "on")
+        row = handler.call(row, event, lambda: CONTEXT)
         if row is not None:
             _fits(row, catalog)
     return row
@@ -81,7 +82,7 @@ class Given(Generic[S]):
         __tracebackhide__ = True
         key = _fits(command, self.catalog)
         handler = _registered(self.aggregate.handlers, command, f"aggregate {self.aggregate.namespace}", "handles")
-        result = _call(handler, command, self.state, context)
+        result = handler.call(command, self.state, lambda: context)
         if isinstance(result, Rejected):
             _require_declared(result, command, self.catalog)
             return Decided(command, self, rejected=result)
@@ -145,7 +146,7 @@ class Decided(Generic[S]):
 def _apply(aggregate: Aggregate[S], state: S | None, event: Event, context: Context) -> S:
     __tracebackhide__ = True
     handler = _registered(aggregate.appliers, event, f"aggregate {aggregate.namespace}", "applies")
-    after: S = _call(handler, state, event, context)
+    after: S = handler.call(state, event, lambda: context)
     if type(after) is not aggregate.state:
         raise AssertionError(f"{handler.where} returned {after!r}: an applier returns a {aggregate.state.__name__}")
     return after
@@ -158,11 +159,6 @@ def _registered(handlers: Mapping[Any, Handler], message: Message, owner: str, d
             f"{owner} has no function for {type(message).__name__}: write one and decorate it with @....{decorator}"
         )
     return handlers[type(message)]
-
-
-def _call(handler: Handler, first: object, second: object, context: Context) -> Any:
-    function: Callable[..., Any] = handler.function
-    return function(first, second, context) if handler.wants_context else function(first, second)
 
 
 def _events(handler: Handler, result: object) -> list[Event]:

@@ -21,6 +21,12 @@ class Handler:
     message: type[Message]
     wants_context: bool
 
+    def call(self, first: object, second: object, context: Callable[[], object]) -> Any:
+        """Call the function; `context` is built only for one that asks for it."""
+        if self.wants_context:
+            return self.function(first, second, context())
+        return self.function(first, second)
+
     @property
     def where(self) -> str:
         """Module and name, for error messages."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from verbwire.contracts.model import Contract
 from verbwire.declarations.handlers import Handler
@@ -127,8 +127,8 @@ class Decide:
     ) -> _Decided:
         if refusal := _permission(receives.contract, sender):
             return _Decided(refusal, [], state)
-        call = partial(context_of, record, headers)
-        result = _call(receives.handler, command, state, context=call)
+        context = partial(context_of, record, headers)
+        result = receives.handler.call(command, state, context)
         if isinstance(result, Rejected):
             if result.code not in receives.contract.rejections:
                 raise ContractError(f"{result.code!r} is not among the rejections of {receives.contract.name}")
@@ -138,7 +138,7 @@ class Decide:
             emits = self.events.get(type(event))
             if emits is None:
                 raise ContractError(f"{type(event).__name__} is not applied by this aggregate: add @applies for it")
-            state = _call(emits.applier, state, event, context=call)
+            state = emits.applier.call(state, event, context)
             if type(state) is not self.state:
                 raise TypeError(f"{emits.applier.where} returned {type(state).__name__}, not {self.state.__name__}")
         return _Decided(Accepted(), events, state)
@@ -183,12 +183,6 @@ class _Decided:
     outcome: Accepted | Rejected
     events: list[Event]
     state: Row | None
-
-
-def _call(handler: Handler, first: object, second: object, *, context: Callable[[], object]) -> Any:
-    if handler.wants_context:
-        return handler.function(first, second, context())
-    return handler.function(first, second)
 
 
 def _several(result: object) -> list[Event]:
