@@ -122,9 +122,10 @@ class Consumer(driver.Consumer):
         log.info("%s: assigned in generation %d", group, generation)
 
     def forget_assignment(self) -> None:
-        """The partitions are no longer ours. In aiokafka's thread."""
-        if self._assignment:
-            self._assignment.live = False
+        """The partitions are no longer ours, whether they are read or still prepared. In aiokafka's thread too."""
+        for assignment in (self._assignment, self._next):
+            if assignment is not None:
+                assignment.live = False
 
     @property
     def next_assignment(self) -> Assignment | None:
@@ -132,11 +133,16 @@ class Consumer(driver.Consumer):
         return self._next
 
     async def begin(self, assignment: Assignment, positions: dict[TP, int]) -> None:
-        """Read these inputs from these positions on."""
+        """Read these inputs from these positions on; FencedError when they were taken away meanwhile."""
         if self._assignment is not assignment:
+            self._assignment = None
             await self.no_fetch_in_flight()
         if positions:
             await self.seek_wait({driver._TopicPartition(*tp): offset for tp, offset in positions.items()})
+        if not assignment.live:
+            # Read on under it, and a fetch that sleeps through the rebalance takes the records that its successor has
+            # just sought, and drops them.
+            raise FencedError("the partitions were taken away while they were sought")
         assignment.inputs |= set(positions)
         self.resume_partitions(assignment.inputs)
         self._assignment = assignment
@@ -148,8 +154,7 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Give up the assignment, and a preparation under way, once the transaction in flight is over."""
-        if self._assignment:
-            self._assignment.live = False
+        self.forget_assignment()
         self._assignment = self._next = None
         await self._settle()
         await super().on_partitions_revoked(revoked)
