@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -47,8 +47,9 @@ _CLI = ("-c", "from verbwire.cli import main; main()")
 class Worker:
     """One worker process under a stable name."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, name: str, arguments: list[str], process: subprocess.Popen[bytes], log: Path) -> None:
         self.name = name
+        self.arguments = arguments
         self.process = process
         self.log = log
 
@@ -73,6 +74,7 @@ class Shop:
         self.prefix = prefix
         self.folder = folder
         self.root = root
+        self.partitions = PARTITIONS
         self.names = Names("shop", prefix)
         self.catalog = load_catalog(root / "schemas")
         self.topics = Topics(cluster.bootstrap, cluster.registry_url)
@@ -112,22 +114,36 @@ class Shop:
 
     # -- workers
 
-    def start(self, name: str, *groups: str, planted: str = "", leave: bool = False, **environment: str) -> Worker:
+    def start(
+        self,
+        name: str,
+        *groups: str,
+        planted: str = "",
+        leave: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> Worker:
         """Start a worker of this name; a predecessor of it must have ended."""
-        assert name not in self.workers or self.workers[name].ended() is not None, f"{name} runs already"
-        log = self.folder / f"{name}.log"
         launcher = ("-m", "tests.faults.planted", planted) if planted else _CLI
         options = ["--leave"] if leave else []
+        return self._run(name, [*launcher, "-v", "worker", *groups, "--name", name, *options], environment or {})
+
+    def start_again(self, name: str) -> Worker:
+        """Start a worker that has ended the way it was started, but for its environment."""
+        return self._run(name, self.workers[name].arguments, {})
+
+    def _run(self, name: str, arguments: list[str], environment: Mapping[str, str]) -> Worker:
+        assert name not in self.workers or self.workers[name].ended() is not None, f"{name} runs already"
+        log = self.folder / f"{name}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, *launcher, "-v", "worker", *groups, "--name", name, *options],
+                [sys.executable, *arguments],
                 cwd=self.root,
                 env={**os.environ, **self._environment(), **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        self.workers[name] = Worker(name, process, log)
-        self.note("start", worker=name, pid=process.pid, groups=groups, planted=planted, **environment)
+        self.workers[name] = Worker(name, arguments, process, log)
+        self.note("start", worker=name, pid=process.pid, arguments=arguments[-4:], environment=environment)
         return self.workers[name]
 
     def _environment(self) -> dict[str, str]:
@@ -138,7 +154,7 @@ class Shop:
             "VERBWIRE_DATA": str(self.folder / "data"),
             "VERBWIRE_HTTP_PORT": "0",
             "VERBWIRE_HTTP_SECRET": "a-secret-for-tests-that-nobody-needs",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}",
         }
 
     def kill(self, name: str) -> float:

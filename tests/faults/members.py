@@ -83,12 +83,12 @@ class Member:
         """Let the client do what it has to."""
         self._consumer.poll(0.02)
 
-    def _assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
-        consumer.assign(partitions)
-        consumer.pause(partitions)
+    def _assigned(self, _: Any, partitions: list[TopicPartition]) -> None:
+        self._consumer.assign(partitions)
+        self._consumer.pause(partitions)
         self.partitions = {each.partition for each in partitions}
 
-    def _revoked(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+    def _revoked(self, *_: Any) -> None:
         self.partitions = set()
 
 

@@ -37,6 +37,10 @@ class LateMembership:
         return encode(self._group, *self._now(), self._instance)
 
 
+def _nothing(*_: Any) -> None:
+    pass
+
+
 def late_metadata(patch: Patch) -> None:
     """The group's metadata is read from the coordinator at commit time."""
     from verbwire.engine import faust_group
@@ -54,7 +58,7 @@ def late_metadata(patch: Patch) -> None:
 
 def no_offsets(patch: Patch) -> None:
     """The input offsets are left out of the transaction."""
-    patch(Committer, "_send_offsets", lambda self, transaction: None)
+    patch(Committer, "_send_offsets", _nothing)
 
 
 def early_local_write(patch: Patch) -> None:
@@ -66,7 +70,7 @@ def early_local_write(patch: Patch) -> None:
         send(self, transaction)
 
     patch(Committer, "_send_offsets", write_and_send)
-    patch(Committer, "_write_locally", lambda self, transaction: None)
+    patch(Committer, "_write_locally", _nothing)
 
 
 def read_uncommitted(patch: Patch) -> None:

@@ -34,6 +34,10 @@ def _check(shop: Shop) -> Findings:
     return checker.copies(AGGREGATE, "state", shop.tables)
 
 
+def _worker(shop: Shop, name: str) -> CoreWorker:
+    return CoreWorker(shop, AGGREGATE, name)
+
+
 def _commands(shop: Shop, partitions: set[int] | None = None) -> list[Input]:
     topic = f"{shop.prefix}.{INPUTS[AGGREGATE]}"
     return inputs(shop, topic, range(PARTITIONS) if partitions is None else partitions)
@@ -41,11 +45,7 @@ def _commands(shop: Shop, partitions: set[int] | None = None) -> list[Input]:
 
 def a_batch_of_lost_partitions(shop: Shop, patch: pytest.MonkeyPatch, bug: str) -> Findings:
     """A worker still holds a batch of partitions that another has got, and dealt with, since."""
-    with (
-        CoreWorker(shop, AGGREGATE, "a") as a,
-        CoreWorker(shop, AGGREGATE, "b") as b,
-        Member(shop, AGGREGATE, "a") as ma,
-    ):
+    with _worker(shop, "a") as a, _worker(shop, "b") as b, Member(shop, AGGREGATE, "a") as ma:
         share(ma)
         then: Any = ma.membership()
         if bug == "late-metadata":
@@ -63,11 +63,7 @@ def a_batch_of_lost_partitions(shop: Shop, patch: pytest.MonkeyPatch, bug: str) 
 
 def a_commit_that_is_refused(shop: Shop, patch: pytest.MonkeyPatch, bug: str) -> Findings:
     """The group moves on while a batch is worked on, and nobody else has dealt with its records."""
-    with (
-        CoreWorker(shop, AGGREGATE, "a") as a,
-        CoreWorker(shop, AGGREGATE, "b") as b,
-        Member(shop, AGGREGATE, "a") as ma,
-    ):
+    with _worker(shop, "a") as a, _worker(shop, "b") as b, Member(shop, AGGREGATE, "a") as ma:
         share(ma)
         then = ma.membership()
         a.prepare(ma.partitions)
@@ -93,7 +89,7 @@ def a_first_transaction_that_fails(shop: Shop, patch: pytest.MonkeyPatch, bug: s
             second.set()
 
     patch.setattr(committing, "reach", reach)
-    with CoreWorker(shop, AGGREGATE, "a") as a, Member(shop, AGGREGATE, "a") as member:
+    with _worker(shop, "a") as a, Member(shop, AGGREGATE, "a") as member:
         share(member)
         a.prepare(member.partitions)
         a.core.process(_batch(shop), member.membership(), lambda: True)
@@ -128,7 +124,7 @@ def a_first_transaction_that_is_slow(shop: Shop, patch: pytest.MonkeyPatch, bug:
 
     patch.setattr(producers.ProducerPair, "_create", lazy_first)
     patch.setattr(committing.Committer, "_flush", late_flush)
-    with CoreWorker(shop, AGGREGATE, "a") as a, Member(shop, AGGREGATE, "a") as member:
+    with _worker(shop, "a") as a, Member(shop, AGGREGATE, "a") as member:
         share(member)
         a.prepare(member.partitions)
         a.core.process(_batch(shop), member.membership(), lambda: True)
@@ -175,10 +171,10 @@ def a_batch_held_over_a_rebalance(shop: Shop, patch: pytest.MonkeyPatch, bug: st
     """The same as `a_batch_of_lost_partitions`, with Faust's group: a worker hangs in a batch while another joins."""
     flag = shop.folder / "hold"
     flag.touch()
-    shop.start("w1", "consumers", planted=",".join(filter(None, ("hold", bug))), **{HOLD: str(flag)})
+    shop.start("w1", "consumers", planted=",".join(filter(None, ("hold", bug))), environment={HOLD: str(flag)})
     eventually(flag.with_name("hold.reached").exists, START_SECONDS)
     shop.start("w2", "consumers")
-    mine = eventually(lambda: shop.owners(AGGREGATE).get("w2"), START_SECONDS)
+    mine = eventually(lambda: shop.owners(AGGREGATE).get("w2", set()), START_SECONDS)
     last = shop.topics.last_offsets(f"{shop.prefix}.{INPUTS[AGGREGATE]}")
     eventually(lambda: all(shop.committed(AGGREGATE).get(p, (0, ""))[0] > last[p] for p in mine), START_SECONDS)
     flag.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ COMMANDS = 4000  # so that the smallest partition has more than a scenario takes
 
 
 @pytest.fixture
-def loaded(cluster: Cluster, unique: str, tmp_path: Path) -> Shop:
+def loaded(cluster: Cluster, unique: str, tmp_path: Path) -> Iterator[Shop]:
     """A shop with commands that nobody has dealt with."""
     with shop(cluster, unique, tmp_path) as opened:
         with Load(opened, slice_of_sales(tmp_path, COMMANDS)) as load:
