@@ -1,17 +1,19 @@
-"""Faust's group as the engine uses it: what a rebalance does to an assignment that is still being prepared."""
+"""Faust's group as the engine uses it: assignments that end too early, and groups that go on no more."""
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-from collections.abc import Coroutine
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from tests.cluster import Cluster
 from tests.platform import engine_jars
-from tests.platform.engine_kit import CATALOG, Bank
+from tests.platform.engine_kit import CATALOG, Bank, Member
 from verbwire.engine.build import table_plan
 from verbwire.engine.core import Core
 from verbwire.engine.view import TableView
@@ -21,27 +23,58 @@ from verbwire.metrics import Metrics
 if TYPE_CHECKING:
     from verbwire.engine.faust_app import GroupApp
 
+T = TypeVar("T")
 
-def app_of(bank: Bank, folder: Path, group: str, worker: str = "w1", **options: Any) -> GroupApp:
-    """The Faust app of a table in a group that no other test uses, not started."""
+
+@pytest.fixture(scope="module")
+def lone(cluster: Cluster) -> Iterator[Bank]:
+    """A bank of one partition, whose groups are Faust's."""
+    opened = Bank(cluster, f"f{uuid.uuid4().hex[:10]}", partitions=1)
+    yield opened
+    opened.close()
+
+
+def app_of(bank: Bank, folder: Path) -> GroupApp:
+    """The Faust app of a worker's table, not started."""
     from verbwire.engine.faust_app import group_app
 
     declared = engine_jars.table()
-    plan = dataclasses.replace(table_plan(declared, bank.codec, bank.partitions), group=group)
-    view = TableView(group, CATALOG.of(declared.row), bank.partitions)
-    core = Core(plan, bank.kafka, bank.names, worker, folder / worker, view, Metrics().group(group))
-    return group_app(core, bank.cluster.bootstrap, worker, folder / worker, options)
+    plan = table_plan(declared, bank.codec, bank.partitions)
+    view = TableView(declared.group, CATALOG.of(declared.row), bank.partitions)
+    core = Core(plan, bank.kafka, bank.names, "w1", folder, view, Metrics().group(plan.group))
+    return group_app(core, bank.cluster.bootstrap, "w1", folder)
+
+
+@asynccontextmanager
+async def running(app: GroupApp) -> AsyncIterator[GroupApp]:
+    """The app while it runs; it leaves the group."""
+    app.core.start()
+    starting = asyncio.ensure_future(app.start())
+    try:
+        yield app
+    finally:
+        await app.stop_group(True)
+        starting.cancel()
+        await asyncio.get_running_loop().run_in_executor(app.engine_thread, app.core.close)
+        app.engine_thread.shutdown()
+
+
+async def until(condition: Callable[[], T | None]) -> T:
+    """Return what the condition gives as soon as it is true; `run` has the deadline."""
+    while not (found := condition()):
+        await asyncio.sleep(0.02)
+    return found
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(scenario, 60))
 
 
-def test_an_assignment_that_is_revoked_while_it_is_sought_is_never_read(bank: Bank, tmp_path: Path) -> None:
+def test_an_assignment_that_is_revoked_while_it_is_sought_is_never_read(lone: Bank, tmp_path: Path) -> None:
     """Its fetch would sleep through the rebalance and take the records that the next assignment has just sought."""
 
     async def scenario() -> None:
-        consumer: Any = app_of(bank, tmp_path, "revoked-early").consumer
+        consumer: Any = app_of(lone, tmp_path).consumer
         consumer._thread.thread_loop.close()  # it is never started
         consumer.capture(7, "member")
         prepared = consumer.next_assignment
@@ -50,5 +83,36 @@ def test_an_assignment_that_is_revoked_while_it_is_sought_is_never_read(bank: Ba
             await consumer.begin(prepared, {})
         assert not prepared.live
         assert consumer._assignment is None
+
+    run(scenario())
+
+
+def test_a_group_that_refuses_the_worker_is_told_and_not_waited_for(lone: Bank, tmp_path: Path) -> None:
+    """A stranger with another protocol is in the group: aiokafka gives up, and would say so only to who asks."""
+
+    async def scenario() -> None:
+        app = app_of(lone, tmp_path)
+        stranger = Member(lone.cluster, app.core.plan.group, app.core.plan.inputs[0])
+        try:
+            async with running(app):
+                assert "InconsistentGroupProtocol" in await until(app.alive)
+        finally:
+            stranger.close()
+
+    run(scenario())
+
+
+def test_a_service_of_faust_that_crashes_is_not_survived(lone: Bank, tmp_path: Path) -> None:
+    """Else the process lives on and reads nothing."""
+
+    async def failing() -> None:
+        raise ValueError("no header can be read")
+
+    async def scenario() -> None:
+        async with running(app_of(lone, tmp_path)) as app:
+            await until(lambda: app.core.view.states[0].ready)
+            assert app.alive() is None
+            app._fetcher.add_future(failing())
+            assert await until(app.alive) == "no header can be read"
 
     run(scenario())

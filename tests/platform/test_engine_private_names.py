@@ -30,9 +30,9 @@ USED = {
     },
     driver.ConsumerRebalanceListener: {"on_partitions_revoked", "on_partitions_assigned", "_thread"},
     TableManager: {"recovery", "_update_channels", "on_actives_ready", "on_standbys_ready", "_recovery"},
-    Service: {"should_stop", "_stopped"},
+    Service: {"should_stop", "crash_reason", "_stopped"},
     AIOKafkaConsumer: {"_isolation_level", "_fetch_max_wait_ms", "_retry_backoff_ms", "_coordinator"},
-    GroupCoordinator: {"generation", "member_id", "_group_instance_id", "_coordination_task"},
+    GroupCoordinator: {"generation", "member_id", "_group_instance_id", "_coordination_task", "_pending_exception"},
 }
 
 

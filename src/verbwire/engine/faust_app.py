@@ -30,12 +30,14 @@ class GroupApp(faust.App):
 
     def alive(self) -> str | None:
         """Return why this group is beyond repair, or None."""
-        if self.failure is not None:
-            return str(self.failure)
+        failure = self.failure or self.crash_reason  # the latter where a service beneath crashed: it crashes us unasked
+        if failure is not None:
+            return str(failure) or repr(failure)
         consumer = self._consumer
-        if consumer is not None and consumer._thread is not None and consumer._thread.coordination_is_dead():
-            return "the group's coordination has ended: the process owns nothing and never will"
-        return None
+        if consumer is None or consumer._thread is None:
+            return None
+        ended = consumer._thread.coordination_ended()
+        return ended and f"{ended}: the process owns nothing and never will"
 
     async def stop_group(self, leave: bool) -> None:
         """Stop; `leave` the group where this worker will not come back under its name."""

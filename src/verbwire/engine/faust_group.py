@@ -81,11 +81,19 @@ class Thread(driver.AIOKafkaConsumerThread):
             self._consumer._coordinator._group_instance_id = None
         await super().on_thread_stop()
 
-    def coordination_is_dead(self) -> bool:
-        """Whether aiokafka's coordination has ended: the process would live on without partitions, for ever."""
+    def coordination_ended(self) -> str | None:
+        """Return why aiokafka's coordination goes on no more: the process would live on without partitions, for ever.
+
+        After an error that it cannot deal with it waits until somebody has taken notice of it by a method that Faust
+        never calls.
+        """
         coordinator = self._consumer and self._consumer._coordinator
-        task = coordinator and getattr(coordinator, "_coordination_task", None)
-        return bool(task and task.done())
+        if not coordinator:
+            return None
+        if error := getattr(coordinator, "_pending_exception", None):
+            return f"the group's coordination has failed: {error}"
+        task = getattr(coordinator, "_coordination_task", None)
+        return "the group's coordination has ended" if task and task.done() else None
 
 
 class Consumer(driver.Consumer):

@@ -42,7 +42,7 @@ ATTRIBUTES: dict[Any, dict[str, str]] = {
         "on_actives_ready": "called",
         "on_standbys_ready": "called",
     },
-    Service: {"should_stop": "read"},
+    Service: {"should_stop": "read", "crash_reason": "watched: a service beneath the app crashes it so"},
 }
 # class -> names that its code must assign to self
 ASSIGNED: dict[Any, dict[str, str]] = {
@@ -57,6 +57,7 @@ ASSIGNED: dict[Any, dict[str, str]] = {
         "member_id": "read when partitions are assigned",
         "_group_instance_id": "cleared to leave the group on scale-in",
         "_coordination_task": "watched: its end leaves a process that owns nothing",
+        "_pending_exception": "watched: an error that the coordination waits with, for ever",
     },
     driver.ConsumerRebalanceListener: {"_thread": "read: the way to our consumer"},
     faust.Service: {"_stopped": "read"},
