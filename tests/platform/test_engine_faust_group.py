@@ -116,3 +116,15 @@ def test_a_service_of_faust_that_crashes_is_not_survived(lone: Bank, tmp_path: P
             assert await until(app.alive) == "no header can be read"
 
     run(scenario())
+
+
+def test_a_worker_that_reads_nothing_stays_in_the_group(lone: Bank, tmp_path: Path) -> None:
+    """A spare, a long restore: aiokafka would leave after this time and, as nobody fetches then, never come back."""
+
+    async def scenario() -> None:
+        async with running(app_of(lone, tmp_path)) as app:
+            await until(lambda: app.core.view.states[0].ready)
+            coordinator: Any = app.consumer._thread._consumer._coordinator
+            assert coordinator._max_poll_interval > 365 * 86400
+
+    run(scenario())

@@ -261,6 +261,9 @@ SETTINGS = {
     "broker_session_timeout": 8.0,
     "broker_heartbeat_interval": 1.0,
     "broker_rebalance_timeout": 10.0,
+    # aiokafka leaves the group when nobody has fetched for so long, and joins again only when somebody fetches: a spare
+    # without partitions, a long restore or outage, or partitions that all stand still would end the worker in silence.
+    "broker_max_poll_interval": 10 * 365 * 86400.0,
     "broker_max_poll_records": MAX_BATCH,
     "consumer_max_fetch_size": 1024 * 1024,
     "consumer_auto_offset_reset": "earliest",
