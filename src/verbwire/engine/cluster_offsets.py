@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from confluent_kafka import (
     ConsumerGroupTopicPartitions,
     IsolationLevel,
+    KafkaError,
     KafkaException,
     TopicCollection,
     TopicPartition,
@@ -49,8 +50,10 @@ class ClusterOffsets:
         """Return the committed offsets that are stable now; those under an open transaction are left out."""
         try:
             found = self._committed(wanted, require_stable=True)
-        except KafkaException:  # librdkafka also answers UNSTABLE_OFFSET_COMMIT for the request as a whole
-            return {}
+        except KafkaException as error:  # librdkafka also answers UNSTABLE_OFFSET_COMMIT for the request as a whole
+            if error.args[0].code() == KafkaError.UNSTABLE_OFFSET_COMMIT:
+                return {}
+            raise _unreadable(error) from error
         return {
             (each.topic, each.partition): Committed(each.offset if each.offset >= 0 else None)
             for each in found
@@ -59,7 +62,10 @@ class ClusterOffsets:
 
     def last_workers(self, wanted: Iterable[TP]) -> set[str]:
         """Return who committed these partitions last: each worker leaves its name in the offset's metadata."""
-        return {each.metadata for each in self._committed(wanted, require_stable=False) if each.metadata}
+        try:
+            return {each.metadata for each in self._committed(wanted, require_stable=False) if each.metadata}
+        except KafkaException as error:
+            raise _unreadable(error) from error
 
     def starts(self, wanted: Iterable[TP]) -> dict[TP, int]:
         """Return the first offset that each partition still holds."""
@@ -110,3 +116,7 @@ class ClusterOffsets:
             return {(tp.topic, tp.partition): future.result().offset for tp, future in futures.items()}
         except KafkaException as error:
             raise UnavailableError(f"cannot read the ends of the log: {error.args[0].str()}") from error
+
+
+def _unreadable(error: KafkaException) -> UnavailableError:
+    return UnavailableError(f"cannot read the group's offsets: {error.args[0].str()}")

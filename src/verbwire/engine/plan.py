@@ -53,6 +53,7 @@ class Plan:
     group: str
     table: str
     inputs: tuple[str, ...]
+    outputs: tuple[str, ...]  # what it writes besides its logs, each record into the partition of its input
     partitions: int
     logs: tuple[Log, ...]
     columns: tuple[str, ...]

@@ -89,7 +89,7 @@ class Preparation:
     # -- inside
 
     def _describe(self) -> None:
-        wanted = [*self._plan.inputs, *(each.topic for each in self._plan.logs)]
+        wanted = [*self._plan.inputs, *self._plan.outputs, *(each.topic for each in self._plan.logs)]
         self._topics = self._cluster.topics(wanted)
         for name, topic in self._topics.items():
             if topic.partitions != self._plan.partitions:
@@ -126,16 +126,16 @@ class Preparation:
 
         Where the broker forgot an idle group's offsets (7 days), the log still knows how far its rows are.
         """
-        first = self._cluster.starts((topic, p) for p in ready for topic in self._plan.inputs)
+        places = [(topic, p) for p in ready for topic in self._plan.inputs]
+        first, end = self._cluster.starts(places), self._cluster.ends(places)
         starts: dict[int, dict[str, int]] = {}
         for partition in ready:
             applied = stores[partition].inputs()
             try:
                 starts[partition] = {
-                    topic: _start(
-                        committed[topic, partition].offset, applied.get(topic), first[topic, partition], topic
-                    )
+                    topic: _start(topic, committed[place].offset, applied.get(topic), first[place], end[place])
                     for topic in self._plan.inputs
+                    for place in [(topic, partition)]
                 }
             except EngineError as error:
                 stores[partition].close()
@@ -155,17 +155,23 @@ class Preparation:
             log.warning("%s: could not clear away what others left open: %s", self._plan.group, error)
 
 
-def _start(committed: int | None, applied: int | None, first: int, topic: str) -> int:
-    if committed is None:
-        return max(first, applied or 0)
-    if applied is not None and committed < applied:
+def _start(topic: str, committed: int | None, applied: int | None, first: int, end: int) -> int:
+    if committed is None and applied is None:
+        return first
+    if committed is not None and applied is not None and committed < applied:
         raise EngineError(
             f"the group's offset in {topic} is {committed}, but records up to {applied} are in its table already: "
             "reading them again would count them twice. Restore the offset, or rebuild the table"
         )
-    if committed < first:
+    start = max(committed or 0, applied or 0)
+    if start > end:
         raise EngineError(
-            f"{topic} no longer holds the records from {committed} to {first}: nobody dealt with them before "
+            f"the group's offset in {topic} is {start}, which ends at {end}: it has lost its end, or is another topic "
+            "by now. Find out which, then set the group's offset to go on"
+        )
+    if start < first:
+        raise EngineError(
+            f"{topic} no longer holds the records from {start} to {first}: nobody dealt with them before "
             "retention removed them. Decide what is lost, then set the group's offset to go on"
         )
-    return committed
+    return start
