@@ -15,19 +15,19 @@ from tests.platform.engine_kit import Bank, Engine
 @pytest.fixture(scope="session")
 def bank(cluster: Cluster) -> Iterator[Bank]:
     """The bank of the engine's tests, deployed once; each test takes a partition of its own."""
-    opened = Bank(cluster, f"e{uuid.uuid4().hex[:10]}", partitions=128)
+    opened = Bank(cluster, f"e{uuid.uuid4().hex[:10]}", partitions=80)
     yield opened
     opened.close()
 
 
 @pytest.fixture(scope="session")
-def _receiver(bank: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def running_receiver(bank: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     with Engine(bank, engine_jars.receiver(), [bank.partition()], tmp_path_factory.mktemp("receiver")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def _table(bank: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def running_table(bank: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     with Engine(bank, engine_jars.table(), [bank.partition()], tmp_path_factory.mktemp("table")) as running:
         yield running
 
@@ -38,15 +38,21 @@ def partition(bank: Bank) -> int:
     return bank.partition()
 
 
+@pytest.fixture(scope="module")
+def lane(bank: Bank) -> int:
+    """A partition that the tests of a module share, each with keys of its own."""
+    return bank.partition()
+
+
 @pytest.fixture
-def receiver(_receiver: Engine, partition: int) -> Engine:
+def receiver(running_receiver: Engine, partition: int) -> Engine:
     """The receiver of the bank's commands, running on the test's partition."""
-    _receiver.own(partition)
-    return _receiver
+    running_receiver.own(partition)
+    return running_receiver
 
 
 @pytest.fixture
-def table(_table: Engine, partition: int) -> Engine:
+def table(running_table: Engine, partition: int) -> Engine:
     """The table of the bank's jars, running on the test's partition."""
-    _table.own(partition)
-    return _table
+    running_table.own(partition)
+    return running_table

@@ -1,7 +1,8 @@
 """A bank of jars on a real cluster, and its engine's cores run by hand: batch by batch, each in a partition of its own.
 
-One deployment serves a whole test run; what keeps tests apart is the partition. The membership under which the cores
-commit is that of a real one-member group of confluent-kafka, so that the broker's fence is in the way as in a worker.
+One deployment serves a whole test run; what keeps tests apart is the partition, or the key within one and the records
+that were there before. The membership under which the cores commit is that of a real one-member group of
+confluent-kafka, so that the broker's fence is in the way as in a worker.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from tests.cluster import Cluster, eventually
 from verbwire.contracts.load import load_catalog
@@ -104,7 +105,8 @@ class Bank:
         self.cluster = cluster
         self.names = Names("bank", prefix)
         self.partitions = partitions
-        deploy(Target(cluster.bootstrap, cluster.registry_url, self.names, partitions=partitions), CATALOG, GROUPS)
+        target = Target(cluster.bootstrap, cluster.registry_url, self.names, partitions=partitions)
+        self._topics = deploy(target, CATALOG, GROUPS).topics
         self.registry = Registry(cluster.registry_url)
         self.codec = Codec(CATALOG, self.registry, self.names)
         self.kafka = {"bootstrap.servers": cluster.bootstrap}
@@ -124,11 +126,14 @@ class Bank:
             }
         )
         self._free = iter(range(partitions))
+        self._marks: dict[tuple[str, int], int] = {}
 
     def close(self) -> None:
-        """Leave the groups."""
+        """Leave the groups, and nothing on the broker: it may serve many runs."""
         for member in self.members.values():
             member.close()
+        for future in self._admin.delete_topics([*self._topics]).values():
+            future.result()
         self._reader.close()
         self.registry.close()
 
@@ -141,6 +146,34 @@ class Bank:
         if group not in self.members:
             self.members[group] = Member(self.cluster, group, topic)
         return self.members[group]
+
+    def forget(self, group: str) -> None:
+        """Let the broker forget a group and its offsets, as it does after seven idle days."""
+        self._leave(group)
+        for future in self._admin.delete_consumer_groups([group]).values():
+            future.result()
+
+    def commit(self, group: str, topic: str, partition: int, offset: int) -> None:
+        """Set a group's offset by hand."""
+        self._leave(group)
+        wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, partition, offset)])
+        for future in self._admin.alter_consumer_group_offsets([wanted]).values():
+            future.result()
+
+    def cut_off(self, topic: str, partition: int, offset: int) -> None:
+        """Delete the records below an offset, as retention does."""
+        for future in self._admin.delete_records([TopicPartition(topic, partition, offset)]).values():
+            future.result()
+
+    def create(self, topic: str, partitions: int) -> str:
+        """Create a topic that no contract speaks of, and return its name."""
+        for future in self._admin.create_topics([NewTopic(topic, partitions, 1)]).values():
+            future.result()
+        return topic
+
+    def _leave(self, group: str) -> None:
+        if member := self.members.pop(group, None):
+            member.close()
 
     def topic_of(self, message: Message) -> str:
         """Where a message of this kind belongs."""
@@ -181,11 +214,20 @@ class Bank:
         assert self._producer.flush(SECONDS) == 0
         return found[0]
 
-    def read(self, topic: str, partition: int, start: int = 0) -> list[Taken]:
-        """All records of a partition from `start` on; waits for transactions whose end the log does not show yet."""
-        place = TopicPartition(topic, partition)
-        end = self._admin.list_offsets({place: OffsetSpec.latest()}, isolation_level=IsolationLevel.READ_UNCOMMITTED)
-        last, found = end[place].result().offset, list[Taken]()
+    def mark(self, partition: int) -> None:
+        """From now on read what comes after what is there."""
+        self._marks = self._ends([(topic, partition) for topic in self._topics if "bank.jars" in topic])
+
+    def _ends(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        wanted = {TopicPartition(*place): OffsetSpec.latest() for place in places}
+        found = self._admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED)
+        return {(place.topic, place.partition): future.result().offset for place, future in found.items()}
+
+    def read(self, topic: str, partition: int, start: int | None = None) -> list[Taken]:
+        """The records of a partition from `start` or the mark on; waits for transactions whose end is not there yet."""
+        last, found = self._ends([(topic, partition)])[topic, partition], list[Taken]()
+        if start is None:
+            start = self._marks.get((topic, partition), 0)
         self._reader.assign([TopicPartition(topic, partition, start)])
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
@@ -270,6 +312,7 @@ class Engine:
 
     def own(self, *partitions: int) -> None:
         """Let go of what is held and take these, as after a rebalance: cheaper than a new core for each test."""
+        self.membership = self.bank.member(self.plan.group, self.plan.inputs[0]).membership
         self.partitions = partitions
         self.prepare()
 
@@ -293,6 +336,12 @@ class Engine:
     def fetch_all(self) -> list[Taken]:
         """Everything that the inputs hold, from their first records on."""
         return [record for topic in self.plan.inputs for p in self.partitions for record in self.bank.read(topic, p)]
+
+    def share(self, partition: int) -> Engine:
+        """Take a partition that other tests have used, and see only what comes from now on."""
+        self.own(partition)
+        self.bank.mark(partition)
+        return self
 
     @property
     def partition(self) -> int:
@@ -329,6 +378,10 @@ class Engine:
     def rows(self) -> dict[bytes, Message]:
         """The rows of the partition as other threads see them."""
         return {key: self._decoded(value) for key, value in self.view.page(self.partition, None, 1000)}
+
+    def counted_pence(self) -> int:
+        """What the rows say of coins, all together."""
+        return sum(int(getattr(row, "pence", 0)) for row in self.rows().values())
 
     def ask(self, partition: int, query: str) -> list[Any]:
         """Ask a partition's file, ready or not."""

@@ -112,8 +112,10 @@ def test_events_that_nobody_handles_are_passed_over(bank: Bank, table: Engine) -
 @pytest.mark.parametrize(
     "how", ["garbage", "no value", "no key", "left over", "unknown id", "a command", "another context", "headers"]
 )
-def test_what_is_no_event_becomes_a_dead_letter_and_the_partition_moves_on(bank: Bank, table: Engine, how: str) -> None:
-    partition, topic = table.partition, bank.names.events("bank.jars")
+def test_what_is_no_event_becomes_a_dead_letter_and_the_partition_moves_on(
+    bank: Bank, running_table: Engine, lane: int, unique: str, how: str
+) -> None:
+    table, partition, topic = running_table.share(lane), lane, bank.names.events("bank.jars")
     encode = bank.codec.encoder
     good = encode(CATALOG.find("bank.jars.JarShaken"))(JarShaken(jar_id="j"))
     key: bytes | None = b"j"
@@ -128,11 +130,11 @@ def test_what_is_no_event_becomes_a_dead_letter_and_the_partition_moves_on(bank:
     if how == "no key":
         key = None
     headers = [("ce_id", b"e1"), ("ce_actor", b"\xff" if how == "headers" else b"ann")]
-    bank.send(coins(1), partition)
+    bank.send(coins(1, jar=unique), partition)
     offset = bank.put(topic, partition, key, value, headers)
-    bank.send(coins(2), partition)
+    bank.send(coins(2, jar=unique), partition)
     table.run_through()
-    assert table.rows() == {b"j": JarRow(jar_id="j", pence=3)}
+    assert table.rows()[unique.encode()] == JarRow(jar_id=unique, pence=3)
     (letter,) = bank.dead_letters(partition, TABLE)
     assert (letter.key, letter.value, letter.headers[:2]) == (key, value, headers)
     assert (letter.header("vw_reason"), letter.header("vw_offset")) == ("undecodable", str(offset))

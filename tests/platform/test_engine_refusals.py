@@ -14,6 +14,19 @@ from verbwire.wire.outcomes import OutcomeStatus
 
 pytestmark = pytest.mark.kafka
 
+
+@pytest.fixture
+def receiver(running_receiver: Engine, lane: int) -> Engine:
+    """The receiver on the partition that these tests share: none of them may hold up the next."""
+    return running_receiver.share(lane)
+
+
+@pytest.fixture
+def jar(unique: str) -> str:
+    """A key that only this test uses; the ids of its commands begin with it."""
+    return unique
+
+
 NAMESPACE = "bank.jars"
 BROKEN = sorted({*WRONG} - {"two events", "no event", "slow"})
 WRONG_STATES = [
@@ -39,25 +52,24 @@ SAID = {
 
 
 @pytest.mark.parametrize("how", [*BROKEN, *WRONG_STATES])
-def test_a_handler_that_breaks_fails_its_command_and_the_key_goes_on(bank: Bank, receiver: Engine, how: str) -> None:
-    partition = receiver.partition
-    bank.send(PutCoins(jar_id="j", pence=1), partition, id="before")
-    offset = bank.send(PutCoins(jar_id="j", pence=2, how=how), partition, id="broken", actor="ann")
-    bank.send(PutCoins(jar_id="j", pence=4), partition, id="after")
+def test_a_handler_that_breaks_fails_its_command_and_the_key_goes_on(
+    bank: Bank, receiver: Engine, jar: str, how: str
+) -> None:
+    partition, before, broken, after = receiver.partition, f"{jar}-1", f"{jar}-2", f"{jar}-3"
+    bank.send(PutCoins(jar_id=jar, pence=1), partition, id=before)
+    offset = bank.send(PutCoins(jar_id=jar, pence=2, how=how), partition, id=broken, actor="ann")
+    bank.send(PutCoins(jar_id=jar, pence=4), partition, id=after)
     receiver.run_through()
-    outcomes = {line.command_id: line for line in bank.outcomes(partition)}
-    assert [(name, line.status) for name, line in outcomes.items()] == [
-        ("before", "ACCEPTED"),
-        ("broken", "FAILED"),
-        ("after", "ACCEPTED"),
-    ]
-    failed = outcomes["broken"]
+    outcomes = bank.outcomes(partition)
+    assert [line.command_id for line in outcomes] == [before, broken, after]
+    assert [line.status for line in outcomes] == ["ACCEPTED", "FAILED", "ACCEPTED"]
+    failed = outcomes[1]
     assert (failed.command, failed.offset, failed.code, failed.events) == ("bank.jars.PutCoins", offset, None, ())
     assert failed.reason is not None
     assert 0 < len(failed.reason) <= 500
     assert SAID.get(how, "") in failed.reason
-    assert receiver.rows() == {b"j": JarState(jar_id="j", pence=5)}
-    assert [event.header("ce_causationid") for event in bank.events(partition)] == ["before", "after"]
+    assert receiver.rows()[jar.encode()] == JarState(jar_id=jar, pence=5)
+    assert [event.header("ce_causationid") for event in bank.events(partition)] == [before, after]
     _is_the_dead_letter(bank, receiver, offset, "failed")
 
 
@@ -73,16 +85,16 @@ def _is_the_dead_letter(bank: Bank, receiver: Engine, offset: int, reason: str) 
     assert letter.header("vw_detail")
 
 
-def test_a_failed_command_may_be_sent_again(bank: Bank, receiver: Engine) -> None:
+def test_a_failed_command_may_be_sent_again(bank: Bank, receiver: Engine, jar: str) -> None:
     """Only accepted and rejected ones are remembered: a failure is ours, and may be mended."""
     partition = receiver.partition
     for _ in range(2):
-        bank.send(PutCoins(jar_id="j", pence=2, how="raises"), partition, id="c1")
+        bank.send(PutCoins(jar_id=jar, pence=2, how="raises"), partition, id=jar)
     receiver.run()
-    bank.send(PutCoins(jar_id="j", pence=2), partition, id="c1")
+    bank.send(PutCoins(jar_id=jar, pence=2), partition, id=jar)
     receiver.run()
     assert [line.status for line in bank.outcomes(partition)] == ["FAILED", "FAILED", "ACCEPTED"]
-    assert receiver.rows() == {b"j": JarState(jar_id="j", pence=2)}
+    assert receiver.rows()[jar.encode()] == JarState(jar_id=jar, pence=2)
     assert len(bank.dead_letters(partition)) == 2
 
 
@@ -134,39 +146,42 @@ UNREADABLE: dict[str, Callable[[Bank], tuple[bytes | None, bytes | None]]] = {
 
 @pytest.mark.parametrize("how", UNREADABLE)
 def test_what_is_no_command_becomes_a_dead_letter_and_the_partition_moves_on(
-    bank: Bank, receiver: Engine, how: str
+    bank: Bank, receiver: Engine, jar: str, how: str
 ) -> None:
     partition, topic = receiver.partition, bank.names.commands(NAMESPACE)
     key, value = UNREADABLE[how](bank)
-    offset = bank.put(topic, partition, key, value, [("ce_id", b"c1"), ("ce_type", b"bank.jars.ShakeJar")])
-    bank.send(PutCoins(jar_id="j", pence=4), partition, id="c2")
+    headers = [("ce_id", jar.encode()), ("ce_type", b"bank.jars.ShakeJar")]
+    offset = bank.put(topic, partition, key, value, headers)
+    bank.send(PutCoins(jar_id=jar, pence=4), partition, id=f"{jar}-2")
     receiver.run_through()
     _is_the_dead_letter(bank, receiver, offset, "undecodable")
     failed, accepted = bank.outcomes(partition)
-    assert (failed.command_id, failed.command, failed.offset) == ("c1", "bank.jars.ShakeJar", offset)
+    assert (failed.command_id, failed.command, failed.offset) == (jar, "bank.jars.ShakeJar", offset)
     assert (failed.status, accepted.status) == (OutcomeStatus.FAILED, OutcomeStatus.ACCEPTED)
-    assert receiver.rows() == {b"j": JarState(jar_id="j", pence=4)}
+    assert receiver.rows()[jar.encode()] == JarState(jar_id=jar, pence=4)
 
 
+ID = b"stands for the test's own"
 HEADERS: dict[str, list[tuple[str, bytes | None]]] = {
     "id not UTF-8": [("ce_id", b"\xff")],
-    "actor not UTF-8": [("ce_id", b"c1"), ("ce_actor", b"\xff")],
-    "scopes not UTF-8": [("ce_id", b"c1"), ("ce_actor", b"ann"), ("ce_scopes", b"\xff")],
-    "trace not UTF-8": [("ce_id", b"c1"), ("ce_actor", b"ann"), ("traceparent", b"\xff")],
-    "flow not UTF-8": [("ce_id", b"c1"), ("ce_actor", b"ann"), ("ce_correlationid", b"\xff")],
-    "type not UTF-8": [("ce_id", b"c1"), ("ce_actor", b"\xff"), ("ce_type", b"\xff")],
-    "too many": [("ce_id", b"c1"), *[("x", b"y")] * 64],
-    "too large": [("ce_id", b"c1"), ("x", b"y" * 40_000)],
+    "actor not UTF-8": [("ce_id", ID), ("ce_actor", b"\xff")],
+    "scopes not UTF-8": [("ce_id", ID), ("ce_actor", b"ann"), ("ce_scopes", b"\xff")],
+    "trace not UTF-8": [("ce_id", ID), ("ce_actor", b"ann"), ("traceparent", b"\xff")],
+    "flow not UTF-8": [("ce_id", ID), ("ce_actor", b"ann"), ("ce_correlationid", b"\xff")],
+    "type not UTF-8": [("ce_id", ID), ("ce_actor", b"\xff"), ("ce_type", b"\xff")],
+    "too many": [("ce_id", ID), *[("x", b"y")] * 64],
+    "too large": [("ce_id", ID), ("x", b"y" * 40_000)],
 }
 
 
 @pytest.mark.parametrize("how", HEADERS)
 def test_headers_that_cannot_be_read_fail_the_command_and_the_partition_moves_on(
-    bank: Bank, receiver: Engine, how: str
+    bank: Bank, receiver: Engine, jar: str, how: str
 ) -> None:
     partition, topic = receiver.partition, bank.names.commands(NAMESPACE)
-    bank.put(topic, partition, b"j", put(bank, "good"), HEADERS[how])
-    bank.send(PutCoins(jar_id="j", pence=4), partition, id="c2")
+    headers = [(name, jar.encode() if value == ID else value) for name, value in HEADERS[how]]
+    bank.put(topic, partition, b"j", put(bank, "good"), headers)
+    bank.send(PutCoins(jar_id=jar, pence=4), partition, id=f"{jar}-2")
     receiver.run_through()
     assert [line.status for line in bank.outcomes(partition)] == ["FAILED", "ACCEPTED"]
     assert [letter.header("vw_reason") for letter in bank.dead_letters(partition)] == ["undecodable"]
@@ -183,11 +198,11 @@ def test_headers_without_a_value_say_nothing(bank: Bank, receiver: Engine) -> No
     assert [name for name, value in letter.headers if value is None] == ["ce_id", "x"]
 
 
-def test_an_answered_command_keeps_its_one_outcome(bank: Bank, receiver: Engine) -> None:
+def test_an_answered_command_keeps_its_one_outcome(bank: Bank, receiver: Engine, jar: str) -> None:
     """Garbage that claims the id of a command that was answered says nothing about that command."""
     partition, topic = receiver.partition, bank.names.commands(NAMESPACE)
-    bank.send(PutCoins(jar_id="j", pence=4), partition, id="c1")
-    bank.put(topic, partition, b"j", b"garbage", [("ce_id", b"c1")])
+    bank.send(PutCoins(jar_id=jar, pence=4), partition, id=jar)
+    bank.put(topic, partition, b"j", b"garbage", [("ce_id", jar.encode())])
     receiver.run_through()
     assert [line.status for line in bank.outcomes(partition)] == ["ACCEPTED"]
     assert [letter.header("vw_reason") for letter in bank.dead_letters(partition)] == ["undecodable"]
