@@ -6,6 +6,7 @@ worse than none.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from pathlib import Path
 from verbwire.contracts.model import Contract
 from verbwire.errors import UnavailableError
 from verbwire.wire.murmur2 import partition_of
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -84,6 +88,7 @@ class TableView:
         try:
             yield self._connection(state, state.path)
         except sqlite3.Error as error:
+            log.warning("%s: reading partition %d failed: %s", self.name, partition, error)
             raise UnavailableError(
                 f"partition {partition} of table {self.name} cannot be read here ({error}); ask again"
             ) from error

@@ -62,7 +62,7 @@ class Codec:
 
 
 class TopicDecoder:
-    """Reads the values of one topic; used by one thread.
+    """Reads the values of one topic; may be used by several threads.
 
     What the registry said of an id is remembered; that an id is foreign, for a minute only, since a schema may be
     registered under a second subject later.

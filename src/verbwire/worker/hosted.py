@@ -44,13 +44,17 @@ class HostedGroup:
         return self.app.alive() if self.app else None
 
     def not_ready(self) -> list[str]:
-        """Return what this worker owns and cannot answer for, with the reason."""
+        """Return what this worker owns and cannot answer for, and why.
+
+        Health is open to everybody, and a handler's error may hold data: where exactly a partition stopped, and with
+        which error, is told by the log and by ``GET /tables``.
+        """
         owned = self.app.owned if self.app else None
         if owned is None:
             return [NOT_ASSIGNED]
         states = self.core.view.states
         return [
-            f"partition {partition}: {states[partition].stopped or 'being restored'}"
+            f"partition {partition}: {'stopped, see GET /tables' if states[partition].stopped else 'being restored'}"
             for partition in sorted(owned)
             if not states[partition].ready
         ]
