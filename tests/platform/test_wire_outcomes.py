@@ -6,15 +6,8 @@ import pytest
 
 from tests.platform.notes import CATALOG, COMMAND
 from verbwire.messages import Accepted, Expired, Failed, Outcome, Rejected
-from verbwire.wire.avro import Encoder, Reader, frame
-from verbwire.wire.outcomes import (
-    OUTCOME,
-    EventPosition,
-    OutcomeRecord,
-    OutcomeStatus,
-    accepted_body,
-    fingerprint_of,
-)
+from verbwire.wire.avro import Encoder, Reader
+from verbwire.wire.outcomes import OUTCOME, EventPosition, OutcomeRecord, OutcomeStatus, fingerprint_of
 
 
 def record(status: OutcomeStatus, **fields: object) -> OutcomeRecord:
@@ -53,18 +46,3 @@ def test_the_fingerprint_is_of_the_payload_alone() -> None:
     assert fingerprint_of(one) == fingerprint_of(other)
     assert len(fingerprint_of(one)) == 16
     assert fingerprint_of(one) != fingerprint_of(one + b"x")
-
-
-@pytest.mark.parametrize("number", [0, 63, 64, 8191, 8192, 2**31 - 1, 2**40, 2**63 - 1])
-@pytest.mark.parametrize("events", [0, 1, 70])
-def test_the_line_written_by_hand_is_the_encoders(number: int, events: int) -> None:
-    line = OutcomeRecord(
-        command_id="ä" * (events + 1),
-        command="office.notes.TakeNote",
-        fingerprint=b"0123456789abcdef",
-        status=OutcomeStatus.ACCEPTED,
-        partition=number % 2**31,
-        offset=number,
-        events=(EventPosition(topic="office.notes.events", partition=number % 1000, offset=number),) * events,
-    )
-    assert frame(1) + accepted_body(line) == Encoder(OUTCOME, 1)(line)

@@ -12,7 +12,7 @@ from verbwire.engine.transaction import Transaction, sized
 from verbwire.messages import Failed, Outcome, Rejected
 from verbwire.wire.avro import Encoder
 from verbwire.wire.headers import HeaderTemplate
-from verbwire.wire.outcomes import EventPosition, OutcomeRecord, OutcomeStatus, accepted_body
+from verbwire.wire.outcomes import EventPosition, OutcomeRecord, OutcomeStatus
 
 _STATUS = {
     "Accepted": OutcomeStatus.ACCEPTED,
@@ -67,14 +67,11 @@ class Ledger:
 
     def require_fit(self, verdict: Verdict) -> None:
         """Raise UnencodableError where the line of a refusal cannot be written: it carries the handler's own texts."""
-        sized(self._encoder(verdict.line()), f"the outcome of {verdict.command}")
+        sized(self.value(verdict), f"the outcome of {verdict.command}")
 
     def value(self, verdict: Verdict) -> bytes:
         """Return the record's value."""
-        line = verdict.line()
-        if line.status is OutcomeStatus.ACCEPTED:
-            return self._encoder.frame + accepted_body(line)
-        return self._encoder(line)
+        return self._encoder(verdict.line())
 
     def page(self, transaction: Transaction, partition: int) -> Page:
         """Return a page for the verdicts on one partition's commands; it is written once their events are out."""

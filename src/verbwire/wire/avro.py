@@ -20,6 +20,7 @@ from verbwire.errors import ContractError, UndecodableError, UnencodableError
 from verbwire.messages import Message
 from verbwire.wire.fitting import fitting_type, is_flat
 from verbwire.wire.schemas import shape
+from verbwire.wire.writing import quick_writer
 
 HEADER_SIZE = 5
 
@@ -59,19 +60,29 @@ class Encoder:
 
     def __init__(self, contract: Contract, schema_id: int) -> None:
         self.contract = contract
-        self.frame = frame(schema_id)
+        self._frame = frame(schema_id)
         self._schema = fastavro.parse_schema(contract.schema, named_schemas={})
         self._fitting = fitting_type(contract.schema)
         self._fields = msgspec.structs.asdict if is_flat(contract.schema) else _builtins
+        self._quick = quick_writer(contract.schema, self._frame)
 
     def __call__(self, message: Message) -> bytes:
         """Return the value of a record; :class:`UnencodableError` names the field that does not fit."""
+        if self._quick is not None:
+            try:
+                return self._quick(message)
+            except Exception:  # noqa: BLE001, S110 (none of the plain cases: the careful way decides, and names the field)
+                pass
+        return self._carefully(message)
+
+    def _carefully(self, message: Message) -> bytes:
+        """fastavro, and before it a check of all that it lets pass."""
         try:
             values = self._fields(message)
             # A struct does not check what it is built from, and fastavro not all that it is given.
             msgspec.convert(values, self._fitting)
             out = io.BytesIO()
-            out.write(self.frame)
+            out.write(self._frame)
             # Without the option a tuple of two in a union would be taken for (branch, value).
             fastavro.schemaless_writer(out, self._schema, values, disable_tuple_notation=True)
             return out.getvalue()

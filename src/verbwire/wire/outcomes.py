@@ -1,8 +1,7 @@
 """The ledger: one ``verbwire.Outcome`` per command, in the command's own partition.
 
 Its schema is a contract of verbwire's own: deployed like the others, readable by anybody who can ask the registry.
-Written and read by the same :class:`~verbwire.wire.avro.Encoder` and :class:`~verbwire.wire.avro.Reader`; only the
-line that nearly every command gets, "accepted", is also written by hand here.
+Written and read by the same :class:`~verbwire.wire.avro.Encoder` and :class:`~verbwire.wire.avro.Reader`.
 """
 
 from __future__ import annotations
@@ -121,39 +120,6 @@ class OutcomeRecord(Row, frozen=True, kw_only=True):
                 return Failed(reason=self.reason or "")
             case OutcomeStatus.EXPIRED:
                 return Expired()
-
-
-def accepted_body(line: OutcomeRecord) -> bytes:
-    """Return the Avro body of a line that says no more than accepted, and where the events are.
-
-    The bytes are those of an :class:`~verbwire.wire.avro.Encoder` (a test compares them), in less than half the time.
-    """
-    command_id, command = line.command_id.encode(), line.command.encode()
-    parts = [_long(len(command_id)), command_id, _long(len(command)), command, _long(len(line.fingerprint))]
-    parts += (line.fingerprint, _ACCEPTED, _long(line.partition), _long(line.offset))
-    if line.events:
-        parts.append(_long(len(line.events)))
-        for event in line.events:
-            topic = event.topic.encode()
-            parts += (_long(len(topic)), topic, _long(event.partition), _long(event.offset))
-    parts.append(b"\x00")  # the end of the events
-    return b"".join(parts)
-
-
-_ACCEPTED = bytes(5)  # the first status; no code, no reason, no details, no reply
-
-
-def _long(number: int) -> bytes:
-    """An Avro int or long that is not negative: doubled (zigzag), then seven bits a byte, the lowest first."""
-    rest = number << 1
-    if rest < 0x80:
-        return rest.to_bytes(1, "little")
-    out = bytearray()
-    while rest >= 0x80:
-        out.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    out.append(rest)
-    return bytes(out)
 
 
 def fingerprint_of(command_value: bytes) -> bytes:
