@@ -13,7 +13,8 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.platform import engine_jars
-from tests.platform.engine_kit import CATALOG, Bank, Member
+from tests.platform.engine_kit import CATALOG, NAMESPACE, Bank, Member
+from tests.platform.engine_samples.jars import CoinsPut
 from verbwire.engine.build import table_plan
 from verbwire.engine.core import Core
 from verbwire.engine.view import TableView
@@ -67,7 +68,7 @@ async def until(condition: Callable[[], T | None]) -> T:
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(scenario, 60))
+    asyncio.run(asyncio.wait_for(scenario, 20))
 
 
 def test_an_assignment_that_is_revoked_while_it_is_sought_is_never_read(lone: Bank, tmp_path: Path) -> None:
@@ -128,3 +129,30 @@ def test_a_worker_that_reads_nothing_stays_in_the_group(lone: Bank, tmp_path: Pa
             assert coordinator._max_poll_interval > 365 * 86400
 
     run(scenario())
+
+
+def test_records_that_retention_took_before_they_were_read_stop_the_partition(lone: Bank, tmp_path: Path) -> None:
+    """aiokafka would go on at the first record that is left, and the table would be wrong without a word."""
+
+    async def scenario() -> None:
+        topic = lone.names.events(NAMESPACE)
+        async with running(app_of(lone, tmp_path)) as app:
+            await until(lambda: app.core.view.states[0].ready)
+            consumer: Any = app.consumer
+            consumer.stop_flow()
+            await consumer.no_fetch_in_flight()
+            put(lone)
+            await until(
+                lambda: (topic, 0) in consumer._thread._consumer._fetcher._records
+            )  # aiokafka reads ahead so far, no further
+            last = [put(lone) for _ in range(3)][-1]
+            lone.cut_off(topic, 0, last)
+            consumer.resume_flow()
+            assert "no longer holds the records" in await until(lambda: app.core.stopped().get(0))
+            assert app.alive() is None
+
+    run(scenario())
+
+
+def put(bank: Bank) -> int:
+    return bank.send(CoinsPut(jar_id="jar", pence=1), 0)

@@ -15,18 +15,20 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from verbwire.engine.core import MAX_BATCH, Core
 from verbwire.engine.membership import Membership
-from verbwire.errors import EngineError, FencedError, VerbwireError
+from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
 
 log = logging.getLogger(__name__)
 FAUST_LOG = logging.getLogger("faust.verbwire")  # for the classes that Faust runs: it tells every step of theirs
 
 FETCH_SECONDS = 0.1  # also how soon a failed commit is noticed while nothing comes in
 REVOKE_SECONDS = 4.0  # for the transaction in flight; the session is longer
+_IDLE_SECONDS = 0.01
 _FETCH_WAIT_MS = 100
 _RETRY_BACKOFF_MS = 50
 
@@ -200,12 +202,15 @@ class Consumer(driver.Consumer):
     async def _step(self) -> None:
         """Fetch the next batch while the last one is worked on, then hand it over."""
         assignment = self._assignment
-        if assignment is None or not assignment.live or not self._readable(assignment) or not self.flow_active:
-            await asyncio.sleep(0.01)
+        if assignment is None or not assignment.live or not self.flow_active:
+            await asyncio.sleep(_IDLE_SECONDS)
             return
-        self._fetch = asyncio.ensure_future(self._thread.getmany(self._readable(assignment), FETCH_SECONDS))
-        records = await self._fetch
-        failure = await self._last_batch(assignment) or self.core.failure
+        readable = self._readable(assignment)  # looked at once: a partition may stop at any time, and none means all
+        if not readable:
+            await asyncio.sleep(_IDLE_SECONDS)
+            return
+        records, unreadable = await self._fetched(readable)
+        failure = await self._last_batch(assignment) or self.core.failure or unreadable
         if self._assignment is not assignment or not assignment.live:
             return
         if failure is not None:
@@ -217,6 +222,14 @@ class Consumer(driver.Consumer):
                 self.engine_thread, self.core.process, batch, assignment.membership, assignment.is_live
             )
             self._batch = (assignment, work)
+
+    async def _fetched(self, readable: set[TP]) -> tuple[dict[TP, list[Any]], VerbwireError | None]:
+        """Return what there is to read, or why it cannot be: a position that the log does not hold, no permission."""
+        self._fetch = asyncio.ensure_future(self._thread.getmany(readable, FETCH_SECONDS))
+        try:
+            return await self._fetch, None
+        except KafkaError as error:
+            return {}, UnavailableError(f"the inputs cannot be read: {error!r}")
 
     def _readable(self, assignment: Assignment) -> set[TP]:
         stopped = self.core.stopped()
@@ -266,7 +279,8 @@ SETTINGS = {
     "broker_max_poll_interval": 10 * 365 * 86400.0,
     "broker_max_poll_records": MAX_BATCH,
     "consumer_max_fetch_size": 1024 * 1024,
-    "consumer_auto_offset_reset": "earliest",
+    # Where the log no longer holds a position, aiokafka would go on at its first record and say nothing of those lost.
+    "consumer_auto_offset_reset": "none",
     "stream_wait_empty": False,
     "topic_disable_leader": True,
     "topic_allow_declare": False,
