@@ -12,6 +12,8 @@ from typing import Any
 from verbwire.errors import ContractError, WrongVerbError
 from verbwire.messages import Event, Kind, Message, Rejected
 
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
 
 @dataclass(frozen=True, slots=True)
 class Handler:
@@ -40,23 +42,30 @@ def read_handler(function: Callable[..., Any], kind: Kind, position: int, shape:
     is missing or an event handler says that it may reject.
     """
     where = f"{function.__module__}.{function.__qualname__}"
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        kind_of_function = "a generator" if inspect.isgeneratorfunction(function) else "asynchronous"
+        raise ContractError(f"{where} is {kind_of_function}: handlers are plain functions, effects come after them")
     parameters = list(inspect.signature(function).parameters.values())
     wants_context = len(parameters) == 3 and parameters[2].name == "context"
-    if len(parameters) != 2 and not wants_context:
+    if (len(parameters) != 2 and not wants_context) or any(each.kind not in _POSITIONAL for each in parameters):
         raise ContractError(
             f"{where} takes {len(parameters)} parameters: write {shape}, and add `context` if you need it"
         )
     hints = typing.get_type_hints(function)
     message = hints.get(parameters[position].name)
-    if not (isinstance(message, type) and issubclass(message, Message)):
+    if not (isinstance(message, type) and issubclass(message, Message) and message.__contract__):
         raise ContractError(f"{where}: annotate `{parameters[position].name}` with a generated class: write {shape}")
     if message.__kind__ != kind:
         raise WrongVerbError(
-            f"{where} handles {message.__name__}, which is a {message.__kind__}: only a {kind} fits here"
+            f"{where} handles {message.__name__}, which is {_a(message.__kind__)}: only {_a(kind)} fits here"
         )
     if issubclass(message, Event) and Rejected in _members(hints.get("return")):
         raise ContractError(f"{where} may return Rejected: an event says what happened, nobody can refuse it")
     return Handler(function, message, wants_context)
+
+
+def _a(kind: Kind) -> str:
+    return f"an {kind}" if kind is Kind.EVENT else f"a {kind}"
 
 
 def _members(annotation: Any) -> set[Any]:
