@@ -18,7 +18,6 @@ from verbwire.contracts.model import Contract
 from verbwire.errors import UnavailableError
 from verbwire.wire.murmur2 import partition_of
 
-
 log = logging.getLogger(__name__)
 
 
@@ -82,11 +81,12 @@ class TableView:
     def _reading(self, partition: int) -> Iterator[sqlite3.Connection]:
         """A connection of this thread; it stays open, the next question takes it again."""
         state = self.states[partition]
-        if not state.ready or state.path is None:
+        path = state.path  # looked at once: the engine may let go of it at any time
+        if not state.ready or path is None:
             why = state.stopped or "it is being restored, or another worker owns it"
             raise UnavailableError(f"partition {partition} of table {self.name} is not ready here: {why}; ask again")
         try:
-            yield self._connection(state, state.path)
+            yield self._connection(state, path)
         except sqlite3.Error as error:
             log.warning("%s: reading partition %d failed: %s", self.name, partition, error)
             raise UnavailableError(
@@ -96,12 +96,13 @@ class TableView:
     def _connection(self, state: PartitionState, path: Path) -> sqlite3.Connection:
         """A read-only connection of this thread; a new one where the file may have been replaced."""
         mine: dict[int, tuple[int, sqlite3.Connection]] = self._local.__dict__.setdefault("mine", {})
+        now = state.epoch  # before the file is opened: one that is replaced meanwhile is opened again next time
         epoch, connection = mine.get(state.partition, (-1, None))
-        if connection is None or epoch != state.epoch:
+        if connection is None or epoch != now:
             if connection is not None:
                 connection.close()
             connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5
             )
-            mine[state.partition] = (state.epoch, connection)
+            mine[state.partition] = (now, connection)
         return connection
