@@ -137,7 +137,7 @@ def test_records_that_retention_took_before_they_were_read_stop_the_partition(lo
     async def scenario() -> None:
         topic = lone.names.events(NAMESPACE)
         async with running(app_of(lone, tmp_path)) as app:
-            await until(lambda: app.core.view.states[0].ready)
+            await until(lambda: app.core.view.states[0].ready and not app.rebalancing)
             consumer: Any = app.consumer
             consumer.stop_flow()
             await consumer.no_fetch_in_flight()

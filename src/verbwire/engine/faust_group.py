@@ -164,19 +164,23 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Give up the assignment, and a preparation under way, once the transaction in flight is over."""
-        self.forget_assignment()
-        self._assignment = self._next = None
+        self._give_up_assignment(revoked)
         await self._settle()
         await super().on_partitions_revoked(revoked)
 
     async def on_stop(self) -> None:
-        """Finish what is in flight, then stop."""
-        self._assignment = None
+        """Finish the transaction in flight, leave the rest of its batch, then stop."""
+        self._give_up_assignment(set())
         await self._settle()
         await super().on_stop()
 
     async def perform_seek(self) -> None:
         """Do nothing: Faust would seek to committed offsets that are not stable."""
+
+    def _give_up_assignment(self, revoked: set[TP]) -> None:
+        self.forget_assignment()
+        self._assignment = self._next = None
+        self.app.tables.recovery.on_partitions_revoked(revoked)  # at once: the batch in flight may queue behind it
 
     async def _settle(self) -> None:
         deadline = asyncio.get_running_loop().time() + REVOKE_SECONDS
@@ -221,6 +225,7 @@ class Consumer(driver.Consumer):
             work = asyncio.get_running_loop().run_in_executor(
                 self.engine_thread, self.core.process, batch, assignment.membership, assignment.is_live
             )
+            work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks after a stop
             self._batch = (assignment, work)
 
     async def _fetched(self, readable: set[TP]) -> tuple[dict[TP, list[Any]], VerbwireError | None]:
