@@ -7,6 +7,7 @@ import pkgutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from verbwire.contracts.load import load_catalog
@@ -37,11 +38,17 @@ class Project:
     def chosen(self, names: Iterable[str]) -> list[str]:
         """Return the groups meant by names of folders or groups; all of them where none is named."""
         wanted = list(names)
+        if not self.groups:
+            raise ConfigurationError(
+                f"{self.settings.root} declares no aggregate and no table: put modules into {' or '.join(FOLDERS)}"
+            )
         if not wanted:
             return self.groups
         found: list[str] = []
         for name in wanted:
             matching = [group for group in self.groups if group == name or self.folders[group] == name]
+            if not matching and name in FOLDERS:
+                raise ConfigurationError(f"the folder {name} declares none: there are {', '.join(self.groups)}")
             if not matching:
                 raise ConfigurationError(
                     f"no group or folder is called {name}: there are {', '.join([*FOLDERS, *self.groups])}"
@@ -53,14 +60,14 @@ class Project:
 def load_project(settings: Settings) -> Project:
     """Import the project's folders and return what they declare."""
     root = str(settings.root)
-    if root not in sys.path:
+    if sys.path[:1] != [root]:
         sys.path.insert(0, root)
     catalog = load_catalog(settings.schemas)
     aggregates: list[Aggregate[Any]] = []
     tables: list[Table[Any]] = []
     folders: dict[str, str] = {}
     for folder in FOLDERS:
-        for found in _declarations(folder):
+        for found in _declarations(settings.root, folder):
             if found.group in folders:
                 raise ContractError(f"two declarations are called {found.group}: a group's name is its own")
             folders[found.group] = folder
@@ -68,13 +75,15 @@ def load_project(settings: Settings) -> Project:
     return Project(settings, catalog, tuple(aggregates), tuple(tables), folders)
 
 
-def _declarations(folder: str) -> list[Aggregate[Any] | Table[Any]]:
-    try:
-        package = importlib.import_module(folder)
-    except ModuleNotFoundError as error:
-        if error.name == folder:
-            return []
-        raise
+def _declarations(root: Path, folder: str) -> list[Aggregate[Any] | Table[Any]]:
+    if not (root / folder).is_dir():
+        return []
+    package = importlib.import_module(folder)
+    if str(root / folder) not in package.__path__:
+        raise ContractError(
+            f"`import {folder}` gives {next(iter(package.__path__))}, not the project's folder: add an __init__.py to "
+            f"{root / folder}"
+        )
     found: list[Aggregate[Any] | Table[Any]] = []
     for module in pkgutil.walk_packages(package.__path__, f"{folder}."):
         for value in vars(importlib.import_module(module.name)).values():

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import tomllib
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from verbwire.names import Names, require_dotted
 
 EMBEDDED = "embedded"
 _SECRETS = frozenset({"http_secret"})
+_WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # part of transactional ids, of an address and of a path
+_PASSWORD = re.compile(r"(?<=://)[^/@]*@")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,8 @@ class Settings:
             raise ConfigurationError(f"partitions (VERBWIRE_PARTITIONS) is {self.partitions}: use 1 to 1000")
         if not 0 <= self.http_port <= 65535:
             raise ConfigurationError(f"http_port (VERBWIRE_HTTP_PORT) is {self.http_port}: use 0 to 65535")
+        if self.worker and not _WORKER.fullmatch(self.worker):
+            raise _bad_worker(self.worker)
         for each in self.skip:
             skipped(each)
 
@@ -90,15 +95,14 @@ class Settings:
 def load_settings(start: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
     """Return the settings of the project that `start` (default: the working folder) lies in."""
     root = find_root(start or Path.cwd())
-    with (root / "pyproject.toml").open("rb") as file:
-        table = tomllib.load(file).get("tool", {}).get("verbwire", {})
+    table = _tools(root / "pyproject.toml")["verbwire"]
     known = {each.name for each in fields(Settings)} - {"root", "sources"}
     if unknown := sorted(set(table) - known):
         raise ConfigurationError(
             f"[tool.verbwire] has no setting {', '.join(unknown)}: there are {', '.join(sorted(known))}"
         )
     values: dict[str, Any] = {"root": root, "worker": _host_name()}
-    sources = dict.fromkeys(table, "pyproject.toml") | {"worker": "host name"}
+    sources = {"worker": "host name", **dict.fromkeys(table, "pyproject.toml")}
     values |= {name: _converted(name, value, f"[tool.verbwire] {name}") for name, value in table.items()}
     for name in known:
         variable = f"VERBWIRE_{name.upper()}"
@@ -108,14 +112,15 @@ def load_settings(start: Path | None = None, flags: Mapping[str, Any] | None = N
     for name, value in (flags or {}).items():
         if value is not None:
             values[name], sources[name] = _converted(name, value, f"--{name.replace('_', '-')}"), "flag"
+    if not values["worker"]:
+        raise _bad_worker("")
     return Settings(**values, sources=sources)
 
 
 def find_root(start: Path) -> Path:
     """Return the nearest folder upwards whose pyproject.toml has a [tool.verbwire]."""
     for folder in (start, *start.parents):
-        file = folder / "pyproject.toml"
-        if file.is_file() and "verbwire" in tomllib.loads(file.read_text("utf-8")).get("tool", {}):
+        if "verbwire" in _tools(folder / "pyproject.toml"):
             return folder
     raise ConfigurationError(f"{start} lies in no verbwire project: no pyproject.toml above it has a [tool.verbwire]")
 
@@ -125,28 +130,53 @@ def skipped(text: str) -> tuple[str, str, int, int]:
     group, _, place = text.partition("@")
     topic, _, numbers = place.rpartition("/")
     topic, _, partition = topic.rpartition("/")
-    if not (group and topic and partition.isdigit() and numbers.isdigit()):
+    if not (group and topic and all(each.isascii() and each.isdigit() for each in (partition, numbers))):
         raise ConfigurationError(f"skip (VERBWIRE_SKIP): {text!r} is not group@topic/partition/offset")
     return group, topic, int(partition), int(numbers)
+
+
+def _tools(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    try:
+        return dict(tomllib.loads(file.read_text("utf-8")).get("tool", {}))
+    except ValueError as error:  # tomllib's and Unicode's errors are among them
+        raise ConfigurationError(f"{file} cannot be read as TOML: {error}") from error
+
+
+def _bad_worker(name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"worker (VERBWIRE_WORKER) is {name!r}: use letters, digits, '.', '_' and '-', 100 at most, another name for "
+        "each worker"
+    )
 
 
 def _converted(name: str, value: Any, where: str) -> Any:
     default = {each.name: each.type for each in fields(Settings)}[name]
     try:
         if default == "int":
+            if not isinstance(value, (int, str)) or isinstance(value, bool):
+                raise TypeError("write a whole number")
             return int(value)
         if default == "Path":
             return Path(value)
         if default == "tuple[str, ...]":
             return tuple(value.replace(",", " ").split()) if isinstance(value, str) else tuple(map(str, value))
         if default == "Mapping[str, str]":
-            pairs = (
-                value if isinstance(value, Mapping) else dict(each.split("=", 1) for each in value.split(";") if each)
-            )
-            return {str(key): str(each) for key, each in pairs.items()}
+            return _properties(value, where)
         return str(value)
     except (TypeError, ValueError, AttributeError) as error:
         raise ConfigurationError(f"{where} is {value!r}, which is no {default}: {error}") from error
+
+
+def _properties(value: Any, where: str) -> dict[str, str]:
+    """Read properties; an error does not repeat them, there may be a password among them."""
+    if isinstance(value, Mapping):
+        return {str(key): str(each) for key, each in value.items()}
+    pairs = [each.partition("=") for each in str(value).split(";") if each.strip()]
+    if not all(sign for _, sign, _ in pairs):
+        raise ConfigurationError(f"{where} cannot be read: write name=value;name=value, or a table")
+    return {key.strip(): each for key, _, each in pairs}
 
 
 def _host_name() -> str:
@@ -156,8 +186,8 @@ def _host_name() -> str:
 
 def _masked(value: Any) -> str:
     if isinstance(value, Mapping):
-        secret = ("password", "secret", "token", "user.info", "key")
+        secret = ("password", "secret", "token", "user.info", "key", "config")
         return ", ".join(f"{k}={'***' if any(s in k for s in secret) else v}" for k, v in sorted(value.items())) or "-"
     if isinstance(value, tuple):
         return " ".join(value) or "-"
-    return str(value) or "-"
+    return _PASSWORD.sub("***@", str(value)) or "-"
