@@ -20,7 +20,6 @@ from verbwire.errors import ContractError, UndecodableError, UnencodableError
 from verbwire.messages import Message
 from verbwire.wire.fitting import fitting_type, is_flat
 from verbwire.wire.schemas import shape
-from verbwire.wire.writing import quick_writer
 
 HEADER_SIZE = 5
 
@@ -64,19 +63,9 @@ class Encoder:
         self._schema = fastavro.parse_schema(contract.schema, named_schemas={})
         self._fitting = fitting_type(contract.schema)
         self._fields = msgspec.structs.asdict if is_flat(contract.schema) else _builtins
-        self._quick = quick_writer(contract.schema, self._frame)
 
     def __call__(self, message: Message) -> bytes:
         """Return the value of a record; :class:`UnencodableError` names the field that does not fit."""
-        if self._quick is not None:
-            try:
-                return self._quick(message)
-            except Exception:  # noqa: BLE001, S110 (none of the plain cases: the careful way decides, and names the field)
-                pass
-        return self._carefully(message)
-
-    def _carefully(self, message: Message) -> bytes:
-        """fastavro, and before it a check of all that it lets pass."""
         try:
             values = self._fields(message)
             # A struct does not check what it is built from, and fastavro not all that it is given.
