@@ -111,7 +111,8 @@ class Committer:
             raise classified(error) from error
         try:
             reach("during-commit")
-            transaction.producer.commit_transaction(SECONDS)  # 4. all of it becomes visible
+            with fatal_errors():
+                transaction.producer.commit_transaction(SECONDS)  # 4. all of it becomes visible
         except KafkaException as error:
             # Whether it is committed is unknown: librdkafka lacks the newer protocol (KIP-890), so this producer
             # object must not touch the next transaction.
@@ -142,7 +143,8 @@ class Committer:
         fatal = isinstance(because, KafkaException) and because.args[0].code() in PRODUCER_FENCE
         try:
             if not fatal:
-                transaction.producer.abort_transaction(SECONDS)
+                with fatal_errors():  # delivery reports of what is purged are served here
+                    transaction.producer.abort_transaction(SECONDS)
                 return
         except KafkaException as error:
             log.warning("abort failed: %s", error.args[0].str())

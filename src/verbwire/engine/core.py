@@ -142,7 +142,11 @@ class Core:
         turn, self._turn = self._turn, 1 - self._turn
         self._committer.wait_for_turn(turn)
         producer, before = self._producers.get(turn), self._committer.flushed
-        transaction = Transaction(producer, turn, membership, self._worker, before)
+        try:
+            transaction = Transaction(producer, turn, membership, self._worker, before)
+        except KafkaException as error:  # a producer that has met a fatal error since its last transaction
+            self._producers.give_up(turn)
+            raise classified(error) from error
         transaction.deadline, left = time.monotonic() + BATCH_SECONDS, []
         try:
             for place, records in todo:
