@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 from verbwire.addresses import kafka_properties
 from verbwire.declarations.aggregate import Aggregate
@@ -12,7 +14,7 @@ from verbwire.engine.build import aggregate_plan, table_plan
 from verbwire.engine.cluster_offsets import ClusterOffsets
 from verbwire.engine.core import Core
 from verbwire.engine.view import TableView
-from verbwire.errors import ContractError
+from verbwire.errors import ConfigurationError, ContractError
 from verbwire.http.served import ServedTable
 from verbwire.messages import Message
 from verbwire.metrics import Metrics
@@ -32,6 +34,7 @@ class HostedGroup:
     group: str  # as declared, without prefix
     core: Core
     table: ServedTable
+    alone: TextIO  # while it is open, no other process has these copies
     app: GroupApp | None = None
 
     @property
@@ -84,10 +87,30 @@ def host(
     # Workers on one machine may share the data folder, their copies they may not: a late write of one that lost a
     # partition would put older rows into the file of the one that has it.
     copies = settings.data_folder / "tables" / settings.worker
+    alone = hold(copies / group)
     core = Core(plan, kafka, names, settings.worker, copies, view, metrics.group(group))
     # A decoder of its own: the engine's thread has the other.
     decoder = codec.topic_decoder(plan.changelog, contract.namespace, {contract.name: row})
-    return HostedGroup(declared.group, core, ServedTable(view, decoder.decode))
+    return HostedGroup(declared.group, core, ServedTable(view, decoder.decode), alone)
+
+
+def hold(copies: Path) -> TextIO:
+    """Keep other processes from a group's copies until the file is closed; ConfigurationError when one has them.
+
+    A predecessor of the same name that was only held up, between its commit and the local write, would put older rows
+    under newer ones.
+    """
+    copies.mkdir(parents=True, exist_ok=True)
+    file = (copies / ".lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise ConfigurationError(
+            f"another process has the copies in {copies}: end it, or give this worker a name of its own "
+            "(VERBWIRE_WORKER)"
+        ) from error
+    return file
 
 
 def _same_partitions(group: str, cluster: ClusterOffsets, topics: list[str]) -> int:
