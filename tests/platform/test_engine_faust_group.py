@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -127,6 +128,22 @@ def test_a_worker_that_reads_nothing_stays_in_the_group(lone: Bank, tmp_path: Pa
             await until(lambda: app.core.view.states[0].ready)
             coordinator: Any = app.consumer._thread._consumer._coordinator
             assert coordinator._max_poll_interval > 365 * 86400
+
+    run(scenario())
+
+
+def test_a_worker_that_has_lost_its_fence_answers_for_nothing(lone: Bank, tmp_path: Path) -> None:
+    """Its rows stand still from now on, those of the next owner do not."""
+
+    async def scenario() -> None:
+        async with running(app_of(lone, tmp_path)) as app:
+            await until(lambda: app.core.view.states[0].ready and not app.rebalancing)
+            assignment: Any = app.consumer._assignment
+            assignment.membership = replace(assignment.membership, member="somebody-else")
+            put(lone)
+            await until(lambda: not app.core.view.states[0].ready)
+            assert not assignment.live
+            assert app.alive() is None
 
     run(scenario())
 

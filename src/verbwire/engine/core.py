@@ -100,6 +100,11 @@ class Core:
             state.ready, state.stopped, state.path = False, None, None
         self._count_ready()
 
+    def release(self) -> None:
+        """Answer for nothing until the next assignment is prepared: somebody else may be ahead of what is held."""
+        self._committer.recover()
+        self.drop()
+
     def close(self) -> None:
         """Finish what is under way and close."""
         self._committer.close()

@@ -262,6 +262,7 @@ class Consumer(driver.Consumer):
             raise failure
         if isinstance(failure, FencedError):
             assignment.live = False
+            asyncio.get_running_loop().run_in_executor(self.engine_thread, self.core.release)
             return
         self._assignment = None
         self._next = Assignment(assignment.membership)

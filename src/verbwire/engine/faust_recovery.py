@@ -81,7 +81,7 @@ class Recovery(Service):
         self.app.owned = set(todo)
 
         def cancelled() -> bool:
-            return self._number != number or self.should_stop
+            return self._number != number or self.should_stop or not assignment.live
 
         await consumer.no_fetch_in_flight()
         while todo or first:
