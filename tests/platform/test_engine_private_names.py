@@ -32,7 +32,14 @@ USED = {
     TableManager: {"recovery", "_update_channels", "on_actives_ready", "on_standbys_ready", "_recovery"},
     Service: {"should_stop", "crash_reason", "_stopped"},
     AIOKafkaConsumer: {"_isolation_level", "_fetch_max_wait_ms", "_retry_backoff_ms", "_coordinator"},
-    GroupCoordinator: {"generation", "member_id", "_group_instance_id", "_coordination_task", "_pending_exception"},
+    GroupCoordinator: {
+        "generation",
+        "member_id",
+        "_group_instance_id",
+        "_coordination_task",
+        "_pending_exception",
+        "request_rejoin",
+    },
 }
 
 

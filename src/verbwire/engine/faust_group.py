@@ -83,6 +83,10 @@ class Thread(driver.AIOKafkaConsumerThread):
             self._consumer._coordinator._group_instance_id = None
         await super().on_thread_stop()
 
+    def rejoin(self) -> None:
+        """Ask for a new assignment, whatever aiokafka believes of the present one. From any thread."""
+        self.thread_loop.call_soon_threadsafe(self._ensure_consumer()._coordinator.request_rejoin)
+
     def coordination_ended(self) -> str | None:
         """Return why aiokafka's coordination goes on no more: the process would live on without partitions, for ever.
 
@@ -263,6 +267,7 @@ class Consumer(driver.Consumer):
         if isinstance(failure, FencedError):
             assignment.live = False
             asyncio.get_running_loop().run_in_executor(self.engine_thread, self.core.release)
+            self._thread.rejoin()
             return
         self._assignment = None
         self._next = Assignment(assignment.membership)

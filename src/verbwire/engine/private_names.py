@@ -42,6 +42,7 @@ ATTRIBUTES: dict[Any, dict[str, str]] = {
         "on_actives_ready": "called",
         "on_standbys_ready": "called",
     },
+    coordinator.GroupCoordinator: {"request_rejoin": "called: a new assignment after a lost fence"},
     Service: {"should_stop": "read", "crash_reason": "watched: a service beneath the app crashes it so"},
 }
 # class -> names that its code must assign to self
