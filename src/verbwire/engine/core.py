@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 Batch = Mapping[tuple[str, int], Sequence[Record]]
 MAX_BATCH = 5000  # records a transaction
 BATCH_SECONDS = 1.0  # for the handlers of one transaction, which the broker lets live for ten
-FORGET_SECONDS = 60.0  # how often ids that are older than the window are dropped
+FORGET_SECONDS = 3600.0  # how often ids older than the window are dropped: a scan, 0.1 s for half a million
 
 
 class Core:
