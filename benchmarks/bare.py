@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
@@ -18,6 +19,18 @@ from benchmarks.place import Place
 BATCH = 1000
 TRANSACTION = 5000
 IDLE_SECONDS = 30.0
+
+
+class What(NamedTuple):
+    """What a producer writes."""
+
+    schema: str
+    values: Callable[[int], Iterator[dict[str, Any]]]
+    number: Callable[[Place], int]
+
+
+EVENTS = What("orders/OrderPlaced", orders.events, attrgetter("events"))
+COMMANDS = What("desk/PlaceOrder", orders.commands, attrgetter("commands"))
 
 
 def producer(place: Place, **more: Any) -> Producer:
@@ -54,14 +67,24 @@ def batches(reader: Consumer, size: int) -> Iterator[list[Message]]:
         yield [message for message in found if message.error() is None]
 
 
+def warm_up(place: Place) -> None:
+    """The first records that a broker gets are its slowest; nobody looks at this figure."""
+    _produce("warm-up", place, "warm-up", EVENTS, "event")
+
+
 def produce(place: Place) -> None:
     """Events without any header."""
-    _produce("bare loop: produce + encode", place, place.topic("plain"), with_headers=False)
+    _produce("bare loop: produce + encode, no headers", place, "plain", EVENTS, None)
 
 
 def produce_with_headers(place: Place) -> None:
     """Events with the headers that verbwire writes."""
-    _produce("bare loop: produce + encode, all headers", place, place.topic("plain-headers"), with_headers=True)
+    _produce("bare loop: produce + encode, all headers", place, "plain-headers", EVENTS, "event")
+
+
+def produce_commands(place: Place) -> None:
+    """Commands with the headers that verbwire writes."""
+    _produce("bare loop: produce + encode, all headers", place, "plain-commands", COMMANDS, "command")
 
 
 def consume(place: Place) -> None:
@@ -206,17 +229,18 @@ def _transactions(name: str, place: Place, headers_of: HeadersOf) -> None:
     decider.close()
 
 
-def _produce(name: str, place: Place, topic: str, with_headers: bool) -> None:
-    codec, writer = orders.Codec("orders/OrderPlaced"), producer(place)
+def _produce(name: str, place: Place, topic: str, what: What, headers_of: str | None) -> None:
+    codec, writer, topic = orders.Codec(what.schema), producer(place), place.topic(topic)
     writer.list_topics(topic)
+    number = what.number(place)
     watch = Stopwatch()
-    for i, values in enumerate(orders.events(place.events)):
-        headers = orders.headers("event", f"bare-{i}") if with_headers else None
+    for i, values in enumerate(what.values(number)):
+        headers = orders.headers(headers_of, f"bare-{i}") if headers_of else None
         writer.produce(topic, codec.encode(values), values["order_id"].encode(), headers=headers)
         if i % BATCH == 0:
             writer.poll(0)
     writer.flush()
-    watch.figure(name, place.events).tell()
+    watch.figure(name, number).tell()
 
 
 def _consume(name: str, place: Place, topic: str, with_headers: bool) -> None:
@@ -238,8 +262,10 @@ def _consume(name: str, place: Place, topic: str, with_headers: bool) -> None:
 
 
 LOOPS = (
+    warm_up,
     produce,
     produce_with_headers,
+    produce_commands,
     consume,
     consume_past_headers,
     consume_with_headers,

@@ -16,8 +16,10 @@ from benchmarks.place import SHOP, Place
 from verbwire.embedded import Addresses, Stack
 
 BARE_TOPICS = (
+    "warm-up",
     "plain",
     "plain-headers",
+    "plain-commands",
     "bare-events",
     "bare-outcomes",
     "bare-state",

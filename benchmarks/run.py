@@ -43,10 +43,13 @@ class Run:
 
     def producing(self) -> None:
         """Fills the topics that the other cases read."""
-        self._begin("Producing: events into a topic, until the broker has acknowledged the last")
+        self._told(self._command(sys.executable, "bare", "warm_up"))
+        self._begin("Producing events, until the broker has acknowledged the last")
         for name in ("produce_with_headers", "produce"):
             self._case("bare", name)
         self._case("sdk", "publish")
+        self._begin("Producing commands, until the broker has acknowledged the last")
+        self._case("bare", "produce_commands")
         self._case("sdk", "send")
 
     def table(self, peers: PeerEnvironment | None) -> None:
@@ -124,12 +127,15 @@ class Run:
         return [python, "-m", f"benchmarks.{module}", name, self._place.text()]
 
     def _process(self, command: list[str]) -> None:
+        for figure in self._told(command):
+            self._add(figure)
+
+    def _told(self, command: list[str]) -> list[Figure]:
         done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=CASE_SECONDS)
         figures = told(done.stdout)
         if not figures:
             raise RuntimeError(f"{' '.join(command[1:4])} told no figure:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
-        for figure in figures:
-            self._add(figure)
+        return figures
 
 
 _ROOT = Path(__file__).parent.parent
