@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from verbwire.engine import core
 from verbwire.engine.committing import Committer
 from verbwire.engine.core import Core
 from verbwire.engine.membership import encode
@@ -115,13 +116,14 @@ def hold(patch: Patch) -> None:
     """No bug, a place to stop: batches wait before their first record while the file that HOLD names is there."""
     fold, flag = Core._fold, Path(os.environ.get(HOLD, "/nobody"))
 
-    def wait_and_fold(self: Core, *args: Any) -> None:
+    def wait_and_fold(self: Core, *args: Any) -> int:
         while flag.exists():
             flag.with_name(flag.name + ".reached").touch()
             time.sleep(0.01)
-        fold(self, *args)
+        return fold(self, *args)
 
     patch(Core, "_fold", wait_and_fold)
+    patch(core, "BATCH_SECONDS", 60.0)  # the wait must not cut the transaction short
 
 
 BUGS: dict[str, Callable[[Patch], None]] = {

@@ -20,11 +20,11 @@ from tests.faults.findings import Findings
 from tests.faults.harness import AGGREGATE, INPUTS, PARTITIONS, START_SECONDS, Shop
 from tests.faults.members import CoreWorker, Input, Member, inputs, share
 from tests.faults.planted import HOLD, LateMembership
-from verbwire.engine import committing, producers
+from verbwire.engine import committing, core, producers
 from verbwire.engine.transaction import Transaction
 from verbwire.errors import FencedError
 
-TWO_TRANSACTIONS = 800  # commands: the core takes 500 into the first, until it knows how long they take
+TWO_TRANSACTIONS = 800  # commands
 Scenario = Callable[[Shop, pytest.MonkeyPatch, str], Findings]
 
 
@@ -89,6 +89,7 @@ def a_first_transaction_that_fails(shop: Shop, patch: pytest.MonkeyPatch, bug: s
             second.set()
 
     patch.setattr(committing, "reach", reach)
+    patch.setattr(core, "MAX_BATCH", TWO_TRANSACTIONS // 2)
     with _worker(shop, "a") as a, Member(shop, AGGREGATE, "a") as member:
         share(member)
         a.prepare(member.partitions)
@@ -124,6 +125,7 @@ def a_first_transaction_that_is_slow(shop: Shop, patch: pytest.MonkeyPatch, bug:
 
     patch.setattr(producers.ProducerPair, "_create", lazy_first)
     patch.setattr(committing.Committer, "_flush", late_flush)
+    patch.setattr(core, "MAX_BATCH", TWO_TRANSACTIONS // 2)
     with _worker(shop, "a") as a, Member(shop, AGGREGATE, "a") as member:
         share(member)
         a.prepare(member.partitions)
