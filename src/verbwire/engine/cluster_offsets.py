@@ -43,8 +43,9 @@ class ClusterOffsets:
     """Committed offsets of one group, ends of logs, identities of topics."""
 
     def __init__(self, kafka: dict[str, str], group: str) -> None:
-        self._admin = AdminClient({**kafka, "log_level": 3})
+        self._admin = AdminClient({**kafka, "log_level": 2})  # what does not answer is told by our own errors
         self._group = group
+        self._where = f"Kafka at {kafka['bootstrap.servers']}"
 
     def stable(self, wanted: Iterable[TP]) -> dict[TP, Committed]:
         """Return the committed offsets that are stable now; those under an open transaction are left out."""
@@ -87,7 +88,9 @@ class ClusterOffsets:
             try:
                 topic = future.result()
             except KafkaException as error:
-                raise UnavailableError(f"topic {name}: {error.args[0].str()}; was `verbwire deploy` run?") from error
+                if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise UnavailableError(f"there is no topic {name}: run `verbwire deploy`") from error
+                raise UnavailableError(f"{self._where} does not tell of topic {name}: {error.args[0].str()}") from error
             found[name] = Topic(str(topic.topic_id), len(topic.partitions))
         return found
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,6 +22,7 @@ from faust.types import TP
 
 from verbwire.engine.core import MAX_BATCH, Core
 from verbwire.engine.membership import Membership
+from verbwire.engine.producers import namesake
 from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ FAUST_LOG = logging.getLogger("faust.verbwire")  # for the classes that Faust ru
 
 FETCH_SECONDS = 0.1  # also how soon a failed commit is noticed while nothing comes in
 REVOKE_SECONDS = 4.0  # for the transaction in flight; the session is longer
+NAMESAKE_SECONDS = 3.0  # put out of the group so soon after joining it, we were not merely slow
+NAMESAKE_PATIENCE = 4  # how often a worker that has long been there bears it, until the other has ended
 _IDLE_SECONDS = 0.01
 _FETCH_WAIT_MS = 100
 _RETRY_BACKOFF_MS = 50
@@ -97,7 +101,8 @@ class Thread(driver.AIOKafkaConsumerThread):
         if not coordinator:
             return None
         if error := getattr(coordinator, "_pending_exception", None):
-            return f"the group's coordination has failed: {error}"
+            fenced = "UnknownError" in str(error)  # so aiokafka calls FENCED_INSTANCE_ID, which it does not know
+            return f"{self.consumer.namesake()}" if fenced else f"the group's coordination has failed: {error}"
         task = getattr(coordinator, "_coordination_task", None)
         return "the group's coordination has ended" if task and task.done() else None
 
@@ -111,6 +116,10 @@ class Consumer(driver.Consumer):
     _next: Assignment | None = None  # what is being prepared
     _fetch: asyncio.Future[Any] | None = None
     _batch: tuple[Assignment, asyncio.Future[None]] | None = None
+    _member = ""  # the id that the group knows us by
+    _joined = 0.0  # when it gave us that one
+    _settled = False  # whether we were ever in it for longer than NAMESAKE_SECONDS
+    _put_out = 0  # how often in a row we were not
 
     @property
     def core(self) -> Core:
@@ -132,8 +141,30 @@ class Consumer(driver.Consumer):
     def capture(self, generation: int, member: str) -> None:
         """Remember the membership of a new assignment. In aiokafka's thread."""
         group, instance = self.app.conf.id, self.app.conf.consumer_group_instance_id
+        self._notice_namesake(member)
         self._next = Assignment(Membership(group, generation, member, instance))
         log.info("%s: assigned in generation %d", group, generation)
+
+    def _notice_namesake(self, member: str) -> None:
+        """Let a worker end that another has the name of: joining, each would put out the other, by turns for ever.
+
+        The newcomer ends at once, so that the one that was there goes on.
+        """
+        if member == self._member:
+            return
+        known, self._member = self._member, member
+        before, self._joined = self._joined, time.monotonic()
+        if not known:
+            return
+        soon = self._joined - before < NAMESAKE_SECONDS
+        self._settled = self._settled or not soon
+        self._put_out = self._put_out + 1 if soon else 0
+        if self._put_out > (NAMESAKE_PATIENCE if self._settled else 0):
+            self.app.failure = self.namesake()
+
+    def namesake(self) -> EngineError:
+        """Return what is said where another process has this worker's name."""
+        return namesake(self.app.conf.consumer_group_instance_id, self.app.conf.id)
 
     def forget_assignment(self) -> None:
         """The partitions are no longer ours, whether they are read or still prepared. In aiokafka's thread too."""

@@ -69,10 +69,7 @@ class ProducerPair:
         before, now = self._fenced_at.get(turn, 0.0), time.monotonic()
         self._fenced_at[turn] = now
         if before and now - before < 5:
-            raise EngineError(
-                f"another process uses the worker name {self._worker!r} in group {self._group}: "
-                "give each worker a name of its own (VERBWIRE_WORKER)"
-            )
+            raise namesake(self._worker, self._group)
 
     def clear_away(self, workers: Iterable[str]) -> None:
         """Abort the transactions that dead workers left open, instead of waiting for the broker to do it."""
@@ -109,5 +106,14 @@ def fatal_errors() -> Iterator[None]:
         raise
 
 
+def namesake(worker: str, group: str) -> EngineError:
+    """Return what is said where two processes fence each other by turns."""
+    return EngineError(
+        f"another process uses the worker name {worker!r} in group {group}: "
+        "give each worker a name of its own (VERBWIRE_WORKER)"
+    )
+
+
 GROUP_FENCE = frozenset({KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.FENCED_INSTANCE_ID})
-PRODUCER_FENCE = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
+# Once fenced, produce() says _FATAL and no more.
+PRODUCER_FENCE = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError._FATAL})

@@ -68,8 +68,6 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     where, port = server.start()
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
     try:
-        with ThreadPoolExecutor(len(hosted)) as pool:
-            list(pool.map(lambda each: each.core.start(), hosted))
         asyncio.run(_serve(hosted, bootstrap, settings, leave))
     finally:
         server.stop()
@@ -80,6 +78,11 @@ async def _serve(hosted: list[HostedGroup], bootstrap: str, settings: Settings, 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with ThreadPoolExecutor(len(hosted)) as pool:
+        starts = [asyncio.get_running_loop().run_in_executor(pool, each.core.start) for each in hosted]
+        await asyncio.gather(*starts)
+    if stop.is_set():
+        return
     start = _faust()
     for each in hosted:
         each.app = start(each.core, bootstrap, settings.worker, settings.data_folder)
