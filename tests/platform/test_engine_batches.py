@@ -151,6 +151,27 @@ def test_a_producer_fenced_while_a_transaction_is_built_starts_over(
     assert [line.command_id for line in bank.outcomes(partition)] == [*"012345"]
 
 
+def test_a_producer_fenced_twice_at_once_has_a_namesake(
+    bank: Bank, partition: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once may be a transaction that took too long; twice is another process of our name, and no waiting helps."""
+    with Engine(bank, engine_jars.receiver(), [partition], tmp_path) as engine:
+        name = bank.names.transactional_id(engine.plan.group, engine.worker, 0)
+
+        def fence(command: PutCoins) -> list[CoinsPut]:
+            Producer({**bank.kafka, "transactional.id": name}).init_transactions(10)
+            return [CoinsPut(jar_id="j", pence=1)]
+
+        monkeypatch.setitem(engine_jars.WRONG, "fence", fence)
+        bank.send(PutCoins(jar_id="j", pence=1, how="fence"), partition)
+        with pytest.raises(UnavailableError):
+            engine.run()
+        engine.core._turn = 0  # the same producer's turn again
+        engine.prepare()
+        with pytest.raises(EngineError, match=f"another process uses the worker name '{engine.worker}' in group"):
+            engine.run()
+
+
 def _lines(engine: Engine, name: str) -> list[str]:
     return [line for line in engine.metrics.exposition().decode().splitlines() if line.startswith(name)]
 

@@ -1,0 +1,215 @@
+"""A worker as its user sees it: started on the command line, asked over HTTP, stopped by a signal."""
+
+from __future__ import annotations
+
+import re
+import signal
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from tests.cluster import Cluster, eventually
+from tests.platform.engine_kit import CATALOG, NAMESPACE, TABLE, Bank
+from tests.platform.engine_samples.jars import CoinsPut, PutCoins
+from tests.platform.worker_kit import Branch, Running, branch
+from verbwire.wire.murmur2 import partition_of
+
+pytestmark = pytest.mark.kafka
+
+PARTITIONS = 2
+STOP_SECONDS = 5.0
+
+
+@pytest.fixture
+def shop(cluster: Cluster) -> Iterator[Bank]:
+    """Topics of this test alone: its workers own all of their partitions."""
+    opened = Bank(cluster, f"w{uuid.uuid4().hex[:10]}", PARTITIONS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def project(shop: Bank, tmp_path: Path) -> Iterator[Branch]:
+    with branch(tmp_path, shop) as opened:
+        yield opened
+
+
+def jar(number: int) -> str:
+    return f"jar-{number}"
+
+
+def send(shop: Bank, numbers: range, pence: int = 1, how: str = "") -> None:
+    """One command for each number, each into the partition where a client's key leads."""
+    for number in numbers:
+        command = PutCoins(jar_id=jar(number % 7), pence=pence, how=how)
+        shop.send(command, partition_of(command.jar_id.encode(), PARTITIONS), id=f"c{number}")
+
+
+def rows(count: int, pence: int = 1) -> dict[str, int]:
+    return {jar(each): pence * len(range(each, count, 7)) for each in range(min(7, count))}
+
+
+def abort(shop: Bank, count: int) -> None:
+    """Events and commands of a transaction that somebody else gives up."""
+    producer = Producer({**shop.kafka, "transactional.id": f"{shop.names.prefix}-other"})
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    for message in (CoinsPut(jar_id=jar(0), pence=1000), PutCoins(jar_id=jar(0), pence=1000)):
+        value = shop.codec.encoder(CATALOG.of(message))(message)
+        for _ in range(count):
+            place = partition_of(jar(0).encode(), PARTITIONS)
+            producer.produce(shop.topic_of(message), value, jar(0).encode(), place, headers=[("ce_actor", b"eve")])
+    producer.flush(20)
+    producer.abort_transaction(20)
+
+
+def ends_well(running: Running, number: signal.Signals) -> None:
+    code, seconds = running.ends(number, 20)
+    assert (code, seconds < STOP_SECONDS) == (0, True), f"{code} after {seconds:.1f} s\n{running.said()[-3000:]}"
+    assert "Traceback" not in running.said(), running.said()[-3000:]
+
+
+def test_a_worker_from_its_start_to_a_clean_stop_and_back(shop: Bank, project: Branch) -> None:
+    send(shop, range(10))
+    abort(shop, 30)
+    send(shop, range(10, 20))
+    first = project.start().ready()
+    first.has(rows(20))  # what was sent before it came; nothing of what was aborted
+    assert first.get("/health/live")[0] == 200
+    assert first.get(f"/tables/bank.jars/{jar(3)}")[1] == {"jar_id": jar(3), "pence": 3, "label": ""}
+    assert first.get("/tables/bank.jars/never")[0] == 404
+    assert first.get("/tables", scopes=())[0] == 403
+    names = {each["name"]: each["ready_partitions"] for each in first.get("/tables")[1]["tables"]}
+    assert names == {"bank.jars": [0, 1], "bank.jars.aggregate": [0, 1]}
+    metrics = first.get("/metrics")[1]
+    group = shop.names.group(TABLE)
+    assert f'verbwire_partitions_ready{{group="{group}"}} 2.0' in metrics
+    assert f'verbwire_records_total{{group="{group}"}} 20.0' in metrics
+    send(shop, range(20, 30))
+    first.has(rows(30))
+    ends_well(first, signal.SIGTERM)
+    send(shop, range(30, 40))
+    again = project.start().ready()
+    again.has(rows(40))
+    send(shop, range(40))  # all of them a second time
+    send(shop, range(40, 41))
+    again.has(rows(41))
+    ends_well(again, signal.SIGINT)
+    assert sum(len(shop.outcomes(p)) for p in range(PARTITIONS)) == 41
+
+
+def test_after_a_kill_the_next_one_goes_on(shop: Bank, project: Branch) -> None:
+    first = project.start().ready()
+    send(shop, range(200))
+    first.until(lambda: first.rows())
+    first.process.kill()
+    first.process.wait()
+    send(shop, range(200, 400))
+    second = project.start().ready()
+    second.has(rows(400))
+    second.process.kill()
+    assert sum(len(shop.outcomes(p)) for p in range(PARTITIONS)) == 400
+    assert sum(len(shop.events(p)) for p in range(PARTITIONS)) == 400
+
+
+def test_a_stopped_partition_is_told_mended_and_skipped(shop: Bank, project: Branch) -> None:
+    """A worker of the streams alone: commands are left to others."""
+    topic, partition = shop.names.events(NAMESPACE), partition_of(b"bad", PARTITIONS)
+    good = next(each for each in map(jar, range(7)) if partition_of(each.encode(), PARTITIONS) != partition)
+    send(shop, range(3))
+    for how, pence in (("", 1), ("raises", 2), ("", 4)):
+        offset = shop.send(CoinsPut(jar_id="bad", pence=pence, how=how), partition) - (not how)
+    first = project.start("streams")
+    first.until(lambda: f"partition {partition}: stopped, see GET /tables" in str(first.get("/health/ready")))
+    assert first.get("/health/ready")[0] == 503
+    skip = f"VERBWIRE_SKIP={shop.names.group(TABLE)}@{topic}/{partition}/{offset}"
+    assert first.get("/health/live")[0] == 200
+    assert first.get("/tables/bank.jars/bad")[0] == 503
+    (table,) = first.get("/tables")[1]["tables"]
+    assert (table["ready_partitions"], [*table["stopped"]]) == ([1 - partition], [str(partition)])
+    why = table["stopped"][str(partition)]
+    assert f"stopped at {topic}/{partition}/{offset}: streams.jars.coins_put raised RuntimeError: no such jar" in why
+    assert skip in why
+    shop.send(CoinsPut(jar_id=good, pence=8), 1 - partition)
+    first.until(lambda: first.get(f"/tables/bank.jars/{good}")[0] == 200)
+    ends_well(first, signal.SIGTERM)
+    skipping = project.start("streams", VERBWIRE_SKIP=skip.partition("=")[2]).ready()
+    skipping.has({good: 8, "bad": 5})
+    (letter,) = shop.dead_letters(partition, TABLE)
+    assert (letter.header("vw_reason"), letter.header("vw_offset")) == ("skipped", str(offset))
+    shop.send(CoinsPut(jar_id="bad", pence=16, how="raises"), partition)
+    skipping.until(lambda: skipping.get("/health/ready")[0] == 503)
+    ends_well(skipping, signal.SIGTERM)
+    project.write("streams/jars.py", (project.folder / "streams/jars.py").read_text().replace('"raises"', '"never"'))
+    project.start("bank.jars").ready().has({good: 8, "bad": 21})
+    assert [shop.outcomes(p) for p in range(PARTITIONS)] == [[], []]
+
+
+def test_of_two_workers_of_one_name_one_ends_and_says_why(shop: Bank, project: Branch) -> None:
+    """Left alone they put each other out of the group by turns, for ever, each of them ready every other second."""
+
+    def done(count: int) -> bool:
+        return sum(len(shop.outcomes(p)) for p in range(PARTITIONS)) == count
+
+    first = project.start("consumers").ready()
+    send(shop, range(50))
+    first.until(lambda: done(50))
+    second = project.start("consumers", VERBWIRE_DATA="elsewhere")  # as on another host
+    both = (first, second)
+    eventually(lambda: any(each.process.poll() is not None for each in both), 30)
+    for each in both:  # mostly the second; where commits were under way, the first, or both
+        if (code := each.process.poll()) is not None:
+            last = each.said().strip().splitlines()[-1]
+            assert (code, "another process uses the worker name 'w1' in group" in last) == (1, True), each.said()[
+                -3000:
+            ]
+    send(shop, range(50, 100))
+    project.kill()
+    alone = project.start("consumers").ready()
+    alone.until(lambda: done(100))
+    assert alone.get("/health/live")[0] == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_the_start_ends_it_too(shop: Bank, project: Branch, number: signal.Signals) -> None:
+    starting = project.start()
+    starting.url()
+    ends_well(starting, number)
+
+
+def one_line(done: object, *said: str) -> None:
+    """An error is one line on stderr, without a traceback, and the process ends with 1."""
+    code, out, error = done.returncode, done.stdout, done.stderr  # type: ignore[attr-defined]
+    lines = [line for line in error.splitlines() if not re.match(r"\d{4}-\d\d-\d\d .* INFO ", line)]
+    assert (code, out, len(lines)) == (1, "", 1), error
+    assert all(each in lines[0] for each in said), lines
+
+
+def test_errors_of_the_set_up_are_one_line(shop: Bank, project: Branch) -> None:
+    busy = project.start("streams").url().rpartition(":")[2]
+    cases: list[tuple[tuple[str, ...], dict[str, str], tuple[str, ...]]] = [
+        ((), {"VERBWIRE_BOOTSTRAP": "127.0.0.1:1"}, ("UnavailableError: Kafka at 127.0.0.1:1 ",)),
+        ((), {"VERBWIRE_HTTP_PORT": "x"}, ("ConfigurationError: VERBWIRE_HTTP_PORT is 'x'",)),
+        (("stream",), {}, ("no group or folder is called stream", "bank.jars.aggregate")),
+        ((), {"VERBWIRE_HTTP_SECRET": "short"}, ("ConfigurationError", "VERBWIRE_HTTP_SECRET")),
+        ((), {"VERBWIRE_PREFIX": "never-deployed"}, ("UnavailableError", "run `verbwire deploy`")),
+        ((), {"VERBWIRE_REGISTRY": "http://127.0.0.1:1"}, ("UnavailableError", "http://127.0.0.1:1")),
+        (("--name", "w2", "--port", busy), {}, ("ConfigurationError", f"port {busy}", "http_port")),
+        (("--name", "w1"), {}, ("ConfigurationError: another process has the copies in", "VERBWIRE_WORKER")),
+    ]
+    with ThreadPoolExecutor(3) as pool:  # the first waits for ten seconds
+        done = [pool.submit(project.run, "worker", *arguments, **environment) for arguments, environment, _ in cases]
+        for each, (_, _, said) in zip(done, cases, strict=True):
+            one_line(each.result(), *said)
+
+
+def test_errors_of_the_code_are_one_line(shop: Bank, project: Branch) -> None:
+    project.write("streams/again.py", (project.folder / "streams/jars.py").read_text())
+    one_line(project.run("worker"), "ContractError: two declarations are called bank.jars")
+    (project.folder / "streams/again.py").unlink()
+    project.write("schemas/jars/CoinsPut.avsc", '{"type": "record"')
+    one_line(project.run("worker"), "ContractError", "CoinsPut.avsc")
