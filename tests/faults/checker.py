@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tests.faults.carts_model import Fields, decide, row_after, state_after
-from tests.faults.changelogs import Step, check_changelog
+from tests.faults.changelogs import FoldStep, Step, check_changelog
 from tests.faults.findings import Findings
 from tests.faults.stores import check_copies, local_copies
 from tests.faults.topics import Entry, Topics
@@ -108,12 +108,16 @@ class Checker:
 
     def table(self) -> Findings:
         """Every row the fold of the events below the offset that its batch names."""
+        return self.folded("shop.carts", self.rows, row_after)
+
+    def folded(self, group: str, rows: list[Entry], after: FoldStep) -> Findings:
+        """The same for any group that folds the events of carts."""
         steps: dict[int, list[Step]] = defaultdict(list)
         for event in self.events:
             steps[event.partition].append(Step(event.offset, event.key, event.name, event.fields))
-        check_changelog(self.found, self.rows, steps, self.name("shop.carts.events"), row_after)
-        self._check_drained("shop.carts", "shop.carts.events")
-        self._no_dead_letters("shop.carts")
+        check_changelog(self.found, rows, steps, self.name("shop.carts.events"), after)
+        self._check_drained(group, "shop.carts.events")
+        self._no_dead_letters(group)
         return self.found
 
     def copies(self, group: str, table: str, tables: Path) -> Findings:

@@ -18,12 +18,14 @@ ROLES = {"decider": "consumers", "projector": "streams"}
 def crash_at_every_point(shop: Shop, load: Load) -> None:
     """Let the aggregate's and the table's worker die at each named point, at their second transaction, in turn."""
     to_come = {name: [*POINTS, ""] for name in ROLES}
+    started: set[str] = set()
     with load.steady(60):
         while any(to_come.values()):
             for name, points in to_come.items():
-                if points and (name not in shop.workers or shop.workers[name].ended() is not None):
-                    if name in shop.workers:
+                if points and (name not in started or shop.workers[name].ended() is not None):
+                    if name in started:
                         shop.wait_for_death(name)
+                    started.add(name)
                     point = points.pop(0)
                     crash = {"VERBWIRE_CRASH_POINT": f"{point}:2"} if point else {}
                     shop.start(name, ROLES[name], leave=not point, environment=crash)

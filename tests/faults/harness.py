@@ -23,8 +23,6 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.cluster import Cluster, eventually
-from tests.faults.checker import Checker
-from tests.faults.findings import Findings
 from tests.faults.topics import Topics
 from verbwire.contracts.load import load_catalog
 from verbwire.deploy import Target, deploy
@@ -35,6 +33,7 @@ from verbwire.wire.topics import GroupPlan
 ROOT = Path(__file__).parents[2]
 AGGREGATE, TABLE = "shop.carts.aggregate", "shop.carts"
 INPUTS = {AGGREGATE: "shop.carts.commands", TABLE: "shop.carts.events"}
+EVENTS = INPUTS[TABLE]
 GROUPS = (
     GroupPlan(AGGREGATE, Kind.COMMAND, ("shop.carts",), ("state",)),
     GroupPlan(TABLE, Kind.EVENT, ("shop.carts",), ("carts",)),
@@ -69,14 +68,13 @@ class Worker:
 class Shop:
     """Carts under one prefix: topics, workers, history. Ends its processes when it is left."""
 
-    def __init__(self, cluster: Cluster, prefix: str, folder: Path, root: Path = ROOT) -> None:
+    def __init__(self, cluster: Cluster, prefix: str, folder: Path) -> None:
         self.cluster = cluster
         self.prefix = prefix
         self.folder = folder
-        self.root = root
         self.partitions = PARTITIONS
         self.names = Names("shop", prefix)
-        self.catalog = load_catalog(root / "schemas")
+        self.catalog = load_catalog(ROOT / "schemas")
         self.topics = Topics(cluster.bootstrap, cluster.registry_url)
         self.workers: dict[str, Worker] = {}
         self._admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 3})
@@ -121,23 +119,26 @@ class Shop:
         planted: str = "",
         leave: bool = False,
         environment: Mapping[str, str] | None = None,
+        root: Path | None = None,
     ) -> Worker:
-        """Start a worker of this name; a predecessor of it must have ended."""
+        """Start a worker of this name on the project in `root`; a predecessor of it must have ended."""
         launcher = ("-m", "tests.faults.planted", planted) if planted else _CLI
         options = ["--leave"] if leave else []
-        return self._run(name, [*launcher, "-v", "worker", *groups, "--name", name, *options], environment or {})
+        return self._run(
+            name, [*launcher, "-v", "worker", *groups, "--name", name, *options], environment or {}, root or ROOT
+        )
 
     def start_again(self, name: str) -> Worker:
         """Start a worker that has ended the way it was started, but for its environment."""
-        return self._run(name, self.workers[name].arguments, {})
+        return self._run(name, self.workers[name].arguments, {}, ROOT)
 
-    def _run(self, name: str, arguments: list[str], environment: Mapping[str, str]) -> Worker:
+    def _run(self, name: str, arguments: list[str], environment: Mapping[str, str], root: Path) -> Worker:
         assert name not in self.workers or self.workers[name].ended() is not None, f"{name} runs already"
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, *arguments],
-                cwd=self.root,
+                cwd=root,
                 env={**os.environ, **self._environment(), **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -154,7 +155,7 @@ class Shop:
             "VERBWIRE_DATA": str(self.folder / "data"),
             "VERBWIRE_HTTP_PORT": "0",
             "VERBWIRE_HTTP_SECRET": "a-secret-for-tests-that-nobody-needs",
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}",
+            "PYTHONPATH": str(ROOT / "src"),
         }
 
     def kill(self, name: str) -> float:
@@ -207,13 +208,13 @@ class Shop:
     def committed(self, group: str) -> dict[int, tuple[int, str]]:
         """Return offset and worker of each partition; empty while a transaction is open on one."""
         try:
-            return self.topics.committed(f"{self.prefix}.{group}", f"{self.prefix}.{INPUTS[group]}")
+            return self.topics.committed(f"{self.prefix}.{group}", f"{self.prefix}.{INPUTS.get(group, EVENTS)}")
         except KafkaException:
             return {}
 
     def drained(self, group: str, seconds: float = 60.0) -> None:
         """Wait until the group has dealt with everything that is in its input now."""
-        last = self.topics.last_offsets(f"{self.prefix}.{INPUTS[group]}")
+        last = self.topics.last_offsets(f"{self.prefix}.{INPUTS.get(group, EVENTS)}")
 
         def done() -> bool:
             self.none_has_given_up()
@@ -227,13 +228,6 @@ class Shop:
         """Wait until every command is decided, and every event in the table."""
         self.drained(AGGREGATE, seconds)
         self.drained(TABLE, seconds)
-
-    def check(self) -> Findings:
-        """Check everything; the workers must have stopped."""
-        checker = Checker(self.cluster.bootstrap, self.cluster.registry_url, self.prefix)
-        found = checker.everything(self.tables)
-        self.note("checked", found=repr(found))
-        return found
 
 
 @contextmanager

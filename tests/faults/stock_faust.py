@@ -35,7 +35,7 @@ def main() -> None:
     table = app.Table(name, partitions=int(partitions), key_type=bytes, value_type=bytes)
     questions = app.topic(asked, key_type=bytes, value_type=bytes)
 
-    @app.agent(questions)
+    @app.agent(questions)  # type: ignore[untyped-decorator]  # Faust has no types
     async def answer(stream: faust.StreamT[bytes]) -> None:
         with (Path(folder) / "answers").open("a", buffering=1) as out:
             async for key, _ in stream.items():

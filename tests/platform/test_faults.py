@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import random
+import shutil
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import Cluster
-from tests.faults.checker import Checker, totals
+from tests.faults import added_table
+from tests.faults.carts_model import state_after
+from tests.faults.changelogs import last_rows
 from tests.faults.disturbances import (
     all_shared,
     crash_at_every_point,
@@ -19,85 +20,84 @@ from tests.faults.disturbances import (
     kill_at_random,
     pause_over_the_session,
 )
-from tests.faults.harness import Shop, shop
-from tests.faults.load import Load, slice_of_sales
+from tests.faults.harness import ROOT
+from tests.faults.questions import ask_stock_faust
+from tests.faults.run import Run, deployed_run, seeded
+from verbwire.messages import Kind
+from verbwire.wire.topics import GroupPlan
 
 pytestmark = pytest.mark.kafka
 
 LINES = 6000
 
 
-@dataclass
-class Run:
-    """A shop under load."""
-
-    shop: Shop
-    load: Load
-
-    def finish(self) -> None:
-        """Send what is left, let the workers deal with it, stop them, and require that everything is exact."""
-        self.load.send()
-        self.shop.all_drained()
-        self.shop.stop()
-        found = self.shop.check()
-        assert not found, f"{found}\nsee {self.shop.folder}"
-        self.require_totals()
-
-    def require_totals(self) -> None:
-        """Require what the sales file says, counted apart from everything."""
-        checker = Checker(self.shop.cluster.bootstrap, self.shop.cluster.registry_url, self.shop.prefix)
-        expected = self.load.expected()
-        assert totals(checker.rows) == {
-            "carts": len(expected.carts),
-            "checked_out": len(expected.carts),
-            "lines": expected.cart_lines,
-            "quantity": expected.quantity,
-            "total_pence": expected.pence,
-        }
-        verdicts = [line.fields["code"] or "accepted" for line in checker.outcomes]
-        assert {code: verdicts.count(code) for code in set(verdicts)} == dict(+expected.outcomes)
-
-
 @pytest.fixture
 def run(cluster: Cluster, unique: str, tmp_path: Path) -> Iterator[Run]:
-    """A deployed shop and its load, no worker yet."""
-    with shop(cluster, unique, tmp_path) as opened, Load(opened, slice_of_sales(tmp_path, LINES)) as load:
-        yield Run(opened, load)
+    with deployed_run(cluster, unique, tmp_path, LINES) as deployed:
+        yield deployed
 
 
-@pytest.fixture
-def rnd(request: pytest.FixtureRequest) -> random.Random:
-    """Random numbers whose seed pytest prints when the test fails; FAULT_SEED repeats them."""
-    import os
-
-    seed = os.environ.get("FAULT_SEED") or uuid.uuid4().hex[:8]
-    print(f"FAULT_SEED={seed}")
-    return random.Random(seed)  # noqa: S311 (not a secret)
-
-
-def test_workers_killed_at_every_crash_point(run: Run) -> None:
-    crash_at_every_point(run.shop, run.load)
-    run.finish()
+@pytest.fixture(scope="module")
+def crashed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A run whose workers died at every crash point, and then finished."""
+    prefix, folder = f"t{uuid.uuid4().hex[:10]}", tmp_path_factory.mktemp("crashed")
+    with deployed_run(cluster, prefix, folder, LINES) as deployed:
+        crash_at_every_point(deployed.shop, deployed.load)
+        deployed.finish()
+        yield deployed
 
 
-def test_a_worker_stopped_over_its_session_and_woken(run: Run, rnd: random.Random) -> None:
+def test_workers_killed_at_every_crash_point(crashed: Run) -> None:
+    crashed.require_exact()
+
+
+def test_a_table_added_later_equals_the_fold_of_the_whole_log(crashed: Run, tmp_path: Path) -> None:
+    for folder in ("schemas", "consumers", "streams"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    shutil.copy(added_table.__file__, tmp_path / "streams" / "sums.py")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shop = crashed.shop
+    shop.deploy(GroupPlan("shop.sums", Kind.EVENT, ("shop.carts",), ("sums",)))
+    shop.start("projector-of-the-next-version", "streams", root=tmp_path, leave=True)
+    shop.drained("shop.sums")
+    shop.stop()
+    checker = crashed.checker()
+    rows = checker.topics.read(checker.name("shop.sums-sums-changelog"))
+    found = checker.folded("shop.sums", rows, state_after)
+    assert not found, found
+    assert (
+        sum(entry.fields["total_pence"] for entry in {e.key: e for e in rows}.values()) == crashed.load.expected().pence
+    )
+
+
+@pytest.mark.parametrize("store", ["memory://", pytest.param("sqlite://", marks=pytest.mark.chaos)])
+def test_stock_faust_recovers_the_same_rows(crashed: Run, store: str) -> None:
+    rows = last_rows(crashed.checker().rows)
+    keys = {partition: sorted(each) for partition, each in rows.items()}
+    answers = ask_stock_faust(crashed.shop, "shop.carts", "carts", store, keys)
+    assert answers == {key: value for each in rows.values() for key, value in each.items()}
+
+
+def test_a_worker_stopped_over_its_session_and_woken(run: Run) -> None:
     run.shop.start("w1")
     run.shop.start("w2")
     all_shared(run.shop, "w1", "w2")
     with run.load.steady(100):
-        pause_over_the_session(run.shop, run.load, rnd, "w1", "w2")
+        pause_over_the_session(run.shop, run.load, seeded(), "w1", "w2")
     run.finish()
+    run.require_exact()
 
 
-def test_random_kills_a_restart_and_a_guest(run: Run, rnd: random.Random) -> None:
+def test_random_kills_a_restart_and_a_guest(run: Run) -> None:
     run.shop.start("w1")
     run.shop.start("w2", leave=True)
     all_shared(run.shop, "w1", "w2")
     with run.load.steady(100):
-        kill_at_random(run.shop, run.load, rnd, times=2, burst=800)
+        kill_at_random(run.shop, run.load, seeded(), times=2, burst=800)
         run.shop.stop("w2")
         all_shared(run.shop, "w1")
         run.shop.stop("w1")
         run.shop.start_again("w1")
         join_and_leave(run.shop, "w2", "w1")
     run.finish()
+    run.require_exact()
