@@ -16,9 +16,9 @@ from verbwire.engine.core import MAX_BATCH
 from verbwire.engine.shard import GENERATION, Generations, Shard
 from verbwire.engine.store import Answer, Changes, Store
 
-BATCH = 6  # keys of one batch of the model; a generation is several times as large, as it is in the engine
-SIZE = 2 * BATCH
-KEYS = [b"%d" % number for number in range(40)]
+BATCH = 4  # keys of one batch of the model; a generation is as small as may be, so that much is let go
+SIZE = BATCH
+KEYS = [b"%d" % number for number in range(8)]
 
 
 def test_a_generation_outlasts_the_transactions_under_way() -> None:
@@ -80,7 +80,7 @@ class Model:
 
 
 WRITE = st.tuples(st.sampled_from(KEYS), st.none() | st.integers(0, 99))
-BATCHES = st.lists(st.none() | st.lists(WRITE, min_size=1, max_size=BATCH), min_size=1, max_size=40)
+BATCHES = st.lists(st.none() | st.lists(WRITE, min_size=1, max_size=BATCH), min_size=5, max_size=30)
 
 
 @given(BATCHES)
