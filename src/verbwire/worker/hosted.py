@@ -100,8 +100,13 @@ def hold(copies: Path) -> TextIO:
     A predecessor of the same name that was only held up, between its commit and the local write, would put older rows
     under newer ones.
     """
-    copies.mkdir(parents=True, exist_ok=True)
-    file = (copies / ".lock").open("w")
+    try:
+        copies.mkdir(parents=True, exist_ok=True)
+        file = (copies / ".lock").open("w")
+    except OSError as error:
+        raise ConfigurationError(
+            f"nothing can be kept in {copies}: {error.strerror}; set data (VERBWIRE_DATA) to a folder of this worker's"
+        ) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
