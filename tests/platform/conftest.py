@@ -9,7 +9,8 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.platform import engine_jars
-from tests.platform.engine_kit import Bank, Engine
+from tests.platform.engine_kit import Bank
+from tests.platform.engine_runner import Engine
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from confluent_kafka import Producer
 
 from tests.platform import engine_jars
 from tests.platform.engine_gate import Gate
-from tests.platform.engine_kit import CATALOG, NAMESPACE, RECEIVER, TABLE, Bank, Engine
+from tests.platform.engine_kit import CATALOG, NAMESPACE, RECEIVER, TABLE, Bank
+from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut, JarRow, JarState, PutCoins
 from verbwire.contracts.model import Contract
 from verbwire.engine import core

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.platform import engine_jars
-from tests.platform.engine_kit import CATALOG, RECEIVER, Bank, Engine
+from tests.platform.engine_kit import CATALOG, RECEIVER, Bank
+from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut, JarState, PutCoins, ShakeJar, TakeCoins
 from verbwire.wire.outcomes import EventPosition, OutcomeStatus, fingerprint_of
 

@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from tests.platform import engine_jars
-from tests.platform.engine_kit import CATALOG, TABLE, Bank, Engine
+from tests.platform.engine_kit import CATALOG, TABLE, Bank
+from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.books import BookClosed
 from tests.platform.engine_samples.jars import CoinsPut, CoinsTaken, JarRow, JarShaken, PutCoins
+from verbwire.declarations.table import Table
 from verbwire.errors import UnavailableError
 from verbwire.http.problem import Problem
 from verbwire.wire.avro import frame
@@ -25,6 +27,23 @@ SAYS = {
     "row beyond its type": "bank.jars.JarRow does not fit its schema",
     "row too large": "a record may have",
 }
+
+
+def of_both() -> Table[JarRow]:
+    """A table that hears two contexts; a book that is closed empties the jar of its key."""
+    jars = Table("bank.jars", row=JarRow)
+
+    @jars.on
+    def put(row: JarRow | None, event: CoinsPut) -> JarRow:
+        return JarRow(jar_id=event.jar_id, pence=(row.pence if row else 0) + event.pence)
+
+    @jars.on
+    def closed(row: JarRow | None, event: BookClosed) -> JarRow | None:
+        if event.jar_id == "bad":
+            raise RuntimeError("the book is bad")
+        return None
+
+    return jars
 
 
 def coins(pence: int, how: str = "", jar: str = "j") -> CoinsPut:
@@ -215,3 +234,44 @@ def test_a_skipped_record_goes_into_the_dead_letters(bank: Bank, table: Engine, 
     (letter,) = bank.dead_letters(partition, TABLE)
     assert (letter.header("vw_reason"), letter.header("vw_offset")) == ("skipped", str(offset))
     assert letter.value == next(each.value for each in table.fetch_all() if each.offset == offset)
+
+
+def close_book(bank: Bank, jar: str, partition: int) -> int:
+    value = bank.codec.encoder(CATALOG.find("bank.books.BookClosed"))(BookClosed(jar_id=jar))
+    return bank.put(bank.names.events("bank.books"), partition, jar.encode(), value)
+
+
+def test_a_table_of_two_contexts_is_the_fold_of_both(bank: Bank, partition: int, tmp_path: Path) -> None:
+    books, jars = bank.names.events("bank.books"), bank.names.events("bank.jars")
+    with Engine(bank, of_both(), [partition], tmp_path) as engine:
+        for jar in ("a", "b", "c"):
+            bank.send(coins(1, jar=jar), partition)
+        engine.run()
+        close_book(bank, "b", partition)
+        engine.run()
+        bank.send(coins(2, jar="b"), partition)
+        close_book(bank, "c", partition)
+        engine.run()
+        assert engine.rows() == {b"a": JarRow(jar_id="a", pence=1), b"b": JarRow(jar_id="b", pence=2)}
+        assert engine.inputs(partition) == {books: 2, jars: 4}
+        last = bank.read(engine.plan.changelog, partition)[-1].header("vw_inputs")
+        assert last == f"{books}:2,{jars}:4"
+    engine.store(partition).unlink()
+    with Engine(bank, of_both(), [partition], tmp_path) as again:
+        assert again.next == {(books, partition): 2, (jars, partition): 4}
+        assert again.rows() == {b"a": JarRow(jar_id="a", pence=1), b"b": JarRow(jar_id="b", pence=2)}
+
+
+def test_a_stop_in_one_context_stops_the_partition_in_both(bank: Bank, partition: int, tmp_path: Path) -> None:
+    """Were the other read on, the row would not be the fold in any order."""
+    books, jars = bank.names.events("bank.books"), bank.names.events("bank.jars")
+    with Engine(bank, of_both(), [partition], tmp_path) as engine:
+        bank.send(coins(1), partition)
+        engine.run()
+        close_book(bank, "bad", partition)
+        engine.run()
+        bank.send(coins(2), partition)
+        engine.run()
+        assert f"stopped at {books}/{partition}/0: " in engine.core.stopped()[partition]
+        assert engine.held(partition) == {b"j": JarRow(jar_id="j", pence=1)}
+        assert engine.inputs(partition) == {jars: 1, books: 0}

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.platform.engine_jars import WRONG
-from tests.platform.engine_kit import CATALOG, RECEIVER, Bank, Engine
+from tests.platform.engine_kit import CATALOG, RECEIVER, Bank
+from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut, JarState, PutCoins, ShakeJar
 from verbwire.wire.avro import frame
 from verbwire.wire.outcomes import OutcomeStatus

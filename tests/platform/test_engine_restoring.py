@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from tests.platform import engine_jars
-from tests.platform.engine_kit import NAMESPACE, Bank, Engine
+from tests.platform.engine_kit import NAMESPACE, Bank
+from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut, JarRow, JarState, PutCoins
 from verbwire.engine import cluster_offsets
 from verbwire.engine.cluster_offsets import ClusterOffsets
 from verbwire.engine.plan import Plan
-from verbwire.errors import EngineError, UnavailableError
+from verbwire.errors import ContractError, EngineError, UnavailableError
+from verbwire.worker.hosted import _same_partitions
 
 pytestmark = pytest.mark.kafka
 
@@ -280,6 +282,12 @@ def test_a_topic_that_is_missing_is_named_at_the_start(bank: Bank, tmp_path: Pat
     with pytest.raises(UnavailableError, match=r"no topic never\.deployed: run `verbwire deploy`"):
         engine.core.start()
     engine.core.close()
+
+
+def test_topics_that_were_not_partitioned_alike_cannot_be_read_together(bank: Bank, odd_topic: str) -> None:
+    events = bank.names.events(NAMESPACE)
+    with pytest.raises(ContractError, match=rf"{events} has {bank.partitions}, {odd_topic} has 3\. Re-key one"):
+        _same_partitions("a.group", ClusterOffsets(bank.kafka, "a.group"), [events, odd_topic])
 
 
 @pytest.fixture(scope="module")

@@ -91,9 +91,10 @@ def test_a_worker_from_its_start_to_a_clean_stop_and_back(shop: Bank, project: B
     assert f'verbwire_records_total{{group="{group}"}} 20.0' in metrics
     send(shop, range(20, 30))
     first.has(rows(30))
+    port = first.url().rpartition(":")[2]
     ends_well(first, signal.SIGTERM)
     send(shop, range(30, 40))
-    again = project.start().ready()
+    again = project.start(VERBWIRE_HTTP_PORT=port).ready()  # it is free again
     again.has(rows(40))
     send(shop, range(40))  # all of them a second time
     send(shop, range(40, 41))
@@ -114,6 +115,20 @@ def test_after_a_kill_the_next_one_goes_on(shop: Bank, project: Branch) -> None:
     second.process.kill()
     assert sum(len(shop.outcomes(p)) for p in range(PARTITIONS)) == 400
     assert sum(len(shop.events(p)) for p in range(PARTITIONS)) == 400
+
+
+def test_a_guest_that_leaves_gives_its_partitions_back_at_once(shop: Bank, project: Branch) -> None:
+    def owned(running: Running) -> list[int]:
+        (table,) = running.get("/tables")[1]["tables"]
+        ready: list[int] = table["ready_partitions"]
+        return ready
+
+    host = project.start("streams").ready()
+    guest = project.start("streams", "--leave", name="w2").ready()
+    host.until(lambda: len(owned(host)) == len(owned(guest)) == 1)
+    assert sorted(owned(host) + owned(guest)) == [0, 1]
+    ends_well(guest, signal.SIGTERM)
+    host.until(lambda: owned(host) == [0, 1], 5.0)  # the session of one that does not leave is eight seconds
 
 
 def test_a_stopped_partition_is_told_mended_and_skipped(shop: Bank, project: Branch) -> None:
@@ -199,6 +214,7 @@ def test_errors_of_the_set_up_are_one_line(shop: Bank, project: Branch) -> None:
         ((), {"VERBWIRE_PREFIX": "never-deployed"}, ("UnavailableError", "run `verbwire deploy`")),
         ((), {"VERBWIRE_REGISTRY": "http://127.0.0.1:1"}, ("UnavailableError", "http://127.0.0.1:1")),
         (("--name", "w2", "--port", busy), {}, ("ConfigurationError", f"port {busy}", "http_port")),
+        ((), {"VERBWIRE_DATA": "/proc/never"}, ("ConfigurationError", "/proc/never", "VERBWIRE_DATA")),
         (("--name", "w1"), {}, ("ConfigurationError: another process has the copies in", "VERBWIRE_WORKER")),
     ]
     with ThreadPoolExecutor(3) as pool:  # the first waits for ten seconds
@@ -211,5 +227,8 @@ def test_errors_of_the_code_are_one_line(shop: Bank, project: Branch) -> None:
     project.write("streams/again.py", (project.folder / "streams/jars.py").read_text())
     one_line(project.run("worker"), "ContractError: two declarations are called bank.jars")
     (project.folder / "streams/again.py").unlink()
-    project.write("schemas/jars/CoinsPut.avsc", '{"type": "record"')
+    contract = (project.folder / "schemas/jars/CoinsPut.avsc").read_text()
+    project.write("schemas/jars/CoinsPut.avsc", contract.replace('"how"', '"why"'))
+    one_line(project.run("worker"), "ContractError: CoinsPut is stale", "verbwire schemas generate")
+    project.write("schemas/jars/CoinsPut.avsc", contract[:-10])
     one_line(project.run("worker"), "ContractError", "CoinsPut.avsc")
