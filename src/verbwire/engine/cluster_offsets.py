@@ -43,7 +43,9 @@ class ClusterOffsets:
     """Committed offsets of one group, ends of logs, identities of topics."""
 
     def __init__(self, kafka: dict[str, str], group: str) -> None:
-        self._admin = AdminClient({**kafka, "log_level": 2})  # what does not answer is told by our own errors
+        # What does not answer is told by our own errors. The strategy: see producers.py.
+        self._conf = {"metadata.recovery.strategy": "none", **kafka, "log_level": 2}
+        self._admin = AdminClient(self._conf)
         self._group = group
         self._where = f"Kafka at {kafka['bootstrap.servers']}"
 
@@ -108,7 +110,13 @@ class ClusterOffsets:
         futures = self._admin.list_consumer_group_offsets(
             [request], require_stable=require_stable, request_timeout=_SECONDS
         )
-        return list(next(iter(futures.values())).result().topic_partitions)
+        try:
+            return list(next(iter(futures.values())).result().topic_partitions)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNSTABLE_OFFSET_COMMIT:
+                # It may go on asking a coordinator that is gone (librdkafka#5511); a new client asks who it is now.
+                self._admin = AdminClient(self._conf)
+            raise
 
     def _list(self, wanted: Iterable[TP], spec: OffsetSpec, isolation: IsolationLevel) -> dict[TP, int]:
         request: Mapping[TopicPartition, OffsetSpec] = {TopicPartition(*each): spec for each in wanted}

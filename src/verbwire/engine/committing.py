@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from confluent_kafka import KafkaException
 
 from verbwire.engine.crash_points import reach
+from verbwire.engine.deadlines import Caller
 from verbwire.engine.producers import GROUP_FENCE, PRODUCER_FENCE, TURNS, ProducerPair, fatal_errors
 from verbwire.engine.transaction import Transaction
 from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
@@ -24,6 +25,7 @@ from verbwire.errors import EngineError, FencedError, UnavailableError, Verbwire
 log = logging.getLogger(__name__)
 
 SECONDS = 10.0  # for each call to the broker; the transaction itself lives as long (producers.py)
+_PATIENCE = 2.0  # seconds more, for a call that does not keep its own time
 
 
 class Committer:
@@ -40,6 +42,7 @@ class Committer:
         self._committed = committed
         self._failed = failed
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"commit {group}")
+        self._caller = Caller(f"offsets {group}")
         self._under_way: dict[int, Future[None]] = {}
         self.flushed = threading.Event()  # the last transaction submitted is with the broker; its successor waits
         self.flushed.set()
@@ -71,6 +74,7 @@ class Committer:
     def close(self) -> None:
         """End the thread after what is under way."""
         self._thread.shutdown()
+        self._caller.close()
 
     # -- on the committing thread
 
@@ -132,7 +136,8 @@ class Committer:
         offsets = transaction.offsets()
         if not offsets:
             raise EngineError("a transaction without input offsets is not fenced")
-        transaction.producer.send_offsets_to_transaction(offsets, transaction.membership.proof(), SECONDS)
+        proof, send = transaction.membership.proof(), transaction.producer.send_offsets_to_transaction
+        self._caller.call(lambda: send(offsets, proof, SECONDS), SECONDS + _PATIENCE, "sending the offsets")
 
     def _write_locally(self, transaction: Transaction) -> None:
         for partition, changes in transaction.changes.items():
