@@ -20,7 +20,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from tests.cluster import Cluster, eventually
 from tests.faults.topics import Topics
@@ -77,7 +76,6 @@ class Shop:
         self.catalog = load_catalog(ROOT / "schemas")
         self.topics = Topics(cluster.bootstrap, cluster.registry_url)
         self.workers: dict[str, Worker] = {}
-        self._admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 3})
         self._history = (folder / "history.jsonl").open("a", buffering=1)
         self._lock = threading.Lock()
 
@@ -193,7 +191,7 @@ class Shop:
     def owners(self, group: str) -> dict[str, set[int]]:
         """Return the inputs' partitions of each member that has a name and partitions."""
         name, topic = f"{self.prefix}.{group}", f"{self.prefix}.{INPUTS[group]}"
-        answer = self._admin.describe_consumer_groups([name], request_timeout=10)[name]
+        answer = self.topics.admin.describe_consumer_groups([name], request_timeout=10)[name]
         try:
             members = answer.result().members
         except KafkaException:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import NewTopic
 
 from tests.cluster import eventually
 from tests.faults.harness import ROOT, Shop
@@ -45,8 +45,7 @@ def ask_stock_faust(
 
 
 def _asked(shop: Shop, topic: str, keys: Mapping[int, list[bytes]]) -> str:
-    admin = AdminClient({"bootstrap.servers": shop.cluster.bootstrap, "log_level": 3})
-    admin.create_topics([NewTopic(topic, shop.partitions, 1)])[topic].result()
+    shop.topics.admin.create_topics([NewTopic(topic, shop.partitions, 1)])[topic].result()
     producer = Producer({"bootstrap.servers": shop.cluster.bootstrap, "log_level": 3})
     for partition, each in keys.items():
         for key in each:

@@ -45,13 +45,18 @@ class Entry:
         return self.topic, self.partition, self.offset
 
 
+def admin(bootstrap: str) -> AdminClient:
+    """Return a client that finds a broker again that was killed and came back (librdkafka#5511)."""
+    return AdminClient({"bootstrap.servers": bootstrap, "metadata.recovery.strategy": "none", "log_level": 2})
+
+
 class Topics:
     """Everything that is committed in the topics of one cluster."""
 
     def __init__(self, bootstrap: str, registry_url: str) -> None:
         self._bootstrap = bootstrap
         self._registry_url = registry_url
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
+        self.admin = admin(bootstrap)
         self._schemas: dict[int, Any] = {}
 
     def read(self, topic: str) -> list[Entry]:
@@ -67,12 +72,12 @@ class Topics:
 
     def partitions(self, topic: str) -> list[int]:
         """Return the numbers of a topic's partitions; none where it does not exist."""
-        return sorted(self._admin.list_topics(topic, timeout=SECONDS).topics[topic].partitions)
+        return sorted(self.admin.list_topics(topic, timeout=SECONDS).topics[topic].partitions)
 
     def ends(self, topic: str) -> dict[int, int]:
         """Return the end of each partition, open transactions included."""
         wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in self.partitions(topic)}
-        answers = self._admin.list_offsets(
+        answers = self.admin.list_offsets(
             wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=SECONDS
         )
         return {place.partition: answer.result().offset for place, answer in answers.items()}
@@ -81,7 +86,7 @@ class Topics:
         """Return what the group has committed: partition -> offset and metadata. KafkaException while unstable."""
         wanted = [TopicPartition(topic, partition) for partition in self.partitions(topic)]
         request = [ConsumerGroupTopicPartitions(group, wanted)]
-        answers = self._admin.list_consumer_group_offsets(request, require_stable=stable, request_timeout=SECONDS)
+        answers = self.admin.list_consumer_group_offsets(request, require_stable=stable, request_timeout=SECONDS)
         found = next(iter(answers.values())).result().topic_partitions
         return {each.partition: (each.offset, each.metadata or "") for each in found if each.offset >= 0}
 
