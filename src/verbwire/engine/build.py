@@ -117,7 +117,7 @@ class _Rows:
             raise UnencodableError(
                 f"the row's {', '.join(self.contract.key)} is not the event's key: a row stands under its events' key"
             )
-        return sized(self._encoder(row), f"a row of {self.contract.name}"), self._values(row)
+        return sized(key, self._encoder(row), f"a row of {self.contract.name}"), self._values(row)
 
     def decode(self, value: bytes) -> Row:
         """Return the row of a changelog's value."""

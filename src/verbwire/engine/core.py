@@ -143,7 +143,7 @@ class Core:
     def _one(
         self, todo: list[tuple[tuple[str, int], list[Record]]], membership: Membership
     ) -> list[tuple[tuple[str, int], list[Record]]]:
-        """Build one transaction of as much as fits; return what is left."""
+        """Build one transaction of as much as fits; return what is left, first those that have not had their turn."""
         turn, self._turn = self._turn, 1 - self._turn
         self._committer.wait_for_turn(turn)
         producer, before = self._producers.get(turn), self._committer.flushed
@@ -152,14 +152,17 @@ class Core:
         except KafkaException as error:  # a producer that has met a fatal error since its last transaction
             self._producers.give_up(turn)
             raise classified(error) from error
-        transaction.deadline, left = time.monotonic() + BATCH_SECONDS, []
+        transaction.deadline = time.monotonic() + BATCH_SECONDS
+        waiting, begun = [], []
         try:
             for place, records in todo:
                 room = MAX_BATCH - transaction.records
-                full = room <= 0 or transaction.is_late()
-                dealt = 0 if full else self._fold(transaction, place, records[:room])
+                if room <= 0 or transaction.is_late():
+                    waiting.append((place, records))
+                    continue
+                dealt = self._fold(transaction, place, records[:room])
                 if dealt < len(records):
-                    left.append((place, records[dealt:]))
+                    begun.append((place, records[dealt:]))
         except BaseException as error:
             self._failed = True
             self._metrics.aborted(reason_of(error))
@@ -172,7 +175,7 @@ class Core:
             self._committer.submit(transaction)
         else:
             self._committer.abort(transaction)
-        return left
+        return waiting + begun
 
     def _fold(self, transaction: Transaction, place: tuple[str, int], records: list[Record]) -> int:
         """Deal with as many of the records as there is time for, at least one, and return how many."""

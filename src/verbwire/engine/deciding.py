@@ -147,7 +147,7 @@ class Decide:
         emits = self.events[type(event)]
         if key_of(emits.contract, event) != key:
             raise ContractError(f"{emits.contract.name} has another key than its command: order per key would be lost")
-        return emits, sized(emits.encoder(event), emits.contract.name)
+        return emits, sized(key, emits.encoder(event), emits.contract.name)
 
     def _headers(self, emits: Emits, command_id: str, index: int, sender: _Sender) -> list[tuple[str, bytes]]:
         return emits.headers.headers(

@@ -67,7 +67,7 @@ class Ledger:
 
     def require_fit(self, verdict: Verdict) -> None:
         """Raise UnencodableError where the line of a refusal cannot be written: it carries the handler's own texts."""
-        sized(self.value(verdict), f"the outcome of {verdict.command}")
+        sized(verdict.record.key or b"", self.value(verdict), f"the outcome of {verdict.command}")
 
     def value(self, verdict: Verdict) -> bytes:
         """Return the record's value."""

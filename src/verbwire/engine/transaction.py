@@ -96,8 +96,8 @@ class Transaction:
         return [TopicPartition(topic, part, offset, self._worker) for (topic, part), offset in self._offsets.items()]
 
 
-def sized(value: bytes, what: str) -> bytes:
-    """Return the value if a topic takes it, else raise UnencodableError."""
-    if len(value) > MAX_RECORD:
-        raise UnencodableError(f"{what} is {len(value)} bytes, a record may have {MAX_RECORD}: keep less in it")
+def sized(key: bytes, value: bytes, what: str) -> bytes:
+    """Return the value if a topic takes it under this key, else raise UnencodableError."""
+    if (size := len(key) + len(value)) > MAX_RECORD:
+        raise UnencodableError(f"{what} is {size} bytes with its key, a record may have {MAX_RECORD}: keep less in it")
     return value
