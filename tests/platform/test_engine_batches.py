@@ -76,6 +76,22 @@ def test_slow_handlers_get_transactions_that_stay_short(
     assert [line.status for line in bank.outcomes(partition)] == ["ACCEPTED"] * (10 + known)
 
 
+def test_a_slow_partition_does_not_keep_the_others_waiting(
+    bank: Bank, receiver: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core, "BATCH_SECONDS", 0.15)
+    slow, quick = receiver.partition, bank.partition()
+    receiver.own(slow, quick)
+    for _ in range(8):
+        bank.send(PutCoins(jar_id="j", pence=1, how="slow"), slow)  # 0.1 s each
+    bank.send(PutCoins(jar_id="j", pence=1), quick)
+    receiver.run()
+    topic = bank.names.outcomes(NAMESPACE)
+    (answered,) = bank.read(topic, quick)
+    later = [each for each in bank.read(topic, slow) if each.timestamp > answered.timestamp]
+    assert len(later) >= 4
+
+
 def test_records_that_come_again_are_not_counted_again(bank: Bank, table: Engine) -> None:
     """The engine owns its positions; should a fetch go back all the same, it notices."""
     for _ in range(3):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.platform.engine_jars import WRONG
+from tests.platform.engine_jars import NOISE, WRONG
 from tests.platform.engine_kit import CATALOG, RECEIVER, Bank
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut, JarState, PutCoins, ShakeJar
@@ -143,6 +143,18 @@ UNREADABLE: dict[str, Callable[[Bank], tuple[bytes | None, bytes | None]]] = {
     "empty key": lambda bank: (b"", put(bank, "good")),
     "neither key nor value": lambda _: (None, None),
 }
+
+
+def test_a_key_counts_for_the_size_of_a_record(
+    bank: Bank, receiver: Engine, jar: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker refuses the whole record: without this the group would try it again for ever."""
+    partition, key = receiver.partition, jar + NOISE[:200_000]
+    monkeypatch.setitem(WRONG, "large", lambda c: CoinsPut(jar_id=c.jar_id, pence=1, how=NOISE[-700_000:]))
+    bank.send(PutCoins(jar_id=key, pence=1, how="large"), partition)
+    bank.send(PutCoins(jar_id=jar, pence=4), partition)
+    receiver.run_through()
+    assert [line.status for line in bank.outcomes(partition)] == ["FAILED", "ACCEPTED"]
 
 
 @pytest.mark.parametrize("how", UNREADABLE)
