@@ -16,7 +16,7 @@ from tests.platform.engine_runner import Engine
 @pytest.fixture(scope="session")
 def bank(cluster: Cluster) -> Iterator[Bank]:
     """The bank of the engine's tests, deployed once; each test takes a partition of its own."""
-    opened = Bank(cluster, f"e{uuid.uuid4().hex[:10]}", partitions=80)
+    opened = Bank(cluster, f"e{uuid.uuid4().hex[:10]}", partitions=112)
     yield opened
     opened.close()
 
