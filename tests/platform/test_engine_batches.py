@@ -11,6 +11,7 @@ from typing import ClassVar
 import pytest
 from confluent_kafka import Producer
 
+from tests.cluster import eventually
 from tests.platform import engine_jars
 from tests.platform.engine_gate import Gate
 from tests.platform.engine_kit import CATALOG, NAMESPACE, RECEIVER, TABLE, Bank
@@ -108,7 +109,8 @@ def test_a_partition_that_is_not_held_is_left_alone(bank: Bank, table: Engine) -
     other, topic = bank.partition(), bank.names.events(NAMESPACE)
     bank.send(CoinsPut(jar_id="j", pence=1), other)
     table.core.process({(topic, other): bank.read(topic, other)}, table.membership, lambda: True)
-    assert bank.read(table.plan.changelog, other) == []
+    eventually(lambda: not table.core.busy())
+    assert [bank.read(table.plan.changelog, each) for each in (table.partition, other)] == [[], []]
 
 
 @pytest.mark.parametrize("how", ["no member", "old generation", "another member", "taken away"])
@@ -168,8 +170,9 @@ def test_a_producer_fenced_while_a_transaction_is_built_starts_over(
     assert [line.command_id for line in bank.outcomes(partition)] == [*"012345"]
 
 
+@pytest.mark.parametrize("told", ["at the commit", "while producing"])
 def test_a_producer_fenced_twice_at_once_has_a_namesake(
-    bank: Bank, partition: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bank: Bank, partition: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
 ) -> None:
     """Once may be a transaction that took too long; twice is another process of our name, and no waiting helps."""
     with Engine(bank, engine_jars.receiver(), [partition], tmp_path) as engine:
@@ -179,8 +182,14 @@ def test_a_producer_fenced_twice_at_once_has_a_namesake(
             Producer({**bank.kafka, "transactional.id": name}).init_transactions(10)
             return [CoinsPut(jar_id="j", pence=1)]
 
+        def wait(command: PutCoins) -> list[CoinsPut]:
+            time.sleep(0.5)
+            return [CoinsPut(jar_id="j", pence=1)]
+
         monkeypatch.setitem(engine_jars.WRONG, "fence", fence)
-        bank.send(PutCoins(jar_id="j", pence=1, how="fence"), partition)
+        monkeypatch.setitem(engine_jars.WRONG, "wait", wait)
+        for how in ("fence", "", "wait", "") if told == "while producing" else ("fence",):
+            bank.send(PutCoins(jar_id="j", pence=1, how=how), partition)
         with pytest.raises(UnavailableError):
             engine.run()
         engine.core._turn = 0  # the same producer's turn again

@@ -82,8 +82,13 @@ def test_a_copy_that_is_of_no_use_is_restored_from_its_log(bank: Bank, table: En
     assert table.inputs(partition) == {bank.names.events(NAMESPACE): COUNT + 1}
 
 
-def test_a_copy_that_is_up_to_date_is_taken_as_it_is(bank: Bank, table: Engine) -> None:
+@pytest.mark.parametrize("copy", ["written", "restored"])
+def test_a_copy_that_is_up_to_date_is_taken_as_it_is(bank: Bank, table: Engine, copy: str) -> None:
     rows = fill(bank, table, 5)
+    if copy == "restored":
+        table.core.drop()
+        table.store(table.partition).unlink()
+        table.prepare()
     restored = table.counted("restore_rows_total")
     table.prepare()
     assert table.rows() == rows
@@ -136,9 +141,10 @@ def test_other_columns_mean_another_copy(bank: Bank, table: Engine, tmp_path: Pa
 def test_a_receiver_has_states_and_positions_again(bank: Bank, receiver: Engine) -> None:
     """What was refused or failed left no row: the outcomes tell how far the commands are."""
     partition, topic = receiver.partition, bank.names.commands(NAMESPACE)
-    for number in range(6):
-        bank.send(PutCoins(jar_id="j", pence=1, how="raises" if number > 2 else ""), partition)
-    receiver.run()
+    for how in ("", "raises"):
+        for _ in range(3):
+            bank.send(PutCoins(jar_id="j", pence=1, how=how), partition)
+        receiver.run()
     receiver.core.drop()
     receiver.store(partition).unlink()
     receiver.prepare()
@@ -177,6 +183,8 @@ def test_offsets_that_the_broker_forgot_are_told_by_the_log(bank: Bank, table: E
 def test_a_receiver_whose_offsets_were_forgotten_repeats_nothing(bank: Bank, receiver: Engine, copy: str) -> None:
     partition = receiver.partition
     for number, how in enumerate(["", "", "raises", "raises"]):
+        if number == 2:
+            receiver.run()  # what follows leaves no row that could say how far it came
         bank.send(PutCoins(jar_id="j", pence=1, how=how), partition, id=str(number))
     bank.put(bank.names.commands(NAMESPACE), partition, b"j", b"garbage", [("ce_id", b"4")])
     receiver.run()
@@ -248,6 +256,7 @@ def test_a_new_table_takes_what_retention_has_left(bank: Bank, partition: int, t
         bank.send(CoinsPut(jar_id="j", pence=1), partition)
     bank.cut_off(bank.names.events(NAMESPACE), partition, 3)
     with Engine(bank, engine_jars.table(), [partition], tmp_path) as engine:
+        assert engine.next == {(bank.names.events(NAMESPACE), partition): 3}
         engine.run()
         assert engine.rows() == {b"j": JarRow(jar_id="j", pence=2)}
 
