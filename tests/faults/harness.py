@@ -203,6 +203,12 @@ class Shop:
                 found[member.group_instance_id or member.member_id] = mine
         return found
 
+    def coordinator(self, group: str) -> int:
+        """Return the number of the Kafka node that coordinates the group."""
+        name = f"{self.prefix}.{group}"
+        answer = self.topics.admin.describe_consumer_groups([name], request_timeout=10)[name]
+        return int(answer.result().coordinator.id)
+
     def committed(self, group: str) -> dict[int, tuple[int, str]]:
         """Return offset and worker of each partition; empty while a transaction is open on one."""
         try:

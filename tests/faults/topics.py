@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import fastavro
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 SECONDS = 30.0
@@ -46,7 +53,7 @@ class Entry:
 
 
 def admin(bootstrap: str) -> AdminClient:
-    """Return a client that finds a broker again that was killed and came back (librdkafka#5511)."""
+    """Return a client that finds the only broker again when it was killed and came back (librdkafka#5511)."""
     return AdminClient({"bootstrap.servers": bootstrap, "metadata.recovery.strategy": "none", "log_level": 2})
 
 
@@ -86,8 +93,13 @@ class Topics:
         """Return what the group has committed: partition -> offset and metadata. KafkaException while unstable."""
         wanted = [TopicPartition(topic, partition) for partition in self.partitions(topic)]
         request = [ConsumerGroupTopicPartitions(group, wanted)]
-        answers = self.admin.list_consumer_group_offsets(request, require_stable=stable, request_timeout=SECONDS)
-        found = next(iter(answers.values())).result().topic_partitions
+        answers = self.admin.list_consumer_group_offsets(request, require_stable=stable, request_timeout=SECONDS / 5)
+        try:
+            found = next(iter(answers.values())).result().topic_partitions
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNSTABLE_OFFSET_COMMIT:
+                self.admin = admin(self._bootstrap)
+            raise
         return {each.partition: (each.offset, each.metadata or "") for each in found if each.offset >= 0}
 
     def messages(self, topic: str) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from tests.faults.disturbances import (
     pause_over_the_session,
     progress,
 )
+from tests.faults.harness import TABLE
 from tests.faults.run import Run, deployed_run, seeded
 from tests.faults.watch import Watch, median_and_most
 from verbwire.embedded.stack import Stack
@@ -87,20 +88,39 @@ def test_eight_joins_and_leaves(run: Run) -> None:
     run.require_exact()
 
 
-def test_the_broker_killed_under_load(unique: str, tmp_path: Path) -> None:
+def test_the_only_broker_killed_under_load(unique: str, tmp_path: Path) -> None:
     with Stack(tmp_path / "stack").start(progress=False) as stack:
         cluster = Cluster(stack.bootstrap, stack.registry_url)
         with deployed_run(cluster, unique, tmp_path, ALL_LINES) as run:
             _two_workers(run)
-            with run.load.steady(500):
+            with run.load.steady(300):
                 for _ in range(3):
+                    run.load.send(1500)
                     progress(run.shop)
                     stack.kill(1)
                     run.shop.note("broker killed")
                     time.sleep(2)  # as long as it takes somebody to notice
                     stack.start_node(1)
                     run.shop.note("broker started")
-                    all_shared(run.shop, "w1", "w2")
+            run.finish(DRAINED)
+            run.require_exact()
+
+
+def test_the_coordinators_broker_killed_for_good(unique: str, tmp_path: Path) -> None:
+    with Stack(tmp_path / "stack", nodes=3).start(progress=False) as stack:
+        cluster = Cluster(stack.bootstrap, stack.registry_url)
+        with deployed_run(cluster, unique, tmp_path, ALL_LINES) as run:
+            _two_workers(run)
+            with run.load.steady(300):
+                run.load.send(1500)
+                progress(run.shop)
+                gone = run.shop.coordinator(TABLE)
+                stack.kill(gone)
+                run.shop.note("broker killed", node=gone)
+                run.load.send(1500)
+                progress(run.shop)
+                stack.start_node(gone)
+                run.shop.note("broker started", node=gone)
             run.finish(DRAINED)
             run.require_exact()
 
