@@ -78,17 +78,17 @@ def a_commit_that_is_refused(shop: Shop, patch: pytest.MonkeyPatch, bug: str) ->
 
 def a_first_transaction_that_fails(shop: Shop, patch: pytest.MonkeyPatch, bug: str) -> Findings:
     """Of two transactions under way the first is aborted from outside when the second could be committed."""
-    reached: dict[str, int] = {}
+    send = committing.Committer._send_offsets
     go, second = threading.Event(), threading.Event()
 
-    def reach(point: str) -> None:
-        reached[point] = reached.get(point, 0) + 1
-        if (point, reached[point]) == ("after-flush", 1):
+    def hold_the_first(self: Any, transaction: Transaction) -> None:
+        # By its turn: with a thread for each of the two, the second may be here before the first.
+        if transaction.turn == 0:
             go.wait(START_SECONDS)
-        if point == "after-commit":
-            second.set()
+        send(self, transaction)
 
-    patch.setattr(committing, "reach", reach)
+    patch.setattr(committing.Committer, "_send_offsets", hold_the_first)
+    patch.setattr(committing, "reach", lambda point: second.set() if point == "after-commit" else None)
     patch.setattr(core, "MAX_BATCH", TWO_TRANSACTIONS // 2)
     with _worker(shop, "a") as a, Member(shop, AGGREGATE, "a") as member:
         share(member)
