@@ -38,6 +38,8 @@ def ask_stock_faust(
 
     try:
         eventually(answered, 90, every=0.2)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{(folder / 'log').read_text()[-4000:]}") from error
     finally:
         process.terminate()
         process.wait(20)
