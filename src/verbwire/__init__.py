@@ -1,25 +1,38 @@
 """verbwire: commands, events and queries made real on Kafka.
 
-Declare a receiver of commands with :class:`Aggregate`, a table with :class:`Table`; put messages in with
-``verbwire.sdk.Client``. Classes of messages come from ``verbwire schemas generate``.
+Declare a receiver of commands with :class:`Aggregate` (or :class:`Job`), a table with :class:`Table`, what happens
+because of events with :class:`Subscriber` and :class:`Process`; put messages in with ``verbwire.sdk.Client``. Classes
+of messages come from ``verbwire schemas generate``.
 """
 
 from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.asker import Asker
 from verbwire.declarations.context import Context
+from verbwire.declarations.job import Job
+from verbwire.declarations.process import Process
+from verbwire.declarations.responder import Responder
+from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
+from verbwire.declarations.window import Window
 from verbwire.messages import Accepted, Command, Event, Expired, Failed, Outcome, Query, Rejected, Row
 
 __all__ = [
     "Accepted",
     "Aggregate",
+    "Asker",
     "Command",
     "Context",
     "Event",
     "Expired",
     "Failed",
+    "Job",
     "Outcome",
+    "Process",
     "Query",
     "Rejected",
+    "Responder",
     "Row",
+    "Subscriber",
     "Table",
+    "Window",
 ]

@@ -7,7 +7,7 @@ They are frozen :class:`msgspec.Struct` classes: compared by value, created by k
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -54,7 +54,9 @@ class Row(Message, frozen=True, kw_only=True):
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The receiver did what the command asked."""
+    """The receiver did what the command asked; `reply` is there where the command's contract names one."""
+
+    reply: Any = None
 
 
 class Rejected(msgspec.Struct, frozen=True):

@@ -61,6 +61,14 @@ class Names:
         """The compacted topic behind a table; Faust's own naming. `group` carries the prefix already."""
         return _checked(f"{group}-{table}-changelog")
 
+    def repartition(self, group: str, table: str) -> str:
+        """Records of a group under another key, for itself; Faust's own naming. `group` carries the prefix already."""
+        return _checked(f"{group}-{table}-repartition")
+
+    def retries(self, group: str) -> str:
+        """Dead letters that somebody wants this one group to try again. `group` carries the prefix already."""
+        return _checked(f"{group}.retries")
+
     def dead_letters(self, group: str) -> str:
         """Records a group could not read or handle, bytes unchanged. `group` carries the prefix already."""
         return _checked(f"{group}.dead-letters")

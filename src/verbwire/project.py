@@ -8,16 +8,22 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from verbwire.contracts.load import load_catalog
 from verbwire.contracts.model import Catalog
+from verbwire.declarations import GROUPS, Declared
 from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.job import Job
+from verbwire.declarations.process import Process
+from verbwire.declarations.responder import Responder
+from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.errors import ConfigurationError, ContractError
 from verbwire.settings import Settings
 
 FOLDERS = ("consumers", "streams")
+D = TypeVar("D")
 
 
 @dataclass(frozen=True)
@@ -26,22 +32,48 @@ class Project:
 
     settings: Settings
     catalog: Catalog
-    aggregates: tuple[Aggregate[Any], ...] = ()
-    tables: tuple[Table[Any], ...] = ()
+    declared: dict[str, Declared] = field(default_factory=dict)  # by the name of the group
+    responders: tuple[Responder, ...] = ()
     folders: dict[str, str] = field(default_factory=dict)  # group -> the folder it is declared in
 
     @property
     def groups(self) -> list[str]:
         """The names of all groups."""
-        return sorted([each.group for each in self.aggregates] + [each.group for each in self.tables])
+        return sorted(self.declared)
+
+    @property
+    def aggregates(self) -> list[Aggregate[Any]]:
+        """The receivers of commands that decide on a state."""
+        return self._of(Aggregate)
+
+    @property
+    def tables(self) -> list[Table[Any]]:
+        """The projections."""
+        return self._of(Table)
+
+    @property
+    def processes(self) -> list[Process[Any]]:
+        """The process managers."""
+        return self._of(Process)
+
+    @property
+    def subscribers(self) -> list[Subscriber]:
+        """Those that hear of events for the sake of side effects."""
+        return self._of(Subscriber)
+
+    @property
+    def jobs(self) -> list[Job]:
+        """The receivers of commands whose work is long."""
+        return self._of(Job)
+
+    def _of(self, kind: type[D]) -> list[D]:
+        return [each for each in self.declared.values() if isinstance(each, kind)]
 
     def chosen(self, names: Iterable[str]) -> list[str]:
         """Return the groups meant by names of folders or groups; all of them where none is named."""
         wanted = list(names)
         if not self.groups:
-            raise ConfigurationError(
-                f"{self.settings.root} declares no aggregate and no table: put modules into {' or '.join(FOLDERS)}"
-            )
+            raise ConfigurationError(f"{self.settings.root} declares no group: put modules into {' or '.join(FOLDERS)}")
         if not wanted:
             return self.groups
         found: list[str] = []
@@ -63,19 +95,22 @@ def load_project(settings: Settings) -> Project:
     if sys.path[:1] != [root]:
         sys.path.insert(0, root)
     catalog = load_catalog(settings.schemas)
-    aggregates: list[Aggregate[Any]] = []
-    tables: list[Table[Any]] = []
+    declared: dict[str, Declared] = {}
+    responders: list[Responder] = []
     folders: dict[str, str] = {}
     for folder in FOLDERS:
         for found in _declarations(settings.root, folder):
-            if found.group in folders:
+            if isinstance(found, Responder):
+                responders.append(found)
+                continue
+            if found.group in declared:
                 raise ContractError(f"two declarations are called {found.group}: a group's name is its own")
+            declared[found.group] = found
             folders[found.group] = folder
-            (aggregates if isinstance(found, Aggregate) else tables).append(found)  # type: ignore[arg-type]
-    return Project(settings, catalog, tuple(aggregates), tuple(tables), folders)
+    return Project(settings, catalog, declared, tuple(responders), folders)
 
 
-def _declarations(root: Path, folder: str) -> list[Aggregate[Any] | Table[Any]]:
+def _declarations(root: Path, folder: str) -> list[Declared | Responder]:
     if not (root / folder).is_dir():
         return []
     package = importlib.import_module(folder)
@@ -84,9 +119,9 @@ def _declarations(root: Path, folder: str) -> list[Aggregate[Any] | Table[Any]]:
             f"`import {folder}` gives {next(iter(package.__path__))}, not the project's folder: add an __init__.py to "
             f"{root / folder}"
         )
-    found: list[Aggregate[Any] | Table[Any]] = []
+    found: list[Declared | Responder] = []
     for module in pkgutil.walk_packages(package.__path__, f"{folder}."):
         for value in vars(importlib.import_module(module.name)).values():
-            if isinstance(value, (Aggregate, Table)) and value not in found:
+            if isinstance(value, (*GROUPS, Responder)) and value not in found:
                 found.append(value)
     return found

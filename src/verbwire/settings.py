@@ -18,7 +18,7 @@ from verbwire.errors import ConfigurationError
 from verbwire.names import Names, require_dotted
 
 EMBEDDED = "embedded"
-_SECRETS = frozenset({"http_secret"})
+_SECRETS = frozenset({"http_secret", "http_internal_secret"})
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # part of transactional ids, of an address and of a path
 _PASSWORD = re.compile(r"(?<=://)[^/@]*@")
 
@@ -40,6 +40,8 @@ class Settings:
     worker: str = ""  # a stable name; default: the host's, which compose and StatefulSets keep stable
     http_host: str = "127.0.0.1"
     http_port: int = 8700
+    http_url: str = ""  # where other workers and clients reach this one; default: http://<http_host>:<http_port>
+    http_internal_secret: str = field(default="", repr=False)  # workers know each other by it; default: http_secret's
     http_secret: str = field(default="", repr=False)  # development: tokens are signed with it
     http_jwks_url: str = ""  # else the keys of the identity provider
     http_issuer: str = "verbwire"

@@ -261,5 +261,5 @@ def test_names_are_dotted_lower_case_words(name: str) -> None:
 
 
 def test_an_index_names_fields_of_the_row() -> None:
-    with pytest.raises(ContractError, match="index field 'colour' is no field of JarRow"):
+    with pytest.raises(ContractError, match="field 'colour' is no field of JarRow"):
         Table("bank.jars", row=JarRow, index=["pence", "colour"])

@@ -100,9 +100,7 @@ def test_two_declarations_of_one_name_are_refused(root: Path, first: tuple[str, 
         load(root)
 
 
-@pytest.mark.parametrize(
-    ("names", "said"), [([], "declares no aggregate and no table"), (["streams"], "declares none")]
-)
+@pytest.mark.parametrize(("names", "said"), [([], "declares no group"), (["streams"], "declares none")])
 def test_a_project_without_declarations_has_nothing_to_host(root: Path, names: list[str], said: str) -> None:
     if names:
         write(root, "consumers/jars.py", RECEIVER.format(name="jars"))

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from verbwire.declarations import Declared
+from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.job import Job
+from verbwire.declarations.process import Process
+from verbwire.declarations.subscriber import Subscriber
+from verbwire.declarations.table import Table
 from verbwire.messages import Kind
 from verbwire.settings import load_settings
 
@@ -45,9 +51,25 @@ def deploy() -> None:
 
 def group_plans(project: Project) -> list[GroupPlan]:
     """Return what each declared group needs on the cluster."""
+    return [_group_plan(each) for each in project.declared.values()]
+
+
+def _group_plan(declared: Declared) -> GroupPlan:
     from verbwire.engine.build import STATE
     from verbwire.wire.topics import GroupPlan
 
-    receivers = [GroupPlan(each.group, Kind.COMMAND, (each.namespace,), (STATE,)) for each in project.aggregates]
-    tables = [GroupPlan(each.group, Kind.EVENT, tuple(each.sources), (each.table,)) for each in project.tables]
-    return receivers + tables
+    match declared:
+        case Aggregate():
+            return GroupPlan(declared.group, Kind.COMMAND, (declared.namespace,), (STATE,))
+        case Job():
+            return GroupPlan(declared.group, Kind.COMMAND, (declared.namespace,), retries=True)
+        case Subscriber():
+            return GroupPlan(declared.group, Kind.EVENT, tuple(declared.sources), retries=True)
+        case Process():
+            outcomes = tuple(declared.answering)
+            return GroupPlan(
+                declared.group, Kind.EVENT, tuple(declared.sources), (declared.table,), outcomes, rekeys=True
+            )
+        case Table():
+            rekeys = bool(declared.keys)
+            return GroupPlan(declared.group, Kind.EVENT, tuple(declared.sources), (declared.table,), rekeys=rekeys)

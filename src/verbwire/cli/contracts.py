@@ -16,6 +16,9 @@ from verbwire.contracts.generate import generate as sources_of
 from verbwire.contracts.generate import write
 from verbwire.contracts.load import load_catalog
 from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.job import Job
+from verbwire.declarations.process import Process
+from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.project import Project, load_project
 from verbwire.settings import Settings, load_settings
@@ -60,13 +63,15 @@ def _findings(settings: Settings) -> list[Finding]:
 
 
 def _handlers(project: Project) -> list[Receiver | Listener]:
-    return [*map(_receiver, project.aggregates), *map(_listener, project.tables)]
+    return [
+        _receiver(each) if isinstance(each, Aggregate | Job) else _listener(each) for each in project.declared.values()
+    ]
 
 
-def _receiver(aggregate: Aggregate[Any]) -> Receiver:
-    handles = {command.__contract__: handler.function for command, handler in aggregate.handlers.items()}
-    return Receiver(aggregate.group, aggregate.namespace, handles)
+def _receiver(receiver: Aggregate[Any] | Job) -> Receiver:
+    handles = {command.__contract__: handler.function for command, handler in receiver.handlers.items()}
+    return Receiver(receiver.group, receiver.namespace, handles)
 
 
-def _listener(table: Table[Any]) -> Listener:
-    return Listener(table.group, frozenset(event.__contract__ for event in table.handlers))
+def _listener(listener: Table[Any] | Process[Any] | Subscriber) -> Listener:
+    return Listener(listener.group, frozenset(event.__contract__ for event in listener.handlers))

@@ -24,6 +24,7 @@ _ALLOWED: dict[str, tuple[Kind, ...]] = {
     "public": _REQUESTS,
     "rejections": (Kind.COMMAND,),
     "reply": _REQUESTS,
+    "many": (Kind.QUERY,),
     "response": (Kind.COMMAND,),
 }
 _WHY_NOT = {
@@ -143,6 +144,11 @@ def _reply_texts(_schema: dict[str, Any], reply: Json) -> Iterator[str]:
         yield 'is the name of a record, like "CartRow"'
 
 
+def _many_texts(_schema: dict[str, Any], many: Json) -> Iterator[str]:
+    if not isinstance(many, bool):
+        yield "is true where a list of replies answers, or false: without quotes"
+
+
 def _response_texts(_schema: dict[str, Any], response: Json) -> Iterator[str]:
     if response not in ("none", "outcome"):
         yield f'{response!r} is unknown: write "none" for a job that answers nobody, or remove it'
@@ -155,6 +161,7 @@ _CHECKS: dict[str, Callable[[dict[str, Any], Json], Iterator[str]]] = {
     "public": _public_texts,
     "rejections": _rejections_texts,
     "reply": _reply_texts,
+    "many": _many_texts,
     "response": _response_texts,
 }
 

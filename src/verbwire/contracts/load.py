@@ -156,6 +156,7 @@ def _contract(name: str, schema: dict[str, Any], file: Path) -> Contract:
         requires=frozenset(schema.get("requires", ())),
         public=schema.get("public", False),
         reply=reply_of(schema),
+        many=schema.get("many", False),
         response=schema.get("response", "outcome"),
         text=text,
         fingerprint=sha256(text.encode()).hexdigest()[:16],

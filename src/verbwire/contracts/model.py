@@ -29,6 +29,7 @@ class Contract:
     requires: frozenset[str] = frozenset()  # scopes that the sender must have
     public: bool = False  # whether a command may come from nobody known
     reply: str | None = None
+    many: bool = False  # whether a query is answered by a list of replies, page by page
     response: str = "outcome"  # "none": a long job that answers nobody
     text: str = ""  # the JSON that is registered: resolved, in a stable order
     fingerprint: str = ""  # first 16 hex digits of SHA-256 over `text`

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from verbwire.errors import ContractError, WrongVerbError
-from verbwire.messages import Event, Kind, Message, Rejected
+from verbwire.messages import Command, Event, Kind, Message, Rejected
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -24,10 +24,14 @@ class Handler:
     wants_context: bool
 
     def call(self, first: object, second: object, context: Callable[[], object]) -> Any:
-        """Call the function; `context` is built only for one that asks for it."""
+        """Call a function of state and message; `context` is built only for one that asks for it."""
         if self.wants_context:
             return self.function(first, second, context())
         return self.function(first, second)
+
+    def call_alone(self, message: object, context: Callable[[], object]) -> Any:
+        """Call a function of a message alone; `context` is built only for one that asks for it."""
+        return self.function(message, context()) if self.wants_context else self.function(message)
 
     @property
     def where(self) -> str:
@@ -35,22 +39,20 @@ class Handler:
         return f"{self.function.__module__}.{self.function.__qualname__}"
 
 
-def read_handler(function: Callable[..., Any], kind: Kind, position: int, shape: str) -> Handler:
-    """Return the handler that `function` is; `position` is the index of the message among its parameters.
+def read_handler(
+    function: Callable[..., Any], kind: Kind, position: int, shape: str, *, takes: int = 2, extra: str = "context"
+) -> Handler:
+    """Return the handler that `function` is; `position` is the index of the message among its `takes` parameters.
+
+    One more parameter, called `extra`, may follow them.
 
     Raises :class:`WrongVerbError` when the message is of another kind, :class:`ContractError` when an annotation
     is missing or an event handler says that it may reject.
     """
     where = f"{function.__module__}.{function.__qualname__}"
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        kind_of_function = "a generator" if inspect.isgeneratorfunction(function) else "asynchronous"
-        raise ContractError(f"{where} is {kind_of_function}: handlers are plain functions, effects come after them")
+    _require_plain(function, where)
+    wants_context = _wants(function, where, shape, takes, extra)
     parameters = list(inspect.signature(function).parameters.values())
-    wants_context = len(parameters) == 3 and parameters[2].name == "context"
-    if (len(parameters) != 2 and not wants_context) or any(each.kind not in _POSITIONAL for each in parameters):
-        raise ContractError(
-            f"{where} takes {len(parameters)} parameters: write {shape}, and add `context` if you need it"
-        )
     hints = typing.get_type_hints(function)
     message = hints.get(parameters[position].name)
     if not (isinstance(message, type) and issubclass(message, Message) and message.__contract__):
@@ -62,6 +64,34 @@ def read_handler(function: Callable[..., Any], kind: Kind, position: int, shape:
     if issubclass(message, Event) and Rejected in _members(hints.get("return")):
         raise ContractError(f"{where} may return Rejected: an event says what happened, nobody can refuse it")
     return Handler(function, message, wants_context)
+
+
+def read_outcome_handler(function: Callable[..., Any], command: type[Command]) -> Handler:
+    """Return the handler of a command's outcome: ``(state, outcome)``, and `context` where it wants one."""
+    where = f"{function.__module__}.{function.__qualname__}"
+    if not (isinstance(command, type) and issubclass(command, Command) and command.__contract__):
+        raise WrongVerbError(f"{where} handles the outcome of {command!r}, which is no command")
+    _require_plain(function, where)
+    return Handler(
+        function, command, _wants(function, where, "(state: YourState | None, outcome: Outcome)", 2, "context")
+    )
+
+
+def _require_plain(function: Callable[..., Any], where: str) -> None:
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        kind_of_function = "a generator" if inspect.isgeneratorfunction(function) else "asynchronous"
+        raise ContractError(f"{where} is {kind_of_function}: handlers are plain functions, effects come after them")
+
+
+def _wants(function: Callable[..., Any], where: str, shape: str, takes: int, extra: str) -> bool:
+    """Whether it takes one parameter more, called `extra`; ContractError where its parameters are others."""
+    parameters = list(inspect.signature(function).parameters.values())
+    wants = len(parameters) == takes + 1 and parameters[takes].name == extra
+    if (len(parameters) != takes and not wants) or any(each.kind not in _POSITIONAL for each in parameters):
+        raise ContractError(
+            f"{where} takes {len(parameters)} parameters: write {shape}, and add `{extra}` if you need it"
+        )
+    return wants
 
 
 def _a(kind: Kind) -> str:

@@ -2,34 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
+from verbwire.declarations.asker import Asker
 from verbwire.declarations.handlers import Handler, read_handler
-from verbwire.errors import ContractError
-from verbwire.messages import Event, Kind, Row
+from verbwire.declarations.window import Window
+from verbwire.errors import ContractError, WrongVerbError
+from verbwire.messages import Event, Kind, Query, Row
 from verbwire.names import require_dotted
 
 R = TypeVar("R", bound=Row)
 E = TypeVar("E", bound=Event)
+
+Only = Callable[[Asker], Mapping[str, Any]]
+"""Which rows somebody may see: the fields that a row must have, and their values; an empty mapping means all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """A query that a table answers, and which rows of it each asker may see."""
+
+    query: type[Query]
+    only: Only | None = None
 
 
 class Table(Generic[R]):
     """A projection: for each key the fold of its events, exactly once, in their order.
 
     `name` is the consumer group's name; its last part is the table's. `index` names the row's fields that queries
-    filter and sort on. A handler that raises stops its partition and says where: a wrong row is worse than none.
+    filter and sort on, `search` those whose words a search term is looked for in. With a `window` a row stands under
+    its key and the start of a window of event time. A handler that raises stops its partition and says where: a wrong
+    row is worse than none.
     """
 
-    def __init__(self, name: str, *, row: type[R], index: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        row: type[R],
+        index: Sequence[str] = (),
+        search: Sequence[str] = (),
+        window: Window | None = None,
+    ) -> None:
         self.group = require_dotted(name, "table")
         self.table = name.rpartition(".")[2]
         self.row = row
         self.index = tuple(index)
+        self.search = tuple(search)
+        self.window = window
         self.handlers: dict[type[Event], Handler] = {}
-        for field in self.index:
+        self.keys: dict[type[Event], Handler] = {}  # events that stand under another key here than in their topic
+        self.queries: dict[type[Query], Answering] = {}
+        for field in (*self.index, *self.search):
             if field not in row.__struct_fields__:
-                raise ContractError(f"table {name}: index field {field!r} is no field of {row.__name__}")
+                raise ContractError(f"table {name}: field {field!r} is no field of {row.__name__}")
 
     def on(self, function: Callable[[R | None, E], R | None] | Callable[..., R | None]) -> Callable[..., R | None]:
         """Register what an event does to the row under its key: ``(row | None, event) -> row | None``; None deletes."""
@@ -42,6 +70,31 @@ class Table(Generic[R]):
             )
         self.handlers[event] = handler
         return function
+
+    def rekeys(self, function: Callable[[E], Any]) -> Callable[..., Any]:
+        """Register under which key an event counts here: ``(event) -> key | None``; None: not in this table.
+
+        The events travel through a topic of the table's own, in the transaction that reads them, so each still counts
+        exactly once. Events of one old key keep their order under the new one.
+        """
+        handler = read_handler(function, Kind.EVENT, 0, "(event: YourEvent)", takes=1)
+        event = handler.message
+        assert issubclass(event, Event)  # noqa: S101 (read_handler has refused every other kind)
+        if event in self.keys:
+            raise ContractError(f"{handler.where}: {event.__name__} is keyed already by {self.keys[event].where}")
+        self.keys[event] = handler
+        return function
+
+    def answers(self, query: type[Query], *, only: Only | None = None) -> None:
+        """Let this table answer a query; `only` says which rows somebody may see.
+
+        A query whose contract says ``"many": true`` is answered by a list, any other by the one row under its key.
+        """
+        if not (isinstance(query, type) and issubclass(query, Query) and query.__contract__):
+            raise WrongVerbError(f"table {self.group} answers queries: {query!r} is none")
+        if query in self.queries:
+            raise ContractError(f"table {self.group} answers {query.__name__} already")
+        self.queries[query] = Answering(query, only)
 
     @property
     def sources(self) -> list[str]:

@@ -16,12 +16,17 @@ from verbwire.http.problem import Problem, broken
 from verbwire.metrics import Metrics
 
 _OPEN = frozenset({"/health/live", "/health/ready"})
+# Whoever is known may come here; what they may do is decided by the contract, or by the receiver of the command.
+_CONTRACTS = ("/commands/", "/queries/", "/outcomes/", "/openapi.json")
 _REFUSAL_SECONDS = 0.01  # longer than any check takes, so the time of a refusal tells nothing of its reason
 _log = logging.getLogger("verbwire.http")
 
 
 class Front:
-    """ASGI middleware. Closed by default: what is not listed as open needs a token with the operator scope."""
+    """ASGI middleware. Closed by default: what is not listed as open needs a token, most of it with the operator scope.
+
+    Endpoints find who asks in ``request.scope["principal"]``.
+    """
 
     def __init__(self, app: ASGIApp, auth: Authenticator, metrics: Metrics) -> None:
         self._app = app
@@ -65,6 +70,8 @@ class Front:
             if principal is None:
                 await asyncio.sleep(max(0.0, _REFUSAL_SECONDS - (time.perf_counter() - began)))
                 raise refused()
-            require(principal, OPERATOR)
+            scope["principal"] = principal
+            if not scope["path"].startswith(_CONTRACTS):
+                require(principal, OPERATOR)
             scope["user"] = principal
         limits.check_body(headers)

@@ -30,6 +30,8 @@ CHANGELOG = {
     "min.cleanable.dirty.ratio": "0.2",  # restoring reads what is not compacted yet
     "delete.retention.ms": str(7 * _DAY),  # a local store older than half of this is rebuilt
 }
+REPARTITION = {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY), "segment.ms": str(_DAY)}
+RETRIES = {**REPARTITION, "max.message.bytes": str(4 * 1024 * 1024)}
 REPLIES = {"cleanup.policy": "delete", "retention.ms": str(_HOUR), "segment.ms": str(10 * _MINUTE)}
 DEAD_LETTERS = {
     "cleanup.policy": "delete",
@@ -53,18 +55,23 @@ class Topic:
 class GroupPlan:
     """A group that a project runs: `reads` commands or events of its `namespaces`, and keeps `tables`.
 
-    `group` and `tables` are names as declared, without the prefix.
+    `group` and `tables` are names as declared, without the prefix. `outcomes` are the namespaces whose ledgers it reads
+    besides. `rekeys` says that it gives records to itself under another key, `retries` that dead letters may be handed
+    to it again.
     """
 
     group: str
     reads: Kind
     namespaces: tuple[str, ...]
     tables: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    rekeys: bool = False
+    retries: bool = False
 
     def inputs(self, names: Names) -> list[str]:
-        """The topics that it reads."""
+        """The topics that it reads, those of its own aside; all of them have the same number of partitions."""
         topic = names.commands if self.reads is Kind.COMMAND else names.events
-        return [topic(namespace) for namespace in self.namespaces]
+        return [*(topic(namespace) for namespace in self.namespaces), *map(names.outcomes, self.outcomes)]
 
 
 def context_topics(names: Names, catalog: Catalog, owned: Collection[str], partitions: int) -> list[Topic]:
@@ -88,4 +95,8 @@ def group_topics(names: Names, plan: GroupPlan, partitions: int) -> Iterable[Top
     group = names.group(plan.group)
     for table in plan.tables:
         yield Topic(names.changelog(group, table), partitions, CHANGELOG)
+        if plan.rekeys:
+            yield Topic(names.repartition(group, table), partitions, REPARTITION)
+    if plan.retries:
+        yield Topic(names.retries(group), partitions, RETRIES)
     yield Topic(names.dead_letters(group), partitions, DEAD_LETTERS)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from verbwire.addresses import kafka_properties
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.table import Table
 from verbwire.engine.build import aggregate_plan, table_plan
@@ -17,9 +18,8 @@ from verbwire.engine.view import TableView
 from verbwire.errors import ConfigurationError, ContractError
 from verbwire.http.served import ServedTable
 from verbwire.messages import Message
-from verbwire.metrics import Metrics
-from verbwire.settings import Settings, skipped
-from verbwire.wire.codec import Codec
+from verbwire.settings import skipped
+from verbwire.worker.groups import Services
 
 if TYPE_CHECKING:
     from verbwire.engine.faust_app import GroupApp
@@ -29,18 +29,46 @@ NOT_ASSIGNED = "waiting for the group to assign partitions"
 
 @dataclass
 class HostedGroup:
-    """A group in this process; `app` is there once Faust has been imported."""
+    """A group that the engine runs in this process; `app` is there once Faust has been imported."""
 
     group: str  # as declared, without prefix
     core: Core
     table: ServedTable
     alone: TextIO  # while it is open, no other process has these copies
+    services: Services
     app: GroupApp | None = None
 
     @property
     def name(self) -> str:
         """The group's name on the cluster."""
         return self.core.plan.group
+
+    @property
+    def tables(self) -> Sequence[ServedTable]:
+        """The one table that it keeps."""
+        return [self.table]
+
+    def connect(self) -> None:
+        """Abort what a predecessor of this name left open."""
+        self.core.start()
+
+    async def start(self) -> None:
+        """Join the group by Faust, whose import the worker has seen to."""
+        from verbwire.engine.faust_app import group_app
+
+        settings = self.services.settings
+        self.app = group_app(self.core, self.services.bootstrap, settings.worker, settings.data_folder)
+        await self.app.start()
+
+    async def stop(self, leave: bool) -> None:
+        """Finish the transaction in hand, then let go."""
+        if self.app is None:
+            return
+        try:
+            await self.app.stop_group(leave)
+        finally:
+            await asyncio.get_running_loop().run_in_executor(self.app.engine_thread, self.core.close)
+            self.app.engine_thread.shutdown()
 
     def live(self) -> str | None:
         """Return why the group is beyond repair, or None."""
@@ -63,11 +91,9 @@ class HostedGroup:
         ]
 
 
-def host(
-    declared: Aggregate[Any] | Table[Any], settings: Settings, codec: Codec, metrics: Metrics, bootstrap: str
-) -> HostedGroup:
+def host(declared: Aggregate[Any] | Table[Any], services: Services) -> HostedGroup:
     """Build the group's core on its topics as they are deployed."""
-    kafka = kafka_properties(settings, bootstrap)
+    settings, codec, kafka = services.settings, services.codec, services.kafka
     names = codec.names
     group = names.group(declared.group)
     if isinstance(declared, Aggregate):
@@ -88,10 +114,10 @@ def host(
     # partition would put older rows into the file of the one that has it.
     copies = settings.data_folder / "tables" / settings.worker
     alone = hold(copies / group)
-    core = Core(plan, kafka, names, settings.worker, copies, view, metrics.group(group))
+    core = Core(plan, kafka, names, settings.worker, copies, view, services.metrics.group(group))
     # A decoder of its own: the engine's thread has the other.
     decoder = codec.topic_decoder(plan.changelog, contract.namespace, {contract.name: row})
-    return HostedGroup(declared.group, core, ServedTable(view, decoder.decode), alone)
+    return HostedGroup(declared.group, core, ServedTable(view, decoder.decode), alone, services)
 
 
 def hold(copies: Path) -> TextIO:

@@ -13,16 +13,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from verbwire.addresses import addresses
+from verbwire.addresses import addresses, kafka_properties
+from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.table import Table
 from verbwire.development import http_secret
 from verbwire.engine.membership import verify_form
-from verbwire.errors import EngineError
+from verbwire.errors import ConfigurationError, EngineError
 from verbwire.http.app import build_app
 from verbwire.http.auth import Authenticator, AuthSettings
 from verbwire.http.health import Health
@@ -32,6 +33,7 @@ from verbwire.project import Project
 from verbwire.settings import Settings
 from verbwire.wire.codec import Codec
 from verbwire.wire.registry import Registry
+from verbwire.worker.groups import Hosted, Services
 from verbwire.worker.hosted import HostedGroup, host
 
 log = logging.getLogger(__name__)
@@ -57,47 +59,53 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     settings, metrics = project.settings, Metrics()
     bootstrap, registry = addresses(settings)
     codec = Codec(project.catalog, Registry(registry, settings.registry_client), settings.names)
-    declared: dict[str, Aggregate[Any] | Table[Any]] = {each.group: each for each in project.aggregates}
-    declared |= {each.group: each for each in project.tables}
-    hosted = [host(declared[group], settings, codec, metrics, bootstrap) for group in groups]
+    services = Services(settings, bootstrap, kafka_properties(settings, bootstrap), codec, metrics)
+    hosted = [_host(project.declared[group], services) for group in groups]
+    tables = [table for each in hosted for table in each.tables]
     server = HttpServer(
-        build_app([each.table for each in hosted], _authenticator(settings), Health(hosted), metrics),
+        build_app(tables, _authenticator(settings), Health(hosted), metrics),
         settings.http_host,
         settings.http_port,
     )
     where, port = server.start()
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
     try:
-        asyncio.run(_serve(hosted, bootstrap, settings, leave))
+        asyncio.run(_serve(hosted, leave))
     finally:
         server.stop()
     log.info("worker %s stopped", settings.worker)
 
 
-async def _serve(hosted: list[HostedGroup], bootstrap: str, settings: Settings, leave: bool) -> None:
+def _host(declared: Declared, services: Services) -> Hosted:
+    match declared:
+        case Aggregate() | Table():
+            return host(declared, services)
+        case _:
+            raise ConfigurationError(f"{declared.group}: this kind of group cannot be hosted yet")
+
+
+async def _serve(hosted: list[Hosted], leave: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with ThreadPoolExecutor(len(hosted)) as pool:
-        starts = [asyncio.get_running_loop().run_in_executor(pool, each.core.start) for each in hosted]
-        await asyncio.gather(*starts)
+        await asyncio.gather(*(asyncio.get_running_loop().run_in_executor(pool, each.connect) for each in hosted))
     if stop.is_set():
         return
-    start = _faust()
-    for each in hosted:
-        each.app = start(each.core, bootstrap, settings.worker, settings.data_folder)
+    if any(isinstance(each, HostedGroup) for each in hosted):
+        _import_faust()
     try:
-        starting = asyncio.gather(*(each.app.start() for each in hosted if each.app))
+        starting = asyncio.gather(*(each.start() for each in hosted))
         await _until(stop, hosted, starting)
     finally:
         watchdog = threading.Timer(STOP_SECONDS, _give_up_stopping)
         watchdog.daemon = True
         watchdog.start()
-        await asyncio.gather(*(_stop(each, leave) for each in hosted), return_exceptions=True)
+        await asyncio.gather(*(each.stop(leave) for each in hosted), return_exceptions=True)
         watchdog.cancel()
 
 
-async def _until(stop: asyncio.Event, hosted: list[HostedGroup], starting: asyncio.Future[Any]) -> None:
+async def _until(stop: asyncio.Event, hosted: list[Hosted], starting: asyncio.Future[Any]) -> None:
     while not stop.is_set():
         if starting.done():
             starting.result()
@@ -110,16 +118,6 @@ async def _until(stop: asyncio.Event, hosted: list[HostedGroup], starting: async
             continue
 
 
-async def _stop(hosted: HostedGroup, leave: bool) -> None:
-    if hosted.app is None:
-        return
-    try:
-        await hosted.app.stop_group(leave)
-    finally:
-        await asyncio.get_running_loop().run_in_executor(hosted.app.engine_thread, hosted.core.close)
-        hosted.app.engine_thread.shutdown()
-
-
 def _give_up_stopping() -> None:
     """End at once: nothing that was promised is lost by it, all of that is in Kafka or was never committed."""
     log.warning("not stopped within %.0f s (is the broker gone?): ending without waiting any longer", STOP_SECONDS)
@@ -127,14 +125,13 @@ def _give_up_stopping() -> None:
     os._exit(1)
 
 
-def _faust() -> Callable[..., Any]:
+def _import_faust() -> None:
     """Import Faust, which takes a second and which only workers need."""
-    from verbwire.engine import private_names
-    from verbwire.engine.faust_app import group_app
+    from verbwire.engine import faust_app, private_names
 
+    faust_app.__name__  # noqa: B018 (imported for its price, which is paid here)
     private_names.verify()
     gc.freeze()  # what is there now stays: nothing to look through at every collection
-    return group_app
 
 
 def _authenticator(settings: Settings) -> Authenticator:

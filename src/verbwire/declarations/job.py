@@ -1,0 +1,57 @@
+"""A job: the one receiver of commands whose work is long, or has side effects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from verbwire.declarations.handlers import Handler, read_handler
+from verbwire.errors import ContractError
+from verbwire.messages import Command, Kind
+from verbwire.names import require_dotted
+
+C = TypeVar("C", bound=Command)
+
+
+class Job:
+    """Does the commands of one namespace, each at least once, for as long as it takes; nobody waits for an outcome.
+
+    A command is done by one worker; when that one dies in the midst of it another begins it again, with the same
+    `context.idempotency_key`. A handler that raises is tried again like a subscriber's, then the command goes to the
+    dead letters. On a stop the work in hand is handed back: `context.stopping` becomes true, and a handler that returns
+    by raising `context.handed_back()` leaves its command for another worker.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        *,
+        concurrency: int = 1,
+        retries: int = 2,
+        backoff: timedelta = timedelta(seconds=1),
+        scopes: tuple[str, ...] = (),
+    ) -> None:
+        self.namespace = require_dotted(namespace, "job")
+        self.group = f"{namespace}.job"
+        if concurrency < 1 or retries < 0 or backoff < timedelta(0):
+            raise ContractError(f"job {namespace}: concurrency is 1 or more, retries and backoff are not negative")
+        self.concurrency = concurrency
+        self.retries = retries
+        self.backoff = backoff
+        self.scopes = scopes  # of the commands that its handlers send
+        self.handlers: dict[type[Command], Handler] = {}
+
+    def handles(self, function: Callable[[C], None] | Callable[..., None]) -> Callable[..., Any]:
+        """Register the one handler of a command: ``(command)`` or ``(command, context)``."""
+        handler = read_handler(function, Kind.COMMAND, 0, "(command: YourCommand)", takes=1)
+        command = handler.message
+        assert issubclass(command, Command)  # noqa: S101 (read_handler has refused every other kind)
+        if command in self.handlers:
+            raise ContractError(
+                f"{handler.where}: {command.__name__} has a handler already, {self.handlers[command].where}"
+            )
+        if command.__contract__.rpartition(".")[0] != self.namespace:
+            raise ContractError(f"{handler.where}: {command.__contract__} is not a command of {self.namespace}")
+        self.handlers[command] = handler
+        return function

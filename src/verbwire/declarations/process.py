@@ -1,0 +1,93 @@
+"""A process manager: hears what happened and what became of its commands, and sends the next ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from verbwire.declarations.handlers import Handler, read_handler, read_outcome_handler
+from verbwire.errors import ContractError, WrongVerbError
+from verbwire.messages import Command, Event, Kind, Row
+from verbwire.names import require_dotted
+
+S = TypeVar("S", bound=Row)
+STATE = "state"  # the name of a process's table within its group
+
+
+class Process(Generic[S]):
+    """Leads one undertaking, step by step, over several aggregates: state and event, or outcome, in; commands out.
+
+    Guarantee: each event, and the outcome of each command that it sent, is dealt with exactly once; new state and
+    commands become visible together or not at all. The ids of its commands derive from their cause, so that a repeat
+    is the same command. `sends` lists the commands it may send, `scopes` is what its commands may do: it acts on its
+    own behalf, its name is the actor.
+
+    A handler returns the new state, or None when the undertaking is over, alone or followed by commands:
+    ``return state, PlaceOrder(...)``. One that raises stops its partition and says where.
+    """
+
+    def __init__(
+        self, name: str, *, state: type[S], sends: Sequence[type[Command]] = (), scopes: Sequence[str] = ()
+    ) -> None:
+        self.group = require_dotted(name, "process")
+        self.table = STATE
+        self.state = state
+        self.sends = tuple(sends)
+        self.scopes = tuple(scopes)
+        self.handlers: dict[type[Event], Handler] = {}
+        self.keys: dict[type[Event], str] = {}  # event -> its field that names the undertaking
+        self.outcomes: dict[type[Command], Handler] = {}
+        for command in self.sends:
+            if not (isinstance(command, type) and issubclass(command, Command) and command.__contract__):
+                raise WrongVerbError(f"process {name} sends commands: {command!r} is none")
+
+    def on(self, key: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register what an event leads to: ``(state | None, event) -> state | None | (state | None, *commands)``.
+
+        `key` is the event's field that names the undertaking: the key of its state.
+        """
+
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            handler = read_handler(function, Kind.EVENT, 1, "(state: YourState | None, event: YourEvent)")
+            event = handler.message
+            assert issubclass(event, Event)  # noqa: S101 (read_handler has refused every other kind)
+            if event in self.handlers:
+                raise ContractError(
+                    f"{handler.where}: {event.__name__} has a handler already, {self.handlers[event].where}"
+                )
+            if key not in event.__struct_fields__:
+                raise ContractError(f"{handler.where}: {key!r} is no field of {event.__name__}")
+            self.handlers[event] = handler
+            self.keys[event] = key
+            return function
+
+        return register
+
+    def outcome_of(self, command: type[Command]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register what the outcome of one of its own commands leads to: ``(state | None, outcome) -> ...``.
+
+        The outcome is `Accepted`, `Rejected`, `Failed` or `Expired`; the handler returns what an event's would.
+        """
+
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            handler = read_outcome_handler(function, command)
+            if command not in self.sends:
+                raise ContractError(f"{handler.where}: {command.__name__} is not among what {self.group} sends")
+            if command in self.outcomes:
+                raise ContractError(
+                    f"{handler.where}: {command.__name__} has a handler already, {self.outcomes[command].where}"
+                )
+            self.outcomes[command] = handler
+            return function
+
+        return register
+
+    @property
+    def sources(self) -> list[str]:
+        """The namespaces whose events it hears."""
+        return sorted({event.__contract__.rpartition(".")[0] for event in self.handlers})
+
+    @property
+    def answering(self) -> list[str]:
+        """The namespaces whose outcomes it hears."""
+        return sorted({command.__contract__.rpartition(".")[0] for command in self.outcomes})

@@ -1,0 +1,58 @@
+"""A subscriber: one of any number of groups that hear of events, for the sake of side effects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from verbwire.declarations.handlers import Handler, read_handler
+from verbwire.errors import ContractError
+from verbwire.messages import Event, Kind
+from verbwire.names import require_dotted
+
+E = TypeVar("E", bound=Event)
+
+
+class Subscriber:
+    """Hears events in a group of its own, each at least once, one key in order, several keys at a time.
+
+    Side effects live here, so a handler may be called again for the same event after a crash: `context.idempotency_key`
+    is the same then. One that raises is tried again, `retries` times, after `backoff`, twice that, four times that;
+    then the event goes to the dead letters, unchanged, and the rest flows on.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        concurrency: int = 8,
+        retries: int = 5,
+        backoff: timedelta = timedelta(milliseconds=200),
+        scopes: tuple[str, ...] = (),
+    ) -> None:
+        self.group = require_dotted(name, "subscriber")
+        if concurrency < 1 or retries < 0 or backoff < timedelta(0):
+            raise ContractError(f"subscriber {name}: concurrency is 1 or more, retries and backoff are not negative")
+        self.concurrency = concurrency
+        self.retries = retries
+        self.backoff = backoff
+        self.scopes = scopes  # of the commands that its handlers send
+        self.handlers: dict[type[Event], Handler] = {}
+
+    def on(self, function: Callable[[E], None] | Callable[..., None]) -> Callable[..., Any]:
+        """Register what is done about an event: ``(event)`` or ``(event, context)``."""
+        handler = read_handler(function, Kind.EVENT, 0, "(event: YourEvent)", takes=1)
+        event = handler.message
+        assert issubclass(event, Event)  # noqa: S101 (read_handler has refused every other kind)
+        if event in self.handlers:
+            raise ContractError(
+                f"{handler.where}: {event.__name__} has a handler already, {self.handlers[event].where}"
+            )
+        self.handlers[event] = handler
+        return function
+
+    @property
+    def sources(self) -> list[str]:
+        """The namespaces whose events it hears."""
+        return sorted({event.__contract__.rpartition(".")[0] for event in self.handlers})

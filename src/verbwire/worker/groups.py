@@ -1,0 +1,62 @@
+"""What a worker hosts, whatever kind of group it is, and what all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from verbwire.http.served import ServedTable
+from verbwire.metrics import Metrics
+from verbwire.settings import Settings
+from verbwire.wire.codec import Codec
+
+
+@dataclass(frozen=True)
+class Services:
+    """What all groups of one worker process share."""
+
+    settings: Settings
+    bootstrap: str
+    kafka: dict[str, str]  # librdkafka properties, the addresses among them
+    codec: Codec
+    metrics: Metrics
+
+
+class Hosted(Protocol):
+    """A group in this process. Health asks it from HTTP's loop; everything else is called by the worker's."""
+
+    @property
+    def group(self) -> str:
+        """The group's name as declared, without prefix."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The group's name on the cluster."""
+        ...
+
+    @property
+    def tables(self) -> Sequence[ServedTable]:
+        """What HTTP may show of it."""
+        ...
+
+    def connect(self) -> None:
+        """Reach the cluster, and clear up what a killed predecessor left; blocks, off the loop, before `start`."""
+        ...
+
+    async def start(self) -> None:
+        """Begin to work; returns when the group has been joined, or will be by itself."""
+        ...
+
+    async def stop(self, leave: bool) -> None:
+        """Finish what is in hand and let go; `leave` the group where this worker will not come back."""
+        ...
+
+    def live(self) -> str | None:
+        """Why only a new process can help, or None."""
+        ...
+
+    def not_ready(self) -> list[str]:
+        """What keeps this worker from answering for the group; empty when nothing does."""
+        ...
