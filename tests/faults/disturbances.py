@@ -12,7 +12,7 @@ from tests.faults.load import Load
 from verbwire.engine.crash_points import POINTS
 
 RESTART_SECONDS = 1.0  # what a supervisor takes to start a worker again
-ROLES = {"decider": "consumers", "projector": "streams"}
+ROLES = {"decider": AGGREGATE, "projector": TABLE}
 
 
 def crash_at_every_point(shop: Shop, load: Load) -> None:

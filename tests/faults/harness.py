@@ -119,11 +119,17 @@ class Shop:
         environment: Mapping[str, str] | None = None,
         root: Path | None = None,
     ) -> Worker:
-        """Start a worker of this name on the project in `root`; a predecessor of it must have ended."""
+        """Start a worker of this name on the project in `root`, by default for both groups of carts.
+
+        A predecessor of it must have ended.
+        """
         launcher = ("-m", "tests.faults.planted", planted) if planted else _CLI
         options = ["--leave"] if leave else []
         return self._run(
-            name, [*launcher, "-v", "worker", *groups, "--name", name, *options], environment or {}, root or ROOT
+            name,
+            [*launcher, "-v", "worker", *(groups or (AGGREGATE, TABLE)), "--name", name, *options],
+            environment or {},
+            root or ROOT,
         )
 
     def start_again(self, name: str) -> Worker:

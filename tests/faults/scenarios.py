@@ -163,7 +163,7 @@ def aborted_commands(shop: Shop, patch: pytest.MonkeyPatch, bug: str) -> Finding
         producer.produce(each.topic, each.value, each.key, each.partition, headers=headers)
     producer.flush()
     producer.abort_transaction()
-    shop.start("w1", "consumers", planted=bug)
+    shop.start("w1", AGGREGATE, planted=bug)
     shop.drained(AGGREGATE)
     shop.stop()
     return _check(shop)
@@ -173,9 +173,9 @@ def a_batch_held_over_a_rebalance(shop: Shop, patch: pytest.MonkeyPatch, bug: st
     """The same as `a_batch_of_lost_partitions`, with Faust's group: a worker hangs in a batch while another joins."""
     flag = shop.folder / "hold"
     flag.touch()
-    shop.start("w1", "consumers", planted=",".join(filter(None, ("hold", bug))), environment={HOLD: str(flag)})
+    shop.start("w1", AGGREGATE, planted=",".join(filter(None, ("hold", bug))), environment={HOLD: str(flag)})
     eventually(flag.with_name("hold.reached").exists, START_SECONDS)
-    shop.start("w2", "consumers")
+    shop.start("w2", AGGREGATE)
     mine = eventually(lambda: shop.owners(AGGREGATE).get("w2", set()), START_SECONDS)
     last = shop.topics.last_offsets(f"{shop.prefix}.{INPUTS[AGGREGATE]}")
     eventually(lambda: all(shop.committed(AGGREGATE).get(p, (0, ""))[0] > last[p] for p in mine), START_SECONDS)

@@ -58,7 +58,7 @@ def test_a_table_added_later_equals_the_fold_of_the_whole_log(crashed: Run, tmp_
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     shop = crashed.shop
     shop.deploy(GroupPlan("shop.sums", Kind.EVENT, ("shop.carts",), ("sums",)))
-    shop.start("projector-of-the-next-version", "streams", root=tmp_path, leave=True)
+    shop.start("projector-of-the-next-version", "shop.sums", root=tmp_path, leave=True)
     shop.drained("shop.sums")
     shop.stop()
     checker = crashed.checker()
