@@ -7,6 +7,7 @@ import secrets
 
 from verbwire.errors import ConfigurationError
 from verbwire.settings import EMBEDDED, Settings
+from verbwire.tokens import require_secret, sign
 
 FILE = "development-secret"
 
@@ -32,3 +33,15 @@ def http_secret(settings: Settings) -> str | None:
     except FileExistsError:
         pass
     return path.read_text("ascii")
+
+
+def internal_secret(settings: Settings) -> str | None:
+    """Return the secret by which the workers of a project know each other, None where there is none to derive it from.
+
+    Derived from the secret of HTTP's tokens, which signs other things; where tokens come from an identity provider
+    it has to be set (``http_internal_secret``), the same for all workers, or none forwards to another.
+    """
+    if settings.http_internal_secret:
+        return require_secret(settings.http_internal_secret, "http_internal_secret")
+    secret = http_secret(settings)
+    return None if secret is None else sign(require_secret(secret), "verbwire:internal-secret", b"").hex()

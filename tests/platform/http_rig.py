@@ -16,12 +16,13 @@ from verbwire.contracts.load import load_catalog
 from verbwire.engine.store import Changes, Store
 from verbwire.engine.view import TableView
 from verbwire.http.app import build_app
-from verbwire.http.auth import OPERATOR, Authenticator, AuthSettings, mint_token
+from verbwire.http.auth import Authenticator, AuthSettings
 from verbwire.http.health import Health
 from verbwire.http.served import ServedTable
 from verbwire.http.server import HttpServer
 from verbwire.messages import Message, Row
 from verbwire.metrics import Metrics
+from verbwire.tokens import OPERATOR, mint_token
 from verbwire.wire.avro import Encoder, Reader
 from verbwire.wire.keys import key_of
 from verbwire.wire.murmur2 import partition_of

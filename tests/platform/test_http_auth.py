@@ -13,7 +13,8 @@ import pytest
 
 from tests.platform.http_rig import SECRET, SHELVES, Http, ShelfRow, Table, problem, serving, shelf
 from verbwire.errors import ConfigurationError
-from verbwire.http.auth import AUDIENCE, ISSUER, OPERATOR, AuthSettings, Principal, mint_token
+from verbwire.http.auth import AuthSettings, Principal
+from verbwire.tokens import AUDIENCE, ISSUER, OPERATOR, mint_token
 
 CLOSED = ["/tables", "/tables/shelves", "/tables/shelves/shelf%2000001", "/tables/nothing", "/metrics", "/nothing", "/"]
 NOW = int(time.time())

@@ -20,7 +20,7 @@ import msgspec
 
 from tests.cluster import eventually
 from tests.platform.engine_kit import SAMPLES, Bank
-from verbwire.http.auth import OPERATOR, mint_token
+from verbwire.tokens import OPERATOR, mint_token
 
 SECRET = "x" * 32  # of tests
 START_SECONDS = 40.0

@@ -45,7 +45,7 @@ def token(
 ) -> None:
     """Print a token signed with the development secret, for curl."""
     from verbwire.development import http_secret
-    from verbwire.http.auth import OPERATOR, mint_token
+    from verbwire.tokens import OPERATOR, mint_token
 
     settings = load_settings()
     secret = http_secret(settings)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,12 +16,8 @@ import jwt
 from verbwire.errors import ConfigurationError
 from verbwire.http.jwks import KeySet
 from verbwire.http.problem import Problem
+from verbwire.tokens import ALGORITHMS, AUDIENCE, ISSUER, require_secret
 
-OPERATOR = "verbwire:operator"
-ISSUER = "verbwire"
-AUDIENCE = "verbwire"
-MIN_SECRET = 32  # bytes, RFC 7518 section 3.2: as long as the hash
-_SHARED = ["HS256"]
 _PUBLIC = ["RS256", "PS256", "ES256", "EdDSA"]
 _REQUIRED = ["exp", "iss", "aud", "sub"]
 _REMEMBERED = 1024
@@ -45,10 +40,8 @@ class AuthSettings:
                 "HTTP needs a way to check tokens: set either http_secret (VERBWIRE_HTTP_SECRET, development) "
                 "or http_jwks_url (VERBWIRE_HTTP_JWKS_URL)"
             )
-        if self.secret is not None and len(self.secret.encode()) < MIN_SECRET:
-            raise ConfigurationError(
-                f"http_secret (VERBWIRE_HTTP_SECRET) is shorter than {MIN_SECRET} bytes: take `openssl rand -hex 32`"
-            )
+        if self.secret is not None:
+            require_secret(self.secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +88,7 @@ class Authenticator:
         return jwt.decode(
             token,
             key,
-            algorithms=_SHARED if self._keys is None else _PUBLIC,
+            algorithms=ALGORITHMS if self._keys is None else _PUBLIC,
             issuer=self._settings.issuer,
             audience=self._settings.audience,
             leeway=self._settings.leeway,
@@ -127,26 +120,3 @@ def require(principal: Principal, scope: str) -> None:
         challenge = f'Bearer realm="verbwire", error="insufficient_scope", scope="{scope}"'
         detail = f"your token lacks the scope {scope}: ask for one that has it"
         raise Problem(403, "forbidden", detail, {"WWW-Authenticate": challenge})
-
-
-def mint_token(
-    secret: str,
-    actor: str,
-    scopes: Sequence[str],
-    seconds: float = 3600,
-    *,
-    issuer: str = ISSUER,
-    audience: str = AUDIENCE,
-) -> str:
-    """Return a token for development, signed with the worker's own secret, valid for that many seconds."""
-    AuthSettings(secret=secret)
-    now = int(time.time())
-    claims = {
-        "iss": issuer,
-        "aud": audience,
-        "sub": actor,
-        "scope": " ".join(scopes),
-        "iat": now,
-        "exp": now + int(seconds),
-    }
-    return jwt.encode(claims, secret, algorithm=_SHARED[0])

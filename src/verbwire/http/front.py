@@ -11,9 +11,10 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from verbwire.http import limits
-from verbwire.http.auth import OPERATOR, Authenticator, refused, require
+from verbwire.http.auth import Authenticator, refused, require
 from verbwire.http.problem import Problem, broken
 from verbwire.metrics import Metrics
+from verbwire.tokens import OPERATOR
 
 _OPEN = frozenset({"/health/live", "/health/ready"})
 # Whoever is known may come here; what they may do is decided by the contract, or by the receiver of the command.
