@@ -19,8 +19,9 @@ from tests.cluster import eventually
 from tests.platform.http_rig import Http, problem, serving
 from verbwire.errors import ConfigurationError
 from verbwire.http import jwks
-from verbwire.http.auth import AUDIENCE, OPERATOR, AuthSettings
+from verbwire.http.auth import AuthSettings
 from verbwire.http.jwks import KeySet
+from verbwire.tokens import AUDIENCE, OPERATOR
 
 ISSUER = "https://identity.example"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
