@@ -26,6 +26,7 @@ FULL = Envelope(
     actor="jürgen",
     scopes=("notes:write", "notes:read"),
     deadline=DEADLINE,
+    ttl=30_000,
     reply_partition=7,
     traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     time=DEADLINE,
@@ -51,6 +52,7 @@ def test_the_names_are_those_of_cloudevents() -> None:
         "ce_actor": "jürgen".encode(),
         "ce_scopes": b"notes:write notes:read",
         "ce_deadline": b"2026-11-22T19:00:00.500000Z",
+        "ce_ttl": b"30000",
         "ce_replypartition": b"7",
         "traceparent": b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     }
@@ -103,6 +105,8 @@ def test_the_last_of_two_headers_counts() -> None:
         ("ce_id", b"\xff", "id"),
         ("ce_deadline", b"tomorrow", "deadline"),
         ("ce_deadline", b"2026-11-22T19:00:00", "deadline"),
+        ("ce_ttl", b"1.5", "ttl"),
+        ("ce_ttl", b"1" * 14, "ttl"),
         ("ce_replypartition", b"-1", "reply_partition"),
         ("ce_replypartition", "\u0663".encode(), "reply_partition"),
     ],
@@ -112,6 +116,17 @@ def test_a_header_that_cannot_be_read_is_poison_only_for_who_asks(name: str, val
     assert headers.type == "a.B"
     with pytest.raises(UndecodableError, match=name):
         getattr(headers, attribute)
+
+
+def test_a_command_expires_at_the_earlier_of_ttl_and_deadline() -> None:
+    at = int(DEADLINE.timestamp() * 1000)
+    template = HeaderTemplate(CONTRACT, "office")
+    assert Headers(template.headers("i")).expiry(at) is None
+    assert Headers(template.headers("i", ttl=0)).expiry(at) == at
+    assert Headers(template.headers("i", ttl=1500)).expiry(at) == at + 1500
+    assert Headers(template.headers("i", deadline=DEADLINE)).expiry(at - 7) == at
+    assert Headers(template.headers("i", ttl=5, deadline=DEADLINE)).expiry(at - 7) == at - 2
+    assert Headers(template.headers("i", ttl=9, deadline=DEADLINE)).expiry(at - 7) == at
 
 
 def test_too_many_or_too_long_headers_are_refused() -> None:

@@ -36,6 +36,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     actor: str | None = None
     scopes: tuple[str, ...] = ()
     deadline: datetime | None = None
+    ttl: int | None = None  # milliseconds from the record's timestamp
     reply_partition: int | None = None
     traceparent: str | None = None
     time: datetime | None = None  # only where it differs from the record's timestamp
@@ -53,7 +54,8 @@ def to_headers(envelope: Envelope) -> RawHeaders:
     if envelope.time is not None:
         headers.append(("ce_time", rfc3339(envelope.time).encode()))
     _add_flow(headers, envelope.id, envelope.correlation_id, envelope.causation_id, envelope.traceparent)
-    _add_sender(headers, envelope.actor, envelope.scopes, envelope.deadline, envelope.reply_partition)
+    _add_sender(headers, envelope.actor, envelope.scopes)
+    _add_asker(headers, envelope.deadline, envelope.ttl, envelope.reply_partition)
     return headers
 
 
@@ -77,7 +79,7 @@ class HeaderTemplate:
             ("ce_source", source.encode()),
             ("ce_dataschema", dataschema(contract).encode()),
         ]
-        _add_sender(self._constant, actor, tuple(scopes), None, None)
+        _add_sender(self._constant, actor, tuple(scopes))
 
     def headers(
         self,
@@ -88,6 +90,7 @@ class HeaderTemplate:
         actor: str | None = None,
         scopes: tuple[str, ...] = (),
         deadline: datetime | None = None,
+        ttl: int | None = None,
         reply_partition: int | None = None,
         traceparent: str | None = None,
     ) -> RawHeaders:
@@ -95,8 +98,10 @@ class HeaderTemplate:
         headers = [*self._constant, ("ce_id", id.encode())]
         if causation_id is not None or correlation_id is not None or traceparent is not None:
             _add_flow(headers, id, correlation_id, causation_id, traceparent)
-        if actor is not None or scopes or deadline is not None or reply_partition is not None:
-            _add_sender(headers, actor, scopes, deadline, reply_partition)
+        if actor is not None or scopes:
+            _add_sender(headers, actor, scopes)
+        if deadline is not None or ttl is not None or reply_partition is not None:
+            _add_asker(headers, deadline, ttl, reply_partition)
         return headers
 
 
@@ -111,19 +116,18 @@ def _add_flow(
         headers.append(("traceparent", traceparent.encode()))
 
 
-def _add_sender(
-    headers: RawHeaders,
-    actor: str | None,
-    scopes: tuple[str, ...],
-    deadline: datetime | None,
-    reply_partition: int | None,
-) -> None:
+def _add_sender(headers: RawHeaders, actor: str | None, scopes: tuple[str, ...]) -> None:
     if actor is not None:
         headers.append(("ce_actor", actor.encode()))
     if scopes:
         headers.append(("ce_scopes", " ".join(scopes).encode()))
+
+
+def _add_asker(headers: RawHeaders, deadline: datetime | None, ttl: int | None, reply_partition: int | None) -> None:
     if deadline is not None:
         headers.append(("ce_deadline", rfc3339(deadline).encode()))
+    if ttl is not None:
+        headers.append(("ce_ttl", b"%d" % ttl))
     if reply_partition is not None:
         headers.append(("ce_replypartition", b"%d" % reply_partition))
 
@@ -217,14 +221,25 @@ class Headers:
         return self._moment("ce_deadline")
 
     @property
+    def ttl(self) -> int | None:
+        """How many milliseconds after its record's timestamp the command is not to be carried out any more."""
+        return self._number("ce_ttl", 13, "a number of milliseconds")
+
+    def expiry(self, timestamp: int) -> int | None:
+        """Return when a command with this timestamp expires, None for never; in milliseconds since the epoch.
+
+        The sender's own clock counts only where it has set a deadline; the earlier of deadline and ttl holds.
+        """
+        ttl, deadline = self.ttl, self.deadline
+        moments = [] if ttl is None else [timestamp + ttl]
+        if deadline is not None:
+            moments.append(int(deadline.timestamp() * 1000))
+        return min(moments, default=None)
+
+    @property
     def reply_partition(self) -> int | None:
         """Where in the replies topic the asker listens."""
-        text = self.text("ce_replypartition")
-        if text is None:
-            return None
-        if not (text.isascii() and text.isdigit() and len(text) < 10):
-            raise UndecodableError(f"header ce_replypartition is {text[:40]!r}, not the number of a partition")
-        return int(text)
+        return self._number("ce_replypartition", 9, "the number of a partition")
 
     @property
     def traceparent(self) -> str | None:
@@ -235,6 +250,14 @@ class Headers:
     def time(self) -> datetime | None:
         """When the message came to be, where that differs from the record's timestamp."""
         return self._moment("ce_time")
+
+    def _number(self, name: str, digits: int, what: str) -> int | None:
+        text = self.text(name)
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) <= digits):
+            raise UndecodableError(f"header {name} is {text[:40]!r}, not {what}")
+        return int(text)
 
     def _moment(self, name: str) -> datetime | None:
         text = self.text(name)

@@ -73,6 +73,9 @@ OUTCOME = Contract(
     fingerprint=hashlib.sha256(_TEXT.encode()).hexdigest()[:16],
 )
 
+FORBIDDEN = "forbidden"  # the code of a rejection for want of permission; every command may be answered with it
+ID_REUSED = "id_reused"  # the code of a rejection for an id that has named another payload; in no ledger, only told
+
 
 class OutcomeStatus(StrEnum):
     """Which of the four outcomes."""
@@ -110,7 +113,7 @@ class OutcomeRecord(Row, frozen=True, kw_only=True):
     events: tuple[EventPosition, ...] = ()
 
     def outcome(self) -> Outcome:
-        """Return the outcome as the value that senders match on."""
+        """Return the outcome as the value that senders match on, without its reply, which `replies.Replies` reads."""
         match self.status:
             case OutcomeStatus.ACCEPTED:
                 return Accepted()

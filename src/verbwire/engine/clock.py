@@ -1,0 +1,32 @@
+"""The broker's clock, as far as it can be known here: deadlines count from the timestamps that it writes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+
+_KEPT = 8  # observations; an older one says too little of a clock that drifts, or was set
+
+
+class BrokerClock:
+    """Tells the broker's time. May be used by several threads.
+
+    Until something was observed it is this machine's. An observation is late by as long as the acknowledgement took,
+    so the one that is ahead of the others is the nearest.
+    """
+
+    def __init__(self) -> None:
+        self._offset = 0.0
+        self._seen: deque[float] = deque(maxlen=_KEPT)
+        self._lock = threading.Lock()
+
+    def now_ms(self) -> int:
+        """Return the broker's time in milliseconds since the epoch; never ahead of it once something was observed."""
+        return int(time.time() * 1000 + self._offset)
+
+    def observe(self, broker_ms: int) -> None:
+        """Take the timestamp that the broker has just given to a record of a topic with LogAppendTime."""
+        with self._lock:
+            self._seen.append(broker_ms - time.time() * 1000)
+            self._offset = max(self._seen)

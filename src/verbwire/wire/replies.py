@@ -1,0 +1,67 @@
+"""Replies: from a line of the ledger to the outcome as its asker matches on it, the reply decoded.
+
+A reply is a framed record of the row that the command's contract names. Its class is the generated one where the
+asker has imported that; who has not (HTTP in front of somebody else's context) gets one made on the spot.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from verbwire.contracts.model import Contract
+from verbwire.errors import UndecodableError
+from verbwire.messages import Accepted, Message, Outcome, Row
+from verbwire.wire.codec import Codec, TopicDecoder
+from verbwire.wire.outcomes import OutcomeRecord
+
+
+class Replies:
+    """Turns the ledger's lines into outcomes. May be used by several threads."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self._decoders: dict[str, TopicDecoder] = {}
+
+    def outcome(self, line: OutcomeRecord) -> Outcome:
+        """Return the outcome, with the reply where there is one.
+
+        :class:`ContractError` when the catalog does not know the command or its reply, :class:`UndecodableError`
+        when the reply is no such record, :class:`UnavailableError` when the registry has to be asked and is silent.
+        """
+        if line.reply is None:
+            return line.outcome()
+        decoder = self._decoders.get(line.command)
+        if decoder is None:
+            decoder = self._decoders[line.command] = self._decoder(line.command)
+        reply = decoder.decode(line.reply)
+        if reply is None:
+            raise UndecodableError(f"the reply to {line.command} is another record than its contract names")
+        return Accepted(reply=reply)
+
+    def _decoder(self, command: str) -> TopicDecoder:
+        catalog = self._codec.catalog
+        contract = catalog.find(catalog.find(command).reply or f"the reply of {command}")
+        where = f"a reply to {command}"  # stands in errors in the place of a topic
+        return self._codec.topic_decoder(where, contract.namespace, {contract.name: _class_of(contract)})
+
+
+class _Loose(Row, frozen=True, kw_only=True):
+    """Base of the classes made here, which are thereby no direct subclasses of Row, as the generated ones are."""
+
+
+def _class_of(contract: Contract) -> type[Message]:
+    """The generated class of this very contract, if somebody has imported it; else one with the same names."""
+    for cls in Row.__subclasses__():
+        if (cls.__contract__, cls.__fingerprint__) == (contract.name, contract.fingerprint):
+            return cls
+    made: type[Any] = msgspec.defstruct(
+        contract.short,
+        [(name, Any) for name in contract.fields],
+        bases=(_Loose,),
+        namespace={"__contract__": contract.name, "__fingerprint__": contract.fingerprint},
+        frozen=True,
+        kw_only=True,
+    )
+    return made
