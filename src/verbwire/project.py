@@ -7,11 +7,13 @@ import pkgutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 from verbwire.contracts.load import load_catalog
-from verbwire.contracts.model import Catalog
+from verbwire.contracts.model import Catalog, Contract
 from verbwire.declarations import GROUPS, Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
@@ -20,6 +22,7 @@ from verbwire.declarations.responder import Responder
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.errors import ConfigurationError, ContractError
+from verbwire.messages import Message
 from verbwire.settings import Settings
 
 FOLDERS = ("consumers", "streams")
@@ -66,6 +69,14 @@ class Project:
         """The receivers of commands whose work is long."""
         return self._of(Job)
 
+    @cached_property
+    def classes(self) -> dict[str, type[Message]]:
+        """The generated class of every contract, by full name; :class:`ContractError` for one missing or stale.
+
+        For who meets messages that no declaration names: commands that come over HTTP, replies.
+        """
+        return {contract.name: _generated(self.settings.root, self.catalog, contract) for contract in self.catalog}
+
     def _of(self, kind: type[D]) -> list[D]:
         return [each for each in self.declared.values() if isinstance(each, kind)]
 
@@ -110,15 +121,31 @@ def load_project(settings: Settings) -> Project:
     return Project(settings, catalog, declared, tuple(responders), folders)
 
 
+def _generated(root: Path, catalog: Catalog, contract: Contract) -> type[Message]:
+    folder = contract.file.parent.relative_to(root)
+    found = getattr(_package(root, ".".join(folder.parts)), contract.short, None)
+    if not (isinstance(found, type) and issubclass(found, Message) and found.__contract__ == contract.name):
+        raise ContractError(f"{folder} has no class {contract.short}: run `verbwire schemas generate`")
+    catalog.of(found)
+    return found
+
+
+def _package(root: Path, name: str) -> ModuleType:
+    """Import a package of the project's, whatever else on this machine is called the same."""
+    package = importlib.import_module(name)
+    folder = root.joinpath(*name.split("."))
+    if str(folder) not in package.__path__:
+        raise ContractError(
+            f"`import {name}` gives {next(iter(package.__path__))}, not the project's folder: add an __init__.py to "
+            f"{folder}"
+        )
+    return package
+
+
 def _declarations(root: Path, folder: str) -> list[Declared | Responder]:
     if not (root / folder).is_dir():
         return []
-    package = importlib.import_module(folder)
-    if str(root / folder) not in package.__path__:
-        raise ContractError(
-            f"`import {folder}` gives {next(iter(package.__path__))}, not the project's folder: add an __init__.py to "
-            f"{root / folder}"
-        )
+    package = _package(root, folder)
     found: list[Declared | Responder] = []
     for module in pkgutil.walk_packages(package.__path__, f"{folder}."):
         for value in vars(importlib.import_module(module.name)).values():

@@ -134,3 +134,20 @@ def test_the_project_stands_before_what_is_installed(root: Path) -> None:
     load(root)
     assert sys.path[0] == str(root)
     assert sys.modules["streams.jars"].__file__ == str(root / "streams" / "jars.py")
+
+
+def test_every_contract_has_its_class(root: Path) -> None:
+    classes = load(root).classes
+    assert classes["bank.jars.PutCoins"].__contract__ == "bank.jars.PutCoins"
+    assert {"bank.jars.JarRow", "bank.books.BookClosed"} <= classes.keys()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("class ShakeJar(", "class ShookJar("), ('__contract__ = "bank.jars.ShakeJar"', '__contract__ = "bank.jars.X"')],
+)
+def test_a_class_that_was_not_generated_is_told(root: Path, old: str, new: str) -> None:
+    module = root / "schemas/jars/__init__.py"
+    module.write_text(module.read_text("utf-8").replace(old, new), "utf-8")
+    with pytest.raises(ContractError, match=r"no class ShakeJar: run `verbwire schemas generate`"):
+        load(root).classes  # noqa: B018

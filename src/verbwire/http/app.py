@@ -18,7 +18,7 @@ from verbwire.http import json, limits, paging
 from verbwire.http.auth import Authenticator
 from verbwire.http.front import Front
 from verbwire.http.health import Health
-from verbwire.http.naming import Tables
+from verbwire.http.naming import Named
 from verbwire.http.problem import Problem, of_router
 from verbwire.http.reads import Readers
 from verbwire.http.served import ServedTable
@@ -29,7 +29,7 @@ _JSON = "application/json"
 
 def build_app(tables: Sequence[ServedTable], auth: Authenticator, health: Health, metrics: Metrics) -> Starlette:
     """Return the application; what it may be asked is in ``_Endpoints``, one method each."""
-    endpoints = _Endpoints(Tables(tables), health, metrics)
+    endpoints = _Endpoints(tables, health, metrics)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -54,9 +54,9 @@ def build_app(tables: Sequence[ServedTable], auth: Authenticator, health: Health
 
 
 class _Endpoints:
-    def __init__(self, tables: Tables, health: Health, metrics: Metrics) -> None:
+    def __init__(self, tables: Sequence[ServedTable], health: Health, metrics: Metrics) -> None:
         self.readers = Readers(limits.READERS, limits.WAITING)
-        self._tables = tables
+        self._tables = Named("table", {table.name: table for table in tables}, "GET /tables lists them")
         self._health = health
         self._metrics = metrics
 
@@ -97,7 +97,7 @@ class _Endpoints:
         return self._tables.find(_unquoted(request, "name"))
 
     def _summary(self, table: ServedTable) -> dict[str, Any]:
-        return {**table.summary(), "short_names": self._tables.short_names(table)}
+        return {**table.summary(), "short_names": self._tables.short_names(table.name)}
 
 
 async def _answer(request: Request, error: Exception) -> Response:

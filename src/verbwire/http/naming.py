@@ -1,40 +1,43 @@
-"""Finding a table by its full name or by any dotted end of it that no other table shares."""
+"""Finding a table or a contract by its full name, or by any dotted end of it that no other one shares."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Generic, TypeVar
 
 from verbwire.http.problem import Problem
-from verbwire.http.served import ServedTable
+
+T = TypeVar("T")
 
 
-class Tables:
-    """The tables of one worker, by name."""
+class Named(Generic[T]):
+    """Things of one sort, ``table`` for instance, by full name; `hint` says where their names can be looked up."""
 
-    def __init__(self, tables: Sequence[ServedTable]) -> None:
-        self.all = sorted(tables, key=lambda table: table.name)
-        self._full = {table.name: table for table in self.all}
-        self._ends: dict[str, list[ServedTable]] = {}
-        for table in self.all:
-            for end in _ends(table.name):
-                self._ends.setdefault(end, []).append(table)
+    def __init__(self, sort: str, by_name: Mapping[str, T], hint: str) -> None:
+        self.all = [by_name[name] for name in sorted(by_name)]
+        self._sort = sort
+        self._hint = hint
+        self._full = dict(by_name)
+        self._ends: dict[str, list[str]] = {}
+        for name in sorted(by_name):
+            for end in _ends(name):
+                self._ends.setdefault(end, []).append(name)
 
-    def find(self, name: str) -> ServedTable:
-        """Return the table; 404 for an unknown name, 400 for an end that several share."""
+    def find(self, name: str) -> T:
+        """Return what is called so; 404 for an unknown name, 400 for an end that several share."""
         if name in self._full:
             return self._full[name]
-        found = self._ends.get(name, [])
-        if len(found) == 1:
-            return found[0]
-        if found:
-            choices = [table.name for table in found]
+        choices = self._ends.get(name, [])
+        if len(choices) == 1:
+            return self._full[choices[0]]
+        if choices:
             detail = f"{name} is ambiguous: say {' or '.join(choices)}"
-            raise Problem(400, "ambiguous_table", detail, more={"choices": choices})
-        raise Problem(404, "no_such_table", "no table has this name: GET /tables lists them")
+            raise Problem(400, f"ambiguous_{self._sort}", detail, more={"choices": choices})
+        raise Problem(404, f"no_such_{self._sort}", f"no {self._sort} has this name: {self._hint}")
 
-    def short_names(self, table: ServedTable) -> list[str]:
-        """Return the ends of its name that mean this table and no other, longest first."""
-        return [end for end in _ends(table.name) if end not in self._full and len(self._ends[end]) == 1]
+    def short_names(self, name: str) -> list[str]:
+        """Return the ends of a full name that mean it and no other, longest first."""
+        return [end for end in _ends(name) if end not in self._full and len(self._ends[end]) == 1]
 
 
 def _ends(name: str) -> list[str]:

@@ -28,17 +28,18 @@ _PRIMITIVES: dict[str, Any] = {
     "bytes": bytes,
     "string": str,
 }
-_LOGICAL: dict[str, Any] = {
+LOGICAL: dict[str, Any] = {
     "uuid": UUID,
     "decimal": Decimal,
     "date": date,
-    "time-millis": time,
-    "time-micros": time,
+    "time-millis": Annotated[time, msgspec.Meta(tz=False)],
+    "time-micros": Annotated[time, msgspec.Meta(tz=False)],
     "timestamp-millis": Annotated[datetime, msgspec.Meta(tz=True)],
     "timestamp-micros": Annotated[datetime, msgspec.Meta(tz=True)],
     "local-timestamp-millis": Annotated[datetime, msgspec.Meta(tz=False)],
     "local-timestamp-micros": Annotated[datetime, msgspec.Meta(tz=False)],
 }
+"""What Avro's logical types are in Python."""
 
 
 def fitting_type(schema: Schema) -> Any:
@@ -62,8 +63,8 @@ def _type(node: Any, named: dict[str, Any], namespace: str) -> Any:
         return reduce(or_, [_type(branch, named, namespace) for branch in node])
     if isinstance(node, str):
         return _PRIMITIVES[node] if node in _PRIMITIVES else named[full_name(node, namespace)]
-    if node.get("logicalType") in _LOGICAL:
-        found = _LOGICAL[node["logicalType"]]
+    if node.get("logicalType") in LOGICAL:
+        found = LOGICAL[node["logicalType"]]
     elif node["type"] == "array":
         return list[_type(node["items"], named, namespace)]  # type: ignore[misc]  # a type made at run time
     elif node["type"] == "map":

@@ -1,0 +1,73 @@
+"""The bodies of requests: read within limits, JSON only, and turned into the message that a contract describes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from verbwire.contracts.model import Contract
+from verbwire.http import limits
+from verbwire.http.json_reading import Misfit, reader
+from verbwire.http.problem import Problem
+from verbwire.messages import Message
+
+M = TypeVar("M", bound=Message)
+
+MEDIA_TYPE = "application/json"
+_CLOSING = {"Connection": "close"}  # what the client still sends belongs to no request
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body of a request that must be JSON; 411, 413, 415 or 408 otherwise.
+
+    What is larger than allowed has been refused by its Content-Length, before anything was read.
+    """
+    media, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    if media.strip().lower() != MEDIA_TYPE or charset not in ("", "utf-8"):
+        raise Problem(415, "unsupported_media_type", f"send Content-Type: {MEDIA_TYPE}", {"Accept-Post": MEDIA_TYPE})
+    if "content-encoding" in request.headers:
+        raise Problem(415, "unsupported_encoding", "send the body as it is, without Content-Encoding")
+    if "content-length" not in request.headers:
+        raise Problem(411, "length_required", "say how long the body is: send Content-Length", _CLOSING)
+    try:
+        async with asyncio.timeout(limits.BODY_SECONDS):
+            return await request.body()
+    except TimeoutError:
+        raise Problem(408, "too_slow", f"the body took more than {limits.BODY_SECONDS:.0f} s", _CLOSING) from None
+    except ClientDisconnect:
+        raise Problem(400, "cut_off", "the body ended before its Content-Length", _CLOSING) from None
+
+
+def message_reader(contract: Contract, cls: type[M]) -> Callable[[bytes], M]:
+    """Return what makes messages of a contract from JSON.
+
+    It raises 400: ``not_json``, or ``not_the_contract`` with the field that does not fit. Which values fit together
+    is the receiver's business.
+    """
+    fields = reader(contract)
+
+    def read(body: bytes) -> M:
+        value = _decoded(body)
+        try:
+            return msgspec.convert(fields(value), cls)
+        except Misfit as misfit:
+            raise not_the_contract(contract, misfit.field, str(misfit)) from None
+
+    return read
+
+
+def not_the_contract(contract: Contract, field: str, why: str) -> Problem:
+    """Return 400: the message does not fit its contract, in that field where it is one."""
+    return Problem(400, "not_the_contract", f"this is no {contract.name}: {why}", more={"field": field or None})
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, RecursionError) as error:  # numbers out of range are among them
+        raise Problem(400, "not_json", f"the body cannot be read as JSON: {error}") from None
