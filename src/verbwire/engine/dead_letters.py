@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from verbwire.engine.records import Record
 from verbwire.engine.transaction import Transaction
+from verbwire.wire.dead_letters import legible, letter_headers
 
-REASON_LIMIT = 2000
+__all__ = ["dead_letter", "legible"]
 
 
 def dead_letter(transaction: Transaction, topic: str, record: Record, reason: str, detail: str) -> None:
@@ -13,18 +14,6 @@ def dead_letter(transaction: Transaction, topic: str, record: Record, reason: st
 
     `reason` is one of few words; `detail` is for people. The record's own headers come first, untouched.
     """
-    place = [
-        ("vw_topic", record.topic.encode()),
-        ("vw_partition", b"%d" % record.partition),
-        ("vw_offset", b"%d" % record.offset),
-        ("vw_timestamp", b"%d" % record.timestamp),
-        ("vw_reason", reason.encode()),
-        ("vw_detail", detail[:REASON_LIMIT].encode(errors="replace")),
-    ]
-    transaction.produce(topic, record.partition, record.key, record.value, [*record.headers, *place])
+    headers = letter_headers(record, reason, detail)
+    transaction.produce(topic, record.partition, record.key, record.value, headers)
     transaction.count("dead_lettered", reason)
-
-
-def legible(text: str) -> str:
-    """Return text that has bytes: an exception may quote a file's name, or input, that is no Unicode."""
-    return text.encode(errors="replace").decode()

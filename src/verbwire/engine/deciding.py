@@ -8,6 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from verbwire.contracts.model import Contract
+from verbwire.contracts.permission import refusal
 from verbwire.declarations.handlers import Handler
 from verbwire.engine.contexts import context_of, id_of
 from verbwire.engine.dead_letters import dead_letter, legible
@@ -23,7 +24,6 @@ from verbwire.wire.headers import Headers, HeaderTemplate
 from verbwire.wire.keys import key_of
 from verbwire.wire.outcomes import fingerprint_of
 
-FORBIDDEN = "forbidden"  # the code of a rejection for want of permission; every command may be answered with it
 MAX_EVENTS = 10_000  # of one command: its outcome names the place of each
 
 
@@ -125,8 +125,8 @@ class Decide:
         headers: Headers,
         sender: _Sender,
     ) -> _Decided:
-        if refusal := _permission(receives.contract, sender):
-            return _Decided(refusal, [], state)
+        if refused := refusal(receives.contract, sender.actor, sender.scopes):
+            return _Decided(refused, [], state)
         context = partial(context_of, record, headers)
         result = receives.handler.call(command, state, context)
         if isinstance(result, Rejected):
@@ -191,14 +191,6 @@ def _several(result: object) -> list[Event]:
             raise ContractError(f"{len(result)} events of one command, {MAX_EVENTS} are the most: split the command")
         return list(result)
     raise ContractError(f"a command handler returns events, [] or Rejected, not {type(result).__name__}")
-
-
-def _permission(contract: Contract, sender: _Sender) -> Rejected | None:
-    if missing := contract.requires.difference(sender.scopes):
-        return Rejected(FORBIDDEN, f"{contract.short} requires {' '.join(sorted(missing))}")
-    if not contract.requires and not contract.public and not sender.actor:
-        return Rejected(FORBIDDEN, f"{contract.short} has to come from somebody known")
-    return None
 
 
 def _readable_id(record: Record, headers: Headers) -> str:
