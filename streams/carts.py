@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from schemas.carts import CartCheckedOut, CartLine, CartRow, CartStatus, ProductAddedToCart
+from schemas.carts import CartCheckedOut, CartLine, CartRow, CartStatus, GetCart, ProductAddedToCart
 from verbwire import Table
 
 carts = Table("shop.carts", row=CartRow, index=["customer_id", "status"])
+carts.answers(GetCart)
 
 
 @carts.on

@@ -21,7 +21,7 @@ from verbwire.settings import Settings
 from verbwire.tokens import OPERATOR, mint_token
 
 # The one whose tables people want to see gets the usual port.
-FOLDERS = ("streams", "consumers")
+GROUPS = {"streams": ["shop.carts"], "consumers": ["shop.carts.aggregate"]}
 READY_SECONDS = 90.0
 STOP_SECONDS = 15.0
 _REAP_SECONDS = 2.0
@@ -42,7 +42,7 @@ def deploy(settings: Settings) -> str:
 
 
 class Workers:
-    """Runs one worker for each folder; a context manager that stops them by SIGTERM."""
+    """Runs two workers, each with its groups; a context manager that stops them by SIGTERM."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -51,7 +51,7 @@ class Workers:
 
     @property
     def tables(self) -> Mapping[str, Tables]:
-        """For each folder, the HTTP of its worker."""
+        """For each worker, by name, its HTTP."""
         return self._tables
 
     def __enter__(self) -> Self:
@@ -63,13 +63,13 @@ class Workers:
         if record.exists():
             reap(msgspec.json.decode(record.read_bytes(), type=list[ProcessId]), _REAP_SECONDS)
         taken: list[int] = []
-        for folder in FOLDERS:
+        for name, groups in GROUPS.items():
             port = _free_port(self._settings.http_host, self._settings.http_port + len(taken), taken)
             taken.append(port)
-            command = [_VERBWIRE, "worker", folder, "--name", folder, "--port", str(port)]
+            command = [_VERBWIRE, "worker", *groups, "--name", name, "--port", str(port)]
             start = [sys.executable, "-c", _IN_FOLDER, str(self._settings.root), *command]
-            self._children.append(Child(f"the worker of {folder}", start, logs / f"{folder}.log"))
-            self._tables[folder] = Tables(self._settings.http_host, port, token)
+            self._children.append(Child(f"the worker {name}", start, logs / f"{name}.log"))
+            self._tables[name] = Tables(self._settings.http_host, port, token)
             record.write_bytes(msgspec.json.encode([child.identity for child in self._children]))
         return self
 

@@ -141,11 +141,12 @@ class CheckOutCart(Command, frozen=True, kw_only=True):
 class GetCart(Query, frozen=True, kw_only=True):
     """What is in a cart now?
 
+    Requires: carts:read.
     Reply: shop.carts.CartRow.
     """
 
     __contract__ = "shop.carts.GetCart"
-    __fingerprint__ = "29239a8a76cd1118"
+    __fingerprint__ = "845f9df9ff5d2f9b"
 
     cart_id: str
     """The cart."""

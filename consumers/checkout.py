@@ -1,0 +1,145 @@
+"""The checkout: leads what was bought over orders and accounts, step by step, and undoes what cannot be finished.
+
+A cart that was checked out becomes an order of the same number, the order's total is put on the customer's account
+(a guest has none), the order is confirmed. An order that somebody placed without a cart is led on in the same way.
+
+Whatever is refused or breaks on the way ends in one of two: everything undone, the order cancelled and the account
+credited; or, where undoing was refused as well, a state that stays, STOPPED, with the problem in words.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from schemas.accounts import CreditBalance, DebitBalance
+from schemas.carts import CartCheckedOut
+from schemas.checkout import CheckoutState, CheckoutStep
+from schemas.orders import CancelOrder, ConfirmOrder, OrderPlaced, PlaceOrder
+from verbwire import Accepted, Command, Outcome, Process, Rejected
+from verbwire.messages import Expired, Failed
+
+checkout = Process(
+    "shop.checkout",
+    state=CheckoutState,
+    sends=[PlaceOrder, DebitBalance, ConfirmOrder, CancelOrder, CreditBalance],
+    scopes=["orders:write", "accounts:write"],
+)
+
+Next = CheckoutState | None | tuple[CheckoutState, Command]
+"""Where it stands now, and what has to be done to get on; None: it is over."""
+
+
+@checkout.on("cart_id")
+def bought(state: CheckoutState | None, event: CartCheckedOut) -> Next:
+    """The cart becomes an order of its number."""
+    order = PlaceOrder(
+        order_id=event.cart_id,
+        customer_id=event.customer_id,
+        country=event.country,
+        total_pence=event.total_pence,
+        placed_at=event.checked_out_at,
+    )
+    return state or CheckoutState(order_id=event.cart_id), order
+
+
+@checkout.outcome_of(PlaceOrder)
+def place_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
+    """An order that was taken is heard of as an event; a cart that became none ends here, and says so."""
+    if state is None or isinstance(outcome, Accepted):
+        return state
+    problem = f"the cart did not become an order: {_why(outcome)}"
+    # Under way already means that somebody else had placed an order of this number: that one goes on.
+    return _stopped(state, problem) if state.step is CheckoutStep.PLACING else replace(state, problem=problem)
+
+
+@checkout.on("order_id")
+def placed(state: CheckoutState | None, event: OrderPlaced) -> Next:
+    """Who has an account pays by it; a guest's order is confirmed at once."""
+    state = CheckoutState(
+        order_id=event.order_id,
+        customer_id=event.customer_id,
+        total_pence=event.total_pence,
+        problem=state.problem if state else None,
+    )
+    if event.customer_id is None:
+        return _confirming(state)
+    debit = DebitBalance(account_id=event.customer_id, pence=event.total_pence, order_id=event.order_id)
+    return replace(state, step=CheckoutStep.DEBITING), debit
+
+
+@checkout.outcome_of(DebitBalance)
+def debit_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
+    """What is paid for is confirmed; what cannot be paid for is called off."""
+    if state is None:
+        return None
+    if isinstance(outcome, Accepted):
+        return _confirming(replace(state, debited=True))
+    return _cancelling(state, f"the account was not debited: {_why(outcome)}")
+
+
+@checkout.outcome_of(ConfirmOrder)
+def confirm_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
+    """Confirmed, by us or by somebody before us: it is over. Cancelled meanwhile: the money goes back."""
+    if state is None:
+        return None
+    match outcome:
+        case Accepted() | Rejected(code="already_confirmed"):
+            return _stopped(state, state.problem) if state.problem else None
+        case Rejected(code="already_cancelled"):
+            return _refunding(state, "the order was cancelled meanwhile")
+        case _:
+            return _cancelling(state, f"the order was not confirmed: {_why(outcome)}")
+
+
+@checkout.outcome_of(CancelOrder)
+def cancel_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
+    """A cancelled order costs nothing; one that was confirmed meanwhile stands, if it was paid for."""
+    if state is None:
+        return None
+    match outcome:
+        case Accepted() | Rejected(code="already_cancelled"):
+            return _refunding(state, state.problem or "the order was cancelled")
+        case Rejected(code="already_confirmed") if state.debited or state.customer_id is None:
+            return None
+        case _:
+            return _stopped(state, f"{state.problem}; and it was not cancelled: {_why(outcome)}")
+
+
+@checkout.outcome_of(CreditBalance)
+def credit_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
+    """With the money back nothing is left of it."""
+    if state is None or isinstance(outcome, Accepted):
+        return None
+    return _stopped(state, f"{state.problem}; and the account was not credited: {_why(outcome)}")
+
+
+def _confirming(state: CheckoutState) -> Next:
+    return replace(state, step=CheckoutStep.CONFIRMING), ConfirmOrder(order_id=state.order_id)
+
+
+def _cancelling(state: CheckoutState, problem: str) -> Next:
+    cancel = CancelOrder(order_id=state.order_id, reason=problem)
+    return replace(state, step=CheckoutStep.CANCELLING, problem=problem), cancel
+
+
+def _refunding(state: CheckoutState, problem: str) -> Next:
+    if state.customer_id is None or not state.debited:
+        return None
+    credit = CreditBalance(account_id=state.customer_id, pence=state.total_pence, reference=state.order_id)
+    return replace(state, step=CheckoutStep.REFUNDING, problem=problem), credit
+
+
+def _stopped(state: CheckoutState, problem: str) -> CheckoutState:
+    return replace(state, step=CheckoutStep.STOPPED, problem=problem)
+
+
+def _why(outcome: Outcome) -> str:
+    match outcome:
+        case Rejected(code, reason):
+            return f"{code} ({reason})" if reason else code
+        case Failed(reason=reason):
+            return f"its receiver failed ({reason})" if reason else "its receiver failed"
+        case Expired():
+            return "its receiver came to it too late"
+        case _:
+            return "accepted"

@@ -1,0 +1,97 @@
+"""The one receiver of order commands: an order is placed once, and then confirmed or cancelled once."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from schemas.orders import (
+    CancelOrder,
+    ConfirmOrder,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderPlaced,
+    OrderState,
+    OrderStatus,
+    PlaceOrder,
+)
+from verbwire import Aggregate, Rejected
+
+orders = Aggregate("shop.orders", state=OrderState)
+
+
+@orders.handles
+def place(command: PlaceOrder, order: OrderState | None) -> OrderPlaced | Rejected:
+    """Take an order of a number that is still free."""
+    if order is not None:
+        return Rejected("already_placed", f"there is an order {command.order_id}, {order.status.lower()}")
+    if command.total_pence <= 0:
+        return Rejected("empty_order", f"{command.total_pence} pence buy nothing")
+    return OrderPlaced(
+        order_id=command.order_id,
+        customer_id=command.customer_id,
+        country=command.country,
+        total_pence=command.total_pence,
+        placed_at=command.placed_at,
+        note=command.note,
+    )
+
+
+@orders.handles
+def confirm(command: ConfirmOrder, order: OrderState | None) -> OrderConfirmed | Rejected:
+    """Accept an order for good, with all that a sale has to tell."""
+    if order is None or order.status is not OrderStatus.PLACED:
+        return _not_open(command.order_id, order)
+    return OrderConfirmed(
+        order_id=order.order_id,
+        customer_id=order.customer_id,
+        country=order.country,
+        total_pence=order.total_pence,
+        placed_at=order.placed_at,
+    )
+
+
+@orders.handles
+def cancel(command: CancelOrder, order: OrderState | None) -> OrderCancelled | Rejected:
+    """Call off an order as long as it is not confirmed."""
+    if order is None or order.status is not OrderStatus.PLACED:
+        return _not_open(command.order_id, order)
+    return OrderCancelled(
+        order_id=order.order_id,
+        customer_id=order.customer_id,
+        country=order.country,
+        total_pence=order.total_pence,
+        placed_at=order.placed_at,
+        reason=command.reason,
+    )
+
+
+def _not_open(order_id: str, order: OrderState | None) -> Rejected:
+    if order is None:
+        return Rejected("not_placed", f"there is no order {order_id}")
+    if order.status is OrderStatus.CONFIRMED:
+        return Rejected("already_confirmed", f"order {order_id} was confirmed")
+    return Rejected("already_cancelled", f"order {order_id} was cancelled")
+
+
+@orders.applies
+def placed(order: OrderState | None, event: OrderPlaced) -> OrderState:
+    """What will have to be told when it is confirmed or cancelled."""
+    return OrderState(
+        order_id=event.order_id,
+        customer_id=event.customer_id,
+        country=event.country,
+        total_pence=event.total_pence,
+        placed_at=event.placed_at,
+    )
+
+
+@orders.applies
+def confirmed(order: OrderState, event: OrderConfirmed) -> OrderState:
+    """Nothing can be done about it any more."""
+    return replace(order, status=OrderStatus.CONFIRMED)
+
+
+@orders.applies
+def cancelled(order: OrderState, event: OrderCancelled) -> OrderState:
+    """Nothing can be done about it any more."""
+    return replace(order, status=OrderStatus.CANCELLED)
