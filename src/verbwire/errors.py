@@ -12,7 +12,8 @@
     │   └── UndecodableError     bytes that are not a message this topic may hold
     ├── DeliveryError            the broker did not take a message; it may be sent again with the same id
     ├── UnavailableError         broker or registry cannot be reached now: retryable
-    │   └── ClosedError          the client was closed
+    │   ├── ClosedError          the client was closed
+    │   └── OutcomeUnknown       no outcome of an asked command yet: ask for it again, with the same id or its token
     ├── DeployError              topics or schemas on the cluster contradict the contracts
     ├── EngineError              a worker cannot go on with a partition, or at all
     │   ├── FencedError          this worker lost its partitions; the new owner does the work
@@ -67,6 +68,20 @@ class UnavailableError(VerbwireError):
 
 class ClosedError(UnavailableError):
     """The client was closed and takes no more messages."""
+
+
+class OutcomeUnknown(UnavailableError):  # noqa: N818 (it says what is the case; the command may be done already)
+    """The outcome of a command did not come in time; the command may be carried out, or have been.
+
+    `token` is for ``Client.resume``, in any process; None when the broker had not acknowledged the command either:
+    then send it again with the same `id`, which is safe in any case.
+    """
+
+    def __init__(self, command: str, id: str, token: str | None, seconds: float | None) -> None:
+        how = "resume its token, or ask" if token else "it is not acknowledged by the broker either: ask"
+        super().__init__(f"no outcome of {command} {id} within {seconds} s: wait again, {how} again with the same id")
+        self.id = id
+        self.token = token
 
 
 class DeployError(VerbwireError):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Callable, Generator
-from contextlib import suppress
+from collections.abc import Generator
 from typing import Any, NamedTuple
 
 from verbwire.errors import DeliveryError
+from verbwire.sdk.waiting import Waitable
 
 
 class Position(NamedTuple):
@@ -46,16 +45,17 @@ class Failures:
             raise DeliveryError(f"{count} message(s) were not delivered; the first: {first}") from first
 
 
-class Ack:
+class Ack(Waitable):
     """The acknowledgement of one message; cheap, unless it is waited for.
 
     ``ack.result(timeout)`` waits in any thread, ``await ack`` in any running loop; both give the :class:`Position`
     or raise :class:`DeliveryError`. A failure that nobody looks at is raised by the client's ``flush`` or ``close``.
     """
 
-    __slots__ = ("_error", "_failures", "_offset", "_partition", "_seen", "_waiting", "id", "topic")
+    __slots__ = ("_error", "_failures", "_offset", "_partition", "_seen", "id", "timestamp", "topic")
 
     def __init__(self, id: str, topic: str, failures: Failures) -> None:
+        super().__init__(failures.lock)
         self.id = id
         self.topic = topic
         self._failures = failures
@@ -63,53 +63,48 @@ class Ack:
         self._offset = -1
         self._error: DeliveryError | None = None
         self._seen = False
-        self._waiting: list[Callable[[], None]] | None = None
+        self.timestamp = -1  # the record's, in milliseconds, once it is acknowledged
 
     def done(self) -> bool:
         """Whether the broker has answered, or the time is up."""
         return self._offset >= 0 or self._error is not None
+
+    @property
+    def position(self) -> Position | None:
+        """Where the record lies; None as long as it is not acknowledged."""
+        return Position(self.topic, self._partition, self._offset) if self._offset >= 0 else None
+
+    @property
+    def error(self) -> DeliveryError | None:
+        """Why it was not delivered; looking here does not count as having looked at it."""
+        return self._error
 
     def result(self, timeout: float | None = None) -> Position:
         """Wait for the broker, at most `timeout` seconds (None: as long as delivery may take), and return the position.
 
         :class:`DeliveryError` when it was not delivered, or not yet; sending it again with the same id is safe.
         """
-        if not self.done():
-            arrived = threading.Event()
-            self._when_done(arrived.set)
-            if not arrived.wait(timeout):
-                raise DeliveryError(
-                    f"{self.topic}: no acknowledgement of {self.id} within {timeout} s; it is still tried"
-                )
+        if not self.wait(timeout):
+            raise DeliveryError(f"{self.topic}: no acknowledgement of {self.id} within {timeout} s; it is still tried")
         return self._take()
 
     def __await__(self) -> Generator[Any, None, Position]:
-        if not self.done():
-            loop = asyncio.get_running_loop()
-            arrived = loop.create_future()
-            self._when_done(lambda: _wake(loop, arrived))
-            yield from arrived
+        yield from self.arrival()
         return self._take()
 
     def settle(self, error: Any, message: Any) -> None:
         """Take down what librdkafka reports: the delivery callback."""
-        with self._failures.lock:
+        with self._lock:
             if error is None:
+                self.timestamp = message.timestamp()[1]
                 self._partition = message.partition()
                 self._offset = message.offset()
             else:
                 self._error = DeliveryError(_why(self.topic, error))
                 self._failures.add(self._error)
-            waiting, self._waiting = self._waiting, None
-        for wake in waiting or ():
+            wakes = self._settled()
+        for wake in wakes:
             wake()
-
-    def _when_done(self, wake: Callable[[], None]) -> None:
-        with self._failures.lock:
-            if not self.done():
-                self._waiting = [*(self._waiting or ()), wake]
-                return
-        wake()
 
     def _take(self) -> Position:
         if self._error is None:
@@ -119,15 +114,6 @@ class Ack:
                 self._seen = True
                 self._failures.seen()
         raise self._error
-
-
-def _wake(loop: asyncio.AbstractEventLoop, arrived: asyncio.Future[None]) -> None:
-    def finish() -> None:
-        if not arrived.done():
-            arrived.set_result(None)
-
-    with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
-        loop.call_soon_threadsafe(finish)
 
 
 def _why(topic: str, error: Any) -> str:

@@ -1,27 +1,24 @@
-"""The producing side of the SDK: publish events, send commands."""
+"""The client of the SDK: publish events, send or ask commands."""
 
 from __future__ import annotations
 
-import itertools
-import re
-import secrets
 import warnings
 from types import TracebackType
 from typing import Self
 
-from verbwire.errors import UnencodableError
 from verbwire.messages import Command, Event, Kind
 from verbwire.sdk.ack import Ack
+from verbwire.sdk.asking import Asker, milliseconds
 from verbwire.sdk.connection import Connection
+from verbwire.sdk.ids import Ids
+from verbwire.sdk.pending import Pending
 from verbwire.sdk.producer import Producer
 from verbwire.sdk.routes import Route, Routes
 from verbwire.wire.keys import key_of
 
-_ID = re.compile(r"[!-~]{1,200}")
-
 
 class Client:
-    """Publishes events and sends commands; may be used by several threads.
+    """Publishes events, sends and asks commands; may be used by several threads.
 
     Every call checks, encodes and queues, and returns an :class:`~verbwire.sdk.ack.Ack`; what is wrong with the message
     itself is raised there. A full queue blocks the call until there is room, at most `delivery_seconds`
@@ -32,6 +29,7 @@ class Client:
 
         with Client() as client:
             client.send(AddProductToCart(cart_id="536365", ...))
+            outcome = client.ask(PlaceOrder(order_id="536365", ...)).result(timeout=5)
 
     Without a `connection` it is the project's, found from the working folder upwards.
     """
@@ -40,8 +38,8 @@ class Client:
         connection = connection or Connection.of_project()
         self._producer = Producer(connection)
         self._routes = Routes(connection, self._producer)
-        self._prefix = secrets.token_hex(12)
-        self._numbers = itertools.count(1)
+        self._asker = Asker(connection, self._producer, self._routes)
+        self._ids = Ids()
 
     def publish(
         self, event: Event, *, id: str | None = None, correlation_id: str | None = None, causation_id: str | None = None
@@ -51,22 +49,49 @@ class Client:
         `id` makes the message recognisable when it is published again: 1 to 200 printable ASCII characters without
         spaces; by default a new one. `correlation_id` and `causation_id` continue the flow of another message.
         """
-        return self._produce(self._routes.of(Kind.EVENT, event), event, id, correlation_id, causation_id)
+        return self._produce(self._routes.of(Kind.EVENT, event), event, id, None, correlation_id, causation_id)
 
     def send(
         self,
         command: Command,
         *,
         id: str | None = None,
+        ttl: float | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
     ) -> Ack:
         """Ask the one receiver to do something, without waiting for the outcome.
 
-        The same `id` with the same payload is the same command: it has one outcome, however often it is sent.
-        Parameters as in :meth:`publish`.
+        The same `id` with the same payload is the same command: it has one outcome, however often it is sent. After
+        `ttl` seconds, by the broker's clock, it is not to be carried out any more. The rest as in :meth:`publish`.
         """
-        return self._produce(self._routes.of(Kind.COMMAND, command), command, id, correlation_id, causation_id)
+        return self._produce(self._routes.of(Kind.COMMAND, command), command, id, ttl, correlation_id, causation_id)
+
+    def ask(
+        self,
+        command: Command,
+        *,
+        id: str | None = None,
+        ttl: float | None = None,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+    ) -> Pending:
+        """Ask the one receiver to do something, and return the outcome-to-be. Parameters as in :meth:`send`.
+
+        The command is as durable as a sent one: a receiver that is down answers later. The same `id` with the same
+        payload gets the same outcome again; with another payload it is ``Rejected("id_reused")``.
+        :class:`WrongVerbError` for a command whose contract says that nobody answers. When `asks_in_flight` outcomes
+        are outstanding the call blocks, at most `delivery_seconds` (then :class:`DeliveryError`).
+        """
+        return self._asker.ask(command, id=id, ttl=ttl, correlation_id=correlation_id, causation_id=causation_id)
+
+    def resume(self, token: str) -> Pending:
+        """Return the outcome-to-be of a command asked before, perhaps by a process that is gone.
+
+        `token` is that of its Pending, or of the :class:`OutcomeUnknown`. The outcome is found for as long as
+        the receiver's ledger keeps it: 7 days, unless the topic says otherwise.
+        """
+        return self._asker.resume(token)
 
     def flush(self, timeout: float | None = None) -> None:
         """Wait until everything sent so far is acknowledged, at most `timeout` seconds (by default `delivery_seconds`).
@@ -77,8 +102,11 @@ class Client:
 
     def close(self, timeout: float | None = None) -> None:
         """Flush and let go of the broker; raises like :meth:`flush`. Closing twice is fine."""
-        self._routes.close()
-        self._producer.close(timeout)
+        try:
+            self._producer.close(timeout)
+        finally:
+            self._asker.close()
+            self._routes.close()
 
     def __enter__(self) -> Self:
         return self
@@ -93,19 +121,18 @@ class Client:
         if producer is not None and not producer.closed:
             warnings.warn("a Client was not closed: use `with Client(...)`, or close it", ResourceWarning, stacklevel=1)
             producer.abandon()
+            self._asker.abandon()
 
     def _produce(
         self,
         route: Route,
         message: Event | Command,
         id: str | None,
+        ttl: float | None,
         correlation_id: str | None,
         causation_id: str | None,
     ) -> Ack:
-        if id is None:
-            id = f"{self._prefix}-{next(self._numbers)}"
-        elif not _ID.fullmatch(id):
-            raise UnencodableError(f"id {id[:80]!r}: use 1 to 200 printable ASCII characters without spaces")
+        id = self._ids.of(id)
         key = key_of(route.contract, message)
-        headers = route.template.headers(id, correlation_id=correlation_id, causation_id=causation_id)
+        headers = route.headers(id, ttl=milliseconds(ttl), correlation_id=correlation_id, causation_id=causation_id)
         return self._producer.produce(route.topic, key, route.encoder(message), headers, id)

@@ -37,7 +37,8 @@ class Connection:
     `kafka` holds librdkafka properties (``security.protocol``, ``sasl.*``, ``ssl.*``) and `registry_conf` those of
     confluent-kafka's registry client; both are passed through. `delivery_seconds` is how long a message may take
     from the call to the broker's acknowledgement. `queue_messages` and `queue_kilobytes` bound what waits in memory:
-    when either is reached, the next call blocks until there is room.
+    when either is reached, the next call blocks until there is room. `asks_in_flight` likewise bounds the asked
+    commands whose outcomes are not there yet.
     """
 
     bootstrap: str
@@ -50,6 +51,7 @@ class Connection:
     delivery_seconds: float = 60.0
     queue_messages: int = 100_000
     queue_kilobytes: int = 65_536
+    asks_in_flight: int = 10_000
 
     @classmethod
     def of_project(cls, settings: Settings | None = None) -> Connection:

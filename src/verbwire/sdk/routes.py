@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from typing import NamedTuple
 
 from verbwire.contracts.model import Contract
 from verbwire.errors import WrongVerbError
 from verbwire.messages import Kind, Message
-from verbwire.sdk.connection import Connection
+from verbwire.sdk.connection import Connection, Identity
 from verbwire.sdk.producer import Producer
 from verbwire.wire.avro import Encoder
 from verbwire.wire.codec import Codec
-from verbwire.wire.headers import HeaderTemplate
+from verbwire.wire.headers import HeaderTemplate, RawHeaders
 from verbwire.wire.registry import Registry
 
 _VERBS = {Kind.EVENT: "published", Kind.COMMAND: "sent", Kind.QUERY: "asked", Kind.ROW: "written by its table"}
@@ -23,7 +24,34 @@ class Route(NamedTuple):
     contract: Contract
     topic: str
     encoder: Encoder
-    template: HeaderTemplate
+    template: HeaderTemplate  # on the connection's own behalf
+    on_behalf: HeaderTemplate  # on somebody else's
+
+    def headers(
+        self,
+        id: str,
+        identity: Identity | None = None,
+        *,
+        ttl: int | None = None,
+        reply_partition: int | None = None,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+        traceparent: str | None = None,
+    ) -> RawHeaders:
+        """Return the headers of one message; `identity` is who sends, in the place of the connection's own."""
+        template = self.template if identity is None else self.on_behalf
+        headers = template.headers(
+            id,
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+            actor=None if identity is None else identity.actor,
+            scopes=() if identity is None else identity.scopes,
+            reply_partition=reply_partition,
+            traceparent=traceparent,
+        )
+        if ttl is not None:
+            headers.append(("ce_ttl", b"%d" % ttl))
+        return headers
 
 
 class Routes:
@@ -33,6 +61,7 @@ class Routes:
         self._connection = connection
         self._producer = producer
         self._codec: Codec | None = None
+        self._lock = threading.Lock()
         self._found: dict[Kind, dict[type[Message], Route]] = {Kind.EVENT: {}, Kind.COMMAND: {}}
 
     def of(self, kind: Kind, message: Message) -> Route:
@@ -43,6 +72,15 @@ class Routes:
         """
         route = self._found[kind].get(type(message))
         return self._find(kind, message) if route is None else route
+
+    @property
+    def codec(self) -> Codec:
+        """The client's codec; made when it is first asked for, since a registry is connected with it."""
+        with self._lock:
+            if self._codec is None:
+                registry = Registry(self._connection.registry, self._connection.registry_conf)
+                self._codec = Codec(self._connection.catalog, registry, self._connection.names)
+            return self._codec
 
     def close(self) -> None:
         """Let go of the registry."""
@@ -60,10 +98,8 @@ class Routes:
         names, identity = self._connection.names, self._connection.identity
         topic = (names.events if kind is Kind.EVENT else names.commands)(contract.namespace)
         self._producer.require_topic(topic)
-        if self._codec is None:
-            registry = Registry(self._connection.registry, self._connection.registry_conf)
-            self._codec = Codec(self._connection.catalog, registry, names)
-        template = HeaderTemplate(contract, names.project, actor=identity.actor, scopes=identity.scopes)
-        route = Route(contract, topic, self._codec.encoder(contract), template)
+        own = HeaderTemplate(contract, names.project, actor=identity.actor, scopes=identity.scopes)
+        on_behalf = HeaderTemplate(contract, names.project)
+        route = Route(contract, topic, self.codec.encoder(contract), own, on_behalf)
         self._found[kind][type(message)] = route
         return route

@@ -1,0 +1,117 @@
+"""Hearing replies: one thread that reads one partition of the replies topic, from its end, in no group.
+
+What is read there are hints: sent after the commit, and nobody waits for them to arrive. The ledger is the truth.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from verbwire.errors import ContractError, UnavailableError
+from verbwire.sdk.connection import Connection
+
+log = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.1
+_START_SECONDS = 10.0
+_BATCH = 1000
+
+Take = Callable[[bytes, bytes], None]
+"""Takes the id of a command, and the framed line of the ledger that may be its outcome."""
+
+
+def reading(connection: Connection, isolation: str) -> dict[str, Any]:
+    """Return the properties of a consumer whose partitions are assigned by hand; it commits nothing."""
+    return {
+        **connection.kafka,
+        "bootstrap.servers": connection.bootstrap,
+        "group.id": connection.names.group(f"{connection.names.project}.askers"),  # librdkafka asks for one
+        "isolation.level": isolation,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",  # where our place is gone: what is left is newer than it
+        "fetch.error.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 1000,
+        "log_level": 3,
+    }
+
+
+class ReplyListener:
+    """Hands every hint of its partition to `take`; `partition` is to be asked for in commands."""
+
+    def __init__(self, connection: Connection, take: Take) -> None:
+        self.partition = -1
+        self._connection = connection
+        self._take = take
+        self._topic = connection.names.replies()
+        self._stopping = threading.Event()
+        self._consumer = Consumer(reading(connection, "read_uncommitted"))
+        self._thread = threading.Thread(target=self._serve, name="verbwire-replies", daemon=True)
+
+    def start(self) -> None:
+        """Be ready: every hint to a command that is sent from now on will be heard.
+
+        :class:`UnavailableError` when the broker is silent, :class:`ContractError` when there is no replies topic.
+        """
+        seconds = min(self._connection.delivery_seconds, _START_SECONDS)
+        try:
+            place = self._end(seconds)
+        except BaseException:
+            self._consumer.close()
+            raise
+        self.partition = place.partition
+        self._consumer.assign([place])
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end."""
+        self._stopping.set()
+
+    def join(self) -> None:
+        """Wait for its end."""
+        self._thread.join()
+
+    def _end(self, seconds: float) -> TopicPartition:
+        # The offset is asked for: "latest" would be resolved some time after the first command has gone.
+        end = time.monotonic() + seconds
+        while True:
+            left = max(0.1, end - time.monotonic())
+            try:
+                place = self._any_partition(left)
+                _, place.offset = self._consumer.get_watermark_offsets(place, timeout=left)
+                return place
+            except KafkaException as error:  # a leader that has just changed, for one
+                if time.monotonic() + _POLL_SECONDS > end:
+                    raise UnavailableError(f"no replies can be heard, {self._topic}: {error.args[0].str()}") from error
+            self._stopping.wait(_POLL_SECONDS)
+
+    def _any_partition(self, seconds: float) -> TopicPartition:
+        found = self._consumer.list_topics(self._topic, timeout=seconds).topics[self._topic]
+        if found.error is not None:
+            raise ContractError(f"{self._topic}: {found.error.str()}: run `verbwire deploy`")
+        led = [number for number, partition in found.partitions.items() if partition.leader >= 0]
+        return TopicPartition(self._topic, random.choice(led or [0]))  # noqa: S311 (spreads load, hides nothing)
+
+    def _serve(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._read()
+            except Exception:
+                log.exception("%s: a hint was not understood; its outcome is looked up", self._topic)
+        self._consumer.close()
+
+    def _read(self) -> None:
+        first = self._consumer.poll(_POLL_SECONDS)  # consume() alone would wait until so many are there
+        if first is None:
+            return
+        for message in (first, *self._consumer.consume(_BATCH, 0)):
+            key, value = message.key(), message.value()
+            if message.error() is None and key and value:
+                self._take(key, value)
