@@ -24,6 +24,7 @@ USED = {
     driver.AIOKafkaConsumerThread: {
         "_create_worker_consumer",
         "_ensure_consumer",
+        "on_start",
         "on_thread_stop",
         "verify_event_path",
         "getmany",
@@ -39,6 +40,8 @@ USED = {
         "_coordination_task",
         "_pending_exception",
         "request_rejoin",
+        "_do_heartbeat",
+        "_send_req",
     },
 }
 
@@ -69,6 +72,11 @@ def test_a_name_that_is_gone_is_told_with_its_use(table: str, owner: type, monke
     assert [line for line in private_names.missing() if "_never_there" in line and "made up" in line]
     with pytest.raises(EngineError, match="not the one verbwire was built on"):
         private_names.verify()
+
+
+def test_heartbeats_that_take_another_way_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GroupCoordinator, "_do_heartbeat", lambda: None)
+    assert any("the lease is counted from it" in line for line in private_names.missing())
 
 
 def test_only_workers_pay_for_faust() -> None:

@@ -114,3 +114,37 @@ def test_a_file_that_cannot_be_read_is_unavailable_not_a_crash(owned: Owned) -> 
         store.path.write_bytes(b"not a database " * 500)
     with pytest.raises(UnavailableError, match="cannot be read"):
         owned.view.get(KEYS[0])
+
+
+def test_without_its_lease_a_table_answers_nothing(owned: Owned) -> None:
+    owned.put(*KEYS)
+    owned.view.lease = lambda: False
+    assert (owned.view.ready(), owned.view.missing()) == ([], [0, 1, 2])
+    for read in (lambda: owned.view.get(KEYS[0]), lambda: owned.view.page(0, None, 10)):
+        with pytest.raises(UnavailableError, match="not ready here"):
+            read()
+    assert (owned.view.count(), list(owned.view.items())) == (0, [])
+
+
+@pytest.mark.parametrize("happens", ["lease", "ready", "epoch"])
+def test_what_was_lost_while_it_was_read_is_not_told(
+    owned: Owned, happens: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is stopped between looking and reading, and goes on when another has the partition."""
+    owned.put(*KEYS)
+    partition = partition_of(KEYS[0], PARTITIONS)
+    state, connection = owned.view.states[partition], owned.view._connection
+
+    def stopped_before_reading(*found: object) -> object:
+        if happens == "lease":
+            owned.view.lease = lambda: False
+        elif happens == "ready":
+            state.ready = False
+        else:  # it went and came back
+            state.epoch += 1
+        return connection(*found)  # type: ignore[arg-type]
+
+    assert owned.view.get(KEYS[0]) == b"value"
+    monkeypatch.setattr(owned.view, "_connection", stopped_before_reading)
+    with pytest.raises(UnavailableError, match="not ready here"):
+        owned.view.get(KEYS[0])

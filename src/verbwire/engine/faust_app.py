@@ -39,6 +39,16 @@ class GroupApp(faust.App):
         ended = consumer._thread.coordination_ended()
         return ended and f"{ended}: the process owns nothing and never will"
 
+    def holds(self) -> bool:
+        """Whether this worker may answer for what it has: the assignment holds, and the group has answered lately."""
+        consumer = self._consumer
+        return consumer is not None and consumer.holds()
+
+    def generation(self) -> int:
+        """Return the group's generation under which partitions are owned, 0 while there is none."""
+        assignment = self._consumer and self._consumer.next_assignment
+        return assignment.membership.generation if assignment else 0
+
     async def stop_group(self, leave: bool) -> None:
         """Stop; `leave` the group where this worker will not come back under its name."""
         consumer = self._consumer
@@ -65,6 +75,7 @@ def group_app(core: Core, bootstrap: str, worker: str, folder: Path, options: di
         **{**SETTINGS, **(options or {})},
     )
     app.core = core
+    core.view.lease = app.holds
     app.engine_thread = ThreadPoolExecutor(1, thread_name_prefix=f"engine {plan.group}")
     app.transport = Transport([URL(f"kafka://{each.strip()}") for each in bootstrap.split(",")], app)
     for topic in plan.inputs:

@@ -17,10 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from verbwire.engine.core import MAX_BATCH, Core
+from verbwire.engine.lease import SESSION_SECONDS, Lease, now
 from verbwire.engine.membership import Membership
 from verbwire.engine.producers import namesake
 from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
@@ -70,6 +72,26 @@ class Thread(driver.AIOKafkaConsumerThread):
 
     logger = FAUST_LOG
     leave_group = False
+
+    def __post_init__(self) -> None:
+        """Know of no answer of the group yet."""
+        super().__post_init__()
+        self.lease = Lease()
+
+    async def on_start(self) -> None:
+        """Listen to what the group answers, before there is a subscription that it could answer."""
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator
+        send = coordinator._send_req
+
+        async def timed(request: Any) -> Any:
+            sent = now()
+            answer = await send(request)
+            if isinstance(request, (SyncGroupRequest, HeartbeatRequest)) and answer.error_code == 0:
+                self.lease.renew(sent)
+            return answer
+
+        coordinator._send_req = timed
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -176,6 +198,14 @@ class Consumer(driver.Consumer):
     def next_assignment(self) -> Assignment | None:
         """The assignment that waits to be prepared."""
         return self._next
+
+    def holds(self) -> bool:
+        """Whether what is read under the present assignment is still ours alone. From any thread.
+
+        An assignment that waits to be prepared does not count: what is there was prepared under the one before.
+        """
+        assignment, thread = self._assignment, self._thread
+        return assignment is not None and assignment.live and thread is not None and thread.lease.holds()
 
     async def begin(self, assignment: Assignment, positions: dict[TP, int]) -> None:
         """Read these inputs from these positions on; FencedError when they were taken away meanwhile."""
@@ -313,7 +343,7 @@ class Transport(driver.Transport):
 
 
 SETTINGS = {
-    "broker_session_timeout": 8.0,
+    "broker_session_timeout": SESSION_SECONDS,
     "broker_heartbeat_interval": 1.0,
     "broker_rebalance_timeout": 10.0,
     # aiokafka leaves the group when nobody has fetched for so long, and joins again only when somebody fetches: a spare

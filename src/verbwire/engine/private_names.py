@@ -29,6 +29,7 @@ ATTRIBUTES: dict[Any, dict[str, str]] = {
         "_create_worker_consumer": "extended: read_committed, short waits",
         "_ensure_consumer": "called: the coordinator's generation and member id",
         "on_thread_stop": "extended: leaves the group on scale-in",
+        "on_start": "extended: listens to the group's answers, before anything is subscribed",
         "verify_event_path": "replaced: silences warnings about commits that Faust does not make",
         "getmany": "called: one fetch of the engine's partitions",
     },
@@ -42,7 +43,11 @@ ATTRIBUTES: dict[Any, dict[str, str]] = {
         "on_actives_ready": "called",
         "on_standbys_ready": "called",
     },
-    coordinator.GroupCoordinator: {"request_rejoin": "called: a new assignment after a lost fence"},
+    coordinator.GroupCoordinator: {
+        "request_rejoin": "called: a new assignment after a lost fence",
+        "_do_heartbeat": "relied on: sends by _send_req, so that what it was answered is seen",
+        "_send_req": "wrapped: when the group's last answer was asked for, which the lease is counted from",
+    },
     Service: {"should_stop": "read", "crash_reason": "watched: a service beneath the app crashes it so"},
 }
 # class -> names that its code must assign to self
@@ -81,6 +86,11 @@ def missing() -> list[str]:
             for name, use in names.items()
             if f"self.{name}" not in source
         ]
+    for function in (coordinator.GroupCoordinator._do_heartbeat, coordinator.CoordinatorGroupRebalance):
+        if "._send_req(" not in inspect.getsource(function):
+            lost.append(
+                f"aiokafka's {function.__qualname__} asks the group in another way (the lease is counted from it)"
+            )
     if not hasattr(subscription, "SubscriptionState"):
         lost.append("aiokafka.consumer.subscription_state.SubscriptionState is gone (seek clears its fetch positions)")
     return lost

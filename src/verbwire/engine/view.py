@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,19 +33,33 @@ class PartitionState:
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read, applied so far
 
 
+def _always() -> bool:
+    return True
+
+
 class TableView:
-    """Reads one table as this worker has it, from any thread; each answer is one consistent state of a partition."""
+    """Reads one table as this worker has it, from any thread; each answer is one consistent state of a partition.
+
+    `lease` says whether what is here is known to be this worker's alone. It is asked before a read and after it: a
+    process may be stopped in between, and go on when others have long been ahead of it.
+    """
 
     def __init__(self, name: str, row: Contract, partitions: int) -> None:
         self.name = name  # the group's name; HTTP also knows it by any unique end of it
         self.row = row
         self.partitions = partitions
         self.states = {partition: PartitionState(partition) for partition in range(partitions)}
+        self.lease: Callable[[], bool] = _always
         self._local = threading.local()
 
+    def ready(self) -> list[int]:
+        """The partitions that this worker can answer for now."""
+        return [partition for partition, state in self.states.items() if state.ready] if self.lease() else []
+
     def missing(self) -> list[int]:
-        """The partitions that this worker cannot answer for now."""
-        return [partition for partition, state in self.states.items() if not state.ready]
+        """The partitions that it cannot answer for."""
+        ready = set(self.ready())
+        return [partition for partition in self.states if partition not in ready]
 
     def get(self, key: bytes) -> bytes | None:
         """Return the row under `key` as it stands in the changelog, or None; UnavailableError when it is not here."""
@@ -63,12 +77,12 @@ class TableView:
 
     def count(self) -> int:
         """How many rows are here, in the partitions that are ready."""
-        return sum(self._count(partition) for partition, state in self.states.items() if state.ready)
+        return sum(self._count(partition) for partition in self.ready())
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Every row that is here, partition by partition."""
-        for partition, state in self.states.items():
-            after: bytes | None = None
+        for partition in self.ready():
+            state, after = self.states[partition], b""
             while state.ready and (rows := self.page(partition, after, 1000)):
                 yield from rows
                 after = rows[-1][0]
@@ -81,17 +95,23 @@ class TableView:
     def _reading(self, partition: int) -> Iterator[sqlite3.Connection]:
         """A connection of this thread; it stays open, the next question takes it again."""
         state = self.states[partition]
-        path = state.path  # looked at once: the engine may let go of it at any time
-        if not state.ready or path is None:
-            why = state.stopped or "it is being restored, or another worker owns it"
-            raise UnavailableError(f"partition {partition} of table {self.name} is not ready here: {why}; ask again")
+        epoch, path = state.epoch, state.path  # looked at once: the engine may let go of it at any time
+        self._require(state, path is not None)
         try:
-            yield self._connection(state, path)
+            yield self._connection(state, path or Path())
         except sqlite3.Error as error:
             log.warning("%s: reading partition %d failed: %s", self.name, partition, error)
             raise UnavailableError(
                 f"partition {partition} of table {self.name} cannot be read here ({error}); ask again"
             ) from error
+        self._require(state, state.epoch == epoch)
+
+    def _require(self, state: PartitionState, same: bool) -> None:
+        if not (same and state.ready and self.lease()):
+            why = state.stopped or "it is being restored, or another worker owns it"
+            raise UnavailableError(
+                f"partition {state.partition} of table {self.name} is not ready here: {why}; ask again"
+            )
 
     def _connection(self, state: PartitionState, path: Path) -> sqlite3.Connection:
         """A read-only connection of this thread; a new one where the file may have been replaced."""

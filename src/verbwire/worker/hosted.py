@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from verbwire.engine.faust_app import GroupApp
 
 NOT_ASSIGNED = "waiting for the group to assign partitions"
+NOT_HEARD = "partitions are being prepared, or the group has not answered for a while: cut off from Kafka, or stopped"
 
 
 @dataclass
@@ -83,6 +84,8 @@ class HostedGroup:
         owned = self.app.owned if self.app else None
         if owned is None:
             return [NOT_ASSIGNED]
+        if not self.core.view.lease():
+            return [NOT_HEARD]
         states = self.core.view.states
         return [
             f"partition {partition}: {'stopped, see GET /tables' if states[partition].stopped else 'being restored'}"
