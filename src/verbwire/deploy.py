@@ -22,6 +22,7 @@ from verbwire.names import Names
 from verbwire.wire.outcomes import OUTCOME
 from verbwire.wire.registry import Registry
 from verbwire.wire.topics import GroupPlan, Topic, context_topics, group_topics
+from verbwire.wire.workers import WORKER
 
 _SECONDS = 30.0
 _LEVELS = {
@@ -226,6 +227,7 @@ class _Schemas:
         self.contracts = [contract for contract in catalog if contract.namespace in owned]
         if any(contract.kind is Kind.COMMAND for contract in self.contracts):
             self.contracts.append(OUTCOME)
+        self.contracts.append(WORKER)
         problems = []
         for contract in self.contracts:
             subject, level = self._names.subject(contract.name), _LEVELS[contract.kind]

@@ -92,7 +92,7 @@ def test_topics_are_made_as_the_design_says(admin: AdminClient, target: Target) 
         "office.notes-notes-changelog": {"cleanup.policy": "compact"},
         "office.replies": {"cleanup.policy": "delete", "retention.ms": "3600000"},
         "office.notes.dead-letters": {"cleanup.policy": "delete", "retention.ms": str(90 * DAY)},
-        "office.workers": {"cleanup.policy": "compact"},
+        "office.workers": {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"},
     }
     for topic, wanted in expected.items():
         found = settings(admin, f"{prefix}.{topic}")
@@ -106,12 +106,14 @@ def test_topics_are_made_as_the_design_says(admin: AdminClient, target: Target) 
 def test_schemas_are_registered_with_their_levels(registry: Registry, target: Target) -> None:
     report = deploy(target, CATALOG, GROUPS)
     subject = target.names.subject
-    assert set(report.schemas) == {subject(contract.name) for contract in CATALOG} | {subject("verbwire.Outcome")}
+    own = {subject("verbwire.Outcome"), subject("verbwire.Worker")}
+    assert set(report.schemas) == {subject(contract.name) for contract in CATALOG} | own
     for name, level in {
         "office.notes.NoteTaken": "FULL_TRANSITIVE",
         "office.notes.NotesPerDay": "FULL_TRANSITIVE",
         "office.notes.TakeNote": "BACKWARD_TRANSITIVE",
         "verbwire.Outcome": "FULL_TRANSITIVE",
+        "verbwire.Worker": "FULL_TRANSITIVE",
     }.items():
         assert registry.compatibility(subject(name)) == level
     for contract in CATALOG:
@@ -216,7 +218,7 @@ def _set() -> Any:
 def test_only_owned_contexts_are_deployed(admin: AdminClient, registry: Registry, target: Target) -> None:
     report = deploy(target, CATALOG, [], owned=[])
     assert set(report.topics) == {target.names.replies(), target.names.workers()}
-    assert report.schemas == ()
+    assert report.schemas == (target.names.subject("verbwire.Worker"),)  # of the topic of workers
 
 
 def test_a_group_that_reads_what_nobody_deployed_is_refused(target: Target) -> None:

@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "development": {"errors", "settings", "tokens"},
     "project": {"errors", "names", "messages", "contracts", "declarations", "settings"},
     "wire": {"errors", "names", "messages", "contracts"},
+    "directory": {"errors", "names", "messages", "wire"},
     "deploy": {"errors", "names", "messages", "contracts", "settings", "addresses", "wire"},
     "sdk": {
         "errors",
@@ -42,13 +43,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings",
         "addresses",
         "development",
+        "directory",
         "project",
         "tokens",
         "wire",
     },
     "testing": {"errors", "messages", "contracts", "declarations", "wire"},
     "engine": {"errors", "names", "messages", "metrics", "contracts", "declarations", "wire"},
-    "http": {"errors", "names", "messages", "metrics", "contracts", "tokens", "wire", "engine"},
+    "http": {"errors", "names", "messages", "metrics", "contracts", "directory", "tokens", "wire", "engine"},
 }
 ON_TOP = {"worker", "cli", "__init__"}
 

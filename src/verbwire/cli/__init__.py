@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from verbwire.cli import cluster, contracts, work
+from verbwire.cli import cluster, contracts, work, workers
 from verbwire.errors import VerbwireError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("stack")(cluster.stack)
 app.command("config")(work.config)
 app.command("worker")(work.worker)
 app.command("token")(work.token)
+app.command("workers")(workers.workers)
 
 
 @app.callback()

@@ -34,6 +34,11 @@ class Health:
 
     def __init__(self, groups: Sequence[GroupHealth]) -> None:
         self._groups = groups
+        self._leaving = False
+
+    def leave(self) -> None:
+        """Be ready no more: this worker is about to stop. From any thread."""
+        self._leaving = True
 
     def dead(self) -> Problem | None:
         """Return 503 when a group is beyond repair, None while the process is worth keeping."""
@@ -44,6 +49,8 @@ class Health:
 
     def not_ready(self) -> Problem | None:
         """Return 503 with what is missing, None when this worker answers for everything it owns."""
+        if self._leaving:
+            return unavailable("leaving", "this worker is about to stop: ask another")
         missing = {group.name: reasons for group in self._groups if (reasons := group.not_ready())}
         if self._groups and not missing:
             return None

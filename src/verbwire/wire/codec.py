@@ -22,7 +22,9 @@ from verbwire.names import Names
 from verbwire.wire.avro import HEADER_SIZE, Encoder, Reader
 from verbwire.wire.outcomes import OUTCOME
 from verbwire.wire.registry import Registry
+from verbwire.wire.workers import WORKER
 
+OWN = {contract.name: contract for contract in (OUTCOME, WORKER)}  # verbwire's own, in no project's catalog
 _REFUSAL_SECONDS = 60.0
 _REFUSALS = 10_000
 
@@ -58,7 +60,7 @@ class Codec:
         return TopicDecoder(self, topic, namespace, handled)
 
     def _contract(self, cls: type[Message]) -> Contract:
-        return OUTCOME if cls.__contract__ == OUTCOME.name else self.catalog.of(cls)
+        return OWN.get(cls.__contract__) or self.catalog.of(cls)
 
 
 class TopicDecoder:

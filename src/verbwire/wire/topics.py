@@ -39,7 +39,12 @@ DEAD_LETTERS = {
     "segment.ms": str(7 * _DAY),
     "max.message.bytes": str(4 * 1024 * 1024),  # the largest record of a source, and why it could not be handled
 }
-WORKERS = {"cleanup.policy": "compact", "segment.bytes": str(1024 * 1024), "segment.ms": str(_HOUR)}
+WORKERS = {
+    "cleanup.policy": "compact",
+    "segment.bytes": str(1024 * 1024),
+    "segment.ms": str(_HOUR),
+    "message.timestamp.type": "LogAppendTime",  # who is silent for long is told by one clock, the broker's
+}
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from verbwire.engine.clock import BrokerClock
 from verbwire.http.served import ServedTable
 from verbwire.metrics import Metrics
 from verbwire.settings import Settings
 from verbwire.wire.codec import Codec
+from verbwire.wire.workers import GroupShare
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Services:
     kafka: dict[str, str]  # librdkafka properties, the addresses among them
     codec: Codec
     metrics: Metrics
+    clock: BrokerClock = field(default_factory=BrokerClock)
 
 
 class Hosted(Protocol):
@@ -51,6 +54,10 @@ class Hosted(Protocol):
 
     async def stop(self, leave: bool) -> None:
         """Finish what is in hand and let go; `leave` the group where this worker will not come back."""
+        ...
+
+    def share(self) -> GroupShare:
+        """What of the group this worker has now. From any thread."""
         ...
 
     def live(self) -> str | None:

@@ -19,6 +19,7 @@ from verbwire.errors import ConfigurationError, ContractError
 from verbwire.http.served import ServedTable
 from verbwire.messages import Message
 from verbwire.settings import skipped
+from verbwire.wire.workers import GroupShare
 from verbwire.worker.groups import Services
 
 if TYPE_CHECKING:
@@ -70,6 +71,13 @@ class HostedGroup:
         finally:
             await asyncio.get_running_loop().run_in_executor(self.app.engine_thread, self.core.close)
             self.app.engine_thread.shutdown()
+
+    def share(self) -> GroupShare:
+        """Return the partitions that it owns, and those of them that it can answer for."""
+        owned = sorted((self.app and self.app.owned) or ())
+        ready = set(self.core.view.ready()) & set(owned)
+        generation = self.app.generation() if self.app else 0
+        return GroupShare(group=self.group, generation=generation, owned=tuple(owned), ready=tuple(sorted(ready)))
 
     def live(self) -> str | None:
         """Return why the group is beyond repair, or None."""

@@ -11,6 +11,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.table import Table
 from verbwire.development import http_secret
+from verbwire.directory import Announcer
 from verbwire.engine.membership import verify_form
 from verbwire.errors import ConfigurationError, EngineError
 from verbwire.http.app import build_app
@@ -62,17 +64,23 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     services = Services(settings, bootstrap, kafka_properties(settings, bootstrap), codec, metrics)
     hosted = [_host(project.declared[group], services) for group in groups]
     tables = [table for each in hosted for table in each.tables]
+    announcer = Announcer(
+        services.kafka, codec, settings.worker, lambda: [each.share() for each in hosted], services.clock.observe
+    )
+    health = Health(hosted)
     server = HttpServer(
-        build_app(tables, _authenticator(settings), Health(hosted), metrics),
+        build_app(tables, _authenticator(settings), health, metrics),
         settings.http_host,
         settings.http_port,
     )
     where, port = server.start()
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
+    announcer.start(url_of(settings, port))
     try:
-        asyncio.run(_serve(hosted, leave))
+        asyncio.run(_serve(hosted, leave, health, announcer))
     finally:
         server.stop()
+        announcer.close()
     log.info("worker %s stopped", settings.worker)
 
 
@@ -84,7 +92,17 @@ def _host(declared: Declared, services: Services) -> Hosted:
             raise ConfigurationError(f"{declared.group}: this kind of group cannot be hosted yet")
 
 
-async def _serve(hosted: list[Hosted], leave: bool) -> None:
+def url_of(settings: Settings, port: int) -> str:
+    """Return where others reach this worker's HTTP, which listens on `port`."""
+    if settings.http_url:
+        return settings.http_url.rstrip("/")
+    host = settings.http_host
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 (compared with, not bound)
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _serve(hosted: list[Hosted], leave: bool, health: Health, announcer: Announcer) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -101,6 +119,8 @@ async def _serve(hosted: list[Hosted], leave: bool) -> None:
         watchdog = threading.Timer(STOP_SECONDS, _give_up_stopping)
         watchdog.daemon = True
         watchdog.start()
+        health.leave()
+        await asyncio.get_running_loop().run_in_executor(None, announcer.leave)
         await asyncio.gather(*(each.stop(leave) for each in hosted), return_exceptions=True)
         watchdog.cancel()
 

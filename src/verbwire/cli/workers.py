@@ -1,0 +1,68 @@
+"""``verbwire workers``: who is there, and who answers for what."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table as Listing
+
+from verbwire.settings import load_settings
+
+if TYPE_CHECKING:
+    from verbwire.directory import Directory, Seen
+
+
+def workers() -> None:
+    """List the workers, the groups that they host, and the partitions that they own and answer for."""
+    from verbwire.addresses import addresses, kafka_properties
+    from verbwire.contracts.load import load_catalog
+    from verbwire.directory import Directory
+    from verbwire.wire.codec import Codec
+    from verbwire.wire.registry import Registry
+
+    settings = load_settings()
+    bootstrap, url = addresses(settings)
+    with closing(Registry(url, settings.registry_client)) as registry:
+        codec = Codec(load_catalog(settings.schemas), registry, settings.names)
+        with closing(Directory(kafka_properties(settings, bootstrap), codec)) as directory:
+            directory.start()
+            directory.wait()
+            Console().print(_listing(directory))
+
+
+def _listing(directory: Directory) -> Listing:
+    listing = Listing("worker", "url", "state", "heard", "group", "generation", "owns", "ready", box=None)
+    for seen in directory.seen():
+        first = (seen.worker.name, seen.worker.url, _state(directory, seen), f"{_age(seen):.0f} s ago")
+        for share in seen.worker.groups or (None,):
+            row = (share.group, str(share.generation), _ranges(share.owned), _ranges(share.ready)) if share else ()
+            listing.add_row(*first, *row)
+            first = ("", "", "", "")
+    return listing
+
+
+def _state(directory: Directory, seen: Seen) -> str:
+    from verbwire.directory import DEAD_SECONDS
+
+    # Where nobody speaks any more the directory knows of no later time than their last words: our clock does.
+    if not directory.is_alive(seen) or _age(seen) > DEAD_SECONDS:
+        return "silent"
+    return "leaving" if seen.worker.leaving else "there"
+
+
+def _age(seen: Seen) -> float:
+    return max(0.0, time.time() - seen.at_ms / 1000)
+
+
+def _ranges(partitions: tuple[int, ...]) -> str:
+    """Write 0, 1, 2, 5 as 0-2, 5."""
+    runs: list[list[int]] = []
+    for each in sorted(partitions):
+        if runs and each == runs[-1][1] + 1:
+            runs[-1][1] = each
+        else:
+            runs.append([each, each])
+    return ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in runs) or "-"
