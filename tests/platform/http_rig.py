@@ -13,6 +13,7 @@ import httpx2 as httpx
 
 from tests.platform.http_samples.library import CounterRow, LoanRow, ShelfRow
 from verbwire.contracts.load import load_catalog
+from verbwire.contracts.model import Catalog
 from verbwire.engine.store import Changes, Store
 from verbwire.engine.view import TableView
 from verbwire.http.app import build_app
@@ -22,12 +23,15 @@ from verbwire.http.served import ServedTable
 from verbwire.http.server import HttpServer
 from verbwire.messages import Message, Row
 from verbwire.metrics import Metrics
+from verbwire.queries.columns import row_values
+from verbwire.queries.plan import Rows
 from verbwire.tokens import OPERATOR, mint_token
 from verbwire.wire.avro import Encoder, Reader
 from verbwire.wire.keys import key_of
 from verbwire.wire.murmur2 import partition_of
 
-CATALOG = load_catalog(Path(__file__).parent / "http_samples")
+SAMPLES = [load_catalog(Path(__file__).parent / folder) for folder in ("http_samples", "query_samples")]
+CATALOG = Catalog({name: each for catalog in SAMPLES for name, each in catalog.contracts.items()})
 SECRET = "a secret of sixty-four bytes, as long as the longest hash needs it"
 SCHEMA_ID = 7
 SHELVES = "town.library.shelves"
@@ -52,12 +56,26 @@ class Group:
 class Table:
     """A table in files of its own, and the way a worker would serve it."""
 
-    def __init__(self, folder: Path, name: str, row: type[Row], partitions: int = 4) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        row: type[Row],
+        partitions: int = 4,
+        *,
+        index: Sequence[str] = (),
+        search: Sequence[str] = (),
+    ) -> None:
         self.contract = CATALOG.of(row)
+        self.rows = Rows.of(name, self.contract, index, search)
+        self._values = row_values(self.rows.columns.values(), search)
         self.view = TableView(name, self.contract, partitions)
         self._encode = Encoder(self.contract, SCHEMA_ID)
-        self._read = Reader(self.contract, row, self.contract.schema)
-        self._stores = [Store(folder / name / f"{partition}.db") for partition in range(partitions)]
+        self.read: Callable[[bytes], Any] = Reader(self.contract, row, self.contract.schema)
+        self._stores = [
+            Store(folder / name / f"{partition}.db", [*self.rows.columns], search=search)
+            for partition in range(partitions)
+        ]
         for partition, store in enumerate(self._stores):
             self.view.states[partition].path = store.path
             self.view.states[partition].inputs = {EVENTS: partition * 100}
@@ -71,10 +89,21 @@ class Table:
 
     def put(self, rows: Iterable[Row]) -> None:
         """Write rows as the engine does: where their keys belong."""
+        self._apply((row, (self._encode(row), *self._values(row))) for row in rows)
+
+    def delete(self, rows: Iterable[Row]) -> None:
+        """Delete the rows of these keys."""
+        self._apply((row, None) for row in rows)
+
+    def everything(self) -> list[Any]:
+        """All rows, read one by one."""
+        return [self.read(value) for _, value in self.view.items()]
+
+    def _apply(self, rows: Iterable[tuple[Row, tuple[Any, ...] | None]]) -> None:
         changes = [Changes() for _ in self._stores]
-        for row in rows:
+        for row, values in rows:
             key = key_of(self.contract, row)
-            changes[partition_of(key, len(self._stores))].rows[key] = (self._encode(row),)
+            changes[partition_of(key, len(self._stores))].rows[key] = values
         for store, change in zip(self._stores, changes, strict=True):
             store.apply(change)
 
@@ -87,7 +116,8 @@ class Table:
 
     def _decode(self, value: bytes) -> Message:
         self.on_decode(value)
-        return self._read(value)
+        message: Message = self.read(value)
+        return message
 
 
 @dataclass

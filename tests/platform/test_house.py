@@ -49,8 +49,21 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire",
     },
     "testing": {"errors", "messages", "contracts", "declarations", "wire"},
-    "engine": {"errors", "names", "messages", "metrics", "contracts", "declarations", "wire"},
-    "http": {"errors", "names", "messages", "metrics", "contracts", "directory", "tokens", "wire", "engine"},
+    "queries": {"errors", "messages", "contracts", "declarations", "wire"},
+    "engine": {"errors", "names", "messages", "metrics", "contracts", "declarations", "wire", "queries"},
+    "http": {
+        "errors",
+        "names",
+        "messages",
+        "metrics",
+        "contracts",
+        "declarations",
+        "directory",
+        "tokens",
+        "wire",
+        "queries",
+        "engine",
+    },
 }
 ON_TOP = {"worker", "cli", "__init__"}
 

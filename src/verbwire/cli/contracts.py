@@ -11,7 +11,7 @@ from rich.table import Table as Listing
 
 from verbwire.contracts.check import Listener, Receiver, unreadable
 from verbwire.contracts.check import check as find_problems
-from verbwire.contracts.findings import Finding, as_json, as_text, fails
+from verbwire.contracts.findings import Finding, Severity, as_json, as_text, fails
 from verbwire.contracts.generate import generate as sources_of
 from verbwire.contracts.generate import write
 from verbwire.contracts.load import load_catalog
@@ -21,6 +21,7 @@ from verbwire.declarations.process import Process
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.project import Project, load_project
+from verbwire.queries.check import check_queries
 from verbwire.settings import Settings, load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Contracts and their generated classes.")
@@ -59,7 +60,9 @@ def check(
 
 def _findings(settings: Settings) -> list[Finding]:
     project = load_project(settings)
-    return find_problems(project.catalog, settings.schemas, _handlers(project))
+    found = find_problems(project.catalog, settings.schemas, _handlers(project))
+    found += check_queries(project.catalog, project.tables, project.responders)
+    return sorted(found, key=lambda each: list(Severity).index(each.severity))
 
 
 def _handlers(project: Project) -> list[Receiver | Listener]:

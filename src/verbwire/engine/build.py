@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from verbwire.contracts.model import Contract
@@ -13,10 +13,12 @@ from verbwire.engine.folding import Fold
 from verbwire.engine.ledger import Ledger
 from verbwire.engine.plan import ANSWERS, ROWS, Log, Plan
 from verbwire.engine.records import Record
-from verbwire.engine.store import Answer, Changes, Value
+from verbwire.engine.store import Answer, Changes
 from verbwire.engine.transaction import sized
 from verbwire.errors import ContractError, UndecodableError, UnencodableError
 from verbwire.messages import Kind, Message, Row
+from verbwire.queries.columns import row_values, table_columns
+from verbwire.queries.selection import Value
 from verbwire.wire.codec import Codec, TopicDecoder
 from verbwire.wire.headers import HeaderTemplate
 from verbwire.wire.keys import key_of
@@ -30,7 +32,7 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
     """Return the plan of a table."""
     names = codec.names
     group = names.group(table.group)
-    rows = _Rows(codec, names.changelog(group, table.table), table.row, table.index)
+    rows = _Rows(codec, names.changelog(group, table.table), table.row, table.index, table.search)
     fold = Fold(
         decoders={
             names.events(namespace): codec.topic_decoder(
@@ -53,10 +55,11 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
         outputs=(fold.dead_letters,),
         partitions=partitions,
         logs=(rows.log(),),
-        columns=table.index,
+        columns=rows.columns,
         encode=rows.encode,
         decode=rows.decode,
         processor=fold,
+        search=table.search,
     )
 
 
@@ -64,7 +67,7 @@ def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int) -> 
     """Return the plan of an aggregate."""
     names, namespace = codec.names, aggregate.namespace
     group, commands = names.group(aggregate.group), names.commands(aggregate.namespace)
-    rows = _Rows(codec, names.changelog(group, STATE), aggregate.state, ())
+    rows = _Rows(codec, names.changelog(group, STATE), aggregate.state)
     receives: dict[type[Message], Receives] = {
         cls: Receives(_of_kind(codec, cls, Kind.COMMAND), handler) for cls, handler in aggregate.handlers.items()
     }
@@ -104,14 +107,24 @@ def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int) -> 
 class _Rows:
     """How the rows of one table are written and read."""
 
-    def __init__(self, codec: Codec, changelog: str, row: type[Row], columns: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        changelog: str,
+        row: type[Row],
+        index: Sequence[str] | None = None,
+        search: Sequence[str] = (),
+    ) -> None:
         self.changelog = changelog
         self.contract = _of_kind(codec, row, Kind.ROW)
         self._encoder = codec.encoder(self.contract)
         self._decoder = codec.topic_decoder(changelog, self.contract.namespace, {row.__contract__: row})
-        self._columns = columns
+        columns = table_columns(self.contract, index) if index is not None else {}
+        self.columns = tuple(columns)
+        self._values = row_values(columns.values(), search)
+        self._has_values = bool(columns or search)
 
-    def encode(self, key: bytes, row: Row) -> tuple[bytes, tuple[Value, ...]]:
+    def encode(self, key: bytes, row: Row) -> tuple[bytes, Sequence[Value]]:
         """Return the value and the columns; UnencodableError where the row lies about its key, or is too large."""
         if key_of(self.contract, row) != key:
             raise UnencodableError(
@@ -132,10 +145,7 @@ class _Rows:
         if value is None:
             changes.rows[key] = None
         else:
-            changes.rows[key] = (value, *(self._values(self.decode(value)) if self._columns else ()))
-
-    def _values(self, row: Row) -> tuple[Value, ...]:
-        return tuple(_column(getattr(row, name)) for name in self._columns)
+            changes.rows[key] = (value, *(self._values(self.decode(value)) if self._has_values else ()))
 
 
 def _a_row(decoder: TopicDecoder, value: bytes) -> Row:
@@ -143,15 +153,6 @@ def _a_row(decoder: TopicDecoder, value: bytes) -> Row:
     if not isinstance(row, Row):
         raise UndecodableError("the changelog holds a record that is not a row of its table")
     return row
-
-
-def _column(value: object) -> Value:
-    """What SQLite compares in the order of the values."""
-    if value is None or isinstance(value, (str, int, float, bytes)):
-        return value
-    if hasattr(value, "isoformat"):
-        return str(value.isoformat())
-    return str(value)
 
 
 def _answers_log(codec: Codec, outcomes: str, commands: str) -> Log:

@@ -12,6 +12,7 @@ from verbwire.engine.shard import Shard
 from verbwire.engine.store import Changes
 from verbwire.engine.transaction import Transaction
 from verbwire.messages import Row
+from verbwire.queries.selection import Value
 
 ROWS = "rows"
 ANSWERS = "answers"
@@ -57,9 +58,10 @@ class Plan:
     partitions: int
     logs: tuple[Log, ...]
     columns: tuple[str, ...]
-    encode: Callable[[bytes, Row], tuple[bytes, tuple[str | int | float | bytes | None, ...]]]
+    encode: Callable[[bytes, Row], tuple[bytes, Sequence[Value]]]
     decode: Callable[[bytes], Row]
     processor: Processor
+    search: tuple[str, ...] = ()  # fields whose text stands behind the columns
 
     @cached_property
     def changelog(self) -> str:

@@ -103,7 +103,7 @@ class Preparation:
     def _store(self, partition: int) -> Store:
         identity = {each.name: self._topics[each.topic].id for each in self._plan.logs}
         path = self._folder / self._plan.group / f"{self._plan.table}-{partition}.db"
-        store = Store(path, self._plan.columns, identity, self._max_age)
+        store = Store(path, self._plan.columns, identity, self._max_age, self._plan.search)
         if store.rebuilt:
             log.warning("%s: store of partition %d is restored anew: %s", self._plan.group, partition, store.rebuilt)
         return store

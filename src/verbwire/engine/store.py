@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from verbwire.errors import UnavailableError
+from verbwire.queries.selection import Value
 
-FORMAT = "1"
+FORMAT = "2"
+WORDS = "words"  # the column of the text that is searched
 _CHUNK = 256  # rows a statement: sqlite3 gives up the GIL once a statement, and has to win it back each time
 _LOOKUP = 500
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -24,8 +26,23 @@ _ADVANCE = (
     "insert into meta values (?, ?) "
     "on conflict (name) do update set value = max(cast(value as integer), cast(excluded.value as integer))"
 )
-
-Value = str | int | float | bytes | None
+# The index holds no text of its own, it reads the rows'. SQLite before 3.43 cannot delete from one that has none to
+# read; what it has to forget is told by the triggers.
+_FULL_TEXT = """
+    create virtual table if not exists search using
+        fts5(words, content='rows', content_rowid='rowid', tokenize="unicode61 remove_diacritics 2");
+    create trigger if not exists search_insert after insert on rows when new.words is not null begin
+        insert into search (rowid, words) values (new.rowid, new.words);
+    end;
+    create trigger if not exists search_delete after delete on rows when old.words is not null begin
+        insert into search (search, rowid, words) values ('delete', old.rowid, old.words);
+    end;
+    create trigger if not exists search_update after update of words on rows when old.words is not new.words begin
+        insert into search (search, rowid, words)
+            select 'delete', old.rowid, old.words where old.words is not null;
+        insert into search (rowid, words) select new.rowid, new.words where new.words is not null;
+    end;
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +58,7 @@ class Answer:
 class Changes:
     """What one committed transaction, or one piece of restored log, did to a partition."""
 
-    rows: dict[bytes, tuple[Value, ...] | None] = field(default_factory=dict)  # value and columns; None deletes
+    rows: dict[bytes, tuple[Value, ...] | None] = field(default_factory=dict)  # value, columns, words; None deletes
     answers: dict[str, Answer] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)  # log -> next offset to restore from
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read
@@ -49,6 +66,8 @@ class Changes:
 
 class Store:
     """One partition's file. `columns` are indexed beside the row; `identity` says whose copy it is.
+
+    Where fields are named under `search`, the last value of each row is their text, or None, for a full text index.
 
     A file that is damaged, of another identity, or not caught up for longer than `max_age` seconds (tombstones
     may be gone from the log by then) is thrown away and starts empty: the log restores it. Damage that shows only
@@ -61,11 +80,14 @@ class Store:
         columns: Sequence[str] = (),
         identity: Mapping[str, str] | None = None,
         max_age: float | None = None,
+        search: Sequence[str] = (),
     ) -> None:
         self.path = path
         self.columns = tuple(columns)
+        self.search = tuple(search)
         self.rebuilt: str | None = None  # why the previous file was thrown away
-        self._identity = {"format": FORMAT, "columns": ",".join(columns), **(identity or {})}
+        fields = {"columns": ",".join(columns), "search": ",".join(search)}
+        self._identity = {"format": FORMAT, **fields, **(identity or {})}
         self._max_age = max_age
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -168,7 +190,7 @@ class Store:
     def _open(self) -> None:
         self._writer = self._connect()
         self._reader = self._connect()
-        self._writer.executescript(_tables(self.columns))
+        self._writer.executescript(_tables(self._names()) + (_FULL_TEXT if self.search else ""))
         known = {name: self._meta(name) for name in self._identity}
         if all(value is None for value in known.values()):
             self._writer.executemany("insert into meta values (?, ?)", self._identity.items())
@@ -187,6 +209,9 @@ class Store:
         )
         return connection
 
+    def _names(self) -> list[str]:
+        return [*map(column_name, self.columns), *([WORDS] if self.search else [])]
+
     def _meta(self, name: str) -> str | None:
         found = self._writer.execute("select value from meta where name = ?", (name,)).fetchone()
         return None if found is None else str(found[0])
@@ -201,7 +226,7 @@ class Store:
         return found
 
     def _upsert(self, rows: list[tuple[Value, ...]]) -> None:
-        names = ("key", "value", *(column_name(each) for each in self.columns))
+        names = ("key", "value", *self._names())
         update = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
         one = f"({_marks(len(names))})"
         self._chunks(
@@ -240,8 +265,10 @@ def _marks(n: int) -> str:
 
 
 def _tables(columns: Sequence[str]) -> str:
-    own = "".join(f", {column_name(each)}" for each in columns)
-    indexes = "".join(f"create index if not exists by_{each} on rows ({column_name(each)}, key);" for each in columns)
+    own = "".join(f", {each}" for each in columns)
+    indexes = "".join(
+        f"create index if not exists by_{each} on rows ({each}, key);" for each in columns if each != WORDS
+    )
     return f"""
         create table if not exists meta (name text primary key, value text);
         create table if not exists rows (key blob not null unique, value blob not null{own});

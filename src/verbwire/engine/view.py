@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from verbwire.contracts.model import Contract
+from verbwire.engine.selecting import select
 from verbwire.errors import UnavailableError
+from verbwire.queries.selection import EVERYTHING, Selection
 from verbwire.wire.murmur2 import partition_of
 
 log = logging.getLogger(__name__)
@@ -68,12 +70,15 @@ class TableView:
             found = connection.execute("select value from rows where key = ?", (key,)).fetchone()
         return None if found is None else bytes(found[0])
 
-    def page(self, partition: int, after: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
-        """Return up to `limit` rows of a partition in the order of their keys, from behind the key `after`."""
+    def page(
+        self, partition: int, after: bytes | None, limit: int, selection: Selection = EVERYTHING
+    ) -> list[tuple[bytes, bytes]]:
+        """Return up to `limit` rows of a partition from behind the place `after`, each with its place, in order.
+
+        In a selection that is not sorted otherwise a row's place is its key.
+        """
         with self._reading(partition) as connection:
-            return connection.execute(
-                "select key, value from rows where key > ? order by key limit ?", (after or b"", limit)
-            ).fetchall()
+            return select(connection, selection, after or b"", limit)
 
     def count(self) -> int:
         """How many rows are here, in the partitions that are ready."""

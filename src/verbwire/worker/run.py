@@ -32,6 +32,7 @@ from verbwire.http.health import Health
 from verbwire.http.server import HttpServer
 from verbwire.metrics import Metrics
 from verbwire.project import Project
+from verbwire.queries.check import require_queries
 from verbwire.settings import Settings
 from verbwire.wire.codec import Codec
 from verbwire.wire.registry import Registry
@@ -58,6 +59,7 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(*_COLLECT_AFTER)
     verify_form()
+    require_queries(project.catalog, project.tables, project.responders)
     settings, metrics = project.settings, Metrics()
     bootstrap, registry = addresses(settings)
     codec = Codec(project.catalog, Registry(registry, settings.registry_client), settings.names)

@@ -1,0 +1,1 @@
+"""What the fields of a query mean to the table that answers it: pure, and known before anybody asks."""

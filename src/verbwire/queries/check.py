@@ -1,0 +1,92 @@
+"""Whether every query of a project has one answer, and each makes sense to who answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from verbwire.contracts.findings import Finding, Severity
+from verbwire.contracts.model import Catalog
+from verbwire.declarations.responder import Responder
+from verbwire.declarations.table import Table
+from verbwire.errors import ContractError
+from verbwire.messages import Kind, Query
+from verbwire.queries.plan import Plan, Rows, plan_query
+
+UNANSWERED = "unanswered-query"
+
+
+def rows_of(catalog: Catalog, table: Table[Any]) -> Rows:
+    """Return what queries have to know of a table; ContractError for an index or a search without sense."""
+    return Rows.of(table.group, catalog.of(table.row), table.index, table.search)
+
+
+def table_plans(catalog: Catalog, table: Table[Any]) -> dict[type[Query], Plan]:
+    """Return the plans of a table's queries; ContractError for the first that does not fit."""
+    rows = rows_of(catalog, table)
+    return {query: plan_query(catalog.of(query), rows) for query in table.queries}
+
+
+def check_queries(catalog: Catalog, tables: Sequence[Table[Any]], responders: Sequence[Responder]) -> list[Finding]:
+    """Compare queries with who answers them.
+
+    Codes of errors: ``query``, which is also refused when a worker starts, ``answered-twice`` and
+    ``unanswered-query``.
+    """
+    return [
+        *_misfits(catalog, tables),
+        *_responders(catalog, responders),
+        *_answered(catalog, tables, responders),
+    ]
+
+
+def require_queries(catalog: Catalog, tables: Sequence[Table[Any]], responders: Sequence[Responder]) -> None:
+    """Raise :class:`ContractError` where a query cannot be answered as it is declared; one without answer may be."""
+    findings = check_queries(catalog, tables, responders)
+    if wrong := [f"{each.file}: {each.message}" for each in findings if each.code != UNANSWERED]:
+        raise ContractError("\n".join(wrong))
+
+
+def _misfits(catalog: Catalog, tables: Sequence[Table[Any]]) -> Iterator[Finding]:
+    for table in tables:
+        try:
+            rows = rows_of(catalog, table)
+        except ContractError as error:
+            yield Finding.at("query", Severity.ERROR, table.group, str(error))
+            continue
+        for query in table.queries:
+            try:
+                plan_query(catalog.of(query), rows)
+            except ContractError as error:
+                yield Finding.at("query", Severity.ERROR, table.group, str(error))
+
+
+def _responders(catalog: Catalog, responders: Sequence[Responder]) -> Iterator[Finding]:
+    for responder in responders:
+        for query in responder.handlers:
+            try:
+                contract = catalog.of(query)
+            except ContractError as error:
+                yield Finding.at("query", Severity.ERROR, responder.name, str(error))
+                continue
+            if contract.reply is None:
+                message = f"{contract.name} names no reply: say which record answers it"
+                yield Finding.at("query", Severity.ERROR, responder.name, message)
+            elif contract.many:
+                message = f'{contract.name} says "many", only tables answer with lists of rows: remove it'
+                yield Finding.at("query", Severity.ERROR, responder.name, message)
+
+
+def _answered(catalog: Catalog, tables: Sequence[Table[Any]], responders: Sequence[Responder]) -> Iterator[Finding]:
+    by: dict[str, list[str]] = {contract.name: [] for contract in catalog if contract.kind is Kind.QUERY}
+    for name, queries in [(t.group, t.queries) for t in tables] + [(r.name, r.handlers) for r in responders]:
+        for query in queries:
+            by.setdefault(query.__contract__, []).append(name)
+    for query_name, names in by.items():
+        if len(names) > 1:
+            message = f"{query_name} is answered by {' and '.join(names)}: remove all but one"
+            yield Finding.at("answered-twice", Severity.ERROR, names[0], message)
+        elif not names:
+            file = catalog.find(query_name).file
+            message = f"nobody answers {query_name}: let its table answer it, or write a responder"
+            yield Finding.at(UNANSWERED, Severity.ERROR, file, message)

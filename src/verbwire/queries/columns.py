@@ -1,0 +1,156 @@
+"""The columns that a table keeps beside its rows, for queries to filter and sort on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from verbwire.contracts.defaults import named_types
+from verbwire.contracts.model import Contract
+from verbwire.errors import ContractError
+from verbwire.messages import Message
+from verbwire.queries.selection import Value
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_WIDE = 18  # digits of a decimal that fit into 64 bits
+_INTEGERS = ("int", "long")
+_PLAIN = ("string", "boolean", "bytes", "enum", "fixed")
+_LOGICAL = {
+    "uuid": "uuid",
+    "date": "date",
+    "time-millis": "time",
+    "time-micros": "time",
+    "timestamp-millis": "timestamp",
+    "timestamp-micros": "timestamp",
+    "local-timestamp-millis": "local timestamp",
+    "local-timestamp-micros": "local timestamp",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One field as a column. `sort` is its kind of type: values of one kind may be compared with each other."""
+
+    name: str
+    sort: str
+    write: Callable[[Any], Value] | None = None  # what makes a column's value of the field's; None: it is one
+
+    def value(self, value: Any) -> Value:
+        """Return a field's value as the column holds it."""
+        if value is None or self.write is None:
+            return value  # type: ignore[no-any-return]  # the contract says what it is
+        return self.write(value)
+
+
+def table_columns(row: Contract, index: Sequence[str]) -> dict[str, Column]:
+    """Return the columns of a table, in order: its index, and the fields of a key that has several.
+
+    A key of one field needs no column, it is the row's key itself. ContractError for a field without an order.
+    """
+    names = [*index, *(name for name in row.key if len(row.key) > 1 and name not in index)]
+    return {name: column(row, name) for name in names}
+
+
+def row_values(columns: Iterable[Column], search: Sequence[str]) -> Callable[[Message], list[Value]]:
+    """Return what reads the values of a row's columns, and behind them the text of the fields that are searched."""
+    writers = [(each.name, each.write) for each in columns]
+
+    def read(row: Message) -> list[Value]:
+        values: list[Value] = []
+        for name, write in writers:
+            value = getattr(row, name)
+            values.append(value if write is None or value is None else write(value))
+        if search:
+            values.append("\n".join(filter(None, (getattr(row, name) for name in search))) or None)
+        return values
+
+    return read
+
+
+def column(contract: Contract, name: str) -> Column:
+    """Return how a field is compared; ContractError for a type that has no order."""
+    sort, node = type_sort(contract, name), _resolved(contract, name)
+    if sort is None or node is None:
+        raise ContractError(f"{contract.name}: field {name!r} cannot be an index: it has no one type that has an order")
+    return Column(name, sort, _writer(sort, node))
+
+
+def type_sort(contract: Contract, name: str) -> str | None:
+    """Return the kind of a field's type, null aside; None for records, arrays, maps and unions of several types."""
+    node = _resolved(contract, name)
+    if node is None:
+        return None
+    base, logical = node["type"], node.get("logicalType")
+    if logical == "decimal":
+        return f"decimal of {node.get('scale', 0)} places"
+    if logical in _LOGICAL:
+        return _LOGICAL[logical]
+    if base == "enum":
+        return f"enum {node['name'].rpartition('.')[2]}"
+    if base in _INTEGERS:
+        return "integer"
+    if base in ("float", "double"):
+        return "number"
+    return str(base) if base in _PLAIN else None
+
+
+def is_nullable(contract: Contract, name: str) -> bool:
+    """Whether a field may be null."""
+    node = contract.fields[name]
+    return isinstance(node, list) and "null" in node
+
+
+def _resolved(contract: Contract, name: str) -> Mapping[str, Any] | None:
+    """The type of a field, null aside, with its definition where it has a name; None for a union of several."""
+    node = contract.fields[name]
+    branches = [each for each in node if each != "null"] if isinstance(node, list) else [node]
+    if len(branches) != 1:
+        return None
+    found = branches[0]
+    if isinstance(found, str):
+        return named_types(contract.schema).get(found) or {"type": found}
+    return found if isinstance(found["type"], str) else None
+
+
+def _writer(sort: str, node: Mapping[str, Any]) -> Callable[[Any], Value] | None:
+    match sort.split()[0]:
+        case "uuid":
+            return str
+        case "date":
+            return date.toordinal
+        case "time":
+            return _microseconds
+        case "timestamp" | "local":
+            return _since_epoch
+        case "decimal":
+            return _decimal(node["precision"], node.get("scale", 0))
+        case "number":
+            return float
+        case _:
+            return None
+
+
+def _microseconds(value: time) -> int:
+    return ((value.hour * 60 + value.minute) * 60 + value.second) * 1_000_000 + value.microsecond
+
+
+def _since_epoch(value: datetime) -> int:
+    return ((value if value.tzinfo else value.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+
+
+def _decimal(precision: int, scale: int) -> Callable[[Decimal], Value]:
+    """Whole units of the last place: a number where it fits 64 bits, else bytes of one length, from the smallest on."""
+    most: int = 10**precision
+    size = ((2 * most).bit_length() + 7) // 8
+
+    def narrow(value: Decimal) -> int:
+        return int(value.scaleb(scale))
+
+    def wide(value: Decimal) -> bytes:
+        return (int(value.scaleb(scale)) + most).to_bytes(size, "big")
+
+    return narrow if precision <= _WIDE else wide
