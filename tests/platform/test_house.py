@@ -63,6 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire",
         "queries",
         "engine",
+        "sdk",
     },
 }
 ON_TOP = {"worker", "cli", "__init__"}

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from verbwire.contracts.model import Contract
 from verbwire.engine.selecting import select
+from verbwire.engine.store import Answer
 from verbwire.errors import UnavailableError
 from verbwire.queries.selection import EVERYTHING, Selection
 from verbwire.wire.murmur2 import partition_of
@@ -79,6 +80,14 @@ class TableView:
         """
         with self._reading(partition) as connection:
             return select(connection, selection, after or b"", limit)
+
+    def answer(self, partition: int, command_id: str) -> Answer | None:
+        """Return what an aggregate's partition remembers of a command; UnavailableError when it is not here."""
+        with self._reading(partition) as connection:
+            found = connection.execute(
+                "select fingerprint, outcome, at from answers where id = ?", (command_id,)
+            ).fetchone()
+        return None if found is None else Answer(*found)
 
     def count(self) -> int:
         """How many rows are here, in the partitions that are ready."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
-from urllib.parse import unquote
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,20 +20,38 @@ from verbwire.http.health import Health
 from verbwire.http.naming import Named
 from verbwire.http.problem import Problem, of_router
 from verbwire.http.reads import Readers
+from verbwire.http.requests import no_parameters, path_parameter, query_string
 from verbwire.http.served import ServedTable
 from verbwire.metrics import CONTENT_TYPE, Metrics
 
 _JSON = "application/json"
 
 
-def build_app(tables: Sequence[ServedTable], auth: Authenticator, health: Health, metrics: Metrics) -> Starlette:
-    """Return the application; what it may be asked is in ``_Endpoints``, one method each."""
+class Part(Protocol):
+    """What a worker answers besides its tables, health and metrics."""
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """The paths it answers."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds; called once, after the last answer."""
+        ...
+
+
+def build_app(
+    tables: Sequence[ServedTable], auth: Authenticator, health: Health, metrics: Metrics, parts: Sequence[Part] = ()
+) -> Starlette:
+    """Return the application; what it may be asked is in ``_Endpoints``, one method each, and in its `parts`."""
     endpoints = _Endpoints(tables, health, metrics)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         endpoints.readers.close()
+        for part in parts:
+            part.close()
 
     app = Starlette(
         routes=[
@@ -44,6 +61,7 @@ def build_app(tables: Sequence[ServedTable], auth: Authenticator, health: Health
             Route("/health/live", endpoints.live),
             Route("/health/ready", endpoints.ready),
             Route("/metrics", endpoints.metrics),
+            *(route for part in parts for route in part.routes),
         ],
         middleware=[Middleware(Front, auth=auth, metrics=metrics)],
         exception_handlers={HTTPException: _answer},
@@ -62,21 +80,21 @@ class _Endpoints:
 
     async def tables(self, request: Request) -> Response:
         """GET /tables: what there is and how far it is."""
-        paging.parameters(_query(request), ())
+        no_parameters(request)
         every = await self.readers.run(lambda: [self._summary(table) for table in self._tables.all])
         return _json(json.encode({"tables": every}))
 
     async def page(self, request: Request) -> Response:
         """GET /tables/{name}: rows in the order of their keys."""
         table = self._table(request)
-        wanted = paging.window(table.name, paging.parameters(_query(request), ("page", "page_size", "cursor")))
+        wanted = paging.window(table.name, paging.parameters(query_string(request), ("page", "page_size", "cursor")))
         return _json(await self.readers.run(lambda: table.page(wanted)))
 
     async def row(self, request: Request) -> Response:
         """GET /tables/{name}/{key}: one row."""
         table = self._table(request)
-        paging.parameters(_query(request), ())
-        key = _unquoted(request, "key")
+        no_parameters(request)
+        key = path_parameter(request, "key")
         return _json(await self.readers.run_short(lambda: table.row(key)))
 
     async def live(self, request: Request) -> Response:
@@ -89,12 +107,12 @@ class _Endpoints:
 
     async def metrics(self, request: Request) -> Response:
         """GET /metrics: Prometheus' text format."""
-        paging.parameters(_query(request), ())
+        no_parameters(request)
         body = await self.readers.run(self._metrics.exposition)
         return Response(body, headers={"Content-Type": CONTENT_TYPE})
 
     def _table(self, request: Request) -> ServedTable:
-        return self._tables.find(_unquoted(request, "name"))
+        return self._tables.find(path_parameter(request, "name"))
 
     def _summary(self, table: ServedTable) -> dict[str, Any]:
         return {**table.summary(), "short_names": self._tables.short_names(table.name)}
@@ -106,21 +124,9 @@ async def _answer(request: Request, error: Exception) -> Response:
 
 
 def _health(request: Request, problem: Problem | None, status: str) -> Response:
-    paging.parameters(_query(request), ())
+    no_parameters(request)
     return problem.response() if problem is not None else _json(json.encode({"status": status}))
 
 
 def _json(body: bytes) -> Response:
     return Response(body, headers={"Cache-Control": "no-store"}, media_type=_JSON)
-
-
-def _query(request: Request) -> bytes:
-    query: bytes = request.scope["query_string"]
-    return query
-
-
-def _unquoted(request: Request, name: str) -> str:
-    try:
-        return unquote(request.path_params[name], errors="strict")
-    except UnicodeDecodeError:
-        raise Problem(400, f"bad_{name}", f"the {name} in the path is not UTF-8: percent-encode its UTF-8") from None

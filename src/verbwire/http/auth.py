@@ -20,6 +20,7 @@ from verbwire.tokens import ALGORITHMS, AUDIENCE, ISSUER, require_secret
 
 _PUBLIC = ["RS256", "PS256", "ES256", "EdDSA"]
 _REQUIRED = ["exp", "iss", "aud", "sub"]
+_MAX_ACTOR = 255  # letters, OpenID Connect Core section 2; it stands in headers of messages and in links
 _REMEMBERED = 1024
 _REMEMBERED_SECONDS = 60.0  # how long a key may be believed after its set has dropped it
 
@@ -103,7 +104,9 @@ class Authenticator:
 
 def _principal(claims: dict[str, Any]) -> Principal | None:
     actor, scope = claims["sub"], claims.get("scope", "")
-    if not actor or not isinstance(scope, str):
+    if not actor or len(actor) > _MAX_ACTOR or not actor.isprintable():
+        return None
+    if not isinstance(scope, str) or not scope.isprintable():
         return None
     return Principal(actor, frozenset(scope.split()))
 

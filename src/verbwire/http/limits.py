@@ -19,6 +19,17 @@ PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1000
 MAX_ROW = 10_000  # how deep `page` reaches: what is skipped has to be read all the same
 
+WAIT = 5.0  # seconds that a command waits for its outcome, unless `Prefer: wait` says otherwise: then 202
+MAX_WAIT = 30  # what may be preferred
+COMMANDS = 400  # that wait at once: 429
+COMMANDS_EACH = 200  # of one principal
+SENDERS = 4  # threads that hand commands over to Kafka
+DELIVERY_SECONDS = 10.0  # within which Kafka must have taken one: 503
+LOOKUPS = 32  # of outcomes in the ledger, at once: 429
+LOOKUPS_EACH = 16  # of one principal
+LOOKUP_SECONDS = 2.0  # then an outcome is told as pending
+MAX_TTL = 7 * 24 * 60 * 60  # seconds
+
 READERS = 4  # threads
 WAITING = 512  # requests that wait for them: 503
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from verbwire.errors import OutcomeUnknown, VerbwireError
 from verbwire.messages import Outcome
-from verbwire.sdk.ack import Position
+from verbwire.sdk.ack import Ack, Position
 from verbwire.sdk.book import Book
 from verbwire.sdk.question import Question
 
@@ -44,6 +44,11 @@ class Pending:
     def fingerprint(self) -> bytes:
         """The fingerprint of its payload, as in the ledger."""
         return self._question.fingerprint
+
+    @property
+    def ack(self) -> Ack | None:
+        """The broker's acknowledgement of the command; None where it was given to another process."""
+        return self._question.ack
 
     @property
     def position(self) -> Position | None:

@@ -38,6 +38,7 @@ from verbwire.wire.codec import Codec
 from verbwire.wire.registry import Registry
 from verbwire.worker.groups import Hosted, Services
 from verbwire.worker.hosted import HostedGroup, host
+from verbwire.worker.messaging import messaging
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +71,9 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
         services.kafka, codec, settings.worker, lambda: [each.share() for each in hosted], services.clock.observe
     )
     health = Health(hosted)
+    commands = messaging(project, services, registry, hosted)
     server = HttpServer(
-        build_app(tables, _authenticator(settings), health, metrics),
+        build_app(tables, _authenticator(settings), health, metrics, commands.parts),
         settings.http_host,
         settings.http_port,
     )
@@ -82,6 +84,7 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
         asyncio.run(_serve(hosted, leave, health, announcer))
     finally:
         server.stop()
+        commands.close()
         announcer.close()
     log.info("worker %s stopped", settings.worker)
 

@@ -1,0 +1,200 @@
+"""Commands over HTTP: ``POST /commands/{name}``.
+
+The body becomes a message of the contract, the message goes to Kafka like every command, and the answer waits, within
+a budget, for what its receiver makes of it. Who sends it and what they may do is written from the principal, never
+from what the client says of itself; whether that is enough, the receiver decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from verbwire.contracts.model import Catalog, Contract
+from verbwire.errors import (
+    ContractError,
+    DeliveryError,
+    UnavailableError,
+    UnencodableError,
+    UnkeyableError,
+)
+from verbwire.http import command_ids, limits
+from verbwire.http.auth import Principal
+from verbwire.http.bodies import message_reader, not_the_contract, read_body
+from verbwire.http.command_ids import command_id
+from verbwire.http.gateway import Envelope, Gateway
+from verbwire.http.naming import Named
+from verbwire.http.outcome_links import OutcomeLinks
+from verbwire.http.prefer import Patience, patience
+from verbwire.http.problem import Problem, unavailable
+from verbwire.http.reads import Readers
+from verbwire.http.replies import ReplyWriter
+from verbwire.http.requests import header, no_parameters, path_parameter, principal_of
+from verbwire.http.shares import Shares
+from verbwire.http.verdicts import answer, json_response
+from verbwire.messages import Command, Message
+from verbwire.sdk.ack import Ack
+from verbwire.sdk.connection import Identity
+from verbwire.sdk.pending import Pending
+
+T = TypeVar("T")
+
+TTL_HEADER = "Verbwire-Ttl"
+CORRELATION_HEADER = "Verbwire-Correlation-Id"
+_TTL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?", re.ASCII)
+_CORRELATION = re.compile(r"[!-~]{1,200}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context, section 3.2
+_log = logging.getLogger("verbwire.http")
+
+
+@dataclass(frozen=True)
+class Postable:
+    """A command as HTTP takes it."""
+
+    contract: Contract
+    read: Callable[[bytes], Command]
+
+
+def _postable(contract: Contract, cls: type[Command]) -> Postable:
+    return Postable(contract, message_reader(contract, cls))
+
+
+class Commands:
+    """Takes the commands of a project's contracts. `classes` are the generated ones, by full name."""
+
+    def __init__(
+        self, catalog: Catalog, classes: Mapping[str, type[Message]], gateway: Gateway, links: OutcomeLinks
+    ) -> None:
+        commands = {name: cls for name, cls in classes.items() if issubclass(cls, Command)}
+        postable = {name: _postable(catalog.contracts[name], cls) for name, cls in commands.items()}
+        self._named = Named("command", postable, "GET /openapi.json lists them")
+        self._reply = ReplyWriter(catalog)
+        self._gateway = gateway
+        self._links = links
+        self._shares = Shares(limits.COMMANDS, limits.COMMANDS_EACH)
+        self._threads = Readers(limits.SENDERS, limits.COMMANDS)
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """The paths it answers."""
+        return [Route("/commands/{name}", self.post, methods=["POST"])]
+
+    def close(self) -> None:
+        """Let go of the threads; called after the last answer."""
+        self._threads.close()
+
+    async def post(self, request: Request) -> Response:
+        """POST /commands/{name}."""
+        postable = self._named.find(path_parameter(request, "name"))
+        principal = principal_of(request)
+        no_parameters(request)
+        envelope = _envelope(request, principal, postable.contract)
+        wish = patience(request.headers.getlist("prefer"))
+        command = postable.read(await read_body(request))
+        with self._shares.taken(principal.actor):
+            if postable.contract.response == "none":
+                return await self._send(postable.contract, command, envelope)
+            return await self._ask(postable.contract, command, envelope, principal, wish)
+
+    async def _ask(
+        self, contract: Contract, command: Command, envelope: Envelope, principal: Principal, wish: Patience
+    ) -> Response:
+        pending = await self._taken(contract, lambda: self._gateway.ask(command, envelope))
+        try:
+            async with asyncio.timeout(wish.seconds):
+                outcome = await pending
+        except TimeoutError:
+            return await self._later(contract, pending, principal, wish)
+        except (DeliveryError, UnavailableError) as error:
+            raise _not_taken(contract, error) from error
+        response = answer(pending.id, outcome, pending.events, self._reply(outcome))
+        response.headers.update(wish.headers)
+        return response
+
+    async def _later(self, contract: Contract, pending: Pending, principal: Principal, wish: Patience) -> Response:
+        """Answer before the outcome is there, but not before Kafka has the command: 202 promises that it happens."""
+        if pending.ack is not None:
+            await _acknowledged(contract, pending.ack)
+        assert pending.token is not None  # noqa: S101 (it is acknowledged)
+        location = self._links.path(pending.token, principal.actor)
+        headers = {"Location": location, "Retry-After": "1", **wish.headers}
+        return json_response({"outcome": "pending", "id": pending.id}, 202, headers)
+
+    async def _send(self, contract: Contract, command: Command, envelope: Envelope) -> Response:
+        ack = await self._taken(contract, lambda: self._gateway.send(command, envelope))
+        await _acknowledged(contract, ack)
+        return json_response({"outcome": "none", "id": ack.id}, 202)
+
+    async def _taken(self, contract: Contract, send: Callable[[], T]) -> T:
+        """Call what hands the command over, off the loop: it may have to wait for the broker or the registry."""
+        try:
+            async with asyncio.timeout(limits.DELIVERY_SECONDS):
+                return await self._threads.run_short(send)
+        except UnkeyableError as error:
+            raise not_the_contract(contract, contract.key[0], str(error)) from None
+        except UnencodableError as error:
+            raise _unencodable(contract, error) from None
+        except ContractError as error:
+            _log.error("%s cannot be sent: %s", contract.name, error)
+            detail = f"{contract.name} has nowhere to go yet: whoever runs this has to deploy its contracts"
+            raise unavailable("not_deployed", detail, 30) from None
+        except (DeliveryError, UnavailableError, TimeoutError) as error:
+            raise _not_taken(contract, error) from error
+
+
+async def _acknowledged(contract: Contract, ack: Ack) -> None:
+    try:
+        async with asyncio.timeout(limits.DELIVERY_SECONDS):
+            await ack
+    except (DeliveryError, UnavailableError, TimeoutError) as error:
+        raise _not_taken(contract, error) from error
+
+
+def _envelope(request: Request, principal: Principal, contract: Contract) -> Envelope:
+    trace = header(request, "traceparent")
+    return Envelope(
+        identity=Identity(principal.actor, tuple(sorted(principal.scopes))),
+        id=command_id(principal.actor, contract, header(request, command_ids.HEADER)),
+        ttl=_ttl(header(request, TTL_HEADER)),
+        correlation_id=_correlation(header(request, CORRELATION_HEADER)),
+        traceparent=trace if trace is not None and _TRACEPARENT.fullmatch(trace) else None,
+    )
+
+
+def _ttl(text: str | None) -> float | None:
+    if text is None:
+        return None
+    seconds = float(text) if _TTL.fullmatch(text) else 0.0
+    if not 0 < seconds <= limits.MAX_TTL:
+        raise Problem(400, "bad_ttl", f"{TTL_HEADER} is seconds: more than 0, {limits.MAX_TTL} at most")
+    return seconds
+
+
+def _correlation(text: str | None) -> str | None:
+    if text is not None and not _CORRELATION.fullmatch(text):
+        detail = f"{CORRELATION_HEADER} is 1 to 200 printable ASCII characters without spaces"
+        raise Problem(400, "bad_correlation_id", detail)
+    return text
+
+
+def _unencodable(contract: Contract, error: UnencodableError) -> Problem:
+    if str(error).startswith(contract.name):
+        return not_the_contract(contract, "", str(error))
+    return Problem(413, "too_large", f"this {contract.name} is larger than a record may be: keep less in it")
+
+
+def _not_taken(contract: Contract, error: Exception) -> Problem:
+    _log.warning("%s was not taken: %s", contract.name, error or type(error).__name__)
+    detail = (
+        f"Kafka did not take {contract.name} in time, it may have: send it again with the same "
+        f"{command_ids.HEADER}, then it happens once"
+    )
+    return unavailable("not_taken", detail, 2)

@@ -1,0 +1,44 @@
+"""What endpoints read of a request besides its body."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+from starlette.requests import Request
+
+from verbwire.http import paging
+from verbwire.http.auth import Principal
+from verbwire.http.problem import Problem
+
+
+def path_parameter(request: Request, name: str) -> str:
+    """Return a part of the path, decoded; 400 when it is not UTF-8."""
+    try:
+        return unquote(request.path_params[name], errors="strict")
+    except UnicodeDecodeError:
+        raise Problem(400, f"bad_{name}", f"the {name} in the path is not UTF-8: percent-encode its UTF-8") from None
+
+
+def query_string(request: Request) -> bytes:
+    """Return the query as it was sent."""
+    query: bytes = request.scope["query_string"]
+    return query
+
+
+def no_parameters(request: Request) -> None:
+    """Refuse a query where there is none: 400."""
+    paging.parameters(query_string(request), ())
+
+
+def header(request: Request, name: str) -> str | None:
+    """Return a field of the head that may stand there once; 400 when it is repeated."""
+    values = request.headers.getlist(name)
+    if len(values) > 1:
+        raise Problem(400, "repeated_header", f"send {name} once")
+    return values[0] if values else None
+
+
+def principal_of(request: Request) -> Principal:
+    """Return who asks: set by the front, never by the client."""
+    found: Principal = request.scope["principal"]
+    return found
