@@ -81,3 +81,9 @@ class Expired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Outcome = Accepted | Rejected | Failed | Expired
+
+FORBIDDEN = "forbidden"
+"""The code of a rejection for want of permission: verbwire's own, every command may be answered with it."""
+
+ID_REUSED = "id_reused"
+"""The code of a rejection for an id that has named another payload: verbwire's own, only told, in no ledger."""

@@ -31,6 +31,7 @@ class Metrics:
         self._dead_letters = counter("dead_letters", "Records sent to the dead letters.", "reason")
         self._duplicates = counter("duplicates", "Commands answered from memory, since their id was known.")
         self._rejected = counter("rejected", "Commands refused by their receiver.", "command", "code")
+        self._expired = counter("expired", "Commands that their receiver came to after their deadline.", "command")
         self._restored = counter("restore_rows", "Rows read back from changelogs.")
         self._ready = Gauge("verbwire_partitions_ready", "Partitions that answer.", group, registry=registry)
         self._commit = Histogram(
@@ -109,6 +110,10 @@ class GroupMetrics:
     def rejected(self, command: str, code: str, commands: int = 1) -> None:
         """Commands refused with that code of their contract."""
         self._metrics._rejected.labels(self._name, command, code).inc(commands)
+
+    def expired(self, command: str, commands: int = 1) -> None:
+        """Commands that were not carried out, since their time had passed."""
+        self._metrics._expired.labels(self._name, command).inc(commands)
 
     def restored(self, rows: int) -> None:
         """Rows read back from a changelog."""

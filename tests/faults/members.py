@@ -19,7 +19,9 @@ import streams.carts
 from tests.cluster import eventually
 from tests.faults.harness import AGGREGATE, INPUTS, PARTITIONS, Shop
 from verbwire.engine.build import aggregate_plan, table_plan
+from verbwire.engine.clock import BrokerClock
 from verbwire.engine.core import Core
+from verbwire.engine.hints import Hints
 from verbwire.engine.membership import Membership
 from verbwire.engine.view import TableView
 from verbwire.errors import VerbwireError
@@ -111,7 +113,8 @@ class CoreWorker:
     def __init__(self, shop: Shop, group: str, name: str) -> None:
         codec = Codec(shop.catalog, Registry(shop.cluster.registry_url, {}), shop.names)
         if group == AGGREGATE:
-            plan = aggregate_plan(consumers.carts.carts, codec, PARTITIONS)
+            hints = Hints({"bootstrap.servers": shop.cluster.bootstrap}, shop.names.replies())
+            plan = aggregate_plan(consumers.carts.carts, codec, PARTITIONS, hints, BrokerClock())
             contract = shop.catalog.of(consumers.carts.carts.state)
         else:
             plan = table_plan(streams.carts.carts, codec, PARTITIONS)

@@ -13,10 +13,14 @@ from tests.platform.engine_samples.books import BookClosed
 from tests.platform.engine_samples.jars import (
     CoinsPut,
     CoinsTaken,
+    DustJar,
     JarRow,
+    JarSeal,
+    JarSealed,
     JarShaken,
     JarState,
     PutCoins,
+    SealJar,
     ShakeJar,
     TakeCoins,
 )
@@ -48,6 +52,16 @@ def receiver() -> Aggregate[JarState]:
     @jars.handles
     def shake(command: ShakeJar, jar: JarState | None) -> JarShaken:
         return JarShaken(jar_id=command.jar_id)
+
+    @jars.handles
+    def seal(command: SealJar, jar: JarState | None) -> Any:
+        if jar is not None and jar.label == "sealed":
+            return Rejected("sealed_already")
+        return SEALING[command.how](command.jar_id)
+
+    @jars.handles
+    def dust(command: DustJar, jar: JarState | None) -> JarState:
+        return JarState(jar_id=command.jar_id, label="dusted")
 
     @jars.applies
     def coins_put(jar: JarState | None, event: CoinsPut) -> Any:
@@ -96,7 +110,10 @@ WRONG: dict[str, Callable[[PutCoins], Any]] = {
     "returns a number": lambda _: 5,
     "returns nothing": lambda _: None,
     "returns a command": lambda command: command,
-    "returns a state": lambda command: JarState(jar_id=command.jar_id),
+    "returns a reply that no contract names": lambda command: JarSeal(jar_id=command.jar_id, number=1),
+    "returns two states": lambda command: [JarState(jar_id=command.jar_id), JarState(jar_id=command.jar_id)],
+    "returns a refusal among events": lambda c: [CoinsPut(jar_id=c.jar_id, pence=1), Rejected("jar_full")],
+    "returns a state under another key": lambda _: JarState(jar_id="elsewhere"),
     "event under another key": lambda _: CoinsPut(jar_id="elsewhere", pence=1),
     "event of another context": lambda command: BookClosed(jar_id=command.jar_id),
     "event beyond its type": lambda command: CoinsPut(jar_id=command.jar_id, pence=2**31),
@@ -104,7 +121,26 @@ WRONG: dict[str, Callable[[PutCoins], Any]] = {
     "one good event, one bad": lambda c: [CoinsPut(jar_id=c.jar_id, pence=1), CoinsPut(jar_id="elsewhere", pence=1)],
     "two events": lambda c: [CoinsPut(jar_id=c.jar_id, pence=c.pence), CoinsPut(jar_id=c.jar_id, pence=1)],
     "no event": lambda _: [],
+    "the state with its event": lambda c: (JarState(jar_id=c.jar_id, pence=77), CoinsPut(jar_id=c.jar_id, pence=1)),
+    "the state alone": lambda c: JarState(jar_id=c.jar_id, pence=99),
     "slow": _later,
+}
+
+
+SEALING: dict[str, Callable[[str], Any]] = {
+    "": lambda jar: (JarState(jar_id=jar, label="sealed"), JarSealed(jar_id=jar), JarSeal(jar_id=jar, number=7)),
+    "reply alone": lambda jar: JarSeal(jar_id=jar, number=8),
+    "no reply": lambda jar: JarState(jar_id=jar),
+    "no reply, no change": lambda _: [],
+    "two replies": lambda jar: [JarSeal(jar_id=jar, number=1), JarSeal(jar_id=jar, number=2)],
+    "another row": lambda jar: JarRow(jar_id=jar),
+    "event that only a state goes with": lambda jar: (JarSealed(jar_id=jar), JarSeal(jar_id=jar, number=1)),
+    "reply beyond its type": lambda jar: JarSeal(jar_id=jar, number=2**31),
+    "reply too large": lambda jar: JarSeal(jar_id=jar, number=1, text=LARGE),
+    "reply too large with its events": lambda jar: (
+        *[CoinsPut(jar_id=jar, pence=0)] * 5_000,
+        JarSeal(jar_id=jar, number=1, text="x" * 900_000),
+    ),
 }
 
 

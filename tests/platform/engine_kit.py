@@ -107,6 +107,7 @@ class Bank:
         self.registry = Registry(cluster.registry_url)
         self.codec = Codec(CATALOG, self.registry, self.names)
         self.kafka = {"bootstrap.servers": cluster.bootstrap}
+        self._lines = self.codec.topic_decoder("outcomes", OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
         self.members: dict[str, Member] = {}
         self._producer = Producer({**self.kafka, "message.max.bytes": 4_000_000, "log_level": 3})
         self._admin = AdminClient({**self.kafka, "log_level": 3})
@@ -251,11 +252,27 @@ class Bank:
         return self.read(self.names.events(NAMESPACE), partition)
 
     def outcomes(self, partition: int) -> list[OutcomeRecord]:
+        """The ledger of a partition, read."""
+        return [self.outcome(record.value) for record in self.ledger(partition)]
+
+    def ledger(self, partition: int) -> list[Taken]:
         """The ledger of a partition."""
-        topic = self.names.outcomes(NAMESPACE)
-        decoder = self.codec.topic_decoder(topic, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
-        lines = [decoder.decode(record.value) for record in self.read(topic, partition)]
-        return [line for line in lines if isinstance(line, OutcomeRecord)]
+        return self.read(self.names.outcomes(NAMESPACE), partition)
+
+    def hints(self, asker: int, ids: str, number: int) -> list[Taken]:
+        """What was told at a partition of the replies of commands whose ids begin so, once that many are there."""
+
+        def told() -> list[Taken]:
+            found = [each for each in self.read(self.names.replies(), asker) if each.key.decode().startswith(ids)]  # type: ignore[union-attr]
+            return found if len(found) >= number else []
+
+        return eventually(told, SECONDS)
+
+    def outcome(self, value: bytes | None) -> OutcomeRecord:
+        """The line that a record of the ledger, or a hint, holds."""
+        line = self._lines.decode(value)
+        assert isinstance(line, OutcomeRecord)
+        return line
 
     def dead_letters(self, partition: int, group: str = RECEIVER) -> list[Taken]:
         """What a group has given up."""

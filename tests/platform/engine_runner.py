@@ -16,7 +16,9 @@ from tests.platform.engine_kit import CATALOG, SECONDS, Bank, Taken
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.table import Table
 from verbwire.engine.build import aggregate_plan, table_plan
+from verbwire.engine.clock import BrokerClock
 from verbwire.engine.core import Core
+from verbwire.engine.hints import Hints
 from verbwire.engine.plan import Plan
 from verbwire.engine.view import TableView
 from verbwire.errors import UnavailableError, VerbwireError
@@ -37,12 +39,15 @@ class Engine:
     worker: str = field(default_factory=lambda: f"w-{uuid.uuid4().hex[:8]}")
     codec: Codec | None = None
     skips: Sequence[tuple[str, int, int]] = ()
+    clock: BrokerClock = field(default_factory=BrokerClock)
     change: Callable[[Plan], Plan] = lambda plan: plan
 
     def __post_init__(self) -> None:
         codec = self.codec or self.bank.codec
+        self.hints = Hints(self.bank.kafka, self.bank.names.replies())
         if isinstance(self.declared, Aggregate):
-            plan, row = aggregate_plan(self.declared, codec, self.bank.partitions), self.declared.state
+            plan = aggregate_plan(self.declared, codec, self.bank.partitions, self.hints, self.clock)
+            row = self.declared.state
         else:
             plan, row = table_plan(self.declared, codec, self.bank.partitions, self.skips), self.declared.row
         self.plan = self.change(plan)
@@ -74,6 +79,7 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.core.close()
+        self.hints.close()
 
     def own(self, *partitions: int) -> None:
         """Let go of what is held and take these, as after a rebalance: cheaper than a new core for each test."""

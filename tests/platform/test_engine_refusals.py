@@ -29,7 +29,7 @@ def jar(unique: str) -> str:
 
 
 NAMESPACE = "bank.jars"
-BROKEN = sorted({*WRONG} - {"two events", "no event", "slow"})
+BROKEN = sorted({*WRONG} - {"two events", "no event", "slow", "the state with its event", "the state alone"})
 WRONG_STATES = [
     "state of another class",
     "no state",
@@ -40,10 +40,13 @@ WRONG_STATES = [
 SAID = {
     "raises": ".put failed: RuntimeError: the jar fell down",
     "undeclared": "'no_such_code' is not among the rejections of bank.jars.PutCoins",
-    "returns a number": "a command handler returns events, [] or Rejected, not int",
-    "returns a command": "not PutCoins",
+    "returns a number": "a command handler does not return int: return events",
+    "returns a command": "does not return PutCoins",
+    "returns a refusal among events": "does not return Rejected",
+    "returns a reply that no contract names": "JarSeal is no state and PutCoins has no reply",
+    "returns two states": "a command has one state",
     "event under another key": "bank.jars.CoinsPut has another key than its command",
-    "event of another context": "BookClosed is not applied by this aggregate",
+    "event of another context": "BookClosed is an event of another context",
     "event too large": "a record may have",
     "state of another class": "JarRow",
     "no state": "NoneType",
@@ -183,6 +186,9 @@ HEADERS: dict[str, list[tuple[str, bytes | None]]] = {
     "trace not UTF-8": [("ce_id", ID), ("ce_actor", b"ann"), ("traceparent", b"\xff")],
     "flow not UTF-8": [("ce_id", ID), ("ce_actor", b"ann"), ("ce_correlationid", b"\xff")],
     "type not UTF-8": [("ce_id", ID), ("ce_actor", b"\xff"), ("ce_type", b"\xff")],
+    "ttl no number": [("ce_id", ID), ("ce_actor", b"ann"), ("ce_ttl", b"soon")],
+    "deadline no time": [("ce_id", ID), ("ce_actor", b"ann"), ("ce_deadline", b"soon")],
+    "asker no number": [("ce_id", ID), ("ce_actor", b"ann"), ("ce_replypartition", b"-1")],
     "too many": [("ce_id", ID), *[("x", b"y")] * 64],
     "too large": [("ce_id", ID), ("x", b"y" * 40_000)],
 }

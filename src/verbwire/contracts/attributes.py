@@ -9,13 +9,14 @@ from typing import Any
 
 from verbwire.contracts.grammar import OURS, Json, full_name
 from verbwire.contracts.problems import Place, Problem, near
-from verbwire.messages import Kind
+from verbwire.messages import FORBIDDEN, ID_REUSED, Kind
 
 _KEY_TYPES = ("string", "int", "long", "bytes", "fixed", "enum")
 _WINDOW_TYPES = ("date", "timestamp-millis", "timestamp-micros")  # in keys of several fields, where order counts
 _TIME_TYPES = ("date", "timestamp-millis", "timestamp-micros")
 _SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _SCOPE = re.compile(r"[a-z0-9][a-z0-9_.*-]*(:[a-z0-9_.*-]+)*")
+_OWN_CODES = (FORBIDDEN, ID_REUSED)
 _REQUESTS = (Kind.COMMAND, Kind.QUERY)
 _ALLOWED: dict[str, tuple[Kind, ...]] = {
     "key": tuple(Kind),
@@ -47,8 +48,10 @@ def reply_of(schema: dict[str, Any]) -> str | None:
     return full_name(reply, schema["namespace"]) if isinstance(reply, str) else None
 
 
-def attribute_problems(schema: dict[str, Any], place: Place, replies: AbstractSet[str]) -> Iterator[Problem]:
-    """What is wrong with our attributes of a resolved schema; `replies` are the records that may be replies."""
+def attribute_problems(
+    schema: dict[str, Any], place: Place, rows: AbstractSet[str], plain: AbstractSet[str]
+) -> Iterator[Problem]:
+    """What is wrong with our attributes of a resolved schema; `rows` and `plain` records are what may be a reply."""
     if "kind" not in schema:
         for name in sorted(set(OURS) & set(schema)):
             yield place.at(name).problem('says something about a message: add "kind", or remove it')
@@ -75,8 +78,10 @@ def attribute_problems(schema: dict[str, Any], place: Place, replies: AbstractSe
     if schema.get("response") == "none" and schema.get("rejections"):
         yield place.at("response").problem('"none" contradicts "rejections", nobody would hear of them: remove one')
     reply = reply_of(schema)
-    if reply and reply not in replies:
-        known = near(schema["reply"], [name.rpartition(".")[2] for name in replies])
+    if reply and kind is Kind.COMMAND and reply in plain:
+        yield place.at("reply").problem(f'{reply} is no row, and an outcome holds it by itself: give it "kind": "row"')
+    elif reply and reply not in rows | plain:
+        known = near(schema["reply"], [name.rpartition(".")[2] for name in rows | plain])
         yield place.at("reply").problem(f"{reply} is no row or plain record with a file of its own: {known}Name one")
 
 
@@ -121,6 +126,9 @@ def _requires_texts(_schema: dict[str, Any], requires: Json) -> Iterator[str]:
 
 def _rejections_texts(_schema: dict[str, Any], rejections: Json) -> Iterator[str]:
     yield from _list_texts(rejections, _SNAKE, 'codes in snake_case, like ["empty_cart"]')
+    for code in _OWN_CODES:
+        if isinstance(rejections, list) and code in rejections:
+            yield f"{code!r} is verbwire's own code, with which every command may be rejected: remove it"
 
 
 def _list_texts(value: Json, pattern: re.Pattern[str], what: str) -> Iterator[str]:

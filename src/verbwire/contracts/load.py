@@ -115,7 +115,8 @@ def _name_problems(schema: Json, place: Place, namespaces: dict[Path, tuple[str,
 
 def _meaning_problems(resolved: dict[str, Schema], sources: Sources) -> Iterator[Problem]:
     records = {name: schema for name, schema in resolved.items() if schema["type"] == "record"}
-    replies = {name for name, schema in records.items() if schema.get("kind", "row") == "row"}
+    rows = {name for name, schema in records.items() if schema.get("kind") == Kind.ROW}
+    plain = {name for name, schema in records.items() if "kind" not in schema}
     named = named_types(list(resolved.values()))
     dangerous: set[str] = set()
     for name, schema in sorted(resolved.items(), key=lambda each: "kind" in each[1]):
@@ -128,7 +129,7 @@ def _meaning_problems(resolved: dict[str, Schema], sources: Sources) -> Iterator
             continue  # the other checks recurse
         yield from union_problems(own, place)
         yield from default_problems(own, place, named)
-        yield from attribute_problems(schema, place, replies)
+        yield from attribute_problems(schema, place, rows, plain)
 
 
 def _catalog(resolved: dict[str, Schema], sources: Sources) -> Catalog:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from verbwire.contracts.model import Contract
-from verbwire.messages import Rejected
-
-FORBIDDEN = "forbidden"  # the code of a rejection for want of permission; every command may be answered with it
+from verbwire.messages import FORBIDDEN, Rejected
 
 
 def refusal(contract: Contract, actor: str | None, scopes: Collection[str]) -> Rejected | None:

@@ -14,8 +14,11 @@ S = TypeVar("S", bound=Row)
 C = TypeVar("C", bound=Command)
 E = TypeVar("E", bound=Event)
 
-Decision = Event | Sequence[Event] | Rejected
-"""What a command handler returns: an event, several (or ``[]``: accepted, nothing changed), or a refusal."""
+Decision = Event | Row | Sequence[Event | Row] | Rejected
+"""What a command handler returns: an event, several (or ``[]``: accepted, nothing changed), or a refusal.
+
+Among the events, or alone, may stand the new state, and must stand the reply where the command's contract names one.
+"""
 
 
 class Aggregate(Generic[S]):
@@ -24,6 +27,12 @@ class Aggregate(Generic[S]):
     Guarantee: one command id has one effect. State, events and outcome of a command become visible together or
     not at all; the same id with the same payload changes nothing again, another payload under it is refused.
     Handlers are pure functions of command and state; those that want time, actor or ids take a `context`.
+
+    Where events are not what the state is made of, a handler returns the new state beside them (or without any):
+    ``return Cart(...), ProductAdded(...)``. Their appliers are not called for that command, and need not be there.
+
+    Every command has its line in the ledger, which is the aggregate's memory; those whose contract says
+    ``"response": "none"`` too, only that nobody is told of it.
     """
 
     def __init__(self, namespace: str, *, state: type[S]) -> None:
@@ -34,7 +43,7 @@ class Aggregate(Generic[S]):
         self.appliers: dict[type[Event], Handler] = {}
 
     def handles(self, function: Callable[[C, S | None], Decision] | Callable[..., Decision]) -> Callable[..., Decision]:
-        """Register the one handler of a command: ``(command, state) -> events | Rejected``."""
+        """Register the one handler of a command: ``(command, state) -> events, state, reply | Rejected``."""
         handler = read_handler(function, Kind.COMMAND, 0, "(command: YourCommand, state: YourState | None)")
         command = handler.message
         assert issubclass(command, Command)  # noqa: S101 (read_handler has refused every other kind)

@@ -7,22 +7,25 @@ from typing import Any
 
 from verbwire.contracts.model import Contract
 from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.handlers import Handler
 from verbwire.declarations.table import Table
+from verbwire.engine.clock import BrokerClock
 from verbwire.engine.deciding import Decide, Emits, Receives
 from verbwire.engine.folding import Fold
-from verbwire.engine.ledger import Ledger
+from verbwire.engine.hints import Hints
+from verbwire.engine.ledger import Ledger, answer_of
 from verbwire.engine.plan import ANSWERS, ROWS, Log, Plan
 from verbwire.engine.records import Record
-from verbwire.engine.store import Answer, Changes
+from verbwire.engine.store import Changes
 from verbwire.engine.transaction import sized
 from verbwire.errors import ContractError, UndecodableError, UnencodableError
-from verbwire.messages import Kind, Message, Row
+from verbwire.messages import Event, Kind, Message, Row
 from verbwire.queries.columns import row_values, table_columns
 from verbwire.queries.selection import Value
 from verbwire.wire.codec import Codec, TopicDecoder
 from verbwire.wire.headers import HeaderTemplate
 from verbwire.wire.keys import key_of
-from verbwire.wire.outcomes import OUTCOME, OutcomeRecord, OutcomeStatus
+from verbwire.wire.outcomes import OUTCOME, OutcomeRecord
 
 STATE = "state"  # the name of an aggregate's table within its group
 Skips = Iterable[tuple[str, int, int]]
@@ -63,38 +66,44 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
     )
 
 
-def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int) -> Plan:
-    """Return the plan of an aggregate."""
+def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int, hints: Hints, clock: BrokerClock) -> Plan:
+    """Return the plan of an aggregate; it tells askers by `hints`, and deadlines by `clock`."""
     names, namespace = codec.names, aggregate.namespace
     group, commands = names.group(aggregate.group), names.commands(aggregate.namespace)
     rows = _Rows(codec, names.changelog(group, STATE), aggregate.state)
     receives: dict[type[Message], Receives] = {
-        cls: Receives(_of_kind(codec, cls, Kind.COMMAND), handler) for cls, handler in aggregate.handlers.items()
+        cls: _receives(codec, cls, handler, rows.contract) for cls, handler in aggregate.handlers.items()
     }
-    emits: dict[type[Message], Emits] = {}
-    for cls, handler in aggregate.appliers.items():
+    emitted = codec.catalog.of_namespace(namespace, Kind.EVENT)
+    for contract in emitted:
+        codec.encoder(contract)  # asks the registry now: a handler that gives the state may emit any of them, later
+
+    def emits(cls: type[Event]) -> Emits:
         contract = _of_kind(codec, cls, Kind.EVENT)
         if contract.namespace != namespace:
             raise ContractError(
                 f"{contract.name} is an event of another context than {namespace}: it cannot be emitted"
             )
-        emits[cls] = Emits(contract, codec.encoder(contract), HeaderTemplate(contract, group), handler)
+        return Emits(contract, codec.encoder(contract), HeaderTemplate(contract, group), aggregate.appliers.get(cls))
+
     outcomes = names.outcomes(namespace)
     decide = Decide(
         decoder=codec.topic_decoder(commands, namespace, {cls.__contract__: cls for cls in receives}),
         commands=receives,
         state=aggregate.state,
-        events=emits,
+        events={cls: emits(cls) for cls in aggregate.appliers},
+        emits=emits,
         events_topic=names.events(namespace),
         encode=rows.encode,
-        ledger=Ledger(outcomes, codec.encoder(OUTCOME), HeaderTemplate(OUTCOME, group)),
+        ledger=Ledger(outcomes, codec.encoder(OUTCOME), HeaderTemplate(OUTCOME, group), hints),
         dead_letters=names.dead_letters(group),
+        clock=clock,
     )
     return Plan(
         group=group,
         table=STATE,
         inputs=(commands,),
-        outputs=(*((decide.events_topic,) if emits else ()), decide.dead_letters),
+        outputs=(*((decide.events_topic,) if emitted else ()), decide.dead_letters),
         partitions=partitions,
         logs=(rows.log(), _answers_log(codec, outcomes, commands)),
         columns=(),
@@ -163,10 +172,26 @@ def _answers_log(codec: Codec, outcomes: str, commands: str) -> Log:
         if not isinstance(line, OutcomeRecord) or record.value is None:
             return
         changes.inputs[commands] = max(changes.inputs.get(commands, 0), line.offset + 1)
-        if line.status in (OutcomeStatus.ACCEPTED, OutcomeStatus.REJECTED):
-            changes.answers[line.command_id] = Answer(line.fingerprint, record.value, record.timestamp)
+        changes.answers[line.command_id] = answer_of(line, record.value, record.timestamp)
 
     return Log(ANSWERS, outcomes, absorb)
+
+
+def _receives(codec: Codec, cls: type[Message], handler: Handler, state: Contract) -> Receives:
+    contract = _of_kind(codec, cls, Kind.COMMAND)
+    if contract.reply is None:
+        return Receives(contract, handler)
+    reply = codec.catalog.contracts.get(contract.reply)
+    if reply is None or reply.kind is not Kind.ROW:
+        raise ContractError(
+            f'{contract.name} is replied to with {contract.reply}, which is no row: give it that "kind"'
+        )
+    if reply is state:
+        raise ContractError(
+            f"{contract.name} is replied to with {reply.name}, the state of its aggregate: a handler that returns one "
+            "could mean either. Make a row of its own for the reply"
+        )
+    return Receives(contract, handler, codec.encoder(reply))
 
 
 def _of_kind(codec: Codec, cls: type[Message], kind: Kind) -> Contract:

@@ -124,6 +124,8 @@ class Committer:
             raise classified(error) from error
         reach("after-commit")
         self._write_locally(transaction)  # 5. the copies, never before
+        for tell in transaction.after_commit:  # 6. whoever waits for it
+            tell()
         self._committed(transaction, time.perf_counter() - started)
 
     def _flush(self, transaction: Transaction) -> None:

@@ -259,6 +259,8 @@ class Core:
                     self._metrics.dead_lettered(reason, n)
                 case ("rejected", command, code):
                     self._metrics.rejected(command, code, n)
+                case ("expired", command):
+                    self._metrics.expired(command, n)
                 case ("duplicate",):
                     self._metrics.duplicates(n)
 

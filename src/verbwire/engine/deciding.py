@@ -10,6 +10,8 @@ from typing import NamedTuple
 from verbwire.contracts.model import Contract
 from verbwire.contracts.permission import refusal
 from verbwire.declarations.handlers import Handler
+from verbwire.declarations.results import read_result
+from verbwire.engine.clock import BrokerClock
 from verbwire.engine.contexts import context_of, id_of
 from verbwire.engine.dead_letters import dead_letter, legible
 from verbwire.engine.ledger import Ledger, Page, Verdict
@@ -17,7 +19,7 @@ from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction, sized
 from verbwire.errors import ContractError, UndecodableError
-from verbwire.messages import Accepted, Event, Failed, Message, Rejected, Row
+from verbwire.messages import ID_REUSED, Accepted, Event, Expired, Failed, Message, Rejected, Row
 from verbwire.wire.avro import Encoder
 from verbwire.wire.codec import TopicDecoder
 from verbwire.wire.headers import Headers, HeaderTemplate
@@ -33,30 +35,47 @@ class Receives:
 
     contract: Contract
     handler: Handler
+    reply: Encoder | None = None  # of the row that its contract names
+
+    def framed(self, reply: Row | None) -> bytes | None:
+        """Return the reply's record; ContractError where it is not what the contract says."""
+        name = self.contract.short
+        if self.reply is None:
+            if reply is None:
+                return None
+            raise ContractError(f"{type(reply).__name__} is no state and {name} has no reply: name it in its contract")
+        expected = self.reply.contract
+        if reply is None:
+            raise ContractError(f"{name} was not replied to: return {expected.short} besides its events")
+        if (reply.__contract__, reply.__fingerprint__) != (expected.name, expected.fingerprint):
+            raise ContractError(f"{name} is replied to with {expected.name} as it is now, not {type(reply).__name__}")
+        return self.reply(reply)
 
 
 @dataclass(frozen=True)
 class Emits:
-    """How one type of event is written and applied."""
+    """How one type of event is written, and applied where the aggregate has a function for it."""
 
     contract: Contract
     encoder: Encoder
     headers: HeaderTemplate
-    applier: Handler
+    applier: Handler | None
 
 
 @dataclass
 class Decide:
-    """Decides commands one key at a time. Only accepted and rejected ones are remembered by their ids."""
+    """Decides commands one key at a time. Only accepted and rejected ones are not done again under the same id."""
 
     decoder: TopicDecoder
     commands: Mapping[type[Message], Receives]
     state: type[Row]
-    events: Mapping[type[Message], Emits]
+    events: dict[type[Event], Emits]  # those met so far
+    emits: Callable[[type[Event]], Emits]  # ContractError for one that this aggregate cannot emit
     events_topic: str
     encode: Callable[[bytes, Row], object]
     ledger: Ledger
     dead_letters: str
+    clock: BrokerClock
 
     def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
         """Decide these commands, in order, and return how many there was time for."""
@@ -71,35 +90,42 @@ class Decide:
         return len(named)
 
     def _take(self, shard: Shard, record: Record, headers: Headers, name: str, page: Page, careful: bool) -> None:
-        transaction = page.transaction
+        transaction, known = page.transaction, shard.answered(name)
         try:
             command = self.decoder.decode(record.value)
             if command is None or not record.key:
                 raise UndecodableError("no handler for this type" if record.key else "the record has no key")
             sender = _Sender(headers.correlation_id or name, headers.actor, headers.scopes, headers.traceparent)
+            expiry, asker = headers.expiry(record.timestamp), headers.reply_partition
         except UndecodableError as error:
-            if shard.answered(name) is not None:  # whatever this is, that id has its one outcome
+            if known is not None:  # whatever this is, that id has its one outcome
                 return dead_letter(transaction, self.dead_letters, record, "undecodable", str(error))
-            return self._fail(record, headers, name, "undecodable", str(error), page)
+            return self._fail(_unreadable(record, headers, name), "undecodable", str(error), page)
         assert record.value is not None  # noqa: S101 (decoded just now)
-        fingerprint = fingerprint_of(record.value)
-        known = shard.answered(name)
+        receives, fingerprint = self.commands[type(command)], fingerprint_of(record.value)
+        if receives.contract.response == "none":
+            asker = None
+        verdict = partial(Verdict, name, receives.contract.name, fingerprint, record, asker)
         if known == fingerprint:
-            return transaction.count("duplicate")
+            transaction.count("duplicate")
+            return page.repeat(name, asker)
         if known is not None:
-            return dead_letter(transaction, self.dead_letters, record, "id-reused", f"{name} named another payload")
-        receives = self.commands[type(command)]
+            detail = f"{name} named another payload"
+            dead_letter(transaction, self.dead_letters, record, "id-reused", detail)
+            return page.refuse(verdict(Rejected(ID_REUSED, detail)))
+        if expiry is not None and self.clock.now_ms() >= expiry:
+            transaction.count("expired", receives.contract.name)
+            return page.enter(verdict(Expired()))
         try:
             decided = self._decide(shard.get(record.key), command, receives, record, headers, sender)
             prepared = [self._prepare(record.key, event) for event in decided.events]
-            verdict = Verdict(name, receives.contract.name, fingerprint, decided.outcome, record)
-            if isinstance(decided.outcome, Rejected):
-                self.ledger.require_fit(verdict)
+            decision = verdict(decided.outcome, decided.reply)
+            self.ledger.require_fit(decision, len(prepared), self.events_topic)
             if careful and decided.state is not None:
                 self.encode(record.key, decided.state)
         except Exception as error:  # noqa: BLE001 (whatever a handler raises: the key goes on)
             reason = f"{receives.handler.where} failed: {type(error).__name__}: {error}"
-            return self._fail(record, headers, name, "failed", reason, page)
+            return self._fail(verdict, "failed", reason, page)
         for index, (emits, value) in enumerate(prepared):
             transaction.produce(
                 self.events_topic,
@@ -107,14 +133,14 @@ class Decide:
                 record.key,
                 value,
                 self._headers(emits, name, index, sender),
-                on_delivery=verdict.delivered,
+                on_delivery=decision.delivered,
             )
-        if prepared:
+        if decided.changed:
             shard.put(record.key, decided.state)
         shard.remember(name, fingerprint)
         if isinstance(decided.outcome, Rejected):
             transaction.count("rejected", receives.contract.name, decided.outcome.code)
-        return page.enter(verdict, remember=True)
+        return page.enter(decision)
 
     def _decide(
         self,
@@ -126,25 +152,43 @@ class Decide:
         sender: _Sender,
     ) -> _Decided:
         if refused := refusal(receives.contract, sender.actor, sender.scopes):
-            return _Decided(refused, [], state)
+            return _Decided(refused)
         context = partial(context_of, record, headers)
-        result = receives.handler.call(command, state, context)
-        if isinstance(result, Rejected):
-            if result.code not in receives.contract.rejections:
-                raise ContractError(f"{result.code!r} is not among the rejections of {receives.contract.name}")
-            return _Decided(result, [], state)
-        events = [result] if isinstance(result, Event) else _several(result)
-        for event in events:
-            emits = self.events.get(type(event))
-            if emits is None:
-                raise ContractError(f"{type(event).__name__} is not applied by this aggregate: add @applies for it")
-            state = emits.applier.call(state, event, context)
-            if type(state) is not self.state:
-                raise TypeError(f"{emits.applier.where} returned {type(state).__name__}, not {self.state.__name__}")
-        return _Decided(Accepted(), events, state)
+        returned = receives.handler.call(command, state, context)
+        if isinstance(returned, Rejected):
+            if returned.code not in receives.contract.rejections:
+                raise ContractError(f"{returned.code!r} is not among the rejections of {receives.contract.name}")
+            return _Decided(returned)
+        result = read_result(returned, self.state)
+        if len(result.events) > MAX_EVENTS:
+            raise ContractError(f"{len(result.events)} events of one command, {MAX_EVENTS} are the most: split it")
+        reply = receives.framed(result.reply)
+        if result.state is None:
+            for event in result.events:
+                state = self._apply(state, event, context)
+            return _Decided(Accepted(), result.events, bool(result.events), state, reply)
+        return _Decided(Accepted(), result.events, True, result.state, reply)
+
+    def _apply(self, state: Row | None, event: Event, context: Callable[[], object]) -> Row:
+        applier = self._emits(type(event)).applier
+        if applier is None:
+            raise ContractError(
+                f"{type(event).__name__} is not applied by this aggregate: add @applies for it, "
+                f"or return the new {self.state.__name__} beside it"
+            )
+        after = applier.call(state, event, context)
+        if type(after) is not self.state:
+            raise TypeError(f"{applier.where} returned {type(after).__name__}, not {self.state.__name__}")
+        return after
+
+    def _emits(self, event: type[Event]) -> Emits:
+        found = self.events.get(event)
+        if found is None:
+            found = self.events[event] = self.emits(event)
+        return found
 
     def _prepare(self, key: bytes, event: Event) -> tuple[Emits, bytes]:
-        emits = self.events[type(event)]
+        emits = self._emits(type(event))
         if key_of(emits.contract, event) != key:
             raise ContractError(f"{emits.contract.name} has another key than its command: order per key would be lost")
         return emits, sized(key, emits.encoder(event), emits.contract.name)
@@ -158,15 +202,10 @@ class Decide:
             traceparent=sender.traceparent,
         )
 
-    def _fail(self, record: Record, headers: Headers, name: str, reason: str, detail: str, page: Page) -> None:
-        dead_letter(page.transaction, self.dead_letters, record, reason, detail)
-        try:
-            command = headers.type or ""
-        except UndecodableError:
-            command = ""
-        outcome = Failed(reason=legible(detail[:500]))
-        verdict = Verdict(name, command, fingerprint_of(record.value or b""), outcome, record)
-        page.enter(verdict, remember=False)
+    def _fail(self, verdict: Callable[[Failed], Verdict], reason: str, detail: str, page: Page) -> None:
+        failed = verdict(Failed(reason=legible(detail[:500])))
+        dead_letter(page.transaction, self.dead_letters, failed.record, reason, detail)
+        page.enter(failed)
 
 
 class _Sender(NamedTuple):
@@ -181,16 +220,19 @@ class _Sender(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class _Decided:
     outcome: Accepted | Rejected
-    events: list[Event]
-    state: Row | None
+    events: Sequence[Event] = ()
+    changed: bool = False
+    state: Row | None = None  # as it is afterwards, where it changed
+    reply: bytes | None = None
 
 
-def _several(result: object) -> list[Event]:
-    if isinstance(result, (list, tuple)) and all(isinstance(event, Event) for event in result):
-        if len(result) > MAX_EVENTS:
-            raise ContractError(f"{len(result)} events of one command, {MAX_EVENTS} are the most: split the command")
-        return list(result)
-    raise ContractError(f"a command handler returns events, [] or Rejected, not {type(result).__name__}")
+def _unreadable(record: Record, headers: Headers, name: str) -> Callable[[Failed], Verdict]:
+    """The verdict on what may be no command at all, with as much as its headers say."""
+    try:
+        command, asker = headers.type or "", headers.reply_partition
+    except UndecodableError:
+        command, asker = "", None
+    return partial(Verdict, name, command, fingerprint_of(record.value or b""), record, asker)
 
 
 def _readable_id(record: Record, headers: Headers) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from verbwire.engine.hints import Hints
 from verbwire.engine.plan import ANSWERS
 from verbwire.engine.records import Record
 from verbwire.engine.store import Answer
-from verbwire.engine.transaction import Transaction, sized
+from verbwire.engine.transaction import MAX_RECORD, Transaction, sized
+from verbwire.errors import UnencodableError
 from verbwire.messages import Failed, Outcome, Rejected
 from verbwire.wire.avro import Encoder
 from verbwire.wire.headers import HeaderTemplate
@@ -20,6 +22,9 @@ _STATUS = {
     "Failed": OutcomeStatus.FAILED,
     "Expired": OutcomeStatus.EXPIRED,
 }
+_FINAL = (OutcomeStatus.ACCEPTED, OutcomeStatus.REJECTED)
+_POSITION = 24  # bytes of an event's place beside its topic's name, at most
+_REST = 2_000  # bytes of a line beside reply and places: ids and names, all of them limited
 
 
 @dataclass(slots=True)
@@ -29,8 +34,10 @@ class Verdict:
     command_id: str
     command: str
     fingerprint: bytes
-    outcome: Outcome
     record: Record
+    asker: int | None  # the partition of the replies at which somebody waits for it
+    outcome: Outcome
+    reply: bytes | None = None  # framed
     events: list[EventPosition] = field(default_factory=list)
 
     def delivered(self, error: Any, message: Any) -> None:
@@ -51,32 +58,48 @@ class Verdict:
             code=code,
             reason=reason or None,
             details=self.outcome.details if isinstance(self.outcome, Rejected) else {},
+            reply=self.reply,
             partition=self.record.partition,
             offset=self.record.offset,
             events=tuple(self.events),
         )
 
 
-class Ledger:
-    """Writes the outcomes of one aggregate."""
+def answer_of(line: OutcomeRecord, value: bytes, at: int) -> Answer:
+    """Return what a partition remembers of a line: only accepted and rejected commands are not to be done again."""
+    return Answer(line.fingerprint if line.status in _FINAL else b"", value, at)
 
-    def __init__(self, topic: str, encoder: Encoder, headers: HeaderTemplate) -> None:
+
+class Ledger:
+    """Writes the outcomes of one aggregate, and tells those who wait for them."""
+
+    def __init__(self, topic: str, encoder: Encoder, headers: HeaderTemplate, hints: Hints) -> None:
         self.topic = topic
         self.headers = headers
-        self._encoder = encoder
+        self.hints = hints
+        self.encode = encoder
 
-    def require_fit(self, verdict: Verdict) -> None:
-        """Raise UnencodableError where the line of a refusal cannot be written: it carries the handler's own texts."""
-        sized(verdict.record.key or b"", self.value(verdict), f"the outcome of {verdict.command}")
+    def require_fit(self, verdict: Verdict, events: int, events_topic: str) -> None:
+        """Raise UnencodableError where the line cannot be written: it carries texts and a reply of the handler's own.
 
-    def value(self, verdict: Verdict) -> bytes:
-        """Return the record's value."""
-        return self._encoder(verdict.line())
+        The places of its `events` are not known yet, and are counted as the most they may be.
+        """
+        key = verdict.record.key or b""
+        if isinstance(verdict.outcome, Rejected):
+            sized(key, self.encode(verdict.line()), f"the outcome of {verdict.command}")
+        elif verdict.reply is not None:
+            room = MAX_RECORD - len(key) - _REST - events * (len(events_topic) + _POSITION)
+            if len(verdict.reply) > room:
+                raise UnencodableError(
+                    f"the reply to {verdict.command} is {len(verdict.reply)} bytes, its outcome has room for {room}: "
+                    "keep less in it, and let the asker query for the rest"
+                )
 
     def page(self, transaction: Transaction, partition: int) -> Page:
         """Return a page for the verdicts on one partition's commands; it is written once their events are out."""
         page = Page(self, transaction, partition)
         transaction.after_flush.append(page.write)
+        transaction.after_commit.append(page.tell)
         return page
 
 
@@ -87,20 +110,42 @@ class Page:
         self.transaction = transaction
         self._ledger = ledger
         self._partition = partition
-        self._verdicts: list[tuple[Verdict, bool]] = []
+        self._verdicts: list[Verdict] = []
+        self._told: list[tuple[int, str, bytes]] = []  # partition of the asker, id, outcome
+        self._again: list[tuple[int, str]] = []
 
-    def enter(self, verdict: Verdict, remember: bool) -> None:
-        """Enter a verdict; `remember` it for the same id coming again."""
-        self._verdicts.append((verdict, remember))
+    def enter(self, verdict: Verdict) -> None:
+        """Enter a verdict."""
+        self._verdicts.append(verdict)
+
+    def refuse(self, verdict: Verdict) -> None:
+        """Only tell the asker: the ledger holds one outcome per id, and this is not it."""
+        if verdict.asker is not None:
+            self._told.append((verdict.asker, verdict.command_id, self._ledger.encode(verdict.line())))
+
+    def repeat(self, command_id: str, asker: int | None) -> None:
+        """Tell the asker the outcome that this id has already."""
+        if asker is not None:
+            self._again.append((asker, command_id))
 
     def write(self) -> None:
         """Produce the lines. They arrive in order, so the last alone tells how far the ledger is."""
         ledger, transaction, partition = self._ledger, self.transaction, self._partition
         answers, last = transaction.of(partition).answers, len(self._verdicts) - 1
-        for index, (verdict, remember) in enumerate(self._verdicts):
-            record, value = verdict.record, ledger.value(verdict)
+        for index, verdict in enumerate(self._verdicts):
+            record, line = verdict.record, verdict.line()
+            value = ledger.encode(line)
             headers = ledger.headers.headers(f"{verdict.command_id}:outcome", causation_id=verdict.command_id)
             note = transaction.note_position(partition, ANSWERS) if index == last else None
             transaction.produce(ledger.topic, partition, record.key, value, headers, on_delivery=note)
-            if remember:
-                answers[verdict.command_id] = Answer(verdict.fingerprint, value, record.timestamp)
+            answers[verdict.command_id] = answer_of(line, value, record.timestamp)
+            if verdict.asker is not None:
+                self._told.append((verdict.asker, verdict.command_id, value))
+
+    def tell(self) -> None:
+        """Send the hints, once it is committed and the copy has it: who is told may ask here and find it."""
+        if self._again:
+            known = self.transaction.shards[self._partition].store.recall(name for _, name in self._again)
+            self._told += [(asker, name, known[name].outcome) for asker, name in self._again if name in known]
+        for asker, name, outcome in self._told:
+            self._ledger.hints.send(asker, name, outcome)

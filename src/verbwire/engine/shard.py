@@ -73,7 +73,7 @@ class Shard:
         if unknown := self._answers.unknown(ids):
             answers = self.store.answers(unknown)
             for name in unknown:
-                self._answers[name] = answers[name].fingerprint if name in answers else None
+                self._answers[name] = (answers[name].fingerprint or None) if name in answers else None
 
     def get(self, key: bytes) -> Row | None:
         """Return the row as this batch has left it."""
@@ -85,9 +85,9 @@ class Shard:
         self.dirty[key] = row
 
     def answered(self, command_id: str) -> bytes | None:
-        """Return the fingerprint of the command that was answered under this id, None if there was none."""
+        """Return the fingerprint of the command that was answered under this id for good, None if there was none."""
         return self._answers[command_id]
 
     def remember(self, command_id: str, fingerprint: bytes) -> None:
-        """Note that this id is answered."""
+        """Note that this id is answered for good."""
         self._answers[command_id] = fingerprint

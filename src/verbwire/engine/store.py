@@ -49,7 +49,7 @@ _FULL_TEXT = """
 class Answer:
     """What a partition remembers of a command it has answered."""
 
-    fingerprint: bytes
+    fingerprint: bytes  # empty where the same id may be tried again: it failed, or expired
     outcome: bytes  # the ledger's record, framed
     at: int  # milliseconds since the epoch, the ledger's clock
 
@@ -125,13 +125,20 @@ class Store:
 
     def answers(self, ids: Iterable[str]) -> dict[str, Answer]:
         """What is remembered of these command ids."""
+        return self._answers(self._reader, ids)
+
+    def recall(self, ids: Iterable[str]) -> dict[str, Answer]:
+        """The same for the committing thread, which has the writer's connection to itself."""
+        return self._answers(self._writer, ids)
+
+    def _answers(self, connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Answer]:
         found: dict[str, Answer] = {}
         every = list(ids)
         with self._noticing_damage():
             for start in range(0, len(every), _LOOKUP):
                 part = every[start : start + _LOOKUP]
                 query = f"select id, fingerprint, outcome, at from answers where id in ({_marks(len(part))})"
-                for name, fingerprint, outcome, at in self._reader.execute(query, part):
+                for name, fingerprint, outcome, at in connection.execute(query, part):
                     found[name] = Answer(fingerprint, outcome, at)
         return found
 

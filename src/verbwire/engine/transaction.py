@@ -36,6 +36,7 @@ class Transaction:
         self.changes: dict[int, Changes] = {}  # partition -> what its store learns
         self.shards: dict[int, Shard] = {}
         self.after_flush: list[Callable[[], None]] = []  # what needs the offsets of what was produced
+        self.after_commit: list[Callable[[], None]] = []  # what others may be told then
         self.records = 0
         self.counts: dict[tuple[str, ...], int] = {}
         self.deadline = float("inf")  # on the monotonic clock; after it no further record is begun

@@ -15,6 +15,8 @@ from typing import ClassVar
 import msgspec
 
 from verbwire.contracts.model import Contract, Schema
+from verbwire.messages import FORBIDDEN as FORBIDDEN
+from verbwire.messages import ID_REUSED as ID_REUSED
 from verbwire.messages import Accepted, Expired, Failed, Kind, Outcome, Rejected, Row
 from verbwire.wire.avro import HEADER_SIZE
 
@@ -72,9 +74,6 @@ OUTCOME = Contract(
     text=_TEXT,
     fingerprint=hashlib.sha256(_TEXT.encode()).hexdigest()[:16],
 )
-
-FORBIDDEN = "forbidden"  # the code of a rejection for want of permission; every command may be answered with it
-ID_REUSED = "id_reused"  # the code of a rejection for an id that has named another payload; in no ledger, only told
 
 
 class OutcomeStatus(StrEnum):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from verbwire.engine.clock import BrokerClock
+from verbwire.engine.hints import Hints
 from verbwire.http.served import ServedTable
 from verbwire.metrics import Metrics
 from verbwire.settings import Settings
@@ -23,6 +24,7 @@ class Services:
     kafka: dict[str, str]  # librdkafka properties, the addresses among them
     codec: Codec
     metrics: Metrics
+    hints: Hints  # to those who wait for outcomes
     clock: BrokerClock = field(default_factory=BrokerClock)
 
 

@@ -115,7 +115,7 @@ def host(declared: Aggregate[Any] | Table[Any], services: Services) -> HostedGro
         row = declared.row
     partitions = _same_partitions(group, ClusterOffsets(kafka, group), inputs)
     if isinstance(declared, Aggregate):
-        plan = aggregate_plan(declared, codec, partitions)
+        plan = aggregate_plan(declared, codec, partitions, services.hints, services.clock)
     else:
         skips = [(topic, p, offset) for owner, topic, p, offset in map(skipped, settings.skip) if owner == group]
         plan = table_plan(declared, codec, partitions, skips)

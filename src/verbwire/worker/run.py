@@ -24,6 +24,7 @@ from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.table import Table
 from verbwire.development import http_secret
 from verbwire.directory import Announcer
+from verbwire.engine.hints import Hints
 from verbwire.engine.membership import verify_form
 from verbwire.errors import ConfigurationError, EngineError
 from verbwire.http.app import build_app
@@ -64,7 +65,9 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     settings, metrics = project.settings, Metrics()
     bootstrap, registry = addresses(settings)
     codec = Codec(project.catalog, Registry(registry, settings.registry_client), settings.names)
-    services = Services(settings, bootstrap, kafka_properties(settings, bootstrap), codec, metrics)
+    kafka = kafka_properties(settings, bootstrap)
+    hints = Hints(kafka, settings.names.replies())
+    services = Services(settings, bootstrap, kafka, codec, metrics, hints)
     hosted = [_host(project.declared[group], services) for group in groups]
     tables = [table for each in hosted for table in each.tables]
     announcer = Announcer(
@@ -86,6 +89,7 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
         server.stop()
         commands.close()
         announcer.close()
+        hints.close()
     log.info("worker %s stopped", settings.worker)
 
 

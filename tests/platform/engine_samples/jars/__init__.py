@@ -30,6 +30,16 @@ class CoinsTaken(Event, frozen=True, kw_only=True):
     """How much, in pence."""
 
 
+class DustJar(Command, frozen=True, kw_only=True):
+    """Dust a jar; nobody is told when it is done."""
+
+    __contract__ = "bank.jars.DustJar"
+    __fingerprint__ = "313f1e394ffc3f7c"
+
+    jar_id: str
+    """The jar."""
+
+
 class JarRow(Row, frozen=True, kw_only=True):
     """A jar as the table shows it."""
 
@@ -42,6 +52,30 @@ class JarRow(Row, frozen=True, kw_only=True):
     """What is in it."""
     label: str = ""
     """What stands on it."""
+
+
+class JarSeal(Row, frozen=True, kw_only=True):
+    """The seal of a jar, which answers whoever asked for it."""
+
+    __contract__ = "bank.jars.JarSeal"
+    __fingerprint__ = "0d56ef8fa1851a5b"
+
+    jar_id: str
+    """The jar."""
+    number: int
+    """What is stamped on it."""
+    text: str = ""
+    """What else stands on it."""
+
+
+class JarSealed(Event, frozen=True, kw_only=True):
+    """A jar was sealed."""
+
+    __contract__ = "bank.jars.JarSealed"
+    __fingerprint__ = "ab4bf835f557b5a7"
+
+    jar_id: str
+    """The jar."""
 
 
 class JarShaken(Event, frozen=True, kw_only=True):
@@ -81,6 +115,22 @@ class PutCoins(Command, frozen=True, kw_only=True):
     """The jar."""
     pence: int
     """How much, in pence."""
+    how: str = ""
+    """What the test wants to happen; empty: the usual."""
+
+
+class SealJar(Command, frozen=True, kw_only=True):
+    """Seal a jar; its receiver answers with the seal.
+
+    Rejections: sealed_already.
+    Reply: bank.jars.JarSeal.
+    """
+
+    __contract__ = "bank.jars.SealJar"
+    __fingerprint__ = "486e832a4116580d"
+
+    jar_id: str
+    """The jar."""
     how: str = ""
     """What the test wants to happen; empty: the usual."""
 
