@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster import Cluster
-from tests.platform import engine_jars
+from tests.platform import engine_jars, engine_tills
 from tests.platform.engine_kit import Bank
 from tests.platform.engine_runner import Engine
 
@@ -17,6 +17,14 @@ from tests.platform.engine_runner import Engine
 def bank(cluster: Cluster) -> Iterator[Bank]:
     """The bank of the engine's tests, deployed once; each test takes a partition of its own."""
     opened = Bank(cluster, f"e{uuid.uuid4().hex[:10]}", partitions=112)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def branch(cluster: Cluster) -> Iterator[Bank]:
+    """A branch of the bank, for groups that hand records to themselves; each test takes some of its partitions."""
+    opened = Bank(cluster, f"b{uuid.uuid4().hex[:10]}", partitions=48, groups=engine_tills.GROUPS)
     yield opened
     opened.close()
 

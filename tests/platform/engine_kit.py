@@ -98,12 +98,12 @@ class Member:
 class Bank:
     """The bank's topics and schemas under one prefix."""
 
-    def __init__(self, cluster: Cluster, prefix: str, partitions: int) -> None:
+    def __init__(self, cluster: Cluster, prefix: str, partitions: int, groups: Sequence[GroupPlan] = GROUPS) -> None:
         self.cluster = cluster
         self.names = Names("bank", prefix)
         self.partitions = partitions
         target = Target(cluster.bootstrap, cluster.registry_url, self.names, partitions=partitions)
-        self._topics = deploy(target, CATALOG, GROUPS).topics
+        self._topics = deploy(target, CATALOG, groups).topics
         self.registry = Registry(cluster.registry_url)
         self.codec = Codec(CATALOG, self.registry, self.names)
         self.kafka = {"bootstrap.servers": cluster.bootstrap}
@@ -175,7 +175,8 @@ class Bank:
 
     def topic_of(self, message: Message) -> str:
         """Where a message of this kind belongs."""
-        return self.names.events(NAMESPACE) if isinstance(message, Event) else self.names.commands(NAMESPACE)
+        namespace = CATALOG.of(message).namespace
+        return self.names.events(namespace) if isinstance(message, Event) else self.names.commands(namespace)
 
     def send(
         self,

@@ -12,10 +12,12 @@ from verbwire.declarations.table import Table
 from verbwire.engine.clock import BrokerClock
 from verbwire.engine.deciding import Decide, Emits, Receives
 from verbwire.engine.folding import Fold
+from verbwire.engine.hearing import Events
 from verbwire.engine.hints import Hints
 from verbwire.engine.ledger import Ledger, answer_of
 from verbwire.engine.plan import ANSWERS, ROWS, Log, Plan
 from verbwire.engine.records import Record
+from verbwire.engine.rekeying import Repartition
 from verbwire.engine.store import Changes
 from verbwire.engine.transaction import sized
 from verbwire.errors import ContractError, UndecodableError, UnencodableError
@@ -36,26 +38,31 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
     names = codec.names
     group = names.group(table.group)
     rows = _Rows(codec, names.changelog(group, table.table), table.row, table.index, table.search)
+    _require_keys(table, rows.contract)
+    own = Repartition(names.repartition(group, table.table), partitions) if table.keys else None
+    keys = {event: handler.function for event, handler in table.keys.items()}
     fold = Fold(
-        decoders={
-            names.events(namespace): codec.topic_decoder(
-                names.events(namespace), namespace, _classes(table.handlers, namespace)
+        hearings={
+            names.events(namespace): Events(
+                codec.topic_decoder(names.events(namespace), namespace, _classes(table.handlers, namespace)),
+                table.handlers,
+                keys,
             )
             for namespace in table.sources
         },
-        handlers=table.handlers,
         row=table.row,
         encode=rows.encode,
         dead_letters=names.dead_letters(group),
+        repartition=own,
         skips=frozenset(skips),
     )
-    if not fold.decoders:
+    if not fold.hearings:
         raise ContractError(f"table {table.group} hears nothing: add a handler with @on")
     return Plan(
         group=group,
         table=table.table,
-        inputs=tuple(fold.decoders),
-        outputs=(fold.dead_letters,),
+        inputs=(*fold.hearings, *([own.topic] if own else [])),
+        outputs=(fold.dead_letters, *([own.topic] if own else [])),
         partitions=partitions,
         logs=(rows.log(),),
         columns=rows.columns,
@@ -63,7 +70,19 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
         decode=rows.decode,
         processor=fold,
         search=table.search,
+        repartition=own.topic if own else None,
     )
+
+
+def _require_keys(table: Table[Any], row: Contract) -> None:
+    for event in table.keys:
+        if event not in table.handlers:
+            raise ContractError(f"table {table.group} re-keys {event.__name__} and does not hear it: add a handler")
+    if len(row.key) > 1 and table.window is None:
+        raise ContractError(
+            f"table {table.group}: a row of {row.name} stands under {', '.join(row.key)}, which only rows of windows "
+            "may: give the table a window, or the row one key"
+        )
 
 
 def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int, hints: Hints, clock: BrokerClock) -> Plan:

@@ -19,7 +19,7 @@ from verbwire.engine.membership import Membership
 from verbwire.engine.plan import ROWS, Halt, Plan
 from verbwire.engine.preparing import WINDOW_MS, Preparation
 from verbwire.engine.producers import ProducerPair
-from verbwire.engine.records import INPUTS_HEADER, Record, write_inputs
+from verbwire.engine.records import INPUTS_HEADER, MARK, Record, write_inputs
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction
 from verbwire.engine.view import TableView
@@ -225,9 +225,22 @@ class Core:
                     self._careful.add(partition)
                     raise UnavailableError(f"partition {partition} starts over, row by row: {error}") from error
                 changes.rows[key] = (value, *columns)
-            options = {} if left else {"on_delivery": transaction.note_position(partition, ROWS)}
-            headers = () if left else ((INPUTS_HEADER, write_inputs(shard.next)),)
-            transaction.produce(self.plan.changelog, partition, key, value, headers, **options)
+            if left:
+                transaction.produce(self.plan.changelog, partition, key, value)
+            else:
+                self._write_last(transaction, shard, key, value)
+        if not shard.dirty and self.plan.witnessed:
+            self._write_last(transaction, shard, MARK, None)
+
+    def _write_last(self, transaction: Transaction, shard: Shard, key: bytes, value: bytes | None) -> None:
+        transaction.produce(
+            self.plan.changelog,
+            shard.partition,
+            key,
+            value,
+            ((INPUTS_HEADER, write_inputs(shard.next)),),
+            on_delivery=transaction.note_position(shard.partition, ROWS),
+        )
 
     def _stop(self, shard: Shard, halt: Halt) -> None:
         place = f"{halt.record.topic}/{halt.record.partition}/{halt.record.offset}"

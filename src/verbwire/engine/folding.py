@@ -4,70 +4,148 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler
 from verbwire.engine.contexts import context_of
 from verbwire.engine.dead_letters import dead_letter, legible
+from verbwire.engine.hearing import Hearing
 from verbwire.engine.plan import Halt
 from verbwire.engine.records import Record
+from verbwire.engine.rekeying import Repartition
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction
 from verbwire.errors import UndecodableError
-from verbwire.messages import Message, Row
-from verbwire.wire.codec import TopicDecoder
+from verbwire.messages import Row
 
 
-@dataclass
+class Heard(NamedTuple):
+    """What a record says to the handler of a row that is in this partition."""
+
+    record: Record  # as it was read: a stop or a dead letter names its place
+    source: Record  # as it was first written
+    message: Any
+    handler: Handler
+    key: bytes
+    context: Context | None  # where the handler wants one
+
+
+class Elsewhere(NamedTuple):
+    """A record that counts in another partition."""
+
+    key: bytes
+
+
+class Refused(NamedTuple):
+    """A record that becomes a dead letter."""
+
+    reason: str
+    detail: str
+
+
+Taken: TypeAlias = Heard | Elsewhere | Refused | Halt | None  # None: it says nothing to this group
+
+
+@dataclass(kw_only=True)
 class Fold:
-    """Folds events into rows under the events' own keys."""
+    """Folds messages into rows, each under the key it counts under; with a `repartition` that may be another's."""
 
-    decoders: Mapping[str, TopicDecoder]  # topic -> decoder
-    handlers: Mapping[Any, Handler]  # class of event -> handler
+    hearings: Mapping[str, Hearing]  # topic -> how its records are read
     row: type[Row]
     encode: Callable[[bytes, Row], object]  # raises where the row does not fit its contract or its key
     dead_letters: str
+    repartition: Repartition | None = None
     skips: frozenset[tuple[str, int, int]] = field(default_factory=frozenset)  # (topic, partition, offset)
 
     def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
-        """Fold these events, in order, and return how many there was time for."""
-        shard.begin(record.key for record in records if record.key)
-        decode = self.decoders[records[0].topic].decode
-        for done, record in enumerate(records):
+        """Fold these records, in order, and return how many there was time for."""
+        taken = self._take_all(records, transaction)
+        shard.begin(each.key for each in taken if isinstance(each, Heard))
+        for done, (record, each) in enumerate(zip(records, taken, strict=False)):
             if done and transaction.is_late():
                 return done
+            match each:
+                case Heard():
+                    self._fold(shard, each, careful)
+                case Elsewhere(key) if self.repartition is not None:
+                    self.repartition.hand_over(transaction, record, key)
+                case Refused(reason, detail):
+                    dead_letter(transaction, self.dead_letters, record, reason, detail)
+                case Halt():
+                    raise each
+        return len(taken)
+
+    # -- what the records say
+
+    def _take_all(self, records: Sequence[Record], transaction: Transaction) -> list[Taken]:
+        """Read the records until the transaction is late, or one must not be passed; the rows' keys are known then."""
+        taken: list[Taken] = []
+        for record in records:
+            if taken and transaction.is_late():
+                break
             try:
-                event = decode(record.value) if record.key else _no_key()
-                context = self._context(event, record)
+                taken.append(self._take(record))
             except UndecodableError as error:
-                dead_letter(transaction, self.dead_letters, record, "undecodable", str(error))
-                continue
-            if event is None:
-                continue
-            if self.skips and (record.topic, record.partition, record.offset) in self.skips:
-                dead_letter(transaction, self.dead_letters, record, "skipped", "the settings say to skip it")
-                continue
-            self._fold(shard, record, event, context, careful)
-        return len(records)
+                taken.append(Refused("undecodable", str(error)))
+            except Halt as halt:
+                taken.append(halt)
+                break
+        return taken
 
-    def _context(self, event: Message | None, record: Record) -> Context | None:
-        return context_of(record) if event is not None and self.handlers[type(event)].wants_context else None
+    def _take(self, record: Record) -> Taken:
+        repartition, source = self.repartition, record
+        handed_over = repartition is not None and record.topic == repartition.topic
+        if repartition is not None and handed_over:
+            source = repartition.source_of(record)
+        hearing = self.hearings.get(source.topic)
+        if hearing is None:
+            raise UndecodableError(f"{source.topic} is not heard here")
+        said = hearing.hear(source)
+        if said is None:
+            return None
+        if self.skips and (record.topic, record.partition, record.offset) in self.skips:
+            return Refused("skipped", "the settings say to skip it")
+        message, handler = said
+        key = record.key if handed_over else self._key(hearing, record, message)
+        if key is None:
+            return None
+        if repartition is not None and not handed_over and repartition.partition_of(key) != record.partition:
+            return Elsewhere(key)
+        return Heard(record, source, message, handler, key, context_of(source) if handler.wants_context else None)
 
-    def _fold(self, shard: Shard, record: Record, event: Message, context: Context | None, careful: bool) -> None:
-        handler, key = self.handlers[type(event)], record.key or b""
-        before = shard.get(key)
+    def _key(self, hearing: Hearing, record: Record, message: Any) -> bytes | None:
         try:
-            after = handler.function(before, event, *(() if context is None else (context,)))
-            if after is not None and type(after) is not self.row:
-                raise TypeError(f"returned {type(after).__name__}, the table's row is {self.row.__name__}")
-            if careful and after is not None:
-                self.encode(key, after)
+            return hearing.key(record, message)
+        except UndecodableError:
+            raise
         except Exception as error:
-            raise Halt(record, legible(f"{handler.where} raised {type(error).__name__}: {error}")) from error
+            why = f"the key of {type(message).__name__} here: {type(error).__name__}: {error}"
+            raise Halt(record, legible(why)) from error
+
+    # -- what comes of it
+
+    def _fold(self, shard: Shard, heard: Heard, careful: bool) -> None:
+        before, handler, context = shard.get(heard.key), heard.handler, heard.context
+        try:
+            after = handler.function(before, heard.message, *(() if context is None else (context,)))
+            self._require_row(heard.key, after, careful)
+        except Exception as error:
+            raise _to_blame(heard, error) from error
         if after is not before:
-            shard.put(key, after)
+            shard.put(heard.key, after)
+
+    def _require_row(self, key: bytes, after: object, careful: bool) -> None:
+        if after is None:
+            return
+        if type(after) is not self.row:
+            raise TypeError(f"returned {type(after).__name__}, the table's row is {self.row.__name__}")
+        if careful:
+            self.encode(key, after)
 
 
-def _no_key() -> Message:
-    raise UndecodableError("the record has no key")
+def _to_blame(heard: Heard, error: Exception) -> Halt:
+    """Return the stop at a record whose handler failed."""
+    record, source = heard.record, heard.source
+    came = "" if source is record else f", with {source.topic}/{source.partition}/{source.offset}"
+    return Halt(record, legible(f"{heard.handler.where} raised {type(error).__name__}{came}: {error}"))

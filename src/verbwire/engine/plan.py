@@ -54,7 +54,7 @@ class Plan:
     group: str
     table: str
     inputs: tuple[str, ...]
-    outputs: tuple[str, ...]  # what it writes besides its logs, each record into the partition of its input
+    outputs: tuple[str, ...]  # what it writes besides its logs, in partitions of the same number
     partitions: int
     logs: tuple[Log, ...]
     columns: tuple[str, ...]
@@ -62,6 +62,20 @@ class Plan:
     decode: Callable[[bytes], Row]
     processor: Processor
     search: tuple[str, ...] = ()  # fields whose text stands behind the columns
+    repartition: str | None = None  # the topic, an input too, by which it hands records to itself under other keys
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The inputs that others write."""
+        return tuple(topic for topic in self.inputs if topic != self.repartition)
+
+    @property
+    def witnessed(self) -> bool:
+        """Whether each transaction is to say in the changelog how far it is, though it changed no row.
+
+        Of others it does not matter: reading again what changed no row changes none.
+        """
+        return self.repartition is not None
 
     @cached_property
     def changelog(self) -> str:

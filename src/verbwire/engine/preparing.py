@@ -89,8 +89,8 @@ class Preparation:
     # -- inside
 
     def _describe(self) -> None:
-        wanted = [*self._plan.inputs, *self._plan.outputs, *(each.topic for each in self._plan.logs)]
-        self._topics = self._cluster.topics(wanted)
+        wanted = dict.fromkeys([*self._plan.inputs, *self._plan.outputs, *(each.topic for each in self._plan.logs)])
+        self._topics = self._cluster.topics([*wanted])
         for name, topic in self._topics.items():
             if topic.partitions != self._plan.partitions:
                 raise EngineError(
@@ -131,7 +131,10 @@ class Preparation:
         starts: dict[int, dict[str, int]] = {}
         for partition in ready:
             applied = stores[partition].inputs()
+            own = self._plan.repartition
             try:
+                if own is not None and own not in applied:
+                    _require_unread(own, committed[own, partition].offset, first[own, partition])
                 starts[partition] = {
                     topic: _start(topic, committed[place].offset, applied.get(topic), first[place], end[place])
                     for topic in self._plan.inputs
@@ -153,6 +156,15 @@ class Preparation:
             self._producers.clear_away(sorted(last - {self._worker}))
         except UnavailableError as error:
             log.warning("%s: could not clear away what others left open: %s", self._plan.group, error)
+
+
+def _require_unread(topic: str, committed: int | None, first: int) -> None:
+    """What the group hands to itself it reads from the first record on: where that is gone, its sources are, too."""
+    if committed is None and first > 0:
+        raise EngineError(
+            f"{topic} has lost its records up to {first}, and the group has forgotten whether it had dealt with them. "
+            "Set the group's offset to go on, or rebuild the table: delete its changelog and this topic, deploy again"
+        )
 
 
 def _start(topic: str, committed: int | None, applied: int | None, first: int, end: int) -> int:

@@ -28,6 +28,9 @@ class Record(Protocol):
 INPUTS_HEADER = "vw_inputs"
 """On the last changelog record of a batch and partition: how far the inputs are, ``topic:offset`` joined by commas."""
 
+MARK = b"\x00verbwire"
+"""The key of changelog records that delete nothing: they carry that header where a transaction changed no row."""
+
 
 def write_inputs(inputs: dict[str, int]) -> bytes:
     """Return the value of the header for these next offsets."""

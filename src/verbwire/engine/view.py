@@ -19,6 +19,7 @@ from verbwire.engine.selecting import select
 from verbwire.engine.store import Answer
 from verbwire.errors import UnavailableError
 from verbwire.queries.selection import EVERYTHING, Selection
+from verbwire.wire.keys import key_bytes, parse_key
 from verbwire.wire.murmur2 import partition_of
 
 log = logging.getLogger(__name__)
@@ -64,9 +65,14 @@ class TableView:
         ready = set(self.ready())
         return [partition for partition in self.states if partition not in ready]
 
+    def partition_of(self, key: bytes) -> int:
+        """Return the partition of a row: its key's, in a table of windows that of its key's first field."""
+        first = key_bytes(parse_key(self.row, key)[0]) if len(self.row.key) > 1 else key
+        return partition_of(first, self.partitions)
+
     def get(self, key: bytes) -> bytes | None:
         """Return the row under `key` as it stands in the changelog, or None; UnavailableError when it is not here."""
-        partition = partition_of(key, self.partitions)
+        partition = self.partition_of(key)
         with self._reading(partition) as connection:
             found = connection.execute("select value from rows where key = ?", (key,)).fetchone()
         return None if found is None else bytes(found[0])

@@ -18,7 +18,6 @@ from verbwire.http.paging import Window, cursor
 from verbwire.http.problem import Problem, unavailable
 from verbwire.messages import Message
 from verbwire.wire.keys import parse_key_text
-from verbwire.wire.murmur2 import partition_of
 
 T = TypeVar("T")
 
@@ -46,7 +45,7 @@ class ServedTable:
     def row(self, key_text: str) -> bytes:
         """Return one row as JSON; raises 400 for what cannot be a key, 404 without a row, 503 when it is not here."""
         key = self._key(key_text)
-        partition = partition_of(key, self.view.partitions)
+        partition = self.view.partition_of(key)
         try:
             value = self.view.get(key)
         except UnavailableError:

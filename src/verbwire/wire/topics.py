@@ -30,8 +30,13 @@ CHANGELOG = {
     "min.cleanable.dirty.ratio": "0.2",  # restoring reads what is not compacted yet
     "delete.retention.ms": str(7 * _DAY),  # a local store older than half of this is rebuilt
 }
-REPARTITION = {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY), "segment.ms": str(_DAY)}
-RETRIES = {**REPARTITION, "max.message.bytes": str(4 * 1024 * 1024)}
+REPARTITION = {
+    "cleanup.policy": "delete",
+    "retention.ms": str(7 * _DAY),
+    "segment.ms": str(_DAY),
+    "max.message.bytes": str(4 * 1024 * 1024),  # the largest record of a source, and where it came from
+}
+RETRIES = REPARTITION
 REPLIES = {"cleanup.policy": "delete", "retention.ms": str(_HOUR), "segment.ms": str(10 * _MINUTE)}
 DEAD_LETTERS = {
     "cleanup.policy": "delete",

@@ -112,6 +112,8 @@ def host(declared: Aggregate[Any] | Table[Any], services: Services) -> HostedGro
         row: type[Message] = declared.state
     else:
         inputs = [names.events(namespace) for namespace in declared.sources]
+        if declared.keys:
+            inputs.append(names.repartition(group, declared.table))
         row = declared.row
     partitions = _same_partitions(group, ClusterOffsets(kafka, group), inputs)
     if isinstance(declared, Aggregate):

@@ -1,0 +1,240 @@
+"""Re-keyed tables: each event once into the row of its new key, whatever fails, stops or is forgotten on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.platform.engine_kit import Bank, Taken
+from tests.platform.engine_runner import Engine
+from tests.platform.engine_samples.tills import CoinsMoved, MinuteRow, OwnerRow
+from tests.platform.engine_tills import NAMESPACE, OWNERS, living_in, owners
+from verbwire import Table
+from verbwire.engine import core
+from verbwire.engine.build import table_plan
+from verbwire.errors import ContractError, FencedError
+
+pytestmark = pytest.mark.kafka
+
+
+class Till:
+    """A table of owners on two partitions: events are put into `here`, most of them count `there`."""
+
+    def __init__(self, branch: Bank, engine: Engine) -> None:
+        self.branch = branch
+        self.engine = engine
+        self.here, self.there = engine.partitions
+        self.topic = branch.names.events(NAMESPACE)
+        self.own = engine.plan.repartition or ""
+        self.near, self.far, self.farther = (
+            living_in(partition, branch.partitions, nth)
+            for partition, nth in [(self.here, 0), (self.there, 0), (self.there, 1)]
+        )
+
+    def move(self, pence: int, owner: str | None, how: str = "") -> int:
+        """Put one event into `here`, and return its offset."""
+        event = CoinsMoved(till_id="t", owner=owner, pence=pence, how=how)
+        return self.branch.send(event, self.here, id=f"e{pence}")
+
+    def settle(self, engine: Engine | None = None) -> None:
+        """Deal with what is there, then with what was handed over."""
+        for _ in range(2):
+            (engine or self.engine).run_through()
+
+    def rows(self, engine: Engine | None = None) -> dict[str, OwnerRow]:
+        """The rows of both partitions."""
+        held = [(engine or self.engine).held(partition) for partition in (self.here, self.there)]
+        return {row.owner: row for rows in held for row in rows.values() if isinstance(row, OwnerRow)}
+
+    def pence(self, engine: Engine | None = None) -> dict[str, int]:
+        """What each owner has moved."""
+        return {owner: row.pence for owner, row in self.rows(engine).items()}
+
+    def handed_over(self) -> Sequence[Taken]:
+        """What was handed over to the other partition."""
+        return self.branch.read(self.own, self.there)
+
+    def another(self, folder: Path, mended: bool = False, skips: Sequence[tuple[str, int, int]] = ()) -> Engine:
+        """The same table, in another worker."""
+        return Engine(self.branch, owners(mended), [self.here, self.there], folder, skips=skips)
+
+
+@pytest.fixture(scope="module")
+def running(branch: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with Engine(branch, owners(), [branch.partition()], tmp_path_factory.mktemp("owners")) as engine:
+        yield engine
+
+
+@pytest.fixture
+def till(branch: Bank, running: Engine) -> Till:
+    running.own(branch.partition(), branch.partition())
+    return Till(branch, running)
+
+
+def test_rows_stand_under_the_new_keys(till: Till) -> None:
+    for pence in range(30):
+        till.move(pence, (till.near, till.far, till.farther)[pence % 3])
+    till.settle()
+    assert till.pence() == {till.near: 135, till.far: 145, till.farther: 155}
+    assert set(till.engine.held(till.there)) == {till.far.encode(), till.farther.encode()}
+    assert till.engine.inputs(till.here)[till.topic] == 30
+    assert till.engine.inputs(till.there)[till.own] == len(till.handed_over()) == 20
+    till.engine.run()
+    assert till.pence() == {till.near: 135, till.far: 145, till.farther: 155}
+
+
+def test_a_record_is_handed_over_as_it_is_and_tells_where_it_came_from(till: Till) -> None:
+    offset = till.move(5, till.far)
+    till.settle()
+    (source,) = till.branch.read(till.topic, till.here)
+    (record,) = till.handed_over()
+    assert (record.key, record.value) == (till.far.encode(), source.value)
+    assert record.headers[:-1] == source.headers
+    assert record.header("vw_source") == f"{till.topic}/{till.here}/{offset}/{source.timestamp}"
+
+
+def test_a_handler_is_told_of_the_record_as_it_was_first_written(till: Till) -> None:
+    offsets = [till.move(1, till.near), till.move(2, till.far)]
+    till.settle()
+    times = [datetime.fromtimestamp(each.timestamp / 1000, UTC).isoformat() for each in till.engine.fetch_all()]
+    told = [f"e{n + 1} {till.topic}/{till.here}/{offset} {times[n]}" for n, offset in enumerate(offsets)]
+    assert {row.owner: row.seen for row in till.rows().values()} == {till.near: (told[0],), till.far: (told[1],)}
+
+
+def test_events_of_one_key_keep_their_order_under_the_new_one(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "MAX_BATCH", 7)
+    for pence in range(40):
+        till.move(pence, till.far)
+    till.settle()
+    assert [told.split()[0] for told in till.rows()[till.far].seen] == [f"e{pence}" for pence in range(40)]
+
+
+def test_what_has_no_key_is_not_in_the_table(till: Till) -> None:
+    till.move(1, None)
+    till.move(2, till.far)
+    till.settle()
+    assert till.pence() == {till.far: 2}
+    assert till.engine.inputs(till.here)[till.topic] == 2
+
+
+@pytest.mark.parametrize("step", ["handing over", "folding"])
+def test_what_was_aborted_on_the_way_counts_once(till: Till, step: str) -> None:
+    till.move(1, till.near)
+    till.move(2, till.far)
+    if step == "folding":
+        till.engine.run()
+    mine = till.engine.membership
+    till.engine.membership = replace(mine, generation=mine.generation + 1)
+    with pytest.raises(FencedError):
+        till.engine.run()
+    till.engine.membership = mine
+    till.engine.prepare()
+    till.settle()
+    assert till.pence() == {till.near: 1, till.far: 2}
+
+
+@pytest.mark.parametrize("copies", ["here", "lost"])
+def test_another_worker_goes_on_in_the_middle(till: Till, tmp_path: Path, copies: str) -> None:
+    for pence in range(1, 6):
+        till.move(pence, till.far if pence % 2 else till.near)
+    till.engine.run()  # handed over, not folded yet
+    till.engine.core.drop()
+    with till.another(tmp_path if copies == "lost" else till.engine.folder) as other:
+        till.move(10, till.far)
+        till.settle(other)
+        assert till.pence(other) == {till.near: 6, till.far: 19}
+
+
+@pytest.mark.parametrize("step", ["handed over", "folded"])
+@pytest.mark.parametrize("copies", ["here", "lost"])
+def test_forgotten_offsets_count_nothing_twice(till: Till, step: str, copies: str) -> None:
+    """What was handed over left no row behind in its own partition, but the changelog says how far it was."""
+    till.move(1, till.far)
+    till.move(2, till.far)
+    till.engine.run()
+    if step == "folded":
+        till.engine.run()
+    till.engine.core.drop()
+    if copies == "lost":
+        for partition in (till.here, till.there):
+            till.engine.store(partition).unlink()
+    till.branch.forget(till.engine.plan.group)
+    till.engine.own(till.here, till.there)
+    till.move(4, till.far)
+    till.settle()
+    assert till.pence() == {till.far: 7}
+
+
+def test_what_retention_took_before_it_was_folded_stops_the_partition(till: Till) -> None:
+    till.move(1, till.far)
+    till.engine.run()
+    till.branch.cut_off(till.own, till.there, 1)
+    till.engine.own(till.here, till.there)
+    (why,) = till.engine.core.stopped().items()
+    assert why[0] == till.there
+    assert f"{till.own} has lost its records up to 1" in why[1]
+
+
+def test_a_key_that_cannot_be_told_stops_the_partition(till: Till, tmp_path: Path) -> None:
+    for how, said in [("no key", "RuntimeError: whose is it?"), ("empty key", "the key is empty")]:
+        offset = till.move(1, till.far, how)
+        till.engine.own(till.here, till.there)
+        till.engine.run_through()
+        (why,) = till.engine.core.stopped().values()
+        assert f"stopped at {till.topic}/{till.here}/{offset}: the key of CoinsMoved here: " in why
+        assert said in why
+        with till.another(tmp_path / how, mended=True) as mended:
+            till.settle(mended)
+            assert till.pence(mended) == {till.far: offset + 1}
+
+
+def test_a_handler_that_raises_stops_where_the_row_is_and_names_both_places(till: Till, tmp_path: Path) -> None:
+    till.move(1, till.far)
+    offset = till.move(2, till.far, "raises")
+    till.move(4, till.far)
+    till.settle()
+    (stopped,) = till.engine.core.stopped().items()
+    assert stopped[0] == till.there
+    assert f"stopped at {till.own}/{till.there}/1: " in stopped[1]
+    assert f"raised RuntimeError, with {till.topic}/{till.here}/{offset}: the till is jammed" in stopped[1]
+    assert till.pence() == {till.far: 1}
+    with till.another(tmp_path, skips=[(till.own, till.there, 1)]) as skipping:
+        till.settle(skipping)
+        assert till.pence(skipping) == {till.far: 5}
+    (letter,) = till.branch.dead_letters(till.there, OWNERS)
+    assert letter.header("vw_source") == f"{till.topic}/{till.here}/{offset}/{till.engine.fetch_all()[1].timestamp}"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [[], [("vw_source", b"elsewhere")], [("vw_source", b"bank.jars.events/0/0/0")], [("vw_source", b"a/b/c/d")]],
+)
+def test_what_nobody_handed_over_is_not_counted(till: Till, headers: list[tuple[str, bytes | None]]) -> None:
+    till.move(1, till.far)
+    (source,) = till.branch.read(till.topic, till.here)
+    till.branch.put(till.own, till.there, till.far.encode(), source.value, headers)
+    till.settle()
+    assert till.pence() == {till.far: 1}
+    (letter,) = till.branch.dead_letters(till.there, OWNERS)
+    assert letter.header("vw_reason") == "undecodable"
+
+
+def test_what_cannot_be_keyed_is_refused_before_anything_runs(branch: Bank) -> None:
+    deaf = Table("bank.owners", row=OwnerRow)
+    deaf.rekeys(owners().keys[CoinsMoved].function)
+    with pytest.raises(ContractError, match="re-keys CoinsMoved and does not hear it"):
+        table_plan(deaf, branch.codec, 1)
+    several = Table("bank.owners", row=MinuteRow)
+    with pytest.raises(ContractError, match="stands under owner, minute, which only rows of windows may"):
+        table_plan(several, branch.codec, 1)
+
+
+def test_a_plan_tells_its_sources_from_its_own_topic(branch: Bank) -> None:
+    plan = table_plan(owners(), branch.codec, 1)
+    assert plan.sources == (branch.names.events(NAMESPACE),)
+    assert plan.repartition == f"{plan.group}-owners-repartition"
+    assert plan.inputs == (*plan.sources, plan.repartition)
