@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 T = TypeVar("T")
 
@@ -57,6 +58,20 @@ def records(bootstrap: str, topic: str, count: int, deadline: float = 30.0) -> l
     finally:
         consumer.close()
     return found
+
+
+def limit_records(bootstrap: str, topic: str, size: int) -> None:
+    """Let the broker refuse records of a topic that are larger."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    next(iter(admin.incremental_alter_configs([resource]).values())).result()
+
+    def changed() -> bool:
+        (answer,) = admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic)]).values()
+        return bool(answer.result()["max.message.bytes"].value == str(size))
+
+    eventually(changed)
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterable
+from contextlib import closing, suppress
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -11,6 +11,7 @@ from confluent_kafka import Message as Record
 
 from tests.cluster import eventually
 from verbwire.engine.cluster_offsets import ClusterOffsets
+from verbwire.errors import UnavailableError
 from verbwire.sdk.connection import Connection
 from verbwire.wire.avro import Encoder
 from verbwire.wire.headers import Headers, HeaderTemplate
@@ -30,14 +31,15 @@ class PlayedReceiver:
         self._consumer = Consumer({**kafka, "group.id": "unused", "enable.auto.commit": False, "fetch.wait.max.ms": 10})
         commands = names.commands(namespace)
         found = self._consumer.list_topics(commands, timeout=10).topics[commands].partitions
-        ends = ClusterOffsets(kafka, "unused").ends((commands, number) for number in found)
+        ends = eventually(lambda: _ends(kafka, [(commands, number) for number in found]))
         self._consumer.assign([TopicPartition(*place, offset) for place, offset in ends.items()])
         self._headers = HeaderTemplate(OUTCOME, "office")
         with closing(Registry(connection.registry)) as registry:
-            self._encode = Encoder(OUTCOME, registry.id_of(names.subject(OUTCOME.name), OUTCOME.text))
+            self.encode = Encoder(OUTCOME, registry.id_of(names.subject(OUTCOME.name), OUTCOME.text))
 
     def close(self) -> None:
-        self._producer.flush(10)
+        """Let go of the broker."""
+        self.flush()
         self._consumer.close()
 
     def take(self, count: int = 1) -> list[Record]:
@@ -62,30 +64,45 @@ class PlayedReceiver:
             "status": OutcomeStatus.ACCEPTED,
             "partition": record.partition(),
             "offset": record.offset(),
-            "events": (
-                EventPosition(topic="t.events", partition=record.partition() or 0, offset=record.offset() or 0),
-            ),
+            "events": (EventPosition(topic="a.events", partition=record.partition() or 0, offset=7),),
         }
         return OutcomeRecord(**{**said, **fields})
 
-    def enter(self, record: Record, line: OutcomeRecord) -> None:
-        """Write a line into the ledger, as the engine does."""
+    def enter(self, record: Record, line: OutcomeRecord, timestamp: int = 0) -> None:
+        """Write a line into the ledger, as the engine does; its time is now, unless another is given."""
         headers: Any = self._headers.headers(f"{line.command_id}:outcome", causation_id=line.command_id)
-        self._send(self.ledger, line.partition, record.key(), line, headers)
+        self.send(self.ledger, line.partition, record.key() or b"", self.encode(line), headers, timestamp)
 
     def hint(self, record: Record, line: OutcomeRecord) -> None:
         """Tell the asker."""
+        self.whisper(record, line.command_id, self.encode(line))
+
+    def whisper(self, record: Record, id: str, value: bytes) -> None:
+        """Tell the asker of that command anything about any id."""
         partition = Headers(record.headers()).reply_partition
         assert partition is not None
-        self._send(self.replies, partition, line.command_id.encode(), line)
+        self.send(self.replies, partition, id.encode(), value)
 
-    def answer(self, records: Sequence[Record], **fields: Any) -> None:
+    def answer(self, records: Iterable[Record], **fields: Any) -> None:
         """Enter and hint."""
         for record in records:
             line = self.line(record, **fields)
             self.enter(record, line)
             self.hint(record, line)
+        self.flush()
 
-    def _send(self, topic: str, partition: int, key: Any, line: OutcomeRecord, headers: Any = None) -> None:
-        self._producer.produce(topic, self._encode(line), key, partition, headers=headers or [])
+    def send(
+        self, topic: str, partition: int, key: bytes, value: bytes, headers: Any = None, timestamp: int = 0
+    ) -> None:
+        """Produce a record to that very partition."""
+        self._producer.produce(topic, value, key, partition, timestamp=timestamp, headers=headers or [])
+
+    def flush(self) -> None:
+        """Wait until the broker has everything that was said."""
         assert self._producer.flush(10) == 0
+
+
+def _ends(kafka: dict[str, str], places: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    with suppress(UnavailableError):  # a topic that has just been made
+        return ClusterOffsets(kafka, "unused").ends(places)
+    return {}

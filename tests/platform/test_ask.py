@@ -1,26 +1,48 @@
-"""Asking: the outcome comes to who asked, once, whatever else is said on the wire."""
+"""Asking: the outcome comes to who asked, whatever else is said on the wire, and nobody waits for ever in secret."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
+import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 
 import msgspec
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import Cluster, eventually, limit_records
 from tests.platform.notes import CATALOG, COMMAND, NAMESPACE
 from tests.platform.played_receiver import PlayedReceiver
+from verbwire.contracts.model import Catalog
 from verbwire.deploy import Target, deploy
+from verbwire.errors import (
+    ClosedError,
+    ContractError,
+    DeliveryError,
+    OutcomeUnknown,
+    UnavailableError,
+    UndecodableError,
+    UnencodableError,
+    WrongVerbError,
+)
 from verbwire.messages import Accepted, Expired, Failed, Outcome, Rejected
 from verbwire.names import Names
-from verbwire.sdk import Client, Connection, Pending
-from verbwire.wire.outcomes import OutcomeStatus
+from verbwire.sdk import Client, Connection, Identity, Pending
+from verbwire.sdk.asking import Asker
+from verbwire.sdk.producer import Producer
+from verbwire.sdk.routes import Routes
+from verbwire.sdk.seeker import Patience
+from verbwire.wire.headers import Headers
+from verbwire.wire.outcomes import ID_REUSED, OutcomeStatus
 
 pytestmark = pytest.mark.kafka
 
+HINTED = 1.5  # an answer within so many seconds came as a hint: a client reads the ledger later
 OTHER = msgspec.structs.replace(COMMAND, words="buy coffee")
+HOUR = 3_600_000
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +58,18 @@ def client(connection: Connection) -> Iterator[Client]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def asker(connection: Connection) -> Iterator[Asker]:
+    """One that does not wait long for hints, as when all of them are lost."""
+    producer = Producer(connection)
+    routes = Routes(connection, producer)
+    opened = Asker(connection, producer, routes, Patience(hint=0.0, look_back=0.3))
+    yield opened
+    producer.close()
+    opened.close()
+    routes.close()
+
+
 @pytest.fixture
 def receiver(connection: Connection) -> Iterator[PlayedReceiver]:
     playing = PlayedReceiver(connection, NAMESPACE)
@@ -43,12 +77,20 @@ def receiver(connection: Connection) -> Iterator[PlayedReceiver]:
     playing.close()
 
 
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+async def awaited(pending: Pending) -> Outcome:
+    return await pending
+
+
 def test_the_first_ask_of_a_client_hears_its_answer(connection: Connection, receiver: PlayedReceiver) -> None:
     for _ in range(3):
         with Client(connection) as client:
             pending = client.ask(COMMAND)
             receiver.answer(receiver.take())
-            assert pending.result(1.5) == Accepted()  # by the hint: the ledger is read later
+            assert pending.result(HINTED) == Accepted()
             assert pending.done()
 
 
@@ -69,9 +111,257 @@ def test_every_outcome_is_a_value(
 ) -> None:
     pending = client.ask(COMMAND)
     receiver.answer(receiver.take(), **said)
-    assert pending.result(1.5) == outcome
-    assert asyncio.run(_awaited(pending)) == outcome
+    assert pending.result(HINTED) == outcome
+    assert asyncio.run(awaited(pending)) == outcome
 
 
-async def _awaited(pending: Pending) -> Outcome:
-    return await pending
+def test_a_command_says_who_asks_and_where_the_answer_goes(
+    connection: Connection, asker: Asker, receiver: PlayedReceiver
+) -> None:
+    with Client(replace(connection, identity=Identity("ann", ("notes:write",)))) as client:
+        client.ask(COMMAND, id="q-1", ttl=1.5, correlation_id="first", causation_id="parent")
+        (record,) = receiver.take()
+    headers = Headers(record.headers())
+    assert (headers.id, headers.ttl, headers.correlation_id, headers.causation_id) == ("q-1", 1500, "first", "parent")
+    assert (headers.actor, headers.scopes) == ("ann", ("notes:write",))
+    assert headers.reply_partition in range(12)
+    asker.ask(COMMAND, identity=Identity("bob", ("notes:read",)), traceparent="00-1-2-01")
+    (record,) = receiver.take()
+    headers = Headers(record.headers())
+    assert (headers.actor, headers.scopes, headers.traceparent) == ("bob", ("notes:read",), "00-1-2-01")
+    assert headers.ttl is None
+
+
+def test_what_others_are_told_is_not_our_answer(client: Client, receiver: PlayedReceiver) -> None:
+    id = new_id()
+    pending = client.ask(COMMAND, id=id)
+    (record,) = receiver.take()
+    line = receiver.line(record)
+    said = (
+        receiver.line(record, command_id=f"{id}x"),  # under our key
+        receiver.line(record, command="office.other.TakeNote"),  # another receiver's, with the same id and place
+        receiver.line(record, partition=line.partition + 1),
+        receiver.line(record, offset=line.offset - 1, status=OutcomeStatus.FAILED),  # of an earlier attempt
+        receiver.line(record, offset=line.offset - 1, status=OutcomeStatus.EXPIRED),
+        receiver.line(record, offset=line.offset + 1, fingerprint=b"another"),
+    )
+    receiver.whisper(record, id, b"nonsense")
+    for each in said:
+        receiver.whisper(record, id, receiver.encode(each))
+    receiver.whisper(record, new_id(), b"nonsense")
+    receiver.flush()
+    with pytest.raises(OutcomeUnknown):
+        pending.result(0.3)
+    receiver.hint(record, line)
+    assert pending.result(HINTED) == Accepted()
+
+
+def test_a_repetition_gets_the_outcome_of_the_first(client: Client, receiver: PlayedReceiver) -> None:
+    first, again, other = (client.ask(command, id="same") for command in (COMMAND, COMMAND, OTHER))
+    records = receiver.take(3)
+    remembered = receiver.line(records[0], status=OutcomeStatus.REJECTED, code="full")
+    receiver.hint(records[0], remembered)
+    receiver.hint(records[1], remembered)
+    assert first.result(HINTED) == again.result(HINTED) == Rejected("full")
+    assert not other.done() or other.result(0) != Rejected("full")
+    receiver.hint(records[2], receiver.line(records[2], status=OutcomeStatus.REJECTED, code=ID_REUSED))
+    outcome = other.result(HINTED)
+    assert isinstance(outcome, Rejected)
+    assert outcome.code == ID_REUSED
+
+
+def test_outcomes_whose_hints_are_lost_stand_in_the_ledger(client: Client, receiver: PlayedReceiver) -> None:
+    commands = [msgspec.structs.replace(COMMAND, note_id=f"n{number}") for number in range(9)]
+    pendings = [client.ask(command) for command in commands]
+    records = receiver.take(9)
+    assert {record.partition() for record in records} == {0, 1, 2}
+    for record in records:
+        receiver.enter(record, receiver.line(record))
+    receiver.flush()
+    assert [pending.result(8) for pending in pendings] == [Accepted()] * 9
+    late = client.ask(COMMAND)  # in a partition that is being read already, or was
+    (record,) = receiver.take()
+    receiver.enter(record, receiver.line(record))
+    assert late.result(8) == Accepted()
+
+
+def test_the_ledger_tells_of_ids_that_named_something_else(asker: Asker, receiver: PlayedReceiver) -> None:
+    id = new_id()
+    first, again, other = (asker.ask(command, id=id) for command in (COMMAND, COMMAND, OTHER))
+    record, *_ = receiver.take(3)
+    receiver.enter(record, receiver.line(record))
+    assert first.result(8) == again.result(8) == Accepted()
+    outcome = other.result(8)
+    assert isinstance(outcome, Rejected)
+    assert outcome.code == ID_REUSED
+
+
+def test_a_failed_attempt_in_the_ledger_does_not_answer_the_next(asker: Asker, receiver: PlayedReceiver) -> None:
+    id = new_id()
+    first, again = (asker.ask(command, id=id) for command in (COMMAND, OTHER))
+    records = receiver.take(2)
+    receiver.enter(records[0], receiver.line(records[0], status=OutcomeStatus.FAILED))
+    receiver.enter(records[1], receiver.line(records[1]))
+    assert first.result(8) == Failed()
+    assert again.result(8) == Accepted()
+
+
+def test_a_repetition_of_an_old_command_finds_its_outcome_further_back(asker: Asker, receiver: PlayedReceiver) -> None:
+    id = new_id()
+    asker.ask(COMMAND, id=id)
+    (record,) = receiver.take()
+    receiver.enter(record, receiver.line(record), timestamp=round(time.time() * 1000) - HOUR)
+    receiver.flush()
+    again = asker.ask(COMMAND, id=id)
+    assert again.result(8) == Accepted()
+
+
+def test_a_token_is_resumed_by_another_client(connection: Connection, client: Client, receiver: PlayedReceiver) -> None:
+    command = msgspec.structs.replace(COMMAND, note_id="n7")
+    early, late = client.ask(command), client.ask(command, id="late")
+    records = receiver.take(2)
+    receiver.answer(records[:1])
+    assert early.result(HINTED) == Accepted()
+    with pytest.raises(OutcomeUnknown, match=r"office\.notes\.TakeNote late") as unknown:
+        late.result(0)
+    assert unknown.value.id == "late"
+    assert unknown.value.token == late.token
+    with Client(connection) as another:
+        resumed = [another.resume(pending.token or "") for pending in (early, late)]
+        assert [each.id for each in resumed] == [early.id, "late"]
+        assert [each.position for each in resumed] == [early.position, late.position]
+        assert resumed[0].result(8) == Accepted()
+        assert resumed[0].events == early.events != ()
+        assert not resumed[1].done()
+        receiver.answer(records[1:])
+        assert resumed[1].result(8) == Accepted()
+        with pytest.raises(UndecodableError):
+            another.resume("nonsense")
+    with pytest.raises(ClosedError):
+        another.resume(early.token or "")
+    assert late.result(HINTED) == Accepted()  # who timed out may wait again
+
+
+def test_positions_of_events_are_remembered(connection: Connection, receiver: PlayedReceiver) -> None:
+    with Client(connection) as client:
+        pending = client.ask(COMMAND)
+        (record,) = receiver.take()
+        receiver.answer([record])
+        pending.result(HINTED)
+        assert client.positions.known() == {("a.events", record.partition()): 8}
+
+
+def test_asks_in_flight_are_bounded_and_given_up_ones_forgotten(
+    connection: Connection, receiver: PlayedReceiver
+) -> None:
+    with Client(replace(connection, asks_in_flight=3, delivery_seconds=1.0)) as client:
+        pendings = [client.ask(COMMAND) for _ in range(3)]
+        started = time.monotonic()
+        with pytest.raises(DeliveryError, match="3 asked commands wait for their outcomes: is the receiver up"):
+            client.ask(COMMAND)
+        assert time.monotonic() - started > 0.9
+        records = receiver.take(3)  # the fourth was not sent
+        with pytest.raises(OutcomeUnknown):
+            pendings[0].result(0.01)
+        del pendings[0]
+        gc.collect()
+        pendings.append(client.ask(COMMAND))
+        receiver.answer(records[1:2])
+        assert pendings[0].result(HINTED) == Accepted()
+        pendings.append(client.ask(COMMAND))
+    for pending in pendings[1:]:
+        with pytest.raises(ClosedError, match="resume its token"):
+            pending.result(10)
+    receiver.take(2)
+
+
+def test_thousands_may_be_in_flight(connection: Connection, receiver: PlayedReceiver) -> None:
+    async def everything(client: Client) -> list[Outcome]:
+        pendings = [client.ask(msgspec.structs.replace(COMMAND, note_id=f"n{n % 7}")) for n in range(3_000)]
+        receiver.answer(receiver.take(3_000))
+        return await asyncio.gather(*map(awaited, pendings))
+
+    with Client(connection) as client:
+        assert asyncio.run(everything(client)) == [Accepted()] * 3_000
+
+
+def test_an_abandoned_loop_does_no_harm(client: Client, receiver: PlayedReceiver) -> None:
+    async def give_up() -> Pending:
+        pending = client.ask(COMMAND)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(awaited(pending), 0.01)
+        return pending
+
+    pending = asyncio.run(give_up())
+    receiver.answer(receiver.take())
+    assert pending.result(HINTED) == Accepted()
+
+
+def test_a_task_that_nobody_holds_is_answered(client: Client, receiver: PlayedReceiver) -> None:
+    outcomes: list[Outcome] = []
+
+    async def ask() -> None:
+        outcomes.append(await client.ask(COMMAND))
+
+    async def main() -> None:
+        asyncio.create_task(ask())  # noqa: RUF006 (the point of this test)
+        await asyncio.sleep(0)
+        records = receiver.take()
+        gc.collect()
+        receiver.answer(records)
+        end = time.monotonic() + HINTED
+        while not outcomes and time.monotonic() < end:
+            await asyncio.sleep(0.005)
+
+    asyncio.run(main())
+    assert outcomes == [Accepted()]
+
+
+def test_what_cannot_be_asked_is_refused_at_the_call(connection: Connection, client: Client) -> None:
+    for ttl in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(UnencodableError, match="ttl"):
+            client.ask(COMMAND, ttl=ttl)
+    contract = replace(CATALOG.of(COMMAND), response="none")
+    silent = replace(connection, catalog=Catalog({contract.name: contract}))
+    with Client(silent) as another, pytest.raises(WrongVerbError, match="send it"):
+        another.ask(COMMAND)
+
+
+def test_a_command_that_the_broker_refuses_is_a_failed_delivery(connection: Connection) -> None:
+    limit_records(connection.bootstrap, connection.names.commands(NAMESPACE), 100_000)
+    with Client(connection) as client:
+        pending = client.ask(msgspec.structs.replace(COMMAND, words=os.urandom(100_000).hex()))
+        with pytest.raises(DeliveryError, match="larger"):
+            pending.result(10)
+        assert pending.token is None
+        with pytest.raises(DeliveryError, match="larger"):
+            asyncio.run(awaited(pending))
+        client.flush()  # somebody has seen it
+
+
+def test_without_a_broker_the_call_says_unavailable_and_after_close_closed(connection: Connection) -> None:
+    lost = replace(connection, bootstrap="127.0.0.1:1", kafka={"log_level": 0}, delivery_seconds=0.3)
+    with Client(lost) as client, pytest.raises(UnavailableError):
+        client.ask(COMMAND)
+    with Client(connection) as client:
+        client.ask(COMMAND)
+    with pytest.raises(ClosedError):
+        client.ask(COMMAND)
+
+
+def test_close_does_not_wait_for_outcomes(connection: Connection) -> None:
+    with Client(connection) as client:
+        pendings = [client.ask(COMMAND) for _ in range(10)]
+        eventually(lambda: all(pending.token for pending in pendings))
+        started = time.monotonic()
+    assert time.monotonic() - started < 1.0
+    for pending in pendings:
+        with pytest.raises(ClosedError):
+            asyncio.run(awaited(pending))
+
+
+def test_a_token_of_a_command_that_is_not_ours_is_refused(connection: Connection, client: Client) -> None:
+    pending = client.ask(COMMAND)
+    token = eventually(lambda: pending.token) or ""
+    with Client(replace(connection, catalog=Catalog())) as another, pytest.raises(ContractError, match="no contract"):
+        another.resume(token)

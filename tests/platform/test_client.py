@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka.admin import AdminClient
 
-from tests.cluster import Cluster, eventually, records
+from tests.cluster import Cluster, eventually, limit_records, records
 from tests.platform.notes import CATALOG, COMMAND, EVENT, NAMESPACE, ROW
 from tests.platform.samples.notes import NoteTaken, TakeNote
 from verbwire.contracts.model import Catalog
@@ -55,16 +55,8 @@ def connection(cluster: Cluster, unique: str) -> Connection:
 
 def small_records(connection: Connection) -> str:
     """Let the broker refuse what the producer takes, and return the topic of which this is true."""
-    admin, topic = AdminClient({"bootstrap.servers": connection.bootstrap}), connection.names.commands(NAMESPACE)
-    entry = ConfigEntry("max.message.bytes", "10000", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    next(iter(admin.incremental_alter_configs([resource]).values())).result()
-
-    def changed() -> bool:
-        (answer,) = admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic)]).values()
-        return bool(answer.result()["max.message.bytes"].value == "10000")
-
-    eventually(changed)
+    topic = connection.names.commands(NAMESPACE)
+    limit_records(connection.bootstrap, topic, 10_000)
     return topic
 
 

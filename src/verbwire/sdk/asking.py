@@ -8,43 +8,44 @@ from functools import partial
 
 from verbwire.errors import (
     ClosedError,
-    UnavailableError,
     UnencodableError,
-    VerbwireError,
     WrongVerbError,
 )
-from verbwire.messages import Command, Kind, Outcome
+from verbwire.messages import Command, Kind
 from verbwire.sdk.ack import Ack
+from verbwire.sdk.answers import Answers
 from verbwire.sdk.book import Book
 from verbwire.sdk.connection import Connection, Identity
 from verbwire.sdk.ids import Ids
 from verbwire.sdk.pending import Pending
 from verbwire.sdk.positions import SeenPositions
 from verbwire.sdk.producer import Producer
-from verbwire.sdk.question import Question, outcome_for
+from verbwire.sdk.question import Question
 from verbwire.sdk.replies import ReplyListener
 from verbwire.sdk.routes import Routes
-from verbwire.wire.codec import TopicDecoder
+from verbwire.sdk.seeker import Patience, Seeker
 from verbwire.wire.keys import key_of
 from verbwire.wire.outcome_tokens import OutcomeToken
-from verbwire.wire.outcomes import OUTCOME, OutcomeRecord, fingerprint_of
-
-HINT_SECONDS = 2.0  # after so long without a hint the ledger is read
+from verbwire.wire.outcomes import fingerprint_of
 
 
 class Asker:
     """Asks commands for one client; may be used by several threads. Starts to listen at the first one."""
 
-    def __init__(self, connection: Connection, producer: Producer, routes: Routes) -> None:
+    def __init__(
+        self, connection: Connection, producer: Producer, routes: Routes, patience: Patience | None = None
+    ) -> None:
         self.positions = SeenPositions()
         self._connection = connection
         self._producer = producer
         self._routes = routes
         self._ids = Ids()
+        self._patience = patience or Patience()
         self._book = Book(connection.asks_in_flight)
+        self._answers = Answers(routes, self._book, self.positions)
         self._lock = threading.Lock()
         self._listener: ReplyListener | None = None
-        self._lines: TopicDecoder | None = None
+        self._seeker: Seeker | None = None
         self._closed = False
 
     def ask(
@@ -65,7 +66,7 @@ class Asker:
         route = self._routes.of(Kind.COMMAND, command)
         if route.contract.response == "none":
             raise WrongVerbError(f"{route.contract.short} is answered by nobody (its response is none): send it")
-        id = self._ids.of(id)
+        unique, id = id is None, self._ids.of(id)
         key, value = key_of(route.contract, command), route.encoder(command)
         headers = route.headers(
             id,
@@ -83,6 +84,7 @@ class Asker:
             topic=route.topic,
             fingerprint=fingerprint_of(value),
         )
+        question.unique = unique
         self._book.enter(question, self._connection.delivery_seconds)
         try:
             ack = self._producer.produce(route.topic, key, value, headers, id)
@@ -98,7 +100,6 @@ class Asker:
 
         :class:`UndecodableError` when it is no token, :class:`ContractError` when its command is none of this project.
         """
-        self._require_open()
         place = OutcomeToken.decode(token)
         contract = self._connection.catalog.find(place.command)
         question = Question(
@@ -108,7 +109,9 @@ class Asker:
             topic=self._connection.names.commands(contract.namespace),
             fingerprint=place.fingerprint,
         )
+        question.read_again()
         question.placed(place, time.monotonic())
+        self._seek()
         self._book.enter(question, self._connection.delivery_seconds)
         return Pending(self._book, question)
 
@@ -117,27 +120,22 @@ class Asker:
 
         :class:`UnavailableError` when broker or registry are silent, :class:`ContractError` when there is no topic.
         """
-        listener = self._listener
-        if listener is None:
+        if self._listener is None:
             with self._lock:
                 self._require_open()
-                listener = self._listener
-                if listener is None:
-                    self._lines = self._routes.codec.topic_decoder(
-                        self._connection.names.replies(), OUTCOME.namespace, {OUTCOME.name: OutcomeRecord}
-                    )
-                    listener = ReplyListener(self._connection, self._take)
+                if self._listener is None:
+                    listener = ReplyListener(self._connection, self._answers.take)
                     listener.start()
                     self._listener = listener
-        return listener.partition
+            self._seek()
+        return self._listener.partition
 
     def close(self) -> None:
         """Stop listening; what is still waited for fails with :class:`ClosedError`. Closing twice is fine."""
         with self._lock:
-            self._closed = True
-            if self._listener is not None:
-                self._listener.stop()
-                self._listener.join()
+            self.abandon()
+            for thread in self._threads():
+                thread.join()
         for question in self._book.all():
             self._book.settle(
                 question,
@@ -147,8 +145,18 @@ class Asker:
     def abandon(self) -> None:
         """Stop the threads of an owner that is gone without closing."""
         self._closed = True
-        if self._listener is not None:
-            self._listener.stop()
+        for thread in self._threads():
+            thread.stop()
+
+    def _seek(self) -> None:
+        with self._lock:
+            self._require_open()
+            if self._seeker is None:
+                self._seeker = Seeker(self._connection, self._book, self._answers.take, self._patience)
+                self._seeker.start()
+
+    def _threads(self) -> list[ReplyListener | Seeker]:
+        return [thread for thread in (self._listener, self._seeker) if thread is not None]
 
     def _require_open(self) -> None:
         self._producer.require_open()
@@ -157,8 +165,7 @@ class Asker:
 
     def _acknowledged(self, question: Question, ack: Ack) -> None:
         if ack.error is not None:
-            self._book.settle(question, ack.error)
-            return
+            return self._book.settle(question, ack.error)
         place = ack.result(0)
         token = OutcomeToken(
             command=question.command,
@@ -168,39 +175,7 @@ class Asker:
             id=question.id,
             fingerprint=question.fingerprint,
         )
-        for line in question.placed(token, time.monotonic() + HINT_SECONDS):
-            self._weigh(question, line)
-
-    def _take(self, id: bytes, value: bytes) -> None:
-        questions = self._book.of(id)
-        if not questions or self._lines is None:
-            return
-        line = self._lines.decode(value)
-        if isinstance(line, OutcomeRecord):
-            for question in questions:
-                self._weigh(question, line)
-
-    def _weigh(self, question: Question, line: OutcomeRecord) -> None:
-        token = question.token
-        if token is None:
-            if question.keep(line):
-                return
-            token = question.token
-        assert token is not None  # noqa: S101 (kept otherwise)
-        try:
-            outcome = outcome_for(token, line, _typed)
-        except UnavailableError:  # the registry is silent: the ledger still has the line when it answers again
-            return
-        except VerbwireError as error:  # the reply cannot be read; it would not be another time either
-            self._book.settle(question, error)
-            return
-        if outcome is not None:
-            self.positions.remember(line.events)
-            self._book.settle(question, outcome, line.events)
-
-
-def _typed(line: OutcomeRecord) -> Outcome:
-    return line.outcome()
+        return self._answers.placed(question, token, time.monotonic() + self._patience.hint)
 
 
 def milliseconds(ttl: float | None) -> int | None:

@@ -12,6 +12,7 @@ from verbwire.sdk.asking import Asker, milliseconds
 from verbwire.sdk.connection import Connection
 from verbwire.sdk.ids import Ids
 from verbwire.sdk.pending import Pending
+from verbwire.sdk.positions import SeenPositions
 from verbwire.sdk.producer import Producer
 from verbwire.sdk.routes import Route, Routes
 from verbwire.wire.keys import key_of
@@ -92,6 +93,11 @@ class Client:
         the receiver's ledger keeps it: 7 days, unless the topic says otherwise.
         """
         return self._asker.resume(token)
+
+    @property
+    def positions(self) -> SeenPositions:
+        """How far a table must be to show what our asked commands have changed."""
+        return self._asker.positions
 
     def flush(self, timeout: float | None = None) -> None:
         """Wait until everything sent so far is acknowledged, at most `timeout` seconds (by default `delivery_seconds`).

@@ -11,9 +11,8 @@ from verbwire.messages import Outcome, Rejected
 from verbwire.sdk.ack import Ack
 from verbwire.sdk.waiting import Waitable
 from verbwire.wire.outcome_tokens import OutcomeToken
-from verbwire.wire.outcomes import EventPosition, OutcomeRecord, OutcomeStatus
+from verbwire.wire.outcomes import ID_REUSED, EventPosition, OutcomeRecord, OutcomeStatus
 
-ID_REUSED = "id_reused"
 _NOT_REMEMBERED = (OutcomeStatus.FAILED, OutcomeStatus.EXPIRED)  # the receiver takes the same id again after these
 _EARLY = 8
 
@@ -78,12 +77,20 @@ class Question(Waitable):
         for wake in wakes:
             wake()
 
-    def keep(self, line: OutcomeRecord) -> bool:
-        """Keep a line that came before our place was known; False when it is known by now."""
+    def is_due(self, now: float) -> bool:
+        """Whether the hint has taken so long that the answer should be looked for."""
+        return self.due_at is not None and self.due_at <= now and self.answer is None
+
+    def read_again(self) -> None:
+        """Let the ledger be read from the command on, whatever of it was read already."""
+        self.reader, self.asked_at = None, float("-inf")
+
+    def keep(self, line: OutcomeRecord) -> OutcomeToken | None:
+        """Keep a line that came before our place was known; returns the token when it is known by now."""
         with self._lock:
             if self.token is None and len(self.early) < _EARLY:
                 self.early.append(line)
-            return self.token is None
+            return self.token
 
     def placed(self, token: OutcomeToken, due_at: float) -> list[OutcomeRecord]:
         """Take down where the command lies, and return the lines that came before."""

@@ -9,38 +9,16 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from verbwire.errors import ContractError, UnavailableError
 from verbwire.sdk.connection import Connection
+from verbwire.sdk.consuming import POLL_SECONDS, Take, arrived, consumer
 
 log = logging.getLogger(__name__)
 
-_POLL_SECONDS = 0.1
 _START_SECONDS = 10.0
-_BATCH = 1000
-
-Take = Callable[[bytes, bytes], None]
-"""Takes the id of a command, and the framed line of the ledger that may be its outcome."""
-
-
-def reading(connection: Connection, isolation: str) -> dict[str, Any]:
-    """Return the properties of a consumer whose partitions are assigned by hand; it commits nothing."""
-    return {
-        **connection.kafka,
-        "bootstrap.servers": connection.bootstrap,
-        "group.id": connection.names.group(f"{connection.names.project}.askers"),  # librdkafka asks for one
-        "isolation.level": isolation,
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "auto.offset.reset": "earliest",  # where our place is gone: what is left is newer than it
-        "fetch.error.backoff.ms": 50,
-        "reconnect.backoff.max.ms": 1000,
-        "log_level": 3,
-    }
 
 
 class ReplyListener:
@@ -52,7 +30,7 @@ class ReplyListener:
         self._take = take
         self._topic = connection.names.replies()
         self._stopping = threading.Event()
-        self._consumer = Consumer(reading(connection, "read_uncommitted"))
+        self._consumer = consumer(connection, "read_uncommitted")
         self._thread = threading.Thread(target=self._serve, name="verbwire-replies", daemon=True)
 
     def start(self) -> None:
@@ -88,9 +66,9 @@ class ReplyListener:
                 _, place.offset = self._consumer.get_watermark_offsets(place, timeout=left)
                 return place
             except KafkaException as error:  # a leader that has just changed, for one
-                if time.monotonic() + _POLL_SECONDS > end:
+                if time.monotonic() + POLL_SECONDS > end:
                     raise UnavailableError(f"no replies can be heard, {self._topic}: {error.args[0].str()}") from error
-            self._stopping.wait(_POLL_SECONDS)
+            self._stopping.wait(POLL_SECONDS)
 
     def _any_partition(self, seconds: float) -> TopicPartition:
         found = self._consumer.list_topics(self._topic, timeout=seconds).topics[self._topic]
@@ -102,16 +80,10 @@ class ReplyListener:
     def _serve(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._read()
+                for message in arrived(self._consumer):
+                    key, value = message.key(), message.value()
+                    if key and value:
+                        self._take(key, value)
             except Exception:
-                log.exception("%s: a hint was not understood; its outcome is looked up", self._topic)
+                log.exception("%s: a hint was not understood; its outcome will be looked up", self._topic)
         self._consumer.close()
-
-    def _read(self) -> None:
-        first = self._consumer.poll(_POLL_SECONDS)  # consume() alone would wait until so many are there
-        if first is None:
-            return
-        for message in (first, *self._consumer.consume(_BATCH, 0)):
-            key, value = message.key(), message.value()
-            if message.error() is None and key and value:
-                self._take(key, value)

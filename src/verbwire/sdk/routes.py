@@ -40,18 +40,16 @@ class Route(NamedTuple):
     ) -> RawHeaders:
         """Return the headers of one message; `identity` is who sends, in the place of the connection's own."""
         template = self.template if identity is None else self.on_behalf
-        headers = template.headers(
+        return template.headers(
             id,
             correlation_id=correlation_id,
             causation_id=causation_id,
             actor=None if identity is None else identity.actor,
             scopes=() if identity is None else identity.scopes,
+            ttl=ttl,
             reply_partition=reply_partition,
             traceparent=traceparent,
         )
-        if ttl is not None:
-            headers.append(("ce_ttl", b"%d" % ttl))
-        return headers
 
 
 class Routes:
