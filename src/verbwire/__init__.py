@@ -8,6 +8,7 @@ of messages come from ``verbwire schemas generate``.
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.asker import Asker
 from verbwire.declarations.context import Context
+from verbwire.declarations.effects import EffectContext, JobContext
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
 from verbwire.declarations.responder import Responder
@@ -22,10 +23,12 @@ __all__ = [
     "Asker",
     "Command",
     "Context",
+    "EffectContext",
     "Event",
     "Expired",
     "Failed",
     "Job",
+    "JobContext",
     "Outcome",
     "Process",
     "Query",

@@ -17,7 +17,8 @@
     ├── DeployError              topics or schemas on the cluster contradict the contracts
     ├── EngineError              a worker cannot go on with a partition, or at all
     │   ├── FencedError          this worker lost its partitions; the new owner does the work
-    │   └── StoppedError         a handler raised: the partition waits for somebody's decision
+    │   ├── StoppedError         a handler raised: the partition waits for somebody's decision
+    │   └── HandedBackError      a job's handler leaves its command to another worker
     └── StackError               the embedded Kafka or registry did not start, or died
 
 A refused command is not in this tree: :class:`verbwire.Rejected` is a value.
@@ -98,6 +99,10 @@ class FencedError(EngineError):
 
 class StoppedError(EngineError):
     """A handler raised on a record that must not be skipped in silence."""
+
+
+class HandedBackError(EngineError):
+    """A job's handler does not finish its command: it stays where it is, for another worker or another time."""
 
 
 class StackError(VerbwireError):

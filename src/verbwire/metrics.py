@@ -5,6 +5,8 @@ Nothing here knows of HTTP or of the engine, so both may count; names follow Pro
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
@@ -34,6 +36,23 @@ class Metrics:
         self._expired = counter("expired", "Commands that their receiver came to after their deadline.", "command")
         self._restored = counter("restore_rows", "Rows read back from changelogs.")
         self._ready = Gauge("verbwire_partitions_ready", "Partitions that answer.", group, registry=registry)
+        self._handled = counter("handled", "Records that subscribers and jobs are done with, dead letters among them.")
+        self._retried = counter("retried", "Attempts that failed and will be repeated.", "reason")
+        self._in_hand = Gauge(
+            "verbwire_in_hand", "Records that a subscriber or a job has in hand.", group, registry=registry
+        )
+        self._lag = Gauge(
+            "verbwire_lag",
+            "Records that a subscriber or a job has yet to do, markers of transactions among them.",
+            group,
+            registry=registry,
+        )
+        self._job = Gauge(
+            "verbwire_job_progress_ratio",
+            "How far a job is, as it says itself.",
+            ("group", "partition"),
+            registry=registry,
+        )
         self._commit = Histogram(
             "verbwire_commit_seconds",
             "From a transaction's begin to its commit.",
@@ -122,3 +141,25 @@ class GroupMetrics:
     def ready(self, partitions: int) -> None:
         """Say how many partitions of the group answer now."""
         self._ready.set(partitions)
+
+    def handled(self, records: int = 1) -> None:
+        """A subscriber or a job is done with records."""
+        self._metrics._handled.labels(self._name).inc(records)
+
+    def retried(self, reason: str) -> None:
+        """An attempt failed and will be repeated; `reason` is ``failed`` or ``obstructed``."""
+        self._metrics._retried.labels(self._name, reason).inc()
+
+    def waiting(self, in_hand: int, lag: int) -> None:
+        """Say how many records are in hand, and how many are yet to be done."""
+        self._metrics._in_hand.labels(self._name).set(in_hand)
+        self._metrics._lag.labels(self._name).set(lag)
+
+    def job_progress(self, partition: int, ratio: float) -> None:
+        """A job says how far it is with a command of this partition."""
+        self._metrics._job.labels(self._name, str(partition)).set(ratio)
+
+    def job_ended(self, partition: int) -> None:
+        """A job is done with a command of this partition, or has left it."""
+        with suppress(KeyError):  # it has said nothing
+            self._metrics._job.remove(self._name, str(partition))

@@ -22,6 +22,7 @@ from verbwire.sdk.ack import Ack, Failures
 from verbwire.sdk.connection import Connection
 from verbwire.wire.headers import RawHeaders
 
+BY_KEY = -1  # librdkafka's RD_KAFKA_PARTITION_UA
 _POLL_SECONDS = 0.1
 _METADATA_SECONDS = 10.0
 _PURGE_SECONDS = 5.0
@@ -57,8 +58,10 @@ class Producer:
         self._reports = threading.Thread(target=self._serve, name="verbwire-delivery-reports", daemon=True)
         self._reports.start()
 
-    def produce(self, topic: str, key: bytes, value: bytes, headers: RawHeaders, id: str) -> Ack:
-        """Hand a record to librdkafka and return its acknowledgement-to-be.
+    def produce(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: RawHeaders, id: str, partition: int = BY_KEY
+    ) -> Ack:
+        """Hand a record to librdkafka and return its acknowledgement-to-be. The key decides the partition, by default.
 
         :class:`UnencodableError` when it is larger than a record may be, :class:`DeliveryError` when the queue stays
         full for as long as a delivery may take, or the producer is beyond repair.
@@ -68,7 +71,7 @@ class Producer:
         deadline = 0.0
         while True:
             try:
-                self._kafka.produce(topic, value, key, headers=headers, on_delivery=ack.settle)
+                self._kafka.produce(topic, value, key, partition, headers=headers, on_delivery=ack.settle)
                 return ack
             except BufferError:
                 deadline = deadline or time.monotonic() + self._seconds

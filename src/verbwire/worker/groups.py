@@ -9,6 +9,7 @@ from typing import Protocol
 from verbwire.engine.clock import BrokerClock
 from verbwire.engine.hints import Hints
 from verbwire.http.served import ServedTable
+from verbwire.jobs import JobBoard
 from verbwire.metrics import Metrics
 from verbwire.settings import Settings
 from verbwire.wire.codec import Codec
@@ -26,6 +27,7 @@ class Services:
     metrics: Metrics
     hints: Hints  # to those who wait for outcomes
     clock: BrokerClock = field(default_factory=BrokerClock)
+    jobs: JobBoard = field(default_factory=JobBoard)
 
 
 class Hosted(Protocol):

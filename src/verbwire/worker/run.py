@@ -21,6 +21,8 @@ from typing import Any
 from verbwire.addresses import addresses, kafka_properties
 from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.job import Job
+from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.development import http_secret
 from verbwire.directory import Announcer
@@ -30,6 +32,7 @@ from verbwire.errors import ConfigurationError, EngineError
 from verbwire.http.app import build_app
 from verbwire.http.auth import Authenticator, AuthSettings
 from verbwire.http.health import Health
+from verbwire.http.jobs import JobsPage
 from verbwire.http.server import HttpServer
 from verbwire.metrics import Metrics
 from verbwire.project import Project
@@ -37,6 +40,7 @@ from verbwire.queries.check import require_queries
 from verbwire.settings import Settings
 from verbwire.wire.codec import Codec
 from verbwire.wire.registry import Registry
+from verbwire.worker.effects import host_effects
 from verbwire.worker.groups import Hosted, Services
 from verbwire.worker.hosted import HostedGroup, host
 from verbwire.worker.messaging import messaging
@@ -76,7 +80,7 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     health = Health(hosted)
     commands = messaging(project, services, registry, hosted)
     server = HttpServer(
-        build_app(tables, _authenticator(settings), health, metrics, commands.parts),
+        build_app(tables, _authenticator(settings), health, metrics, [*commands.parts, JobsPage(services.jobs)]),
         settings.http_host,
         settings.http_port,
     )
@@ -97,6 +101,8 @@ def _host(declared: Declared, services: Services) -> Hosted:
     match declared:
         case Aggregate() | Table():
             return host(declared, services)
+        case Subscriber() | Job():
+            return host_effects(declared, services)
         case _:
             raise ConfigurationError(f"{declared.group}: this kind of group cannot be hosted yet")
 

@@ -1,0 +1,191 @@
+"""One attempt at one record: read, allowed, in time, handled, and what it sent acknowledged."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from verbwire.contracts.permission import refusal
+from verbwire.declarations.context import Context
+from verbwire.declarations.effects import EffectContext, JobContext
+from verbwire.effects.lanes import Task
+from verbwire.effects.outbox import Cause, EffectOutbox, Mail
+from verbwire.effects.plan import EffectPlan, Receives
+from verbwire.effects.share import Share
+from verbwire.engine.clock import BrokerClock
+from verbwire.engine.contexts import context_of
+from verbwire.errors import ContractError, DeliveryError, HandedBackError, UnavailableError, UndecodableError
+from verbwire.jobs import JobBoard, Running
+from verbwire.messages import Message
+from verbwire.metrics import GroupMetrics
+from verbwire.wire.dead_letters import legible
+from verbwire.wire.derived_ids import derived_id
+from verbwire.wire.headers import Headers
+
+log = logging.getLogger(__name__)
+
+_LOG_SECONDS = 30.0  # between two lines about the progress of one job
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing is left to do about the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """Its handler raised; it may be tried again, so many times."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Obstructed:
+    """Broker or registry are in the way; that is not the record's fault, and does not count."""
+
+    why: str
+
+
+Result: TypeAlias = Done | Raised | Obstructed
+
+
+@dataclass(frozen=True)
+class Handling:
+    """How a group deals with one record. Safe to call from any thread."""
+
+    plan: EffectPlan
+    mail: Mail
+    clock: BrokerClock
+    board: JobBoard
+    metrics: GroupMetrics
+
+    def attempt(self, task: Task) -> Result:
+        """Try it once. Whatever a handler raises is a result; :class:`HandedBackError` comes through."""
+        record = task.record
+        headers = Headers(record.headers)
+        try:
+            message = self._read(task)
+            if message is None:
+                return Done()
+            receives = self.plan.receives[type(message)]
+            context = context_of(record, headers)
+            if self.plan.is_job and self._refused(receives, context, headers, task):
+                return Done()
+            cause = Cause(
+                self.plan.declared.group,
+                receives.handler.function.__qualname__,
+                context.id,
+                context.correlation_id,
+                headers.traceparent,
+            )
+        except UndecodableError as error:
+            return self.bury(task, "undecodable", str(error))
+        except UnavailableError as error:
+            return Obstructed(str(error))
+        return self._handle(task, message, receives, context, EffectOutbox(self.mail, cause))
+
+    def bury(self, task: Task, reason: str, detail: str) -> Result:
+        """Put the record among the dead letters; it is dealt with once it is there."""
+        try:
+            self.mail.bury(self.plan.dead_letters, task.record, reason, legible(detail))
+        except (DeliveryError, UnavailableError) as error:
+            return Obstructed(str(error))
+        log.warning("%s: %s went to the dead letters, %s: %s", self.plan.group, task.place, reason, detail[:500])
+        self.metrics.dead_lettered(reason)
+        return Done()
+
+    def _read(self, task: Task) -> Message | None:
+        decoder = self.plan.decoders.get(task.record.topic)
+        if decoder is None:
+            raise UndecodableError(f"not a dead letter of this group: it names the topic {task.record.topic!r}")
+        message = decoder.decode(task.record.value)
+        if message is None and self.plan.is_job:
+            raise UndecodableError("no handler for this type")
+        return message
+
+    def _refused(self, receives: Receives, context: Context, headers: Headers, task: Task) -> bool:
+        """Whether a command may not be carried out, or not any more. Nobody waits to be told, so the log is."""
+        name = receives.contract.name
+        if refused := refusal(receives.contract, context.actor, context.scopes):
+            self.metrics.rejected(name, refused.code)
+            log.warning("%s: %s of %s was refused: %s", self.plan.group, context.id, context.actor, refused.reason)
+            return True
+        # Whoever hands it in again wants it done.
+        expiry = None if task.again else headers.expiry(task.record.timestamp)
+        if expiry is not None and self.clock.now_ms() > expiry:
+            self.metrics.expired(name)
+            log.warning("%s: %s has expired, it is not carried out", self.plan.group, context.id)
+            return True
+        return False
+
+    def _handle(self, task: Task, message: Message, receives: Receives, facts: Context, outbox: EffectOutbox) -> Result:
+        handler = receives.handler
+        try:
+            with self._context(task, receives, facts, outbox) as context:
+                result = handler.call_alone(message, lambda: context)
+            if isinstance(result, (Message, list, tuple)):
+                raise ContractError(f"returned {type(result).__name__}: messages are sent by context.send or .publish")
+            outbox.settle()
+        except HandedBackError:
+            raise
+        except (Exception, SystemExit) as error:
+            if outbox.obstacle is not None:
+                return Obstructed(str(outbox.obstacle))
+            log.debug("%s failed", handler.where, exc_info=True)
+            return Raised(f"{handler.where} failed: {type(error).__name__}: {error}")
+        return Done()
+
+    @contextmanager
+    def _context(self, task: Task, receives: Receives, facts: Context, outbox: EffectOutbox) -> Iterator[EffectContext]:
+        group = self.plan.declared.group
+        common: dict[str, Any] = {
+            **{each.name: getattr(facts, each.name) for each in fields(facts)},
+            "idempotency_key": derived_id(group, facts.id),
+            "attempt": task.failures + 1,
+            "outbox": outbox,
+        }
+        if not self.plan.is_job:
+            yield EffectContext(**common)
+            return
+        place = (facts.topic, facts.partition, facts.offset)
+        entry = Running(group, receives.contract.name, facts.id, *place, task.failures + 1, datetime.now(UTC))
+        self.board.begin(entry)
+        try:
+            yield JobContext(**common, run=Run(task.share, entry, self.metrics))
+        finally:
+            self.board.end(entry)
+            self.metrics.job_ended(facts.partition)
+
+
+class Run:
+    """One run of a job's handler."""
+
+    def __init__(self, share: Share, entry: Running, metrics: GroupMetrics) -> None:
+        self._share = share
+        self._entry = entry
+        self._metrics = metrics
+        self._logged = time.monotonic()
+        self._lock = threading.Lock()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the command is asked back."""
+        return self._share.stopping
+
+    def progress(self, done: float, total: float, note: str) -> None:
+        """Show how far it is."""
+        entry = self._entry
+        entry.done, entry.total, entry.note = done, total, note
+        self._metrics.job_progress(entry.partition, done / total if total else 0.0)
+        with self._lock:
+            now = time.monotonic()
+            if now - self._logged < _LOG_SECONDS:
+                return
+            self._logged = now
+        log.info("%s: %s of %s: %g of %g %s", entry.group, entry.id, entry.command, done, total, note)

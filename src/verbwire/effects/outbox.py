@@ -1,0 +1,95 @@
+"""What handlers send: with ids that derive from the cause, and acknowledged before the cause counts as handled."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from verbwire.errors import DeliveryError, UnavailableError, UnencodableError
+from verbwire.messages import Command, Event, Kind, Message
+from verbwire.sdk.ack import Ack
+from verbwire.sdk.connection import Connection
+from verbwire.sdk.producer import Producer
+from verbwire.sdk.routes import Routes
+from verbwire.wire.dead_letters import MAX_LETTER, Original, letter_headers
+from verbwire.wire.derived_ids import derived_id
+from verbwire.wire.keys import key_of
+
+MAX_RECORD = 1_000_000  # bytes: what a topic takes by default; the producer would take a letter's size
+
+
+class Cause(NamedTuple):
+    """Because of what a message is sent."""
+
+    group: str  # as declared
+    handler: str
+    id: str
+    correlation_id: str
+    traceparent: str | None
+
+
+class Mail:
+    """The producer of one group, for what its handlers send and for its dead letters."""
+
+    def __init__(self, connection: Connection) -> None:
+        kafka = {**connection.kafka, "message.max.bytes": MAX_LETTER}
+        self.producer = Producer(replace(connection, kafka=kafka))
+        self.routes = Routes(connection, self.producer)
+
+    def bury(self, topic: str, record: Original, reason: str, detail: str) -> None:
+        """Put a record among the dead letters and wait until it is there.
+
+        :class:`DeliveryError` when it is not, or not within the time that a delivery may take.
+        """
+        headers = letter_headers(record, reason, detail)
+        self.producer.produce(topic, record.key, record.value, headers, "", record.partition).result()
+
+    def close(self, seconds: float) -> None:
+        """Let go of the broker."""
+        self.routes.close()
+        self.producer.close(seconds)
+
+
+class EffectOutbox:
+    """The messages of one run of a handler."""
+
+    def __init__(self, mail: Mail, cause: Cause) -> None:
+        self._mail = mail
+        self._cause = cause
+        self._acks: list[Ack] = []
+        self.obstacle: DeliveryError | UnavailableError | None = None  # not the handler's fault
+
+    def send(self, command: Command) -> None:
+        """Queue a command."""
+        self._put(Kind.COMMAND, command)
+
+    def publish(self, event: Event) -> None:
+        """Queue an event."""
+        self._put(Kind.EVENT, event)
+
+    def settle(self) -> None:
+        """Wait until the broker has everything; :class:`DeliveryError` where it has not."""
+        try:
+            for ack in self._acks:
+                ack.result()
+        except DeliveryError as error:
+            self.obstacle = error
+            raise
+
+    def _put(self, kind: Kind, message: Message) -> None:
+        cause = self._cause
+        try:
+            route = self._mail.routes.of(kind, message)
+            key, value = key_of(route.contract, message), route.encoder(message)
+            if (size := len(key) + len(value)) > MAX_RECORD:
+                raise UnencodableError(
+                    f"{route.contract.name} is {size} bytes with its key, a record may have {MAX_RECORD}"
+                )
+            id = derived_id(cause.group, cause.id, cause.handler, len(self._acks))
+            headers = route.headers(
+                id, correlation_id=cause.correlation_id, causation_id=cause.id, traceparent=cause.traceparent
+            )
+            self._acks.append(self._mail.producer.produce(route.topic, key, value, headers, id))
+        except (DeliveryError, UnavailableError) as error:
+            self.obstacle = error
+            raise
