@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+import verbwire
 from tests.cluster import eventually
 from tests.platform.engine_kit import SAMPLES, Bank
 from verbwire.tokens import OPERATOR, mint_token
@@ -178,7 +179,8 @@ class Branch:
 
     def _environment(self, more: dict[str, str]) -> dict[str, str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("VERBWIRE_")}
-        return {**clean, **self.environment, "COLUMNS": "1000", **more}
+        tested = str(Path(verbwire.__file__).parents[1])  # this very source, not one that is installed
+        return {**clean, "PYTHONPATH": tested, **self.environment, "COLUMNS": "1000", **more}
 
     def kill(self) -> None:
         """Leave no process behind."""
