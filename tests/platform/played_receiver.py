@@ -23,7 +23,7 @@ class PlayedReceiver:
     """The one receiver of a context's commands."""
 
     def __init__(self, connection: Connection, namespace: str) -> None:
-        kafka = {"bootstrap.servers": connection.bootstrap}
+        self._kafka = kafka = {"bootstrap.servers": connection.bootstrap}
         names = connection.names
         self.ledger = names.outcomes(namespace)
         self.replies = names.replies()
@@ -70,8 +70,19 @@ class PlayedReceiver:
 
     def enter(self, record: Record, line: OutcomeRecord, timestamp: int = 0) -> None:
         """Write a line into the ledger, as the engine does; its time is now, unless another is given."""
-        headers: Any = self._headers.headers(f"{line.command_id}:outcome", causation_id=line.command_id)
-        self.send(self.ledger, line.partition, record.key() or b"", self.encode(line), headers, timestamp)
+        self.send(self.ledger, line.partition, record.key() or b"", self.encode(line), self._cause(line), timestamp)
+
+    def enter_and_abort(self, record: Record, line: OutcomeRecord) -> None:
+        """Write a line in a transaction that comes to nothing."""
+        producer = Producer({**self._kafka, "transactional.id": self.ledger})
+        producer.init_transactions(10)
+        producer.begin_transaction()
+        producer.produce(self.ledger, self.encode(line), record.key(), line.partition, headers=self._cause(line))
+        assert producer.flush(10) == 0
+        producer.abort_transaction(10)
+
+    def _cause(self, line: OutcomeRecord) -> Any:
+        return self._headers.headers(f"{line.command_id}:outcome", causation_id=line.command_id)
 
     def hint(self, record: Record, line: OutcomeRecord) -> None:
         """Tell the asker."""

@@ -206,6 +206,14 @@ def test_a_failed_attempt_in_the_ledger_does_not_answer_the_next(asker: Asker, r
     assert again.result(8) == Accepted()
 
 
+def test_what_was_never_committed_is_no_outcome(asker: Asker, receiver: PlayedReceiver) -> None:
+    pending = asker.ask(COMMAND)
+    (record,) = receiver.take()
+    receiver.enter_and_abort(record, receiver.line(record, status=OutcomeStatus.REJECTED, code="full"))
+    receiver.enter(record, receiver.line(record))
+    assert pending.result(8) == Accepted()
+
+
 def test_a_repetition_of_an_old_command_finds_its_outcome_further_back(asker: Asker, receiver: PlayedReceiver) -> None:
     id = new_id()
     asker.ask(COMMAND, id=id)

@@ -1,0 +1,95 @@
+"""Asking a real receiver: one outcome for one id, whoever waits for it and wherever they find it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.cluster import eventually
+from tests.platform.engine_kit import CATALOG, SCOPES, Bank
+from tests.platform.engine_runner import Engine
+from tests.platform.engine_samples.jars import JarSeal, PutCoins, SealJar, TakeCoins
+from verbwire.errors import OutcomeUnknown
+from verbwire.messages import FORBIDDEN, ID_REUSED, Accepted, Command, Expired, Failed, Outcome, Rejected
+from verbwire.sdk import Client, Connection, Identity, Pending
+from verbwire.wire.murmur2 import partition_of
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture(scope="module")
+def connection(bank: Bank) -> Connection:
+    cluster = bank.cluster
+    return Connection(cluster.bootstrap, cluster.registry_url, bank.names, CATALOG, Identity("ann", SCOPES))
+
+
+@pytest.fixture(scope="module")
+def client(connection: Connection) -> Iterator[Client]:
+    with Client(connection) as opened:
+        yield opened
+
+
+@pytest.fixture
+def jar(bank: Bank, partition: int) -> str:
+    """A new jar that lies in the test's partition."""
+    names = (uuid.uuid4().hex for _ in range(100 * bank.partitions))
+    return next(name for name in names if partition_of(name.encode(), bank.partitions) == partition)
+
+
+def asked(client: Client, engine: Engine, command: Command, id: str | None = None, ttl: float | None = None) -> Outcome:
+    """The outcome of a command that its receiver deals with as soon as it is there."""
+    pending = client.ask(command, id=id, ttl=ttl)
+    acknowledged(pending)
+    engine.run()
+    return pending.result(1.5)  # as a hint: the ledger is read later
+
+
+def acknowledged(pending: Pending) -> str:
+    return eventually(lambda: pending.token or "", every=0.002)
+
+
+def test_every_outcome_comes_back_from_the_receiver(
+    connection: Connection, client: Client, receiver: Engine, jar: str
+) -> None:
+    assert asked(client, receiver, PutCoins(jar_id=jar, pence=5)) == Accepted()
+    assert asked(client, receiver, TakeCoins(jar_id=jar, pence=9)) == Rejected("not_enough")
+    outcome = asked(client, receiver, PutCoins(jar_id=jar, pence=5, how="raises"))
+    assert isinstance(outcome, Failed)
+    assert "the jar fell down" in outcome.reason
+    assert asked(client, receiver, PutCoins(jar_id=jar, pence=5), ttl=0.001) == Expired()
+    with Client(replace(connection, identity=Identity("bob"))) as another:
+        outcome = asked(another, receiver, TakeCoins(jar_id=jar, pence=1))
+    assert isinstance(outcome, Rejected)
+    assert outcome.code == FORBIDDEN
+
+
+def test_a_reply_is_typed_and_an_id_has_one_outcome(
+    bank: Bank, client: Client, receiver: Engine, jar: str, partition: int
+) -> None:
+    sealed = Accepted(reply=JarSeal(jar_id=jar, number=7))
+    assert asked(client, receiver, SealJar(jar_id=jar), id=f"{jar}-1") == sealed
+    assert asked(client, receiver, SealJar(jar_id=jar), id=f"{jar}-1") == sealed
+    assert asked(client, receiver, SealJar(jar_id=jar), id=f"{jar}-2") == Rejected("sealed_already")
+    reused = asked(client, receiver, SealJar(jar_id=jar, how="reply alone"), id=f"{jar}-1")
+    assert isinstance(reused, Rejected)
+    assert reused.code == ID_REUSED
+    (event,) = bank.events(partition)
+    assert client.positions.known()[event.topic, partition] == event.offset + 1
+
+
+def test_a_receiver_that_was_down_answers_who_has_the_token(
+    bank: Bank, connection: Connection, client: Client, receiver: Engine, jar: str, partition: int
+) -> None:
+    pending = client.ask(SealJar(jar_id=jar))
+    acknowledged(pending)
+    with pytest.raises(OutcomeUnknown) as unknown:
+        pending.result(0.05)
+    with Client(connection) as another:
+        resumed = another.resume(unknown.value.token or "")
+        receiver.run()
+        assert resumed.result(8) == pending.result(8) == Accepted(reply=JarSeal(jar_id=jar, number=7))
+        assert resumed.events == pending.events
+        assert another.positions.known() == {(bank.names.events("bank.jars"), partition): 1}
