@@ -1,4 +1,8 @@
-"""The one receiver of cart commands: fills carts, and checks them out once."""
+"""The one receiver of cart commands: fills carts, and checks them out once.
+
+It keeps its state and nothing else: a handler returns the cart as it is now beside what happened. Orders and accounts
+are made of their events instead; which of the two fits is each receiver's own choice.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +15,16 @@ carts = Aggregate("shop.carts", state=CartState)
 
 
 @carts.handles
-def add_product(command: AddProductToCart, cart: CartState | None) -> ProductAddedToCart | Rejected:
-    """Put a product into a cart that still takes some."""
+def add_product(command: AddProductToCart, cart: CartState | None) -> tuple[CartState, ProductAddedToCart] | Rejected:
+    """Put a product into a cart that still takes some; the first one opens it."""
     if command.quantity <= 0:
         return Rejected("quantity_not_positive", f"a quantity of {command.quantity} adds nothing")
     if command.unit_price_pence <= 0:
         return Rejected("price_not_positive", f"{command.unit_price_pence} pence is no price")
-    if cart is not None and cart.checked_out:
+    cart = cart or CartState(cart_id=command.cart_id)
+    if cart.checked_out:
         return Rejected("already_checked_out", f"cart {cart.cart_id} is closed")
-    return ProductAddedToCart(
+    added = ProductAddedToCart(
         cart_id=command.cart_id,
         stock_code=command.stock_code,
         description=command.description,
@@ -29,16 +34,17 @@ def add_product(command: AddProductToCart, cart: CartState | None) -> ProductAdd
         customer_id=command.customer_id,
         country=command.country,
     )
+    return replace(cart, lines=cart.lines + 1, total_pence=cart.total_pence + added.line_pence), added
 
 
 @carts.handles
-def check_out(command: CheckOutCart, cart: CartState | None) -> CartCheckedOut | Rejected:
+def check_out(command: CheckOutCart, cart: CartState | None) -> tuple[CartState, CartCheckedOut] | Rejected:
     """Close a cart that holds something, with its total."""
     if cart is None:
         return Rejected("empty_cart", f"nothing was put into cart {command.cart_id}")
     if cart.checked_out:
         return Rejected("already_checked_out", f"cart {cart.cart_id} is closed")
-    return CartCheckedOut(
+    closed = CartCheckedOut(
         cart_id=command.cart_id,
         customer_id=command.customer_id,
         country=command.country,
@@ -46,16 +52,4 @@ def check_out(command: CheckOutCart, cart: CartState | None) -> CartCheckedOut |
         total_pence=cart.total_pence,
         checked_out_at=command.checked_out_at,
     )
-
-
-@carts.applies
-def added(cart: CartState | None, event: ProductAddedToCart) -> CartState:
-    """One line more; the first one opens the cart."""
-    cart = cart or CartState(cart_id=event.cart_id)
-    return replace(cart, lines=cart.lines + 1, total_pence=cart.total_pence + event.line_pence)
-
-
-@carts.applies
-def checked_out(cart: CartState, event: CartCheckedOut) -> CartState:
-    """Nothing can be added any more."""
-    return replace(cart, lines=event.lines, total_pence=event.total_pence, checked_out=True)
+    return replace(cart, checked_out=True), closed

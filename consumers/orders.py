@@ -10,6 +10,7 @@ from schemas.orders import (
     OrderCancelled,
     OrderConfirmed,
     OrderPlaced,
+    OrderReceipt,
     OrderState,
     OrderStatus,
     PlaceOrder,
@@ -20,13 +21,13 @@ orders = Aggregate("shop.orders", state=OrderState)
 
 
 @orders.handles
-def place(command: PlaceOrder, order: OrderState | None) -> OrderPlaced | Rejected:
+def place(command: PlaceOrder, order: OrderState | None) -> tuple[OrderPlaced, OrderReceipt] | Rejected:
     """Take an order of a number that is still free."""
     if order is not None:
         return Rejected("already_placed", f"there is an order {command.order_id}, {order.status.lower()}")
     if command.total_pence <= 0:
         return Rejected("empty_order", f"{command.total_pence} pence buy nothing")
-    return OrderPlaced(
+    placed = OrderPlaced(
         order_id=command.order_id,
         customer_id=command.customer_id,
         country=command.country,
@@ -34,6 +35,8 @@ def place(command: PlaceOrder, order: OrderState | None) -> OrderPlaced | Reject
         placed_at=command.placed_at,
         note=command.note,
     )
+    receipt = OrderReceipt(order_id=command.order_id, total_pence=command.total_pence, placed_at=command.placed_at)
+    return placed, receipt
 
 
 @orders.handles

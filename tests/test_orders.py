@@ -17,6 +17,7 @@ from schemas.orders import (
     OrderCancelled,
     OrderConfirmed,
     OrderPlaced,
+    OrderReceipt,
     OrderRow,
     OrderState,
     OrderStatus,
@@ -46,6 +47,7 @@ PLACED = OrderPlaced(
     placed_at=MORNING,
     note="by the back door",
 )
+RECEIPT = OrderReceipt(order_id="536365", total_pence=13912, placed_at=MORNING)
 CONFIRM = ConfirmOrder(order_id="536365")
 CONFIRMED = OrderConfirmed(
     order_id="536365", customer_id="17850", country="United Kingdom", total_pence=13912, placed_at=MORNING
@@ -62,7 +64,7 @@ CANCELLED = OrderCancelled(
 
 
 def test_an_order_is_placed_with_all_that_was_said() -> None:
-    given(orders, catalog=CATALOG).when(PLACE).then(PLACED).then_state(
+    given(orders, catalog=CATALOG).when(PLACE).then(PLACED).then_reply(RECEIPT).then_state(
         OrderState(
             order_id="536365",
             customer_id="17850",

@@ -4,9 +4,11 @@
 
     given(carts, product_added).when(CheckOutCart(...)).then(CartCheckedOut(...))
     given(carts).when(CheckOutCart(...)).then_rejected("empty_cart")
+    given(orders).when(PlaceOrder(...)).then(OrderPlaced(...)).then_reply(OrderReceipt(...))
 
 The kit runs the same handlers and appliers as the engine, in the same order. With a `catalog` it also holds every
-message against its contract: declared rejections, the command's key on each event, fields that fit their schema.
+message against its contract: declared rejections, the reply, the command's key on each event and on the state, fields
+that fit their schema.
 Permissions are the engine's; it checks a command's `requires` before any handler sees it.
 """
 
@@ -16,7 +18,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
@@ -24,8 +26,9 @@ from verbwire.contracts.model import Catalog
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler
+from verbwire.declarations.results import Result, read_result
 from verbwire.declarations.table import Table
-from verbwire.errors import VerbwireError
+from verbwire.errors import ContractError, VerbwireError
 from verbwire.messages import Command, Event, Message, Rejected, Row
 from verbwire.wire.avro import Encoder
 from verbwire.wire.keys import key_of
@@ -46,10 +49,9 @@ CONTEXT = Context(
 """What handlers are told of the record when a test says nothing else; change it with `dataclasses.replace`."""
 
 
-def given(aggregate: Aggregate[S], *events: Event, catalog: Catalog | None = None) -> Given[S]:
-    """Begin with an aggregate to which these events happened, in this order; with none, nothing is known of the key."""
+def given(aggregate: Aggregate[S], *events: Event, state: S | None = None, catalog: Catalog | None = None) -> Given[S]:
+    """Begin with an aggregate in a state (by default nothing is known of the key); then these events happened to it."""
     __tracebackhide__ = True
-    state: S | None = None
     for event in events:
         _fits(event, catalog)
         state = _apply(aggregate, state, event, CONTEXT)
@@ -86,18 +88,24 @@ class Given(Generic[S]):
         if isinstance(result, Rejected):
             _require_declared(result, command, self.catalog)
             return Decided(command, self, rejected=result)
-        events = _events(handler, result)
-        state = self.state
-        for event in events:
-            if _fits(event, self.catalog) != key:
-                raise AssertionError(
-                    f"{_show(event)}\nhas another key than its command: give it the same, or order per key is lost\n"
-                    f"{_show(command)}"
-                )
-            state = _apply(self.aggregate, state, event, context)
+        returned = _read(handler, result, self.aggregate)
+        state = self.state if returned.state is None else cast(S, returned.state)
+        for event in returned.events:
+            self._require_key(event, key, command)
+            if returned.state is None:
+                state = _apply(self.aggregate, state, event, context)
         if state is not None:
-            _fits(state, self.catalog)
-        return Decided(command, replace(self, state=state), events)
+            self._require_key(state, key, command)
+        _require_reply(returned.reply, command, self.catalog)
+        return Decided(command, replace(self, state=state), returned.events, reply=returned.reply)
+
+    def _require_key(self, message: Event | S, key: bytes, command: Command) -> None:
+        __tracebackhide__ = True
+        if _fits(message, self.catalog) != key:
+            raise AssertionError(
+                f"{_show(message)}\nhas another key than its command: give it the same, or order per key is lost\n"
+                f"{_show(command)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,7 @@ class Decided(Generic[S]):
     after: Given[S]
     events: Sequence[Event] = ()
     rejected: Rejected | None = None
+    reply: Row | None = None
 
     def when(self, command: Command, *, context: Context = CONTEXT) -> Decided[S]:
         """Hand the aggregate the next command."""
@@ -136,6 +145,14 @@ class Decided(Generic[S]):
         _same("details", [details], [found], self.command)
         return self
 
+    def then_reply(self, reply: Row) -> Decided[S]:
+        """Check what whoever asked is told."""
+        __tracebackhide__ = True
+        if self.rejected is not None:
+            raise AssertionError(f"{_show(self.command)}\nwas rejected: {_refusal(self.rejected)}")
+        _same("reply", [reply], [self.reply], self.command)
+        return self
+
     def then_state(self, state: S | None) -> Decided[S]:
         """Check the state that the command left behind; a rejected one leaves the state as it was."""
         __tracebackhide__ = True
@@ -161,12 +178,12 @@ def _registered(handlers: Mapping[Any, Handler], message: Message, owner: str, d
     return handlers[type(message)]
 
 
-def _events(handler: Handler, result: object) -> list[Event]:
+def _read(handler: Handler, returned: object, aggregate: Aggregate[Any]) -> Result:
     __tracebackhide__ = True
-    events = [result] if isinstance(result, Event) else result
-    if not isinstance(events, list | tuple) or not all(isinstance(event, Event) for event in events):
-        raise AssertionError(f"{handler.where} returned {result!r}: return an event, a list of events, or Rejected")
-    return list(events)
+    try:
+        return read_result(returned, aggregate.state)
+    except ContractError as error:
+        raise AssertionError(f"{handler.where} returned {returned!r}: {error}") from error
 
 
 def _fits(message: Message, catalog: Catalog | None) -> bytes:
@@ -192,6 +209,19 @@ def _require_declared(rejected: Rejected, command: Command, catalog: Catalog | N
             f"{rejected.code!r} is not among the rejections of {contract.name}: "
             f"add it to {contract.file.name}, or return one of {', '.join(sorted(contract.rejections)) or '(none)'}"
         )
+
+
+def _require_reply(reply: Row | None, command: Command, catalog: Catalog | None) -> None:
+    __tracebackhide__ = True
+    if catalog is None:
+        return
+    wanted, found = catalog.of(command).reply, reply.__contract__ if reply is not None else None
+    if found != wanted:
+        raise AssertionError(
+            f"{_show(command)}\nwas accepted with {found or 'no reply'}: its contract says {wanted or 'none'}"
+        )
+    if reply is not None:
+        _fits(reply, catalog)
 
 
 def _same(what: str, expected: list[Any], found: list[Any], command: Command) -> None:

@@ -20,6 +20,8 @@ SCHEMAS: list[dict[str, Any]] = [
     {"name": "SwitchOn", "kind": "command", "rejections": ["burnt_out"], "fields": TEXT},
     {"name": "SwitchedOn", "kind": "event", "fields": TEXT},
     {"name": "Broke", "kind": "event", "fields": TEXT[:1]},
+    {"name": "DimLamp", "kind": "command", "reply": "Light", "fields": TEXT},
+    {"name": "Light", "kind": "row", "fields": TEXT[:1]},
     {"name": "Lamp", "kind": "row", "fields": [*TEXT[:1], {"name": "times", "type": "int", "default": 0}]},
 ]
 
@@ -33,7 +35,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps({"type": "record", "namespace": "home.lamps", "key": "lamp", "doc": "-", **schema}))
     catalog = load_catalog(folder)
-    for cls in (SwitchOn, SwitchedOn, Broke, Lamp):
+    for cls in (SwitchOn, SwitchedOn, Broke, DimLamp, Light, Lamp):
         cls.__fingerprint__ = catalog.find(cls.__name__).fingerprint
     return catalog
 
@@ -52,6 +54,17 @@ class SwitchedOn(Event, frozen=True, kw_only=True):
 
 class Broke(Event, frozen=True, kw_only=True):
     __contract__: ClassVar[str] = "home.lamps.Broke"
+    lamp: str = "hall"
+
+
+class DimLamp(Command, frozen=True, kw_only=True):
+    __contract__: ClassVar[str] = "home.lamps.DimLamp"
+    lamp: str = "hall"
+    by: str = "ann"
+
+
+class Light(Row, frozen=True, kw_only=True):
+    __contract__: ClassVar[str] = "home.lamps.Light"
     lamp: str = "hall"
 
 
@@ -84,6 +97,13 @@ def switch_on(command: SwitchOn, lamp: Lamp | None, context: Context) -> Sequenc
         return Rejected("burnt_out", "it was on too often", {"times": str(lamp.times)})
     switched = SwitchedOn(lamp=command.lamp, by=context.actor or command.by)
     return [switched, Broke(lamp=command.lamp)] if lamp is not None and lamp.times == 1 else [switched]
+
+
+@lamps.handles
+def dim(command: DimLamp, lamp: Lamp | None) -> tuple[Lamp, Light] | Lamp:
+    """Gives the state itself: the applier of no event is asked."""
+    dimmed = Lamp(lamp="their hall" if command.by == "next door" else command.lamp, times=-1)
+    return dimmed if command.by == "silent" else (dimmed, Light(lamp=command.lamp))
 
 
 @lamps.applies
@@ -171,8 +191,31 @@ def test_another_state_fails() -> None:
         given(lamps).when(SwitchOn()).then_state(Lamp(lamp="hall", times=7))
 
 
+def test_a_handler_may_give_the_new_state_and_a_reply(catalog: Catalog) -> None:
+    before = Lamp(lamp="hall", times=2)
+    given(lamps, state=before, catalog=catalog).when(DimLamp()).then().then_reply(Light()).then_state(
+        Lamp(lamp="hall", times=-1)
+    )
+
+
+def test_events_happen_to_the_state_that_is_given() -> None:
+    given(lamps, SwitchedOn(), state=Lamp(lamp="hall", times=1)).when(SwitchOn()).then_rejected("burnt_out")
+
+
+def test_another_reply_fails() -> None:
+    with pytest.raises(AssertionError, match="lamp='cellar'"):
+        given(lamps).when(DimLamp()).then_reply(Light(lamp="cellar"))
+
+
+def test_with_a_catalog_the_reply_and_the_states_key_are_held_against_the_contract(catalog: Catalog) -> None:
+    with pytest.raises(AssertionError, match=r"no reply: its contract says home\.lamps\.Light"):
+        given(lamps, catalog=catalog).when(DimLamp(by="silent"))
+    with pytest.raises(AssertionError, match="another key than its command"):
+        given(lamps, catalog=catalog).when(DimLamp(by="next door"))
+
+
 def test_what_is_no_decision_is_refused() -> None:
-    with pytest.raises(AssertionError, match="return an event, a list of events, or Rejected"):
+    with pytest.raises(AssertionError, match="return events, the new state, the reply"):
         given(lamps).when(SwitchOn(by="confused"))
 
 
