@@ -172,7 +172,10 @@ class Engine:
         """The row under a key of the test's partition as HTTP gives it, wherever that key would belong."""
         view = TableView(self.view.name, self.view.row, 1)
         view.states[0] = self.view.states[self.partition]
-        return ServedTable(view, self.table.decode).row(key.decode())
+        served = ServedTable(view, self.table.decode)
+        row = served.row(key)
+        assert row is not None
+        return served.json(row)
 
     def counted(self, name: str, **labels: str) -> float:
         """One of the worker's counters, by its name and labels in Prometheus' format."""

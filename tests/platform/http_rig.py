@@ -19,6 +19,7 @@ from verbwire.engine.view import TableView
 from verbwire.http.app import build_app
 from verbwire.http.auth import Authenticator, AuthSettings
 from verbwire.http.health import Health
+from verbwire.http.queries import Answerable
 from verbwire.http.served import ServedTable
 from verbwire.http.server import HttpServer
 from verbwire.messages import Message, Row
@@ -68,6 +69,7 @@ class Table:
     ) -> None:
         self.contract = CATALOG.of(row)
         self.rows = Rows.of(name, self.contract, index, search)
+        self.search = tuple(search)
         self._values = row_values(self.rows.columns.values(), search)
         self.view = TableView(name, self.contract, partitions)
         self._encode = Encoder(self.contract, SCHEMA_ID)
@@ -108,7 +110,7 @@ class Table:
             store.apply(change)
 
     def served(self) -> ServedTable:
-        return ServedTable(self.view, self._decode)
+        return ServedTable(self.view, self._decode, tuple(self.rows.columns), self.search)
 
     def close(self) -> None:
         for store in self._stores:
@@ -154,12 +156,13 @@ def serving(
     tables: Sequence[Table] = (),
     groups: Sequence[Group] | None = None,
     settings: AuthSettings | None = None,
+    queries: Sequence[Answerable] = (),
 ) -> Iterator[Http]:
-    """Serve these tables until the block ends."""
+    """Serve these tables and queries until the block ends."""
     metrics = Metrics()
     auth = Authenticator(settings or AuthSettings(secret=SECRET))
     health = Health([Group()] if groups is None else groups)
-    app = build_app([table.served() for table in tables], auth, health, metrics)
+    app = build_app([table.served() for table in tables], auth, health, metrics, queries=queries)
     server = HttpServer(app)
     address = server.start()
     url = f"http://{address[0]}:{address[1]}"

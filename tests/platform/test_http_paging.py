@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 from tests.platform.http_rig import EVENTS, SHELVES, Http, ShelfRow, Table, problem, serving, shelf
 from verbwire.http import limits
-from verbwire.http.paging import Window, cursor
+from verbwire.http.found import merged
+from verbwire.http.lists import Lists
+from verbwire.http.paging import cursor
+from verbwire.queries.plan import every_filter
 from verbwire.wire.keys import key_of
 from verbwire.wire.murmur2 import partition_of
 
@@ -85,13 +88,22 @@ def test_an_empty_table_is_an_empty_list(http: Http) -> None:
     partitions=st.integers(1, 6),
     size=st.integers(1, 20),
     page=st.integers(1, 5),
+    split=st.integers(0, 6),
 )
-def test_pages_are_slices_of_one_sorted_list(keys: set[str], partitions: int, size: int, page: int) -> None:
+def test_pages_are_slices_of_one_sorted_list(keys: set[str], partitions: int, size: int, page: int, split: int) -> None:
+    """Whoever has the partitions: `split` of them another worker."""
     ordered = sorted(keys, key=str.encode)
     with TemporaryDirectory() as folder:
         table = Table(Path(folder), SHELVES, ShelfRow, partitions)
         table.put(ShelfRow(shelf=key, books=0) for key in keys)
-        answer = json.loads(table.served().page(Window(size, skip=(page - 1) * size)))
+        served = table.served()
+        listing = Lists(SHELVES, PATH, every_filter(served.rows)).read(b"page=%d&page_size=%d" % (page, size))(())
+        every = range(partitions)
+        parts = [
+            served.find(some, listing.selection, listing.window, whole=len(some) == partitions)
+            for some in (every[:split], every[split:])
+        ]
+        answer = json.loads(listing.answer({}, merged(parts)))
         table.close()
     assert names(answer) == ordered[(page - 1) * size : page * size]
     assert (answer["next"] is not None) == (len(ordered) > page * size)

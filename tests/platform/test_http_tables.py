@@ -55,6 +55,8 @@ def test_the_list_says_what_there_is_and_how_far_it_is(tmp_path: Path) -> None:
         "short_names": ["library.shelves", "shelves"],
         "row": "town.library.ShelfRow",
         "key": ["shelf"],
+        "index": [],
+        "search": [],
         "partitions": 4,
         "ready_partitions": [0, 1, 3],
         "missing_partitions": [2],

@@ -84,7 +84,7 @@ def test_fields_of_a_list_narrow_it_where_they_are_given() -> None:
             Condition("fee", Operator.FROM, 1250),
             Condition("visitors", Operator.IS, 0),
         ),
-        "tea",
+        '"tea"',
     )
 
 
@@ -159,7 +159,7 @@ def test_an_operator_has_every_filter() -> None:
     assert plan.selection({"fee_until": Decimal("1.00")}).conditions == (Condition("fee", Operator.UNTIL, 100),)
     assert set(every_filter(TURNOVER).query.fields) == {
         *("stall_id", "stall_id_from", "stall_id_until"),
-        *("minute", "minute_from", "minute_until"),
+        *("minute", "minute_from", "minute_until", "sort"),
     }
 
 

@@ -1,4 +1,4 @@
-"""The HTTP application of a worker: tables, health, metrics."""
+"""The HTTP application of a worker: tables, queries, health, metrics."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from verbwire.http import json, limits, paging
+from verbwire.http import json, limits
 from verbwire.http.auth import Authenticator
 from verbwire.http.front import Front
 from verbwire.http.health import Health
+from verbwire.http.lists import Lists
+from verbwire.http.lookup import Lookup
 from verbwire.http.naming import Named
 from verbwire.http.problem import Problem, of_router
+from verbwire.http.queries import Answerable, Queries
 from verbwire.http.reads import Readers
-from verbwire.http.requests import no_parameters, path_parameter, query_string
+from verbwire.http.requests import json_bytes, no_parameters, path_parameter, query_string
 from verbwire.http.served import ServedTable
 from verbwire.metrics import CONTENT_TYPE, Metrics
-
-_JSON = "application/json"
+from verbwire.queries.plan import every_filter
 
 
 class Part(Protocol):
@@ -41,15 +43,21 @@ class Part(Protocol):
 
 
 def build_app(
-    tables: Sequence[ServedTable], auth: Authenticator, health: Health, metrics: Metrics, parts: Sequence[Part] = ()
+    tables: Sequence[ServedTable],
+    auth: Authenticator,
+    health: Health,
+    metrics: Metrics,
+    parts: Sequence[Part] = (),
+    queries: Sequence[Answerable] = (),
 ) -> Starlette:
     """Return the application; what it may be asked is in ``_Endpoints``, one method each, and in its `parts`."""
     endpoints = _Endpoints(tables, health, metrics)
+    answering = Queries(queries, endpoints.lookup)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        endpoints.readers.close()
+        endpoints.lookup.readers.close()
         for part in parts:
             part.close()
 
@@ -61,9 +69,10 @@ def build_app(
             Route("/health/live", endpoints.live),
             Route("/health/ready", endpoints.ready),
             Route("/metrics", endpoints.metrics),
+            *answering.routes,
             *(route for part in parts for route in part.routes),
         ],
-        middleware=[Middleware(Front, auth=auth, metrics=metrics)],
+        middleware=[Middleware(Front, auth=auth, metrics=metrics, public=answering.is_public)],
         exception_handlers={HTTPException: _answer},
         lifespan=lifespan,
     )
@@ -73,7 +82,10 @@ def build_app(
 
 class _Endpoints:
     def __init__(self, tables: Sequence[ServedTable], health: Health, metrics: Metrics) -> None:
-        self.readers = Readers(limits.READERS, limits.WAITING)
+        self.lookup = Lookup(Readers(limits.READERS, limits.WAITING))
+        self._lists = {
+            table.name: Lists(table.name, f"/tables/{table.name}", every_filter(table.rows)) for table in tables
+        }
         self._tables = Named("table", {table.name: table for table in tables}, "GET /tables lists them")
         self._health = health
         self._metrics = metrics
@@ -81,21 +93,22 @@ class _Endpoints:
     async def tables(self, request: Request) -> Response:
         """GET /tables: what there is and how far it is."""
         no_parameters(request)
-        every = await self.readers.run(lambda: [self._summary(table) for table in self._tables.all])
-        return _json(json.encode({"tables": every}))
+        every = await self.lookup.readers.run(lambda: [self._summary(table) for table in self._tables.all])
+        return json_bytes(json.encode({"tables": every}))
 
     async def page(self, request: Request) -> Response:
-        """GET /tables/{name}: rows in the order of their keys."""
+        """GET /tables/{name}: rows that pass its filters, in the order of their keys or of an index."""
         table = self._table(request)
-        wanted = paging.window(table.name, paging.parameters(query_string(request), ("page", "page_size", "cursor")))
-        return _json(await self.readers.run(lambda: table.page(wanted)))
+        wanted = self._lists[table.name].read(query_string(request))
+        return await self.lookup.rows(request, table, {"table": table.name}, lambda: wanted(()))
 
     async def row(self, request: Request) -> Response:
         """GET /tables/{name}/{key}: one row."""
         table = self._table(request)
         no_parameters(request)
-        key = path_parameter(request, "key")
-        return _json(await self.readers.run_short(lambda: table.row(key)))
+        key = table.key(path_parameter(request, "key"))
+        absent = Problem(404, "no_such_row", f"table {table.name} has no row under this key")
+        return await self.lookup.row(request, table, key, lambda _: True, absent)
 
     async def live(self, request: Request) -> Response:
         """GET /health/live: whether this process is worth keeping."""
@@ -108,7 +121,7 @@ class _Endpoints:
     async def metrics(self, request: Request) -> Response:
         """GET /metrics: Prometheus' text format."""
         no_parameters(request)
-        body = await self.readers.run(self._metrics.exposition)
+        body = await self.lookup.readers.run(self._metrics.exposition)
         return Response(body, headers={"Content-Type": CONTENT_TYPE})
 
     def _table(self, request: Request) -> ServedTable:
@@ -125,8 +138,4 @@ async def _answer(request: Request, error: Exception) -> Response:
 
 def _health(request: Request, problem: Problem | None, status: str) -> Response:
     no_parameters(request)
-    return problem.response() if problem is not None else _json(json.encode({"status": status}))
-
-
-def _json(body: bytes) -> Response:
-    return Response(body, headers={"Cache-Control": "no-store"}, media_type=_JSON)
+    return problem.response() if problem is not None else json_bytes(json.encode({"status": status}))

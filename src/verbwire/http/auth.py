@@ -53,6 +53,10 @@ class Principal:
     scopes: frozenset[str]
 
 
+NOBODY = Principal("", frozenset())
+"""Who asks without saying who; only where a contract is public."""
+
+
 class Authenticator:
     """Turns an Authorization header into a :class:`Principal`. Used on HTTP's loop only."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from uuid import uuid4
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from verbwire.http import limits
-from verbwire.http.auth import Authenticator, refused, require
+from verbwire.http.auth import NOBODY, Authenticator, refused, require
 from verbwire.http.problem import Problem, broken
 from verbwire.metrics import Metrics
 from verbwire.tokens import OPERATOR
@@ -26,13 +27,17 @@ _log = logging.getLogger("verbwire.http")
 class Front:
     """ASGI middleware. Closed by default: what is not listed as open needs a token, most of it with the operator scope.
 
-    Endpoints find who asks in ``request.scope["principal"]``.
+    Endpoints find who asks in ``request.scope["principal"]``. `public` says of a path whether nobody known may come:
+    then it is somebody without name and scopes. Who shows a token is known by it, or refused, there as everywhere.
     """
 
-    def __init__(self, app: ASGIApp, auth: Authenticator, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, auth: Authenticator, metrics: Metrics, public: Callable[[str], bool] = lambda _: False
+    ) -> None:
         self._app = app
         self._auth = auth
         self._metrics = metrics
+        self._public = public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong inside becomes a problem, never a closed connection."""
@@ -68,6 +73,8 @@ class Front:
             began = time.perf_counter()
             given = headers.getlist("authorization")
             principal = await self._auth.principal(given[0] if len(given) == 1 else None)
+            if principal is None and not given and self._public(scope["path"]):
+                principal = NOBODY
             if principal is None:
                 await asyncio.sleep(max(0.0, _REFUSAL_SECONDS - (time.perf_counter() - began)))
                 raise refused()

@@ -13,8 +13,7 @@ from typing import Any
 
 import msgspec
 
-from verbwire.contracts.model import Contract
-from verbwire.messages import Message
+from verbwire.contracts.model import Contract, SharedType
 
 SAFE_INTEGER = 2**53 - 1  # the largest that a double holds apart from its neighbours
 _UNSAFE_TYPES = frozenset({"long", "float", "double"})
@@ -25,8 +24,8 @@ _TEXTUAL_TYPES = frozenset(  # logical types whose values are written as strings
 _encode = msgspec.json.Encoder(decimal_format="string", uuid_format="canonical").encode
 
 
-def encoder(contract: Contract) -> Callable[[Message], bytes]:
-    """Return what writes messages of this contract; those without wide numbers take the short way."""
+def encoder(contract: Contract | SharedType) -> Callable[[Any], bytes]:
+    """Return what writes messages of this contract, or plain records; those without wide numbers take the short way."""
     return _encode_exactly if _has_unsafe(contract.schema) else _encode
 
 
@@ -35,7 +34,7 @@ def encode(value: Any) -> bytes:
     return _encode(value)
 
 
-def _encode_exactly(message: Message) -> bytes:
+def _encode_exactly(message: Any) -> bytes:
     return _encode(exact(msgspec.to_builtins(message)))
 
 

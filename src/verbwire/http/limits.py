@@ -30,6 +30,8 @@ LOOKUPS_EACH = 16  # of one principal
 LOOKUP_SECONDS = 2.0  # then an outcome is told as pending
 MAX_TTL = 7 * 24 * 60 * 60  # seconds
 
+FRESH_SECONDS = 2.0  # how long a question waits for its table to be as far as its asker has seen: 503
+
 READERS = 4  # threads
 WAITING = 512  # requests that wait for them: 503
 

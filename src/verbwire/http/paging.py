@@ -1,6 +1,6 @@
-"""Which part of a table an answer holds: by page number near its start, by cursor anywhere.
+"""Which part of a list an answer holds: by page number near its start, by cursor anywhere.
 
-A cursor is the place of a key in the order of keys, so a walk meets every key that stays exactly once, whatever is
+A cursor is the place of a row in the list's order, so a walk meets every key that stays exactly once, whatever is
 written meanwhile, and costs the same on its last page as on its first.
 """
 
@@ -11,17 +11,19 @@ import binascii
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl
 
 from verbwire.http import limits
 from verbwire.http.problem import Problem
 
 _VERSION = b"\x01"
+NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Up to `size` rows from behind the key `after`, `skip` of them passed over first."""
+    """Up to `size` rows from behind the place `after`, `skip` of them passed over first."""
 
     size: int
     after: bytes = b""
@@ -45,40 +47,48 @@ def parameters(query: bytes, allowed: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def window(table: str, given: Mapping[str, str]) -> Window:
-    """Return what ``page``, ``page_size`` and ``cursor`` ask for; 400 where they ask for too much."""
-    size = _number(given, "page_size", limits.PAGE_SIZE, limits.MAX_PAGE_SIZE)
+def window(scope: str, given: Mapping[str, str], defaults: Mapping[str, Any] = NOTHING) -> Window:
+    """Return what ``page``, ``page_size`` and ``cursor`` ask for; 400 where they ask for too much.
+
+    `scope` is the list that a cursor has to be of, `defaults` are its contract's.
+    """
+    usual = min(defaults.get("page_size") or limits.PAGE_SIZE, limits.MAX_PAGE_SIZE)
+    size = _number(given, "page_size", usual, limits.MAX_PAGE_SIZE)
     if "cursor" in given:
         if "page" in given:
             raise Problem(400, "bad_page", "a cursor knows its place: leave `page` out")
-        return Window(size, _after(table, given["cursor"]))
-    page = _number(given, "page", 1)
+        return Window(size, _after(scope, given["cursor"]))
+    page = _number(given, "page", defaults.get("page") or 1)
     if page * size > limits.MAX_ROW:
         detail = f"pages end at row {limits.MAX_ROW}: follow `next`, it goes on by `cursor` to the last row"
         raise Problem(400, "page_too_deep", detail)
     return Window(size, skip=(page - 1) * size)
 
 
-def cursor(table: str, key: bytes) -> str:
-    """Return the opaque text that stands for "behind this key of this table"."""
-    return base64.urlsafe_b64encode(_VERSION + _sum(table, key) + key).decode().rstrip("=")
+def cursor(scope: str, place: bytes) -> str:
+    """Return the opaque text that stands for "behind this place of this list"."""
+    return base64.urlsafe_b64encode(_VERSION + _sum(scope, place) + place).decode().rstrip("=")
 
 
-def _after(table: str, text: str) -> bytes:
+def bad_cursor() -> Problem:
+    """Return 400: this is no cursor that we have given out for this list."""
+    return Problem(400, "bad_cursor", "this is no cursor of this list: take the one in `next`, or start without")
+
+
+def _after(scope: str, text: str) -> bytes:
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):
         data = b""
-    version, checksum, key = data[:1], data[1:5], data[5:]
-    if version != _VERSION or not key or checksum != _sum(table, key):
-        detail = "this is no cursor of this table: take the one in `next`, or start without"
-        raise Problem(400, "bad_cursor", detail)
-    return key
+    version, checksum, place = data[:1], data[1:5], data[5:]
+    if version != _VERSION or not place or checksum != _sum(scope, place):
+        raise bad_cursor()
+    return place
 
 
-def _sum(table: str, key: bytes) -> bytes:
-    """Tell cursors of other tables, and cut ones; not a signature: who may ask may ask for any key."""
-    return zlib.crc32(table.encode() + b"\x00" + key).to_bytes(4, "big")
+def _sum(scope: str, place: bytes) -> bytes:
+    """Tell cursors of other lists, and cut ones; not a signature: who may ask may ask from any place on."""
+    return zlib.crc32(scope.encode() + b"\x00" + place).to_bytes(4, "big")
 
 
 def _number(given: Mapping[str, str], name: str, default: int, most: int | None = None) -> int:

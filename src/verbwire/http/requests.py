@@ -1,10 +1,11 @@
-"""What endpoints read of a request besides its body."""
+"""What endpoints read of a request besides its body, and how they answer."""
 
 from __future__ import annotations
 
 from urllib.parse import unquote
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from verbwire.http import paging
 from verbwire.http.auth import Principal
@@ -42,3 +43,8 @@ def principal_of(request: Request) -> Principal:
     """Return who asks: set by the front, never by the client."""
     found: Principal = request.scope["principal"]
     return found
+
+
+def json_bytes(body: bytes) -> Response:
+    """Return an answer of JSON; not to be kept by anybody, it is as new as its table is now."""
+    return Response(body, headers={"Cache-Control": "no-store"}, media_type="application/json")

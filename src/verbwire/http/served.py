@@ -1,25 +1,24 @@
-"""A table as HTTP serves it: one row by its key, or rows of all partitions in the order of their keys."""
+"""A table as HTTP serves it: one row by its key, or rows of some partitions in one order."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any
 
 from verbwire.engine.view import TableView
 from verbwire.errors import UnavailableError, UnkeyableError
 from verbwire.http import json, limits
-from verbwire.http.paging import Window, cursor
+from verbwire.http.found import Found
+from verbwire.http.paging import Window
 from verbwire.http.problem import Problem, unavailable
 from verbwire.messages import Message
+from verbwire.queries.plan import Rows
+from verbwire.queries.selection import Selection
 from verbwire.wire.keys import parse_key_text
-
-T = TypeVar("T")
 
 _RESTORING_SECONDS = 1
 _STOPPED_SECONDS = 30  # somebody has to decide first
@@ -31,59 +30,72 @@ _LEAST_CHUNK = 16
 class ServedTable:
     """A table that HTTP shows. `decode` reads a row as it stands in the changelog; called by several threads.
 
-    Every method reads the disk and is called off the loop.
+    `index` and `search` are those of its declaration. What reads the disk is called off the loop.
     """
 
     view: TableView
     decode: Callable[[bytes], Message | None]
+    index: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The full name."""
         return self.view.name
 
-    def row(self, key_text: str) -> bytes:
-        """Return one row as JSON; raises 400 for what cannot be a key, 404 without a row, 503 when it is not here."""
-        key = self._key(key_text)
-        partition = self.view.partition_of(key)
+    @cached_property
+    def rows(self) -> Rows:
+        """What queries have to know of it."""
+        return Rows.of(self.name, self.view.row, self.index, self.search)
+
+    def key(self, text: str) -> bytes:
+        """Return the key that somebody wrote; 400 for what cannot be one."""
+        try:
+            return self.checked(parse_key_text(self.view.row, text))
+        except UnkeyableError as error:
+            raise Problem(400, "bad_key", str(error)) from None
+
+    def checked(self, key: bytes) -> bytes:
+        """Return the key unless it is too long: 400."""
+        if len(key) > limits.KEY:
+            raise Problem(400, "bad_key", f"the key has {len(key)} bytes: {limits.KEY} are the most")
+        return key
+
+    def partition_of(self, key: bytes) -> int:
+        """Return the partition in which a row stands."""
+        return self.view.partition_of(key)
+
+    def row(self, key: bytes) -> Message | None:
+        """Return one row, None where there is none; 503 when its partition is not here."""
         try:
             value = self.view.get(key)
         except UnavailableError:
-            raise self._not_here(partition) from None
-        if value is None:
-            raise Problem(404, "no_such_row", f"table {self.name} has no row under this key")
-        return self._json(value)
+            raise self.not_here(self.partition_of(key)) from None
+        return None if value is None else self._message(value)
 
-    def page(self, wanted: Window) -> bytes:
-        """Return rows of all partitions that are here, in the order of their keys' bytes, as JSON.
+    def find(self, partitions: Sequence[int], selection: Selection, window: Window, *, whole: bool) -> Found:
+        """Return what these partitions have of a list: as many rows as reach to the window's end, in order.
 
-        ``complete`` says whether that is all partitions. ``positions`` holds, per partition and input topic, the next
-        offset to be applied: every row is at least as new. 503 when no partition is here: an empty list would look
-        like an answer.
+        With `whole` they are all there is, so that rows which the window skips are not read: their JSON is empty.
+        Partitions that are not here are named; 503 when they keep moving meanwhile.
         """
         for _ in range(_ATTEMPTS):
-            missing = self.view.missing()
-            if len(missing) == self.view.partitions:
-                raise self._not_here(missing[0])
-            here = [partition for partition in sorted(self.view.states) if partition not in missing]
-            positions = {str(partition): dict(self.view.states[partition].inputs) for partition in here}
+            ready = set(self.view.ready())
+            here = [partition for partition in partitions if partition in ready]
+            # Before the rows: these are as new as what was applied by then, or newer.
+            positions = {partition: dict(self.view.states[partition].inputs) for partition in here}
             try:
-                rows, more = self._rows(here, wanted)
+                rows = self._rows(here, selection, window)
             except UnavailableError:
                 continue
-            after = f"/tables/{self.name}?page_size={wanted.size}&cursor=" if more else None
-            return json.encode(
-                {
-                    "table": self.name,
-                    "page": None if wanted.after else wanted.skip // wanted.size + 1,
-                    "page_size": wanted.size,
-                    "rows": [msgspec.Raw(self._json(value)) for _, value in rows],
-                    "complete": not missing,
-                    "missing_partitions": missing,
-                    "positions": positions,
-                    "next": after and after + cursor(self.name, rows[-1][0]),
-                }
-            )
+            stop = window.skip + window.size
+            unread = window.skip if whole else 0
+            shown = [
+                (place, self.json(self._message(value)) if number >= unread else b"")
+                for number, (place, value) in enumerate(rows[:stop])
+            ]
+            missing = [partition for partition in partitions if partition not in positions]
+            return Found(shown, len(rows) > stop, positions, missing)
         raise unavailable("not_ready", f"partitions of table {self.name} are moving: ask again", _RESTORING_SECONDS)
 
     def summary(self) -> dict[str, Any]:
@@ -97,6 +109,8 @@ class ServedTable:
             "name": self.name,
             "row": self.view.row.name,
             "key": list(self.view.row.key),
+            "index": list(self.rows.columns),
+            "search": list(self.search),
             "partitions": self.view.partitions,
             "ready_partitions": sorted(state.partition for state in states if state.ready),
             "missing_partitions": sorted(self.view.missing()),
@@ -104,30 +118,32 @@ class ServedTable:
             "rows": rows,
         }
 
-    def _rows(self, here: list[int], wanted: Window) -> tuple[list[tuple[bytes, bytes]], bool]:
-        stop = wanted.skip + wanted.size + 1  # one more than asked for tells whether there are more
-        chunk = max(_LEAST_CHUNK, stop // len(here) + _LEAST_CHUNK)
-        ordered = heapq.merge(*(self._from(partition, wanted.after, chunk) for partition in here))
-        found = list(islice(ordered, wanted.skip, stop))
-        return found[: wanted.size], len(found) > wanted.size
+    @cached_property
+    def json(self) -> Callable[[Message], bytes]:
+        """What writes a row."""
+        return json.encoder(self.view.row)
 
-    def _from(self, partition: int, after: bytes, chunk: int) -> Iterator[tuple[bytes, bytes]]:
-        while rows := self.view.page(partition, after, chunk):
+    def not_here(self, partition: int) -> Problem:
+        """Return 503: this worker cannot answer for a partition now."""
+        stopped = self.view.states[partition].stopped is not None
+        why = "stands still until somebody decides" if stopped else "is being restored, or another worker has it"
+        detail = f"partition {partition} of table {self.name} {why}: ask again, or see GET /tables"
+        return unavailable("not_ready", detail, _STOPPED_SECONDS if stopped else _RESTORING_SECONDS)
+
+    def _rows(self, here: list[int], selection: Selection, window: Window) -> list[tuple[bytes, bytes]]:
+        stop = window.skip + window.size + 1  # one more than asked for tells whether there are more
+        chunk = max(_LEAST_CHUNK, stop // max(1, len(here)) + _LEAST_CHUNK)
+        ordered = heapq.merge(*(self._from(partition, selection, window.after, chunk) for partition in here))
+        return list(islice(ordered, stop))
+
+    def _from(self, partition: int, selection: Selection, after: bytes, chunk: int) -> Iterator[tuple[bytes, bytes]]:
+        while rows := self.view.page(partition, after, chunk, selection):
             yield from rows
             if len(rows) < chunk:
                 return
             after = rows[-1][0]
 
-    def _key(self, text: str) -> bytes:
-        try:
-            key = parse_key_text(self.view.row, text)
-        except UnkeyableError as error:
-            raise Problem(400, "bad_key", str(error)) from None
-        if len(key) > limits.KEY:
-            raise Problem(400, "bad_key", f"the key has {len(key)} bytes: {limits.KEY} are the most")
-        return key
-
-    def _json(self, value: bytes) -> bytes:
+    def _message(self, value: bytes) -> Message:
         try:
             row = self.decode(value)
         except UnavailableError:
@@ -135,14 +151,4 @@ class ServedTable:
             raise unavailable("no_schema", detail) from None
         if row is None:
             raise TypeError(f"table {self.name} holds something that is no {self.view.row.name}")
-        return self._encode(row)
-
-    @cached_property
-    def _encode(self) -> Callable[[Message], bytes]:
-        return json.encoder(self.view.row)
-
-    def _not_here(self, partition: int) -> Problem:
-        stopped = self.view.states[partition].stopped is not None
-        why = "stands still until somebody decides" if stopped else "is being restored, or another worker has it"
-        detail = f"partition {partition} of table {self.name} {why}: ask again, or see GET /tables"
-        return unavailable("not_ready", detail, _STOPPED_SECONDS if stopped else _RESTORING_SECONDS)
+        return row

@@ -18,6 +18,7 @@ from verbwire.errors import ContractError
 from verbwire.messages import Kind, Message
 from verbwire.queries.columns import Column, is_nullable, table_columns, type_sort
 from verbwire.queries.selection import KEY, Condition, Operator, Selection
+from verbwire.queries.terms import match_expression
 from verbwire.wire.keys import key_bytes
 
 SEARCH = "search"
@@ -69,12 +70,14 @@ class Plan:
         """Return the key of the one row that is asked for; UnkeyableError where it can be none."""
         return _key(self.rows.row, values)
 
-    def selection(self, values: Mapping[str, Any], forced: Sequence[Condition] = ()) -> Selection:
-        """Return which rows a query wants of those that `forced` lets it see; UnkeyableError for an empty key."""
-        conditions = tuple(
-            self._condition(each, values[each.field]) for each in self.filters if values.get(each.field) is not None
+    def selection(self, values: Mapping[str, Any]) -> Selection:
+        """Return which rows a query wants; MessageError for an empty key, or a search without words."""
+        given = [each for each in self.filters if values.get(each.field) is not None]
+        term = values.get(SEARCH) if self.searches else None
+        return Selection(
+            tuple(self._condition(each, values[each.field]) for each in given),
+            None if term is None else match_expression(term),
         )
-        return Selection((*conditions, *forced), values.get(SEARCH) if self.searches else None)
 
     def _condition(self, wanted: Filter, value: Any) -> Condition:
         if wanted.column == KEY:
@@ -106,8 +109,8 @@ def every_filter(rows: Rows) -> Plan:
     for name in dict.fromkeys((*rows.row.key, *rows.columns)):
         ranged = _RANGES if name in rows.columns else ()
         fields += [_optional(each, rows.row.fields[name], named) for each in (name, *(name + end for end in ranged))]
-    if rows.searchable:
-        fields.append(_optional(SEARCH, "string", named))
+    fields += [_optional(SEARCH, "string", named)] if rows.searchable else []
+    fields += [_optional("sort", "string", named)] if rows.columns else []
     schema = {**rows.row.schema, "kind": Kind.QUERY, "fields": fields}
     query = replace(rows.row, kind=Kind.QUERY, key=(), reply=rows.row.name, many=True, schema=schema)
     return plan_query(query, rows)

@@ -130,7 +130,8 @@ def host(declared: Aggregate[Any] | Table[Any], services: Services) -> HostedGro
     core = Core(plan, kafka, names, settings.worker, copies, view, services.metrics.group(group))
     # A decoder of its own: the engine's thread has the other.
     decoder = codec.topic_decoder(plan.changelog, contract.namespace, {contract.name: row})
-    return HostedGroup(declared.group, core, ServedTable(view, decoder.decode), alone, services)
+    table = ServedTable(view, decoder.decode, plan.columns, plan.search)
+    return HostedGroup(declared.group, core, table, alone, services)
 
 
 def hold(copies: Path) -> TextIO:

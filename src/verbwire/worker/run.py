@@ -40,6 +40,7 @@ from verbwire.queries.check import require_queries
 from verbwire.settings import Settings
 from verbwire.wire.codec import Codec
 from verbwire.wire.registry import Registry
+from verbwire.worker.answering import answering
 from verbwire.worker.effects import host_effects
 from verbwire.worker.groups import Hosted, Services
 from verbwire.worker.hosted import HostedGroup, host
@@ -80,7 +81,14 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     health = Health(hosted)
     commands = messaging(project, services, registry, hosted)
     server = HttpServer(
-        build_app(tables, _authenticator(settings), health, metrics, [*commands.parts, JobsPage(services.jobs)]),
+        build_app(
+            tables,
+            _authenticator(settings),
+            health,
+            metrics,
+            [*commands.parts, JobsPage(services.jobs)],
+            answering(project, tables),
+        ),
         settings.http_host,
         settings.http_port,
     )

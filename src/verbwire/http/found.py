@@ -1,0 +1,69 @@
+"""What some partitions have for a list, and how the answers of several workers become one.
+
+Each worker gives rows in one order, each with its place in it: bytes that sort like it. So lists are merged by places
+alone, whatever they are sorted by, and a place is also what a cursor stands for.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+
+import msgspec
+
+MEDIA_TYPE = "application/vnd.verbwire.found+msgpack"  # between workers; the version is the project's
+
+
+class Found(msgspec.Struct, frozen=True, array_like=True):
+    """Rows of some partitions, in order. What is not among `positions` and not `missing` was not asked for."""
+
+    rows: list[tuple[bytes, bytes]]  # place, row as JSON
+    more: bool  # whether there are more behind the last of them
+    positions: dict[int, dict[str, int]]  # partition -> input topic -> next offset to be applied: rows are as new
+    missing: list[int]  # partitions that could not be answered for
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Found).decode
+
+
+def merged(parts: Iterable[Found]) -> Found:
+    """Return one list of all; no partition is in two of them."""
+    found = list(parts)
+    positions: dict[int, dict[str, int]] = {}
+    for part in found:
+        positions |= part.positions
+    return Found(
+        rows=list(heapq.merge(*(part.rows for part in found), key=_place)),
+        more=any(part.more for part in found),
+        positions=dict(sorted(positions.items())),
+        missing=sorted(partition for part in found for partition in part.missing),
+    )
+
+
+def cut(found: Found, skip: int, size: int) -> Found:
+    """Return the rows behind the first `skip`, up to `size` of them; each part of `found` held that many, or all."""
+    rows = found.rows[skip : skip + size]
+    return Found(rows, found.more or len(found.rows) > skip + size, found.positions, found.missing)
+
+
+def absent(partitions: Iterable[int]) -> Found:
+    """Return that these partitions could not be answered for."""
+    return Found([], False, {}, sorted(partitions))
+
+
+def written(found: Found) -> bytes:
+    """Return it as one worker sends it to another."""
+    return _encode(found)
+
+
+def read(body: bytes) -> Found:
+    """Return what another worker has sent; ValueError for what is no such thing."""
+    try:
+        return _decode(body)
+    except msgspec.DecodeError as error:  # msgspec's ValidationError is one
+        raise ValueError(f"not what a worker answers: {error}") from error
+
+
+def _place(row: tuple[bytes, bytes]) -> bytes:
+    return row[0]

@@ -1,0 +1,116 @@
+"""Lists of rows: which rows, in which order and which part of them a request wants, and the answer as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from verbwire.errors import MessageError
+from verbwire.http import json, paging
+from verbwire.http.found import Found
+from verbwire.http.paging import Window
+from verbwire.http.parameters import bad_parameter, parameter_reader
+from verbwire.http.problem import Problem
+from verbwire.queries.plan import PAGING, Plan, Rows
+from verbwire.queries.selection import Condition, Selection
+
+_PLACED = ("page", "page_size", "cursor")  # known to every list, whether its contract says so or not
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One list that is wanted. `path` and `given` are what it was asked with."""
+
+    name: str  # of the table or of the query
+    selection: Selection
+    window: Window
+    path: str
+    given: Mapping[str, str]
+
+    def answer(self, head: Mapping[str, Any], found: Found) -> bytes:
+        """Return the answer: rows behind those that are skipped, and what is known of all of them.
+
+        ``complete`` says whether that is all partitions. ``positions`` holds, per partition and input topic, the next
+        offset to be applied: every row is at least as new.
+        """
+        window = self.window
+        rows = found.rows[window.skip : window.skip + window.size]
+        more = found.more or len(found.rows) > window.skip + window.size
+        return json.encode(
+            {
+                **head,
+                "page": None if window.after else window.skip // window.size + 1,
+                "page_size": window.size,
+                "rows": [msgspec.Raw(row) for _, row in rows],
+                "complete": not found.missing,
+                "missing_partitions": found.missing,
+                "positions": {str(partition): inputs for partition, inputs in found.positions.items()},
+                "next": self._following(rows[-1][0]) if rows and more else None,
+            }
+        )
+
+    def _following(self, place: bytes) -> str:
+        kept = {name: text for name, text in self.given.items() if name not in _PLACED}
+        cursor = paging.cursor(cursor_scope(self.name, self.selection), place)
+        return f"{self.path}?{urlencode({**kept, 'page_size': self.window.size, 'cursor': cursor})}"
+
+
+class Lists:
+    """Reads the requests for the lists of one plan; `defaults` are those of the query's class."""
+
+    def __init__(self, name: str, path: str, plan: Plan, defaults: Mapping[str, Any] | None = None) -> None:
+        self.plan = plan
+        self._name = name
+        self._path = path
+        self._defaults = defaults or {}
+        fields = [each for each in plan.query.schema["fields"] if each["name"] not in PAGING]
+        self._read = parameter_reader(replace(plan.query, schema={**plan.query.schema, "fields": fields}))
+        self._allowed = tuple(dict.fromkeys((*plan.query.fields, *_PLACED)))
+
+    def read(self, query: bytes) -> Callable[[Sequence[Condition]], Listing]:
+        """Return what a query string asks for, once it is known what the asker may see; 400 for what makes no sense."""
+        given = paging.parameters(query, self._allowed)
+        values = {**self._defaults, **self._read({name: each for name, each in given.items() if name not in _LEFT_OUT})}
+        sort, descending = _order(self.plan.rows, given.get("sort", values.get("sort")))
+        try:
+            selection = replace(self.plan.selection(values), sort=sort, descending=descending)
+        except MessageError as error:
+            raise Problem(400, "bad_parameter", str(error)) from None
+        window = paging.window(cursor_scope(self._name, selection), given, values)
+        _require_place(selection, window)
+
+        def listing(forced: Sequence[Condition]) -> Listing:
+            narrowed = replace(selection, conditions=(*selection.conditions, *forced))
+            return Listing(self._name, narrowed, window, self._path, given)
+
+        return listing
+
+
+_LEFT_OUT = {*PAGING, *_PLACED}
+
+
+def cursor_scope(name: str, selection: Selection) -> str:
+    """Return what a cursor belongs to: the list's name and its order."""
+    return f"{name} {selection.order}".rstrip()
+
+
+def _require_place(selection: Selection, window: Window) -> None:
+    try:
+        selection.at(window.after)
+    except ValueError:
+        if window.after:
+            raise paging.bad_cursor() from None
+
+
+def _order(rows: Rows, text: str | None) -> tuple[str | None, bool]:
+    if not text:
+        return None, False
+    name = text.removeprefix("-")
+    if name not in rows.columns:
+        choices = ", ".join(rows.columns) or "nothing, there is no index"
+        raise bad_parameter("sort", f"{text[:80]!r} is no order: write {choices}; - before it turns the order around")
+    return name, text.startswith("-")

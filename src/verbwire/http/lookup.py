@@ -1,0 +1,68 @@
+"""Reading tables for a request, whoever it is for: an operator, or a query and what its asker may see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from verbwire.http.found import Found
+from verbwire.http.freshness import require_applied, until_applied, wanted_positions
+from verbwire.http.lists import Listing
+from verbwire.http.problem import Problem
+from verbwire.http.reads import Readers
+from verbwire.http.requests import json_bytes
+from verbwire.http.served import ServedTable
+from verbwire.messages import Message
+
+
+class Lookup:
+    """Answers from this worker's partitions, once they are as far as the request says. Used on HTTP's loop.
+
+    What is handed over to be called is called off the loop.
+    """
+
+    def __init__(self, readers: Readers) -> None:
+        self.readers = readers
+
+    async def row(
+        self, request: Request, table: ServedTable, key: bytes, see: Callable[[Message], bool], absent: Problem
+    ) -> Response:
+        """Return the row under a key; raises `absent` where there is none that the asker may `see`."""
+        partition, wanted = table.partition_of(key), wanted_positions(request)
+
+        def read() -> bytes:
+            require_applied(table, {partition: table.view.states[partition].inputs}, wanted)
+            row = table.row(key)
+            if row is None or not see(row):
+                raise absent
+            return table.json(row)
+
+        await until_applied(table, [partition], wanted)
+        return json_bytes(await self.readers.run_short(read))
+
+    async def rows(
+        self, request: Request, table: ServedTable, head: Mapping[str, Any], listing: Callable[[], Listing]
+    ) -> Response:
+        """Return a list; `listing` says which.
+
+        503 where no partition is here: an empty list would look like an answer.
+        """
+        wanted, every = wanted_positions(request), range(table.view.partitions)
+        asked = await self.readers.run_short(listing)
+
+        async def local(partitions: Sequence[int]) -> Found:
+            def read() -> Found:
+                found = table.find(partitions, asked.selection, asked.window, whole=len(partitions) == len(every))
+                require_applied(table, found.positions, wanted)
+                return found
+
+            await until_applied(table, partitions, wanted)
+            return await self.readers.run(read)
+
+        found = await local(every)
+        if len(found.missing) == len(every):
+            raise table.not_here(found.missing[0])
+        return json_bytes(asked.answer(head, found))

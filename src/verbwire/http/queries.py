@@ -1,0 +1,157 @@
+"""Queries over HTTP: ``GET /queries/{name}?field=value...``, answered by tables and responders.
+
+Checked in this order: who asks, whether there is such a query, whether they may ask it, whether it makes sense. What
+somebody may not see is not there: by its key it is not found, in lists it does not occur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from verbwire.contracts.model import Contract, SharedType
+from verbwire.contracts.permission import refusal
+from verbwire.declarations.asker import Asker
+from verbwire.declarations.handlers import Handler
+from verbwire.declarations.table import Only
+from verbwire.errors import UnkeyableError
+from verbwire.http import json, paging
+from verbwire.http.auth import require
+from verbwire.http.lists import Listing, Lists
+from verbwire.http.lookup import Lookup
+from verbwire.http.naming import Named
+from verbwire.http.parameters import bad_parameter, defaults_of, parameter_reader
+from verbwire.http.problem import Problem
+from verbwire.http.requests import json_bytes, path_parameter, principal_of, query_string
+from verbwire.http.served import ServedTable
+from verbwire.messages import Query
+from verbwire.queries.plan import Plan, may_see, seen_by
+
+PATH = "/queries/"
+
+
+class Answerable(Protocol):
+    """A query, and what answers it."""
+
+    @property
+    def contract(self) -> Contract:
+        """The query's contract."""
+        ...
+
+    async def answer(self, request: Request, asker: Asker, lookup: Lookup) -> Response:
+        """Answer it to somebody who may ask it."""
+        ...
+
+
+class Queries:
+    """Answers the queries of a project."""
+
+    def __init__(self, answers: Sequence[Answerable], lookup: Lookup) -> None:
+        by_name = {each.contract.name: each for each in answers}
+        self._named = Named("query", by_name, "GET /openapi.json lists them")
+        self._lookup = lookup
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """The paths it answers."""
+        return [Route(PATH + "{name}", self.query)]
+
+    def is_public(self, path: str) -> bool:
+        """Whether nobody known has to ask for what a path names, percent-encoded as it came."""
+        if not path.startswith(PATH):
+            return False
+        try:
+            return self._named.find(unquote(path.removeprefix(PATH))).contract.public
+        except Problem:
+            return False
+
+    async def query(self, request: Request) -> Response:
+        """GET /queries/{name}: the answer to a query, by its full name or a short one that is its own."""
+        found, principal = self._named.find(path_parameter(request, "name")), principal_of(request)
+        for scope in sorted(found.contract.requires):
+            require(principal, scope)
+        if refused := refusal(found.contract, principal.actor, principal.scopes):
+            raise Problem(403, refused.code, refused.reason)
+        return await found.answer(request, Asker(principal.actor, principal.scopes), self._lookup)
+
+
+class FromRow:
+    """A query that a table answers by the one row whose key it holds."""
+
+    def __init__(self, plan: Plan, table: ServedTable, only: Only | None = None) -> None:
+        self.contract = plan.query
+        self._plan = plan
+        self._table = table
+        self._only = only
+        self._read = parameter_reader(plan.query)
+        self._names = tuple(plan.query.fields)
+
+    async def answer(self, request: Request, asker: Asker, lookup: Lookup) -> Response:
+        """Answer by the row, 404 where there is none that the asker may see."""
+        row = self._plan.rows.row
+        values = self._read(paging.parameters(query_string(request), self._names))
+        try:
+            key = self._table.checked(self._plan.key(values))
+        except UnkeyableError as error:
+            raise bad_parameter(", ".join(row.key), str(error)) from None
+        absent = Problem(404, "not_found", f"there is no {row.short} of this {' and '.join(row.key)}")
+        return await lookup.row(
+            request, self._table, key, lambda found: may_see(found, _seen(self._only, asker)), absent
+        )
+
+
+class FromRows:
+    """A query that a table answers by a list."""
+
+    def __init__(self, plan: Plan, query: type[Query], table: ServedTable, only: Only | None = None) -> None:
+        self.contract = plan.query
+        self._table = table
+        self._only = only
+        self._lists = Lists(plan.query.name, PATH + plan.query.name, plan, defaults_of(query))
+
+    async def answer(self, request: Request, asker: Asker, lookup: Lookup) -> Response:
+        """Answer by those rows that the asker may see."""
+        wanted = self._lists.read(query_string(request))
+
+        def listing() -> Listing:
+            return wanted(seen_by(self._lists.plan.rows, _seen(self._only, asker)))
+
+        return await lookup.rows(request, self._table, {"query": self.contract.name}, listing)
+
+
+class FromResponder:
+    """A query that a function answers, on every worker."""
+
+    def __init__(self, contract: Contract, reply: Contract | SharedType, handler: Handler) -> None:
+        self.contract = contract
+        self._handler = handler
+        self._reply = reply.name.rpartition(".")[2]
+        self._encode = json.encoder(reply)
+        self._read = parameter_reader(contract)
+        self._names = tuple(contract.fields)
+
+    async def answer(self, request: Request, asker: Asker, lookup: Lookup) -> Response:
+        """Answer by the function, off the loop; 404 where it returns None."""
+        values = self._read(paging.parameters(query_string(request), self._names))
+        query = msgspec.convert(values, self._handler.message)
+
+        def ask() -> bytes:
+            reply = self._handler.call_alone(query, lambda: asker)
+            if reply is None:
+                raise Problem(404, "not_found", f"{self.contract.short} has no answer to this")
+            if type(reply).__name__ != self._reply:
+                where = f"{self._handler.where} returned {type(reply).__name__}"
+                raise TypeError(f"{where}, {self.contract.name} is answered by {self._reply}")
+            return self._encode(reply)
+
+        return json_bytes(await lookup.readers.run(ask))
+
+
+def _seen(only: Only | None, asker: Asker) -> Mapping[str, Any]:
+    return {} if only is None else only(asker)

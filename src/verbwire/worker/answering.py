@@ -1,0 +1,43 @@
+"""The queries that a worker answers: those of the tables it hosts, and all that responders answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from verbwire.contracts.model import Catalog, Contract, SharedType
+from verbwire.declarations.responder import Responder
+from verbwire.errors import ContractError
+from verbwire.http.queries import Answerable, FromResponder, FromRow, FromRows
+from verbwire.http.served import ServedTable
+from verbwire.project import Project
+from verbwire.queries.check import table_plans
+
+
+def answering(project: Project, tables: Iterable[ServedTable]) -> list[Answerable]:
+    """Return how each query is answered here; ContractError for one that is declared without sense."""
+    here = {table.name: table for table in tables}
+    responders = [each for responder in project.responders for each in _from_responder(project.catalog, responder)]
+    return [*_from_tables(project, here), *responders]
+
+
+def _from_tables(project: Project, here: dict[str, ServedTable]) -> Iterator[Answerable]:
+    for declared in project.tables:
+        table = here.get(declared.group)
+        if table is None:
+            continue
+        for query, plan in table_plans(project.catalog, declared).items():
+            only = declared.queries[query].only
+            yield FromRows(plan, query, table, only) if plan.many else FromRow(plan, table, only)
+
+
+def _from_responder(catalog: Catalog, responder: Responder) -> Iterator[Answerable]:
+    for query, handler in responder.handlers.items():
+        contract = catalog.of(query)
+        yield FromResponder(contract, _reply(catalog, contract), handler)
+
+
+def _reply(catalog: Catalog, query: Contract) -> Contract | SharedType:
+    found = catalog.contracts.get(query.reply or "") or catalog.types.get(query.reply or "")
+    if found is None:
+        raise ContractError(f"{query.name} names no reply: say which record answers it")
+    return found
