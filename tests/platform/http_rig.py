@@ -29,7 +29,6 @@ from verbwire.queries.plan import Rows
 from verbwire.tokens import OPERATOR, mint_token
 from verbwire.wire.avro import Encoder, Reader
 from verbwire.wire.keys import key_of
-from verbwire.wire.murmur2 import partition_of
 
 SAMPLES = [load_catalog(Path(__file__).parent / folder) for folder in ("http_samples", "query_samples")]
 CATALOG = Catalog({name: each for catalog in SAMPLES for name, each in catalog.contracts.items()})
@@ -105,7 +104,7 @@ class Table:
         changes = [Changes() for _ in self._stores]
         for row, values in rows:
             key = key_of(self.contract, row)
-            changes[partition_of(key, len(self._stores))].rows[key] = values
+            changes[self.view.partition_of(key)].rows[key] = values
         for store, change in zip(self._stores, changes, strict=True):
             store.apply(change)
 
