@@ -14,8 +14,10 @@ from typing import Any
 from tests.cluster import eventually
 from tests.platform.engine_kit import CATALOG, SECONDS, Bank, Taken
 from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
 from verbwire.engine.build import aggregate_plan, table_plan
+from verbwire.engine.build_process import command_topics, process_plan
 from verbwire.engine.clock import BrokerClock
 from verbwire.engine.core import Core
 from verbwire.engine.hints import Hints
@@ -23,7 +25,7 @@ from verbwire.engine.plan import Plan
 from verbwire.engine.view import TableView
 from verbwire.errors import UnavailableError, VerbwireError
 from verbwire.http.served import ServedTable
-from verbwire.messages import Message
+from verbwire.messages import Message, Row
 from verbwire.metrics import Metrics
 from verbwire.wire.codec import Codec
 
@@ -33,7 +35,7 @@ class Engine:
     """One core on some partitions of the bank, driven by the test in the place of Faust's adapter."""
 
     bank: Bank
-    declared: Aggregate[Any] | Table[Any]
+    declared: Aggregate[Any] | Table[Any] | Process[Any]
     partitions: Sequence[int]
     folder: Path
     worker: str = field(default_factory=lambda: f"w-{uuid.uuid4().hex[:8]}")
@@ -45,7 +47,11 @@ class Engine:
     def __post_init__(self) -> None:
         codec = self.codec or self.bank.codec
         self.hints = Hints(self.bank.kafka, self.bank.names.replies())
-        if isinstance(self.declared, Aggregate):
+        if isinstance(self.declared, Process):
+            targets = dict.fromkeys(command_topics(self.declared, codec), self.bank.partitions)
+            row: type[Row] = self.declared.state
+            plan = process_plan(self.declared, codec, self.bank.partitions, targets, self.skips)
+        elif isinstance(self.declared, Aggregate):
             plan = aggregate_plan(self.declared, codec, self.bank.partitions, self.hints, self.clock)
             row = self.declared.state
         else:

@@ -1,20 +1,29 @@
-"""What the users of the bank's tills would write: tables of events that count under other keys than the tills'."""
+"""What the users of the bank's tills would write: groups in which events count under other keys than the tills'."""
 
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 
 from msgspec.structs import replace
 
-from tests.platform.engine_samples.tills import CoinsMoved, OwnerRow
-from verbwire import Context, Table
+from tests.platform.engine_kit import NAMESPACE as JARS
+from tests.platform.engine_kit import RECEIVER
+from tests.platform.engine_samples.jars import PutCoins, ShakeJar, TakeCoins
+from tests.platform.engine_samples.tills import CoinsMoved, OwnerRow, SavingState
+from verbwire import Context, Outcome, Process, Rejected, Table
 from verbwire.messages import Kind
 from verbwire.wire.murmur2 import partition_of
 from verbwire.wire.topics import GroupPlan
 
 NAMESPACE = "bank.tills"
 OWNERS = "bank.owners"
-GROUPS = (GroupPlan(OWNERS, Kind.EVENT, (NAMESPACE,), ("owners",), rekeys=True),)
+SAVINGS = "bank.savings"
+GROUPS = (
+    GroupPlan(RECEIVER, Kind.COMMAND, (JARS,), ("state",)),
+    GroupPlan(OWNERS, Kind.EVENT, (NAMESPACE,), ("owners",), rekeys=True),
+    GroupPlan(SAVINGS, Kind.EVENT, (NAMESPACE,), ("state",), outcomes=(JARS,), rekeys=True),
+)
 
 
 def owners(mended: bool = False) -> Table[OwnerRow]:
@@ -36,6 +45,49 @@ def owners(mended: bool = False) -> Table[OwnerRow]:
         return replace(row, pence=row.pence + event.pence, seen=(*row.seen, told))
 
     return table
+
+
+def savings(mended: bool = False) -> Process[SavingState]:
+    """The process that puts what an owner moves into the jar of that name, and says what became of it."""
+    process = Process(SAVINGS, state=SavingState, sends=[PutCoins, TakeCoins], scopes=["jars:write"])
+
+    @process.on("owner")
+    def moved(state: SavingState | None, event: CoinsMoved) -> Any:
+        owner = event.owner or ""
+        state = state or SavingState(owner=owner)
+        state = replace(state, pence=state.pence + event.pence)
+        put = PutCoins(jar_id=owner, pence=event.pence)
+        match "" if mended else event.how:
+            case "two commands":
+                return state, put, TakeCoins(jar_id=owner, pence=1)
+            case "no command":
+                return state
+            case "over":
+                return None
+            case "over, with a command":
+                return None, put
+            case "raises":
+                raise RuntimeError("no such jar")
+            case "undeclared command":
+                return state, ShakeJar(jar_id=owner)
+            case "command beyond its type":
+                return state, PutCoins(jar_id=owner, pence=2**31)
+            case "command without key":
+                return state, PutCoins(jar_id="", pence=1)
+            case "no state":
+                return put
+            case "state under another key":
+                return SavingState(owner="elsewhere"), put
+        return state, put
+
+    @process.outcome_of(PutCoins)
+    def answered(state: SavingState | None, outcome: Outcome, context: Context) -> Any:
+        state = state or SavingState(owner="gone")
+        told = type(outcome).__name__ + (f" {outcome.code}" if isinstance(outcome, Rejected) else "")
+        state = replace(state, told=(*state.told, f"{told} of {context.correlation_id}"))
+        return (state, TakeCoins(jar_id=state.owner, pence=1)) if isinstance(outcome, Rejected) else state
+
+    return process
 
 
 def living_in(partition: int, partitions: int, nth: int = 0) -> str:

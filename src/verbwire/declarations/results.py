@@ -1,12 +1,15 @@
-"""What a command handler returned, taken apart: events, the new state where it is given, the reply."""
+"""What a handler returned, taken apart: an aggregate's events, state and reply, a process's state and commands."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from verbwire.errors import ContractError
-from verbwire.messages import Event, Row
+from verbwire.messages import Command, Event, Row
+
+S = TypeVar("S", bound=Row)
 
 EXPECTED = "return events, the new state, the reply (alone, or several in a tuple; [] changes nothing), or Rejected"
 
@@ -40,3 +43,25 @@ def read_result(returned: object, state: type[Row]) -> Result:
         else:
             raise ContractError(f"a command handler does not return {type(part).__name__}: {EXPECTED}")
     return Result(events, rows.get("state"), rows.get("reply"))
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[S]):
+    """Of a message that a process has heard."""
+
+    state: S | None
+    commands: Sequence[Command] = ()
+
+
+def read_step(returned: object, state: type[S], sends: Sequence[type[Command]]) -> Step[S]:
+    """Take apart what a process's handler returned; `state` is the class of its state, `sends` what it may send.
+
+    :class:`ContractError` when it is anything else.
+    """
+    after, commands = (returned[0], returned[1:]) if isinstance(returned, tuple) and returned else (returned, ())
+    if after is not None and type(after) is not state:
+        raise ContractError(f"a process returns {state.__name__} or None first, not {type(after).__name__}")
+    for command in commands:
+        if type(command) not in sends:
+            raise ContractError(f"{type(command).__name__} is not among what this process sends: declare it there")
+    return Step(after, commands)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from verbwire.contracts.model import Contract
@@ -12,21 +12,18 @@ from verbwire.declarations.table import Table
 from verbwire.engine.clock import BrokerClock
 from verbwire.engine.deciding import Decide, Emits, Receives
 from verbwire.engine.folding import Fold
-from verbwire.engine.hearing import Events
+from verbwire.engine.hearing import hear_events
 from verbwire.engine.hints import Hints
 from verbwire.engine.ledger import Ledger, answer_of
-from verbwire.engine.plan import ANSWERS, ROWS, Log, Plan
+from verbwire.engine.plan import ANSWERS, Log, Plan
 from verbwire.engine.records import Record
 from verbwire.engine.rekeying import Repartition
+from verbwire.engine.rows import Rows, of_kind
 from verbwire.engine.store import Changes
-from verbwire.engine.transaction import sized
-from verbwire.errors import ContractError, UndecodableError, UnencodableError
-from verbwire.messages import Event, Kind, Message, Row
-from verbwire.queries.columns import row_values, table_columns
-from verbwire.queries.selection import Value
-from verbwire.wire.codec import Codec, TopicDecoder
+from verbwire.errors import ContractError
+from verbwire.messages import Event, Kind, Message
+from verbwire.wire.codec import Codec
 from verbwire.wire.headers import HeaderTemplate
-from verbwire.wire.keys import key_of
 from verbwire.wire.outcomes import OUTCOME, OutcomeRecord
 
 STATE = "state"  # the name of an aggregate's table within its group
@@ -37,19 +34,12 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
     """Return the plan of a table."""
     names = codec.names
     group = names.group(table.group)
-    rows = _Rows(codec, names.changelog(group, table.table), table.row, table.index, table.search)
+    rows = Rows(codec, names.changelog(group, table.table), table.row, table.index, table.search)
     _require_keys(table, rows.contract)
     own = Repartition(names.repartition(group, table.table), partitions) if table.keys else None
     keys = {event: handler.function for event, handler in table.keys.items()}
     fold = Fold(
-        hearings={
-            names.events(namespace): Events(
-                codec.topic_decoder(names.events(namespace), namespace, _classes(table.handlers, namespace)),
-                table.handlers,
-                keys,
-            )
-            for namespace in table.sources
-        },
+        hearings=hear_events(codec, table.sources, table.handlers, keys),
         row=table.row,
         encode=rows.encode,
         dead_letters=names.dead_letters(group),
@@ -89,7 +79,7 @@ def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int, hin
     """Return the plan of an aggregate; it tells askers by `hints`, and deadlines by `clock`."""
     names, namespace = codec.names, aggregate.namespace
     group, commands = names.group(aggregate.group), names.commands(aggregate.namespace)
-    rows = _Rows(codec, names.changelog(group, STATE), aggregate.state)
+    rows = Rows(codec, names.changelog(group, STATE), aggregate.state)
     receives: dict[type[Message], Receives] = {
         cls: _receives(codec, cls, handler, rows.contract) for cls, handler in aggregate.handlers.items()
     }
@@ -98,7 +88,7 @@ def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int, hin
         codec.encoder(contract)  # asks the registry now: a handler that gives the state may emit any of them, later
 
     def emits(cls: type[Event]) -> Emits:
-        contract = _of_kind(codec, cls, Kind.EVENT)
+        contract = of_kind(codec, cls, Kind.EVENT)
         if contract.namespace != namespace:
             raise ContractError(
                 f"{contract.name} is an event of another context than {namespace}: it cannot be emitted"
@@ -132,57 +122,6 @@ def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int, hin
     )
 
 
-class _Rows:
-    """How the rows of one table are written and read."""
-
-    def __init__(
-        self,
-        codec: Codec,
-        changelog: str,
-        row: type[Row],
-        index: Sequence[str] | None = None,
-        search: Sequence[str] = (),
-    ) -> None:
-        self.changelog = changelog
-        self.contract = _of_kind(codec, row, Kind.ROW)
-        self._encoder = codec.encoder(self.contract)
-        self._decoder = codec.topic_decoder(changelog, self.contract.namespace, {row.__contract__: row})
-        columns = table_columns(self.contract, index) if index is not None else {}
-        self.columns = tuple(columns)
-        self._values = row_values(columns.values(), search)
-        self._has_values = bool(columns or search)
-
-    def encode(self, key: bytes, row: Row) -> tuple[bytes, Sequence[Value]]:
-        """Return the value and the columns; UnencodableError where the row lies about its key, or is too large."""
-        if key_of(self.contract, row) != key:
-            raise UnencodableError(
-                f"the row's {', '.join(self.contract.key)} is not the event's key: a row stands under its events' key"
-            )
-        return sized(key, self._encoder(row), f"a row of {self.contract.name}"), self._values(row)
-
-    def decode(self, value: bytes) -> Row:
-        """Return the row of a changelog's value."""
-        return _a_row(self._decoder, value)
-
-    def log(self) -> Log:
-        """Return how the changelog restores a store."""
-        return Log(ROWS, self.changelog, self._absorb)
-
-    def _absorb(self, changes: Changes, record: Record) -> None:
-        key, value = record.key or b"", record.value
-        if value is None:
-            changes.rows[key] = None
-        else:
-            changes.rows[key] = (value, *(self._values(self.decode(value)) if self._has_values else ()))
-
-
-def _a_row(decoder: TopicDecoder, value: bytes) -> Row:
-    row = decoder.decode(value)
-    if not isinstance(row, Row):
-        raise UndecodableError("the changelog holds a record that is not a row of its table")
-    return row
-
-
 def _answers_log(codec: Codec, outcomes: str, commands: str) -> Log:
     decoder = codec.topic_decoder(outcomes, "verbwire", {OutcomeRecord.__contract__: OutcomeRecord})
 
@@ -197,7 +136,7 @@ def _answers_log(codec: Codec, outcomes: str, commands: str) -> Log:
 
 
 def _receives(codec: Codec, cls: type[Message], handler: Handler, state: Contract) -> Receives:
-    contract = _of_kind(codec, cls, Kind.COMMAND)
+    contract = of_kind(codec, cls, Kind.COMMAND)
     if contract.reply is None:
         return Receives(contract, handler)
     reply = codec.catalog.contracts.get(contract.reply)
@@ -211,14 +150,3 @@ def _receives(codec: Codec, cls: type[Message], handler: Handler, state: Contrac
             "could mean either. Make a row of its own for the reply"
         )
     return Receives(contract, handler, codec.encoder(reply))
-
-
-def _of_kind(codec: Codec, cls: type[Message], kind: Kind) -> Contract:
-    contract = codec.catalog.of(cls)
-    if contract.kind != kind:
-        raise ContractError(f"{contract.name} is a {contract.kind}, a {kind} is wanted here")
-    return contract
-
-
-def _classes(handlers: dict[Any, Any], namespace: str) -> dict[str, type[Message]]:
-    return {cls.__contract__: cls for cls in handlers if cls.__contract__.rpartition(".")[0] == namespace}

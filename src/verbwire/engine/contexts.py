@@ -15,6 +15,14 @@ def id_of(record: Record, headers: Headers) -> str:
     return headers.id or f"{record.topic}/{record.partition}/{record.offset}"
 
 
+def correlation_of(headers: Headers, name: str) -> str:
+    """Return the id of the message that started the flow of the message `name`.
+
+    One that names only its parent is that one's outcome, or as near to it.
+    """
+    return headers.text("ce_correlationid") or headers.causation_id or name
+
+
 def context_of(record: Record, headers: Headers | None = None) -> Context:
     """Return the facts of a record, the same on every replay; UndecodableError when they cannot be read."""
     headers = headers or Headers(record.headers)
@@ -24,7 +32,7 @@ def context_of(record: Record, headers: Headers | None = None) -> Context:
         time=_time_of(record),
         actor=headers.actor,
         scopes=frozenset(headers.scopes),
-        correlation_id=headers.correlation_id or name,
+        correlation_id=correlation_of(headers, name),
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,

@@ -105,7 +105,16 @@ class Decide:
         receives, fingerprint = self.commands[type(command)], fingerprint_of(record.value)
         if receives.contract.response == "none":
             asker = None
-        verdict = partial(Verdict, name, receives.contract.name, fingerprint, record, asker)
+        verdict = partial(
+            Verdict,
+            name,
+            receives.contract.name,
+            fingerprint,
+            record,
+            asker,
+            correlation_id=None if sender.correlation_id == name else sender.correlation_id,
+            traceparent=sender.traceparent,
+        )
         if known == fingerprint:
             transaction.count("duplicate")
             return page.repeat(name, asker)

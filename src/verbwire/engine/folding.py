@@ -44,6 +44,16 @@ class Refused(NamedTuple):
     detail: str
 
 
+class Sent(NamedTuple):
+    """A record that goes out with what changed."""
+
+    topic: str
+    partition: int
+    key: bytes
+    value: bytes
+    headers: Sequence[tuple[str, bytes]]
+
+
 Taken: TypeAlias = Heard | Elsewhere | Refused | Halt | None  # None: it says nothing to this group
 
 
@@ -67,7 +77,7 @@ class Fold:
                 return done
             match each:
                 case Heard():
-                    self._fold(shard, each, careful)
+                    self._fold(shard, each, transaction, careful)
                 case Elsewhere(key) if self.repartition is not None:
                     self.repartition.hand_over(transaction, record, key)
                 case Refused(reason, detail):
@@ -125,23 +135,25 @@ class Fold:
 
     # -- what comes of it
 
-    def _fold(self, shard: Shard, heard: Heard, careful: bool) -> None:
+    def _fold(self, shard: Shard, heard: Heard, transaction: Transaction, careful: bool) -> None:
         before, handler, context = shard.get(heard.key), heard.handler, heard.context
         try:
-            after = handler.function(before, heard.message, *(() if context is None else (context,)))
-            self._require_row(heard.key, after, careful)
+            returned = handler.function(before, heard.message, *(() if context is None else (context,)))
+            after, sent = self._read(heard, returned)
+            if careful and after is not None:
+                self.encode(heard.key, after)
         except Exception as error:
             raise _to_blame(heard, error) from error
+        for each in sent:
+            transaction.produce(each.topic, each.partition, each.key, each.value, each.headers)
         if after is not before:
             shard.put(heard.key, after)
 
-    def _require_row(self, key: bytes, after: object, careful: bool) -> None:
-        if after is None:
-            return
-        if type(after) is not self.row:
-            raise TypeError(f"returned {type(after).__name__}, the table's row is {self.row.__name__}")
-        if careful:
-            self.encode(key, after)
+    def _read(self, heard: Heard, returned: object) -> tuple[Row | None, Sequence[Sent]]:  # noqa: ARG002 (see Lead)
+        """Return the row, and what is sent besides: by a table, nothing."""
+        if returned is not None and type(returned) is not self.row:
+            raise TypeError(f"returned {type(returned).__name__}, the table's row is {self.row.__name__}")
+        return returned, ()
 
 
 def _to_blame(heard: Heard, error: Exception) -> Halt:

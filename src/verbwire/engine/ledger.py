@@ -39,6 +39,8 @@ class Verdict:
     outcome: Outcome
     reply: bytes | None = None  # framed
     events: list[EventPosition] = field(default_factory=list)
+    correlation_id: str | None = None  # where the command was not the first of its flow
+    traceparent: str | None = None
 
     def delivered(self, error: Any, message: Any) -> None:
         """Take down the place of one event; a failed delivery fails the transaction by itself."""
@@ -135,7 +137,12 @@ class Page:
         for index, verdict in enumerate(self._verdicts):
             record, line = verdict.record, verdict.line()
             value = ledger.encode(line)
-            headers = ledger.headers.headers(f"{verdict.command_id}:outcome", causation_id=verdict.command_id)
+            headers = ledger.headers.headers(
+                f"{verdict.command_id}:outcome",
+                correlation_id=verdict.correlation_id,
+                causation_id=verdict.command_id,
+                traceparent=verdict.traceparent,
+            )
             note = transaction.note_position(partition, ANSWERS) if index == last else None
             transaction.produce(ledger.topic, partition, record.key, value, headers, on_delivery=note)
             answers[verdict.command_id] = answer_of(line, value, record.timestamp)

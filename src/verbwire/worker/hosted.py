@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
 from verbwire.engine.build import aggregate_plan, table_plan
+from verbwire.engine.build_process import command_topics, process_plan
 from verbwire.engine.cluster_offsets import ClusterOffsets
 from verbwire.engine.core import Core
+from verbwire.engine.plan import Plan
 from verbwire.engine.view import TableView
 from verbwire.errors import ConfigurationError, ContractError
 from verbwire.http.served import ServedTable
@@ -102,27 +105,15 @@ class HostedGroup:
         ]
 
 
-def host(declared: Aggregate[Any] | Table[Any], services: Services) -> HostedGroup:
+def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Services) -> HostedGroup:
     """Build the group's core on its topics as they are deployed."""
     settings, codec, kafka = services.settings, services.codec, services.kafka
     names = codec.names
     group = names.group(declared.group)
-    if isinstance(declared, Aggregate):
-        inputs = [names.commands(declared.namespace)]
-        row: type[Message] = declared.state
-    else:
-        inputs = [names.events(namespace) for namespace in declared.sources]
-        if declared.keys:
-            inputs.append(names.repartition(group, declared.table))
-        row = declared.row
-    partitions = _same_partitions(group, ClusterOffsets(kafka, group), inputs)
-    if isinstance(declared, Aggregate):
-        plan = aggregate_plan(declared, codec, partitions, services.hints, services.clock)
-    else:
-        skips = [(topic, p, offset) for owner, topic, p, offset in map(skipped, settings.skip) if owner == group]
-        plan = table_plan(declared, codec, partitions, skips)
+    plan = _plan(declared, group, services)
+    row: type[Message] = declared.row if isinstance(declared, Table) else declared.state
     contract = codec.catalog.of(row)
-    view = TableView(declared.group, contract, partitions)
+    view = TableView(declared.group, contract, plan.partitions)
     # Workers on one machine may share the data folder, their copies they may not: a late write of one that lost a
     # partition would put older rows into the file of the one that has it.
     copies = settings.data_folder / "tables" / settings.worker
@@ -132,6 +123,25 @@ def host(declared: Aggregate[Any] | Table[Any], services: Services) -> HostedGro
     decoder = codec.topic_decoder(plan.changelog, contract.namespace, {contract.name: row})
     table = ServedTable(view, decoder.decode, plan.columns, plan.search)
     return HostedGroup(declared.group, core, table, alone, services)
+
+
+def _plan(declared: Aggregate[Any] | Table[Any] | Process[Any], group: str, services: Services) -> Plan:
+    codec, names, skip = services.codec, services.codec.names, services.settings.skip
+    cluster = ClusterOffsets(services.kafka, group)
+    skips = [(topic, p, offset) for owner, topic, p, offset in map(skipped, skip) if owner == group]
+    if isinstance(declared, Aggregate):
+        partitions = _same_partitions(group, cluster, [names.commands(declared.namespace)])
+        return aggregate_plan(declared, codec, partitions, services.hints, services.clock)
+    inputs = [names.events(namespace) for namespace in declared.sources]
+    if isinstance(declared, Process):
+        inputs += [names.outcomes(namespace) for namespace in declared.answering]
+        partitions = _same_partitions(group, cluster, [*inputs, names.repartition(group, declared.table)])
+        commands = command_topics(declared, codec)
+        targets = {topic: found.partitions for topic, found in (cluster.topics(commands) if commands else {}).items()}
+        return process_plan(declared, codec, partitions, targets, skips)
+    if declared.keys:
+        inputs.append(names.repartition(group, declared.table))
+    return table_plan(declared, codec, _same_partitions(group, cluster, inputs), skips)
 
 
 def hold(copies: Path) -> TextIO:

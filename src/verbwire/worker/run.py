@@ -22,13 +22,14 @@ from verbwire.addresses import addresses, kafka_properties
 from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
+from verbwire.declarations.process import Process
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.development import http_secret
 from verbwire.directory import Announcer
 from verbwire.engine.hints import Hints
 from verbwire.engine.membership import verify_form
-from verbwire.errors import ConfigurationError, EngineError
+from verbwire.errors import EngineError
 from verbwire.http.app import build_app
 from verbwire.http.auth import Authenticator, AuthSettings
 from verbwire.http.health import Health
@@ -107,12 +108,10 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
 
 def _host(declared: Declared, services: Services) -> Hosted:
     match declared:
-        case Aggregate() | Table():
+        case Aggregate() | Table() | Process():
             return host(declared, services)
         case Subscriber() | Job():
             return host_effects(declared, services)
-        case _:
-            raise ConfigurationError(f"{declared.group}: this kind of group cannot be hosted yet")
 
 
 def url_of(settings: Settings, port: int) -> str:

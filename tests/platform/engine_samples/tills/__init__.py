@@ -50,3 +50,17 @@ class OwnerRow(Row, frozen=True, kw_only=True):
     """How much, in pence."""
     seen: tuple[str, ...] = ()
     """What the handler was told of each event: id, place and time."""
+
+
+class SavingState(Row, frozen=True, kw_only=True):
+    """How far an owner's coins are on their way into a jar."""
+
+    __contract__ = "bank.tills.SavingState"
+    __fingerprint__ = "543849d1d3638219"
+
+    owner: str
+    """The owner."""
+    pence: int = 0
+    """What was sent on, in pence."""
+    told: tuple[str, ...] = ()
+    """What became of it."""

@@ -1,0 +1,90 @@
+"""From a process's declaration to the plan that a core runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import Any
+
+from verbwire.declarations.process import Process
+from verbwire.engine.build import Skips
+from verbwire.engine.hearing import Hearing, Outcomes, hear_events
+from verbwire.engine.leading import Lead, Sends
+from verbwire.engine.plan import Plan
+from verbwire.engine.rekeying import Repartition
+from verbwire.engine.rows import Rows, of_kind
+from verbwire.errors import ContractError
+from verbwire.messages import Command, Kind
+from verbwire.wire.codec import Codec
+from verbwire.wire.headers import HeaderTemplate
+from verbwire.wire.outcomes import OUTCOME, OutcomeRecord
+from verbwire.wire.replies import Replies
+from verbwire.wire.undertakings import CommandIds
+
+
+def process_plan(
+    process: Process[Any], codec: Codec, partitions: int, targets: Mapping[str, int], skips: Skips = ()
+) -> Plan:
+    """Return the plan of a process; `targets` says how many partitions the commands' topics have."""
+    if not process.handlers:
+        raise ContractError(f"process {process.group} hears no event, nothing can begin it: add a handler with @on")
+    names = codec.names
+    group, ids = names.group(process.group), CommandIds(process.group)
+    rows = Rows(codec, names.changelog(group, process.table), process.state)
+    own = Repartition(names.repartition(group, process.table), partitions)
+    keys = {event: attrgetter(field) for event, field in process.keys.items()}
+    lead = Lead(
+        hearings={
+            **hear_events(codec, process.sources, process.handlers, keys),
+            **_hear_outcomes(process, codec, ids),
+        },
+        row=process.state,
+        encode=rows.encode,
+        dead_letters=names.dead_letters(group),
+        repartition=own,
+        skips=frozenset(skips),
+        sends={command: _sends(process, codec, command, targets) for command in process.sends},
+        ids=ids,
+    )
+    return Plan(
+        group=group,
+        table=process.table,
+        inputs=(*lead.hearings, own.topic),
+        outputs=(lead.dead_letters, own.topic),
+        partitions=partitions,
+        logs=(rows.log(),),
+        columns=rows.columns,
+        encode=rows.encode,
+        decode=rows.decode,
+        processor=lead,
+        repartition=own.topic,
+    )
+
+
+def command_topics(process: Process[Any], codec: Codec) -> list[str]:
+    """Return the topics of the commands that a process may send."""
+    return sorted({codec.names.commands(codec.catalog.of(command).namespace) for command in process.sends})
+
+
+def _sends(process: Process[Any], codec: Codec, command: type[Command], targets: Mapping[str, int]) -> Sends:
+    contract = of_kind(codec, command, Kind.COMMAND)
+    topic = codec.names.commands(contract.namespace)
+    source = codec.names.group(process.group)
+    headers = HeaderTemplate(contract, source, actor=process.group, scopes=process.scopes)
+    return Sends(contract, codec.encoder(contract), headers, topic, targets[topic])
+
+
+def _hear_outcomes(process: Process[Any], codec: Codec, ids: CommandIds) -> dict[str, Hearing]:
+    for command, handler in process.outcomes.items():
+        contract = of_kind(codec, command, Kind.COMMAND)
+        if contract.response == "none":
+            raise ContractError(f"{handler.where}: {contract.name} has no outcome, so says its contract")
+        if contract.reply is not None:
+            codec.catalog.find(contract.reply)  # ContractError now, not at the first reply
+    handlers = {command.__contract__: handler for command, handler in process.outcomes.items()}
+    replies, hearings = Replies(codec), dict[str, Hearing]()
+    for namespace in process.answering:
+        topic = codec.names.outcomes(namespace)
+        decoder = codec.topic_decoder(topic, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
+        hearings[topic] = Outcomes(decoder, replies, handlers, ids)
+    return hearings

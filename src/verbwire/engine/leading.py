@@ -1,0 +1,69 @@
+"""The processor of a process manager: state and event, or outcome, in; state and commands out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from verbwire.contracts.model import Contract
+from verbwire.declarations.results import read_step
+from verbwire.engine.contexts import correlation_of, id_of
+from verbwire.engine.folding import Fold, Heard, Sent, Taken
+from verbwire.engine.records import Record
+from verbwire.engine.transaction import sized
+from verbwire.messages import Command, Row
+from verbwire.wire.avro import Encoder
+from verbwire.wire.headers import Headers, HeaderTemplate
+from verbwire.wire.keys import key_of
+from verbwire.wire.murmur2 import partition_of
+from verbwire.wire.undertakings import CommandIds
+
+
+@dataclass(frozen=True)
+class Sends:
+    """How one type of command is sent."""
+
+    contract: Contract
+    encoder: Encoder
+    headers: HeaderTemplate
+    topic: str
+    partitions: int
+
+
+@dataclass(kw_only=True)
+class Lead(Fold):
+    """Leads undertakings: the rows are their states, and commands go out in the transaction that changes them."""
+
+    sends: Mapping[type[Command], Sends]
+    ids: CommandIds
+
+    def _take(self, record: Record) -> Taken:
+        taken = super()._take(record)
+        if isinstance(taken, Heard):
+            _cause(taken)  # where that cannot be read the record is to blame, not the handler
+        return taken
+
+    def _read(self, heard: Heard, returned: object) -> tuple[Row | None, Sequence[Sent]]:
+        """Return the state, and its commands as records; whatever is wrong with them is the handler's fault."""
+        step = read_step(returned, self.row, [*self.sends])
+        return step.state, [self._sent(heard, number, command) for number, command in enumerate(step.commands)]
+
+    def _sent(self, heard: Heard, number: int, command: Command) -> Sent:
+        sends = self.sends[type(command)]
+        name, correlation, traceparent = _cause(heard)
+        key = key_of(sends.contract, command)
+        headers = sends.headers.headers(
+            self.ids.id(heard.key, name, heard.handler.message.__contract__, number),
+            correlation_id=correlation,
+            causation_id=name,
+            traceparent=traceparent,
+        )
+        value = sized(key, sends.encoder(command), sends.contract.name)
+        return Sent(sends.topic, partition_of(key, sends.partitions), key, value, headers)
+
+
+def _cause(heard: Heard) -> tuple[str, str, str | None]:
+    """Return what the commands inherit: id of their cause, id of what started the flow, trace."""
+    headers = Headers(heard.source.headers)
+    name = id_of(heard.source, headers)
+    return name, correlation_of(headers, name), headers.traceparent

@@ -1,0 +1,76 @@
+"""How the rows of one table are written, checked against their keys, and read back from the changelog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from verbwire.contracts.model import Contract
+from verbwire.engine.plan import ROWS, Log
+from verbwire.engine.records import Record
+from verbwire.engine.store import Changes
+from verbwire.engine.transaction import sized
+from verbwire.errors import ContractError, UndecodableError, UnencodableError
+from verbwire.messages import Kind, Message, Row
+from verbwire.queries.columns import row_values, table_columns
+from verbwire.queries.selection import Value
+from verbwire.wire.codec import Codec, TopicDecoder
+from verbwire.wire.keys import key_of
+
+
+class Rows:
+    """How the rows of one table are written and read."""
+
+    def __init__(
+        self,
+        codec: Codec,
+        changelog: str,
+        row: type[Row],
+        index: Sequence[str] | None = None,
+        search: Sequence[str] = (),
+    ) -> None:
+        self.changelog = changelog
+        self.contract = of_kind(codec, row, Kind.ROW)
+        self._encoder = codec.encoder(self.contract)
+        self._decoder = codec.topic_decoder(changelog, self.contract.namespace, {row.__contract__: row})
+        columns = table_columns(self.contract, index) if index is not None else {}
+        self.columns = tuple(columns)
+        self._values = row_values(columns.values(), search)
+        self._has_values = bool(columns or search)
+
+    def encode(self, key: bytes, row: Row) -> tuple[bytes, Sequence[Value]]:
+        """Return the value and the columns; UnencodableError where the row lies about its key, or is too large."""
+        if key_of(self.contract, row) != key:
+            raise UnencodableError(
+                f"the row's {', '.join(self.contract.key)} is not the event's key: a row stands under its events' key"
+            )
+        return sized(key, self._encoder(row), f"a row of {self.contract.name}"), self._values(row)
+
+    def decode(self, value: bytes) -> Row:
+        """Return the row of a changelog's value."""
+        return _a_row(self._decoder, value)
+
+    def log(self) -> Log:
+        """Return how the changelog restores a store."""
+        return Log(ROWS, self.changelog, self._absorb)
+
+    def _absorb(self, changes: Changes, record: Record) -> None:
+        key, value = record.key or b"", record.value
+        if value is None:
+            changes.rows[key] = None
+        else:
+            changes.rows[key] = (value, *(self._values(self.decode(value)) if self._has_values else ()))
+
+
+def _a_row(decoder: TopicDecoder, value: bytes) -> Row:
+    row = decoder.decode(value)
+    if not isinstance(row, Row):
+        raise UndecodableError("the changelog holds a record that is not a row of its table")
+    return row
+
+
+def of_kind(codec: Codec, cls: type[Message], kind: Kind) -> Contract:
+    """Return the contract of a class; ContractError where it is of another kind."""
+    contract = codec.catalog.of(cls)
+    if contract.kind != kind:
+        raise ContractError(f"{contract.name} is a {contract.kind}, a {kind} is wanted here")
+    return contract

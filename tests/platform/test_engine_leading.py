@@ -1,0 +1,252 @@
+"""Processes: each event and outcome leads on once; commands and state become visible together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.platform import engine_jars
+from tests.platform.engine_kit import NAMESPACE as JARS
+from tests.platform.engine_kit import Bank, Taken
+from tests.platform.engine_runner import Engine
+from tests.platform.engine_samples.jars import PutCoins, TakeCoins
+from tests.platform.engine_samples.tills import CoinsMoved, SavingState
+from tests.platform.engine_tills import NAMESPACE, SAVINGS, living_in, savings
+from verbwire import Process
+from verbwire.engine.build_process import process_plan
+from verbwire.errors import ContractError, FencedError
+from verbwire.wire.undertakings import CommandIds
+
+pytestmark = pytest.mark.kafka
+
+IDS = CommandIds(SAVINGS)
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+class Saving:
+    """The process on two partitions: events are put into `here`, the owner's state and jar are `there`."""
+
+    def __init__(self, branch: Bank, engine: Engine) -> None:
+        self.branch = branch
+        self.engine = engine
+        self.here, self.there = engine.partitions
+        self.owner = living_in(self.there, branch.partitions)
+        self.topic = branch.names.events(NAMESPACE)
+        branch.mark(self.there)
+
+    def move(self, pence: int, how: str = "", owner: str | None = None, id: str | None = None) -> int:
+        """Put one event into `here`, and return its offset."""
+        event = CoinsMoved(till_id="t", owner=owner or self.owner, pence=pence, how=how)
+        return self.branch.send(event, self.here, id=id or f"e{pence}", correlation_id="flow", traceparent=TRACE)
+
+    def settle(self, engine: Engine | None = None) -> None:
+        """Deal with what is there, then with what was handed over."""
+        for _ in range(2):
+            (engine or self.engine).run_through()
+
+    def state(self, engine: Engine | None = None) -> SavingState | None:
+        """The state of the owner's undertaking."""
+        row = (engine or self.engine).held(self.there).get(self.owner.encode())
+        assert row is None or isinstance(row, SavingState)
+        return row
+
+    def sent(self) -> list[tuple[Taken, PutCoins | TakeCoins]]:
+        """The commands that the jar's partition holds."""
+        topic = self.branch.names.commands(JARS)
+        classes = {cls.__contract__: cls for cls in (PutCoins, TakeCoins)}
+        decoder = self.branch.codec.topic_decoder(topic, JARS, classes)
+        found = [(record, decoder.decode(record.value)) for record in self.branch.read(topic, self.there)]
+        return [(record, command) for record, command in found if isinstance(command, PutCoins | TakeCoins)]
+
+    def commands(self) -> list[PutCoins | TakeCoins]:
+        """What these commands say."""
+        return [command for _, command in self.sent()]
+
+    def another(self, folder: Path, mended: bool = False, skips: Sequence[tuple[str, int, int]] = ()) -> Engine:
+        """The same process, in another worker."""
+        return Engine(self.branch, savings(mended), [self.here, self.there], folder, skips=skips)
+
+
+@pytest.fixture(scope="module")
+def running(branch: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with Engine(branch, savings(), [branch.partition()], tmp_path_factory.mktemp("savings")) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def jars(branch: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The receiver of its commands."""
+    with Engine(branch, engine_jars.receiver(), [branch.partition()], tmp_path_factory.mktemp("jars")) as engine:
+        yield engine
+
+
+@pytest.fixture
+def saving(branch: Bank, running: Engine) -> Saving:
+    running.own(branch.partition(), branch.partition())
+    return Saving(branch, running)
+
+
+def test_an_event_leads_to_state_and_commands(saving: Saving) -> None:
+    saving.move(5)
+    saving.move(7, "two commands")
+    saving.settle()
+    assert saving.state() == SavingState(owner=saving.owner, pence=12)
+    assert saving.commands() == [
+        PutCoins(jar_id=saving.owner, pence=5),
+        PutCoins(jar_id=saving.owner, pence=7),
+        TakeCoins(jar_id=saving.owner, pence=1),
+    ]
+
+
+def test_a_command_says_whose_it_is_and_why(saving: Saving) -> None:
+    saving.move(5, "two commands")
+    saving.settle()
+    for position, (record, command) in enumerate(saving.sent()):
+        said = {name: value.decode() for name, value in record.headers}
+        assert said.pop("ce_dataschema").startswith(f"urn:avro:{type(command).__contract__}:")
+        assert said == {
+            "ce_specversion": "1.0",
+            "ce_type": type(command).__contract__,
+            "ce_source": saving.engine.plan.group,
+            "ce_id": IDS.id(saving.owner.encode(), "e5", CoinsMoved.__contract__, position),
+            "ce_correlationid": "flow",
+            "ce_causationid": "e5",
+            "ce_actor": SAVINGS,
+            "ce_scopes": "jars:write",
+            "traceparent": TRACE,
+        }
+        assert record.key == saving.owner.encode()
+
+
+def test_outcomes_come_back_and_lead_on(saving: Saving, jars: Engine) -> None:
+    jars.own(saving.there)
+    saving.move(5)
+    saving.move(engine_jars.FULL)
+    saving.settle()
+    jars.run()  # as scopes and actor allow it to: the first is accepted, for the second the jar is too full
+    saving.settle()
+    assert saving.state() == SavingState(
+        owner=saving.owner, pence=5 + engine_jars.FULL, told=("Accepted of flow", "Rejected jar_full of flow")
+    )
+    jars.run()
+    record, command = saving.sent()[-1]
+    assert command == TakeCoins(jar_id=saving.owner, pence=1)
+    assert record.header("ce_causationid") == f"{saving.sent()[1][0].header('ce_id')}:outcome"
+    assert record.header("ce_correlationid") == "flow"
+    saving.settle()  # the outcome of taking is nobody's business
+    assert len(saving.sent()) == 3
+
+
+def test_outcomes_of_others_are_passed_over(saving: Saving, jars: Engine) -> None:
+    jars.own(saving.there)
+    saving.branch.send(PutCoins(jar_id=saving.owner, pence=3), saving.there, id="somebody else's")
+    jars.run()
+    saving.settle()
+    assert saving.state() is None
+    assert saving.branch.dead_letters(saving.there, SAVINGS) == []
+    assert saving.engine.inputs(saving.there)[saving.branch.names.outcomes(JARS)] == 1
+
+
+def test_an_event_that_comes_twice_is_the_same_command(saving: Saving, jars: Engine) -> None:
+    jars.own(saving.there)
+    for _ in range(2):
+        saving.move(5)
+        saving.settle()
+    first, second = saving.sent()
+    assert first[0].header("ce_id") == second[0].header("ce_id")
+    jars.run()
+    assert len(saving.branch.outcomes(saving.there)) == 1
+    assert jars.counted_pence() == 5
+
+
+@pytest.mark.parametrize("step", ["handing over", "leading"])
+def test_what_was_aborted_leaves_no_command(saving: Saving, step: str) -> None:
+    saving.move(5)
+    if step == "leading":
+        saving.engine.run()
+    mine = saving.engine.membership
+    saving.engine.membership = replace(mine, generation=mine.generation + 1)
+    with pytest.raises(FencedError):
+        saving.engine.run()
+    saving.engine.membership = mine
+    assert (saving.sent(), saving.state()) == ([], None)
+    saving.engine.prepare()
+    saving.settle()
+    assert saving.commands() == [PutCoins(jar_id=saving.owner, pence=5)]
+
+
+def test_another_worker_goes_on_in_the_middle(saving: Saving, jars: Engine, tmp_path: Path) -> None:
+    jars.own(saving.there)
+    saving.move(5)
+    saving.settle()
+    jars.run()
+    saving.move(7)
+    saving.engine.run()  # handed over, not led on yet
+    saving.engine.core.drop()
+    with saving.another(tmp_path) as other:
+        saving.settle(other)
+        assert saving.state(other) == SavingState(owner=saving.owner, pence=12, told=("Accepted of flow",))
+        assert saving.commands() == [PutCoins(jar_id=saving.owner, pence=pence) for pence in (5, 7)]
+
+
+@pytest.mark.parametrize("how", ["over", "over, with a command"])
+def test_none_ends_an_undertaking(saving: Saving, how: str) -> None:
+    saving.move(5, "no command")
+    saving.settle()
+    assert saving.state() == SavingState(owner=saving.owner, pence=5)
+    saving.move(7, how)
+    saving.settle()
+    assert saving.state() is None
+    assert saving.commands() == ([PutCoins(jar_id=saving.owner, pence=7)] if "command" in how else [])
+
+
+STOPS = {
+    "raises": "moved raised RuntimeError, with {source}: no such jar",
+    "undeclared command": "ShakeJar is not among what this process sends",
+    "command beyond its type": "bank.jars.PutCoins does not fit its schema",
+    "command without key": "the key is empty",
+    "no state": "a process returns SavingState or None first, not PutCoins",
+    "state under another key": "is not the event's key",
+}
+
+
+@pytest.mark.parametrize("how", STOPS)
+def test_what_the_handler_is_to_blame_for_stops_the_partition(saving: Saving, tmp_path: Path, how: str) -> None:
+    saving.move(1)
+    offset = saving.move(2, how)
+    saving.move(4)
+    saving.settle()
+    (stopped,) = saving.engine.core.stopped().items()
+    assert stopped[0] == saving.there
+    assert STOPS[how].format(source=f"{saving.topic}/{saving.here}/{offset}") in stopped[1]
+    assert saving.commands() == [PutCoins(jar_id=saving.owner, pence=1)]
+    if how == "raises":
+        with saving.another(tmp_path, mended=True) as mended:
+            saving.settle(mended)
+        assert saving.commands() == [PutCoins(jar_id=saving.owner, pence=pence) for pence in (1, 2, 4)]
+
+
+def test_a_key_too_long_for_an_id_stops_the_partition_and_can_be_skipped(saving: Saving, tmp_path: Path) -> None:
+    saving.engine.own(saving.here)
+    long = next(name for n in range(10_000) if _in(name := f"{n:0200}", saving.here, saving.branch.partitions))
+    offset = saving.move(1, owner=long)
+    saving.engine.run_through()
+    (why,) = saving.engine.core.stopped().values()
+    assert "this one has 200" in why
+    with saving.another(tmp_path, skips=[(saving.topic, saving.here, offset)]) as skipping:
+        saving.settle(skipping)
+        assert skipping.core.stopped() == {}
+
+
+def _in(name: str, partition: int, partitions: int) -> bool:
+    from verbwire.wire.murmur2 import partition_of
+
+    return partition_of(name.encode(), partitions) == partition
+
+
+def test_a_process_that_cannot_be_led_is_refused_before_it_runs(branch: Bank) -> None:
+    with pytest.raises(ContractError, match="hears no event, nothing can begin it"):
+        process_plan(Process(SAVINGS, state=SavingState), branch.codec, 1, {})
