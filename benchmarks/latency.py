@@ -43,14 +43,13 @@ def of_bare(place: Place) -> None:
 
 
 def of_verbwire(place: Place) -> None:
-    """Ask verbwire's worker; the client's linger is turned off, as the bare producer's is."""
-    with Client(connection(place, **{"linger.ms": 0})) as client:
+    """Ask verbwire's worker, with a client as it is made for everybody."""
+    with Client(connection(place)) as client:
 
-        def send(key: str) -> None:
-            client.send(PlaceOrder(order_id=key, customer_id="c1", total_pence=1)).result(30)
+        def ask(key: str) -> None:
+            client.ask(PlaceOrder(order_id=key, customer_id="c1", total_pence=1)).result(30)
 
-        name = "verbwire aggregate, one command at a time"
-        _ask(name, place, send, place.topic("bench.desk.outcomes"))
+        _time("verbwire Client.ask, one command at a time", place, ask)
 
 
 def _ask(name: str, place: Place, send: Callable[[str], None], outcomes: str) -> None:
@@ -58,19 +57,32 @@ def _ask(name: str, place: Place, send: Callable[[str], None], outcomes: str) ->
     reader = bare.consumer(place, "asker", **{"isolation.level": "read_committed", "fetch.wait.max.ms": 5})
     ends = [reader.get_watermark_offsets(TopicPartition(outcomes, each))[1] for each in range(place.partitions)]
     reader.assign([TopicPartition(outcomes, each, end) for each, end in enumerate(ends)])
-    taken = [_seconds(send, reader, f"ask-{time.time_ns()}") for _ in range(WARM_UP + place.asks)][WARM_UP:]
-    more = {f"p{n}_ms": percentile(taken, n / 100) * 1000 for n in (50, 99)}
-    Figure(name, len(taken), sum(taken), 0.0, more).tell()
+
+    def ask(key: str) -> None:
+        send(key)
+        _await(reader, key)
+
+    _time(name, place, ask)
     reader.close()
 
 
-def _seconds(send: Callable[[str], None], reader: Consumer, key: str) -> float:
+def _time(name: str, place: Place, ask: Callable[[str], None]) -> None:
+    taken = [_seconds(ask, f"ask-{time.time_ns()}") for _ in range(WARM_UP + place.asks)][WARM_UP:]
+    more = {f"p{n}_ms": percentile(taken, n / 100) * 1000 for n in (50, 99)}
+    Figure(name, len(taken), sum(taken), 0.0, more).tell()
+
+
+def _seconds(ask: Callable[[str], None], key: str) -> float:
     began = time.perf_counter()
-    send(key)
+    ask(key)
+    return time.perf_counter() - began
+
+
+def _await(reader: Consumer, key: str) -> None:
+    began = time.perf_counter()
     while (found := reader.poll(1.0)) is None or found.error() or found.key() != key.encode():
         if time.perf_counter() - began > bare.IDLE_SECONDS:
             raise TimeoutError(f"no outcome of {key}: does the receiver run?")
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

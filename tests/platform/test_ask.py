@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME
 
 from tests.cluster import Cluster, eventually, limit_records
 from tests.platform.notes import CATALOG, COMMAND, NAMESPACE
@@ -36,6 +37,7 @@ from verbwire.sdk.producer import Producer
 from verbwire.sdk.routes import Routes
 from verbwire.sdk.seeker import Patience
 from verbwire.wire.headers import Headers
+from verbwire.wire.outcome_tokens import OutcomeToken
 from verbwire.wire.outcomes import ID_REUSED, OutcomeStatus
 
 pytestmark = pytest.mark.kafka
@@ -175,6 +177,11 @@ def test_outcomes_whose_hints_are_lost_stand_in_the_ledger(client: Client, recei
     pendings = [client.ask(command) for command in commands]
     records = receiver.take(9)
     assert {record.partition() for record in records} == {0, 1, 2}
+    for record in records:  # the ledger is read from the time that the broker has given to the command
+        (token,) = (
+            OutcomeToken.decode(each.token or "") for each in pendings if each.id == Headers(record.headers()).id
+        )
+        assert record.timestamp() == (TIMESTAMP_LOG_APPEND_TIME, token.timestamp)
     for record in records:
         receiver.enter(record, receiver.line(record))
     receiver.flush()
@@ -204,6 +211,25 @@ def test_a_failed_attempt_in_the_ledger_does_not_answer_the_next(asker: Asker, r
     receiver.enter(records[1], receiver.line(records[1]))
     assert first.result(8) == Failed()
     assert again.result(8) == Accepted()
+
+
+def test_a_registry_that_is_silent_for_a_moment_delays_the_answer(asker: Asker, receiver: PlayedReceiver) -> None:
+    class Silent:
+        asked = 0
+
+        def decode(self, _: bytes) -> None:
+            self.asked += 1
+            raise UnavailableError("the registry cannot be reached")
+
+    pending = asker.ask(COMMAND)
+    records = receiver.take()
+    answers, silent = asker._answers, Silent()
+    lines, answers.__dict__["_lines"] = answers._lines, silent
+    receiver.answer(records)
+    eventually(lambda: silent.asked > 2)
+    assert not pending.done()
+    answers.__dict__["_lines"] = lines
+    assert pending.result(8) == Accepted()
 
 
 def test_what_was_never_committed_is_no_outcome(asker: Asker, receiver: PlayedReceiver) -> None:
@@ -248,6 +274,18 @@ def test_a_token_is_resumed_by_another_client(connection: Connection, client: Cl
     with pytest.raises(ClosedError):
         another.resume(early.token or "")
     assert late.result(HINTED) == Accepted()  # who timed out may wait again
+
+
+def test_who_asks_does_not_linger_and_does_not_overtake(connection: Connection, receiver: PlayedReceiver) -> None:
+    with Client(replace(connection, kafka={"linger.ms": 5_000})) as client:
+        for _ in range(3):
+            started = time.monotonic()
+            sent, asked = client.send(COMMAND), client.ask(COMMAND)
+            records = receiver.take(2)
+            assert [Headers(record.headers()).id for record in records] == [sent.id, asked.id]
+            receiver.answer(records[1:])
+            asked.result(HINTED)
+            assert time.monotonic() - started < 3.0
 
 
 def test_positions_of_events_are_remembered(connection: Connection, receiver: PlayedReceiver) -> None:

@@ -91,6 +91,7 @@ class Asker:
         except BaseException:
             self._book.leave(question)
             raise
+        self._producer.hurry()
         question.ack = ack
         ack.when_done(partial(self._acknowledged, question, ack))
         return Pending(self._book, question)

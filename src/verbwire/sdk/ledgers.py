@@ -68,7 +68,8 @@ class LedgerReader:
         """Hand on the next lines of those who wait, and return whether there were any lines."""
         messages = arrived(self._consumer)
         for message in messages:
-            self._tails[message.topic(), message.partition()].next = message.offset() + 1
+            if tail := self._tails.get((message.topic(), message.partition())):
+                tail.next = message.offset() + 1
             id = dict(message.headers() or ()).get(_CAUSE)
             if id:
                 self._take(id, message.value())

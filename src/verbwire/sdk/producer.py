@@ -20,6 +20,7 @@ from verbwire.errors import (
 )
 from verbwire.sdk.ack import Ack, Failures
 from verbwire.sdk.connection import Connection
+from verbwire.sdk.hurry import Hurry
 from verbwire.wire.headers import RawHeaders
 
 BY_KEY = -1  # librdkafka's RD_KAFKA_PARTITION_UA
@@ -57,6 +58,7 @@ class Producer:
         self._stopping = threading.Event()
         self._reports = threading.Thread(target=self._serve, name="verbwire-delivery-reports", daemon=True)
         self._reports.start()
+        self._hurry = Hurry(self._kafka)
 
     def produce(
         self, topic: str, key: bytes | None, value: bytes | None, headers: RawHeaders, id: str, partition: int = BY_KEY
@@ -82,6 +84,10 @@ class Producer:
                 self._kafka.poll(0.01)
             except KafkaException as error:
                 raise _refused(topic, error.args[0]) from error
+
+    def hurry(self) -> None:
+        """Let what was produced so far go at once, without lingering for company; returns immediately."""
+        self._hurry.now()
 
     def require_topic(self, topic: str) -> None:
         """Raise :class:`ContractError` if the topic was not deployed, :class:`UnavailableError` if nobody can tell."""
@@ -118,13 +124,15 @@ class Producer:
             # What is still waiting fails now, so that nobody waits for it for ever.
             self._kafka.purge()
             self._kafka.flush(_PURGE_SECONDS)
-            self._stopping.set()
+            self.abandon()
             self._reports.join()
+            self._hurry.join()
 
     def abandon(self) -> None:
         """Stop the thread of an owner that is gone without closing; what was queued may be lost."""
         self._closed = True
         self._stopping.set()
+        self._hurry.stop()
 
     @property
     def closed(self) -> bool:
