@@ -46,7 +46,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "development",
         "directory",
         "project",
-        "queries",
         "tokens",
         "wire",
     },

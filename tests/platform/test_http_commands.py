@@ -13,7 +13,7 @@ import pytest
 from tests.cluster import Cluster, eventually
 from tests.platform.engine_kit import Bank
 from tests.platform.http_rig import problem
-from tests.platform.worker_kit import SECRET, Branch, Running, branch
+from tests.platform.worker_kit import SECRET, TELLER, Branch, Running, branch
 from verbwire.http import limits
 from verbwire.http.outcome_links import OutcomeLinks
 from verbwire.tokens import OPERATOR, mint_token, sign
@@ -23,40 +23,6 @@ from verbwire.wire.outcome_tokens import OutcomeToken
 pytestmark = pytest.mark.kafka
 
 PUT, TAKE, SEAL, DUST = "/commands/PutCoins", "/commands/bank.jars.TakeCoins", "/commands/SealJar", "/commands/DustJar"
-RECEIVER = """
-import time
-
-from schemas.jars import CoinsPut, CoinsTaken, JarSeal, JarState, PutCoins, SealJar, TakeCoins
-from verbwire import Aggregate, Rejected
-
-jars = Aggregate("bank.jars", state=JarState)
-
-@jars.handles
-def put(command: PutCoins, jar: JarState | None) -> CoinsPut | Rejected:
-    if command.how == "raises":
-        raise RuntimeError("a secret of somebody's")
-    if command.how == "slow":
-        time.sleep(1)
-    if command.pence < 1:
-        return Rejected("jar_full", "no coin fits", {"room": "0"})
-    return CoinsPut(jar_id=command.jar_id, pence=command.pence, how=command.how)
-
-@jars.handles
-def take(command: TakeCoins, jar: JarState | None) -> CoinsTaken:
-    return CoinsTaken(jar_id=command.jar_id, pence=command.pence)
-
-@jars.handles
-def seal(command: SealJar, jar: JarState | None) -> JarSeal:
-    return JarSeal(jar_id=command.jar_id, number=7, text="Zwölf")
-
-@jars.applies
-def coins_put(jar: JarState | None, event: CoinsPut) -> JarState:
-    return JarState(jar_id=event.jar_id, pence=(jar.pence if jar else 0) + event.pence)
-
-@jars.applies
-def coins_taken(jar: JarState | None, event: CoinsTaken) -> JarState:
-    return JarState(jar_id=event.jar_id, pence=(jar.pence if jar else 0) - event.pence)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +35,7 @@ def town(cluster: Cluster) -> Iterator[Bank]:
 @pytest.fixture(scope="module")
 def project(town: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Branch]:
     with branch(tmp_path_factory.mktemp("project"), town) as opened:
-        opened.write("consumers/jars.py", RECEIVER)
+        opened.write("consumers/jars.py", TELLER)
         yield opened
 
 

@@ -41,6 +41,48 @@ def put(command: PutCoins, jar: JarState | None) -> CoinsPut | Rejected:
 def coins_put(jar: JarState | None, event: CoinsPut) -> JarState:
     return JarState(jar_id=event.jar_id, pence=(jar.pence if jar else 0) + event.pence)
 """
+TELLER = """
+import time
+
+from schemas.jars import CoinsPut, CoinsTaken, JarSeal, JarShaken, JarState, PutCoins, SealJar, ShakeJar, TakeCoins
+from verbwire import Aggregate, Rejected
+
+jars = Aggregate("bank.jars", state=JarState)
+
+@jars.handles
+def put(command: PutCoins, jar: JarState | None) -> CoinsPut | Rejected:
+    if command.how == "raises":
+        raise RuntimeError("a secret of somebody's")
+    if command.how == "slow":
+        time.sleep(1)
+    if command.pence < 1:
+        return Rejected("jar_full", "no coin fits", {"room": "0"})
+    return CoinsPut(jar_id=command.jar_id, pence=command.pence, how=command.how)
+
+@jars.handles
+def take(command: TakeCoins, jar: JarState | None) -> CoinsTaken:
+    return CoinsTaken(jar_id=command.jar_id, pence=command.pence)
+
+@jars.handles
+def seal(command: SealJar, jar: JarState | None) -> JarSeal:
+    return JarSeal(jar_id=command.jar_id, number=7, text="Zwölf")
+
+@jars.handles
+def shake(command: ShakeJar, jar: JarState | None) -> JarShaken:
+    return JarShaken(jar_id=command.jar_id)
+
+@jars.applies
+def shaken(jar: JarState | None, event: JarShaken) -> JarState:
+    return jar or JarState(jar_id=event.jar_id)
+
+@jars.applies
+def coins_put(jar: JarState | None, event: CoinsPut) -> JarState:
+    return JarState(jar_id=event.jar_id, pence=event.pence)
+
+@jars.applies
+def coins_taken(jar: JarState | None, event: CoinsTaken) -> JarState:
+    return JarState(jar_id=event.jar_id, pence=0)
+"""
 STREAMS = """
 from schemas.jars import CoinsPut, JarRow
 from verbwire import Table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from verbwire.errors import ContractError
 from verbwire.messages import Command, Event, Row
@@ -14,7 +14,8 @@ S = TypeVar("S", bound=Row)
 EXPECTED = "return events, the new state, the reply (alone, or several in a tuple; [] changes nothing), or Rejected"
 
 
-class Result(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Result:
     """Of an accepted command."""
 
     events: Sequence[Event]

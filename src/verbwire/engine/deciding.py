@@ -226,7 +226,8 @@ class _Sender(NamedTuple):
     traceparent: str | None
 
 
-class _Decided(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Decided:
     outcome: Accepted | Rejected
     events: Sequence[Event] = ()
     changed: bool = False

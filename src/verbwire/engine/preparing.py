@@ -84,8 +84,7 @@ class Preparation:
             for store in stores.values():
                 store.close()
             raise
-        shards = [Shard(p, stores[p], self._plan.decode, starts[p], stores[p].time()) for p in ready if p in starts]
-        return shards, restored
+        return [Shard(p, stores[p], self._plan.decode, starts[p]) for p in ready if p in starts], restored
 
     # -- inside
 

@@ -40,7 +40,6 @@ from verbwire.http.replies import ReplyWriter
 from verbwire.http.requests import header, no_parameters, path_parameter, principal_of
 from verbwire.http.shares import Shares
 from verbwire.http.verdicts import answer, json_response
-from verbwire.http.waits import Waits
 from verbwire.messages import Command, Message
 from verbwire.sdk.ack import Ack
 from verbwire.sdk.connection import Identity
@@ -50,7 +49,9 @@ T = TypeVar("T")
 
 TTL_HEADER = "Verbwire-Ttl"
 CORRELATION_HEADER = "Verbwire-Correlation-Id"
-_TTL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?", re.ASCII)
+# More than nothing, less than a million, to the millisecond.
+TTL = r"^([1-9][0-9]{0,5}(\.[0-9]{1,3})?|0\.([1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9]))$"
+_TTL = re.compile(TTL, re.ASCII)
 _CORRELATION = re.compile(r"[!-~]{1,200}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context, section 3.2
 _log = logging.getLogger("verbwire.http")
@@ -72,12 +73,7 @@ class Commands:
     """Takes the commands of a project's contracts. `classes` are the generated ones, by full name."""
 
     def __init__(
-        self,
-        catalog: Catalog,
-        classes: Mapping[str, type[Message]],
-        gateway: Gateway,
-        links: OutcomeLinks,
-        waits: Waits | None = None,
+        self, catalog: Catalog, classes: Mapping[str, type[Message]], gateway: Gateway, links: OutcomeLinks
     ) -> None:
         commands = {name: cls for name, cls in classes.items() if issubclass(cls, Command)}
         postable = {name: _postable(catalog.contracts[name], cls) for name, cls in commands.items()}
@@ -85,7 +81,6 @@ class Commands:
         self._reply = ReplyWriter(catalog)
         self._gateway = gateway
         self._links = links
-        self._waits = waits or Waits()
         self._shares = Shares(limits.COMMANDS, limits.COMMANDS_EACH)
         self._threads = Readers(limits.SENDERS, limits.COMMANDS)
 
@@ -116,7 +111,7 @@ class Commands:
     ) -> Response:
         pending = await self._taken(contract, lambda: self._gateway.ask(command, envelope))
         try:
-            async with self._waits.within(wish.seconds):
+            async with asyncio.timeout(wish.seconds):
                 outcome = await pending
         except TimeoutError:
             return await self._later(contract, pending, principal, wish)
@@ -177,12 +172,10 @@ def _envelope(request: Request, principal: Principal, contract: Contract) -> Env
 
 
 def _ttl(text: str | None) -> float | None:
-    if text is None:
-        return None
-    seconds = float(text) if _TTL.fullmatch(text) else 0.0
-    if not 0 < seconds <= limits.MAX_TTL:
-        raise Problem(400, "bad_ttl", f"{TTL_HEADER} is seconds: more than 0, {limits.MAX_TTL} at most")
-    return seconds
+    if text is not None and not _TTL.fullmatch(text):
+        detail = f"{TTL_HEADER} is seconds: more than 0, less than a million, 3 digits behind the point at most"
+        raise Problem(400, "bad_ttl", detail)
+    return None if text is None else float(text)
 
 
 def _correlation(text: str | None) -> str | None:

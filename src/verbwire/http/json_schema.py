@@ -6,11 +6,11 @@ says nothing of others. A type that stands in both is therefore described twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from verbwire.contracts.defaults import Named, named_types
-from verbwire.contracts.model import Contract
+from verbwire.contracts.model import Contract, SharedType
 from verbwire.http.json_reading import DIGITS, NOT_FINITE
 
 JsonSchema: TypeAlias = dict[str, Any]
@@ -60,19 +60,19 @@ class JsonSchemas:
         """Return the schema of a message as clients send it."""
         return _Walk(self.components, contract, closed=True).type(contract.schema)
 
-    def answered(self, contract: Contract) -> JsonSchema:
-        """Return the schema of a message as it is answered."""
-        return _Walk(self.components, contract, closed=False).type(contract.schema)
+    def answered(self, record: Contract | SharedType) -> JsonSchema:
+        """Return the schema of a message, or of a plain record, as it is answered."""
+        return _Walk(self.components, record, closed=False).type(record.schema)
 
-    def field(self, contract: Contract, name: str) -> JsonSchema:
-        """Return the schema of one field as clients send it."""
-        return _Walk(self.components, contract, closed=True).type(contract.fields[name])
+    def types(self, contract: Contract, branches: Sequence[Any]) -> JsonSchema:
+        """Return the schema of some of a field's types, as clients send it."""
+        return _Walk(self.components, contract, closed=True).type(branches[0] if len(branches) == 1 else [*branches])
 
 
 class _Walk:
-    def __init__(self, components: dict[str, JsonSchema], contract: Contract, *, closed: bool) -> None:
+    def __init__(self, components: dict[str, JsonSchema], record: Contract | SharedType, *, closed: bool) -> None:
         self._components = components
-        self._named: Named = named_types(contract.schema)
+        self._named: Named = named_types(record.schema)
         self._closed = closed
 
     def type(self, node: Any) -> JsonSchema:
@@ -110,14 +110,16 @@ class _Walk:
         schema: JsonSchema = {
             **_described(node),
             "type": "object",
-            "properties": {field["name"]: self._field(field) for field in fields},
+            "properties": {field["name"]: self._field(field, node.get("key") == field["name"]) for field in fields},
         }
         if required:
             schema["required"] = required
         return {**schema, "additionalProperties": False} if self._closed else schema
 
-    def _field(self, field: Mapping[str, Any]) -> JsonSchema:
+    def _field(self, field: Mapping[str, Any], is_key: bool) -> JsonSchema:
         schema = self.type(field["type"])
+        if is_key and schema.get("type") == "string" and not {"format", "pattern"} & schema.keys():
+            schema["minLength"] = 1  # records without identity would all share one key
         described = _described(field)
         if "default" in field and self._has_plain_default(field):
             described["default"] = field["default"]

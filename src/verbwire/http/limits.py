@@ -28,7 +28,6 @@ DELIVERY_SECONDS = 10.0  # within which Kafka must have taken one: 503
 LOOKUPS = 32  # of outcomes in the ledger, at once: 429
 LOOKUPS_EACH = 16  # of one principal
 LOOKUP_SECONDS = 2.0  # then an outcome is told as pending
-MAX_TTL = 7 * 24 * 60 * 60  # seconds
 
 FRESH_SECONDS = 2.0  # how long a question waits for its table to be as far as its asker has seen: 503
 

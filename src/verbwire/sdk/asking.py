@@ -137,7 +137,11 @@ class Asker:
             self.abandon()
             for thread in self._threads():
                 thread.join()
-        self._book.close()
+        for question in self._book.all():
+            self._book.settle(
+                question,
+                ClosedError(f"the client was closed before the outcome of {question.id} came: resume its token"),
+            )
 
     def abandon(self) -> None:
         """Stop the threads of an owner that is gone without closing."""

@@ -1,4 +1,4 @@
-"""What a worker's HTTP has beside its tables: commands to Kafka, and their outcomes."""
+"""What a worker's HTTP has beside its tables: commands to Kafka, their outcomes, and a description of it all."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from verbwire.http import limits
 from verbwire.http.app import Part
 from verbwire.http.commands import Commands
 from verbwire.http.gateway import Gateway
+from verbwire.http.openapi import OpenApi
 from verbwire.http.outcome_links import OutcomeLinks
 from verbwire.http.outcomes import Outcomes
 from verbwire.http.receivers import Receiver
-from verbwire.http.waits import Waits
 from verbwire.project import Project
 from verbwire.sdk.connection import Connection
 from verbwire.wire.outcomes import OUTCOME, OutcomeRecord
@@ -34,7 +34,7 @@ class Messaging:
         self.gateway.close()
 
 
-def messaging(project: Project, services: Services, registry: str, hosted: Iterable[Hosted], waits: Waits) -> Messaging:
+def messaging(project: Project, services: Services, registry: str, hosted: Iterable[Hosted]) -> Messaging:
     """Build them. Kafka is reached at the first command."""
     settings, codec = services.settings, services.codec
     gateway = Gateway(
@@ -50,8 +50,9 @@ def messaging(project: Project, services: Services, registry: str, hosted: Itera
     )
     links = OutcomeLinks(internal_secret(settings))
     receivers = _receivers(project, services, hosted)
-    commands = Commands(codec.catalog, project.classes, gateway, links, waits)
-    return Messaging(gateway, [commands, Outcomes(receivers, codec, gateway, links)])
+    commands = Commands(codec.catalog, project.classes, gateway, links)
+    outcomes = Outcomes(receivers, codec, gateway, links)
+    return Messaging(gateway, [commands, outcomes, OpenApi(settings.project, codec.catalog)])
 
 
 def _receivers(project: Project, services: Services, hosted: Iterable[Hosted]) -> Iterator[Receiver]:

@@ -1,0 +1,90 @@
+"""Commands over HTTP when there is no Kafka to take them, or no room: nobody waits for ever."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2 as httpx
+import pytest
+
+from tests.platform.engine_kit import CATALOG
+from tests.platform.engine_samples import books, jars
+from tests.platform.http_rig import SECRET, Http, problem, serving
+from verbwire.http import limits
+from verbwire.http.commands import Commands
+from verbwire.http.gateway import Gateway
+from verbwire.http.outcome_links import OutcomeLinks
+from verbwire.messages import Message
+from verbwire.names import Names
+from verbwire.sdk.connection import Connection
+from verbwire.tokens import mint_token
+
+CLASSES = {
+    each.__contract__: each
+    for module in (books, jars)
+    for each in vars(module).values()
+    if isinstance(each, type) and issubclass(each, Message) and each.__contract__
+}
+COINS = {"jar_id": "a", "pence": 1}
+SECONDS = 1.0
+PUT = "/commands/PutCoins"
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[Http]:
+    """HTTP in front of a broker that listens and says nothing, with little patience and little room."""
+    with pytest.MonkeyPatch.context() as patch, socket.create_server(("127.0.0.1", 0)) as silent:
+        patch.setattr(limits, "DELIVERY_SECONDS", SECONDS)
+        patch.setattr(limits, "BODY_SECONDS", 0.3)
+        patch.setattr(limits, "COMMANDS", 3)
+        patch.setattr(limits, "COMMANDS_EACH", 2)
+        broker = f"127.0.0.1:{silent.getsockname()[1]}"
+        gateway = Gateway(Connection(broker, f"http://{broker}", Names("bank"), CATALOG, delivery_seconds=SECONDS))
+        with serving(parts=[Commands(CATALOG, CLASSES, gateway, OutcomeLinks(None))]) as running:
+            yield running
+        gateway.close()
+
+
+def post(http: Http, actor: str) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {mint_token(SECRET, actor, ())}"}
+    return httpx.post(str(http.operator.base_url.join(PUT)), json=COINS, headers=headers, timeout=20)
+
+
+def test_kafka_that_does_not_answer_is_told_in_time(http: Http) -> None:
+    began = time.monotonic()
+    answer = post(http, "ann")
+    assert "Idempotency-Key" in problem(answer, 503, "not_taken")["detail"]
+    assert answer.headers["retry-after"]
+    assert time.monotonic() - began < 4 * SECONDS
+
+
+def test_who_waits_too_often_waits_alone(http: Http) -> None:
+    with ThreadPoolExecutor(5) as pool:
+        asked = [pool.submit(post, http, actor) for actor in ("ann", "ann", "ann", "ann", "bob")]
+        answers = [each.result() for each in asked]
+    assert sorted(each.status_code for each in answers[:4]) == [429, 429, 503, 503]
+    assert answers[4].status_code == 503
+    refused = next(each for each in answers if each.status_code == 429)
+    problem(refused, 429, "too_many")
+    assert refused.headers["retry-after"]
+
+
+def test_a_body_must_come_in_time_and_whole(http: Http) -> None:
+    head = (
+        f"POST {PUT} HTTP/1.1\r\nHost: x\r\nAuthorization: {http.operator.headers['authorization']}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 30\r\n\r\n"
+    ).encode()
+    answer = http.raw(head, b'{"jar_id":')
+    assert b" 408 " in answer.split(b"\r\n")[0]
+    assert b"connection: close" in answer.lower()
+
+
+def test_a_length_must_be_said(http: Http) -> None:
+    head = (
+        f"POST {PUT} HTTP/1.1\r\nHost: x\r\nAuthorization: {http.operator.headers['authorization']}\r\n"
+        "Content-Type: application/json\r\n\r\n"
+    ).encode()
+    assert b" 411 " in http.raw(head).split(b"\r\n")[0]

@@ -1,0 +1,122 @@
+"""The OpenAPI document: valid, complete, the same for the same contracts, and true of the JSON that we write."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from tests.platform import notes
+from tests.platform.http_rig import problem, serving
+from verbwire.contracts.load import load_catalog
+from verbwire.http.json import encoder
+from verbwire.http.json_reading import Misfit, reader
+from verbwire.http.json_schema import JsonSchemas
+from verbwire.http.openapi import OpenApi, openapi
+from verbwire.messages import Kind
+
+HERE = Path(__file__).parent
+CATALOGS = [HERE.parents[1] / "schemas", HERE / "engine_samples", HERE / "query_samples", HERE / "samples"]
+JARS = openapi("bank", load_catalog(HERE / "engine_samples"))
+NOTE: dict[str, Any] = json.loads(encoder(notes.CATALOG.of(notes.EVENT))(notes.EVENT))
+
+
+def validator(*, closed: bool) -> Draft202012Validator:
+    schemas = JsonSchemas()
+    contract = notes.CATALOG.of(notes.EVENT)
+    schema = schemas.sent(contract) if closed else schemas.answered(contract)
+    return Draft202012Validator({**schema, "components": {"schemas": schemas.components}})
+
+
+SENT, ANSWERED = validator(closed=True), validator(closed=False)
+read = reader(notes.CATALOG.of(notes.EVENT))
+
+
+@pytest.mark.parametrize("folder", CATALOGS, ids=lambda folder: folder.name)
+def test_it_is_openapi_and_has_every_command_and_query(folder: Path) -> None:
+    catalog = load_catalog(folder)
+    document = openapi("it", catalog)
+    validate(document)
+    asked = {
+        f"/{'commands' if each.kind is Kind.COMMAND else 'queries'}/{each.name}"
+        for each in catalog
+        if each.kind in (Kind.COMMAND, Kind.QUERY)
+    }
+    assert asked <= document["paths"].keys()
+
+
+def test_it_is_the_same_in_every_process() -> None:
+    code = (
+        "import sys, pathlib; from verbwire.contracts.load import load_catalog; from verbwire.http.openapi import *;"
+        "sys.stdout.buffer.write(msgspec.json.encode(openapi('bank', load_catalog(pathlib.Path(sys.argv[1])))))"
+    )
+    written = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(HERE / "engine_samples")],
+            check=True,
+            capture_output=True,
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(written) == 1
+    assert json.loads(written.pop()) == JARS
+
+
+def test_a_command_says_what_it_may_be_answered_with() -> None:
+    post = JARS["paths"]["/commands/bank.jars.SealJar"]["post"]
+    assert list(post["responses"]) == sorted(post["responses"])
+    assert {"200", "202", "400", "401", "403", "409", "422", "429", "500", "503", "504"} <= post["responses"].keys()
+    refusal = post["responses"]["409"]["content"]["application/problem+json"]["schema"]["allOf"][1]
+    assert refusal["properties"]["code"] == {"enum": ["sealed_already"]}
+    accepted = post["responses"]["200"]["content"]["application/json"]["schema"]
+    assert accepted["properties"]["reply"] == {"$ref": "#/components/schemas/bank.jars.JarSeal"}
+
+
+def test_a_command_that_nobody_answers_says_so() -> None:
+    responses = JARS["paths"]["/commands/bank.jars.DustJar"]["post"]["responses"]
+    assert not {"200", "403", "409", "504"} & responses.keys()
+    assert "headers" not in responses["202"]
+
+
+def test_what_we_write_is_as_the_schema_says() -> None:
+    assert SENT.is_valid(NOTE)
+    assert ANSWERED.is_valid(NOTE)
+    assert ANSWERED.is_valid(NOTE | {"later": 1})
+    assert not SENT.is_valid(NOTE | {"later": 1})
+    assert not ANSWERED.is_valid({name: value for name, value in NOTE.items() if name != "author"})
+    assert SENT.is_valid({name: value for name, value in NOTE.items() if name != "author"})
+
+
+SOME = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+    | st.sampled_from([2**31, -(2**31), 2**63, str(2**63 - 1), "NaN", "WHITE", "AP8=", "12.50", "-0", 1.0, [], {}])
+)  # fmt: skip
+PLAIN = ["note_id", "pages", "letters", "weight", "secret", "picture", "checksum", "colour", "author", "links", "any"]
+
+
+@given(st.sampled_from(PLAIN), SOME | st.lists(SOME, max_size=2))
+def test_the_schema_takes_what_is_read_and_nothing_else(field: str, value: Any) -> None:
+    note = NOTE | {field: value}
+    try:
+        read(note)
+    except Misfit:
+        # A key that is empty, or digits beyond 64 bits, are refused all the same: a pattern does not count that far.
+        assert not SENT.is_valid(note) or (field in ("letters", "any") and isinstance(value, str))
+    else:
+        assert SENT.is_valid(note) or (field, value) == ("note_id", "")
+
+
+def test_whoever_is_known_may_read_it() -> None:
+    with serving(parts=[OpenApi("bank", load_catalog(HERE / "engine_samples"))]) as http:
+        assert http.operator.get("/openapi.json").json() == JARS
+        problem(http.nobody.get("/openapi.json"), 401, "unauthenticated")
+        problem(http.operator.get("/openapi.json?x=1"), 400, "unknown_parameter")
