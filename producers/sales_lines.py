@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from gzip import GzipFile
 from io import BufferedReader
 from pathlib import Path
 from typing import TypeAlias
 
+from schemas.accounts import CreditBalance
 from schemas.carts import AddProductToCart, CheckOutCart
 
 COLUMNS = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"]
@@ -35,7 +37,7 @@ class ToSend:
     """A command and the id that makes sending it again harmless."""
 
     id: str
-    command: AddProductToCart | CheckOutCart
+    command: AddProductToCart | CheckOutCart | CreditBalance
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +49,13 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
-class Credit:
-    """Money back to a customer's account."""
-
-    line: int
-    account_id: str
-    pence: int
-
-
-@dataclass(frozen=True, slots=True)
 class NotAddressable:
     """A credit without a customer: there is no account that it could go to."""
 
     line: int
 
 
-SalesLine: TypeAlias = ToSend | Unreadable | Credit | NotAddressable
+SalesLine: TypeAlias = ToSend | Unreadable | NotAddressable
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,27 +82,52 @@ class _Invoice:
     customer_id: str | None = None
 
 
-def read_sales(path: Path) -> Iterator[SalesLine]:
-    """Yield what each line of a sales file becomes, in file order; plain or gzip, latin-1.
+class Sales:
+    """What each line of a sales file becomes, in file order; may be gone through more than once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._digest, self._last_lines = _survey(path)
+
+    @property
+    def prefix(self) -> str:
+        """What the ids of all its commands begin with, and those of no other file's."""
+        return f"{self._digest}:"
+
+    def __iter__(self) -> Iterator[SalesLine]:
+        invoices: dict[str, _Invoice] = {}
+        for line in _lines(self._path):
+            if isinstance(line, Unreadable):
+                yield line
+            elif line.invoice.startswith(CREDIT_MARK):
+                yield self._credit(line)
+            else:
+                invoice = invoices.setdefault(line.invoice, _Invoice(line.time, line.country))
+                invoice.customer_id = invoice.customer_id or line.customer_id
+                yield ToSend(self._id(line), _add(line))
+                if self._last_lines[line.invoice] == line.number:
+                    del invoices[line.invoice]
+                    yield ToSend(f"{self.prefix}checkout:{line.invoice}", _check_out(line.invoice, invoice))
+
+    def _id(self, line: _Line) -> str:
+        return f"{self.prefix}line:{line.number}"
+
+    def _credit(self, line: _Line) -> ToSend | NotAddressable:
+        if line.customer_id is None:
+            return NotAddressable(line.number)
+        pence = -line.quantity * line.unit_price_pence
+        credit = CreditBalance(account_id=line.customer_id, pence=pence, reference=line.invoice)
+        return ToSend(self._id(line), credit)
+
+
+def read_sales(path: Path) -> Sales:
+    """Return what each line of a sales file becomes; plain or gzip, latin-1.
 
     An invoice's `CheckOutCart` follows its last line, wherever that stands. Reads the file more than once: ids need
     the hash of all of it, check-outs need to know which line is an invoice's last. Raises `ValueError` when the first
     line does not name the columns, `OSError` or `EOFError` when the file cannot be read to its end.
     """
-    digest, last_lines = _survey(path)
-    invoices: dict[str, _Invoice] = {}
-    for line in _lines(path):
-        if isinstance(line, Unreadable):
-            yield line
-        elif line.invoice.startswith(CREDIT_MARK):
-            yield _credit(line)
-        else:
-            invoice = invoices.setdefault(line.invoice, _Invoice(line.time, line.country))
-            invoice.customer_id = invoice.customer_id or line.customer_id
-            yield ToSend(f"{digest}:line:{line.number}", _add(line))
-            if last_lines[line.invoice] == line.number:
-                del invoices[line.invoice]
-                yield ToSend(f"{digest}:checkout:{line.invoice}", _check_out(line.invoice, invoice))
+    return Sales(path)
 
 
 def _survey(path: Path) -> tuple[str, dict[str, int]]:
@@ -179,18 +197,13 @@ def _pence(text: str) -> int:
     return int(Decimal(text) * 100)
 
 
+@lru_cache(1024)  # all lines of an invoice say the same
 def _time(text: str) -> datetime:
     try:
         # The file names no zone; December's clocks in London showed UTC.
         return datetime.strptime(text, "%d/%m/%Y %H:%M").replace(tzinfo=UTC)
     except ValueError:
         raise ValueError(f"InvoiceDate {text!r} is no dd/mm/yyyy hh:mm") from None
-
-
-def _credit(line: _Line) -> Credit | NotAddressable:
-    if line.customer_id is None:
-        return NotAddressable(line.number)
-    return Credit(line.number, line.customer_id, -line.quantity * line.unit_price_pence)
 
 
 def _add(line: _Line) -> AddProductToCart:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from consumers.carts import carts as receiver
-from producers.counting import Cart, Expected, count
-from producers.sales_lines import Credit, NotAddressable, SalesLine, ToSend, Unreadable, read_sales
-from schemas.carts import AddProductToCart, CartRow, CartState, CartStatus, CheckOutCart
-from streams.carts import carts as table
-from verbwire.testing import Given
+from producers.counting import Expected, Sold, count
+from producers.sales_lines import NotAddressable, SalesLine, ToSend, Unreadable, read_sales
+from schemas.accounts import CreditBalance
+from schemas.carts import AddProductToCart, CheckOutCart
 
 REAL = Path(__file__).parents[1] / "producers/data/online_retail_2010-12.csv.gz"
 HEAD = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
@@ -29,8 +28,10 @@ def read(folder: Path, *lines: str) -> list[SalesLine]:
     return list(read_sales(path))
 
 
-def commands(results: list[SalesLine]) -> list[AddProductToCart | CheckOutCart]:
-    return [each.command for each in results if isinstance(each, ToSend)]
+def commands(results: Iterable[SalesLine]) -> list[AddProductToCart | CheckOutCart]:
+    """Of carts; credits are looked at apart."""
+    sent = (each.command for each in results if isinstance(each, ToSend))
+    return [command for command in sent if not isinstance(command, CreditBalance)]
 
 
 def test_a_line_becomes_a_product_in_a_cart_and_its_invoice_a_check_out(tmp_path: Path) -> None:
@@ -144,10 +145,19 @@ def test_an_invoice_with_no_readable_line_is_not_checked_out(tmp_path: Path) -> 
 
 def test_credits_are_told_from_sales_and_addressable_only_with_a_customer(tmp_path: Path) -> None:
     credit = GOOD.replace("536365", "C536365").replace(",6,", ",-6,")
-    assert read(tmp_path, credit, credit.replace("17850", "")) == [
-        Credit(line=2, account_id="17850", pence=1530),
-        NotAddressable(line=3),
-    ]
+    sent, unaddressed = read(tmp_path, credit, credit.replace("17850", ""))
+    assert isinstance(sent, ToSend)
+    assert sent.command == CreditBalance(account_id="17850", pence=1530, reference="C536365")
+    assert unaddressed == NotAddressable(line=3)
+
+
+@pytest.mark.parametrize(("quantity", "price", "pence"), [("0", "2.55", 0), ("6", "2.55", -1530), ("-6", "0", 0)])
+def test_a_credit_of_nothing_or_less_is_sent_as_it_is(tmp_path: Path, quantity: str, price: str, pence: int) -> None:
+    """Refusing it is the receiver's business, not the importer's."""
+    line = GOOD.replace("536365", "C536365").replace(",6,", f",{quantity},").replace("2.55", price)
+    (sent,) = read(tmp_path, line)
+    assert isinstance(sent, ToSend)
+    assert sent.command == CreditBalance(account_id="17850", pence=pence, reference="C536365")
 
 
 def test_ids_derive_from_the_content_alone(tmp_path: Path) -> None:
@@ -185,12 +195,12 @@ def test_the_whole_file_becomes_these_commands() -> None:
     assert Counter(type(each.command if isinstance(each, ToSend) else each).__name__ for each in results) == {
         "AddProductToCart": 38849,
         "CheckOutCart": 1594,
-        "Credit": 644,
+        "CreditBalance": 644,
         "NotAddressable": 36,
         "Unreadable": 1,
     }
     assert [each for each in results if isinstance(each, Unreadable)] == [Unreadable(39531, "3 fields instead of 8")]
-    assert len({each.id for each in results if isinstance(each, ToSend)}) == 38849 + 1594
+    assert len({each.id for each in results if isinstance(each, ToSend)}) == 38849 + 1594 + 644
 
 
 def test_every_invoice_is_checked_out_after_its_last_product() -> None:
@@ -199,40 +209,67 @@ def test_every_invoice_is_checked_out_after_its_last_product() -> None:
         assert own.index("CheckOutCart") == len(own) - 1
 
 
+def test_the_file_may_be_gone_through_again(tmp_path: Path) -> None:
+    read(tmp_path, GOOD, GOOD.replace("536365", "C536365"))
+    sales = read_sales(tmp_path / "sales.csv")
+    first, again = list(sales), list(sales)
+    assert first == again
+    assert all(each.id.startswith(sales.prefix) for each in first if isinstance(each, ToSend))
+
+
 def test_the_independent_count_of_the_whole_file() -> None:
     expected = counted()
     assert expected.lines == 39530
-    assert expected.commands == {"AddProductToCart": 38849, "CheckOutCart": 1594}
-    assert expected.no_commands == {"credit": 644, "not_addressable": 36, "unreadable": 1}
+    assert expected.no_commands == {"not_addressable": 36, "unreadable": 1}
     assert expected.outcomes == {
-        "accepted": 40103,
-        "quantity_not_positive": 69,
-        "price_not_positive": 133,
-        "empty_cart": 138,
+        "AddProductToCart": {"accepted": 38647, "quantity_not_positive": 69, "price_not_positive": 133},
+        "CheckOutCart": {"accepted": 1456, "empty_cart": 138},
+        "PlaceOrder": {"accepted": 1456},
+        "DebitBalance": {"accepted": 1340},
+        "ConfirmOrder": {"accepted": 1456},
+        "CreditBalance": {"accepted": 479, "credit_exceeds_debits": 165},
     }
-    assert expected.events == {"ProductAddedToCart": 38647, "CartCheckedOut": 1456}
     assert (len(expected.carts), expected.cart_lines) == (1456, 38647)
     assert (expected.quantity, expected.pence) == (333525, 75571718)
     assert expected.pence_by_country["EIRE"] == 898111
+    assert (len(expected.accounts), expected.debited, expected.credited) == (860, 54387924, 1284769)
+    assert (len(expected.customers), len(expected.minutes)) == (860, 1350)
+    assert sum(sold.pence for sold in expected.customers.values()) == expected.debited
+    assert sum(sold.pence for sold in expected.minutes.values()) == expected.pence
 
 
-def test_importer_receiver_and_table_come_to_what_was_counted_apart_from_them() -> None:
-    """The whole path without a broker: a dictionary stands for each table."""
-    expected = counted()
-    sent, outcomes, events = Counter[str](), Counter[str](), Counter[str]()
-    states: dict[str, CartState | None] = {}
-    rows: dict[str, CartRow] = {}
-    for command in commands(whole_file()):
-        sent[type(command).__name__] += 1
-        decided = Given(receiver, states.get(command.cart_id)).when(command)
-        states[command.cart_id] = decided.after.state
-        outcomes[decided.rejected.code if decided.rejected else "accepted"] += 1
-        for event in decided.events:
-            events[type(event).__name__] += 1
-            rows[command.cart_id] = table.handlers[type(event)].function(rows.get(command.cart_id), event)
-    assert (sent, outcomes, events) == (expected.commands, expected.outcomes, expected.events)
-    assert {row.status for row in rows.values()} == {CartStatus.CHECKED_OUT}
-    assert expected.carts == {
-        cart_id: Cart(row.country or "", row.customer_id or "", row.lines, row.quantity, row.total_pence)
-        for cart_id, row in rows.items()
+@pytest.mark.parametrize(
+    ("amounts", "words"),
+    [
+        ([1530], ["accepted"]),
+        ([1531, 1530], ["credit_exceeds_debits", "accepted"]),
+        ([1000, 531, 530, 1], ["accepted", "credit_exceeds_debits", "accepted", "credit_exceeds_debits"]),
+        ([0, -5, 1530], ["amount_not_positive", "amount_not_positive", "accepted"]),
+    ],
+)
+def test_the_independent_count_gives_credits_in_file_order_whole_or_not_at_all(
+    tmp_path: Path, amounts: list[int], words: list[str]
+) -> None:
+    credit = GOOD.replace("536365", "C1").replace(",6,", ",{},").replace("2.55", "0.01")
+    read(tmp_path, *(credit.format(-amount) for amount in amounts), GOOD)  # before the sale, and yet after it
+    expected = count(tmp_path / "sales.csv")
+    assert expected.outcomes["CreditBalance"] == Counter(words)
+    given = sum(amount for amount, word in zip(amounts, words, strict=True) if word == "accepted")
+    assert (expected.accounts["17850"].debits, expected.credited) == ([1530], given)
+
+
+def test_the_independent_count_of_guests_minutes_and_strangers(tmp_path: Path) -> None:
+    guest = GOOD.replace("536365", "536366").replace("17850", "")
+    later = GOOD.replace("536365", "536367").replace("08:26", "08:27").replace("United Kingdom", "EIRE")
+    stranger = GOOD.replace("536365", "C536368").replace("17850", "99999").replace(",6,", ",-6,")
+    read(tmp_path, GOOD, guest, later, stranger)
+    expected = count(tmp_path / "sales.csv")
+    assert expected.outcomes["DebitBalance"] == {"accepted": 2}
+    assert expected.outcomes["ConfirmOrder"] == {"accepted": 3}
+    assert expected.outcomes["CreditBalance"] == {"credit_exceeds_debits": 1}
+    assert expected.customers == {"17850": Sold(2, 3060)}
+    assert set(expected.accounts) == {"17850"}
+    assert expected.minutes == {
+        ("United Kingdom", "2010-12-01T08:26"): Sold(2, 3060),
+        ("EIRE", "2010-12-01T08:27"): Sold(1, 1530),
     }

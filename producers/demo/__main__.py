@@ -6,19 +6,18 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
 
-from producers.counting import count
+from producers.counting import Expected, count
 from producers.demo.ledger import Ledger
 from producers.demo.screen import Screen
-from producers.demo.summary import compare, shown
+from producers.demo.summary import PROCESS, TABLES, Line, Rows, compare, shown
 from producers.demo.tables import Tables
 from producers.demo.workers import Workers, deploy
-from producers.importer import Imported, import_sales, importing_client
+from producers.importer import Imported, import_sales
 from producers.sales_lines import SalesLine, read_sales
 from verbwire.embedded import Stack, running_stack
 from verbwire.errors import StackError, VerbwireError
@@ -26,95 +25,125 @@ from verbwire.sdk.connection import Connection
 from verbwire.settings import EMBEDDED, Settings, load_settings
 
 FILE = Path(__file__).parents[1] / "data" / "online_retail_2010-12.csv.gz"
-RECEIVER, TABLE = "shop.carts.aggregate", "shop.carts"
-NAMESPACE = "shop.carts"
-STALLED_SECONDS = 60.0
+CONTEXTS = ("shop.carts", "shop.orders", "shop.accounts")
+STALLED_SECONDS = 60.0  # without any movement while the import waits
+PATIENCE_SECONDS = 15.0  # without any movement after it, until numbers that differ are told
 _POLL_SECONDS = 0.1
 _ROWS_SECONDS = 1.0
+
+
+class Stillness:
+    """Tells when nothing has changed for some seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._state: object = None
+        self._until = time.monotonic() + seconds
+
+    def __call__(self, state: object) -> bool:
+        """Whether the state is still the same, and has been for so long."""
+        now = time.monotonic()
+        if state != self._state:
+            self._state, self._until = state, now + self._seconds
+        return now > self._until
 
 
 class Demo:
     """One run, once cluster and workers are up: import, wait, compare."""
 
-    def __init__(self, console: Console, workers: Workers, ledger: Ledger) -> None:
+    def __init__(self, console: Console, settings: Settings, workers: Workers, ledger: Ledger, patience: float) -> None:
         self._console = console
+        self._settings = settings
         self._workers = workers
         self._ledger = ledger
         self._screen = Screen(console)
         self._look_at_rows = 0.0
         self._before = 0
+        self._patience = patience
+        self._stalled = Stillness(STALLED_SECONDS)
 
     def run(self, file: Path) -> bool:
         """Import the file and say whether every number is right."""
-        self._wait(self._ledger.read_to_its_end, "the ledger of earlier runs to be read")
+        while not self._ledger.read_to_its_end():
+            self._require_moving()
+            time.sleep(_POLL_SECONDS)
         self._before = self._ledger.count
         self._screen.numbers.earlier = (self._before, self._ledger.events.total())
         if self._before:
             self._console.print(
-                f"The ledger holds {self._before:,} outcomes of earlier runs: the same ids are sent again, "
-                "and the receiver answers them from memory.",
+                f"The ledgers hold {self._before:,} outcomes of earlier runs: the same ids are sent again, "
+                "and the receivers answer them from memory.",
                 soft_wrap=True,
             )
-        with self._screen, importing_client() as client:
-            imported = import_sales(client, read_sales(file), self._seen)
-            self._screen.numbers.commands = imported.commands
-            self._wait(lambda: self._ledger.count >= imported.commands, "an outcome for every command")
-            self._wait(lambda: self._applied("consumers", RECEIVER, imported.ends), "the receiver to be through")
-            self._wait(lambda: self._applied("streams", TABLE, self._ledger.ends), "the table to catch up")
-        return self._compare(file, imported)
+        expected = count(file)
+        with self._screen:
+            imported = import_sales(Connection.of_project(self._settings), read_sales(file), self._seen)
+            lines = self._agreement(expected, imported)
+        return self._tell(lines, imported)
 
-    def _seen(self, _: SalesLine, imported: Imported) -> None:
-        numbers = self._screen.numbers
-        numbers.lines += 1
+    def _seen(self, line: SalesLine | None, imported: Imported) -> None:
+        if line is None:
+            self._require_moving()
         if self._screen.due():
-            numbers.commands = imported.commands
-            self._refresh()
+            self._refresh(imported)
 
-    def _refresh(self) -> None:
+    def _refresh(self, imported: Imported) -> None:
         self._workers.require_alive()
         self._ledger.require_alive()
         numbers, now = self._screen.numbers, time.monotonic()
-        numbers.outcomes = dict(self._ledger.outcomes)
+        numbers.doing = imported.doing.partition(";")[0]
+        numbers.lines, numbers.commands = imported.lines, imported.commands
+        numbers.outcomes = dict(self._ledger.words)
         numbers.events = self._ledger.events.total()
         if now >= self._look_at_rows:
             self._look_at_rows = now + _ROWS_SECONDS
-            numbers.rows = self._workers.tables["streams"].count(TABLE)
+            numbers.rows = {table: self._workers.tables["streams"].count(table) for table in TABLES}
         self._screen.show()
 
-    def _applied(self, folder: str, table: str, ends: dict[tuple[str, int], int]) -> bool:
-        positions = self._workers.tables[folder].positions(table)
-        return all(positions.get(place, 0) >= end for place, end in list(ends.items()))
-
-    def _wait(self, condition: Callable[[], bool], what: str) -> None:
-        """Until it is true; fails when nothing has moved for a while."""
-        moved, until = None, 0.0
-        while not condition():
-            self._refresh_if_due()
-            state = (self._ledger.count, self._screen.numbers.rows)
-            if state != moved:
-                moved, until = state, time.monotonic() + STALLED_SECONDS
-            elif time.monotonic() > until:
-                raise StackError(
-                    f"waited for {what}, and nothing has moved for {STALLED_SECONDS:.0f} s "
-                    f"({self._ledger.count:,} outcomes): see the workers' logs in .verbwire/logs"
-                )
-            time.sleep(_POLL_SECONDS)
-
-    def _refresh_if_due(self) -> None:
+    def _require_moving(self) -> None:
+        """Raise :class:`StackError` when somebody waits and nothing has moved for a while."""
         self._ledger.require_alive()
         self._workers.require_alive()
-        if self._screen.due():
-            self._refresh()
+        if self._stalled((self._ledger.count, dict(self._screen.numbers.rows))):
+            raise StackError(
+                f"nothing has moved for {STALLED_SECONDS:.0f} s ({self._ledger.count:,} outcomes, "
+                f"{self._screen.numbers.doing}): see the workers' logs in .verbwire/logs"
+            )
 
-    def _compare(self, file: Path, imported: Imported) -> bool:
-        rows = self._workers.tables["streams"].rows(TABLE)
-        lines = compare(count(file), imported, self._ledger, rows)
+    def _agreement(self, expected: Expected, imported: Imported) -> list[Line]:
+        """Compare until all agree, or until nothing moves any more: tables and receipts follow in their own time."""
+        imported.doing = "comparing"
+        quiet = Stillness(self._patience)
+        while True:
+            rows = self._rows()
+            if rows is None:
+                self._require_moving()
+            else:
+                lines = compare(expected, imported, self._ledger, rows, self._receipts())
+                if all(line.agrees for line in lines) or quiet(lines):
+                    return lines
+            self._refresh(imported)
+            time.sleep(_POLL_SECONDS)
+
+    def _rows(self) -> Rows | None:
+        """What the tables hold; None while one of them cannot say."""
+        tables = self._workers.tables
+        try:
+            found = {table: list(tables["streams"].rows(table)) for table in TABLES}
+            return {**found, PROCESS: list(tables["consumers"].rows(PROCESS))}
+        except ConnectionError:
+            return None
+
+    def _receipts(self) -> set[str]:
+        return {file.stem for file in (self._settings.data_folder / "receipts").glob("*.txt")}
+
+    def _tell(self, lines: list[Line], imported: Imported) -> bool:
         self._console.print(shown(lines))
-        wrong = [line.name for line in lines if not line.agrees]
+        wrong = [line.name.strip() for line in lines if not line.agrees]
         if wrong:
             self._console.print(
-                f"These numbers differ: {'; '.join(wrong)}. If other carts were sent to this cluster, or the last run "
-                "is more than a week ago, `make clean` starts afresh.",
+                f"These numbers differ: {'; '.join(wrong)}. If others have sent commands to this cluster, or the last "
+                "run is more than a week ago, `make clean` starts afresh.",
                 style="bold red",
             )
         elif self._before >= imported.commands:
@@ -122,7 +151,7 @@ class Demo:
                 "Every command had its outcome already: nothing happened twice, no number changed.", soft_wrap=True
             )
         else:
-            self._console.print("All agree: each command has one outcome, each event is in the table once.")
+            self._console.print("All agree: each command has one outcome, each event is in each table once.")
         return not wrong
 
 
@@ -131,12 +160,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m producers.demo", description=__doc__)
     parser.add_argument("--exit", action="store_true", help="end after the summary instead of staying until Ctrl-C")
     parser.add_argument("--file", type=Path, default=FILE, help="another sales file; default: the packed one")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=PATIENCE_SECONDS,
+        metavar="SECONDS",
+        help="how long nothing may move before numbers that differ are told",
+    )
     options = parser.parse_args()
     console = Console(highlight=False)
     # A SIGTERM ends it as a Ctrl-C does: by the same clean way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return run(console, load_settings(), options.file, options.exit)
+        return run(console, load_settings(), options.file, options.exit, options.patience)
     except KeyboardInterrupt:
         return _broken_off(console)
     except (VerbwireError, OSError, EOFError, ValueError) as error:
@@ -144,19 +180,19 @@ def main() -> int:
         return 1
 
 
-def run(console: Console, settings: Settings, file: Path, leave: bool) -> int:
+def run(console: Console, settings: Settings, file: Path, leave: bool, patience: float) -> int:
     """Bring everything up, import, compare, stay; and down again, in the opposite order."""
     with ExitStack() as stack:
         if settings.bootstrap == EMBEDDED and not running_stack(settings.stack_folder):
             stack.enter_context(Stack(settings.stack_folder))
         console.print(deploy(settings), markup=False)
         workers = stack.enter_context(Workers(settings))
-        console.print("Starting two workers: one decides commands, one keeps the table.")
+        console.print("Starting two workers: one for receivers, checkout and receipts, one for the tables.")
         workers.wait_until_ready()
-        ledger = stack.enter_context(Ledger(Connection.of_project(settings), NAMESPACE))
+        ledger = stack.enter_context(Ledger(Connection.of_project(settings), CONTEXTS))
         # Caught here, so that nothing the import held is left when Kafka stops.
         try:
-            good = Demo(console, workers, ledger).run(file)
+            good = Demo(console, settings, workers, ledger, patience).run(file)
         except KeyboardInterrupt:
             return _broken_off(console)
         if not leave:

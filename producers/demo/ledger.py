@@ -1,9 +1,10 @@
-"""The ledger of outcomes, followed from its first record while commands are decided."""
+"""The ledgers of outcomes, followed from their first records while commands are decided."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,27 +28,27 @@ class Ledger:
     A context manager: inside it a thread counts, and its numbers may be read from any other.
     """
 
-    def __init__(self, connection: Connection, namespace: str) -> None:
-        self._topic = connection.names.outcomes(namespace)
+    def __init__(self, connection: Connection, contexts: Iterable[str]) -> None:
+        self._topics = [connection.names.outcomes(context) for context in contexts]
         codec = Codec(connection.catalog, Registry(connection.registry, connection.registry_conf), connection.names)
-        self._decode = codec.topic_decoder(self._topic, "verbwire", {OUTCOME.name: OutcomeRecord}).decode
+        classes = {OUTCOME.name: OutcomeRecord}
+        self._decoders = {topic: codec.topic_decoder(topic, "verbwire", classes).decode for topic in self._topics}
         self._consumer = Consumer(_properties(connection))
-        self._unread: set[int] = set()
+        self._unread: set[tuple[str, int]] = set()
         self._read = threading.Event()
         self._stopping = threading.Event()
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="demo-ledger", daemon=True)
-        self._ids: set[str] = set()
-        self.outcomes: Counter[str] = Counter()  # by "accepted", a rejection's code, "failed" or "expired"
-        self.commands: Counter[str] = Counter()  # commands that have an outcome, by short name
+        self._ids: set[tuple[str, str]] = set()
+        self.outcomes: dict[str, Counter[str]] = defaultdict(Counter)  # by the command's short name: "accepted", ...
         self.events: Counter[str] = Counter()  # by the short name of the command that they came of
-        self.ends: dict[tuple[str, int], int] = {}  # (topic, partition) -> behind the last event
         self.repeated = 0  # outcomes of a command that had one already
 
     def __enter__(self) -> Self:
-        found = self._consumer.list_topics(self._topic, timeout=_METADATA_SECONDS).topics[self._topic]
-        self._unread = set(found.partitions)
-        self._consumer.assign([TopicPartition(self._topic, each, OFFSET_BEGINNING) for each in found.partitions])
+        for topic in self._topics:
+            found = self._consumer.list_topics(topic, timeout=_METADATA_SECONDS).topics[topic]
+            self._unread |= {(topic, partition) for partition in found.partitions}
+        self._consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in self._unread])
         self._thread.start()
         return self
 
@@ -63,6 +64,14 @@ class Ledger:
         """How many commands have an outcome."""
         return len(self._ids)
 
+    @property
+    def words(self) -> Counter[str]:
+        """How many outcomes there are of each sort, whatever the command: "accepted", a rejection's code, ..."""
+        total: Counter[str] = Counter()
+        for words in list(self.outcomes.values()):
+            total.update(words)
+        return total
+
     def read_to_its_end(self) -> bool:
         """Whether everything that was there at the start has been counted."""
         return self._read.is_set()
@@ -70,7 +79,7 @@ class Ledger:
     def require_alive(self) -> None:
         """Raise what has ended the counting, if anything has."""
         if self._error is not None:
-            raise UnavailableError(f"{self._topic} cannot be read any more: {self._error}") from self._error
+            raise UnavailableError(f"the ledgers cannot be read any more: {self._error}") from self._error
 
     def _run(self) -> None:
         try:
@@ -83,28 +92,25 @@ class Ledger:
     def _take(self, record: Any) -> None:
         error = record.error()
         if error is None:
-            outcome = self._decode(record.value())
+            outcome = self._decoders[record.topic()](record.value())
             assert isinstance(outcome, OutcomeRecord)  # noqa: S101 (the decoder knows no other class)
             self._count(outcome)
         elif error.code() == KafkaError._PARTITION_EOF:
-            self._unread.discard(record.partition())
+            self._unread.discard((record.topic(), record.partition()))
             if not self._unread:
                 self._read.set()
         else:
             raise KafkaException(error)
 
     def _count(self, record: OutcomeRecord) -> None:
-        if record.command_id in self._ids:
+        known = (record.command, record.command_id)
+        if known in self._ids:
             self.repeated += 1
             return
         short = record.command.rpartition(".")[2]
-        self.outcomes[_word(record)] += 1
-        self.commands[short] += 1
+        self.outcomes[short][_word(record)] += 1
         self.events[short] += len(record.events)
-        for event in record.events:
-            place = (event.topic, event.partition)
-            self.ends[place] = max(self.ends.get(place, 0), event.offset + 1)
-        self._ids.add(record.command_id)
+        self._ids.add(known)
 
 
 def _word(record: OutcomeRecord) -> str:

@@ -17,12 +17,13 @@ _LINE_SECONDS = 2.0
 class Numbers:
     """How far everything is."""
 
+    doing: str = ""
     lines: int = 0
-    commands: int = 0  # acknowledged by the broker
-    outcomes: dict[str, int] = field(default_factory=dict)
+    commands: int = 0  # of the importer, acknowledged by the broker
+    outcomes: dict[str, int] = field(default_factory=dict)  # by "accepted" or a rejection's code
     events: int = 0
     earlier: tuple[int, int] = (0, 0)  # outcomes and events of earlier runs, which say nothing of today's speed
-    rows: int | None = None
+    rows: dict[str, int | None] = field(default_factory=dict)  # by table
 
 
 class Screen:
@@ -67,6 +68,7 @@ class Screen:
         panel.add_column(style="dim", width=34)
         panel.add_column(justify="right", width=10)
         panel.add_column(style="dim")
+        panel.add_row(numbers.doing)
         panel.add_row("lines read", f"{numbers.lines:,}")
         panel.add_row("commands taken by the broker", f"{numbers.commands:,}", f"{numbers.commands / seconds:,.0f}/s")
         outcomes, earlier = sum(numbers.outcomes.values()), numbers.earlier
@@ -74,14 +76,16 @@ class Screen:
         for word, number in sorted(numbers.outcomes.items()):
             panel.add_row(f"  {word}", f"{number:,}")
         panel.add_row("events", f"{numbers.events:,}", f"{(numbers.events - earlier[1]) / seconds:,.0f}/s")
-        panel.add_row("rows in the table of carts", "-" if numbers.rows is None else f"{numbers.rows:,}")
+        for table, rows in numbers.rows.items():
+            panel.add_row(f"rows of {table}", "-" if rows is None else f"{rows:,}")
         panel.add_row("seconds", f"{seconds:.1f}")
         return panel
 
     def _line(self, seconds: float) -> str:
         numbers = self.numbers
         outcomes = ", ".join(f"{word} {number:,}" for word, number in sorted(numbers.outcomes.items())) or "none yet"
+        rows = ", ".join(f"{table} {'-' if count is None else f'{count:,}'}" for table, count in numbers.rows.items())
         return (
-            f"{seconds:6.1f} s  lines {numbers.lines:,}  commands {numbers.commands:,}  outcomes: {outcomes}"
-            f"  events {numbers.events:,}  rows {'-' if numbers.rows is None else f'{numbers.rows:,}'}"
+            f"{seconds:6.1f} s  {numbers.doing}: lines {numbers.lines:,}  commands {numbers.commands:,}"
+            f"  outcomes: {outcomes}  events {numbers.events:,}  rows: {rows}"
         )

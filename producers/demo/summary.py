@@ -1,20 +1,37 @@
-"""The end of the demo: what was counted apart from it, what the ledger says, and what the table holds."""
+"""The end of the demo: what was counted apart from it, what the ledgers say, and what the tables hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich import box
 from rich.table import Table
 
-from producers.counting import Cart, Expected
+from producers.counting import Account, Cart, Expected, Sold
 from producers.demo.ledger import ACCEPTED, Ledger
 from producers.importer import Imported
 
-_EVENTS = {"AddProductToCart": "ProductAddedToCart", "CheckOutCart": "CartCheckedOut"}
-_UNREADABLE, _CREDIT, _NOT_ADDRESSABLE = "unreadable", "credit", "not_addressable"
+Rows: TypeAlias = Mapping[str, list[dict[str, Any]]]
+"""What each table holds, by its name."""
+
+TABLES = (
+    "shop.carts",
+    "shop.orders",
+    "shop.accounts",
+    "shop.sales_per_customer",
+    "shop.suspicions",
+)
+PROCESS = "shop.checkout"
+_EVENTS = {
+    "AddProductToCart": "ProductAddedToCart",
+    "CheckOutCart": "CartCheckedOut",
+    "PlaceOrder": "OrderPlaced",
+    "DebitBalance": "BalanceDebited",
+    "ConfirmOrder": "OrderConfirmed",
+    "CreditBalance": "BalanceCredited",
+}
 
 
 @dataclass(frozen=True)
@@ -33,59 +50,121 @@ class Line:
         return all(each in (None, self.counted) for each in (self.imported, self.ledger, self.table))
 
 
-def compare(expected: Expected, imported: Imported, ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> list[Line]:
+def compare(expected: Expected, imported: Imported, ledger: Ledger, rows: Rows, receipts: set[str]) -> list[Line]:
     """Return every number with what each source says of it."""
-    carts = {row["cart_id"]: row for row in rows}
     return [
         *_lines_without_a_command(expected, imported),
-        *_commands(expected, imported, ledger),
-        *_table(expected, ledger, carts),
-    ]
-
-
-def _lines_without_a_command(expected: Expected, imported: Imported) -> list[Line]:
-    counted = expected.no_commands
-    return [
-        Line("lines unreadable", counted[_UNREADABLE], imported.unreadable),
-        Line("credits, not imported yet", counted[_CREDIT], imported.credits),
-        Line("credits without a customer", counted[_NOT_ADDRESSABLE], imported.not_addressable),
-    ]
-
-
-def _commands(expected: Expected, imported: Imported, ledger: Ledger) -> list[Line]:
-    names = sorted({*expected.commands, *imported.sent, *ledger.commands})
-    words = sorted({*expected.outcomes, *ledger.outcomes} - {ACCEPTED})
-    return [
-        *(Line(name, expected.commands[name], imported.sent[name], ledger.commands[name]) for name in names),
-        Line("accepted", expected.outcomes[ACCEPTED], ledger=ledger.outcomes[ACCEPTED]),
-        Line("rejected", sum(expected.outcomes[w] for w in words), ledger=sum(ledger.outcomes[w] for w in words)),
-        *(Line(f"  {word}", expected.outcomes[word], ledger=ledger.outcomes[word]) for word in words),
+        *(line for command in _EVENTS for line in _command(command, expected, imported, ledger)),
         Line("second outcomes of a command", 0, ledger=ledger.repeated),
+        *_events(expected, ledger, rows),
+        *_carts(expected, rows["shop.carts"]),
+        *_orders(expected, imported, rows["shop.orders"]),
+        *_accounts(expected, rows["shop.accounts"]),
+        *_sales("customers", expected.customers, rows["shop.sales_per_customer"], _customer),
+        Line("checkouts that are not over", 0, table=len(rows[PROCESS])),
+        _suspicions(expected, rows["shop.suspicions"]),
+        Line("receipts", len(expected.carts), table=len(receipts & expected.carts.keys())),
     ]
 
 
-def _table(expected: Expected, ledger: Ledger, carts: Mapping[str, Mapping[str, Any]]) -> list[Line]:
-    rows = list(carts.values())
-    events = {event: ledger.events[command] for command, event in _EVENTS.items()}
-    checked_out = sum(row["status"] == "CHECKED_OUT" for row in rows)
-    listed = sum(len(row["products"]) for row in rows)
-    alike = sum(name in carts and _same(cart, carts[name]) for name, cart in expected.carts.items())
-    return [
-        Line("ProductAddedToCart", expected.events["ProductAddedToCart"], None, events["ProductAddedToCart"], listed),
-        Line("CartCheckedOut", expected.events["CartCheckedOut"], None, events["CartCheckedOut"], checked_out),
-        Line("carts", len(expected.carts), table=len(rows)),
-        Line("carts still open", 0, table=len(rows) - checked_out),
-        Line("lines in carts", expected.cart_lines, table=sum(row["lines"] for row in rows)),
-        Line("pieces in carts", expected.quantity, table=sum(int(row["quantity"]) for row in rows)),
-        Line("pence in carts", expected.pence, table=sum(int(row["total_pence"]) for row in rows)),
-        Line("carts equal one by one", len(expected.carts), table=alike),
-        Line("countries", len(expected.pence_by_country), table=len({row["country"] for row in rows})),
-    ]
+def _lines_without_a_command(expected: Expected, imported: Imported) -> Iterator[Line]:
+    yield Line("lines unreadable", expected.no_commands["unreadable"], imported.unreadable)
+    yield Line("credits without a customer", expected.no_commands["not_addressable"], imported.not_addressable)
 
 
-def _same(cart: Cart, row: Mapping[str, Any]) -> bool:
-    found = (row["country"], row["customer_id"] or "", row["lines"], int(row["quantity"]), int(row["total_pence"]))
-    return found == (cart.country, cart.customer, cart.lines, cart.quantity, cart.pence)
+def _command(name: str, expected: Expected, imported: Imported, ledger: Ledger) -> Iterator[Line]:
+    counted, found = expected.outcomes[name], ledger.outcomes[name]
+    # What the importer has not sent comes from the checkout.
+    yield Line(name, counted.total(), imported.sent.get(name), found.total())
+    for word in sorted({*counted, *found} - {ACCEPTED}):
+        yield Line(f"  {word}", counted[word], ledger=found[word])
+
+
+def _events(expected: Expected, ledger: Ledger, rows: Rows) -> Iterator[Line]:
+    carts, orders, accounts = rows["shop.carts"], rows["shop.orders"], rows["shop.accounts"]
+    in_tables = {
+        "AddProductToCart": sum(len(row["products"]) for row in carts),
+        "CheckOutCart": sum(row["status"] == "CHECKED_OUT" for row in carts),
+        "PlaceOrder": len(orders),
+        "DebitBalance": sum(row["debits"] for row in accounts),
+        "ConfirmOrder": sum(row["status"] == "CONFIRMED" for row in orders),
+        "CreditBalance": sum(row["credits"] for row in accounts),
+    }
+    for command, event in _EVENTS.items():
+        yield Line(event, expected.outcomes[command][ACCEPTED], None, ledger.events[command], in_tables[command])
+
+
+def _carts(expected: Expected, rows: list[dict[str, Any]]) -> Iterator[Line]:
+    yield Line("carts", len(expected.carts), table=len(rows))
+    yield Line("lines in carts", expected.cart_lines, table=sum(row["lines"] for row in rows))
+    yield Line("pieces in carts", expected.quantity, table=sum(int(row["quantity"]) for row in rows))
+    yield Line("pence in carts", expected.pence, table=sum(int(row["total_pence"]) for row in rows))
+    yield _alike("carts", expected.carts, {row["cart_id"]: _cart(row) for row in rows}, _of_cart)
+
+
+def _orders(expected: Expected, imported: Imported, rows: list[dict[str, Any]]) -> Iterator[Line]:
+    confirmed = [row for row in rows if row["status"] == "CONFIRMED"]
+    yield Line("orders", len(expected.carts), imported.settled, table=len(rows))
+    yield Line("pence of confirmed orders", expected.pence, table=sum(int(row["total_pence"]) for row in confirmed))
+    yield _alike("orders", expected.carts, {row["order_id"]: _order(row) for row in confirmed}, _of_order)
+
+
+def _accounts(expected: Expected, rows: list[dict[str, Any]]) -> Iterator[Line]:
+    yield Line("accounts", len(expected.accounts), table=len(rows))
+    yield Line("pence debited", expected.debited, table=sum(int(row["debited_pence"]) for row in rows))
+    yield Line("pence credited", expected.credited, table=sum(int(row["credited_pence"]) for row in rows))
+    yield _alike("accounts", expected.accounts, {row["account_id"]: _account(row) for row in rows}, _of_account)
+
+
+def _sales(name: str, counted: Mapping[Any, Sold], rows: list[dict[str, Any]], key: Any) -> Iterator[Line]:
+    yield Line(f"{name} that bought" if name == "customers" else name, len(counted), table=len(rows))
+    yield Line(f"pence by {name}", sum(sold.pence for sold in counted.values()), table=_pence(rows))
+    found = {key(row): (row["orders"], int(row["total_pence"])) for row in rows}
+    yield _alike(name, counted, found, lambda sold: (sold.orders, sold.pence))
+
+
+def _suspicions(expected: Expected, rows: list[dict[str, Any]]) -> Line:
+    found = {row["order_id"] for row in rows}
+    return Line("orders that look wrong", len(expected.suspicious), table=len(found & expected.suspicious))
+
+
+def _pence(rows: list[dict[str, Any]]) -> int:
+    return sum(int(row["total_pence"]) for row in rows)
+
+
+def _alike(name: str, counted: Mapping[Any, Any], found: Mapping[Any, Any], facts: Any) -> Line:
+    same = sum(key in found and found[key] == facts(each) for key, each in counted.items())
+    return Line(f"{name} equal one by one", len(counted), table=same)
+
+
+def _of_cart(cart: Cart) -> tuple[Any, ...]:
+    return cart.country, cart.customer, cart.lines, cart.quantity, cart.pence
+
+
+def _cart(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["country"], row["customer_id"] or "", row["lines"], int(row["quantity"]), int(row["total_pence"])
+
+
+def _of_order(cart: Cart) -> tuple[Any, ...]:
+    return cart.country, cart.customer, cart.pence, cart.minute
+
+
+def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["country"], row["customer_id"] or "", int(row["total_pence"]), row["placed_at"][:16]
+
+
+def _of_account(account: Account) -> tuple[Any, ...]:
+    debited, credited = sum(account.debits), sum(account.credits)
+    return len(account.debits), len(account.credits), debited, credited, debited - credited
+
+
+def _account(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    pence = (int(row[name]) for name in ("debited_pence", "credited_pence", "balance_pence"))
+    return row["debits"], row["credits"], *pence
+
+
+def _customer(row: Mapping[str, Any]) -> str:
+    return str(row["customer_id"])
 
 
 def shown(lines: Iterable[Line]) -> Table:

@@ -42,17 +42,6 @@ class Tables:
             return None
         return next((each["rows"] for each in answer["tables"] if each["name"] == table), None)
 
-    def positions(self, table: str) -> dict[tuple[str, int], int]:
-        """How far a table is: for each input topic and partition the next offset that it will apply."""
-        status, answer = self._get(f"/tables/{table}?page_size=1")
-        if status != http.client.OK:
-            return {}
-        return {
-            (topic, int(partition)): offset
-            for partition, inputs in answer["positions"].items()
-            for topic, offset in inputs.items()
-        }
-
     def rows(self, table: str) -> Iterator[dict[str, Any]]:
         """Yield every row, page by page; raises `ConnectionError` when the worker does not have all of them."""
         path: str | None = f"/tables/{table}?page_size={PAGE}"

@@ -21,7 +21,10 @@ from verbwire.settings import Settings
 from verbwire.tokens import OPERATOR, mint_token
 
 # The one whose tables people want to see gets the usual port.
-GROUPS = {"streams": ["shop.carts"], "consumers": ["shop.carts.aggregate"]}
+GROUPS = {
+    "streams": ["shop.carts", "shop.orders", "shop.accounts", "shop.sales_per_customer", "shop.suspicions"],
+    "consumers": ["consumers"],
+}
 READY_SECONDS = 90.0
 STOP_SECONDS = 15.0
 _REAP_SECONDS = 2.0

@@ -14,6 +14,10 @@
     ├── UnavailableError         broker or registry cannot be reached now: retryable
     │   ├── ClosedError          the client was closed
     │   └── OutcomeUnknown       no outcome of an asked command yet: ask for it again, with the same id or its token
+    ├── QueryError               a query was refused, or broke; `status` and `code` are those of its answer
+    │   ├── NotFoundError        there is nothing of this key, or nothing that we may see
+    │   ├── NotAllowedError      the worker does not know us, or the query requires a scope that we lack
+    │   └── BadQueryError        the question makes no sense to who answers it
     ├── DeployError              topics or schemas on the cluster contradict the contracts
     ├── EngineError              a worker cannot go on with a partition, or at all
     │   ├── FencedError          this worker lost its partitions; the new owner does the work
@@ -83,6 +87,27 @@ class OutcomeUnknown(UnavailableError):  # noqa: N818 (it says what is the case;
         super().__init__(f"no outcome of {command} {id} within {seconds} s: wait again, {how} again with the same id")
         self.id = id
         self.token = token
+
+
+class QueryError(VerbwireError):
+    """A query was refused, or broke where it was answered; the message is what its answer says."""
+
+    def __init__(self, text: str, status: int, code: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.code = code
+
+
+class NotFoundError(QueryError):
+    """There is no such row, or none that we may see."""
+
+
+class NotAllowedError(QueryError):
+    """Our token is missing or refused, or lacks a scope that the query requires."""
+
+
+class BadQueryError(QueryError):
+    """No worker knows the query, or a field of it makes no sense there."""
 
 
 class DeployError(VerbwireError):

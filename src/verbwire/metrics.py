@@ -34,6 +34,7 @@ class Metrics:
         self._duplicates = counter("duplicates", "Commands answered from memory, since their id was known.")
         self._rejected = counter("rejected", "Commands refused by their receiver.", "command", "code")
         self._expired = counter("expired", "Commands that their receiver came to after their deadline.", "command")
+        self._late = counter("late", "Events left out, since their window had been over for too long.")
         self._restored = counter("restore_rows", "Rows read back from changelogs.")
         self._ready = Gauge("verbwire_partitions_ready", "Partitions that answer.", group, registry=registry)
         self._handled = counter("handled", "Records that subscribers and jobs are done with, dead letters among them.")
@@ -101,6 +102,7 @@ class GroupMetrics:
         self._commit = metrics._commit.labels(name)
         self._resets = metrics._resets.labels(name)
         self._duplicates = metrics._duplicates.labels(name)
+        self._late = metrics._late.labels(name)
         self._restored = metrics._restored.labels(name)
         self._ready = metrics._ready.labels(name)
 
@@ -125,6 +127,10 @@ class GroupMetrics:
     def duplicates(self, commands: int) -> None:
         """Commands whose id was known already."""
         self._duplicates.inc(commands)
+
+    def late(self, events: int) -> None:
+        """Events whose window had been over for longer than its lateness."""
+        self._late.inc(events)
 
     def rejected(self, command: str, code: str, commands: int = 1) -> None:
         """Commands refused with that code of their contract."""

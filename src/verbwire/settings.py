@@ -18,7 +18,7 @@ from verbwire.errors import ConfigurationError
 from verbwire.names import Names, require_dotted
 
 EMBEDDED = "embedded"
-_SECRETS = frozenset({"http_secret", "http_internal_secret"})
+_SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token"})
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # part of transactional ids, of an address and of a path
 _PASSWORD = re.compile(r"(?<=://)[^/@]*@")
 
@@ -44,6 +44,7 @@ class Settings:
     http_internal_secret: str = field(default="", repr=False)  # workers know each other by it; default: http_secret's
     http_secret: str = field(default="", repr=False)  # development: tokens are signed with it
     http_jwks_url: str = ""  # else the keys of the identity provider
+    http_token: str = field(default="", repr=False)  # with which this project's clients ask queries
     http_issuer: str = "verbwire"
     http_audience: str = "verbwire"
     actor: str = ""  # on whose behalf this project's clients send

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -10,20 +11,25 @@ from msgspec.structs import replace
 from tests.platform.engine_kit import NAMESPACE as JARS
 from tests.platform.engine_kit import RECEIVER
 from tests.platform.engine_samples.jars import PutCoins, ShakeJar, TakeCoins
-from tests.platform.engine_samples.tills import CoinsMoved, OwnerRow, SavingState
-from verbwire import Context, Outcome, Process, Rejected, Table
+from tests.platform.engine_samples.tills import CoinsMoved, MinuteRow, OwnerRow, SavingState
+from verbwire import Context, Outcome, Process, Rejected, Table, Window
 from verbwire.messages import Kind
 from verbwire.wire.murmur2 import partition_of
 from verbwire.wire.topics import GroupPlan
 
 NAMESPACE = "bank.tills"
 OWNERS = "bank.owners"
+MINUTES, OWN_MINUTES = "bank.minutes", "bank.own_minutes"
 SAVINGS = "bank.savings"
 GROUPS = (
     GroupPlan(RECEIVER, Kind.COMMAND, (JARS,), ("state",)),
     GroupPlan(OWNERS, Kind.EVENT, (NAMESPACE,), ("owners",), rekeys=True),
+    GroupPlan(MINUTES, Kind.EVENT, (NAMESPACE,), ("minutes",)),
+    GroupPlan(OWN_MINUTES, Kind.EVENT, (NAMESPACE,), ("own_minutes",), rekeys=True),
     GroupPlan(SAVINGS, Kind.EVENT, (NAMESPACE,), ("state",), outcomes=(JARS,), rekeys=True),
 )
+
+MINUTE = Window(timedelta(minutes=1), lateness=timedelta(seconds=30), retention=timedelta(minutes=10))
 
 
 def owners(mended: bool = False) -> Table[OwnerRow]:
@@ -43,6 +49,39 @@ def owners(mended: bool = False) -> Table[OwnerRow]:
         row = row or OwnerRow(owner=event.owner or "")
         told = f"{context.id} {context.topic}/{context.partition}/{context.offset} {context.time.isoformat()}"
         return replace(row, pence=row.pence + event.pence, seen=(*row.seen, told))
+
+    return table
+
+
+def minutes(window: Window = MINUTE) -> Table[MinuteRow]:
+    """What was moved at each till, minute by minute."""
+    return _minutes(Table(MINUTES, row=MinuteRow, window=window))
+
+
+def own_minutes(window: Window = MINUTE) -> Table[MinuteRow]:
+    """What each owner has moved, minute by minute."""
+    table = _minutes(Table(OWN_MINUTES, row=MinuteRow, window=window))
+
+    @table.rekeys
+    def owner(event: CoinsMoved) -> str | None:
+        return event.owner
+
+    return table
+
+
+def _minutes(table: Table[MinuteRow]) -> Table[MinuteRow]:
+    @table.on
+    def moved(row: MinuteRow | None, event: CoinsMoved, context: Context) -> MinuteRow | None:
+        match event.how:
+            case "delete":
+                return None
+            case "leave":
+                return row
+            case "raises":
+                raise RuntimeError("no such minute")
+        assert context.window is not None
+        row = row or MinuteRow(owner=event.owner or event.till_id, minute=context.window)
+        return replace(row, pence=row.pence + event.pence)
 
     return table
 

@@ -19,6 +19,7 @@ from verbwire.engine.view import TableView
 from verbwire.http.app import Part, build_app
 from verbwire.http.auth import Authenticator, AuthSettings
 from verbwire.http.health import Health
+from verbwire.http.peers import ALONE, Peers
 from verbwire.http.queries import Answerable
 from verbwire.http.served import ServedTable
 from verbwire.http.server import HttpServer
@@ -156,13 +157,14 @@ def serving(
     groups: Sequence[Group] | None = None,
     settings: AuthSettings | None = None,
     queries: Sequence[Answerable] = (),
+    peers: Peers = ALONE,
     parts: Sequence[Part] = (),
 ) -> Iterator[Http]:
     """Serve these tables and queries until the block ends."""
     metrics = Metrics()
     auth = Authenticator(settings or AuthSettings(secret=SECRET))
     health = Health([Group()] if groups is None else groups)
-    app = build_app([table.served() for table in tables], auth, health, metrics, parts, queries)
+    app = build_app([table.served() for table in tables], auth, health, metrics, parts, queries, peers=peers)
     server = HttpServer(app)
     address = server.start()
     url = f"http://{address[0]}:{address[1]}"

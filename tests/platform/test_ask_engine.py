@@ -12,6 +12,7 @@ from tests.cluster import eventually
 from tests.platform.engine_kit import CATALOG, SCOPES, Bank
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import JarSeal, PutCoins, SealJar, TakeCoins
+from tests.platform.played_receiver import HEARD, hearing
 from verbwire.errors import OutcomeUnknown
 from verbwire.messages import FORBIDDEN, ID_REUSED, Accepted, Command, Expired, Failed, Outcome, Rejected
 from verbwire.sdk import Client, Connection, Identity, Pending
@@ -29,7 +30,7 @@ def connection(bank: Bank) -> Connection:
 @pytest.fixture(scope="module")
 def client(connection: Connection) -> Iterator[Client]:
     with Client(connection) as opened:
-        yield opened
+        yield hearing(opened)
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def asked(client: Client, engine: Engine, command: Command, id: str | None = Non
     pending = client.ask(command, id=id, ttl=ttl)
     acknowledged(pending)
     engine.run()
-    return pending.result(1.5)  # as a hint: the ledger is read later
+    return pending.result(HEARD)
 
 
 def acknowledged(pending: Pending) -> str:
@@ -61,7 +62,7 @@ def test_every_outcome_comes_back_from_the_receiver(
     assert "the jar fell down" in outcome.reason
     assert asked(client, receiver, PutCoins(jar_id=jar, pence=5), ttl=0.001) == Expired()
     with Client(replace(connection, identity=Identity("bob"))) as another:
-        outcome = asked(another, receiver, TakeCoins(jar_id=jar, pence=1))
+        outcome = asked(hearing(another), receiver, TakeCoins(jar_id=jar, pence=1))
     assert isinstance(outcome, Rejected)
     assert outcome.code == FORBIDDEN
 
@@ -90,6 +91,6 @@ def test_a_receiver_that_was_down_answers_who_has_the_token(
     with Client(connection) as another:
         resumed = another.resume(unknown.value.token or "")
         receiver.run()
-        assert resumed.result(8) == pending.result(8) == Accepted(reply=JarSeal(jar_id=jar, number=7))
+        assert resumed.result(30) == pending.result(30) == Accepted(reply=JarSeal(jar_id=jar, number=7))
         assert resumed.events == pending.events
         assert another.positions.known() == {(bank.names.events("bank.jars"), partition): 1}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -23,9 +24,11 @@ from verbwire.sdk.connection import Identity
 from verbwire.wire.codec import Codec
 from verbwire.wire.headers import Headers
 from verbwire.wire.registry import Registry
+from verbwire.worker.effects import HostedEffects
 
 pytestmark = pytest.mark.kafka
 
+SLOW_SECONDS = 7.5
 BACKOFF = timedelta(milliseconds=10)
 Hear = Callable[[ParcelArrived, EffectContext], None]
 Print = Callable[[PrintLabels, JobContext], None]
@@ -51,9 +54,28 @@ def job(labels: Print, retries: int = 2) -> Job:
     return group
 
 
+@pytest.fixture(scope="module", autouse=True)
+def slow(cluster: Cluster) -> Iterator[tuple[Depot, Seen, HostedEffects]]:
+    """A job that takes longer than a consumer may stay away from its broker; it runs while the other tests do."""
+    seen, ended = Seen(), threading.Event()
+
+    def labels(command: PrintLabels, context: JobContext) -> None:
+        seen.note((command.batch_id, context.offset))
+        ended.wait(SLOW_SECONDS if command.batch_id == "long" else 0)
+
+    limits = {"session.timeout.ms": "6000", "max.poll.interval.ms": "6000"}
+    group = job(labels)
+    with depot(cluster, f"t{uuid.uuid4().hex[:10]}", group) as opened:
+        for number in range(30):
+            opened.client.send(PrintLabels(batch_id="short" if number else "long"), id=f"c{number}")
+        opened.client.flush()
+        yield opened, seen, opened.host(group, "w1", **limits)
+        ended.set()
+
+
 def publish(opened: Depot, numbers: range, keys: int = 4, how: str = "") -> None:
     for number in numbers:
-        event = ParcelArrived(parcel_id=f"p{number % keys}", number=number, how=how)
+        event = ParcelArrived(parcel_id=f"{number % keys}-box", number=number, how=how)
         opened.client.publish(event, id=f"e{number}{how}")
     opened.client.flush()
 
@@ -235,6 +257,45 @@ def test_a_job_that_is_stopped_is_begun_again_by_another_worker(cluster: Cluster
         eventually(lambda: opened.committed(group.group, opened.names.commands(LABELS)) == 1)
         assert len(set(keys)) == 1
         assert len(seen.calls) == 2
+
+
+def test_a_record_may_take_longer_than_a_consumer_may_stay_away(slow: tuple[Depot, Seen, HostedEffects]) -> None:
+    opened, seen, hosted = slow
+    topic = opened.names.commands(LABELS)
+    eventually(lambda: opened.committed(LABELS + ".job", topic) == 30)
+    assert sorted(seen.calls) == sorted(set(seen.calls)), "some were handled twice"
+    assert len(seen.calls) == 30
+    assert (hosted.live(), hosted.not_ready()) == (None, [])
+
+
+def test_partitions_move_to_a_worker_that_joins_and_back_when_it_leaves(cluster: Cluster, unique: str) -> None:
+    seen = Seen()
+    group = subscriber("depot.moving", lambda event, context: seen.note((event.number, context.partition)))
+    with depot(cluster, unique, group) as opened:
+        publish(opened, range(20))
+        first = opened.host(group, "w1")
+        seen.wait(20)
+        second = opened.host(group, "w2")
+        eventually(lambda: len(first.running.owned()) + len(second.running.owned()) == 2 and second.running.owned())
+        publish(opened, range(20, 40))
+        seen.wait(40)
+        opened.stop(second, leave=True)
+        publish(opened, range(40, 60))
+        heard = Counter(number for number, _ in seen.wait(60, 6))  # less than a session: it has left
+        assert heard == Counter(range(60))
+
+
+def test_two_workers_of_one_name_do_not_both_go_on(cluster: Cluster, unique: str) -> None:
+    group = subscriber("depot.twins", lambda *_: None)
+    with depot(cluster, unique, group) as opened:
+        first = opened.host(group, "w1")
+        eventually(lambda: not first.not_ready())
+        second = opened.host(group, "w1")
+        eventually(lambda: not second.not_ready())
+        why = eventually(first.live)
+        assert why is not None
+        assert "give each worker a name of its own" in why
+        assert second.live() is None
 
 
 def test_a_job_cannot_promise_an_outcome() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tests.platform.engine_samples.jars import DustJar, JarSeal, JarState, PutCo
 from verbwire import Aggregate
 from verbwire.engine.clock import BrokerClock
 from verbwire.engine.hints import Hints
-from verbwire.errors import ContractError, UnavailableError
+from verbwire.errors import ContractError, FencedError, UnavailableError
 from verbwire.messages import Accepted, Rejected
 from verbwire.wire.outcomes import OutcomeStatus, fingerprint_of
 from verbwire.wire.replies import Replies
@@ -182,13 +183,28 @@ def test_who_reuses_an_id_is_told_so_and_the_ledger_is_not(bank: Bank, receiver:
     offset = bank.send(other, partition, id=jar, reply_partition=ASKER)
     receiver.run()
     (line,) = bank.outcomes(partition)
-    refused, accepted = sorted((bank.outcome(each.value) for each in bank.hints(ASKER, jar, 2)), key=lambda o: o.offset)
-    if refused.offset < accepted.offset:
-        refused, accepted = accepted, refused
+    told = [bank.outcome(hint.value) for hint in bank.hints(ASKER, jar, 2)]
+    accepted, refused = sorted(told, key=lambda line: line.offset)
     assert accepted == line
     assert (refused.status, refused.code, refused.command_id) == (OutcomeStatus.REJECTED, "id_reused", jar)
     assert (refused.partition, refused.offset) == (partition, offset)
     assert refused.fingerprint == fingerprint_of(bank.codec.encoder(CATALOG.of(other))(other))
+
+
+def test_nobody_is_told_of_what_was_not_committed(bank: Bank, receiver: Engine, jar: str) -> None:
+    mine = receiver.membership
+    bank.send(PutCoins(jar_id=jar, pence=1), receiver.partition, id=jar, reply_partition=ASKER)
+    receiver.membership = replace(mine, generation=mine.generation + 1)
+    try:
+        with pytest.raises(FencedError):
+            receiver.run()
+    finally:
+        receiver.membership = mine
+    receiver.prepare()
+    receiver.run()
+    bank.send(PutCoins(jar_id=jar, pence=1), receiver.partition, id=f"{jar}-2", reply_partition=ASKER)
+    receiver.run()
+    assert [hint.key for hint in bank.hints(ASKER, jar, 2)] == [jar.encode(), f"{jar}-2".encode()]
 
 
 def test_a_hint_that_cannot_be_sent_is_nobodys_failure(bank: Bank, receiver: Engine, jar: str) -> None:

@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "development",
         "directory",
         "project",
+        "queries",
         "tokens",
         "wire",
     },

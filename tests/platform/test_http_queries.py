@@ -3,118 +3,37 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from collections.abc import Iterator
 from typing import Any
 
-import httpx2 as httpx
 import pytest
 
-from tests.platform.http_rig import CATALOG, EVENTS, SECRET, Http, Table, problem, serving
-from tests.platform.query_samples.market import (
-    FindStalls,
-    FindTurnover,
-    GetStall,
-    GetTurnover,
-    Price,
-    QuotePrice,
-    StallRow,
-    StallStatus,
-    TurnoverRow,
-)
-from verbwire import Asker, Responder
+from tests.platform.http_rig import CATALOG, EVENTS, problem
+from tests.platform.market import Market, open_market, stall
+from tests.platform.query_samples.market import StallRow
 from verbwire.http import limits
-from verbwire.http.queries import Answerable, FromResponder, FromRow, FromRows
-from verbwire.queries.plan import plan_query
-from verbwire.tokens import mint_token
 from verbwire.wire.keys import key_of
 from verbwire.wire.murmur2 import partition_of
 
-INDEX = ("owner", "status", "opened_at", "fee", "visitors")
-NOON = datetime(2010, 12, 1, 12, tzinfo=UTC)
 GET, FIND = "/queries/town.market.GetStall", "/queries/FindStalls"
-
-
-def own(asker: Asker) -> Mapping[str, Any]:
-    return {} if "stalls:all" in asker.scopes else {"owner": asker.actor or None}
-
-
-prices = Responder("town.prices")
-
-
-@prices.answers
-def quote(query: QuotePrice, asker: Asker) -> Price | None:
-    if query.goods == "unknown":
-        return None
-    if query.goods == "broken":
-        raise RuntimeError("a secret of the shop")
-    if query.goods == "wrong":
-        return GetStall(stall_id="x")  # type: ignore[return-value]  # what a bug may do
-    return Price(goods=f"{query.goods} for {asker.actor or 'nobody'}", amount=Decimal("1.20") * sum(query.pieces))
-
-
-class Market:
-    """The market's tables behind HTTP, and what somebody with these scopes may ask."""
-
-    def __init__(self, http: Http, stalls: Table, turnover: Table) -> None:
-        self.http, self.stalls, self.turnover = http, stalls, turnover
-
-    def ask(
-        self, path: str, actor: str = "ann", scopes: str = "stalls:read stalls:all", **headers: str
-    ) -> httpx.Response:
-        token = {"Authorization": f"Bearer {mint_token(SECRET, actor, scopes.split())}"} if actor else {}
-        return self.http.nobody.get(path, headers={**token, **headers})
-
-    def found(self, query: str, **who: str) -> list[str]:
-        answer = self.ask(f"{FIND}?{query}", **who)
-        assert answer.status_code == 200, answer.text
-        return [row["stall_id"] for row in answer.json()["rows"]]
-
-
-def stall(number: int) -> StallRow:
-    return StallRow(
-        stall_id=f"{number:02}",
-        owner=("ann", "bob", None)[number % 3],
-        status=StallStatus.CLOSED if number % 4 == 0 else StallStatus.OPEN,
-        opened_at=NOON + timedelta(hours=number),
-        fee=Decimal(number) / 4,
-        visitors=2**60 if number == 7 else number,
-        note="green tea" if number % 5 == 0 else "Café",
-    )
 
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
-    folder = tmp_path_factory.mktemp("market")
-    stalls = Table(folder, "town.stalls", StallRow, index=INDEX, search=["note"])
-    turnover = Table(folder, "town.turnover", TurnoverRow)
-    stalls.put(map(stall, range(24)))
-    turnover.put(
-        TurnoverRow(stall_id=each, minute=NOON + timedelta(minutes=minute), pence=minute)
-        for each in ("a", "b")
-        for minute in range(6)
-    )
-    served, windows = stalls.served(), turnover.served()
-
-    def plan(query: type[Any], table: Any) -> Any:
-        return plan_query(CATALOG.of(query), table.rows)
-
-    queries: list[Answerable] = [
-        FromRow(plan(GetStall, served), served, own),
-        FromRows(plan(FindStalls, served), FindStalls, served, own),
-        FromRow(plan(GetTurnover, windows), windows),
-        FromRows(plan(FindTurnover, windows), FindTurnover, windows),
-        FromResponder(CATALOG.of(QuotePrice), CATALOG.of(Price), prices.handlers[QuotePrice]),
-    ]
-    with serving([stalls, turnover], queries=queries) as http:
-        yield Market(http, stalls, turnover)
+    with open_market(tmp_path_factory.mktemp("market")) as opened:
+        yield opened
 
 
 @pytest.fixture(autouse=True)
 def mended(market: Market) -> Iterator[None]:
     yield
     market.stalls.mend()
+
+
+def found(market: Market, query: str, **who: str) -> list[str]:
+    answer = market.ask(f"{FIND}?{query}", **who)
+    assert answer.status_code == 200, answer.text
+    return [row["stall_id"] for row in answer.json()["rows"]]
 
 
 def test_one_row_is_found_by_its_key(market: Market) -> None:
@@ -149,13 +68,13 @@ def test_a_row_of_somebody_else_is_not_there(market: Market) -> None:
     absent = market.ask(f"{GET}?stall_id=99", scopes="stalls:read")
     assert problem(foreign, 404, "not_found") == problem(absent, 404, "not_found")
     assert market.ask(f"{GET}?stall_id=06", scopes="stalls:read").json()["owner"] == "ann"
-    assert market.found("page_size=100", scopes="") == [f"{n:02}" for n in range(24) if n % 3 == 0]
-    assert market.found("owner=bob", scopes="") == []
-    assert market.found("owner=ann", actor="bob", scopes="") == []
+    assert found(market, "page_size=100", scopes="") == [f"{n:02}" for n in range(24) if n % 3 == 0]
+    assert found(market, "owner=bob", scopes="") == []
+    assert found(market, "owner=ann", actor="bob", scopes="") == []
 
 
 def test_a_public_query_needs_nobody_known_but_a_token_that_is_shown_must_be_good(market: Market) -> None:
-    assert market.found("", actor="") == [f"{n:02}" for n in range(24) if n % 3 == 2]
+    assert found(market, "", actor="") == [f"{n:02}" for n in range(24) if n % 3 == 2]
     problem(market.http.nobody.get(FIND, headers={"Authorization": "Bearer x"}), 401, "unauthenticated")
     problem(market.ask("/queries/FindTurnover", actor=""), 401, "unauthenticated")
 
@@ -176,7 +95,7 @@ def test_a_public_query_needs_nobody_known_but_a_token_that_is_shown_must_be_goo
     ],
 )
 def test_a_list_holds_what_its_fields_say(market: Market, query: str, fits: Any) -> None:
-    assert market.found(query + "&page_size=100") == [f"{n:02}" for n in range(24) if fits(n)]
+    assert found(market, query + "&page_size=100") == [f"{n:02}" for n in range(24) if fits(n)]
 
 
 def test_a_list_says_how_whole_and_how_fresh_it_is(market: Market) -> None:
@@ -196,7 +115,7 @@ def test_a_list_says_how_whole_and_how_fresh_it_is(market: Market) -> None:
 
 @pytest.mark.parametrize("sort", ["owner", "-owner", "visitors", "-opened_at", "-fee"])
 def test_a_sorted_list_is_walked_by_its_cursor(market: Market, sort: str) -> None:
-    expected = market.found(f"sort={sort}&page_size=100")
+    expected = found(market, f"sort={sort}&page_size=100")
     name = sort.removeprefix("-")
     rows = sorted(
         map(stall, range(24)), key=lambda row: (getattr(row, name) is not None, getattr(row, name), row.stall_id)

@@ -62,6 +62,7 @@ def test_the_list_says_what_there_is_and_how_far_it_is(tmp_path: Path) -> None:
         "missing_partitions": [2],
         "stopped": {"2": "a handler raised"},
         "rows": rows,
+        "here": [0, 1, 3],
     }
 
 

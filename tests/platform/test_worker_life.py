@@ -119,9 +119,9 @@ def test_after_a_kill_the_next_one_goes_on(shop: Bank, project: Branch) -> None:
 
 def test_a_guest_that_leaves_gives_its_partitions_back_at_once(shop: Bank, project: Branch) -> None:
     def owned(running: Running) -> list[int]:
-        (table,) = running.get("/tables")[1]["tables"]
-        ready: list[int] = table["ready_partitions"]
-        return ready
+        (table,) = (each for each in running.get("/tables")[1]["tables"] if each["name"] == TABLE)
+        here: list[int] = table["here"]
+        return here
 
     host = project.start("streams").ready()
     guest = project.start("streams", "--leave", name="w2").ready()
@@ -144,7 +144,7 @@ def test_a_stopped_partition_is_told_mended_and_skipped(shop: Bank, project: Bra
     skip = f"VERBWIRE_SKIP={shop.names.group(TABLE)}@{topic}/{partition}/{offset}"
     assert first.get("/health/live")[0] == 200
     assert first.get("/tables/bank.jars/bad")[0] == 503
-    (table,) = first.get("/tables")[1]["tables"]
+    (table,) = (each for each in first.get("/tables")[1]["tables"] if each["name"] == TABLE)
     assert (table["ready_partitions"], [*table["stopped"]]) == ([1 - partition], [str(partition)])
     why = table["stopped"][str(partition)]
     assert f"stopped at {topic}/{partition}/{offset}: streams.jars.coins_put raised RuntimeError: no such jar" in why

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from verbwire.cli import cluster, contracts, work, workers
+from verbwire.cli import cluster, contracts, letters, work, workers
 from verbwire.errors import VerbwireError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     help="Commands, events and queries made real on Kafka.",
 )
 app.add_typer(contracts.app, name="schemas")
+app.add_typer(letters.app, name="dead-letters")
 app.command("check")(contracts.check)
 app.command("deploy")(cluster.deploy)
 app.command("stack")(cluster.stack)

@@ -16,7 +16,7 @@ from verbwire.contracts.generate import COMMAND, stale
 from verbwire.contracts.load import read_catalog
 from verbwire.contracts.model import Catalog, Contract
 from verbwire.contracts.verbs import verb_form_problem
-from verbwire.messages import Event, Kind
+from verbwire.messages import Event, Kind, Message
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 
@@ -49,7 +49,7 @@ def check(catalog: Catalog, folder: Path, handlers: Sequence[Receiver | Listener
     """Compare contracts with their names, their generated classes, and who handles them; errors come first.
 
     Codes of errors: ``verb-form``, ``stale-classes``, ``no-receiver``, ``several-receivers``, ``unhandled-command``,
-    ``handled-twice``, ``wrong-receiver``, ``unknown-event``, ``undeclared-rejection``; of warnings:
+    ``handled-twice``, ``wrong-receiver``, ``unknown-event``, ``undeclared-rejection``, ``missing-reply``; of warnings:
     ``unused-rejection``, ``unused-type``; of information: ``computed-rejection``, ``unemitted-event``,
     ``unheard-event``.
     """
@@ -61,6 +61,7 @@ def check(catalog: Catalog, folder: Path, handlers: Sequence[Receiver | Listener
         *_receivers(catalog, receivers),
         *_strays(catalog, receivers),
         *_rejections(catalog, receivers),
+        *_replies(catalog, receivers),
         *_events(catalog, receivers, listeners),
         *_types(catalog),
     ]
@@ -133,10 +134,21 @@ def _rejections_of(contract: Contract, function: Callable[..., Any]) -> Iterator
             yield Finding.at("unused-rejection", WARNING, contract.file, message)
 
 
+def _replies(catalog: Catalog, receivers: Sequence[Receiver]) -> Iterator[Finding]:
+    """Handlers whose annotations name all that they return, and no reply where their command is to have one."""
+    for receiver in receivers:
+        for name, function in receiver.handles.items():
+            contract = catalog.contracts.get(name)
+            returned = {each.__contract__ for each in _returned(function)}
+            if contract and contract.reply and returned and not returned & {contract.reply, ""}:
+                message = f"{contract.short} is replied to with {contract.reply}: return one beside its events"
+                yield Finding.at("missing-reply", ERROR, receiver.group, message)
+
+
 def _events(catalog: Catalog, receivers: Sequence[Receiver], listeners: Sequence[Listener]) -> Iterator[Finding]:
     events = {each.name: each for each in catalog if each.kind is Kind.EVENT}
     heard = {name for each in listeners for name in each.hears}
-    emitted = {name for each in receivers for name in (*each.emits, *_returned(each))}
+    emitted = {name for each in receivers for name in (*each.emits, *_emitted(each))}
     for listener in listeners:
         for name in sorted(listener.hears - events.keys()):
             message = f"hears {name}, which is no event of this project: remove the handler or add the contract"
@@ -149,25 +161,29 @@ def _events(catalog: Catalog, receivers: Sequence[Receiver], listeners: Sequence
             yield Finding.at("unheard-event", INFO, event.file, f"nobody here hears {event.short}")
 
 
-def _returned(receiver: Receiver) -> Iterator[str]:
+def _emitted(receiver: Receiver) -> Iterator[str]:
     """The events in the handlers' annotations of what they return."""
     for function in receiver.handles.values():
-        try:
-            annotation = typing.get_type_hints(function).get("return")
-        except (NameError, TypeError):  # an annotation that only type checkers can resolve
-            continue
-        yield from (event.__contract__ for event in _events_in(annotation))
+        yield from (each.__contract__ for each in _returned(function) if issubclass(each, Event))
 
 
-def _events_in(annotation: Any) -> Iterator[type[Event]]:
+def _returned(function: Callable[..., Any]) -> Iterator[type[Message]]:
+    """The messages in a handler's annotation of what it returns; bare classes like Event have no contract."""
+    try:
+        yield from _messages_in(typing.get_type_hints(function).get("return"))
+    except (NameError, TypeError):  # an annotation that only type checkers can resolve
+        return
+
+
+def _messages_in(annotation: Any) -> Iterator[type[Message]]:
     if (
         isinstance(annotation, type)
         and not isinstance(annotation, types.GenericAlias)
-        and issubclass(annotation, Event)
+        and issubclass(annotation, Message)
     ):
         yield annotation
     for inner in typing.get_args(annotation):
-        yield from _events_in(inner)
+        yield from _messages_in(inner)
 
 
 def _types(catalog: Catalog) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -18,3 +18,4 @@ class Context:
     topic: str
     partition: int
     offset: int
+    window: datetime | None = field(default=None, kw_only=True)  # its begin, in a table of windows

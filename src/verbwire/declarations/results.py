@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from verbwire.errors import ContractError
 from verbwire.messages import Command, Event, Row
@@ -14,8 +14,7 @@ S = TypeVar("S", bound=Row)
 EXPECTED = "return events, the new state, the reply (alone, or several in a tuple; [] changes nothing), or Rejected"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """Of an accepted command."""
 
     events: Sequence[Event]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from verbwire.errors import ContractError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,13 @@ class Window:
     retention: timedelta = timedelta(days=7)
 
     def __post_init__(self) -> None:
-        if self.size < timedelta(milliseconds=1) or self.lateness < timedelta(0):
-            raise ContractError("a window has a size of a millisecond or more, and a lateness of zero or more")
+        if self.size < _MILLISECOND or self.size % _MILLISECOND:
+            raise ContractError("a window's size is whole milliseconds, one or more")
+        if self.lateness < timedelta(0):
+            raise ContractError("a window's lateness is zero or more")
         if self.retention < self.lateness:
             raise ContractError("a window's retention is at least its lateness: its row may still change until then")
+
+    def start_of(self, moment: datetime) -> datetime:
+        """Return when the window begins that a moment belongs to; OverflowError before the year 1."""
+        return moment - (moment - _EPOCH) % self.size

@@ -104,7 +104,7 @@ class EffectGroup:
         return [] if self._assigned else ["waiting for the group to assign partitions"]
 
     def owned(self) -> tuple[int, ...]:
-        """Return the partitions of its sources that it has; of its retries it may have others."""
+        """Return the partitions of its sources that it has."""
         return tuple(sorted({partition for topic, partition in list(self._shares) if topic != self._plan.retries}))
 
     # -- the handlers' threads
@@ -151,7 +151,7 @@ class EffectGroup:
         assert consumer is not None  # noqa: S101 (made by start)
         try:
             consumer.subscribe(
-                self._plan.topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+                [*self._plan.decoders], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
             commit_at = 0.0
             while not self._stopping.is_set() and self._dead is None:
@@ -266,33 +266,47 @@ class EffectGroup:
     # -- called by librdkafka, within poll() and close()
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        for each in partitions:
+        every = self._with_retries(partitions)
+        for each in every:
             self._shares[each.topic, each.partition] = Share(each.topic, each.partition)
-        consumer.incremental_assign(partitions)
+        consumer.incremental_assign(every)
         self._assigned = True
-        log.info("%s: %d partitions more, %d in all", self._plan.group, len(partitions), len(self._shares))
+        log.info("%s: %d partitions more, now %s", self._plan.group, len(partitions), self.owned())
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._release(self._of(partitions), REVOKE_SECONDS)
-        consumer.incremental_unassign(partitions)
+        every = self._with_retries(partitions)
+        self._release(self._of(every), REVOKE_SECONDS)
+        consumer.incremental_unassign(every)
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # Somebody else has them: nothing is committed for them, and nothing waited for.
-        shares = self._of(partitions)
+        every = self._with_retries(partitions)
+        shares = self._of(every)
         self._lanes.take_back(shares, 0)
         self._forget(shares)
-        consumer.incremental_unassign(partitions)
+        consumer.incremental_unassign(every)
         log.warning("%s: %d partitions were lost", self._plan.group, len(partitions))
+
+    def _with_retries(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """Return them, and the retries that go with them.
+
+        The group does not subscribe to its retries: an assignor that counts partitions would give one worker the
+        events and another the retries, which are empty. They go with the first topic, so that a key that is handed back
+        waits in its lane like any other.
+        """
+        first = next(iter(self._plan.decoders))
+        retries = [TopicPartition(self._plan.retries, each.partition) for each in partitions if each.topic == first]
+        return [*partitions, *retries]
 
     def _of(self, partitions: list[TopicPartition]) -> list[Share]:
         found = (self._shares.get((each.topic, each.partition)) for each in partitions)
         return [share for share in found if share is not None]
 
     def _on_error(self, error: KafkaError) -> None:
-        if not error.fatal():
+        if not error.fatal() and error.code() != KafkaError._FATAL:
             log.debug("%s: %s", self._plan.group, error.str())
             return
-        if error.code() == KafkaError.FENCED_INSTANCE_ID:
+        if "group.instance.id" in error.str():  # its code says no more than that it is fatal
             self._dead = (
                 f"another process uses the worker name {self._worker!r} in group {self._plan.group}: "
                 "give each worker a name of its own (VERBWIRE_WORKER)"

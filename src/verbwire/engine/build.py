@@ -20,8 +20,10 @@ from verbwire.engine.records import Record
 from verbwire.engine.rekeying import Repartition
 from verbwire.engine.rows import Rows, of_kind
 from verbwire.engine.store import Changes
+from verbwire.engine.windowing import WindowFold
 from verbwire.errors import ContractError
 from verbwire.messages import Event, Kind, Message
+from verbwire.queries.columns import type_sort
 from verbwire.wire.codec import Codec
 from verbwire.wire.headers import HeaderTemplate
 from verbwire.wire.outcomes import OUTCOME, OutcomeRecord
@@ -38,14 +40,19 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
     _require_keys(table, rows.contract)
     own = Repartition(names.repartition(group, table.table), partitions) if table.keys else None
     keys = {event: handler.function for event, handler in table.keys.items()}
-    fold = Fold(
-        hearings=hear_events(codec, table.sources, table.handlers, keys),
-        row=table.row,
-        encode=rows.encode,
-        dead_letters=names.dead_letters(group),
-        repartition=own,
-        skips=frozenset(skips),
-    )
+    folding: dict[str, Any] = {
+        "hearings": hear_events(codec, table.sources, table.handlers, keys),
+        "row": table.row,
+        "encode": rows.encode,
+        "dead_letters": names.dead_letters(group),
+        "repartition": own,
+        "skips": frozenset(skips),
+    }
+    if table.window is None:
+        fold = Fold(**folding)
+    else:
+        times = _times(table, codec)
+        fold = WindowFold(**folding, window=table.window, contract=rows.contract, times=times)
     if not fold.hearings:
         raise ContractError(f"table {table.group} hears nothing: add a handler with @on")
     return Plan(
@@ -61,6 +68,7 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
         processor=fold,
         search=table.search,
         repartition=own.topic if own else None,
+        timed=table.window is not None,
     )
 
 
@@ -73,6 +81,24 @@ def _require_keys(table: Table[Any], row: Contract) -> None:
             f"table {table.group}: a row of {row.name} stands under {', '.join(row.key)}, which only rows of windows "
             "may: give the table a window, or the row one key"
         )
+    if table.window is not None and (len(row.key) != 2 or type_sort(row, row.key[1]) != "timestamp"):
+        raise ContractError(
+            f"table {table.group}: a row of windows stands under two fields, what is counted and a timestamp, when the "
+            f"window begins; the key of {row.name} is {', '.join(row.key)}"
+        )
+
+
+def _times(table: Table[Any], codec: Codec) -> dict[type[Event], str]:
+    """Return the field of each event that is its time."""
+    times = {}
+    for event in table.handlers:
+        contract = of_kind(codec, event, Kind.EVENT)
+        if contract.time is None:
+            raise ContractError(
+                f'table {table.group} has windows of event time, and {contract.name} has none: name its field, "time"'
+            )
+        times[event] = contract.time
+    return times
 
 
 def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int, hints: Hints, clock: BrokerClock) -> Plan:

@@ -19,7 +19,7 @@ from verbwire.engine.membership import Membership
 from verbwire.engine.plan import ROWS, Halt, Plan
 from verbwire.engine.preparing import WINDOW_MS, Preparation
 from verbwire.engine.producers import ProducerPair
-from verbwire.engine.records import INPUTS_HEADER, MARK, Record, write_inputs
+from verbwire.engine.records import INPUTS_HEADER, MARK, TIME_HEADER, Record, write_inputs
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction
 from verbwire.engine.view import TableView
@@ -233,12 +233,16 @@ class Core:
             self._write_last(transaction, shard, MARK, None)
 
     def _write_last(self, transaction: Transaction, shard: Shard, key: bytes, value: bytes | None) -> None:
+        headers = [(INPUTS_HEADER, write_inputs(shard.next))]
+        if shard.time is not None:
+            headers.append((TIME_HEADER, b"%d" % shard.time))
+            transaction.of(shard.partition).time = shard.time
         transaction.produce(
             self.plan.changelog,
             shard.partition,
             key,
             value,
-            ((INPUTS_HEADER, write_inputs(shard.next)),),
+            headers,
             on_delivery=transaction.note_position(shard.partition, ROWS),
         )
 
@@ -274,6 +278,8 @@ class Core:
                     self._metrics.rejected(command, code, n)
                 case ("expired", command):
                     self._metrics.expired(command, n)
+                case ("late",):
+                    self._metrics.late(n)
                 case ("duplicate",):
                     self._metrics.duplicates(n)
 

@@ -226,8 +226,7 @@ class _Sender(NamedTuple):
     traceparent: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Decided:
+class _Decided(NamedTuple):
     outcome: Accepted | Rejected
     events: Sequence[Event] = ()
     changed: bool = False

@@ -29,6 +29,7 @@ class Heard(NamedTuple):
     handler: Handler
     key: bytes
     context: Context | None  # where the handler wants one
+    at: tuple[int, int] = (0, 0)  # in a table of windows: the event's time and its window's start, in microseconds
 
 
 class Elsewhere(NamedTuple):

@@ -64,6 +64,8 @@ class Plan:
     search: tuple[str, ...] = ()  # fields whose text stands behind the columns
     repartition: str | None = None  # the topic, an input too, by which it hands records to itself under other keys
 
+    timed: bool = False  # whether its rows are of windows: the newest event time goes with its inputs' positions
+
     @property
     def sources(self) -> tuple[str, ...]:
         """The inputs that others write."""
@@ -75,7 +77,7 @@ class Plan:
 
         Of others it does not matter: reading again what changed no row changes none.
         """
-        return self.repartition is not None
+        return self.repartition is not None or self.timed
 
     @cached_property
     def changelog(self) -> str:

@@ -84,7 +84,8 @@ class Preparation:
             for store in stores.values():
                 store.close()
             raise
-        return [Shard(p, stores[p], self._plan.decode, starts[p]) for p in ready if p in starts], restored
+        shards = [Shard(p, stores[p], self._plan.decode, starts[p], stores[p].time()) for p in ready if p in starts]
+        return shards, restored
 
     # -- inside
 

@@ -28,6 +28,9 @@ class Record(Protocol):
 INPUTS_HEADER = "vw_inputs"
 """On the last changelog record of a batch and partition: how far the inputs are, ``topic:offset`` joined by commas."""
 
+TIME_HEADER = "vw_time"
+"""Beside it in a table of windows: the newest event time of the partition, in microseconds since the epoch."""
+
 MARK = b"\x00verbwire"
 """The key of changelog records that delete nothing: they carry that header where a transaction changed no row."""
 

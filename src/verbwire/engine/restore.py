@@ -10,7 +10,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from verbwire.engine.plan import ROWS, Log
-from verbwire.engine.records import INPUTS_HEADER, read_inputs
+from verbwire.engine.records import INPUTS_HEADER, TIME_HEADER, read_inputs
 from verbwire.engine.store import Changes, Store
 from verbwire.errors import UnavailableError
 
@@ -127,16 +127,17 @@ class _Piece:
         for message in self.messages:
             self.task.log.absorb(changes, _Restored(message))
         if self.task.log.name == ROWS:
-            changes.inputs = self._inputs()
+            changes.inputs, changes.time = self._progress()
         self.task.store.apply(changes)
 
-    def _inputs(self) -> dict[str, int]:
+    def _progress(self) -> tuple[dict[str, int], int | None]:
         """How far the rows are: said by the last record of each batch, so the latest such record is looked for."""
         for message in reversed(self.messages):
-            for name, value in message.headers() or ():
-                if name == INPUTS_HEADER and value:
-                    return read_inputs(value)
-        return {}
+            said = dict(message.headers() or ())
+            if value := said.get(INPUTS_HEADER):
+                time = said.get(TIME_HEADER)
+                return read_inputs(value), int(time) if time else None
+        return {}, None
 
 
 class _Restored:

@@ -51,10 +51,18 @@ class Generations(Generic[K, V]):
 class Shard:
     """Rows and answered ids of one partition. Belongs to the engine's thread."""
 
-    def __init__(self, partition: int, store: Store, decode: Callable[[bytes], Row], inputs: dict[str, int]) -> None:
+    def __init__(
+        self,
+        partition: int,
+        store: Store,
+        decode: Callable[[bytes], Row],
+        inputs: dict[str, int],
+        time: int | None = None,
+    ) -> None:
         self.partition = partition
         self.store = store
         self.next = inputs  # input topic -> the offset expected next
+        self.time = time  # the newest event time, microseconds since the epoch, in a table of windows
         self.dirty: dict[bytes, Row | None] = {}  # changed by the transaction being built
         self._decode = decode
         self._rows: Generations[bytes, Row | None] = Generations()
@@ -65,15 +73,19 @@ class Shard:
         self.dirty = {}
         self._rows.turn()
         self._answers.turn()
+        self.load(keys)
+        if unknown := self._answers.unknown(ids):
+            answers = self.store.answers(unknown)
+            for name in unknown:
+                self._answers[name] = (answers[name].fingerprint or None) if name in answers else None
+
+    def load(self, keys: Iterable[bytes]) -> None:
+        """Make more rows known, in the midst of a batch."""
         if missing := self._rows.unknown(keys):
             found = self.store.get(missing)
             for key in missing:
                 value = found.get(key)
                 self._rows[key] = None if value is None else self._decode(value)
-        if unknown := self._answers.unknown(ids):
-            answers = self.store.answers(unknown)
-            for name in unknown:
-                self._answers[name] = (answers[name].fingerprint or None) if name in answers else None
 
     def get(self, key: bytes) -> Row | None:
         """Return the row as this batch has left it."""

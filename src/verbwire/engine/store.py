@@ -62,6 +62,7 @@ class Changes:
     answers: dict[str, Answer] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)  # log -> next offset to restore from
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read
+    time: int | None = None  # the newest event time, microseconds since the epoch, in a table of windows
 
 
 class Store:
@@ -118,6 +119,18 @@ class Store:
         """For each input topic the next offset to read, as far as the logs tell."""
         found = self._reader.execute("select name, value from meta where name like 'input %'").fetchall()
         return {name[len("input ") :]: int(value) for name, value in found}
+
+    def time(self) -> int | None:
+        """The newest event time, in microseconds since the epoch, where the table is one of windows."""
+        found = self._meta("time")
+        return None if found is None else int(found)
+
+    def below(self, column: str, value: int, limit: int) -> list[bytes]:
+        """The keys of up to `limit` rows whose column is less than `value`, the least of them first."""
+        name = column_name(column)
+        query = f"select key from rows where {name} < ? order by {name} limit ?"
+        with self._noticing_damage():
+            return [key for (key,) in self._reader.execute(query, (value, limit))]
 
     def get(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The rows under these keys, as they stand in the changelog; absent keys are left out."""
@@ -193,6 +206,8 @@ class Store:
         self._writer.executemany("insert or replace into meta values (?, ?)", meta)
         inputs = [("input " + topic, str(offset)) for topic, offset in changes.inputs.items()]
         self._writer.executemany(_ADVANCE, inputs)
+        if changes.time is not None:
+            self._writer.execute(_ADVANCE, ("time", str(changes.time)))
 
     def _open(self) -> None:
         self._writer = self._connect()

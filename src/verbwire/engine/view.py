@@ -60,6 +60,10 @@ class TableView:
         """The partitions that this worker can answer for now."""
         return [partition for partition, state in self.states.items() if state.ready] if self.lease() else []
 
+    def has(self, partition: int) -> bool:
+        """Whether it can answer for that one."""
+        return self.states[partition].ready and self.lease()
+
     def missing(self) -> list[int]:
         """The partitions that it cannot answer for."""
         ready = set(self.ready())

@@ -20,11 +20,13 @@ from verbwire.http.health import Health
 from verbwire.http.lists import Lists
 from verbwire.http.lookup import Lookup
 from verbwire.http.naming import Named
+from verbwire.http.peers import ALONE, Peers, is_forwarded
 from verbwire.http.problem import Problem, of_router
 from verbwire.http.queries import Answerable, Queries
 from verbwire.http.reads import Readers
 from verbwire.http.requests import json_bytes, no_parameters, path_parameter, query_string
 from verbwire.http.served import ServedTable
+from verbwire.http.summaries import together
 from verbwire.metrics import CONTENT_TYPE, Metrics
 from verbwire.queries.plan import every_filter
 
@@ -49,9 +51,13 @@ def build_app(
     metrics: Metrics,
     parts: Sequence[Part] = (),
     queries: Sequence[Answerable] = (),
+    peers: Peers = ALONE,
 ) -> Starlette:
-    """Return the application; what it may be asked is in ``_Endpoints``, one method each, and in its `parts`."""
-    endpoints = _Endpoints(tables, health, metrics)
+    """Return the application; what it may be asked is in ``_Endpoints``, one method each, and in its `parts`.
+
+    `tables` are all of the project's: what of them is not here is asked for by way of `peers`.
+    """
+    endpoints = _Endpoints(tables, health, metrics, peers)
     answering = Queries(queries, endpoints.lookup)
 
     @asynccontextmanager
@@ -60,6 +66,7 @@ def build_app(
         endpoints.lookup.readers.close()
         for part in parts:
             part.close()
+        await peers.close()
 
     app = Starlette(
         routes=[
@@ -81,8 +88,9 @@ def build_app(
 
 
 class _Endpoints:
-    def __init__(self, tables: Sequence[ServedTable], health: Health, metrics: Metrics) -> None:
-        self.lookup = Lookup(Readers(limits.READERS, limits.WAITING))
+    def __init__(self, tables: Sequence[ServedTable], health: Health, metrics: Metrics, peers: Peers) -> None:
+        self.lookup = Lookup(Readers(limits.READERS, limits.WAITING), peers)
+        self._peers = peers
         self._lists = {
             table.name: Lists(table.name, f"/tables/{table.name}", every_filter(table.rows)) for table in tables
         }
@@ -94,6 +102,8 @@ class _Endpoints:
         """GET /tables: what there is and how far it is."""
         no_parameters(request)
         every = await self.lookup.readers.run(lambda: [self._summary(table) for table in self._tables.all])
+        if not is_forwarded(request):
+            every = together(every, await self._peers.ask_all(request))
         return json_bytes(json.encode({"tables": every}))
 
     async def page(self, request: Request) -> Response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ import jwt
 from verbwire.errors import ConfigurationError
 from verbwire.http.jwks import KeySet
 from verbwire.http.problem import Problem
-from verbwire.tokens import ALGORITHMS, AUDIENCE, ISSUER, require_secret
+from verbwire.tokens import ALGORITHMS, AUDIENCE, INTERNAL, ISSUER, require_secret
 
 _PUBLIC = ["RS256", "PS256", "ES256", "EdDSA"]
 _REQUIRED = ["exp", "iss", "aud", "sub"]
@@ -33,6 +34,7 @@ class AuthSettings:
     audience: str = AUDIENCE
     secret: str | None = field(default=None, repr=False)
     jwks_url: str | None = None
+    internal: str | None = field(default=None, repr=False)  # by which the workers of a project know each other
     leeway: float = 5.0  # seconds by which clocks may differ
 
     def __post_init__(self) -> None:
@@ -43,6 +45,10 @@ class AuthSettings:
             )
         if self.secret is not None:
             require_secret(self.secret)
+        if self.audience == INTERNAL:
+            raise ConfigurationError(
+                f"http_audience (VERBWIRE_HTTP_AUDIENCE) is {INTERNAL}: workers use that themselves"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +76,31 @@ class Authenticator:
 
         Raises the 503 :class:`Problem` when the keys to check it with have never been reached.
         """
+        return await self._found(authorization, b"", self._claims, _principal)
+
+    async def on_behalf(self, authorization: str | None) -> Principal | None:
+        """Return for whom another worker of this project asks, None when it is no such worker."""
+        return await self._found(authorization, b"internal", self._internal_claims, _on_behalf)
+
+    async def _found(
+        self,
+        authorization: str | None,
+        sort: bytes,
+        read: Callable[[str], Awaitable[dict[str, Any]]],
+        understand: Callable[[dict[str, Any]], Principal | None],
+    ) -> Principal | None:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             return None
-        digest = hashlib.blake2b(token.encode(), digest_size=16).digest()
+        digest = hashlib.blake2b(token.encode(), digest_size=16, person=sort).digest()
         until, principal = self._known.get(digest, (0.0, None))
         if principal is not None and time.time() < until:
             return principal
         try:
-            claims = await self._claims(token)
+            claims = await read(token)
         except jwt.PyJWTError:
             return None
-        principal = _principal(claims)
+        principal = understand(claims)
         if principal is not None:
             self._remember(digest, int(claims["exp"]), principal)
         return principal
@@ -90,20 +109,33 @@ class Authenticator:
         key: Any = self._settings.secret
         if self._keys is not None:
             key = await self._keys.find(jwt.get_unverified_header(token).get("kid"))
-        return jwt.decode(
-            token,
-            key,
-            algorithms=ALGORITHMS if self._keys is None else _PUBLIC,
-            issuer=self._settings.issuer,
-            audience=self._settings.audience,
-            leeway=self._settings.leeway,
-            options={"require": _REQUIRED},
-        )
+        algorithms = ALGORITHMS if self._keys is None else _PUBLIC
+        settings = self._settings
+        return _decoded(token, key, algorithms, settings.issuer, settings.audience, settings.leeway)
+
+    async def _internal_claims(self, token: str) -> dict[str, Any]:
+        if self._settings.internal is None:
+            raise jwt.InvalidKeyError("workers do not know each other here")
+        return _decoded(token, self._settings.internal, ALGORITHMS, ISSUER, INTERNAL, self._settings.leeway)
 
     def _remember(self, digest: bytes, expires: int, principal: Principal) -> None:
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known[digest] = (min(expires, time.time() + _REMEMBERED_SECONDS), principal)
+
+
+def _decoded(
+    token: str, key: Any, algorithms: Sequence[str], issuer: str, audience: str, leeway: float
+) -> dict[str, Any]:
+    return jwt.decode(
+        token,
+        key,
+        algorithms=algorithms,
+        issuer=issuer,
+        audience=audience,
+        leeway=leeway,
+        options={"require": _REQUIRED},
+    )
 
 
 def _principal(claims: dict[str, Any]) -> Principal | None:
@@ -113,6 +145,10 @@ def _principal(claims: dict[str, Any]) -> Principal | None:
     if not isinstance(scope, str) or not scope.isprintable():
         return None
     return Principal(actor, frozenset(scope.split()))
+
+
+def _on_behalf(claims: dict[str, Any]) -> Principal | None:
+    return _principal(claims) if claims["sub"] else NOBODY
 
 
 def refused() -> Problem:

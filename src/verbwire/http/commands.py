@@ -40,6 +40,7 @@ from verbwire.http.replies import ReplyWriter
 from verbwire.http.requests import header, no_parameters, path_parameter, principal_of
 from verbwire.http.shares import Shares
 from verbwire.http.verdicts import answer, json_response
+from verbwire.http.waits import Waits
 from verbwire.messages import Command, Message
 from verbwire.sdk.ack import Ack
 from verbwire.sdk.connection import Identity
@@ -73,7 +74,12 @@ class Commands:
     """Takes the commands of a project's contracts. `classes` are the generated ones, by full name."""
 
     def __init__(
-        self, catalog: Catalog, classes: Mapping[str, type[Message]], gateway: Gateway, links: OutcomeLinks
+        self,
+        catalog: Catalog,
+        classes: Mapping[str, type[Message]],
+        gateway: Gateway,
+        links: OutcomeLinks,
+        waits: Waits | None = None,
     ) -> None:
         commands = {name: cls for name, cls in classes.items() if issubclass(cls, Command)}
         postable = {name: _postable(catalog.contracts[name], cls) for name, cls in commands.items()}
@@ -81,6 +87,7 @@ class Commands:
         self._reply = ReplyWriter(catalog)
         self._gateway = gateway
         self._links = links
+        self._waits = waits or Waits()
         self._shares = Shares(limits.COMMANDS, limits.COMMANDS_EACH)
         self._threads = Readers(limits.SENDERS, limits.COMMANDS)
 
@@ -111,7 +118,7 @@ class Commands:
     ) -> Response:
         pending = await self._taken(contract, lambda: self._gateway.ask(command, envelope))
         try:
-            async with asyncio.timeout(wish.seconds):
+            async with self._waits.within(wish.seconds):
                 outcome = await pending
         except TimeoutError:
             return await self._later(contract, pending, principal, wish)

@@ -41,12 +41,6 @@ def merged(parts: Iterable[Found]) -> Found:
     )
 
 
-def cut(found: Found, skip: int, size: int) -> Found:
-    """Return the rows behind the first `skip`, up to `size` of them; each part of `found` held that many, or all."""
-    rows = found.rows[skip : skip + size]
-    return Found(rows, found.more or len(found.rows) > skip + size, found.positions, found.missing)
-
-
 def absent(partitions: Iterable[int]) -> Found:
     """Return that these partitions could not be answered for."""
     return Found([], False, {}, sorted(partitions))

@@ -72,7 +72,10 @@ class Front:
         if scope["path"] not in _OPEN:
             began = time.perf_counter()
             given = headers.getlist("authorization")
-            principal = await self._auth.principal(given[0] if len(given) == 1 else None)
+            # Said by another worker: a client that says so has no token of that audience.
+            scope["forwarded"] = "verbwire-forwarded" in headers
+            known = self._auth.on_behalf if scope["forwarded"] else self._auth.principal
+            principal = await known(given[0] if len(given) == 1 else None)
             if principal is None and not given and self._public(scope["path"]):
                 principal = NOBODY
             if principal is None:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from verbwire.http.found import Found
 from verbwire.http.freshness import require_applied, until_applied, wanted_positions
 from verbwire.http.lists import Listing
+from verbwire.http.peers import Peers, asked_partitions, found_response
 from verbwire.http.problem import Problem
 from verbwire.http.reads import Readers
 from verbwire.http.requests import json_bytes
@@ -19,19 +20,23 @@ from verbwire.messages import Message
 
 
 class Lookup:
-    """Answers from this worker's partitions, once they are as far as the request says. Used on HTTP's loop.
+    """Answers from wherever the rows are, once they are as far as the request says. Used on HTTP's loop.
 
-    What is handed over to be called is called off the loop.
+    What is not here is asked for by way of `peers`. What is handed over to be called is called off the loop.
     """
 
-    def __init__(self, readers: Readers) -> None:
+    def __init__(self, readers: Readers, peers: Peers) -> None:
         self.readers = readers
+        self._peers = peers
 
     async def row(
         self, request: Request, table: ServedTable, key: bytes, see: Callable[[Message], bool], absent: Problem
     ) -> Response:
         """Return the row under a key; raises `absent` where there is none that the asker may `see`."""
         partition, wanted = table.partition_of(key), wanted_positions(request)
+        owner = None if table.view.has(partition) else self._peers.owner(request, table.name, partition)
+        if owner is not None:
+            return await self._peers.forward(owner, request)
 
         def read() -> bytes:
             require_applied(table, {partition: table.view.states[partition].inputs}, wanted)
@@ -62,7 +67,16 @@ class Lookup:
             await until_applied(table, partitions, wanted)
             return await self.readers.run(read)
 
-        found = await local(every)
+        for_worker = asked_partitions(request)
+        if for_worker is not None:
+            return found_response(await local(_partitions_of(table, for_worker)))
+        found = await self._peers.gather(request, table.name, every, table.view.ready(), local)
         if len(found.missing) == len(every):
             raise table.not_here(found.missing[0])
         return json_bytes(asked.answer(head, found))
+
+
+def _partitions_of(table: ServedTable, asked: list[int]) -> list[int]:
+    if not set(asked) <= table.view.states.keys():
+        raise Problem(400, "bad_partitions", f"table {table.name} has {table.view.partitions} partitions")
+    return asked

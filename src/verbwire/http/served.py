@@ -100,7 +100,7 @@ class ServedTable:
 
     def summary(self) -> dict[str, Any]:
         """What there is to know of the table without reading a row of it; ``rows`` counts those that are here."""
-        states = self.view.states.values()
+        states, ready = self.view.states.values(), self.view.ready()
         try:
             rows: int | None = self.view.count()
         except UnavailableError:  # a partition left just now
@@ -112,8 +112,8 @@ class ServedTable:
             "index": list(self.rows.columns),
             "search": list(self.search),
             "partitions": self.view.partitions,
-            "ready_partitions": sorted(state.partition for state in states if state.ready),
-            "missing_partitions": sorted(self.view.missing()),
+            "ready_partitions": ready,
+            "missing_partitions": [partition for partition in self.view.states if partition not in ready],
             "stopped": {str(state.partition): state.stopped for state in states if state.stopped is not None},
             "rows": rows,
         }

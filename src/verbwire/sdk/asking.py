@@ -137,11 +137,7 @@ class Asker:
             self.abandon()
             for thread in self._threads():
                 thread.join()
-        for question in self._book.all():
-            self._book.settle(
-                question,
-                ClosedError(f"the client was closed before the outcome of {question.id} came: resume its token"),
-            )
+        self._book.close()
 
     def abandon(self) -> None:
         """Stop the threads of an owner that is gone without closing."""

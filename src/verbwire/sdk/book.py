@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 
-from verbwire.errors import DeliveryError, VerbwireError
+from verbwire.errors import ClosedError, DeliveryError, VerbwireError
 from verbwire.messages import Outcome
 from verbwire.sdk.question import Question
 from verbwire.wire.outcomes import EventPosition
@@ -24,6 +24,7 @@ class Book:
         self._limit = limit
         self._open: dict[bytes, tuple[Question, ...]] = {}
         self._count = 0
+        self._closed = False
         self._given_up: deque[Question] = deque()
 
     def enter(self, question: Question, seconds: float) -> None:
@@ -31,7 +32,7 @@ class Book:
         with self._room:
             self._sweep()
             end = time.monotonic() + seconds
-            while self._count >= self._limit:
+            while self._count >= self._limit and not self._closed:
                 left = end - time.monotonic()
                 if left <= 0:
                     raise DeliveryError(
@@ -40,6 +41,8 @@ class Book:
                     )
                 self._room.wait(min(left, _SWEEP_SECONDS))
                 self._sweep()
+            if self._closed:
+                raise ClosedError("the client is closed: make a new one")
             id = question.id.encode()
             self._open[id] = (*self._open.get(id, ()), question)
             self._count += 1
@@ -73,6 +76,15 @@ class Book:
         """Close a question without an answer."""
         with self.lock:
             self._remove(question)
+
+    def close(self) -> None:
+        """Open no more, and fail what is open with :class:`ClosedError`."""
+        with self._room:
+            self._closed = True
+            self._room.notify_all()
+        for question in self.all():
+            why = f"the client was closed before the outcome of {question.id} came: resume its token"
+            self.settle(question, ClosedError(why))
 
     def give_up(self, question: Question) -> None:
         """Close it soon. Takes no lock: the garbage collector calls, in any thread and at any moment."""

@@ -1,4 +1,4 @@
-"""The client of the SDK: publish events, send or ask commands."""
+"""The client of the SDK: publish events, send or ask commands, ask queries."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import warnings
 from types import TracebackType
 from typing import Self
 
-from verbwire.messages import Command, Event, Kind
+from verbwire.messages import Command, Event, Kind, Query
 from verbwire.sdk.ack import Ack
+from verbwire.sdk.answer import Answer, Page
 from verbwire.sdk.asking import Asker, milliseconds
 from verbwire.sdk.connection import Connection
 from verbwire.sdk.ids import Ids
 from verbwire.sdk.pending import Pending
 from verbwire.sdk.positions import SeenPositions
 from verbwire.sdk.producer import Producer
+from verbwire.sdk.querying import Querier
 from verbwire.sdk.routes import Route, Routes
 from verbwire.wire.keys import key_of
 
 
 class Client:
-    """Publishes events, sends and asks commands; may be used by several threads.
+    """Publishes events, sends and asks commands, asks queries; may be used by several threads.
 
     Every call checks, encodes and queues, and returns an :class:`~verbwire.sdk.ack.Ack`; what is wrong with the message
     itself is raised there. A full queue blocks the call until there is room, at most `delivery_seconds`
@@ -31,6 +33,7 @@ class Client:
         with Client() as client:
             client.send(AddProductToCart(cart_id="536365", ...))
             outcome = client.ask(PlaceOrder(order_id="536365", ...)).result(timeout=5)
+            order = client.query(GetOrder(order_id="536365")).result()
 
     Without a `connection` it is the project's, found from the working folder upwards.
     """
@@ -40,6 +43,7 @@ class Client:
         self._producer = Producer(connection)
         self._routes = Routes(connection, self._producer)
         self._asker = Asker(connection, self._producer, self._routes)
+        self._querier = Querier(connection, lambda: self._routes.codec, self._asker.positions)
         self._ids = Ids()
 
     def publish(
@@ -94,6 +98,17 @@ class Client:
         """
         return self._asker.resume(token)
 
+    def query(self, query: Query, timeout: float = 10.0, *, after: Page | None = None) -> Answer:
+        """Ask for what is now, and return the answer-to-be: the reply, or a :class:`Page` of replies.
+
+        It shows at least what our asked commands are known to have changed. While nobody can answer, it is asked again
+        for `timeout` seconds (then :class:`UnavailableError`). `after` asks for the page behind that one, and says all
+        of the question. :class:`NotFoundError`, :class:`NotAllowedError` and :class:`BadQueryError` are raised where
+        the answer is waited for; what is wrong with the query itself, here.
+        """
+        self._producer.require_open()
+        return self._querier.query(query, timeout, after)
+
     @property
     def positions(self) -> SeenPositions:
         """How far a table must be to show what our asked commands have changed."""
@@ -111,6 +126,7 @@ class Client:
         try:
             self._producer.close(timeout)
         finally:
+            self._querier.close()
             self._asker.close()
             self._routes.close()
 
@@ -128,6 +144,7 @@ class Client:
             warnings.warn("a Client was not closed: use `with Client(...)`, or close it", ResourceWarning, stacklevel=1)
             producer.abandon()
             self._asker.abandon()
+            self._querier.abandon()
 
     def _produce(
         self,

@@ -11,6 +11,7 @@ from verbwire.contracts.load import load_catalog
 from verbwire.contracts.model import Catalog
 from verbwire.errors import ConfigurationError
 from verbwire.names import Names
+from verbwire.sdk.credentials import Token, no_token, token_of
 from verbwire.settings import Settings, load_settings
 
 
@@ -39,6 +40,9 @@ class Connection:
     from the call to the broker's acknowledgement. `queue_messages` and `queue_kilobytes` bound what waits in memory:
     when either is reached, the next call blocks until there is room. `asks_in_flight` likewise bounds the asked
     commands whose outcomes are not there yet.
+
+    Queries go over HTTP: to `http`, or else to any worker that the directory knows, with the bearer token that `token`
+    returns when it is called; None asks as nobody, which only public queries allow.
     """
 
     bootstrap: str
@@ -52,6 +56,8 @@ class Connection:
     queue_messages: int = 100_000
     queue_kilobytes: int = 65_536
     asks_in_flight: int = 10_000
+    http: str | None = None
+    token: Token = no_token
 
     @classmethod
     def of_project(cls, settings: Settings | None = None) -> Connection:
@@ -66,4 +72,6 @@ class Connection:
             identity=Identity(settings.actor or None, settings.scopes),
             kafka=settings.kafka,
             registry_conf=settings.registry_client,
+            http=settings.http_url or None,
+            token=token_of(settings),
         )

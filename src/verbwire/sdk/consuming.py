@@ -19,8 +19,11 @@ Take: TypeAlias = Callable[[bytes, bytes], None]
 """Takes the id of a command, and the framed line of a ledger that may hold its outcome."""
 
 
-def consumer(connection: Connection, isolation: str) -> Consumer:
-    """Return a consumer that belongs to no group; `isolation` is ``read_committed`` or ``read_uncommitted``."""
+def consumer(connection: Connection, isolation: str, long_poll_ms: int = 500) -> Consumer:
+    """Return a consumer that belongs to no group; `isolation` is ``read_committed`` or ``read_uncommitted``.
+
+    A new assignment is fetched once the broker has answered the last fetch: after `long_poll_ms` at the latest.
+    """
     return Consumer(
         {
             **connection.kafka,
@@ -30,6 +33,7 @@ def consumer(connection: Connection, isolation: str) -> Consumer:
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",  # where our place is gone: what is left is newer than it
+            "fetch.wait.max.ms": long_poll_ms,
             "queued.max.messages.kbytes": 8192,
             "fetch.error.backoff.ms": 50,
             "reconnect.backoff.max.ms": 1000,

@@ -40,7 +40,7 @@ class LedgerReader:
         self._names = connection.names
         self._take = take
         self._look_back_after = look_back_after
-        self._consumer = consumer(connection, "read_committed")
+        self._consumer = consumer(connection, "read_committed", long_poll_ms=50)
         self._tails: dict[Place, Tail] = {}
 
     def close(self) -> None:
@@ -55,12 +55,13 @@ class LedgerReader:
             del self._tails[place]
         starts = self._starts(waiting) | self._whole(waiting, now)
         for place, start in starts.items():
-            tail = self._tails.setdefault(place, Tail(start, now))
-            tail.next = min(tail.next, start)
+            begun = self._tails.setdefault(place, Tail(start, now))
+            begun.next = min(begun.next, start)
         for place, each in waiting.items():
+            tail = self._tails.get(place)
             for question in each:
-                if question.reader is not self._tails.get(place):
-                    question.reader, question.read_since = self._tails.get(place), now
+                if tail and question.reader is not tail and (place in starts or question.asked_at >= tail.since):
+                    question.reader, question.read_since = tail, now
         if starts or idle:
             self._consumer.assign([TopicPartition(*place, tail.next) for place, tail in self._tails.items()])
 

@@ -27,7 +27,7 @@ HEADER_SIZE = 5
 _BUILTIN = (bytes, bytearray, datetime, date, time, Decimal, UUID)
 
 # What fastavro and msgspec raise on values or bytes that do not fit. fastavro raises plain builtins, from C.
-_MISFITS = (
+MISFITS = (
     msgspec.ValidationError,
     fastavro.read.SchemaResolutionError,
     ArithmeticError,
@@ -75,7 +75,7 @@ class Encoder:
             # Without the option a tuple of two in a union would be taken for (branch, value).
             fastavro.schemaless_writer(out, self._schema, values, disable_tuple_notation=True)
             return out.getvalue()
-        except _MISFITS as error:
+        except MISFITS as error:
             raise UnencodableError(f"{self.contract.name} does not fit its schema: {error}") from error
 
 
@@ -103,7 +103,7 @@ class Reader:
             body.seek(HEADER_SIZE)
             fields = fastavro.schemaless_reader(body, self._writer, self._reader)
             message = msgspec.convert(fields, self._cls)
-        except _MISFITS as error:
+        except MISFITS as error:
             raise UndecodableError(f"not a {self.contract.name}: {type(error).__name__} {error}") from error
         if body.tell() != len(value):
             raise UndecodableError(f"not a {self.contract.name}: {len(value) - body.tell()} bytes are left over")

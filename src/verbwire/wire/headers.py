@@ -231,10 +231,11 @@ class Headers:
         The sender's own clock counts only where it has set a deadline; the earlier of deadline and ttl holds.
         """
         ttl, deadline = self.ttl, self.deadline
-        moments = [] if ttl is None else [timestamp + ttl]
-        if deadline is not None:
-            moments.append(int(deadline.timestamp() * 1000))
-        return min(moments, default=None)
+        relative = None if ttl is None else timestamp + ttl
+        if deadline is None:
+            return relative
+        absolute = int(deadline.timestamp() * 1000)
+        return absolute if relative is None else min(relative, absolute)
 
     @property
     def reply_partition(self) -> int | None:

@@ -102,6 +102,21 @@ def parse_key(contract: Contract, key: bytes) -> tuple[Key, ...]:
     return values
 
 
+def window_key(row: Contract, key: bytes, start: datetime) -> bytes:
+    """Return the key of a window's row: what it counts, as `key` says it alone, and when the window begins.
+
+    :class:`UndecodableError` when `key` is none that the first key field of the row could have.
+    """
+    kind = _kinds(row)[0]
+    try:
+        value = _parse_one(kind, key)
+        if key_bytes(value) != key:
+            raise ValueError("another spelling of the same key")
+    except (ValueError, OverflowError, UnkeyableError) as error:
+        raise UndecodableError(f"{key[:80]!r} cannot be {row.key[0]} ({kind}) of {row.name}: {error}") from error
+    return key_bytes((value, start))
+
+
 def parse_key_text(contract: Contract, text: str) -> bytes:
     r"""Return the key that a person wrote, in a URL for instance; the inverse of :func:`key_text`.
 

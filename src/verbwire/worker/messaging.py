@@ -15,6 +15,7 @@ from verbwire.http.openapi import OpenApi
 from verbwire.http.outcome_links import OutcomeLinks
 from verbwire.http.outcomes import Outcomes
 from verbwire.http.receivers import Receiver
+from verbwire.http.waits import Waits
 from verbwire.project import Project
 from verbwire.sdk.connection import Connection
 from verbwire.wire.outcomes import OUTCOME, OutcomeRecord
@@ -34,7 +35,7 @@ class Messaging:
         self.gateway.close()
 
 
-def messaging(project: Project, services: Services, registry: str, hosted: Iterable[Hosted]) -> Messaging:
+def messaging(project: Project, services: Services, registry: str, hosted: Iterable[Hosted], waits: Waits) -> Messaging:
     """Build them. Kafka is reached at the first command."""
     settings, codec = services.settings, services.codec
     gateway = Gateway(
@@ -50,7 +51,7 @@ def messaging(project: Project, services: Services, registry: str, hosted: Itera
     )
     links = OutcomeLinks(internal_secret(settings))
     receivers = _receivers(project, services, hosted)
-    commands = Commands(codec.catalog, project.classes, gateway, links)
+    commands = Commands(codec.catalog, project.classes, gateway, links, waits)
     outcomes = Outcomes(receivers, codec, gateway, links)
     return Messaging(gateway, [commands, outcomes, OpenApi(settings.project, codec.catalog)])
 

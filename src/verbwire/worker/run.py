@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,8 +25,7 @@ from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
-from verbwire.development import http_secret
-from verbwire.directory import Announcer
+from verbwire.development import http_secret, internal_secret
 from verbwire.engine.hints import Hints
 from verbwire.engine.membership import verify_form
 from verbwire.errors import EngineError
@@ -35,6 +34,7 @@ from verbwire.http.auth import Authenticator, AuthSettings
 from verbwire.http.health import Health
 from verbwire.http.jobs import JobsPage
 from verbwire.http.server import HttpServer
+from verbwire.http.waits import Waits
 from verbwire.metrics import Metrics
 from verbwire.project import Project
 from verbwire.queries.check import require_queries
@@ -43,9 +43,11 @@ from verbwire.wire.codec import Codec
 from verbwire.wire.registry import Registry
 from verbwire.worker.answering import answering
 from verbwire.worker.effects import host_effects
+from verbwire.worker.elsewhere import elsewhere
 from verbwire.worker.groups import Hosted, Services
 from verbwire.worker.hosted import HostedGroup, host
 from verbwire.worker.messaging import messaging
+from verbwire.worker.presence import Presence
 
 log = logging.getLogger(__name__)
 
@@ -75,12 +77,9 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     hints = Hints(kafka, settings.names.replies())
     services = Services(settings, bootstrap, kafka, codec, metrics, hints)
     hosted = [_host(project.declared[group], services) for group in groups]
-    tables = [table for each in hosted for table in each.tables]
-    announcer = Announcer(
-        services.kafka, codec, settings.worker, lambda: [each.share() for each in hosted], services.clock.observe
-    )
-    health = Health(hosted)
-    commands = messaging(project, services, registry, hosted)
+    tables = [table for each in hosted for table in each.tables] + elsewhere(project, groups, services)
+    presence, health, waits = Presence(services, hosted), Health(hosted), Waits()
+    commands = messaging(project, services, registry, hosted, waits)
     server = HttpServer(
         build_app(
             tables,
@@ -89,19 +88,21 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
             metrics,
             [*commands.parts, JobsPage(services.jobs)],
             answering(project, tables),
+            presence.peers,
         ),
         settings.http_host,
         settings.http_port,
     )
     where, port = server.start()
+    presence.start(url_of(settings, port))
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
-    announcer.start(url_of(settings, port))
     try:
-        asyncio.run(_serve(hosted, leave, health, announcer))
+        # Before anything stops: nobody is sent here any more, and who waits here for an outcome is told where to ask.
+        asyncio.run(_serve(hosted, leave, [health.leave, waits.end, presence.leave]))
     finally:
         server.stop()
         commands.close()
-        announcer.close()
+        presence.close()
         hints.close()
     log.info("worker %s stopped", settings.worker)
 
@@ -124,7 +125,7 @@ def url_of(settings: Settings, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def _serve(hosted: list[Hosted], leave: bool, health: Health, announcer: Announcer) -> None:
+async def _serve(hosted: list[Hosted], leave: bool, leaving: Sequence[Callable[[], None]]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -141,8 +142,8 @@ async def _serve(hosted: list[Hosted], leave: bool, health: Health, announcer: A
         watchdog = threading.Timer(STOP_SECONDS, _give_up_stopping)
         watchdog.daemon = True
         watchdog.start()
-        health.leave()
-        await asyncio.get_running_loop().run_in_executor(None, announcer.leave)
+        for tell in leaving:
+            await asyncio.get_running_loop().run_in_executor(None, tell)
         await asyncio.gather(*(each.stop(leave) for each in hosted), return_exceptions=True)
         watchdog.cancel()
 
@@ -183,5 +184,6 @@ def _authenticator(settings: Settings) -> Authenticator:
             audience=settings.http_audience,
             secret=http_secret(settings),
             jwks_url=settings.http_jwks_url or None,
+            internal=internal_secret(settings),
         )
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.platform.contracts.projects import event, project, record
-from verbwire import Event, Rejected
+from verbwire import Event, Rejected, Row
 from verbwire.contracts.check import Listener, Receiver, check, unreadable
 from verbwire.contracts.findings import Finding, Severity, as_json, as_text, fails
 from verbwire.contracts.generate import generate, write
@@ -24,6 +24,10 @@ ALREADY_OPEN = "already_open"
 
 class CartOpened(Event, frozen=True, kw_only=True):
     __contract__ = "shop.carts.CartOpened"
+
+
+class Receipt(Row, frozen=True, kw_only=True):
+    __contract__ = "shop.carts.Receipt"
 
 
 class Code(StrEnum):
@@ -112,6 +116,29 @@ def test_a_declared_code_that_nobody_uses_is_a_warning(tmp_path: Path) -> None:
 def test_a_computed_code_is_only_mentioned(tmp_path: Path) -> None:
     findings = found(tmp_path, [carts(computed), TABLE])
     assert codes(findings) == [("computed-rejection", "info"), ("unemitted-event", "info")]
+
+
+def _undetermined(command: Any, state: Any) -> Event | Row:
+    return CartOpened()
+
+
+def _replying(command: Any, state: Any) -> tuple[CartOpened, Receipt] | Rejected:
+    return CartOpened(), Receipt()
+
+
+@pytest.mark.parametrize(
+    ("handler", "expected"),
+    [(forgetful, ["missing-reply"]), (_replying, []), (_undetermined, []), (silent, [])],
+)
+def test_a_handler_that_says_it_returns_no_reply_where_one_is_due_is_an_error(
+    tmp_path: Path, handler: Callable[..., Any], expected: list[str]
+) -> None:
+    opening = record("OpenCart", {"id": "string"}, kind="command", key="id", reply="Receipt")
+    receipt = record("Receipt", {"id": "string"}, kind="row", key="id")
+    findings = found(tmp_path, [carts(handler), TABLE], opening, OPENED, receipt)
+    errors = [each for each in findings if each.severity is Severity.ERROR and each.code != "undeclared-rejection"]
+    assert [each.code for each in errors] == expected
+    assert all("OpenCart is replied to with shop.carts.Receipt" in each.message for each in errors)
 
 
 HANDLERS: dict[str, tuple[Handlers, str]] = {

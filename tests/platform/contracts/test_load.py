@@ -64,6 +64,15 @@ def test_a_row_inside_a_reply_says_nothing_of_its_own_kind(tmp_path: Path) -> No
     assert "key" not in inner
 
 
+def test_a_command_is_replied_to_with_a_row(tmp_path: Path) -> None:
+    plain = record("Receipt", {"cart_id": "string"})
+    with pytest.raises(ContractError, match=r'"reply".*Receipt is no row.* give it "kind": "row"'):
+        load_catalog(project(tmp_path, plain, command(reply="Receipt")))
+    row = record("Receipt", {"cart_id": "string"}, kind="row", key="cart_id")
+    catalog = load_catalog(project(tmp_path, row, command(reply="Receipt")))
+    assert "shop.carts.Receipt" in {each.reply for each in catalog}
+
+
 def test_the_fingerprint_ignores_layout_and_follows_content(tmp_path: Path) -> None:
     schema = event("CartOpened", {"lines": "int"})
     first = load_catalog(project(tmp_path, schema)).find("CartOpened")
@@ -133,6 +142,8 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "public and requires": (command(public=True, requires=["x"]), ['"public"', "contradicts"]),
     "public no boolean": (command(public="yes"), ['"public"', "without quotes"]),
     "reply unknown": (command(reply="Recept"), ['"reply"', "Recept"]),
+    "rejected as forbidden": (command(rejections=["forbidden"]), ['"rejections"', "'forbidden' is verbwire's own"]),
+    "rejected as id_reused": (command(rejections=["id_reused"]), ['"rejections"', "'id_reused' is verbwire's own"]),
     "reply of an event": (event("CartOpened", {}, reply="CartOpened"), ['"reply"', "remove it"]),
     "response none with reply": (command(response="none", reply="X"), ['"response"', "contradicts"]),
     "response none with rejections": (command(response="none", rejections=["late"]), ['"response"', "contradicts"]),

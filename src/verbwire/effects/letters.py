@@ -1,0 +1,318 @@
+"""Dead letters of any group: listed, read, and handed back to the one group that could not handle them."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from verbwire.declarations import Declared
+from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.job import Job
+from verbwire.declarations.process import Process
+from verbwire.declarations.subscriber import Subscriber
+from verbwire.declarations.table import Table
+from verbwire.errors import ConfigurationError, UnavailableError, UndecodableError
+from verbwire.names import Names
+from verbwire.sdk.ack import Ack
+from verbwire.sdk.connection import Connection
+from verbwire.sdk.producer import Producer
+from verbwire.wire.dead_letters import MAX_LETTER, Letter, letter_headers, mark_headers, marked, read_letter
+from verbwire.wire.headers import Headers, RawHeaders
+
+_SECONDS = 10.0
+_SILENCE_SECONDS = 30.0
+_AT_ONCE = 200  # letters that are handed back before their marks are written
+_SETTINGS = {
+    "group.id": "verbwire-dead-letters",  # asked for by librdkafka; no group is joined, nothing committed
+    "enable.auto.commit": False,
+    "enable.partition.eof": True,
+    "isolation.level": "read_committed",
+    "auto.offset.reset": "earliest",
+    "fetch.wait.max.ms": 50,
+    "queued.max.messages.kbytes": 16_384,
+    "fetch.message.max.bytes": MAX_LETTER,
+    "log_level": 3,
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a letter lies among its group's dead letters."""
+
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}/{self.offset}"
+
+    @classmethod
+    def of(cls, text: str) -> Place:
+        """Return the place that a person wrote, as the list shows it."""
+        partition, _, offset = text.partition("/")
+        if not all(each.isascii() and each.isdigit() for each in (partition, offset)):
+            raise ConfigurationError(f"{text!r} is no place of a dead letter: write partition/offset, like 0/12")
+        return cls(int(partition), int(offset))
+
+
+@dataclass(frozen=True)
+class Found:
+    """A dead letter, and where it lies."""
+
+    group: str  # as declared
+    place: Place
+    since: int  # when it became one, milliseconds
+    letter: Letter
+
+    @property
+    def type(self) -> str:
+        """The full name of its contract, as its sender said."""
+        return self._header("ce_type")
+
+    @property
+    def id(self) -> str:
+        """The message's id, as its sender gave it."""
+        return self._header("ce_id")
+
+    @property
+    def origin(self) -> str:
+        """Where the record lay, topic/partition/offset."""
+        original = self.letter.original
+        return f"{original.topic}/{original.partition}/{original.offset}"
+
+    def _header(self, name: str) -> str:
+        try:
+            return Headers(self.letter.original.headers).text(name) or ""
+        except UndecodableError:
+            return "?"
+
+
+@dataclass(frozen=True)
+class Page:
+    """The newest letters of a group that nobody has handed back, the oldest of them first, and how many there are."""
+
+    letters: Sequence[Found]
+    total: int
+
+
+class DeadLetters:
+    """The dead letters of a project's groups. Close it when done."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._names: Names = connection.names
+        self._producer: Producer | None = None
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        if self._producer is not None:
+            self._producer.close()
+
+    def page(self, group: str, limit: int, again: bool = False) -> Page:
+        """Return the newest letters of a group; with `again` those too that were handed back already."""
+        retried = set() if again else self._marks(group)
+        kept: deque[Found] = deque(maxlen=limit)
+        total = 0
+        for found in self._read(group):
+            if found.place not in retried:
+                kept.append(_light(found))
+                total += 1
+        return Page(sorted(kept, key=lambda found: found.since), total)
+
+    def one(self, group: str, place: Place) -> Found:
+        """Return one letter, whole; :class:`ConfigurationError` when none lies there."""
+        start = TopicPartition(self._topic(group), place.partition, place.offset)
+        with self._reader() as consumer:
+            if place.partition >= len(self._partitions(consumer, group)):
+                raise _none(group, place)
+            for message in _until_end(consumer, [start]):
+                found = _found(group, message)
+                if found is None or found.place != place:
+                    break
+                return found
+        raise _none(group, place)
+
+    def retry(self, declared: Declared, places: Iterable[Place] | None, again: bool = False) -> tuple[int, list[str]]:
+        """Hand letters back to their group, all of them where no places are given.
+
+        Returns how many, and why others were not. A letter that was handed back already is left out unless `again`.
+        Ends when the broker has them; broken off, some may be handed back a second time, with their ids.
+        :class:`ConfigurationError` for a group that takes nothing back.
+        """
+        target = _target(declared, self._names)
+        wanted = None if places is None else set(places)
+        marks = self._marks(declared.group)
+        left = [f"{place}: handed back already, --again does it once more" for place in (wanted or set()) & marks]
+        if again:
+            marks, left = set(), []
+        # One by one, out of the log: there may be more than memory holds.
+        chosen = (
+            found
+            for found in (self._read(declared.group) if wanted is None else self._these(declared.group, wanted - marks))
+            if found.place not in marks
+        )
+        count = 0
+        while batch := list(islice(chosen, _AT_ONCE)):
+            refused = [(found, why) for found in batch if (why := target.refuses(found))]
+            left += [f"{found.place}: {why}" for found, why in refused]
+            back = [found for found in batch if not target.refuses(found)]
+            self._hand_back(declared.group, target, back)
+            count += len(back)
+        return count, left
+
+    def _these(self, group: str, places: Iterable[Place]) -> Iterator[Found]:
+        for place in sorted(places, key=lambda each: (each.partition, each.offset)):
+            yield self.one(group, place)
+
+    def _hand_back(self, group: str, target: _Target, letters: Sequence[Found]) -> None:
+        producer = self._open()
+        acks = [target.send(producer, found) for found in letters]
+        for ack in acks:
+            ack.result()
+        # Marked only when they are there: a letter may be handed back twice, never lost.
+        topic = self._topic(group)
+        marks = [
+            producer.produce(
+                topic, found.letter.original.key, None, mark_headers(found.place.offset), "", found.place.partition
+            )
+            for found in letters
+        ]
+        for mark in marks:
+            mark.result()
+
+    def _open(self) -> Producer:
+        if self._producer is None:
+            kafka = {**self._connection.kafka, "message.max.bytes": MAX_LETTER}
+            self._producer = Producer(replace(self._connection, kafka=kafka))
+        return self._producer
+
+    def _marks(self, group: str) -> set[Place]:
+        found = set()
+        for message in self._messages(group):
+            offset = marked(message.headers() or ())
+            if offset is not None:
+                found.add(Place(message.partition() or 0, offset))
+        return found
+
+    def _read(self, group: str) -> Iterator[Found]:
+        for message in self._messages(group):
+            if (found := _found(group, message)) is not None:
+                yield found
+
+    def _messages(self, group: str) -> Iterator[Message]:
+        topic = self._topic(group)
+        with self._reader() as consumer:
+            partitions = self._partitions(consumer, group)
+            yield from _until_end(consumer, [TopicPartition(topic, each, OFFSET_BEGINNING) for each in partitions])
+
+    def _partitions(self, consumer: Consumer, group: str) -> Mapping[int, object]:
+        topic = self._topic(group)
+        try:
+            found = consumer.list_topics(topic, timeout=_SECONDS).topics[topic]
+        except KafkaException as error:
+            raise UnavailableError(f"the broker cannot be reached: {error.args[0].str()}") from error
+        if found.error is not None:
+            raise UnavailableError(f"{topic}: {found.error.str()}: run `verbwire deploy`")
+        partitions: Mapping[int, object] = found.partitions
+        return partitions
+
+    @contextmanager
+    def _reader(self) -> Iterator[Consumer]:
+        kafka = {**_SETTINGS, **self._connection.kafka, "bootstrap.servers": self._connection.bootstrap}
+        consumer = Consumer(kafka)
+        try:
+            yield consumer
+        finally:
+            consumer.close()
+
+    def _topic(self, group: str) -> str:
+        return self._names.dead_letters(self._names.group(group))
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where the letters of one group go back to."""
+
+    topic: str
+    takes_letters: bool  # with place and reason beside them, or as the records that they were
+
+    def refuses(self, found: Found) -> str | None:
+        """Why this letter would only come back, or None."""
+        if self.takes_letters:
+            return None
+        if found.letter.original.topic != self.topic:
+            return f"it comes from {found.letter.original.topic}, which this group does not read"
+        if found.letter.reason == "id-reused":
+            return "its id was answered with another payload: send it anew, under an id of its own"
+        return None
+
+    def send(self, producer: Producer, found: Found) -> Ack:
+        """Produce it: key, value and headers are those of the record that it was."""
+        letter = found.letter
+        original = letter.original
+        headers: RawHeaders = [*original.headers]
+        if self.takes_letters:
+            headers = letter_headers(original, letter.reason, letter.detail)
+        return producer.produce(self.topic, original.key, original.value, headers, "", original.partition)
+
+
+def _target(declared: Declared, names: Names) -> _Target:
+    match declared:
+        case Subscriber() | Job():
+            return _Target(names.retries(names.group(declared.group)), takes_letters=True)
+        case Aggregate():
+            return _Target(names.commands(declared.namespace), takes_letters=False)
+        case Table() | Process():
+            raise ConfigurationError(
+                f"{declared.group} counts records in the order of their log, one that comes later would count twice or "
+                "at the wrong time. Mend it by an event, or mend the handler and rebuild it"
+            )
+
+
+def _until_end(consumer: Consumer, starts: list[TopicPartition]) -> Iterator[Message]:
+    """Yield the records from these places to where each partition ends by now."""
+    consumer.assign(starts)
+    open_ = {each.partition for each in starts}
+    heard = time.monotonic()
+    while open_:
+        message = consumer.poll(0.5)
+        if message is None:
+            if time.monotonic() - heard > _SILENCE_SECONDS:
+                raise UnavailableError(f"nothing comes of {starts[0].topic}: is the broker up?")
+            continue
+        heard = time.monotonic()
+        if (error := message.error()) is None:
+            if message.partition() in open_:
+                yield message
+        elif error.code() == KafkaError._PARTITION_EOF:
+            open_.discard(message.partition())
+        elif not error.retriable():
+            raise UnavailableError(f"{starts[0].topic} cannot be read: {error.str()}")
+
+
+def _found(group: str, message: Message) -> Found | None:
+    try:
+        letter = read_letter(message.key(), message.value(), message.headers() or ())
+    except UndecodableError:
+        return None
+    if letter is None:
+        return None
+    place = Place(message.partition() or 0, message.offset() or 0)
+    return Found(group, place, message.timestamp()[1], letter)
+
+
+def _light(found: Found) -> Found:
+    """What a list needs of it: payloads may be large, and there may be many."""
+    original = replace(found.letter.original, value=None)
+    return replace(found, letter=replace(found.letter, original=original))
+
+
+def _none(group: str, place: Place) -> ConfigurationError:
+    return ConfigurationError(
+        f"no dead letter of {group} lies at {place}: `verbwire dead-letters list {group}` lists them"
+    )

@@ -1,0 +1,98 @@
+"""The processor of a table of windows: rows by key and window of event time, closed and forgotten as time moves on.
+
+Time is the newest event time that was folded in the partition, and nobody's clock. It is committed with what it
+decided: a restart, or another owner, decides the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from verbwire.contracts.model import Contract
+from verbwire.declarations.window import Window
+from verbwire.engine.dead_letters import legible
+from verbwire.engine.folding import Fold, Heard, Taken
+from verbwire.engine.plan import Halt
+from verbwire.engine.records import Record
+from verbwire.engine.shard import Shard
+from verbwire.engine.transaction import Transaction
+from verbwire.errors import UndecodableError
+from verbwire.wire.keys import window_key
+
+FORGOTTEN_AT_ONCE = 1000  # rows deleted in one batch, besides those that it changed itself
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(kw_only=True)
+class WindowFold(Fold):
+    """Folds events into the rows of their windows."""
+
+    window: Window
+    contract: Contract  # of the row: its key is what is counted, and when the window begins
+    times: Mapping[type[Any], str]  # class of event -> its field that is event time
+
+    def __post_init__(self) -> None:
+        self._start = self.contract.key[-1]
+        size, lateness, retention = self.window.size, self.window.lateness, self.window.retention
+        self._open = (size + lateness) // _MICROSECOND  # from a window's start
+        self._kept = (size + retention) // _MICROSECOND
+
+    def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
+        """Fold these events, in order, and return how many; forget the windows that time has left behind."""
+        done = super().process(shard, records, transaction, careful)
+        if shard.time is not None:
+            self._forget(shard, shard.time - self._kept)
+        return done
+
+    def _take(self, record: Record) -> Taken:
+        taken = super()._take(record)
+        return self._place(taken) if isinstance(taken, Heard) else taken
+
+    def _place(self, heard: Heard) -> Heard:
+        """Return it under the key of its window's row."""
+        time = _moment(getattr(heard.message, self.times[type(heard.message)]))
+        try:
+            start = self.window.start_of(time)
+        except OverflowError as error:
+            raise UndecodableError(f"the event's time {time} is in no window") from error
+        try:
+            key = window_key(self.contract, heard.key, start)
+        except UndecodableError as error:
+            raise Halt(heard.record, legible(str(error))) from error
+        context = heard.context and replace(heard.context, window=start)
+        return heard._replace(key=key, context=context, at=(_microseconds(time), _microseconds(start)))
+
+    def _fold(self, shard: Shard, heard: Heard, transaction: Transaction, careful: bool) -> None:
+        (time, start), now = heard.at, shard.time
+        if now is not None and start + self._open < now:
+            transaction.count("late")
+            return
+        super()._fold(shard, heard, transaction, careful)
+        shard.time = time if now is None else max(now, time)
+
+    def _forget(self, shard: Shard, before: int) -> None:
+        """Delete the rows of windows that began before.
+
+        Those that the transactions under way have changed are not all in the store yet: the next batch finds them.
+        """
+        changed = [key for key, row in shard.dirty.items() if row is not None and self._start_of(row) < before]
+        found = shard.store.below(self._start, before, FORGOTTEN_AT_ONCE)
+        shard.load(found)
+        for key in (*changed, *found):
+            if shard.get(key) is not None:
+                shard.put(key, None)
+
+    def _start_of(self, row: Any) -> int:
+        return _microseconds(getattr(row, self._start))
+
+
+def _moment(time: datetime | date) -> datetime:
+    return time if isinstance(time, datetime) else datetime(time.year, time.month, time.day, tzinfo=UTC)
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND

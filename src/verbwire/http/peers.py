@@ -1,0 +1,260 @@
+"""Asking other workers, so that any worker answers any request.
+
+The directory says who owns a partition; who is asked decides whether it may answer. So a directory that is out of
+date, an owner that is gone, stopped or late all end as a 503 or as a partition that is stated to be missing, never as
+rows that are wrong.
+
+One worker asks another with a token that only workers can make, whose audience is workers alone. What came with such
+a token is answered from what is here, or not at all: a request is never passed on twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx2 as httpx
+from starlette.requests import Request
+from starlette.responses import Response
+
+from verbwire.directory import Directory
+from verbwire.http import found as founds
+from verbwire.http.auth import Principal
+from verbwire.http.found import Found, absent, merged
+from verbwire.http.problem import Problem, unavailable
+from verbwire.tokens import mint_internal
+from verbwire.wire.positions import HEADER as POSITION
+from verbwire.wire.workers import WorkerRecord
+
+FORWARDED = "Verbwire-Forwarded"  # the asking worker's name; goes with an internal token, and only with one
+PARTITIONS = "Verbwire-Partitions"  # those that are asked for, between workers
+CONNECT_SECONDS = 0.5
+ANSWER_SECONDS = 2.0
+POSITION_SECONDS = 2.0  # more where the owner may wait until it is as far as the client asks
+MAX_ANSWER = 64 * 1024 * 1024  # bytes
+EACH = 64  # requests to one worker at the same time: one that hangs must not use up what the others need
+_PASSED_ON = ("accept", "prefer", "traceparent", POSITION.lower())
+_PASSED_BACK = ("content-type", "cache-control", "retry-after", "vary", POSITION.lower())
+_OURS = frozenset({401, 408, 411, 413, 414, 421, 429, 431})  # said to us, not to who asked us
+_log = logging.getLogger("verbwire.http")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What another worker has said."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Unanswered(Exception):  # noqa: N818 (a signal, not an error of ours)
+    """Another worker gave no answer that could be passed on."""
+
+
+class Peers:
+    """The other workers of this project, as this one asks them. Used on HTTP's loop only.
+
+    Without a directory, or a secret to be known by, nobody is asked: each worker answers for its own partitions then.
+    """
+
+    def __init__(self, directory: Directory | None, name: str, secret: str | None) -> None:
+        self._directory = directory
+        self._name = name
+        self._secret = secret
+        self._client: httpx.AsyncClient | None = None
+        self._busy: dict[str, int] = {}
+
+    def owner(self, request: Request, group: str, partition: int) -> WorkerRecord | None:
+        """Return the other worker that owns a partition, and that this request may be passed on to.
+
+        None: nobody is known to own it, or this worker does, or the request has been passed on already.
+        """
+        if self._directory is None or self._secret is None or is_forwarded(request):
+            return None
+        found = self._directory.owner(group, partition)
+        return None if found is None or found.name == self._name else found
+
+    def others(self) -> list[WorkerRecord]:
+        """Return every other worker that may be asked."""
+        if self._directory is None or self._secret is None:
+            return []
+        return [worker for worker in self._directory.workers() if worker.name != self._name]
+
+    async def forward(self, peer: WorkerRecord, request: Request) -> Response:
+        """Return what another worker answers to this request; the 503 problem when it does not."""
+        try:
+            answer = await self._ask(peer, request, {})
+        except Unanswered as why:
+            _log.info("%s, asked for %s: %s", peer.name, request.scope["path"], why)
+            detail = "the worker that has this partition does not answer: it may be stopping, ask again"
+            raise unavailable("owner_unreachable", detail) from None
+        headers = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
+        return Response(answer.body, answer.status, headers)
+
+    async def gather(
+        self,
+        request: Request,
+        group: str,
+        partitions: Sequence[int],
+        here: Sequence[int],
+        local: Callable[[Sequence[int]], Awaitable[Found]],
+    ) -> Found:
+        """Ask every owner for its partitions of a list, all at once, and return what they have.
+
+        `local` reads those that are `here`; it is called for what is nobody else's as well, to say that it is missing.
+        Who does not answer in time is missing. Raises what `local` raises, and a problem that an owner has with the
+        request itself.
+        """
+        mine, theirs = self._shared_out(request, group, partitions, here)
+        asked = [self._part(peer, request, share) for peer, share in theirs]
+        if not asked:
+            return await local(mine)
+        parts = await asyncio.gather(*([local(mine)] if mine else []), *asked)
+        return merged(parts)
+
+    async def ask_all(self, request: Request) -> list[bytes | None]:
+        """Ask every other worker the same; return the bodies, None for who did not answer 200 in time."""
+
+        async def body(peer: WorkerRecord) -> bytes | None:
+            try:
+                answer = await self._ask(peer, request, {})
+            except Unanswered as why:
+                _log.info("%s, asked for %s: %s", peer.name, request.scope["path"], why)
+                return None
+            return answer.body if answer.status == 200 else None
+
+        return await asyncio.gather(*map(body, self.others()))
+
+    async def close(self) -> None:
+        """Let go of the connections; called once, on HTTP's loop."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    # -- inside
+
+    def _shared_out(
+        self, request: Request, group: str, partitions: Sequence[int], here: Sequence[int]
+    ) -> tuple[list[int], list[tuple[WorkerRecord, list[int]]]]:
+        mine, theirs, peers = [], dict[str, list[int]](), dict[str, WorkerRecord]()
+        for partition in partitions:
+            owner = None if partition in here else self.owner(request, group, partition)
+            if owner is None:
+                mine.append(partition)
+            else:
+                peers[owner.name] = owner
+                theirs.setdefault(owner.name, []).append(partition)
+        return mine, [(peers[name], share) for name, share in theirs.items()]
+
+    async def _part(self, peer: WorkerRecord, request: Request, partitions: list[int]) -> Found:
+        """Return what one other worker has of its partitions; all of them missing where it does not answer."""
+        try:
+            answer = await self._ask(peer, request, {PARTITIONS: ",".join(map(str, partitions))})
+            if answer.status == 400 or (answer.status == 503 and POSITION in request.headers):
+                raise _Passed(answer)  # the client's own doing, or rows that are older than it has seen
+            if answer.status != 200:
+                raise Unanswered(f"status {answer.status}")
+            part = founds.read(answer.body)
+            if sorted([*part.positions, *part.missing]) != partitions:
+                raise Unanswered("it answers for other partitions than it was asked for")
+        except (Unanswered, ValueError) as why:
+            _log.info("%s, asked for %s: %s", peer.name, request.scope["path"], why)
+            return absent(partitions)
+        return part
+
+    async def _ask(self, peer: WorkerRecord, request: Request, more: Mapping[str, str]) -> Answer:
+        seconds = ANSWER_SECONDS + (POSITION_SECONDS if POSITION in request.headers else 0.0)
+        try:
+            async with asyncio.timeout(seconds), self._place(peer):
+                answer = await self._send(peer, request, more)
+        except TimeoutError:
+            raise Unanswered(f"no answer within {seconds:.0f} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unanswered(f"{type(error).__name__}: {error}") from None
+        if answer.status in _OURS or (answer.status >= 500 and answer.status not in (503, 504)):
+            raise Unanswered(f"status {answer.status}")
+        return answer
+
+    @asynccontextmanager
+    async def _place(self, peer: WorkerRecord) -> AsyncIterator[None]:
+        if self._busy.get(peer.name, 0) >= EACH:
+            raise Unanswered(f"{EACH} requests wait for it already")
+        self._busy[peer.name] = self._busy.get(peer.name, 0) + 1
+        try:
+            yield
+        finally:
+            self._busy[peer.name] -= 1
+
+    async def _send(self, peer: WorkerRecord, request: Request, more: Mapping[str, str]) -> Answer:
+        principal: Principal = request.scope["principal"]
+        assert self._secret is not None  # noqa: S101 (without one nobody is anybody's peer)
+        token = mint_internal(self._secret, principal.actor, sorted(principal.scopes))
+        passed = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+        headers = {**passed, **more, "Authorization": f"Bearer {token}", FORWARDED: self._name}
+        client = self._client = self._client or _client()
+        async with client.stream(request.method, peer.url + _target(request), headers=headers) as answer:
+            return Answer(answer.status_code, answer.headers, await _whole(answer))
+
+
+ALONE = Peers(None, "", None)
+"""For a worker that is alone."""
+
+
+class _Passed(Problem):
+    """A problem that another worker has with the request, passed on as it was said."""
+
+    def __init__(self, answer: Answer) -> None:
+        retry = {name: answer.headers[name] for name in ("retry-after",) if name in answer.headers}
+        super().__init__(answer.status, "passed", "", retry)
+        self._said = answer.body
+
+    def body(self) -> bytes:
+        return self._said
+
+
+def is_forwarded(request: Request) -> bool:
+    """Whether another worker has passed this on, and wants what is here."""
+    return request.scope.get("forwarded") is True
+
+
+def asked_partitions(request: Request) -> list[int] | None:
+    """Return the partitions that another worker asks for, None where it is no other worker that asks."""
+    text = request.headers.get(PARTITIONS) if is_forwarded(request) else None
+    if text is None:
+        return None
+    try:
+        return sorted({int(each) for each in text.split(",")})
+    except ValueError:
+        raise Problem(400, "bad_partitions", f"{PARTITIONS} is a list of numbers with commas") from None
+
+
+def found_response(found: Found) -> Response:
+    """Return to another worker what is here of the partitions that it asked for."""
+    return Response(founds.written(found), headers={"Cache-Control": "no-store"}, media_type=founds.MEDIA_TYPE)
+
+
+def _client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(ANSWER_SECONDS + POSITION_SECONDS, connect=CONNECT_SECONDS),
+        limits=httpx.Limits(max_keepalive_connections=EACH, keepalive_expiry=15.0),  # shorter than the server's
+        headers={"Accept-Encoding": "identity"},
+        trust_env=False,  # no proxies: the addresses are this cluster's own
+    )
+
+
+def _target(request: Request) -> str:
+    path: bytes = request.scope["raw_path"]
+    query: bytes = request.scope["query_string"]
+    return (path + b"?" + query if query else path).decode("ascii")
+
+
+async def _whole(answer: httpx.Response) -> bytes:
+    body = bytearray()
+    async for piece in answer.aiter_raw():
+        body += piece
+        if len(body) > MAX_ANSWER:
+            raise Unanswered(f"its answer is longer than {MAX_ANSWER} bytes")
+    return bytes(body)

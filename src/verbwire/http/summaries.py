@@ -1,0 +1,30 @@
+"""What there is to know of the tables in all, from what each worker knows of its part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+
+def together(mine: Iterable[dict[str, Any]], others: Iterable[bytes | None]) -> list[dict[str, Any]]:
+    """Return `mine` with what other workers have answered; partitions of one that did not answer are missing.
+
+    ``rows`` counts those of the partitions that are ready, ``here`` are the partitions of the worker that is asked.
+    """
+    summaries = {summary["name"]: {**summary, "here": summary["ready_partitions"]} for summary in mine}
+    for body in others:
+        for summary in [] if body is None else msgspec.json.decode(body)["tables"]:
+            if (known := summaries.get(summary["name"])) is not None:
+                _add(known, summary)
+    return list(summaries.values())
+
+
+def _add(known: dict[str, Any], more: dict[str, Any]) -> None:
+    ready = {*known["ready_partitions"], *more["ready_partitions"]}
+    counted = known["rows"] is not None and more["rows"] is not None
+    known["ready_partitions"] = sorted(ready)
+    known["missing_partitions"] = [each for each in range(known["partitions"]) if each not in ready]
+    known["stopped"] = {**known["stopped"], **more["stopped"]}
+    known["rows"] = known["rows"] + more["rows"] if counted else None

@@ -1,0 +1,103 @@
+"""A query as an HTTP request, and the answer's JSON as the reply's class."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from verbwire.contracts.model import Catalog, Contract
+from verbwire.errors import ContractError, UndecodableError, UnencodableError, WrongVerbError
+from verbwire.messages import Kind, Message, Query
+from verbwire.queries.columns import type_sort
+from verbwire.sdk.answer import Page
+
+
+class QueryRoute:
+    """Where the queries of one class are asked, and how their answers are read."""
+
+    def __init__(self, catalog: Catalog, query: type[Query]) -> None:
+        self.contract = _query_contract(catalog, query)
+        reply = _reply_class(catalog, self.contract, query)
+        self._sorts = {name: type_sort(self.contract, name) for name in self.contract.fields}
+        self._defaults = {each.name: each.default for each in msgspec.structs.fields(query)}
+        self._decode = _page(reply) if self.contract.many else msgspec.json.Decoder(reply, strict=False).decode
+
+    def target(self, query: Message) -> str:
+        """Return path and query string; :class:`UnencodableError` for a field that cannot be said."""
+        values = msgspec.to_builtins(query)
+        said = {name: self._text(name, value) for name, value in values.items() if self._matters(name, value)}
+        return f"/queries/{self.contract.name}" + (f"?{urlencode(said)}" if said else "")
+
+    def read(self, body: bytes) -> Any:
+        """Return the reply; :class:`UndecodableError` when it is none of this contract."""
+        try:
+            return self._decode(body)
+        except msgspec.DecodeError as error:
+            raise UndecodableError(
+                f"the answer to {self.contract.name} is no {self.contract.reply}: {error}"
+            ) from error
+
+    def _matters(self, name: str, value: Any) -> bool:
+        if value is not None:
+            return True
+        if self._defaults[name] is not None:
+            raise UnencodableError(f"{self.contract.name}: {name} cannot be asked to be null, its default is another")
+        return False
+
+    def _text(self, name: str, value: Any) -> str:
+        if self._sorts[name] is None and not isinstance(value, str):
+            return msgspec.json.encode(value).decode()
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, float) and not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        return str(value)
+
+
+class _Rows(msgspec.Struct):
+    page: int | None
+    page_size: int
+    complete: bool
+    next: str | None
+    rows: msgspec.Raw
+
+
+def _page(reply: type[Any]) -> Callable[[bytes], Page]:
+    """The rows by themselves: a page of any class is read by one decoder of lists of it."""
+    rows_of = msgspec.json.Decoder(tuple[reply, ...], strict=False).decode  # type: ignore[valid-type]  # made here
+    page_of = msgspec.json.Decoder(_Rows).decode
+
+    def read(body: bytes) -> Page:
+        found = page_of(body)
+        return Page(rows_of(found.rows), found.page, found.page_size, found.complete, found.next)
+
+    return read
+
+
+def _query_contract(catalog: Catalog, query: type[Query]) -> Contract:
+    if not (isinstance(query, type) and issubclass(query, Message)):
+        raise WrongVerbError(f"{getattr(query, '__name__', query)} is no query: use a class generated from a contract")
+    contract = catalog.of(query)
+    if contract.kind is not Kind.QUERY:
+        raise WrongVerbError(f"{contract.short} is of kind {contract.kind}: only queries are asked so")
+    return contract
+
+
+def _reply_class(catalog: Catalog, contract: Contract, query: type[Query]) -> type[Any]:
+    """The generated class of a query's reply: in the package beside the query's, named like the schema's folder."""
+    reply = catalog.contracts.get(contract.reply or "") or catalog.types.get(contract.reply or "")
+    if reply is None:
+        raise ContractError(f"{contract.name} names no reply: say which record answers it")
+    package = query.__module__.rpartition(".")[0]
+    module = importlib.import_module(f"{package}.{reply.file.parent.name}" if package else reply.file.parent.name)
+    found = getattr(module, reply.name.rpartition(".")[2], None)
+    if found is None:
+        raise ContractError(f"{module.__name__} has no {reply.name}: run `verbwire schemas generate`")
+    if isinstance(reply, Contract):
+        catalog.of(found)
+    return found  # type: ignore[no-any-return]  # what the generator has written

@@ -1,0 +1,36 @@
+"""This worker among the others: what it says of itself, and the others as its HTTP asks them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from verbwire.development import internal_secret
+from verbwire.directory import Announcer, Directory
+from verbwire.http.peers import Peers
+from verbwire.worker.groups import Hosted, Services
+
+
+class Presence:
+    """Announces what is hosted here, and follows what the others announce."""
+
+    def __init__(self, services: Services, hosted: Sequence[Hosted]) -> None:
+        name, codec, kafka = services.settings.worker, services.codec, services.kafka
+        self._announcer = Announcer(
+            kafka, codec, name, lambda: [each.share() for each in hosted], services.clock.observe
+        )
+        self._directory = Directory(kafka, codec)
+        self.peers = Peers(self._directory, name, internal_secret(services.settings))
+
+    def start(self, url: str) -> None:
+        """Begin; `url` is where others reach this worker."""
+        self._directory.start()
+        self._announcer.start(url)
+
+    def leave(self) -> None:
+        """Say that this worker is about to stop, so that nobody asks it any more; waits for the broker, bounded."""
+        self._announcer.leave()
+
+    def close(self) -> None:
+        """Be gone, once HTTP has given its last answer."""
+        self._announcer.close()
+        self._directory.close()

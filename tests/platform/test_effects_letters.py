@@ -1,0 +1,143 @@
+"""Dead letters: listed, read, and handed back to the one group that could not handle them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+
+import pytest
+
+from tests.cluster import Cluster, eventually
+from tests.platform import engine_jars
+from tests.platform.effects_kit import PARCELS, Depot, Seen, depot
+from tests.platform.effects_samples.parcels import ParcelArrived
+from tests.platform.engine_kit import CATALOG as JARS
+from tests.platform.engine_kit import NAMESPACE, RECEIVER, Bank
+from tests.platform.engine_runner import Engine
+from tests.platform.engine_samples.jars import PutCoins
+from verbwire import EffectContext, Subscriber
+from verbwire.effects.letters import DeadLetters, Place
+from verbwire.errors import ConfigurationError
+from verbwire.sdk.connection import Connection
+from verbwire.wire.plain import plain
+
+pytestmark = pytest.mark.kafka
+
+LARGE = "raises" + "x" * 900_000
+
+
+@contextmanager
+def letters_of(connection: Connection) -> Iterator[DeadLetters]:
+    with closing(DeadLetters(connection)) as letters:
+        yield letters
+
+
+def retried(name: str, seen: Seen, broken: list[bool]) -> Subscriber:
+    group = Subscriber(name, retries=0, concurrency=4, backoff=timedelta(0))
+
+    @group.on
+    def handle(event: ParcelArrived, context: EffectContext) -> None:
+        seen.note((event.number, context.idempotency_key, context.topic))
+        if event.how and broken[0]:
+            raise RuntimeError("broken")
+
+    return group
+
+
+def breaks(opened: Depot, count: int) -> None:
+    for number in range(count):
+        event = ParcelArrived(parcel_id=f"{number}-box", number=number, how=LARGE if number == 0 else "raises")
+        opened.client.publish(event, id=f"e{number}")
+    opened.client.publish(ParcelArrived(parcel_id="0-box", number=count), id="fine")
+    opened.client.flush()
+
+
+def test_a_subscriber_alone_hears_again_what_is_handed_back_to_it(cluster: Cluster, unique: str) -> None:
+    seen, other, broken = Seen(), Seen(), [True]
+    group, another = retried("depot.broken", seen, broken), retried("depot.other", other, [False])
+    with depot(cluster, unique, group, another) as opened, letters_of(opened.connection) as letters:
+        breaks(opened, 6)
+        opened.host(group)
+        opened.host(another)
+        assert len(other.wait(7)) == 7
+        opened.letters("depot.broken", 6)
+        page = letters.page("depot.broken", 4)
+        assert (len(page.letters), page.total) == (4, 6)
+        everything = {found.id: found for found in letters.page("depot.broken", 100).letters}
+        assert sorted(everything) == [f"e{number}" for number in range(6)]
+        assert len({found.place.partition for found in everything.values()}) == 2
+        found = letters.one("depot.broken", everything["e0"].place)
+        assert (found.type, found.letter.reason) == ("depot.parcels.ParcelArrived", "failed")
+        assert found.origin.startswith(opened.names.events(PARCELS))
+        assert plain(opened.registry, found.letter.original.value or b"")["how"] == LARGE
+
+        broken[0] = False
+        place = everything["e1"].place
+        assert letters.retry(group, [place]) == (1, [])
+        again = seen.wait(8)[7:]
+        assert again == [call for call in seen.calls[:7] if call[0] == 1], "another key, or another place"
+        assert letters.retry(group, [place]) == (0, [f"{place}: handed back already, --again does it once more"])
+        assert letters.retry(group, None) == (5, [])
+        assert sorted(number for number, _, _ in seen.wait(13)[8:]) == [0, 2, 3, 4, 5]
+        assert letters.page("depot.broken", 100).total == 0
+        assert letters.page("depot.broken", 100, again=True).total == 6
+        assert letters.retry(group, [place], again=True) == (1, [])
+        assert seen.wait(14)[13][0] == 1
+        assert len(other.calls) == 7
+        eventually(
+            lambda: opened.committed("depot.broken", opened.names.retries(opened.names.group("depot.broken"))) == 7
+        )
+
+
+def test_what_fails_again_is_a_letter_again_with_its_first_place(cluster: Cluster, unique: str) -> None:
+    group = retried("depot.broken", Seen(), [True])
+    with depot(cluster, unique, group) as opened, letters_of(opened.connection) as letters:
+        breaks(opened, 2)
+        opened.host(group)
+        opened.letters("depot.broken", 2)
+        first = {found.origin: found.letter.original for found in letters.page("depot.broken", 9).letters}
+        assert letters.retry(group, None)[0] == 2
+        eventually(lambda: letters.page("depot.broken", 9).total == 2)
+        second = {found.origin: found.letter.original for found in letters.page("depot.broken", 9).letters}
+        assert second == first
+
+
+def test_a_failed_command_is_decided_again_under_its_id(bank: Bank, receiver: Engine, unique: str) -> None:
+    connection = Connection(bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, JARS)
+    partition = receiver.partition
+    bank.send(PutCoins(jar_id=unique, pence=2, how="raises"), partition, id=unique)
+    receiver.run()
+    with letters_of(connection) as letters:
+        (found,) = [each for each in letters.page(RECEIVER, 10_000).letters if each.id == unique]
+        assert found.place.partition == partition
+        assert letters.retry(engine_jars.receiver(), [found.place]) == (1, [])
+        assert found.place not in [each.place for each in letters.page(RECEIVER, 10_000).letters]
+    first, second = bank.read(bank.names.commands(NAMESPACE), partition)
+    assert (first.key, first.value, list(first.headers)) == (second.key, second.value, list(second.headers))
+    receiver.run()
+    assert [line.status for line in bank.outcomes(partition)] == ["FAILED", "FAILED"]
+
+
+def test_a_reused_id_and_a_table_take_nothing_back(bank: Bank, receiver: Engine, unique: str) -> None:
+    connection = Connection(bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, JARS)
+    for pence in (1, 2):
+        bank.send(PutCoins(jar_id=unique, pence=pence), receiver.partition, id=unique)
+    receiver.run()
+    with letters_of(connection) as letters:
+        (found,) = [each for each in letters.page(RECEIVER, 10_000).letters if each.id == unique]
+        count, left = letters.retry(engine_jars.receiver(), [found.place])
+        assert (count, len(left)) == (0, 1)
+        assert "under an id of its own" in left[0]
+        with pytest.raises(ConfigurationError, match="in the order of their log"):
+            letters.retry(engine_jars.table(), [Place(0, 0)])
+
+
+def test_a_place_where_nothing_lies_is_named(cluster: Cluster, unique: str) -> None:
+    group = retried("depot.broken", Seen(), [True])
+    with depot(cluster, unique, group) as opened, letters_of(opened.connection) as letters:
+        for place in (Place(0, 0), Place(99, 0)):
+            with pytest.raises(ConfigurationError, match=f"lies at {place}"):
+                letters.one("depot.broken", place)
+    with pytest.raises(ConfigurationError, match="like 0/12"):
+        Place.of("0-12")

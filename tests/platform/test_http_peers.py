@@ -1,0 +1,247 @@
+"""Several workers answer as one: servers on real sockets with some partitions each, that know who has the others."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+from urllib.parse import quote
+
+import pytest
+
+from tests.platform.http_rig import SECRET, SHELVES, Http, ShelfRow, Table, problem, serving, shelf
+from verbwire.directory import Directory
+from verbwire.http import peers as module
+from verbwire.http.auth import AuthSettings
+from verbwire.http.peers import FORWARDED, PARTITIONS, Peers
+from verbwire.tokens import OPERATOR, mint_internal, mint_token
+from verbwire.wire.workers import WorkerRecord
+
+WORKERS_SECRET = "the secret of these workers, which is longer than thirty-two bytes"
+PARTITIONS_EACH = {"w0": (0, 3), "w1": (1,), "w2": (2,)}
+ROWS = 200
+
+
+@dataclass
+class Known:
+    """What the workers believe of each other."""
+
+    owners: dict[int, str] = field(default_factory=lambda: {p: n for n, ps in PARTITIONS_EACH.items() for p in ps})
+    urls: dict[str, str] = field(default_factory=dict)
+
+    def owner(self, group: str, partition: int) -> WorkerRecord | None:
+        name = self.owners.get(partition, "")
+        return self._record(name) if name in self.urls and group == SHELVES else None
+
+    def workers(self) -> list[WorkerRecord]:
+        return [self._record(name) for name in self.urls]
+
+    def _record(self, name: str) -> WorkerRecord:
+        return WorkerRecord(name=name, url=self.urls[name], started_at=0, beat=0)
+
+
+@dataclass
+class Three:
+    """Three workers with one table."""
+
+    known: Known
+    workers: dict[str, Http]
+    tables: dict[str, Table]
+
+    @property
+    def all(self) -> list[Http]:
+        return list(self.workers.values())
+
+
+@contextmanager
+def three(folder: Path, secrets: tuple[str, str, str] = (WORKERS_SECRET,) * 3) -> Iterator[Three]:
+    known, tables, workers = Known(), {}, {}
+    with ExitStack() as stack:
+        for (name, mine), secret in zip(PARTITIONS_EACH.items(), secrets, strict=True):
+            table = tables[name] = Table(folder / name, SHELVES, ShelfRow)
+            table.put(shelf(number) for number in range(ROWS))  # those of others are there, and must not be told
+            for partition, state in table.view.states.items():
+                state.ready = partition in mine
+            peers = Peers(cast(Directory, known), name, secret)
+            settings = AuthSettings(secret=SECRET, internal=secret)
+            workers[name] = stack.enter_context(serving([table], settings=settings, peers=peers))
+            known.urls[name] = f"http://{workers[name].address[0]}:{workers[name].address[1]}"
+        yield Three(known, workers, tables)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Three]:
+    with three(tmp_path_factory.mktemp("three")) as opened:
+        yield opened
+
+
+def path_of(number: int) -> str:
+    return f"/tables/shelves/{quote(shelf(number).shelf)}"
+
+
+def number_in(partition: int, table: Table) -> int:
+    return next(number for number in range(ROWS) if partition_in(number, table) == partition)
+
+
+def partition_in(number: int, table: Table) -> int:
+    return table.served().partition_of(table.served().key(shelf(number).shelf))
+
+
+def test_every_worker_answers_every_key(shared: Three) -> None:
+    for worker in shared.all:
+        for number in range(30):
+            answer = worker.operator.get(path_of(number))
+            assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+            assert answer.json()["shelf"] == shelf(number).shelf
+        problem(worker.operator.get("/tables/shelves/never"), 404, "no_such_row")
+
+
+@pytest.mark.parametrize("key", ["a/b", "a%2Fb", "50 %", "ü/\U0001f4da", "?x=1#y", "a+b"])
+def test_any_key_finds_its_way(shared: Three, key: str) -> None:
+    for table in shared.tables.values():
+        table.put([ShelfRow(shelf=key, books=1)])
+    assert {w.operator.get(f"/tables/shelves/{quote(key, safe='')}").json()["shelf"] for w in shared.all} == {key}
+    for table in shared.tables.values():
+        table.delete([ShelfRow(shelf=key, books=1)])
+
+
+@pytest.mark.parametrize("query", ["page_size=1000", "page=3&page_size=7", "page=40&page_size=5", "page_size=3"])
+def test_every_worker_lists_everything_in_order(shared: Three, query: str) -> None:
+    answers = [worker.operator.get(f"/tables/shelves?{query}").json() for worker in shared.all]
+    assert answers[0] == answers[1] == answers[2]
+    page, size = (int(dict(part.split("=") for part in query.split("&")).get(n, 1)) for n in ("page", "page_size"))
+    assert [row["shelf"] for row in answers[0]["rows"]] == [
+        shelf(number).shelf for number in range(ROWS)[(page - 1) * size : page * size]
+    ]
+    assert (answers[0]["complete"], answers[0]["missing_partitions"], len(answers[0]["positions"])) == (True, [], 4)
+    assert (answers[0]["next"] is None) == (page * size >= ROWS)
+
+
+def test_a_walk_may_change_workers_at_every_step(shared: Three) -> None:
+    seen, path, turn = [], "/tables/shelves?page_size=30", 0
+    while path:
+        answer = shared.all[turn % 3].operator.get(path).json()
+        seen += [row["shelf"] for row in answer["rows"]]
+        path, turn = answer["next"], turn + 1
+    assert seen == [shelf(number).shelf for number in range(ROWS)]
+
+
+def test_the_list_of_tables_is_of_all_workers(shared: Three) -> None:
+    for name, worker in shared.workers.items():
+        (table,) = worker.operator.get("/tables").json()["tables"]
+        assert (table["ready_partitions"], table["missing_partitions"], table["rows"]) == ([0, 1, 2, 3], [], ROWS)
+        assert tuple(table["here"]) == PARTITIONS_EACH[name]
+
+
+@contextmanager
+def hanging() -> Iterator[str]:
+    """Somewhere that takes connections and says nothing, like a process that is stopped."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield "http://{}:{}".format(*listening.getsockname())
+
+
+@contextmanager
+def refusing() -> Iterator[str]:
+    """Somewhere that nobody listens, like a process that was killed."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield "http://{}:{}".format(*bound.getsockname())
+
+
+@pytest.mark.parametrize("gone", [hanging, refusing])
+def test_what_an_owner_does_not_answer_is_unavailable_or_stated_to_be_missing(
+    shared: Three, gone: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.3)
+    number = number_in(2, shared.tables["w0"])
+    with gone() as url, monkeypatch.context() as patched:  # type: ignore[operator]
+        patched.setitem(shared.known.urls, "w2", url)
+        began = time.monotonic()
+        answer = shared.workers["w0"].operator.get(path_of(number))
+        problem(answer, 503, "owner_unreachable")
+        assert answer.headers["retry-after"] == "1"
+        listed = shared.workers["w0"].operator.get("/tables/shelves?page_size=1000").json()
+        (table,) = shared.workers["w0"].operator.get("/tables").json()["tables"]
+        assert time.monotonic() - began < 3
+    assert (listed["complete"], listed["missing_partitions"], sorted(listed["positions"])) == (False, [2], list("013"))
+    assert len(listed["rows"]) == sum(partition_in(n, shared.tables["w0"]) != 2 for n in range(ROWS))
+    assert (table["ready_partitions"], table["missing_partitions"]) == ([0, 1, 3], [2])
+
+
+def test_one_that_hangs_does_not_use_up_what_the_others_need(shared: Three, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EACH", 0)
+    problem(shared.workers["w0"].operator.get(path_of(number_in(1, shared.tables["w0"]))), 503, "owner_unreachable")
+    assert shared.workers["w0"].operator.get("/tables/shelves").json()["missing_partitions"] == [1, 2]
+
+
+def test_an_owner_that_is_not_ready_says_so_itself(shared: Three) -> None:
+    state = shared.tables["w2"].view.states[2]
+    state.ready, state.stopped = False, "a handler raised"
+    try:
+        answer = shared.workers["w0"].operator.get(path_of(number_in(2, shared.tables["w0"])))
+        assert "stands still until somebody decides" in problem(answer, 503, "not_ready")["detail"]
+        assert answer.headers["retry-after"] == "30"
+        assert shared.workers["w1"].operator.get("/tables/shelves").json()["missing_partitions"] == [2]
+    finally:
+        state.ready, state.stopped = True, None
+
+
+def test_when_nobody_has_anything_an_empty_list_is_no_answer(shared: Three, monkeypatch: pytest.MonkeyPatch) -> None:
+    for table in shared.tables.values():
+        monkeypatch.setattr(table.view, "lease", lambda: False)
+    problem(shared.workers["w0"].operator.get("/tables/shelves"), 503, "not_ready")
+
+
+def test_a_request_is_passed_on_once_whatever_the_directory_says(
+    shared: Three, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that believe it of each other would pass a request to and fro for ever."""
+    number = number_in(2, shared.tables["w0"])
+    monkeypatch.setitem(shared.known.owners, 2, "w1")  # it was, once: it knows better, and does not ask w2
+    problem(shared.workers["w0"].operator.get(path_of(number)), 503, "not_ready")
+    answer = shared.workers["w0"].operator.get("/tables/shelves").json()
+    assert (answer["complete"], answer["missing_partitions"]) == (False, [2])
+    monkeypatch.setitem(shared.known.owners, 2, "w0")
+    problem(shared.workers["w0"].operator.get(path_of(number)), 503, "not_ready")
+
+
+def test_nobody_passes_for_a_worker(shared: Three) -> None:
+    ordinary, internal = mint_token(SECRET, "eve", [OPERATOR]), mint_internal(WORKERS_SECRET, "eve", [OPERATOR])
+    http, path = shared.workers["w0"].nobody, path_of(number_in(0, shared.tables["w0"]))
+    allowed = {"Authorization": f"Bearer {internal}", FORWARDED: "w1"}
+    assert http.get(path, headers=allowed).status_code == 200
+    for token, more in (
+        (ordinary, {FORWARDED: "w1"}),
+        (internal, {}),
+        (mint_internal(SECRET, "eve", [OPERATOR]), {FORWARDED: "w1"}),
+        (mint_token(WORKERS_SECRET, "eve", [OPERATOR]), {FORWARDED: "w1"}),
+    ):
+        problem(http.get(path, headers={"Authorization": f"Bearer {token}", **more}), 401, "unauthenticated")
+    # Nor does a client get the form that workers give each other.
+    listed = shared.workers["w0"].operator.get("/tables/shelves", headers={PARTITIONS: "0"}).json()
+    assert listed["complete"]
+
+
+def test_a_worker_asks_on_behalf_of_who_asked_it(shared: Three) -> None:
+    """What somebody must not see they do not see by way of another worker either."""
+    token = mint_internal(WORKERS_SECRET, "ann", ["orders:read"])
+    headers = {"Authorization": f"Bearer {token}", FORWARDED: "w1"}
+    problem(shared.workers["w0"].nobody.get("/tables/shelves", headers=headers), 403, "forbidden")
+
+
+@pytest.mark.parametrize("text", ["", "one", "0,9", "-1"])
+def test_partitions_that_are_none_are_refused(shared: Three, text: str) -> None:
+    token = mint_internal(WORKERS_SECRET, "ann", [OPERATOR])
+    headers = {"Authorization": f"Bearer {token}", FORWARDED: "w1", PARTITIONS: text}
+    problem(shared.workers["w0"].nobody.get("/tables/shelves", headers=headers), 400, "bad_partitions")
+
+
+def test_workers_of_another_secret_are_strangers(tmp_path: Path) -> None:
+    with three(tmp_path, (WORKERS_SECRET, WORKERS_SECRET, SECRET)) as opened:
+        w0 = opened.workers["w0"].operator
+        problem(w0.get(path_of(number_in(2, opened.tables["w0"]))), 503, "owner_unreachable")
+        assert w0.get("/tables/shelves").json()["missing_partitions"] == [2]

@@ -1,0 +1,39 @@
+"""The fraud watch and its table, as pure functions: no broker."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from consumers.fraud import suspicion
+from schemas.fraud import SuspicionRaised, SuspicionRow
+from schemas.orders import OrderConfirmed
+from streams.suspicions import suspicions
+from verbwire.contracts.load import load_catalog
+from verbwire.testing import fold
+
+CATALOG = load_catalog(Path(__file__).parents[1] / "schemas")
+MORNING = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
+SOLD = OrderConfirmed(order_id="7", customer_id="17850", country="EIRE", total_pence=500_000, placed_at=MORNING)
+GUESTS = replace(SOLD, customer_id=None, total_pence=100_000)
+
+
+@pytest.mark.parametrize("event", [SOLD, GUESTS])
+def test_up_to_its_limit_an_order_is_fine_and_a_penny_more_is_not(event: OrderConfirmed) -> None:
+    assert suspicion(event) is None
+    assert suspicion(replace(event, total_pence=event.total_pence + 1)) is not None
+
+
+def test_a_customer_may_buy_more_than_a_guest() -> None:
+    assert suspicion(replace(GUESTS, customer_id="17850", total_pence=100_001)) is None
+
+
+def test_the_same_suspicion_twice_is_one_row() -> None:
+    raised = SuspicionRaised(
+        order_id="7", customer_id=None, total_pence=100_001, placed_at=MORNING, reason="nobody knows the guest"
+    )
+    row = SuspicionRow(order_id="7", customer_id=None, total_pence=100_001, reason="nobody knows the guest")
+    assert fold(suspicions, raised, raised, catalog=CATALOG) == row
