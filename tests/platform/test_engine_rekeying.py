@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster import eventually
 from tests.platform.engine_kit import Bank, Taken
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.tills import CoinsMoved, MinuteRow, OwnerRow
@@ -16,6 +17,8 @@ from tests.platform.engine_tills import NAMESPACE, OWNERS, living_in, owners
 from verbwire import Table
 from verbwire.engine import core
 from verbwire.engine.build import table_plan
+from verbwire.engine.cluster_offsets import ClusterOffsets
+from verbwire.engine.handed_over import HandedOver
 from verbwire.errors import ContractError, FencedError
 
 pytestmark = pytest.mark.kafka
@@ -238,3 +241,31 @@ def test_a_plan_tells_its_sources_from_its_own_topic(branch: Bank) -> None:
     assert plan.sources == (branch.names.events(NAMESPACE),)
     assert plan.repartition == f"{plan.group}-owners-repartition"
     assert plan.inputs == (*plan.sources, plan.repartition)
+
+
+def test_who_has_seen_an_event_can_tell_how_far_the_own_topic_has_to_be_read(till: Till) -> None:
+    """To its end, which is the mark of a transaction and no record: the partition is told to be there all the same."""
+    engine, place = till.engine, (till.own, till.there)
+    cluster = ClusterOffsets(till.branch.kafka, engine.plan.group)
+    over = HandedOver(cluster, engine.plan.sources, till.own, till.branch.partitions)
+    wanted = {(till.topic, till.here): till.move(5, till.far) + 1, ("another.topic", 0): 7}
+    assert over.ends(wanted, {}) is None
+    engine.run()
+    end = (eventually(lambda: over.ends(wanted, {})) or {})[place]
+    engine.run()
+    assert till.pence() == {till.far: 5}
+    assert engine.inputs(till.there)[till.own] < end
+    engine.core.process({}, engine.membership, lambda: True, {place: end})
+    eventually(lambda: engine.inputs(till.there)[till.own] == end, every=0.001)
+
+
+def test_what_was_read_before_a_partition_started_over_says_nothing_of_it(till: Till) -> None:
+    engine, place = till.engine, (till.own, till.there)
+    before = engine.view.states[till.there].epoch
+    engine.prepare()
+    engine.core._note_read({place: 1000}, {till.there: before})
+    assert engine.inputs(till.there)[till.own] == 0
+    engine.core._note_read({place: 1000}, {till.there: before + 1})
+    assert engine.inputs(till.there)[till.own] == 1000
+    engine.core._note_read({place: 7}, {till.there: before + 1})
+    assert engine.inputs(till.there)[till.own] == 1000

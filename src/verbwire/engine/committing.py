@@ -44,6 +44,7 @@ class Committer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"commit {group}")
         self._caller = Caller(f"offsets {group}")
         self._under_way: dict[int, Future[None]] = {}
+        self._last: Future[None] | None = None  # what is to be noted after them
         self.flushed = threading.Event()  # the last transaction submitted is with the broker; its successor waits
         self.flushed.set()
         self.failure: VerbwireError | None = None
@@ -60,6 +61,10 @@ class Committer:
         if self.failure:
             raise self.failure
 
+    def afterwards(self, note: Callable[[], None]) -> None:
+        """Call `note` on the committing thread once all that was submitted is committed; not if any of it failed."""
+        self._last = self._thread.submit(lambda: None if self.failure else note())
+
     def busy(self) -> bool:
         """Whether a transaction is under way."""
         return any(not future.done() for future in list(self._under_way.values()))
@@ -69,6 +74,8 @@ class Committer:
         for turn in TURNS:
             if turn in self._under_way:
                 self._under_way.pop(turn).result()
+        if self._last is not None:
+            self._last.result()
         self.failure = None
 
     def close(self) -> None:

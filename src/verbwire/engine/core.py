@@ -30,6 +30,7 @@ from verbwire.names import Names
 log = logging.getLogger(__name__)
 
 Batch = Mapping[tuple[str, int], Sequence[Record]]
+_NONE: Mapping[tuple[str, int], int] = {}
 MAX_BATCH = 5000  # records a transaction
 BATCH_SECONDS = 1.0  # for the handlers of one transaction, which the broker lets live for ten
 FORGET_SECONDS = 3600.0  # how often ids older than the window are dropped: a scan, 0.1 s for half a million
@@ -128,9 +129,17 @@ class Core:
 
     # -- the batch
 
-    def process(self, batch: Batch, membership: Membership, still: Callable[[], bool]) -> None:
+    def process(
+        self,
+        batch: Batch,
+        membership: Membership,
+        still: Callable[[], bool],
+        read: Mapping[tuple[str, int], int] = _NONE,
+    ) -> None:
         """Deal with these records and hand their transactions over for commit.
 
+        `read` says up to where topics have been read with this batch: behind its last records there may be the marks of
+        transactions, and a log that ends with them is applied to its end all the same.
         FencedError when the partitions are no longer ours, another VerbwireError when they have to start over; in
         both cases nothing of what failed is visible to anybody, and the caller seeks before it reads on.
         """
@@ -139,6 +148,9 @@ class Core:
             if not still():
                 raise FencedError(f"{self.plan.group}: the partitions were taken away")
             todo = self._one(todo, membership)
+        if read:
+            epochs = {partition: self.view.states[partition].epoch for partition in self._shards}
+            self._committer.afterwards(lambda: self._note_read(read, epochs))
 
     def _one(
         self, todo: list[tuple[tuple[str, int], list[Record]]], membership: Membership
@@ -261,6 +273,13 @@ class Core:
         self._metrics.ready(sum(state.ready for state in self.view.states.values()))
 
     # -- after the commit, on the committing thread
+
+    def _note_read(self, read: Mapping[tuple[str, int], int], epochs: Mapping[int, int]) -> None:
+        """Take down how far partitions are that have not started over since it was read."""
+        for (topic, partition), position in read.items():
+            state = self.view.states[partition]
+            if state.ready and state.epoch == epochs.get(partition) and state.inputs.get(topic, position) < position:
+                state.inputs = {**state.inputs, topic: position}
 
     def _committed(self, transaction: Transaction, seconds: float) -> None:
         for partition in transaction.shards:

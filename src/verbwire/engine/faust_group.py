@@ -46,6 +46,7 @@ class Assignment:
         self.membership = membership
         self.live = True
         self.inputs: set[TP] = set()  # the partitions that are prepared and read
+        self.read: dict[tuple[str, int], int] = {}  # up to where, as the core has been told
 
     def is_live(self) -> bool:
         """Whether it still holds."""
@@ -108,6 +109,15 @@ class Thread(driver.AIOKafkaConsumerThread):
         if self.leave_group and self._consumer is not None:
             self._consumer._coordinator._group_instance_id = None
         await super().on_thread_stop()
+
+    def positions(self, places: Iterable[TP]) -> dict[tuple[str, int], int]:
+        """Return where aiokafka reads on: behind the records it has given us, and behind marks that are no records."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription else None
+        states = {tp: assignment.state_value(driver._TopicPartition(*tp)) for tp in places} if assignment else {}
+        return {
+            (tp.topic, tp.partition): each.position for tp, each in states.items() if each and each.has_valid_position
+        }
 
     def rejoin(self) -> None:
         """Ask for a new assignment, whatever aiokafka believes of the present one. From any thread."""
@@ -279,16 +289,18 @@ class Consumer(driver.Consumer):
             await asyncio.sleep(_IDLE_SECONDS)
             return
         records, unreadable = await self._fetched(readable)
+        positions = self._positions(readable)
         failure = await self._last_batch(assignment) or self.core.failure or unreadable
         if self._assignment is not assignment or not assignment.live:
             return
         if failure is not None:
             self._start_over(assignment, failure)
             return
-        if records:
+        read = self._newly_read(assignment, positions)
+        if records or read:
             batch = {(tp.topic, tp.partition): found for tp, found in records.items()}
             work = asyncio.get_running_loop().run_in_executor(
-                self.engine_thread, self.core.process, batch, assignment.membership, assignment.is_live
+                self.engine_thread, self.core.process, batch, assignment.membership, assignment.is_live, read
             )
             work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks after a stop
             self._batch = (assignment, work)
@@ -300,6 +312,20 @@ class Consumer(driver.Consumer):
             return await self._fetch, None
         except KafkaError as error:
             return {}, UnavailableError(f"the inputs cannot be read: {error!r}")
+
+    def _positions(self, places: set[TP]) -> dict[tuple[str, int], int]:
+        """Up to where the topic is read that the group hands records to itself by; empty where there is none.
+
+        Nothing is fetched for us while this looks, so all records below have been given to us.
+        """
+        own = self.core.plan.repartition
+        return self._thread.positions(tp for tp in places if tp.topic == own) if own is not None else {}
+
+    def _newly_read(self, assignment: Assignment, positions: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+        """Return those positions that the core does not know yet."""
+        news = {place: offset for place, offset in positions.items() if assignment.read.get(place) != offset}
+        assignment.read |= news
+        return news
 
     def _readable(self, assignment: Assignment) -> set[TP]:
         stopped = self.core.stopped()

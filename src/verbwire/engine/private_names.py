@@ -48,6 +48,11 @@ ATTRIBUTES: dict[Any, dict[str, str]] = {
         "_do_heartbeat": "relied on: sends by _send_req, so that what it was answered is seen",
         "_send_req": "wrapped: when the group's last answer was asked for, which the lease is counted from",
     },
+    subscription.Assignment: {"state_value": "called: how far a partition is read"},
+    subscription.TopicPartitionState: {
+        "has_valid_position": "read: whether it is known",
+        "position": "read: behind what was given to us, marks of transactions included",
+    },
     Service: {"should_stop": "read", "crash_reason": "watched: a service beneath the app crashes it so"},
 }
 # class -> names that its code must assign to self
@@ -57,6 +62,7 @@ ASSIGNED: dict[Any, dict[str, str]] = {
         "_fetch_max_wait_ms": "set between construction and start",
         "_retry_backoff_ms": "set between construction and start",
         "_coordinator": "read",
+        "_subscription": "read: the partitions and how far they are read",
     },
     coordinator.GroupCoordinator: {
         "generation": "read when partitions are assigned",

@@ -4,55 +4,91 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 
-from verbwire.errors import UndecodableError
+from verbwire.errors import UnavailableError, UndecodableError
 from verbwire.http import limits
 from verbwire.http.problem import Problem, unavailable
+from verbwire.http.reads import Readers
 from verbwire.http.requests import header
 from verbwire.http.served import ServedTable
 from verbwire.wire.positions import HEADER, Positions, decode_positions
 
 _EVERY_SECONDS = 0.005  # between two looks: the engine commits every few milliseconds
+_ASK_SECONDS = 0.02  # between two questions to the broker
 
 
-def wanted_positions(request: Request) -> Positions:
-    """Return how far the request wants its table to be; 400 for a header that says nothing legible."""
+@dataclass(frozen=True)
+class Wanted:
+    """How far a request wants its table to be, and until when (by the loop's clock) it waits for that."""
+
+    positions: Positions
+    deadline: float
+
+    def lacking(self, partition: int, inputs: Mapping[str, int]) -> bool:
+        """Whether a partition whose inputs are applied so far is not as far."""
+        return any(offset < self.positions.get((topic, partition), 0) for topic, offset in inputs.items())
+
+
+def wanted_of(request: Request) -> Wanted:
+    """Return what the request wants; 400 for a header that says nothing legible."""
     try:
-        return decode_positions(header(request, HEADER) or "")
+        positions = decode_positions(header(request, HEADER) or "")
     except UndecodableError as error:
         raise Problem(400, "bad_position", str(error)) from None
+    return Wanted(positions, asyncio.get_running_loop().time() + limits.FRESH_SECONDS)
 
 
-async def until_applied(table: ServedTable, partitions: Iterable[int], wanted: Positions) -> None:
+async def until_applied(table: ServedTable, partitions: Iterable[int], wanted: Wanted, readers: Readers) -> Wanted:
     """Wait until those of these partitions that are here have applied what is wanted of the topics they read.
 
-    503 ``behind`` when they have not within a few seconds: never an answer that is older than asked for. What becomes
-    ready after this may be behind all the same, so whoever reads looks once more (:func:`require_applied`).
+    503 ``behind`` when they have not in time: never an answer that is older than asked for. What becomes ready after
+    this may be behind all the same, so whoever reads looks once more, for what is returned (:func:`require_applied`).
     """
-    if not wanted:
-        return
+    if not wanted.positions:
+        return wanted
+    wanted = await _with_handed_over(table, wanted, readers)
     states = [table.view.states[partition] for partition in partitions]
-    deadline = asyncio.get_running_loop().time() + limits.FRESH_SECONDS
-    while late := [each.partition for each in states if each.ready and _lacks(each.partition, each.inputs, wanted)]:
-        if asyncio.get_running_loop().time() > deadline:
-            raise behind(table, late[0])
-        await asyncio.sleep(_EVERY_SECONDS)
+    while late := [each.partition for each in states if each.ready and wanted.lacking(each.partition, each.inputs)]:
+        await _pause(table, wanted, _EVERY_SECONDS, f"partition {late[0]}")
+    return wanted
 
 
-def require_applied(table: ServedTable, inputs: Mapping[int, Mapping[str, int]], wanted: Positions) -> None:
+def require_applied(table: ServedTable, inputs: Mapping[int, Mapping[str, int]], wanted: Wanted) -> None:
     """Raise 503 ``behind`` where rows are read, or were, that are not as far as wanted; `inputs` by partition."""
     for partition, mine in inputs.items():
-        if _lacks(partition, mine, wanted):
-            raise behind(table, partition)
+        if wanted.lacking(partition, mine):
+            raise _behind(table, f"partition {partition}")
 
 
-def behind(table: ServedTable, partition: int) -> Problem:
-    """Return 503: not as far yet as its asker has seen."""
-    detail = f"partition {partition} of table {table.name} has not applied yet what you have seen: ask again"
-    return unavailable("behind", detail)
+async def _with_handed_over(table: ServedTable, wanted: Wanted, readers: Readers) -> Wanted:
+    """Want of the topic by which a group hands records to itself what the wanted places of its sources come to."""
+    own = table.handed_over
+    if own is None:
+        return wanted
+    while True:
+        applied = _applied(table)
+        try:
+            ends = await readers.run(lambda: own.ends(wanted.positions, applied))  # noqa: B023 (awaited at once)
+        except UnavailableError:
+            ends = None
+        if ends is not None:
+            return replace(wanted, positions={**wanted.positions, **ends})
+        await _pause(table, wanted, _ASK_SECONDS, "some partition")
 
 
-def _lacks(partition: int, inputs: Mapping[str, int], wanted: Positions) -> bool:
-    return any(offset < wanted.get((topic, partition), 0) for topic, offset in inputs.items())
+def _applied(table: ServedTable) -> Positions:
+    ready = [state for state in table.view.states.values() if state.ready]
+    return {(topic, state.partition): offset for state in ready for topic, offset in state.inputs.items()}
+
+
+async def _pause(table: ServedTable, wanted: Wanted, seconds: float, late: str) -> None:
+    if asyncio.get_running_loop().time() > wanted.deadline:
+        raise _behind(table, late)
+    await asyncio.sleep(seconds)
+
+
+def _behind(table: ServedTable, late: str) -> Problem:
+    return unavailable("behind", f"{late} of table {table.name} has not applied yet what you have seen: ask again")

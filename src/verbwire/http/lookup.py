@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from verbwire.http.found import Found
-from verbwire.http.freshness import require_applied, until_applied, wanted_positions
+from verbwire.http.freshness import require_applied, until_applied, wanted_of
 from verbwire.http.lists import Listing
 from verbwire.http.peers import Peers, asked_partitions, found_response
 from verbwire.http.problem import Problem
@@ -33,10 +33,11 @@ class Lookup:
         self, request: Request, table: ServedTable, key: bytes, see: Callable[[Message], bool], absent: Problem
     ) -> Response:
         """Return the row under a key; raises `absent` where there is none that the asker may `see`."""
-        partition, wanted = table.partition_of(key), wanted_positions(request)
+        partition = table.partition_of(key)
         owner = None if table.view.has(partition) else self._peers.owner(request, table.name, partition)
         if owner is not None:
             return await self._peers.forward(owner, request)
+        wanted = await until_applied(table, [partition], wanted_of(request), self.readers)
 
         def read() -> bytes:
             require_applied(table, {partition: table.view.states[partition].inputs}, wanted)
@@ -45,7 +46,6 @@ class Lookup:
                 raise absent
             return table.json(row)
 
-        await until_applied(table, [partition], wanted)
         return json_bytes(await self.readers.run_short(read))
 
     async def rows(
@@ -55,16 +55,17 @@ class Lookup:
 
         503 where no partition is here: an empty list would look like an answer.
         """
-        wanted, every = wanted_positions(request), range(table.view.partitions)
+        wanted, every = wanted_of(request), range(table.view.partitions)
         asked = await self.readers.run_short(listing)
 
         async def local(partitions: Sequence[int]) -> Found:
+            far_enough = await until_applied(table, partitions, wanted, self.readers)
+
             def read() -> Found:
                 found = table.find(partitions, asked.selection, asked.window, whole=len(partitions) == len(every))
-                require_applied(table, found.positions, wanted)
+                require_applied(table, found.positions, far_enough)
                 return found
 
-            await until_applied(table, partitions, wanted)
             return await self.readers.run(read)
 
         for_worker = asked_partitions(request)

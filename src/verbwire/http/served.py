@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
+from verbwire.engine.handed_over import HandedOver
 from verbwire.engine.view import TableView
 from verbwire.errors import UnavailableError, UnkeyableError
 from verbwire.http import json, limits
@@ -30,13 +31,15 @@ _LEAST_CHUNK = 16
 class ServedTable:
     """A table that HTTP shows. `decode` reads a row as it stands in the changelog; called by several threads.
 
-    `index` and `search` are those of its declaration. What reads the disk is called off the loop.
+    `index` and `search` are those of its declaration, `handed_over` is there where events count under other keys than
+    their own. What reads the disk is called off the loop.
     """
 
     view: TableView
     decode: Callable[[bytes], Message | None]
     index: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
+    handed_over: HandedOver | None = None
 
     @property
     def name(self) -> str:

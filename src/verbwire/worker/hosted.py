@@ -16,6 +16,7 @@ from verbwire.engine.build import aggregate_plan, table_plan
 from verbwire.engine.build_process import command_topics, process_plan
 from verbwire.engine.cluster_offsets import ClusterOffsets
 from verbwire.engine.core import Core
+from verbwire.engine.handed_over import HandedOver
 from verbwire.engine.plan import Plan
 from verbwire.engine.view import TableView
 from verbwire.errors import ConfigurationError, ContractError
@@ -121,7 +122,9 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     core = Core(plan, kafka, names, settings.worker, copies, view, services.metrics.group(group))
     # A decoder of its own: the engine's thread has the other.
     decoder = codec.topic_decoder(plan.changelog, contract.namespace, {contract.name: row})
-    table = ServedTable(view, decoder.decode, plan.columns, plan.search)
+    own = plan.repartition
+    handed_over = HandedOver(ClusterOffsets(kafka, group), plan.sources, own, plan.partitions) if own else None
+    table = ServedTable(view, decoder.decode, plan.columns, plan.search, handed_over)
     return HostedGroup(declared.group, core, table, alone, services)
 
 
