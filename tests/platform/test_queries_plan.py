@@ -201,6 +201,18 @@ def test_a_project_whose_queries_all_have_one_answer_is_fine() -> None:
     require_queries(CATALOG, [stalls, turnover], [prices])
 
 
+def test_a_responder_that_says_it_returns_something_else_is_found() -> None:
+    prices = Responder("town.prices")
+
+    @prices.answers
+    def quote(query: QuotePrice) -> Price | StallRow:
+        return StallRow(stall_id="x")
+
+    [misfit] = [each for each in check_queries(CATALOG, [], [prices]) if each.code == "query"]
+    assert "StallRow" in misfit.message
+    assert "town.market.QuotePrice is answered by town.market.Price" in misfit.message
+
+
 def test_queries_that_have_no_answer_or_two_are_found() -> None:
     stalls, _, prices = market()
     found = check_queries(CATALOG, [stalls, stalls], [prices])

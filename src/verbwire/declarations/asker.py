@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Somebody known, and what they may do: taken from their credentials, never from the request."""
+    """Who it is, and what they may do: taken from their credentials, never from the request.
+
+    Where a query is public it may be nobody known: the actor is empty then, and there are no scopes.
+    """
 
     actor: str
     scopes: frozenset[str] = frozenset()

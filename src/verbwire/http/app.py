@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from verbwire.http import json, limits
+from verbwire.http import json
 from verbwire.http.auth import Authenticator
 from verbwire.http.front import Front
 from verbwire.http.health import Health
@@ -23,7 +23,6 @@ from verbwire.http.naming import Named
 from verbwire.http.peers import ALONE, Peers, is_forwarded
 from verbwire.http.problem import Problem, of_router
 from verbwire.http.queries import Answerable, Queries
-from verbwire.http.reads import Readers
 from verbwire.http.requests import json_bytes, no_parameters, path_parameter, query_string
 from verbwire.http.served import ServedTable
 from verbwire.http.summaries import together
@@ -63,7 +62,7 @@ def build_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        endpoints.lookup.readers.close()
+        endpoints.lookup.close()
         for part in parts:
             part.close()
         await peers.close()
@@ -89,7 +88,7 @@ def build_app(
 
 class _Endpoints:
     def __init__(self, tables: Sequence[ServedTable], health: Health, metrics: Metrics, peers: Peers) -> None:
-        self.lookup = Lookup(Readers(limits.READERS, limits.WAITING), peers)
+        self.lookup = Lookup(peers)
         self._peers = peers
         self._lists = {
             table.name: Lists(table.name, f"/tables/{table.name}", every_filter(table.rows)) for table in tables

@@ -31,7 +31,8 @@ LOOKUP_SECONDS = 2.0  # then an outcome is told as pending
 
 FRESH_SECONDS = 2.0  # how long a question waits for its table to be as far as its asker has seen: 503
 
-READERS = 4  # threads
+READERS = 4  # threads that read tables
+RESPONDERS = 8  # threads that call responders: what those take is their own business, and no reader waits for them
 WAITING = 512  # requests that wait for them: 503
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from verbwire.http import limits
 from verbwire.http.found import Found
 from verbwire.http.freshness import require_applied, until_applied, wanted_of
 from verbwire.http.lists import Listing
@@ -25,9 +26,15 @@ class Lookup:
     What is not here is asked for by way of `peers`. What is handed over to be called is called off the loop.
     """
 
-    def __init__(self, readers: Readers, peers: Peers) -> None:
-        self.readers = readers
+    def __init__(self, peers: Peers) -> None:
+        self.readers = Readers(limits.READERS, limits.WAITING)
+        self.responders = Readers(limits.RESPONDERS, limits.WAITING)
         self._peers = peers
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self.readers.close()
+        self.responders.close()
 
     async def row(
         self, request: Request, table: ServedTable, key: bytes, see: Callable[[Message], bool], absent: Problem

@@ -150,7 +150,7 @@ class FromResponder:
                 raise TypeError(f"{where}, {self.contract.name} is answered by {self._reply}")
             return self._encode(reply)
 
-        return json_bytes(await lookup.readers.run(ask))
+        return json_bytes(await lookup.responders.run(ask))
 
 
 def _seen(only: Only | None, asker: Asker) -> Mapping[str, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import types
+import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from verbwire.contracts.findings import Finding, Severity
-from verbwire.contracts.model import Catalog
+from verbwire.contracts.model import Catalog, Contract
+from verbwire.declarations.handlers import Handler
 from verbwire.declarations.responder import Responder
 from verbwire.declarations.table import Table
 from verbwire.errors import ContractError
@@ -63,18 +66,34 @@ def _misfits(catalog: Catalog, tables: Sequence[Table[Any]]) -> Iterator[Finding
 
 def _responders(catalog: Catalog, responders: Sequence[Responder]) -> Iterator[Finding]:
     for responder in responders:
-        for query in responder.handlers:
+        for query, handler in responder.handlers.items():
             try:
-                contract = catalog.of(query)
+                problem = _responder_problem(catalog.of(query), handler)
             except ContractError as error:
-                yield Finding.at("query", Severity.ERROR, responder.name, str(error))
-                continue
-            if contract.reply is None:
-                message = f"{contract.name} names no reply: say which record answers it"
-                yield Finding.at("query", Severity.ERROR, responder.name, message)
-            elif contract.many:
-                message = f'{contract.name} says "many", only tables answer with lists of rows: remove it'
-                yield Finding.at("query", Severity.ERROR, responder.name, message)
+                problem = str(error)
+            if problem is not None:
+                yield Finding.at("query", Severity.ERROR, responder.name, problem)
+
+
+def _responder_problem(query: Contract, handler: Handler) -> str | None:
+    if query.reply is None:
+        return f"{query.name} names no reply: say which record answers it"
+    if query.many:
+        return f'{query.name} says "many", only tables answer with lists of rows: remove it'
+    returned = typing.get_type_hints(handler.function).get("return")
+    wrong = [each for each in _members(returned) if getattr(each, "__name__", "") not in _reply_names(query)]
+    if returned is not None and wrong:
+        return f"{handler.where} returns {wrong[0]}, {query.name} is answered by {query.reply}: return that, or None"
+    return None
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    is_union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    return typing.get_args(annotation) if is_union else (annotation,)
+
+
+def _reply_names(query: Contract) -> tuple[str, ...]:
+    return ((query.reply or "").rpartition(".")[2], "NoneType", "Any")
 
 
 def _answered(catalog: Catalog, tables: Sequence[Table[Any]], responders: Sequence[Responder]) -> Iterator[Finding]:
