@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from verbwire.development import internal_secret
 from verbwire.directory import Announcer, Directory
 from verbwire.http.peers import Peers
 from verbwire.worker.groups import Hosted, Services
+
+log = logging.getLogger(__name__)
 
 
 class Presence:
@@ -19,7 +22,10 @@ class Presence:
             kafka, codec, name, lambda: [each.share() for each in hosted], services.clock.observe
         )
         self._directory = Directory(kafka, codec)
-        self.peers = Peers(self._directory, name, internal_secret(services.settings))
+        secret = internal_secret(services.settings)
+        self.peers = Peers(self._directory, name, secret)
+        if secret is None:
+            log.warning("this worker answers for its own partitions only: set http_internal_secret, the same for all")
 
     def start(self, url: str) -> None:
         """Begin; `url` is where others reach this worker."""
