@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -44,9 +45,12 @@ def worker(project: Branch) -> Running:
     return project.start("consumers").ready()
 
 
+def token_of(actor: str, *scopes: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {mint_token(SECRET, actor, scopes)}"}
+
+
 def client(worker: Running, actor: str, *scopes: str) -> httpx.Client:
-    headers = {"Authorization": f"Bearer {mint_token(SECRET, actor, scopes)}"}
-    return httpx.Client(base_url=worker.url(), headers=headers, timeout=40)
+    return httpx.Client(base_url=worker.url(), headers=token_of(actor, *scopes), timeout=40)
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +197,26 @@ def later(who: httpx.Client, path: str, body: dict[str, Any], **headers: str) ->
     found = taken if taken.status_code != 202 else eventually(lambda: known(who, taken.headers["location"]))
     document: dict[str, Any] = found.json()
     return document
+
+
+def test_any_worker_takes_commands_and_asks_the_receiver_for_outcomes(
+    worker: Running, project: Branch, jar: str
+) -> None:
+    with client(project.start("streams", name="w2").ready(), "ann") as elsewhere:
+        taken = elsewhere.post(PUT, json={"jar_id": jar, "pence": 1}, headers={"Prefer": "respond-async"})
+        link, before = taken.headers["location"], asked_for_outcomes(worker)
+        assert eventually(lambda: known(elsewhere, link)).json()["outcome"] == "accepted"
+        # Once it knows its neighbour, it asks there.
+        eventually(lambda: elsewhere.get(link).status_code == 200 and asked_for_outcomes(worker) > before)
+        problem(elsewhere.get(link, headers=token_of("bob")), 404, "no_such_outcome")
+
+
+def asked_for_outcomes(worker: Running) -> float:
+    """How often the worker was asked what became of a command."""
+    counted = re.findall(
+        r'^verbwire_http_requests_total\{route="/outcomes/\{token\}".* (.*)$', worker.get("/metrics")[1], re.M
+    )
+    return sum(map(float, counted))
 
 
 def test_every_outcome_is_found_later(ann: httpx.Client, jar: str) -> None:

@@ -1,11 +1,13 @@
 """Outcomes that are asked for later: ``GET /outcomes/{token}``, the path that a 202 has named.
 
-The receiver's own memory answers where it is in this process; else the ledger is read, for a moment.
+The receiver's own memory answers, here or at the worker that has it; where nobody has it now, the ledger is read for a
+moment.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable, Sequence
 
@@ -18,6 +20,7 @@ from verbwire.errors import UnavailableError
 from verbwire.http import limits
 from verbwire.http.gateway import Gateway
 from verbwire.http.outcome_links import OutcomeLinks
+from verbwire.http.peers import ALONE, Peers, is_forwarded
 from verbwire.http.problem import Problem, unavailable
 from verbwire.http.reads import Readers
 from verbwire.http.receivers import Receiver
@@ -33,12 +36,22 @@ from verbwire.wire.outcome_tokens import OutcomeToken
 from verbwire.wire.outcomes import EventPosition
 from verbwire.wire.replies import Replies
 
+_log = logging.getLogger("verbwire.http")
+
 
 class Outcomes:
-    """Tells what became of commands. `receivers` are those hosted here."""
+    """Tells what became of commands. `receivers` are all aggregates of the project."""
 
-    def __init__(self, receivers: Iterable[Receiver], codec: Codec, gateway: Gateway, links: OutcomeLinks) -> None:
+    def __init__(
+        self,
+        receivers: Iterable[Receiver],
+        codec: Codec,
+        gateway: Gateway,
+        links: OutcomeLinks,
+        peers: Peers = ALONE,
+    ) -> None:
         self._receivers = {each.namespace: each for each in receivers}
+        self._peers = peers
         self._gateway = gateway
         self._links = links
         self._outcome = Replies(codec).outcome
@@ -61,13 +74,30 @@ class Outcomes:
         token = self._links.read(path_parameter(request, "token"), principal)
         no_parameters(request)
         receiver = self._receivers.get(token.namespace)
-        try:
-            if receiver is not None:
-                return await self._readers.run_short(lambda: self._remembered(receiver, token))
-        except UnavailableError:  # another worker has that partition, or nobody yet
-            pass
+        known = None if receiver is None else await self._from_receiver(request, receiver, token)
+        if known is not None:
+            return known
+        if is_forwarded(request):  # whoever passed it on reads the ledger itself
+            raise unavailable("not_ready", "this worker does not have that receiver any more: ask again")
         with self._shares.taken(principal.actor):
             return await self._from_ledger(token)
+
+    async def _from_receiver(self, request: Request, receiver: Receiver, token: OutcomeToken) -> Response | None:
+        """Ask whoever has the receiver's memory; None where nobody has it now, or it does not answer."""
+        if receiver.view.has(token.partition):
+            try:
+                return await self._readers.run_short(lambda: self._remembered(receiver, token))
+            except UnavailableError:  # it has just left
+                return None
+        owner = self._peers.owner(request, receiver.view.name, token.partition)
+        if owner is None:
+            return None
+        try:
+            answer = await self._peers.forward(owner, request)
+        except Problem as problem:
+            _log.info("an outcome of %s is looked up in the ledger: %s", token.namespace, problem.detail)
+            return None
+        return answer if answer.status_code < 500 else None
 
     def _remembered(self, receiver: Receiver, token: OutcomeToken) -> Response:
         line, reached = receiver.look(token)

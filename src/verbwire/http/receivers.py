@@ -1,4 +1,4 @@
-"""Receivers whose memory of answered commands is in this process: they know outcomes without asking Kafka."""
+"""Receivers and what they remember of the commands they answered, as far as it is in this process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from verbwire.wire.outcomes import OutcomeRecord
 
 @dataclass(frozen=True)
 class Receiver:
-    """An aggregate that is hosted here. `decode` reads the ledger's lines, by several threads."""
+    """An aggregate, here or elsewhere. `decode` reads the ledger's lines, by several threads."""
 
     namespace: str
     commands: str  # the topic

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from verbwire.declarations.aggregate import Aggregate
 from verbwire.development import internal_secret
 from verbwire.http import limits
 from verbwire.http.app import Part
@@ -14,13 +13,14 @@ from verbwire.http.gateway import Gateway
 from verbwire.http.openapi import OpenApi
 from verbwire.http.outcome_links import OutcomeLinks
 from verbwire.http.outcomes import Outcomes
+from verbwire.http.peers import Peers
 from verbwire.http.receivers import Receiver
+from verbwire.http.served import ServedTable
 from verbwire.http.waits import Waits
 from verbwire.project import Project
 from verbwire.sdk.connection import Connection
 from verbwire.wire.outcomes import OUTCOME, OutcomeRecord
-from verbwire.worker.groups import Hosted, Services
-from verbwire.worker.hosted import HostedGroup
+from verbwire.worker.groups import Services
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,18 @@ class Messaging:
         self.gateway.close()
 
 
-def messaging(project: Project, services: Services, registry: str, hosted: Iterable[Hosted], waits: Waits) -> Messaging:
-    """Build them. Kafka is reached at the first command."""
+def messaging(
+    project: Project,
+    services: Services,
+    registry: str,
+    tables: Iterable[ServedTable],
+    peers: Peers,
+    waits: Waits,
+) -> Messaging:
+    """Build them; `tables` are those of all groups, also of those that are hosted elsewhere.
+
+    Kafka is reached at the first command.
+    """
     settings, codec = services.settings, services.codec
     gateway = Gateway(
         Connection(
@@ -50,17 +60,17 @@ def messaging(project: Project, services: Services, registry: str, hosted: Itera
         )
     )
     links = OutcomeLinks(internal_secret(settings))
-    receivers = _receivers(project, services, hosted)
+    receivers = _receivers(project, services, {table.name: table for table in tables})
     commands = Commands(codec.catalog, project.classes, gateway, links, waits)
-    outcomes = Outcomes(receivers, codec, gateway, links)
+    outcomes = Outcomes(receivers, codec, gateway, links, peers)
     return Messaging(gateway, [commands, outcomes, OpenApi(settings.project, codec.catalog)])
 
 
-def _receivers(project: Project, services: Services, hosted: Iterable[Hosted]) -> Iterator[Receiver]:
+def _receivers(project: Project, services: Services, tables: Mapping[str, ServedTable]) -> Iterator[Receiver]:
     names = services.codec.names
-    for each in hosted:
-        declared = project.declared[each.group]
-        if isinstance(each, HostedGroup) and isinstance(declared, Aggregate):
-            ledger = names.outcomes(declared.namespace)
+    for declared in project.aggregates:
+        namespace, table = declared.namespace, tables.get(declared.group)  # none where it is not deployed yet
+        if table is not None:
+            ledger = names.outcomes(namespace)
             decoder = services.codec.topic_decoder(ledger, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
-            yield Receiver(declared.namespace, names.commands(declared.namespace), each.table.view, decoder.decode)
+            yield Receiver(namespace, names.commands(namespace), table.view, decoder.decode)

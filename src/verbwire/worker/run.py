@@ -79,7 +79,7 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     hosted = [_host(project.declared[group], services) for group in groups]
     tables = [table for each in hosted for table in each.tables] + elsewhere(project, groups, services)
     presence, health, waits = Presence(services, hosted), Health(hosted), Waits()
-    commands = messaging(project, services, registry, hosted, waits)
+    commands = messaging(project, services, registry, tables, presence.peers, waits)
     server = HttpServer(
         build_app(
             tables,
