@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import http.client
 import json
@@ -21,7 +22,7 @@ import pytest
 
 from producers.counting import count
 from schemas.carts import ProductAddedToCart
-from tests.cluster import Cluster
+from tests.cluster import Cluster, eventually
 from verbwire.contracts.load import load_catalog
 from verbwire.embedded.processes import ProcessId
 from verbwire.names import Names
@@ -52,6 +53,11 @@ class Demo:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def till(self, *arguments: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "producers.till", *arguments]
+        ran = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=SECONDS)
+        return ran.returncode, ran.stdout + ran.stderr
 
     def run(self, *arguments: str) -> tuple[int, str]:
         with self.start("--exit", *arguments) as process:
@@ -101,6 +107,7 @@ def test_count_ledgers_and_tables_agree(demo: Demo, first: str) -> None:
     assert row(first, "CreditBalance") == [f"{expected.commands['CreditBalance']:,}"] * 3
     assert row(first, "pence debited") == [f"{expected.debited:,}"] * 2
     assert row(first, "pence credited") == [f"{expected.credited:,}"] * 2
+    assert row(first, "minutes equal one by one") == [f"{len(expected.minutes):,}"] * 2
     assert row(first, "pence in carts") == [f"{expected.pence:,}"] * 2
     assert row(first, "carts equal one by one") == [carts] * 2
     assert row(first, "lines unreadable") == ["1", "1"]
@@ -115,6 +122,8 @@ def test_once_more_it_changes_no_number_and_stays_until_ctrl_c_with_urls_that_wo
         workers = msgspec.json.decode(record.read_bytes(), type=list[ProcessId])
         assert [worker.alive() for worker in workers] == [True, True]
         assert answer_of_first_url(lines)["cart_id"] == "536365"
+        at_the_till(demo)
+        report_of_all_sales(demo)
         process.send_signal(signal.SIGINT)
         lines += process.stdout
         assert process.wait(SECONDS) == 0, "".join(lines)
@@ -144,6 +153,24 @@ def test_a_number_that_differs_is_named_and_fails_the_demo(demo: Demo, first: st
     assert code == 1
     assert "These numbers differ" in output
     assert "pence in carts" in output.partition("These numbers differ")[2]
+
+
+def at_the_till(demo: Demo) -> None:
+    code, said = demo.till("order", "till-1", "--total", "12.50", "--note", "ring twice")
+    assert code == 0, said
+    assert "receipt: order till-1, GBP 12.50" in said
+    assert "till-1: " in said.partition("receipt")[2]  # it sees its own write
+    assert demo.till("order", "till-1", "--total", "1")[0] == 1
+    code, said = demo.till("order", "till 2", "--total", "1,50")
+    assert (code, said.count("no: ")) == (1, 2)
+    assert "till-1: " in demo.till("find", "--search", "ring")[1]
+
+
+def report_of_all_sales(demo: Demo) -> None:
+    assert demo.till("report", "december", "2010-12-01", "2011-01-01")[0] == 0
+    file = Path(demo.environment["VERBWIRE_DATA"]) / "reports" / "december.csv"
+    eventually(file.exists)
+    assert sum(int(line["pence"]) for line in csv.DictReader(file.read_text().splitlines())) == count(demo.file).pence
 
 
 def answer_of_first_url(lines: list[str]) -> dict[str, object]:

@@ -21,6 +21,7 @@ TABLES = (
     "shop.orders",
     "shop.accounts",
     "shop.sales_per_customer",
+    "shop.sales_per_minute",
     "shop.suspicions",
 )
 PROCESS = "shop.checkout"
@@ -60,7 +61,8 @@ def compare(expected: Expected, imported: Imported, ledger: Ledger, rows: Rows, 
         *_carts(expected, rows["shop.carts"]),
         *_orders(expected, imported, rows["shop.orders"]),
         *_accounts(expected, rows["shop.accounts"]),
-        *_sales("customers", expected.customers, rows["shop.sales_per_customer"], _customer),
+        *_sales("customer", expected.customers, rows["shop.sales_per_customer"], _customer),
+        *_sales("minute", expected.minutes, rows["shop.sales_per_minute"], _minute),
         Line("checkouts that are not over", 0, table=len(rows[PROCESS])),
         _suspicions(expected, rows["shop.suspicions"]),
         Line("receipts", len(expected.carts), table=len(receipts & expected.carts.keys())),
@@ -117,10 +119,10 @@ def _accounts(expected: Expected, rows: list[dict[str, Any]]) -> Iterator[Line]:
 
 
 def _sales(name: str, counted: Mapping[Any, Sold], rows: list[dict[str, Any]], key: Any) -> Iterator[Line]:
-    yield Line(f"{name} that bought" if name == "customers" else name, len(counted), table=len(rows))
+    yield Line(f"{name}s with sales", len(counted), table=len(rows))
     yield Line(f"pence by {name}", sum(sold.pence for sold in counted.values()), table=_pence(rows))
     found = {key(row): (row["orders"], int(row["total_pence"])) for row in rows}
-    yield _alike(name, counted, found, lambda sold: (sold.orders, sold.pence))
+    yield _alike(f"{name}s", counted, found, lambda sold: (sold.orders, sold.pence))
 
 
 def _suspicions(expected: Expected, rows: list[dict[str, Any]]) -> Line:
@@ -165,6 +167,10 @@ def _account(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _customer(row: Mapping[str, Any]) -> str:
     return str(row["customer_id"])
+
+
+def _minute(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["country"], row["minute"][:16]
 
 
 def shown(lines: Iterable[Line]) -> Table:

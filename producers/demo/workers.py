@@ -21,10 +21,7 @@ from verbwire.settings import Settings
 from verbwire.tokens import OPERATOR, mint_token
 
 # The one whose tables people want to see gets the usual port.
-GROUPS = {
-    "streams": ["shop.carts", "shop.orders", "shop.accounts", "shop.sales_per_customer", "shop.suspicions"],
-    "consumers": ["consumers"],
-}
+FOLDERS = ("streams", "consumers")
 READY_SECONDS = 90.0
 STOP_SECONDS = 15.0
 _REAP_SECONDS = 2.0
@@ -35,17 +32,21 @@ _IN_FOLDER = "import os, sys; os.chdir(sys.argv[1]); os.execv(sys.argv[2], sys.a
 
 
 def deploy(settings: Settings) -> str:
-    """Run ``verbwire deploy`` and return what it says. Raises :class:`StackError` with its words when it fails."""
+    """Run ``verbwire deploy`` and return what it says, in short. Raises :class:`StackError` when it fails."""
     ran = subprocess.run(  # noqa: S603 (our own command line)
         [_VERBWIRE, "deploy"], cwd=settings.root, capture_output=True, text=True, check=False
     )
     if ran.returncode:
         raise StackError(f"`verbwire deploy` failed:\n{ran.stderr or ran.stdout}")
-    return ran.stdout.strip()
+    said = ran.stdout.strip().splitlines()
+    created, registered = (sum(line.startswith(verb) for line in said) for verb in ("created", "registered"))
+    if created + registered == 0:
+        return "\n".join(said)
+    return f"created {created} topics, registered {registered} schemas, see `verbwire deploy`"
 
 
 class Workers:
-    """Runs two workers, each with its groups; a context manager that stops them by SIGTERM."""
+    """Runs one worker for each folder; a context manager that stops them by SIGTERM."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -54,7 +55,7 @@ class Workers:
 
     @property
     def tables(self) -> Mapping[str, Tables]:
-        """For each worker, by name, its HTTP."""
+        """For each folder, the HTTP of its worker."""
         return self._tables
 
     def __enter__(self) -> Self:
@@ -66,13 +67,13 @@ class Workers:
         if record.exists():
             reap(msgspec.json.decode(record.read_bytes(), type=list[ProcessId]), _REAP_SECONDS)
         taken: list[int] = []
-        for name, groups in GROUPS.items():
+        for folder in FOLDERS:
             port = _free_port(self._settings.http_host, self._settings.http_port + len(taken), taken)
             taken.append(port)
-            command = [_VERBWIRE, "worker", *groups, "--name", name, "--port", str(port)]
+            command = [_VERBWIRE, "worker", folder, "--name", folder, "--port", str(port)]
             start = [sys.executable, "-c", _IN_FOLDER, str(self._settings.root), *command]
-            self._children.append(Child(f"the worker {name}", start, logs / f"{name}.log"))
-            self._tables[name] = Tables(self._settings.http_host, port, token)
+            self._children.append(Child(f"the worker of {folder}", start, logs / f"{folder}.log"))
+            self._tables[folder] = Tables(self._settings.http_host, port, token)
             record.write_bytes(msgspec.json.encode([child.identity for child in self._children]))
         return self
 
