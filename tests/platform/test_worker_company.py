@@ -3,103 +3,25 @@
 from __future__ import annotations
 
 import signal
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 
 from tests.cluster import Cluster, eventually
-from tests.platform.engine_kit import RECEIVER, TABLE, Bank
-from tests.platform.hammer import HEADERS, Counters, Reader, as_it_wakes, hammering
-from tests.platform.worker_kit import Branch, Running
+from tests.platform.company import JARS, PARTITIONS, RECOVERY, Company, company_of, lists_are_whole, nothing_wrong
+from tests.platform.engine_kit import RECEIVER, TABLE
+from tests.platform.hammer import HEADERS, as_it_wakes, hammering
 from verbwire.wire.murmur2 import partition_of
 
 pytestmark = pytest.mark.kafka
 
-PARTITIONS = 8
-JARS = [f"jar-{number}" for number in range(24)]
-RECOVERY = 30.0  # a session of eight seconds, and what a busy machine makes of it
-
-
-# A worker that is cut off from its group, and from nothing else, for as long as a file is there.
-CUT_OFF = """
-import asyncio, os, pathlib
-from aiokafka.client import AIOKafkaClient
-
-send, cut = AIOKafkaClient.send, pathlib.Path(os.environ.get("CUT_OFF_BY", "never"))
-
-async def send_unless_cut(self, *arguments, **options):
-    while cut.exists():
-        await asyncio.sleep(0.02)
-    answer = await send(self, *arguments, **options)
-    while cut.exists():
-        await asyncio.sleep(0.02)
-    return answer
-
-AIOKafkaClient.send = send_unless_cut
-"""
-
-
-class Company:
-    """Four workers: all of them keep the table, the first receives the commands too."""
-
-    def __init__(self, folder: Path, shop: Bank) -> None:
-        self.shop = shop
-        self.project = Branch(folder, shop)
-        self.project.write("streams/cut_off.py", CUT_OFF)
-        self.counters = Counters(shop, JARS, PARTITIONS)
-        self.cut = folder / "cut-w4"
-        self.running = {"w1": self.project.start(name="w1"), **{name: self.start(name) for name in ("w2", "w3", "w4")}}
-
-    def start(self, name: str) -> Running:
-        return self.project.start("streams", name=name, CUT_OFF_BY=str(self.project.folder / f"cut-{name}"))
-
-    def ready(self) -> Company:
-        """Wait until every worker answers for everything."""
-        for running in self.running.values():
-            running.ready()
-            running.until(lambda running=running: self.whole(running))
-        return self
-
-    def whole(self, running: Running) -> bool:
-        """Whether a worker knows an owner that is ready for every partition of every table."""
-        tables = running.get("/tables")[1]["tables"]
-        return {table["name"]: table["missing_partitions"] for table in tables} == {TABLE: [], RECEIVER: []}
-
-    def here(self, name: str) -> list[int]:
-        """The table's partitions that a worker has."""
-        (table,) = (each for each in self.running[name].get("/tables")[1]["tables"] if each["name"] == TABLE)
-        found: list[int] = table["here"]
-        return found
-
-    def urls(self) -> dict[str, str]:
-        return {name: running.url() for name, running in self.running.items()}
-
 
 @pytest.fixture(scope="module")
 def company(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    shop = Bank(cluster, f"c{uuid.uuid4().hex[:10]}", PARTITIONS)
-    opened = Company(tmp_path_factory.mktemp("company"), shop)
-    try:
-        yield opened.ready()
-    finally:
-        opened.project.kill()
-        shop.close()
-
-
-def lists_are_whole(*groups: list[Reader]) -> None:
-    """Wait until every one of these readers has got a complete list once more."""
-    readers = [reader for group in groups for reader in group]
-    before = [reader.told["list complete"] for reader in readers]
-    eventually(lambda: all(r.told["list complete"] > n for r, n in zip(readers, before, strict=True)), RECOVERY)
-
-
-def nothing_wrong(readers: dict[str, list[Reader]]) -> None:
-    wrong = [each for group in readers.values() for reader in group for each in reader.wrong]
-    assert not wrong, f"{len(wrong)} wrong answers: {wrong[:5]}"
+    with company_of(cluster, tmp_path_factory.mktemp("company")) as opened:
+        yield opened
 
 
 def test_each_has_a_part_and_tells_of_all(company: Company) -> None:
@@ -136,7 +58,7 @@ def test_whatever_happens_to_them_an_answer_is_right_or_there_is_none(company: C
         lists_are_whole(*readers.values())
         stopped, its = company.running["w3"].process, company.here("w3")
         company.running["w2"].process.kill()
-        company.cut.touch()
+        company.cut("w4").touch()
         stopped.send_signal(signal.SIGSTOP)
         try:
             eventually(lambda: company.here("w1") == list(range(PARTITIONS)), RECOVERY)
@@ -145,10 +67,10 @@ def test_whatever_happens_to_them_an_answer_is_right_or_there_is_none(company: C
             as_it_wakes(readers["w3"][0], jars * 8, lambda: stopped.send_signal(signal.SIGCONT))
         finally:
             stopped.send_signal(signal.SIGCONT)
-            company.cut.unlink()
+            company.cut("w4").unlink()
         company.running["w2"] = company.start("w2")
         company.ready()
-        lists_are_whole(*(readers[name] for name in ("w1", "w3", "w4")))
+        lists_are_whole(*readers.values())
     nothing_wrong(readers)
     for running in company.running.values():
         running.has(dict(company.counters.sent))
@@ -163,7 +85,7 @@ def test_one_that_stops_finishes_what_is_in_hand(company: Company) -> None:
     with (
         httpx.Client(base_url=url, headers=HEADERS, timeout=30) as client,
         ThreadPoolExecutor(1) as pool,
-        hammering(company.counters, {name: company.running[name].url() for name in ("w2", "w3")}) as readers,
+        hammering(company.counters, {name: company.urls()[name] for name in ("w2", "w3")}) as readers,
     ):
         command = {"jar_id": "late", "pence": 1}
         waiting = pool.submit(client.post, "/commands/PutCoins", json=command, headers={"Prefer": "wait=25"})
