@@ -215,7 +215,8 @@ class Bank:
 
     def mark(self, partition: int) -> None:
         """From now on read what comes after what is there."""
-        self._marks = self._ends([(topic, partition) for topic in self._topics if "bank.jars" in topic])
+        shared = (self.names.replies(), self.names.workers())  # these have other numbers of partitions
+        self._marks = self._ends([(topic, partition) for topic in self._topics if topic not in shared])
 
     def _ends(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
         wanted = {TopicPartition(*place): OffsetSpec.latest() for place in places}

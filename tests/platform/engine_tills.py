@@ -129,8 +129,8 @@ def savings(mended: bool = False) -> Process[SavingState]:
     return process
 
 
-def living_in(partition: int, partitions: int, nth: int = 0) -> str:
+def living_in(partition: int, partitions: int, nth: int = 0, prefix: str = "o") -> str:
     """The `nth` name whose key belongs to that partition."""
-    names = (f"o{number}" for number in count())
+    names = (f"{prefix}{number}" for number in count())
     found = (name for name in names if partition_of(name.encode(), partitions) == partition)
     return next(name for number, name in enumerate(found) if number == nth)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from tests.platform.engine_kit import Bank, Taken
+from tests.platform.engine_kit import Bank
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.books import BookClosed
 from tests.platform.engine_samples.tills import CoinsMoved, MinuteRow, OwnerRow
@@ -23,21 +24,27 @@ from verbwire.wire.keys import key_bytes
 pytestmark = pytest.mark.kafka
 
 START = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
+YEARS = count()  # each test has its own: time only moves on, and forgets what was before
 
 
 class Clock:
-    """A table of minutes on one partition; moments are seconds since a whole minute."""
+    """A table of minutes on one partition; moments are seconds since a whole minute, `start`."""
 
     def __init__(self, branch: Bank, engine: Engine) -> None:
         self.branch = branch
         self.engine = engine
+        self.start = START.replace(year=START.year + next(YEARS))
         self.till = living_in(engine.partition, branch.partitions)
 
-    def move(self, at: float, pence: int = 1, how: str = "", till: str | None = None) -> int:
+    def move(self, at: float, pence: int = 1, how: str = "") -> int:
         """Put one event of that moment into the partition, and return its offset."""
-        moment = START + timedelta(seconds=at)
-        event = CoinsMoved(till_id=till or self.till, pence=pence, moved_at=moment, how=how)
+        moment = self.start + timedelta(seconds=at)
+        event = CoinsMoved(till_id=self.till, pence=pence, moved_at=moment, how=how)
         return self.branch.send(event, self.engine.partition)
+
+    def microseconds(self, at: float) -> int:
+        """A moment as the engine writes it."""
+        return int((self.start + timedelta(seconds=at)).timestamp() * 1_000_000)
 
     def run(self, *moments: float) -> None:
         """Deal with an event of each of these moments, a penny each, all in one batch."""
@@ -49,9 +56,8 @@ class Clock:
         """What the till's minutes hold, by the second at which they begin."""
         rows = (engine or self.engine).held((engine or self.engine).partition).values()
         return {
-            int((row.minute - START).total_seconds()): row.pence
+            int((row.minute - self.start).total_seconds()): row.pence
             for row in sorted((row for row in rows if isinstance(row, MinuteRow)), key=lambda row: row.minute)
-            if row.owner == self.till
         }
 
     def late(self) -> float:
@@ -65,8 +71,21 @@ def running(branch: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield engine
 
 
+@pytest.fixture(scope="module")
+def shared(branch: Bank) -> int:
+    """The partition that most tests of the module share."""
+    return branch.partition()
+
+
 @pytest.fixture
-def clock(branch: Bank, running: Engine) -> Clock:
+def clock(branch: Bank, running: Engine, shared: int) -> Clock:
+    running.own(shared)
+    return Clock(branch, running)
+
+
+@pytest.fixture
+def lone_clock(branch: Bank, running: Engine) -> Clock:
+    """On a partition of the test's own: something else is to be in it, or it comes to a stop."""
     running.own(branch.partition())
     return Clock(branch, running)
 
@@ -78,8 +97,9 @@ def test_each_event_counts_in_the_window_of_its_own_time(clock: Clock) -> None:
 
 def test_a_row_stands_under_its_key_and_window_where_the_key_belongs(clock: Clock) -> None:
     clock.run(61)
-    key = key_bytes((clock.till, START + timedelta(minutes=1)))
-    assert clock.engine.rows() == {key: MinuteRow(owner=clock.till, minute=START + timedelta(minutes=1), pence=1)}
+    minute = clock.start + timedelta(minutes=1)
+    key = key_bytes((clock.till, minute))
+    assert clock.engine.rows() == {key: MinuteRow(owner=clock.till, minute=minute, pence=1)}
     assert clock.engine.view.partition_of(key) == clock.engine.partition
     assert clock.engine.view.get(key) is not None
 
@@ -127,26 +147,20 @@ def test_an_aborted_transaction_moves_no_time(clock: Clock) -> None:
         clock.engine.run()
     clock.engine.membership = mine
     clock.engine.prepare()
-    clock.engine.next = dict.fromkeys(clock.engine.next, 1)
-    batch = clock.engine.fetch()
-    assert clock.engine.core._shards[clock.engine.partition].time == _microseconds(0)
-    assert [len(records) for records in batch.values()] == [1]
+    assert clock.engine.core._shards[clock.engine.partition].time == clock.microseconds(0)
     clock.engine.run()
     clock.run(1)
     assert clock.pence() == {960: 1}
 
 
-def _microseconds(at: float) -> int:
-    return int((START + timedelta(seconds=at)).timestamp() * 1_000_000)
-
-
-def test_a_record_that_stops_the_partition_moves_no_time(clock: Clock) -> None:
+def test_a_record_that_stops_the_partition_moves_no_time(lone_clock: Clock) -> None:
+    clock = lone_clock
     clock.move(0)
     clock.move(1000, how="raises")
     clock.engine.run_through()
     assert clock.engine.core.stopped()
     (witness,) = clock.branch.read(clock.engine.plan.changelog, clock.engine.partition)
-    assert witness.header("vw_time") == str(_microseconds(0))
+    assert witness.header("vw_time") == str(clock.microseconds(0))
 
 
 def test_none_deletes_a_window_and_the_next_event_begins_it_anew(clock: Clock) -> None:
@@ -164,14 +178,10 @@ def test_windows_that_time_has_left_behind_are_forgotten(clock: Clock) -> None:
     assert clock.pence() == {0: 1, 60: 1, 120: 1, 660: 1}
     clock.run(660.001)
     assert clock.pence() == {60: 1, 120: 1, 660: 2}
-    (deleted,) = [each for each in _changelog(clock) if each.value is None]
-    assert deleted.key == key_bytes((clock.till, START))
+    last = clock.branch.read(clock.engine.plan.changelog, clock.engine.partition)[-1]
+    assert (last.key, last.value) == (key_bytes((clock.till, clock.start)), None)
     clock.run(5000)
     assert clock.pence() == {4980: 1}
-
-
-def _changelog(clock: Clock) -> list[Taken]:
-    return clock.branch.read(clock.engine.plan.changelog, clock.engine.partition)
 
 
 def test_windows_opened_and_left_behind_in_one_batch_are_not_kept(clock: Clock) -> None:
@@ -220,7 +230,8 @@ def test_another_worker_goes_on_in_the_middle_of_a_re_keyed_table_of_windows(bra
         assert second.inputs(there)[second.plan.repartition or ""] > 0
 
 
-def test_a_key_that_is_none_of_the_rows_stops_the_partition(branch: Bank, clock: Clock) -> None:
+def test_a_key_that_is_none_of_the_rows_stops_the_partition(branch: Bank, lone_clock: Clock) -> None:
+    clock = lone_clock
     value = branch.codec.encoder(branch.codec.catalog.find("bank.tills.CoinsMoved"))
     event = CoinsMoved(till_id="t", pence=1, moved_at=START)
     branch.put(branch.names.events(NAMESPACE), clock.engine.partition, b"\xff", value(event))
@@ -229,11 +240,11 @@ def test_a_key_that_is_none_of_the_rows_stops_the_partition(branch: Bank, clock:
     assert "cannot be owner (string) of bank.tills.MinuteRow" in why
 
 
-def test_an_event_before_all_windows_is_a_dead_letter(clock: Clock, tmp_path: Path) -> None:
+def test_an_event_before_all_windows_is_a_dead_letter(lone_clock: Clock, tmp_path: Path) -> None:
     """Weeks begin on the day of the epoch, a Thursday; the year 1 began on a Monday."""
-    partition = clock.engine.partition
+    clock, partition = lone_clock, lone_clock.engine.partition
     with Engine(clock.branch, minutes(Window(timedelta(days=7))), [partition], tmp_path) as weeks:
-        clock.move((datetime(1, 1, 1, tzinfo=UTC) - START).total_seconds())
+        clock.move((datetime(1, 1, 1, tzinfo=UTC) - clock.start).total_seconds())
         clock.move(0)
         weeks.run()
         assert len(weeks.rows()) == 1

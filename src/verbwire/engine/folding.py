@@ -93,7 +93,7 @@ class Fold:
         """Read the records until the transaction is late, or one must not be passed; the rows' keys are known then."""
         taken: list[Taken] = []
         for record in records:
-            if taken and transaction.is_late():
+            if self.repartition and taken and transaction.is_late():  # where a function of the user's tells the key
                 break
             try:
                 taken.append(self._take(record))
@@ -105,34 +105,21 @@ class Fold:
         return taken
 
     def _take(self, record: Record) -> Taken:
-        repartition, source = self.repartition, record
-        handed_over = repartition is not None and record.topic == repartition.topic
-        if repartition is not None and handed_over:
-            source = repartition.source_of(record)
+        repartition, source, handed_over = self.repartition, record, False
+        if repartition is not None and record.topic == repartition.topic:
+            source, handed_over = repartition.source_of(record), True
         hearing = self.hearings.get(source.topic)
         if hearing is None:
             raise UndecodableError(f"{source.topic} is not heard here")
-        said = hearing.hear(source)
-        if said is None:
-            return None
         if self.skips and (record.topic, record.partition, record.offset) in self.skips:
             return Refused("skipped", "the settings say to skip it")
-        message, handler = said
-        key = record.key if handed_over else self._key(hearing, record, message)
-        if key is None:
+        said = hearing.hear(source, handed_over)
+        if said is None:
             return None
+        message, handler, key = said
         if repartition is not None and not handed_over and repartition.partition_of(key) != record.partition:
             return Elsewhere(key)
         return Heard(record, source, message, handler, key, context_of(source) if handler.wants_context else None)
-
-    def _key(self, hearing: Hearing, record: Record, message: Any) -> bytes | None:
-        try:
-            return hearing.key(record, message)
-        except UndecodableError:
-            raise
-        except Exception as error:
-            why = f"the key of {type(message).__name__} here: {type(error).__name__}: {error}"
-            raise Halt(record, legible(why)) from error
 
     # -- what comes of it
 

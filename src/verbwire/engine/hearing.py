@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from verbwire.declarations.handlers import Handler
+from verbwire.engine.dead_letters import legible
+from verbwire.engine.plan import Halt
 from verbwire.engine.records import Record
 from verbwire.errors import UndecodableError
 from verbwire.wire.codec import Codec, TopicDecoder
@@ -15,16 +17,17 @@ from verbwire.wire.outcomes import OutcomeRecord
 from verbwire.wire.replies import Replies
 from verbwire.wire.undertakings import CommandIds
 
+Said: TypeAlias = tuple[Any, Handler, bytes]  # the message, who is to hear it, under which key it counts
+
 
 class Hearing(Protocol):
     """How the records of one topic are read."""
 
-    def hear(self, record: Record) -> tuple[Any, Handler] | None:
-        """Return what the record says and who is to hear it, None where nobody is; UndecodableError for no message."""
-        ...
+    def hear(self, record: Record, keyed: bool) -> Said | None:
+        """Return what the record says, None where that is nothing to this group; UndecodableError for no message.
 
-    def key(self, record: Record, message: Any) -> bytes | None:
-        """Return the key under which it counts, None where it does not; raises what the user's function raises."""
+        `keyed`: the record's key is already the one that it counts under. Halt where that key cannot be told.
+        """
         ...
 
 
@@ -36,22 +39,30 @@ class Events:
     handlers: Mapping[Any, Handler]  # class of event -> handler
     keys: Mapping[Any, Callable[[Any], object]]  # class of event -> the key it counts under here
 
-    def hear(self, record: Record) -> tuple[Any, Handler] | None:
-        """Return the event and its handler."""
-        if not record.key and not self.keys:
+    def hear(self, record: Record, keyed: bool) -> Said | None:
+        """Return the event, its handler and its key here."""
+        key = record.key
+        if not key and not self.keys:
             raise UndecodableError("the record has no key")
         event = self.decoder.decode(record.value)
-        return None if event is None else (event, self.handlers[type(event)])
-
-    def key(self, record: Record, message: Any) -> bytes | None:
-        """Return the event's key here; UndecodableError where it has none and needs it."""
-        function = self.keys.get(type(message))
-        if function is not None:
-            value = function(message)
-            return None if value is None else key_bytes(value)
-        if not record.key:
+        if event is None:
+            return None
+        cls = type(event)
+        if not keyed and cls in self.keys:
+            key = self._key(record, event)
+            if key is None:
+                return None
+        if not key:
             raise UndecodableError("the record has no key")
-        return record.key
+        return event, self.handlers[cls], key
+
+    def _key(self, record: Record, event: Any) -> bytes | None:
+        try:
+            value = self.keys[type(event)](event)
+            return None if value is None else key_bytes(value)
+        except Exception as error:
+            why = f"the key of {type(event).__name__} here: {type(error).__name__}: {error}"
+            raise Halt(record, legible(why)) from error
 
 
 @dataclass
@@ -63,16 +74,17 @@ class Outcomes:
     handlers: Mapping[str, Handler]  # full name of the command -> handler of its outcome
     ids: CommandIds
 
-    def hear(self, record: Record) -> tuple[Any, Handler] | None:
-        """Return the outcome and its handler; those of others are passed over by a look at their id alone."""
-        if self.key(record, None) is None:
+    def hear(self, record: Record, keyed: bool) -> Said | None:  # noqa: ARG002 (its id tells the key in any case)
+        """Return the outcome, its handler and its key; those of others are passed over by a look at their id alone."""
+        key = self._key(record)
+        line = self.decoder.decode(record.value) if key else None
+        if not key or not isinstance(line, OutcomeRecord):
             return None
-        line = self.decoder.decode(record.value)
-        handler = self.handlers.get(line.command) if isinstance(line, OutcomeRecord) else None
-        return None if handler is None else (self.replies.outcome(line), handler)  # type: ignore[arg-type]
+        handler = self.handlers.get(line.command)
+        return None if handler is None else (self.replies.outcome(line), handler, key)
 
-    def key(self, record: Record, message: Any) -> bytes | None:  # noqa: ARG002 (the record's id tells it)
-        """Return the key of the undertaking, which is part of the command's id."""
+    def _key(self, record: Record) -> bytes | None:
+        """The key of the undertaking is part of the command's id."""
         for name, value in record.headers:
             if name == "ce_causationid":
                 return self.ids.key((value or b"").decode(errors="replace"))
