@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +72,13 @@ def limit_records(bootstrap: str, topic: str, size: int) -> None:
         return bool(answer.result()["max.message.bytes"].value == str(size))
 
     eventually(changed)
+
+
+def delete(bootstrap: str, topics: Iterable[str]) -> None:
+    """Leave nothing on the broker: it may serve many runs."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for future in admin.delete_topics([*topics]).values():
+        future.result()
 
 
 @contextmanager

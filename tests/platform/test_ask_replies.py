@@ -1,0 +1,83 @@
+"""Hearing replies: from the moment on at which the listener says so, every one of them."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+
+import pytest
+from confluent_kafka import Producer
+
+from tests.cluster import Cluster, delete, eventually
+from verbwire.contracts.model import Catalog
+from verbwire.deploy import Target, deploy
+from verbwire.errors import ContractError
+from verbwire.names import Names
+from verbwire.sdk.connection import Connection
+from verbwire.sdk.replies import ReplyListener
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture(scope="module")
+def connection(cluster: Cluster) -> Iterator[Connection]:
+    names = Names("office", f"t{uuid.uuid4().hex[:10]}")
+    deployed = deploy(Target(cluster.bootstrap, cluster.registry_url, names), Catalog(), [])
+    yield Connection(cluster.bootstrap, cluster.registry_url, names, Catalog(), delivery_seconds=5.0)
+    delete(cluster.bootstrap, deployed.topics)
+
+
+@contextmanager
+def talking(connection: Connection) -> Iterator[dict[int, int]]:
+    """Somebody who counts aloud in every partition of the replies; gives the last number that each has for sure."""
+    producer, stopping, said = (
+        Producer({"bootstrap.servers": connection.bootstrap}),
+        threading.Event(),
+        dict[int, int](),
+    )
+
+    def delivered(error: object, message: object) -> None:
+        assert error is None
+        said[message.partition()] = int(message.key())  # type: ignore[attr-defined]
+
+    def talk() -> None:
+        for number in count():
+            if stopping.is_set():
+                return
+            for partition in range(12):
+                producer.produce(connection.names.replies(), b"x", b"%d" % number, partition, on_delivery=delivered)
+            producer.poll(0.001)
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    try:
+        yield said
+    finally:
+        stopping.set()
+        thread.join()
+        producer.flush(10)
+
+
+def test_nothing_is_missed_once_it_is_ready(connection: Connection) -> None:
+    with talking(connection) as said:
+        eventually(lambda: len(said) == 12)
+        for _ in range(4):
+            heard: list[int] = []
+            listener = ReplyListener(connection, lambda id, _, heard=heard: heard.append(int(id)))  # type: ignore[misc]
+            listener.start()
+            before = said[listener.partition]
+            eventually(lambda heard=heard: len(heard) > 20)  # type: ignore[misc]
+            listener.stop()
+            listener.join()
+            assert heard[0] <= before + 1
+            assert heard == list(range(heard[0], heard[-1] + 1))
+
+
+def test_a_listener_without_its_topic_says_what_to_do(connection: Connection) -> None:
+    elsewhere = replace(connection, names=Names("office", f"{connection.names.prefix}x"))
+    with pytest.raises(ContractError, match="verbwire deploy"):
+        ReplyListener(elsewhere, print).start()
