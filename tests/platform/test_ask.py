@@ -30,7 +30,7 @@ from verbwire.errors import (
     UnencodableError,
     WrongVerbError,
 )
-from verbwire.messages import Accepted, Expired, Failed, Outcome, Rejected
+from verbwire.messages import ID_REUSED, Accepted, Expired, Failed, Outcome, Rejected
 from verbwire.names import Names
 from verbwire.sdk import Client, Connection, Identity, Pending
 from verbwire.sdk.asking import Asker
@@ -39,7 +39,7 @@ from verbwire.sdk.routes import Routes
 from verbwire.sdk.seeker import Patience
 from verbwire.wire.headers import Headers
 from verbwire.wire.outcome_tokens import OutcomeToken
-from verbwire.wire.outcomes import ID_REUSED, OutcomeStatus
+from verbwire.wire.outcomes import OutcomeStatus
 
 pytestmark = pytest.mark.kafka
 

@@ -15,7 +15,7 @@ from verbwire.http.openapi_parts import (
     problem_response,
     schema_ref,
 )
-from verbwire.wire.outcomes import FORBIDDEN
+from verbwire.messages import FORBIDDEN
 
 _ANY = (400, 414, 431, 500)
 _POST = (*_ANY, 401, 404, 408, 411, 413, 415, 429, 503)

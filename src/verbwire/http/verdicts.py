@@ -15,9 +15,9 @@ from starlette.responses import Response
 from verbwire.http import json
 from verbwire.http.bodies import MEDIA_TYPE
 from verbwire.http.problem import Problem
-from verbwire.messages import Accepted, Expired, Failed, Outcome, Rejected
+from verbwire.messages import FORBIDDEN, ID_REUSED, Accepted, Expired, Failed, Outcome, Rejected
 from verbwire.sdk.ack import Position
-from verbwire.wire.outcomes import FORBIDDEN, ID_REUSED, EventPosition
+from verbwire.wire.outcomes import EventPosition
 from verbwire.wire.positions import HEADER, Positions, encode_positions, merge
 
 _STATUS = {FORBIDDEN: 403, ID_REUSED: 422}  # the rest of the rejections: 409

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 from verbwire.errors import VerbwireError
-from verbwire.messages import Outcome, Rejected
+from verbwire.messages import ID_REUSED, Outcome, Rejected
 from verbwire.sdk.ack import Ack
 from verbwire.sdk.waiting import Waitable
 from verbwire.wire.outcome_tokens import OutcomeToken
-from verbwire.wire.outcomes import ID_REUSED, EventPosition, OutcomeRecord, OutcomeStatus
+from verbwire.wire.outcomes import EventPosition, OutcomeRecord, OutcomeStatus
 
 _NOT_REMEMBERED = (OutcomeStatus.FAILED, OutcomeStatus.EXPIRED)  # the receiver takes the same id again after these
 _EARLY = 8

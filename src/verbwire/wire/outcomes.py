@@ -15,8 +15,6 @@ from typing import ClassVar
 import msgspec
 
 from verbwire.contracts.model import Contract, Schema
-from verbwire.messages import FORBIDDEN as FORBIDDEN
-from verbwire.messages import ID_REUSED as ID_REUSED
 from verbwire.messages import Accepted, Expired, Failed, Kind, Outcome, Rejected, Row
 from verbwire.wire.avro import HEADER_SIZE
 
