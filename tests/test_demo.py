@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import http.client
+import io
 import json
 import os
 import secrets
@@ -12,15 +13,18 @@ import signal
 import subprocess
 import sys
 import uuid
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 
 from producers.counting import count
+from producers.till import main as till
 from schemas.carts import ProductAddedToCart
 from tests.cluster import Cluster, eventually
 from verbwire.contracts.load import load_catalog
@@ -33,7 +37,7 @@ pytestmark = pytest.mark.kafka
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT / "producers/data/online_retail_2010-12.csv.gz"
-LINES = 3000
+LINES = 1500
 SECONDS = 120
 
 
@@ -55,9 +59,9 @@ class Demo:
         )
 
     def till(self, *arguments: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "producers.till", *arguments]
-        ran = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=SECONDS)
-        return ran.returncode, ran.stdout + ran.stderr
+        said = io.StringIO()
+        with patch.dict(os.environ, self.environment), redirect_stdout(said):
+            return till(arguments), said.getvalue()
 
     def run(self, *arguments: str) -> tuple[int, str]:
         with self.start("--exit", *arguments) as process:
