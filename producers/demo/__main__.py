@@ -28,6 +28,7 @@ FILE = Path(__file__).parents[1] / "data" / "online_retail_2010-12.csv.gz"
 CONTEXTS = ("shop.carts", "shop.orders", "shop.accounts")
 STALLED_SECONDS = 60.0  # without any movement while the import waits
 PATIENCE_SECONDS = 15.0  # without any movement after it, until numbers that differ are told
+_PYTHON = ".venv/bin/python"
 _POLL_SECONDS = 0.1
 _ROWS_SECONDS = 1.0
 
@@ -218,14 +219,22 @@ def _stay(console: Console, workers: Workers) -> None:
 
 def _worth_trying(tables: Tables) -> list[str]:
     curl = 'curl -s -H "Authorization: Bearer $TOKEN"'
+    order = '{"order_id": "web-1", "country": "EIRE", "total_pence": 1250, "placed_at": "2010-12-20T18:00:00Z"}'
     return [
         "\nWorth trying in another terminal:\n",
         f"TOKEN={tables.token}",
         f"{curl} {tables.url}/tables/carts/536365",
-        f"{curl} '{tables.url}/tables/carts?page=2&page_size=5'",
+        f"{curl} '{tables.url}/queries/GetOrder?order_id=536365'",
+        f"{curl} '{tables.url}/queries/FindOrders?search=eire&page_size=3'",
+        f"{curl} '{tables.url}/queries/SalesPerMinute?country=EIRE&page_size=3'",
+        f"{curl} -H 'Content-Type: application/json' -d '{order}' {tables.url}/commands/PlaceOrder",
         f"{curl} {tables.url}/tables",
         f"curl -s {tables.url}/health/ready",
-        "\nEverything stays up until Ctrl-C.",
+        f"{_PYTHON} -m producers.till order till-1 --total 12.50 --country EIRE",
+        f"{_PYTHON} -m producers.till find --search eire",
+        f"{_PYTHON} -m producers.till report december 2010-12-01 2011-01-01",
+        "\n(Orders of yours are among the numbers of the next run, which then says that they differ from the file's.)",
+        "Everything stays up until Ctrl-C.",
     ]
 
 

@@ -22,6 +22,8 @@ from verbwire.tokens import OPERATOR, mint_token
 
 # The one whose tables people want to see gets the usual port.
 FOLDERS = ("streams", "consumers")
+# What its token may: look at tables, ask and order on anybody's behalf.
+SCOPES = (OPERATOR, "carts:read", "orders:write", "orders:all", "accounts:all", "sales:read")
 READY_SECONDS = 90.0
 STOP_SECONDS = 15.0
 _REAP_SECONDS = 2.0
@@ -105,7 +107,7 @@ class Workers:
                 "the demo signs a token of its own: unset http_jwks_url (VERBWIRE_HTTP_JWKS_URL) for it"
             )
         return mint_token(
-            secret, "demo", [OPERATOR], _TOKEN_SECONDS, issuer=settings.http_issuer, audience=settings.http_audience
+            secret, "demo", SCOPES, _TOKEN_SECONDS, issuer=settings.http_issuer, audience=settings.http_audience
         )
 
 
