@@ -1,0 +1,56 @@
+"""Testing handlers without a broker: what had happened, what is asked, what must come of it.
+
+::
+
+    given(carts, product_added).when(CheckOutCart(...)).then(CartCheckedOut(...))
+    given(carts).when(CheckOutCart(...)).then_rejected("empty_cart")
+    given(orders).when(PlaceOrder(...)).then(OrderPlaced(...)).then_reply(OrderReceipt(...))
+    given(checkout).when(CartCheckedOut(...)).then(PlaceOrder(...)).when(Accepted(), of=PlaceOrder).then()
+    assert fold(sales, OrderPlaced(...), OrderPlaced(...)) == SalesRow(...)
+
+The kit runs the same handlers and appliers as the engine, in the same order. With a `catalog` it also holds every
+message against its contract: declared rejections, the reply, the command's key on each event and on the state, fields
+that fit their schema.
+Permissions are the engine's; it checks a command's `requires` before any handler sees it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, overload
+
+from verbwire.contracts.model import Catalog
+from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.process import Process
+from verbwire.messages import Event, Row
+from verbwire.testing.aggregates import Decided, Given, given_events
+from verbwire.testing.comparing import CONTEXT
+from verbwire.testing.processes import Led, Undertaking
+from verbwire.testing.tables import fold
+
+__all__ = ["CONTEXT", "Decided", "Given", "Led", "Undertaking", "fold", "given"]
+
+S = TypeVar("S", bound=Row)
+
+
+@overload
+def given(
+    declared: Aggregate[S], *events: Event, state: S | None = None, catalog: Catalog | None = None
+) -> Given[S]: ...
+@overload
+def given(
+    declared: Process[S], *events: Event, state: S | None = None, catalog: Catalog | None = None
+) -> Undertaking[S]: ...
+def given(
+    declared: Aggregate[Any] | Process[Any], *events: Event, state: Any = None, catalog: Catalog | None = None
+) -> Given[Any] | Undertaking[Any]:
+    """Begin with an aggregate, or an undertaking of a process, in a state (by default it is new).
+
+    Then these events happened to it; what a process sent because of them is behind us.
+    """
+    __tracebackhide__ = True
+    if isinstance(declared, Aggregate):
+        return given_events(declared, events, state, catalog)
+    undertaking = Undertaking(declared, state, catalog)
+    for event in events:
+        undertaking = undertaking.when(event).after
+    return undertaking

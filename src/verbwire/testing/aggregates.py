@@ -1,0 +1,164 @@
+"""An aggregate in some state, and what comes of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar, cast
+
+from verbwire.contracts.model import Catalog
+from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.context import Context
+from verbwire.declarations.handlers import Handler
+from verbwire.declarations.results import Result, read_result
+from verbwire.errors import ContractError
+from verbwire.messages import Command, Event, Rejected, Row
+from verbwire.testing.comparing import CONTEXT, fits, registered, same, show
+
+S = TypeVar("S", bound=Row)
+
+
+def given_events(
+    aggregate: Aggregate[S], events: Sequence[Event], state: S | None, catalog: Catalog | None
+) -> Given[S]:
+    """Begin with an aggregate in a state to which these events then happened."""
+    __tracebackhide__ = True
+    for event in events:
+        fits(event, catalog)
+        state = _apply(aggregate, state, event, CONTEXT)
+    return Given(aggregate, state, catalog)
+
+
+@dataclass(frozen=True)
+class Given(Generic[S]):
+    """An aggregate in some state, ready for a command."""
+
+    aggregate: Aggregate[S]
+    state: S | None
+    catalog: Catalog | None = None
+
+    def when(self, command: Command, *, context: Context = CONTEXT) -> Decided[S]:
+        """Hand it the command; what handlers and appliers raise comes through as it is."""
+        __tracebackhide__ = True
+        key = fits(command, self.catalog)
+        handler = registered(self.aggregate.handlers, command, f"aggregate {self.aggregate.namespace}", "handles")
+        result = handler.call(command, self.state, lambda: context)
+        if isinstance(result, Rejected):
+            _require_declared(result, command, self.catalog)
+            return Decided(command, self, rejected=result)
+        returned = _read(handler, result, self.aggregate)
+        state = self.state if returned.state is None else cast(S, returned.state)
+        for event in returned.events:
+            self._require_key(event, key, command)
+            if returned.state is None:
+                state = _apply(self.aggregate, state, event, context)
+        if state is not None:
+            self._require_key(state, key, command)
+        _require_reply(returned.reply, command, self.catalog)
+        return Decided(command, replace(self, state=state), returned.events, reply=returned.reply)
+
+    def _require_key(self, message: Event | S, key: bytes, command: Command) -> None:
+        __tracebackhide__ = True
+        if fits(message, self.catalog) != key:
+            raise AssertionError(
+                f"{show(message)}\nhas another key than its command: give it the same, or order per key is lost\n"
+                f"{show(command)}"
+            )
+
+
+@dataclass(frozen=True)
+class Decided(Generic[S]):
+    """What came of a command. Every `then` returns it, so that checks, and further commands, can follow."""
+
+    command: Command
+    after: Given[S]
+    events: Sequence[Event] = ()
+    rejected: Rejected | None = None
+    reply: Row | None = None
+
+    def when(self, command: Command, *, context: Context = CONTEXT) -> Decided[S]:
+        """Hand the aggregate the next command."""
+        __tracebackhide__ = True
+        return self.after.when(command, context=context)
+
+    def then(self, *events: Event) -> Decided[S]:
+        """Check that exactly these events happened, in this order; with none: accepted, and nothing changed."""
+        __tracebackhide__ = True
+        if self.rejected is not None:
+            raise AssertionError(f"{show(self.command)}\nwas rejected: {_refusal(self.rejected)}")
+        same("events", list(events), list(self.events), self.command)
+        return self
+
+    def then_rejected(self, code: str, **details: str) -> Decided[S]:
+        """Check that it was rejected with this code and, where some are named, with these details among others."""
+        __tracebackhide__ = True
+        if self.rejected is None:
+            happened = "\n".join(map(show, self.events)) or "with no event"
+            raise AssertionError(f"{show(self.command)}\nwas accepted, not rejected as {code}:\n{happened}")
+        if self.rejected.code != code:
+            raise AssertionError(
+                f"{show(self.command)}\nwas rejected as another code than {code}: {_refusal(self.rejected)}"
+            )
+        found = {name: value for name, value in self.rejected.details.items() if name in details}
+        same("details", [details], [found], self.command)
+        return self
+
+    def then_reply(self, reply: Row) -> Decided[S]:
+        """Check what whoever asked is told."""
+        __tracebackhide__ = True
+        if self.rejected is not None:
+            raise AssertionError(f"{show(self.command)}\nwas rejected: {_refusal(self.rejected)}")
+        same("reply", [reply], [self.reply], self.command)
+        return self
+
+    def then_state(self, state: S | None) -> Decided[S]:
+        """Check the state that the command left behind; a rejected one leaves the state as it was."""
+        __tracebackhide__ = True
+        same("state", [state], [self.after.state], self.command)
+        return self
+
+
+def _apply(aggregate: Aggregate[S], state: S | None, event: Event, context: Context) -> S:
+    __tracebackhide__ = True
+    handler = registered(aggregate.appliers, event, f"aggregate {aggregate.namespace}", "applies")
+    after: S = handler.call(state, event, lambda: context)
+    if type(after) is not aggregate.state:
+        raise AssertionError(f"{handler.where} returned {after!r}: an applier returns a {aggregate.state.__name__}")
+    return after
+
+
+def _read(handler: Handler, returned: object, aggregate: Aggregate[Any]) -> Result:
+    __tracebackhide__ = True
+    try:
+        return read_result(returned, aggregate.state)
+    except ContractError as error:
+        raise AssertionError(f"{handler.where} returned {returned!r}: {error}") from error
+
+
+def _require_declared(rejected: Rejected, command: Command, catalog: Catalog | None) -> None:
+    __tracebackhide__ = True
+    if catalog is None:
+        return
+    contract = catalog.of(command)
+    if rejected.code not in contract.rejections:
+        raise AssertionError(
+            f"{rejected.code!r} is not among the rejections of {contract.name}: "
+            f"add it to {contract.file.name}, or return one of {', '.join(sorted(contract.rejections)) or '(none)'}"
+        )
+
+
+def _require_reply(reply: Row | None, command: Command, catalog: Catalog | None) -> None:
+    __tracebackhide__ = True
+    if catalog is None:
+        return
+    wanted, found = catalog.of(command).reply, reply.__contract__ if reply is not None else None
+    if found != wanted:
+        raise AssertionError(
+            f"{show(command)}\nwas accepted with {found or 'no reply'}: its contract says {wanted or 'none'}"
+        )
+    if reply is not None:
+        fits(reply, catalog)
+
+
+def _refusal(rejected: Rejected) -> str:
+    return f"{rejected.code} ({rejected.reason})" if rejected.reason else rejected.code

@@ -1,0 +1,71 @@
+"""What all of the kit has in common: holding messages against contracts, and showing where two differ."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from verbwire.contracts.model import Catalog
+from verbwire.declarations.context import Context
+from verbwire.declarations.handlers import Handler
+from verbwire.errors import VerbwireError
+from verbwire.messages import Message
+from verbwire.wire.avro import Encoder
+from verbwire.wire.keys import key_of
+
+CONTEXT = Context(
+    id="test",
+    time=datetime(2000, 1, 1, tzinfo=UTC),
+    actor=None,
+    scopes=frozenset(),
+    correlation_id="test",
+    topic="test",
+    partition=0,
+    offset=0,
+)
+"""What handlers are told of the record when a test says nothing else; change it with `dataclasses.replace`."""
+
+
+def registered(handlers: Mapping[Any, Handler], message: Message, owner: str, decorator: str) -> Handler:
+    """Return the function for a message; AssertionError where there is none."""
+    __tracebackhide__ = True
+    if type(message) not in handlers:
+        raise AssertionError(
+            f"{owner} has no function for {type(message).__name__}: write one and decorate it with @....{decorator}"
+        )
+    return handlers[type(message)]
+
+
+def fits(message: Message, catalog: Catalog | None) -> bytes:
+    """Hold a message against its contract; return its key. Without a catalog nothing is known, and any key is fine."""
+    __tracebackhide__ = True
+    if catalog is None:
+        return b""
+    try:
+        contract = catalog.of(message)
+        Encoder(contract, 0)(message)
+        return key_of(contract, message)
+    except VerbwireError as error:
+        raise AssertionError(f"{show(message)}\nis against its contract: {error}") from error
+
+
+def same(what: str, expected: list[Any], found: list[Any], cause: object) -> None:
+    """Raise AssertionError with the difference, field by field."""
+    __tracebackhide__ = True
+    if expected == found:
+        return
+    wanted, got = ([line for each in side for line in show(each).splitlines()] for side in (expected, found))
+    difference = difflib.unified_diff(wanted, got, f"expected {what}", f"{what} that came", lineterm="", n=100)
+    raise AssertionError(f"{show(cause)}\nled to other {what}:\n" + "\n".join(difference))
+
+
+def show(value: object) -> str:
+    """One field a line, so that a difference shows the field and nothing else."""
+    if not isinstance(value, msgspec.Struct):
+        return repr(value)
+    fields = "".join(f"\n    {name}={getattr(value, name)!r}," for name in value.__struct_fields__)
+    return f"{type(value).__name__}({fields}\n)"

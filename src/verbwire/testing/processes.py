@@ -1,0 +1,91 @@
+"""An undertaking that a process leads, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from verbwire.contracts.model import Catalog
+from verbwire.declarations.context import Context
+from verbwire.declarations.handlers import Handler
+from verbwire.declarations.process import Process
+from verbwire.declarations.results import read_step
+from verbwire.errors import ContractError, VerbwireError
+from verbwire.messages import Command, Event, Outcome, Row
+from verbwire.testing.comparing import CONTEXT, fits, registered, same, show
+from verbwire.wire.keys import key_bytes
+
+S = TypeVar("S", bound=Row)
+
+
+@dataclass(frozen=True)
+class Undertaking(Generic[S]):
+    """An undertaking in some state, ready for what happens next."""
+
+    process: Process[S]
+    state: S | None
+    catalog: Catalog | None = None
+
+    def when(self, heard: Event | Outcome, *, of: type[Command] | None = None, context: Context = CONTEXT) -> Led[S]:
+        """Let it hear an event, or the outcome `of` one of its commands; what handlers raise comes through as it is."""
+        __tracebackhide__ = True
+        handler, key = self._handler(heard, of), self._key(heard)
+        returned = handler.call(self.state, heard, lambda: context)
+        try:
+            step = read_step(returned, self.process.state, self.process.sends)
+        except ContractError as error:
+            raise AssertionError(f"{handler.where} returned {returned!r}: {error}") from error
+        for command in step.commands:
+            fits(command, self.catalog)
+        if step.state is not None and fits(step.state, self.catalog) != key and None not in (key, self.catalog):
+            raise AssertionError(f"{show(step.state)}\nis under another key than its undertaking's, {key!r}")
+        return Led(heard, replace(self, state=step.state), step.commands)
+
+    def _handler(self, heard: Event | Outcome, of: type[Command] | None) -> Handler:
+        __tracebackhide__ = True
+        owner = f"process {self.process.group}"
+        if isinstance(heard, Event):
+            fits(heard, self.catalog)
+            return registered(self.process.handlers, heard, owner, "on")
+        if of not in self.process.outcomes:
+            raise AssertionError(f"{owner} hears no outcome of {of.__name__ if of else 'nothing: say of=YourCommand'}")
+        return self.process.outcomes[of]
+
+    def _key(self, heard: Event | Outcome) -> bytes | None:
+        """The key that an event names; an outcome comes to the undertaking that sent its command, whatever it is."""
+        __tracebackhide__ = True
+        if self.state is not None:
+            return fits(self.state, self.catalog)
+        if not isinstance(heard, Event):
+            return None
+        try:
+            return key_bytes(getattr(heard, self.process.keys[type(heard)]))
+        except VerbwireError as error:
+            raise AssertionError(f"{show(heard)}\nnames no undertaking, it would not be heard: {error}") from error
+
+
+@dataclass(frozen=True)
+class Led(Generic[S]):
+    """What came of it. Every `then` returns it, so that checks, and what happens next, can follow."""
+
+    heard: Event | Outcome
+    after: Undertaking[S]
+    commands: Sequence[Command] = ()
+
+    def when(self, heard: Event | Outcome, *, of: type[Command] | None = None, context: Context = CONTEXT) -> Led[S]:
+        """Let the undertaking hear what happens next."""
+        __tracebackhide__ = True
+        return self.after.when(heard, of=of, context=context)
+
+    def then(self, *commands: Command) -> Led[S]:
+        """Check that exactly these commands were sent, in this order; with none: nothing was."""
+        __tracebackhide__ = True
+        same("commands", list(commands), list(self.commands), self.heard)
+        return self
+
+    def then_state(self, state: S | None) -> Led[S]:
+        """Check the state that it is in now; None: it is over."""
+        __tracebackhide__ = True
+        same("state", [state], [self.after.state], self.heard)
+        return self
