@@ -1,4 +1,8 @@
-"""A depot of parcels on a real cluster: subscribers and jobs of it run in this process, under names of workers."""
+"""A depot of parcels on a real cluster: subscribers and jobs of it run in this process, under names of workers.
+
+One deployment serves a module. A test *opens* it for its groups, which hear what comes from then on, and nothing of
+what was there before.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tests.cluster import Cluster, eventually
-from tests.cluster import records as records_of
 from verbwire.contracts.load import load_catalog
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
@@ -40,6 +43,7 @@ from verbwire.worker.groups import Services
 SAMPLES = Path(__file__).parent / "effects_samples"
 CATALOG = load_catalog(SAMPLES)
 PARCELS, LABELS = "depot.parcels", "depot.labels"
+JOB = f"{LABELS}.job"
 SCOPES = ("labels:print",)
 PARTITIONS = 2
 
@@ -57,30 +61,71 @@ class Seen:
 
     def wait(self, count: int, seconds: float = 20.0) -> list[Any]:
         """What was noted, as soon as it is so many."""
-        eventually(lambda: len(self.calls) >= count, seconds, every=0.01)
+        eventually(lambda: len(self.calls) >= count, seconds, every=0.005)
         with self.lock:
             return list(self.calls)
 
 
 class Depot:
-    """Topics of one test alone, for the groups that it declares."""
+    """The depot's topics, for the subscribers of these names and the one job that it has."""
 
-    def __init__(self, cluster: Cluster, prefix: str, *declared: Subscriber | Job) -> None:
+    def __init__(self, cluster: Cluster, prefix: str, *subscribers: str) -> None:
         self.cluster = cluster
         self.names = Names("depot", prefix)
-        plans = [_plan(each) for each in declared]
+        self.kafka = {"bootstrap.servers": cluster.bootstrap, "log_level": "3"}
+        plans = [GroupPlan(JOB, Kind.COMMAND, (LABELS,), retries=True)]
+        plans += [GroupPlan(name, Kind.EVENT, (PARCELS,), retries=True) for name in subscribers]
         target = Target(cluster.bootstrap, cluster.registry_url, self.names, partitions=PARTITIONS)
-        self.topics = deploy(target, CATALOG, plans).topics
-        self.connection = Connection(
-            cluster.bootstrap, cluster.registry_url, self.names, CATALOG, identity=Identity("tester", SCOPES)
-        )
+        self._topics = deploy(target, CATALOG, plans).topics
+        identity = Identity("tester", SCOPES)
+        self.connection = Connection(cluster.bootstrap, cluster.registry_url, self.names, CATALOG, identity=identity)
         self.client = Client(self.connection)
-        self.mail = Producer(self.connection)
         self.registry = Registry(cluster.registry_url)
+        self.codec = Codec(CATALOG, self.registry, self.names)
         self.metrics = Metrics()
         self.board = JobBoard()
-        self.codec = Codec(CATALOG, self.registry, self.names)
         self.running: list[HostedEffects] = []
+        self._mail = Producer(self.connection)
+        self._admin = AdminClient(self.kafka)
+        self._reader = Consumer({**self.kafka, "group.id": "unused", "fetch.wait.max.ms": 10})
+        self._since: dict[str, list[TopicPartition]] = {}
+
+    @property
+    def events(self) -> str:
+        return self.names.events(PARCELS)
+
+    @property
+    def commands(self) -> str:
+        return self.names.commands(LABELS)
+
+    @contextmanager
+    def open(self, *groups: Subscriber | Job) -> Iterator[Depot]:
+        """The depot for one test and its groups; what still runs is stopped in the end, and leaves."""
+        self._since = eventually(self._ends)
+        for group in groups:
+            name = self.names.group(group.group)
+            source = self.commands if isinstance(group, Job) else self.events
+            offsets = [*self._since[source], *self._since[self.names.retries(name)]]
+            (future,) = self._admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(name, offsets)]).values()
+            future.result()
+        try:
+            yield self
+        finally:
+            for hosted in list(self.running):
+                self.stop(hosted, leave=True)
+
+    def _ends(self) -> dict[str, list[TopicPartition]]:
+        """Where the topics end by now; nothing while a new one has no leader yet."""
+        topics = [topic for topic in self._topics if not topic.endswith((".replies", ".workers"))]
+        every = [TopicPartition(topic, each) for topic in topics for each in range(PARTITIONS)]
+        found: dict[str, list[TopicPartition]] = {}
+        try:
+            for place, end in self._admin.list_offsets({each: OffsetSpec.latest() for each in every}).items():
+                here = TopicPartition(place.topic, place.partition, end.result().offset)
+                found.setdefault(place.topic, []).append(here)
+        except KafkaException:
+            return {}
+        return found
 
     def services(self, worker: str, **kafka: str) -> Services:
         """What a worker of that name would share among its groups."""
@@ -90,12 +135,12 @@ class Depot:
             {"bootstrap.servers": self.cluster.bootstrap, **kafka},
             self.codec,
             self.metrics,
-            Hints({"bootstrap.servers": self.cluster.bootstrap}, self.names.replies()),
+            Hints(self.kafka, self.names.replies()),
             jobs=self.board,
         )
 
     def host(self, declared: Subscriber | Job, worker: str = "w1", **kafka: str) -> HostedEffects:
-        """Run a group until the test ends, or stops it."""
+        """Run a group."""
         hosted = host_effects(declared, self.services(worker, **kafka))
         hosted.connect()
         hosted.running.start()
@@ -115,47 +160,44 @@ class Depot:
             f"c{time.monotonic_ns()}", actor=identity.actor, scopes=identity.scopes, ttl=ttl
         )
         topic, value = self.names.commands(contract.namespace), self.codec.encoder(contract)(command)
-        self.mail.produce(topic, key_of(contract, command), value, headers, "").result(10)
+        self._mail.produce(topic, key_of(contract, command), value, headers, "").result(10)
+
+    def put(self, key: bytes | None, value: bytes | None) -> None:
+        """Produce something into the events, whatever it is."""
+        self._mail.produce(self.events, key, value, [], "", 1).result(10)
+
+    def records(self, topic: str, count: int) -> list[Message]:
+        """What came to a topic since the depot was opened, as soon as it is so much."""
+        found: list[Message] = []
+        self._reader.assign(self._since[topic])
+
+        def complete() -> bool:
+            found.extend(self._reader.consume(1000, 0.02))
+            return len(found) >= count
+
+        eventually(complete, every=0)
+        self._reader.unassign()
+        return found
 
     def letters(self, group: str, count: int) -> list[Letter]:
-        """The dead letters of a group, as soon as there are so many."""
-        topic = self.names.dead_letters(self.names.group(group))
-        found = records_of(self.cluster.bootstrap, topic, count)
+        """The dead letters of a group since the depot was opened, as soon as there are so many."""
+        found = self.records(self.names.dead_letters(self.names.group(group)), count)
         read = [read_letter(each.key(), each.value(), each.headers() or []) for each in found]
         return [letter for letter in read if letter is not None]
 
     def committed(self, group: str, topic: str) -> int:
-        """The sum of what a group has committed in the partitions of a topic."""
-        from confluent_kafka import ConsumerGroupTopicPartitions
-
-        admin = AdminClient({"bootstrap.servers": self.cluster.bootstrap, "log_level": 3})
-        wanted = [TopicPartition(topic, each) for each in range(PARTITIONS)]
-        (future,) = admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(self.names.group(group), wanted)]
-        ).values()
-        return sum(max(0, each.offset) for each in future.result().topic_partitions)
+        """How many records of a topic a group has committed since the depot was opened."""
+        since = self._since[topic]
+        wanted = [TopicPartition(topic, each.partition) for each in since]
+        request = [ConsumerGroupTopicPartitions(self.names.group(group), wanted)]
+        (future,) = self._admin.list_consumer_group_offsets(request).values()
+        now = [int(each.offset) for each in future.result().topic_partitions]
+        return sum(now) - sum(int(each.offset) for each in since)
 
     def close(self) -> None:
-        for hosted in list(self.running):
-            self.stop(hosted)
         self.client.close()
-        self.mail.close()
+        self._mail.close()
+        self._reader.close()
         self.registry.close()
-        admin = AdminClient({"bootstrap.servers": self.cluster.bootstrap, "log_level": 3})
-        for future in admin.delete_topics([*self.topics]).values():
+        for future in self._admin.delete_topics([*self._topics]).values():
             future.result()
-
-
-@contextmanager
-def depot(cluster: Cluster, prefix: str, *declared: Subscriber | Job) -> Iterator[Depot]:
-    opened = Depot(cluster, prefix, *declared)
-    try:
-        yield opened
-    finally:
-        opened.close()
-
-
-def _plan(declared: Subscriber | Job) -> GroupPlan:
-    if isinstance(declared, Job):
-        return GroupPlan(declared.group, Kind.COMMAND, (declared.namespace,), retries=True)
-    return GroupPlan(declared.group, Kind.EVENT, tuple(declared.sources), retries=True)

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from confluent_kafka import Producer
 
-from tests.cluster import Cluster, eventually, records
-from tests.platform.effects_kit import CATALOG, LABELS, PARCELS, SCOPES, Depot, Seen, depot
+from tests.cluster import Cluster, eventually
+from tests.platform.effects_kit import CATALOG, JOB, LABELS, PARCELS, SCOPES, Depot, Seen
 from tests.platform.effects_samples.labels import PrintLabels
 from tests.platform.effects_samples.parcels import ParcelArrived, ShipParcel
 from verbwire import EffectContext, Job, JobContext, Subscriber
@@ -28,14 +27,16 @@ from verbwire.worker.effects import HostedEffects
 
 pytestmark = pytest.mark.kafka
 
-SLOW_SECONDS = 7.5
+FIRST, SECOND, SLOW = "depot.first", "depot.second", "depot.slow"
 BACKOFF = timedelta(milliseconds=10)
+SLOW_SECONDS = 7.5
+LIMITS = {"session.timeout.ms": "6000", "max.poll.interval.ms": "6000"}
 Hear = Callable[[ParcelArrived, EffectContext], None]
 Print = Callable[[PrintLabels, JobContext], None]
 
 
-def subscriber(name: str, hear: Hear, retries: int = 2, scopes: tuple[str, ...] = ()) -> Subscriber:
-    group = Subscriber(name, retries=retries, concurrency=4, backoff=BACKOFF, scopes=scopes)
+def subscriber(hear: Hear, name: str = FIRST, scopes: tuple[str, ...] = ()) -> Subscriber:
+    group = Subscriber(name, retries=2, concurrency=4, backoff=BACKOFF, scopes=scopes)
 
     @group.on
     def handle(event: ParcelArrived, context: EffectContext) -> None:
@@ -44,8 +45,8 @@ def subscriber(name: str, hear: Hear, retries: int = 2, scopes: tuple[str, ...] 
     return group
 
 
-def job(labels: Print, retries: int = 2) -> Job:
-    group = Job(LABELS, retries=retries, backoff=BACKOFF)
+def job(labels: Print) -> Job:
+    group = Job(LABELS, retries=2, backoff=BACKOFF)
 
     @group.handles
     def handle(command: PrintLabels, context: JobContext) -> None:
@@ -54,54 +55,61 @@ def job(labels: Print, retries: int = 2) -> Job:
     return group
 
 
+@pytest.fixture(scope="module")
+def depot(cluster: Cluster) -> Iterator[Depot]:
+    opened = Depot(cluster, f"t{uuid.uuid4().hex[:10]}", FIRST, SECOND, SLOW)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture(scope="module", autouse=True)
-def slow(cluster: Cluster) -> Iterator[tuple[Depot, Seen, HostedEffects]]:
-    """A job that takes longer than a consumer may stay away from its broker; it runs while the other tests do."""
+def slow(depot: Depot) -> Iterator[tuple[Seen, HostedEffects]]:
+    """A subscriber that takes longer than a consumer may stay away from its broker; it runs while others do."""
     seen, ended = Seen(), threading.Event()
 
-    def labels(command: PrintLabels, context: JobContext) -> None:
-        seen.note((command.batch_id, context.offset))
-        ended.wait(SLOW_SECONDS if command.batch_id == "long" else 0)
+    def hear(event: ParcelArrived, context: EffectContext) -> None:
+        if event.how == "slow":
+            seen.note(event.number)
+            ended.wait(0 if event.number else SLOW_SECONDS)
 
-    limits = {"session.timeout.ms": "6000", "max.poll.interval.ms": "6000"}
-    group = job(labels)
-    with depot(cluster, f"t{uuid.uuid4().hex[:10]}", group) as opened:
-        for number in range(30):
-            opened.client.send(PrintLabels(batch_id="short" if number else "long"), id=f"c{number}")
-        opened.client.flush()
-        yield opened, seen, opened.host(group, "w1", **limits)
-        ended.set()
+    publish(depot, range(10), keys=1, how="slow")
+    hosted = depot.host(subscriber(hear, SLOW), **LIMITS)
+    depot.running.remove(hosted)  # no test stops it
+    yield seen, hosted
+    ended.set()
+    depot.running.append(hosted)
+    depot.stop(hosted)
 
 
-def publish(opened: Depot, numbers: range, keys: int = 4, how: str = "") -> None:
+def publish(depot: Depot, numbers: range, keys: int = 4, how: str = "") -> None:
     for number in numbers:
         event = ParcelArrived(parcel_id=f"{number % keys}-box", number=number, how=how)
-        opened.client.publish(event, id=f"e{number}{how}")
-    opened.client.flush()
+        depot.client.publish(event, id=f"e{number}{how}")
+    depot.client.flush()
 
 
-def test_each_group_hears_every_event(cluster: Cluster, unique: str) -> None:
-    seen = {name: Seen() for name in ("depot.first", "depot.second")}
+def test_each_group_hears_every_event(depot: Depot) -> None:
+    seen = {name: Seen() for name in (FIRST, SECOND)}
 
     def hearing(name: str) -> Subscriber:
-        return subscriber(name, lambda event, context: seen[name].note((event.number, context.idempotency_key)))
+        return subscriber(lambda event, context: seen[name].note((event.number, context.idempotency_key)), name)
 
     groups = [hearing(name) for name in seen]
-    with depot(cluster, unique, *groups) as opened:
-        publish(opened, range(6))
-        hosted = [opened.host(group) for group in groups]
+    with depot.open(*groups):
+        publish(depot, range(6))
+        hosted = [depot.host(group) for group in groups]
         heard = [dict(each.wait(6)) for each in seen.values()]
         assert [sorted(each) for each in heard] == [list(range(6))] * 2
         assert len({*heard[0].values(), *heard[1].values()}) == 12
         assert all(each.not_ready() == [] and each.live() is None for each in hosted)
-        eventually(lambda: opened.committed("depot.first", opened.names.events(PARCELS)) == 6)
-        opened.stop(hosted[0])
-        opened.host(groups[0])  # of the same name: it goes on, and hears nothing twice
-        publish(opened, range(6, 7))
-        assert [number for number, _ in seen["depot.first"].wait(7)][6:] == [6]
+        eventually(lambda: depot.committed(FIRST, depot.events) == 6)
+        depot.stop(hosted[0])
+        depot.host(groups[0])  # of the same name: it goes on, and hears nothing twice
+        publish(depot, range(6, 7))
+        assert [number for number, _ in seen[FIRST].wait(7)][6:] == [6]
 
 
-def test_a_key_is_heard_in_order_and_others_at_the_same_time(cluster: Cluster, unique: str) -> None:
+def test_a_key_is_heard_in_order_and_others_at_the_same_time(depot: Depot) -> None:
     seen, running, most = Seen(), Counter[str](), [0]
 
     def hear(event: ParcelArrived, context: EffectContext) -> None:
@@ -112,10 +120,10 @@ def test_a_key_is_heard_in_order_and_others_at_the_same_time(cluster: Cluster, u
         running[event.parcel_id] -= 1
         seen.note(event)
 
-    group = subscriber("depot.slow", hear)
-    with depot(cluster, unique, group) as opened:
-        publish(opened, range(200), keys=8)
-        opened.host(group)
+    group = subscriber(hear)
+    with depot.open(group):
+        publish(depot, range(200), keys=8)
+        depot.host(group)
         heard = seen.wait(200)
         for key in {event.parcel_id for event in heard}:
             numbers = [event.number for event in heard if event.parcel_id == key]
@@ -123,7 +131,7 @@ def test_a_key_is_heard_in_order_and_others_at_the_same_time(cluster: Cluster, u
         assert most[0] == 4
 
 
-def test_what_keeps_failing_goes_to_the_dead_letters_as_it_was(cluster: Cluster, unique: str) -> None:
+def test_what_keeps_failing_goes_to_the_dead_letters_as_it_was(depot: Depot) -> None:
     seen = Seen()
 
     def hear(event: ParcelArrived, context: EffectContext) -> None:
@@ -131,43 +139,42 @@ def test_what_keeps_failing_goes_to_the_dead_letters_as_it_was(cluster: Cluster,
         if event.how:
             raise RuntimeError("no such shelf \udce4")
 
-    group = subscriber("depot.shelves", hear)
-    with depot(cluster, unique, group) as opened:
-        opened.client.publish(ParcelArrived(parcel_id="p0", number=0, how="raises"), id="bad", correlation_id="c")
-        publish(opened, range(1, 4))
-        opened.host(group)
-        (letter,) = opened.letters("depot.shelves", 1)
-        topic = opened.names.events(PARCELS)
-        (sent,) = [each for each in records(cluster.bootstrap, topic, 4) if b"raises" in (each.value() or b"")]
+    group = subscriber(hear)
+    with depot.open(group):
+        depot.client.publish(ParcelArrived(parcel_id="0-box", number=0, how="raises"), id="bad", correlation_id="c")
+        publish(depot, range(1, 5))
+        depot.host(group)
+        (letter,) = depot.letters(FIRST, 1)
+        (sent,) = [each for each in depot.records(depot.events, 5) if b"raises" in (each.value() or b"")]
         original = letter.original
-        assert (original.topic, original.partition, original.offset) == (topic, sent.partition(), sent.offset())
+        assert (original.topic, original.partition, original.offset) == (depot.events, sent.partition(), sent.offset())
         assert (original.key, original.value, original.timestamp) == (sent.key(), sent.value(), sent.timestamp()[1])
         assert list(original.headers) == sent.headers()
         assert letter.reason == "failed"
         assert "RuntimeError: no such shelf" in letter.detail
-        heard = seen.wait(6)
+        heard = seen.wait(7)
         assert [attempt for number, attempt in heard if number == 0] == [1, 2, 3]
-        assert {number for number, _ in heard} == {0, 1, 2, 3}
-        eventually(lambda: opened.committed("depot.shelves", topic) == 4)
+        assert {number for number, _ in heard} == {0, 1, 2, 3, 4}
+        same_key = [number for number, _ in heard if number % 4 == 0]
+        assert same_key == [0, 0, 0, 4], "the key did not wait for its first record"
+        eventually(lambda: depot.committed(FIRST, depot.events) == 5)
 
 
-def test_what_cannot_be_read_goes_to_the_dead_letters_at_once(cluster: Cluster, unique: str) -> None:
+def test_what_cannot_be_read_goes_to_the_dead_letters_at_once(depot: Depot) -> None:
     seen = Seen()
-    group = subscriber("depot.reader", lambda event, _: seen.note(event.number))
-    with depot(cluster, unique, group) as opened:
-        producer = Producer({"bootstrap.servers": cluster.bootstrap})
-        producer.produce(opened.names.events(PARCELS), b"not Avro", None, 1)
-        producer.produce(opened.names.events(PARCELS), None, b"k", 1)
-        producer.flush(10)
-        publish(opened, range(1))
-        opened.host(group)
-        letters = opened.letters("depot.reader", 2)
+    group = subscriber(lambda event, _: seen.note(event.number))
+    with depot.open(group):
+        depot.put(None, b"not Avro")
+        depot.put(b"k", None)
+        publish(depot, range(1))
+        depot.host(group)
+        letters = depot.letters(FIRST, 2)
         assert {(each.original.key, each.original.value) for each in letters} == {(None, b"not Avro"), (b"k", None)}
         assert {each.reason for each in letters} == {"undecodable"}
         assert seen.wait(1) == [0]
 
 
-def test_what_a_handler_sends_has_ids_of_its_cause(cluster: Cluster, unique: str) -> None:
+def test_what_a_handler_sends_has_ids_of_its_cause(depot: Depot) -> None:
     keys = Seen()
 
     def hear(event: ParcelArrived, context: EffectContext) -> None:
@@ -177,60 +184,52 @@ def test_what_a_handler_sends_has_ids_of_its_cause(cluster: Cluster, unique: str
         if context.attempt == 1:
             raise RuntimeError("after sending")
 
-    group = subscriber("depot.shipping", hear, scopes=("parcels:ship",))
-    with depot(cluster, unique, group) as opened:
-        opened.client.publish(ParcelArrived(parcel_id="p"), id="cause", correlation_id="flow").result(10)
-        opened.host(group)
-        sent = records(cluster.bootstrap, opened.names.commands(PARCELS), 4)
-        headers = [Headers(each.headers()) for each in sent]
+    group = subscriber(hear, scopes=("parcels:ship",))
+    with depot.open(group):
+        depot.client.publish(ParcelArrived(parcel_id="p"), id="cause", correlation_id="flow").result(10)
+        depot.host(group)
+        headers = [Headers(each.headers()) for each in depot.records(depot.names.commands(PARCELS), 4)]
         ids = [each.id for each in headers]
         assert ids[:2] == ids[2:]
         assert len(set(ids)) == 2
         assert len(set(keys.wait(2))) == 1
         for each in headers:
-            assert (each.actor, each.scopes) == ("depot.shipping", ("parcels:ship",))
+            assert (each.actor, each.scopes) == (FIRST, ("parcels:ship",))
             assert (each.correlation_id, each.causation_id) == ("flow", "cause")
-        assert opened.metrics.exposition().count(b'verbwire_retried_total{group="') == 1
 
 
-def test_a_message_that_is_returned_is_not_lost_in_silence(cluster: Cluster, unique: str) -> None:
-    group = Subscriber("depot.wrong", retries=0)
+def test_a_message_that_is_returned_is_not_lost_in_silence(depot: Depot) -> None:
+    group = Subscriber(FIRST, retries=0)
 
     @group.on  # type: ignore[arg-type]
     def handle(event: ParcelArrived) -> ShipParcel:
         return ShipParcel(parcel_id=event.parcel_id, to="here")
 
-    with depot(cluster, unique, group) as opened:
-        publish(opened, range(1))
-        opened.host(group)
-        (letter,) = opened.letters("depot.wrong", 1)
+    with depot.open(group):
+        publish(depot, range(1))
+        depot.host(group)
+        (letter,) = depot.letters(FIRST, 1)
         assert "context.send" in letter.detail
 
 
-def test_a_job_does_what_its_sender_may_ask_in_time(cluster: Cluster, unique: str) -> None:
+def test_a_job_does_what_its_sender_may_ask_in_time(depot: Depot) -> None:
     seen = Seen()
-
-    def labels(command: PrintLabels, context: JobContext) -> None:
-        context.progress(1, command.pages, "first page")
-        seen.note(command.batch_id)
-
-    group = job(labels)
-    with depot(cluster, unique, group) as opened:
-        opened.send_as(PrintLabels(batch_id="late"), Identity("tester", SCOPES), ttl=0)
-        opened.send_as(PrintLabels(batch_id="in time"), Identity("tester", SCOPES), ttl=600_000)
-        opened.send_as(PrintLabels(batch_id="stranger"), Identity("stranger", ("parcels:ship",)))
-        opened.client.send(PrintLabels(batch_id="no hurry"), id="right").result(10)
-        opened.host(group)
-        topic = opened.names.commands(LABELS)
-        eventually(lambda: opened.committed(group.group, topic) == 4)
+    group = job(lambda command, _: seen.note(command.batch_id))
+    with depot.open(group):
+        depot.send_as(PrintLabels(batch_id="late"), Identity("tester", SCOPES), ttl=0)
+        depot.send_as(PrintLabels(batch_id="in time"), Identity("tester", SCOPES), ttl=600_000)
+        depot.send_as(PrintLabels(batch_id="stranger"), Identity("stranger", ("parcels:ship",)))
+        depot.client.send(PrintLabels(batch_id="no hurry"), id="right").result(10)
+        depot.host(group)
+        eventually(lambda: depot.committed(JOB, depot.commands) == 4)
         assert sorted(seen.wait(2)) == ["in time", "no hurry"]
-        told = opened.metrics.exposition().decode()
-        command, name = "depot.labels.PrintLabels", opened.names.group(group.group)
+        told = depot.metrics.exposition().decode()
+        command, name = "depot.labels.PrintLabels", depot.names.group(JOB)
         assert f'verbwire_rejected_total{{code="forbidden",command="{command}",group="{name}"}} 1.0' in told
         assert f'verbwire_expired_total{{command="{command}",group="{name}"}} 1.0' in told
 
 
-def test_a_job_that_is_stopped_is_begun_again_by_another_worker(cluster: Cluster, unique: str) -> None:
+def test_a_job_that_is_stopped_is_begun_again_by_another_worker(depot: Depot) -> None:
     seen, released = Seen(), threading.Event()
 
     def labels(command: PrintLabels, context: JobContext) -> None:
@@ -241,61 +240,57 @@ def test_a_job_that_is_stopped_is_begun_again_by_another_worker(cluster: Cluster
                 raise context.handed_back()
 
     group = job(labels)
-    with depot(cluster, unique, group) as opened:
-        opened.client.send(PrintLabels(batch_id="b"), id="b").result(10)
-        first = opened.host(group, "w1")
+    with depot.open(group):
+        depot.client.send(PrintLabels(batch_id="b"), id="b").result(10)
+        first = depot.host(group, "w1")
         seen.wait(1)
-        (shown,) = opened.board.shown()
-        assert (shown["group"], shown["id"], shown["progress"]["note"]) == (group.group, "b", "half")
-        opened.stop(first, leave=True)
-        assert opened.committed(group.group, opened.names.commands(LABELS)) == 0
+        (shown,) = depot.board.shown()
+        assert (shown["group"], shown["id"], shown["progress"]["note"]) == (JOB, "b", "half")
+        depot.stop(first, leave=True)
+        assert depot.committed(JOB, depot.commands) == 0
         began = time.monotonic()
-        opened.host(group, "w2")
+        depot.host(group, "w2")
         keys = seen.wait(2)
-        assert time.monotonic() - began < 5, "the worker that left was waited for"
+        assert time.monotonic() - began < 6, "the worker that left was waited for"
         released.set()
-        eventually(lambda: opened.committed(group.group, opened.names.commands(LABELS)) == 1)
+        eventually(lambda: depot.committed(JOB, depot.commands) == 1)
         assert len(set(keys)) == 1
         assert len(seen.calls) == 2
 
 
-def test_a_record_may_take_longer_than_a_consumer_may_stay_away(slow: tuple[Depot, Seen, HostedEffects]) -> None:
-    opened, seen, hosted = slow
-    topic = opened.names.commands(LABELS)
-    eventually(lambda: opened.committed(LABELS + ".job", topic) == 30)
-    assert sorted(seen.calls) == sorted(set(seen.calls)), "some were handled twice"
-    assert len(seen.calls) == 30
-    assert (hosted.live(), hosted.not_ready()) == (None, [])
-
-
-def test_partitions_move_to_a_worker_that_joins_and_back_when_it_leaves(cluster: Cluster, unique: str) -> None:
+def test_partitions_move_to_a_worker_that_joins_and_back_when_it_leaves(depot: Depot) -> None:
     seen = Seen()
-    group = subscriber("depot.moving", lambda event, context: seen.note((event.number, context.partition)))
-    with depot(cluster, unique, group) as opened:
-        publish(opened, range(20))
-        first = opened.host(group, "w1")
+    group = subscriber(lambda event, _: seen.note(event.number))
+    with depot.open(group):
+        publish(depot, range(20))
+        first = depot.host(group, "w1")
         seen.wait(20)
-        second = opened.host(group, "w2")
-        eventually(lambda: len(first.running.owned()) + len(second.running.owned()) == 2 and second.running.owned())
-        publish(opened, range(20, 40))
+        second = depot.host(group, "w2")
+        eventually(lambda: (len(first.running.owned()), len(second.running.owned())) == (1, 1))
+        publish(depot, range(20, 40))
         seen.wait(40)
-        opened.stop(second, leave=True)
-        publish(opened, range(40, 60))
-        heard = Counter(number for number, _ in seen.wait(60, 6))  # less than a session: it has left
-        assert heard == Counter(range(60))
+        depot.stop(second, leave=True)
+        publish(depot, range(40, 60))
+        assert Counter(seen.wait(60, 6)) == Counter(range(60))  # sooner than a session: it has left
 
 
-def test_two_workers_of_one_name_do_not_both_go_on(cluster: Cluster, unique: str) -> None:
-    group = subscriber("depot.twins", lambda *_: None)
-    with depot(cluster, unique, group) as opened:
-        first = opened.host(group, "w1")
+def test_two_workers_of_one_name_do_not_both_go_on(depot: Depot) -> None:
+    group = subscriber(lambda *_: None)
+    with depot.open(group):
+        first = depot.host(group, "w1")
         eventually(lambda: not first.not_ready())
-        second = opened.host(group, "w1")
+        second = depot.host(group, "w1")
         eventually(lambda: not second.not_ready())
         why = eventually(first.live)
         assert why is not None
         assert "give each worker a name of its own" in why
         assert second.live() is None
+
+
+def test_a_record_may_take_longer_than_a_consumer_may_stay_away(slow: tuple[Seen, HostedEffects]) -> None:
+    seen, hosted = slow
+    assert seen.wait(10) == list(range(10))
+    assert (hosted.live(), hosted.not_ready()) == (None, [])
 
 
 def test_a_job_cannot_promise_an_outcome() -> None:

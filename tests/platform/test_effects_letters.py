@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
@@ -10,7 +11,7 @@ import pytest
 
 from tests.cluster import Cluster, eventually
 from tests.platform import engine_jars
-from tests.platform.effects_kit import PARCELS, Depot, Seen, depot
+from tests.platform.effects_kit import Depot, Seen
 from tests.platform.effects_samples.parcels import ParcelArrived
 from tests.platform.engine_kit import CATALOG as JARS
 from tests.platform.engine_kit import NAMESPACE, RECEIVER, Bank
@@ -24,7 +25,15 @@ from verbwire.wire.plain import plain
 
 pytestmark = pytest.mark.kafka
 
+BROKEN, OTHER, AGAIN = "depot.broken", "depot.other", "depot.again"
 LARGE = "raises" + "x" * 900_000
+
+
+@pytest.fixture(scope="module")
+def depot(cluster: Cluster) -> Iterator[Depot]:
+    opened = Depot(cluster, f"t{uuid.uuid4().hex[:10]}", BROKEN, OTHER, AGAIN)
+    yield opened
+    opened.close()
 
 
 @contextmanager
@@ -45,32 +54,32 @@ def retried(name: str, seen: Seen, broken: list[bool]) -> Subscriber:
     return group
 
 
-def breaks(opened: Depot, count: int) -> None:
+def breaks(depot: Depot, count: int) -> None:
     for number in range(count):
         event = ParcelArrived(parcel_id=f"{number}-box", number=number, how=LARGE if number == 0 else "raises")
-        opened.client.publish(event, id=f"e{number}")
-    opened.client.publish(ParcelArrived(parcel_id="0-box", number=count), id="fine")
-    opened.client.flush()
+        depot.client.publish(event, id=f"e{number}")
+    depot.client.publish(ParcelArrived(parcel_id="0-box", number=count), id="fine")
+    depot.client.flush()
 
 
-def test_a_subscriber_alone_hears_again_what_is_handed_back_to_it(cluster: Cluster, unique: str) -> None:
+def test_a_subscriber_alone_hears_again_what_is_handed_back_to_it(depot: Depot) -> None:
     seen, other, broken = Seen(), Seen(), [True]
-    group, another = retried("depot.broken", seen, broken), retried("depot.other", other, [False])
-    with depot(cluster, unique, group, another) as opened, letters_of(opened.connection) as letters:
-        breaks(opened, 6)
-        opened.host(group)
-        opened.host(another)
+    group, another = retried(BROKEN, seen, broken), retried(OTHER, other, [False])
+    with depot.open(group, another), letters_of(depot.connection) as letters:
+        breaks(depot, 6)
+        depot.host(group)
+        depot.host(another)
         assert len(other.wait(7)) == 7
-        opened.letters("depot.broken", 6)
-        page = letters.page("depot.broken", 4)
+        depot.letters(BROKEN, 6)
+        page = letters.page(BROKEN, 4)
         assert (len(page.letters), page.total) == (4, 6)
-        everything = {found.id: found for found in letters.page("depot.broken", 100).letters}
+        everything = {found.id: found for found in letters.page(BROKEN, 100).letters}
         assert sorted(everything) == [f"e{number}" for number in range(6)]
         assert len({found.place.partition for found in everything.values()}) == 2
-        found = letters.one("depot.broken", everything["e0"].place)
+        found = letters.one(BROKEN, everything["e0"].place)
         assert (found.type, found.letter.reason) == ("depot.parcels.ParcelArrived", "failed")
-        assert found.origin.startswith(opened.names.events(PARCELS))
-        assert plain(opened.registry, found.letter.original.value or b"")["how"] == LARGE
+        assert found.origin.startswith(depot.events)
+        assert plain(depot.registry, found.letter.original.value or b"")["how"] == LARGE
 
         broken[0] = False
         place = everything["e1"].place
@@ -80,26 +89,24 @@ def test_a_subscriber_alone_hears_again_what_is_handed_back_to_it(cluster: Clust
         assert letters.retry(group, [place]) == (0, [f"{place}: handed back already, --again does it once more"])
         assert letters.retry(group, None) == (5, [])
         assert sorted(number for number, _, _ in seen.wait(13)[8:]) == [0, 2, 3, 4, 5]
-        assert letters.page("depot.broken", 100).total == 0
-        assert letters.page("depot.broken", 100, again=True).total == 6
+        assert letters.page(BROKEN, 100).total == 0
+        assert letters.page(BROKEN, 100, again=True).total == 6
         assert letters.retry(group, [place], again=True) == (1, [])
         assert seen.wait(14)[13][0] == 1
         assert len(other.calls) == 7
-        eventually(
-            lambda: opened.committed("depot.broken", opened.names.retries(opened.names.group("depot.broken"))) == 7
-        )
+        eventually(lambda: depot.committed(BROKEN, depot.names.retries(depot.names.group(BROKEN))) == 7)
 
 
-def test_what_fails_again_is_a_letter_again_with_its_first_place(cluster: Cluster, unique: str) -> None:
-    group = retried("depot.broken", Seen(), [True])
-    with depot(cluster, unique, group) as opened, letters_of(opened.connection) as letters:
-        breaks(opened, 2)
-        opened.host(group)
-        opened.letters("depot.broken", 2)
-        first = {found.origin: found.letter.original for found in letters.page("depot.broken", 9).letters}
+def test_what_fails_again_is_a_letter_again_with_its_first_place(depot: Depot) -> None:
+    group = retried(AGAIN, Seen(), [True])
+    with depot.open(group), letters_of(depot.connection) as letters:
+        breaks(depot, 2)
+        depot.host(group)
+        depot.letters(AGAIN, 2)
+        first = {found.origin: found.letter.original for found in letters.page(AGAIN, 9).letters}
         assert letters.retry(group, None)[0] == 2
-        eventually(lambda: letters.page("depot.broken", 9).total == 2)
-        second = {found.origin: found.letter.original for found in letters.page("depot.broken", 9).letters}
+        eventually(lambda: letters.page(AGAIN, 9).total == 2)
+        second = {found.origin: found.letter.original for found in letters.page(AGAIN, 9).letters}
         assert second == first
 
 
@@ -133,11 +140,10 @@ def test_a_reused_id_and_a_table_take_nothing_back(bank: Bank, receiver: Engine,
             letters.retry(engine_jars.table(), [Place(0, 0)])
 
 
-def test_a_place_where_nothing_lies_is_named(cluster: Cluster, unique: str) -> None:
-    group = retried("depot.broken", Seen(), [True])
-    with depot(cluster, unique, group) as opened, letters_of(opened.connection) as letters:
+def test_a_place_where_nothing_lies_is_named(depot: Depot) -> None:
+    with letters_of(depot.connection) as letters:
         for place in (Place(0, 0), Place(99, 0)):
             with pytest.raises(ConfigurationError, match=f"lies at {place}"):
-                letters.one("depot.broken", place)
+                letters.one(OTHER, place)
     with pytest.raises(ConfigurationError, match="like 0/12"):
         Place.of("0-12")

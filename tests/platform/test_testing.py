@@ -10,10 +10,25 @@ from typing import Any, ClassVar
 
 import pytest
 
-from verbwire import Aggregate, Command, Context, Event, Rejected, Row, Table
+from tests.platform.effects_kit import CATALOG
+from tests.platform.effects_samples.labels import PrintLabels
+from tests.platform.effects_samples.parcels import ParcelArrived, ShipParcel
+from verbwire import (
+    Aggregate,
+    Command,
+    Context,
+    EffectContext,
+    Event,
+    Job,
+    JobContext,
+    Rejected,
+    Row,
+    Subscriber,
+    Table,
+)
 from verbwire.contracts.load import load_catalog
 from verbwire.contracts.model import Catalog
-from verbwire.testing import CONTEXT, fold, given
+from verbwire.testing import CONTEXT, effects_of, fold, given
 
 TEXT = [{"name": name, "type": "string"} for name in ("lamp", "by")]
 SCHEMAS: list[dict[str, Any]] = [
@@ -254,3 +269,23 @@ def test_a_tables_events_fold_into_its_row(catalog: Catalog) -> None:
     assert fold(table, SwitchedOn(), Broke()) is None
     with pytest.raises(AssertionError, match="has no function for Unheard"):
         fold(table, Unheard())
+
+
+def test_handlers_are_tested_by_what_they_send() -> None:
+    group, labels = Subscriber("depot.shipping"), Job("depot.labels")
+
+    @group.on
+    def ship(event: ParcelArrived, context: EffectContext) -> None:
+        context.send(ShipParcel(parcel_id=event.parcel_id, to=context.idempotency_key))
+
+    @labels.handles
+    def labels_of(command: PrintLabels, context: JobContext) -> None:
+        context.progress(1, 2)
+        assert not context.stopping
+        context.publish(ParcelArrived(parcel_id=command.batch_id))
+
+    sent = effects_of(group, ParcelArrived(parcel_id="p"), catalog=CATALOG)
+    assert sent == [ShipParcel(parcel_id="p", to="test")]
+    assert effects_of(labels, PrintLabels(batch_id="b")) == [ParcelArrived(parcel_id="b")]
+    with pytest.raises(AssertionError, match="no function for ShipParcel"):
+        effects_of(labels, ShipParcel(parcel_id="p", to="x"))

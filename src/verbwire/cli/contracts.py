@@ -73,7 +73,7 @@ def _handlers(project: Project) -> list[Receiver | Listener]:
 
 def _receiver(receiver: Aggregate[Any] | Job) -> Receiver:
     handles = {command.__contract__: handler.function for command, handler in receiver.handlers.items()}
-    return Receiver(receiver.group, receiver.namespace, handles)
+    return Receiver(receiver.group, receiver.namespace, handles, answers=not isinstance(receiver, Job))
 
 
 def _listener(listener: Table[Any] | Process[Any] | Subscriber) -> Listener:

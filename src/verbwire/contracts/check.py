@@ -29,6 +29,7 @@ class Receiver:
     namespace: str
     handles: Mapping[str, Callable[..., Any]]  # by the full name of the command
     emits: frozenset[str] = frozenset()  # full names of events beyond those in the handlers' annotations
+    answers: bool = True  # whether its commands have outcomes: a job's have none
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def check(catalog: Catalog, folder: Path, handlers: Sequence[Receiver | Listener
     """Compare contracts with their names, their generated classes, and who handles them; errors come first.
 
     Codes of errors: ``verb-form``, ``stale-classes``, ``no-receiver``, ``several-receivers``, ``unhandled-command``,
-    ``handled-twice``, ``wrong-receiver``, ``unknown-event``, ``undeclared-rejection``, ``missing-reply``; of warnings:
+    ``handled-twice``, ``wrong-receiver``, ``promised-outcome``, ``unknown-event``, ``undeclared-rejection``,
+    ``missing-reply``; of warnings:
     ``unused-rejection``, ``unused-type``; of information: ``computed-rejection``, ``unemitted-event``,
     ``unheard-event``.
     """
@@ -60,6 +62,7 @@ def check(catalog: Catalog, folder: Path, handlers: Sequence[Receiver | Listener
         *_stale(catalog, folder),
         *_receivers(catalog, receivers),
         *_strays(catalog, receivers),
+        *_promises(catalog, receivers),
         *_rejections(catalog, receivers),
         *_replies(catalog, receivers),
         *_events(catalog, receivers, listeners),
@@ -109,6 +112,18 @@ def _strays(catalog: Catalog, receivers: Sequence[Receiver]) -> Iterator[Finding
         for name in sorted(receiver.handles.keys() - known):
             message = f"handles {name}, which is no command of {receiver.namespace}: move or remove the handler"
             yield Finding.at("wrong-receiver", ERROR, receiver.group, message)
+
+
+def _promises(catalog: Catalog, receivers: Sequence[Receiver]) -> Iterator[Finding]:
+    """Commands with outcomes whose receiver gives none."""
+    for receiver in receivers:
+        promising = (each for each in catalog.of_namespace(receiver.namespace, Kind.COMMAND) if each.response != "none")
+        for contract in () if receiver.answers else promising:
+            message = (
+                f'{receiver.group} is a job, which answers nobody: write "response": "none", or let an aggregate '
+                f"receive {contract.short} that tells the job what to do"
+            )
+            yield Finding.at("promised-outcome", ERROR, contract.file, message)
 
 
 def _rejections(catalog: Catalog, receivers: Sequence[Receiver]) -> Iterator[Finding]:

@@ -34,6 +34,7 @@ _SETTINGS: Mapping[str, Any] = {
     "heartbeat.interval.ms": 1_000,
     "fetch.wait.max.ms": 100,  # a partition that is taken up waits for the fetch under way, of others that are empty
     "queued.min.messages": 1_000,
+    "fetch.queue.backoff.ms": 20,  # by default a partition whose queue was full is let alone for a second
     "queued.max.messages.kbytes": 16_384,
     # See engine/producers.py: with "rebootstrap" a coordinator that comes back may never be found again.
     "metadata.recovery.strategy": "none",
@@ -270,6 +271,7 @@ class EffectGroup:
         for each in every:
             self._shares[each.topic, each.partition] = Share(each.topic, each.partition)
         consumer.incremental_assign(every)
+        consumer.resume(every)  # one that was paused when it was taken away
         self._assigned = True
         log.info("%s: %d partitions more, now %s", self._plan.group, len(partitions), self.owned())
 

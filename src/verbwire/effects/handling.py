@@ -112,15 +112,15 @@ class Handling:
     def _refused(self, receives: Receives, context: Context, headers: Headers, task: Task) -> bool:
         """Whether a command may not be carried out, or not any more. Nobody waits to be told, so the log is."""
         name = receives.contract.name
-        if refused := refusal(receives.contract, context.actor, context.scopes):
-            self.metrics.rejected(name, refused.code)
-            log.warning("%s: %s of %s was refused: %s", self.plan.group, context.id, context.actor, refused.reason)
-            return True
         # Whoever hands it in again wants it done.
         expiry = None if task.again else headers.expiry(task.record.timestamp)
         if expiry is not None and self.clock.now_ms() > expiry:
             self.metrics.expired(name)
             log.warning("%s: %s has expired, it is not carried out", self.plan.group, context.id)
+            return True
+        if refused := refusal(receives.contract, context.actor, context.scopes):
+            self.metrics.rejected(name, refused.code)
+            log.warning("%s: %s of %s was refused: %s", self.plan.group, context.id, context.actor, refused.reason)
             return True
         return False
 

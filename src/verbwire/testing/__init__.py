@@ -6,6 +6,7 @@
     given(carts).when(CheckOutCart(...)).then_rejected("empty_cart")
     given(orders).when(PlaceOrder(...)).then(OrderPlaced(...)).then_reply(OrderReceipt(...))
     given(checkout).when(CartCheckedOut(...)).then(PlaceOrder(...)).when(Accepted(), of=PlaceOrder).then()
+    assert effects_of(fraud, OrderPlaced(...)) == [CancelOrder(...)]
     assert fold(sales, OrderPlaced(...), OrderPlaced(...)) == SalesRow(...)
 
 The kit runs the same handlers and appliers as the engine, in the same order. With a `catalog` it also holds every
@@ -24,10 +25,11 @@ from verbwire.declarations.process import Process
 from verbwire.messages import Event, Row
 from verbwire.testing.aggregates import Decided, Given, given_events
 from verbwire.testing.comparing import CONTEXT
+from verbwire.testing.effects import effects_of
 from verbwire.testing.processes import Led, Undertaking
 from verbwire.testing.tables import fold
 
-__all__ = ["CONTEXT", "Decided", "Given", "Led", "Undertaking", "fold", "given"]
+__all__ = ["CONTEXT", "Decided", "Given", "Led", "Undertaking", "effects_of", "fold", "given"]
 
 S = TypeVar("S", bound=Row)
 

@@ -147,6 +147,10 @@ HANDLERS: dict[str, tuple[Handlers, str]] = {
     "handled-twice": ([carts(), carts(group="shop.jobs")], "OpenCart is handled by shop.carts.aggregate and shop.jobs"),
     "unhandled-command": ([Receiver("shop.carts.aggregate", "shop.carts", {})], "does not handle OpenCart"),
     "wrong-receiver": ([carts(), Receiver("x", "shop.orders", {"shop.carts.OpenCart": good})], "shop.orders"),
+    "promised-outcome": (
+        [Receiver("shop.carts.job", "shop.carts", {"shop.carts.OpenCart": good}, answers=False)],
+        'answers nobody: write "response": "none"',
+    ),
     "unknown-event": ([carts(), Listener("x", frozenset({"shop.carts.CartShut"}))], "hears shop.carts.CartShut"),
 }
 

@@ -1,0 +1,59 @@
+"""What a subscriber or a job sends because of one message."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from verbwire.contracts.model import Catalog
+from verbwire.declarations.context import Context
+from verbwire.declarations.effects import EffectContext, JobContext
+from verbwire.declarations.job import Job
+from verbwire.declarations.subscriber import Subscriber
+from verbwire.errors import WrongVerbError
+from verbwire.messages import Command, Event, Kind, Message
+from verbwire.testing.comparing import CONTEXT, fits, registered
+
+
+def effects_of(
+    group: Subscriber | Job, message: Event | Command, *, catalog: Catalog | None = None, context: Context = CONTEXT
+) -> list[Message]:
+    """Hand a subscriber its event, or a job its command, and return what it sends and publishes because of it.
+
+    What the handler raises comes through as it is. `context` is what it is told of the record; its idempotency key is
+    ``test``, and a job is never asked to stop.
+    """
+    __tracebackhide__ = True
+    fits(message, catalog)
+    handler = registered(group.handlers, message, group.group, "handles" if isinstance(group, Job) else "on")
+    sent = _Sent(catalog)
+    facts: dict[str, Any] = {each.name: getattr(context, each.name) for each in fields(context)}
+    more: dict[str, Any] = {"idempotency_key": "test", "attempt": 1, "outbox": sent}
+    told = JobContext(**facts, **more, run=sent) if isinstance(group, Job) else EffectContext(**facts, **more)
+    handler.call_alone(message, lambda: told)
+    return sent.messages
+
+
+class _Sent:
+    """An outbox, and a job's run, that keep what they are given."""
+
+    stopping = False
+
+    def __init__(self, catalog: Catalog | None) -> None:
+        self.messages: list[Message] = []
+        self._catalog = catalog
+
+    def send(self, command: Command) -> None:
+        self._put(Kind.COMMAND, command)
+
+    def publish(self, event: Event) -> None:
+        self._put(Kind.EVENT, event)
+
+    def progress(self, done: float, total: float, note: str) -> None:
+        """Nobody looks."""
+
+    def _put(self, kind: Kind, message: Message) -> None:
+        if message.__kind__ != kind:
+            raise WrongVerbError(f"{type(message).__name__}: commands are sent, events are published")
+        fits(message, self._catalog)
+        self.messages.append(message)
