@@ -107,11 +107,18 @@ class Commands:
         no_parameters(request)
         envelope = _envelope(request, principal, postable.contract)
         wish = patience(request.headers.getlist("prefer"))
-        command = postable.read(await read_body(request))
+        body = await read_body(request)
         with self._shares.taken(principal.actor):
+            command = await self._read(postable, body)
             if postable.contract.response == "none":
                 return await self._send(postable.contract, command, envelope)
             return await self._ask(postable.contract, command, envelope, principal, wish)
+
+    async def _read(self, postable: Postable, body: bytes) -> Command:
+        """Read a body; one that takes long, off the loop, so that nobody else waits for it."""
+        if len(body) <= limits.SHORT_BODY:
+            return postable.read(body)
+        return await self._threads.run(lambda: postable.read(body))
 
     async def _ask(
         self, contract: Contract, command: Command, envelope: Envelope, principal: Principal, wish: Patience

@@ -10,6 +10,7 @@ REQUEST_LINE = 8 * 1024  # bytes of the target: 414
 HEAD = 16 * 1024  # bytes of all header fields: 431
 HEADER_FIELDS = 100  # 431
 BODY = 1024 * 1024  # bytes: 413
+SHORT_BODY = 16 * 1024  # bytes that are read without anybody noticing
 BODY_SECONDS = 10.0  # a body must have come that long after its head: 408
 HEAD_SECONDS = 10.0  # a head must be complete that long after its first byte, or the connection's
 CONNECTIONS = 500  # each holds a file descriptor that the Kafka clients may need
