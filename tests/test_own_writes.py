@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from schemas.orders import ConfirmOrder, FindOrders, GetOrder, OrderReceipt, OrderStatus, PlaceOrder
 from schemas.sales import GetCustomerSales, SalesPerMinute
@@ -78,10 +79,14 @@ class Shop:
         )
 
     def stop(self) -> None:
-        """End the workers."""
+        """End the workers, and leave nothing on the broker: it may serve many runs."""
         for process in self._processes:
             process.kill()
             process.wait()
+        admin = AdminClient({"bootstrap.servers": self._cluster.bootstrap, "log_level": 3})
+        mine = [name for name in admin.list_topics(timeout=30).topics if name.startswith(f"{self._names.prefix}.")]
+        for future in admin.delete_topics(mine).values():
+            future.result()
 
 
 _CLI = (sys.executable, "-c", "from verbwire.cli import main; main()")
