@@ -286,6 +286,7 @@ class EffectGroup:
         shares = self._of(every)
         self._lanes.take_back(shares, 0)
         self._forget(shares)
+        self._assigned = bool(self._shares)
         consumer.incremental_unassign(every)
         log.warning("%s: %d partitions were lost", self._plan.group, len(partitions))
 
