@@ -24,6 +24,8 @@ from tests.platform.query_samples.market import (
     TurnoverRow,
 )
 from verbwire import Asker, Responder
+from verbwire.http.auth import AuthSettings
+from verbwire.http.peers import ALONE, Peers
 from verbwire.http.queries import Answerable, FromResponder, FromRow, FromRows
 from verbwire.queries.plan import plan_query
 from verbwire.tokens import mint_token
@@ -76,7 +78,7 @@ def stall(number: int) -> StallRow:
 
 
 @contextmanager
-def open_market(folder: Path) -> Iterator[Market]:
+def open_market(folder: Path, settings: AuthSettings | None = None, peers: Peers = ALONE) -> Iterator[Market]:
     """The market, served until the block ends."""
     stalls = Table(folder, "town.stalls", StallRow, index=INDEX, search=["note"])
     turnover = Table(folder, "town.turnover", TurnoverRow)
@@ -98,5 +100,5 @@ def open_market(folder: Path) -> Iterator[Market]:
         FromRows(plan(FindTurnover, windows), FindTurnover, windows),
         FromResponder(CATALOG.of(QuotePrice), CATALOG.of(Price), prices.handlers[QuotePrice]),
     ]
-    with serving([stalls, turnover], queries=queries) as http:
+    with serving([stalls, turnover], settings=settings, queries=queries, peers=peers) as http:
         yield Market(http, stalls, turnover)

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.platform.http_rig import SECRET, SHELVES, Http, ShelfRow, Table, problem, serving, shelf
+from tests.platform.market import Market, open_market
 from verbwire.directory import Directory
 from verbwire.http import peers as module
 from verbwire.http.auth import AuthSettings
@@ -33,9 +34,9 @@ class Known:
     owners: dict[int, str] = field(default_factory=lambda: {p: n for n, ps in PARTITIONS_EACH.items() for p in ps})
     urls: dict[str, str] = field(default_factory=dict)
 
-    def owner(self, group: str, partition: int) -> WorkerRecord | None:
+    def owner(self, group: str, partition: int) -> WorkerRecord | None:  # noqa: ARG002 (all have the same owners here)
         name = self.owners.get(partition, "")
-        return self._record(name) if name in self.urls and group == SHELVES else None
+        return self._record(name) if name in self.urls else None
 
     def workers(self) -> list[WorkerRecord]:
         return [self._record(name) for name in self.urls]
@@ -238,6 +239,43 @@ def test_partitions_that_are_none_are_refused(shared: Three, text: str) -> None:
     token = mint_internal(WORKERS_SECRET, "ann", [OPERATOR])
     headers = {"Authorization": f"Bearer {token}", FORWARDED: "w1", PARTITIONS: text}
     problem(shared.workers["w0"].nobody.get("/tables/shelves", headers=headers), 400, "bad_partitions")
+
+
+ASKED = [
+    ("/queries/GetStall?stall_id={n:02}", {}),
+    ("/queries/GetStall?stall_id={n:02}", {"scopes": "stalls:read"}),
+    ("/queries/GetStall?stall_id={n:02}", {"scopes": ""}),
+    ("/queries/FindStalls?page_size=5&page=2", {}),
+    ("/queries/FindStalls?sort=-fee&owner=bob", {}),
+    ("/queries/FindStalls?search=green", {}),
+    ("/queries/FindStalls", {"actor": "bob", "scopes": ""}),
+    ("/queries/FindStalls", {"actor": ""}),
+    ("/queries/FindStalls?fee_from=no", {}),
+    ("/queries/FindTurnover?stall_id=a", {}),
+]
+
+
+def test_queries_have_one_answer_wherever_they_are_asked(tmp_path: Path) -> None:
+    """Also to those who may see some of the rows only, and to nobody known."""
+    known = Known({0: "w0", 1: "w0", 2: "w1", 3: "w1"})
+    settings = AuthSettings(secret=SECRET, internal=WORKERS_SECRET)
+    markets: list[Market] = []
+    with ExitStack() as stack:
+        alone = stack.enter_context(open_market(tmp_path / "alone"))
+        for name in ("w0", "w1"):
+            peers = Peers(cast(Directory, known), name, WORKERS_SECRET)
+            market = stack.enter_context(open_market(tmp_path / name, settings, peers))
+            for table in (market.stalls, market.turnover):
+                for partition, state in table.view.states.items():
+                    state.ready = known.owners[partition] == name
+            known.urls[name] = "http://{}:{}".format(*market.http.address)
+            markets.append(market)
+        for path, who in ASKED:
+            for number in range(8) if "{n" in path else [0]:
+                expected = alone.ask(path.format(n=number), **who)
+                for market in markets:
+                    answer = market.ask(path.format(n=number), **who)
+                    assert (answer.status_code, answer.json()) == (expected.status_code, expected.json()), path
 
 
 def test_workers_of_another_secret_are_strangers(tmp_path: Path) -> None:
