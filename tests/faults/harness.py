@@ -143,7 +143,7 @@ class Shop:
             process = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=root,
-                env={**os.environ, **self._environment(), **environment},
+                env={**os.environ, **self.environment(), **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -151,7 +151,8 @@ class Shop:
         self.note("start", worker=name, pid=process.pid, arguments=arguments[-4:], environment=environment)
         return self.workers[name]
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """What makes a process of this project take part."""
         return {
             "VERBWIRE_BOOTSTRAP": self.cluster.bootstrap,
             "VERBWIRE_REGISTRY": self.cluster.registry_url,

@@ -1,0 +1,115 @@
+"""The whole shop on several workers that host everything: imported with credits, while workers are killed in turn."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from producers.counting import count
+from producers.importer import Imported, import_sales
+from producers.sales_lines import SalesLine, read_sales
+from tests.cluster import eventually
+from tests.faults.findings import Findings
+from tests.faults.harness import ROOT, Shop
+from tests.faults.money import NAMESPACES, Money
+from verbwire.sdk.connection import Connection
+
+FOLDERS = ("consumers", "streams")
+SETTLED_SECONDS = 120.0
+_CLI = ("-c", "from verbwire.cli import main; main()")
+
+
+def deploy_all(shop: Shop) -> None:
+    """Run ``verbwire deploy`` for everything that the project declares."""
+    subprocess.run(
+        [sys.executable, *_CLI, "deploy"],
+        cwd=ROOT,
+        env={**os.environ, **shop.environment(), "VERBWIRE_PARTITIONS": str(shop.partitions)},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+class Import(threading.Thread):
+    """Imports a sales file beside the faults; `join` it, then `raise_failure`."""
+
+    def __init__(self, shop: Shop, sales: Path) -> None:
+        super().__init__(name="import", daemon=True)
+        self._connection = Connection(shop.cluster.bootstrap, shop.cluster.registry_url, shop.names, shop.catalog)
+        self._sales = sales
+        self._failure: BaseException | None = None
+        self._given_up = False
+        self.done = Imported()
+
+    def run(self) -> None:
+        """Send all of it, and remember what went wrong."""
+        try:
+            self.done = import_sales(self._connection, read_sales(self._sales), self._progress)
+        except BaseException as error:  # noqa: BLE001 (it belongs to the thread that waits)
+            self._failure = error
+
+    def _progress(self, _: SalesLine | None, done: Imported) -> None:
+        self.done = done
+        if self._given_up:
+            raise TimeoutError(f"the import was given up while {done.doing}, {done.settled} of {done.bought} settled")
+
+    @property
+    def progress(self) -> int:
+        """A number that grows as it gets on."""
+        return self.done.commands + self.done.bought + self.done.settled
+
+    def finished(self, seconds: float) -> Imported:
+        """Wait for its end and return what was done; raises what has ended it, or where it stood."""
+        self.join(seconds)
+        if self.is_alive():
+            self._given_up = True
+            self.join(30)
+        if self._failure is not None:
+            raise self._failure
+        return self.done
+
+
+def kill_in_turn(shop: Shop, names: Sequence[str], importing: Import) -> None:
+    """`kill -9` each worker once, whenever the import has got on since the last time, and start it again at once."""
+    for name in names:
+        before = importing.progress
+
+        def got_on(before: int = before) -> bool:
+            return importing.progress > before or not importing.is_alive()
+
+        eventually(got_on, SETTLED_SECONDS)
+        shop.kill(name)
+        shop.start_again(name)
+
+
+def exact(shop: Shop, sales: Path, seconds: float) -> None:
+    """Wait until everything has been dealt with, and every number is that of the independent count; fail otherwise."""
+    wanted = count(sales).outcomes
+
+    def right() -> bool:
+        shop.none_has_given_up()
+        return not findings() and outcomes(shop) == wanted
+
+    def findings() -> Findings:
+        return Money(shop.cluster.bootstrap, shop.cluster.registry_url, shop.prefix).everything()
+
+    try:
+        eventually(right, seconds, every=1.0)
+    except AssertionError as error:
+        raise AssertionError(f"{findings()}\ncounted {wanted}\nledgers {outcomes(shop)}") from error
+
+
+def outcomes(shop: Shop) -> Mapping[str, Counter[str]]:
+    """What the ledgers say became of each kind of command."""
+    money = Money(shop.cluster.bootstrap, shop.cluster.registry_url, shop.prefix)
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for namespace in NAMESPACES:
+        for line in money.read(f"{namespace}.outcomes"):
+            fields = line.fields
+            found[fields["command"].rpartition(".")[2]][fields["code"] or fields["status"].lower()] += 1
+    return found
