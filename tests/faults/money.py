@@ -46,7 +46,7 @@ class Money:
         found: dict[str, list[Entry]] = defaultdict(list)
         for namespace in NAMESPACES:
             for each in self.read(f"{namespace}.events"):
-                found[each.name].append(each)
+                found[_short(each.name)].append(each)
         return found
 
     def rows(self, topic: str) -> dict[bytes, dict[str, Any]]:
@@ -107,7 +107,7 @@ class Money:
         left: Counter[str] = Counter()
         for each in self.read("shop.accounts.events"):
             account, pence = each.fields["account_id"], each.fields["pence"]
-            left[account] += pence if each.name == "BalanceDebited" else -pence
+            left[account] += pence if _short(each.name) == "BalanceDebited" else -pence
             self.found.require(
                 left[account] >= 0, "credit-beyond", f"account {account} at {each.place}: {left[account]}"
             )
@@ -145,6 +145,10 @@ class Money:
         for key in given.keys() | wanted.keys():
             mine, theirs = given.get(key), wanted.get(key)
             self.found.require(mine == theirs, what, f"{key}: the table says {mine}, the log {theirs}")
+
+
+def _short(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def main() -> int:
