@@ -35,7 +35,7 @@ def connection(cluster: Cluster) -> Iterator[Connection]:
 def talking(connection: Connection) -> Iterator[dict[int, int]]:
     """Somebody who counts aloud in every partition of the replies; gives the last number that each has for sure."""
     producer, stopping, said = (
-        Producer({"bootstrap.servers": connection.bootstrap}),
+        Producer({"bootstrap.servers": connection.bootstrap, "enable.idempotence": True}),  # in order
         threading.Event(),
         dict[int, int](),
     )

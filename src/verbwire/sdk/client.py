@@ -41,9 +41,10 @@ class Client:
     def __init__(self, connection: Connection | None = None) -> None:
         connection = connection or Connection.of_project()
         self._producer = Producer(connection)
-        self._routes = Routes(connection, self._producer)
-        self._asker = Asker(connection, self._producer, self._routes)
-        self._querier = Querier(connection, lambda: self._routes.codec, self._asker.positions)
+        self._routes = routes = Routes(connection, self._producer)
+        self._asker = Asker(connection, self._producer, routes)
+        # The function must not know the client: in a circle it would not be missed when it is forgotten.
+        self._querier = Querier(connection, lambda: routes.codec, self._asker.positions)
         self._ids = Ids()
 
     def publish(

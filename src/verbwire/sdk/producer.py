@@ -84,6 +84,8 @@ class Producer:
                 self._kafka.poll(0.01)
             except KafkaException as error:
                 raise _refused(topic, error.args[0]) from error
+            except RuntimeError as error:  # librdkafka's handle is gone: another thread has closed it meanwhile
+                raise ClosedError("the client is closed: make a new one") from error
 
     def hurry(self) -> None:
         """Let what was produced so far go at once, without lingering for company; returns immediately."""
@@ -127,6 +129,7 @@ class Producer:
             self.abandon()
             self._reports.join()
             self._hurry.join()
+            self._kafka.close()  # now, not when it is collected: its threads would look for a broker that is gone
 
     def abandon(self) -> None:
         """Stop the thread of an owner that is gone without closing; what was queued may be lost."""
