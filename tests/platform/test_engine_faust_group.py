@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
+from confluent_kafka import Producer
 
 from tests.cluster import Cluster
 from tests.platform import engine_jars
 from tests.platform.engine_kit import CATALOG, NAMESPACE, Bank, Member
 from tests.platform.engine_samples.jars import CoinsPut
 from verbwire.engine.build import table_plan
+from verbwire.engine.cluster_offsets import ClusterOffsets
 from verbwire.engine.core import Core
 from verbwire.engine.view import TableView
 from verbwire.errors import FencedError
@@ -102,6 +104,34 @@ def test_a_group_that_refuses_the_worker_is_told_and_not_waited_for(lone: Bank, 
             stranger.close()
 
     run(scenario())
+
+
+def test_the_marks_of_transactions_are_dealt_with_like_their_records(lone: Bank, tmp_path: Path) -> None:
+    """Else retention would seem to have taken something that nobody had dealt with."""
+
+    async def scenario() -> None:
+        topic = lone.names.events(NAMESPACE)
+        async with running(app_of(lone, tmp_path)) as app:
+            await until(lambda: app.core.view.states[0].ready)
+            record = next(iter(_put_in_a_transaction(lone, topic)))
+            await until(lambda: app.core.view.states[0].inputs.get(topic) == record + 2)
+            offsets = ClusterOffsets(lone.kafka, app.core.plan.group)
+            found = await until(lambda: offsets.stable([(topic, 0)]))
+            assert found[topic, 0].offset == record + 2
+
+    run(scenario())
+
+
+def _put_in_a_transaction(lone: Bank, topic: str) -> list[int]:
+    """One event; returns its offset."""
+    offsets: list[int] = []
+    producer = Producer({**lone.kafka, "transactional.id": uuid.uuid4().hex, "log_level": 3})
+    producer.init_transactions()
+    producer.begin_transaction()
+    value = lone.codec.encoder(CATALOG.find("bank.jars.CoinsPut"))(CoinsPut(jar_id="j", pence=1))
+    producer.produce(topic, value, b"j", 0, on_delivery=lambda _, message: offsets.append(message.offset()))
+    producer.commit_transaction()
+    return offsets
 
 
 def test_a_service_of_faust_that_crashes_is_not_survived(lone: Bank, tmp_path: Path) -> None:

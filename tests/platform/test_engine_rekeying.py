@@ -204,6 +204,24 @@ def test_what_retention_took_before_it_was_folded_stops_the_partition(lone_till:
     assert f"{till.own} has lost its records up to 1" in why[1]
 
 
+def test_what_retention_took_after_it_was_folded_is_not_missed(lone_till: Till) -> None:
+    """A quiet week takes the marks of transactions, too: the group stands behind them, not in front of them."""
+    till, engine, place = lone_till, lone_till.engine, (lone_till.own, lone_till.there)
+    till.move(1, till.far)
+    engine.run()
+    (record,) = till.handed_over()
+    end = record.offset + 2  # the mark of its transaction is between
+    engine.core.process(engine.fetch(), engine.membership, lambda: True, {place: end})
+    eventually(lambda: engine.inputs(till.there)[till.own] == end)
+    till.branch.cut_off(till.own, till.there, end)
+    engine.own(till.here, till.there)
+    assert engine.core.stopped() == {}
+    assert engine.next[place] == end
+    till.move(2, till.far)
+    till.settle()
+    assert till.pence() == {till.far: 3}
+
+
 def test_a_key_that_cannot_be_told_stops_the_partition(lone_till: Till, tmp_path: Path) -> None:
     till = lone_till
     for how, said in [("no key", "RuntimeError: whose is it?"), ("empty key", "the key is empty")]:

@@ -30,6 +30,7 @@ from verbwire.names import Names
 log = logging.getLogger(__name__)
 
 Batch = Mapping[tuple[str, int], Sequence[Record]]
+Piece = tuple[tuple[str, int], list[Record], int]  # topic and partition, their records, up to where they were read
 _NONE: Mapping[tuple[str, int], int] = {}
 MAX_BATCH = 5000  # records a transaction
 BATCH_SECONDS = 1.0  # for the handlers of one transaction, which the broker lets live for ten
@@ -139,11 +140,12 @@ class Core:
         """Deal with these records and hand their transactions over for commit.
 
         `read` says up to where topics have been read with this batch: behind its last records there may be the marks of
-        transactions, and a log that ends with them is applied to its end all the same.
+        transactions. They are committed with the records, and a log that ends with them is applied to its end: should
+        retention take all of it, nothing is missed.
         FencedError when the partitions are no longer ours, another VerbwireError when they have to start over; in
         both cases nothing of what failed is visible to anybody, and the caller seeks before it reads on.
         """
-        todo = [(place, list(records)) for place, records in batch.items() if records]
+        todo: list[Piece] = [(place, list(records), read.get(place, 0)) for place, records in batch.items() if records]
         while todo:
             if not still():
                 raise FencedError(f"{self.plan.group}: the partitions were taken away")
@@ -152,9 +154,7 @@ class Core:
             epochs = {partition: self.view.states[partition].epoch for partition in self._shards}
             self._committer.afterwards(lambda: self._note_read(read, epochs))
 
-    def _one(
-        self, todo: list[tuple[tuple[str, int], list[Record]]], membership: Membership
-    ) -> list[tuple[tuple[str, int], list[Record]]]:
+    def _one(self, todo: list[Piece], membership: Membership) -> list[Piece]:
         """Build one transaction of as much as fits; return what is left, first those that have not had their turn."""
         turn, self._turn = self._turn, 1 - self._turn
         self._committer.wait_for_turn(turn)
@@ -167,14 +167,14 @@ class Core:
         transaction.deadline = time.monotonic() + BATCH_SECONDS
         waiting, begun = [], []
         try:
-            for place, records in todo:
+            for place, records, until in todo:
                 room = MAX_BATCH - transaction.records
                 if room <= 0 or transaction.is_late():
-                    waiting.append((place, records))
+                    waiting.append((place, records, until))
                     continue
-                dealt = self._fold(transaction, place, records[:room])
+                dealt = self._fold(transaction, place, records[:room], until if room >= len(records) else 0)
                 if dealt < len(records):
-                    begun.append((place, records[dealt:]))
+                    begun.append((place, records[dealt:], until))
         except BaseException as error:
             self._failed = True
             self._metrics.aborted(reason_of(error))
@@ -189,8 +189,11 @@ class Core:
             self._committer.abort(transaction)
         return waiting + begun
 
-    def _fold(self, transaction: Transaction, place: tuple[str, int], records: list[Record]) -> int:
-        """Deal with as many of the records as there is time for, at least one, and return how many."""
+    def _fold(self, transaction: Transaction, place: tuple[str, int], records: list[Record], until: int) -> int:
+        """Deal with as many of the records as there is time for, at least one, and return how many.
+
+        With all of them the topic is dealt with up to `until`, where that is behind the last.
+        """
         topic, partition = place
         shard = self._shards.get(partition)
         if shard is None or partition in self.stopped():
@@ -203,7 +206,8 @@ class Core:
             return len(records)
         dealt, halt = self._handle(transaction, shard, fresh)
         if dealt:
-            transaction.used(shard, topic, fresh[dealt - 1].offset + 1)
+            after = fresh[dealt - 1].offset + 1
+            transaction.used(shard, topic, max(after, until) if dealt == len(fresh) else after)
             transaction.records += dealt
             self._write_rows(transaction, shard)
         if halt:

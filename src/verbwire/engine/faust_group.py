@@ -289,7 +289,7 @@ class Consumer(driver.Consumer):
             await asyncio.sleep(_IDLE_SECONDS)
             return
         records, unreadable = await self._fetched(readable)
-        positions = self._positions(readable)
+        positions = self._thread.positions(readable)  # no fetch is in flight: all records below have been given to us
         failure = await self._last_batch(assignment) or self.core.failure or unreadable
         if self._assignment is not assignment or not assignment.live:
             return
@@ -312,14 +312,6 @@ class Consumer(driver.Consumer):
             return await self._fetch, None
         except KafkaError as error:
             return {}, UnavailableError(f"the inputs cannot be read: {error!r}")
-
-    def _positions(self, places: set[TP]) -> dict[tuple[str, int], int]:
-        """Up to where the topic is read that the group hands records to itself by; empty where there is none.
-
-        Nothing is fetched for us while this looks, so all records below have been given to us.
-        """
-        own = self.core.plan.repartition
-        return self._thread.positions(tp for tp in places if tp.topic == own) if own is not None else {}
 
     def _newly_read(self, assignment: Assignment, positions: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
         """Return those positions that the core does not know yet."""
