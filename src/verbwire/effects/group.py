@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 REVOKE_SECONDS = 4.0  # for handlers that run when partitions are taken away; the session is longer
 STOP_SECONDS = 6.0  # for them when the worker ends; the worker itself waits twice as long
+_LEAVE_SECONDS = 2.5  # for the last commit; librdkafka itself would wait for a silent broker without end
 _POLL_SECONDS = 0.1
 _PAUSED_POLL_SECONDS = 0.01  # a paused partition is to be taken up again soon
 _BATCH = 64  # records between two looks at what is in hand
@@ -94,7 +95,9 @@ class EffectGroup:
             return
         self._leave = leave
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(STOP_SECONDS + _LEAVE_SECONDS)
+        if self._thread.is_alive():
+            log.warning("%s: the broker does not answer; what is done will be handled again", self._plan.group)
 
     def live(self) -> str | None:
         """Return why only a new process can help, or None."""

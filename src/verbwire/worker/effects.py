@@ -17,7 +17,7 @@ from verbwire.sdk.connection import Connection, Identity
 from verbwire.wire.workers import GroupShare
 from verbwire.worker.groups import Services
 
-_CLOSE_SECONDS = 2.0
+_CLOSE_SECONDS = 1.0
 
 
 @dataclass
