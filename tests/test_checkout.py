@@ -1,29 +1,23 @@
-"""The checkout, step by step as pure functions, and all of it with receivers that a dictionary stands for."""
+"""The checkout, step by step, as pure functions: what it sends, and where it stands. No broker, no worker."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from consumers.checkout import (
-    bought,
-    cancel_answered,
-    confirm_answered,
-    credit_answered,
-    debit_answered,
-    place_answered,
-    placed,
-)
+from consumers.checkout import checkout
 from schemas.accounts import CreditBalance, DebitBalance
 from schemas.carts import CartCheckedOut
 from schemas.checkout import CheckoutState, CheckoutStep
 from schemas.orders import CancelOrder, ConfirmOrder, OrderPlaced, PlaceOrder
-from verbwire import Accepted, Expired, Failed, Outcome, Rejected
+from verbwire import Accepted, Command, Expired, Failed, Outcome, Rejected
+from verbwire.contracts.load import load_catalog
+from verbwire.testing import Led, Undertaking, given
 
+CATALOG = load_catalog(Path(__file__).parents[1] / "schemas")
 MORNING = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
 BOUGHT = CartCheckedOut(
     cart_id="536365",
@@ -48,122 +42,117 @@ CONFIRM = ConfirmOrder(order_id="536365")
 CREDIT = CreditBalance(account_id="17850", pence=13912, reference="536365")
 
 
-def test_a_cart_becomes_an_order_of_its_number() -> None:
-    assert bought(None, BOUGHT) == (BEGUN, PLACE)
+def at(state: CheckoutState | None) -> Undertaking[CheckoutState]:
+    """A checkout that stands there."""
+    return given(checkout, state=state, catalog=CATALOG)
 
 
-def test_the_order_is_put_on_the_customers_account() -> None:
-    assert placed(BEGUN, PLACED) == (DEBITING, DEBIT)
+def problem(led: Led[CheckoutState]) -> str:
+    """What a person is told who has to help; the checkout has to stand still."""
+    state = led.after.state
+    assert state is not None
+    assert state.step is CheckoutStep.STOPPED
+    assert not led.commands
+    return state.problem or ""
+
+
+def test_a_sale_from_the_cart_to_its_end() -> None:
+    led = at(None).when(BOUGHT).then(PLACE).then_state(BEGUN)
+    led = led.when(Accepted(), of=PlaceOrder).then().then_state(BEGUN)
+    led = led.when(PLACED).then(DEBIT).then_state(DEBITING)
+    led = led.when(Accepted(), of=DebitBalance).then(CONFIRM).then_state(CONFIRMING)
+    led.when(Accepted(), of=ConfirmOrder).then().then_state(None)
 
 
 def test_a_guest_has_no_account_and_is_confirmed_at_once() -> None:
-    assert placed(BEGUN, replace(PLACED, customer_id=None)) == (GUESTS, CONFIRM)
-
-
-def test_what_is_paid_for_is_confirmed_and_then_it_is_over() -> None:
-    assert debit_answered(DEBITING, Accepted()) == (CONFIRMING, CONFIRM)
-    assert confirm_answered(CONFIRMING, Accepted()) is None
+    led = at(BEGUN).when(replace(PLACED, customer_id=None)).then(CONFIRM).then_state(GUESTS)
+    led.when(Accepted(), of=ConfirmOrder).then().then_state(None)
 
 
 def test_an_order_that_somebody_placed_without_a_cart_is_led_on_as_well() -> None:
-    assert placed(None, PLACED) == (DEBITING, DEBIT)
+    at(None).when(PLACED).then(DEBIT).then_state(DEBITING)
 
 
-def test_the_outcome_of_placing_may_come_when_all_is_over() -> None:
-    assert place_answered(None, Accepted()) is None
-    assert place_answered(DEBITING, Accepted()) == DEBITING
+def test_the_outcome_of_placing_may_come_late_and_when_all_is_over() -> None:
+    at(DEBITING).when(Accepted(), of=PlaceOrder).then().then_state(DEBITING)
+    at(None).when(Accepted(), of=PlaceOrder).then().then_state(None)
 
 
 @pytest.mark.parametrize("outcome", [Rejected("empty_order"), Failed(reason="a bug"), Expired()])
 def test_a_cart_that_became_no_order_stays_with_its_problem(outcome: Outcome) -> None:
-    state = place_answered(BEGUN, outcome)
-    assert isinstance(state, CheckoutState)
-    assert state.step is CheckoutStep.STOPPED
-    assert "did not become an order" in (state.problem or "")
+    assert "did not become an order" in problem(at(BEGUN).when(outcome, of=PlaceOrder))
 
 
 def test_a_cart_whose_number_was_taken_stops_while_the_other_order_goes_on() -> None:
     """The other order's steps come between the cart's check-out and the answer to it."""
-    both, _ = result(bought(DEBITING, BOUGHT))
-    assert both == DEBITING
-    noted, _ = result(place_answered(both, Rejected("already_placed")))
-    assert noted is not None
-    assert noted.step is CheckoutStep.DEBITING
-    confirming, command = result(debit_answered(noted, Accepted()))
-    assert command == CONFIRM
-    stopped, _ = result(confirm_answered(confirming, Accepted()))
-    assert stopped is not None
-    assert stopped.step is CheckoutStep.STOPPED
-    assert "already_placed" in (stopped.problem or "")
+    led = at(DEBITING).when(BOUGHT).then(PLACE).then_state(DEBITING)
+    led = led.when(Rejected("already_placed"), of=PlaceOrder).then()
+    led = led.when(Accepted(), of=DebitBalance).then(CONFIRM)
+    assert "already_placed" in problem(led.when(Accepted(), of=ConfirmOrder))
 
 
 def test_the_problem_stays_when_the_other_order_is_heard_of_later() -> None:
-    stopped, _ = result(place_answered(BEGUN, Rejected("already_placed")))
-    debiting, command = result(placed(stopped, PLACED))
-    assert command == DEBIT
-    assert debiting is not None
-    assert "already_placed" in (debiting.problem or "")
+    led = at(BEGUN).when(Rejected("already_placed"), of=PlaceOrder)
+    assert "already_placed" in problem(led)
+    led = led.when(PLACED).then(DEBIT).when(Accepted(), of=DebitBalance).then(CONFIRM)
+    assert "already_placed" in problem(led.when(Accepted(), of=ConfirmOrder))
 
 
 @pytest.mark.parametrize("outcome", [Rejected("amount_not_positive"), Failed(), Expired()])
 def test_what_cannot_be_paid_for_is_called_off_and_costs_nothing(outcome: Outcome) -> None:
-    state, command = result(debit_answered(DEBITING, outcome))
+    led = at(DEBITING).when(outcome, of=DebitBalance)
+    (command,) = led.commands
     assert isinstance(command, CancelOrder)
     assert "not debited" in command.reason
-    assert cancel_answered(state, Accepted()) is None
+    led.when(Accepted(), of=CancelOrder).then().then_state(None)
 
 
 def test_an_order_that_was_cancelled_while_it_was_paid_for_is_paid_back() -> None:
-    state, command = result(confirm_answered(CONFIRMING, Rejected("already_cancelled")))
-    assert command == CREDIT
-    assert credit_answered(state, Accepted()) is None
+    led = at(CONFIRMING).when(Rejected("already_cancelled"), of=ConfirmOrder).then(CREDIT)
+    led.when(Accepted(), of=CreditBalance).then().then_state(None)
 
 
 def test_a_guests_order_that_was_cancelled_meanwhile_is_simply_over() -> None:
-    assert confirm_answered(GUESTS, Rejected("already_cancelled")) is None
+    at(GUESTS).when(Rejected("already_cancelled"), of=ConfirmOrder).then().then_state(None)
 
 
+@pytest.mark.parametrize("cancelled", [Accepted(), Rejected("already_cancelled")])
 @pytest.mark.parametrize("outcome", [Failed(), Expired(), Rejected("not_placed")])
-def test_an_order_that_could_not_be_confirmed_is_called_off_and_paid_back(outcome: Outcome) -> None:
-    state, command = result(confirm_answered(CONFIRMING, outcome))
-    assert isinstance(command, CancelOrder)
-    state, command = result(cancel_answered(state, Accepted()))
-    assert command == CREDIT
-    assert credit_answered(state, Accepted()) is None
+def test_an_order_that_could_not_be_confirmed_is_called_off_and_paid_back(outcome: Outcome, cancelled: Outcome) -> None:
+    led = at(CONFIRMING).when(outcome, of=ConfirmOrder)
+    assert [type(command) for command in led.commands] == [CancelOrder]
+    led = led.when(cancelled, of=CancelOrder).then(CREDIT)
+    led.when(Accepted(), of=CreditBalance).then().then_state(None)
 
 
 @pytest.mark.parametrize("state", [CONFIRMING, GUESTS])
 def test_an_order_that_somebody_confirmed_before_is_confirmed(state: CheckoutState) -> None:
-    assert confirm_answered(state, Rejected("already_confirmed")) is None
-    calling_off, _ = result(confirm_answered(state, Failed()))
-    assert cancel_answered(calling_off, Rejected("already_confirmed")) is None
+    at(state).when(Rejected("already_confirmed"), of=ConfirmOrder).then().then_state(None)
+    calling_off = at(state).when(Failed(), of=ConfirmOrder)
+    calling_off.when(Rejected("already_confirmed"), of=CancelOrder).then().then_state(None)
 
 
 def test_an_order_that_was_confirmed_and_never_paid_for_waits_for_a_person() -> None:
-    calling_off, _ = result(debit_answered(DEBITING, Failed()))
-    state, command = result(cancel_answered(calling_off, Rejected("already_confirmed")))
-    assert command is None
-    assert state is not None
-    assert state.step is CheckoutStep.STOPPED
+    calling_off = at(DEBITING).when(Failed(), of=DebitBalance)
+    assert "not cancelled" in problem(calling_off.when(Rejected("already_confirmed"), of=CancelOrder))
 
 
 @pytest.mark.parametrize(
-    ("answered", "outcome"),
+    ("command", "outcome"),
     [
-        (cancel_answered, Failed()),
-        (cancel_answered, Rejected("not_placed")),
-        (credit_answered, Rejected("credit_exceeds_debits", "0 pence are left")),
-        (credit_answered, Expired()),
+        (CancelOrder, Failed()),
+        (CancelOrder, Rejected("not_placed")),
+        (CreditBalance, Rejected("credit_exceeds_debits", "0 pence are left")),
+        (CreditBalance, Expired()),
     ],
 )
 def test_what_cannot_be_undone_waits_for_a_person_with_both_problems_in_words(
-    answered: Callable[..., Any], outcome: Outcome
+    command: type[Command], outcome: Outcome
 ) -> None:
-    state = answered(replace(CONFIRMING, problem="the order was not confirmed"), outcome)
-    assert state.step is CheckoutStep.STOPPED
-    assert state.problem.startswith("the order was not confirmed; and ")
+    undoing = at(replace(CONFIRMING, problem="the order was not confirmed"))
+    assert problem(undoing.when(outcome, of=command)).startswith("the order was not confirmed; and ")
 
 
-def result(given: Any) -> tuple[CheckoutState | None, Any]:
-    """What a handler returned, as state and command."""
-    return given if isinstance(given, tuple) else (given, None)
+@pytest.mark.parametrize("command", [DebitBalance, ConfirmOrder, CancelOrder, CreditBalance])
+def test_what_is_over_stays_over(command: type[Command]) -> None:
+    at(None).when(Failed(), of=command).then().then_state(None)

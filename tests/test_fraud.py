@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from consumers.fraud import suspicion
+from consumers.fraud import fraud
 from schemas.fraud import SuspicionRaised, SuspicionRow
 from schemas.orders import OrderConfirmed
 from streams.suspicions import suspicions
 from verbwire.contracts.load import load_catalog
-from verbwire.testing import fold
+from verbwire.testing import effects_of, fold
 
 CATALOG = load_catalog(Path(__file__).parents[1] / "schemas")
 MORNING = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
@@ -23,12 +23,15 @@ GUESTS = replace(SOLD, customer_id=None, total_pence=100_000)
 
 @pytest.mark.parametrize("event", [SOLD, GUESTS])
 def test_up_to_its_limit_an_order_is_fine_and_a_penny_more_is_not(event: OrderConfirmed) -> None:
-    assert suspicion(event) is None
-    assert suspicion(replace(event, total_pence=event.total_pence + 1)) is not None
+    assert effects_of(fraud, event, catalog=CATALOG) == []
+    more = replace(event, total_pence=event.total_pence + 1)
+    (raised,) = effects_of(fraud, more, catalog=CATALOG)
+    assert isinstance(raised, SuspicionRaised)
+    assert (raised.order_id, raised.customer_id, raised.total_pence) == ("7", event.customer_id, more.total_pence)
 
 
 def test_a_customer_may_buy_more_than_a_guest() -> None:
-    assert suspicion(replace(GUESTS, customer_id="17850", total_pence=100_001)) is None
+    assert effects_of(fraud, replace(GUESTS, customer_id="17850", total_pence=100_001)) == []
 
 
 def test_the_same_suspicion_twice_is_one_row() -> None:
