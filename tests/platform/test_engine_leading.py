@@ -10,15 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.platform import engine_jars
+from tests.platform.engine_kit import CATALOG, Bank, Taken
 from tests.platform.engine_kit import NAMESPACE as JARS
-from tests.platform.engine_kit import Bank, Taken
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import JarState, PutCoins, TakeCoins
 from tests.platform.engine_samples.tills import CoinsMoved, SavingState
 from tests.platform.engine_tills import NAMESPACE, SAVINGS, living_in, savings
-from verbwire import Process
-from verbwire.engine.build_process import process_plan
-from verbwire.errors import ContractError, FencedError
+from verbwire.errors import FencedError
 from verbwire.wire.undertakings import CommandIds
 
 pytestmark = pytest.mark.kafka
@@ -181,6 +179,17 @@ def test_an_event_that_comes_twice_is_the_same_command(saving: Saving, jars: Eng
     assert jars.held(saving.there)[saving.owner.encode()] == JarState(jar_id=saving.owner, pence=5)
 
 
+def test_what_cannot_be_told_of_a_cause_makes_it_a_dead_letter(saving: Saving) -> None:
+    """Its commands would have to pass it on."""
+    event = CoinsMoved(till_id="t", owner=saving.owner, pence=5)
+    value = saving.branch.codec.encoder(CATALOG.of(event))(event)
+    saving.branch.put(saving.topic, saving.here, b"t", value, [("ce_id", b"e"), ("traceparent", b"\xff")])
+    saving.settle()
+    (letter,) = saving.branch.dead_letters(saving.there, SAVINGS)
+    assert letter.header("vw_reason") == "undecodable"
+    assert (saving.sent(), saving.state()) == ([], None)
+
+
 @pytest.mark.parametrize("step", ["handing over", "leading"])
 def test_what_was_aborted_leaves_no_command(saving: Saving, step: str) -> None:
     saving.move(5)
@@ -260,8 +269,3 @@ def test_a_key_too_long_for_an_id_stops_the_partition_and_can_be_skipped(stoppin
     with saving.another(tmp_path, skips=[(own, saving.there, 0)]) as skipping:
         saving.settle(skipping)
         assert skipping.core.stopped() == {}
-
-
-def test_a_process_that_cannot_be_led_is_refused_before_it_runs(branch: Bank) -> None:
-    with pytest.raises(ContractError, match="hears no event, nothing can begin it"):
-        process_plan(Process(SAVINGS, state=SavingState), branch.codec, 1, {})

@@ -13,14 +13,13 @@ import pytest
 from tests.cluster import eventually
 from tests.platform.engine_kit import Bank, Taken
 from tests.platform.engine_runner import Engine
-from tests.platform.engine_samples.tills import CoinsMoved, MinuteRow, OwnerRow
+from tests.platform.engine_samples.tills import CoinsMoved, OwnerRow
 from tests.platform.engine_tills import NAMESPACE, OWNERS, living_in, owners
-from verbwire import Table
 from verbwire.engine import core
 from verbwire.engine.build import table_plan
 from verbwire.engine.cluster_offsets import ClusterOffsets
 from verbwire.engine.handed_over import HandedOver
-from verbwire.errors import ContractError, FencedError
+from verbwire.errors import FencedError
 
 pytestmark = pytest.mark.kafka
 
@@ -266,16 +265,6 @@ def test_what_nobody_handed_over_is_not_counted(till: Till, headers: list[tuple[
     assert till.pence() == {till.far: 1}
     (letter,) = till.branch.dead_letters(till.there, OWNERS)
     assert letter.header("vw_reason") == "undecodable"
-
-
-def test_what_cannot_be_keyed_is_refused_before_anything_runs(branch: Bank) -> None:
-    deaf = Table("bank.owners", row=OwnerRow)
-    deaf.rekeys(owners().keys[CoinsMoved].function)
-    with pytest.raises(ContractError, match="re-keys CoinsMoved and does not hear it"):
-        table_plan(deaf, branch.codec, 1)
-    several = Table("bank.owners", row=MinuteRow)
-    with pytest.raises(ContractError, match="stands under owner, minute, which only rows of windows may"):
-        table_plan(several, branch.codec, 1)
 
 
 def test_a_plan_tells_its_sources_from_its_own_topic(branch: Bank) -> None:

@@ -12,12 +12,10 @@ import pytest
 
 from tests.platform.engine_kit import Bank
 from tests.platform.engine_runner import Engine
-from tests.platform.engine_samples.books import BookClosed
-from tests.platform.engine_samples.tills import CoinsMoved, MinuteRow, OwnerRow
-from tests.platform.engine_tills import MINUTE, MINUTES, NAMESPACE, living_in, minutes, own_minutes
-from verbwire import Table, Window
+from tests.platform.engine_samples.tills import CoinsMoved, MinuteRow
+from tests.platform.engine_tills import MINUTES, NAMESPACE, living_in, minutes, own_minutes
+from verbwire import Window
 from verbwire.engine import windowing
-from verbwire.engine.build import table_plan
 from verbwire.errors import ContractError, FencedError
 from verbwire.wire.keys import key_bytes
 
@@ -250,29 +248,6 @@ def test_an_event_before_all_windows_is_a_dead_letter(lone_clock: Clock, tmp_pat
         assert len(weeks.rows()) == 1
     (letter,) = clock.branch.dead_letters(partition, MINUTES)
     assert "is in no window" in (letter.header("vw_detail") or "")
-
-
-@pytest.mark.parametrize(
-    ("table", "said"),
-    [
-        (Table(MINUTES, row=OwnerRow, window=MINUTE), "stands under two fields"),
-        (Table(MINUTES, row=MinuteRow), "which only rows of windows may"),
-    ],
-)
-def test_a_row_that_is_none_of_a_window_is_refused(branch: Bank, table: Table[MinuteRow], said: str) -> None:
-    with pytest.raises(ContractError, match=said):
-        table_plan(table, branch.codec, 1)
-
-
-def test_an_event_without_time_is_refused(branch: Bank) -> None:
-    table = Table(MINUTES, row=MinuteRow, window=MINUTE)
-
-    @table.on
-    def closed(row: MinuteRow | None, event: BookClosed) -> None:
-        return None
-
-    with pytest.raises(ContractError, match=r"bank\.books\.BookClosed has none: name its field"):
-        table_plan(table, branch.codec, 1)
 
 
 def test_windows_are_aligned_to_the_epoch_before_it_too() -> None:

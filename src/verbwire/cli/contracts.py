@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -18,8 +19,10 @@ from verbwire.contracts.load import load_catalog
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
+from verbwire.declarations.requirements import require_process, require_table
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
+from verbwire.errors import ContractError
 from verbwire.project import Project, load_project
 from verbwire.queries.check import check_queries
 from verbwire.settings import Settings, load_settings
@@ -62,7 +65,20 @@ def _findings(settings: Settings) -> list[Finding]:
     project = load_project(settings)
     found = find_problems(project.catalog, settings.schemas, _handlers(project))
     found += check_queries(project.catalog, project.tables, project.responders)
+    found += _unmet(project)
     return sorted(found, key=lambda each: list(Severity).index(each.severity))
+
+
+def _unmet(project: Project) -> Iterator[Finding]:
+    """What tables and processes need of their contracts and do not get."""
+    for each in project.declared.values():
+        try:
+            if isinstance(each, Table):
+                require_table(each, project.catalog)
+            elif isinstance(each, Process):
+                require_process(each, project.catalog)
+        except ContractError as error:
+            yield Finding.at("group", Severity.ERROR, each.group, str(error))
 
 
 def _handlers(project: Project) -> list[Receiver | Listener]:

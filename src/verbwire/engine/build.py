@@ -8,6 +8,7 @@ from typing import Any
 from verbwire.contracts.model import Contract
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.handlers import Handler
+from verbwire.declarations.requirements import require_table
 from verbwire.declarations.table import Table
 from verbwire.engine.clock import BrokerClock
 from verbwire.engine.deciding import Decide, Emits, Receives
@@ -23,7 +24,6 @@ from verbwire.engine.store import Changes
 from verbwire.engine.windowing import WindowFold
 from verbwire.errors import ContractError
 from verbwire.messages import Event, Kind, Message
-from verbwire.queries.columns import type_sort
 from verbwire.wire.codec import Codec
 from verbwire.wire.headers import HeaderTemplate
 from verbwire.wire.outcomes import OUTCOME, OutcomeRecord
@@ -34,10 +34,10 @@ Skips = Iterable[tuple[str, int, int]]
 
 def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = ()) -> Plan:
     """Return the plan of a table."""
+    require_table(table, codec.catalog)
     names = codec.names
     group = names.group(table.group)
     rows = Rows(codec, names.changelog(group, table.table), table.row, table.index, table.search)
-    _require_keys(table, rows.contract)
     own = Repartition(names.repartition(group, table.table), partitions) if table.keys else None
     keys = {event: handler.function for event, handler in table.keys.items()}
     folding: dict[str, Any] = {
@@ -51,10 +51,8 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
     if table.window is None:
         fold = Fold(**folding)
     else:
-        times = _times(table, codec)
+        times = {event: codec.catalog.of(event).time or "" for event in table.handlers}
         fold = WindowFold(**folding, window=table.window, contract=rows.contract, times=times)
-    if not fold.hearings:
-        raise ContractError(f"table {table.group} hears nothing: add a handler with @on")
     return Plan(
         group=group,
         table=table.table,
@@ -70,35 +68,6 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
         repartition=own.topic if own else None,
         timed=table.window is not None,
     )
-
-
-def _require_keys(table: Table[Any], row: Contract) -> None:
-    for event in table.keys:
-        if event not in table.handlers:
-            raise ContractError(f"table {table.group} re-keys {event.__name__} and does not hear it: add a handler")
-    if len(row.key) > 1 and table.window is None:
-        raise ContractError(
-            f"table {table.group}: a row of {row.name} stands under {', '.join(row.key)}, which only rows of windows "
-            "may: give the table a window, or the row one key"
-        )
-    if table.window is not None and (len(row.key) != 2 or type_sort(row, row.key[1]) != "timestamp"):
-        raise ContractError(
-            f"table {table.group}: a row of windows stands under two fields, what is counted and a timestamp, when the "
-            f"window begins; the key of {row.name} is {', '.join(row.key)}"
-        )
-
-
-def _times(table: Table[Any], codec: Codec) -> dict[type[Event], str]:
-    """Return the field of each event that is its time."""
-    times = {}
-    for event in table.handlers:
-        contract = of_kind(codec, event, Kind.EVENT)
-        if contract.time is None:
-            raise ContractError(
-                f'table {table.group} has windows of event time, and {contract.name} has none: name its field, "time"'
-            )
-        times[event] = contract.time
-    return times
 
 
 def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int, hints: Hints, clock: BrokerClock) -> Plan:

@@ -7,13 +7,13 @@ from operator import attrgetter
 from typing import Any
 
 from verbwire.declarations.process import Process
+from verbwire.declarations.requirements import require_process
 from verbwire.engine.build import Skips
 from verbwire.engine.hearing import Hearing, Outcomes, hear_events
 from verbwire.engine.leading import Lead, Sends
 from verbwire.engine.plan import Plan
 from verbwire.engine.rekeying import Repartition
 from verbwire.engine.rows import Rows, of_kind
-from verbwire.errors import ContractError
 from verbwire.messages import Command, Kind
 from verbwire.wire.codec import Codec
 from verbwire.wire.headers import HeaderTemplate
@@ -26,8 +26,7 @@ def process_plan(
     process: Process[Any], codec: Codec, partitions: int, targets: Mapping[str, int], skips: Skips = ()
 ) -> Plan:
     """Return the plan of a process; `targets` says how many partitions the commands' topics have."""
-    if not process.handlers:
-        raise ContractError(f"process {process.group} hears no event, nothing can begin it: add a handler with @on")
+    require_process(process, codec.catalog)
     names = codec.names
     group, ids = names.group(process.group), CommandIds(process.group)
     rows = Rows(codec, names.changelog(group, process.table), process.state)
@@ -75,12 +74,6 @@ def _sends(process: Process[Any], codec: Codec, command: type[Command], targets:
 
 
 def _hear_outcomes(process: Process[Any], codec: Codec, ids: CommandIds) -> dict[str, Hearing]:
-    for command, handler in process.outcomes.items():
-        contract = of_kind(codec, command, Kind.COMMAND)
-        if contract.response == "none":
-            raise ContractError(f"{handler.where}: {contract.name} has no outcome, so says its contract")
-        if contract.reply is not None:
-            codec.catalog.find(contract.reply)  # ContractError now, not at the first reply
     handlers = {command.__contract__: handler for command, handler in process.outcomes.items()}
     replies, hearings = Replies(codec), dict[str, Hearing]()
     for namespace in process.answering:

@@ -1,0 +1,61 @@
+"""What tables and processes need of the contracts that they are about; asked before anything runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from verbwire.contracts.model import Catalog, Contract
+from verbwire.declarations.process import Process
+from verbwire.declarations.table import Table
+from verbwire.errors import ContractError
+
+_TIMESTAMPS = ("timestamp-millis", "timestamp-micros")
+
+
+def require_table(table: Table[Any], catalog: Catalog) -> None:
+    """Raise ContractError where a table hears nothing, or keys or windows do not fit its row and its events."""
+    if not table.handlers:
+        raise ContractError(f"table {table.group} hears nothing: add a handler with @on")
+    for event in table.keys:
+        if event not in table.handlers:
+            raise ContractError(f"table {table.group} re-keys {event.__name__} and does not hear it: add a handler")
+    row = catalog.of(table.row)
+    if table.window is None:
+        _require_one_key(f"table {table.group}: a row of", row, "give the table a window, or the row one key")
+        return
+    if len(row.key) != 2 or not _is_timestamp(row.fields[row.key[1]]):
+        raise ContractError(
+            f"table {table.group}: a row of windows stands under two fields, what is counted and a timestamp, when the "
+            f"window begins; the key of {row.name} is {', '.join(row.key)}"
+        )
+    for contract in map(catalog.of, table.handlers):
+        if contract.time is None:
+            raise ContractError(
+                f'table {table.group} has windows of event time, and {contract.name} has none: name its field, "time"'
+            )
+
+
+def require_process(process: Process[Any], catalog: Catalog) -> None:
+    """Raise ContractError where nothing can begin a process, or it waits for an outcome that never comes."""
+    if not process.handlers:
+        raise ContractError(f"process {process.group} hears no event, nothing can begin it: add a handler with @on")
+    _require_one_key(f"process {process.group}: a state of", catalog.of(process.state), "give it one key")
+    for command in process.outcomes:
+        contract = catalog.of(command)
+        if contract.response == "none":
+            raise ContractError(
+                f"process {process.group} waits for the outcome of {contract.name}, which by its contract has none"
+            )
+        if contract.reply is not None:
+            catalog.find(contract.reply)
+
+
+def _require_one_key(whose: str, row: Contract, do: str) -> None:
+    if len(row.key) > 1:
+        raise ContractError(
+            f"{whose} {row.name} stands under {', '.join(row.key)}, which only rows of windows may: {do}"
+        )
+
+
+def _is_timestamp(avro: Any) -> bool:
+    return isinstance(avro, dict) and avro.get("logicalType") in _TIMESTAMPS

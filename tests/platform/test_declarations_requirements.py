@@ -1,0 +1,92 @@
+"""What tables and processes need of their contracts is told before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.platform import engine_tills
+from tests.platform.engine_kit import CATALOG
+from tests.platform.engine_samples.books import BookClosed
+from tests.platform.engine_samples.jars import PutCoins
+from tests.platform.engine_samples.tills import CoinsMoved, MinuteRow, OwnerRow, SavingState
+from verbwire import Process, Table, Window
+from verbwire.contracts.model import Catalog
+from verbwire.declarations.requirements import require_process, require_table
+from verbwire.errors import ContractError
+
+MINUTE = Window(timedelta(minutes=1))
+
+
+def heard(table: Table[Any]) -> Table[Any]:
+    @table.on
+    def moved(row: Any, event: CoinsMoved) -> Any:
+        return row
+
+    return table
+
+
+def deaf() -> Table[OwnerRow]:
+    """It re-keys what it does not hear, and hears something else."""
+    table = Table("bank.owners", row=OwnerRow)
+    table.rekeys(engine_tills.owners().keys[CoinsMoved].function)
+
+    @table.on
+    def closed(row: OwnerRow | None, event: BookClosed) -> OwnerRow | None:
+        return row
+
+    return table
+
+
+def timeless() -> Table[MinuteRow]:
+    table = Table("bank.minutes", row=MinuteRow, window=MINUTE)
+
+    @table.on
+    def closed(row: MinuteRow | None, event: BookClosed) -> MinuteRow | None:
+        return row
+
+    return table
+
+
+@pytest.mark.parametrize("table", [engine_tills.owners(), engine_tills.minutes(), engine_tills.own_minutes()])
+def test_a_good_table_has_what_it_needs(table: Table[Any]) -> None:
+    require_table(table, CATALOG)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (Table("bank.owners", row=OwnerRow), "hears nothing: add a handler"),
+        (deaf(), "re-keys CoinsMoved and does not hear it"),
+        (heard(Table("bank.minutes", row=MinuteRow)), "stands under owner, minute, which only rows of windows may"),
+        (heard(Table("bank.minutes", row=OwnerRow, window=MINUTE)), "the key of bank.tills.OwnerRow is owner"),
+        (timeless(), r"bank\.books\.BookClosed has none: name its field"),
+    ],
+)
+def test_a_table_that_does_not_fit_its_contracts_is_refused(table: Table[Any], said: str) -> None:
+    with pytest.raises(ContractError, match=said):
+        require_table(table, CATALOG)
+
+
+def test_a_process_that_cannot_be_led_is_refused() -> None:
+    require_process(engine_tills.savings(), CATALOG)
+    with pytest.raises(ContractError, match="hears no event, nothing can begin it"):
+        require_process(Process("bank.savings", state=SavingState), CATALOG)
+    several: Any = Process("bank.savings", state=MinuteRow)
+    several.on("owner")(_moved)
+    with pytest.raises(ContractError, match=r"a state of bank\.tills\.MinuteRow stands under owner, minute"):
+        require_process(several, CATALOG)
+
+
+def _moved(state: Any, event: CoinsMoved) -> Any:
+    return state
+
+
+def test_nobody_waits_for_what_never_comes() -> None:
+    put = CATALOG.of(PutCoins)
+    silent = Catalog({**CATALOG.contracts, put.name: replace(put, response="none")}, CATALOG.types)
+    with pytest.raises(ContractError, match=r"waits for the outcome of bank\.jars\.PutCoins, which by its contract"):
+        require_process(engine_tills.savings(), silent)
