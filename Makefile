@@ -45,7 +45,7 @@ demo: setup  ## the whole path on real data; ARGS=--exit ends by itself
 	@$(BIN)/python -m producers.demo $(ARGS)
 
 test: setup  ## all tests but the chaos runs; ARGS go to pytest
-	@$(BIN)/python -m pytest -m "not chaos" $(ARGS)
+	@$(BIN)/python -m pytest -m "not chaos" -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup  ## ruff: rules and format
 	@$(BIN)/ruff check .

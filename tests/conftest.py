@@ -1,13 +1,57 @@
-"""Fixtures for all tests."""
+"""Fixtures for all tests, and how a run is spread over several processes (`make test` does so).
+
+Most tests wait, for brokers, sessions, restarts: three processes on two cores need half the time of one. The broker is
+still one for the whole run: the first process starts it, the others find it in their environment.
+"""
 
 from __future__ import annotations
 
+import os
+import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.cluster import Cluster, running_cluster
+
+# What takes longest begins first, so that no process is left alone with it at the end.
+LONG = (
+    *("test_faults.py", "test_planted_bugs.py", "test_worker_company.py", "test_demo.py", "test_worker_life.py"),
+    *("test_embedded.py", "test_faults_orders.py", "test_whole_shop.py", "test_effects.py", "test_http_commands.py"),
+)
+_shared = ExitStack()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start the cluster of a run in several processes, before they are started."""
+    config = session.config
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None) or config.option.collectonly:
+        return
+    folder = _shared.enter_context(tempfile.TemporaryDirectory(prefix="verbwire-tests-", ignore_cleanup_errors=True))
+    running = _shared.enter_context(running_cluster(Path(folder)))
+    os.environ["VERBWIRE_BOOTSTRAP"], os.environ["VERBWIRE_REGISTRY"] = running.bootstrap, running.registry_url
+
+
+def pytest_sessionfinish() -> None:
+    """Stop it."""
+    _shared.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long ones first; otherwise the order stays."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Spell out what a test has logged of bytes that are no text: between processes only text can travel."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -174,7 +174,7 @@ class Engine:
         assert row is not None
         return row
 
-    def served(self, key: bytes) -> bytes:
+    def served(self, key: bytes) -> bytes | None:
         """The row under a key of the test's partition as HTTP gives it, wherever that key would belong."""
         view = TableView(self.view.name, self.view.row, 1)
         view.states[0] = self.view.states[self.partition]
