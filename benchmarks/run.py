@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.environment import PeerEnvironment
 from benchmarks.figures import Figure, told
+from benchmarks.latency import IN_FLIGHT
 from benchmarks.place import Place
 from benchmarks.worker import Progress, Worker, follow, start_up
 
@@ -90,17 +91,29 @@ class Run:
             self._add(follow(name, worker, progress, self._place.commands))
 
     def asking(self) -> None:
-        """One command at a time."""
-        self._begin("Latency: one command at a time, from sending it to reading its outcome, committed")
+        """Commands whose outcome somebody waits for, few and many at a time, and the row that follows."""
+        figures = self._bare_asking()
+        with Worker(self._place, "bench.desk.aggregate", self._folder, "bench.accepted") as worker:
+            worker.until(worker.ready)
+            figures += self._told(self._command(sys.executable, "latency", "verbwire"))
+            figures += self._told(self._command(sys.executable, "latency", "http") + worker.asked())
+            rows = self._told(self._command(sys.executable, "latency", "rows") + worker.asked())
+        for in_flight in IN_FLIGHT:
+            self._begin(f"Asking, {in_flight} in flight: from sending a command to having its outcome, committed")
+            for figure in figures:
+                if figure.name.endswith(f", {in_flight} in flight"):
+                    self._add(figure)
+        self._begin("Reading one's own write: from an outcome to the row that it led to")
+        for figure in rows:
+            self._add(figure)
+
+    def _bare_asking(self) -> list[Figure]:
         receiver = subprocess.Popen(self._command(sys.executable, "latency", "bare_receiver"), cwd=_ROOT)
         try:
-            self._case("latency", "bare")
+            return self._told(self._command(sys.executable, "latency", "bare"))
         finally:
             receiver.kill()
             receiver.wait()
-        with Worker(self._place, "bench.desk.aggregate", self._folder) as worker:
-            worker.until(worker.ready)
-            self._case("latency", "verbwire")
 
     # -- inside
 

@@ -20,16 +20,19 @@ from confluent_kafka.admin import AdminClient
 from benchmarks.cluster import environment, verbwire
 from benchmarks.figures import Figure
 from benchmarks.place import SHOP, Place
+from verbwire.tokens import mint_token
 
 DEADLINE = 300.0
 _ASK_SECONDS = 0.02
 
 
 class Worker:
-    """Hosts one group. A context manager: nothing runs on after it."""
+    """Hosts one group, or several. A context manager: nothing runs on after it."""
 
-    def __init__(self, place: Place, group: str, folder: Path) -> None:
+    def __init__(self, place: Place, group: str, folder: Path, *more: str) -> None:
         self._group = group
+        self._groups = (group, *more)
+        self._secret = secrets.token_urlsafe(32)
         self._port = _free_port()
         self._log = folder / f"{group}.log"
         self._data = folder / group
@@ -37,14 +40,14 @@ class Worker:
             **environment(place),
             "VERBWIRE_DATA": str(self._data),
             "VERBWIRE_HTTP_PORT": str(self._port),
-            "VERBWIRE_HTTP_SECRET": secrets.token_urlsafe(32),
+            "VERBWIRE_HTTP_SECRET": self._secret,
         }
         self._process: psutil.Popen | None = None
 
     def __enter__(self) -> Self:
         with self._log.open("a") as log:
             self._process = psutil.Popen(
-                [verbwire(), "-v", "worker", self._group, "--name", "bench"],
+                [verbwire(), "-v", "worker", *self._groups, "--name", "bench"],
                 cwd=SHOP,
                 env=self._env,
                 stdout=log,
@@ -75,6 +78,10 @@ class Worker:
                 return True
         except (urllib.error.URLError, OSError):
             return False
+
+    def asked(self) -> list[str]:
+        """Return its address, and a token of somebody who may order."""
+        return [f"http://127.0.0.1:{self._port}", mint_token(self._secret, "benchmark", ["orders:write"])]
 
     def until(self, condition: Callable[[], bool], every: float = _ASK_SECONDS) -> None:
         """Wait for it; raises with the end of the worker's log when the worker dies, or takes too long."""
