@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from verbwire.declarations.handlers import Handler, read_handler
-from verbwire.errors import ContractError
+from verbwire.declarations.handlers import Handler, add_handler, read_handler
 from verbwire.messages import Command, Event, Kind, Rejected, Row
 from verbwire.names import require_dotted
 
@@ -45,23 +44,11 @@ class Aggregate(Generic[S]):
     def handles(self, function: Callable[[C, S | None], Decision] | Callable[..., Decision]) -> Callable[..., Decision]:
         """Register the one handler of a command: ``(command, state) -> events, state, reply | Rejected``."""
         handler = read_handler(function, Kind.COMMAND, 0, "(command: YourCommand, state: YourState | None)")
-        command = handler.message
-        assert issubclass(command, Command)  # noqa: S101 (read_handler has refused every other kind)
-        if command in self.handlers:
-            raise ContractError(
-                f"{handler.where}: {command.__name__} has a handler already, {self.handlers[command].where}"
-            )
-        if command.__contract__.rpartition(".")[0] != self.namespace:
-            raise ContractError(f"{handler.where}: {command.__contract__} is not a command of {self.namespace}")
-        self.handlers[command] = handler
+        add_handler(self.handlers, handler, Command, self.namespace)
         return function
 
     def applies(self, function: Callable[[S, E], S] | Callable[..., S]) -> Callable[..., S]:
         """Register how an event changes the state: ``(state | None, event) -> state``."""
         handler = read_handler(function, Kind.EVENT, 1, "(state: YourState | None, event: YourEvent)")
-        event = handler.message
-        assert issubclass(event, Event)  # noqa: S101 (read_handler has refused every other kind)
-        if event in self.appliers:
-            raise ContractError(f"{handler.where}: {event.__name__} is applied already by {self.appliers[event].where}")
-        self.appliers[event] = handler
+        add_handler(self.appliers, handler, Event)
         return function

@@ -7,11 +7,12 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from verbwire.errors import ContractError, WrongVerbError
 from verbwire.messages import Command, Event, Kind, Message, Rejected
 
+M = TypeVar("M", bound=Message)
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -75,6 +76,23 @@ def read_outcome_handler(function: Callable[..., Any], command: type[Command]) -
     return Handler(
         function, command, _wants(function, where, "(state: YourState | None, outcome: Outcome)", 2, "context")
     )
+
+
+def add_handler(
+    handlers: dict[type[M], Handler], handler: Handler, kind: type[M], namespace: str | None = None
+) -> type[M]:
+    """Add a handler under the class of its message, and return that class.
+
+    :class:`ContractError` where the message has one already, or is not of the `namespace` that is named.
+    """
+    message = handler.message
+    assert issubclass(message, kind)  # noqa: S101 (it was read as one of this kind)
+    if message in handlers:
+        raise ContractError(f"{handler.where}: {message.__name__} has a handler already, {handlers[message].where}")
+    if namespace is not None and message.__contract__.rpartition(".")[0] != namespace:
+        raise ContractError(f"{handler.where}: {message.__contract__} is not a {kind.__kind__} of {namespace}")
+    handlers[message] = handler
+    return message
 
 
 def _require_plain(function: Callable[..., Any], where: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from verbwire.declarations.handlers import Handler, read_handler
+from verbwire.declarations.handlers import Handler, add_handler, read_handler
 from verbwire.errors import ContractError
 from verbwire.messages import Command, Kind
 from verbwire.names import require_dotted
@@ -45,13 +45,5 @@ class Job:
     def handles(self, function: Callable[[C], None] | Callable[..., None]) -> Callable[..., Any]:
         """Register the one handler of a command: ``(command)`` or ``(command, context)``."""
         handler = read_handler(function, Kind.COMMAND, 0, "(command: YourCommand)", takes=1)
-        command = handler.message
-        assert issubclass(command, Command)  # noqa: S101 (read_handler has refused every other kind)
-        if command in self.handlers:
-            raise ContractError(
-                f"{handler.where}: {command.__name__} has a handler already, {self.handlers[command].where}"
-            )
-        if command.__contract__.rpartition(".")[0] != self.namespace:
-            raise ContractError(f"{handler.where}: {command.__contract__} is not a command of {self.namespace}")
-        self.handlers[command] = handler
+        add_handler(self.handlers, handler, Command, self.namespace)
         return function

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from verbwire.declarations.handlers import Handler, read_handler, read_outcome_handler
+from verbwire.declarations.handlers import Handler, add_handler, read_handler, read_outcome_handler
 from verbwire.errors import ContractError, WrongVerbError
 from verbwire.messages import Command, Event, Kind, Row
 from verbwire.names import require_dotted
@@ -49,16 +49,9 @@ class Process(Generic[S]):
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             handler = read_handler(function, Kind.EVENT, 1, "(state: YourState | None, event: YourEvent)")
-            event = handler.message
-            assert issubclass(event, Event)  # noqa: S101 (read_handler has refused every other kind)
-            if event in self.handlers:
-                raise ContractError(
-                    f"{handler.where}: {event.__name__} has a handler already, {self.handlers[event].where}"
-                )
-            if key not in event.__struct_fields__:
-                raise ContractError(f"{handler.where}: {key!r} is no field of {event.__name__}")
-            self.handlers[event] = handler
-            self.keys[event] = key
+            if key not in handler.message.__struct_fields__:
+                raise ContractError(f"{handler.where}: {key!r} is no field of {handler.message.__name__}")
+            self.keys[add_handler(self.handlers, handler, Event)] = key
             return function
 
         return register
@@ -73,11 +66,7 @@ class Process(Generic[S]):
             handler = read_outcome_handler(function, command)
             if command not in self.sends:
                 raise ContractError(f"{handler.where}: {command.__name__} is not among what {self.group} sends")
-            if command in self.outcomes:
-                raise ContractError(
-                    f"{handler.where}: {command.__name__} has a handler already, {self.outcomes[command].where}"
-                )
-            self.outcomes[command] = handler
+            add_handler(self.outcomes, handler, Command)
             return function
 
         return register

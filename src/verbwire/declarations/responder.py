@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from verbwire.declarations.handlers import Handler, read_handler
-from verbwire.errors import ContractError
+from verbwire.declarations.handlers import Handler, add_handler, read_handler
 from verbwire.messages import Kind, Query
 from verbwire.names import require_dotted
 
@@ -26,11 +25,5 @@ class Responder:
     def answers(self, function: Callable[[Q], Any] | Callable[..., Any]) -> Callable[..., Any]:
         """Register the answer to a query: ``(query) -> reply``, or ``(query, asker) -> reply``."""
         handler = read_handler(function, Kind.QUERY, 0, "(query: YourQuery)", takes=1, extra="asker")
-        query = handler.message
-        assert issubclass(query, Query)  # noqa: S101 (read_handler has refused every other kind)
-        if query in self.handlers:
-            raise ContractError(
-                f"{handler.where}: {query.__name__} is answered already by {self.handlers[query].where}"
-            )
-        self.handlers[query] = handler
+        add_handler(self.handlers, handler, Query)
         return function

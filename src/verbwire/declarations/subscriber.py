@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from verbwire.declarations.handlers import Handler, read_handler
+from verbwire.declarations.handlers import Handler, add_handler, read_handler
 from verbwire.errors import ContractError
 from verbwire.messages import Event, Kind
 from verbwire.names import require_dotted
@@ -43,13 +43,7 @@ class Subscriber:
     def on(self, function: Callable[[E], None] | Callable[..., None]) -> Callable[..., Any]:
         """Register what is done about an event: ``(event)`` or ``(event, context)``."""
         handler = read_handler(function, Kind.EVENT, 0, "(event: YourEvent)", takes=1)
-        event = handler.message
-        assert issubclass(event, Event)  # noqa: S101 (read_handler has refused every other kind)
-        if event in self.handlers:
-            raise ContractError(
-                f"{handler.where}: {event.__name__} has a handler already, {self.handlers[event].where}"
-            )
-        self.handlers[event] = handler
+        add_handler(self.handlers, handler, Event)
         return function
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from verbwire.declarations.asker import Asker
-from verbwire.declarations.handlers import Handler, read_handler
+from verbwire.declarations.handlers import Handler, add_handler, read_handler
 from verbwire.declarations.window import Window
 from verbwire.errors import ContractError, WrongVerbError
 from verbwire.messages import Event, Kind, Query, Row
@@ -62,13 +62,7 @@ class Table(Generic[R]):
     def on(self, function: Callable[[R | None, E], R | None] | Callable[..., R | None]) -> Callable[..., R | None]:
         """Register what an event does to the row under its key: ``(row | None, event) -> row | None``; None deletes."""
         handler = read_handler(function, Kind.EVENT, 1, "(row: YourRow | None, event: YourEvent)")
-        event = handler.message
-        assert issubclass(event, Event)  # noqa: S101 (read_handler has refused every other kind)
-        if event in self.handlers:
-            raise ContractError(
-                f"{handler.where}: {event.__name__} has a handler already, {self.handlers[event].where}"
-            )
-        self.handlers[event] = handler
+        add_handler(self.handlers, handler, Event)
         return function
 
     def rekeys(self, function: Callable[[E], Any]) -> Callable[..., Any]:
@@ -78,11 +72,7 @@ class Table(Generic[R]):
         exactly once. Events of one old key keep their order under the new one.
         """
         handler = read_handler(function, Kind.EVENT, 0, "(event: YourEvent)", takes=1)
-        event = handler.message
-        assert issubclass(event, Event)  # noqa: S101 (read_handler has refused every other kind)
-        if event in self.keys:
-            raise ContractError(f"{handler.where}: {event.__name__} is keyed already by {self.keys[event].where}")
-        self.keys[event] = handler
+        add_handler(self.keys, handler, Event)
         return function
 
     def answers(self, query: type[Query], *, only: Only | None = None) -> None:

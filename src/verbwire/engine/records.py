@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
+from verbwire.wire.dead_letters import Placed
 
-class Record(Protocol):
+
+class Record(Placed, Protocol):
     """One record of an input topic; aiokafka's `ConsumerRecord` is one. Timestamps in milliseconds."""
 
-    @property
-    def topic(self) -> str: ...  # noqa: D102
-    @property
-    def partition(self) -> int: ...  # noqa: D102
-    @property
-    def offset(self) -> int: ...  # noqa: D102
-    @property
-    def timestamp(self) -> int: ...  # noqa: D102
     @property
     def key(self) -> bytes | None: ...  # noqa: D102
     @property
     def value(self) -> bytes | None: ...  # noqa: D102
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...  # noqa: D102
 
 
 INPUTS_HEADER = "vw_inputs"
