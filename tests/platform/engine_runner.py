@@ -180,8 +180,7 @@ class Engine:
         view.states[0] = self.view.states[self.partition]
         served = ServedTable(view, self.table.decode)
         row = served.row(key)
-        assert row is not None
-        return served.json(row)
+        return None if row is None else served.json(row)
 
     def counted(self, name: str, **labels: str) -> float:
         """One of the worker's counters, by its name and labels in Prometheus' format."""
