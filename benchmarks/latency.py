@@ -1,6 +1,6 @@
 """How long a command takes, from sending it to having its outcome, with 1, 16 and 256 of them under way.
 
-``python -m benchmarks.latency NAME PLACE [URL TOKEN]``: ``bare_receiver`` answers until it is killed, the others ask.
+``python -m benchmarks.latency NAME PLACE [URL TOKEN...]``: ``bare_receiver`` answers until it is killed, the others ask.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from itertools import cycle
 
 import httpx2
 from confluent_kafka import TopicPartition
@@ -95,30 +96,30 @@ def of_verbwire(place: Place) -> None:
             _tell(f"verbwire Client.ask, {in_flight} in flight", in_flight, _gathered(one), place.asks)
 
 
-def of_http(place: Place, url: str, token: str) -> None:
+def of_http(place: Place, url: str, *tokens: str) -> None:
     """``POST /commands/PlaceOrder``, by a client of httpx2 that keeps its connections."""
 
     def ask(number: int, in_flight: int) -> list[float]:
-        return asyncio.run(_over_http(url, token, number, in_flight))
+        return asyncio.run(_over_http(url, cycle(tokens), number, in_flight))
 
     for in_flight in IN_FLIGHT:
         _tell(f"verbwire over HTTP, {in_flight} in flight", in_flight, ask, place.asks)
 
 
-async def _over_http(url: str, token: str, number: int, in_flight: int) -> list[float]:
+async def _over_http(url: str, tokens: Iterator[str], number: int, in_flight: int) -> list[float]:
     limits = httpx2.Limits(max_connections=in_flight, max_keepalive_connections=in_flight)
-    headers = {"Authorization": f"Bearer {token}"}
-    async with httpx2.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=url, limits=limits, timeout=30) as client:
 
         async def one(key: str) -> None:
             body = {"order_id": key, "customer_id": "c1", "total_pence": 1}
-            answer = await client.post("/commands/PlaceOrder", json=body)
+            headers = {"Authorization": f"Bearer {next(tokens)}"}
+            answer = await client.post("/commands/PlaceOrder", json=body, headers=headers)
             assert answer.status_code == 200, (answer.status_code, answer.text)
 
         return await _all(one, number, in_flight)
 
 
-def of_rows(place: Place, url: str, token: str) -> None:
+def of_rows(place: Place, url: str, token: str, *_: str) -> None:
     """From an outcome to the row that it led to: ask, then query in the same client, which waits for its own write."""
     with Client(replace(connection(place), http=url, token=lambda: token)) as client:
         asked, seen, again = [], [], []

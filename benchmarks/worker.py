@@ -80,8 +80,9 @@ class Worker:
             return False
 
     def asked(self) -> list[str]:
-        """Return its address, and a token of somebody who may order."""
-        return [f"http://127.0.0.1:{self._port}", mint_token(self._secret, "benchmark", ["orders:write"])]
+        """Return its address, and tokens of two who may order: one alone may not have 256 commands under way."""
+        tokens = [mint_token(self._secret, name, ["orders:write"]) for name in ("benchmark", "second-benchmark")]
+        return [f"http://127.0.0.1:{self._port}", *tokens]
 
     def until(self, condition: Callable[[], bool], every: float = _ASK_SECONDS) -> None:
         """Wait for it; raises with the end of the worker's log when the worker dies, or takes too long."""
