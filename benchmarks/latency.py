@@ -1,6 +1,7 @@
 """How long a command takes, from sending it to having its outcome, with 1, 16 and 256 of them under way.
 
-``python -m benchmarks.latency NAME PLACE [URL TOKEN...]``: ``bare_receiver`` answers until it is killed, the others ask.
+``python -m benchmarks.latency NAME PLACE [URL TOKEN...]``: ``bare_receiver`` answers until it is killed, the others
+ask.
 """
 
 from __future__ import annotations
