@@ -64,16 +64,15 @@ class Announcer:
         self._leaving = False
         self._changed = threading.Event()
         self._stopping = False
-        self._producer = Producer(
-            {
-                "metadata.recovery.strategy": "none",  # see engine/producers.py
-                **kafka,
-                "enable.idempotence": True,
-                "linger.ms": 0,
-                "delivery.timeout.ms": round(DEAD_SECONDS * 1000),
-                "log_level": 2,
-            }
-        )
+        self._conf = {
+            **kafka,
+            "enable.idempotence": True,
+            "linger.ms": 0,
+            "delivery.timeout.ms": round(DEAD_SECONDS * 1000),
+            "log_level": 2,
+        }
+        self._failed = False
+        self._producer = Producer(self._conf)
         self._thread = threading.Thread(target=self._run, name="verbwire-announcer", daemon=True)
 
     def start(self, url: str) -> None:
@@ -103,6 +102,8 @@ class Announcer:
     def _run(self) -> None:
         due = 0.0
         while not self._stopping:
+            if self._failed:  # a client that was told of no broker at all, if only for a moment, may never ask again
+                self._failed, self._producer = False, Producer(self._conf)
             now = (self._leaving, tuple(self._shares()))
             if now != self._said or time.monotonic() > due:
                 self._announce(*now)
@@ -131,6 +132,7 @@ class Announcer:
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
+            self._failed = True
             log.warning("this worker could not be announced: %s", error.str())
             return
         kind, at_ms = message.timestamp()
@@ -156,7 +158,6 @@ class Directory:
         self._failure: KafkaError | None = None
         self._consumer = Consumer(
             {
-                "metadata.recovery.strategy": "none",
                 **kafka,
                 "group.id": "verbwire.directory",  # named only because librdkafka asks for one: nothing is committed
                 "enable.auto.commit": False,

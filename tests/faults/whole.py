@@ -45,6 +45,8 @@ class Import(threading.Thread):
         self._failure: BaseException | None = None
         self._given_up = False
         self.done = Imported()
+        counted = count(sales)
+        self.way = counted.lines + 3 * len(counted.carts)  # what `progress` comes to, roughly
 
     def run(self) -> None:
         """Send all of it, and remember what went wrong."""
@@ -60,8 +62,8 @@ class Import(threading.Thread):
 
     @property
     def progress(self) -> int:
-        """A number that grows as it gets on."""
-        return self.done.commands + self.done.bought + self.done.settled
+        """A number that grows as it gets on: lines sent, carts decided, orders settled."""
+        return self.done.lines + self.done.bought + 2 * self.done.settled
 
     def finished(self, seconds: float) -> Imported:
         """Wait for its end and return what was done; raises what has ended it, or where it stood."""
@@ -75,14 +77,14 @@ class Import(threading.Thread):
 
 
 def kill_in_turn(shop: Shop, names: Sequence[str], importing: Import) -> None:
-    """`kill -9` each worker once, whenever the import has got on since the last time, and start it again at once."""
-    for name in names:
-        before = importing.progress
+    """`kill -9` each worker once, at even distances of the import's way, and start it again at once."""
+    for number, name in enumerate(names, start=1):
+        due = importing.way * number // (len(names) + 1)
 
-        def got_on(before: int = before) -> bool:
-            return importing.progress > before or not importing.is_alive()
+        def got_so_far(due: int = due) -> bool:
+            return importing.progress >= due or not importing.is_alive()
 
-        eventually(got_on, SETTLED_SECONDS)
+        eventually(got_so_far, SETTLED_SECONDS)
         shop.kill(name)
         shop.start_again(name)
 

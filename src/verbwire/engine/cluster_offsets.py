@@ -92,6 +92,7 @@ class ClusterOffsets:
             except KafkaException as error:
                 if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise UnavailableError(f"there is no topic {name}: run `verbwire deploy`") from error
+                self._connect_anew()
                 raise UnavailableError(f"{self._where} does not tell of topic {name}: {error.args[0].str()}") from error
             found[name] = Topic(str(topic.topic_id), len(topic.partitions))
         return found
@@ -102,6 +103,7 @@ class ClusterOffsets:
         try:
             found = self._admin.describe_configs([resource], request_timeout=_SECONDS)[resource].result()
         except KafkaException as error:
+            self._connect_anew()
             raise UnavailableError(f"cannot read the settings of {topic}: {error.args[0].str()}") from error
         return float(found["delete.retention.ms"].value) / 1000
 
@@ -114,8 +116,7 @@ class ClusterOffsets:
             return list(next(iter(futures.values())).result().topic_partitions)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.UNSTABLE_OFFSET_COMMIT:
-                # It may go on asking a coordinator that is gone (librdkafka#5511); a new client asks who it is now.
-                self._admin = AdminClient(self._conf)
+                self._connect_anew()
             raise
 
     def _list(self, wanted: Iterable[TP], spec: OffsetSpec, isolation: IsolationLevel) -> dict[TP, int]:
@@ -126,7 +127,17 @@ class ClusterOffsets:
             futures = self._admin.list_offsets(dict(request), isolation_level=isolation, request_timeout=_SECONDS)
             return {(tp.topic, tp.partition): future.result().offset for tp, future in futures.items()}
         except KafkaException as error:
+            self._connect_anew()
             raise UnavailableError(f"cannot read the ends of the log: {error.args[0].str()}") from error
+
+    def _connect_anew(self) -> None:
+        """Begin from the bootstrap addresses, after a failure.
+
+        The old client may go on asking a coordinator that is gone (librdkafka#5511). And it knows no broker at all any
+        more, for ever, once it was told of none: a node that stalls for longer than its session is left out of what
+        it tells of the cluster, while it goes on answering.
+        """
+        self._admin = AdminClient(self._conf)
 
 
 def _unreadable(error: KafkaException) -> UnavailableError:

@@ -38,7 +38,6 @@ class RestoreReader:
     def __init__(self, kafka: dict[str, str]) -> None:
         self._consumer = Consumer(
             {
-                "metadata.recovery.strategy": "none",  # see producers.py
                 **kafka,
                 "group.id": "verbwire.restore",  # named only because librdkafka asks for one: nothing is committed
                 "isolation.level": "read_committed",
