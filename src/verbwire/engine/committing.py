@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
 from verbwire.engine.crash_points import reach
 from verbwire.engine.deadlines import Caller
@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 
 SECONDS = 10.0  # for each call to the broker; the transaction itself lives as long (producers.py)
 _PATIENCE = 2.0  # seconds more, for a call that does not keep its own time
+
+
+class NotTakenError(UnavailableError):
+    """Records stayed in the producer: it may have been told of no broker at all, and does not ask again by itself."""
 
 
 class Committer:
@@ -139,7 +143,7 @@ class Committer:
         with fatal_errors():
             left = transaction.producer.flush(SECONDS)
         if left:
-            raise UnavailableError(f"the broker did not take {left} records within {SECONDS:.0f} s")
+            raise NotTakenError(f"the broker did not take {left} records within {SECONDS:.0f} s")
 
     def _send_offsets(self, transaction: Transaction) -> None:
         offsets = transaction.offsets()
@@ -153,16 +157,26 @@ class Committer:
             transaction.shards[partition].store.apply(changes)
 
     def abort(self, transaction: Transaction, because: BaseException | None = None) -> None:
-        """Make sure that nothing of it becomes visible; gives the producer up where that cannot be known."""
+        """Make sure that nothing of it becomes visible; gives the producer up where that cannot be known.
+
+        And where it did not get through to the broker: a new one begins from the bootstrap addresses, an old one that
+        knows no broker any more would fail the same way for ever.
+        """
         fatal = isinstance(because, KafkaException) and because.args[0].code() in PRODUCER_FENCE
         try:
             if not fatal:
                 with fatal_errors():  # delivery reports of what is purged are served here
                     transaction.producer.abort_transaction(SECONDS)
-                return
+                if not _got_stuck(because):
+                    return
         except KafkaException as error:
             log.warning("abort failed: %s", error.args[0].str())
         self._producers.give_up(transaction.turn, fenced=fatal)
+
+
+def _got_stuck(because: BaseException | None) -> bool:
+    timed_out = isinstance(because, KafkaException) and because.args[0].code() == KafkaError._TIMED_OUT
+    return timed_out or isinstance(because, NotTakenError)
 
 
 def classified(error: KafkaException | VerbwireError) -> VerbwireError:
