@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -65,15 +66,26 @@ class Import(threading.Thread):
         """A number that grows as it gets on: lines sent, carts decided, orders settled."""
         return self.done.lines + self.done.bought + 2 * self.done.settled
 
-    def finished(self, seconds: float) -> Imported:
+    def finished(self, shop: Shop, seconds: float) -> Imported:
         """Wait for its end and return what was done; raises what has ended it, or where it stood."""
-        self.join(seconds)
+        until = time.monotonic() + seconds
+        while self.is_alive() and time.monotonic() < until:
+            self.join(1.0)
+            supervise(shop)
         if self.is_alive():
             self._given_up = True
             self.join(30)
         if self._failure is not None:
             raise self._failure
         return self.done
+
+
+def supervise(shop: Shop) -> None:
+    """Start again what has ended, as a supervisor does: librdkafka may crash while no broker coordinates a group."""
+    for name, worker in list(shop.workers.items()):
+        if worker.ended() is not None:
+            shop.note("restart", worker=name, code=worker.ended())
+            shop.start_again(name)
 
 
 def kill_in_turn(shop: Shop, names: Sequence[str], importing: Import) -> None:
@@ -94,7 +106,7 @@ def exact(shop: Shop, sales: Path, seconds: float) -> None:
     wanted = count(sales).outcomes
 
     def right() -> bool:
-        shop.none_has_given_up()
+        supervise(shop)
         return not findings() and outcomes(shop) == wanted
 
     def findings() -> Findings:

@@ -19,6 +19,9 @@ from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut, JarRow, JarState, PutCoins
 from verbwire.contracts.model import Contract
 from verbwire.engine import core
+from verbwire.engine.committing import NotTakenError
+from verbwire.engine.producers import TURNS
+from verbwire.engine.transaction import Transaction
 from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
 from verbwire.messages import Command, Event
 from verbwire.wire.avro import Encoder
@@ -135,6 +138,29 @@ def test_without_membership_nothing_becomes_visible(bank: Bank, receiver: Engine
     receiver.run()
     assert [line.command_id for line in bank.outcomes(partition)] == ["c1"]
     assert receiver.held(partition) == {b"j": JarState(jar_id="j", pence=1)}
+
+
+def test_a_producer_that_did_not_get_its_records_out_is_replaced(
+    bank: Bank, receiver: Engine, partition: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been told of no broker at all for a moment; it would fail the same way for ever."""
+    committer, producers = receiver.core._committer, receiver.core._producers
+    flush, stuck = committer._flush, iter([True])
+    held = [producers.get(turn) for turn in TURNS]
+
+    def flush_or_not(transaction: Transaction) -> None:
+        if next(stuck, False):
+            raise NotTakenError("the broker did not take 2 records")
+        flush(transaction)
+
+    monkeypatch.setattr(committer, "_flush", flush_or_not)
+    bank.send(PutCoins(jar_id="j", pence=1), partition, id="c1")
+    with pytest.raises(NotTakenError):
+        receiver.run()
+    receiver.prepare()
+    assert sum(producers.get(turn) is before for turn, before in zip(TURNS, held, strict=True)) == 1
+    receiver.run()
+    assert [line.command_id for line in bank.outcomes(partition)] == ["c1"]
 
 
 def test_a_producer_fenced_while_a_transaction_is_built_starts_over(

@@ -30,6 +30,6 @@ def test_an_import_is_exact_though_each_worker_is_killed(
         importing = Import(shop, sales)
         importing.start()
         kill_in_turn(shop, WORKERS, importing)
-        importing.finished(seconds)
+        importing.finished(shop, seconds)
         exact(shop, sales, seconds)
         shop.stop()

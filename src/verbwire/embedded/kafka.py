@@ -71,10 +71,6 @@ def properties(node: Node, cluster: Sequence[Node], data: Path) -> dict[str, str
         "group.initial.rebalance.delay.ms": "0",
         # A dead worker's transaction is aborted within a second of its timeout, not within ten.
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
-        # A killed broker may register again when its former session is over: after 6 seconds, not after 9. Still less,
-        # and a machine that is busy for a moment loses the only broker it has.
-        "broker.session.timeout.ms": "6000",
-        "broker.heartbeat.interval.ms": "500",
         "controlled.shutdown.max.retries": "1" if len(cluster) == 1 else "3",
         "log.cleaner.dedupe.buffer.size": str(16 << 20),
         "log.segment.bytes": str(256 << 20),
