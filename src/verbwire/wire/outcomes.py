@@ -7,16 +7,15 @@ Written and read by the same :class:`~verbwire.wire.avro.Encoder` and :class:`~v
 from __future__ import annotations
 
 import hashlib
-import json
 from enum import StrEnum
-from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 
-from verbwire.contracts.model import Contract, Schema
-from verbwire.messages import Accepted, Expired, Failed, Kind, Outcome, Rejected, Row
+from verbwire.contracts.model import Schema
+from verbwire.messages import Accepted, Expired, Failed, Outcome, Rejected, Row
 from verbwire.wire.avro import HEADER_SIZE
+from verbwire.wire.own_contracts import own_contract
 
 _SCHEMA: Schema = {
     "type": "record",
@@ -61,17 +60,7 @@ _SCHEMA: Schema = {
         },
     ],
 }
-_TEXT = json.dumps(_SCHEMA, separators=(",", ":"))
-
-OUTCOME = Contract(
-    name="verbwire.Outcome",
-    kind=Kind.ROW,
-    key=("command_id",),
-    schema=_SCHEMA,
-    file=Path(__file__),
-    text=_TEXT,
-    fingerprint=hashlib.sha256(_TEXT.encode()).hexdigest()[:16],
-)
+OUTCOME = own_contract(_SCHEMA, __file__)
 
 
 class OutcomeStatus(StrEnum):

@@ -5,15 +5,13 @@ Its schema is a contract of verbwire's own, deployed like the ledger's.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 
-from verbwire.contracts.model import Contract, Schema
-from verbwire.messages import Kind, Row
+from verbwire.contracts.model import Schema
+from verbwire.messages import Row
+from verbwire.wire.own_contracts import own_contract
 
 _PARTITIONS: Schema = {"type": "array", "items": "int"}
 _SCHEMA: Schema = {
@@ -48,17 +46,7 @@ _SCHEMA: Schema = {
         },
     ],
 }
-_TEXT = json.dumps(_SCHEMA, separators=(",", ":"))
-
-WORKER = Contract(
-    name="verbwire.Worker",
-    kind=Kind.ROW,
-    key=("name",),
-    schema=_SCHEMA,
-    file=Path(__file__),
-    text=_TEXT,
-    fingerprint=hashlib.sha256(_TEXT.encode()).hexdigest()[:16],
-)
+WORKER = own_contract(_SCHEMA, __file__)
 
 
 class GroupShare(msgspec.Struct, frozen=True, kw_only=True):
