@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from verbwire.anew import Anew
 from verbwire.errors import UnavailableError, VerbwireError
 from verbwire.names import Names
 from verbwire.wire.codec import Codec
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 BEAT_SECONDS = 3.0
 LOOK_SECONDS = 0.05  # how soon a change is noticed; looking costs microseconds
 DEAD_SECONDS = 15.0  # without a word, by the broker's clock
+SILENT_SECONDS = 7.0  # likewise: two beats were left out
+_FORGOTTEN_SECONDS = 300.0  # what a worker left open when it died has timed out long ago
 _FLUSH_SECONDS = 2.0
 _START_SECONDS = 10.0
 _LOG_APPEND_TIME = 2
@@ -64,7 +67,7 @@ class Announcer:
         self._leaving = False
         self._changed = threading.Event()
         self._stopping = False
-        self._conf = {
+        conf = {
             **kafka,
             "enable.idempotence": True,
             "linger.ms": 0,
@@ -72,7 +75,7 @@ class Announcer:
             "log_level": 2,
         }
         self._failed = False
-        self._producer = Producer(self._conf)
+        self._producer = Anew(lambda: Producer(conf))
         self._thread = threading.Thread(target=self._run, name="verbwire-announcer", daemon=True)
 
     def start(self, url: str) -> None:
@@ -87,7 +90,7 @@ class Announcer:
         deadline = time.monotonic() + _FLUSH_SECONDS
         while self._thread.is_alive() and not (self._said and self._said[0]) and time.monotonic() < deadline:
             time.sleep(0.005)
-        self._producer.flush(max(0.0, deadline - time.monotonic()))
+        self._producer.get().flush(max(0.0, deadline - time.monotonic()))
 
     def close(self) -> None:
         """Take this worker out of the directory."""
@@ -97,18 +100,19 @@ class Announcer:
             return
         self._thread.join(_FLUSH_SECONDS)
         self._produce(None)
-        self._producer.flush(_FLUSH_SECONDS)
+        self._producer.get().flush(_FLUSH_SECONDS)
 
     def _run(self) -> None:
         due = 0.0
         while not self._stopping:
-            if self._failed:  # a client that was told of no broker at all, if only for a moment, may never ask again
-                self._failed, self._producer = False, Producer(self._conf)
+            if self._failed:
+                self._failed = False
+                self._producer.failed(self._producer.get())
             now = (self._leaving, tuple(self._shares()))
             if now != self._said or time.monotonic() > due:
                 self._announce(*now)
                 self._said, due = now, time.monotonic() + BEAT_SECONDS
-            self._producer.poll(0)
+            self._producer.get().poll(0)
             self._changed.wait(LOOK_SECONDS)
             self._changed.clear()
 
@@ -126,7 +130,8 @@ class Announcer:
 
     def _produce(self, value: bytes | None) -> None:
         try:
-            self._producer.produce(self._topic, value, self._name.encode(), partition=0, on_delivery=self._delivered)
+            producer = self._producer.get()
+            producer.produce(self._topic, value, self._name.encode(), partition=0, on_delivery=self._delivered)
         except (BufferError, KafkaException) as error:
             log.warning("this worker could not be announced: %s", error)
 
@@ -196,8 +201,18 @@ class Directory:
 
     def is_alive(self, seen: Seen) -> bool:
         """Whether it has been heard of lately."""
+        return self._silent_seconds(seen) < DEAD_SECONDS
+
+    def dead(self, named: Collection[str]) -> set[str]:
+        """Return which of the named, and of those heard of not long ago, have been silent; who is not here has gone."""
+        entries = self._entries
+        silent = {name: self._silent_seconds(seen) for name, seen in entries.items()}
+        lately = {name for name, seconds in silent.items() if seconds < _FORGOTTEN_SECONDS}
+        return {name for name in {*named, *lately} if silent.get(name, SILENT_SECONDS) >= SILENT_SECONDS}
+
+    def _silent_seconds(self, seen: Seen) -> float:
         at_ms, learned = self._newest
-        return at_ms - seen.at_ms + (time.monotonic() - learned) * 1000 < DEAD_SECONDS * 1000
+        return (at_ms - seen.at_ms) / 1000 + time.monotonic() - learned
 
     def workers(self) -> list[WorkerRecord]:
         """The workers that may be asked."""

@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, TopicPartition
 import consumers.carts
 import streams.carts
 from tests.cluster import eventually
+from tests.faults.all_dead import AllDead
 from tests.faults.harness import AGGREGATE, INPUTS, PARTITIONS, Shop
 from verbwire.engine.build import aggregate_plan, table_plan
 from verbwire.engine.clock import BrokerClock
@@ -130,6 +131,7 @@ class CoreWorker:
             shop.tables / name,
             TableView(group, contract, PARTITIONS),
             Metrics().group(plan.group),
+            AllDead(),
         )
 
     def __enter__(self) -> Self:

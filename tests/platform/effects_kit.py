@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaExcepti
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tests.cluster import Cluster, eventually
+from tests.faults.all_dead import AllDead
 from verbwire.contracts.load import load_catalog
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
@@ -136,6 +137,7 @@ class Depot:
             self.codec,
             self.metrics,
             Hints(self.kafka, self.names.replies()),
+            AllDead(),
             jobs=self.board,
         )
 
@@ -152,6 +154,14 @@ class Depot:
         hosted.running.stop(leave)
         hosted.mail.close(5)
         self.running.remove(hosted)
+
+    def put_out(self, group: str, worker: str) -> None:
+        """Join as a worker of that name, which is put out by it, and be gone."""
+        settings = {"group.id": self.names.group(group), "group.instance.id": worker}
+        repetition = Consumer({**self.kafka, **settings, "partition.assignment.strategy": "cooperative-sticky"})
+        repetition.subscribe([self.events])
+        eventually(lambda: repetition.poll(0.1) or repetition.assignment())
+        repetition.close()
 
     def send_as(self, command: Command, identity: Identity, ttl: int | None = None) -> None:
         """Send a command on somebody's behalf, to be carried out within `ttl` milliseconds."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster import eventually
+from tests.faults.all_dead import AllDead
 from tests.platform.engine_kit import CATALOG, SECONDS, Bank, Taken
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.process import Process
@@ -70,6 +71,7 @@ class Engine:
             self.folder,
             self.view,
             metrics.group(self.plan.group),
+            AllDead(),
         )
         classes = {contract.name: row}
         decoder = codec.topic_decoder(self.plan.changelog, contract.namespace, classes)

@@ -179,15 +179,19 @@ def test_outcomes_whose_hints_are_lost_stand_in_the_ledger(connection: Connectio
         _found_in_the_ledger(client, receiver)
 
 
+def _token(pending: Pending) -> str:
+    """The token of a command, once it is acknowledged: a receiver may see a record before its sender hears of it."""
+    return eventually(lambda: pending.token or "")
+
+
 def _found_in_the_ledger(client: Client, receiver: PlayedReceiver) -> None:
     commands = [msgspec.structs.replace(COMMAND, note_id=f"n{number}") for number in range(9)]
     pendings = [client.ask(command) for command in commands]
     records = receiver.take(9)
     assert {record.partition() for record in records} == {0, 1, 2}
+    tokens = {pending.id: OutcomeToken.decode(_token(pending)) for pending in pendings}
     for record in records:  # the ledger is read from the time that the broker has given to the command
-        (token,) = (
-            OutcomeToken.decode(each.token or "") for each in pendings if each.id == Headers(record.headers()).id
-        )
+        token = tokens[Headers(record.headers()).id or ""]
         assert record.timestamp() == (TIMESTAMP_LOG_APPEND_TIME, token.timestamp)
     for record in records:
         receiver.enter(record, receiver.line(record))
@@ -263,12 +267,13 @@ def test_a_token_is_resumed_by_another_client(connection: Connection, client: Cl
     records = receiver.take(2)
     receiver.answer(records[:1])
     assert early.result(HEARD) == Accepted()
+    assert _token(late)
     with pytest.raises(OutcomeUnknown, match=r"office\.notes\.TakeNote late") as unknown:
         late.result(0)
     assert unknown.value.id == "late"
     assert unknown.value.token == late.token
     with Client(connection) as another:
-        resumed = [another.resume(pending.token or "") for pending in (early, late)]
+        resumed = [another.resume(_token(pending)) for pending in (early, late)]
         assert [each.id for each in resumed] == [early.id, "late"]
         assert [each.position for each in resumed] == [early.position, late.position]
         assert resumed[0].result(FOUND) == Accepted()
@@ -279,7 +284,7 @@ def test_a_token_is_resumed_by_another_client(connection: Connection, client: Cl
         with pytest.raises(UndecodableError):
             another.resume("nonsense")
     with pytest.raises(ClosedError):
-        another.resume(early.token or "")
+        another.resume(_token(early))
     assert late.result(HEARD) == Accepted()  # who timed out may wait again
 
 

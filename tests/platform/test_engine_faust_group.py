@@ -14,6 +14,7 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.cluster import Cluster
+from tests.faults.all_dead import AllDead
 from tests.platform import engine_jars
 from tests.platform.engine_kit import CATALOG, NAMESPACE, Bank, Member
 from tests.platform.engine_samples.jars import CoinsPut
@@ -45,7 +46,7 @@ def app_of(bank: Bank, folder: Path) -> GroupApp:
     declared = engine_jars.table()
     plan = table_plan(declared, bank.codec, bank.partitions)
     view = TableView(declared.group, CATALOG.of(declared.row), bank.partitions)
-    core = Core(plan, bank.kafka, bank.names, "w1", folder, view, Metrics().group(plan.group))
+    core = Core(plan, bank.kafka, bank.names, "w1", folder, view, Metrics().group(plan.group), AllDead())
     return group_app(core, bank.cluster.bootstrap, "w1", folder)
 
 

@@ -29,6 +29,10 @@ _IN_HAND_BYTES = 4 * 1024 * 1024  # of one partition
 _COMMIT_SECONDS = 0.5
 _OBSTRUCTED_SECONDS = 10.0  # between two attempts at most, while broker or registry are in the way
 _RETRY_SECONDS = 300.0  # likewise, after a handler has raised
+# So often in such a time the group may put a consumer out for good before the process is given up. Once is nothing: a
+# join that was repeated, because a broker that stalled had not answered it, is put out by its own repetition.
+_PATIENCE = 3
+_PATIENCE_SECONDS = 60.0
 
 _SETTINGS: Mapping[str, Any] = {
     "session.timeout.ms": 8_000,
@@ -67,6 +71,8 @@ class EffectGroup:
         self._paused: set[Share] = set()
         self._assigned = False
         self._dead: str | None = None
+        self._put_out: str | None = None  # why the present consumer is beyond repair
+        self._setbacks: list[float] = []
         self._stopping = threading.Event()
         self._leave = False
         self._conf = {
@@ -83,7 +89,7 @@ class EffectGroup:
 
     def start(self) -> None:
         """Join the group and begin."""
-        self._consumer = Consumer(self._conf)
+        self._consumer = self._join()
         for number in range(self._plan.declared.concurrency):
             # Daemons: a handler that does not return must not keep the process from ending.
             threading.Thread(target=self._work, name=f"{self._plan.group} {number}", daemon=True).start()
@@ -151,25 +157,46 @@ class EffectGroup:
     # -- the consumer's thread
 
     def _run(self) -> None:
-        consumer = self._consumer
-        assert consumer is not None  # noqa: S101 (made by start)
+        assert self._consumer is not None  # noqa: S101 (made by start)
         try:
-            consumer.subscribe(
-                [*self._plan.decoders], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-            )
             commit_at = 0.0
             while not self._stopping.is_set() and self._dead is None:
-                self._poll(consumer)
-                self._throttle(consumer)
+                if self._put_out is not None:
+                    self._consumer = self._begin_anew(self._consumer, self._put_out)
+                self._poll(self._consumer)
+                self._throttle(self._consumer)
                 if (now := time.monotonic()) >= commit_at:
                     self._commit(asynchronous=True)
-                    self._measure(consumer)
+                    self._measure(self._consumer)
                     commit_at = now + _COMMIT_SECONDS
         except Exception as error:
             log.exception("%s: the consumer broke", self._plan.group)
             self._dead = self._dead or f"the consumer broke: {error!r}"
         finally:
-            self._end(consumer)
+            self._end(self._consumer)
+
+    def _join(self) -> Consumer:
+        consumer = Consumer(self._conf)
+        consumer.subscribe(
+            [*self._plan.decoders], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+        return consumer
+
+    def _begin_anew(self, consumer: Consumer, why: str) -> Consumer:
+        """Let go of everything and join as a new member; when that happens again and again, the process is given up."""
+        now = time.monotonic()
+        self._setbacks = [*(at for at in self._setbacks if now - at < _PATIENCE_SECONDS), now]
+        if len(self._setbacks) > _PATIENCE:
+            log.error("%s: %s", self._plan.group, why)
+            self._dead = why
+            return consumer
+        log.warning("%s: joining anew: %s", self._plan.group, why)
+        self._lanes.take_back([*self._shares.values()], 0)
+        self._forget([*self._shares.values()])
+        self._assigned = False
+        consumer.close()
+        self._put_out = None
+        return self._join()
 
     def _poll(self, consumer: Consumer) -> None:
         # One by one, never consume(): a message that poll() returns is of a partition that is ours at that moment,
@@ -313,13 +340,12 @@ class EffectGroup:
             log.debug("%s: %s", self._plan.group, error.str())
             return
         if "group.instance.id" in error.str():  # its code says no more than that it is fatal
-            self._dead = (
+            self._put_out = (
                 f"another process uses the worker name {self._worker!r} in group {self._plan.group}: "
                 "give each worker a name of its own (VERBWIRE_WORKER)"
             )
         else:
-            self._dead = f"the consumer is beyond repair: {error.str()}"
-        log.error("%s: %s", self._plan.group, self._dead)
+            self._put_out = f"the consumer is beyond repair: {error.str()}"
 
 
 def _partitions(shares: Collection[Share]) -> list[TopicPartition]:

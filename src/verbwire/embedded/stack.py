@@ -25,7 +25,7 @@ from verbwire.embedded.registry import Registry
 from verbwire.embedded.state import Addresses, FolderLock, State, read_state, write_state
 from verbwire.errors import StackError
 
-READY_SECONDS = 60.0
+READY_SECONDS = 90.0
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.05
 USUAL_PORTS = {"kafka-1": 9092, registry.NAME: 8081}
@@ -139,7 +139,9 @@ class Stack:
         class_paths = install([KAFKA, REGISTRY], reporter)
         brokers, registries = kafka.program(class_paths[KAFKA]), registry.program(class_paths[REGISTRY])
         self._take_ports(previous.ports if previous else {})
-        reporter.say("starting Kafka and the registry")
+        alone_and_killed = self._nodes == 1 and kafka.was_killed(self._folder / "kafka-1")
+        wait = f", which was killed: {kafka.ALONE_SECONDS} s until it is let in again" if alone_and_killed else ""
+        reporter.say(f"starting the registry and Kafka{wait}")
         self._spawn(brokers, registries)
         self._wait([self._kafka_answers, partial(registry.answers, self._ports[registry.NAME])])
         self._record(ready=True)

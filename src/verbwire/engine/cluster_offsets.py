@@ -5,23 +5,24 @@ Every answer is a probe: nothing here waits for a transaction of somebody else t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
-from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
-    IsolationLevel,
-    KafkaError,
-    KafkaException,
-    TopicCollection,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
+from verbwire.anew import Anew
 from verbwire.errors import UnavailableError
 
 _SECONDS = 10
+_STABLE_SECONDS = 0.2  # a consumer that asks for stable offsets waits for them; we ask again, about everything
+_STUCK_SECONDS = 30.0  # longer than a transaction lives
 TP = tuple[str, int]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +41,37 @@ class Topic:
 
 
 class ClusterOffsets:
-    """Committed offsets of one group, ends of logs, identities of topics."""
+    """Committed offsets of one group, ends of logs, identities of topics. May be used by several threads.
+
+    Offsets are asked for by consumers that join nothing: librdkafka's AdminClient ends the process, by a null pointer,
+    when such a request of its own times out while nobody coordinates the group (2.16, rdkafka_coord.c).
+    """
 
     def __init__(self, kafka: dict[str, str], group: str) -> None:
         # What does not answer is told by our own errors. The strategy: see producers.py.
-        self._conf = {"metadata.recovery.strategy": "none", **kafka, "log_level": 2}
-        self._admin = AdminClient(self._conf)
-        self._group = group
+        conf = {"metadata.recovery.strategy": "none", **kafka, "log_level": 2}
+        asking = {**conf, "group.id": group, "enable.auto.commit": False, "enable.auto.offset.store": False}
+        self._admin = Anew(lambda: AdminClient(conf))
+        self._any = Anew(lambda: Consumer({**asking, "isolation.level": "read_uncommitted"}))
+        # Of a read_committed consumer librdkafka makes one that requires stable offsets (KIP-447).
+        self._stable = Anew(lambda: Consumer({**asking, "isolation.level": "read_committed"}))
+        self._answered = time.monotonic()  # by the last of these three
         self._where = f"Kafka at {kafka['bootstrap.servers']}"
 
     def stable(self, wanted: Iterable[TP]) -> dict[TP, Committed]:
         """Return the committed offsets that are stable now; those under an open transaction are left out."""
-        try:
-            found = self._committed(wanted, require_stable=True)
-        except KafkaException as error:  # librdkafka also answers UNSTABLE_OFFSET_COMMIT for the request as a whole
-            if error.args[0].code() == KafkaError.UNSTABLE_OFFSET_COMMIT:
-                return {}
-            raise _unreadable(error) from error
-        return {
-            (each.topic, each.partition): Committed(each.offset if each.offset >= 0 else None)
-            for each in found
-            if each.error is None
-        }
+        places = list(wanted)
+        found = self._stable_ones(places)
+        if found is None:  # at least one is not, or nobody answers, which the following tells
+            self._committed(places)
+            found = {}
+            for some in _by_partition(places):
+                found |= self._stable_ones(some) or {}
+        return found
 
     def last_workers(self, wanted: Iterable[TP]) -> set[str]:
         """Return who committed these partitions last: each worker leaves its name in the offset's metadata."""
-        try:
-            return {each.metadata for each in self._committed(wanted, require_stable=False) if each.metadata}
-        except KafkaException as error:
-            raise _unreadable(error) from error
+        return {each.metadata for each in self._committed(list(wanted)) if each.metadata}
 
     def starts(self, wanted: Iterable[TP]) -> dict[TP, int]:
         """Return the first offset that each partition still holds."""
@@ -84,61 +87,68 @@ class ClusterOffsets:
 
     def topics(self, names: Sequence[str]) -> dict[str, Topic]:
         """Return id and number of partitions of each topic; UnavailableError when one is not there."""
-        futures = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=_SECONDS)
-        found = {}
-        for name, future in futures.items():
-            try:
-                topic = future.result()
-            except KafkaException as error:
-                if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise UnavailableError(f"there is no topic {name}: run `verbwire deploy`") from error
-                self._connect_anew()
-                raise UnavailableError(f"{self._where} does not tell of topic {name}: {error.args[0].str()}") from error
-            found[name] = Topic(str(topic.topic_id), len(topic.partitions))
+        with self._asking(self._admin, "what there is") as admin:
+            futures = admin.describe_topics(TopicCollection(list(names)), request_timeout=_SECONDS)
+            found = {}
+            for name, future in futures.items():
+                try:
+                    topic = future.result()
+                except KafkaException as error:
+                    if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                        raise UnavailableError(f"there is no topic {name}: run `verbwire deploy`") from error
+                    raise
+                found[name] = Topic(str(topic.topic_id), len(topic.partitions))
         return found
 
     def tombstone_seconds(self, topic: str) -> float:
         """Return how long deletions stay in a compacted topic (delete.retention.ms)."""
         resource = ConfigResource(ResourceType.TOPIC, topic)
-        try:
-            found = self._admin.describe_configs([resource], request_timeout=_SECONDS)[resource].result()
-        except KafkaException as error:
-            self._connect_anew()
-            raise UnavailableError(f"cannot read the settings of {topic}: {error.args[0].str()}") from error
+        with self._asking(self._admin, f"the settings of {topic}") as admin:
+            found = admin.describe_configs([resource], request_timeout=_SECONDS)[resource].result()
         return float(found["delete.retention.ms"].value) / 1000
 
-    def _committed(self, wanted: Iterable[TP], require_stable: bool) -> list[TopicPartition]:
-        request = ConsumerGroupTopicPartitions(self._group, [TopicPartition(*each) for each in wanted])
-        futures = self._admin.list_consumer_group_offsets(
-            [request], require_stable=require_stable, request_timeout=_SECONDS
-        )
+    def _committed(self, places: list[TP]) -> list[TopicPartition]:
+        with self._asking(self._any, "the group's offsets") as consumer:
+            found: list[TopicPartition] = consumer.committed([TopicPartition(*each) for each in places], _SECONDS)
+            return found
+
+    def _stable_ones(self, places: list[TP]) -> dict[TP, Committed] | None:
+        """Return the offsets; None when one of them is not stable, or when there was no answer in time."""
+        consumer = self._stable.get()
         try:
-            return list(next(iter(futures.values())).result().topic_partitions)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.UNSTABLE_OFFSET_COMMIT:
-                self._connect_anew()
-            raise
+            found = consumer.committed([TopicPartition(*each) for each in places], _STABLE_SECONDS)
+        except KafkaException:
+            if time.monotonic() - self._answered > _STUCK_SECONDS:
+                self._stable.failed(consumer)
+                self._answered = time.monotonic()
+            return None
+        self._answered = time.monotonic()
+        return {
+            (each.topic, each.partition): Committed(each.offset if each.offset >= 0 else None)
+            for each in found
+            if each.error is None
+        }
 
     def _list(self, wanted: Iterable[TP], spec: OffsetSpec, isolation: IsolationLevel) -> dict[TP, int]:
         request: Mapping[TopicPartition, OffsetSpec] = {TopicPartition(*each): spec for each in wanted}
         if not request:
             return {}
-        try:
-            futures = self._admin.list_offsets(dict(request), isolation_level=isolation, request_timeout=_SECONDS)
+        with self._asking(self._admin, "the ends of the log") as admin:
+            futures = admin.list_offsets(dict(request), isolation_level=isolation, request_timeout=_SECONDS)
             return {(tp.topic, tp.partition): future.result().offset for tp, future in futures.items()}
+
+    @contextmanager
+    def _asking(self, client: Anew[T], what: str) -> Iterator[T]:
+        asked = client.get()
+        try:
+            yield asked
         except KafkaException as error:
-            self._connect_anew()
-            raise UnavailableError(f"cannot read the ends of the log: {error.args[0].str()}") from error
-
-    def _connect_anew(self) -> None:
-        """Begin from the bootstrap addresses, after a failure.
-
-        The old client may go on asking a coordinator that is gone (librdkafka#5511). And it knows no broker at all any
-        more, for ever, once it was told of none: a node that stalls for longer than its session is left out of what
-        it tells of the cluster, while it goes on answering.
-        """
-        self._admin = AdminClient(self._conf)
+            client.failed(asked)
+            raise UnavailableError(f"{self._where} does not tell {what}: {error.args[0].str()}") from error
 
 
-def _unreadable(error: KafkaException) -> UnavailableError:
-    return UnavailableError(f"cannot read the group's offsets: {error.args[0].str()}")
+def _by_partition(places: Iterable[TP]) -> list[list[TP]]:
+    found: dict[int, list[TP]] = defaultdict(list)
+    for place in places:
+        found[place[1]].append(place)
+    return list(found.values())

@@ -17,7 +17,7 @@ from verbwire.engine.committing import Committer, classified, reason_of
 from verbwire.engine.crash_points import reach
 from verbwire.engine.membership import Membership
 from verbwire.engine.plan import ROWS, Halt, Plan
-from verbwire.engine.preparing import WINDOW_MS, Preparation
+from verbwire.engine.preparing import WINDOW_MS, Others, Preparation
 from verbwire.engine.producers import ProducerPair
 from verbwire.engine.records import INPUTS_HEADER, MARK, TIME_HEADER, Record, write_inputs
 from verbwire.engine.shard import Shard
@@ -49,6 +49,7 @@ class Core:
         folder: Path,
         view: TableView,
         metrics: GroupMetrics,
+        others: Others,
     ) -> None:
         self.plan = plan
         self.view = view
@@ -56,7 +57,7 @@ class Core:
         self._metrics = metrics
         self._producers = ProducerPair(kafka, names, plan.group, worker)
         self._committer = Committer(self._producers, plan.group, self._committed, metrics.aborted)
-        self._preparation = Preparation(plan, kafka, worker, folder, view, self._producers)
+        self._preparation = Preparation(plan, kafka, worker, folder, view, self._producers, others)
         self._shards: dict[int, Shard] = {}
         self._turn = 0
         self._failed = False  # in a transaction that was being built

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from verbwire.engine.cluster_offsets import ClusterOffsets, Committed, Topic
 from verbwire.engine.plan import Plan
@@ -28,15 +29,32 @@ from verbwire.errors import EngineError, UnavailableError
 log = logging.getLogger(__name__)
 
 CLEAR_AWAY_AFTER = 0.5  # seconds of waiting until a dead predecessor's transactions are aborted by us
+CLEAR_AWAY_EVERY = 5.0  # and once more: who is to blame may not be known to be dead yet
+HANGING_AFTER = 60.0  # no transaction of ours lives for so long: the cluster itself has forgotten it
 STALLED = 60.0  # seconds without a restored record
 WINDOW_MS = 7 * 24 * 3600 * 1000  # how long ids are remembered: the outcomes' retention
 
 
+class Others(Protocol):
+    """What is known of the workers of this project."""
+
+    def dead(self, named: Collection[str]) -> set[str]:
+        """Return which of the named, and of those heard of not long ago, seem to have died, or to be held up."""
+        ...
+
+
 class Preparation:
-    """Probes and restores partitions of one group."""
+    """Probes and restores partitions of one group. `others` knows which workers may have died."""
 
     def __init__(
-        self, plan: Plan, kafka: dict[str, str], worker: str, folder: Path, view: TableView, producers: ProducerPair
+        self,
+        plan: Plan,
+        kafka: dict[str, str],
+        worker: str,
+        folder: Path,
+        view: TableView,
+        producers: ProducerPair,
+        others: Others,
     ) -> None:
         self._plan = plan
         self._worker = worker
@@ -47,8 +65,10 @@ class Preparation:
         self._reader = RestoreReader(kafka)
         self._topics: dict[str, Topic] = {}
         self._max_age = 0.0
+        self._others = others
         self._since = 0.0
-        self._cleared = False
+        self._clear_at = 0.0
+        self._tell_at = 0.0
 
     def start(self) -> None:
         """Connect, and compare the topics with what the plan takes for granted."""
@@ -57,7 +77,8 @@ class Preparation:
 
     def begin(self) -> None:
         """A new assignment: the wait for others' transactions is counted from here."""
-        self._since, self._cleared = time.monotonic(), False
+        self._since = time.monotonic()
+        self._clear_at, self._tell_at = self._since + CLEAR_AWAY_AFTER, self._since + HANGING_AFTER
         self._describe()
 
     def close(self) -> None:
@@ -73,8 +94,10 @@ class Preparation:
         logs = [(each.topic, p) for p in calm for each in self._plan.logs]
         ends, stable = self._cluster.ends(logs), self._cluster.stable_ends(logs)
         ready = [p for p in calm if all(stable[each.topic, p] >= ends[each.topic, p] for each in self._plan.logs)]
-        if not ready:
+        if len(ready) < len(partitions):
             self._clear_away(partitions)
+            self._tell_what_hangs({place: offset for place, offset in stable.items() if offset < ends[place]})
+        if not ready:
             return [], 0
         stores = {p: self._store(p) for p in ready}
         try:
@@ -148,15 +171,30 @@ class Preparation:
         return starts
 
     def _clear_away(self, partitions: Sequence[int]) -> None:
-        """Kept waiting: abort the transactions of whoever committed here last, once."""
-        if self._cleared or time.monotonic() - self._since < CLEAR_AWAY_AFTER:
+        """Kept waiting: abort the transactions of dead workers, now and then.
+
+        Never those of a worker that lives: it would lose its producers, to and fro, and take us for its namesake.
+        """
+        if time.monotonic() < self._clear_at:
             return
-        self._cleared = True
+        self._clear_at = time.monotonic() + CLEAR_AWAY_EVERY
         try:
             last = self._cluster.last_workers((topic, p) for p in partitions for topic in self._plan.inputs)
-            self._producers.clear_away(sorted(last - {self._worker}))
+            self._producers.clear_away(sorted(self._others.dead(last) - {self._worker}))
         except UnavailableError as error:
             log.warning("%s: could not clear away what others left open: %s", self._plan.group, error)
+
+    def _tell_what_hangs(self, open_from: dict[tuple[str, int], int]) -> None:
+        if not open_from or time.monotonic() < self._tell_at:
+            return
+        self._tell_at = time.monotonic() + HANGING_AFTER
+        places = ", ".join(f"{topic}/{partition} from {offset}" for (topic, partition), offset in open_from.items())
+        log.error(
+            "%s: a transaction in %s has been open for longer than any of ours lives, and holds the partition back. "
+            "Kafka's kafka-transactions.sh tells whose it is (find-hanging) and ends it (abort)",
+            self._plan.group,
+            places,
+        )
 
 
 def _require_unread(topic: str, committed: int | None, first: int) -> None:

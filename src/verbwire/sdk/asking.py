@@ -91,7 +91,7 @@ class Asker:
         except BaseException:
             self._book.leave(question)
             raise
-        self._producer.hurry()
+        self._producer.hurry(ack)
         question.ack = ack
         ack.when_done(partial(self._acknowledged, question, ack))
         return Pending(self._book, question)

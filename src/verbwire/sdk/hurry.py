@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import Any
 
-_SECONDS = 0.001
+from verbwire.sdk.ack import Ack
+
+_FLUSH_SECONDS = 0.001
+_AGAIN_SECONDS = 0.01  # as a rule the acknowledgement is here by then
+_SELDOM_SECONDS = 0.2
 
 
 class Hurry:
     """Overrules ``linger.ms`` of a producer for the moment, without making its callers wait.
 
-    While librdkafka flushes it does not linger, but it looks at the flush's beginning only: so flushes are short, and
-    each call has one after it. (A second producer that never lingers would let asked commands overtake sent ones.)
+    While librdkafka flushes it does not linger, but a thread of its own notices only at the flush's beginning, and not
+    at all when it is late to wake up (rd_kafka_flush). So flushes are short, each call has one after it, and there are
+    more of them, ever rarer, until what was hurried is acknowledged.
+    (A second producer that never lingers would let asked commands overtake sent ones.)
     """
 
     def __init__(self, kafka: Any) -> None:
         self._kafka = kafka
+        self._waiting: deque[Ack] = deque()
         self._wanted = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
-    def now(self) -> None:
-        """Let go what was produced so far; returns immediately."""
+    def now(self, ack: Ack) -> None:
+        """Let go what was produced up to the record of this acknowledgement; returns immediately."""
+        self._waiting.append(ack)
         if self._thread is None:
             self._start()
         if not self._wanted.is_set():
@@ -47,7 +56,18 @@ class Hurry:
                 self._thread.start()
 
     def _serve(self) -> None:
+        pause: float | None = None
         while not self._stopping:
-            self._wanted.wait()
-            self._wanted.clear()
-            self._kafka.flush(_SECONDS)
+            if self._wanted.wait(pause):
+                self._wanted.clear()
+                pause = _AGAIN_SECONDS
+            elif pause is not None:
+                pause = min(2 * pause, _SELDOM_SECONDS)
+            self._kafka.flush(_FLUSH_SECONDS)
+            self._forget_acknowledged()
+            if not self._waiting:
+                pause = None
+
+    def _forget_acknowledged(self) -> None:
+        while self._waiting and self._waiting[0].done():
+            self._waiting.popleft()

@@ -87,9 +87,9 @@ class Producer:
             except RuntimeError as error:  # librdkafka's handle is gone: another thread has closed it meanwhile
                 raise ClosedError("the client is closed: make a new one") from error
 
-    def hurry(self) -> None:
-        """Let what was produced so far go at once, without lingering for company; returns immediately."""
-        self._hurry.now()
+    def hurry(self, ack: Ack) -> None:
+        """Let what was produced up to this record go at once, without lingering for company; returns immediately."""
+        self._hurry.now(ack)
 
     def require_topic(self, topic: str) -> None:
         """Raise :class:`ContractError` if the topic was not deployed, :class:`UnavailableError` if nobody can tell."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from verbwire.engine.clock import BrokerClock
 from verbwire.engine.hints import Hints
+from verbwire.engine.preparing import Others
 from verbwire.http.served import ServedTable
 from verbwire.jobs import JobBoard
 from verbwire.metrics import Metrics
@@ -26,6 +27,7 @@ class Services:
     codec: Codec
     metrics: Metrics
     hints: Hints  # to those who wait for outcomes
+    others: Others  # the workers of the project
     clock: BrokerClock = field(default_factory=BrokerClock)
     jobs: JobBoard = field(default_factory=JobBoard)
 

@@ -111,7 +111,8 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     settings, codec, kafka = services.settings, services.codec, services.kafka
     names = codec.names
     group = names.group(declared.group)
-    plan = _plan(declared, group, services)
+    cluster = ClusterOffsets(kafka, group)
+    plan = _plan(declared, group, services, cluster)
     row: type[Message] = declared.row if isinstance(declared, Table) else declared.state
     contract = codec.catalog.of(row)
     view = TableView(declared.group, contract, plan.partitions)
@@ -119,18 +120,20 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     # partition would put older rows into the file of the one that has it.
     copies = settings.data_folder / "tables" / settings.worker
     alone = hold(copies / group)
-    core = Core(plan, kafka, names, settings.worker, copies, view, services.metrics.group(group))
+    metrics = services.metrics.group(group)
+    core = Core(plan, kafka, names, settings.worker, copies, view, metrics, services.others)
     # A decoder of its own: the engine's thread has the other.
     decoder = codec.topic_decoder(plan.changelog, contract.namespace, {contract.name: row})
     own = plan.repartition
-    handed_over = HandedOver(ClusterOffsets(kafka, group), plan.sources, own, plan.partitions) if own else None
+    handed_over = HandedOver(cluster, plan.sources, own, plan.partitions) if own else None
     table = ServedTable(view, decoder.decode, plan.columns, plan.search, handed_over)
     return HostedGroup(declared.group, core, table, alone, services)
 
 
-def _plan(declared: Aggregate[Any] | Table[Any] | Process[Any], group: str, services: Services) -> Plan:
+def _plan(
+    declared: Aggregate[Any] | Table[Any] | Process[Any], group: str, services: Services, cluster: ClusterOffsets
+) -> Plan:
     codec, names, skip = services.codec, services.codec.names, services.settings.skip
-    cluster = ClusterOffsets(services.kafka, group)
     skips = [(topic, p, offset) for owner, topic, p, offset in map(skipped, skip) if owner == group]
     if isinstance(declared, Aggregate):
         partitions = _same_partitions(group, cluster, [names.commands(declared.namespace)])

@@ -16,12 +16,12 @@ log = logging.getLogger(__name__)
 class Presence:
     """Announces what is hosted here, and follows what the others announce."""
 
-    def __init__(self, services: Services, hosted: Sequence[Hosted]) -> None:
+    def __init__(self, services: Services, hosted: Sequence[Hosted], directory: Directory) -> None:
         name, codec, kafka = services.settings.worker, services.codec, services.kafka
         self._announcer = Announcer(
             kafka, codec, name, lambda: [each.share() for each in hosted], services.clock.observe
         )
-        self._directory = Directory(kafka, codec)
+        self._directory = directory
         secret = internal_secret(services.settings)
         self.peers = Peers(self._directory, name, secret)
         if secret is None:

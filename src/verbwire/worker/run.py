@@ -26,6 +26,7 @@ from verbwire.declarations.process import Process
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.development import http_secret, internal_secret
+from verbwire.directory import Directory
 from verbwire.engine.hints import Hints
 from verbwire.engine.membership import verify_form
 from verbwire.errors import EngineError
@@ -75,10 +76,11 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     codec = Codec(project.catalog, Registry(registry, settings.registry_client), settings.names)
     kafka = kafka_properties(settings, bootstrap)
     hints = Hints(kafka, settings.names.replies())
-    services = Services(settings, bootstrap, kafka, codec, metrics, hints)
+    directory = Directory(kafka, codec)
+    services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory)
     hosted = [_host(project.declared[group], services) for group in groups]
     tables = [table for each in hosted for table in each.tables] + elsewhere(project, groups, services)
-    presence, health, waits = Presence(services, hosted), Health(hosted), Waits()
+    presence, health, waits = Presence(services, hosted, directory), Health(hosted), Waits()
     commands = messaging(project, services, registry, tables, presence.peers, waits)
     server = HttpServer(
         build_app(
