@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 from urllib.parse import quote
@@ -18,7 +19,9 @@ from tests.platform.market import Market, open_market
 from verbwire.directory import Directory
 from verbwire.http import peers as module
 from verbwire.http.auth import AuthSettings
+from verbwire.http.jobs import JobsPage
 from verbwire.http.peers import FORWARDED, PARTITIONS, Peers
+from verbwire.jobs import JobBoard, Running
 from verbwire.tokens import OPERATOR, mint_internal, mint_token
 from verbwire.wire.workers import WorkerRecord
 
@@ -58,6 +61,11 @@ class Three:
         return list(self.workers.values())
 
 
+def job_of(worker: str, minutes: int) -> Running:
+    started = datetime.now(UTC) - timedelta(minutes=minutes)
+    return Running("sales.reports", "sales.BuildReport", f"job of {worker}", "sales.commands", 0, 7, 1, started)
+
+
 @contextmanager
 def three(folder: Path, secrets: tuple[str, str, str] = (WORKERS_SECRET,) * 3) -> Iterator[Three]:
     known, tables, workers = Known(), {}, {}
@@ -69,7 +77,10 @@ def three(folder: Path, secrets: tuple[str, str, str] = (WORKERS_SECRET,) * 3) -
                 state.ready = partition in mine
             peers = Peers(cast(Directory, known), name, secret)
             settings = AuthSettings(secret=SECRET, internal=secret)
-            workers[name] = stack.enter_context(serving([table], settings=settings, peers=peers))
+            board = JobBoard()
+            board.begin(job_of(name, len(workers)))
+            parts = [JobsPage(board, name, peers)]
+            workers[name] = stack.enter_context(serving([table], settings=settings, peers=peers, parts=parts))
             known.urls[name] = f"http://{workers[name].address[0]}:{workers[name].address[1]}"
         yield Three(known, workers, tables)
 
@@ -136,6 +147,18 @@ def test_the_list_of_tables_is_of_all_workers(shared: Three) -> None:
         (table,) = worker.operator.get("/tables").json()["tables"]
         assert (table["ready_partitions"], table["missing_partitions"], table["rows"]) == ([0, 1, 2, 3], [], ROWS)
         assert tuple(table["here"]) == PARTITIONS_EACH[name]
+
+
+def test_jobs_are_told_of_all_workers_the_longest_first(shared: Three, monkeypatch: pytest.MonkeyPatch) -> None:
+    for worker in shared.all:
+        told = worker.operator.get("/jobs").json()
+        assert [(job["worker"], job["id"]) for job in told["jobs"]] == [(w, f"job of {w}") for w in ("w2", "w1", "w0")]
+        assert told["complete"] is True
+    with refusing() as url:
+        monkeypatch.setitem(shared.known.urls, "w1", url)
+        told = shared.workers["w0"].operator.get("/jobs").json()
+        assert [job["worker"] for job in told["jobs"]] == ["w2", "w0"]
+        assert told["complete"] is False
 
 
 @contextmanager

@@ -1,23 +1,27 @@
-"""``GET /jobs``: what the jobs of this worker are doing right now."""
+"""``GET /jobs``: what jobs are doing right now."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from verbwire.http import json
+from verbwire.http.peers import Peers, is_forwarded
 from verbwire.http.requests import no_parameters
 from verbwire.jobs import JobBoard
 
 
 class JobsPage:
-    """For operators; of this worker alone."""
+    """For operators: the jobs of every worker that answers, this one's among them."""
 
-    def __init__(self, board: JobBoard) -> None:
+    def __init__(self, board: JobBoard, worker: str, peers: Peers) -> None:
         self._board = board
+        self._worker = worker
+        self._peers = peers
 
     @property
     def routes(self) -> Sequence[Route]:
@@ -28,7 +32,13 @@ class JobsPage:
         """Nothing to let go of."""
 
     async def jobs(self, request: Request) -> Response:
-        """GET /jobs: the commands under way, the longest first."""
+        """GET /jobs: the commands under way, the longest first; not `complete` where a worker does not answer."""
         no_parameters(request)
-        body = json.encode({"jobs": self._board.shown()})
+        jobs, complete = [{"worker": self._worker, **job} for job in self._board.shown()], True
+        if not is_forwarded(request):
+            for body in await self._peers.ask_all(request):
+                complete = complete and body is not None
+                jobs += [] if body is None else msgspec.json.decode(body)["jobs"]
+        jobs.sort(key=lambda job: -job["seconds"])
+        body = json.encode({"jobs": jobs, "complete": complete})
         return Response(body, headers={"Cache-Control": "no-store"}, media_type="application/json")

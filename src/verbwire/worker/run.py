@@ -88,7 +88,7 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
             _authenticator(settings),
             health,
             metrics,
-            [*commands.parts, JobsPage(services.jobs)],
+            [*commands.parts, JobsPage(services.jobs, settings.worker, presence.peers)],
             answering(project, tables),
             presence.peers,
         ),
