@@ -23,6 +23,7 @@ from verbwire.engine.clock import BrokerClock
 from verbwire.engine.core import Core
 from verbwire.engine.hints import Hints
 from verbwire.engine.plan import Plan
+from verbwire.engine.preparing import Others
 from verbwire.engine.view import TableView
 from verbwire.errors import UnavailableError, VerbwireError
 from verbwire.http.served import ServedTable
@@ -43,6 +44,7 @@ class Engine:
     codec: Codec | None = None
     skips: Sequence[tuple[str, int, int]] = ()
     clock: BrokerClock = field(default_factory=BrokerClock)
+    others: Others = field(default_factory=AllDead)
     change: Callable[[Plan], Plan] = lambda plan: plan
 
     def __post_init__(self) -> None:
@@ -71,7 +73,7 @@ class Engine:
             self.folder,
             self.view,
             metrics.group(self.plan.group),
-            AllDead(),
+            self.others,
         )
         classes = {contract.name: row}
         decoder = codec.topic_decoder(self.plan.changelog, contract.namespace, classes)

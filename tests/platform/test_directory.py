@@ -108,14 +108,18 @@ def test_who_is_silent_is_asked_no_more(
 ) -> None:
     monkeypatch.setattr(module, "BEAT_SECONDS", 0.1)
     monkeypatch.setattr(module, "DEAD_SECONDS", 0.6)
+    monkeypatch.setattr(module, "SILENT_SECONDS", 0.6)
     dead, alive = worker("silent-1"), worker("silent-2")
     dead.has("silent.group", 2, 0)
     alive.has("silent.group", 1, 0)
     eventually(lambda: owner(directory, "silent.group", 0) == "silent-1", SOON)
+    eventually(lambda: owner(directory, "silent.group", 0) and named(directory, "silent-2"), SOON)
+    assert directory.dead(["silent-1", "silent-2", "never-heard-of"]) == {"never-heard-of"}
     dead.announcer._stopping = True  # as if killed: it takes nothing back
     dead.announcer._thread.join()
     eventually(lambda: owner(directory, "silent.group", 0) == "silent-2", SOON)
     assert not named(directory, "silent-1")
+    assert directory.dead(["silent-2"]) == {"silent-1"}  # named or not: it was heard of lately
 
 
 def test_when_the_broker_is_silent_nobody_is_believed(bank: Bank, worker: Callable[[str], Worker]) -> None:

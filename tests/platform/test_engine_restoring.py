@@ -5,18 +5,20 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaException, Producer
 
+from tests.cluster import eventually
 from tests.platform import engine_jars
-from tests.platform.engine_kit import NAMESPACE, Bank
+from tests.platform.engine_kit import NAMESPACE, SECONDS, Bank
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut, JarRow, JarState, PutCoins
-from verbwire.engine import cluster_offsets
+from verbwire.engine import cluster_offsets, preparing
 from verbwire.engine.cluster_offsets import ClusterOffsets
 from verbwire.engine.plan import Plan
 from verbwire.errors import ContractError, EngineError, UnavailableError
@@ -163,6 +165,48 @@ def test_a_new_table_begins_with_the_first_record(bank: Bank, partition: int, tm
         assert engine.next == {(bank.names.events(NAMESPACE), partition): 0}
         engine.run()
         assert engine.rows() == {b"j": JarRow(jar_id="j", pence=3)}
+
+
+@dataclass
+class Living:
+    """Workers that are there, until they are not."""
+
+    names: set[str]
+
+    def dead(self, named: Collection[str]) -> set[str]:
+        return set(named) - self.names
+
+
+def test_a_worker_that_lives_is_waited_for_and_a_dead_one_is_not(
+    bank: Bank, partition: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(preparing, "CLEAR_AWAY_AFTER", 0.0)
+    monkeypatch.setattr(preparing, "CLEAR_AWAY_EVERY", 0.0)
+    monkeypatch.setattr(preparing, "HANGING_AFTER", 0.0)
+    first = Engine(bank, engine_jars.table(), [partition], tmp_path / "first", worker="lives")
+    with first:
+        fill(bank, first, 5)
+    name = bank.names.transactional_id(first.plan.group, "lives", 0)
+    producer = Producer({**bank.kafka, "transactional.id": name, "log_level": 0})
+    producer.init_transactions(SECONDS)
+    producer.begin_transaction()
+    producer.produce(first.plan.changelog, b"never committed", b"key", partition)
+    producer.flush(SECONDS)
+    others = Living({"lives"})
+    second = Engine(bank, engine_jars.table(), [partition], tmp_path / "second", others=others)
+    second.core.start()
+    try:
+        assert second.core.prepare([partition], lambda: False, True) == {}
+        assert second.core.prepare([partition], lambda: False, False) == {}
+        assert f"{first.plan.changelog}/{partition} from " in caplog.text
+        assert "kafka-transactions.sh" in caplog.text
+        others.names.clear()
+        eventually(lambda: second.core.prepare([partition], lambda: False, False))
+        with pytest.raises(KafkaException):
+            producer.commit_transaction(SECONDS)
+        assert second.held(partition) == first.held(partition)
+    finally:
+        second.core.close()
 
 
 @pytest.mark.parametrize("copy", ["here", "lost"])

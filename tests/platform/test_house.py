@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "messages": {"errors"},
     "metrics": {"errors"},
     "jobs": {"errors"},
+    "anew": set(),
     "contracts": {"errors", "names", "messages"},
     "declarations": {"errors", "names", "messages", "contracts"},
     "embedded": {"errors"},
@@ -34,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "development": {"errors", "settings", "tokens"},
     "project": {"errors", "names", "messages", "contracts", "declarations", "settings"},
     "wire": {"errors", "names", "messages", "contracts"},
-    "directory": {"errors", "names", "messages", "wire"},
+    "directory": {"errors", "names", "messages", "wire", "anew"},
     "deploy": {"errors", "names", "messages", "contracts", "settings", "addresses", "wire"},
     "sdk": {
         "errors",
@@ -52,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "testing": {"errors", "messages", "contracts", "declarations", "wire"},
     "queries": {"errors", "messages", "contracts", "declarations", "wire"},
-    "engine": {"errors", "names", "messages", "metrics", "contracts", "declarations", "wire", "queries"},
+    "engine": {"errors", "names", "messages", "metrics", "anew", "contracts", "declarations", "wire", "queries"},
     "effects": {"errors", "names", "messages", "metrics", "jobs", "contracts", "declarations", "wire", "sdk", "engine"},
     "http": {
         "errors",

@@ -68,7 +68,8 @@ def job_of(worker: str, minutes: int) -> Running:
 
 @contextmanager
 def three(folder: Path, secrets: tuple[str, str, str] = (WORKERS_SECRET,) * 3) -> Iterator[Three]:
-    known, tables, workers = Known(), {}, {}
+    known, tables = Known(), dict[str, Table]()
+    workers: dict[str, Http] = {}
     with ExitStack() as stack:
         for (name, mine), secret in zip(PARTITIONS_EACH.items(), secrets, strict=True):
             table = tables[name] = Table(folder / name, SHELVES, ShelfRow)
