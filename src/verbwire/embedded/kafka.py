@@ -23,11 +23,18 @@ from verbwire.embedded.processes import TAIL_LINES, Child, clean_environment
 from verbwire.errors import StackError
 
 _FORMAT_SECONDS = 60
-# Nobody could take over from a single node, and one that is put out of its cluster while the machine stalls skips the
-# marks of the transactions that it ends just then ("likely deleted already", Kafka 4.4): they hang for ever, and who
-# reads what is committed stands still before them. Stalls of 19 s were seen. On the other hand a node that was killed
-# is not let in again before its session is over.
-ALONE_SECONDS = 30
+# A node that is put out of its cluster for a moment, and is the only one, skips the marks of the transactions that end
+# just then ("likely deleted already", Kafka 4.4): they hang for ever, and who reads what is committed stands still
+# before them. So it is never put out, however long the machine stalls: nobody could take over from it anyway.
+_ALONE = {"broker.session.timeout.ms": str(24 * 3600 * 1000)}
+# But a cluster lets a node that was killed in only after it has put it out. That happens apart: nobody reaches the node
+# meanwhile, and it ends no transaction by itself.
+_APART = {
+    "broker.session.timeout.ms": "5000",
+    "broker.heartbeat.interval.ms": "500",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": str(3600 * 1000),
+}
+_LET_IN = b"Kafka Server started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ def properties(node: Node, cluster: Sequence[Node], data: Path) -> dict[str, str
         "group.initial.rebalance.delay.ms": "0",
         # A dead worker's transaction is aborted within a second of its timeout, not within ten.
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
-        **({"broker.session.timeout.ms": str(1000 * ALONE_SECONDS)} if len(cluster) == 1 else {}),
+        **(_ALONE if len(cluster) == 1 else {}),
         "controlled.shutdown.max.retries": "1" if len(cluster) == 1 else "3",
         "log.cleaner.dedupe.buffer.size": str(16 << 20),
         "log.segment.bytes": str(256 << 20),
@@ -100,9 +107,9 @@ class Broker:
         self._folder = folder
         self._program = runs
         self._data = folder / node.name
-        self._config = folder / f"{node.name}.properties"
-        lines = (f"{key}={value}" for key, value in properties(node, cluster, self._data).items())
-        self._config.write_text("\n".join(lines) + "\n", "utf-8")
+        self._properties = properties(node, cluster, self._data)
+        self._config = self._write(node.name, self._properties)
+        self._alone = len(cluster) == 1
 
     def prepare(self) -> None:
         """Format the data folder unless it is formatted. Raises :class:`StackError` with the tool's last lines."""
@@ -125,13 +132,31 @@ class Broker:
 
     def start(self) -> Child:
         """Start the process; it answers a few seconds later, see :func:`answers`."""
-        command = self._program.command("kafka.Kafka", str(self._config), options=(f"-Xmx{self._heap}", "-Xms128m"))
-        return Child(self.node.name, command, self._folder / f"{self.node.name}.log")
+        return self._start(self._config, self.node.name)
 
+    def has_to_be_let_in(self) -> bool:
+        """Whether it is the only node of a cluster that does not know yet that it was killed."""
+        ran, ended = self._data / "meta.properties", self._data / ".kafka_cleanshutdown"
+        return self._alone and ran.exists() and not ended.exists()
 
-def was_killed(data: Path) -> bool:
-    """Whether the node of this data folder ran before and did not end by itself."""
-    return (data / "meta.properties").exists() and not (data / ".kafka_cleanshutdown").exists()
+    def start_apart(self) -> Child:
+        """Start it where nobody reaches it, to be let in again; it has been as soon as :meth:`is_let_in`."""
+        listeners = self._properties["listeners"].replace(f"{self.node.address},", f"{HOST}:0,")
+        name = f"{self.node.name}-apart"
+        return self._start(self._write(name, {**self._properties, **_APART, "listeners": listeners}), name)
+
+    def is_let_in(self, apart: Child) -> bool:
+        """Whether it is of its cluster again."""
+        return _LET_IN in apart.log.read_bytes()
+
+    def _start(self, config: Path, log: str) -> Child:
+        command = self._program.command("kafka.Kafka", str(config), options=(f"-Xmx{self._heap}", "-Xms128m"))
+        return Child(self.node.name, command, self._folder / f"{log}.log")
+
+    def _write(self, name: str, properties: dict[str, str]) -> Path:
+        file = self._folder / f"{name}.properties"
+        file.write_text("".join(f"{key}={value}\n" for key, value in properties.items()), "utf-8")
+        return file
 
 
 def cluster_id(folder: Path) -> str:

@@ -114,7 +114,7 @@ class Stack:
 
     def start_node(self, node: int) -> None:
         """Start a killed Kafka node and wait until the cluster answers with it."""
-        self._run(self._brokers[node].start)
+        self._start_broker(self._brokers[node])
         self._wait([self._kafka_answers])
         self._record(ready=True)
 
@@ -139,9 +139,7 @@ class Stack:
         class_paths = install([KAFKA, REGISTRY], reporter)
         brokers, registries = kafka.program(class_paths[KAFKA]), registry.program(class_paths[REGISTRY])
         self._take_ports(previous.ports if previous else {})
-        alone_and_killed = self._nodes == 1 and kafka.was_killed(self._folder / "kafka-1")
-        wait = f", which was killed: {kafka.ALONE_SECONDS} s until it is let in again" if alone_and_killed else ""
-        reporter.say(f"starting the registry and Kafka{wait}")
+        reporter.say("starting Kafka and the registry")
         self._spawn(brokers, registries)
         self._wait([self._kafka_answers, partial(registry.answers, self._ports[registry.NAME])])
         self._record(ready=True)
@@ -173,13 +171,21 @@ class Stack:
         self._brokers = {node.number: Broker(node, cluster, self._folder, brokers) for node in cluster}
         for broker in self._brokers.values():
             broker.prepare()
-            self._run(broker.start)
+            self._start_broker(broker)
 
-    def _run(self, start: Callable[[], Child]) -> None:
+    def _start_broker(self, broker: Broker) -> None:
+        if broker.has_to_be_let_in():
+            apart = self._run(broker.start_apart)
+            self._wait([lambda: broker.is_let_in(apart)])
+            stop([self._children.pop(apart.name)], STOP_SECONDS)
+        self._run(broker.start)
+
+    def _run(self, start: Callable[[], Child]) -> Child:
         child = start()
         self._children[child.name] = child
         # At once: whoever kills us now leaves a record of what to reap.
         self._record(ready=False)
+        return child
 
     def _forget(self) -> None:
         self._children.clear()
