@@ -18,20 +18,18 @@ def test_what_a_call_raises_is_raised_where_it_was_made() -> None:
     def fail() -> None:
         raise ValueError("no")
 
-    caller.begin(lambda: made.append(threading.current_thread().name), 5, "a call").wait()
+    caller.call(lambda: made.append(threading.current_thread().name), 5, "a call")
     with pytest.raises(ValueError, match="no"):
-        caller.begin(fail, 5, "a call").wait()
+        caller.call(fail, 5, "a call")
     caller.close()
     assert made == ["calls"]
 
 
 def test_a_call_that_hangs_is_left_behind_and_the_next_one_is_made() -> None:
     caller, hang, made = Caller("calls"), threading.Event(), list[int]()
-    call = caller.begin(hang.wait, 0.05, "sending the offsets")
     with pytest.raises(UnavailableError, match="sending the offsets has not returned after 0 s"):
-        call.wait()
-    assert not call.over()
-    caller.begin(lambda: made.append(1), 5, "a call").wait()
+        caller.call(hang.wait, 0.05, "sending the offsets")
+    caller.call(lambda: made.append(1), 5, "a call")
     caller.close()
     hang.set()
     assert made == [1]
@@ -42,7 +40,7 @@ def test_a_process_ends_while_a_call_hangs() -> None:
 import threading
 from verbwire.engine.deadlines import Caller
 try:
-    Caller("calls").begin(threading.Event().wait, 0.05, "a call").wait()
+    Caller("calls").call(threading.Event().wait, 0.05, "a call")
 except Exception as error:
     print(error)
 """

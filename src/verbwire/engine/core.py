@@ -125,6 +125,11 @@ class Core:
         """Whether a transaction is under way."""
         return self._committer.busy()
 
+    @property
+    def flushed(self) -> bool:
+        """Whether the broker has what was produced so far: the next transaction need not wait to produce."""
+        return self._committer.flushed.is_set()
+
     def stopped(self) -> dict[int, str]:
         """The partitions that stand still until somebody decides, and why."""
         return {p: state.stopped for p, state in self.view.states.items() if state.stopped}

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 FAUST_LOG = logging.getLogger("faust.verbwire")  # for the classes that Faust runs: it tells every step of theirs
 
 FETCH_SECONDS = 0.1  # also how soon a failed commit is noticed while nothing comes in
+GATHER_SECONDS = 0.003  # how soon it is noticed that the next transaction may begin
 REVOKE_SECONDS = 4.0  # for the transaction in flight; the session is longer
 NAMESAKE_SECONDS = 3.0  # put out of the group so soon after joining it, we were not merely slow
 NAMESAKE_PATIENCE = 4  # how often a worker that has long been there bears it, until the other has ended
@@ -288,7 +289,11 @@ class Consumer(driver.Consumer):
         if not readable:
             await asyncio.sleep(_IDLE_SECONDS)
             return
-        records, unreadable = await self._fetched(readable)
+        records, unreadable = await self._fetched(readable, FETCH_SECONDS)
+        while records and unreadable is None and self._has_to_wait(assignment, records):
+            more, unreadable = await self._fetched(readable, GATHER_SECONDS)
+            for tp, found in more.items():
+                records.setdefault(tp, []).extend(found)
         positions = self._thread.positions(readable)  # no fetch is in flight: all records below have been given to us
         failure = await self._last_batch(assignment) or self.core.failure or unreadable
         if self._assignment is not assignment or not assignment.live:
@@ -305,9 +310,20 @@ class Consumer(driver.Consumer):
             work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks after a stop
             self._batch = (assignment, work)
 
-    async def _fetched(self, readable: set[TP]) -> tuple[dict[TP, list[Any]], VerbwireError | None]:
+    def _has_to_wait(self, assignment: Assignment, records: dict[TP, list[Any]]) -> bool:
+        """Whether the transaction before these records keeps theirs from the broker: what comes meanwhile joins them.
+
+        Small transactions in a row cost as much as large ones; without it 16 commands under way were dealt with four by
+        four.
+        """
+        building = self._batch is not None and not self._batch[1].done()
+        if not assignment.live or self._assignment is not assignment or sum(map(len, records.values())) >= MAX_BATCH:
+            return False
+        return building or not self.core.flushed
+
+    async def _fetched(self, readable: set[TP], seconds: float) -> tuple[dict[TP, list[Any]], VerbwireError | None]:
         """Return what there is to read, or why it cannot be: a position that the log does not hold, no permission."""
-        self._fetch = asyncio.ensure_future(self._thread.getmany(readable, FETCH_SECONDS))
+        self._fetch = asyncio.ensure_future(self._thread.getmany(readable, seconds))
         try:
             return await self._fetch, None
         except KafkaError as error:
