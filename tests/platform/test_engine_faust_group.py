@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from confluent_kafka import Producer
+from faust.types import TP
 
 from tests.cluster import Cluster
 from tests.faults.all_dead import AllDead
@@ -20,7 +23,9 @@ from tests.platform.engine_kit import CATALOG, NAMESPACE, Bank, Member
 from tests.platform.engine_samples.jars import CoinsPut
 from verbwire.engine.build import table_plan
 from verbwire.engine.cluster_offsets import ClusterOffsets
+from verbwire.engine.committing import Committer
 from verbwire.engine.core import Core
+from verbwire.engine.transaction import Transaction
 from verbwire.engine.view import TableView
 from verbwire.errors import FencedError
 from verbwire.metrics import Metrics
@@ -121,6 +126,46 @@ def test_the_marks_of_transactions_are_dealt_with_like_their_records(lone: Bank,
             assert found[topic, 0].offset == record + 2
 
     run(scenario())
+
+
+def test_what_comes_while_a_transaction_is_on_its_way_joins_the_next(
+    lone: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each holds the few records that were there when the last one was built: many small ones in a row."""
+    held, sizes = threading.Event(), list[int]()
+    flush = Committer._flush
+
+    def hold(committer: Committer, transaction: Transaction) -> None:
+        sizes.append(transaction.records)
+        held.wait(10)
+        flush(committer, transaction)
+
+    monkeypatch.setattr(Committer, "_flush", hold)
+
+    async def scenario() -> None:
+        topic = lone.names.events(NAMESPACE)
+        async with running(app_of(lone, tmp_path)) as app:
+            state = app.core.view.states[0]
+            await until(lambda: state.ready)
+            held.set()
+            lone.send(CoinsPut(jar_id="first", pence=1), 0)
+            await until(lambda: sizes)
+            first = await until(lambda: state.inputs.get(topic))
+            held.clear()
+            lone.send(CoinsPut(jar_id="held", pence=1), 0)
+            await until(lambda: len(sizes) == 2)
+            for number in range(20):
+                lone.send(CoinsPut(jar_id=f"j{number}", pence=1), 0)
+                await until(partial(_has_fetched, app, topic, first + 2 + number))  # each by itself
+            held.set()
+            await until(lambda: state.inputs[topic] == first + 21)
+        assert sizes[1:] == [1, 20]
+
+    run(scenario())
+
+
+def _has_fetched(app: GroupApp, topic: str, position: int) -> bool:
+    return bool(app.consumer._thread.positions({TP(topic, 0)}).get((topic, 0)) == position)
 
 
 def _put_in_a_transaction(lone: Bank, topic: str) -> list[int]:

@@ -32,6 +32,7 @@ FAUST_LOG = logging.getLogger("faust.verbwire")  # for the classes that Faust ru
 
 FETCH_SECONDS = 0.1  # also how soon a failed commit is noticed while nothing comes in
 GATHER_SECONDS = 0.003  # how soon it is noticed that the next transaction may begin
+GATHER_RECORDS = 500  # with so many there is work enough to begin with it beside the transaction before
 REVOKE_SECONDS = 4.0  # for the transaction in flight; the session is longer
 NAMESAKE_SECONDS = 3.0  # put out of the group so soon after joining it, we were not merely slow
 NAMESAKE_PATIENCE = 4  # how often a worker that has long been there bears it, until the other has ended
@@ -317,7 +318,8 @@ class Consumer(driver.Consumer):
         four.
         """
         building = self._batch is not None and not self._batch[1].done()
-        if not assignment.live or self._assignment is not assignment or sum(map(len, records.values())) >= MAX_BATCH:
+        many = sum(map(len, records.values())) >= GATHER_RECORDS
+        if many or not assignment.live or self._assignment is not assignment:
             return False
         return building or not self.core.flushed
 
