@@ -94,7 +94,7 @@ def report(client: Client, options: argparse.Namespace) -> int:
     """Have a sales report built; nobody waits for it."""
     command = BuildSalesReport(report_id=options.report_id, sold_from=options.first, sold_until=options.until)
     client.send(command, id=f"report:{options.report_id}").result(SECONDS)
-    print(f"it is under way: GET /jobs says how far it is, then it lies in reports/{options.report_id}.csv")
+    print(f"it is under way: GET /jobs says how far it is; it will lie in .verbwire/reports/{options.report_id}.csv")
     return DONE
 
 

@@ -14,6 +14,8 @@ from verbwire.settings import load_settings
 if TYPE_CHECKING:
     from verbwire.directory import Directory, Seen
 
+_WIDTH = 120  # half a name of a group, or of an address, is of no use
+
 
 def workers() -> None:
     """List the workers, the groups that they host, and the partitions that they own and answer for."""
@@ -30,7 +32,9 @@ def workers() -> None:
         with closing(Directory(kafka_properties(settings, bootstrap), codec)) as directory:
             directory.start()
             directory.wait()
-            Console().print(_listing(directory))
+            console = Console()
+            console.width = max(console.width, _WIDTH)
+            console.print(_listing(directory))
 
 
 def _listing(directory: Directory) -> Listing:
