@@ -19,7 +19,7 @@ from tests.platform.engine_kit import NAMESPACE, SECONDS, Bank
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut, JarRow, JarState, PutCoins
 from verbwire.engine import cluster_offsets, preparing
-from verbwire.engine.cluster_offsets import ClusterOffsets
+from verbwire.engine.cluster_offsets import ClusterOffsets, _require_offsets
 from verbwire.engine.plan import Plan
 from verbwire.errors import ContractError, EngineError, UnavailableError
 from verbwire.worker.hosted import _same_partitions
@@ -346,6 +346,13 @@ def test_topics_that_were_not_partitioned_alike_cannot_be_read_together(bank: Ba
 @pytest.fixture(scope="module")
 def odd_topic(bank: Bank) -> str:
     return bank.create(f"{bank.names.prefix}.odd", 3)
+
+
+def test_what_is_no_offset_is_not_taken_for_one() -> None:
+    """An end of -1001 would make every copy look complete, and every position look lost."""
+    assert _require_offsets({("a", 0): 0, ("a", 1): 7}) == {("a", 0): 0, ("a", 1): 7}
+    with pytest.raises(UnavailableError, match=r"a/1 in time, but -1001"):
+        _require_offsets({("a", 0): 0, ("a", 1): -1001})
 
 
 def test_a_broker_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:

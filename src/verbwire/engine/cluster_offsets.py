@@ -135,7 +135,8 @@ class ClusterOffsets:
             return {}
         with self._asking(self._admin, "the ends of the log") as admin:
             futures = admin.list_offsets(dict(request), isolation_level=isolation, request_timeout=_SECONDS)
-            return {(tp.topic, tp.partition): future.result().offset for tp, future in futures.items()}
+            found = {(tp.topic, tp.partition): future.result().offset for tp, future in futures.items()}
+        return _require_offsets(found)
 
     @contextmanager
     def _asking(self, client: Anew[T], what: str) -> Iterator[T]:
@@ -145,6 +146,14 @@ class ClusterOffsets:
         except KafkaException as error:
             client.failed(asked)
             raise UnavailableError(f"{self._where} does not tell {what}: {error.args[0].str()}") from error
+
+
+def _require_offsets(found: dict[TP, int]) -> dict[TP, int]:
+    """Return them, UnavailableError where one is none: a broker that was late has no error, only no offset (-1001)."""
+    for (topic, partition), offset in found.items():
+        if offset < 0:
+            raise UnavailableError(f"Kafka did not tell an offset of {topic}/{partition} in time, but {offset}")
+    return found
 
 
 def _by_partition(places: Iterable[TP]) -> list[list[TP]]:
