@@ -191,9 +191,7 @@ class EffectGroup:
             self._dead = why
             return consumer
         log.warning("%s: joining anew: %s", self._plan.group, why)
-        self._lanes.take_back([*self._shares.values()], 0)
-        self._forget([*self._shares.values()])
-        self._assigned = False
+        self._lose([*self._shares.values()])
         consumer.close()
         self._put_out = None
         return self._join()
@@ -289,6 +287,12 @@ class EffectGroup:
         self._commit(asynchronous=False, shares=shares)
         self._forget(shares)
 
+    def _lose(self, shares: list[Share]) -> None:
+        """Let partitions go that are no longer ours: nothing is committed for them, and nothing waited for."""
+        self._lanes.take_back(shares, 0)
+        self._forget(shares)
+        self._assigned = bool(self._shares)
+
     def _forget(self, shares: Collection[Share]) -> None:
         self._paused.difference_update(shares)
         for share in shares:
@@ -311,12 +315,9 @@ class EffectGroup:
         consumer.incremental_unassign(every)
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        # Somebody else has them: nothing is committed for them, and nothing waited for.
+        # Somebody else has them.
         every = self._with_retries(partitions)
-        shares = self._of(every)
-        self._lanes.take_back(shares, 0)
-        self._forget(shares)
-        self._assigned = bool(self._shares)
+        self._lose(self._of(every))
         consumer.incremental_unassign(every)
         log.warning("%s: %d partitions were lost", self._plan.group, len(partitions))
 

@@ -66,7 +66,6 @@ class Preparation:
         self._topics: dict[str, Topic] = {}
         self._max_age = 0.0
         self._others = others
-        self._since = 0.0
         self._clear_at = 0.0
         self._tell_at = 0.0
 
@@ -77,8 +76,8 @@ class Preparation:
 
     def begin(self) -> None:
         """A new assignment: the wait for others' transactions is counted from here."""
-        self._since = time.monotonic()
-        self._clear_at, self._tell_at = self._since + CLEAR_AWAY_AFTER, self._since + HANGING_AFTER
+        now = time.monotonic()
+        self._clear_at, self._tell_at = now + CLEAR_AWAY_AFTER, now + HANGING_AFTER
         self._describe()
 
     def close(self) -> None:
