@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -194,6 +195,12 @@ def test_a_signal_during_the_start_ends_it_too(shop: Bank, project: Branch, numb
     starting = project.start()
     starting.url()
     ends_well(starting, number)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a registry that takes the question and says nothing
+        silent.settimeout(30)
+        asking = project.start(VERBWIRE_REGISTRY=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        asked, _ = silent.accept()
+        with asked:
+            ends_well(asking, number)
 
 
 def one_line(done: object, *said: str) -> None:

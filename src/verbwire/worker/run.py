@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
-import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 from verbwire.addresses import addresses, kafka_properties
@@ -49,12 +47,12 @@ from verbwire.worker.groups import Hosted, Services
 from verbwire.worker.hosted import HostedGroup, host
 from verbwire.worker.messaging import messaging
 from verbwire.worker.presence import Presence
+from verbwire.worker.stopping import Stopping
 
 log = logging.getLogger(__name__)
 
 _SWITCH_SECONDS = 0.0005  # how long a busy thread may keep the others waiting; Python's default is ten times that
 _WATCH_SECONDS = 0.2
-STOP_SECONDS = 12.0  # Faust waits a minute for a broker that is gone, a supervisor kills after ten to thirty seconds
 # A batch makes several objects a record and drops them after its commit. With Python's own thresholds (700, 10, 10)
 # the collector walks over them again and again while they are in use, a third of an aggregate's time; with these it
 # comes about once a batch.
@@ -67,21 +65,32 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     `leave` says that no worker of this name will come back: its partitions move at once. EngineError when a group
     is beyond repair; the process should end then, and be started again.
     """
+    stopping = Stopping()
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(*_COLLECT_AFTER)
     verify_form()
     require_queries(project.catalog, project.tables, project.responders)
+    with ExitStack() as opened:
+        opened.callback(stopping.done)
+        _run(project, groups, leave, stopping, opened)
+    log.info("worker %s stopped", project.settings.worker)
+
+
+def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stopping, opened: ExitStack) -> None:
     settings, metrics = project.settings, Metrics()
     bootstrap, registry = addresses(settings)
     codec = Codec(project.catalog, Registry(registry, settings.registry_client), settings.names)
     kafka = kafka_properties(settings, bootstrap)
     hints = Hints(kafka, settings.names.replies())
+    opened.callback(hints.close)
     directory = Directory(kafka, codec)
     services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory)
     hosted = [_host(project.declared[group], services) for group in groups]
     tables = [table for each in hosted for table in each.tables] + elsewhere(project, groups, services)
     presence, health, waits = Presence(services, hosted, directory), Health(hosted), Waits()
+    opened.callback(presence.close)
     commands = messaging(project, services, registry, tables, presence.peers, waits)
+    opened.callback(commands.close)
     server = HttpServer(
         build_app(
             tables,
@@ -95,18 +104,12 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
         settings.http_host,
         settings.http_port,
     )
+    opened.callback(server.stop)
     where, port = server.start()
     presence.start(url_of(settings, port))
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
-    try:
-        # Before anything stops: nobody is sent here any more, and who waits here for an outcome is told where to ask.
-        asyncio.run(_serve(hosted, leave, [health.leave, waits.end, presence.leave]))
-    finally:
-        server.stop()
-        commands.close()
-        presence.close()
-        hints.close()
-    log.info("worker %s stopped", settings.worker)
+    # Before anything stops: nobody is sent here any more, and who waits here for an outcome is told where to ask.
+    asyncio.run(_serve(hosted, leave, [health.leave, waits.end, presence.leave], stopping))
 
 
 def _host(declared: Declared, services: Services) -> Hosted:
@@ -127,10 +130,8 @@ def url_of(settings: Settings, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def _serve(hosted: list[Hosted], leave: bool, leaving: Sequence[Callable[[], None]]) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+async def _serve(hosted: list[Hosted], leave: bool, leaving: Sequence[Callable[[], None]], stopping: Stopping) -> None:
+    stop = stopping.event()
     with ThreadPoolExecutor(len(hosted)) as pool:
         await asyncio.gather(*(asyncio.get_running_loop().run_in_executor(pool, each.connect) for each in hosted))
     if stop.is_set():
@@ -141,13 +142,10 @@ async def _serve(hosted: list[Hosted], leave: bool, leaving: Sequence[Callable[[
         starting = asyncio.gather(*(each.start() for each in hosted))
         await _until(stop, hosted, starting)
     finally:
-        watchdog = threading.Timer(STOP_SECONDS, _give_up_stopping)
-        watchdog.daemon = True
-        watchdog.start()
+        stopping.begin()
         for tell in leaving:
             await asyncio.get_running_loop().run_in_executor(None, tell)
         await asyncio.gather(*(each.stop(leave) for each in hosted), return_exceptions=True)
-        watchdog.cancel()
 
 
 async def _until(stop: asyncio.Event, hosted: list[Hosted], starting: asyncio.Future[Any]) -> None:
@@ -161,13 +159,6 @@ async def _until(stop: asyncio.Event, hosted: list[Hosted], starting: asyncio.Fu
             await asyncio.wait_for(stop.wait(), _WATCH_SECONDS)
         except TimeoutError:
             continue
-
-
-def _give_up_stopping() -> None:
-    """End at once: nothing that was promised is lost by it, all of that is in Kafka or was never committed."""
-    log.warning("not stopped within %.0f s (is the broker gone?): ending without waiting any longer", STOP_SECONDS)
-    logging.shutdown()
-    os._exit(1)
 
 
 def _import_faust() -> None:
