@@ -14,8 +14,7 @@ from types import TracebackType
 from typing import Self
 
 import psutil
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.cluster import environment, verbwire
 from benchmarks.figures import Figure
@@ -104,19 +103,18 @@ class Progress:
     """The offsets that a group has committed."""
 
     def __init__(self, place: Place, group: str, topic: str) -> None:
-        self._admin = AdminClient({"bootstrap.servers": place.bootstrap})
-        partitions = [TopicPartition(place.topic(topic), each) for each in range(place.partitions)]
-        self._request = [ConsumerGroupTopicPartitions(place.topic(group), partitions)]
+        # Not by AdminClient: librdkafka 2.16 dies of the question when it times out, see engine/cluster_offsets.py.
+        self._consumer = Consumer({"bootstrap.servers": place.bootstrap, "group.id": place.topic(group)})
+        self._partitions = [TopicPartition(place.topic(topic), each) for each in range(place.partitions)]
 
     def committed(self) -> int:
         """Return how many records are dealt with."""
-        answer = next(iter(self._admin.list_consumer_group_offsets(self._request).values())).result()
-        return sum(max(0, each.offset) for each in answer.topic_partitions)
+        return sum(max(0, each.offset) for each in self._consumer.committed(self._partitions, DEADLINE))
 
 
 def follow(name: str, worker: Worker, progress: Progress, total: int) -> Figure:
     """Measure from the first committed batch to the last."""
-    worker.until(worker.ready)  # before the group exists, librdkafka 2.16 dies of the question for its offsets
+    worker.until(worker.ready)
     worker.until(lambda: progress.committed() > 0)
     began, clock, cpu = progress.committed(), time.perf_counter(), worker.cpu()
     worker.until(lambda: progress.committed() >= total)

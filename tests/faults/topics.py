@@ -14,15 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import fastavro
-from confluent_kafka import (
-    Consumer,
-    ConsumerGroupTopicPartitions,
-    IsolationLevel,
-    KafkaError,
-    KafkaException,
-    TopicPartition,
-)
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from tests.offsets import committed, ends
 
 SECONDS = 30.0
 
@@ -79,28 +74,23 @@ class Topics:
 
     def partitions(self, topic: str) -> list[int]:
         """Return the numbers of a topic's partitions; none where it does not exist."""
-        return sorted(self.admin.list_topics(topic, timeout=SECONDS).topics[topic].partitions)
+        try:
+            return sorted(self.admin.list_topics(topic, timeout=SECONDS).topics[topic].partitions)
+        except KafkaException:
+            self.admin = admin(self._bootstrap)  # one that was told of no broker at all asks nobody any more
+            raise
 
     def ends(self, topic: str) -> dict[int, int]:
         """Return the end of each partition, open transactions included."""
-        wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in self.partitions(topic)}
-        answers = self.admin.list_offsets(
-            wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=SECONDS
-        )
-        return {place.partition: answer.result().offset for place, answer in answers.items()}
+        return {each.partition: each.offset for each in ends(self.admin, self._places(topic))}
 
     def committed(self, group: str, topic: str, stable: bool = True) -> dict[int, tuple[int, str]]:
         """Return what the group has committed: partition -> offset and metadata. KafkaException while unstable."""
-        wanted = [TopicPartition(topic, partition) for partition in self.partitions(topic)]
-        request = [ConsumerGroupTopicPartitions(group, wanted)]
-        answers = self.admin.list_consumer_group_offsets(request, require_stable=stable, request_timeout=SECONDS / 5)
-        try:
-            found = next(iter(answers.values())).result().topic_partitions
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.UNSTABLE_OFFSET_COMMIT:
-                self.admin = admin(self._bootstrap)
-            raise
+        found = committed(self._bootstrap, group, self._places(topic), stable, SECONDS / 5)
         return {each.partition: (each.offset, each.metadata or "") for each in found if each.offset >= 0}
+
+    def _places(self, topic: str) -> list[TopicPartition]:
+        return [TopicPartition(topic, partition) for partition in self.partitions(topic)]
 
     def messages(self, topic: str) -> Iterator[Any]:
         consumer = Consumer(

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from tests.cluster import Cluster, eventually
 from tests.faults.all_dead import AllDead
+from tests.offsets import commit, committed, ends
 from verbwire.contracts.load import load_catalog
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
@@ -107,8 +108,7 @@ class Depot:
             name = self.names.group(group.group)
             source = self.commands if isinstance(group, Job) else self.events
             offsets = [*self._since[source], *self._since[self.names.retries(name)]]
-            (future,) = self._admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(name, offsets)]).values()
-            future.result()
+            commit(self.cluster.bootstrap, name, offsets)
         try:
             yield self
         finally:
@@ -116,16 +116,12 @@ class Depot:
                 self.stop(hosted, leave=True)
 
     def _ends(self) -> dict[str, list[TopicPartition]]:
-        """Where the topics end by now; nothing while a new one has no leader yet."""
+        """Where the topics end by now; nothing while that is not known of all."""
         topics = [topic for topic in self._topics if not topic.endswith((".replies", ".workers"))]
         every = [TopicPartition(topic, each) for topic in topics for each in range(PARTITIONS)]
         found: dict[str, list[TopicPartition]] = {}
-        try:
-            for place, end in self._admin.list_offsets({each: OffsetSpec.latest() for each in every}).items():
-                here = TopicPartition(place.topic, place.partition, end.result().offset)
-                found.setdefault(place.topic, []).append(here)
-        except KafkaException:
-            return {}
+        for place in ends(self._admin, every):
+            found.setdefault(place.topic, []).append(place)
         return found
 
     def services(self, worker: str, **kafka: str) -> Services:
@@ -199,10 +195,8 @@ class Depot:
         """How many records of a topic a group has committed since the depot was opened."""
         since = self._since[topic]
         wanted = [TopicPartition(topic, each.partition) for each in since]
-        request = [ConsumerGroupTopicPartitions(self.names.group(group), wanted)]
-        (future,) = self._admin.list_consumer_group_offsets(request).values()
-        now = [int(each.offset) for each in future.result().topic_partitions]
-        return sum(now) - sum(int(each.offset) for each in since)
+        now = committed(self.cluster.bootstrap, self.names.group(group), wanted)
+        return sum(int(each.offset) for each in now) - sum(int(each.offset) for each in since)
 
     def close(self) -> None:
         self.client.close()

@@ -17,16 +17,14 @@ from typing import Any
 
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
-    IsolationLevel,
     KafkaError,
-    KafkaException,
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.cluster import Cluster, eventually
+from tests.offsets import commit, ends
 from verbwire.contracts.load import load_catalog
 from verbwire.deploy import Target, deploy
 from verbwire.engine.membership import Membership
@@ -154,9 +152,7 @@ class Bank:
     def commit(self, group: str, topic: str, partition: int, offset: int) -> None:
         """Set a group's offset by hand."""
         self._leave(group)
-        wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, partition, offset)])
-        for future in self._admin.alter_consumer_group_offsets([wanted]).values():
-            future.result()
+        commit(self.cluster.bootstrap, group, [TopicPartition(topic, partition, offset)])
 
     def cut_off(self, topic: str, partition: int, offset: int) -> None:
         """Delete the records below an offset, as retention does."""
@@ -219,18 +215,9 @@ class Bank:
         self._marks = self._ends([(topic, partition) for topic in self._topics if topic not in shared])
 
     def _ends(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        wanted = {TopicPartition(*place): OffsetSpec.latest() for place in places}
-        return eventually(lambda: self._listed(wanted), SECONDS)
-
-    def _listed(self, wanted: dict[TopicPartition, OffsetSpec]) -> dict[tuple[str, int], int]:
-        """The ends, or nothing while a partition that was just created has no leader."""
-        found = self._admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED)
-        try:
-            return {(place.topic, place.partition): future.result().offset for place, future in found.items()}
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
-                raise
-            return {}
+        wanted = [TopicPartition(*place) for place in places]
+        found = eventually(lambda: ends(self._admin, wanted), SECONDS)
+        return {(each.topic, each.partition): int(each.offset) for each in found}
 
     def read(self, topic: str, partition: int, start: int | None = None) -> list[Taken]:
         """The records of a partition from `start` or the mark on; waits for transactions whose end is not there yet."""
