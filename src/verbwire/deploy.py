@@ -19,6 +19,7 @@ from verbwire.contracts.model import Catalog, Contract, Schema
 from verbwire.errors import ContractError, DeployError, UnavailableError
 from verbwire.messages import Kind
 from verbwire.names import Names
+from verbwire.reaching import require_kafka
 from verbwire.wire.outcomes import OUTCOME
 from verbwire.wire.registry import Registry
 from verbwire.wire.topics import GroupPlan, Topic, context_topics, group_topics
@@ -38,9 +39,9 @@ class Target:
     """The cluster that is deployed to. `replication` 0 means 3 where there are three brokers, else 1."""
 
     bootstrap: str
-    registry: str
+    registry: str = field(repr=False)
     names: Names
-    kafka: Mapping[str, Any] = field(default_factory=dict)  # librdkafka properties, passed through
+    kafka: Mapping[str, Any] = field(default_factory=dict, repr=False)  # librdkafka properties, passed through
     registry_conf: Mapping[str, Any] = field(default_factory=dict)
     partitions: int = 12
     replication: int = 0
@@ -115,7 +116,9 @@ class _Cluster:
     def __init__(self, target: Target) -> None:
         self.notes: list[str] = []
         self._target = target
-        self._admin = AdminClient({"log_level": 3, **target.kafka, "bootstrap.servers": target.bootstrap})
+        kafka = {"log_level": 3, **target.kafka, "bootstrap.servers": target.bootstrap}
+        require_kafka(kafka)
+        self._admin = AdminClient(kafka)
         try:
             metadata = self._admin.list_topics(timeout=_SECONDS)
         except KafkaException as error:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -31,9 +32,11 @@ class Settings:
     project: str = "project"
     prefix: str = ""  # before topics, groups, transactional ids and subjects
     bootstrap: str = EMBEDDED  # host:port,..., or "embedded": the stack that runs in `data`
-    registry: str = EMBEDDED  # the registry's URL
-    kafka: Mapping[str, str] = field(default_factory=dict)  # librdkafka properties, passed through
-    registry_client: Mapping[str, str] = field(default_factory=dict)  # properties of its client, passed through
+    registry: str = field(default=EMBEDDED, repr=False)  # the registry's URL
+    kafka: Mapping[str, str] = field(default_factory=dict, repr=False)  # librdkafka's, passed through
+    registry_client: Mapping[str, str] = field(
+        default_factory=dict, repr=False
+    )  # properties of its client, passed through
     partitions: int = 12  # of a new context's topics; fixed once used
     replication: int = 0  # 0: 3 where there are three brokers, else 1
     data: Path = Path(".verbwire")  # local stores, and the embedded stack
@@ -174,11 +177,17 @@ def _converted(name: str, value: Any, where: str) -> Any:
 
 def _properties(value: Any, where: str) -> dict[str, str]:
     """Read properties; an error does not repeat them, there may be a password among them."""
+    wanted = ConfigurationError(f'{where} cannot be read: write name=value;name=value, {{"name": "value"}}, or a table')
+    if isinstance(value, str) and value.lstrip().startswith("{"):  # where a value holds a semicolon
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise wanted from None
     if isinstance(value, Mapping):
         return {str(key): str(each) for key, each in value.items()}
     pairs = [each.partition("=") for each in str(value).split(";") if each.strip()]
     if not all(sign for _, sign, _ in pairs):
-        raise ConfigurationError(f"{where} cannot be read: write name=value;name=value, or a table")
+        raise wanted
     return {key.strip(): each for key, _, each in pairs}
 
 

@@ -79,6 +79,8 @@ def test_lists_and_properties_are_read_from_either_place(tmp_path: Path, monkeyp
     assert settings.scopes == ("c:read", "d:write")
     assert settings.skip == ("g@t/0/1", "h@u.v/2/30", "g@t/1/7")
     assert settings.kafka == {"sasl.mechanism": "PLAIN", "sasl.password": "a=b"}
+    monkeypatch.setenv("VERBWIRE_KAFKA", '{"sasl.password": "a;b=c", "socket.timeout.ms": 500}')
+    assert load_settings(tmp_path).kafka == {"sasl.password": "a;b=c", "socket.timeout.ms": "500"}
 
 
 def test_secrets_are_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +96,7 @@ def test_secrets_are_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     settings = load_settings(project(tmp_path))
     assert secret in (settings.http_secret, settings.kafka["sasl.password"])
     shown = settings.shown()
-    assert secret not in repr(shown)
+    assert secret not in repr(shown) + repr(settings)
     assert source(settings, "http_secret")[0] == "***"
     assert "sasl.username=ann" in source(settings, "kafka")[0]
     assert source(settings, "registry")[0] == "https://***@registry.example/apis"
@@ -131,8 +133,9 @@ def test_a_setting_of_another_type_is_named_with_its_key(tmp_path: Path, line: s
         load_settings(project(tmp_path, line))
 
 
-def test_an_error_does_not_tell_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VERBWIRE_KAFKA", "sasl.password=never-shown;no equals sign")
+@pytest.mark.parametrize("text", ["sasl.password=never-shown;no equals sign", '{"sasl.password": "never-shown"'])
+def test_an_error_does_not_tell_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("VERBWIRE_KAFKA", text)
     with pytest.raises(ConfigurationError) as wrong:
         load_settings(project(tmp_path))
     assert "never-shown" not in str(wrong.value)

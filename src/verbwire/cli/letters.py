@@ -100,10 +100,13 @@ def retry(
 def _opened() -> Iterator[tuple[Project, DeadLetters]]:
     from verbwire.effects.letters import DeadLetters
     from verbwire.project import load_project
+    from verbwire.reaching import require_kafka
     from verbwire.sdk.connection import Connection
 
     project = load_project(load_settings())
-    with closing(DeadLetters(Connection.of_project(project.settings))) as letters:
+    connection = Connection.of_project(project.settings)
+    require_kafka({**connection.kafka, "bootstrap.servers": connection.bootstrap})
+    with closing(DeadLetters(connection)) as letters:
         yield project, letters
 
 

@@ -22,6 +22,7 @@ def workers() -> None:
     from verbwire.addresses import addresses, kafka_properties
     from verbwire.contracts.load import load_catalog
     from verbwire.directory import Directory
+    from verbwire.reaching import require_kafka
     from verbwire.wire.codec import Codec
     from verbwire.wire.registry import Registry
 
@@ -29,7 +30,9 @@ def workers() -> None:
     bootstrap, url = addresses(settings)
     with closing(Registry(url, settings.registry_client)) as registry:
         codec = Codec(load_catalog(settings.schemas), registry, settings.names)
-        with closing(Directory(kafka_properties(settings, bootstrap), codec)) as directory:
+        kafka = kafka_properties(settings, bootstrap)
+        require_kafka(kafka)
+        with closing(Directory(kafka, codec)) as directory:
             directory.start()
             directory.wait()
             console = Console()

@@ -19,6 +19,7 @@ from verbwire.anew import Anew
 from verbwire.errors import UnavailableError
 
 _SECONDS = 10
+_DESCRIBE_SECONDS = 30  # asked first by a new client, on machines that have just begun to start everything
 _STABLE_SECONDS = 0.2  # a consumer that asks for stable offsets waits for them; we ask again, about everything
 _STUCK_SECONDS = 30.0  # longer than a transaction lives
 TP = tuple[str, int]
@@ -88,7 +89,7 @@ class ClusterOffsets:
     def topics(self, names: Sequence[str]) -> dict[str, Topic]:
         """Return id and number of partitions of each topic; UnavailableError when one is not there."""
         with self._asking(self._admin, "what there is") as admin:
-            futures = admin.describe_topics(TopicCollection(list(names)), request_timeout=_SECONDS)
+            futures = admin.describe_topics(TopicCollection(list(names)), request_timeout=_DESCRIBE_SECONDS)
             found = {}
             for name, future in futures.items():
                 try:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import faust
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from yarl import URL
 
 from verbwire.engine.core import Core
 from verbwire.engine.faust_group import FAUST_LOG, SETTINGS, Transport
 from verbwire.engine.faust_recovery import Tables
+from verbwire.engine.security import UNPROTECTED, Security
 
 
 class GroupApp(faust.App):
@@ -57,7 +58,7 @@ class GroupApp(faust.App):
         await self.stop()
 
 
-def group_app(core: Core, bootstrap: str, worker: str, folder: Path, options: dict[str, Any] | None = None) -> GroupApp:
+def group_app(core: Core, bootstrap: str, worker: str, folder: Path, security: Security = UNPROTECTED) -> GroupApp:
     """Return the app of one group. `worker` is a stable name: the static member and its address derive from it."""
     plan = core.plan
     own = folder / "faust" / plan.group
@@ -72,7 +73,8 @@ def group_app(core: Core, bootstrap: str, worker: str, folder: Path, options: di
         consumer_group_instance_id=worker,
         # Part of the stored assignment: a static member that came back with another one would never get a partition.
         canonical_url=f"http://{worker}",
-        **{**SETTINGS, **(options or {})},
+        broker_credentials=_credentials(security),
+        **SETTINGS,
     )
     app.core = core
     core.view.lease = app.holds
@@ -82,3 +84,14 @@ def group_app(core: Core, bootstrap: str, worker: str, folder: Path, options: di
         app.topics.add(app.topic(topic, key_type=bytes, value_type=bytes))
     app.Table(plan.table, partitions=plan.partitions, key_type=bytes, value_type=bytes)
     return app
+
+
+def _credentials(security: Security) -> Credentials | None:
+    if security.mechanism is None:
+        return SSLCredentials(security.tls) if security.tls else None
+    return SASLCredentials(
+        username=security.username,
+        password=security.password,
+        ssl_context=security.tls,
+        mechanism=security.mechanism,
+    )

@@ -46,12 +46,12 @@ class Connection:
     """
 
     bootstrap: str
-    registry: str
+    registry: str = field(repr=False)
     names: Names
     catalog: Catalog
     identity: Identity = Identity()
-    kafka: Mapping[str, Any] = field(default_factory=dict)
-    registry_conf: Mapping[str, Any] = field(default_factory=dict)
+    kafka: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    registry_conf: Mapping[str, Any] = field(default_factory=dict, repr=False)
     delivery_seconds: float = 60.0
     queue_messages: int = 100_000
     queue_kilobytes: int = 65_536

@@ -12,12 +12,12 @@ from confluent_kafka import Producer as Librdkafka
 
 from verbwire.errors import (
     ClosedError,
-    ConfigurationError,
     ContractError,
     DeliveryError,
     UnavailableError,
     UnencodableError,
 )
+from verbwire.reaching import Obstacles, unusable
 from verbwire.sdk.ack import Ack, Failures
 from verbwire.sdk.connection import Connection
 from verbwire.sdk.hurry import Hurry
@@ -51,10 +51,11 @@ class Producer:
         self._failures = Failures()
         self._process = _process
         self._closed = False
+        self._obstacles = Obstacles()
         try:
-            self._kafka = Librdkafka(_properties(connection))
+            self._kafka = Librdkafka({"error_cb": self._obstacles.note, **_properties(connection)})
         except (KafkaException, TypeError, ValueError) as error:
-            raise ConfigurationError(f"kafka settings (VERBWIRE_BOOTSTRAP, [tool.verbwire.kafka]): {error}") from error
+            raise unusable(error) from error
         self._stopping = threading.Event()
         self._reports = threading.Thread(target=self._serve, name="verbwire-delivery-reports", daemon=True)
         self._reports.start()
@@ -97,7 +98,7 @@ class Producer:
         try:
             found = self._kafka.list_topics(topic, timeout=min(self._seconds, _METADATA_SECONDS)).topics[topic]
         except KafkaException as error:
-            raise UnavailableError(f"the broker cannot be reached: {error.args[0].str()}") from error
+            raise UnavailableError(f"Kafka cannot be reached: {self._obstacles.told(error.args[0].str())}") from error
         if found.error is not None:
             raise ContractError(f"{topic}: {found.error.str()}: run `verbwire deploy`")
 

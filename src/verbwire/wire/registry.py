@@ -7,6 +7,7 @@ imported when the first registry is made). Calls are retried for about a second;
 from __future__ import annotations
 
 import json
+import re
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from verbwire.wire.schemas import canonical
 
 T = TypeVar("T")
 
+_PASSWORD = re.compile(r"(?<=://)[^/@]*@")  # of an address, which errors repeat
 _RETRIES: Mapping[str, Any] = {"timeout": 5, "max.retries": 3, "retries.wait.ms": 150, "retries.max.wait.ms": 600}
 
 
@@ -35,6 +37,7 @@ class Registry:
         from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistryError
 
         self.url = url
+        self._shown = _PASSWORD.sub("***@", url)
         self._lock = threading.Lock()  # the client's caches are not said to be safe among threads
         self._refused = SchemaRegistryError
         self._silent = (OAuthTokenError, _transport_error())
@@ -42,7 +45,7 @@ class Registry:
         try:
             self._client = SchemaRegistryClient({**_RETRIES, **(conf or {}), "url": url})
         except (TypeError, ValueError) as error:
-            raise ConfigurationError(f"registry {url!r} (VERBWIRE_REGISTRY): {error}") from error
+            raise ConfigurationError(f"registry {self._shown!r} (VERBWIRE_REGISTRY): {error}") from error
         self._finalize = weakref.finalize(self, self._client.close)
 
     def close(self) -> None:
@@ -66,7 +69,7 @@ class Registry:
         """Return the id of a registered schema; never registers. :class:`ContractError` when it is not there."""
         found = self.find(subject, text)
         if found is None:
-            raise ContractError(f"{subject} is not registered at {self.url} in this version: run `verbwire deploy`")
+            raise ContractError(f"{subject} is not registered at {self._shown} in this version: run `verbwire deploy`")
         return found
 
     def find(self, subject: str, text: str) -> int | None:
@@ -87,7 +90,7 @@ class Registry:
         """Return the schema of an id. :class:`ContractError` when the registry does not know it, or it is not Avro."""
         found = self._or_none(lambda: self._client.get_schema(schema_id))
         if found is None:
-            raise ContractError(f"the registry {self.url} knows no schema {schema_id}")
+            raise ContractError(f"the registry {self._shown} knows no schema {schema_id}")
         if found.schema_type != "AVRO" or found.references:
             raise ContractError(f"schema {schema_id} is not a self-contained Avro schema")
         schema = json.loads(found.schema_str)
@@ -135,7 +138,7 @@ class Registry:
         except self._refused as error:
             if error.http_status_code == 404:
                 return None
-            raise ContractError(f"the registry {self.url} refuses: {error.error_message}") from error
+            raise ContractError(f"the registry {self._shown} refuses: {error.error_message}") from error
 
     def _ask(self, question: Callable[[], T]) -> T:
         try:
@@ -144,13 +147,13 @@ class Registry:
         except self._refused as error:
             if error.http_status_code in (401, 403):
                 raise ConfigurationError(
-                    f"the registry {self.url} does not let us in ({error.http_status_code}): check its credentials"
+                    f"the registry {self._shown} does not let us in ({error.http_status_code}): check its credentials"
                 ) from error
             if error.http_status_code >= 500 or error.http_status_code == 429:
-                raise UnavailableError(f"the registry {self.url} cannot answer now: {error.error_message}") from error
+                raise UnavailableError(f"the registry {self._shown} cannot answer now: {error.error_message}") from error
             raise
         except self._silent as error:
-            raise UnavailableError(f"the registry {self.url} cannot be reached: {error}") from error
+            raise UnavailableError(f"the registry {self._shown} cannot be reached: {error}") from error
 
 
 def _transport_error() -> type[Exception]:

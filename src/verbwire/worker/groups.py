@@ -23,7 +23,7 @@ class Services:
 
     settings: Settings
     bootstrap: str
-    kafka: dict[str, str]  # librdkafka properties, the addresses among them
+    kafka: dict[str, str] = field(repr=False)  # librdkafka properties, the addresses among them
     codec: Codec
     metrics: Metrics
     hints: Hints  # to those who wait for outcomes

@@ -18,6 +18,7 @@ from verbwire.engine.cluster_offsets import ClusterOffsets
 from verbwire.engine.core import Core
 from verbwire.engine.handed_over import HandedOver
 from verbwire.engine.plan import Plan
+from verbwire.engine.security import Security, security_of
 from verbwire.engine.view import TableView
 from verbwire.errors import ConfigurationError, ContractError
 from verbwire.http.served import ServedTable
@@ -42,6 +43,7 @@ class HostedGroup:
     table: ServedTable
     alone: TextIO  # while it is open, no other process has these copies
     services: Services
+    security: Security
     app: GroupApp | None = None
 
     @property
@@ -63,7 +65,7 @@ class HostedGroup:
         from verbwire.engine.faust_app import group_app
 
         settings = self.services.settings
-        self.app = group_app(self.core, self.services.bootstrap, settings.worker, settings.data_folder)
+        self.app = group_app(self.core, self.services.bootstrap, settings.worker, settings.data_folder, self.security)
         await self.app.start()
 
     async def stop(self, leave: bool) -> None:
@@ -109,7 +111,7 @@ class HostedGroup:
 def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Services) -> HostedGroup:
     """Build the group's core on its topics as they are deployed."""
     settings, codec, kafka = services.settings, services.codec, services.kafka
-    names = codec.names
+    names, security = codec.names, security_of(kafka)
     group = names.group(declared.group)
     cluster = ClusterOffsets(kafka, group)
     plan = _plan(declared, group, services, cluster)
@@ -127,7 +129,7 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     own = plan.repartition
     handed_over = HandedOver(cluster, plan.sources, own, plan.partitions) if own else None
     table = ServedTable(view, decoder.decode, plan.columns, plan.search, handed_over)
-    return HostedGroup(declared.group, core, table, alone, services)
+    return HostedGroup(declared.group, core, table, alone, services, security)
 
 
 def _plan(

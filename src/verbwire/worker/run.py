@@ -37,6 +37,7 @@ from verbwire.http.waits import Waits
 from verbwire.metrics import Metrics
 from verbwire.project import Project
 from verbwire.queries.check import require_queries
+from verbwire.reaching import require_kafka
 from verbwire.settings import Settings
 from verbwire.wire.codec import Codec
 from verbwire.wire.registry import Registry
@@ -81,6 +82,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     bootstrap, registry = addresses(settings)
     codec = Codec(project.catalog, Registry(registry, settings.registry_client), settings.names)
     kafka = kafka_properties(settings, bootstrap)
+    require_kafka(kafka)
     hints = Hints(kafka, settings.names.replies())
     opened.callback(hints.close)
     directory = Directory(kafka, codec)
