@@ -150,7 +150,8 @@ class Registry:
                     f"the registry {self._shown} does not let us in ({error.http_status_code}): check its credentials"
                 ) from error
             if error.http_status_code >= 500 or error.http_status_code == 429:
-                raise UnavailableError(f"the registry {self._shown} cannot answer now: {error.error_message}") from error
+                said = error.error_message
+                raise UnavailableError(f"the registry {self._shown} cannot answer now: {said}") from error
             raise
         except self._silent as error:
             raise UnavailableError(f"the registry {self._shown} cannot be reached: {error}") from error
