@@ -6,8 +6,8 @@ pointer, when such a request times out on a broker that is slow or gone (2.16, r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
@@ -15,23 +15,41 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 SECONDS = 10.0
 
 
-def committed(
-    bootstrap: str, group: str, places: Sequence[TopicPartition], stable: bool = False, seconds: float = SECONDS
-) -> list[TopicPartition]:
-    """Return what the group has committed, -1001 for nothing.
+class GroupOffsets:
+    """What groups have committed, asked for as often as one likes; may be used by several threads."""
 
-    KafkaException when nobody answers in time; with `stable`, also while a transaction is open on one of the places.
-    """
-    # librdkafka requires stable offsets for a consumer that is read_committed (KIP-447).
-    with _asking(bootstrap, group, "read_committed" if stable else "read_uncommitted") as consumer:
-        found: list[TopicPartition] = consumer.committed(list(places), seconds)
-        return found
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._consumers: dict[tuple[str, bool], Consumer] = {}
+
+    def committed(
+        self, group: str, places: Sequence[TopicPartition], stable: bool = False, seconds: float = SECONDS
+    ) -> list[TopicPartition]:
+        """Return the offsets, -1001 for none.
+
+        KafkaException when nobody answers in time; with `stable`, also while a transaction is open on one of them.
+        """
+        # librdkafka requires stable offsets for a consumer that is read_committed (KIP-447).
+        isolation = "read_committed" if stable else "read_uncommitted"
+        consumer = self._consumers.get((group, stable)) or _member_of_nothing(self._bootstrap, group, isolation)
+        self._consumers[group, stable] = consumer
+        try:
+            found: list[TopicPartition] = consumer.committed(list(places), seconds)
+            return found
+        except KafkaException:
+            self._consumers.pop((group, stable), None)  # it may go on asking a coordinator that is gone
+            raise
 
 
 def commit(bootstrap: str, group: str, offsets: Sequence[TopicPartition]) -> None:
     """Let a group that nobody is in have dealt with everything below these offsets."""
-    with _asking(bootstrap, group, "read_uncommitted") as consumer:
+    with closing(_member_of_nothing(bootstrap, group, "read_uncommitted")) as consumer:
         consumer.commit(offsets=list(offsets), asynchronous=False)
+
+
+def _member_of_nothing(bootstrap: str, group: str, isolation: str) -> Consumer:
+    conf = {"bootstrap.servers": bootstrap, "metadata.recovery.strategy": "none", "log_level": 2}
+    return Consumer({**conf, "group.id": group, "enable.auto.commit": False, "isolation.level": isolation})
 
 
 def ends(admin: AdminClient, places: Sequence[TopicPartition]) -> list[TopicPartition]:
@@ -45,13 +63,3 @@ def ends(admin: AdminClient, places: Sequence[TopicPartition]) -> list[TopicPart
             raise
         return []
     return found if all(each.offset >= 0 for each in found) else []  # -1001, without an error, from a late broker
-
-
-@contextmanager
-def _asking(bootstrap: str, group: str, isolation: str) -> Iterator[Consumer]:
-    conf = {"bootstrap.servers": bootstrap, "metadata.recovery.strategy": "none", "log_level": 2}
-    consumer = Consumer({**conf, "group.id": group, "enable.auto.commit": False, "isolation.level": isolation})
-    try:
-        yield consumer
-    finally:
-        consumer.close()

@@ -17,7 +17,7 @@ import fastavro
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from tests.offsets import committed, ends
+from tests.offsets import GroupOffsets, ends
 
 SECONDS = 30.0
 
@@ -59,6 +59,7 @@ class Topics:
         self._bootstrap = bootstrap
         self._registry_url = registry_url
         self.admin = admin(bootstrap)
+        self._offsets = GroupOffsets(bootstrap)
         self._schemas: dict[int, Any] = {}
 
     def read(self, topic: str) -> list[Entry]:
@@ -86,7 +87,7 @@ class Topics:
 
     def committed(self, group: str, topic: str, stable: bool = True) -> dict[int, tuple[int, str]]:
         """Return what the group has committed: partition -> offset and metadata. KafkaException while unstable."""
-        found = committed(self._bootstrap, group, self._places(topic), stable, SECONDS / 5)
+        found = self._offsets.committed(group, self._places(topic), stable, SECONDS / 5)
         return {each.partition: (each.offset, each.metadata or "") for each in found if each.offset >= 0}
 
     def _places(self, topic: str) -> list[TopicPartition]:

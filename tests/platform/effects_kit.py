@@ -19,7 +19,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.cluster import Cluster, eventually
 from tests.faults.all_dead import AllDead
-from tests.offsets import commit, committed, ends
+from tests.offsets import GroupOffsets, commit, ends
 from verbwire.contracts.load import load_catalog
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
@@ -89,6 +89,7 @@ class Depot:
         self.running: list[HostedEffects] = []
         self._mail = Producer(self.connection)
         self._admin = AdminClient(self.kafka)
+        self._offsets = GroupOffsets(self.cluster.bootstrap)
         self._reader = Consumer({**self.kafka, "group.id": "unused", "fetch.wait.max.ms": 10})
         self._since: dict[str, list[TopicPartition]] = {}
 
@@ -195,7 +196,7 @@ class Depot:
         """How many records of a topic a group has committed since the depot was opened."""
         since = self._since[topic]
         wanted = [TopicPartition(topic, each.partition) for each in since]
-        now = committed(self.cluster.bootstrap, self.names.group(group), wanted)
+        now = self._offsets.committed(self.names.group(group), wanted)
         return sum(int(each.offset) for each in now) - sum(int(each.offset) for each in since)
 
     def close(self) -> None:
