@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.cluster import eventually
-from verbwire.embedded.artifacts import KAFKA
+from verbwire.embedded.artifacts import KAFKA, cache_folder
 from verbwire.embedded.installation import install
 from verbwire.embedded.kafka import Broker, Node, answers, program
 from verbwire.embedded.ports import HOST, Ports
@@ -62,7 +62,7 @@ class GuardedBroker:
 @contextmanager
 def guarded_broker(folder: Path) -> Iterator[GuardedBroker]:
     """Start one of its own; it ends with the block."""
-    ports = Ports(folder / "ports")
+    ports = Ports(cache_folder() / "ports")  # shared with the other stacks of this run
     node = Node(1, ports.take(), ports.take())
     found = GuardedBroker(
         open=node.address,
