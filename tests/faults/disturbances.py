@@ -19,7 +19,7 @@ def crash_at_every_point(shop: Shop, load: Load) -> None:
     """Let the aggregate's and the table's worker die at each named point, at their second transaction, in turn."""
     to_come = {name: [*POINTS, ""] for name in ROLES}
     started: set[str] = set()
-    with load.steady(60):
+    with load.steady(40):
         while any(to_come.values()):
             for name, points in to_come.items():
                 if points and (name not in started or shop.workers[name].ended() is not None):

@@ -99,7 +99,7 @@ class Engine:
 
     def prepare(self) -> None:
         """What the adapter does after an assignment, and after a failure."""
-        todo, first, end = set(self.partitions), True, time.monotonic() + SECONDS
+        todo, first, end = set(self.partitions), True, time.monotonic() + 2 * SECONDS
         self.next = {}
         while todo:
             assert time.monotonic() < end, f"partitions {todo} are not ready"
