@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 SECONDS = 10.0
@@ -53,13 +53,14 @@ def _member_of_nothing(bootstrap: str, group: str, isolation: str) -> Consumer:
 
 
 def ends(admin: AdminClient, places: Sequence[TopicPartition]) -> list[TopicPartition]:
-    """Return where the logs end, open transactions included; nothing while one has no leader yet, or is not told of."""
+    """Return where the logs end, open transactions included; nothing while that is not told of all.
+
+    A topic that has just been made has no leader yet.
+    """
     wanted = {each: OffsetSpec.latest() for each in places}
     answers = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=SECONDS)
     try:
         found = [TopicPartition(at.topic, at.partition, future.result().offset) for at, future in answers.items()]
-    except KafkaException as error:
-        if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
-            raise
+    except KafkaException:
         return []
     return found if all(each.offset >= 0 for each in found) else []  # -1001, without an error, from a late broker

@@ -42,7 +42,7 @@ class Target:
     registry: str = field(repr=False)
     names: Names
     kafka: Mapping[str, Any] = field(default_factory=dict, repr=False)  # librdkafka properties, passed through
-    registry_conf: Mapping[str, Any] = field(default_factory=dict)
+    registry_conf: Mapping[str, Any] = field(default_factory=dict, repr=False)
     partitions: int = 12
     replication: int = 0
 

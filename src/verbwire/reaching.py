@@ -19,8 +19,12 @@ _REFUSED_SECONDS = 10.0  # nobody listens: perhaps not yet
 _POLL_SECONDS = 0.05
 # Trying again does not help.
 _NOT_LET_IN = frozenset(
-    {KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED}
-    | {KafkaError.UNSUPPORTED_SASL_MECHANISM}
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError._SSL,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
+    }
 )
 _NO_NEWS = frozenset({KafkaError._ALL_BROKERS_DOWN})  # follows on another, which says more
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from verbwire.errors import ConfigurationError
+from verbwire.masking import without_user
 from verbwire.names import Names, require_dotted
 
 EMBEDDED = "embedded"
 _SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token"})
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # part of transactional ids, of an address and of a path
-_PASSWORD = re.compile(r"(?<=://)[^/@]*@")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,4 +202,4 @@ def _masked(value: Any) -> str:
         return ", ".join(f"{k}={'***' if any(s in k for s in secret) else v}" for k, v in sorted(value.items())) or "-"
     if isinstance(value, tuple):
         return " ".join(value) or "-"
-    return _PASSWORD.sub("***@", str(value)) or "-"
+    return without_user(str(value)) or "-"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka import Message as Record
+from confluent_kafka.admin import AdminClient
 
 from tests.cluster import eventually
-from verbwire.engine.cluster_offsets import ClusterOffsets
-from verbwire.errors import UnavailableError
+from tests.offsets import ends
 from verbwire.sdk.client import Client
 from verbwire.sdk.connection import Connection
 from verbwire.sdk.seeker import Patience
@@ -41,8 +41,8 @@ class PlayedReceiver:
         self._consumer = Consumer({**kafka, "group.id": "unused", "enable.auto.commit": False, "fetch.wait.max.ms": 10})
         commands = names.commands(namespace)
         found = self._consumer.list_topics(commands, timeout=10).topics[commands].partitions
-        ends = eventually(lambda: _ends(kafka, [(commands, number) for number in found]))
-        self._consumer.assign([TopicPartition(*place, offset) for place, offset in ends.items()])
+        admin, places = AdminClient(kafka), [TopicPartition(commands, number) for number in found]
+        self._consumer.assign(eventually(lambda: ends(admin, places)))
         self._headers = HeaderTemplate(OUTCOME, "office")
         with closing(Registry(connection.registry)) as registry:
             self.encode = Encoder(OUTCOME, registry.id_of(names.subject(OUTCOME.name), OUTCOME.text))
@@ -121,9 +121,3 @@ class PlayedReceiver:
     def flush(self) -> None:
         """Wait until the broker has everything that was said."""
         assert self._producer.flush(10) == 0
-
-
-def _ends(kafka: dict[str, str], places: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    with suppress(UnavailableError):  # a topic that has just been made
-        return ClusterOffsets(kafka, "unused").ends(places)
-    return {}

@@ -75,13 +75,13 @@ def test_a_worker_and_the_command_line_are_let_in(
 def test_who_is_not_let_in_is_told_why_at_once(
     guarded: GuardedBroker, project: Branch, arguments: tuple[str, ...]
 ) -> None:
-    wrong = {"wrong": PASSWORD.upper()}
-    knock(project, guarded.passwords, guarded.by_password("PLAIN", wrong["wrong"]))
+    wrong = PASSWORD.upper()
+    knock(project, guarded.passwords, guarded.by_password("PLAIN", wrong))
     began = time.monotonic()
     done = project.run(*arguments)
     *_, last = done.stderr.strip().splitlines()
     assert (done.returncode, "does not let us in" in last, "username or password" in last) == (1, True, True), last
-    assert (wrong["wrong"] in done.stderr, time.monotonic() - began < PATIENCE) == (False, True), done.stderr
+    assert (wrong in done.stderr, time.monotonic() - began < PATIENCE) == (False, True), done.stderr
 
 
 def test_a_client_that_is_not_let_in_is_told_why(guarded: GuardedBroker, bank: Bank) -> None:

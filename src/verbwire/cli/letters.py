@@ -98,6 +98,7 @@ def retry(
 
 @contextmanager
 def _opened() -> Iterator[tuple[Project, DeadLetters]]:
+    from verbwire.addresses import kafka_properties
     from verbwire.effects.letters import DeadLetters
     from verbwire.project import load_project
     from verbwire.reaching import require_kafka
@@ -105,7 +106,7 @@ def _opened() -> Iterator[tuple[Project, DeadLetters]]:
 
     project = load_project(load_settings())
     connection = Connection.of_project(project.settings)
-    require_kafka({**connection.kafka, "bootstrap.servers": connection.bootstrap})
+    require_kafka(kafka_properties(project.settings, connection.bootstrap))
     with closing(DeadLetters(connection)) as letters:
         yield project, letters
 

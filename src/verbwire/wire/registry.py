@@ -7,7 +7,6 @@ imported when the first registry is made). Calls are retried for about a second;
 from __future__ import annotations
 
 import json
-import re
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +15,11 @@ from typing import Any, TypeVar
 
 from verbwire.contracts.model import Schema
 from verbwire.errors import ConfigurationError, ContractError, UnavailableError
+from verbwire.masking import without_user
 from verbwire.wire.schemas import canonical
 
 T = TypeVar("T")
 
-_PASSWORD = re.compile(r"(?<=://)[^/@]*@")  # of an address, which errors repeat
 _RETRIES: Mapping[str, Any] = {"timeout": 5, "max.retries": 3, "retries.wait.ms": 150, "retries.max.wait.ms": 600}
 
 
@@ -37,7 +36,7 @@ class Registry:
         from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistryError
 
         self.url = url
-        self._shown = _PASSWORD.sub("***@", url)
+        self._shown = without_user(url)  # by errors
         self._lock = threading.Lock()  # the client's caches are not said to be safe among threads
         self._refused = SchemaRegistryError
         self._silent = (OAuthTokenError, _transport_error())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from verbwire.engine.clock import BrokerClock
 from verbwire.engine.hints import Hints
 from verbwire.engine.preparing import Others
+from verbwire.engine.security import Security, security_of
 from verbwire.http.served import ServedTable
 from verbwire.jobs import JobBoard
 from verbwire.metrics import Metrics
@@ -30,6 +32,11 @@ class Services:
     others: Others  # the workers of the project
     clock: BrokerClock = field(default_factory=BrokerClock)
     jobs: JobBoard = field(default_factory=JobBoard)
+
+    @cached_property
+    def security(self) -> Security:
+        """How Faust's consumers prove who they are: one reading, and one set of certificates, for all of them."""
+        return security_of(self.kafka)
 
 
 class Hosted(Protocol):

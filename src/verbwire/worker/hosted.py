@@ -18,7 +18,7 @@ from verbwire.engine.cluster_offsets import ClusterOffsets
 from verbwire.engine.core import Core
 from verbwire.engine.handed_over import HandedOver
 from verbwire.engine.plan import Plan
-from verbwire.engine.security import Security, security_of
+from verbwire.engine.security import Security
 from verbwire.engine.view import TableView
 from verbwire.errors import ConfigurationError, ContractError
 from verbwire.http.served import ServedTable
@@ -111,7 +111,7 @@ class HostedGroup:
 def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Services) -> HostedGroup:
     """Build the group's core on its topics as they are deployed."""
     settings, codec, kafka = services.settings, services.codec, services.kafka
-    names, security = codec.names, security_of(kafka)
+    names, security = codec.names, services.security
     group = names.group(declared.group)
     cluster = ClusterOffsets(kafka, group)
     plan = _plan(declared, group, services, cluster)
