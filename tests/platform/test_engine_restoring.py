@@ -140,6 +140,24 @@ def test_other_columns_mean_another_copy(bank: Bank, table: Engine, tmp_path: Pa
         assert after.counted("restore_rows_total") == 5
 
 
+@pytest.mark.parametrize("copy", ["written", "restored"])
+def test_facts_of_a_partition_move_with_its_rows(bank: Bank, table: Engine, copy: str) -> None:
+    """Also those that changed in a transaction which changed no row."""
+    partition = table.partition
+    fill(bank, table, 3)
+    table.core._shards[partition].facts["vw_test"] = b"as it was"
+    bank.send(CoinsPut(jar_id=key(0), pence=1), partition)
+    table.run()
+    table.core._shards[partition].facts["vw_test"] = b"as it is"
+    bank.put(bank.names.events(NAMESPACE), partition, b"k", b"no event: it becomes a dead letter")
+    table.run()
+    table.core.drop()
+    if copy == "restored":
+        table.store(partition).unlink()
+    table.prepare()
+    assert table.core._shards[partition].facts == {"vw_test": b"as it is"}
+
+
 def test_a_receiver_has_states_and_positions_again(bank: Bank, receiver: Engine) -> None:
     """What was refused or failed left no row: the outcomes tell how far the commands are."""
     partition, topic = receiver.partition, bank.names.commands(NAMESPACE)

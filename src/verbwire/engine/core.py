@@ -251,7 +251,7 @@ class Core:
                 transaction.produce(self.plan.changelog, partition, key, value)
             else:
                 self._write_last(transaction, shard, key, value)
-        if not shard.dirty and self.plan.witnessed:
+        if not shard.dirty and (self.plan.witnessed or shard.facts != shard.told):
             self._write_last(transaction, shard, MARK, None)
 
     def _write_last(self, transaction: Transaction, shard: Shard, key: bytes, value: bytes | None) -> None:
@@ -259,6 +259,8 @@ class Core:
         if shard.time is not None:
             headers.append((TIME_HEADER, b"%d" % shard.time))
             transaction.of(shard.partition).time = shard.time
+        headers += shard.facts.items()
+        transaction.of(shard.partition).facts = shard.told = dict(shard.facts)
         transaction.produce(
             self.plan.changelog,
             shard.partition,

@@ -106,7 +106,7 @@ class Preparation:
             for store in stores.values():
                 store.close()
             raise
-        shards = [Shard(p, stores[p], self._plan.decode, starts[p], stores[p].time()) for p in ready if p in starts]
+        shards = [self._shard(p, stores[p], starts[p]) for p in ready if p in starts]
         return shards, restored
 
     # -- inside
@@ -122,6 +122,9 @@ class Preparation:
                 )
         # Deletions leave a compacted log after this time: a copy that missed them for longer cannot be mended.
         self._max_age = self._cluster.tombstone_seconds(self._plan.changelog) / 2
+
+    def _shard(self, partition: int, store: Store, start: dict[str, int]) -> Shard:
+        return Shard(partition, store, self._plan.decode, start, store.time(), store.facts())
 
     def _store(self, partition: int) -> Store:
         identity = {each.name: self._topics[each.topic].id for each in self._plan.logs}

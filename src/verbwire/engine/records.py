@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from verbwire.wire.dead_letters import Placed
@@ -22,8 +23,20 @@ INPUTS_HEADER = "vw_inputs"
 TIME_HEADER = "vw_time"
 """Beside it in a table of windows: the newest event time of the partition, in microseconds since the epoch."""
 
+FACT_PREFIX = "vw_"
+"""Whatever else stands beside them under such a name is a fact about the whole partition, as it is after that batch."""
+
 MARK = b"\x00verbwire"
 """The key of changelog records that delete nothing: they carry that header where a transaction changed no row."""
+
+
+def read_facts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:
+    """Return the facts about its partition that a changelog record's headers tell, beside positions and time."""
+    return {
+        name: value
+        for name, value in headers
+        if name.startswith(FACT_PREFIX) and name not in (INPUTS_HEADER, TIME_HEADER) and value is not None
+    }
 
 
 def write_inputs(inputs: dict[str, int]) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from verbwire.engine.plan import ROWS, Log
-from verbwire.engine.records import INPUTS_HEADER, TIME_HEADER, read_inputs
+from verbwire.engine.records import INPUTS_HEADER, TIME_HEADER, read_facts, read_inputs
 from verbwire.engine.store import Changes, Store
 from verbwire.errors import UnavailableError
 
@@ -126,17 +126,19 @@ class _Piece:
         for message in self.messages:
             self.task.log.absorb(changes, _Restored(message))
         if self.task.log.name == ROWS:
-            changes.inputs, changes.time = self._progress()
+            self._progress(changes)
         self.task.store.apply(changes)
 
-    def _progress(self) -> tuple[dict[str, int], int | None]:
-        """How far the rows are: said by the last record of each batch, so the latest such record is looked for."""
+    def _progress(self, changes: Changes) -> None:
+        """Take down how far the rows are: the last record of each batch says so, thus the latest such one counts."""
         for message in reversed(self.messages):
-            said = dict(message.headers() or ())
+            headers = message.headers() or ()
+            said = dict(headers)
             if value := said.get(INPUTS_HEADER):
                 time = said.get(TIME_HEADER)
-                return read_inputs(value), int(time) if time else None
-        return {}, None
+                changes.inputs, changes.time = read_inputs(value), int(time) if time else None
+                changes.facts = read_facts(headers)
+                return
 
 
 class _Restored:

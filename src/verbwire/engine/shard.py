@@ -7,7 +7,7 @@ what the store does not hold yet is always still here: an uncommitted change can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 from verbwire.engine.store import Store
@@ -58,11 +58,16 @@ class Shard:
         decode: Callable[[bytes], Row],
         inputs: dict[str, int],
         time: int | None = None,
+        facts: Mapping[str, bytes] | None = None,
     ) -> None:
         self.partition = partition
         self.store = store
         self.next = inputs  # input topic -> the offset expected next
         self.time = time  # the newest event time, microseconds since the epoch, in a table of windows
+        # What is true of the whole partition, by the name of a header: written with the last changelog record of each
+        # batch, so that it moves, and is restored, with the rows. `told` is what stands there already.
+        self.facts: dict[str, bytes] = dict(facts or {})
+        self.told: Mapping[str, bytes] = dict(self.facts)
         self.dirty: dict[bytes, Row | None] = {}  # changed by the transaction being built
         self._decode = decode
         self._rows: Generations[bytes, Row | None] = Generations()

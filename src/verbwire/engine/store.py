@@ -21,6 +21,7 @@ WORDS = "words"  # the column of the text that is searched
 _CHUNK = 256  # rows a statement: sqlite3 gives up the GIL once a statement, and has to win it back each time
 _LOOKUP = 500
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_SET = "insert or replace into meta values (?, ?)"
 # Two logs may tell how far the inputs are, and the one that knows less may be restored last.
 _ADVANCE = (
     "insert into meta values (?, ?) "
@@ -63,6 +64,7 @@ class Changes:
     positions: dict[str, int] = field(default_factory=dict)  # log -> next offset to restore from
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read
     time: int | None = None  # the newest event time, microseconds since the epoch, in a table of windows
+    facts: dict[str, bytes] = field(default_factory=dict)  # about the partition, by the name of their header
 
 
 class Store:
@@ -124,6 +126,11 @@ class Store:
         """The newest event time, in microseconds since the epoch, where the table is one of windows."""
         found = self._meta("time")
         return None if found is None else int(found)
+
+    def facts(self) -> dict[str, bytes]:
+        """What the log tells of the partition as a whole, by the name of the header."""
+        found = self._reader.execute("select name, value from meta where name like 'fact %'").fetchall()
+        return {name[len("fact ") :]: bytes(value) for name, value in found}
 
     def below(self, column: str, value: int, limit: int) -> list[bytes]:
         """The keys of up to `limit` rows whose column is less than `value`, the least of them first."""
@@ -203,7 +210,8 @@ class Store:
         self._remember(changes.answers)
         meta = [("position " + log, str(offset)) for log, offset in changes.positions.items()]
         meta.append(("touched", str(time.time())))
-        self._writer.executemany("insert or replace into meta values (?, ?)", meta)
+        self._writer.executemany(_SET, meta)
+        self._writer.executemany(_SET, [("fact " + name, value) for name, value in changes.facts.items()])
         inputs = [("input " + topic, str(offset)) for topic, offset in changes.inputs.items()]
         self._writer.executemany(_ADVANCE, inputs)
         if changes.time is not None:
