@@ -82,7 +82,12 @@ def test_topics_are_made_as_the_design_says(admin: AdminClient, target: Target) 
     }
     prefix = target.names.prefix
     expected: dict[str, dict[str, str]] = {
-        "office.notes.events": {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},
+        "office.notes.events": {
+            "cleanup.policy": "delete",
+            "retention.ms": "-1",
+            "retention.bytes": "-1",
+            "message.timestamp.type": "LogAppendTime",
+        },
         "office.notes.commands": {
             "cleanup.policy": "delete",
             "retention.ms": str(30 * DAY),

@@ -22,7 +22,7 @@ from verbwire.wire.keys import key_bytes
 pytestmark = pytest.mark.kafka
 
 START = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
-YEARS = count()  # each test has its own: time only moves on, and forgets what was before
+YEARS = count(1980)  # each test has its own: time only moves on, and forgets what was before
 
 
 class Clock:
@@ -31,7 +31,7 @@ class Clock:
     def __init__(self, branch: Bank, engine: Engine) -> None:
         self.branch = branch
         self.engine = engine
-        self.start = START.replace(year=START.year + next(YEARS))
+        self.start = START.replace(year=next(YEARS))
         self.till = living_in(engine.partition, branch.partitions)
 
     def move(self, at: float, pence: int = 1, how: str = "") -> int:
@@ -248,6 +248,20 @@ def test_an_event_before_all_windows_is_a_dead_letter(lone_clock: Clock, tmp_pat
         assert len(weeks.rows()) == 1
     (letter,) = clock.branch.dead_letters(partition, MINUTES)
     assert "is in no window" in (letter.header("vw_detail") or "")
+
+
+def test_an_event_far_ahead_of_its_record_is_a_dead_letter_and_moves_no_time(lone_clock: Clock, tmp_path: Path) -> None:
+    clock, partition = lone_clock, lone_clock.engine.partition
+    clock.run(0)
+    clock.move((datetime(9999, 12, 31, tzinfo=UTC) - clock.start).total_seconds())
+    clock.run(1)
+    assert clock.pence() == {0: 2}
+    assert clock.engine.counted("dead_letters_total", reason="ahead") == 1
+    (letter,) = clock.branch.dead_letters(partition, MINUTES)
+    assert "9999-12-31T00:00:00+00:00 is more than 1:00:00 ahead" in (letter.header("vw_detail") or "")
+    clock.engine.core.drop()
+    with Engine(clock.branch, minutes(), [partition], tmp_path) as other:
+        assert other.core._shards[partition].time == clock.microseconds(1)
 
 
 def test_windows_are_aligned_to_the_epoch_before_it_too() -> None:

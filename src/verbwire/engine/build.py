@@ -66,7 +66,7 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
         processor=fold,
         search=table.search,
         repartition=own.topic if own else None,
-        timed=table.window is not None,
+        window=table.window,
     )
 
 

@@ -45,6 +45,12 @@ class Refused(NamedTuple):
     detail: str
 
 
+class LeftOut(NamedTuple):
+    """A record that is counted under this name, and nothing more."""
+
+    name: str
+
+
 class Sent(NamedTuple):
     """A record that goes out with what changed."""
 
@@ -55,7 +61,7 @@ class Sent(NamedTuple):
     headers: Sequence[tuple[str, bytes]]
 
 
-Taken: TypeAlias = Heard | Elsewhere | Refused | Halt | None  # None: it says nothing to this group
+Taken: TypeAlias = Heard | Elsewhere | Refused | LeftOut | Halt | None  # None: it says nothing to this group
 
 
 @dataclass(kw_only=True)
@@ -83,6 +89,8 @@ class Fold:
                     self.repartition.hand_over(transaction, record, key)
                 case Refused(reason, detail):
                     dead_letter(transaction, self.dead_letters, record, reason, detail)
+                case LeftOut(name):
+                    transaction.count(name)
                 case Halt():
                     raise each
         return len(taken)

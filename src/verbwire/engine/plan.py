@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
+from verbwire.declarations.window import Window
 from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
 from verbwire.engine.store import Changes
@@ -64,7 +65,7 @@ class Plan:
     search: tuple[str, ...] = ()  # fields whose text stands behind the columns
     repartition: str | None = None  # the topic, an input too, by which it hands records to itself under other keys
 
-    timed: bool = False  # whether its rows are of windows: the newest event time goes with its inputs' positions
+    window: Window | None = None  # that its rows are of: the newest event time goes with its inputs' positions
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -77,7 +78,7 @@ class Plan:
 
         Of others it does not matter: reading again what changed no row changes none.
         """
-        return self.repartition is not None or self.timed
+        return self.repartition is not None or self.window is not None
 
     @cached_property
     def changelog(self) -> str:

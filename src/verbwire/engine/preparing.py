@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 CLEAR_AWAY_AFTER = 0.5  # seconds of waiting until a dead predecessor's transactions are aborted by us
 CLEAR_AWAY_EVERY = 5.0  # and once more: who is to blame may not be known to be dead yet
 HANGING_AFTER = 60.0  # no transaction of ours lives for so long: the cluster itself has forgotten it
+CLOCKS_APART = timedelta(hours=1)  # this machine's and the broker's, at most
 STALLED = 60.0  # seconds without a restored record
 WINDOW_MS = 7 * 24 * 3600 * 1000  # how long ids are remembered: the outcomes' retention
 
@@ -159,6 +161,7 @@ class Preparation:
             applied = stores[partition].inputs()
             own = self._plan.repartition
             try:
+                _require_past(self._plan, stores[partition].time())
                 if own is not None and own not in applied:
                     _require_unread(own, committed[own, partition].offset, first[own, partition])
                 starts[partition] = {
@@ -196,6 +199,19 @@ class Preparation:
             "Kafka's kafka-transactions.sh tells whose it is (find-hanging) and ends it (abort)",
             self._plan.group,
             places,
+        )
+
+
+def _require_past(plan: Plan, time_us: int | None) -> None:
+    """The time of a partition was an event's, which at most was `ahead` of the broker's time at that time."""
+    if plan.window is None or time_us is None:
+        return
+    ahead = time_us / 1e6 - time.time()
+    if ahead > (plan.window.ahead + CLOCKS_APART).total_seconds():
+        raise EngineError(
+            f"the newest event time in {plan.changelog} is {ahead / 86400:.1f} days ahead of now: an event of that time "
+            "has closed the windows of all others, and they are missing. Rebuild the table: delete its changelog and "
+            "the group's offsets, deploy again. Or, where such times are right, let the window take them (ahead=...)"
         )
 
 

@@ -1,11 +1,14 @@
 """The processor of a table of windows: rows by key and window of event time, closed and forgotten as time moves on.
 
 Time is the newest event time that was folded in the partition, and nobody's clock. It is committed with what it
-decided: a restart, or another owner, decides the same.
+decided: a restart, or another owner, decides the same. No event moves it further than `ahead` of its own record's
+timestamp, which is the same on every replay.
 """
 
 from __future__ import annotations
 
+import logging
+import time as clock
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +17,7 @@ from typing import Any
 from verbwire.contracts.model import Contract
 from verbwire.declarations.window import Window
 from verbwire.engine.dead_letters import legible
-from verbwire.engine.folding import Fold, Heard, Taken
+from verbwire.engine.folding import Fold, Heard, LeftOut, Refused, Taken
 from verbwire.engine.plan import Halt
 from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
@@ -25,6 +28,9 @@ from verbwire.wire.keys import window_key
 FORGOTTEN_AT_ONCE = 1000  # rows deleted in one batch, besides those that it changed itself
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_WARN_EVERY = 60.0  # seconds
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -40,6 +46,8 @@ class WindowFold(Fold):
         size, lateness, retention = self.window.size, self.window.lateness, self.window.retention
         self._open = (size + lateness) // _MICROSECOND  # from a window's start
         self._kept = (size + retention) // _MICROSECOND
+        self._ahead = self.window.ahead // _MICROSECOND
+        self._warn_at = 0.0
 
     def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
         """Fold these events, in order, and return how many; forget the windows that time has left behind."""
@@ -52,9 +60,12 @@ class WindowFold(Fold):
         taken = super()._take(record)
         return self._place(taken) if isinstance(taken, Heard) else taken
 
-    def _place(self, heard: Heard) -> Heard:
+    def _place(self, heard: Heard) -> Taken:
         """Return it under the key of its window's row."""
         time = _moment(getattr(heard.message, self.times[type(heard.message)]))
+        microseconds = _microseconds(time)
+        if microseconds > heard.source.timestamp * 1000 + self._ahead:
+            return self._too_far_ahead(heard, time)
         try:
             start = self.window.start_of(time)
         except OverflowError as error:
@@ -64,7 +75,19 @@ class WindowFold(Fold):
         except UndecodableError as error:
             raise Halt(heard.record, legible(str(error))) from error
         context = heard.context and replace(heard.context, window=start)
-        return heard._replace(key=key, context=context, at=(_microseconds(time), _microseconds(start)))
+        return heard._replace(key=key, context=context, at=(microseconds, _microseconds(start)))
+
+    def _too_far_ahead(self, heard: Heard, time: datetime) -> Refused | LeftOut:
+        source, window = heard.source, self.window
+        why = (
+            f"the event's time {time.isoformat()} is more than {window.ahead} ahead of its record's timestamp "
+            f"{source.timestamp} ms: mend the sender's clock, or let the window take it (ahead=...)"
+        )
+        if clock.monotonic() >= self._warn_at:
+            self._warn_at = clock.monotonic() + _WARN_EVERY
+            place = f"{source.topic}/{source.partition}/{source.offset}"
+            log.warning("%s: %s, a %s. Others like it are told of a minute from now", place, why, window.when_ahead)
+        return LeftOut("late") if window.when_ahead == "late" else Refused("ahead", why)
 
     def _fold(self, shard: Shard, heard: Heard, transaction: Transaction, careful: bool) -> None:
         (time, start), now = heard.at, shard.time

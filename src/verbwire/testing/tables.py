@@ -19,7 +19,7 @@ def fold(table: Table[R], *events: Event, catalog: Catalog | None = None, contex
     """Return the row that these events, all of one key, add up to; None where the last of them deletes it.
 
     In a table of windows they are all of one window, too: with a `catalog`, which names the events' time, that is
-    checked, and the handlers find its begin in their context.
+    checked, and the handlers find its begin in their context. Which events are late or too far ahead is the engine's.
     """
     __tracebackhide__ = True
     row: R | None = None

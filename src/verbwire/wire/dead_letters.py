@@ -5,7 +5,7 @@
 ``vw_partition``          its partition there, and the partition of the letter among the dead letters
 ``vw_offset``             its offset there
 ``vw_timestamp``          its timestamp, milliseconds
-``vw_reason``             one of few words: ``undecodable``, ``failed``, ``id-reused``, ``skipped``
+``vw_reason``             one of few words: ``undecodable``, ``failed``, ``id-reused``, ``skipped``, ``ahead``
 ``vw_detail``             why, for people
 ========================  ===========================================================================================
 

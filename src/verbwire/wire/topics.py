@@ -15,7 +15,12 @@ _DAY = 24 * _HOUR
 _SHARED_PARTITIONS = 12
 
 # Kafka deletes and compacts whole closed segments only, and by default closes them after 1 GiB or 7 days.
-EVENTS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+EVENTS = {
+    "cleanup.policy": "delete",
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+    "message.timestamp.type": "LogAppendTime",  # event times are held against the broker's clock, not a producer's
+}
 COMMANDS = {
     "cleanup.policy": "delete",
     "retention.ms": str(30 * _DAY),

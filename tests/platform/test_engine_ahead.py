@@ -1,0 +1,146 @@
+"""Events whose time is ahead of their record's timestamp: how far a window lets them be, and what becomes of others."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.platform.engine_kit import CATALOG, Taken
+from tests.platform.engine_samples.tills import CoinsMoved, MinuteRow
+from tests.platform.engine_tills import minutes
+from verbwire import Window
+from verbwire.engine.folding import Heard, LeftOut, Refused
+from verbwire.engine.preparing import _require_past
+from verbwire.engine.rekeying import SOURCE_HEADER, Repartition
+from verbwire.engine.windowing import WindowFold
+from verbwire.errors import ContractError, EngineError
+
+WRITTEN = datetime(2026, 11, 28, 8, tzinfo=UTC)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+TOPIC, OWN = "bank.tills.events", "bank.minutes-repartition"
+
+
+class Told:
+    """A hearing in whose topic everything was moved at one moment."""
+
+    def __init__(self, moved_at: datetime) -> None:
+        self._event = CoinsMoved(till_id="t", pence=1, moved_at=moved_at)
+
+    def hear(self, record: Any, keyed: bool) -> Any:  # noqa: ARG002 (as the engine calls it)
+        return self._event, minutes().handlers[CoinsMoved], record.key
+
+
+def fold(moved_at: datetime, window: Window) -> WindowFold:
+    return WindowFold(
+        hearings={TOPIC: Told(moved_at)},
+        row=MinuteRow,
+        encode=lambda _key, row: row,
+        dead_letters="letters",
+        repartition=Repartition(OWN, 1),
+        window=window,
+        contract=CATALOG.of(MinuteRow),
+        times={CoinsMoved: "moved_at"},
+    )
+
+
+def record(written: datetime = WRITTEN, topic: str = TOPIC, headers: Sequence[tuple[str, bytes]] = ()) -> Taken:
+    return Taken(topic, 0, 7, round(written.timestamp() * 1000), b"t", b"", headers)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), HOUR, timedelta(days=400)])
+def test_an_event_may_be_as_far_ahead_of_its_record_as_the_window_says(ahead: timedelta) -> None:
+    window = Window(MINUTE, ahead=ahead)
+    just, beyond = WRITTEN + ahead, WRITTEN + ahead + timedelta(microseconds=1)
+    assert isinstance(fold(just, window)._take(record()), Heard)
+    refused = fold(beyond, window)._take(record())
+    assert isinstance(refused, Refused)
+    assert refused.reason == "ahead"
+    assert "mend the sender's clock, or let the window take it (ahead=...)" in refused.detail
+
+
+def test_beyond_that_it_is_late_where_the_table_says_so() -> None:
+    window = Window(MINUTE, when_ahead="late")
+    assert fold(datetime.max.replace(tzinfo=UTC), window)._take(record()) == LeftOut("late")
+
+
+def test_what_is_left_out_is_counted_and_nothing_more() -> None:
+    counted: Counter[str] = Counter()
+
+    class Transaction:
+        def count(self, name: str) -> None:
+            counted[name] += 1
+
+        def is_late(self) -> bool:
+            return False
+
+    class Shard:
+        time = None
+
+        def begin(self, keys: Any) -> None:
+            assert not list(keys)
+
+    shard: Any = Shard()
+    transaction: Any = Transaction()
+    late = fold(WRITTEN + 2 * HOUR, Window(MINUTE, when_ahead="late"))
+    assert late.process(shard, [record(), record()], transaction, careful=False) == 2
+    assert counted == {"late": 2}
+    assert shard.time is None
+
+
+def test_a_record_handed_over_is_held_against_its_first_timestamp() -> None:
+    """Else a replay, or a re-keyed table that was behind, would decide otherwise."""
+    place = f"{TOPIC}/3/9/{round(WRITTEN.timestamp() * 1000)}".encode()
+    later = record(WRITTEN + 5 * HOUR, OWN, [(SOURCE_HEADER, place)])
+    assert isinstance(fold(WRITTEN + HOUR, Window(MINUTE))._take(later), Heard)
+    assert isinstance(fold(WRITTEN + 2 * HOUR, Window(MINUTE))._take(later), Refused)
+
+
+def test_times_before_the_epoch_are_ahead_of_nothing() -> None:
+    assert isinstance(fold(datetime(1871, 1, 1, tzinfo=UTC), Window(timedelta(days=1)))._take(record()), Heard)
+
+
+def test_it_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    ahead = fold(WRITTEN + 2 * HOUR, Window(MINUTE))
+    with caplog.at_level(logging.WARNING):
+        for _ in range(100):
+            ahead._take(record())
+    (told,) = caplog.messages
+    assert f"{TOPIC}/0/7: the event's time 2026-11-28T10:00:00+00:00 is more than 1:00:00 ahead" in told
+
+
+class Plan:
+    changelog = "bank.minutes-changelog"
+
+    def __init__(self, window: Window | None) -> None:
+        self.window = window
+
+
+@pytest.mark.parametrize(
+    ("window", "days"), [(None, 9999), (Window(MINUTE), 0.04), (Window(MINUTE, ahead=timedelta(days=2)), 1.9)]
+)
+def test_a_time_that_an_event_may_have_had_is_gone_on_with(window: Window | None, days: float) -> None:
+    plan: Any = Plan(window)
+    _require_past(plan, None)
+    _require_past(plan, int((time.time() + days * 86400) * 1e6))
+
+
+@pytest.mark.parametrize("ahead", [HOUR, timedelta(days=2)])
+def test_a_time_from_before_there_was_a_bound_stops_the_partition_with_the_ways_out(ahead: timedelta) -> None:
+    plan: Any = Plan(Window(MINUTE, ahead=ahead))
+    with pytest.raises(EngineError, match=r"minutes-changelog is [\d.]+ days ahead.*Rebuild the table.*ahead=") as raised:
+        _require_past(plan, int(datetime(9999, 1, 1, tzinfo=UTC).timestamp() * 1e6))
+    assert "they are missing" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"), [({"ahead": -HOUR}, "zero or more"), ({"when_ahead": "never"}, "'dead-letter' or 'late'")]
+)
+def test_a_window_that_says_nonsense_of_it_is_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ContractError, match=said):
+        Window(MINUTE, **wrong)
