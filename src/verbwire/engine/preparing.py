@@ -203,7 +203,7 @@ class Preparation:
 
 
 def _require_past(plan: Plan, time_us: int | None) -> None:
-    """The time of a partition was an event's, which at most was `ahead` of the broker's time at that time."""
+    """A partition's time was an event's, and no event's is further than `ahead` of the broker's."""
     if plan.window is None or time_us is None:
         return
     ahead = time_us / 1e6 - time.time()
