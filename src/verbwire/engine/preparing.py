@@ -209,7 +209,7 @@ def _require_past(plan: Plan, time_us: int | None) -> None:
     ahead = time_us / 1e6 - time.time()
     if ahead > (plan.window.ahead + CLOCKS_APART).total_seconds():
         raise EngineError(
-            f"the newest event time in {plan.changelog} is {ahead / 86400:.1f} days ahead of now: an event of that time "
+            f"the newest event time in {plan.changelog} is {ahead / 86400:.1f} days ahead of now: such an event "
             "has closed the windows of all others, and they are missing. Rebuild the table: delete its changelog and "
             "the group's offsets, deploy again. Or, where such times are right, let the window take them (ahead=...)"
         )
