@@ -158,6 +158,22 @@ def test_facts_of_a_partition_move_with_its_rows(bank: Bank, table: Engine, copy
     assert table.core._shards[partition].facts == {"vw_test": b"as it is"}
 
 
+def test_no_key_of_a_users_row_is_the_engines_own(bank: Bank, table: Engine) -> None:
+    """It says with a deletion how far it is, where no row has changed."""
+    partition, odd = table.partition, "\0verbwire"
+    bank.send(CoinsPut(jar_id=odd, pence=5), partition)
+    table.run()
+    table.core._shards[partition].facts["vw_test"] = b"changed"
+    bank.put(bank.names.events(NAMESPACE), partition, b"k", b"no event: it becomes a dead letter")
+    table.run()
+    (mark,) = [record for record in bank.read(table.plan.changelog, partition) if record.value is None]
+    assert mark.key == b""
+    table.core.drop()
+    table.store(partition).unlink()
+    table.prepare()
+    assert table.rows() == {odd.encode(): JarRow(jar_id=odd, pence=5)}
+
+
 def test_a_receiver_has_states_and_positions_again(bank: Bank, receiver: Engine) -> None:
     """What was refused or failed left no row: the outcomes tell how far the commands are."""
     partition, topic = receiver.partition, bank.names.commands(NAMESPACE)

@@ -26,8 +26,11 @@ TIME_HEADER = "vw_time"
 FACT_PREFIX = "vw_"
 """Whatever else stands beside them under such a name is a fact about the whole partition, as it is after that batch."""
 
-MARK = b"\x00verbwire"
-"""The key of changelog records that delete nothing: they carry that header where a transaction changed no row."""
+MARK = b""
+"""The key of changelog records that delete nothing: they carry those headers where a transaction changed no row.
+
+No row can have it: empty keys are refused (wire/keys.py). Kafka compacts it like any other, it is not null.
+"""
 
 
 def read_facts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:
