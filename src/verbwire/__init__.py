@@ -7,13 +7,14 @@ of messages come from ``verbwire schemas generate``.
 
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.asker import Asker
-from verbwire.declarations.context import Context
+from verbwire.declarations.context import Context, OutcomeContext
 from verbwire.declarations.effects import EffectContext, JobContext
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
 from verbwire.declarations.responder import Responder
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
+from verbwire.declarations.tagged import Tagged, tagged
 from verbwire.declarations.window import Window
 from verbwire.messages import Accepted, Command, Event, Expired, Failed, Outcome, Query, Rejected, Row
 
@@ -30,6 +31,7 @@ __all__ = [
     "Job",
     "JobContext",
     "Outcome",
+    "OutcomeContext",
     "Process",
     "Query",
     "Rejected",
@@ -37,5 +39,7 @@ __all__ = [
     "Row",
     "Subscriber",
     "Table",
+    "Tagged",
     "Window",
+    "tagged",
 ]

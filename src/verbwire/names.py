@@ -13,6 +13,8 @@ from verbwire.errors import ConfigurationError, ContractError
 MAX_TOPIC = 249  # Kafka's own limit, org.apache.kafka.common.internals.Topic
 _PART = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _PREFIX = re.compile(r"[a-z][a-z0-9_-]{0,30}")
+MAX_TAG = 24  # characters: it is part of the command's id, beside the name of its process
+_TAG = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_TAG}}}")
 
 
 def require_dotted(name: str, what: str) -> str:
@@ -22,6 +24,13 @@ def require_dotted(name: str, what: str) -> str:
             f"{what} {name!r}: use lower-case words of letters, digits and _ joined by dots, like 'shop.carts'"
         )
     return name
+
+
+def require_tag(tag: str) -> str:
+    """Return `tag` if a process may give it to a command, else raise :class:`ContractError`."""
+    if not _TAG.fullmatch(tag):
+        raise ContractError(f"tag {tag[:80]!r}: use 1 to {MAX_TAG} letters, digits, dots, - and _, like 'deposit'")
+    return tag
 
 
 @dataclass(frozen=True, slots=True)

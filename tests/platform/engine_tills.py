@@ -8,11 +8,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from tests.platform.engine_jars import FULL
 from tests.platform.engine_kit import NAMESPACE as JARS
 from tests.platform.engine_kit import RECEIVER
 from tests.platform.engine_samples.jars import PutCoins, ShakeJar, TakeCoins
 from tests.platform.engine_samples.tills import CoinsMoved, MinuteRow, OwnerRow, SavingState
-from verbwire import Context, Outcome, Process, Rejected, Table, Window
+from verbwire import Context, Outcome, OutcomeContext, Process, Rejected, Table, Window, tagged
 from verbwire.messages import Kind
 from verbwire.wire.murmur2 import partition_of
 from verbwire.wire.topics import GroupPlan
@@ -99,6 +100,8 @@ def savings(mended: bool = False) -> Process[SavingState]:
         match "" if mended else event.how:
             case "two commands":
                 return state, put, TakeCoins(jar_id=owner, pence=1)
+            case "tagged":
+                return state, tagged("first", put), tagged("second", PutCoins(jar_id=owner, pence=FULL + 1))
             case "no command":
                 return state
             case "over":
@@ -120,12 +123,30 @@ def savings(mended: bool = False) -> Process[SavingState]:
         return state, put
 
     @process.outcome_of(PutCoins)
-    def answered(state: SavingState | None, outcome: Outcome, context: Context) -> Any:
+    def answered(state: SavingState | None, outcome: Outcome, context: OutcomeContext) -> Any:
         state = state or SavingState(owner="gone")
         told = type(outcome).__name__ + (f" {outcome.code}" if isinstance(outcome, Rejected) else "")
-        state = replace(state, told=(*state.told, f"{told} of {context.correlation_id}"))
+        state = replace(state, told=(*state.told, f"{told} of {context.tag or context.correlation_id}"))
         return (state, TakeCoins(jar_id=state.owner, pence=1)) if isinstance(outcome, Rejected) else state
 
+    process.ignores(TakeCoins)
+    return process
+
+
+def taking(ignores: bool = False) -> Process[SavingState]:
+    """The next version of that process, in which nothing is put into jars any more."""
+    process = Process(SAVINGS, state=SavingState, sends=[TakeCoins], scopes=["jars:write"])
+
+    @process.on("owner")
+    def moved(state: SavingState | None, event: CoinsMoved) -> Any:
+        return state, TakeCoins(jar_id=event.owner or "", pence=event.pence)
+
+    @process.outcome_of(TakeCoins)
+    def answered(state: SavingState | None, outcome: Outcome) -> SavingState | None:
+        return state
+
+    if ignores:
+        process.ignores(PutCoins)
     return process
 
 

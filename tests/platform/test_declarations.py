@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.platform.engine_samples.books import BookClosed
-from tests.platform.engine_samples.jars import CoinsPut, CoinsTaken, JarRow, JarState, PutCoins, TakeCoins
-from verbwire import Aggregate, Command, Context, Event, Rejected, Table
+from tests.platform.engine_samples.jars import CoinsPut, CoinsTaken, JarRow, JarState, PutCoins, ShakeJar, TakeCoins
+from tests.platform.engine_samples.tills import SavingState
+from verbwire import Aggregate, Command, Context, Event, Outcome, Process, Rejected, Table, tagged
 from verbwire.errors import ContractError, WrongVerbError
 from verbwire.messages import Message
 
@@ -263,3 +264,26 @@ def test_names_are_dotted_lower_case_words(name: str) -> None:
 def test_an_index_names_fields_of_the_row() -> None:
     with pytest.raises(ContractError, match="field 'colour' is no field of JarRow"):
         Table("bank.jars", row=JarRow, index=["pence", "colour"])
+
+
+def _answered(state: SavingState | None, outcome: Outcome) -> SavingState | None:
+    return state
+
+
+def test_what_becomes_of_a_command_is_heard_or_ignored() -> None:
+    heard, ignoring = (Process("bank.savings", state=SavingState, sends=[PutCoins]) for _ in range(2))
+    heard.outcome_of(PutCoins)(_answered)
+    ignoring.ignores(PutCoins, ShakeJar)  # what it no longer sends may be named, too
+    assert ignoring.ignored == {PutCoins, ShakeJar}
+    with pytest.raises(ContractError, match="both hears and ignores what becomes of PutCoins"):
+        heard.ignores(PutCoins)
+    with pytest.raises(ContractError, match="both hears and ignores what becomes of PutCoins"):
+        ignoring.outcome_of(PutCoins)(_answered)
+    with pytest.raises(WrongVerbError, match=r"ignores the outcome of .*CoinsPut.*, which is no command"):
+        heard.ignores(CoinsPut)  # type: ignore[arg-type]  # what a user may get wrong
+
+
+@pytest.mark.parametrize("tag", ["", "t" * 25, "two words", "a/b", "größe", "a\n"])
+def test_a_tag_is_short_and_plain(tag: str) -> None:
+    with pytest.raises(ContractError, match="use 1 to 24 letters, digits, dots, - and _"):
+        tagged(tag, PutCoins(jar_id="j", pence=1))

@@ -11,7 +11,7 @@ import pytest
 from tests.platform import engine_tills
 from tests.platform.engine_kit import CATALOG
 from tests.platform.engine_samples.books import BookClosed
-from tests.platform.engine_samples.jars import PutCoins
+from tests.platform.engine_samples.jars import PutCoins, TakeCoins
 from tests.platform.engine_samples.tills import CoinsMoved, MinuteRow, OwnerRow, SavingState
 from verbwire import Process, Table, Window
 from verbwire.contracts.model import Catalog
@@ -83,6 +83,29 @@ def test_a_process_that_cannot_be_led_is_refused() -> None:
 
 def _moved(state: Any, event: CoinsMoved) -> Any:
     return state
+
+
+def deaf_to(outcome: bool, scopes: tuple[str, ...] = ("jars:write",)) -> Process[SavingState]:
+    process = Process("bank.savings", state=SavingState, sends=[TakeCoins], scopes=scopes)
+    process.on("owner")(_moved)
+    if not outcome:
+        process.ignores(TakeCoins)
+    return process
+
+
+def test_an_outcome_that_a_process_does_not_hear_is_named_unless_it_says_that_it_does_not_matter() -> None:
+    require_process(deaf_to(outcome=False), CATALOG)
+    with pytest.raises(
+        ContractError, match=r"sends bank\.jars\.TakeCoins, which promises .* or .*: ignores\(TakeCoins"
+    ):
+        require_process(deaf_to(outcome=True), CATALOG)
+    take = replace(CATALOG.of(TakeCoins), response="none")
+    require_process(deaf_to(outcome=True), Catalog({**CATALOG.contracts, take.name: take}, CATALOG.types))
+
+
+def test_a_process_has_the_scopes_that_its_commands_require() -> None:
+    with pytest.raises(ContractError, match=r"TakeCoins, which requires jars:write: it would be refused every time"):
+        require_process(deaf_to(outcome=False, scopes=("jars:read",)), CATALOG)
 
 
 def test_nobody_waits_for_what_never_comes() -> None:

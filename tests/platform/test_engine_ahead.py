@@ -15,6 +15,7 @@ from tests.platform.engine_kit import CATALOG, Taken
 from tests.platform.engine_samples.tills import CoinsMoved, MinuteRow
 from tests.platform.engine_tills import minutes
 from verbwire import Window
+from verbwire.engine.contexts import context_of
 from verbwire.engine.folding import Heard, LeftOut, Refused
 from verbwire.engine.preparing import _require_past
 from verbwire.engine.rekeying import SOURCE_HEADER, Repartition
@@ -34,6 +35,9 @@ class Told:
 
     def hear(self, record: Any, keyed: bool) -> Any:  # noqa: ARG002 (as the engine calls it)
         return self._event, minutes().handlers[CoinsMoved], record.key
+
+    def context(self, record: Any) -> Any:
+        return context_of(record)
 
 
 def fold(moved_at: datetime, window: Window) -> WindowFold:

@@ -15,8 +15,9 @@ from tests.platform.engine_kit import NAMESPACE as JARS
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import JarState, PutCoins, TakeCoins
 from tests.platform.engine_samples.tills import CoinsMoved, SavingState
-from tests.platform.engine_tills import NAMESPACE, SAVINGS, living_in, savings
+from tests.platform.engine_tills import NAMESPACE, SAVINGS, living_in, savings, taking
 from verbwire.errors import FencedError
+from verbwire.wire.headers import UNDERTAKING_HEADER
 from verbwire.wire.undertakings import CommandIds
 
 pytestmark = pytest.mark.kafka
@@ -126,7 +127,7 @@ def test_a_command_says_whose_it_is_and_why(saving: Saving) -> None:
             "ce_specversion": "1.0",
             "ce_type": type(command).__contract__,
             "ce_source": saving.engine.plan.group,
-            "ce_id": IDS.id(saving.owner.encode(), "e5", CoinsMoved.__contract__, position),
+            "ce_id": IDS.id(saving.owner.encode(), "e5", CoinsMoved.__contract__, position)[0],
             "ce_correlationid": "flow",
             "ce_causationid": "e5",
             "ce_actor": SAVINGS,
@@ -183,7 +184,7 @@ def test_what_cannot_be_told_of_a_cause_makes_it_a_dead_letter(saving: Saving) -
     """Its commands would have to pass it on."""
     event = CoinsMoved(till_id="t", owner=saving.owner, pence=5)
     value = saving.branch.codec.encoder(CATALOG.of(event))(event)
-    saving.branch.put(saving.topic, saving.here, b"t", value, [("ce_id", b"e"), ("traceparent", b"\xff")])
+    saving.branch.put(saving.topic, saving.here, b"t", value, [("ce_id", b"e"), ("ce_correlationid", b"\xff")])
     saving.settle()
     (letter,) = saving.branch.dead_letters(saving.there, SAVINGS)
     assert letter.header("vw_reason") == "undecodable"
@@ -258,14 +259,75 @@ def test_what_the_handler_is_to_blame_for_stops_the_partition(stopping: Saving, 
         assert saving.commands() == [PutCoins(jar_id=saving.owner, pence=pence) for pence in (1, 2, 4)]
 
 
-def test_a_key_too_long_for_an_id_stops_the_partition_and_can_be_skipped(stopping: Saving, tmp_path: Path) -> None:
+def test_a_key_too_long_for_an_id_leads_its_outcomes_back_all_the_same(stopping: Saving, jars: Engine) -> None:
     saving = stopping
-    saving.owner = living_in(saving.there, saving.branch.partitions, prefix="long" * 50)
+    jars.own(saving.there)
+    saving.owner = living_in(saving.there, saving.branch.partitions, next(NUMBERS), prefix="long" * 225)
+    saving.move(5)
+    saving.branch.put(  # not even a command: its outcome has to come back as well
+        saving.branch.names.commands(JARS),
+        saving.there,
+        saving.owner.encode(),
+        b"?",
+        [("ce_id", b"x"), (UNDERTAKING_HEADER, saving.owner.encode())],
+    )
+    saving.settle()
+    jars.run()
+    saving.settle()
+    assert saving.state() == SavingState(owner=saving.owner, pence=5, told=("Accepted of flow",))
+    unreadable, accepted = sorted(saving.branch.ledger(saving.there), key=lambda each: each.header("ce_id") or "")[::-1]
+    assert [each.header(UNDERTAKING_HEADER) for each in (unreadable, accepted)] == [saving.owner] * 2
+
+
+def test_a_key_too_long_for_a_header_stops_the_partition_and_can_be_skipped(stopping: Saving, tmp_path: Path) -> None:
+    saving = stopping
+    saving.owner = living_in(saving.there, saving.branch.partitions, prefix="long" * 3000)
     saving.move(1)
     saving.settle()
     (why,) = saving.engine.core.stopped().values()
-    assert "this one has 20" in why
+    assert "this one has 1200" in why
     own = saving.engine.plan.repartition or ""
     with saving.another(tmp_path, skips=[(own, saving.there, 0)]) as skipping:
         saving.settle(skipping)
         assert skipping.core.stopped() == {}
+
+
+def test_an_outcome_tells_which_of_several_commands_was_answered(
+    stopping: Saving, jars: Engine, tmp_path: Path
+) -> None:
+    saving = stopping
+    jars.own(saving.there)
+    saving.move(5, "tagged")
+    saving.settle()
+    saving.engine.core.drop()
+    jars.run()
+    with saving.another(tmp_path) as other:  # a restart later
+        saving.settle(other)
+        assert saving.state(other) == SavingState(
+            owner=saving.owner, pence=5, told=("Accepted of first", "Rejected jar_full of second")
+        )
+
+
+@pytest.mark.parametrize("case", ["under way", "over", "ignored"])
+def test_an_outcome_that_nobody_hears_any_more_is_passed_over_only_where_nobody_waits_for_it(
+    stopping: Saving, jars: Engine, tmp_path: Path, case: str
+) -> None:
+    saving = stopping
+    jars.own(saving.there)
+    saving.move(5)
+    if case == "over":
+        saving.move(1, "over")
+    saving.settle()
+    saving.engine.core.drop()
+    jars.run()
+    next_version = taking(ignores=case == "ignored")
+    with Engine(saving.branch, next_version, [saving.here, saving.there], tmp_path) as engine:
+        saving.settle(engine)
+        stopped = engine.core.stopped()
+    if case != "under way":
+        assert stopped == {}
+        return
+    (outcome,) = saving.branch.ledger(saving.there)
+    assert f"{outcome.topic}/{outcome.partition}/{outcome.offset}" in stopped[saving.there]
+    assert "no handler for the outcome of bank.jars.PutCoins (ACCEPTED" in stopped[saving.there]
+    assert "@outcome_of, or say ignores(PutCoins)" in stopped[saving.there]

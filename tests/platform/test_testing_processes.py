@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.platform import engine_tills
+from tests.platform import engine_jars, engine_tills
 from tests.platform.engine_kit import CATALOG
-from tests.platform.engine_samples.jars import PutCoins, TakeCoins
+from tests.platform.engine_samples.jars import PutCoins, ShakeJar, TakeCoins
 from tests.platform.engine_samples.tills import CoinsMoved, MinuteRow, OwnerRow, SavingState
-from verbwire import Accepted, Rejected
+from verbwire import Accepted, Rejected, tagged
 from verbwire.testing import fold, given
 
 SAVINGS = engine_tills.savings()
@@ -55,9 +55,20 @@ def test_what_the_engine_would_stop_at_fails(moved: str, said: str) -> None:
         given(SAVINGS, catalog=CATALOG).when(how(moved))
 
 
+def test_a_tag_tells_which_of_several_commands_was_answered() -> None:
+    second = PutCoins(jar_id="ann", pence=engine_jars.FULL + 1)
+    led = given(SAVINGS, catalog=CATALOG).when(how("tagged")).then(tagged("first", PUT), tagged("second", second))
+    led = led.when(Accepted(), of=PutCoins, tag="first").when(Rejected("jar_full"), of=PutCoins, tag="second")
+    led.then_state(replace(STATE, told=("Accepted of first", "Rejected jar_full of second")))
+    with pytest.raises(AssertionError, match=r"led to other commands:(.|\n)*-    tag='first',"):
+        given(SAVINGS).when(MOVED).then(tagged("first", PUT))
+
+
 def test_what_is_not_heard_is_told() -> None:
-    with pytest.raises(AssertionError, match="hears no outcome of TakeCoins"):
+    with pytest.raises(AssertionError, match="ignores what becomes of TakeCoins"):
         given(SAVINGS).when(Accepted(), of=TakeCoins)
+    with pytest.raises(AssertionError, match="hears no outcome of ShakeJar"):
+        given(SAVINGS).when(Accepted(), of=ShakeJar)
     with pytest.raises(AssertionError, match="hears no outcome of nothing: say of=YourCommand"):
         given(SAVINGS).when(Accepted())
     with pytest.raises(AssertionError, match="names no undertaking, it would not be heard"):

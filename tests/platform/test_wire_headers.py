@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.platform.notes import CATALOG, COMMAND
+from verbwire.engine.deciding import MAX_EVENTS
 from verbwire.errors import UndecodableError
-from verbwire.wire.headers import Envelope, Headers, HeaderTemplate, dataschema, to_headers
+from verbwire.wire.headers import MAX_ID, Envelope, Headers, HeaderTemplate, dataschema, to_headers
 
 CONTRACT = CATALOG.of(COMMAND)
 DEADLINE = datetime(2026, 11, 22, 19, 0, 0, 500_000, tzinfo=UTC)
@@ -116,6 +117,38 @@ def test_a_header_that_cannot_be_read_is_poison_only_for_who_asks(name: str, val
     assert headers.type == "a.B"
     with pytest.raises(UndecodableError, match=name):
         getattr(headers, attribute)
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "longest"),
+    [
+        ("ce_id", "id", 208),
+        ("ce_id", "command_id", 200),
+        ("ce_correlationid", "correlation_id", 208),
+        ("ce_causationid", "causation_id", 208),
+        ("ce_type", "type", 249),
+        ("ce_actor", "actor", 255),
+        ("ce_scopes", "scopes", 16_384),
+        ("vw_undertaking", "undertaking", 8_192),
+    ],
+)
+def test_what_others_inherit_is_no_longer_than_we_write_it(name: str, attribute: str, longest: int) -> None:
+    """A header as large as a record may have would be in every record that follows from it, with more beside it."""
+    assert getattr(Headers([(name, b"x" * longest)]), attribute)
+    with pytest.raises(UndecodableError, match=rf"header {name} is {longest + 1} .* {longest} are read at most"):
+        getattr(Headers([(name, b"x" * (longest + 1))]), attribute)
+
+
+def test_a_receiver_has_room_for_what_it_names_after_a_command() -> None:
+    longest = "x" * MAX_ID
+    for derived in (f"{longest}:outcome", f"{longest}:{MAX_EVENTS - 1}"):
+        assert Headers([("ce_id", derived.encode())]).id == derived
+
+
+@pytest.mark.parametrize("text", [b"\xff", b"x" * 32_000, b"", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"])
+def test_a_trace_that_is_none_is_left_out(text: bytes) -> None:
+    """W3C Trace Context, section 3.2: it is no reason to refuse what it came with."""
+    assert Headers([("traceparent", text)]).traceparent is None
 
 
 def test_a_command_expires_at_the_earlier_of_ttl_and_deadline() -> None:

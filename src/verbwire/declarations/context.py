@@ -19,3 +19,11 @@ class Context:
     partition: int
     offset: int
     window: datetime | None = field(default=None, kw_only=True)  # its begin, in a table of windows
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeContext(Context):
+    """Facts of an outcome, for the process that sent its command: which of several commands it answers, too."""
+
+    command_id: str = field(default="", kw_only=True)  # of the command that was answered
+    tag: str | None = field(default=None, kw_only=True)  # what it was sent under, by `tagged`

@@ -70,12 +70,17 @@ def read_handler(
 def read_outcome_handler(function: Callable[..., Any], command: type[Command]) -> Handler:
     """Return the handler of a command's outcome: ``(state, outcome)``, and `context` where it wants one."""
     where = f"{function.__module__}.{function.__qualname__}"
-    if not (isinstance(command, type) and issubclass(command, Command) and command.__contract__):
-        raise WrongVerbError(f"{where} handles the outcome of {command!r}, which is no command")
+    require_command(command, f"{where} handles the outcome of")
     _require_plain(function, where)
     return Handler(
         function, command, _wants(function, where, "(state: YourState | None, outcome: Outcome)", 2, "context")
     )
+
+
+def require_command(command: object, what: str) -> None:
+    """Raise :class:`WrongVerbError` where `command` is no generated class of a command."""
+    if not (isinstance(command, type) and issubclass(command, Command) and command.__contract__):
+        raise WrongVerbError(f"{what} {command!r}, which is no command")
 
 
 def add_handler(

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from verbwire.declarations.handlers import Handler, add_handler, read_handler, read_outcome_handler
-from verbwire.errors import ContractError, WrongVerbError
+from verbwire.declarations.handlers import (
+    Handler,
+    add_handler,
+    read_handler,
+    read_outcome_handler,
+    require_command,
+)
+from verbwire.errors import ContractError
 from verbwire.messages import Command, Event, Kind, Row
 from verbwire.names import require_dotted
 
@@ -23,7 +29,8 @@ class Process(Generic[S]):
     own behalf, its name is the actor.
 
     A handler returns the new state, or None when the undertaking is over, alone or followed by commands:
-    ``return state, PlaceOrder(...)``. One that raises stops its partition and says where.
+    ``return state, PlaceOrder(...)``. One that raises stops its partition and says where. So does the outcome of a
+    command that nothing here is about, neither `outcome_of` nor `ignores`, while its undertaking is under way.
     """
 
     def __init__(
@@ -37,9 +44,9 @@ class Process(Generic[S]):
         self.handlers: dict[type[Event], Handler] = {}
         self.keys: dict[type[Event], str] = {}  # event -> its field that names the undertaking
         self.outcomes: dict[type[Command], Handler] = {}
+        self.ignored: set[type[Command]] = set()
         for command in self.sends:
-            if not (isinstance(command, type) and issubclass(command, Command) and command.__contract__):
-                raise WrongVerbError(f"process {name} sends commands: {command!r} is none")
+            require_command(command, f"process {name} sends")
 
     def on(self, key: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register what an event leads to: ``(state | None, event) -> state | None | (state | None, *commands)``.
@@ -59,17 +66,34 @@ class Process(Generic[S]):
     def outcome_of(self, command: type[Command]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register what the outcome of one of its own commands leads to: ``(state | None, outcome) -> ...``.
 
-        The outcome is `Accepted`, `Rejected`, `Failed` or `Expired`; the handler returns what an event's would.
+        The outcome is `Accepted`, `Rejected`, `Failed` or `Expired`; the handler returns what an event's would. Its
+        `context`, where it asks for one, is an :class:`~verbwire.OutcomeContext`: it tells which command was answered.
         """
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             handler = read_outcome_handler(function, command)
             if command not in self.sends:
                 raise ContractError(f"{handler.where}: {command.__name__} is not among what {self.group} sends")
+            self._require_one_answer(command, command in self.ignored)
             add_handler(self.outcomes, handler, Command)
             return function
 
         return register
+
+    def ignores(self, *commands: type[Command]) -> None:
+        """Say that it does not matter what becomes of these commands of its own: their outcomes are passed over.
+
+        Every other command that it sends needs a function for its outcome, unless its contract says that it has none.
+        Commands that only an earlier version of the process sent may be named, too: for undertakings of that time.
+        """
+        for command in commands:
+            require_command(command, f"process {self.group} ignores the outcome of")
+            self._require_one_answer(command, command in self.outcomes)
+            self.ignored.add(command)
+
+    def _require_one_answer(self, command: type[Command], other: bool) -> None:
+        if other:
+            raise ContractError(f"process {self.group} both hears and ignores what becomes of {command.__name__}")
 
     @property
     def sources(self) -> list[str]:

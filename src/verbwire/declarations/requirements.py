@@ -8,6 +8,7 @@ from verbwire.contracts.model import Catalog, Contract
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
 from verbwire.errors import ContractError
+from verbwire.messages import Command
 
 _TIMESTAMPS = ("timestamp-millis", "timestamp-micros")
 
@@ -36,7 +37,10 @@ def require_table(table: Table[Any], catalog: Catalog) -> None:
 
 
 def require_process(process: Process[Any], catalog: Catalog) -> None:
-    """Raise ContractError where nothing can begin a process, or it waits for an outcome that never comes."""
+    """Raise ContractError where nothing can begin a process, its commands and their outcomes do not fit, or its scopes.
+
+    An undertaking that waits for an outcome that never comes, or nobody hears, would hang for ever.
+    """
     if not process.handlers:
         raise ContractError(f"process {process.group} hears no event, nothing can begin it: add a handler with @on")
     _require_one_key(f"process {process.group}: a state of", catalog.of(process.state), "give it one key")
@@ -48,6 +52,26 @@ def require_process(process: Process[Any], catalog: Catalog) -> None:
             )
         if contract.reply is not None:
             catalog.find(contract.reply)
+    for command in process.sends:
+        _require_heard(process, command, catalog.of(command))
+        _require_scopes(process, catalog.of(command))
+
+
+def _require_heard(process: Process[Any], command: type[Command], contract: Contract) -> None:
+    if contract.response != "none" and command not in process.outcomes and command not in process.ignored:
+        name = command.__name__
+        raise ContractError(
+            f"process {process.group} sends {contract.name}, which promises an outcome, and does not hear it: add a "
+            f"handler with @outcome_of({name}), or say that it does not matter here: ignores({name})"
+        )
+
+
+def _require_scopes(process: Process[Any], contract: Contract) -> None:
+    if missing := contract.requires.difference(process.scopes):
+        raise ContractError(
+            f"process {process.group} sends {contract.name}, which requires {' '.join(sorted(missing))}: it would be "
+            "refused every time. Add that to the scopes of the process"
+        )
 
 
 def _require_one_key(whose: str, row: Contract, do: str) -> None:

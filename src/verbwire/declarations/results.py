@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+from verbwire.declarations.tagged import Tagged
 from verbwire.errors import ContractError
 from verbwire.messages import Command, Event, Row
 
@@ -49,7 +50,7 @@ class Step(Generic[S]):
     """Of a message that a process has heard."""
 
     state: S | None
-    commands: Sequence[Command] = ()
+    commands: Sequence[Command | Tagged] = ()
 
 
 def read_step(returned: object, state: type[S], sends: Sequence[type[Command]]) -> Step[S]:
@@ -60,7 +61,8 @@ def read_step(returned: object, state: type[S], sends: Sequence[type[Command]]) 
     after, commands = (returned[0], returned[1:]) if isinstance(returned, tuple) and returned else (returned, ())
     if after is not None and type(after) is not state:
         raise ContractError(f"a process returns {state.__name__} or None first, not {type(after).__name__}")
-    for command in commands:
+    for each in commands:
+        command = each.command if isinstance(each, Tagged) else each
         if type(command) not in sends:
             raise ContractError(f"{type(command).__name__} is not among what this process sends: declare it there")
     return Step(after, commands)

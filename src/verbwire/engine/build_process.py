@@ -75,9 +75,11 @@ def _sends(process: Process[Any], codec: Codec, command: type[Command], targets:
 
 def _hear_outcomes(process: Process[Any], codec: Codec, ids: CommandIds) -> dict[str, Hearing]:
     handlers = {command.__contract__: handler for command, handler in process.outcomes.items()}
+    ignored = {command.__contract__ for command in process.ignored}
+    ignored |= {contract.name for contract in codec.catalog if contract.response == "none"}
     replies, hearings = Replies(codec), dict[str, Hearing]()
     for namespace in process.answering:
         topic = codec.names.outcomes(namespace)
         decoder = codec.topic_decoder(topic, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
-        hearings[topic] = Outcomes(decoder, replies, handlers, ids)
+        hearings[topic] = Outcomes(decoder, replies, handlers, frozenset(ignored), ids)
     return hearings

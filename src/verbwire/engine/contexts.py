@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
 
-from verbwire.declarations.context import Context
+from verbwire.declarations.context import Context, OutcomeContext
 from verbwire.engine.records import Record
 from verbwire.errors import UndecodableError
-from verbwire.wire.headers import Headers
+from verbwire.wire.derived_ids import derived_id
+from verbwire.wire.headers import MAX_ID, Headers
 
 
 def id_of(record: Record, headers: Headers) -> str:
     """Return the message's id; its place, which is as unique, where a foreign producer gave none."""
-    return headers.id or f"{record.topic}/{record.partition}/{record.offset}"
+    return headers.id or place_of(record)
+
+
+def place_of(record: Record) -> str:
+    """Return the place of a record as an id; hashed where the topic's name is too long to be part of one."""
+    place = f"{record.topic}/{record.partition}/{record.offset}"
+    return place if len(place) <= MAX_ID else derived_id("", place)
 
 
 def correlation_of(headers: Headers, name: str) -> str:
@@ -20,7 +28,7 @@ def correlation_of(headers: Headers, name: str) -> str:
 
     One that names only its parent is that one's outcome, or as near to it.
     """
-    return headers.text("ce_correlationid") or headers.causation_id or name
+    return headers.started_by or headers.causation_id or name
 
 
 def context_of(record: Record, headers: Headers | None = None) -> Context:
@@ -37,6 +45,14 @@ def context_of(record: Record, headers: Headers | None = None) -> Context:
         partition=record.partition,
         offset=record.offset,
     )
+
+
+def outcome_context_of(record: Record, tag: str | None) -> OutcomeContext:
+    """Return the facts of an outcome that a process hears, and which of its commands it answers."""
+    headers = Headers(record.headers)
+    facts = context_of(record, headers)
+    given = {each.name: getattr(facts, each.name) for each in fields(facts)}
+    return OutcomeContext(**given, command_id=headers.causation_id or "", tag=tag)
 
 
 def _time_of(record: Record) -> datetime:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from verbwire.contracts.model import Contract
 from verbwire.contracts.permission import refusal
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.results import read_result
 from verbwire.engine.clock import BrokerClock
-from verbwire.engine.contexts import context_of, id_of
+from verbwire.engine.contexts import context_of, place_of
 from verbwire.engine.dead_letters import dead_letter, legible
 from verbwire.engine.ledger import Ledger, Page, Verdict
 from verbwire.engine.records import Record
@@ -26,6 +26,7 @@ from verbwire.wire.headers import Headers, HeaderTemplate
 from verbwire.wire.keys import key_of
 from verbwire.wire.outcomes import fingerprint_of
 
+T = TypeVar("T")
 MAX_EVENTS = 10_000  # of one command: its outcome names the place of each
 
 
@@ -80,23 +81,35 @@ class Decide:
     def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
         """Decide these commands, in order, and return how many there was time for."""
         taken = [(record, Headers(record.headers)) for record in records]
-        named = [(record, headers, _readable_id(record, headers)) for record, headers in taken]
-        shard.begin((record.key for record in records if record.key), (name for _, _, name in named))
+        named = [(record, headers, *_named(record, headers)) for record, headers in taken]
+        shard.begin((record.key for record in records if record.key), (name for _, _, name, _ in named))
         page = self.ledger.page(transaction, shard.partition)
-        for done, (record, headers, name) in enumerate(named):
+        for done, (record, headers, name, unnamed) in enumerate(named):
             if done and transaction.is_late():
                 return done
-            self._take(shard, record, headers, name, page, careful)
+            self._take(shard, record, headers, name, unnamed, page, careful)
         return len(named)
 
-    def _take(self, shard: Shard, record: Record, headers: Headers, name: str, page: Page, careful: bool) -> None:
+    def _take(
+        self,
+        shard: Shard,
+        record: Record,
+        headers: Headers,
+        name: str,
+        unnamed: UndecodableError | None,
+        page: Page,
+        careful: bool,
+    ) -> None:
         transaction, known = page.transaction, shard.answered(name)
         try:
+            if unnamed is not None:
+                raise unnamed
             command = self.decoder.decode(record.value)
             if command is None or not record.key:
                 raise UndecodableError("no handler for this type" if record.key else "the record has no key")
             sender = _Sender(headers.correlation_id or name, headers.actor, headers.scopes, headers.traceparent)
             expiry, asker = headers.expiry(record.timestamp), headers.reply_partition
+            undertaking = headers.undertaking
         except UndecodableError as error:
             if known is not None:  # whatever this is, that id has its one outcome
                 return dead_letter(transaction, self.dead_letters, record, "undecodable", str(error))
@@ -114,6 +127,7 @@ class Decide:
             asker,
             correlation_id=None if sender.correlation_id == name else sender.correlation_id,
             traceparent=sender.traceparent,
+            undertaking=undertaking,
         )
         if known == fingerprint:
             transaction.count("duplicate")
@@ -236,15 +250,22 @@ class _Decided(NamedTuple):
 
 def _unreadable(record: Record, headers: Headers, name: str) -> Callable[[Failed], Verdict]:
     """The verdict on what may be no command at all, with as much as its headers say."""
-    try:
-        command, asker = headers.type or "", headers.reply_partition
-    except UndecodableError:
-        command, asker = "", None
-    return partial(Verdict, name, command, fingerprint_of(record.value or b""), record, asker)
+    command, asker = _said(lambda: headers.type) or "", _said(lambda: headers.reply_partition)
+    undertaking = _said(lambda: headers.undertaking)
+    fingerprint = fingerprint_of(record.value or b"")
+    return partial(Verdict, name, command, fingerprint, record, asker, undertaking=undertaking)
 
 
-def _readable_id(record: Record, headers: Headers) -> str:
+def _said(read: Callable[[], T | None]) -> T | None:
     try:
-        return id_of(record, headers)
+        return read()
     except UndecodableError:
-        return id_of(record, Headers(()))
+        return None
+
+
+def _named(record: Record, headers: Headers) -> tuple[str, UndecodableError | None]:
+    """Return the command's id; its place, which is as unique, where it has none, or one that cannot be read."""
+    try:
+        return headers.command_id or place_of(record), None
+    except UndecodableError as error:
+        return place_of(record), error

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler
-from verbwire.engine.contexts import context_of
 from verbwire.engine.dead_letters import dead_letter, legible
 from verbwire.engine.hearing import Hearing
 from verbwire.engine.plan import Halt
@@ -127,7 +126,8 @@ class Fold:
         message, handler, key = said
         if repartition is not None and not handed_over and repartition.partition_of(key) != record.partition:
             return Elsewhere(key)
-        return Heard(record, source, message, handler, key, context_of(source) if handler.wants_context else None)
+        context = hearing.context(source) if handler.wants_context else None
+        return Heard(record, source, message, handler, key, context)
 
     # -- what comes of it
 

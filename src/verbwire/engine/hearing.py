@@ -6,18 +6,25 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler
+from verbwire.engine.contexts import context_of, outcome_context_of
 from verbwire.engine.dead_letters import legible
 from verbwire.engine.plan import Halt
 from verbwire.engine.records import Record
 from verbwire.errors import UndecodableError
+from verbwire.messages import Command
 from verbwire.wire.codec import Codec, TopicDecoder
+from verbwire.wire.headers import UNDERTAKING_HEADER
 from verbwire.wire.keys import key_bytes
 from verbwire.wire.outcomes import OutcomeRecord
 from verbwire.wire.replies import Replies
-from verbwire.wire.undertakings import CommandIds
+from verbwire.wire.undertakings import CommandId, CommandIds
 
 Said: TypeAlias = tuple[Any, Handler, bytes]  # the message, who is to hear it, under which key it counts
+
+UNHEARD = Handler(lambda *_: None, Command, False)
+"""In the place of a handler: nobody hears the message, which is an :class:`OutcomeRecord` then, and somebody should."""
 
 
 class Hearing(Protocol):
@@ -28,6 +35,10 @@ class Hearing(Protocol):
 
         `keyed`: the record's key is already the one that it counts under. Halt where that key cannot be told.
         """
+        ...
+
+    def context(self, record: Record) -> Context:
+        """Return what a handler that asks for a context is told of the record; UndecodableError as above."""
         ...
 
 
@@ -56,6 +67,10 @@ class Events:
             raise UndecodableError("the record has no key")
         return event, self.handlers[cls], key
 
+    def context(self, record: Record) -> Context:
+        """Return the facts of an event."""
+        return context_of(record)
+
     def _key(self, record: Record, event: Any) -> bytes | None:
         try:
             value = self.keys[type(event)](event)
@@ -72,23 +87,38 @@ class Outcomes:
     decoder: TopicDecoder
     replies: Replies
     handlers: Mapping[str, Handler]  # full name of the command -> handler of its outcome
+    ignored: frozenset[str]  # full names of commands whose outcomes are passed over
     ids: CommandIds
 
     def hear(self, record: Record, keyed: bool) -> Said | None:  # noqa: ARG002 (its id tells the key in any case)
-        """Return the outcome, its handler and its key; those of others are passed over by a look at their id alone."""
-        key = self._key(record)
-        line = self.decoder.decode(record.value) if key else None
-        if not key or not isinstance(line, OutcomeRecord):
-            return None
-        handler = self.handlers.get(line.command)
-        return None if handler is None else (self.replies.outcome(line), handler, key)
+        """Return the outcome, its handler and its key; those of others are passed over by a look at their id alone.
 
-    def _key(self, record: Record) -> bytes | None:
-        """The key of the undertaking is part of the command's id."""
-        for name, value in record.headers:
-            if name == "ce_causationid":
-                return self.ids.key((value or b"").decode(errors="replace"))
-        return None
+        One of ours that has no handler, and is not to be ignored, comes with :data:`UNHEARD` and the ledger's line.
+        """
+        found = self._command(record)
+        line = self.decoder.decode(record.value) if found else None
+        if not found or not isinstance(line, OutcomeRecord) or line.command in self.ignored:
+            return None
+        key = self.ids.key(found, _header(record, UNDERTAKING_HEADER))
+        handler = self.handlers.get(line.command)
+        return (line, UNHEARD, key) if handler is None else (self.replies.outcome(line), handler, key)
+
+    def context(self, record: Record) -> Context:
+        """Return the facts of an outcome, and which command it answers."""
+        found = self._command(record)
+        return outcome_context_of(record, found and found.tag)
+
+    def _command(self, record: Record) -> CommandId | None:
+        cause = _header(record, "ce_causationid")
+        return None if cause is None else self.ids.read(cause.decode(errors="replace"))
+
+
+def _header(record: Record, wanted: str) -> bytes | None:
+    """A header by its name alone: most records here are others', and not worth more."""
+    for name, value in record.headers:
+        if name == wanted:
+            return value
+    return None
 
 
 def hear_events(

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 from verbwire.contracts.model import Contract
 from verbwire.declarations.results import read_step
+from verbwire.declarations.tagged import Tagged
 from verbwire.engine.contexts import correlation_of, id_of
 from verbwire.engine.folding import Fold, Heard, Sent, Taken
+from verbwire.engine.hearing import UNHEARD
+from verbwire.engine.plan import Halt
 from verbwire.engine.records import Record
-from verbwire.engine.transaction import sized
+from verbwire.engine.shard import Shard
+from verbwire.engine.transaction import Transaction, sized
 from verbwire.messages import Command, Row
 from verbwire.wire.avro import Encoder
 from verbwire.wire.headers import Headers, HeaderTemplate
@@ -43,23 +47,35 @@ class Lead(Fold):
             _cause(taken)  # where that cannot be read the record is to blame, not the handler
         return taken
 
+    def _fold(self, shard: Shard, heard: Heard, transaction: Transaction, careful: bool) -> None:
+        if heard.handler is not UNHEARD:
+            super()._fold(shard, heard, transaction, careful)
+        elif shard.get(heard.key) is not None:  # else it is over, and nobody waits for this
+            raise Halt(heard.record, _unheard(heard))
+
     def _read(self, heard: Heard, returned: object) -> tuple[Row | None, Sequence[Sent]]:
         """Return the state, and its commands as records; whatever is wrong with them is the handler's fault."""
         step = read_step(returned, self.row, [*self.sends])
         return step.state, [self._sent(heard, number, command) for number, command in enumerate(step.commands)]
 
-    def _sent(self, heard: Heard, number: int, command: Command) -> Sent:
+    def _sent(self, heard: Heard, number: int, what: Command | Tagged) -> Sent:
+        tag, command = (what.tag, what.command) if isinstance(what, Tagged) else (None, what)
         sends = self.sends[type(command)]
         name, correlation, traceparent = _cause(heard)
         key = key_of(sends.contract, command)
-        headers = sends.headers.headers(
-            self.ids.id(heard.key, name, heard.handler.message.__contract__, number),
-            correlation_id=correlation,
-            causation_id=name,
-            traceparent=traceparent,
-        )
+        id, more = self.ids.id(heard.key, name, heard.handler.message.__contract__, number, tag)
+        headers = sends.headers.headers(id, correlation_id=correlation, causation_id=name, traceparent=traceparent)
         value = sized(key, sends.encoder(command), sends.contract.name)
-        return Sent(sends.topic, partition_of(key, sends.partitions), key, value, headers)
+        return Sent(sends.topic, partition_of(key, sends.partitions), key, value, headers + more)
+
+
+def _unheard(heard: Heard) -> str:
+    source, line = heard.source, heard.message
+    return (
+        f"no handler for the outcome of {line.command} ({line.status}, {source.topic}/{source.partition}/"
+        f"{source.offset}), and the undertaking that sent it is under way: it would wait for ever. Add one with "
+        f"@outcome_of, or say ignores({line.command.rpartition('.')[2]}) where it does not matter"
+    )
 
 
 def _cause(heard: Heard) -> tuple[str, str, str | None]:

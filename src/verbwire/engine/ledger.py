@@ -13,7 +13,7 @@ from verbwire.engine.transaction import MAX_RECORD, Transaction, sized
 from verbwire.errors import UnencodableError
 from verbwire.messages import Failed, Outcome, Rejected
 from verbwire.wire.avro import Encoder
-from verbwire.wire.headers import HeaderTemplate
+from verbwire.wire.headers import UNDERTAKING_HEADER, HeaderTemplate
 from verbwire.wire.outcomes import EventPosition, OutcomeRecord, OutcomeStatus
 
 _STATUS = {
@@ -41,6 +41,7 @@ class Verdict:
     events: list[EventPosition] = field(default_factory=list)
     correlation_id: str | None = None  # where the command was not the first of its flow
     traceparent: str | None = None
+    undertaking: bytes | None = None  # the key of who waits for it, where the id has no room for that
 
     def delivered(self, error: Any, message: Any) -> None:
         """Take down the place of one event; a failed delivery fails the transaction by itself."""
@@ -90,7 +91,8 @@ class Ledger:
         if isinstance(verdict.outcome, Rejected):
             sized(key, self.encode(verdict.line()), f"the outcome of {verdict.command}")
         elif verdict.reply is not None:
-            room = MAX_RECORD - len(key) - _REST - events * (len(events_topic) + _POSITION)
+            rest = _REST + len(verdict.undertaking or b"")
+            room = MAX_RECORD - len(key) - rest - events * (len(events_topic) + _POSITION)
             if len(verdict.reply) > room:
                 raise UnencodableError(
                     f"the reply to {verdict.command} is {len(verdict.reply)} bytes, its outcome has room for {room}: "
@@ -143,6 +145,8 @@ class Page:
                 causation_id=verdict.command_id,
                 traceparent=verdict.traceparent,
             )
+            if verdict.undertaking is not None:
+                headers.append((UNDERTAKING_HEADER, verdict.undertaking))
             note = transaction.note_position(partition, ANSWERS) if index == last else None
             transaction.produce(ledger.topic, partition, record.key, value, headers, on_delivery=note)
             answers[verdict.command_id] = answer_of(line, value, record.timestamp)

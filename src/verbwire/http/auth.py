@@ -18,10 +18,10 @@ from verbwire.errors import ConfigurationError
 from verbwire.http.jwks import KeySet
 from verbwire.http.problem import Problem
 from verbwire.tokens import ALGORITHMS, AUDIENCE, INTERNAL, ISSUER, require_secret
+from verbwire.wire.headers import MAX_ACTOR
 
 _PUBLIC = ["RS256", "PS256", "ES256", "EdDSA"]
 _REQUIRED = ["exp", "iss", "aud", "sub"]
-_MAX_ACTOR = 255  # letters, OpenID Connect Core section 2; it stands in headers of messages and in links
 _REMEMBERED = 1024
 _REMEMBERED_SECONDS = 60.0  # how long a key may be believed after its set has dropped it
 
@@ -140,7 +140,7 @@ def _decoded(
 
 def _principal(claims: dict[str, Any]) -> Principal | None:
     actor, scope = claims["sub"], claims.get("scope", "")
-    if not actor or len(actor) > _MAX_ACTOR or not actor.isprintable():
+    if not actor or len(actor) > MAX_ACTOR or not actor.isprintable():
         return None
     if not isinstance(scope, str) or not scope.isprintable():
         return None

@@ -45,6 +45,7 @@ from verbwire.messages import Command, Message
 from verbwire.sdk.ack import Ack
 from verbwire.sdk.connection import Identity
 from verbwire.sdk.pending import Pending
+from verbwire.wire.headers import trace_of
 
 T = TypeVar("T")
 
@@ -54,7 +55,6 @@ CORRELATION_HEADER = "Verbwire-Correlation-Id"
 TTL = r"^([1-9][0-9]{0,5}(\.[0-9]{1,3})?|0\.([1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9]))$"
 _TTL = re.compile(TTL, re.ASCII)
 _CORRELATION = re.compile(r"[!-~]{1,200}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context, section 3.2
 _log = logging.getLogger("verbwire.http")
 
 
@@ -175,13 +175,12 @@ async def _acknowledged(contract: Contract, ack: Ack) -> None:
 
 
 def _envelope(request: Request, principal: Principal, contract: Contract) -> Envelope:
-    trace = header(request, "traceparent")
     return Envelope(
         identity=Identity(principal.actor, tuple(sorted(principal.scopes))),
         id=command_id(principal.actor, contract, header(request, command_ids.HEADER)),
         ttl=_ttl(header(request, TTL_HEADER)),
         correlation_id=_correlation(header(request, CORRELATION_HEADER)),
-        traceparent=trace if trace is not None and _TRACEPARENT.fullmatch(trace) else None,
+        traceparent=trace_of(header(request, "traceparent")),
     )
 
 

@@ -13,6 +13,7 @@ from verbwire.errors import ConfigurationError
 from verbwire.names import Names
 from verbwire.sdk.credentials import Token, no_token, token_of
 from verbwire.settings import Settings, load_settings
+from verbwire.wire.headers import MAX_ACTOR, MAX_SCOPES
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class Identity:
     scopes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if len(self.actor or "") > MAX_ACTOR or len(" ".join(self.scopes)) > MAX_SCOPES:
+            raise ConfigurationError(
+                f"actor (VERBWIRE_ACTOR) may have {MAX_ACTOR} characters, all scopes (VERBWIRE_SCOPES) {MAX_SCOPES}"
+            )
         for scope in self.scopes:
             if not scope or any(letter.isspace() for letter in scope):
                 raise ConfigurationError(f"scope {scope!r} (VERBWIRE_SCOPES): it must not be empty nor hold spaces")

@@ -7,8 +7,9 @@ import re
 import secrets
 
 from verbwire.errors import UnencodableError
+from verbwire.wire.headers import MAX_DERIVED_ID, MAX_ID
 
-_ID = re.compile(r"[!-~]{1,200}")
+_ID = re.compile(rf"[!-~]{{1,{MAX_ID}}}")
 
 
 class Ids:
@@ -23,5 +24,12 @@ class Ids:
         if given is None:
             return f"{self._prefix}-{next(self._numbers)}"
         if not _ID.fullmatch(given):
-            raise UnencodableError(f"id {given[:80]!r}: use 1 to 200 printable ASCII characters without spaces")
+            raise UnencodableError(f"id {given[:80]!r}: use 1 to {MAX_ID} printable ASCII characters without spaces")
         return given
+
+
+def require_flow(correlation_id: str | None, causation_id: str | None) -> None:
+    """Raise :class:`UnencodableError` where an id of another message is longer than its readers take."""
+    for id in (correlation_id, causation_id):
+        if id is not None and len(id) > MAX_DERIVED_ID:
+            raise UnencodableError(f"id {id[:80]!r}... of another message: {MAX_DERIVED_ID} characters are the most")

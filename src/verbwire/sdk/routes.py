@@ -9,6 +9,7 @@ from verbwire.contracts.model import Contract
 from verbwire.errors import WrongVerbError
 from verbwire.messages import Kind, Message
 from verbwire.sdk.connection import Connection, Identity
+from verbwire.sdk.ids import require_flow
 from verbwire.sdk.producer import Producer
 from verbwire.wire.avro import Encoder
 from verbwire.wire.codec import Codec
@@ -39,6 +40,7 @@ class Route(NamedTuple):
         traceparent: str | None = None,
     ) -> RawHeaders:
         """Return the headers of one message; `identity` is who sends, in the place of the connection's own."""
+        require_flow(correlation_id, causation_id)
         template = self.template if identity is None else self.on_behalf
         return template.headers(
             id,

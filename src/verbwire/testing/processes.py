@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Generic, TypeVar
 
 from verbwire.contracts.model import Catalog
-from verbwire.declarations.context import Context
+from verbwire.declarations.context import Context, OutcomeContext
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.process import Process
 from verbwire.declarations.results import read_step
+from verbwire.declarations.tagged import Tagged
 from verbwire.errors import ContractError, VerbwireError
 from verbwire.messages import Command, Event, Outcome, Row
 from verbwire.testing.comparing import CONTEXT, fits, registered, same, show
@@ -27,17 +28,28 @@ class Undertaking(Generic[S]):
     state: S | None
     catalog: Catalog | None = None
 
-    def when(self, heard: Event | Outcome, *, of: type[Command] | None = None, context: Context = CONTEXT) -> Led[S]:
-        """Let it hear an event, or the outcome `of` one of its commands; what handlers raise comes through as it is."""
+    def when(
+        self,
+        heard: Event | Outcome,
+        *,
+        of: type[Command] | None = None,
+        tag: str | None = None,
+        context: Context = CONTEXT,
+    ) -> Led[S]:
+        """Let it hear an event, or the outcome `of` one of its commands, which was sent under this `tag`.
+
+        What handlers raise comes through as it is.
+        """
         __tracebackhide__ = True
         handler, key = self._handler(heard, of), self._key(heard)
-        returned = handler.call(self.state, heard, lambda: context)
+        told = context if isinstance(heard, Event) else _of_outcome(context, tag)
+        returned = handler.call(self.state, heard, lambda: told)
         try:
             step = read_step(returned, self.process.state, self.process.sends)
         except ContractError as error:
             raise AssertionError(f"{handler.where} returned {returned!r}: {error}") from error
-        for command in step.commands:
-            fits(command, self.catalog)
+        for each in step.commands:
+            fits(each.command if isinstance(each, Tagged) else each, self.catalog)
         if step.state is not None and fits(step.state, self.catalog) != key and None not in (key, self.catalog):
             raise AssertionError(f"{show(step.state)}\nis under another key than its undertaking's, {key!r}")
         return Led(heard, replace(self, state=step.state), step.commands)
@@ -48,6 +60,8 @@ class Undertaking(Generic[S]):
         if isinstance(heard, Event):
             fits(heard, self.catalog)
             return registered(self.process.handlers, heard, owner, "on")
+        if of in self.process.ignored:
+            raise AssertionError(f"{owner} ignores what becomes of {of.__name__}: it would not be heard")
         if of not in self.process.outcomes:
             raise AssertionError(f"{owner} hears no outcome of {of.__name__ if of else 'nothing: say of=YourCommand'}")
         return self.process.outcomes[of]
@@ -71,14 +85,21 @@ class Led(Generic[S]):
 
     heard: Event | Outcome
     after: Undertaking[S]
-    commands: Sequence[Command] = ()
+    commands: Sequence[Command | Tagged] = ()
 
-    def when(self, heard: Event | Outcome, *, of: type[Command] | None = None, context: Context = CONTEXT) -> Led[S]:
+    def when(
+        self,
+        heard: Event | Outcome,
+        *,
+        of: type[Command] | None = None,
+        tag: str | None = None,
+        context: Context = CONTEXT,
+    ) -> Led[S]:
         """Let the undertaking hear what happens next."""
         __tracebackhide__ = True
-        return self.after.when(heard, of=of, context=context)
+        return self.after.when(heard, of=of, tag=tag, context=context)
 
-    def then(self, *commands: Command) -> Led[S]:
+    def then(self, *commands: Command | Tagged) -> Led[S]:
         """Check that exactly these commands were sent, in this order; with none: nothing was."""
         __tracebackhide__ = True
         same("commands", list(commands), list(self.commands), self.heard)
@@ -89,3 +110,11 @@ class Led(Generic[S]):
         __tracebackhide__ = True
         same("state", [state], [self.after.state], self.heard)
         return self
+
+
+def _of_outcome(context: Context, tag: str | None) -> Context:
+    """What the handler of an outcome is told; a test that hands over such a context itself knows better."""
+    if isinstance(context, OutcomeContext):
+        return context if tag is None else replace(context, tag=tag)
+    facts = {each.name: getattr(context, each.name) for each in fields(context)}
+    return OutcomeContext(**facts, command_id=context.id, tag=tag)

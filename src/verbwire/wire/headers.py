@@ -3,12 +3,16 @@
 Every header costs on both sides, so a header that says nothing is left out: the correlation of a message that
 started its flow is its own id. Reading is lazy: nothing is decoded before it is asked for.
 
+What is inherited by other messages is bounded where it is read: an id that is too long would make every record that
+follows from it too long, and who has to write one of them would try for ever.
+
 Source: CloudEvents 1.0.2 and its Kafka Protocol Binding; ``traceparent`` stands bare, as W3C Trace Context and
 OpenTelemetry write it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -22,6 +26,17 @@ RawHeaders: TypeAlias = list[tuple[str, bytes]]
 
 MAX_HEADERS = 64
 MAX_HEADER_BYTES = 32_768
+MAX_ID = 200  # characters of an id that its sender chooses
+MAX_DERIVED_ID = MAX_ID + 8  # its receiver names the outcome (":outcome") and the events (":9999") after a command
+MAX_TYPE = 249  # characters: a full name is part of a topic's
+MAX_ACTOR = 255  # characters, OpenID Connect Core section 2
+MAX_SCOPES = 16_384  # characters, as many as the head of an HTTP request
+MAX_UNDERTAKING = 8_192  # bytes
+
+UNDERTAKING_HEADER = "vw_undertaking"
+"""The key of the undertaking that sent a command, where it is too long for its id; the outcome carries it, too."""
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context, section 3.2
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +77,11 @@ def to_headers(envelope: Envelope) -> RawHeaders:
 def dataschema(contract: Contract) -> str:
     """Return the URI that names the exact schema of a message: ``urn:avro:<full name>:<fingerprint>``."""
     return f"urn:avro:{contract.name}:{contract.fingerprint}"
+
+
+def trace_of(text: str | None) -> str | None:
+    """Return a ``traceparent`` if it is one: W3C Trace Context wants any other to be left out, not to be an error."""
+    return text if text is not None and _TRACEPARENT.fullmatch(text) else None
 
 
 class HeaderTemplate:
@@ -144,7 +164,8 @@ class Headers:
 
     Attributes that are absent are None (an empty tuple for the scopes). A header that was written twice counts with
     its last value, as Kafka's own ``lastHeader`` does. :class:`UndecodableError` at the attribute that cannot be
-    read, and at any attribute of a record with more than 64 headers or 32 KiB of them.
+    read or is longer than one of its kind may be, and at any attribute of a record with more than 64 headers or
+    32 KiB of them.
     """
 
     __slots__ = ("_raw", "_values")
@@ -175,15 +196,26 @@ class Headers:
         except UnicodeDecodeError as error:
             raise UndecodableError(f"header {name} is not UTF-8: {error}") from error
 
+    def _bounded(self, name: str, limit: int) -> str | None:
+        text = self.text(name)
+        if text is not None and len(text) > limit:
+            raise UndecodableError(f"header {name} is {len(text)} characters long, {limit} are read at most")
+        return text
+
     @property
     def id(self) -> str | None:
         """The message's own id."""
-        return self.text("ce_id")
+        return self._bounded("ce_id", MAX_DERIVED_ID)
+
+    @property
+    def command_id(self) -> str | None:
+        """The id of a command: it leaves room for those of its events and its outcome."""
+        return self._bounded("ce_id", MAX_ID)
 
     @property
     def type(self) -> str | None:
         """The full name of its contract; a hint only, the schema id in the value decides."""
-        return self.text("ce_type")
+        return self._bounded("ce_type", MAX_TYPE)
 
     @property
     def source(self) -> str | None:
@@ -198,22 +230,27 @@ class Headers:
     @property
     def correlation_id(self) -> str | None:
         """The id of the message that started the flow; its own where it is the first."""
-        return self.text("ce_correlationid") or self.id
+        return self.started_by or self.id
+
+    @property
+    def started_by(self) -> str | None:
+        """The id of the message that started the flow, where it was another and that is said."""
+        return self._bounded("ce_correlationid", MAX_DERIVED_ID)
 
     @property
     def causation_id(self) -> str | None:
         """The id of the direct parent."""
-        return self.text("ce_causationid")
+        return self._bounded("ce_causationid", MAX_DERIVED_ID)
 
     @property
     def actor(self) -> str | None:
         """On whose behalf it was sent."""
-        return self.text("ce_actor")
+        return self._bounded("ce_actor", MAX_ACTOR)
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """What the sender was allowed."""
-        return tuple((self.text("ce_scopes") or "").split())
+        return tuple((self._bounded("ce_scopes", MAX_SCOPES) or "").split())
 
     @property
     def deadline(self) -> datetime | None:
@@ -244,8 +281,18 @@ class Headers:
 
     @property
     def traceparent(self) -> str | None:
-        """W3C Trace Context."""
-        return self.text("traceparent")
+        """W3C Trace Context; None where what is there is none."""
+        value = (self._values or self._read()).get("traceparent")
+        return None if value is None else trace_of(value.decode(errors="replace"))
+
+    @property
+    def undertaking(self) -> bytes | None:
+        """The key of the undertaking that sent the command, where its id has no room for it."""
+        value = (self._values or self._read()).get(UNDERTAKING_HEADER)
+        if value is not None and len(value) > MAX_UNDERTAKING:
+            size = f"is {len(value)} bytes long, {MAX_UNDERTAKING} are read at most"
+            raise UndecodableError(f"header {UNDERTAKING_HEADER} {size}")
+        return value
 
     @property
     def time(self) -> datetime | None:
