@@ -57,6 +57,11 @@ def test_numbers_may_be_written_in_any_way_that_means_the_same() -> None:
     assert read_shelf(b'{"shelf": "a", "books": "-0"}').books == 0
 
 
+def test_a_number_that_was_rounded_when_it_was_read_is_no_integer() -> None:
+    for literal in ("9007199254740993.0", "1e18", "9007199254740992.0"):
+        assert refused(read_shelf, f'{{"shelf": "a", "books": {literal}}}'.encode()).more == {"field": "books"}
+
+
 def test_in_a_union_text_is_text() -> None:
     for value in ("5", 5, True, None):
         assert read_note(json.dumps(WRITTEN | {"any": value}).encode()).any == value
@@ -137,6 +142,26 @@ def test_missing_and_unknown_fields_are_told() -> None:
 )
 def test_what_is_no_json_is_refused(body: bytes) -> None:
     assert refused(read_take, body).code == "not_json"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"note_id":"n1","words":"a","words":"b"}',
+        b'{"note_id": "n1", "words": "a", "w\\u006frds": "a"}',
+        b'{"note_id":"n1","priority":{"words":1,"words":1}}',
+        b'[{"words":[[{"words":1, "words":9007199254740993000000000}]]}]',
+    ],
+)
+def test_a_name_that_stands_twice_is_named(body: bytes) -> None:
+    problem = refused(read_take, body)
+    assert (problem.code, problem.more) == ("repeated_name", {"name": "words"})
+    assert "'words' stands twice" in problem.detail
+
+
+def test_a_body_may_be_written_in_any_way_that_means_the_same() -> None:
+    body = b' {\t"words": "\\u0061\\/b", "priority": 3.0, "note_id" : "n1"}\n'
+    assert read_take(body) == TakeNote(note_id="n1", words="a/b", priority=3)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b"5"])

@@ -16,7 +16,7 @@ from pathlib import Path
 from verbwire.errors import UnavailableError
 from verbwire.queries.selection import Value
 
-FORMAT = "2"
+FORMAT = "3"
 WORDS = "words"  # the column of the text that is searched
 _CHUNK = 256  # rows a statement: sqlite3 gives up the GIL once a statement, and has to win it back each time
 _LOOKUP = 500

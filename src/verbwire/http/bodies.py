@@ -14,6 +14,7 @@ from verbwire.http import limits
 from verbwire.http.json_reading import Misfit, reader
 from verbwire.http.problem import Problem
 from verbwire.messages import Message
+from verbwire.wire.json_names import repeated_name
 
 M = TypeVar("M", bound=Message)
 
@@ -46,8 +47,8 @@ async def read_body(request: Request) -> bytes:
 def message_reader(contract: Contract, cls: type[M]) -> Callable[[bytes], M]:
     """Return what makes messages of a contract from JSON.
 
-    It raises 400: ``not_json``, or ``not_the_contract`` with the field that does not fit. Which values fit together
-    is the receiver's business.
+    It raises 400: ``not_json``, ``repeated_name``, or ``not_the_contract`` with the field that does not fit. Which
+    values fit together is the receiver's business.
     """
     fields = reader(contract)
 
@@ -68,6 +69,11 @@ def not_the_contract(contract: Contract, field: str, why: str) -> Problem:
 
 def _decoded(body: bytes) -> Any:
     try:
-        return msgspec.json.decode(body)
+        value = msgspec.json.decode(body)
+        twice = repeated_name(body, value)
     except (msgspec.MsgspecError, RecursionError) as error:  # numbers out of range are among them
         raise Problem(400, "not_json", f"the body cannot be read as JSON: {error}") from None
+    if twice is not None:
+        detail = f"{twice[:80]!r} stands twice in one object, nobody can tell which is meant: say it once"
+        raise Problem(400, "repeated_name", detail, more={"name": twice[:80]})
+    return value

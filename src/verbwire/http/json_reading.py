@@ -16,9 +16,9 @@ import msgspec
 from verbwire.contracts.defaults import named_types
 from verbwire.contracts.model import Contract
 from verbwire.wire.fitting import LOGICAL
+from verbwire.wire.json_numbers import NOT_FINITE, SAFE_INTEGER, tag
 
 DIGITS = r"^-?(0|[1-9][0-9]{0,18})$"  # a long as text
-NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 _DIGITS = re.compile(DIGITS, re.ASCII)
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?(E-[0-9]{1,3})?", re.ASCII)  # Python writes small ones with E-
 _RANGES = {"int": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
@@ -90,6 +90,11 @@ class _Walk:
         if value is None and "null" in branches:
             return None
         others = sorted((branch for branch in branches if branch != "null"), key=_is_number)
+        wide = tag(branches)
+        if wide is not None and isinstance(value, str):
+            others.remove(wide)  # text is text, whatever it looks like
+        elif wide is not None and isinstance(value, dict):
+            return self._tagged(wide, value, at)
         for branch in others[:-1]:
             try:
                 return self.value(branch, value, at)
@@ -97,9 +102,14 @@ class _Walk:
                 continue
         return self.value(others[-1], value, at)
 
+    def _tagged(self, name: str, value: Mapping[str, Any], at: str) -> Any:
+        if value.keys() != {name}:
+            _refuse(value, f'{{"{name}": a number}}', at)
+        return self.value(name, value[name], _inside(at, name))
+
 
 def _is_number(branch: Any) -> bool:
-    """Numbers come last: where text is taken too, text is what text means."""
+    """Numbers come last: what was expected is told of them."""
     return branch in ("int", "long", "float", "double")
 
 
@@ -118,7 +128,7 @@ def _primitive(name: str, value: Any, at: str) -> Any:
 def _integer(name: str, value: Any, at: str) -> int:
     if name == "long" and isinstance(value, str) and _DIGITS.fullmatch(value):
         value = int(value)
-    if isinstance(value, float) and value.is_integer():  # 5.0 and 5 are one number in JSON
+    if isinstance(value, float) and value.is_integer() and abs(value) <= SAFE_INTEGER:  # 5.0 and 5 are one number
         value = int(value)
     least, most = _RANGES[name]
     if type(value) is not int or not least <= value <= most:

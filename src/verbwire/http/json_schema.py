@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 from verbwire.contracts.defaults import Named, named_types
 from verbwire.contracts.model import Contract, SharedType
-from verbwire.http.json_reading import DIGITS, NOT_FINITE
+from verbwire.http.json_reading import DIGITS
+from verbwire.wire.json_numbers import NOT_FINITE, tag
 
 JsonSchema: TypeAlias = dict[str, Any]
 
@@ -77,7 +78,11 @@ class _Walk:
 
     def type(self, node: Any) -> JsonSchema:
         if isinstance(node, list):
-            return {"anyOf": [self.type(branch) for branch in node]}
+            wide = tag(node)
+            plain: list[JsonSchema] = [
+                self.type(each) if each != wide else dict(_PRIMITIVES[each]["anyOf"][0]) for each in node
+            ]
+            return {"anyOf": plain if wide is None else [*plain, _tagged(wide)]}
         if isinstance(node, str):
             return self.type(self._named[node]) if node in self._named else dict(_PRIMITIVES[node])
         if node.get("logicalType") in _LOGICAL:
@@ -130,6 +135,18 @@ class _Walk:
         node = field["type"][0] if isinstance(field["type"], list) else field["type"]
         plain = isinstance(node, str) and node != "bytes" and self._named.get(node, {}).get("type") in (None, "enum")
         return plain and isinstance(field["default"], _PLAIN)
+
+
+def _tagged(name: str) -> JsonSchema:
+    described = "Beside text, what is no number in JSON stands under the name of its type."
+    properties = {name: dict(_PRIMITIVES[name])}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name],
+        "additionalProperties": False,
+        "description": described,
+    }
 
 
 def _enum(node: Mapping[str, Any]) -> JsonSchema:

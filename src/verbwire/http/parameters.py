@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import msgspec
 
 from verbwire.contracts.model import Contract
-from verbwire.http.json_reading import NOT_FINITE, Misfit, reader
+from verbwire.http.json_reading import Misfit, reader
 from verbwire.http.problem import Problem
 from verbwire.messages import Message
 from verbwire.queries.columns import type_sort
+from verbwire.wire.json_names import repeated_name
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
@@ -65,7 +67,7 @@ def _value(sort: str | None, name: str, text: str) -> Any:
         return _json(name, text)
     if sort == "integer" and _INTEGER.fullmatch(text):
         return int(text)
-    if sort == "number" and text not in NOT_FINITE and _NUMBER.fullmatch(text):
+    if sort == "number" and _NUMBER.fullmatch(text) and math.isfinite(float(text)):  # 1e999 is not Infinity
         return float(text)
     if sort == "boolean" and text in ("true", "false"):
         return text == "true"
@@ -74,9 +76,13 @@ def _value(sort: str | None, name: str, text: str) -> Any:
 
 def _json(name: str, text: str) -> Any:
     try:
-        return msgspec.json.decode(text)
+        value = msgspec.json.decode(text)
+        twice = repeated_name(text.encode(), value)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise bad_parameter(name, f"cannot be read as JSON, write it like [1,2] ({error})") from None
+    if twice is not None:
+        raise bad_parameter(name, f"{twice[:80]!r} stands twice in one object, say it once")
+    return value
 
 
 def _refused(misfit: Misfit, sorts: Mapping[str, str | None]) -> Problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from typing import Any
 
 from verbwire.contracts.defaults import named_types
@@ -17,6 +17,9 @@ from verbwire.queries.selection import Value
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _WIDE = 18  # digits of a decimal that fit into 64 bits
+_shifted = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX).scaleb  # the thread's own rounds to 28 digits
+NAN = "NaN"
+"""What a column of floats holds where a row has NaN."""
 _INTEGERS = ("int", "long")
 _PLAIN = ("string", "boolean", "bytes", "enum", "fixed")
 _LOGICAL = {
@@ -129,7 +132,7 @@ def _writer(sort: str, node: Mapping[str, Any]) -> Callable[[Any], Value] | None
         case "decimal":
             return _decimal(node["precision"], node.get("scale", 0))
         case "number":
-            return float
+            return _number
         case _:
             return None
 
@@ -142,15 +145,27 @@ def _since_epoch(value: datetime) -> int:
     return ((value if value.tzinfo else value.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
 
 
+def _number(value: float) -> Value:
+    """One zero, and one NaN that is equal to itself and above all numbers, as PostgreSQL has it.
+
+    SQLite would take NaN for null. It compares text as above every number, and so do places.
+    """
+    return float(value) + 0.0 if value == value else NAN
+
+
 def _decimal(precision: int, scale: int) -> Callable[[Decimal], Value]:
-    """Whole units of the last place: a number where it fits 64 bits, else bytes of one length, from the smallest on."""
+    """Whole units of the last place: a number where it fits 64 bits, else bytes of one length, from the smallest on.
+
+    What has more digits than the field may have stands at the ends, where no value of the field is.
+    """
     most: int = 10**precision
     size = ((2 * most).bit_length() + 7) // 8
 
     def narrow(value: Decimal) -> int:
-        return int(value.scaleb(scale))
+        units = int(_shifted(value, scale))
+        return units if -most < units < most else max(-most, min(most, units))
 
     def wide(value: Decimal) -> bytes:
-        return (int(value.scaleb(scale)) + most).to_bytes(size, "big")
+        return (narrow(value) + most).to_bytes(size, "big")
 
     return narrow if precision <= _WIDE else wide

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
-from verbwire.contracts.model import Catalog, Contract
+from verbwire.contracts.model import Catalog, Contract, Schema
 from verbwire.errors import ContractError, UndecodableError, UnencodableError, WrongVerbError
 from verbwire.messages import Kind, Message, Query
 from verbwire.queries.columns import type_sort
 from verbwire.sdk.answer import Page
+from verbwire.wire.json_names import repeated_name
+from verbwire.wire.json_numbers import reader, writer
 
 
 class QueryRoute:
@@ -22,25 +24,27 @@ class QueryRoute:
 
     def __init__(self, catalog: Catalog, query: type[Query]) -> None:
         self.contract = _query_contract(catalog, query)
-        reply = _reply_class(catalog, self.contract, query)
+        reply, schema = _reply_class(catalog, self.contract, query)
         self._sorts = {name: type_sort(self.contract, name) for name in self.contract.fields}
         self._defaults = {each.name: each.default for each in msgspec.structs.fields(query)}
-        self._decode = _page(reply) if self.contract.many else msgspec.json.Decoder(reply, strict=False).decode
+        self._write = writer(self.contract.schema) or _as_it_is
+        self._decode = _page(reply, schema) if self.contract.many else _exactly(reply, schema)
 
     def target(self, query: Message) -> str:
         """Return path and query string; :class:`UnencodableError` for a field that cannot be said."""
-        values = msgspec.to_builtins(query)
+        values = self._write(msgspec.to_builtins(query, builtin_types=(Decimal,)))
         said = {name: self._text(name, value) for name, value in values.items() if self._matters(name, value)}
         return f"/queries/{self.contract.name}" + (f"?{urlencode(said)}" if said else "")
 
     def read(self, body: bytes) -> Any:
         """Return the reply; :class:`UndecodableError` when it is none of this contract."""
+        what = f"the answer to {self.contract.name}"
         try:
+            if (twice := repeated_name(body, msgspec.json.decode(body))) is not None:
+                raise UndecodableError(f"{what} has {twice!r} twice in one object")
             return self._decode(body)
         except msgspec.DecodeError as error:
-            raise UndecodableError(
-                f"the answer to {self.contract.name} is no {self.contract.reply}: {error}"
-            ) from error
+            raise UndecodableError(f"{what} is no {self.contract.reply}: {error}") from error
 
     def _matters(self, name: str, value: Any) -> bool:
         if value is not None:
@@ -50,13 +54,11 @@ class QueryRoute:
         return False
 
     def _text(self, name: str, value: Any) -> str:
-        if self._sorts[name] is None and not isinstance(value, str):
+        if self._sorts[name] is None:
             return msgspec.json.encode(value).decode()
         if isinstance(value, bool):
             return "true" if value else "false"
-        if isinstance(value, float) and not math.isfinite(value):
-            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-        return str(value)
+        return format(value, "f") if isinstance(value, Decimal) else str(value)  # 1E+5 is no decimal in JSON
 
 
 class _Rows(msgspec.Struct):
@@ -67,9 +69,10 @@ class _Rows(msgspec.Struct):
     rows: msgspec.Raw
 
 
-def _page(reply: type[Any]) -> Callable[[bytes], Page]:
+def _page(reply: type[Any], schema: Schema) -> Callable[[bytes], Page]:
     """The rows by themselves: a page of any class is read by one decoder of lists of it."""
-    rows_of = msgspec.json.Decoder(tuple[reply, ...], strict=False).decode  # type: ignore[valid-type]  # made here
+    rows: Any = tuple[reply, ...]  # type: ignore[valid-type]  # made here
+    rows_of = _exactly(rows, {"type": "array", "items": schema})
     page_of = msgspec.json.Decoder(_Rows).decode
 
     def read(body: bytes) -> Page:
@@ -77,6 +80,25 @@ def _page(reply: type[Any]) -> Callable[[bytes], Page]:
         return Page(rows_of(found.rows), found.page, found.page_size, found.complete, found.next)
 
     return read
+
+
+def _exactly(wanted: Any, schema: Any) -> Callable[[bytes | msgspec.Raw], Any]:
+    """Text is never taken for a number, or for null; numbers that are written as text are looked for where any are."""
+    decode, change = msgspec.json.Decoder(wanted).decode, reader(schema)
+    if change is None:
+        return decode
+
+    def read(body: bytes | msgspec.Raw) -> Any:
+        try:
+            return decode(body)
+        except msgspec.ValidationError:
+            return msgspec.convert(change(msgspec.json.decode(body)), wanted)
+
+    return read
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _query_contract(catalog: Catalog, query: type[Query]) -> Contract:
@@ -88,8 +110,8 @@ def _query_contract(catalog: Catalog, query: type[Query]) -> Contract:
     return contract
 
 
-def _reply_class(catalog: Catalog, contract: Contract, query: type[Query]) -> type[Any]:
-    """The generated class of a query's reply: in the package beside the query's, named like the schema's folder."""
+def _reply_class(catalog: Catalog, contract: Contract, query: type[Query]) -> tuple[type[Any], Schema]:
+    """The generated class of a query's reply and its schema; it is in the package beside the query's."""
     reply = catalog.contracts.get(contract.reply or "") or catalog.types.get(contract.reply or "")
     if reply is None:
         raise ContractError(f"{contract.name} names no reply: say which record answers it")
@@ -100,4 +122,4 @@ def _reply_class(catalog: Catalog, contract: Contract, query: type[Query]) -> ty
         raise ContractError(f"{module.__name__} has no {reply.name}: run `verbwire schemas generate`")
     if isinstance(reply, Contract):
         catalog.of(found)
-    return found  # type: ignore[no-any-return]  # what the generator has written
+    return found, reply.schema

@@ -1,0 +1,239 @@
+"""Every type that has an order, and every value that is hard: what was written is found, in one order, everywhere.
+
+The oracle is Python alone: the values as written, what is kept of them, and Python's own `sorted`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.platform.http_rig import CATALOG
+from tests.platform.query_samples.market import QuotePrice
+from tests.platform.samples_of_values import RANGES, SAMPLES, Sample, module
+from verbwire.contracts.model import Catalog
+from verbwire.engine.store import Changes, Store
+from verbwire.engine.view import TableView
+from verbwire.errors import UndecodableError
+from verbwire.http import found as founds
+from verbwire.http import limits
+from verbwire.http.lists import Listing, Lists
+from verbwire.http.parameters import defaults_of, parameter_reader
+from verbwire.http.problem import Problem
+from verbwire.http.served import ServedTable
+from verbwire.queries.columns import row_values
+from verbwire.queries.plan import Rows, plan_query
+from verbwire.sdk.questions import QueryRoute
+from verbwire.wire.avro import Encoder, Reader
+from verbwire.wire.keys import key_of
+
+PARTITIONS = 3
+WORKERS = ((0, 2), (1,))  # the partitions of each
+PACKAGE = "samples_of_values_package"
+
+
+class Samples:
+    """The table of all types, in a store a partition, as two workers serve it, and the query that is asked."""
+
+    def __init__(self, folder: Path, catalog: Catalog, classes: ModuleType) -> None:
+        self.folder, self.classes = folder, classes
+        self.contract = catalog.of(classes.SampleRow)
+        self.rows = Rows.of("town.samples", self.contract, [*SAMPLES])
+        plan = plan_query(catalog.of(classes.FindSamples), self.rows)
+        self.lists = Lists(plan.query.name, "/queries/x", plan, defaults_of(classes.FindSamples))
+        self.route = QueryRoute(catalog, classes.FindSamples)
+        self.write = Encoder(self.contract, 1)
+        self.read: Callable[[bytes], Any] = Reader(self.contract, classes.SampleRow, self.contract.schema)
+        self.columns = row_values(self.rows.columns.values(), ())
+        self.stores, self.served = self.opened("stores")
+
+    def opened(self, name: str) -> tuple[list[Store], list[ServedTable]]:
+        stores = [Store(self.folder / name / f"{number}.db", [*SAMPLES]) for number in range(PARTITIONS)]
+        return stores, [self._worker(stores, partitions) for partitions in WORKERS]
+
+    def _worker(self, stores: list[Store], partitions: Sequence[int]) -> ServedTable:
+        view = TableView("town.samples", self.contract, PARTITIONS)
+        for partition in partitions:
+            view.states[partition].path, view.states[partition].ready = stores[partition].path, True
+        return ServedTable(view, self.read, tuple(SAMPLES))
+
+    def row(self, **values: Any) -> Any:
+        return self.classes.SampleRow(**values)
+
+    def put(self, rows: Sequence[Any]) -> None:
+        """Let these be all the rows."""
+        changes = [Changes(rows=dict.fromkeys(key for key, _ in store.items())) for store in self.stores]
+        for row in rows:
+            value = self.write(row)
+            key = key_of(self.contract, row)
+            changes[self.served[0].view.partition_of(key)].rows[key] = (value, *self.columns(self.read(value)))
+        for store, change in zip(self.stores, changes, strict=True):
+            store.apply(change)
+
+    def listing(self, query: str) -> Listing:
+        return self.lists.read(query.encode())(())
+
+    def page(self, query: str, served: Sequence[ServedTable] | None = None) -> tuple[list[str], str | None]:
+        """The ids of one page, and the query string of the next."""
+        listing = self.listing(query)
+        parts = [
+            table.find(partitions, listing.selection, listing.window, whole=False)
+            for table, partitions in zip(served or self.served, WORKERS, strict=True)
+        ]
+        answer = listing.answer({}, founds.merged(founds.read(founds.written(part)) for part in parts))
+        found = self.route.read(answer)
+        return [each.sample_id for each in found.rows], None if found.next is None else found.next.split("?")[1]
+
+    def every(self, query: str, served: Sequence[ServedTable] | None = None) -> list[str]:
+        found, following = self.page(f"{query}&page_size={limits.MAX_PAGE_SIZE}", served)
+        assert following is None
+        return found
+
+    def close(self) -> None:
+        for store in self.stores:
+            store.close()
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samples]:
+    folder = tmp_path_factory.mktemp("samples")
+    opened = Samples(folder, *module(folder, PACKAGE))
+    yield opened
+    opened.close()
+    for name in [each for each in sys.modules if each.split(".")[0] == PACKAGE]:
+        del sys.modules[name]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A row of the oracle."""
+
+    id: str
+    value: Any  # as written
+    order: tuple[Any, ...]  # null first
+
+
+def kept(sample: Sample, number: int, value: Any) -> Kept:
+    order = (False,) if value is None else (True, sample.order(sample.kept(value)))
+    return Kept(f"{number:02}", value, order)
+
+
+def rows_of(samples: Samples, name: str, values: Sequence[Any]) -> list[Kept]:
+    rows = [kept(SAMPLES[name], number, value) for number, value in enumerate(values)]
+    samples.put([samples.row(sample_id=each.id, **{name: typed(samples, name, each.value)}) for each in rows])
+    return rows
+
+
+def typed(samples: Samples, name: str, value: Any) -> Any:
+    return samples.classes.Colour(value) if name == "colour" and value is not None else value
+
+
+def ids(rows: Sequence[Kept], *, descending: bool = False) -> list[str]:
+    return [each.id for each in sorted(rows, key=lambda each: (each.order, each.id), reverse=descending)]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_value_is_found_by_itself_and_by_ranges_from_it(samples: Samples, name: str) -> None:
+    rows = rows_of(samples, name, [*SAMPLES[name].values, None])
+    for wanted in rows[:-1]:
+        expected = {
+            name: [each.id for each in rows if each.order == wanted.order],
+            name + RANGES[0]: [each.id for each in rows if each.order >= wanted.order],
+            name + RANGES[1]: [each.id for each in rows[:-1] if each.order < wanted.order],
+        }
+        for field, matching in expected.items():
+            query = samples.classes.FindSamples(**{field: typed(samples, name, SAMPLES[name].kept(wanted.value))})
+            asked = samples.route.target(query).partition("?")[2]
+            assert samples.every(asked) == matching, asked
+
+
+def walk(samples: Samples, query: str) -> list[str]:
+    found, following = samples.page(query)
+    while following is not None:
+        more, following = samples.page(following)
+        found += more
+    return found
+
+
+def leaf(samples: Samples, query: str) -> list[str]:
+    found: list[str] = []
+    for number in range(1, 100):
+        page, following = samples.page(f"{query}&page={number}")
+        found += page
+        if following is None:
+            return found
+    raise AssertionError("the list has no end")
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_sorted_lists_of_several_workers_are_one_list(samples: Samples, name: str) -> None:
+    rows = rows_of(samples, name, [*SAMPLES[name].values, None, None, *SAMPLES[name].values])
+    for descending in (False, True):
+        for size in (1, 5):
+            query = urlencode({"sort": f"{'-' * descending}{name}", "page_size": size})
+            assert walk(samples, query) == ids(rows, descending=descending)
+            assert leaf(samples, query) == ids(rows, descending=descending)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_walk_meets_every_row_once_whatever_is_sorted_and_filtered(samples: Samples, data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from([*SAMPLES]))
+    sample = SAMPLES[name]
+    rows = rows_of(samples, name, data.draw(st.lists(st.none() | st.sampled_from(sample.values), max_size=20)))
+    descending, size = data.draw(st.booleans()), data.draw(st.integers(1, 6))
+    least = kept(sample, 0, data.draw(st.sampled_from(sample.values)))
+    asked = samples.route.target(
+        samples.classes.FindSamples(**{f"{name}_from": typed(samples, name, sample.kept(least.value))})
+    )
+    query = f"{asked.partition('?')[2]}&sort={'-' * descending}{name}&page_size={size}"
+    expected = ids([each for each in rows if each.order >= least.order], descending=descending)
+    assert walk(samples, query) == expected
+    assert leaf(samples, query) == expected
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_store_that_is_restored_from_the_log_is_the_same(samples: Samples, name: str) -> None:
+    rows = rows_of(samples, name, [*SAMPLES[name].values, None])
+    stores, served = samples.opened(f"restored {name}")
+    for old, new in zip(samples.stores, stores, strict=True):
+        new.apply(Changes(rows={key: (value, *samples.columns(samples.read(value))) for key, value in old.items()}))
+    assert samples.every(f"sort={name}", served) == ids(rows)
+    for wanted in rows[:-1]:
+        asked = samples.route.target(
+            samples.classes.FindSamples(**{name: typed(samples, name, SAMPLES[name].kept(wanted.value))})
+        )
+        query = asked.partition("?")[2]
+        assert samples.every(query, served) == [each.id for each in rows if each.order == wanted.order]
+    for store in stores:
+        store.close()
+
+
+def test_an_answer_with_a_name_twice_is_none(samples: Samples) -> None:
+    body = b'{"page":1,"page_size":1,"complete":true,"next":null,"rows":[{"sample_id":"a","big":1,"big":2}]}'
+    with pytest.raises(UndecodableError, match="'big' twice"):
+        samples.route.read(body)
+
+
+def test_a_parameter_of_json_with_a_name_twice_is_refused() -> None:
+    fields = [{"name": "of", "type": {"type": "map", "values": "int"}}]
+    query = replace(CATALOG.of(QuotePrice), schema={**CATALOG.of(QuotePrice).schema, "fields": fields})
+    assert parameter_reader(query)({"of": '{"a": 1}'}) == {"of": {"a": 1}}
+    with pytest.raises(Problem, match="'a' stands twice") as caught:
+        parameter_reader(query)({"of": '{"a": 1, "a": 2}'})
+    assert (caught.value.status_code, caught.value.more) == (400, {"field": "of"})
+
+
+def test_a_number_that_is_too_large_is_not_infinity(samples: Samples) -> None:
+    for text in ("1e999", "-1e400"):
+        with pytest.raises(Problem, match="write a number"):
+            samples.listing(f"hours={text}")
