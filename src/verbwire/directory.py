@@ -222,6 +222,13 @@ class Directory:
         """Return who owns a partition of a group (its name as declared), None when nobody is known to."""
         return next((seen.worker for seen in self._claims.get((group, partition), ()) if self._askable(seen)), None)
 
+    def caught_up(self, group: str, partition: int) -> bool:
+        """Whether its owner says that it has read the sources of a partition to where they ended when it began."""
+        owner = self.owner(group, partition)
+        return owner is not None and any(
+            share.group == group and partition in share.caught_up for share in owner.groups
+        )
+
     def _askable(self, seen: Seen) -> bool:
         return bool(seen.worker.url) and not seen.worker.leaving and self.is_alive(seen)
 

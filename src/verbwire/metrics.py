@@ -5,6 +5,7 @@ Nothing here knows of HTTP or of the engine, so both may count; names follow Pro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -37,6 +38,24 @@ class Metrics:
         self._late = counter("late", "Events left out, since their window had been over for too long.")
         self._restored = counter("restore_rows", "Rows read back from changelogs.")
         self._ready = Gauge("verbwire_partitions_ready", "Partitions that answer.", group, registry=registry)
+        self._stopped = Gauge(
+            "verbwire_partitions_stopped",
+            "Partitions that stand still until somebody decides.",
+            group,
+            registry=registry,
+        )
+        self._behind = Gauge(
+            "verbwire_behind",
+            "Records that a table has yet to read to where its inputs ended when it was started.",
+            group,
+            registry=registry,
+        )
+        self._table_letters = Gauge(
+            "verbwire_table_dead_letters",
+            "Dead letters in the past of the partitions that are here.",
+            group,
+            registry=registry,
+        )
         self._handled = counter("handled", "Records that subscribers and jobs are done with, dead letters among them.")
         self._retried = counter("retried", "Attempts that failed and will be repeated.", "reason")
         self._in_hand = Gauge(
@@ -147,6 +166,15 @@ class GroupMetrics:
     def ready(self, partitions: int) -> None:
         """Say how many partitions of the group answer now."""
         self._ready.set(partitions)
+
+    def stopped(self, partitions: int) -> None:
+        """Say how many partitions of the group stand still until somebody decides."""
+        self._metrics._stopped.labels(self._name).set(partitions)
+
+    def table(self, behind: Callable[[], float], letters: Callable[[], float]) -> None:
+        """Ask these whenever the metrics are read: by how many records the table is behind, and its dead letters."""
+        self._metrics._behind.labels(self._name).set_function(behind)
+        self._metrics._table_letters.labels(self._name).set_function(letters)
 
     def handled(self, records: int = 1) -> None:
         """A subscriber or a job is done with records."""

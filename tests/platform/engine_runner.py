@@ -183,7 +183,7 @@ class Engine:
         view = TableView(self.view.name, self.view.row, 1)
         view.states[0] = self.view.states[self.partition]
         served = ServedTable(view, self.table.decode)
-        row = served.row(key)
+        row, _ = served.row(key)
         return None if row is None else served.json(row)
 
     def counted(self, name: str, **labels: str) -> float:

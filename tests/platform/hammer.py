@@ -116,7 +116,7 @@ class Reader:
         missing = {
             partition for partition in range(self.counters.partitions) if str(partition) not in body["positions"]
         }
-        if missing != set(body["missing_partitions"]) or body["complete"] != (not missing):
+        if missing != set(body["missing_partitions"]) or body["complete"] != (not (missing or body["behind"])):
             self.wrong.append(f"{self.name}: a list that contradicts itself: {body}")
         there = {jar for jar in least if partition_of(jar.encode(), self.counters.partitions) not in missing}
         self._judge({**dict.fromkeys(there, 0), **rows}, least)

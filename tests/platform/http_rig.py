@@ -15,10 +15,10 @@ from tests.platform.http_samples.library import CounterRow, LoanRow, ShelfRow
 from verbwire.contracts.load import load_catalog
 from verbwire.contracts.model import Catalog
 from verbwire.engine.store import Changes, Store
-from verbwire.engine.view import TableView
+from verbwire.engine.view import Goal, TableView
 from verbwire.http.app import Part, build_app
 from verbwire.http.auth import Authenticator, AuthSettings
-from verbwire.http.health import Health
+from verbwire.http.health import Health, Standing
 from verbwire.http.peers import ALONE, Peers
 from verbwire.http.queries import Answerable
 from verbwire.http.served import ServedTable
@@ -46,12 +46,16 @@ class Group:
     name: str = SHELVES
     dead: str | None = None
     missing: list[str] = field(default_factory=list)
+    stands: Standing = field(default_factory=Standing)
 
     def live(self) -> str | None:
         return self.dead
 
     def not_ready(self) -> list[str]:
         return self.missing
+
+    def standing(self) -> Standing:
+        return self.stands
 
 
 class Table:
@@ -87,7 +91,7 @@ class Table:
         """Make every partition ready and every row readable."""
         self.on_decode: Callable[[bytes], object] = lambda _: None
         for state in self.view.states.values():
-            state.ready, state.stopped = True, None
+            state.ready, state.stopped, state.goal = True, None, Goal()
 
     def put(self, rows: Iterable[Row]) -> None:
         """Write rows as the engine does: where their keys belong."""

@@ -210,6 +210,9 @@ class Living:
     def dead(self, named: Collection[str]) -> set[str]:
         return set(named) - self.names
 
+    def caught_up(self, group: str, partition: int) -> bool:  # noqa: ARG002 (the protocol's)
+        return False
+
 
 def test_a_worker_that_lives_is_waited_for_and_a_dead_one_is_not(
     bank: Bank, partition: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

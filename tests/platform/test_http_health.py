@@ -42,7 +42,7 @@ def test_health_asks_for_no_token_and_turns_with_the_groups() -> None:
     carts, orders = Group("shop.carts"), Group("shop.orders")
     with serving(groups=[carts, orders]) as http:
         assert http.nobody.get("/health/live").json() == {"status": "live"}
-        assert http.nobody.get("/health/ready").json() == {"status": "ready"}
+        assert http.nobody.get("/health/ready").json() == {"status": "ready", "stopped": {}, "behind": {}}
         carts.missing = ["partition 3: being restored"]
         answer = http.nobody.get("/health/ready")
         body = problem(answer, 503, "not_ready")

@@ -108,6 +108,7 @@ def test_a_list_says_how_whole_and_how_fresh_it_is(market: Market) -> None:
         "page_size": 20,
         "complete": True,
         "missing_partitions": [],
+        "behind": {},
         "positions": {str(partition): {EVENTS: partition * 100} for partition in range(4)},
     }
     assert len(market.ask(following).json()["rows"]) == 4

@@ -11,7 +11,8 @@ from urllib.parse import quote
 import httpx2 as httpx
 import pytest
 
-from tests.platform.http_rig import SHELVES, CounterRow, Http, LoanRow, ShelfRow, Table, problem, serving, shelf
+from tests.platform.http_rig import EVENTS, SHELVES, CounterRow, Http, LoanRow, ShelfRow, Table, problem, serving, shelf
+from verbwire.engine.view import Goal
 from verbwire.errors import UnavailableError
 from verbwire.http import limits
 from verbwire.wire.keys import key_of, key_text
@@ -46,6 +47,8 @@ def test_the_list_says_what_there_is_and_how_far_it_is(tmp_path: Path) -> None:
     shelves.put(shelf(number) for number in range(20))
     shelves.view.states[2].ready = False
     shelves.view.states[2].stopped = "a handler raised"
+    shelves.view.states[1].goal = Goal({EVENTS: 140})
+    shelves.view.states[0].letters, shelves.view.states[2].letters = 2, 3
     with serving([shelves, Table(tmp_path, COUNTERS, CounterRow)]) as http:
         answer = http.operator.get("/tables").json()
     assert [table["name"] for table in answer["tables"]] == [COUNTERS, SHELVES]
@@ -61,6 +64,9 @@ def test_the_list_says_what_there_is_and_how_far_it_is(tmp_path: Path) -> None:
         "ready_partitions": [0, 1, 3],
         "missing_partitions": [2],
         "stopped": {"2": "a handler raised"},
+        "behind": {"1": 40},
+        "complete": False,
+        "dead_letters": 5,
         "rows": rows,
         "here": [0, 1, 3],
     }

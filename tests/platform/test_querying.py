@@ -23,6 +23,7 @@ from tests.platform.query_samples.market import (
     StallStatus,
     TurnoverRow,
 )
+from verbwire.engine.view import Goal
 from verbwire.errors import (
     BadQueryError,
     ClosedError,
@@ -172,6 +173,47 @@ def test_it_gives_up_when_the_time_is_over(asks: Asks, market: Market, cause: st
     finally:
         market.stalls.mend()
     assert time.monotonic() - began < 2
+
+
+def hold_back(market: Market, records: int = 1) -> None:
+    for state in market.stalls.view.states.values():
+        state.goal = Goal({EVENTS: state.inputs[EVENTS] + records})
+
+
+def test_an_answer_says_whether_its_table_has_caught_up(asks: Asks, market: Market) -> None:
+    querier = asks()
+    queries = [GetStall(stall_id="07"), FindStalls()]
+    answers = [querier.query(each, 10.0, None) for each in queries]
+    assert [(each.result(10) is not None, each.complete) for each in answers] == [(True, True)] * 2
+    hold_back(market)
+    try:
+        answers = [querier.query(each, 10.0, None) for each in queries]
+        assert answers[0].result(10) == stall(7)
+        assert not answers[1].result(10).complete
+        assert [each.complete for each in answers] == [False, False]
+    finally:
+        market.stalls.mend()
+
+
+@pytest.mark.parametrize("query", [GetStall(stall_id="07"), FindStalls()])
+def test_who_wants_a_complete_answer_waits_for_it(asks: Asks, market: Market, query: Any) -> None:
+    hold_back(market)
+    with pytest.raises(UnavailableError, match=r"not answered in time: .*ask again"):
+        asks().query(query, 0.3, None, complete=True).result()
+    hold_back(market)
+    threading.Timer(0.3, market.stalls.mend).start()
+    answer = asks().query(query, 10.0, None, complete=True)
+    assert answer.result() is not None
+    assert answer.complete
+
+
+def test_nothing_is_said_to_be_nowhere_by_a_table_that_is_behind(asks: Asks, market: Market) -> None:
+    hold_back(market)
+    with pytest.raises(UnavailableError, match="as far as is known"):
+        ask(asks(), GetStall(stall_id="none"), timeout=0.3)
+    threading.Timer(0.3, market.stalls.mend).start()
+    with pytest.raises(NotFoundError):
+        ask(asks(), GetStall(stall_id="none"))
 
 
 def test_what_the_client_has_seen_goes_along(asks: Asks, market: Market) -> None:

@@ -140,8 +140,9 @@ def test_a_stopped_partition_is_told_mended_and_skipped(shop: Bank, project: Bra
     for how, pence in (("", 1), ("raises", 2), ("", 4)):
         offset = shop.send(CoinsPut(jar_id="bad", pence=pence, how=how), partition) - (not how)
     first = project.start("streams")
-    first.until(lambda: f"partition {partition}: stopped, see GET /tables" in str(first.get("/health/ready")))
-    assert first.get("/health/ready")[0] == 503
+    told = {"status": "ready", "stopped": {shop.names.group(TABLE): [partition]}, "behind": {}}
+    first.until(lambda: first.get("/health/ready") == (200, told))
+    assert f'verbwire_partitions_stopped{{group="{shop.names.group(TABLE)}"}} 1.0' in first.get("/metrics")[1]
     skip = f"VERBWIRE_SKIP={shop.names.group(TABLE)}@{topic}/{partition}/{offset}"
     assert first.get("/health/live")[0] == 200
     assert first.get("/tables/bank.jars/bad")[0] == 503
@@ -158,7 +159,9 @@ def test_a_stopped_partition_is_told_mended_and_skipped(shop: Bank, project: Bra
     (letter,) = shop.dead_letters(partition, TABLE)
     assert (letter.header("vw_reason"), letter.header("vw_offset")) == ("skipped", str(offset))
     shop.send(CoinsPut(jar_id="bad", pence=16, how="raises"), partition)
-    skipping.until(lambda: skipping.get("/health/ready")[0] == 503)
+    skipping.until(lambda: skipping.get("/health/ready")[1]["stopped"])
+    (table,) = (each for each in skipping.get("/tables")[1]["tables"] if each["name"] == TABLE)
+    assert (table["complete"], table["dead_letters"]) == (False, 1)
     ends_well(skipping, signal.SIGTERM)
     project.write("streams/jars.py", (project.folder / "streams/jars.py").read_text().replace('"raises"', '"never"'))
     project.start("bank.jars").ready().has({good: 8, "bad": 21})

@@ -13,6 +13,7 @@ from verbwire.settings import load_settings
 
 if TYPE_CHECKING:
     from verbwire.directory import Directory, Seen
+    from verbwire.wire.workers import GroupShare
 
 _WIDTH = 120  # half a name of a group, or of an address, is of no use
 
@@ -41,14 +42,17 @@ def workers() -> None:
 
 
 def _listing(directory: Directory) -> Listing:
-    listing = Listing("worker", "url", "state", "heard", "group", "generation", "owns", "ready", box=None)
+    listing = Listing("worker", "url", "state", "heard", "group", "generation", "owns", "ready", "stopped", box=None)
     for seen in directory.seen():
         first = (seen.worker.name, seen.worker.url, _state(directory, seen), f"{_age(seen):.0f} s ago")
         for share in seen.worker.groups or (None,):
-            row = (share.group, str(share.generation), _ranges(share.owned), _ranges(share.ready)) if share else ()
-            listing.add_row(*first, *row)
+            listing.add_row(*first, *(_said(share) if share else ()))
             first = ("", "", "", "")
     return listing
+
+
+def _said(share: GroupShare) -> tuple[str, ...]:
+    return share.group, str(share.generation), *map(_ranges, (share.owned, share.ready, share.stopped))
 
 
 def _state(directory: Directory, seen: Seen) -> str:

@@ -19,7 +19,15 @@ from verbwire.engine.membership import Membership
 from verbwire.engine.plan import ROWS, Halt, Plan
 from verbwire.engine.preparing import WINDOW_MS, Others, Preparation
 from verbwire.engine.producers import ProducerPair
-from verbwire.engine.records import INPUTS_HEADER, MARK, TIME_HEADER, Record, write_inputs
+from verbwire.engine.records import (
+    INPUTS_HEADER,
+    LETTERS_HEADER,
+    MARK,
+    TIME_HEADER,
+    Record,
+    letters_of,
+    write_inputs,
+)
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction
 from verbwire.engine.view import TableView
@@ -132,7 +140,7 @@ class Core:
 
     def stopped(self) -> dict[int, str]:
         """The partitions that stand still until somebody decides, and why."""
-        return {p: state.stopped for p, state in self.view.states.items() if state.stopped}
+        return self.view.stopped()
 
     # -- the batch
 
@@ -215,6 +223,8 @@ class Core:
             after = fresh[dealt - 1].offset + 1
             transaction.used(shard, topic, max(after, until) if dealt == len(fresh) else after)
             transaction.records += dealt
+            if letters := transaction.letters.pop(partition, 0):
+                shard.facts[LETTERS_HEADER] = b"%d" % (letters_of(shard.facts) + letters)
             self._write_rows(transaction, shard)
         if halt:
             self._stop(shard, halt)
@@ -283,6 +293,7 @@ class Core:
 
     def _count_ready(self) -> None:
         self._metrics.ready(sum(state.ready for state in self.view.states.values()))
+        self._metrics.stopped(len(self.stopped()))
 
     # -- after the commit, on the committing thread
 
@@ -295,10 +306,9 @@ class Core:
 
     def _committed(self, transaction: Transaction, seconds: float) -> None:
         for partition in transaction.shards:
-            self.view.states[partition].inputs = {
-                **self.view.states[partition].inputs,
-                **transaction.of(partition).inputs,
-            }
+            state, changes = self.view.states[partition], transaction.of(partition)
+            state.inputs = {**state.inputs, **changes.inputs}
+            state.letters = letters_of(changes.facts) or state.letters
         self._forget_answers(transaction)
         self._metrics.committed(transaction.records, seconds)
         for what, n in transaction.counts.items():
@@ -324,5 +334,6 @@ class Core:
     def _show(self, shard: Shard) -> None:
         state = self.view.states[shard.partition]
         state.path, state.inputs, state.stopped = shard.store.path, dict(shard.next), None
+        state.letters = letters_of(shard.facts)
         state.epoch += 1
         state.ready = True

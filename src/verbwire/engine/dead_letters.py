@@ -17,3 +17,4 @@ def dead_letter(transaction: Transaction, topic: str, record: Record, reason: st
     headers = letter_headers(record, reason, detail)
     transaction.produce(topic, record.partition, record.key, record.value, headers)
     transaction.count("dead_lettered", reason)
+    transaction.letters[record.partition] = transaction.letters.get(record.partition, 0) + 1

@@ -24,7 +24,7 @@ from verbwire.engine.producers import ProducerPair
 from verbwire.engine.restore import RestoreReader, Task
 from verbwire.engine.shard import Shard
 from verbwire.engine.store import Store
-from verbwire.engine.view import TableView
+from verbwire.engine.view import Goal, TableView
 from verbwire.errors import EngineError, UnavailableError
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,10 @@ class Others(Protocol):
 
     def dead(self, named: Collection[str]) -> set[str]:
         """Return which of the named, and of those heard of not long ago, seem to have died, or to be held up."""
+        ...
+
+    def caught_up(self, group: str, partition: int) -> bool:
+        """Whether a partition's owner has read its sources to where they ended when it began. `group` as declared."""
         ...
 
 
@@ -169,6 +173,9 @@ class Preparation:
                     for topic in self._plan.inputs
                     for place in [(topic, partition)]
                 }
+                self._view.states[partition].goal = Goal(
+                    {topic: end[topic, partition] for topic in self._plan.inputs}, whole=own is None
+                )
             except EngineError as error:
                 stores[partition].close()
                 self._view.states[partition].stopped = str(error)

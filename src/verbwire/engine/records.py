@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from verbwire.wire.dead_letters import Placed
@@ -26,6 +26,9 @@ TIME_HEADER = "vw_time"
 FACT_PREFIX = "vw_"
 """Whatever else stands beside them under such a name is a fact about the whole partition, as it is after that batch."""
 
+LETTERS_HEADER = "vw_letters"
+"""A fact: how many records of the partition have become dead letters since its table began."""
+
 MARK = b""
 """The key of changelog records that delete nothing: they carry those headers where a transaction changed no row.
 
@@ -40,6 +43,11 @@ def read_facts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:
         for name, value in headers
         if name.startswith(FACT_PREFIX) and name not in (INPUTS_HEADER, TIME_HEADER) and value is not None
     }
+
+
+def letters_of(facts: Mapping[str, bytes]) -> int:
+    """Return how many dead letters these facts tell of."""
+    return int(facts.get(LETTERS_HEADER, b"0"))
 
 
 def write_inputs(inputs: dict[str, int]) -> bytes:

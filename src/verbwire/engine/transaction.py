@@ -39,6 +39,7 @@ class Transaction:
         self.after_commit: list[Callable[[], None]] = []  # what others may be told then
         self.records = 0
         self.counts: dict[tuple[str, ...], int] = {}
+        self.letters: dict[int, int] = {}  # partition -> how many of its records become dead letters
         self.deadline = float("inf")  # on the monotonic clock; after it no further record is begun
         self.flushed = threading.Event()  # the broker has all records, or will never take them
         self._before = before

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
+class Goal:
+    """Where a partition's inputs ended when it was prepared: until it has read that far, its table is behind."""
+
+    ends: dict[str, int] = field(default_factory=dict)  # input topic -> offset
+    whole: bool = True  # whether it is known up to where what other partitions hand over has to be read, too
+
+
+@dataclass
 class PartitionState:
     """One partition of a table in this process. Plain attributes: written by the engine, read by anyone."""
 
@@ -35,6 +43,22 @@ class PartitionState:
     epoch: int = 0  # counts up when the file may be another one: connections of an older epoch are closed
     stopped: str | None = None  # why it stands still, where a handler raised
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read, applied so far
+    goal: Goal = field(default_factory=Goal)  # replaced whenever it is prepared
+    letters: int = 0  # how many records of its past are dead letters
+
+    def lacking(self, topics: Collection[str] | None = None) -> int:
+        """How many records, marks of transactions among them, it has yet to read to where its inputs ended then."""
+        inputs, ends = self.inputs, self.goal.ends
+        return sum(max(0, ends.get(each, 0) - inputs.get(each, 0)) for each in (ends if topics is None else topics))
+
+    def has_read(self, topics: Collection[str]) -> bool:
+        """Whether it is here, stopped or not, and has read these topics to where they ended then."""
+        return self.path is not None and not self.lacking(topics)
+
+    def behind(self) -> int | None:
+        """Return how many records it is behind its goal, as far as that is known; None once it has reached it."""
+        whole, lacking = self.goal.whole, self.lacking()
+        return None if whole and not lacking else lacking
 
 
 def _always() -> bool:
@@ -63,6 +87,21 @@ class TableView:
     def has(self, partition: int) -> bool:
         """Whether it can answer for that one."""
         return self.states[partition].ready and self.lease()
+
+    def behind(self) -> dict[int, int]:
+        """Of the partitions that this worker can answer for those that have not caught up, and by how many records."""
+        found = {partition: self.states[partition].behind() for partition in self.ready()}
+        return {partition: behind for partition, behind in found.items() if behind is not None}
+
+    def stopped(self) -> dict[int, str]:
+        """The partitions that stand still here until somebody decides, and why."""
+        return {partition: state.stopped for partition, state in self.states.items() if state.stopped is not None}
+
+    def letters(self) -> int:
+        """How many records of the past of the partitions that are here are dead letters, the stopped ones included."""
+        if not self.lease():
+            return 0
+        return sum(state.letters for state in self.states.values() if state.ready or state.stopped is not None)
 
     def missing(self) -> list[int]:
         """The partitions that it cannot answer for."""

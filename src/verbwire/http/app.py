@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -124,8 +124,8 @@ class _Endpoints:
         return _health(request, self._health.dead(), "live")
 
     async def ready(self, request: Request) -> Response:
-        """GET /health/ready: whether this worker answers for all it owns."""
-        return _health(request, self._health.not_ready(), "ready")
+        """GET /health/ready: whether this worker serves; beside it, what stands still or has yet to catch up."""
+        return _health(request, self._health.not_ready(), "ready", self._health.standing())
 
     async def metrics(self, request: Request) -> Response:
         """GET /metrics: Prometheus' text format."""
@@ -145,6 +145,6 @@ async def _answer(request: Request, error: Exception) -> Response:
     return (error if isinstance(error, Problem) else of_router(error, request.method)).response()
 
 
-def _health(request: Request, problem: Problem | None, status: str) -> Response:
+def _health(request: Request, problem: Problem | None, status: str, more: Mapping[str, Any] = {}) -> Response:
     no_parameters(request)
-    return problem.response() if problem is not None else json_bytes(json.encode({"status": status}))
+    return problem.response() if problem is not None else json_bytes(json.encode({"status": status, **more}))

@@ -21,6 +21,12 @@ class Found(msgspec.Struct, frozen=True, array_like=True):
     more: bool  # whether there are more behind the last of them
     positions: dict[int, dict[str, int]]  # partition -> input topic -> next offset to be applied: rows are as new
     missing: list[int]  # partitions that could not be answered for
+    behind: dict[int, int]  # partitions that have not caught up since they were started -> by how many records
+
+
+def complete(found: Found) -> bool:
+    """Whether all that was asked for answered, and has read what its inputs held when it was started."""
+    return not (found.missing or found.behind)
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -31,19 +37,22 @@ def merged(parts: Iterable[Found]) -> Found:
     """Return one list of all; no partition is in two of them."""
     found = list(parts)
     positions: dict[int, dict[str, int]] = {}
+    behind: dict[int, int] = {}
     for part in found:
         positions |= part.positions
+        behind |= part.behind
     return Found(
         rows=list(heapq.merge(*(part.rows for part in found), key=_place)),
         more=any(part.more for part in found),
         positions=dict(sorted(positions.items())),
         missing=sorted(partition for part in found for partition in part.missing),
+        behind=dict(sorted(behind.items())),
     )
 
 
 def absent(partitions: Iterable[int]) -> Found:
     """Return that these partitions could not be answered for."""
-    return Found([], False, {}, sorted(partitions))
+    return Found([], False, {}, sorted(partitions), {})
 
 
 def written(found: Found) -> bytes:

@@ -11,7 +11,7 @@ import msgspec
 
 from verbwire.errors import MessageError
 from verbwire.http import json, paging
-from verbwire.http.found import Found
+from verbwire.http.found import Found, complete
 from verbwire.http.paging import Window
 from verbwire.http.parameters import bad_parameter, parameter_reader
 from verbwire.http.problem import Problem
@@ -34,8 +34,9 @@ class Listing:
     def answer(self, head: Mapping[str, Any], found: Found) -> bytes:
         """Return the answer: rows behind those that are skipped, and what is known of all of them.
 
-        ``complete`` says whether that is all partitions. ``positions`` holds, per partition and input topic, the next
-        offset to be applied: every row is at least as new.
+        ``complete`` says whether that is all partitions, each of which has read what its inputs held when it was
+        started; ``behind`` says which have not, and by how many records. ``positions`` holds, per partition and input
+        topic, the next offset to be applied: every row is at least as new.
         """
         window = self.window
         rows = found.rows[window.skip : window.skip + window.size]
@@ -46,8 +47,9 @@ class Listing:
                 "page": None if window.after else window.skip // window.size + 1,
                 "page_size": window.size,
                 "rows": [msgspec.Raw(row) for _, row in rows],
-                "complete": not found.missing,
+                "complete": complete(found),
                 "missing_partitions": found.missing,
+                "behind": {str(partition): records for partition, records in found.behind.items()},
                 "positions": {str(partition): inputs for partition, inputs in found.positions.items()},
                 "next": self._following(rows[-1][0]) if rows and more else None,
             }

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from verbwire.http import limits
+from verbwire.http.completeness import doubtful, insists, require_complete, require_complete_list, told
 from verbwire.http.found import Found
 from verbwire.http.freshness import require_applied, until_applied, wanted_of
 from verbwire.http.lists import Listing
@@ -39,30 +40,38 @@ class Lookup:
     async def row(
         self, request: Request, table: ServedTable, key: bytes, see: Callable[[Message], bool], absent: Problem
     ) -> Response:
-        """Return the row under a key; raises `absent` where there is none that the asker may `see`."""
+        """Return the row under a key; raises `absent` where there is none that the asker may `see`.
+
+        Told with it is whether its partition has caught up; 503 where it has not, and the request insists on it.
+        """
         partition = table.partition_of(key)
         owner = None if table.view.has(partition) else self._peers.owner(request, table.name, partition)
         if owner is not None:
             return await self._peers.forward(owner, request)
+        whole = insists(request)
         wanted = await until_applied(table, [partition], wanted_of(request), self.readers)
 
-        def read() -> bytes:
+        def read() -> tuple[bytes, int | None]:
             require_applied(table, {partition: table.view.states[partition].inputs}, wanted)
-            row = table.row(key)
+            row, behind = table.row(key)
+            if whole:
+                require_complete(table, behind)
             if row is None or not see(row):
-                raise absent
-            return table.json(row)
+                raise doubtful(absent, behind)
+            return table.json(row), behind
 
-        return json_bytes(await self.readers.run_short(read))
+        body, behind = await self.readers.run_short(read)
+        return json_bytes(body, told(behind))
 
     async def rows(
         self, request: Request, table: ServedTable, head: Mapping[str, Any], listing: Callable[[], Listing]
     ) -> Response:
         """Return a list; `listing` says which.
 
-        503 where no partition is here: an empty list would look like an answer.
+        503 where no partition is here: an empty list would look like an answer. And where the request insists on a
+        complete one, which it is not.
         """
-        wanted, every = wanted_of(request), range(table.view.partitions)
+        wanted, whole, every = wanted_of(request), insists(request), range(table.view.partitions)
         asked = await self.readers.run_short(listing)
 
         async def local(partitions: Sequence[int]) -> Found:
@@ -81,6 +90,8 @@ class Lookup:
         found = await self._peers.gather(request, table.name, every, table.view.ready(), local)
         if len(found.missing) == len(every):
             raise table.not_here(found.missing[0])
+        if whole:
+            require_complete_list(table, found)
         return json_bytes(asked.answer(head, found))
 
 

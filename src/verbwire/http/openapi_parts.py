@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 
 from verbwire.http import command_ids, limits, problem
 from verbwire.http.commands import CORRELATION_HEADER, TTL, TTL_HEADER
+from verbwire.wire.freshness import COMPLETE
+from verbwire.wire.freshness import HEADER as FRESHNESS_HEADER
 from verbwire.wire.positions import HEADER as POSITION_HEADER
 
 Json: TypeAlias = dict[str, Any]
@@ -15,7 +17,7 @@ _WHY = {
     400: "The request is not what is asked for here: `code` and `detail` say what, `field` where in the message.",
     401: "Nobody known: the same answer for every reason.",
     403: "Known, but not allowed.",
-    404: "There is no such thing, or none that you may see.",
+    404: "There is no such thing, or none that you may see; with `behind`: as far as is known yet.",
     408: "The body came too slowly.",
     409: "The receiver refused, and changed nothing: not allowed in the current state.",
     410: "It was kept for seven days, and they are over.",
@@ -27,10 +29,11 @@ _WHY = {
     429: "Too many of yours, or of all, are waiting here.",
     431: "The header is too large.",
     500: "Something broke, and changed nothing that the answer does not name.",
-    503: "Not now: not ready, too busy, or not as new as asked for.",
+    503: "Not now: not ready, too busy, or not as new or as complete as asked for.",
     504: "The command expired before its receiver came to it, and changed nothing.",
 }
 _LATER = (429, 503)
+_DOUBTED = (404, 503)
 _TEXT = {"type": "string"}
 
 _PLACE = "[0-9]{1,9}:[0-9]{1,18}"
@@ -89,6 +92,12 @@ PARAMETERS: Json = {
         "description": "As an answer to a command has said it: this answer is at least as new, or 503.",
         "schema": {"type": "string", "pattern": f"^({_PLACES}(;{_PLACES})*)?$"},
     },
+    "Freshness": {
+        "name": FRESHNESS_HEADER,
+        "in": "header",
+        "description": "An answer of a table that has yet to catch up is not wanted: 503 in its place.",
+        "schema": {"const": COMPLETE},
+    },
     "Page": {
         "name": "page",
         "in": "query",
@@ -105,6 +114,13 @@ PARAMETERS: Json = {
 HEADERS: Json = {
     "Location": {"description": "Where the outcome will be.", "required": True, "schema": _TEXT},
     "Position": {"description": "Where the events are: send it with a query that has to see them.", "schema": _TEXT},
+    "Freshness": {
+        "description": (
+            "Whether the row's partition has read all that its inputs held when it was started, or how many records it "
+            "is behind, at least: what is not found may be among them. Absent where no table answers."
+        ),
+        "schema": {"type": "string", "pattern": f"^({COMPLETE}|behind=[0-9]+)$"},
+    },
     "PreferenceApplied": {"description": "What of `Prefer` was honoured.", "schema": _TEXT},
     "RetryAfter": {"description": "Seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}},
 }
@@ -147,6 +163,8 @@ def problem_response(status: int, schema: Json | None = None) -> Json:
     response: Json = {"description": _WHY[status], "content": content(body, problem.MEDIA_TYPE)}
     if status in _LATER:
         response["headers"] = header_refs(Retry_After="RetryAfter")
+    if status in _DOUBTED:
+        response.setdefault("headers", {}).update(header_refs(Verbwire_Freshness="Freshness"))
     return response
 
 

@@ -24,6 +24,11 @@ _OPERATORS = (*_ANY, 401, 403, 503)
 _TEXT: Json = {"type": "string"}
 _OPERATOR = "For operators: the scope `verbwire:operator`."
 _COMPOUND = ("array", "map", "record")
+_FRESH = ("Position", "Freshness")
+_TOLD = header_refs(Verbwire_Freshness="Freshness")
+_COMPLETE = "Whether all partitions are there, and have read what their inputs held when they were started."
+_BEHIND = "Per partition that has not: how many records it has yet to read, at least."
+_COUNTS: Json = {"type": "object", "additionalProperties": {"type": "integer"}}
 
 
 def command(catalog: Catalog, schemas: JsonSchemas, contract: Contract) -> Json:
@@ -50,15 +55,16 @@ def query(catalog: Catalog, schemas: JsonSchemas, contract: Contract) -> Json:
     keyed = reply.key if isinstance(reply, Contract) else ()
     own = [_parameter(schemas, contract, field, field["name"] in keyed) for field in contract.schema["fields"]]
     paging = [("Page", "page"), ("PageSize", "page_size"), ("Cursor", "cursor")] if contract.many else []
-    common = parameter_refs(*(part for part, name in paging if name not in contract.fields), "Position")
+    common = parameter_refs(*(part for part, name in paging if name not in contract.fields), *_FRESH)
     body = _list({"query": {"const": contract.name}}, schema) if contract.many else schema
+    told = None if contract.many else _TOLD
     security: Json = {"security": [{}, {"bearer": []}]} if contract.public else {}
     return {
         "get": {
             **_named(contract),
             **security,
             "parameters": [*own, *common],
-            "responses": _ordered({"200": _ok(body), **problem_refs(*_READ, 403)}),
+            "responses": _ordered({"200": _ok(body, headers=told), **problem_refs(*_READ, 403)}),
         }
     }
 
@@ -97,8 +103,17 @@ def tables() -> Json:
     """Return the paths of tables."""
     table = {
         "type": "object",
-        "properties": {"name": _TEXT, "row": _TEXT, "key": {"type": "array", "items": _TEXT}},
-        "required": ["name", "row", "key"],
+        "properties": {
+            "name": _TEXT,
+            "row": _TEXT,
+            "key": {"type": "array", "items": _TEXT},
+            "complete": {"type": "boolean", "description": _COMPLETE},
+            "missing_partitions": {"type": "array", "items": {"type": "integer"}},
+            "behind": {**_COUNTS, "description": _BEHIND},
+            "stopped": {"type": "object", "additionalProperties": _TEXT, "description": "Why, by partition."},
+            "dead_letters": {"type": "integer", "description": "Records of its past that it could not count."},
+        },
+        "required": ["name", "row", "key", "complete", "missing_partitions", "behind", "stopped", "dead_letters"],
     }
     listed = {"type": "object", "properties": {"tables": {"type": "array", "items": table}}, "required": ["tables"]}
     name, key = _in_path("name", "The table, or any end of its name that is unique."), _in_path("key", "Of the row.")
@@ -112,14 +127,14 @@ def tables() -> Json:
             "Rows of a table",
             filters,
             {"200": _ok(page), **problem_refs(*_READ, 403)},
-            [name, *parameter_refs("Page", "PageSize", "Cursor", "Position")],
+            [name, *parameter_refs("Page", "PageSize", "Cursor", *_FRESH)],
         ),
         "/tables/{name}/{key}": _get(
             "row",
             "One row of a table",
             _OPERATOR,
-            {"200": _ok(row), **problem_refs(*_READ, 403)},
-            [name, key, *parameter_refs("Position")],
+            {"200": _ok(row, headers=_TOLD), **problem_refs(*_READ, 403)},
+            [name, key, *parameter_refs(*_FRESH)],
         ),
     }
 
@@ -128,12 +143,22 @@ def service() -> Json:
     """Return the paths by which a worker is watched."""
     status = _ok({"type": "object", "properties": {"status": _TEXT}, "required": ["status"]})
     health = {"200": status, **problem_refs(*_ANY, 503)}
+    standing: Json = {
+        "type": "object",
+        "properties": {
+            "status": _TEXT,
+            "stopped": {"type": "object", "description": "By group, the partitions that stand still."},
+            "behind": {"type": "object", "description": "By group and partition, the records yet to be read."},
+        },
+        "required": ["status", "stopped", "behind"],
+    }
+    ready = {**health, "200": _ok(standing)}
     metrics = {"description": "Prometheus' text format.", "content": content(_TEXT, "text/plain")}
     jobs = _ok({"type": "object", "properties": {"jobs": {"type": "array"}}, "required": ["jobs"]})
     document = _ok({"type": "object"}, "This document.")
     return {
         "/health/live": _open(_get("live", "Whether this process is worth keeping", "", health)),
-        "/health/ready": _open(_get("ready", "Whether this worker answers for all that it owns", "", health)),
+        "/health/ready": _open(_get("ready", "Whether this worker serves", "", ready)),
         "/jobs": _get("jobs", "What jobs do now", _OPERATOR, {"200": jobs, **problem_refs(*_OPERATORS)}),
         "/metrics": _get("metrics", "Counters", _OPERATOR, {"200": metrics, **problem_refs(*_OPERATORS)}),
         "/openapi.json": _get("openapi", "What can be asked here", "", {"200": document, **problem_refs(*_ANY, 401)}),
@@ -201,8 +226,9 @@ def _list(head: Json, row: Json) -> Json:
         "page": {"type": ["integer", "null"]},
         "page_size": {"type": "integer"},
         "rows": {"type": "array", "items": row},
-        "complete": {"type": "boolean", "description": "Whether rows of all partitions are among them."},
+        "complete": {"type": "boolean", "description": _COMPLETE},
         "missing_partitions": {"type": "array", "items": {"type": "integer"}},
+        "behind": {**_COUNTS, "description": _BEHIND},
         "positions": {"type": "object", "description": "Per partition and topic: applied up to here."},
         "next": {"type": ["string", "null"], "description": "Where the list goes on."},
     }

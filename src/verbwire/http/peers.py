@@ -26,6 +26,7 @@ from verbwire.http.auth import Principal
 from verbwire.http.found import Found, absent, merged
 from verbwire.http.problem import Problem, unavailable
 from verbwire.tokens import mint_internal
+from verbwire.wire.freshness import HEADER as FRESHNESS
 from verbwire.wire.positions import HEADER as POSITION
 from verbwire.wire.workers import WorkerRecord
 
@@ -36,8 +37,8 @@ ANSWER_SECONDS = 2.0
 POSITION_SECONDS = 2.0  # more where the owner may wait until it is as far as the client asks
 MAX_ANSWER = 64 * 1024 * 1024  # bytes
 EACH = 64  # requests to one worker at the same time: one that hangs must not use up what the others need
-_PASSED_ON = ("accept", "prefer", "traceparent", POSITION.lower())
-_PASSED_BACK = ("content-type", "cache-control", "retry-after", "vary", POSITION.lower())
+_PASSED_ON = ("accept", "prefer", "traceparent", POSITION.lower(), FRESHNESS.lower())
+_PASSED_BACK = ("content-type", "cache-control", "retry-after", "vary", POSITION.lower(), FRESHNESS.lower())
 _OURS = frozenset({401, 408, 411, 413, 414, 421, 429, 431})  # said to us, not to who asked us
 _log = logging.getLogger("verbwire.http")
 

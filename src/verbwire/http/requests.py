@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 from starlette.requests import Request
@@ -45,6 +46,6 @@ def principal_of(request: Request) -> Principal:
     return found
 
 
-def json_bytes(body: bytes) -> Response:
+def json_bytes(body: bytes, headers: Mapping[str, str] | None = None) -> Response:
     """Return an answer of JSON; not to be kept by anybody, it is as new as its table is now."""
-    return Response(body, headers={"Cache-Control": "no-store"}, media_type="application/json")
+    return Response(body, headers={"Cache-Control": "no-store", **(headers or {})}, media_type="application/json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -68,13 +68,21 @@ class ServedTable:
         """Return the partition in which a row stands."""
         return self.view.partition_of(key)
 
-    def row(self, key: bytes) -> Message | None:
-        """Return one row, None where there is none; 503 when its partition is not here."""
+    def row(self, key: bytes) -> tuple[Message | None, int | None]:
+        """Return one row, None where there is none, and by how many records its partition is behind, None for none.
+
+        503 when the partition is not here.
+        """
+        partition = self.partition_of(key)
+        state = self.view.states[partition]
+        epoch, behind = state.epoch, state.behind()
         try:
             value = self.view.get(key)
         except UnavailableError:
-            raise self.not_here(self.partition_of(key)) from None
-        return None if value is None else self._message(value)
+            raise self.not_here(partition) from None
+        if state.epoch != epoch:
+            raise self.not_here(partition)
+        return (None if value is None else self._message(value)), behind
 
     def find(self, partitions: Sequence[int], selection: Selection, window: Window, *, whole: bool) -> Found:
         """Return what these partitions have of a list: as many rows as reach to the window's end, in order.
@@ -86,10 +94,14 @@ class ServedTable:
             ready = set(self.view.ready())
             here = [partition for partition in partitions if partition in ready]
             # Before the rows: these are as new as what was applied by then, or newer.
+            epochs = self._epochs(here)
             positions = {partition: dict(self.view.states[partition].inputs) for partition in here}
+            behind = self.view.behind()
             try:
                 rows = self._rows(here, selection, window)
             except UnavailableError:
+                continue
+            if epochs != self._epochs(here):
                 continue
             stop = window.skip + window.size
             unread = window.skip if whole else 0
@@ -98,12 +110,13 @@ class ServedTable:
                 for number, (place, value) in enumerate(rows[:stop])
             ]
             missing = [partition for partition in partitions if partition not in positions]
-            return Found(shown, len(rows) > stop, positions, missing)
+            late = {partition: behind[partition] for partition in here if partition in behind}
+            return Found(shown, len(rows) > stop, positions, missing, late)
         raise unavailable("not_ready", f"partitions of table {self.name} are moving: ask again", _RESTORING_SECONDS)
 
     def summary(self) -> dict[str, Any]:
         """What there is to know of the table without reading a row of it; ``rows`` counts those that are here."""
-        states, ready = self.view.states.values(), self.view.ready()
+        ready, behind = self.view.ready(), self.view.behind()
         try:
             rows: int | None = self.view.count()
         except UnavailableError:  # a partition left just now
@@ -117,8 +130,11 @@ class ServedTable:
             "partitions": self.view.partitions,
             "ready_partitions": ready,
             "missing_partitions": [partition for partition in self.view.states if partition not in ready],
-            "stopped": {str(state.partition): state.stopped for state in states if state.stopped is not None},
+            "stopped": {str(partition): why for partition, why in self.view.stopped().items()},
+            "behind": {str(partition): behind[partition] for partition in ready if partition in behind},
+            "complete": len(ready) == self.view.partitions and not behind,
             "rows": rows,
+            "dead_letters": self.view.letters(),
         }
 
     @cached_property
@@ -132,6 +148,10 @@ class ServedTable:
         why = "stands still until somebody decides" if stopped else "is being restored, or another worker has it"
         detail = f"partition {partition} of table {self.name} {why}: ask again, or see GET /tables"
         return unavailable("not_ready", detail, _STOPPED_SECONDS if stopped else _RESTORING_SECONDS)
+
+    def _epochs(self, partitions: Iterable[int]) -> list[int]:
+        """Tell, asked twice, whether one of them was started over in between: it may be behind again."""
+        return [self.view.states[partition].epoch for partition in partitions]
 
     def _rows(self, here: list[int], selection: Selection, window: Window) -> list[tuple[bytes, bytes]]:
         stop = window.skip + window.size + 1  # one more than asked for tells whether there are more

@@ -11,7 +11,8 @@ import msgspec
 def together(mine: Iterable[dict[str, Any]], others: Iterable[bytes | None]) -> list[dict[str, Any]]:
     """Return `mine` with what other workers have answered; partitions of one that did not answer are missing.
 
-    ``rows`` counts those of the partitions that are ready, ``here`` are the partitions of the worker that is asked.
+    ``rows`` counts those of the partitions that are ready, ``dead_letters`` those of the stopped ones too; ``here`` are
+    the partitions of the worker that is asked.
     """
     summaries = {summary["name"]: {**summary, "here": summary["ready_partitions"]} for summary in mine}
     for body in others:
@@ -27,4 +28,7 @@ def _add(known: dict[str, Any], more: dict[str, Any]) -> None:
     known["ready_partitions"] = sorted(ready)
     known["missing_partitions"] = [each for each in range(known["partitions"]) if each not in ready]
     known["stopped"] = {**known["stopped"], **more["stopped"]}
+    known["behind"] = {**known["behind"], **more["behind"]}
+    known["complete"] = not (known["missing_partitions"] or known["behind"])
+    known["dead_letters"] += more["dead_letters"]
     known["rows"] = known["rows"] + more["rows"] if counted else None

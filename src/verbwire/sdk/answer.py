@@ -13,7 +13,7 @@ from verbwire.sdk.waiting import Waitable
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a list. `complete` says whether all of the table was there to answer.
+    """A part of a list. `complete` says whether all of the table answered, and has read what there was when it started.
 
     `next` is None on the last page; ``client.query(query, after=page)`` asks for the one that follows.
     """
@@ -30,9 +30,11 @@ class Answer(Waitable):
 
     ``answer.result(timeout)`` waits in any thread, ``await answer`` in any running loop; both give the reply, a
     :class:`Page` of replies for a query that many rows answer, or raise what went wrong (see `Client.query`).
+
+    Once it is there, `complete` says whether the table it is of has caught up since it was started.
     """
 
-    __slots__ = ("_error", "_name", "_reply", "_settled_")
+    __slots__ = ("_error", "_name", "_reply", "_settled_", "complete")
 
     def __init__(self, name: str) -> None:
         super().__init__(threading.Lock())
@@ -40,6 +42,7 @@ class Answer(Waitable):
         self._settled_ = False
         self._reply: Any = None
         self._error: Exception | None = None
+        self.complete: bool | None = None  # None: not known yet
 
     def done(self) -> bool:
         """Whether there is an answer, or will be none."""
@@ -55,12 +58,12 @@ class Answer(Waitable):
         yield from self.arrival()
         return self._take()
 
-    def settle(self, reply: Any, error: Exception | None = None) -> None:
+    def settle(self, reply: Any, error: Exception | None = None, complete: bool | None = None) -> None:
         """Take down what came of it; whatever comes later is none of it."""
         with self._lock:
             if self._settled_:
                 return
-            self._reply, self._error, self._settled_ = reply, error, True
+            self._reply, self._error, self.complete, self._settled_ = reply, error, complete, True
             wakes = self._settled()
         for wake in wakes:
             wake()

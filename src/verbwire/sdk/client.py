@@ -99,16 +99,20 @@ class Client:
         """
         return self._asker.resume(token)
 
-    def query(self, query: Query, timeout: float = 10.0, *, after: Page | None = None) -> Answer:
+    def query(
+        self, query: Query, timeout: float = 10.0, *, after: Page | None = None, complete: bool = False
+    ) -> Answer:
         """Ask for what is now, and return the answer-to-be: the reply, or a :class:`Page` of replies.
 
         It shows at least what our asked commands are known to have changed. While nobody can answer, it is asked again
         for `timeout` seconds (then :class:`UnavailableError`). `after` asks for the page behind that one, and says all
-        of the question. :class:`NotFoundError`, :class:`NotAllowedError` and :class:`BadQueryError` are raised where
+        of the question. A table that was started not long ago may have yet to catch up: `Answer.complete` says so, and
+        with `complete` it is asked again until it has. "Not found" is only said by one that has.
+        :class:`NotFoundError`, :class:`NotAllowedError` and :class:`BadQueryError` are raised where
         the answer is waited for; what is wrong with the query itself, here.
         """
         self._producer.require_open()
-        return self._querier.query(query, timeout, after)
+        return self._querier.query(query, timeout, after, complete)
 
     @property
     def positions(self) -> SeenPositions:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,6 +27,8 @@ from verbwire.sdk.doors import Doors
 from verbwire.sdk.positions import SeenPositions
 from verbwire.sdk.questions import QueryRoute
 from verbwire.wire.codec import Codec
+from verbwire.wire.freshness import COMPLETE, decode_freshness
+from verbwire.wire.freshness import HEADER as FRESHNESS
 from verbwire.wire.positions import HEADER
 
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ class Querier:
         self._asking: _Asking | None = None
         self._closed = threading.Event()
 
-    def query(self, query: Query, timeout: float, after: Page | None) -> Answer:
+    def query(self, query: Query, timeout: float, after: Page | None, complete: bool = False) -> Answer:
         """Begin to ask, and return the answer-to-be; what is wrong with the question itself is raised here."""
         route = self._routes.get(type(query))
         if route is None:
@@ -61,7 +64,9 @@ class Querier:
                 raise ClosedError("the client is closed: make a new one")
             if self._asking is None:
                 self._asking = _Asking(self._connection, Doors.of(self._connection, self._codec()), self._closed)
-        return self._asking.begin(route, target, self._positions.header(), timeout)
+        wanted = {HEADER: self._positions.header(), FRESHNESS: COMPLETE if complete else ""}
+        headers = {name: value for name, value in wanted.items() if value}
+        return self._asking.begin(_Question(route, target, headers, time.monotonic() + timeout))
 
     def close(self) -> None:
         """Let go of everything; what is still waited for fails with :class:`ClosedError`. Closing twice is fine."""
@@ -74,6 +79,14 @@ class Querier:
     def abandon(self) -> None:
         """Stop the threads of an owner that is gone without closing."""
         self._closed.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    route: QueryRoute
+    target: str
+    headers: Mapping[str, str]
+    deadline: float  # on the monotonic clock
 
 
 class _Asking:
@@ -90,10 +103,10 @@ class _Asking:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="verbwire-query")
         self._open: set[Answer] = set()
 
-    def begin(self, route: QueryRoute, target: str, positions: str, timeout: float) -> Answer:
-        answer = Answer(route.contract.name)
+    def begin(self, question: _Question) -> Answer:
+        answer = Answer(question.route.contract.name)
         self._open.add(answer)
-        self._pool.submit(self._run, answer, route, target, positions, time.monotonic() + timeout)
+        self._pool.submit(self._run, answer, question)
         return answer
 
     def close(self) -> None:
@@ -103,45 +116,65 @@ class _Asking:
             answer.settle(None, _closed())
         self._doors.close()
 
-    def _run(self, answer: Answer, route: QueryRoute, target: str, positions: str, deadline: float) -> None:
+    def _run(self, answer: Answer, question: _Question) -> None:
         try:
-            answer.settle(self._ask(route, target, positions, deadline))
+            reply, complete = self._ask(question)
+            answer.settle(reply, complete=complete)
         except Exception as error:  # noqa: BLE001 (it belongs to whoever asked)
             answer.settle(None, _closed() if self._closed.is_set() else error)
         finally:
             self._open.discard(answer)
 
-    def _ask(self, route: QueryRoute, target: str, positions: str, deadline: float) -> Any:
-        headers, pause = {HEADER: positions} if positions else {}, _PAUSE_SECONDS
+    def _ask(self, question: _Question) -> tuple[Any, bool]:
+        """Return the reply, and whether it is of a table that has caught up."""
+        route, name, pause = question.route, question.route.contract.name, _PAUSE_SECONDS
         while True:
-            status, body, why = self._once(target, headers, deadline)
-            if status == 200:
-                return route.read(body)
-            if status is not None and status not in _AGAIN:
-                raise _refusal(status, body, route.contract.name)
-            if time.monotonic() + pause > deadline:
-                raise UnavailableError(f"{route.contract.name} was not answered in time: {why}")
+            said = self._once(question)
+            if said.status == 200:
+                reply = route.read(said.body)
+                return reply, reply.complete if isinstance(reply, Page) else said.behind is None
+            if said.is_final():
+                raise _refusal(said.status or 0, said.body, name)
+            if time.monotonic() + pause > question.deadline:
+                raise UnavailableError(f"{name} was not answered in time: {said.why}")
             if self._closed.wait(pause):
                 raise _closed()
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _once(self, target: str, headers: dict[str, str], deadline: float) -> tuple[int | None, bytes, str]:
-        """Ask one worker; return status and body, or None and why it did not answer."""
+    def _once(self, question: _Question) -> _Said:
+        """Ask one worker."""
         try:
             door = self._doors.door()
         except UnavailableError as error:
-            return None, b"", str(error)
+            return _Said(None, b"", str(error))
+        headers = dict(question.headers)
         if token := self._connection.token():
-            headers = {**headers, "Authorization": f"Bearer {token}"}
+            headers["Authorization"] = f"Bearer {token}"
         try:
-            seconds = max(0.001, deadline - time.monotonic())
-            response = self._http.get(door + target, headers=headers, timeout=_timeout(seconds))
+            seconds = max(0.001, question.deadline - time.monotonic())
+            response = self._http.get(door + question.target, headers=headers, timeout=_timeout(seconds))
         except self._lost as error:
             self._doors.shut(door)
-            return None, b"", f"{door} does not answer: {type(error).__name__} {error}"
+            return _Said(None, b"", f"{door} does not answer: {type(error).__name__} {error}")
         if response.status_code in _AGAIN:
             self._doors.shut(door)
-        return response.status_code, response.content, _said(response.content)[1]
+        behind = decode_freshness(response.headers.get(FRESHNESS, ""))
+        return _Said(response.status_code, response.content, _said(response.content)[1], behind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What one worker has said; without a status it did not answer, and `why` says why."""
+
+    status: int | None
+    body: bytes
+    why: str
+    behind: int | None = None  # records that its table has yet to read
+
+    def is_final(self) -> bool:
+        """Whether asking again would bring nothing else. What is not found in a table that is behind may be there."""
+        unknown = self.status is None or self.status in _AGAIN
+        return not (unknown or (self.status == 404 and self.behind is not None))
 
 
 def _closed() -> ClosedError:

@@ -39,6 +39,18 @@ _SCHEMA: Schema = {
                         {"name": "generation", "type": "int", "doc": "of the consumer group; the highest is right"},
                         {"name": "owned", "type": _PARTITIONS},
                         {"name": "ready", "type": _PARTITIONS, "doc": "those that it can answer for"},
+                        {
+                            "name": "stopped",
+                            "type": _PARTITIONS,
+                            "default": [],
+                            "doc": "those that stand still until somebody decides",
+                        },
+                        {
+                            "name": "caught_up",
+                            "type": _PARTITIONS,
+                            "default": [],
+                            "doc": "those whose sources it has read to where they ended when it began",
+                        },
                     ],
                 },
             },
@@ -50,12 +62,14 @@ WORKER = own_contract(_SCHEMA, __file__)
 
 
 class GroupShare(msgspec.Struct, frozen=True, kw_only=True):
-    """What of one group a worker has: the partitions it owns, and those of them that it can answer for."""
+    """What of one group a worker has: the partitions it owns, and what is to be said of some of them."""
 
     group: str
     generation: int = 0
     owned: tuple[int, ...] = ()
     ready: tuple[int, ...] = ()
+    stopped: tuple[int, ...] = ()
+    caught_up: tuple[int, ...] = ()
 
 
 class WorkerRecord(Row, frozen=True, kw_only=True):

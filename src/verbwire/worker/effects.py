@@ -12,6 +12,7 @@ from verbwire.effects.group import EffectGroup
 from verbwire.effects.handling import Handling
 from verbwire.effects.outbox import Mail
 from verbwire.effects.plan import EffectPlan, effect_plan
+from verbwire.http.health import Standing
 from verbwire.http.served import ServedTable
 from verbwire.sdk.connection import Connection, Identity
 from verbwire.wire.workers import GroupShare
@@ -72,6 +73,10 @@ class HostedEffects:
     def not_ready(self) -> list[str]:
         """Return what keeps this worker from doing its part for the group."""
         return self.running.not_ready()
+
+    def standing(self) -> Standing:
+        """Return the partitions that it has: none of them ever stands still, and there is nothing to catch up."""
+        return Standing(self.running.owned())
 
 
 def host_effects(declared: Subscriber | Job, services: Services) -> HostedEffects:

@@ -11,6 +11,7 @@ from verbwire.engine.clock import BrokerClock
 from verbwire.engine.hints import Hints
 from verbwire.engine.preparing import Others
 from verbwire.engine.security import Security, security_of
+from verbwire.http.health import Standing
 from verbwire.http.served import ServedTable
 from verbwire.jobs import JobBoard
 from verbwire.metrics import Metrics
@@ -78,5 +79,9 @@ class Hosted(Protocol):
         ...
 
     def not_ready(self) -> list[str]:
-        """What keeps this worker from answering for the group; empty when nothing does."""
+        """What keeps this worker from serving the group; empty when nothing does."""
+        ...
+
+    def standing(self) -> Standing:
+        """Which of its partitions stand still, or are behind."""
         ...

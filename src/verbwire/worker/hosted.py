@@ -14,6 +14,7 @@ from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
 from verbwire.engine.build import aggregate_plan, table_plan
 from verbwire.engine.build_process import command_topics, process_plan
+from verbwire.engine.catching_up import CatchingUp
 from verbwire.engine.cluster_offsets import ClusterOffsets
 from verbwire.engine.core import Core
 from verbwire.engine.handed_over import HandedOver
@@ -21,6 +22,7 @@ from verbwire.engine.plan import Plan
 from verbwire.engine.security import Security
 from verbwire.engine.view import TableView
 from verbwire.errors import ConfigurationError, ContractError
+from verbwire.http.health import Standing
 from verbwire.http.served import ServedTable
 from verbwire.messages import Message
 from verbwire.settings import skipped
@@ -36,7 +38,10 @@ NOT_HEARD = "partitions are being prepared, or the group has not answered for a 
 
 @dataclass
 class HostedGroup:
-    """A group that the engine runs in this process; `app` is there once Faust has been imported."""
+    """A group that the engine runs in this process; `app` is there once Faust has been imported.
+
+    `catching_up` is there where its events count under other keys than their own.
+    """
 
     group: str  # as declared, without prefix
     core: Core
@@ -44,6 +49,7 @@ class HostedGroup:
     alone: TextIO  # while it is open, no other process has these copies
     services: Services
     security: Security
+    catching_up: CatchingUp | None = None
     app: GroupApp | None = None
 
     @property
@@ -66,10 +72,14 @@ class HostedGroup:
 
         settings = self.services.settings
         self.app = group_app(self.core, self.services.bootstrap, settings.worker, settings.data_folder, self.security)
+        if self.catching_up is not None:
+            self.catching_up.start()
         await self.app.start()
 
     async def stop(self, leave: bool) -> None:
         """Finish the transaction in hand, then let go."""
+        if self.catching_up is not None:
+            self.catching_up.stop()
         if self.app is None:
             return
         try:
@@ -79,22 +89,25 @@ class HostedGroup:
             self.app.engine_thread.shutdown()
 
     def share(self) -> GroupShare:
-        """Return the partitions that it owns, and those of them that it can answer for."""
+        """Return the partitions that it owns, and what others should know of them."""
         owned = sorted((self.app and self.app.owned) or ())
-        ready = set(self.core.view.ready()) & set(owned)
-        generation = self.app.generation() if self.app else 0
-        return GroupShare(group=self.group, generation=generation, owned=tuple(owned), ready=tuple(sorted(ready)))
+        view, sources = self.core.view, self.core.plan.sources
+        ready, stopped = set(view.ready()), view.stopped()
+        return GroupShare(
+            group=self.group,
+            generation=self.app.generation() if self.app else 0,
+            owned=tuple(owned),
+            ready=tuple(each for each in owned if each in ready),
+            stopped=tuple(each for each in owned if each in stopped),
+            caught_up=tuple(each for each in owned if view.states[each].has_read(sources)),
+        )
 
     def live(self) -> str | None:
         """Return why the group is beyond repair, or None."""
         return self.app.alive() if self.app else None
 
     def not_ready(self) -> list[str]:
-        """Return what this worker owns and cannot answer for, and why.
-
-        Health is open to everybody, and a handler's error may hold data: where exactly a partition stopped, and with
-        which error, is told by the log and by ``GET /tables``.
-        """
+        """Return what this worker owns and is still being prepared. One that stands still is not: see `standing`."""
         owned = self.app.owned if self.app else None
         if owned is None:
             return [NOT_ASSIGNED]
@@ -102,10 +115,15 @@ class HostedGroup:
             return [NOT_HEARD]
         states = self.core.view.states
         return [
-            f"partition {partition}: {'stopped, see GET /tables' if states[partition].stopped else 'being restored'}"
+            f"partition {partition}: being restored"
             for partition in sorted(owned)
-            if not states[partition].ready
+            if not states[partition].ready and states[partition].stopped is None
         ]
+
+    def standing(self) -> Standing:
+        """Return which of the partitions that it owns stand still, and which have yet to catch up."""
+        view, owned = self.core.view, (self.app and self.app.owned) or ()
+        return Standing(owned, [partition for partition in view.stopped() if partition in owned], view.behind())
 
 
 def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Services) -> HostedGroup:
@@ -123,13 +141,15 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     copies = settings.data_folder / "tables" / settings.worker
     alone = hold(copies / group)
     metrics = services.metrics.group(group)
+    metrics.table(lambda: sum(view.behind().values()), view.letters)
     core = Core(plan, kafka, names, settings.worker, copies, view, metrics, services.others)
     # A decoder of its own: the engine's thread has the other.
     decoder = codec.topic_decoder(plan.changelog, contract.namespace, {contract.name: row})
     own = plan.repartition
     handed_over = HandedOver(cluster, plan.sources, own, plan.partitions) if own else None
+    catching_up = CatchingUp(view, plan.sources, own, cluster, services.others.caught_up) if own else None
     table = ServedTable(view, decoder.decode, plan.columns, plan.search, handed_over)
-    return HostedGroup(declared.group, core, table, alone, services, security)
+    return HostedGroup(declared.group, core, table, alone, services, security, catching_up)
 
 
 def _plan(
