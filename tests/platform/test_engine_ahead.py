@@ -45,6 +45,7 @@ def fold(moved_at: datetime, window: Window) -> WindowFold:
         hearings={TOPIC: Told(moved_at)},
         row=MinuteRow,
         encode=lambda _key, row: row,
+        normal=lambda row: row,
         dead_letters="letters",
         repartition=Repartition(OWN, 1),
         window=window,

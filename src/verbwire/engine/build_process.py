@@ -39,6 +39,7 @@ def process_plan(
         },
         row=process.state,
         encode=rows.encode,
+        normal=rows.normal,
         dead_letters=names.dead_letters(group),
         repartition=own,
         skips=frozenset(skips),

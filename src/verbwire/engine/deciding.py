@@ -74,6 +74,7 @@ class Decide:
     emits: Callable[[type[Event]], Emits]  # ContractError for one that this aggregate cannot emit
     events_topic: str
     encode: Callable[[bytes, Row], object]
+    normal: Callable[[Row], Row]  # the state as it will be read back
     ledger: Ledger
     dead_letters: str
     clock: BrokerClock
@@ -186,11 +187,13 @@ class Decide:
         if len(result.events) > MAX_EVENTS:
             raise ContractError(f"{len(result.events)} events of one command, {MAX_EVENTS} are the most: split it")
         reply = receives.framed(result.reply)
+        # What is applied is what readers will see of the event, and what is kept is what a restart would read.
+        events = [self._emits(type(event)).encoder.normal(event) for event in result.events]
         if result.state is None:
-            for event in result.events:
+            for event in events:
                 state = self._apply(state, event, context)
-            return _Decided(Accepted(), result.events, bool(result.events), state, reply)
-        return _Decided(Accepted(), result.events, True, result.state, reply)
+            return _Decided(Accepted(), events, bool(events), state, reply)
+        return _Decided(Accepted(), events, True, self.normal(result.state), reply)
 
     def _apply(self, state: Row | None, event: Event, context: Callable[[], object]) -> Row:
         applier = self._emits(type(event)).applier
@@ -202,7 +205,7 @@ class Decide:
         after = applier.call(state, event, context)
         if type(after) is not self.state:
             raise TypeError(f"{applier.where} returned {type(after).__name__}, not {self.state.__name__}")
-        return after
+        return self.normal(after)
 
     def _emits(self, event: type[Event]) -> Emits:
         found = self.events.get(event)

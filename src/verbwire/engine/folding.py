@@ -70,6 +70,7 @@ class Fold:
     hearings: Mapping[str, Hearing]  # topic -> how its records are read
     row: type[Row]
     encode: Callable[[bytes, Row], object]  # raises where the row does not fit its contract or its key
+    normal: Callable[[Row], Row]  # the row as it will be read back
     dead_letters: str
     repartition: Repartition | None = None
     skips: frozenset[tuple[str, int, int]] = field(default_factory=frozenset)  # (topic, partition, offset)
@@ -136,6 +137,8 @@ class Fold:
         try:
             returned = handler.function(before, heard.message, *(() if context is None else (context,)))
             after, sent = self._read(heard, returned)
+            if after is not None and after is not before:
+                after = self.normal(after)
             if careful and after is not None:
                 self.encode(heard.key, after)
         except Exception as error:

@@ -61,6 +61,7 @@ class Lead(Fold):
     def _sent(self, heard: Heard, number: int, what: Command | Tagged) -> Sent:
         tag, command = (what.tag, what.command) if isinstance(what, Tagged) else (None, what)
         sends = self.sends[type(command)]
+        command = sends.encoder.normal(command)
         name, correlation, traceparent = _cause(heard)
         key = key_of(sends.contract, command)
         id, more = self.ids.id(heard.key, name, heard.handler.message.__contract__, number, tag)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from verbwire.contracts.model import Contract
 from verbwire.engine.plan import ROWS, Log
@@ -15,6 +16,8 @@ from verbwire.queries.columns import row_values, table_columns
 from verbwire.queries.selection import Value
 from verbwire.wire.codec import Codec, TopicDecoder
 from verbwire.wire.keys import key_of
+
+R = TypeVar("R", bound=Row)
 
 
 class Rows:
@@ -44,6 +47,10 @@ class Rows:
                 f"the row's {', '.join(self.contract.key)} is not the event's key: a row stands under its events' key"
             )
         return sized(key, self._encoder(row), f"a row of {self.contract.name}"), self._values(row)
+
+    def normal(self, row: R) -> R:
+        """Return the row as it will be read back; UnencodableError where it cannot be."""
+        return self._encoder.normal(row)
 
     def decode(self, value: bytes) -> Row:
         """Return the row of a changelog's value."""

@@ -12,10 +12,11 @@ from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.results import Result, read_result
 from verbwire.errors import ContractError
-from verbwire.messages import Command, Event, Rejected, Row
-from verbwire.testing.comparing import CONTEXT, fits, registered, same, show
+from verbwire.messages import Command, Event, Message, Rejected, Row
+from verbwire.testing.comparing import CONTEXT, fitting, key_in, registered, same, show
 
 S = TypeVar("S", bound=Row)
+M = TypeVar("M", bound=Message)
 
 
 def given_events(
@@ -23,9 +24,9 @@ def given_events(
 ) -> Given[S]:
     """Begin with an aggregate in a state to which these events then happened."""
     __tracebackhide__ = True
+    state = None if state is None else fitting(state, catalog)
     for event in events:
-        fits(event, catalog)
-        state = _apply(aggregate, state, event, CONTEXT)
+        state = _apply(aggregate, state, fitting(event, catalog), CONTEXT, catalog)
     return Given(aggregate, state, catalog)
 
 
@@ -40,26 +41,29 @@ class Given(Generic[S]):
     def when(self, command: Command, *, context: Context = CONTEXT) -> Decided[S]:
         """Hand it the command; what handlers and appliers raise comes through as it is."""
         __tracebackhide__ = True
-        key = fits(command, self.catalog)
+        command = fitting(command, self.catalog)
+        key = key_in(command, self.catalog)
         handler = registered(self.aggregate.handlers, command, f"aggregate {self.aggregate.namespace}", "handles")
         result = handler.call(command, self.state, lambda: context)
         if isinstance(result, Rejected):
             _require_declared(result, command, self.catalog)
             return Decided(command, self, rejected=result)
         returned = _read(handler, result, self.aggregate)
-        state = self.state if returned.state is None else cast(S, returned.state)
-        for event in returned.events:
+        events = [fitting(event, self.catalog) for event in returned.events]
+        state = self.state if returned.state is None else fitting(cast(S, returned.state), self.catalog)
+        for event in events:
             self._require_key(event, key, command)
             if returned.state is None:
-                state = _apply(self.aggregate, state, event, context)
+                state = _apply(self.aggregate, state, event, context, self.catalog)
         if state is not None:
             self._require_key(state, key, command)
         _require_reply(returned.reply, command, self.catalog)
-        return Decided(command, replace(self, state=state), returned.events, reply=returned.reply)
+        reply = None if returned.reply is None else fitting(returned.reply, self.catalog)
+        return Decided(command, replace(self, state=state), events, reply=reply)
 
     def _require_key(self, message: Event | S, key: bytes, command: Command) -> None:
         __tracebackhide__ = True
-        if fits(message, self.catalog) != key:
+        if key_in(message, self.catalog) != key:
             raise AssertionError(
                 f"{show(message)}\nhas another key than its command: give it the same, or order per key is lost\n"
                 f"{show(command)}"
@@ -86,7 +90,7 @@ class Decided(Generic[S]):
         __tracebackhide__ = True
         if self.rejected is not None:
             raise AssertionError(f"{show(self.command)}\nwas rejected: {_refusal(self.rejected)}")
-        same("events", list(events), list(self.events), self.command)
+        same("events", [self._read(each) for each in events], list(self.events), self.command)
         return self
 
     def then_rejected(self, code: str, **details: str) -> Decided[S]:
@@ -108,23 +112,29 @@ class Decided(Generic[S]):
         __tracebackhide__ = True
         if self.rejected is not None:
             raise AssertionError(f"{show(self.command)}\nwas rejected: {_refusal(self.rejected)}")
-        same("reply", [reply], [self.reply], self.command)
+        same("reply", [self._read(reply)], [self.reply], self.command)
         return self
 
     def then_state(self, state: S | None) -> Decided[S]:
         """Check the state that the command left behind; a rejected one leaves the state as it was."""
         __tracebackhide__ = True
-        same("state", [state], [self.after.state], self.command)
+        same("state", [state and self._read(state)], [self.after.state], self.command)
         return self
 
+    def _read(self, expected: M) -> M:
+        """What a test expects, as it would be read back, too."""
+        return fitting(expected, self.after.catalog)
 
-def _apply(aggregate: Aggregate[S], state: S | None, event: Event, context: Context) -> S:
+
+def _apply(
+    aggregate: Aggregate[S], state: S | None, event: Event, context: Context, catalog: Catalog | None
+) -> S:
     __tracebackhide__ = True
     handler = registered(aggregate.appliers, event, f"aggregate {aggregate.namespace}", "applies")
     after: S = handler.call(state, event, lambda: context)
     if type(after) is not aggregate.state:
         raise AssertionError(f"{handler.where} returned {after!r}: an applier returns a {aggregate.state.__name__}")
-    return after
+    return fitting(after, catalog)
 
 
 def _read(handler: Handler, returned: object, aggregate: Aggregate[Any]) -> Result:
@@ -156,8 +166,6 @@ def _require_reply(reply: Row | None, command: Command, catalog: Catalog | None)
         raise AssertionError(
             f"{show(command)}\nwas accepted with {found or 'no reply'}: its contract says {wanted or 'none'}"
         )
-    if reply is not None:
-        fits(reply, catalog)
 
 
 def _refusal(rejected: Rejected) -> str:

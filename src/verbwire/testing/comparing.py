@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,6 +16,8 @@ from verbwire.errors import VerbwireError
 from verbwire.messages import Message
 from verbwire.wire.avro import Encoder
 from verbwire.wire.keys import key_of
+
+M = TypeVar("M", bound=Message)
 
 CONTEXT = Context(
     id="test",
@@ -40,15 +42,26 @@ def registered(handlers: Mapping[Any, Handler], message: Message, owner: str, de
     return handlers[type(message)]
 
 
-def fits(message: Message, catalog: Catalog | None) -> bytes:
-    """Hold a message against its contract; return its key. Without a catalog nothing is known, and any key is fine."""
+def fitting(message: M, catalog: Catalog | None) -> M:
+    """Hold a message against its contract; return it as it is read back. Without a catalog nothing is known of it."""
+    __tracebackhide__ = True
+    if catalog is None:
+        return message
+    try:
+        encoder = Encoder(catalog.of(message), 0)
+        encoder(message)
+        return encoder.normal(message)
+    except VerbwireError as error:
+        raise AssertionError(f"{show(message)}\nis against its contract: {error}") from error
+
+
+def key_in(message: Message, catalog: Catalog | None) -> bytes:
+    """Return the key of a message by its contract. Without a catalog any key is fine."""
     __tracebackhide__ = True
     if catalog is None:
         return b""
     try:
-        contract = catalog.of(message)
-        Encoder(contract, 0)(message)
-        return key_of(contract, message)
+        return key_of(catalog.of(message), message)
     except VerbwireError as error:
         raise AssertionError(f"{show(message)}\nis against its contract: {error}") from error
 

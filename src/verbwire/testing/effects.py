@@ -12,7 +12,7 @@ from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.errors import WrongVerbError
 from verbwire.messages import Command, Event, Kind, Message
-from verbwire.testing.comparing import CONTEXT, fits, registered
+from verbwire.testing.comparing import CONTEXT, fitting, registered
 
 
 def effects_of(
@@ -24,7 +24,7 @@ def effects_of(
     ``test``, and a job is never asked to stop.
     """
     __tracebackhide__ = True
-    fits(message, catalog)
+    message = fitting(message, catalog)
     handler = registered(group.handlers, message, group.group, "handles" if isinstance(group, Job) else "on")
     sent = _Sent(catalog)
     facts: dict[str, Any] = {each.name: getattr(context, each.name) for each in fields(context)}
@@ -55,5 +55,4 @@ class _Sent:
     def _put(self, kind: Kind, message: Message) -> None:
         if message.__kind__ != kind:
             raise WrongVerbError(f"{type(message).__name__}: commands are sent, events are published")
-        fits(message, self._catalog)
-        self.messages.append(message)
+        self.messages.append(fitting(message, self._catalog))

@@ -14,7 +14,7 @@ from verbwire.declarations.results import read_step
 from verbwire.declarations.tagged import Tagged
 from verbwire.errors import ContractError, VerbwireError
 from verbwire.messages import Command, Event, Outcome, Row
-from verbwire.testing.comparing import CONTEXT, fits, registered, same, show
+from verbwire.testing.comparing import CONTEXT, fitting, key_in, registered, same, show
 from verbwire.wire.keys import key_bytes
 
 S = TypeVar("S", bound=Row)
@@ -41,6 +41,7 @@ class Undertaking(Generic[S]):
         What handlers raise comes through as it is.
         """
         __tracebackhide__ = True
+        heard = fitting(heard, self.catalog) if isinstance(heard, Event) else heard
         handler, key = self._handler(heard, of), self._key(heard)
         told = context if isinstance(heard, Event) else _of_outcome(context, tag)
         returned = handler.call(self.state, heard, lambda: told)
@@ -48,17 +49,16 @@ class Undertaking(Generic[S]):
             step = read_step(returned, self.process.state, self.process.sends)
         except ContractError as error:
             raise AssertionError(f"{handler.where} returned {returned!r}: {error}") from error
-        for each in step.commands:
-            fits(each.command if isinstance(each, Tagged) else each, self.catalog)
-        if step.state is not None and fits(step.state, self.catalog) != key and None not in (key, self.catalog):
-            raise AssertionError(f"{show(step.state)}\nis under another key than its undertaking's, {key!r}")
-        return Led(heard, replace(self, state=step.state), step.commands)
+        commands = [_sent(each, self.catalog) for each in step.commands]
+        state = None if step.state is None else fitting(step.state, self.catalog)
+        if state is not None and key_in(state, self.catalog) != key and None not in (key, self.catalog):
+            raise AssertionError(f"{show(state)}\nis under another key than its undertaking's, {key!r}")
+        return Led(heard, replace(self, state=state), commands)
 
     def _handler(self, heard: Event | Outcome, of: type[Command] | None) -> Handler:
         __tracebackhide__ = True
         owner = f"process {self.process.group}"
         if isinstance(heard, Event):
-            fits(heard, self.catalog)
             return registered(self.process.handlers, heard, owner, "on")
         if of in self.process.ignored:
             raise AssertionError(f"{owner} ignores what becomes of {of.__name__}: it would not be heard")
@@ -70,7 +70,7 @@ class Undertaking(Generic[S]):
         """The key that an event names; an outcome comes to the undertaking that sent its command, whatever it is."""
         __tracebackhide__ = True
         if self.state is not None:
-            return fits(self.state, self.catalog)
+            return key_in(self.state, self.catalog)
         if not isinstance(heard, Event):
             return None
         try:
@@ -102,14 +102,20 @@ class Led(Generic[S]):
     def then(self, *commands: Command | Tagged) -> Led[S]:
         """Check that exactly these commands were sent, in this order; with none: nothing was."""
         __tracebackhide__ = True
-        same("commands", list(commands), list(self.commands), self.heard)
+        catalog = self.after.catalog
+        same("commands", [_sent(each, catalog) for each in commands], list(self.commands), self.heard)
         return self
 
     def then_state(self, state: S | None) -> Led[S]:
         """Check the state that it is in now; None: it is over."""
         __tracebackhide__ = True
-        same("state", [state], [self.after.state], self.heard)
+        same("state", [state and fitting(state, self.after.catalog)], [self.after.state], self.heard)
         return self
+
+
+def _sent(what: Command | Tagged, catalog: Catalog | None) -> Command | Tagged:
+    """A command as its receiver reads it, under its tag."""
+    return Tagged(what.tag, fitting(what.command, catalog)) if isinstance(what, Tagged) else fitting(what, catalog)
 
 
 def _of_outcome(context: Context, tag: str | None) -> Context:

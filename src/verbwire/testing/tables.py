@@ -10,7 +10,7 @@ from verbwire.contracts.model import Catalog
 from verbwire.declarations.context import Context
 from verbwire.declarations.table import Table
 from verbwire.messages import Event, Row
-from verbwire.testing.comparing import CONTEXT, fits, registered, show
+from verbwire.testing.comparing import CONTEXT, fitting, registered, show
 
 R = TypeVar("R", bound=Row)
 
@@ -24,12 +24,12 @@ def fold(table: Table[R], *events: Event, catalog: Catalog | None = None, contex
     __tracebackhide__ = True
     row: R | None = None
     for event in events:
-        fits(event, catalog)
+        event = fitting(event, catalog)
         handler = registered(table.handlers, event, f"table {table.group}", "on")
         context = _in_window(table, event, catalog, context)
         row = handler.call(row, event, lambda: context)  # noqa: B023 (called at once)
         if row is not None:
-            fits(row, catalog)
+            row = fitting(row, catalog)
     return row
 
 

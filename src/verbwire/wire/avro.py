@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import fastavro
@@ -19,7 +19,10 @@ from verbwire.contracts.model import Contract, Schema
 from verbwire.errors import ContractError, UndecodableError, UnencodableError
 from verbwire.messages import Message
 from verbwire.wire.fitting import fitting_type, is_flat
+from verbwire.wire.normal import UntidyError, kept, written
 from verbwire.wire.schemas import shape
+
+M = TypeVar("M", bound=Message)
 
 HEADER_SIZE = 5
 
@@ -55,7 +58,7 @@ def frame(schema_id: int) -> bytes:
 
 
 class Encoder:
-    """Writes the messages of one contract; may be used by several threads."""
+    """Writes the messages of one contract, exactly or not at all; may be used by several threads."""
 
     def __init__(self, contract: Contract, schema_id: int) -> None:
         self.contract = contract
@@ -63,11 +66,12 @@ class Encoder:
         self._schema = fastavro.parse_schema(contract.schema, named_schemas={})
         self._fitting = fitting_type(contract.schema)
         self._fields = msgspec.structs.asdict if is_flat(contract.schema) else _builtins
+        self._written, self._kept = written(contract.schema), kept(contract.schema)
 
     def __call__(self, message: Message) -> bytes:
         """Return the value of a record; :class:`UnencodableError` names the field that does not fit."""
         try:
-            values = self._fields(message)
+            values = self._fields(message if self._written is None else self._written(message))
             # A struct does not check what it is built from, and fastavro not all that it is given.
             msgspec.convert(values, self._fitting)
             out = io.BytesIO()
@@ -76,7 +80,27 @@ class Encoder:
             fastavro.schemaless_writer(out, self._schema, values, disable_tuple_notation=True)
             return out.getvalue()
         except MISFITS as error:
-            raise UnencodableError(f"{self.contract.name} does not fit its schema: {error}") from error
+            raise self._unencodable(error) from error
+
+    def normal(self, message: M) -> M:
+        """Return a message as it will be read back: the very same object where it is that already.
+
+        :class:`UnencodableError` names a field whose value has no such form; what else cannot be written is refused
+        when it is written.
+        """
+        if self._kept is None:
+            return message
+        try:
+            found: M = self._kept(message)
+            return found
+        except UntidyError:
+            value, read = self(message), Reader(self.contract, type(message), self.contract.schema)
+            return read(value)  # type: ignore[return-value]  # of the type that it was made for
+        except MISFITS as error:
+            raise self._unencodable(error) from error
+
+    def _unencodable(self, error: Exception) -> UnencodableError:
+        return UnencodableError(f"{self.contract.name} does not fit its schema: {error}")
 
 
 class Reader:
