@@ -126,9 +126,7 @@ class Decided(Generic[S]):
         return fitting(expected, self.after.catalog)
 
 
-def _apply(
-    aggregate: Aggregate[S], state: S | None, event: Event, context: Context, catalog: Catalog | None
-) -> S:
+def _apply(aggregate: Aggregate[S], state: S | None, event: Event, context: Context, catalog: Catalog | None) -> S:
     __tracebackhide__ = True
     handler = registered(aggregate.appliers, event, f"aggregate {aggregate.namespace}", "applies")
     after: S = handler.call(state, event, lambda: context)

@@ -19,7 +19,7 @@ from verbwire.contracts.model import Contract, Schema
 from verbwire.errors import ContractError, UndecodableError, UnencodableError
 from verbwire.messages import Message
 from verbwire.wire.fitting import fitting_type, is_flat
-from verbwire.wire.normal import UntidyError, kept, written
+from verbwire.wire.normal import UntidyError, frozen, kept, written
 from verbwire.wire.schemas import shape
 
 M = TypeVar("M", bound=Message)
@@ -116,6 +116,7 @@ class Reader:
             self._writer = fastavro.parse_schema(writer_schema, named_schemas={})
         except _BAD_SCHEMAS as error:
             raise ContractError(f"the schema of a {contract.name} cannot be read: {error}") from error
+        self._frozen = frozen(contract.schema)
         # Resolving costs even when nothing differs, so our own schema is passed only when something does.
         same = shape(writer_schema) == shape(contract.schema)
         self._reader = None if same else fastavro.parse_schema(contract.schema, named_schemas={})
@@ -131,4 +132,6 @@ class Reader:
             raise UndecodableError(f"not a {self.contract.name}: {type(error).__name__} {error}") from error
         if body.tell() != len(value):
             raise UndecodableError(f"not a {self.contract.name}: {len(value) - body.tell()} bytes are left over")
+        if self._frozen is not None:
+            message = self._frozen(message)
         return message

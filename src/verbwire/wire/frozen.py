@@ -23,7 +23,7 @@ class FrozenMap(dict[str, V]):
 
     __slots__ = ()
 
-    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = _refuse
 
     def __ior__(self, other: Mapping[str, V]) -> Any:  # type: ignore[override,misc]  # no change in place, see below
         """Leave it to ``|``: ``tags |= more`` binds the name to a new dict."""

@@ -39,7 +39,7 @@ def written(schema: Schema) -> Normal | None:
 
     It is all that changes, or refuses, what is written: tuples and lists are written alike, and left alone.
     """
-    return _Plans(tidy=False).plan(schema)
+    return _Plans(values=True).plan(schema)
 
 
 def kept(schema: Schema) -> Normal | None:
@@ -47,8 +47,13 @@ def kept(schema: Schema) -> Normal | None:
 
     :class:`UntidyError` where that takes a reader.
     """
-    plan = _Plans(tidy=True).plan(schema)
+    plan = _Plans(values=True, shapes=True, maps=True).plan(schema)
     return None if plan is _plain_record else plan
+
+
+def frozen(schema: Schema) -> Normal | None:
+    """Return what makes the maps of a record unchangeable that is normal otherwise, None where it has no maps."""
+    return _Plans(maps=True).plan(schema)
 
 
 # -- values
@@ -202,7 +207,7 @@ class _Union:
 @dataclass(frozen=True, slots=True)
 class _Array:
     inner: Normal | None
-    tidy: bool
+    tuples: bool
 
     def __call__(self, value: Any) -> Any:
         if not isinstance(value, tuple | list):
@@ -211,13 +216,13 @@ class _Array:
             items = [*map(self.inner, value)]
             if not all(map(is_, items, value)):
                 return tuple(items)
-        return value if type(value) is tuple or not self.tidy else tuple(value)
+        return value if type(value) is tuple or not self.tuples else tuple(value)
 
 
 @dataclass(frozen=True, slots=True)
 class _Map:
     inner: Normal | None
-    tidy: bool
+    freeze: bool
 
     def __call__(self, value: Any) -> Any:
         if not isinstance(value, Mapping):
@@ -226,13 +231,12 @@ class _Map:
             entries = {key: self.inner(each) for key, each in value.items()}
             if not all(map(is_, entries.values(), value.values())):
                 return FrozenMap(entries)
-        return value if type(value) is FrozenMap or not self.tidy else FrozenMap(value)
+        return value if type(value) is FrozenMap or not self.freeze else FrozenMap(value)
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
     normals: tuple[tuple[str, Normal], ...]
-    tidy: bool
 
     def __call__(self, value: Any) -> Any:
         changes = None
@@ -260,7 +264,7 @@ def _plain_record(value: Any) -> Any:
 
 def _plain_records(value: Any) -> Any:
     """An array of such, which is looked at by types: it may be long."""
-    items = _Array(None, tidy=True)(value)
+    items = _Array(None, tuples=True)(value)
     for kind in set(map(type, items)):
         if not issubclass(kind, msgspec.Struct):
             raise UntidyError(f"expected records, one of them is {kind.__name__}")
@@ -268,10 +272,13 @@ def _plain_records(value: Any) -> Any:
 
 
 class _Plans:
-    """Plans for the types of one schema, named ones remembered."""
+    """Plans for the types of one schema, named ones remembered.
 
-    def __init__(self, *, tidy: bool) -> None:
-        self._tidy = tidy
+    They look at `values` that would be written as others, at `shapes` (tuples, members of enums, records), at `maps`.
+    """
+
+    def __init__(self, *, values: bool = False, shapes: bool = False, maps: bool = False) -> None:
+        self._values, self._shapes, self._maps = values, shapes, maps
         self._named: dict[str, Normal | None] = {}
 
     def plan(self, node: Any, namespace: str = "") -> Normal | None:
@@ -287,29 +294,34 @@ class _Plans:
 
     def _spelled_out(self, node: dict[str, Any], namespace: str) -> Normal | None:
         match node["type"]:
-            case _ if node.get("logicalType") == "decimal":
-                return _Decimals(node["precision"], node.get("scale", 0))
-            case _ if node.get("logicalType") in _LOGICAL:
-                return _LOGICAL[node["logicalType"]]
+            case _ if node.get("logicalType") in (*_LOGICAL, "decimal"):
+                return self._logical(node) if self._values else None
             case "record":
                 return self._record(node, namespace)
             case "array":
                 inner = self.plan(node["items"], namespace)
-                return _plain_records if inner is _plain_record else self._holding(_Array, inner)
+                if inner is _plain_record:
+                    return _plain_records
+                return _Array(inner, self._shapes) if inner or self._shapes else None
             case "map":
-                return self._holding(_Map, self.plan(node["values"], namespace))
+                inner = self.plan(node["values"], namespace)
+                return _Map(inner, self._maps) if inner or self._maps else None
             case "enum":
-                return _enum if self._tidy else None
+                return _enum if self._shapes else None
             case "fixed":
                 return self._leaf("bytes")
             case primitive:
                 return self._leaf(primitive)
 
     def _leaf(self, name: str) -> Normal | None:
-        return _bytes if name == "bytes" and self._tidy else _LEAVES.get(name)
+        if name == "bytes":
+            return _bytes if self._shapes else None
+        return _LEAVES.get(name) if self._values else None
 
-    def _holding(self, what: Callable[[Normal | None, bool], Normal], inner: Normal | None) -> Normal | None:
-        return what(inner, self._tidy) if self._tidy or inner else None
+    def _logical(self, node: dict[str, Any]) -> Normal:
+        if node["logicalType"] == "decimal":
+            return _Decimals(node["precision"], node.get("scale", 0))
+        return _LOGICAL[node["logicalType"]]
 
     def _union(self, branches: list[Any], namespace: str) -> Normal | None:
         plans = [(branch, self.plan(branch, namespace)) for branch in branches if branch != "null"]
@@ -327,5 +339,5 @@ class _Plans:
         plans = [(field["name"], self.plan(field["type"], inside)) for field in node["fields"]]
         normals = tuple((name, plan) for name, plan in plans if plan is not None)
         if normals:
-            return _Record(normals, self._tidy)
-        return _plain_record if self._tidy else None
+            return _Record(normals)
+        return _plain_record if self._shapes else None
