@@ -22,7 +22,8 @@
     ├── EngineError              a worker cannot go on with a partition, or at all
     │   ├── FencedError          this worker lost its partitions; the new owner does the work
     │   ├── StoppedError         a handler raised: the partition waits for somebody's decision
-    │   └── HandedBackError      a job's handler leaves its command to another worker
+    │   ├── HandedBackError      a job's handler leaves its command to another worker
+    │   └── NewerSchemaError     a row was written with a newer schema than this code has: newer code goes on with it
     └── StackError               the embedded Kafka or registry did not start, or died
 
 A refused command is not in this tree: :class:`verbwire.Rejected` is a value.
@@ -128,6 +129,13 @@ class StoppedError(EngineError):
 
 class HandedBackError(EngineError):
     """A job's handler does not finish its command: it stays where it is, for another worker or another time."""
+
+
+class NewerSchemaError(EngineError):
+    """Rows were written with a newer version of their schema: written back by this code they would lose what it added.
+
+    Only the partition that holds them stands still, until a worker has it whose code has that version.
+    """
 
 
 class StackError(VerbwireError):

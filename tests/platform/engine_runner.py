@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.cluster import eventually
 from tests.faults.all_dead import AllDead
-from tests.platform.engine_kit import CATALOG, SECONDS, Bank, Taken
+from tests.platform.engine_kit import SECONDS, Bank, Taken
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
@@ -61,7 +61,7 @@ class Engine:
             plan, row = table_plan(self.declared, codec, self.bank.partitions, self.skips), self.declared.row
         self.plan = self.change(plan)
         self.membership = self.bank.member(self.plan.group, self.plan.inputs[0]).membership
-        contract = CATALOG.of(row)
+        contract = codec.catalog.of(row)
         self.view = TableView(self.declared.group, contract, self.bank.partitions)
         metrics = Metrics()
         self.metrics = metrics
@@ -77,7 +77,8 @@ class Engine:
         )
         classes = {contract.name: row}
         decoder = codec.topic_decoder(self.plan.changelog, contract.namespace, classes)
-        self._decoder = self.bank.codec.topic_decoder(self.plan.changelog, contract.namespace, classes)
+        asking = Codec(codec.catalog, self.bank.registry, self.bank.names)  # whatever becomes of the engine's own
+        self._decoder = asking.topic_decoder(self.plan.changelog, contract.namespace, classes)
         self.table = ServedTable(self.view, decoder.decode)
         self.next: dict[tuple[str, int], int] = {}
         self.live = True

@@ -11,6 +11,7 @@ from verbwire.declarations.handlers import Handler
 from verbwire.declarations.requirements import require_table
 from verbwire.declarations.table import Table
 from verbwire.engine.clock import BrokerClock
+from verbwire.engine.code import Code
 from verbwire.engine.deciding import Decide, Emits, Receives
 from verbwire.engine.folding import Fold
 from verbwire.engine.hearing import hear_events
@@ -65,6 +66,7 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
         encode=rows.encode,
         decode=rows.decode,
         processor=fold,
+        code=Code(rows.versions),
         search=table.search,
         repartition=own.topic if own else None,
         window=table.window,
@@ -116,6 +118,7 @@ def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int, hin
         encode=rows.encode,
         decode=rows.decode,
         processor=decide,
+        code=Code(rows.versions),
     )
 
 

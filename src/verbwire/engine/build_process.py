@@ -9,6 +9,7 @@ from typing import Any
 from verbwire.declarations.process import Process
 from verbwire.declarations.requirements import require_process
 from verbwire.engine.build import Skips
+from verbwire.engine.code import Code
 from verbwire.engine.hearing import Hearing, Outcomes, hear_events
 from verbwire.engine.leading import Lead, Sends
 from verbwire.engine.plan import Plan
@@ -57,6 +58,7 @@ def process_plan(
         encode=rows.encode,
         decode=rows.decode,
         processor=lead,
+        code=Code(rows.versions),
         repartition=own.topic,
     )
 

@@ -31,7 +31,7 @@ from verbwire.engine.records import (
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction
 from verbwire.engine.view import TableView
-from verbwire.errors import FencedError, MessageError, UnavailableError, VerbwireError
+from verbwire.errors import FencedError, MessageError, NewerSchemaError, UnavailableError, VerbwireError
 from verbwire.metrics import GroupMetrics
 from verbwire.names import Names
 
@@ -218,7 +218,11 @@ class Core:
             log.error("%s: %s/%d delivered offsets below %d again", self.plan.group, topic, partition, expected)
         if not fresh:
             return len(records)
-        dealt, halt = self._handle(transaction, shard, fresh)
+        try:
+            dealt, halt = self._handle(transaction, shard, fresh)
+        except NewerSchemaError as error:  # met when its rows were loaded: nothing of these records is done
+            self._stand_still(shard, str(error))
+            return len(records)
         if dealt:
             after = fresh[dealt - 1].offset + 1
             transaction.used(shard, topic, max(after, until) if dealt == len(fresh) else after)
@@ -282,12 +286,15 @@ class Core:
 
     def _stop(self, shard: Shard, halt: Halt) -> None:
         place = f"{halt.record.topic}/{halt.record.partition}/{halt.record.offset}"
-        state = self.view.states[shard.partition]
-        state.ready = False
-        state.stopped = (
+        self._stand_still(
+            shard,
             f"stopped at {place}: {halt.reason}. Mend the handler and start the worker again, "
-            f"or skip the record, which then goes to the dead letters: VERBWIRE_SKIP={self.plan.group}@{place}"
+            f"or skip the record, which then goes to the dead letters: VERBWIRE_SKIP={self.plan.group}@{place}",
         )
+
+    def _stand_still(self, shard: Shard, why: str) -> None:
+        state = self.view.states[shard.partition]
+        state.ready, state.stopped = False, why
         self._count_ready()
         log.error("%s: partition %d %s", self.plan.group, shard.partition, state.stopped)
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Protocol
 
 from verbwire.declarations.window import Window
+from verbwire.engine.code import Code
 from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
 from verbwire.engine.store import Changes
@@ -62,6 +63,7 @@ class Plan:
     encode: Callable[[bytes, Row], tuple[bytes, Sequence[Value]]]
     decode: Callable[[bytes], Row]
     processor: Processor
+    code: Code
     search: tuple[str, ...] = ()  # fields whose text stands behind the columns
     repartition: str | None = None  # the topic, an input too, by which it hands records to itself under other keys
 

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
 from verbwire.engine.cluster_offsets import ClusterOffsets, Committed, Topic
+from verbwire.engine.code import CODE_HEADER, FoldedBy, read_code, write_code
 from verbwire.engine.plan import Plan
 from verbwire.engine.producers import ProducerPair
 from verbwire.engine.restore import RestoreReader, Task
@@ -26,6 +27,7 @@ from verbwire.engine.shard import Shard
 from verbwire.engine.store import Store
 from verbwire.engine.view import Goal, TableView
 from verbwire.errors import EngineError, UnavailableError
+from verbwire.wire.avro import HEADER_SIZE
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +74,7 @@ class Preparation:
         self._topics: dict[str, Topic] = {}
         self._max_age = 0.0
         self._others = others
+        self._codes: dict[int, FoldedBy] = {}  # what is to be said of a partition that is about to be ready
         self._clear_at = 0.0
         self._tell_at = 0.0
 
@@ -106,8 +109,12 @@ class Preparation:
             return [], 0
         stores = {p: self._store(p) for p in ready}
         try:
-            restored = self._reader.restore(self._tasks(stores, ends), cancel, STALLED)
-            starts = self._starts(ready, committed, stores)
+            tasks = self._tasks(stores, ends)
+            restored = self._reader.restore(tasks, cancel, STALLED)
+            refused = {task.partition: task.refused for task in tasks if task.refused}
+            for partition, why in refused.items():
+                self._stand_still(partition, stores[partition], why)
+            starts = self._starts([p for p in ready if p not in refused], committed, stores)
         except BaseException:
             for store in stores.values():
                 store.close()
@@ -130,7 +137,22 @@ class Preparation:
         self._max_age = self._cluster.tombstone_seconds(self._plan.changelog) / 2
 
     def _shard(self, partition: int, store: Store, start: dict[str, int]) -> Shard:
-        return Shard(partition, store, self._plan.decode, start, store.time(), store.facts())
+        shard = Shard(partition, store, self._plan.decode, start, store.time(), store.facts())
+        shard.facts[CODE_HEADER] = write_code(self._codes[partition])
+        return shard
+
+    def _code(self, store: Store, reached: dict[str, int]) -> FoldedBy:
+        """Return what is to be said of the code that goes on with a copy; NewerSchemaError where it must not."""
+        before = read_code(store.facts().get(CODE_HEADER))
+        if before is None:
+            for head in store.beginnings(HEADER_SIZE):
+                self._plan.code.versions.require_not_newer(head)
+        return self._plan.code.follows(before, reached)
+
+    def _stand_still(self, partition: int, store: Store, why: str) -> None:
+        store.close()
+        self._view.states[partition].stopped = why
+        log.error("%s: partition %d stands still: %s", self._plan.group, partition, why)
 
     def _store(self, partition: int) -> Store:
         identity = {each.name: self._topics[each.topic].id for each in self._plan.logs}
@@ -164,7 +186,9 @@ class Preparation:
         for partition in ready:
             applied = stores[partition].inputs()
             own = self._plan.repartition
+            asked = {topic: committed[topic, partition].offset for topic in self._plan.inputs}
             try:
+                self._codes[partition] = self._code(stores[partition], _reached(asked, applied))
                 _require_past(self._plan, stores[partition].time())
                 if own is not None and own not in applied:
                     _require_unread(own, committed[own, partition].offset, first[own, partition])
@@ -177,9 +201,7 @@ class Preparation:
                     {topic: end[topic, partition] for topic in self._plan.inputs}, whole=own is None
                 )
             except EngineError as error:
-                stores[partition].close()
-                self._view.states[partition].stopped = str(error)
-                log.error("%s: partition %d stands still: %s", self._plan.group, partition, error)
+                self._stand_still(partition, stores[partition], str(error))
         return starts
 
     def _clear_away(self, partitions: Sequence[int]) -> None:
@@ -220,6 +242,15 @@ def _require_past(plan: Plan, time_us: int | None) -> None:
             "has closed the windows of all others, and they are missing. Rebuild the table: delete its changelog and "
             "the group's offsets, deploy again. Or, where such times are right, let the window take them (ahead=...)"
         )
+
+
+def _reached(committed: Mapping[str, int | None], applied: Mapping[str, int]) -> dict[str, int]:
+    """Return how far the inputs have been read, those of which anything was."""
+    return {
+        topic: max(offset or 0, applied.get(topic, 0))
+        for topic, offset in committed.items()
+        if offset is not None or topic in applied
+    }
 
 
 def _require_unread(topic: str, committed: int | None, first: int) -> None:

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from verbwire.engine.plan import ROWS, Log
 from verbwire.engine.records import INPUTS_HEADER, TIME_HEADER, read_facts, read_inputs
 from verbwire.engine.store import Changes, Store
-from verbwire.errors import UnavailableError
+from verbwire.errors import NewerSchemaError, UnavailableError
 
 BATCH = 5000
 
@@ -30,6 +30,7 @@ class Task:
     store: Store
     start: int
     end: int
+    refused: str | None = None  # why it was given up: rows that are newer than the code, which the copy does not take
 
 
 class RestoreReader:
@@ -79,7 +80,7 @@ class RestoreReader:
                     records += len(piece.messages)
                     piece.apply()
                 for place, offset in reached.items():
-                    if offset >= todo[place].end:
+                    if offset >= todo[place].end or todo[place].refused:
                         todo.pop(place)
                 if reached:
                     moved = time.monotonic()
@@ -121,10 +122,14 @@ class _Piece:
     position: int = 0
 
     def apply(self) -> None:
-        """Write it, with its position, in one local transaction."""
+        """Write it, with its position, in one local transaction; nothing of it where the task has to be given up."""
         changes = Changes(positions={self.task.log.name: self.position})
-        for message in self.messages:
-            self.task.log.absorb(changes, _Restored(message))
+        try:
+            for message in self.messages:
+                self.task.log.absorb(changes, _Restored(message))
+        except NewerSchemaError as error:
+            self.task.refused = str(error)
+            return
         if self.task.log.name == ROWS:
             self._progress(changes)
         self.task.store.apply(changes)

@@ -16,6 +16,7 @@ from verbwire.queries.columns import row_values, table_columns
 from verbwire.queries.selection import Value
 from verbwire.wire.codec import Codec, TopicDecoder
 from verbwire.wire.keys import key_of
+from verbwire.wire.versions import Versions
 
 R = TypeVar("R", bound=Row)
 
@@ -35,6 +36,7 @@ class Rows:
         self.contract = of_kind(codec, row, Kind.ROW)
         self._encoder = codec.encoder(self.contract)
         self._decoder = codec.topic_decoder(changelog, self.contract.namespace, {row.__contract__: row})
+        self.versions = Versions(codec, self.contract)
         columns = table_columns(self.contract, index) if index is not None else {}
         self.columns = tuple(columns)
         self._values = row_values(columns.values(), search)
@@ -53,7 +55,8 @@ class Rows:
         return self._encoder.normal(row)
 
     def decode(self, value: bytes) -> Row:
-        """Return the row of a changelog's value."""
+        """Return the row of a changelog's value, to be written anew; NewerSchemaError where that would lose some."""
+        self.versions.require_not_newer(value)
         return _a_row(self._decoder, value)
 
     def log(self) -> Log:
@@ -61,11 +64,13 @@ class Rows:
         return Log(ROWS, self.changelog, self._absorb)
 
     def _absorb(self, changes: Changes, record: Record) -> None:
+        """Take a row into the copy; none that is newer than the code, whose columns would be what older code reads."""
         key, value = record.key or b"", record.value
         if value is None:
             changes.rows[key] = None
         else:
-            changes.rows[key] = (value, *(self._values(self.decode(value)) if self._has_values else ()))
+            self.versions.require_not_newer(value)
+            changes.rows[key] = (value, *(self._values(_a_row(self._decoder, value)) if self._has_values else ()))
 
 
 def _a_row(decoder: TopicDecoder, value: bytes) -> Row:

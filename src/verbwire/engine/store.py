@@ -170,6 +170,11 @@ class Store:
         """Every row, in the order of the keys."""
         yield from self._reader.execute("select key, value from rows order by key").fetchall()
 
+    def beginnings(self, size: int) -> list[bytes]:
+        """The first `size` bytes of the rows, each once; reads all of them."""
+        found = self._reader.execute("select distinct substr(value, 1, ?) from rows", (size,))
+        return [bytes(each) for (each,) in found]
+
     def apply(self, changes: Changes) -> None:
         """Write all of it, or nothing."""
         with self._noticing_damage():

@@ -62,6 +62,7 @@ class Encoder:
 
     def __init__(self, contract: Contract, schema_id: int) -> None:
         self.contract = contract
+        self.schema_id = schema_id
         self._frame = frame(schema_id)
         self._schema = fastavro.parse_schema(contract.schema, named_schemas={})
         self._fitting = fitting_type(contract.schema)

@@ -101,6 +101,14 @@ class Registry:
         """Return the subjects under which an id is registered; empty for an unknown id."""
         return set(self._or_none(lambda: self._client.get_subjects_by_schema_id(schema_id)) or ())
 
+    def version(self, subject: str, schema_id: int) -> int | None:
+        """Return which version of a subject an id is, None where it is none.
+
+        The first one, where a registry counts a text anew that was registered again.
+        """
+        found = self._or_none(lambda: self._client.get_schema_versions(schema_id)) or ()
+        return min((each.version for each in found if each.subject == subject and each.version), default=None)
+
     def latest(self, subject: str) -> Schema | None:
         """Return the newest schema of a subject, or None when there is none."""
         found = self._or_none(lambda: self._client.get_latest_version(subject))

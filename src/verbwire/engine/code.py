@@ -1,0 +1,122 @@
+"""Which code has folded a partition: a fact that stands in its changelog, and is restored and moves with its rows.
+
+The code at hand is a fingerprint of each of its parts, handlers for instance. Where one differs from what stands in the
+changelog, other code has folded what came before: rows of both stand in one table, and nothing else would tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import msgspec
+
+from verbwire.wire.versions import Versions
+
+CODE_HEADER = "vw_code"
+"""On the last changelog record of a batch and partition: a :class:`FoldedBy` as JSON."""
+
+Parts: TypeAlias = Mapping[str, str]
+"""Part of a group's code, ``on shop.orders.OrderPlaced`` for instance -> its fingerprint."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Parts of the code that are other than before from some offsets on; false where there are none."""
+
+    at: dict[str, int]  # input topic -> the first offset that the new code folded
+    changed: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def without(self, later: Change) -> Change:
+        """Return what of it a later change leaves to tell."""
+        return Change(
+            at=self.at,
+            changed=_but(self.changed, later.changed),
+            added=_but(self.added, later.added),
+            removed=_but(self.removed, later.removed),
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.added or self.removed)
+
+    def __str__(self) -> str:
+        """What became other code, and since when, for people."""
+        verbs = (("changed", self.changed), ("added", self.added), ("removed", self.removed))
+        what = "; ".join(f"{verb}: {', '.join(parts)}" for verb, parts in verbs if parts)
+        return f"{what} (since {', '.join(f'{topic}@{offset}' for topic, offset in sorted(self.at.items()))})"
+
+
+class FoldedBy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of the code that has folded a partition so far."""
+
+    schema: int  # the registry's id of the newest schema that its rows may be of
+    parts: dict[str, str] | None = None  # the code that folded last; None: its source could not be read
+    changes: tuple[Change, ...] = ()  # where it was other code before, the latest such place of each part
+    unknown: dict[str, int] = {}  # nobody took down what folded below these offsets
+
+
+@dataclass(frozen=True)
+class Code:
+    """The code at hand. `heard` says which input topic a part hears, where it is that of one topic."""
+
+    versions: Versions
+    parts: Parts | None = None
+    heard: Mapping[str, str] = field(default_factory=dict)
+
+    def follows(self, before: FoldedBy | None, reached: Mapping[str, int]) -> FoldedBy:
+        """Return the fact about a partition that this code goes on with, from the offsets `reached` in its inputs.
+
+        Inputs of which nothing was ever read are not among them. NewerSchemaError where the rows are newer than it.
+        """
+        if before is None:
+            return FoldedBy(schema=self.versions.own, parts=_plain(self.parts), unknown=dict(reached))
+        self.versions.checked(before.schema)
+        if self.parts is None:
+            return FoldedBy(
+                schema=self.versions.own, parts=before.parts, changes=before.changes, unknown=before.unknown
+            )
+        changes, now = before.changes, self.change(before, reached)
+        if now:
+            changes = (*filter(None, (each.without(now) for each in changes)), now)
+        return FoldedBy(schema=self.versions.own, parts=dict(self.parts), changes=changes, unknown=before.unknown)
+
+    def change(self, before: FoldedBy, reached: Mapping[str, int]) -> Change:
+        """Return in which parts this code is other than that before; nothing where either is not known.
+
+        A handler that is added with a topic of which nothing was read yet hears all of it: that changes nothing.
+        """
+        then, now = before.parts or {}, self.parts or {}
+        if not then or not now:
+            return Change(at={})
+        return Change(
+            at=dict(reached),
+            changed=tuple(sorted(part for part in now if part in then and now[part] != then[part])),
+            added=tuple(sorted(part for part in now if part not in then and self._comes_late(part, reached))),
+            removed=tuple(sorted(part for part in then if part not in now)),
+        )
+
+    def _comes_late(self, part: str, reached: Mapping[str, int]) -> bool:
+        return self.heard[part] in reached if part in self.heard else bool(reached)
+
+
+def write_code(folded_by: FoldedBy) -> bytes:
+    """Return the value of the header."""
+    return msgspec.json.encode(folded_by)
+
+
+def read_code(value: bytes | None) -> FoldedBy | None:
+    """Return what a header's value tells; None for what nobody of ours has written."""
+    try:
+        return msgspec.json.decode(value, type=FoldedBy) if value else None
+    except msgspec.DecodeError:
+        return None
+
+
+def _plain(parts: Parts | None) -> dict[str, str] | None:
+    return None if parts is None else dict(parts)
+
+
+def _but(parts: Iterable[str], later: Iterable[str]) -> tuple[str, ...]:
+    return tuple(each for each in parts if each not in set(later))

@@ -1,0 +1,93 @@
+"""Old code beside new: it never writes anew what newer code has written, and newer code goes on by itself."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.platform import engine_second
+from tests.platform.engine_kit import Bank
+from tests.platform.engine_runner import Engine
+from tests.platform.engine_samples.jars import CoinsPut
+from tests.platform.engine_samples.jars import JarRow as First
+from tests.platform.engine_second import JarRow as Second
+from verbwire.engine.code import CODE_HEADER
+from verbwire.wire.codec import Codec
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture(scope="module")
+def second(bank: Bank) -> Codec:
+    return engine_second.codec(bank)
+
+
+@pytest.fixture
+def new(bank: Bank, second: Codec, table: Engine) -> Iterator[Engine]:
+    """A worker of the second version, which takes over what the first has left, and its copy."""
+    put(bank, table.partition, 1)
+    table.run()
+    table.core.drop()
+    with Engine(bank, engine_second.table(), [table.partition], table.folder, codec=second) as running:
+        put(bank, table.partition, 2)
+        running.run()
+        assert running.rows() == {b"j": Second(jar_id="j", pence=3, puts=1)}
+        running.core.drop()
+        yield running
+
+
+def put(bank: Bank, partition: int, pence: int) -> None:
+    bank.send(CoinsPut(jar_id="j", pence=pence), partition)
+
+
+def changelog(bank: Bank, engine: Engine) -> list[bytes | None]:
+    return [record.value for record in bank.read(engine.plan.changelog, engine.partition, 0)]
+
+
+def forget_the_fact(path: Path) -> None:
+    """As in a copy that was written before such facts were taken down."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        assert connection.execute("delete from meta where name = ?", ("fact " + CODE_HEADER,)).rowcount
+
+
+@pytest.mark.parametrize("copy", ["the newer one's", "that knows no fact", "lost"])
+def test_old_code_stands_still_where_newer_code_has_written(
+    bank: Bank, table: Engine, new: Engine, copy: str
+) -> None:
+    """A rollback under the same name and copy, and a rebalance to a worker that has to restore."""
+    path, partition, written = table.store(table.partition), table.partition, changelog(bank, table)
+    if copy == "lost":
+        path.unlink()
+    if copy == "that knows no fact":
+        forget_the_fact(path)
+    put(bank, partition, 4)
+    table.prepare()
+    assert "rows of bank.jars.JarRow here are of version 2, this code has version 1" in table.core.stopped()[partition]
+    assert not table.view.states[partition].ready
+    table.run()  # reads nothing of it
+    assert changelog(bank, table) == written
+    table.core.drop()
+    new.prepare()
+    new.run()
+    assert new.rows() == {b"j": Second(jar_id="j", pence=7, puts=2)}
+
+
+def test_old_code_that_meets_a_newer_row_at_work_leaves_it_and_serves_its_neighbours(
+    bank: Bank, table: Engine, second: Codec
+) -> None:
+    """The second line of defence: no such row gets into a copy but by somebody's hand."""
+    stained, clean = table.partition, bank.partition()
+    newer = second.encoder(engine_second.SECOND)(Second(jar_id="j", pence=1, puts=1))
+    table.own(stained, clean)
+    with closing(sqlite3.connect(table.store(stained), isolation_level=None)) as connection:
+        connection.execute("insert into rows (key, value) values (?, ?)", (b"j", newer))
+    for partition in (stained, clean):
+        put(bank, partition, 2)
+    table.run()
+    assert {p: "of version 2" in why for p, why in table.core.stopped().items()} == {stained: True}
+    assert bank.read(table.plan.changelog, stained, 0) == []
+    assert table.held(clean) == {b"j": First(jar_id="j", pence=2)}
