@@ -55,9 +55,7 @@ def forget_the_fact(path: Path) -> None:
 
 
 @pytest.mark.parametrize("copy", ["the newer one's", "that knows no fact", "lost"])
-def test_old_code_stands_still_where_newer_code_has_written(
-    bank: Bank, table: Engine, new: Engine, copy: str
-) -> None:
+def test_old_code_stands_still_where_newer_code_has_written(bank: Bank, table: Engine, new: Engine, copy: str) -> None:
     """A rollback under the same name and copy, and a rebalance to a worker that has to restore."""
     path, partition, written = table.store(table.partition), table.partition, changelog(bank, table)
     if copy == "lost":
