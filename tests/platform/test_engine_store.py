@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -198,10 +200,12 @@ def test_damage_found_later_asks_for_a_restart_and_the_next_opening_starts_anew(
     ("changed", "why"),
     [
         ({"identity": {"rows": "created again", "answers": "topic-b"}}, "another rows"),
-        ({"columns": ("status",)}, "another columns"),
+        ({"columns": ("status",)}, "its index has changed"),
+        ({"columns": ("status", "total", "owner")}, "its index has changed"),
+        ({"search": ("note",)}, "its search has changed"),
         ({"identity": {}}, None),
     ],
-    ids=["topic", "columns", "nothing asked"],
+    ids=["topic", "column gone", "column new", "search new", "nothing asked"],
 )
 def test_a_copy_of_something_else_is_thrown_away(path: Path, changed: dict[str, object], why: str | None) -> None:
     write(path)
@@ -209,6 +213,46 @@ def test_a_copy_of_something_else_is_thrown_away(path: Path, changed: dict[str, 
     assert store.rebuilt == why
     assert store.count() == (500 if why is None else 0)
     store.close()
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """Let this process have no file descriptor left."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_file_that_cannot_be_opened_is_not_damaged(path: Path) -> None:
+    write(path)
+    with no_more_files(), pytest.raises(UnavailableError, match="it is kept as it is"):
+        reopened(path)
+    assert reopened_count(path) == 500
+
+
+def test_a_full_disk_damages_nothing(path: Path) -> None:
+    write(path)
+    store = reopened(path)
+    store._writer.execute("pragma max_page_count = 1")  # what there is, and not a page more
+    with pytest.raises(UnavailableError, match="is full"):
+        store.apply(Changes(rows=rows(range(500, 5000)), positions={"rows": 5000}))
+    assert (store.count(), store.position("rows")) == (500, 500)
+    store.close()
+    assert reopened_count(path) == 500
+
+
+def test_a_file_whose_making_was_cut_off_is_made_anew(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    with sqlite3.connect(path) as other:
+        other.execute("create table meta (name text primary key, value text)")
+    other.close()
+    store = reopened(path)
+    store.apply(Changes(rows=rows(range(3))))
+    store.close()
+    assert reopened_count(path) == 3
 
 
 def test_a_copy_that_missed_tombstones_is_thrown_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,7 +159,8 @@ class Preparation:
         path = self._folder / self._plan.group / f"{self._plan.table}-{partition}.db"
         store = Store(path, self._plan.columns, identity, self._max_age, self._plan.search)
         if store.rebuilt:
-            log.warning("%s: store of partition %d is restored anew: %s", self._plan.group, partition, store.rebuilt)
+            text = "%s: partition %d's local copy is built anew from the log: %s"
+            log.warning(text, self._plan.group, partition, store.rebuilt)
         return store
 
     def _tasks(self, stores: dict[int, Store], ends: dict[tuple[str, int], int]) -> list[Task]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from verbwire.errors import UnavailableError
 from verbwire.queries.selection import Value
@@ -21,6 +22,26 @@ WORDS = "words"  # the column of the text that is searched
 _CHUNK = 256  # rows a statement: sqlite3 gives up the GIL once a statement, and has to win it back each time
 _LOOKUP = 500
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# The disk, the process or a neighbour: none of the file's fault, so it is kept.
+_OUTAGE = frozenset(
+    {
+        sqlite3.SQLITE_AUTH,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+_CHANGED = {
+    "columns": "its index has changed",
+    "search": "its search has changed",
+    "format": "another version wrote it",
+}
 _SET = "insert or replace into meta values (?, ?)"
 # Two logs may tell how far the inputs are, and the one that knows less may be restored last.
 _ADVANCE = (
@@ -74,7 +95,8 @@ class Store:
 
     A file that is damaged, of another identity, or not caught up for longer than `max_age` seconds (tombstones
     may be gone from the log by then) is thrown away and starts empty: the log restores it. Damage that shows only
-    later raises UnavailableError: whoever opens the store again after that finds it empty.
+    later raises UnavailableError: whoever opens the store again after that finds it empty. So does a disk that is full,
+    a file that cannot be opened or is locked, which is kept: whoever tries again later finds it as it was.
     """
 
     def __init__(
@@ -92,45 +114,50 @@ class Store:
         fields = {"columns": ",".join(columns), "search": ",".join(search)}
         self._identity = {"format": FORMAT, **fields, **(identity or {})}
         self._max_age = max_age
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._connections: list[sqlite3.Connection] = []
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._open()
+        except OSError as error:
+            raise UnavailableError(f"{path} cannot be opened ({error})") from error
         except sqlite3.DatabaseError as error:
-            self.rebuild(f"damaged: {error}")
+            if _code(error) in _OUTAGE:
+                self.close()
+                raise _outage(path, error) from error
+            self.rebuild(f"{'damaged' if _code(error) in _DAMAGE else 'no store of ours'}: {error}")
 
     def close(self) -> None:
         """Close both connections; nothing is lost, every write was one transaction."""
-        self._writer.close()
-        self._reader.close()
+        for connection in self._connections:
+            connection.close()
 
     def rebuild(self, why: str) -> None:
         """Throw the file away and start empty."""
-        for connection in (getattr(self, "_writer", None), getattr(self, "_reader", None)):
-            if connection is not None:
-                connection.close()
+        self.close()
         self._unlink()
         self._max_age = None
-        self._open()
+        with self._noticing_damage():
+            self._open()
         self.rebuilt = why
 
     def position(self, log: str) -> int:
         """The offset in `log` from which the copy has to be brought up to date."""
-        return int(self._meta("position " + log) or 0)
+        with self._noticing_damage():
+            return int(self._meta("position " + log) or 0)
 
     def inputs(self) -> dict[str, int]:
         """For each input topic the next offset to read, as far as the logs tell."""
-        found = self._reader.execute("select name, value from meta where name like 'input %'").fetchall()
-        return {name[len("input ") :]: int(value) for name, value in found}
+        return {topic: int(value) for topic, value in self._named("input ")}
 
     def time(self) -> int | None:
         """The newest event time, in microseconds since the epoch, where the table is one of windows."""
-        found = self._meta("time")
+        with self._noticing_damage():
+            found = self._meta("time")
         return None if found is None else int(found)
 
     def facts(self) -> dict[str, bytes]:
         """What the log tells of the partition as a whole, by the name of the header."""
-        found = self._reader.execute("select name, value from meta where name like 'fact %'").fetchall()
-        return {name[len("fact ") :]: bytes(value) for name, value in found}
+        return {name: bytes(value) for name, value in self._named("fact ")}
 
     def below(self, column: str, value: int, limit: int) -> list[bytes]:
         """The keys of up to `limit` rows whose column is less than `value`, the least of them first."""
@@ -200,7 +227,9 @@ class Store:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:
+            if _code(error) in _OUTAGE:
+                raise _outage(self.path, error) from error
+            if _code(error) not in _DAMAGE:
                 raise
             self._unlink()
             raise UnavailableError(f"{self.path} is damaged ({error}): restoring it from the log") from error
@@ -223,22 +252,29 @@ class Store:
             self._writer.execute(_ADVANCE, ("time", str(changes.time)))
 
     def _open(self) -> None:
+        self._connections = []
         self._writer = self._connect()
         self._reader = self._connect()
-        self._writer.executescript(_tables(self._names()) + (_FULL_TEXT if self.search else ""))
+        if not self._writer.execute("select 1 from sqlite_master where name = 'meta'").fetchone():
+            return self._create()
         known = {name: self._meta(name) for name in self._identity}
-        if all(value is None for value in known.values()):
-            self._writer.executemany("insert into meta values (?, ?)", self._identity.items())
-        elif known != self._identity:
-            changed = sorted(name for name in known if known[name] != self._identity[name])
-            return self.rebuild(f"another {' and '.join(changed)}")
+        if changed := sorted(name for name in known if known[name] != self._identity[name]):
+            return self.rebuild(" and ".join(_CHANGED.get(name, f"another {name}") for name in changed))
         touched = float(self._meta("touched") or time.time())
         if self._max_age is not None and time.time() - touched > self._max_age:
             return self.rebuild(f"not caught up for {time.time() - touched:.0f} s, allowed are {self._max_age:.0f}")
         return None
 
+    def _create(self) -> None:
+        """Make the tables, and say what they are of, at once: columns that are there are the ones that are named."""
+        tables = _tables(self._names()) + (_FULL_TEXT if self.search else "")
+        self._writer.executescript("begin immediate;" + tables)
+        self._writer.executemany(_SET, self._identity.items())
+        self._writer.execute("commit")
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=64)
+        self._connections.append(connection)
         connection.executescript(
             "pragma journal_mode=wal; pragma synchronous=normal; pragma cache_size=-32000; pragma busy_timeout=5000"
         )
@@ -250,6 +286,11 @@ class Store:
     def _meta(self, name: str) -> str | None:
         found = self._writer.execute("select value from meta where name = ?", (name,)).fetchone()
         return None if found is None else str(found[0])
+
+    def _named(self, prefix: str) -> list[tuple[str, Any]]:
+        with self._noticing_damage():
+            found = self._reader.execute("select name, value from meta where name like ?", (prefix + "%",)).fetchall()
+        return [(name[len(prefix) :], value) for name, value in found]
 
     def _lookup(self, select: str, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         found: dict[bytes, bytes] = {}
@@ -293,6 +334,17 @@ class Store:
 def column_name(field_name: str) -> str:
     """The column of a declared field; the prefix keeps it apart from ours."""
     return f"f_{field_name}"
+
+
+def _code(error: sqlite3.Error) -> int:
+    """The primary code of what SQLite said."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _outage(path: Path, error: sqlite3.Error) -> UnavailableError:
+    return UnavailableError(
+        f"{path} cannot be used now, it is kept as it is ({error}): look at the disk, its space too"
+    )
 
 
 def _marks(n: int) -> str:
