@@ -12,17 +12,22 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import quote
 
+import httpx2 as httpx
 import pytest
 
-from tests.platform.http_rig import SECRET, SHELVES, Http, ShelfRow, Table, problem, serving, shelf
-from tests.platform.market import Market, open_market
+from tests.platform.http_rig import CATALOG, SECRET, SHELVES, Http, ShelfRow, Table, problem, serving, shelf
+from tests.platform.market import INDEX, Market, open_market, stall
+from tests.platform.query_samples.market import FindStalls, GetStall, StallRow
 from verbwire.directory import Directory
 from verbwire.http import peers as module
 from verbwire.http.auth import AuthSettings
 from verbwire.http.jobs import JobsPage
 from verbwire.http.peers import FORWARDED, PARTITIONS, Peers
+from verbwire.http.queries import Answerable, FromRow, FromRows
 from verbwire.jobs import JobBoard, Running
+from verbwire.queries.plan import plan_query
 from verbwire.tokens import OPERATOR, mint_internal, mint_token
+from verbwire.wire.positions import encode_positions
 from verbwire.wire.workers import WorkerRecord
 
 WORKERS_SECRET = "the secret of these workers, which is longer than thirty-two bytes"
@@ -300,6 +305,69 @@ def test_queries_have_one_answer_wherever_they_are_asked(tmp_path: Path) -> None
                 for market in markets:
                     answer = market.ask(path.format(n=number), **who)
                     assert (answer.status_code, answer.json()) == (expected.status_code, expected.json()), path
+
+
+@dataclass
+class Mixed:
+    """Two workers: the newer has an index and queries that the older has never heard of."""
+
+    new: Http
+    old: Http
+    elsewhere: str  # the id of a stall that the older one has
+
+    def get_stall(self, worker: Http, stall_id: str) -> httpx.Response:
+        token = {"Authorization": f"Bearer {mint_token(SECRET, 'ann', ['stalls:read'])}"}
+        return worker.nobody.get(f"/queries/GetStall?stall_id={stall_id}", headers=token)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mixed]:
+    folder = tmp_path_factory.mktemp("mixed")
+    known = Known({0: "old", 1: "new", 2: "old", 3: "new"})
+    settings, opened = AuthSettings(secret=SECRET, internal=WORKERS_SECRET), dict[str, Http]()
+    with ExitStack() as stack:
+        for name, index in (("new", INDEX), ("old", ("owner",))):
+            table = Table(folder / name, "town.stalls", StallRow, index=index, search=["note"])
+            table.put(map(stall, range(24)))
+            for partition, state in table.view.states.items():
+                state.ready = known.owners[partition] == name
+            served, queries = table.served(), list[Answerable]()
+            if name == "new":
+                plans = {query: plan_query(CATALOG.of(query), served.rows) for query in (GetStall, FindStalls)}
+                queries = [FromRow(plans[GetStall], served), FromRows(plans[FindStalls], FindStalls, served)]
+            peers = Peers(cast(Directory, known), name, WORKERS_SECRET)
+            opened[name] = stack.enter_context(serving([table], settings=settings, queries=queries, peers=peers))
+            known.urls[name] = "http://{}:{}".format(*opened[name].address)
+        ids = [stall(number).stall_id for number in range(24)]
+        yield Mixed(**opened, elsewhere=next(each for each in ids if table.view.partition_of(each.encode()) == 0))
+
+
+SEEN = {"Verbwire-Position": encode_positions({("town.market.events", 0): 1})}
+
+
+@pytest.mark.parametrize("headers", [{}, SEEN], ids=["", "as new as seen"])
+@pytest.mark.parametrize("path", ["/tables/stalls?sort=-fee", "/tables/stalls?fee_from=1", "/queries/FindStalls"])
+def test_partitions_of_a_worker_that_does_not_know_the_list_yet_are_missing(
+    mixed: Mixed, path: str, headers: dict[str, str]
+) -> None:
+    answer = mixed.new.operator.get(path, headers=headers)
+    assert answer.status_code == 200, answer.json()
+    assert (answer.json()["complete"], answer.json()["missing_partitions"]) == (False, [0, 2])
+
+
+def test_a_row_of_a_worker_that_does_not_know_the_query_yet_is_unavailable(mixed: Mixed) -> None:
+    answer = mixed.get_stall(mixed.new, mixed.elsewhere)
+    problem(answer, 503, "mixed_versions")
+    assert answer.headers["retry-after"] == "5"
+    assert mixed.new.operator.get(f"/tables/stalls/{mixed.elsewhere}").json()["stall_id"] == mixed.elsewhere
+
+
+def test_what_the_asked_worker_itself_does_not_know_it_refuses(mixed: Mixed) -> None:
+    problem(mixed.old.operator.get("/tables/stalls?sort=fee"), 400, "bad_parameter")
+    problem(mixed.old.operator.get("/tables/stalls?fee=1"), 400, "unknown_parameter")
+    problem(mixed.get_stall(mixed.old, mixed.elsewhere), 404, "no_such_query")
+    problem(mixed.new.operator.get("/tables/stalls?sort=note"), 400, "bad_parameter")
+    problem(mixed.get_stall(mixed.new, "missing"), 404, "not_found")
 
 
 def test_workers_of_another_secret_are_strangers(tmp_path: Path) -> None:

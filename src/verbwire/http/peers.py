@@ -2,7 +2,9 @@
 
 The directory says who owns a partition; who is asked decides whether it may answer. So a directory that is out of
 date, an owner that is gone, stopped or late all end as a 503 or as a partition that is stated to be missing, never as
-rows that are wrong.
+rows that are wrong. So does an owner that refuses a request which the asking worker has found good: while workers of
+two versions of a project run side by side, one knows queries and indexes that another does not, and no client is at
+fault.
 
 One worker asks another with a token that only workers can make, whose audience is workers alone. What came with such
 a token is answered from what is here, or not at all: a request is never passed on twice.
@@ -17,6 +19,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx2 as httpx
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -40,6 +43,8 @@ EACH = 64  # requests to one worker at the same time: one that hangs must not us
 _PASSED_ON = ("accept", "prefer", "traceparent", POSITION.lower(), FRESHNESS.lower())
 _PASSED_BACK = ("content-type", "cache-control", "retry-after", "vary", POSITION.lower(), FRESHNESS.lower())
 _OURS = frozenset({401, 408, 411, 413, 414, 421, 429, 431})  # said to us, not to who asked us
+_TOLD = frozenset({"no_such_row", "not_found", "outcome_gone"})  # what of the refusals is an answer
+_MIXED_SECONDS = 5
 _log = logging.getLogger("verbwire.http")
 
 
@@ -93,6 +98,10 @@ class Peers:
             _log.info("%s, asked for %s: %s", peer.name, request.scope["path"], why)
             detail = "the worker that has this partition does not answer: it may be stopping, ask again"
             raise unavailable("owner_unreachable", detail) from None
+        if 400 <= answer.status < 500 and (code := _code_of(answer)) not in _TOLD:
+            _log.warning("%s, asked for %s, refuses what is known here: %s", peer.name, request.scope["path"], code)
+            detail = "the worker that has this partition runs another version, which does not know this yet: ask again"
+            raise unavailable("mixed_versions", detail, _MIXED_SECONDS)
         headers = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
         return Response(answer.body, answer.status, headers)
 
@@ -107,8 +116,8 @@ class Peers:
         """Ask every owner for its partitions of a list, all at once, and return what they have.
 
         `local` reads those that are `here`; it is called for what is nobody else's as well, to say that it is missing.
-        Who does not answer in time is missing. Raises what `local` raises, and a problem that an owner has with the
-        request itself.
+        Who does not answer in time, or does not know the request as it is known here, is missing. Raises what `local`
+        raises, and the 503 of an owner that is behind what the client has seen.
         """
         mine, theirs = self._shared_out(request, group, partitions, here)
         asked = [self._part(peer, request, share) for peer, share in theirs]
@@ -154,10 +163,10 @@ class Peers:
         """Return what one other worker has of its partitions; all of them missing where it does not answer."""
         try:
             answer = await self._ask(peer, request, {PARTITIONS: ",".join(map(str, partitions))})
-            if answer.status == 400 or (answer.status == 503 and POSITION in request.headers):
-                raise _Passed(answer)  # the client's own doing, or rows that are older than it has seen
+            if answer.status == 503 and POSITION in request.headers:
+                raise _Passed(answer)  # rows that are older than the client has seen
             if answer.status != 200:
-                raise Unanswered(f"status {answer.status}")
+                raise Unanswered(f"status {answer.status} {_code_of(answer)}")
             part = founds.read(answer.body)
             if sorted([*part.positions, *part.missing]) != partitions:
                 raise Unanswered("it answers for other partitions than it was asked for")
@@ -214,6 +223,17 @@ class _Passed(Problem):
 
     def body(self) -> bytes:
         return self._said
+
+
+def _code_of(answer: Answer) -> str:
+    try:
+        return msgspec.json.decode(answer.body, type=_Code).code
+    except msgspec.DecodeError:
+        return ""
+
+
+class _Code(msgspec.Struct):
+    code: str = ""
 
 
 def is_forwarded(request: Request) -> bool:
