@@ -1,0 +1,207 @@
+"""What a new version of a message contradicts of the versions before it, and what to do instead.
+
+Events and rows are kept for good, and read by old and new code side by side: new code reads what was written before,
+code of before what is written now. Commands and queries are read by their one receiver, which is deployed first: new
+code reads what was written before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from verbwire.contracts.attributes import key_of, reply_of
+from verbwire.contracts.compatibility import Misfit, Why, described, misfits, spelled_out
+from verbwire.contracts.findings import Severity
+from verbwire.contracts.grammar import Json
+from verbwire.contracts.model import Schema
+from verbwire.messages import Kind
+
+BOTH_WAYS = (Kind.EVENT, Kind.ROW)
+_BESIDE = "keep the type, and add a field of the new one beside it, with a default"
+
+_OLD_RECORDS = {  # of before, read by new code
+    Why.MISSING: "is new and has no default: give it one, which then holds for all that was written before",
+    Why.TYPE: "was {written}, is {read}: what was written before cannot be read any more; " + _BESIDE,
+    Why.LOGICAL: (
+        "was {written}, is {read}: registries take them for the same, and what was written before would be another "
+        "value; " + _BESIDE
+    ),
+    Why.ROUNDED: "was {written}, is {read}: numbers that were written before would be rounded; " + _BESIDE,
+    Why.NULL: "may have been null, and may not be now: keep null among its types",
+    Why.SYMBOLS: "has lost {written}: keep what may have been written before; nothing has to write it any more",
+    Why.DEFAULTED: (
+        "has lost {written}: what was written before would be taken for {read}; keep it, nothing has to write it any "
+        "more"
+    ),
+    Why.NAME: "was {written}, is {read}: keep the name of the type",
+    Why.TWICE: "{written} were written side by side, and the alias makes one of them: remove the alias",
+}
+_OLD_READERS = {  # what is written now, read by code of before
+    Why.MISSING: "had no default and is gone: keep it, code that runs since before needs it",
+    Why.TYPE: "was {read}, is {written}: code that runs since before cannot read it; " + _BESIDE,
+    Why.LOGICAL: "was {read}, is {written}: code that runs since before would take it for another value; " + _BESIDE,
+    Why.ROUNDED: "was {read}, is {written}: code that runs since before would round it; " + _BESIDE,
+    Why.NULL: (
+        "may be null now, which code that runs since before cannot read: keep the type, and add a field beside it that "
+        "may be null"
+    ),
+    Why.SYMBOLS: (
+        "has gained {written}, and the enum had no default for code that runs since before: add a field of a new enum "
+        "beside it, one with a default"
+    ),
+    Why.NAME: "was {read}, is {written}: code that runs since before knows no alias of it; keep the name of the type",
+    Why.TWICE: "{written} are written side by side, and were one by an alias: give the new one a name of its own",
+}
+_CODES = {
+    Why.MISSING: "no-default",
+    Why.SYMBOLS: "enum-symbols",
+    Why.DEFAULTED: "enum-symbols",
+    Why.NAME: "type-renamed",
+    Why.TWICE: "alias-twice",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing in which a version contradicts one before it, or that somebody should know of."""
+
+    code: str
+    text: str  # where, what, and what to do instead
+    severity: Severity = Severity.ERROR
+
+
+def changes(older: Schema, newer: Schema) -> list[Change]:
+    """Return what is against the rules between two versions of a message, in any spelling; errors and warnings."""
+    before, now = spelled_out(older), spelled_out(newer)
+    if "kind" in before and before["kind"] != now["kind"]:
+        text = f'"kind" was {before["kind"]}, is {now["kind"]}: give the new message a name of its own'
+        return [Change("kind-changed", text)]
+    attributes = _attributes(before, now) if "kind" in before else ()
+    return list(dict.fromkeys([*attributes, *_schemas(before, now), *_fields(before, now)]))
+
+
+def new_changes(versions: Sequence[Schema], newer: Schema) -> list[Change]:
+    """Return what is against the rules between a new version and all before it, the newest of them first.
+
+    What stands between those already is left out: it cannot be taken back by any new version.
+    """
+    found = changes(versions[0], newer) if versions else []
+    for version in versions[1:]:
+        known = {*found, *changes(version, versions[0])}
+        found += [each for each in changes(version, newer) if each not in known]
+    return found
+
+
+# -- Avro's rules, both ways
+
+
+def _schemas(older: Schema, newer: Schema) -> Iterator[Change]:
+    told = set()
+    for each in misfits(older, newer):
+        told.add(each.path)
+        yield _change(each, _OLD_RECORDS)
+    if newer["kind"] in BOTH_WAYS:
+        forward = (each for each in misfits(newer, older) if each.why is not Why.DEFAULTED)
+        yield from (_change(each, _OLD_READERS) for each in forward if each.path not in told)
+
+
+def _change(misfit: Misfit, texts: Mapping[Why, str]) -> Change:
+    text = texts[misfit.why].format(written=misfit.written, read=misfit.read)
+    return Change(_CODES.get(misfit.why, "type-changed"), f"field {misfit.path}: {text}")
+
+
+# -- what Avro allows, and people may not have meant
+
+
+def _fields(older: Schema, newer: Schema) -> Iterator[Change]:
+    before, after = ({each["name"]: each for each in schema["fields"]} for schema in (older, newer))
+    gone = [each for name, each in before.items() if name not in after]
+    for name, field in after.items():
+        if name in before:
+            yield from _default(name, before[name], field)
+        else:
+            yield from _renamed(field, gone, newer["kind"])
+
+
+def _default(name: str, before: Mapping[str, Json], now: Mapping[str, Json]) -> Iterator[Change]:
+    if "default" in before and "default" in now and before["default"] != now["default"]:
+        text = (
+            f"field {name}: the default was {before['default']!r}, is {now['default']!r}: what was written without the "
+            "field means something else from now on, and what was made of it already does not change"
+        )
+        yield Change("default-changed", text, Severity.WARNING)
+
+
+def _renamed(field: Mapping[str, Json], gone: Sequence[Mapping[str, Json]], kind: str) -> Iterator[Change]:
+    """A field that is new, where another is gone."""
+    aliases = field.get("aliases", ())
+    for each in gone:
+        if each["name"] in aliases and kind == Kind.ROW:
+            text = (
+                f"field {field['name']}: was {each['name']}. The alias is read in rows only: over HTTP, in queries and "
+                f"indexes there is no {each['name']} any more. Add {field['name']} beside it, fill both, and drop "
+                f"{each['name']} when nobody asks for it"
+            )
+            yield Change("row-field-renamed", text, Severity.WARNING)
+        elif each["name"] not in aliases and not aliases and described(each["type"]) == described(field["type"]):
+            text = (
+                f"field {field['name']}: is new, and {each['name']}, of the same type, is gone: if it was renamed, say "
+                f'"aliases": ["{each["name"]}"], else what was written before loses its value'
+            )
+            yield Change("perhaps-renamed", text, Severity.WARNING)
+
+
+# -- attributes of ours
+
+
+def _attributes(older: Schema, newer: Schema) -> Iterator[Change]:
+    names = _names_before(older, newer)
+    key, before = tuple(names.get(each, each) for each in key_of(newer)), key_of(older)
+    if key != before and newer["kind"] != Kind.QUERY:
+        yield _ours("key", ", ".join(before), ", ".join(key), "what was written before stands under the old one")
+    yield from _time(older, newer, names)
+    was, now = (each.get("response", "outcome") for each in (older, newer))
+    if was != now:
+        why = (
+            "who has sent one goes by the old contract, and another group would receive all that the topic holds again"
+        )
+        yield _ours("response", was, now, why)
+    was, now = reply_of(older), reply_of(newer)
+    if was is not None and was != now:
+        yield _ours("reply", was, now or "none", "who asks by the old contract cannot read another answer")
+    was, now = (each.get("many", False) for each in (older, newer))
+    if was != now:
+        yield _ours("many", was, now, "who asks by the old contract waits for the other")
+
+
+def _names_before(older: Schema, newer: Schema) -> dict[str, str]:
+    """What fields that were renamed with an alias were called."""
+    before = {each["name"] for each in older["fields"]}
+    return {
+        field["name"]: alias
+        for field in newer["fields"]
+        if field["name"] not in before
+        for alias in field.get("aliases", ())
+        if alias in before
+    }
+
+
+def _time(older: Schema, newer: Schema, names: Mapping[str, str]) -> Iterator[Change]:
+    was, now = older.get("time"), newer.get("time")
+    if was is not None and was != names.get(str(now), now):
+        yield _ours("time", was, now or "none", "tables of windows have counted what was written before by the old one")
+    elif was is None and now is not None and newer["kind"] == Kind.EVENT:
+        known = {each["name"] for each in older["fields"]}
+        if names.get(now, now) not in known:
+            text = (
+                f'"time" is {now}, which is new: all that was written before would count in the window of its default. '
+                "Name a field that was there, or make it a new event, of another name"
+            )
+            yield Change("time-changed", text)
+
+
+def _ours(attribute: str, was: Any, now: Any, why: str) -> Change:
+    text = f'"{attribute}" was {was}, is {now}: {why}. Leave it, or make this a new message, of another name'
+    return Change(f"{attribute}-changed", text)
