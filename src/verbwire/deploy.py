@@ -7,7 +7,7 @@ topics that somebody has tuned are reported and left alone, since a shorter rete
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,8 @@ from typing import Any
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
+from verbwire.contracts.evolution import BOTH_WAYS, gone, new_changes
+from verbwire.contracts.findings import Severity
 from verbwire.contracts.model import Catalog, Contract, Schema
 from verbwire.errors import ContractError, DeployError, UnavailableError
 from verbwire.messages import Kind
@@ -26,12 +28,7 @@ from verbwire.wire.topics import GroupPlan, Topic, context_topics, group_topics
 from verbwire.wire.workers import WORKER
 
 _SECONDS = 30.0
-_LEVELS = {
-    Kind.EVENT: "FULL_TRANSITIVE",
-    Kind.ROW: "FULL_TRANSITIVE",
-    Kind.COMMAND: "BACKWARD_TRANSITIVE",
-    Kind.QUERY: "BACKWARD_TRANSITIVE",
-}
+_LEVELS = {kind: "FULL_TRANSITIVE" if kind in BOTH_WAYS else "BACKWARD_TRANSITIVE" for kind in Kind}
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,7 @@ class DeployReport:
     levels: tuple[str, ...] = ()  # subjects with a new compatibility level
     notes: tuple[str, ...] = ()
     unchanged: int = 0  # topics and schemas
+    versions: Mapping[str, Sequence[Schema]] = field(default_factory=dict)  # before what is new, the newest first
 
     @property
     def changed(self) -> bool:
@@ -74,17 +72,23 @@ class DeployReport:
 
 
 def deploy(
-    target: Target, catalog: Catalog, groups: Iterable[GroupPlan], owned: Iterable[str] | None = None
+    target: Target,
+    catalog: Catalog,
+    groups: Iterable[GroupPlan],
+    owned: Iterable[str] | None = None,
+    retired: Container[str] = (),
 ) -> DeployReport:
     """Create the topics and register the schemas of the `owned` namespaces (default: all of the catalog).
 
+    A schema is compared with all its versions by our own rules, beside the registry's. An event or command that the
+    registry knows and the catalog does not is refused, unless it is named among those `retired`.
     :class:`DeployError` lists everything that contradicts the contracts; nothing was changed then. A deployment
     that is interrupted is completed by the next one. :class:`UnavailableError` when broker or registry are silent.
     """
     namespaces = {contract.namespace for contract in catalog} if owned is None else set(owned)
     cluster = _Cluster(target)
     with closing(Registry(target.registry, target.registry_conf)) as registry:
-        return _deploy(cluster, _Schemas(registry, target.names), catalog, groups, namespaces)
+        return _deploy(cluster, _Schemas(registry, target.names, retired), catalog, groups, namespaces)
 
 
 def _deploy(
@@ -105,8 +109,9 @@ def _deploy(
         topics=tuple(created),
         schemas=tuple(schemas.registered),
         levels=tuple(schemas.levels),
-        notes=tuple(cluster.notes),
+        notes=(*cluster.notes, *schemas.notes),
         unchanged=planned - len(created) - len(schemas.registered),
+        versions=schemas.versions,
     )
 
 
@@ -213,12 +218,15 @@ class _Cluster:
 class _Schemas:
     """The schemas that stand in the registry, and those that should."""
 
-    def __init__(self, registry: Registry, names: Names) -> None:
+    def __init__(self, registry: Registry, names: Names, retired: Container[str]) -> None:
         self.contracts: list[Contract] = []
         self.registered: list[str] = []
         self.levels: list[str] = []
+        self.notes: list[str] = []
+        self.versions: dict[str, Sequence[Schema]] = {}  # of what is new, those before it
         self._registry = registry
         self._names = names
+        self._retired = retired
         self._undo: list[tuple[str, str | None]] = []
         self._new: list[Contract] = []
 
@@ -231,7 +239,7 @@ class _Schemas:
         if any(contract.kind is Kind.COMMAND for contract in self.contracts):
             self.contracts.append(OUTCOME)
         self.contracts.append(WORKER)
-        problems = []
+        problems = self._gone(catalog, owned)
         for contract in self.contracts:
             subject, level = self._names.subject(contract.name), _LEVELS[contract.kind]
             latest = self._registry.latest(subject)
@@ -243,9 +251,35 @@ class _Schemas:
                     self.levels.append(subject)
             if self._registry.find(subject, contract.text) is None:
                 self._new.append(contract)
-                if latest is not None and not self._registry.is_compatible(subject, contract.text):
-                    problems.append(f"schema {subject} is not {level}: {_difference(latest, contract.schema)}")
+                if latest is not None:
+                    problems += self._contradictions(contract, subject, level)
         return problems
+
+    def _contradictions(self, contract: Contract, subject: str, level: str) -> list[str]:
+        """What a new version contradicts of all before it: by our rules, and by the registry's."""
+        versions = self.versions[contract.name] = self._records(subject)
+        found = new_changes(versions, contract.schema)
+        self.notes += [f"schema {subject}: {each.text}" for each in found if each.severity is not Severity.ERROR]
+        errors = [each.text for each in found if each.severity is Severity.ERROR]
+        if not errors and not self._registry.is_compatible(subject, contract.text):
+            errors = ["the registry refuses it; compare it with the versions there"]
+        return [f"schema {subject} is not {level}: {each}" for each in errors]
+
+    def _gone(self, catalog: Catalog, owned: set[str]) -> list[str]:
+        """What is to be said of messages of our own that the registry knows and the catalog does not."""
+        ours = {self._names.subject(namespace): namespace for namespace in owned}
+        newest: dict[str, Schema] = {}
+        for subject in self._registry.all_subjects():
+            namespace, _, short = subject.rpartition(".")
+            name = f"{ours.get(namespace)}.{short}"
+            if namespace in ours and name not in catalog.contracts and name not in self._retired:
+                schema = self._registry.latest(subject)
+                newest |= {name: schema} if schema is not None and _is_record(schema) else {}
+        return [change.text for change in gone(newest, catalog, self._retired).values()]
+
+    def _records(self, subject: str) -> list[Schema]:
+        """The versions of a subject, the newest first, but for what somebody registered there that is no record."""
+        return [schema for _, schema in self._registry.versions(subject) if _is_record(schema)]
 
     def undo(self) -> None:
         """Take back the levels that :meth:`plan` had to set."""
@@ -265,17 +299,8 @@ class _Schemas:
             self.registered.append(subject)
 
 
-def _difference(old: Schema, new: Schema) -> str:
-    before, after = ({each["name"]: each for each in schema["fields"]} for schema in (old, new))
-    added = [each for name, each in after.items() if name not in before]
-    found = [f"{each['name']} is new and has no default" for each in added if "default" not in each]
-    found += [f"{name} had no default and is gone" for name in before.keys() - after if "default" not in before[name]]
-    found += [
-        f"{name} was {before[name]['type']} and is {after[name]['type']}"
-        for name in after
-        if name in before and before[name]["type"] != after[name]["type"]
-    ]
-    return "; ".join(found) or "compare it with the versions in the registry"
+def _is_record(schema: Any) -> bool:
+    return isinstance(schema, dict) and schema.get("type") == "record"
 
 
 def _answer(future: Any) -> Any:

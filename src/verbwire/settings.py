@@ -52,6 +52,7 @@ class Settings:
     http_audience: str = "verbwire"
     actor: str = ""  # on whose behalf this project's clients send
     scopes: tuple[str, ...] = ()
+    retired: tuple[str, ...] = ()  # full names of messages whose files are gone, since no topic holds them any more
     skip: tuple[str, ...] = ()  # group@topic/partition/offset: records to give up, into the dead letters
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)  # where each value came from
 

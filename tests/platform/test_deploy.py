@@ -156,7 +156,7 @@ def test_an_incompatible_schema_is_refused_and_its_field_named(registry: Registr
     deploy(target, CATALOG, GROUPS)
     wrong = with_field(CATALOG.of(EVENT), name="room", type="string")
     new = replace(changed(CATALOG.of(COMMAND), name="TakeAnother"), name="office.notes.TakeAnother")
-    with pytest.raises(DeployError, match=r"NoteTaken is not FULL_TRANSITIVE: room is new and has no default"):
+    with pytest.raises(DeployError, match=r"NoteTaken is not FULL_TRANSITIVE: field room: is new and has no"):
         deploy(target, with_contracts([wrong, new]), GROUPS)
     assert registry.find(target.names.subject(new.name), new.text) is None
 
@@ -167,7 +167,7 @@ def test_a_command_may_drop_a_field_but_not_gain_one_without_default(target: Tar
     fewer = changed(contract, fields=[each for each in contract.schema["fields"] if each["name"] != "words"])
     assert deploy(target, with_contracts([fewer]), GROUPS).changed
     more = with_field(contract, name="room", type="string")
-    with pytest.raises(DeployError, match="room is new and has no default"):
+    with pytest.raises(DeployError, match="field room: is new and has no default"):
         deploy(target, with_contracts([more]), GROUPS)
 
 
@@ -176,11 +176,57 @@ def test_a_subject_that_others_made_is_judged_by_our_level(registry: Registry, t
     subject = target.names.subject(contract.name)
     registry.register(subject, contract.text)
     before = registry.compatibility(subject)
-    with pytest.raises(DeployError, match="room is new and has no default"):
+    with pytest.raises(DeployError, match="field room: is new and has no default"):
         deploy(target, with_contracts([with_field(contract, name="room", type="string")]), GROUPS)
     assert registry.compatibility(subject) == before
     assert subject in deploy(target, CATALOG, GROUPS).levels
     assert registry.compatibility(subject) == "FULL_TRANSITIVE"
+
+
+def test_what_registries_take_for_the_same_is_compared_by_ourselves(registry: Registry, target: Target) -> None:
+    """With every version: the first had a long, the second no longer has it, the third calls it a moment."""
+    contract = CATALOG.of(EVENT)
+    moment = {"type": "long", "logicalType": "timestamp-millis"}
+    deploy(target, with_contracts([with_field(contract, name="read_at", type="long", default=0)]), GROUPS)
+    deploy(target, CATALOG, GROUPS)
+    subject, another = target.names.subject(contract.name), with_field(contract, name="read_at", type=moment, default=0)
+    assert registry.is_compatible(subject, another.text)
+    with pytest.raises(DeployError, match="field read_at: was long, is timestamp-millis: registries take them for the"):
+        deploy(target, with_contracts([another]), GROUPS)
+    with pytest.raises(DeployError, match='"key" was note_id, is words: what was written before stands under the old'):
+        deploy(target, with_contracts([changed(contract, key="words")]), GROUPS)
+    assert len(list(registry.versions(subject))) == 2
+
+
+def test_what_a_new_version_should_be_thought_over_for_is_noted(target: Target) -> None:
+    contract = CATALOG.of(EVENT)
+    first, second = (with_field(contract, name="room", type="string", default=room) for room in ("hall", "attic"))
+    deploy(target, with_contracts([first]), GROUPS)
+    report = deploy(target, with_contracts([second]), GROUPS)
+    (note,) = report.notes
+    assert "NoteTaken: field room: the default was 'hall', is 'attic'" in note
+    assert [shape(each) for each in report.versions[contract.name]] == [shape(first.schema)]
+
+
+def test_an_event_whose_file_is_gone_is_missed_until_it_is_retired(registry: Registry, target: Target) -> None:
+    lost, moved = (
+        replace(changed(CATALOG.of(EVENT), name=name, namespace=space), name=f"{space}.{name}")
+        for name, space in (("NoteLost", NAMESPACE), ("NoteTaken", "office.desk"))
+    )
+    deploy(target, with_contracts([lost]), GROUPS)
+    with pytest.raises(
+        DeployError, match=r'office\.notes\.NoteLost is gone: events .* retired = \["office.notes.NoteLost"'
+    ):
+        deploy(target, CATALOG, GROUPS)
+    rest = [each for each in CATALOG if each.name != moved.name and each.kind is not Kind.EVENT]
+    elsewhere = Catalog({each.name: each for each in [*rest, moved]})
+    with pytest.raises(
+        DeployError, match=r"notes\.NoteTaken is gone; office\.desk\.NoteTaken is another message, in"
+    ) as no:
+        deploy(target, elsewhere, GROUPS[:1], retired=[lost.name])
+    assert "NoteLost" not in str(no.value)
+    assert registry.latest(target.names.subject(moved.name)) is None
+    assert not deploy(target, CATALOG, GROUPS, retired=[lost.name]).changed
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ def stack() -> None:
 def deploy() -> None:
     """Create topics and register schemas; run twice, it changes nothing."""
     from verbwire.addresses import addresses, kafka_properties
+    from verbwire.contracts.baseline import FILE, note_deployed
     from verbwire.deploy import Target
     from verbwire.deploy import deploy as put_on_cluster
     from verbwire.project import load_project
@@ -45,7 +46,9 @@ def deploy() -> None:
         partitions=settings.partitions,
         replication=settings.replication,
     )
-    for line in put_on_cluster(target, project.catalog, group_plans(project)).lines():
+    report = put_on_cluster(target, project.catalog, group_plans(project), retired=settings.retired)
+    note_deployed(settings.data_folder / FILE, settings.prefix, project.catalog, report.versions)
+    for line in report.lines():
         print(line)
 
 

@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table as Listing
 
-from verbwire.contracts.check import Listener, Receiver, unreadable
+from verbwire.contracts.baseline import FILE, Baseline, at_ref, deployed
+from verbwire.contracts.check import Listener, Receiver, compare, unreadable
 from verbwire.contracts.check import check as find_problems
 from verbwire.contracts.findings import Finding, Severity, as_json, as_text, fails
 from verbwire.contracts.generate import generate as sources_of
@@ -52,21 +53,36 @@ def list_contracts() -> None:
 
 def check(
     as_json_: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    against: Annotated[str, typer.Option(help="Compare contracts with those of this commit, branch or tag, too.")] = "",
 ) -> None:
-    """Check contracts, generated classes and declarations; needs no cluster. Ends with 1 when something is wrong."""
+    """Check contracts, generated classes and declarations; needs no cluster. Ends with 1 when something is wrong.
+
+    Contracts are compared with what was deployed from here before.
+    """
     settings = load_settings()
-    findings = unreadable(settings.schemas) or _findings(settings)
+    findings = unreadable(settings.schemas) or _findings(settings, against)
     print(as_json(findings) if as_json_ else as_text(findings))
     if fails(findings):
         sys.exit(1)
 
 
-def _findings(settings: Settings) -> list[Finding]:
+def _findings(settings: Settings, against: str) -> list[Finding]:
     project = load_project(settings)
     found = find_problems(project.catalog, settings.schemas, _handlers(project))
     found += check_queries(project.catalog, project.tables, project.responders)
     found += _unmet(project)
+    for baseline in _baselines(settings, against):
+        found += compare(project.catalog, settings.schemas, baseline, settings.retired)
     return sorted(found, key=lambda each: list(Severity).index(each.severity))
+
+
+def _baselines(settings: Settings, against: str) -> Iterator[Baseline]:
+    """What the contracts are compared with."""
+    if against:
+        yield at_ref(settings.schemas, against)
+    last = deployed(settings.data_folder / FILE, settings.prefix)
+    if last is not None:
+        yield last
 
 
 def _unmet(project: Project) -> Iterator[Finding]:

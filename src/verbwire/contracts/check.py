@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verbwire.contracts.baseline import Baseline
 from verbwire.contracts.codes import rejection_codes
 from verbwire.contracts.defaults import named_types
+from verbwire.contracts.evolution import gone, new_changes
 from verbwire.contracts.findings import Finding, Severity
 from verbwire.contracts.generate import COMMAND, stale
 from verbwire.contracts.load import read_catalog
@@ -69,6 +71,26 @@ def check(catalog: Catalog, folder: Path, handlers: Sequence[Receiver | Listener
         *_types(catalog),
     ]
     return sorted(findings, key=lambda each: list(Severity).index(each.severity))
+
+
+def compare(catalog: Catalog, folder: Path, baseline: Baseline, retired: Container[str] = ()) -> list[Finding]:
+    """Compare contracts with what they were; what is gone is told of the folder.
+
+    Codes of errors: ``no-default``, ``type-changed``, ``type-renamed``, ``enum-symbols``, ``alias-twice``,
+    ``kind-changed``, ``key-changed``, ``time-changed``, ``response-changed``, ``reply-changed``, ``many-changed``,
+    ``message-gone``, ``row-moved``; of warnings: ``default-changed``, ``perhaps-renamed``, ``row-field-renamed``.
+    """
+    found = [
+        (each.file, change)
+        for each in catalog
+        for change in new_changes(baseline.versions.get(each.name, ()), each.schema)
+    ]
+    newest = {name: versions[0] for name, versions in baseline.versions.items()}
+    found += [(folder, change) for change in gone(newest, catalog, retired).values()]
+    return [
+        Finding.at(change.code, change.severity, file, f"{change.text} (compared with {baseline.name})")
+        for file, change in found
+    ]
 
 
 def _verb_forms(catalog: Catalog) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ code reads what was written before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from verbwire.contracts.attributes import key_of, reply_of
 from verbwire.contracts.compatibility import Misfit, Why, described, misfits, spelled_out
 from verbwire.contracts.findings import Severity
 from verbwire.contracts.grammar import Json
-from verbwire.contracts.model import Schema
+from verbwire.contracts.model import Catalog, Schema
 from verbwire.messages import Kind
 
 BOTH_WAYS = (Kind.EVENT, Kind.ROW)
@@ -92,6 +92,40 @@ def new_changes(versions: Sequence[Schema], newer: Schema) -> list[Change]:
         known = {*found, *changes(version, versions[0])}
         found += [each for each in changes(version, newer) if each not in known]
     return found
+
+
+def gone(newest: Mapping[str, Schema], catalog: Catalog, retired: Container[str]) -> dict[str, Change]:
+    """Return, by its full name, what is to be said of each message that has no file any more.
+
+    Those `retired` are gone on purpose. Of a query nothing is left behind; of a row its table's changelog, for good.
+    """
+    return {
+        name: change
+        for name, schema in newest.items()
+        if name not in catalog.contracts and name not in retired
+        for change in _gone(name, schema.get("kind"), [each.name for each in catalog if each.short == _short(name)])
+    }
+
+
+def _gone(name: str, kind: str | None, elsewhere: Sequence[str]) -> Iterator[Change]:
+    moved = f"; {elsewhere[0]} is another message, in another topic" if elsewhere else ""
+    if kind in (Kind.COMMAND, Kind.EVENT):
+        text = (
+            f"{name} is gone{moved}: {kind}s of it that the topic of its context holds would be passed over without a "
+            f"word. Keep its file; or, where the topic holds none any more, say so in [tool.verbwire]: "
+            f'retired = ["{name}"]'
+        )
+        yield Change("message-gone", text)
+    elif kind == Kind.ROW and elsewhere:
+        text = (
+            f"{name} is gone, and {elsewhere[0]} is another row: a table of it cannot be restored from what its "
+            "changelog holds. Leave the row where it was, or give the table a name of its own, too"
+        )
+        yield Change("row-moved", text)
+
+
+def _short(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 # -- Avro's rules, both ways

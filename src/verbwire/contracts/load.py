@@ -37,18 +37,36 @@ def read_catalog(folder: Path) -> tuple[Catalog, list[Problem]]:
 
     Later steps look only at what passed the earlier ones, so that one mistake is told once.
     """
-    # 1. Each file by itself.
-    schemas, problems = _read_files(folder)
-    # 2. The files together: names, and references between them.
-    if not problems:
-        sources, problems = _gather(schemas)
+    sources, problems = _read_sources(folder)
     # 3. Each schema with everything that it refers to.
     if not problems:
-        resolved = {name: sources.resolved(name) for name in sorted(sources.schemas)}
+        resolved = _resolved(sources)
         problems = unique(_meaning_problems(resolved, sources))
     if problems:
         return Catalog(), problems
     return _catalog(resolved, sources), []
+
+
+def read_schemas(folder: Path) -> dict[str, Schema]:
+    """Return the self-contained schemas of a folder by full name, as they are: rules may have come after them.
+
+    :class:`ContractError` where there is no schema to be read.
+    """
+    sources, problems = _read_sources(folder)
+    if problems:
+        raise ContractError("\n".join(map(str, problems)))
+    return _resolved(sources)
+
+
+def _read_sources(folder: Path) -> tuple[Sources, list[Problem]]:
+    # 1. Each file by itself.
+    schemas, problems = _read_files(folder)
+    # 2. The files together: names, and references between them.
+    return (Sources(), problems) if problems else _gather(schemas)
+
+
+def _resolved(sources: Sources) -> dict[str, Schema]:
+    return {name: sources.resolved(name) for name in sorted(sources.schemas)}
 
 
 def _read_files(folder: Path) -> tuple[list[tuple[Json, Place]], list[Problem]]:

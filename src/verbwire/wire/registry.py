@@ -78,7 +78,7 @@ class Registry:
             return int(found.schema_id)
         # Apicurio takes another order of attributes for another schema, so we look for ourselves.
         wanted = canonical(json.loads(text))
-        return next((number for number, schema in self._versions(subject) if canonical(schema) == wanted), None)
+        return next((number for number, schema in self.versions(subject) if canonical(schema) == wanted), None)
 
     def is_compatible(self, subject: str, text: str) -> bool:
         """Whether the registry would take the schema as the next version; true for a new subject."""
@@ -109,6 +109,10 @@ class Registry:
         found = self._or_none(lambda: self._client.get_schema_versions(schema_id)) or ()
         return min((each.version for each in found if each.subject == subject and each.version), default=None)
 
+    def all_subjects(self) -> list[str]:
+        """Return the subjects of everybody who uses this registry."""
+        return list(self._ask(self._client.get_subjects))
+
     def latest(self, subject: str) -> Schema | None:
         """Return the newest schema of a subject, or None when there is none."""
         found = self._or_none(lambda: self._client.get_latest_version(subject))
@@ -126,7 +130,8 @@ class Registry:
         except self._refused as error:
             raise ContractError(f"the registry refuses {level} for {subject}: {error.error_message}") from error
 
-    def _versions(self, subject: str) -> Iterator[tuple[int, Schema]]:
+    def versions(self, subject: str) -> Iterator[tuple[int, Schema]]:
+        """Yield id and schema of each version of a subject, the newest first; nothing for an unknown subject."""
         for version in reversed(self._or_none(lambda: self._client.get_versions(subject)) or ()):
             found = self._or_none(partial(self._client.get_version, subject, version))
             if found is not None:
