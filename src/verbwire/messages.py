@@ -87,3 +87,6 @@ FORBIDDEN = "forbidden"
 
 ID_REUSED = "id_reused"
 """The code of a rejection for an id that has named another payload: verbwire's own, only told, in no ledger."""
+
+OUT_OF_BOUNDS = "out_of_bounds"
+"""The code of a rejection for a value beyond the bounds of the command's contract: verbwire's own."""

@@ -9,14 +9,14 @@ from typing import Any
 
 from verbwire.contracts.grammar import OURS, Json, full_name
 from verbwire.contracts.problems import Place, Problem, near
-from verbwire.messages import FORBIDDEN, ID_REUSED, Kind
+from verbwire.messages import FORBIDDEN, ID_REUSED, OUT_OF_BOUNDS, Kind
 
 _KEY_TYPES = ("string", "int", "long", "bytes", "fixed", "enum")
 _WINDOW_TYPES = ("date", "timestamp-millis", "timestamp-micros")  # in keys of several fields, where order counts
 _TIME_TYPES = ("date", "timestamp-millis", "timestamp-micros")
 _SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _SCOPE = re.compile(r"[a-z0-9][a-z0-9_.*-]*(:[a-z0-9_.*-]+)*")
-_OWN_CODES = (FORBIDDEN, ID_REUSED)
+_OWN_CODES = (FORBIDDEN, ID_REUSED, OUT_OF_BOUNDS)
 _REQUESTS = (Kind.COMMAND, Kind.QUERY)
 _ALLOWED: dict[str, tuple[Kind, ...]] = {
     "key": tuple(Kind),

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
+from verbwire.contracts.bounds import WORDS, bound_problems
 from verbwire.contracts.problems import Place, Problem, near
 
 Json: TypeAlias = Any
@@ -41,7 +42,7 @@ _ATTRIBUTES = {
     "array": ("type", "items"),
     "map": ("type", "values"),
 }
-_FIELD = ("name", "type", "doc", "default", "order", "aliases", "personal")
+_FIELD = ("name", "type", "doc", "default", "order", "aliases", "personal", *WORDS)
 _MAX_NESTING = 200  # of lists and objects in the JSON; far more than any readable schema has
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
@@ -76,7 +77,7 @@ def type_problems(node: Json, place: Place, more: tuple[str, ...] = ()) -> Itera
             if isinstance(branch, list):
                 yield place.problem("a union stands directly inside a union: merge the two")
             else:
-                yield from type_problems(branch, place)
+                yield from type_problems(branch, place, more)
     elif isinstance(node, dict) and isinstance(node.get("type"), str):
         yield from _object_problems(node, place, more)
     else:
@@ -102,6 +103,8 @@ def _object_problems(node: dict[str, Json], place: Place, more: tuple[str, ...])
         yield from _class_name_problems(node, place)
     if "logicalType" in node:
         yield from _logical_problems(node, place)
+    if more is WORDS:
+        yield from bound_problems(node, node, place)
     if avro_type == "record":
         yield from _record_problems(node, place)
     elif avro_type == "enum":
@@ -112,7 +115,7 @@ def _object_problems(node: dict[str, Json], place: Place, more: tuple[str, ...])
     elif avro_type in ("array", "map"):
         inner = "items" if avro_type == "array" else "values"
         if inner in node:
-            yield from type_problems(node[inner], place.inside())
+            yield from type_problems(node[inner], place.inside(), WORDS)
         else:
             yield place.at(inner).problem(f"is missing: say what the {avro_type} holds")
     elif avro_type not in PRIMITIVES:
@@ -156,6 +159,7 @@ def _field_problems(field: dict[str, Json], place: Place) -> Iterator[Problem]:
     if not isinstance(field.get("doc", ""), str):
         yield place.at("doc").problem("is text: put it in quotes")
     yield from type_problems(field.get("type"), place)
+    yield from bound_problems(field, field.get("type"), place)
 
 
 def _enum_problems(node: dict[str, Json], place: Place) -> Iterator[Problem]:

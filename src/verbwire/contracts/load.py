@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from verbwire.contracts.attributes import attribute_problems, key_of, reply_of
+from verbwire.contracts.bounding import default_excesses
 from verbwire.contracts.defaults import default_problems, named_types
 from verbwire.contracts.grammar import Json, file_problems
 from verbwire.contracts.model import Catalog, Contract, Schema, SharedType
@@ -146,7 +147,8 @@ def _meaning_problems(resolved: dict[str, Schema], sources: Sources) -> Iterator
             yield from found
             continue  # the other checks recurse
         yield from union_problems(own, place)
-        yield from default_problems(own, place, named)
+        misfits = list(default_problems(own, place, named))
+        yield from misfits or default_excesses(own, place)
         yield from attribute_problems(schema, place, rows, plain)
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from verbwire.contracts.bounding import Check, compile_bounds
 from verbwire.errors import ContractError
 from verbwire.messages import Kind, Message
 
@@ -48,6 +49,11 @@ class Contract:
     def fields(self) -> Mapping[str, Any]:
         """The Avro type of each field."""
         return {each["name"]: each["type"] for each in self.schema["fields"]}
+
+    @cached_property
+    def bounds(self) -> Check | None:
+        """What tells the first value of a message that is out of the contract's bounds; None where it has none."""
+        return compile_bounds(self.schema)
 
 
 @dataclass(frozen=True)

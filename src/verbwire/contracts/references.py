@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from verbwire.contracts.bounds import WORDS
 from verbwire.contracts.grammar import COMPLEX, OURS, PRIMITIVES, Json, full_name
 from verbwire.contracts.problems import Place, Problem, near
 
 # The order in which attributes are written into the text that is registered; others follow, sorted.
 _TYPE_ORDER = (
     *("type", "namespace", "name", "doc", "aliases", *OURS),
-    *("logicalType", "precision", "scale", "size", "symbols", "default", "items", "values", "fields"),
+    *("logicalType", "precision", "scale", "size", "symbols", "default", "items", "values", "fields", *WORDS),
 )
-_FIELD_ORDER = ("name", "type", "doc", "aliases", "default", "order", "personal")
+_FIELD_ORDER = ("name", "type", "doc", "aliases", "default", "order", "personal", *WORDS)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction, sized
 from verbwire.errors import ContractError, UndecodableError
-from verbwire.messages import ID_REUSED, Accepted, Event, Expired, Failed, Message, Rejected, Row
+from verbwire.messages import ID_REUSED, OUT_OF_BOUNDS, Accepted, Event, Expired, Failed, Message, Rejected, Row
 from verbwire.wire.avro import Encoder
 from verbwire.wire.codec import TopicDecoder
 from verbwire.wire.headers import Headers, HeaderTemplate
@@ -177,6 +177,8 @@ class Decide:
     ) -> _Decided:
         if refused := refusal(receives.contract, sender.actor, sender.scopes):
             return _Decided(refused)
+        if (check := receives.contract.bounds) and (excess := check(command)):
+            return _Decided(out_of_bounds(excess))
         context = partial(context_of, record, headers)
         returned = receives.handler.call(command, state, context)
         if isinstance(returned, Rejected):

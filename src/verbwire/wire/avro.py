@@ -66,15 +66,18 @@ class Encoder:
         self._frame = frame(schema_id)
         self._schema = fastavro.parse_schema(contract.schema, named_schemas={})
         self._fitting = fitting_type(contract.schema)
+        self._bounds = contract.bounds
         self._fields = msgspec.structs.asdict if is_flat(contract.schema) else _builtins
         self._written, self._kept = written(contract.schema), kept(contract.schema)
 
     def __call__(self, message: Message) -> bytes:
-        """Return the value of a record; :class:`UnencodableError` names the field that does not fit."""
+        """Return the value of a record; :class:`UnencodableError` names the field that does not fit, or is out of bounds."""
         try:
             values = self._fields(message if self._written is None else self._written(message))
             # A struct does not check what it is built from, and fastavro not all that it is given.
             msgspec.convert(values, self._fitting)
+            if self._bounds is not None and (excess := self._bounds(message)):
+                raise UnencodableError(f"{self.contract.name} is out of the bounds of its contract: {excess}")
             out = io.BytesIO()
             out.write(self._frame)
             # Without the option a tuple of two in a union would be taken for (branch, value).
