@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TypeAlias
 
-MAX_WAYS = 100_000  # in which one value may be tried: a few milliseconds
+MAX_STEPS = 1_000_000  # of one search: some ten milliseconds
 _MANY = 10**12
 _MEANINGFUL = frozenset(r"\^$.|?*+()[]{}")
 _ESCAPED = _MEANINGFUL | {"/"}
@@ -41,12 +41,12 @@ def searcher(pattern: str) -> re.Pattern[str]:
 def require_pattern(pattern: str, longest: int) -> None:
     """Raise :class:`PatternError` for what is not allowed, or takes too long in a text of `longest` characters."""
     body, _ = _without_end(pattern)
-    anchored = body.startswith("^")
-    ways = _Ways(longest).choice(_Parser(body.removeprefix("^")).parsed(), frozenset())
-    if ways * (1 if anchored else longest + 1) > MAX_WAYS:
+    choice = _Parser(body.removeprefix("^")).parsed()
+    starts = 1 if body.startswith("^") else longest + 1
+    if starts * _Ways(longest).choice(choice, frozenset()) * min(longest, _length(choice)) > MAX_STEPS:
         raise PatternError(
-            f"may try one text in more than {MAX_WAYS:,} ways: begin it with ^, lower maxLength, or repeat only what "
-            "differs from what follows it"
+            f"may take more than {MAX_STEPS:,} steps: begin it with ^, lower maxLength, or repeat only what differs "
+            "from what follows it"
         )
 
 
@@ -140,7 +140,7 @@ class _Parser:
     def _member(self, letter: str) -> str:
         if letter == "\\":
             return self._escaped("-")
-        if letter in ("[", "^", ""):
+        if letter in ("[", ""):
             raise PatternError(f"has a class with a bare {letter}: write \\{letter}" if letter else "has a [ without ]")
         return letter
 
@@ -217,6 +217,14 @@ class _Ways:
         if inner > 1 and each.most > 1:
             raise PatternError("repeats a group that can match one text in several ways: repeat a class instead")
         return min(ways * inner, _MANY)
+
+
+def _length(choice: Choice) -> int:
+    """How long a text is at most that it matches, or begins to."""
+    return max(
+        sum(each.most * (1 if isinstance(each.what, frozenset) else _length(each.what)) for each in sequence)
+        for sequence in choice
+    )
 
 
 def _first(sequence: Sequence[_Repeated], follow: Characters) -> Characters:

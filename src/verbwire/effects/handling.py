@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from verbwire.contracts.permission import refusal
+from verbwire.contracts.admission import not_admitted
 from verbwire.declarations.context import Context
 from verbwire.declarations.effects import EffectContext, JobContext
 from verbwire.effects.lanes import Task
@@ -75,7 +75,7 @@ class Handling:
                 return Done()
             receives = self.plan.receives[type(message)]
             context = context_of(record, headers)
-            if self.plan.is_job and self._refused(receives, context, headers, task):
+            if self.plan.is_job and self._refused(message, receives, context, headers, task):
                 return Done()
             cause = Cause(
                 self.plan.declared.group,
@@ -109,7 +109,7 @@ class Handling:
             raise UndecodableError("no handler for this type")
         return message
 
-    def _refused(self, receives: Receives, context: Context, headers: Headers, task: Task) -> bool:
+    def _refused(self, message: Message, receives: Receives, context: Context, headers: Headers, task: Task) -> bool:
         """Whether a command may not be carried out, or not any more. Nobody waits to be told, so the log is."""
         name = receives.contract.name
         # Whoever hands it in again wants it done.
@@ -118,7 +118,7 @@ class Handling:
             self.metrics.expired(name)
             log.warning("%s: %s has expired, it is not carried out", self.plan.group, context.id)
             return True
-        if refused := refusal(receives.contract, context.actor, context.scopes):
+        if refused := not_admitted(receives.contract, message, context.actor, context.scopes):
             self.metrics.rejected(name, refused.code)
             log.warning("%s: %s of %s was refused: %s", self.plan.group, context.id, context.actor, refused.reason)
             return True

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+from verbwire.contracts.admission import not_admitted
 from verbwire.contracts.model import Contract
-from verbwire.contracts.permission import refusal
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.results import read_result
 from verbwire.engine.clock import BrokerClock
@@ -19,7 +19,7 @@ from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction, sized
 from verbwire.errors import ContractError, UndecodableError
-from verbwire.messages import ID_REUSED, OUT_OF_BOUNDS, Accepted, Event, Expired, Failed, Message, Rejected, Row
+from verbwire.messages import ID_REUSED, Accepted, Event, Expired, Failed, Message, Rejected, Row
 from verbwire.wire.avro import Encoder
 from verbwire.wire.codec import TopicDecoder
 from verbwire.wire.headers import Headers, HeaderTemplate
@@ -175,10 +175,8 @@ class Decide:
         headers: Headers,
         sender: _Sender,
     ) -> _Decided:
-        if refused := refusal(receives.contract, sender.actor, sender.scopes):
+        if refused := not_admitted(receives.contract, command, sender.actor, sender.scopes):
             return _Decided(refused)
-        if (check := receives.contract.bounds) and (excess := check(command)):
-            return _Decided(out_of_bounds(excess))
         context = partial(context_of, record, headers)
         returned = receives.handler.call(command, state, context)
         if isinstance(returned, Rejected):

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
+from verbwire.contracts.bounding import Excess
 from verbwire.contracts.model import Contract
 from verbwire.http import limits
 from verbwire.http.json_reading import Misfit, reader
 from verbwire.http.problem import Problem
-from verbwire.messages import Message
+from verbwire.messages import OUT_OF_BOUNDS, Message
 from verbwire.wire.json_names import repeated_name
 
 M = TypeVar("M", bound=Message)
@@ -47,17 +48,20 @@ async def read_body(request: Request) -> bytes:
 def message_reader(contract: Contract, cls: type[M]) -> Callable[[bytes], M]:
     """Return what makes messages of a contract from JSON.
 
-    It raises 400: ``not_json``, ``repeated_name``, or ``not_the_contract`` with the field that does not fit. Which
-    values fit together is the receiver's business.
+    It raises 400: ``not_json``, ``repeated_name``, ``not_the_contract`` with the field that does not fit, or
+    ``out_of_bounds`` with the field and its bound. Which values fit together is the receiver's business.
     """
-    fields = reader(contract)
+    fields, check = reader(contract), contract.bounds
 
     def read(body: bytes) -> M:
         value = _decoded(body)
         try:
-            return msgspec.convert(fields(value), cls)
+            message = msgspec.convert(fields(value), cls)
         except Misfit as misfit:
             raise not_the_contract(contract, misfit.field, str(misfit)) from None
+        if check is not None and (excess := check(message)):
+            raise _out_of_bounds(contract, excess)
+        return message
 
     return read
 
@@ -65,6 +69,11 @@ def message_reader(contract: Contract, cls: type[M]) -> Callable[[bytes], M]:
 def not_the_contract(contract: Contract, field: str, why: str) -> Problem:
     """Return 400: the message does not fit its contract, in that field where it is one."""
     return Problem(400, "not_the_contract", f"this is no {contract.name}: {why}", more={"field": field or None})
+
+
+def _out_of_bounds(contract: Contract, excess: Excess) -> Problem:
+    more = {"field": excess.field, "details": excess.details}
+    return Problem(400, OUT_OF_BOUNDS, f"this {contract.name} is out of bounds: {excess}", more=more)
 
 
 def _decoded(body: bytes) -> Any:

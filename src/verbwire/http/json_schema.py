@@ -7,14 +7,14 @@ says nothing of others. A type that stands in both is therefore described twice.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
+from verbwire.contracts.bounds import Bounds, bounded_key, bounds_of, goes_with, sort_of
 from verbwire.contracts.defaults import Named, named_types
 from verbwire.contracts.model import Contract, SharedType
+from verbwire.http.json_bounds import JsonSchema, bounded
 from verbwire.http.json_reading import DIGITS
 from verbwire.wire.json_numbers import NOT_FINITE, tag
-
-JsonSchema: TypeAlias = dict[str, Any]
 
 _BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _LARGEST_FLOAT = 3.4028234663852886e38
@@ -48,6 +48,7 @@ _LOGICAL: dict[str, JsonSchema] = {
     "local-timestamp-millis": {"type": "string", "pattern": f"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_TIME}$"},
     "local-timestamp-micros": {"type": "string", "pattern": f"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_TIME}$"},
 }
+_NONE: Bounds = {}
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -65,9 +66,10 @@ class JsonSchemas:
         """Return the schema of a message, or of a plain record, as it is answered."""
         return _Walk(self.components, record, closed=False).type(record.schema)
 
-    def types(self, contract: Contract, branches: Sequence[Any]) -> JsonSchema:
+    def types(self, contract: Contract, branches: Sequence[Any], bounds: Bounds) -> JsonSchema:
         """Return the schema of some of a field's types, as clients send it."""
-        return _Walk(self.components, contract, closed=True).type(branches[0] if len(branches) == 1 else [*branches])
+        node = branches[0] if len(branches) == 1 else [*branches]
+        return _Walk(self.components, contract, closed=True).type(node, bounds)
 
 
 class _Walk:
@@ -76,13 +78,20 @@ class _Walk:
         self._named: Named = named_types(record.schema)
         self._closed = closed
 
-    def type(self, node: Any) -> JsonSchema:
+    def type(self, node: Any, bounds: Bounds = _NONE) -> JsonSchema:
+        """Return a type with its bounds. What is answered has none: it may be older than they are."""
         if isinstance(node, list):
             wide = tag(node)
-            plain: list[JsonSchema] = [
-                self.type(each) if each != wide else dict(_PRIMITIVES[each]["anyOf"][0]) for each in node
-            ]
-            return {"anyOf": plain if wide is None else [*plain, _tagged(wide)]}
+            plain = [_number(self.type(each, bounds)) if each == wide else self.type(each, bounds) for each in node]
+            return {"anyOf": plain if wide is None else [*plain, _tagged(wide, self.type(wide, bounds))]}
+        schema = self._plain(node)
+        if not self._closed:
+            return schema
+        bounds = {**bounds, **bounds_of(node)} if isinstance(node, dict) else bounds
+        sort = sort_of(node)
+        return bounded(schema, sort or "", {word: bounds[word] for word in goes_with(sort) if word in bounds})
+
+    def _plain(self, node: Any) -> JsonSchema:
         if isinstance(node, str):
             return self.type(self._named[node]) if node in self._named else dict(_PRIMITIVES[node])
         if node.get("logicalType") in _LOGICAL:
@@ -115,16 +124,14 @@ class _Walk:
         schema: JsonSchema = {
             **_described(node),
             "type": "object",
-            "properties": {field["name"]: self._field(field, node.get("key") == field["name"]) for field in fields},
+            "properties": {field["name"]: self._field(field, bounds_of(field, bounded_key(node))) for field in fields},
         }
         if required:
             schema["required"] = required
         return {**schema, "additionalProperties": False} if self._closed else schema
 
-    def _field(self, field: Mapping[str, Any], is_key: bool) -> JsonSchema:
-        schema = self.type(field["type"])
-        if is_key and schema.get("type") == "string" and not {"format", "pattern"} & schema.keys():
-            schema["minLength"] = 1  # records without identity would all share one key
+    def _field(self, field: Mapping[str, Any], bounds: Bounds) -> JsonSchema:
+        schema = self.type(field["type"], bounds)
         described = _described(field)
         if "default" in field and self._has_plain_default(field):
             described["default"] = field["default"]
@@ -137,12 +144,17 @@ class _Walk:
         return plain and isinstance(field["default"], _PLAIN)
 
 
-def _tagged(name: str) -> JsonSchema:
+def _number(schema: JsonSchema) -> JsonSchema:
+    """The part of a wide number's schema that is a number in JSON."""
+    number: JsonSchema = schema["anyOf"][0] if "anyOf" in schema else schema
+    return number
+
+
+def _tagged(name: str, schema: JsonSchema) -> JsonSchema:
     described = "Beside text, what is no number in JSON stands under the name of its type."
-    properties = {name: dict(_PRIMITIVES[name])}
     return {
         "type": "object",
-        "properties": properties,
+        "properties": {name: schema},
         "required": [name],
         "additionalProperties": False,
         "description": described,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from verbwire.contracts.bounds import bounded_key, bounds_of
 from verbwire.contracts.model import Catalog, Contract
 from verbwire.http.json_schema import JsonSchemas
 from verbwire.http.openapi_parts import (
@@ -213,9 +214,10 @@ def _parameter(schemas: JsonSchemas, contract: Contract, field: Json, is_key: bo
         parameter["description"] = field["doc"]
     branches = field["type"] if isinstance(field["type"], list) else [field["type"]]
     present = [branch for branch in branches if branch != "null"]
-    schema = schemas.types(contract, present)
+    bounds = bounds_of(field, bounded_key(contract.schema))
     if is_key and present == ["string"]:
-        schema["minLength"] = 1  # no row has an empty key
+        bounds = {"minLength": 1, **bounds}  # no row has an empty key
+    schema = schemas.types(contract, present, bounds)
     compound = len(present) > 1 or (isinstance(present[0], dict) and present[0]["type"] in _COMPOUND)
     return {**parameter, **({"content": content(schema)} if compound else {"schema": schema})}
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from verbwire.contracts.bounding import compile_bounds
 from verbwire.contracts.model import Contract
 from verbwire.http.json_reading import Misfit, reader
 from verbwire.http.problem import Problem
@@ -40,12 +41,16 @@ def parameter_reader(contract: Contract) -> Callable[[Mapping[str, str]], dict[s
     """
     fields = reader(contract)
     sorts = {name: type_sort(contract, name) for name in contract.fields}
+    check = compile_bounds(contract.schema, mapping=True)
 
     def read(given: Mapping[str, str]) -> dict[str, Any]:
         try:
-            return fields({name: _value(sorts[name], name, text) for name, text in given.items()})
+            found = fields({name: _value(sorts[name], name, text) for name, text in given.items()})
         except Misfit as misfit:
             raise _refused(misfit, sorts) from None
+        if check is not None and (excess := check(found)):
+            raise Problem(400, "bad_parameter", str(excess), more={"field": _root(excess.field)})
+        return found
 
     return read
 
@@ -86,6 +91,11 @@ def _json(name: str, text: str) -> Any:
 
 
 def _refused(misfit: Misfit, sorts: Mapping[str, str | None]) -> Problem:
-    field = re.split(r"[.\[]", misfit.field)[0]
+    field = _root(misfit.field)
     how = _WRITE.get((sorts.get(field) or "").split(" ")[0])
     return Problem(400, "bad_parameter", f"{misfit}: write {how}" if how else str(misfit), more={"field": field})
+
+
+def _root(field: str) -> str:
+    """The parameter of which a path tells a part."""
+    return re.split(r"[.\[]", field)[0]

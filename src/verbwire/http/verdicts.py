@@ -15,12 +15,12 @@ from starlette.responses import Response
 from verbwire.http import json
 from verbwire.http.bodies import MEDIA_TYPE
 from verbwire.http.problem import Problem
-from verbwire.messages import FORBIDDEN, ID_REUSED, Accepted, Expired, Failed, Outcome, Rejected
+from verbwire.messages import FORBIDDEN, ID_REUSED, OUT_OF_BOUNDS, Accepted, Expired, Failed, Outcome, Rejected
 from verbwire.sdk.ack import Position
 from verbwire.wire.outcomes import EventPosition
 from verbwire.wire.positions import HEADER, Positions, encode_positions, merge
 
-_STATUS = {FORBIDDEN: 403, ID_REUSED: 422}  # the rest of the rejections: 409
+_STATUS = {FORBIDDEN: 403, ID_REUSED: 422, OUT_OF_BOUNDS: 400}  # the rest of the rejections: 409
 _FAILED = "the receiver's code broke on this command, which changed nothing; its worker's log says more under this id"
 _EXPIRED = "the command's time to live was over before its receiver came to it; it changed nothing"
 

@@ -15,6 +15,7 @@ from verbwire.errors import ContractError, UndecodableError, UnencodableError, W
 from verbwire.messages import Kind, Message, Query
 from verbwire.queries.columns import type_sort
 from verbwire.sdk.answer import Page
+from verbwire.wire.avro import require_bounds
 from verbwire.wire.json_names import repeated_name
 from verbwire.wire.json_numbers import reader, writer
 
@@ -31,7 +32,8 @@ class QueryRoute:
         self._decode = _page(reply, schema) if self.contract.many else _exactly(reply, schema)
 
     def target(self, query: Message) -> str:
-        """Return path and query string; :class:`UnencodableError` for a field that cannot be said."""
+        """Return path and query string; :class:`UnencodableError` for a field that cannot be said, or that may not."""
+        require_bounds(self.contract, query)
         values = self._write(msgspec.to_builtins(query, builtin_types=(Decimal,)))
         said = {name: self._text(name, value) for name, value in values.items() if self._matters(name, value)}
         return f"/queries/{self.contract.name}" + (f"?{urlencode(said)}" if said else "")

@@ -13,7 +13,7 @@ from verbwire.declarations.handlers import Handler
 from verbwire.declarations.results import Result, read_result
 from verbwire.errors import ContractError
 from verbwire.messages import Command, Event, Message, Rejected, Row
-from verbwire.testing.comparing import CONTEXT, fitting, key_in, registered, same, show
+from verbwire.testing.comparing import CONTEXT, beyond_bounds, fitting, key_in, registered, same, show
 
 S = TypeVar("S", bound=Row)
 M = TypeVar("M", bound=Message)
@@ -41,6 +41,8 @@ class Given(Generic[S]):
     def when(self, command: Command, *, context: Context = CONTEXT) -> Decided[S]:
         """Hand it the command; what handlers and appliers raise comes through as it is."""
         __tracebackhide__ = True
+        if refused := beyond_bounds(command, self.catalog):
+            return Decided(command, self, rejected=refused)
         command = fitting(command, self.catalog)
         key = key_in(command, self.catalog)
         handler = registered(self.aggregate.handlers, command, f"aggregate {self.aggregate.namespace}", "handles")

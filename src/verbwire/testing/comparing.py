@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from verbwire.contracts.admission import out_of_bounds
 from verbwire.contracts.model import Catalog
 from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler
 from verbwire.errors import VerbwireError
-from verbwire.messages import Message
-from verbwire.wire.avro import Encoder
+from verbwire.messages import Message, Rejected
+from verbwire.wire.avro import MISFITS, Encoder
 from verbwire.wire.keys import key_of
 
 M = TypeVar("M", bound=Message)
@@ -64,6 +65,16 @@ def key_in(message: Message, catalog: Catalog | None) -> bytes:
         return key_of(catalog.of(message), message)
     except VerbwireError as error:
         raise AssertionError(f"{show(message)}\nis against its contract: {error}") from error
+
+
+def beyond_bounds(command: Message, catalog: Catalog | None) -> Rejected | None:
+    """Return how a command is rejected before any handler sees it; None without a catalog, which knows of no bounds."""
+    if catalog is None:
+        return None
+    try:
+        return out_of_bounds(catalog.of(command), command)
+    except (VerbwireError, *MISFITS):
+        return None  # it fits its contract in no way: `fits` tells
 
 
 def same(what: str, expected: list[Any], found: list[Any], cause: object) -> None:

@@ -15,6 +15,7 @@ from uuid import UUID
 import fastavro
 import msgspec
 
+from verbwire.contracts.bounding import Excess
 from verbwire.contracts.model import Contract, Schema
 from verbwire.errors import ContractError, UndecodableError, UnencodableError
 from verbwire.messages import Message
@@ -52,6 +53,20 @@ def _builtins(message: Message) -> dict[str, Any]:
     return values
 
 
+def require_bounds(contract: Contract, message: Message) -> None:
+    """Raise :class:`UnencodableError` for a message out of the bounds of its contract, or of other types."""
+    try:
+        excess = contract.bounds(message) if contract.bounds is not None else None
+    except MISFITS as error:
+        raise UnencodableError(f"{contract.name} does not fit its schema: {error}") from error
+    if excess is not None:
+        raise _beyond(contract, excess)
+
+
+def _beyond(contract: Contract, excess: Excess) -> UnencodableError:
+    return UnencodableError(f"{contract.name} is out of the bounds of its contract: {excess}")
+
+
 def frame(schema_id: int) -> bytes:
     """Return the five bytes that stand before every body written with that schema."""
     return b"\x00" + schema_id.to_bytes(4, "big")
@@ -71,13 +86,13 @@ class Encoder:
         self._written, self._kept = written(contract.schema), kept(contract.schema)
 
     def __call__(self, message: Message) -> bytes:
-        """Return the value of a record; :class:`UnencodableError` names the field that does not fit, or is out of bounds."""
+        """Return the value of a record; :class:`UnencodableError` names the field that does not fit, or its bounds."""
         try:
             values = self._fields(message if self._written is None else self._written(message))
             # A struct does not check what it is built from, and fastavro not all that it is given.
             msgspec.convert(values, self._fitting)
             if self._bounds is not None and (excess := self._bounds(message)):
-                raise UnencodableError(f"{self.contract.name} is out of the bounds of its contract: {excess}")
+                raise _beyond(self.contract, excess)
             out = io.BytesIO()
             out.write(self._frame)
             # Without the option a tuple of two in a union would be taken for (branch, value).
