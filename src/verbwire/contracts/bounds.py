@@ -49,9 +49,11 @@ _LARGEST = 2**31 - 1  # of sizes
 
 
 def sort_of(avro_type: Any) -> str | None:
-    """Return what sort of bounds goes with a type that is no union; None where none does."""
-    if not isinstance(avro_type, dict):
+    """Return what sort of bounds goes with a type; None where none does, or with each type of a union its own."""
+    if isinstance(avro_type, str):
         return _SORTS.get(avro_type)
+    if not isinstance(avro_type, dict):
+        return None
     if avro_type.get("logicalType") is not None:
         return "decimal" if avro_type["logicalType"] == "decimal" else None
     return _SORTS.get(avro_type["type"]) if isinstance(avro_type["type"], str) else sort_of(avro_type["type"])
