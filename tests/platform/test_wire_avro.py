@@ -31,7 +31,7 @@ moments = st.datetimes(timezones=st.just(UTC))
 colours = st.sampled_from(Colour)
 events = st.builds(
     NoteTaken,
-    note_id=texts,
+    note_id=texts.filter(bool),
     taken_at=millis,
     filed_at=moments,
     desk_time=st.datetimes(),
