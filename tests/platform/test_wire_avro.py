@@ -205,9 +205,9 @@ def test_a_record_of_a_newer_version_loses_what_is_unknown_here() -> None:
 
 
 def test_a_time_out_of_range_is_undecodable() -> None:
-    body = bytearray(encode_taken(msgspec.structs.replace(EVENT, note_id="")))
+    body = bytearray(encode_taken(msgspec.structs.replace(EVENT, note_id="n")))
     moment = bytes([0xFE, *[0xFF] * 8, 0x01])
-    at = 5 + 1  # after the empty id
+    at = 5 + 2  # after the id
     end = at
     while body[end] & 0x80:
         end += 1
