@@ -62,14 +62,19 @@ def records(bootstrap: str, topic: str, count: int, deadline: float = 30.0) -> l
 
 def limit_records(bootstrap: str, topic: str, size: int) -> None:
     """Let the broker refuse records of a topic that are larger."""
+    set_config(bootstrap, topic, "max.message.bytes", str(size))
+
+
+def set_config(bootstrap: str, topic: str, name: str, value: str) -> None:
+    """Change a setting of a topic, and wait until it is told so."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
+    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
     next(iter(admin.incremental_alter_configs([resource]).values())).result()
 
     def changed() -> bool:
         (answer,) = admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic)]).values()
-        return bool(answer.result()["max.message.bytes"].value == str(size))
+        return bool(answer.result()[name].value == value)
 
     eventually(changed)
 

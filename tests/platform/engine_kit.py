@@ -100,8 +100,8 @@ class Bank:
         self.cluster = cluster
         self.names = Names("bank", prefix)
         self.partitions = partitions
-        target = Target(cluster.bootstrap, cluster.registry_url, self.names, partitions=partitions)
-        self._topics = deploy(target, CATALOG, groups).topics
+        self._groups = groups
+        self._topics = self.deploy()
         self.registry = Registry(cluster.registry_url)
         self.codec = Codec(CATALOG, self.registry, self.names)
         self.kafka = {"bootstrap.servers": cluster.bootstrap}
@@ -133,6 +133,11 @@ class Bank:
         self._reader.close()
         self.registry.close()
 
+    def deploy(self) -> tuple[str, ...]:
+        """Create the topics that are missing, and return their names."""
+        target = Target(self.cluster.bootstrap, self.cluster.registry_url, self.names, partitions=self.partitions)
+        return deploy(target, CATALOG, self._groups).topics
+
     def partition(self) -> int:
         """A partition that no other test uses."""
         return next(self._free)
@@ -149,10 +154,10 @@ class Bank:
         for future in self._admin.delete_consumer_groups([group]).values():
             future.result()
 
-    def commit(self, group: str, topic: str, partition: int, offset: int) -> None:
-        """Set a group's offset by hand."""
+    def commit(self, group: str, topic: str, partition: int, offset: int, by: str = "") -> None:
+        """Set a group's offset by hand, or as a worker of that name does."""
         self._leave(group)
-        commit(self.cluster.bootstrap, group, [TopicPartition(topic, partition, offset)])
+        commit(self.cluster.bootstrap, group, [TopicPartition(topic, partition, offset, by)])
 
     def cut_off(self, topic: str, partition: int, offset: int) -> None:
         """Delete the records below an offset, as retention does."""

@@ -61,7 +61,6 @@ LOST: dict[str, Callable[[Path], object]] = {
     "garbage": lambda path: path.write_bytes(b"garbage" * 5000),
     "truncated": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "empty": lambda path: path.write_bytes(b""),
-    "ahead of the log": lambda path: say(path, "position rows", 100_000),
     "of another topic": lambda path: say(path, "rows", "the id of another"),
     "of another format": lambda path: say(path, "format", "0"),
     "too old": lambda path: say(path, "touched", time.time() - 4 * 86_400),

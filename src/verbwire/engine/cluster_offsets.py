@@ -31,6 +31,7 @@ class Committed:
     """A committed offset that no open transaction may still change; None: the group never committed here."""
 
     offset: int | None
+    by: str = ""  # the worker that committed it; empty where somebody has set it by hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class ClusterOffsets:
             return None
         self._answered = time.monotonic()
         return {
-            (each.topic, each.partition): Committed(each.offset if each.offset >= 0 else None)
+            (each.topic, each.partition): Committed(each.offset if each.offset >= 0 else None, each.metadata or "")
             for each in found
             if each.error is None
         }

@@ -20,12 +20,16 @@ from typing import Protocol
 
 from verbwire.engine.cluster_offsets import ClusterOffsets, Committed, Topic
 from verbwire.engine.code import CODE_HEADER, FoldedBy, read_code, write_code
+from verbwire.engine.kept import look, put_back, set_aside
 from verbwire.engine.plan import Plan
 from verbwire.engine.producers import ProducerPair
+from verbwire.engine.reading_on import read_from, require_same, require_unread
 from verbwire.engine.restore import RestoreReader, Task
+from verbwire.engine.same_topics import TOPICS_FACT, others, read_topics, write_topics
 from verbwire.engine.shard import Shard
 from verbwire.engine.store import Store
 from verbwire.engine.view import Goal, TableView
+from verbwire.engine.whole_logs import LogState, decided, fits, require_whole, ways_out
 from verbwire.errors import EngineError, UnavailableError
 from verbwire.wire.avro import HEADER_SIZE
 
@@ -77,6 +81,7 @@ class Preparation:
         self._codes: dict[int, FoldedBy] = {}  # what is to be said of a partition that is about to be ready
         self._clear_at = 0.0
         self._tell_at = 0.0
+        self._aside: dict[int, Path] = {}  # copies of other logs than those that are there, until it is clear why
 
     def start(self) -> None:
         """Connect, and compare the topics with what the plan takes for granted."""
@@ -107,13 +112,14 @@ class Preparation:
             self._tell_what_hangs({place: offset for place, offset in stable.items() if offset < ends[place]})
         if not ready:
             return [], 0
-        stores = {p: self._store(p) for p in ready}
+        stores = self._open(ready, committed, ends)
+        ready = [*stores]
         try:
             tasks = self._tasks(stores, ends)
             restored = self._reader.restore(tasks, cancel, STALLED)
             refused = {task.partition: task.refused for task in tasks if task.refused}
             for partition, why in refused.items():
-                self._stand_still(partition, stores[partition], why)
+                self._stand_still(partition, why, stores[partition])
             starts = self._starts([p for p in ready if p not in refused], committed, stores)
         except BaseException:
             for store in stores.values():
@@ -139,6 +145,8 @@ class Preparation:
     def _shard(self, partition: int, store: Store, start: dict[str, int]) -> Shard:
         shard = Shard(partition, store, self._plan.decode, start, store.time(), store.facts())
         shard.facts[CODE_HEADER] = write_code(self._codes[partition])
+        topics = [*self._plan.inputs, *(each.topic for each in self._plan.logs)]
+        shard.facts[TOPICS_FACT] = write_topics({topic: self._topics[topic].id for topic in topics})
         return shard
 
     def _code(self, store: Store, reached: dict[str, int]) -> FoldedBy:
@@ -149,14 +157,53 @@ class Preparation:
                 self._plan.code.versions.require_not_newer(head)
         return self._plan.code.follows(before, reached)
 
-    def _stand_still(self, partition: int, store: Store, why: str) -> None:
-        store.close()
+    def _stand_still(self, partition: int, why: str, store: Store | None = None) -> None:
+        if store is not None:
+            store.close()
+        if aside := self._aside.pop(partition, None):
+            put_back(aside, self._path(partition))
         self._view.states[partition].stopped = why
         log.error("%s: partition %d stands still: %s", self._plan.group, partition, why)
 
-    def _store(self, partition: int) -> Store:
-        identity = {each.name: self._topics[each.topic].id for each in self._plan.logs}
-        path = self._folder / self._plan.group / f"{self._plan.table}-{partition}.db"
+    def _open(
+        self, ready: list[int], committed: dict[tuple[str, int], Committed], ends: dict[tuple[str, int], int]
+    ) -> dict[int, Store]:
+        """Return the copies of those partitions whose logs hold what the group has dealt with; the others stop."""
+        begins = self._cluster.starts((each.topic, p) for p in ready for each in self._plan.logs)
+        stores = {}
+        for partition in ready:
+            path, topics = self._path(partition), self._log_ids()
+            offsets = {topic: committed[topic, partition] for topic in self._plan.inputs}
+            logs = [
+                LogState(each.name, each.topic, topics[each.name], begins[place], ends[place])
+                for each in self._plan.logs
+                for place in [(each.topic, partition)]
+            ]
+            kept = look(path, topics)
+            try:
+                if not decided(offsets):
+                    require_whole(logs, offsets, kept, ways_out(self._plan))
+            except EngineError as error:
+                self._stand_still(partition, str(error))
+                continue
+            if kept is not None and not fits(kept, logs):
+                self._aside[partition] = set_aside(path, kept)
+                log.warning(
+                    "%s: the copy of partition %d is of another log: it is kept in %s, and made anew from the log",
+                    self._plan.group,
+                    partition,
+                    self._aside[partition],
+                )
+            stores[partition] = self._store(partition, path, topics)
+        return stores
+
+    def _log_ids(self) -> dict[str, str]:
+        return {each.name: self._topics[each.topic].id for each in self._plan.logs}
+
+    def _path(self, partition: int) -> Path:
+        return self._folder / self._plan.group / f"{self._plan.table}-{partition}.db"
+
+    def _store(self, partition: int, path: Path, identity: dict[str, str]) -> Store:
         store = Store(path, self._plan.columns, identity, self._max_age, self._plan.search)
         if store.rebuilt:
             text = "%s: partition %d's local copy is built anew from the log: %s"
@@ -166,9 +213,6 @@ class Preparation:
     def _tasks(self, stores: dict[int, Store], ends: dict[tuple[str, int], int]) -> list[Task]:
         tasks = []
         for partition, store in stores.items():
-            if any(store.position(each.name) > ends[each.topic, partition] for each in self._plan.logs):
-                store.rebuild("ahead of the log")
-                log.warning("%s: store of partition %d was ahead of its log", self._plan.group, partition)
             store.forget_answers(int(time.time() * 1000) - WINDOW_MS)
             for each in self._plan.logs:
                 tasks.append(Task(each, partition, store, store.position(each.name), ends[each.topic, partition]))
@@ -187,14 +231,15 @@ class Preparation:
         for partition in ready:
             applied = stores[partition].inputs()
             own = self._plan.repartition
-            asked = {topic: committed[topic, partition].offset for topic in self._plan.inputs}
+            offsets = {topic: committed[topic, partition] for topic in self._plan.inputs}
             try:
-                self._codes[partition] = self._code(stores[partition], _reached(asked, applied))
+                self._require_same_topics(stores[partition], offsets, applied)
+                self._codes[partition] = self._code(stores[partition], _reached(offsets, applied))
                 _require_past(self._plan, stores[partition].time())
                 if own is not None and own not in applied:
-                    _require_unread(own, committed[own, partition].offset, first[own, partition])
+                    require_unread(own, committed[own, partition], first[own, partition])
                 starts[partition] = {
-                    topic: _start(topic, committed[place].offset, applied.get(topic), first[place], end[place])
+                    topic: read_from(topic, committed[place], applied.get(topic), first[place], end[place])
                     for topic in self._plan.inputs
                     for place in [(topic, partition)]
                 }
@@ -202,8 +247,23 @@ class Preparation:
                     {topic: end[topic, partition] for topic in self._plan.inputs}, whole=own is None
                 )
             except EngineError as error:
-                self._stand_still(partition, stores[partition], str(error))
+                self._stand_still(partition, str(error), stores[partition])
+            self._aside.pop(partition, None)
         return starts
+
+    def _require_same_topics(self, store: Store, committed: dict[str, Committed], applied: dict[str, int]) -> None:
+        """See that positions and rows are of the topics that are there now; forget those that are not."""
+        now = {name: topic.id for name, topic in self._topics.items()}
+        known, logs = read_topics(store.facts()), [each.topic for each in self._plan.logs]
+        if (lost := others(known, now, logs)) and not decided(committed):
+            raise EngineError(
+                f"{', '.join(lost)} was deleted and made again while the group was at work, and what it held is gone. "
+                + ways_out(self._plan)
+            )
+        for topic in others(known, now, self._plan.inputs):
+            require_same(topic, committed[topic], applied.get(topic))
+            applied.pop(topic, None)
+            store.forget_input(topic)
 
     def _clear_away(self, partitions: Sequence[int]) -> None:
         """Kept waiting: abort the transactions of dead workers, now and then.
@@ -245,41 +305,10 @@ def _require_past(plan: Plan, time_us: int | None) -> None:
         )
 
 
-def _reached(committed: Mapping[str, int | None], applied: Mapping[str, int]) -> dict[str, int]:
+def _reached(committed: Mapping[str, Committed], applied: Mapping[str, int]) -> dict[str, int]:
     """Return how far the inputs have been read, those of which anything was."""
     return {
-        topic: max(offset or 0, applied.get(topic, 0))
-        for topic, offset in committed.items()
-        if offset is not None or topic in applied
+        topic: max(each.offset or 0, applied.get(topic, 0))
+        for topic, each in committed.items()
+        if each.offset is not None or topic in applied
     }
-
-
-def _require_unread(topic: str, committed: int | None, first: int) -> None:
-    """What the group hands to itself it reads from the first record on: where that is gone, its sources are, too."""
-    if committed is None and first > 0:
-        raise EngineError(
-            f"{topic} has lost its records up to {first}, and the group has forgotten whether it had dealt with them. "
-            "Set the group's offset to go on, or rebuild the table: delete its changelog and this topic, deploy again"
-        )
-
-
-def _start(topic: str, committed: int | None, applied: int | None, first: int, end: int) -> int:
-    if committed is None and applied is None:
-        return first
-    if committed is not None and applied is not None and committed < applied:
-        raise EngineError(
-            f"the group's offset in {topic} is {committed}, but records up to {applied} are in its table already: "
-            "reading them again would count them twice. Restore the offset, or rebuild the table"
-        )
-    start = max(committed or 0, applied or 0)
-    if start > end:
-        raise EngineError(
-            f"the group's offset in {topic} is {start}, which ends at {end}: it has lost its end, or is another topic "
-            "by now. Find out which, then set the group's offset to go on"
-        )
-    if start < first:
-        raise EngineError(
-            f"{topic} no longer holds the records from {start} to {first}: nobody dealt with them before "
-            "retention removed them. Decide what is lost, then set the group's offset to go on"
-        )
-    return start

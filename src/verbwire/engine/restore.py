@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from verbwire.engine.plan import ROWS, Log
 from verbwire.engine.records import INPUTS_HEADER, TIME_HEADER, read_facts, read_inputs
+from verbwire.engine.same_topics import others, read_topics
 from verbwire.engine.store import Changes, Store
 from verbwire.errors import NewerSchemaError, UnavailableError
 
@@ -143,6 +144,8 @@ class _Piece:
                 time = said.get(TIME_HEADER)
                 changes.inputs, changes.time = read_inputs(value), int(time) if time else None
                 changes.facts = read_facts(headers)
+                before, now = read_topics(self.task.store.facts()), read_topics(changes.facts)
+                changes.forgotten = others(before, {**before, **now}, before)
                 return
 
 

@@ -86,6 +86,7 @@ class Changes:
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read
     time: int | None = None  # the newest event time, microseconds since the epoch, in a table of windows
     facts: dict[str, bytes] = field(default_factory=dict)  # about the partition, by the name of their header
+    forgotten: list[str] = field(default_factory=list)  # input topics that are others by now: what was read of them
 
 
 class Store:
@@ -158,6 +159,11 @@ class Store:
     def facts(self) -> dict[str, bytes]:
         """What the log tells of the partition as a whole, by the name of the header."""
         return {name: bytes(value) for name, value in self._named("fact ")}
+
+    def forget_input(self, topic: str) -> None:
+        """An input is another topic by now: how far the one before was read says nothing of it."""
+        with self._noticing_damage():
+            self._writer.execute("delete from meta where name = ?", ("input " + topic,))
 
     def below(self, column: str, value: int, limit: int) -> list[bytes]:
         """The keys of up to `limit` rows whose column is less than `value`, the least of them first."""
@@ -246,6 +252,8 @@ class Store:
         meta.append(("touched", str(time.time())))
         self._writer.executemany(_SET, meta)
         self._writer.executemany(_SET, [("fact " + name, value) for name, value in changes.facts.items()])
+        for topic in changes.forgotten:
+            self.forget_input(topic)
         inputs = [("input " + topic, str(offset)) for topic, offset in changes.inputs.items()]
         self._writer.executemany(_ADVANCE, inputs)
         if changes.time is not None:
