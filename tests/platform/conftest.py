@@ -24,7 +24,7 @@ def bank(cluster: Cluster) -> Iterator[Bank]:
 @pytest.fixture(scope="session")
 def branch(cluster: Cluster) -> Iterator[Bank]:
     """A branch of the bank, for groups that hand records to themselves; each test takes some of its partitions."""
-    opened = Bank(cluster, f"b{uuid.uuid4().hex[:10]}", partitions=36, groups=engine_tills.GROUPS)
+    opened = Bank(cluster, f"b{uuid.uuid4().hex[:10]}", partitions=48, groups=engine_tills.GROUPS)
     yield opened
     opened.close()
 
