@@ -56,6 +56,12 @@ class Metrics:
             group,
             registry=registry,
         )
+        self._running = Gauge(
+            "verbwire_handler_seconds",
+            "How long the handler that has been at one record for the longest has been at it.",
+            group,
+            registry=registry,
+        )
         self._handled = counter("handled", "Records that subscribers and jobs are done with, dead letters among them.")
         self._retried = counter("retried", "Attempts that failed and will be repeated.", "reason")
         self._in_hand = Gauge(
@@ -95,6 +101,13 @@ class Metrics:
     def group(self, name: str) -> GroupMetrics:
         """Return the counters of one consumer group; ask once, keep it."""
         return GroupMetrics(self, name)
+
+    def running(self, name: str) -> Callable[[float], None]:
+        """Return what is told how long a handler of that group, responder or query has been at one record or request.
+
+        In seconds, to about one; 0 where none is.
+        """
+        return self._running.labels(name).set
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count one HTTP answer. `route` is the pattern, never the path: labels stay few."""

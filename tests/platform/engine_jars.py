@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -101,6 +102,7 @@ def _later(_: PutCoins) -> Any:
 
 WRONG: dict[str, Callable[[PutCoins], Any]] = {
     "raises": _fall,
+    "ends the program": lambda _: sys.exit(3),
     "undeclared": lambda _: Rejected("no_such_code"),
     "reason is no text": lambda _: Rejected("jar_full", 7),  # type: ignore[arg-type]  # what a user may get wrong
     "details are no texts": lambda _: Rejected("jar_full", "", {"room": 7}),  # type: ignore[dict-item]  # likewise

@@ -152,6 +152,7 @@ def test_what_keeps_failing_goes_to_the_dead_letters_as_it_was(depot: Depot) -> 
         assert list(original.headers) == sent.headers()
         assert letter.reason == "failed"
         assert "RuntimeError: no such shelf" in letter.detail
+        assert letter.detail.endswith('raise RuntimeError("no such shelf \\udce4")')
         heard = seen.wait(7)
         assert [attempt for number, attempt in heard if number == 0] == [1, 2, 3]
         assert {number for number, _ in heard} == {0, 1, 2, 3, 4}

@@ -243,7 +243,9 @@ STOPS = {
 
 
 @pytest.mark.parametrize("how", STOPS)
-def test_what_the_handler_is_to_blame_for_stops_the_partition(stopping: Saving, tmp_path: Path, how: str) -> None:
+def test_what_the_handler_is_to_blame_for_stops_the_partition(
+    stopping: Saving, tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
     saving = stopping
     saving.move(1)
     offset = saving.move(2, how)
@@ -254,6 +256,8 @@ def test_what_the_handler_is_to_blame_for_stops_the_partition(stopping: Saving, 
     assert STOPS[how].format(source=f"{saving.topic}/{saving.here}/{offset}") in stopped[1]
     assert saving.commands() == [PutCoins(jar_id=saving.owner, pence=1)]
     if how == "raises":
+        (told,) = [each.getMessage() for each in caplog.records if "moved raised at" in each.getMessage()]
+        assert told.endswith('raise RuntimeError("no such jar")')
         with saving.another(tmp_path, mended=True) as mended:
             saving.settle(mended)
         assert saving.commands() == [PutCoins(jar_id=saving.owner, pence=pence) for pence in (1, 2, 4)]

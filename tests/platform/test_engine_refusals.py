@@ -39,6 +39,7 @@ WRONG_STATES = [
 ]
 SAID = {
     "raises": ".put failed: RuntimeError: the jar fell down",
+    "ends the program": ".put failed: SystemExit: 3",
     "undeclared": "'no_such_code' is not among the rejections of bank.jars.PutCoins",
     "returns a number": "a command handler does not return int: return events",
     "returns a command": "does not return PutCoins",
@@ -87,6 +88,31 @@ def _is_the_dead_letter(bank: Bank, receiver: Engine, offset: int, reason: str) 
     place = [letter.header(f"vw_{name}") for name in ("topic", "partition", "offset", "timestamp", "reason")]
     assert place == [topic, str(partition), str(offset), str(sent.timestamp), reason]
     assert letter.header("vw_detail")
+
+
+def _tip(_: PutCoins) -> CoinsPut:
+    raise RuntimeError("the jar tipped over \udcff")
+
+
+def test_what_a_handler_raised_is_logged_once_and_stands_in_every_letter(
+    bank: Bank, receiver: Engine, jar: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its traceback from the handler on; who sent the command is told the first line alone."""
+    monkeypatch.setitem(WRONG, "tips over", _tip)
+    for _ in range(3):
+        bank.send(PutCoins(jar_id=jar, pence=2, how="tips over"), receiver.partition)
+    receiver.run_through()
+    (line,) = [each.getMessage() for each in caplog.records if "tipped over" in each.getMessage()]
+    assert f"put raised at {bank.names.commands(NAMESPACE)}/{receiver.partition}/" in line
+    letters = [each.header("vw_detail") or "" for each in bank.dead_letters(receiver.partition)]
+    assert len(letters) == 3
+    for text in (line, *letters):
+        lines = text.splitlines()
+        assert lines[0].endswith("RuntimeError: the jar tipped over ?")
+        assert lines[1].endswith(", in receiver.<locals>.put")  # none of ours before it
+        assert lines[-1] == '    raise RuntimeError("the jar tipped over \\udcff")'
+    for outcome in bank.outcomes(receiver.partition):
+        assert (outcome.reason or "").endswith("put failed: RuntimeError: the jar tipped over ?")
 
 
 def test_a_failed_command_may_be_sent_again(bank: Bank, receiver: Engine, jar: str) -> None:

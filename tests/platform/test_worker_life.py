@@ -92,6 +92,8 @@ def test_a_worker_from_its_start_to_a_clean_stop_and_back(shop: Bank, project: B
     assert f'verbwire_records_total{{group="{group}"}} 20.0' in metrics
     send(shop, range(20, 30))
     first.has(rows(30))
+    first.process.send_signal(signal.SIGUSR1)  # it tells what its threads are at, and goes on
+    first.until(lambda: "most recent call first" in first.said())
     port = first.url().rpartition(":")[2]
     ends_well(first, signal.SIGTERM)
     send(shop, range(30, 40))

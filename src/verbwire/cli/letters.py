@@ -72,7 +72,7 @@ def show(
             *((name, (value or b"").decode(errors="backslashreplace")) for name, value in original.headers),
         ]
         for name, value in lines:
-            print(f"{_legible(name)}: {_legible(value)}")
+            print(f"{_legible(name)}: " + "\n    ".join(map(_legible, value.split("\n"))))
         print(_message(project, original.value))
 
 
@@ -127,7 +127,7 @@ def _row(found: Found) -> list[str]:
         found.id,
         letter.reason,
         _time(found.since),
-        letter.detail[:200],
+        letter.detail.partition("\n")[0][:200],
     ]
 
 

@@ -22,7 +22,10 @@ def worker(
     ] = None,
     leave: Annotated[bool, typer.Option("--leave", help="On stop, leave the group: nobody comes back.")] = False,
 ) -> None:
-    """Host aggregates and tables until SIGTERM or Ctrl-C, and serve the tables over HTTP."""
+    """Host aggregates and tables until SIGTERM or Ctrl-C, and serve the tables over HTTP.
+
+    SIGUSR1 prints what all threads are at to stderr, and the worker goes on: for one that seems to hang.
+    """
     from verbwire.project import load_project
     from verbwire.worker.run import run_worker
 

@@ -139,7 +139,7 @@ class EffectGroup:
                 log.info("%s: attempt %d at %s: %s", self._plan.group, task.failures, task.place, result.detail)
                 self._handling.metrics.retried("failed")
                 return self._lanes.again(task, self._delay(task.failures - 1))
-            result = self._handling.bury(task, "failed", result.detail)
+            result = self._handling.bury(task, "failed", result.detail, result.traceback)
         if isinstance(result, Obstructed):
             task.delays += 1
             log.warning("%s: %s has to wait: %s", self._plan.group, task.place, result.why)

@@ -24,7 +24,9 @@ from verbwire.errors import ContractError, DeliveryError, HandedBackError, Unava
 from verbwire.jobs import JobBoard, Running
 from verbwire.messages import Message
 from verbwire.metrics import GroupMetrics
-from verbwire.wire.dead_letters import legible
+from verbwire.watch.handlers import HandlerWatch
+from verbwire.watch.tracebacks import summary
+from verbwire.wire.dead_letters import legible, with_traceback
 from verbwire.wire.derived_ids import derived_id
 from verbwire.wire.headers import Headers
 
@@ -43,6 +45,7 @@ class Raised:
     """Its handler raised; it may be tried again, so many times."""
 
     detail: str
+    traceback: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Handling:
     clock: BrokerClock
     board: JobBoard
     metrics: GroupMetrics
+    watch: HandlerWatch
 
     def attempt(self, task: Task) -> Result:
         """Try it once. Whatever a handler raises is a result; :class:`HandedBackError` comes through."""
@@ -90,10 +94,11 @@ class Handling:
             return Obstructed(str(error))
         return self._handle(task, message, receives, context, EffectOutbox(self.mail, cause))
 
-    def bury(self, task: Task, reason: str, detail: str) -> Result:
+    def bury(self, task: Task, reason: str, detail: str, traceback: str = "") -> Result:
         """Put the record among the dead letters; it is dealt with once it is there."""
         try:
-            self.mail.bury(self.plan.dead_letters, task.record, reason, legible(detail))
+            letter = legible(with_traceback(detail, traceback))
+            self.mail.bury(self.plan.dead_letters, task.record, reason, letter)
         except (DeliveryError, UnavailableError) as error:
             return Obstructed(str(error))
         log.warning("%s: %s went to the dead letters, %s: %s", self.plan.group, task.place, reason, detail[:500])
@@ -127,18 +132,21 @@ class Handling:
     def _handle(self, task: Task, message: Message, receives: Receives, facts: Context, outbox: EffectOutbox) -> Result:
         handler = receives.handler
         try:
-            with self._context(task, receives, facts, outbox) as context:
+            with (
+                self._context(task, receives, facts, outbox) as context,
+                self.watch.running(handler, task.record),
+            ):
                 result = handler.call_alone(message, lambda: context)
             if isinstance(result, (Message, list, tuple)):
                 raise ContractError(f"returned {type(result).__name__}: messages are sent by context.send or .publish")
             outbox.settle()
         except HandedBackError:
             raise
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever it is, it is logged, and tried again)
             if outbox.obstacle is not None:
                 return Obstructed(str(outbox.obstacle))
-            log.debug("%s failed", handler.where, exc_info=True)
-            return Raised(f"{handler.where} failed: {type(error).__name__}: {error}")
+            traceback = self.watch.raised(handler.where, task.record, error)
+            return Raised(f"{handler.where} failed: {summary(error)}", traceback)
         return Done()
 
     @contextmanager

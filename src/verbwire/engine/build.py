@@ -25,6 +25,7 @@ from verbwire.engine.store import Changes
 from verbwire.engine.windowing import WindowFold
 from verbwire.errors import ContractError
 from verbwire.messages import Event, Kind, Message
+from verbwire.watch.handlers import HandlerWatch
 from verbwire.wire.codec import Codec
 from verbwire.wire.headers import HeaderTemplate
 from verbwire.wire.outcomes import OUTCOME, OutcomeRecord
@@ -49,6 +50,7 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
         "dead_letters": names.dead_letters(group),
         "repartition": own,
         "skips": frozenset(skips),
+        "watch": HandlerWatch(group),
     }
     if table.window is None:
         fold = Fold(**folding)
@@ -106,6 +108,7 @@ def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int, hin
         ledger=Ledger(outcomes, codec.encoder(OUTCOME), HeaderTemplate(OUTCOME, group), hints),
         dead_letters=names.dead_letters(group),
         clock=clock,
+        watch=HandlerWatch(group),
     )
     return Plan(
         group=group,

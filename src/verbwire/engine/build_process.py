@@ -16,6 +16,7 @@ from verbwire.engine.plan import Plan
 from verbwire.engine.rekeying import Repartition
 from verbwire.engine.rows import Rows, of_kind
 from verbwire.messages import Command, Kind
+from verbwire.watch.handlers import HandlerWatch
 from verbwire.wire.codec import Codec
 from verbwire.wire.headers import HeaderTemplate
 from verbwire.wire.outcomes import OUTCOME, OutcomeRecord
@@ -44,6 +45,7 @@ def process_plan(
         dead_letters=names.dead_letters(group),
         repartition=own,
         skips=frozenset(skips),
+        watch=HandlerWatch(group),
         sends={command: _sends(process, codec, command, targets) for command in process.sends},
         ids=ids,
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from verbwire.engine.records import Record
 from verbwire.engine.transaction import Transaction
-from verbwire.wire.dead_letters import legible, letter_headers
+from verbwire.wire.dead_letters import legible, letter_headers, with_traceback
 
-__all__ = ["dead_letter", "legible"]
+__all__ = ["dead_letter", "legible", "with_traceback"]
 
 
 def dead_letter(transaction: Transaction, topic: str, record: Record, reason: str, detail: str) -> None:

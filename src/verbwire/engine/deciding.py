@@ -13,13 +13,15 @@ from verbwire.declarations.handlers import Handler
 from verbwire.declarations.results import read_result
 from verbwire.engine.clock import BrokerClock
 from verbwire.engine.contexts import context_of, place_of
-from verbwire.engine.dead_letters import dead_letter, legible
+from verbwire.engine.dead_letters import dead_letter, legible, with_traceback
 from verbwire.engine.ledger import Ledger, Page, Verdict
 from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction, sized
 from verbwire.errors import ContractError, UndecodableError
 from verbwire.messages import ID_REUSED, Accepted, Event, Expired, Failed, Message, Rejected, Row
+from verbwire.watch.handlers import HandlerWatch
+from verbwire.watch.tracebacks import summary
 from verbwire.wire.avro import Encoder
 from verbwire.wire.codec import TopicDecoder
 from verbwire.wire.headers import Headers, HeaderTemplate
@@ -78,9 +80,16 @@ class Decide:
     ledger: Ledger
     dead_letters: str
     clock: BrokerClock
+    watch: HandlerWatch
 
     def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
         """Decide these commands, in order, and return how many there was time for."""
+        try:
+            return self._process(shard, records, transaction, careful)
+        finally:
+            self.watch.spot.at = None
+
+    def _process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
         taken = [(record, Headers(record.headers)) for record in records]
         named = [(record, headers, *_named(record, headers)) for record, headers in taken]
         shard.begin((record.key for record in records if record.key), (name for _, _, name, _ in named))
@@ -112,6 +121,7 @@ class Decide:
             expiry, asker = headers.expiry(record.timestamp), headers.reply_partition
             undertaking = headers.undertaking
         except UndecodableError as error:
+            self.watch.buried("undecodable", record, str(error))
             if known is not None:  # whatever this is, that id has its one outcome
                 return dead_letter(transaction, self.dead_letters, record, "undecodable", str(error))
             return self._fail(_unreadable(record, headers, name), "undecodable", str(error), page)
@@ -135,11 +145,14 @@ class Decide:
             return page.repeat(name, asker)
         if known is not None:
             detail = f"{name} named another payload"
+            self.watch.buried("id-reused", record, detail)
             dead_letter(transaction, self.dead_letters, record, "id-reused", detail)
             return page.refuse(verdict(Rejected(ID_REUSED, detail)))
         if expiry is not None and self.clock.now_ms() >= expiry:
             transaction.count("expired", receives.contract.name)
             return page.enter(verdict(Expired()))
+        spot = self.watch.spot
+        spot.handler, spot.at = receives.handler, record
         try:
             decided = self._decide(shard.get(record.key), command, receives, record, headers, sender)
             prepared = [self._prepare(record.key, event) for event in decided.events]
@@ -147,9 +160,10 @@ class Decide:
             self.ledger.require_fit(decision, len(prepared), self.events_topic)
             if careful and decided.state is not None:
                 self.encode(record.key, decided.state)
-        except Exception as error:  # noqa: BLE001 (whatever a handler raises: the key goes on)
-            reason = f"{receives.handler.where} failed: {type(error).__name__}: {error}"
-            return self._fail(verdict, "failed", reason, page)
+        except BaseException as error:  # noqa: BLE001 (whatever a handler raises, sys.exit() too: the key goes on)
+            traceback = self.watch.raised(receives.handler.where, record, error)
+            reason = f"{receives.handler.where} failed: {summary(error)}"
+            return self._fail(verdict, "failed", reason, page, traceback)
         for index, (emits, value) in enumerate(prepared):
             transaction.produce(
                 self.events_topic,
@@ -228,9 +242,11 @@ class Decide:
             traceparent=sender.traceparent,
         )
 
-    def _fail(self, verdict: Callable[[Failed], Verdict], reason: str, detail: str, page: Page) -> None:
+    def _fail(
+        self, verdict: Callable[[Failed], Verdict], reason: str, detail: str, page: Page, traceback: str = ""
+    ) -> None:
         failed = verdict(Failed(reason=legible(detail[:500])))
-        dead_letter(page.transaction, self.dead_letters, failed.record, reason, detail)
+        dead_letter(page.transaction, self.dead_letters, failed.record, reason, with_traceback(detail, traceback))
         page.enter(failed)
 
 

@@ -17,6 +17,8 @@ from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction
 from verbwire.errors import UndecodableError
 from verbwire.messages import Row
+from verbwire.watch.handlers import HandlerWatch, Step
+from verbwire.watch.tracebacks import summary
 
 
 class Heard(NamedTuple):
@@ -60,6 +62,8 @@ class Sent(NamedTuple):
     headers: Sequence[tuple[str, bytes]]
 
 
+SKIPPED = "skipped"
+_KEYS = Step("its @rekeys")
 Taken: TypeAlias = Heard | Elsewhere | Refused | LeftOut | Halt | None  # None: it says nothing to this group
 
 
@@ -74,9 +78,16 @@ class Fold:
     dead_letters: str
     repartition: Repartition | None = None
     skips: frozenset[tuple[str, int, int]] = field(default_factory=frozenset)  # (topic, partition, offset)
+    watch: HandlerWatch = field(default_factory=lambda: HandlerWatch(""))
 
     def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
         """Fold these records, in order, and return how many there was time for."""
+        try:
+            return self._process(shard, records, transaction, careful)
+        finally:
+            self.watch.spot.at = None
+
+    def _process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
         taken = self._take_all(records, transaction)
         shard.begin(each.key for each in taken if isinstance(each, Heard))
         for done, (record, each) in enumerate(zip(records, taken, strict=False)):
@@ -87,8 +98,8 @@ class Fold:
                     self._fold(shard, each, transaction, careful)
                 case Elsewhere(key) if self.repartition is not None:
                     self.repartition.hand_over(transaction, record, key)
-                case Refused(reason, detail):
-                    dead_letter(transaction, self.dead_letters, record, reason, detail)
+                case Refused():
+                    self._refuse(transaction, record, each)
                 case LeftOut(name):
                     transaction.count(name)
                 case Halt():
@@ -108,6 +119,8 @@ class Fold:
             except UndecodableError as error:
                 taken.append(Refused("undecodable", str(error)))
             except Halt as halt:
+                if halt.__cause__ is not None:
+                    self.watch.raised(_KEYS.where, record, halt.__cause__)
                 taken.append(halt)
                 break
         return taken
@@ -120,7 +133,9 @@ class Fold:
         if hearing is None:
             raise UndecodableError(f"{source.topic} is not heard here")
         if self.skips and (record.topic, record.partition, record.offset) in self.skips:
-            return Refused("skipped", "the settings say to skip it")
+            return Refused(SKIPPED, "the settings say to skip it")
+        if repartition is not None:
+            self.watch.spot.handler, self.watch.spot.at = _KEYS, record
         said = hearing.hear(source, handed_over)
         if said is None:
             return None
@@ -134,6 +149,8 @@ class Fold:
 
     def _fold(self, shard: Shard, heard: Heard, transaction: Transaction, careful: bool) -> None:
         before, handler, context = shard.get(heard.key), heard.handler, heard.context
+        spot = self.watch.spot
+        spot.handler, spot.at = handler, heard.record
         try:
             returned = handler.function(before, heard.message, *(() if context is None else (context,)))
             after, sent = self._read(heard, returned)
@@ -141,12 +158,20 @@ class Fold:
                 after = self.normal(after)
             if careful and after is not None:
                 self.encode(heard.key, after)
-        except Exception as error:
+        except BaseException as error:  # sys.exit(), too: the next worker would meet the record again, and end as well
+            self.watch.raised(handler.where, heard.record, error)
             raise _to_blame(heard, error) from error
         for each in sent:
             transaction.produce(each.topic, each.partition, each.key, each.value, each.headers)
         if after is not before:
             shard.put(heard.key, after)
+
+    def _refuse(self, transaction: Transaction, record: Record, refused: Refused) -> None:
+        if refused.reason == SKIPPED:
+            self.watch.skipped(record)
+        else:
+            self.watch.buried(refused.reason, record, refused.detail)
+        dead_letter(transaction, self.dead_letters, record, refused.reason, refused.detail)
 
     def _read(self, heard: Heard, returned: object) -> tuple[Row | None, Sequence[Sent]]:  # noqa: ARG002 (see Lead)
         """Return the row, and what is sent besides: by a table, nothing."""
@@ -155,8 +180,9 @@ class Fold:
         return returned, ()
 
 
-def _to_blame(heard: Heard, error: Exception) -> Halt:
+def _to_blame(heard: Heard, error: BaseException) -> Halt:
     """Return the stop at a record whose handler failed."""
     record, source = heard.record, heard.source
     came = "" if source is record else f", with {source.topic}/{source.partition}/{source.offset}"
-    return Halt(record, legible(f"{heard.handler.where} raised {type(error).__name__}{came}: {error}"))
+    kind, _, text = summary(error).partition(": ")
+    return Halt(record, legible(f"{heard.handler.where} raised {kind}{came}: {text}"))

@@ -9,11 +9,11 @@ from typing import Any, Protocol, TypeAlias
 from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler
 from verbwire.engine.contexts import context_of, outcome_context_of
-from verbwire.engine.dead_letters import legible
 from verbwire.engine.plan import Halt
 from verbwire.engine.records import Record
 from verbwire.errors import UndecodableError
 from verbwire.messages import Command
+from verbwire.watch.tracebacks import summary
 from verbwire.wire.codec import Codec, TopicDecoder
 from verbwire.wire.headers import UNDERTAKING_HEADER
 from verbwire.wire.keys import key_bytes
@@ -75,9 +75,8 @@ class Events:
         try:
             value = self.keys[type(event)](event)
             return None if value is None else key_bytes(value)
-        except Exception as error:
-            why = f"the key of {type(event).__name__} here: {type(error).__name__}: {error}"
-            raise Halt(record, legible(why)) from error
+        except BaseException as error:
+            raise Halt(record, f"the key of {type(event).__name__} here: {summary(error)}") from error
 
 
 @dataclass

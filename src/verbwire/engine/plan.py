@@ -15,6 +15,7 @@ from verbwire.engine.store import Changes
 from verbwire.engine.transaction import Transaction
 from verbwire.messages import Row
 from verbwire.queries.selection import Value
+from verbwire.watch.handlers import HandlerWatch
 
 ROWS = "rows"
 ANSWERS = "answers"
@@ -31,6 +32,11 @@ class Log:
 
 class Processor(Protocol):
     """Turns records into what a transaction holds. Runs on the engine's thread, calls the user's functions."""
+
+    @property
+    def watch(self) -> HandlerWatch:
+        """Who knows what those functions raise, and which of them is running."""
+        ...
 
     def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
         """Deal with the records of one partition and topic, in order, until the transaction is late; return how many.

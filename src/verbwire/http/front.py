@@ -16,6 +16,8 @@ from verbwire.http.auth import NOBODY, Authenticator, refused, require
 from verbwire.http.problem import Problem, broken
 from verbwire.metrics import Metrics
 from verbwire.tokens import OPERATOR
+from verbwire.watch.throttle import Throttle
+from verbwire.watch.tracebacks import Frame, frames_of, summary
 
 _OPEN = frozenset({"/health/live", "/health/ready"})
 # Whoever is known may come here; what they may do is decided by the contract, or by the receiver of the command.
@@ -38,6 +40,7 @@ class Front:
         self._auth = auth
         self._metrics = metrics
         self._public = public
+        self._told = Throttle[tuple[type[Exception], Frame | None]]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong inside becomes a problem, never a closed connection."""
@@ -57,14 +60,20 @@ class Front:
             await self._app(scope, receive, note)
         except Problem as problem:
             await problem.response()(scope, receive, note)
-        except Exception:  # noqa: BLE001 (the last line of defence: logged in full, told in short)
+        except Exception as error:  # noqa: BLE001 (the last line of defence: logged in full, told in short)
             correlation = str(uuid4())
-            _log.exception("%s %s broke, correlation id %s", scope["method"], scope["path"], correlation)
+            self._tell(f"{scope['method']} {scope['path']} broke, correlation id {correlation}", error)
             if not status:
                 await broken(correlation).response()(scope, receive, note)
         finally:
             route = scope.get("route")
             self._metrics.answered(route.path if route else "none", status, time.perf_counter() - began)
+
+    def _tell(self, what: str, error: Exception) -> None:
+        """Log every one, since its correlation id is to be found; the same traceback once a minute."""
+        frames = frames_of(error)
+        new = self._told.admit((type(error), frames[-1] if frames else None)) is not None
+        _log.error("%s: %s%s", what, summary(error), "" if new else ", as within the last minute", exc_info=new)
 
     async def _admit(self, scope: Scope) -> None:
         headers = Headers(scope=scope)

@@ -32,6 +32,7 @@ from verbwire.http.requests import json_bytes, path_parameter, principal_of, que
 from verbwire.http.served import ServedTable
 from verbwire.messages import Query
 from verbwire.queries.plan import Plan, may_see, seen_by
+from verbwire.watch.handlers import HandlerWatch
 
 PATH = "/queries/"
 
@@ -128,8 +129,11 @@ class FromRows:
 class FromResponder:
     """A query that a function answers, on every worker."""
 
-    def __init__(self, contract: Contract, reply: Contract | SharedType, handler: Handler) -> None:
+    def __init__(
+        self, contract: Contract, reply: Contract | SharedType, handler: Handler, watch: HandlerWatch | None = None
+    ) -> None:
         self.contract = contract
+        self._watch = watch or HandlerWatch(contract.name)
         self._handler = handler
         self._reply = reply.name.rpartition(".")[2]
         self._encode = json.encoder(reply)
@@ -142,7 +146,9 @@ class FromResponder:
         query = msgspec.convert(values, self._handler.message)
 
         def ask() -> bytes:
-            reply = self._handler.call_alone(query, lambda: asker)
+            reply = self._watch.call(
+                self._handler, self.contract.name, lambda: self._handler.call_alone(query, lambda: asker)
+            )
             if reply is None:
                 raise Problem(404, "not_found", f"{self.contract.short} has no answer to this")
             if type(reply).__name__ != self._reply:

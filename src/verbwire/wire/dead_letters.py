@@ -6,7 +6,7 @@
 ``vw_offset``             its offset there
 ``vw_timestamp``          its timestamp, milliseconds
 ``vw_reason``             one of few words: ``undecodable``, ``failed``, ``id-reused``, ``skipped``, ``ahead``
-``vw_detail``             why, for people
+``vw_detail``             why, for people: a line, and where a handler raised its traceback, cut
 ========================  ===========================================================================================
 
 A letter that was handed back to its group (`verbwire dead-letters retry`) is followed, in the same partition, by a
@@ -106,6 +106,22 @@ def marked(headers: Sequence[tuple[str, bytes]]) -> int | None:
     if [name for name, _ in headers] != [RETRIED] or not headers[0][1].isdigit():
         return None
     return int(headers[0][1])
+
+
+def with_traceback(detail: str, traceback: str) -> str:
+    """Return the detail of a letter with as much of a traceback as fits behind it: its end, where it was raised."""
+    if not traceback:
+        return detail
+    room = DETAIL_LIMIT - len(detail) - 1
+    if len(traceback) <= room:
+        return f"{detail}\n{traceback}"
+    lines: list[str] = []
+    for line in reversed(traceback.split("\n")):
+        room -= len(line) + 1
+        if room < len("..."):
+            break
+        lines.append(line)
+    return "\n".join((detail, "...", *reversed(lines))) if lines else detail
 
 
 def legible(text: str) -> str:

@@ -2,38 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from verbwire.contracts.model import Catalog, Contract, SharedType
 from verbwire.declarations.responder import Responder
+from verbwire.declarations.table import Only
 from verbwire.errors import ContractError
 from verbwire.http.queries import Answerable, FromResponder, FromRow, FromRows
 from verbwire.http.served import ServedTable
 from verbwire.project import Project
 from verbwire.queries.check import table_plans
+from verbwire.watch.handlers import HandlerWatch, Step
 
 
-def answering(project: Project, tables: Iterable[ServedTable]) -> list[Answerable]:
-    """Return how each query is answered here; ContractError for one that is declared without sense."""
+def answering(
+    project: Project, tables: Iterable[ServedTable], watched: Callable[[str], HandlerWatch]
+) -> list[Answerable]:
+    """Return how each query is answered here; ContractError for one that is declared without sense.
+
+    `watched` gives the watch over the functions of a table or a responder, by its name.
+    """
     here = {table.name: table for table in tables}
-    responders = [each for responder in project.responders for each in _from_responder(project.catalog, responder)]
-    return [*_from_tables(project, here), *responders]
+    responders = [
+        each
+        for responder in project.responders
+        for each in _from_responder(project.catalog, responder, watched(responder.name))
+    ]
+    return [*_from_tables(project, here, watched), *responders]
 
 
-def _from_tables(project: Project, here: dict[str, ServedTable]) -> Iterator[Answerable]:
+def _from_tables(
+    project: Project, here: dict[str, ServedTable], watched: Callable[[str], HandlerWatch]
+) -> Iterator[Answerable]:
     for declared in project.tables:
         table = here.get(declared.group)
         if table is None:
             continue
         for query, plan in table_plans(project.catalog, declared).items():
             only = declared.queries[query].only
+            if only is not None:
+                only = _watched(only, watched(plan.query.name), plan.query.name)
             yield FromRows(plan, query, table, only) if plan.many else FromRow(plan, table, only)
 
 
-def _from_responder(catalog: Catalog, responder: Responder) -> Iterator[Answerable]:
+def _watched(only: Only, watch: HandlerWatch, query: str) -> Only:
+    step = Step(f"only={getattr(only, '__qualname__', type(only).__name__)}")
+    return lambda asker: watch.call(step, query, lambda: only(asker))
+
+
+def _from_responder(catalog: Catalog, responder: Responder, watch: HandlerWatch) -> Iterator[Answerable]:
     for query, handler in responder.handlers.items():
         contract = catalog.of(query)
-        yield FromResponder(contract, _reply(catalog, contract), handler)
+        yield FromResponder(contract, _reply(catalog, contract), handler, watch)
 
 
 def _reply(catalog: Catalog, query: Contract) -> Contract | SharedType:

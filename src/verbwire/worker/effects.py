@@ -15,6 +15,7 @@ from verbwire.effects.plan import EffectPlan, effect_plan
 from verbwire.http.health import Standing
 from verbwire.http.served import ServedTable
 from verbwire.sdk.connection import Connection, Identity
+from verbwire.watch.handlers import HandlerWatch
 from verbwire.wire.workers import GroupShare
 from verbwire.worker.groups import Services
 
@@ -93,5 +94,7 @@ def host_effects(declared: Subscriber | Job, services: Services) -> HostedEffect
         registry_conf=settings.registry_client,
     )
     mail = Mail(connection)
-    handling = Handling(plan, mail, services.clock, services.jobs, services.metrics.group(plan.group))
+    metrics = services.metrics.group(plan.group)
+    watch = services.watched(HandlerWatch(plan.group, patient=plan.is_job))
+    handling = Handling(plan, mail, services.clock, services.jobs, metrics, watch)
     return HostedEffects(plan, mail, EffectGroup(handling, services.kafka, settings.worker))

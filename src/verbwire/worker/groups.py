@@ -16,6 +16,8 @@ from verbwire.http.served import ServedTable
 from verbwire.jobs import JobBoard
 from verbwire.metrics import Metrics
 from verbwire.settings import Settings
+from verbwire.watch.handlers import HandlerWatch
+from verbwire.watch.watchdog import Watchdog
 from verbwire.wire.codec import Codec
 from verbwire.wire.workers import GroupShare
 
@@ -33,6 +35,12 @@ class Services:
     others: Others  # the workers of the project
     clock: BrokerClock = field(default_factory=BrokerClock)
     jobs: JobBoard = field(default_factory=JobBoard)
+    watchdog: Watchdog = field(default_factory=Watchdog)
+
+    def watched(self, watch: HandlerWatch) -> HandlerWatch:
+        """Have the watchdog look after the handlers of a group, a responder or a query; return the same."""
+        self.watchdog.add(watch, self.metrics.running(watch.group))
+        return watch
 
     @cached_property
     def security(self) -> Security:

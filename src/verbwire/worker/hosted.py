@@ -141,6 +141,7 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     copies = settings.data_folder / "tables" / settings.worker
     alone = hold(copies / group)
     metrics = services.metrics.group(group)
+    services.watched(plan.processor.watch)
     metrics.table(lambda: sum(view.behind().values()), view.letters)
     core = Core(plan, kafka, names, settings.worker, copies, view, metrics, services.others)
     # A decoder of its own: the engine's thread has the other.

@@ -7,8 +7,10 @@ the rest starts), then Faust, whose import alone takes a second.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -39,6 +41,7 @@ from verbwire.project import Project
 from verbwire.queries.check import require_queries
 from verbwire.reaching import require_kafka
 from verbwire.settings import Settings
+from verbwire.watch.handlers import HandlerWatch
 from verbwire.wire.codec import Codec
 from verbwire.wire.registry import Registry
 from verbwire.worker.answering import answering
@@ -64,9 +67,11 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     """Host these groups until SIGTERM or SIGINT.
 
     `leave` says that no worker of this name will come back: its partitions move at once. EngineError when a group
-    is beyond repair; the process should end then, and be started again.
+    is beyond repair; the process should end then, and be started again. SIGUSR1 prints what all threads are at to
+    stderr, and the worker goes on.
     """
     stopping = Stopping()
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(*_COLLECT_AFTER)
     verify_form()
@@ -87,6 +92,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     opened.callback(hints.close)
     directory = Directory(kafka, codec)
     services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory)
+    opened.callback(services.watchdog.close)
     hosted = [_host(project.declared[group], services) for group in groups]
     tables = [table for each in hosted for table in each.tables] + elsewhere(project, groups, services)
     presence, health, waits = Presence(services, hosted, directory), Health(hosted), Waits()
@@ -100,7 +106,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
             health,
             metrics,
             [*commands.parts, JobsPage(services.jobs, settings.worker, presence.peers)],
-            answering(project, tables),
+            answering(project, tables, lambda name: services.watched(HandlerWatch(name))),
             presence.peers,
         ),
         settings.http_host,
@@ -109,6 +115,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     opened.callback(server.stop)
     where, port = server.start()
     presence.start(url_of(settings, port))
+    services.watchdog.start()
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
     # Before anything stops: nobody is sent here any more, and who waits here for an outcome is told where to ask.
     asyncio.run(_serve(hosted, leave, [health.leave, waits.end, presence.leave], stopping))
