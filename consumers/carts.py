@@ -13,6 +13,10 @@ from verbwire import Aggregate, Rejected
 
 carts = Aggregate("shop.carts", state=CartState)
 
+# What an order may cost, and what the table's row of a cart has room for: see CartCheckedOut and CartRow.
+MOST_LINES = 2_000
+MOST_PENCE = 1_000_000_000_000
+
 
 @carts.handles
 def add_product(command: AddProductToCart, cart: CartState | None) -> tuple[CartState, ProductAddedToCart] | Rejected:
@@ -24,13 +28,18 @@ def add_product(command: AddProductToCart, cart: CartState | None) -> tuple[Cart
     cart = cart or CartState(cart_id=command.cart_id)
     if cart.checked_out:
         return Rejected("already_checked_out", f"cart {cart.cart_id} is closed")
+    line_pence = command.quantity * command.unit_price_pence
+    if cart.lines >= MOST_LINES or cart.total_pence + line_pence > MOST_PENCE:
+        return Rejected(
+            "cart_full", f"cart {cart.cart_id} holds {cart.lines} lines of {cart.total_pence} pence already"
+        )
     added = ProductAddedToCart(
         cart_id=command.cart_id,
         stock_code=command.stock_code,
         description=command.description,
         quantity=command.quantity,
         unit_price_pence=command.unit_price_pence,
-        line_pence=command.quantity * command.unit_price_pence,
+        line_pence=line_pence,
         customer_id=command.customer_id,
         country=command.country,
     )

@@ -25,6 +25,8 @@ checkout = Process(
     scopes=["orders:write", "accounts:write"],
 )
 
+LONGEST_REASON = 500  # what CancelOrder takes; a receiver's own words may be longer
+
 Next = CheckoutState | None | tuple[CheckoutState, Command]
 """Where it stands now, and what has to be done to get on; None: it is over."""
 
@@ -118,7 +120,7 @@ def _confirming(state: CheckoutState) -> Next:
 
 
 def _cancelling(state: CheckoutState, problem: str) -> Next:
-    cancel = CancelOrder(order_id=state.order_id, reason=problem)
+    cancel = CancelOrder(order_id=state.order_id, reason=problem[:LONGEST_REASON])
     return replace(state, step=CheckoutStep.CANCELLING, problem=problem), cancel
 
 

@@ -26,9 +26,11 @@ COLUMNS = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "
 MAY_BE_EMPTY = {"Description", "CustomerID"}
 CREDIT_MARK = "C"
 
-# So many digits that a line's pence, quantity times price, always fit 64 bits.
-_QUANTITY = re.compile(r"-?[0-9]{1,9}")
-_PRICE = re.compile(r"-?[0-9]{1,7}(\.[0-9]{1,2})?")
+# What the contracts of the commands take; a line beyond them is unreadable.
+_INVOICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
+_QUANTITY = re.compile(r"-?[0-9]{1,5}")
+_PRICE = re.compile(r"-?[0-9]{1,5}(\.[0-9]{1,2})?")
+_LONGEST = {"StockCode": 20, "Description": 100, "CustomerID": 40, "Country": 60}
 _GZIP = b"\x1f\x8b"
 
 
@@ -171,10 +173,12 @@ def _read(number: int, fields: list[str]) -> _Line:
     for column, value in zip(COLUMNS, fields, strict=True):
         if not value.strip() and column not in MAY_BE_EMPTY:
             raise ValueError(f"{column} is empty")
+        if len(value.strip()) > (longest := _LONGEST.get(column, len(value))):
+            raise ValueError(f"{column} has more than {longest} characters")
     invoice, stock_code, description, quantity, date, price, customer, country = (each.strip() for each in fields)
     return _Line(
         number=number,
-        invoice=invoice,
+        invoice=_invoice(invoice),
         stock_code=stock_code,
         description=description,
         quantity=_quantity(quantity),
@@ -185,15 +189,21 @@ def _read(number: int, fields: list[str]) -> _Line:
     )
 
 
+def _invoice(text: str) -> str:
+    if not _INVOICE.fullmatch(text):
+        raise ValueError(f"InvoiceNo {text[:60]!r} is not of 1 to 40 letters, digits and dashes")
+    return text
+
+
 def _quantity(text: str) -> int:
     if not _QUANTITY.fullmatch(text):
-        raise ValueError(f"Quantity {text!r} is no whole number of at most nine digits")
+        raise ValueError(f"Quantity {text!r} is no whole number of at most five digits")
     return int(text)
 
 
 def _pence(text: str) -> int:
     if not _PRICE.fullmatch(text):
-        raise ValueError(f"UnitPrice {text!r} is no amount of pounds and pence below ten million")
+        raise ValueError(f"UnitPrice {text!r} is no amount of pounds and pence below a hundred thousand")
     return int(Decimal(text) * 100)
 
 

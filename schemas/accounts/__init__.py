@@ -42,7 +42,7 @@ class BalanceCredited(Event, frozen=True, kw_only=True):
     """Money was given back to a customer's account."""
 
     __contract__ = "shop.accounts.BalanceCredited"
-    __fingerprint__ = "13a345f7406c4992"
+    __fingerprint__ = "561c28030b6c54d6"
 
     account_id: str
     """The account: the customer's number."""
@@ -56,7 +56,7 @@ class BalanceDebited(Event, frozen=True, kw_only=True):
     """What an order costs was put on the account of its customer."""
 
     __contract__ = "shop.accounts.BalanceDebited"
-    __fingerprint__ = "a68c79e2ab94b2b9"
+    __fingerprint__ = "5c561920b37ea408"
 
     account_id: str
     """The account: the customer's number."""
@@ -74,7 +74,7 @@ class CreditBalance(Command, frozen=True, kw_only=True):
     """
 
     __contract__ = "shop.accounts.CreditBalance"
-    __fingerprint__ = "c5f5aa73b70be1aa"
+    __fingerprint__ = "97815b9e80ae7ed4"
 
     account_id: str
     """The account: the customer's number."""
@@ -94,7 +94,7 @@ class DebitBalance(Command, frozen=True, kw_only=True):
     """
 
     __contract__ = "shop.accounts.DebitBalance"
-    __fingerprint__ = "ae5c566f5657e758"
+    __fingerprint__ = "67fbd2bf25e3c66b"
 
     account_id: str
     """The account: the customer's number."""
@@ -111,7 +111,7 @@ class GetAccount(Query, frozen=True, kw_only=True):
     """
 
     __contract__ = "shop.accounts.GetAccount"
-    __fingerprint__ = "62fd287d31cd4ff3"
+    __fingerprint__ = "0353527e39b4900a"
 
     account_id: str
     """The account: the customer's number."""

@@ -34,11 +34,11 @@ class AddProductToCart(Command, frozen=True, kw_only=True):
     """Put a product into a cart; the cart begins with its first product, and may hold one product on several lines.
 
     Requires: carts:write.
-    Rejections: already_checked_out, price_not_positive, quantity_not_positive.
+    Rejections: already_checked_out, cart_full, price_not_positive, quantity_not_positive.
     """
 
     __contract__ = "shop.carts.AddProductToCart"
-    __fingerprint__ = "ee4d445ba41e8f9f"
+    __fingerprint__ = "f14c78d7788641d4"
 
     cart_id: str
     """The cart; in the shop's own data the number of the invoice that it became."""
@@ -60,7 +60,7 @@ class CartCheckedOut(Event, frozen=True, kw_only=True):
     """A cart was closed and what is in it was bought."""
 
     __contract__ = "shop.carts.CartCheckedOut"
-    __fingerprint__ = "962f46063069120f"
+    __fingerprint__ = "51e0e707d7f15c5e"
 
     cart_id: str
     """The cart."""
@@ -80,7 +80,7 @@ class CartRow(Row, frozen=True, kw_only=True):
     """A cart as the table of carts shows it."""
 
     __contract__ = "shop.carts.CartRow"
-    __fingerprint__ = "ef1661b83421cee0"
+    __fingerprint__ = "cb1c15a07b9c873a"
 
     cart_id: str
     """The cart."""
@@ -126,7 +126,7 @@ class CheckOutCart(Command, frozen=True, kw_only=True):
     """
 
     __contract__ = "shop.carts.CheckOutCart"
-    __fingerprint__ = "60f2f00ebf55f866"
+    __fingerprint__ = "0cde9a2bcbb86335"
 
     cart_id: str
     """The cart to close; refused as empty_cart if nothing is in it."""
@@ -146,7 +146,7 @@ class GetCart(Query, frozen=True, kw_only=True):
     """
 
     __contract__ = "shop.carts.GetCart"
-    __fingerprint__ = "845f9df9ff5d2f9b"
+    __fingerprint__ = "419a142dc7265aca"
 
     cart_id: str
     """The cart."""
@@ -156,7 +156,7 @@ class ProductAddedToCart(Event, frozen=True, kw_only=True):
     """A product was put into a cart, as a new line of it."""
 
     __contract__ = "shop.carts.ProductAddedToCart"
-    __fingerprint__ = "dfa94a0195ead0a7"
+    __fingerprint__ = "060061918664471e"
 
     cart_id: str
     """The cart."""

@@ -23,7 +23,7 @@ class CheckOrderForm(Query, frozen=True, kw_only=True):
     """
 
     __contract__ = "shop.forms.CheckOrderForm"
-    __fingerprint__ = "4df93a345b50193e"
+    __fingerprint__ = "7f0c9208dd6e44e5"
 
     order_id: str = ""
     """The order's number, as typed."""

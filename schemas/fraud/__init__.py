@@ -10,7 +10,7 @@ class SuspicionRaised(Event, frozen=True, kw_only=True):
     """An order looked as if somebody should look at it. It may be said twice of the same order."""
 
     __contract__ = "shop.fraud.SuspicionRaised"
-    __fingerprint__ = "e1bacc7b02aaa361"
+    __fingerprint__ = "d37ddf06a4ae07b2"
 
     order_id: str
     """The order's number."""

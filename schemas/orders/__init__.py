@@ -23,7 +23,7 @@ class CancelOrder(Command, frozen=True, kw_only=True):
     """
 
     __contract__ = "shop.orders.CancelOrder"
-    __fingerprint__ = "d0ca92efd23aaa7c"
+    __fingerprint__ = "62b1d4751f44fad7"
 
     order_id: str
     """The order's number."""
@@ -39,7 +39,7 @@ class ConfirmOrder(Command, frozen=True, kw_only=True):
     """
 
     __contract__ = "shop.orders.ConfirmOrder"
-    __fingerprint__ = "7169134b69c2a7d4"
+    __fingerprint__ = "f2783c2a711046fe"
 
     order_id: str
     """The order's number."""
@@ -52,7 +52,7 @@ class FindOrders(Query, frozen=True, kw_only=True):
     """
 
     __contract__ = "shop.orders.FindOrders"
-    __fingerprint__ = "5713a25c013e2ab4"
+    __fingerprint__ = "0b9c9eddfc6a5cac"
 
     customer_id: str | None = None
     """Only those of this customer."""
@@ -73,7 +73,7 @@ class GetOrder(Query, frozen=True, kw_only=True):
     """
 
     __contract__ = "shop.orders.GetOrder"
-    __fingerprint__ = "6159c98b59c16dc6"
+    __fingerprint__ = "1b4b1d2d546107ee"
 
     order_id: str
     """The order's number."""
@@ -83,7 +83,7 @@ class OrderCancelled(Event, frozen=True, kw_only=True):
     """An order was called off before it was confirmed."""
 
     __contract__ = "shop.orders.OrderCancelled"
-    __fingerprint__ = "0b4d3210cefacf7a"
+    __fingerprint__ = "6226fcdd4ac81868"
 
     order_id: str
     """The order's number."""
@@ -103,7 +103,7 @@ class OrderConfirmed(Event, frozen=True, kw_only=True):
     """An order was accepted for good: from now on it is a sale."""
 
     __contract__ = "shop.orders.OrderConfirmed"
-    __fingerprint__ = "e4c1867fa9146169"
+    __fingerprint__ = "18b16ce20c9a4f23"
 
     order_id: str
     """The order's number."""
@@ -121,7 +121,7 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
     """An order was placed; it is neither confirmed nor cancelled yet."""
 
     __contract__ = "shop.orders.OrderPlaced"
-    __fingerprint__ = "3c585c0ef6067ac6"
+    __fingerprint__ = "21b36717870d4793"
 
     order_id: str
     """The order's number."""
@@ -204,7 +204,7 @@ class PlaceOrder(Command, frozen=True, kw_only=True):
     """
 
     __contract__ = "shop.orders.PlaceOrder"
-    __fingerprint__ = "946d972ceab96ba7"
+    __fingerprint__ = "2651b1649ec843e4"
 
     order_id: str
     """The order's number; refused as already_placed if there is one of that number."""

@@ -13,7 +13,7 @@ class BuildSalesReport(Command, frozen=True, kw_only=True):
     """
 
     __contract__ = "shop.reports.BuildSalesReport"
-    __fingerprint__ = "02f0df3f7d75f8a6"
+    __fingerprint__ = "41c274b2dcb7ccb1"
 
     report_id: str
     """The report's name; one of a name that is there already is not built again."""

@@ -29,7 +29,7 @@ class GetCustomerSales(Query, frozen=True, kw_only=True):
     """
 
     __contract__ = "shop.sales.GetCustomerSales"
-    __fingerprint__ = "44959cfae8f5bca7"
+    __fingerprint__ = "f3831aaa3200243f"
 
     customer_id: str
     """The customer."""
@@ -59,7 +59,7 @@ class SalesPerMinute(Query, frozen=True, kw_only=True):
     """
 
     __contract__ = "shop.sales.SalesPerMinute"
-    __fingerprint__ = "40d141f9ed4aea34"
+    __fingerprint__ = "1d3a33bfaa1b9444"
 
     country: str | None = None
     """Only to this country."""
