@@ -24,6 +24,9 @@ from verbwire.wire.registry import Registry
 
 pytestmark = pytest.mark.kafka
 
+DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 10, "scale": 2}
+MILLIS = {"type": "long", "logicalType": "timestamp-millis"}
+
 
 @pytest.fixture
 def codec(cluster: Cluster, unique: str) -> Codec:
@@ -82,6 +85,17 @@ def test_a_type_that_is_not_handled_here_is_none(codec: Codec) -> None:
     other = renamed(CATALOG.of(EVENT), NAMESPACE, "NoteShredded")
     value = frame(register(codec, other)) + codec.encoder(CATALOG.of(EVENT))(EVENT)[5:]
     assert events(codec).decode(value) is None
+
+
+def test_a_field_that_others_write_as_another_logical_type_is_undecodable(codec: Codec) -> None:
+    contract = CATALOG.of(EVENT)
+    others: dict[str, object] = {"filed_at": "long", "price": {**DECIMAL, "scale": 3}, "at_time": MILLIS}
+    for field, avro in others.items():
+        fields = [{**each, "type": avro} if each["name"] == field else each for each in contract.schema["fields"]]
+        theirs = changed(contract, fields=fields)
+        value = frame(register(codec, theirs)) + codec.encoder(contract)(EVENT)[5:]
+        with pytest.raises(UndecodableError, match=f"schema .*: field {field} was written as .*: it would be another"):
+            events(codec).decode(value)
 
 
 def test_an_older_version_is_read_with_the_schema_it_was_written_with(codec: Codec) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from verbwire.contracts.compatibility import misread
 from verbwire.contracts.grammar import full_name
 from verbwire.contracts.model import Catalog, Contract
 from verbwire.contracts.problems import Place
@@ -132,4 +133,6 @@ class TopicDecoder:
         if problems:
             raise UndecodableError(f"{name} is not safe to read: {problems[0]}")
         contract, cls = self._handled[name]
+        if (why := misread(schema, contract.schema)) is not None:  # of a foreign deployment: ours refuses such a schema
+            raise UndecodableError(f"{name}, schema {schema_id}: {why}")
         return Reader(contract, cls, schema)
