@@ -73,7 +73,9 @@ def _not_open(order_id: str, order: OrderState | None) -> Rejected:
         return Rejected("not_placed", f"there is no order {order_id}")
     if order.status is OrderStatus.CONFIRMED:
         return Rejected("already_confirmed", f"order {order_id} was confirmed")
-    return Rejected("already_cancelled", f"order {order_id} was cancelled")
+    if order.status is OrderStatus.CANCELLED:
+        return Rejected("already_cancelled", f"order {order_id} was cancelled")
+    raise RuntimeError(f"order {order_id} is {order.status}: only a newer version of this receiver can tell")
 
 
 @orders.applies

@@ -132,6 +132,13 @@ def test_the_table_shows_what_became_of_an_order() -> None:
     assert (cancelled.status, cancelled.cancelled_because) == (OrderStatus.CANCELLED, "out of stock")
 
 
+def test_an_order_in_a_status_of_a_newer_version_is_decided_by_that_version() -> None:
+    """An older one takes for UNKNOWN what it does not know, and must not call it cancelled."""
+    state = OrderState(order_id="536365", status=OrderStatus.UNKNOWN)
+    with pytest.raises(RuntimeError, match="only a newer version of this receiver can tell"):
+        given(orders, state=state).when(CONFIRM)
+
+
 @pytest.mark.parametrize("query", [GetOrder, FindOrders])
 def test_a_customer_sees_their_own_orders_and_staff_all(query: type[GetOrder] | type[FindOrders]) -> None:
     only = table.queries[query].only

@@ -11,10 +11,11 @@ from verbwire import Command, Event, Query, Row
 
 
 class CartStatus(StrEnum):
-    """Whether a cart still takes products."""
+    """Whether a cart still takes products; UNKNOWN: this version of the code cannot tell. Nobody writes that one."""
 
     OPEN = "OPEN"
     CHECKED_OUT = "CHECKED_OUT"
+    UNKNOWN = "UNKNOWN"
 
 
 class CartLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +81,7 @@ class CartRow(Row, frozen=True, kw_only=True):
     """A cart as the table of carts shows it."""
 
     __contract__ = "shop.carts.CartRow"
-    __fingerprint__ = "cb1c15a07b9c873a"
+    __fingerprint__ = "1f024a6f2acdf35c"
 
     cart_id: str
     """The cart."""

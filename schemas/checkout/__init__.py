@@ -21,7 +21,7 @@ class CheckoutState(Row, frozen=True, kw_only=True):
     """A check-out that is not over: one that ended well, or was undone cleanly, has no state any more."""
 
     __contract__ = "shop.checkout.CheckoutState"
-    __fingerprint__ = "fea5f963c81183ce"
+    __fingerprint__ = "1bcde0882cc1d99c"
 
     order_id: str
     """The order, and the cart it came from."""

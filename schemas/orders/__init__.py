@@ -8,11 +8,12 @@ from verbwire import Command, Event, Query, Row
 
 
 class OrderStatus(StrEnum):
-    """How far an order is."""
+    """How far an order is; UNKNOWN: farther than this version of the code knows. Nobody writes that one."""
 
     PLACED = "PLACED"
     CONFIRMED = "CONFIRMED"
     CANCELLED = "CANCELLED"
+    UNKNOWN = "UNKNOWN"
 
 
 class CancelOrder(Command, frozen=True, kw_only=True):
@@ -52,7 +53,7 @@ class FindOrders(Query, frozen=True, kw_only=True):
     """
 
     __contract__ = "shop.orders.FindOrders"
-    __fingerprint__ = "0b9c9eddfc6a5cac"
+    __fingerprint__ = "ea3948175dbf5861"
 
     customer_id: str | None = None
     """Only those of this customer."""
@@ -155,7 +156,7 @@ class OrderRow(Row, frozen=True, kw_only=True):
     """An order as the table of orders shows it."""
 
     __contract__ = "shop.orders.OrderRow"
-    __fingerprint__ = "61d63116d7fc3c00"
+    __fingerprint__ = "6ca56d6966551a89"
 
     order_id: str
     """The order's number."""
@@ -179,7 +180,7 @@ class OrderState(Row, frozen=True, kw_only=True):
     """What the receiver of order commands has to know of an order to decide, and to say what happened."""
 
     __contract__ = "shop.orders.OrderState"
-    __fingerprint__ = "4f992e058c683fd6"
+    __fingerprint__ = "bc515bf8b8558ba8"
 
     order_id: str
     """The order's number."""

@@ -69,6 +69,12 @@ def attribute_problems(
         elif name in schema:
             for text in check(schema, schema[name]):
                 yield place.at(name).problem(text)
+    if "aliases" in schema:
+        yield place.at("aliases").problem(
+            f"a {kind} is not renamed: by its name it is found in registry, topic and headers, and those of before "
+            "would be passed over. Keep the name; or add the new one beside it, handle both, and drop the old one when "
+            "no topic holds it any more"
+        )
     if "key" not in schema and kind is not Kind.QUERY:
         yield place.at("key").problem(f"is missing: name the field that decides the partition, {_fields(schema)}")
     if schema.get("public") and schema.get("requires"):

@@ -12,7 +12,7 @@ from typing import Any
 from verbwire.contracts.baseline import Baseline
 from verbwire.contracts.codes import rejection_codes
 from verbwire.contracts.defaults import named_types
-from verbwire.contracts.evolution import gone, new_changes
+from verbwire.contracts.evolution import BOTH_WAYS, gone, new_changes
 from verbwire.contracts.findings import Finding, Severity
 from verbwire.contracts.generate import COMMAND, stale
 from verbwire.contracts.load import read_catalog
@@ -53,8 +53,8 @@ def check(catalog: Catalog, folder: Path, handlers: Sequence[Receiver | Listener
 
     Codes of errors: ``verb-form``, ``stale-classes``, ``no-receiver``, ``several-receivers``, ``unhandled-command``,
     ``handled-twice``, ``wrong-receiver``, ``promised-outcome``, ``unknown-event``, ``undeclared-rejection``,
-    ``missing-reply``; of warnings:
-    ``unused-rejection``, ``unused-type``; of information: ``computed-rejection``, ``unemitted-event``,
+    ``missing-reply``, ``enum-default``; of warnings:
+    ``unused-rejection``, ``unused-type``, ``row-alias``; of information: ``computed-rejection``, ``unemitted-event``,
     ``unheard-event``.
     """
     receivers = [each for each in handlers if isinstance(each, Receiver)]
@@ -69,6 +69,8 @@ def check(catalog: Catalog, folder: Path, handlers: Sequence[Receiver | Listener
         *_replies(catalog, receivers),
         *_events(catalog, receivers, listeners),
         *_types(catalog),
+        *_enums(catalog),
+        *_row_aliases(catalog),
     ]
     return sorted(findings, key=lambda each: list(Severity).index(each.severity))
 
@@ -78,7 +80,7 @@ def compare(catalog: Catalog, folder: Path, baseline: Baseline, retired: Contain
 
     Codes of errors: ``no-default``, ``type-changed``, ``type-renamed``, ``enum-symbols``, ``alias-twice``,
     ``kind-changed``, ``key-changed``, ``time-changed``, ``response-changed``, ``reply-changed``, ``many-changed``,
-    ``message-gone``, ``row-moved``; of warnings: ``default-changed``, ``perhaps-renamed``, ``row-field-renamed``.
+    ``message-gone``, ``row-moved``; of warnings: ``default-changed``, ``perhaps-renamed``.
     """
     found = [
         (each.file, change)
@@ -229,3 +231,38 @@ def _types(catalog: Catalog) -> Iterator[Finding]:
         if shared.name not in used:
             message = f'no message uses {shared.file.stem}: give it a "kind" if it is a message, or remove it'
             yield Finding.at("unused-type", WARNING, shared.file, message)
+
+
+def _enums(catalog: Catalog) -> Iterator[Finding]:
+    """Enums in what old and new code read side by side, of which old code could not read one symbol more.
+
+    Not those of commands alone: a receiver is deployed before its senders, and must not act on what it does not know.
+    """
+    told: set[str] = set()
+    for contract in catalog:
+        named = named_types(contract.schema) if contract.kind in BOTH_WAYS else {}
+        for name in sorted(name for name, each in named.items() if each["type"] == "enum" and "default" not in each):
+            if name not in told:
+                told.add(name)
+                message = (
+                    f"enum {name} can never gain a symbol: code that runs since before could not read it. Say now what "
+                    'such code takes it for, "default": a symbol that claims nothing (UNKNOWN), or with which nothing '
+                    "goes on"
+                )
+                file = catalog.types[name].file if name in catalog.types else contract.file
+                yield Finding.at("enum-default", ERROR, file, message)
+
+
+def _row_aliases(catalog: Catalog) -> Iterator[Finding]:
+    """Fields of rows that were renamed: what is stored is read by the alias, and nothing else is."""
+    for contract in catalog:
+        records = [contract.schema, *named_types(contract.schema).values()] if contract.kind is Kind.ROW else []
+        fields = [field for each in records for field in each.get("fields", ())]
+        for name, aliases in {field["name"]: field["aliases"] for field in fields if field.get("aliases")}.items():
+            old = ", ".join(aliases)
+            message = (
+                f"field {name}: by its alias {old} stored rows are read, and nothing more: over HTTP, in queries and "
+                f"indexes it is {name} at once. Where somebody asks for {old}, add {name} beside it, let the handlers "
+                f"fill both, and drop {old} when nobody asks for it any more"
+            )
+            yield Finding.at("row-alias", WARNING, contract.file, message)

@@ -156,7 +156,7 @@ def _fields(older: Schema, newer: Schema) -> Iterator[Change]:
         if name in before:
             yield from _default(name, before[name], field)
         else:
-            yield from _renamed(field, gone, newer["kind"])
+            yield from _renamed(field, gone)
 
 
 def _default(name: str, before: Mapping[str, Json], now: Mapping[str, Json]) -> Iterator[Change]:
@@ -168,18 +168,11 @@ def _default(name: str, before: Mapping[str, Json], now: Mapping[str, Json]) -> 
         yield Change("default-changed", text, Severity.WARNING)
 
 
-def _renamed(field: Mapping[str, Json], gone: Sequence[Mapping[str, Json]], kind: str) -> Iterator[Change]:
+def _renamed(field: Mapping[str, Json], gone: Sequence[Mapping[str, Json]]) -> Iterator[Change]:
     """A field that is new, where another is gone."""
     aliases = field.get("aliases", ())
     for each in gone:
-        if each["name"] in aliases and kind == Kind.ROW:
-            text = (
-                f"field {field['name']}: was {each['name']}. The alias is read in rows only: over HTTP, in queries and "
-                f"indexes there is no {each['name']} any more. Add {field['name']} beside it, fill both, and drop "
-                f"{each['name']} when nobody asks for it"
-            )
-            yield Change("row-field-renamed", text, Severity.WARNING)
-        elif each["name"] not in aliases and not aliases and described(each["type"]) == described(field["type"]):
+        if not aliases and described(each["type"]) == described(field["type"]):
             text = (
                 f"field {field['name']}: is new, and {each['name']}, of the same type, is gone: if it was renamed, say "
                 f'"aliases": ["{each["name"]}"], else what was written before loses its value'

@@ -130,6 +130,15 @@ def _class_name_problems(node: dict[str, Json], place: Place) -> Iterator[Proble
         yield place.at("name").problem(
             f"{name!r} does not do as the name of a class: use CapWords without dots or underscores, like CartLine"
         )
+    yield from _alias_problems(node, place)
+
+
+def _alias_problems(node: dict[str, Json], place: Place) -> Iterator[Problem]:
+    aliases = node.get("aliases", [])
+    if not isinstance(aliases, list) or not all(
+        isinstance(each, str) and _REFERENCE.fullmatch(each) for each in aliases
+    ):
+        yield place.at("aliases").problem('is a list of names, like ["old_name"]')
 
 
 def _record_problems(node: dict[str, Json], place: Place) -> Iterator[Problem]:
@@ -142,9 +151,15 @@ def _record_problems(node: dict[str, Json], place: Place) -> Iterator[Problem]:
             yield from _field_problems(field, place.at_field(field["name"]))
         else:
             yield place.at("fields").problem(f'number {number} has no name: write {{"name": ..., "type": ...}}')
-    names = [field.get("name") for field in fields if isinstance(field, dict)]
-    for name in _repeated(name for name in names if isinstance(name, str)):
+    named = [field for field in fields if isinstance(field, dict) and isinstance(field.get("name"), str)]
+    for name in _repeated(field["name"] for field in named):
         yield place.at_field(name).problem("is there twice: rename or remove one")
+    aliases = [alias for field in named for alias in _names(field.get("aliases"))]
+    for name in _repeated([*{field["name"] for field in named}, *aliases]):
+        if name in aliases:
+            yield place.at_field(name).problem(
+                "is an alias, and is there beside it: remove one, nothing tells them apart"
+            )
 
 
 def _field_problems(field: dict[str, Json], place: Place) -> Iterator[Problem]:
@@ -158,6 +173,7 @@ def _field_problems(field: dict[str, Json], place: Place) -> Iterator[Problem]:
         yield place.at("personal").problem("is true or false, without quotes")
     if not isinstance(field.get("doc", ""), str):
         yield place.at("doc").problem("is text: put it in quotes")
+    yield from _alias_problems(field, place)
     yield from type_problems(field.get("type"), place)
     yield from bound_problems(field, field.get("type"), place)
 
@@ -213,6 +229,10 @@ def _is_too_nested(schema: Json) -> bool:
             for inner in (node.values() if isinstance(node, dict) else node)
         ]
     return bool(level)
+
+
+def _names(value: Json) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def _repeated(names: Iterable[str]) -> list[str]:

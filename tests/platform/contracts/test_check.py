@@ -188,6 +188,45 @@ def test_a_type_without_kind_that_nobody_uses_may_be_a_message_that_forgot_it(tm
     assert codes(findings) == [("unused-type", "warning")]
 
 
+def test_an_enum_that_can_never_grow_is_an_error_where_old_and_new_code_read_it(tmp_path: Path) -> None:
+    status = {"type": "enum", "name": "Status", "symbols": ["OPEN"]}
+    shared = {**status, "namespace": "shop.common", "name": "Shared"}
+    opened = event("CartOpened", {"status": {"type": "array", "items": status}, "shared": "shop.common.Shared"})
+    row = record("CartRow", {"id": "string", "shared": "shop.common.Shared"}, kind="row", key="id")
+    findings = [
+        each for each in found(tmp_path, [carts(), TABLE], OPEN, opened, row, shared) if each.severity == "error"
+    ]
+    assert [(each.code, Path(each.file).stem) for each in findings] == [
+        ("enum-default", "CartOpened"),
+        ("enum-default", "Shared"),
+    ]
+    assert "enum shop.carts.Status can never gain a symbol" in findings[0].message
+
+
+def test_an_enum_with_a_default_and_one_of_commands_may_grow(tmp_path: Path) -> None:
+    status = {"type": "enum", "name": "Status", "symbols": ["OPEN", "UNKNOWN"], "default": "UNKNOWN"}
+    command = {
+        **OPEN,
+        "fields": [*OPEN["fields"], {"name": "how", "type": {**status, "name": "How", "symbols": ["A"]}}],
+    }
+    del command["fields"][-1]["type"]["default"]
+    assert not fails(found(tmp_path, [carts(), TABLE], command, event("CartOpened", {"status": status})))
+
+
+def test_a_rows_field_with_an_alias_is_a_warning_with_the_recipe(tmp_path: Path) -> None:
+    fields = [{"name": "id", "type": "string"}, {"name": "pence", "type": "long", "default": 0, "aliases": ["price"]}]
+    row = record("CartRow", {}, kind="row", key="id") | {"fields": fields}
+    (finding,) = [each for each in found(tmp_path, [carts(), TABLE], OPEN, OPENED, row) if each.code == "row-alias"]
+    assert finding.severity is Severity.WARNING
+    assert "in queries and indexes it is pence at once" in finding.message
+    assert "add pence beside it, let the handlers fill both, and drop price when nobody asks" in finding.message
+
+
+def test_an_events_field_with_an_alias_is_read_and_nothing_to_say_of(tmp_path: Path) -> None:
+    aliased = event("CartOpened", [{"name": "pence", "type": "long", "default": 0, "aliases": ["price"]}])
+    assert found(tmp_path, [carts(), TABLE], OPEN, aliased) == []
+
+
 def test_contracts_that_cannot_be_read_are_findings_too(tmp_path: Path) -> None:
     (finding,) = unreadable(project(tmp_path, {**OPEN, "key": "cart"}))
     assert codes([finding]) == [("contract", "error")]

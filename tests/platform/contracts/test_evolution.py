@@ -194,12 +194,6 @@ WARNED: dict[str, tuple[str, Json, Json, str]] = {
         field("long", "y", default=0),
         'perhaps-renamed: field y: is new, and x, of the same type, is gone: if it was renamed, say "aliases": ["x"]',
     ),
-    "a row's field": (
-        "row",
-        field("long", default=0),
-        field("long", "y", aliases=["x"], default=0),
-        "row-field-renamed: field y: was x. The alias is read in rows only: over HTTP, in queries and indexes there is",
-    ),
 }
 
 

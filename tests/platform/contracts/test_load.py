@@ -155,6 +155,27 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "field twice": (event("CartOpened", [{"name": "x", "type": "int"}] * 2), ["field x", "twice"]),
     "field without a name": (event("CartOpened", [{"type": "int"}]), ['"fields"', "number 2 has no name"]),
     "field without a type": (event("CartOpened", [{"name": "x"}]), ["field x", '"type"', "is missing"]),
+    "message with an alias": (
+        event("CartOpened", {}, aliases=["OpenedCart"]),
+        ['"aliases"', "is not renamed", "beside it"],
+    ),
+    "row with an alias": (
+        record("CartRow", {"id": "string"}, kind="row", key="id", aliases=["Cart"]),
+        ['"aliases"', "a row is not renamed", "drop the old one when no topic holds it"],
+    ),
+    "aliases that are no list": (with_field("int", aliases="y"), ["field x", '"aliases"', "list of names"]),
+    "aliases of a type that are no names": (
+        with_field({"type": "enum", "name": "E", "symbols": ["A"], "aliases": ["a b"]}),
+        ["field x", '"aliases"', "list of names"],
+    ),
+    "alias of another field's name": (
+        event("CartOpened", [{"name": "x", "type": "int"}, {"name": "y", "type": "int", "aliases": ["x"]}]),
+        ["field x", "is an alias, and is there beside it"],
+    ),
+    "alias of two fields": (
+        event("CartOpened", [{"name": name, "type": "int", "aliases": ["z"]} for name in "xy"]),
+        ["field z", "is an alias, and is there beside it"],
+    ),
     "field personal by text": (with_field("int", personal="true"), ["field x", '"personal"', "true or false"]),
     "type unknown": (with_field("strin"), ["field x", "no type shop.carts.strin", "did you mean 'string'"]),
     "type unknown, deep": (with_field({"type": "array", "items": "Stat"}), ["field x[]", "Stat"]),
