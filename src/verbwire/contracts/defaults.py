@@ -22,8 +22,11 @@ Named = dict[str, dict[str, Any]]
 """Definitions of named types by full name."""
 
 
-def named_types(node: Json) -> Named:
-    """Every named type that a resolved schema, or a list of such, spells out, by full name, the outer ones first."""
+def named_types(node: Json, namespace: str = "") -> Named:
+    """Every named type that a resolved schema, or a list of such, spells out, by full name, the outer ones first.
+
+    One without a namespace is of that around it.
+    """
     if isinstance(node, list):
         parts = node
     elif isinstance(node, dict):
@@ -31,9 +34,12 @@ def named_types(node: Json) -> Named:
         parts += [field["type"] for field in node.get("fields", ())]
     else:
         return {}
-    found = {f"{node['namespace']}.{node['name']}": node} if isinstance(node, dict) and "name" in node else {}
+    found: Named = {}
+    if isinstance(node, dict) and "name" in node:
+        namespace = node.get("namespace", namespace)
+        found = {f"{namespace}.{node['name']}": node}
     for part in parts:
-        found |= named_types(part)
+        found |= named_types(part, namespace)
     return found
 
 
