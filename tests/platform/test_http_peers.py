@@ -367,7 +367,7 @@ def test_what_the_asked_worker_itself_does_not_know_it_refuses(mixed: Mixed) -> 
     problem(mixed.old.operator.get("/tables/stalls?fee=1"), 400, "unknown_parameter")
     problem(mixed.get_stall(mixed.old, mixed.elsewhere), 404, "no_such_query")
     problem(mixed.new.operator.get("/tables/stalls?sort=note"), 400, "bad_parameter")
-    problem(mixed.get_stall(mixed.new, "missing"), 404, "not_found")
+    problem(mixed.get_stall(mixed.new, "never"), 404, "not_found")
 
 
 def test_workers_of_another_secret_are_strangers(tmp_path: Path) -> None:
