@@ -95,7 +95,8 @@ class Table:
 
     def put(self, rows: Iterable[Row]) -> None:
         """Write rows as the engine does: where their keys belong."""
-        self._apply((row, (self._encode(row), *self._values(row))) for row in rows)
+        normal = map(self._encode.normal, rows)
+        self._apply((row, (self._encode(row), *self._values(row))) for row in normal)
 
     def delete(self, rows: Iterable[Row]) -> None:
         """Delete the rows of these keys."""

@@ -49,6 +49,8 @@ def quote(query: QuotePrice, asker: Asker) -> Price | None:
         raise RuntimeError("a secret of the shop")
     if query.goods == "wrong":
         return GetStall(stall_id="x")  # type: ignore[return-value]  # what a bug may do
+    if query.goods in ("half a penny", "a coin"):
+        return Price(goods=query.goods, amount=Decimal("0.005" if query.goods == "half a penny" else "1E+1"))
     return Price(goods=f"{query.goods} for {asker.actor or 'nobody'}", amount=Decimal("1.20") * sum(query.pieces))
 
 

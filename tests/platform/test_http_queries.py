@@ -251,7 +251,11 @@ def test_a_responder_answers_without_a_table(market: Market) -> None:
     problem(market.ask(f"{path}?goods=unknown"), 404, "not_found")
 
 
-@pytest.mark.parametrize("goods", ["broken", "wrong"])
+def test_a_reply_is_written_as_any_reader_of_its_schema_has_it(market: Market) -> None:
+    assert market.ask("/queries/QuotePrice?goods=a+coin").json()["amount"] == "10.00"
+
+
+@pytest.mark.parametrize("goods", ["broken", "wrong", "half a penny"])
 def test_a_responder_that_breaks_tells_no_secret(market: Market, goods: str, caplog: pytest.LogCaptureFixture) -> None:
     answer = market.ask(f"/queries/QuotePrice?goods={goods}")
     assert problem(answer, 500, "broken")["correlation_id"] in caplog.text

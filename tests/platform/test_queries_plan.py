@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -165,16 +167,70 @@ def test_an_operator_has_every_filter() -> None:
 
 def test_who_may_see_only_some_rows_sees_no_others() -> None:
     row = StallRow(stall_id="a", owner="ann")
-    assert may_see(row, {})
-    assert may_see(row, {"owner": "ann", "status": StallStatus.OPEN})
-    assert not may_see(row, {"owner": "bob"})
-    assert not may_see(StallRow(stall_id="a"), {"owner": "ann"})
+    assert may_see(STALLS, row, {})
+    assert may_see(STALLS, row, {"owner": "ann", "status": StallStatus.OPEN})
+    assert not may_see(STALLS, row, {"owner": "bob"})
+    assert not may_see(STALLS, StallRow(stall_id="a"), {"owner": "ann"})
     assert seen_by(STALLS, {"owner": "ann"}) == (Condition("owner", Operator.IS, "ann"),)
     assert seen_by(STALLS, {"owner": None}) == (Condition("owner", Operator.IS, None),)  # not: it does not matter
     assert seen_by(STALLS, {"stall_id": "a"}) == (Condition(KEY, Operator.IS, b"a"),)
 
 
-@pytest.mark.parametrize("only", [{"note": "x"}, {"visitors": "17"}, {"nothing": 1}])
+def test_who_may_see_rows_of_a_value_sees_them_however_it_is_written() -> None:
+    row = StallRow(stall_id="a", fee=Decimal("1.50"), opened_at=NOON, rating=math.nan)
+    for only in ({"fee": Decimal("1.5")}, {"opened_at": NOON.astimezone(timezone(timedelta(hours=5)))}):
+        assert may_see(STALLS, row, only)
+        assert [each.value for each in seen_by(STALLS, only)] == [
+            each.value for each in seen_by(STALLS, kept(row, only))
+        ]
+    assert may_see(STALLS, row, {"opened_at": NOON + timedelta(microseconds=999)})  # the field keeps milliseconds
+    assert may_see(STALLS, row, {"rating": math.nan})
+    assert may_see(STALLS, StallRow(stall_id="a", rating=0.0), {"rating": -0.0})
+
+
+def kept(row: StallRow, only: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in only}
+
+
+def test_a_filter_of_more_digits_than_the_rows_have_finds_none_of_them() -> None:
+    wide = {"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 2}
+    plan = plan_query(
+        changed(FindStalls, field("fee", wide), field("fee_from", wide), field("fee_until", wide)), STALLS
+    )
+    most = STALLS.columns["fee"].value(Decimal("9999999.99"))
+    for digits in ("10000000.00", "1E+30"):
+        [condition] = plan.selection({"fee_from": Decimal(digits)}).conditions
+        assert isinstance(condition.value, int)
+        assert isinstance(most, int)
+        assert most < condition.value < 2**63
+    [least] = plan.selection({"fee_until": Decimal("-1E+30")}).conditions
+    assert least.value == -(10**9)
+
+
+def test_a_key_is_made_of_what_its_fields_keep() -> None:
+    plan = plan_query(CATALOG.of(GetTurnover), TURNOVER)
+    there = NOON.astimezone(timezone(timedelta(hours=-8)))
+    for minute in (NOON, there, NOON + timedelta(microseconds=999)):
+        assert plan.key({"minute": minute, "stall_id": "a"}) == key_bytes(("a", NOON))
+    with pytest.raises(UnkeyableError, match="no row has this key"):
+        plan.key({"minute": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1))), "stall_id": "a"})
+
+
+@pytest.mark.parametrize(
+    "only",
+    [
+        {"note": "x"},
+        {"visitors": "17"},
+        {"nothing": 1},
+        {"visitors": 2**63},
+        {"fee": Decimal("0.001")},
+        {"fee": Decimal("1E+8")},
+        {"rating": "1"},
+        {"rating": 2**53 + 1},
+        {"opened_at": "2010-12-01"},
+        {"opened_at": NOON.replace(tzinfo=None)},
+    ],
+)
 def test_a_rule_that_cannot_be_held_is_an_error_not_no_rule(only: dict[str, Any]) -> None:
     with pytest.raises(ContractError, match="`only`"):
         seen_by(STALLS, only)

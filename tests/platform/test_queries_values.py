@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,11 +21,11 @@ from hypothesis import strategies as st
 
 from tests.platform.http_rig import CATALOG
 from tests.platform.query_samples.market import QuotePrice
-from tests.platform.samples_of_values import RANGES, SAMPLES, Sample, module
+from tests.platform.samples_of_values import RANGES, SAMPLES, WEST, Sample, module
 from verbwire.contracts.model import Catalog
 from verbwire.engine.store import Changes, Store
 from verbwire.engine.view import TableView
-from verbwire.errors import UndecodableError
+from verbwire.errors import UndecodableError, UnencodableError
 from verbwire.http import found as founds
 from verbwire.http import limits
 from verbwire.http.lists import Listing, Lists
@@ -32,6 +34,7 @@ from verbwire.http.problem import Problem
 from verbwire.http.served import ServedTable
 from verbwire.queries.columns import row_values
 from verbwire.queries.plan import Rows, plan_query
+from verbwire.sdk.answer import Page
 from verbwire.sdk.questions import QueryRoute
 from verbwire.wire.avro import Encoder, Reader
 from verbwire.wire.keys import key_of
@@ -72,10 +75,9 @@ class Samples:
     def put(self, rows: Sequence[Any]) -> None:
         """Let these be all the rows."""
         changes = [Changes(rows=dict.fromkeys(key for key, _ in store.items())) for store in self.stores]
-        for row in rows:
-            value = self.write(row)
+        for row in map(self.write.normal, rows):
             key = key_of(self.contract, row)
-            changes[self.served[0].view.partition_of(key)].rows[key] = (value, *self.columns(self.read(value)))
+            changes[self.served[0].view.partition_of(key)].rows[key] = (self.write(row), *self.columns(row))
         for store, change in zip(self.stores, changes, strict=True):
             store.apply(change)
 
@@ -84,14 +86,18 @@ class Samples:
 
     def page(self, query: str, served: Sequence[ServedTable] | None = None) -> tuple[list[str], str | None]:
         """The ids of one page, and the query string of the next."""
+        found = self.read_page(query, served)
+        return [each.sample_id for each in found.rows], None if found.next is None else found.next.split("?")[1]
+
+    def read_page(self, query: str, served: Sequence[ServedTable] | None = None) -> Page:
         listing = self.listing(query)
         parts = [
             table.find(partitions, listing.selection, listing.window, whole=False)
             for table, partitions in zip(served or self.served, WORKERS, strict=True)
         ]
         answer = listing.answer({}, founds.merged(founds.read(founds.written(part)) for part in parts))
-        found = self.route.read(answer)
-        return [each.sample_id for each in found.rows], None if found.next is None else found.next.split("?")[1]
+        page: Page = self.route.read(answer)
+        return page
 
     def every(self, query: str, served: Sequence[ServedTable] | None = None) -> list[str]:
         found, following = self.page(f"{query}&page_size={limits.MAX_PAGE_SIZE}", served)
@@ -151,9 +157,20 @@ def test_every_value_is_found_by_itself_and_by_ranges_from_it(samples: Samples, 
             name + RANGES[1]: [each.id for each in rows[:-1] if each.order < wanted.order],
         }
         for field, matching in expected.items():
-            query = samples.classes.FindSamples(**{field: typed(samples, name, SAMPLES[name].kept(wanted.value))})
+            query = samples.classes.FindSamples(**{field: typed(samples, name, wanted.value)})
             asked = samples.route.target(query).partition("?")[2]
             assert samples.every(asked) == matching, asked
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_row_that_is_answered_is_the_row_that_was_kept(samples: Samples, name: str) -> None:
+    rows = rows_of(samples, name, [*SAMPLES[name].values, None])
+    answered = samples.read_page(f"sort={name}&page_size=100").rows
+    wanted = {each.id: None if each.value is None else SAMPLES[name].kept(each.value) for each in rows}
+    for row in answered:
+        found, expected = getattr(row, name), wanted[row.sample_id]
+        assert found == expected or (found != found and expected != expected)
+        assert type(found) is type(typed(samples, name, expected))
 
 
 def walk(samples: Samples, query: str) -> list[str]:
@@ -192,9 +209,7 @@ def test_a_walk_meets_every_row_once_whatever_is_sorted_and_filtered(samples: Sa
     rows = rows_of(samples, name, data.draw(st.lists(st.none() | st.sampled_from(sample.values), max_size=20)))
     descending, size = data.draw(st.booleans()), data.draw(st.integers(1, 6))
     least = kept(sample, 0, data.draw(st.sampled_from(sample.values)))
-    asked = samples.route.target(
-        samples.classes.FindSamples(**{f"{name}_from": typed(samples, name, sample.kept(least.value))})
-    )
+    asked = samples.route.target(samples.classes.FindSamples(**{f"{name}_from": typed(samples, name, least.value)}))
     query = f"{asked.partition('?')[2]}&sort={'-' * descending}{name}&page_size={size}"
     expected = ids([each for each in rows if each.order >= least.order], descending=descending)
     assert walk(samples, query) == expected
@@ -209,13 +224,41 @@ def test_a_store_that_is_restored_from_the_log_is_the_same(samples: Samples, nam
         new.apply(Changes(rows={key: (value, *samples.columns(samples.read(value))) for key, value in old.items()}))
     assert samples.every(f"sort={name}", served) == ids(rows)
     for wanted in rows[:-1]:
-        asked = samples.route.target(
-            samples.classes.FindSamples(**{name: typed(samples, name, SAMPLES[name].kept(wanted.value))})
-        )
+        asked = samples.route.target(samples.classes.FindSamples(**{name: typed(samples, name, wanted.value)}))
         query = asked.partition("?")[2]
         assert samples.every(query, served) == [each.id for each in rows if each.order == wanted.order]
     for store in stores:
         store.close()
+
+
+def test_a_filter_that_no_row_can_have_is_compared_as_it_is(samples: Samples) -> None:
+    """Beyond 32 bits, and behind the last year in UTC."""
+    rows = rows_of(samples, "metres", SAMPLES["metres"].values)
+    every = [each.id for each in rows]
+    beyond = [each.id for each in rows if each.order >= kept(SAMPLES["hours"], 0, 1e39).order]
+    assert samples.every("metres=1e39") == []
+    assert samples.every("metres_from=1e39") == beyond
+    assert samples.every("metres_until=1e39") == [each for each in every if each not in beyond]
+    rows = rows_of(samples, "moment_millis", SAMPLES["moment_millis"].values)
+    asked = urlencode({"moment_millis_until": "9999-12-31T23:59:59.999999-05:00"})
+    assert samples.every(asked) == [each.id for each in rows]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"price": Decimal("0.001")},
+        {"price": Decimal("1E+8")},
+        {"moment_micros": datetime.max.replace(tzinfo=WEST)},
+        {"metres": 1e39},
+        {"big": "5"},
+        {"words": "\ud800"},
+    ],
+    ids=ascii,
+)
+def test_a_query_that_its_contract_cannot_hold_is_not_sent(samples: Samples, asked: dict[str, Any]) -> None:
+    with pytest.raises(UnencodableError):
+        samples.route.target(samples.classes.FindSamples(**asked))
 
 
 def test_an_answer_with_a_name_twice_is_none(samples: Samples) -> None:

@@ -20,7 +20,7 @@ from verbwire.contracts.permission import refusal
 from verbwire.declarations.asker import Asker
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.table import Only
-from verbwire.errors import UnkeyableError
+from verbwire.errors import UnencodableError, UnkeyableError
 from verbwire.http import json, paging
 from verbwire.http.auth import require
 from verbwire.http.lists import Listing, Lists
@@ -30,9 +30,10 @@ from verbwire.http.parameters import bad_parameter, defaults_of, parameter_reade
 from verbwire.http.problem import Problem
 from verbwire.http.requests import json_bytes, path_parameter, principal_of, query_string
 from verbwire.http.served import ServedTable
-from verbwire.messages import Query
+from verbwire.messages import Kind, Query
 from verbwire.queries.plan import Plan, may_see, seen_by
 from verbwire.watch.handlers import HandlerWatch
+from verbwire.wire.avro import Encoder
 
 PATH = "/queries/"
 
@@ -103,7 +104,7 @@ class FromRow:
             raise bad_parameter(", ".join(row.key), str(error)) from None
         absent = Problem(404, "not_found", f"there is no {row.short} of this {' and '.join(row.key)}")
         return await lookup.row(
-            request, self._table, key, lambda found: may_see(found, _seen(self._only, asker)), absent
+            request, self._table, key, lambda found: may_see(self._plan.rows, found, _seen(self._only, asker)), absent
         )
 
 
@@ -136,14 +137,19 @@ class FromResponder:
         self._watch = watch or HandlerWatch(contract.name)
         self._handler = handler
         self._reply = reply.name.rpartition(".")[2]
+        self._replies = Encoder(_contract(reply), 0)
         self._encode = json.encoder(reply)
+        self._query = Encoder(contract, 0)
         self._read = parameter_reader(contract)
         self._names = tuple(contract.fields)
 
     async def answer(self, request: Request, asker: Asker, lookup: Lookup) -> Response:
         """Answer by the function, off the loop; 404 where it returns None."""
         values = self._read(paging.parameters(query_string(request), self._names))
-        query = msgspec.convert(values, self._handler.message)
+        try:
+            query = self._query.normal(msgspec.convert(values, self._handler.message))
+        except UnencodableError as error:
+            raise Problem(400, "bad_parameter", str(error)) from None
 
         def ask() -> bytes:
             reply = self._watch.call(
@@ -154,9 +160,22 @@ class FromResponder:
             if type(reply).__name__ != self._reply:
                 where = f"{self._handler.where} returned {type(reply).__name__}"
                 raise TypeError(f"{where}, {self.contract.name} is answered by {self._reply}")
-            return self._encode(reply)
+            return self._encode(self._fitting(reply))
 
         return json_bytes(await lookup.responders.run(ask))
+
+    def _fitting(self, reply: Any) -> Any:
+        """A reply as any reader would have it: what does not fit its schema must not pass for it in JSON."""
+        try:
+            found = self._replies.normal(reply)
+            self._replies(found)
+        except UnencodableError as error:
+            raise TypeError(f"{self._handler.where}: {error}") from error
+        return found
+
+
+def _contract(record: Contract | SharedType) -> Contract:
+    return record if isinstance(record, Contract) else Contract(record.name, Kind.ROW, (), record.schema, record.file)
 
 
 def _seen(only: Only | None, asker: Asker) -> Mapping[str, Any]:

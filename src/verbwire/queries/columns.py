@@ -13,6 +13,7 @@ from verbwire.contracts.model import Contract
 from verbwire.errors import ContractError
 from verbwire.messages import Message
 from verbwire.queries.selection import Value
+from verbwire.wire.normal import Normal, written
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -41,12 +42,26 @@ class Column:
     name: str
     sort: str
     write: Callable[[Any], Value] | None = None  # what makes a column's value of the field's; None: it is one
+    written: Normal | None = None  # what the field keeps of a value; None: all of it
 
     def value(self, value: Any) -> Value:
-        """Return a field's value as the column holds it."""
-        if value is None or self.write is None:
-            return value  # type: ignore[no-any-return]  # the contract says what it is
-        return self.write(value)
+        """Return a value to compare rows with, as the column would hold it: what the field keeps of it.
+
+        A value that the field cannot hold, like a number of more digits, is compared as it is.
+        """
+        try:
+            return self.exact(value)
+        except ValueError:
+            return value if self.write is None else self.write(value)
+
+    def exact(self, value: Any) -> Value:
+        """Return the same; ValueError for a value that the field cannot hold."""
+        kept = value if value is None else self.normal(value)
+        return kept if kept is None or self.write is None else self.write(kept)
+
+    def normal(self, value: Any) -> Any:
+        """Return what the field keeps of a value; ValueError for one that it cannot hold."""
+        return value if self.written is None else self.written(value)
 
 
 def table_columns(row: Contract, index: Sequence[str]) -> dict[str, Column]:
@@ -79,7 +94,7 @@ def column(contract: Contract, name: str) -> Column:
     sort, node = type_sort(contract, name), _resolved(contract, name)
     if sort is None or node is None:
         raise ContractError(f"{contract.name}: field {name!r} cannot be an index: it has no one type that has an order")
-    return Column(name, sort, _writer(sort, node))
+    return Column(name, sort, _writer(sort, node), written(dict(node)))
 
 
 def type_sort(contract: Contract, name: str) -> str | None:

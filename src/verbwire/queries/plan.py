@@ -14,10 +14,10 @@ from typing import Any
 from verbwire.contracts.defaults import Named, named_types
 from verbwire.contracts.model import Contract
 from verbwire.contracts.problems import near
-from verbwire.errors import ContractError
+from verbwire.errors import ContractError, UnkeyableError
 from verbwire.messages import Kind, Message
 from verbwire.queries.columns import Column, is_nullable, table_columns, type_sort
-from verbwire.queries.selection import KEY, Condition, Operator, Selection
+from verbwire.queries.selection import KEY, Condition, Operator, Selection, Value
 from verbwire.queries.terms import match_expression
 from verbwire.wire.keys import key_bytes
 
@@ -26,7 +26,16 @@ PAGING = {"page": "integer", "page_size": "integer", "sort": "string"}
 """What says which part of a list is wanted, and of which sort each is."""
 
 _RANGES = {"_from": Operator.FROM, "_until": Operator.UNTIL}
-_NATIVE = {"string": str, "enum": str, "integer": int, "boolean": bool, "bytes": bytes, "fixed": bytes}
+_LONG = range(-(2**63), 2**63)
+_NATIVE: Mapping[str, type | tuple[type, ...]] = {
+    "string": str,
+    "enum": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "bytes": bytes,
+    "fixed": bytes,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ class Plan:
 
     def key(self, values: Mapping[str, Any]) -> bytes:
         """Return the key of the one row that is asked for; UnkeyableError where it can be none."""
-        return _key(self.rows.row, values)
+        return _key(self.rows, values)
 
     def selection(self, values: Mapping[str, Any]) -> Selection:
         """Return which rows a query wants; MessageError for an empty key, or a search without words."""
@@ -124,9 +133,16 @@ def seen_by(rows: Rows, only: Mapping[str, Any]) -> tuple[Condition, ...]:
     return tuple(_forced(rows, name, value) for name, value in only.items())
 
 
-def may_see(row: Message, only: Mapping[str, Any]) -> bool:
-    """Whether a row is one of those that somebody may see."""
-    return all(getattr(row, name) == value for name, value in only.items())
+def may_see(rows: Rows, row: Message, only: Mapping[str, Any]) -> bool:
+    """Whether a row is one of those that somebody may see, as :func:`seen_by` has it; ContractError likewise."""
+    return all(_same(rows, name, getattr(row, name), value) for name, value in only.items())
+
+
+def _same(rows: Rows, name: str, found: Any, wanted: Any) -> bool:
+    if name not in rows.columns:
+        return bool(found == wanted)
+    column = rows.columns[name]
+    return column.value(found) == _checked(rows, column.sort, name, wanted)
 
 
 def _optional(name: str, avro_type: Any, named: Named) -> dict[str, Any]:
@@ -143,11 +159,17 @@ def _forced(rows: Rows, name: str, value: Any) -> Condition:
     raise ContractError(f"table {rows.table}: `only` names {name!r}, which has no index: there are {_columns(rows)}")
 
 
-def _checked(rows: Rows, sort: str, name: str, value: Any) -> Any:
+def _checked(rows: Rows, sort: str, name: str, value: Any) -> Value:
     native = _NATIVE.get(sort.split()[0])
     if value is not None and native is not None and not isinstance(value, native):
         raise ContractError(f"table {rows.table}: `only` gives {name!r} a {type(value).__name__}, it is of type {sort}")
-    return rows.columns[name].value(value)
+    try:
+        found = rows.columns[name].exact(value)
+    except ValueError as error:
+        raise ContractError(f"table {rows.table}: `only` gives {name!r} what it cannot be: {error}") from None
+    if isinstance(found, int) and found not in _LONG:
+        raise ContractError(f"table {rows.table}: `only` gives {name!r} a number of more than 64 bits")
+    return found
 
 
 def _meaning(plan: Plan, field: str) -> Filter | str:
@@ -209,9 +231,15 @@ def _many_rows(plan: Plan) -> Plan:
     return plan
 
 
-def _key(row: Contract, values: Mapping[str, Any]) -> bytes:
-    parts = tuple(values[name] for name in row.key)
-    return key_bytes(parts[0] if len(parts) == 1 else parts)
+def _key(rows: Rows, values: Mapping[str, Any]) -> bytes:
+    """The key that rows with these values stand under, which is made of what their fields keep."""
+    key = rows.row.key
+    if len(key) == 1:
+        return key_bytes(values[key[0]])
+    try:
+        return key_bytes(tuple([rows.columns[name].normal(values[name]) for name in key]))
+    except ValueError as error:
+        raise UnkeyableError(f"no row has this key: {error}") from None
 
 
 def _known(rows: Rows, field: str) -> str:

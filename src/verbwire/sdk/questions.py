@@ -15,7 +15,7 @@ from verbwire.errors import ContractError, UndecodableError, UnencodableError, W
 from verbwire.messages import Kind, Message, Query
 from verbwire.queries.columns import type_sort
 from verbwire.sdk.answer import Page
-from verbwire.wire.avro import require_bounds
+from verbwire.wire.avro import Encoder, require_bounds
 from verbwire.wire.json_names import repeated_name
 from verbwire.wire.json_numbers import reader, writer
 
@@ -28,13 +28,16 @@ class QueryRoute:
         reply, schema = _reply_class(catalog, self.contract, query)
         self._sorts = {name: type_sort(self.contract, name) for name in self.contract.fields}
         self._defaults = {each.name: each.default for each in msgspec.structs.fields(query)}
+        self._encoder = Encoder(self.contract, 0)  # its bytes go nowhere: it tells what fits
         self._write = writer(self.contract.schema) or _as_it_is
         self._decode = _page(reply, schema) if self.contract.many else _exactly(reply, schema)
 
     def target(self, query: Message) -> str:
         """Return path and query string; :class:`UnencodableError` for a field that cannot be said, or that may not."""
         require_bounds(self.contract, query)
-        values = self._write(msgspec.to_builtins(query, builtin_types=(Decimal,)))
+        normal = self._encoder.normal(query)
+        self._encoder(normal)
+        values = self._write(msgspec.to_builtins(normal, builtin_types=(Decimal,)))
         said = {name: self._text(name, value) for name, value in values.items() if self._matters(name, value)}
         return f"/queries/{self.contract.name}" + (f"?{urlencode(said)}" if said else "")
 
