@@ -15,7 +15,7 @@ from verbwire.errors import ContractError, UndecodableError, UnencodableError, W
 from verbwire.messages import Kind, Message, Query
 from verbwire.queries.columns import type_sort
 from verbwire.sdk.answer import Page
-from verbwire.wire.avro import Encoder, require_bounds
+from verbwire.wire.avro import Encoder
 from verbwire.wire.json_names import repeated_name
 from verbwire.wire.json_numbers import reader, writer
 
@@ -33,8 +33,7 @@ class QueryRoute:
         self._decode = _page(reply, schema) if self.contract.many else _exactly(reply, schema)
 
     def target(self, query: Message) -> str:
-        """Return path and query string; :class:`UnencodableError` for a field that cannot be said, or that may not."""
-        require_bounds(self.contract, query)
+        """Return path and query string; :class:`UnencodableError` for a field that does not fit."""
         normal = self._encoder.normal(query)
         self._encoder(normal)
         values = self._write(msgspec.to_builtins(normal, builtin_types=(Decimal,)))

@@ -53,16 +53,6 @@ def _builtins(message: Message) -> dict[str, Any]:
     return values
 
 
-def require_bounds(contract: Contract, message: Message) -> None:
-    """Raise :class:`UnencodableError` for a message out of the bounds of its contract, or of other types."""
-    try:
-        excess = contract.bounds(message) if contract.bounds is not None else None
-    except MISFITS as error:
-        raise UnencodableError(f"{contract.name} does not fit its schema: {error}") from error
-    if excess is not None:
-        raise _beyond(contract, excess)
-
-
 def _beyond(contract: Contract, excess: Excess) -> UnencodableError:
     return UnencodableError(f"{contract.name} is out of the bounds of its contract: {excess}")
 
