@@ -31,6 +31,13 @@ _FORGOTTEN_SECONDS = 300.0  # what a worker left open when it died has timed out
 _FLUSH_SECONDS = 2.0
 _START_SECONDS = 10.0
 _LOG_APPEND_TIME = 2
+_LOST_SECONDS = 10.0  # without a word after all brokers were gone: a new client begins from the bootstrap addresses
+_PATIENT = {
+    # With "rebootstrap" a client tries to connect without a pause while nobody answers, see also anew.py.
+    "metadata.recovery.strategy": "none",
+    "reconnect.backoff.max.ms": 1000,
+    "log_level": 2,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ class Announcer:
             "enable.idempotence": True,
             "linger.ms": 0,
             "delivery.timeout.ms": round(DEAD_SECONDS * 1000),
-            "log_level": 2,
+            **_PATIENT,
         }
         self._failed = False
         self._producer = Anew(lambda: Producer(conf))
@@ -161,22 +168,24 @@ class Directory:
         self._complete = threading.Event()
         self._stopping = threading.Event()
         self._failure: KafkaError | None = None
-        self._consumer = Consumer(
-            {
-                **kafka,
-                "group.id": "verbwire.directory",  # named only because librdkafka asks for one: nothing is committed
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "enable.partition.eof": True,
-                "fetch.wait.max.ms": 100,
-                "log_level": 2,
-            }
-        )
+        self._lost = False  # all brokers were gone, and nothing was heard since
+        self._heard = time.monotonic()
+        self._conf: dict[str, Any] = {
+            **kafka,
+            "group.id": "verbwire.directory",  # named only because librdkafka asks for one: nothing is committed
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 100,
+            "error_cb": self._note,
+            **_PATIENT,
+        }
+        self._consumer = Consumer(self._conf)
         self._thread = threading.Thread(target=self._run, name="verbwire-directory", daemon=True)
 
     def start(self) -> None:
         """Begin to follow."""
-        self._consumer.assign([TopicPartition(self._topic, 0, OFFSET_BEGINNING)])
+        self._follow()
         self._thread.start()
 
     def wait(self, seconds: float = _START_SECONDS) -> None:
@@ -234,8 +243,23 @@ class Directory:
 
     # -- on its own thread
 
+    def _follow(self) -> None:
+        self._consumer.assign([TopicPartition(self._topic, 0, OFFSET_BEGINNING)])
+
+    def _note(self, error: KafkaError) -> None:
+        """Remember that nobody is reached. Called by librdkafka, within a call of the consumer."""
+        self._lost = self._lost or error.code() == KafkaError._ALL_BROKERS_DOWN
+
+    def _begin_anew(self) -> None:
+        self._consumer.close()
+        self._consumer = Consumer(self._conf)
+        self._follow()
+        self._lost, self._heard = False, time.monotonic()
+
     def _run(self) -> None:
         while not self._stopping.is_set():
+            if self._lost and time.monotonic() - self._heard > _LOST_SECONDS:
+                self._begin_anew()
             said = [self._take(message) for message in self._consumer.consume(1000, 0.1)]
             if any(said):
                 self._claims = _claims(self._entries.values())
@@ -248,6 +272,7 @@ class Directory:
             else:
                 self._failure = error
             return False
+        self._lost, self._heard = False, time.monotonic()
         name = (message.key() or b"").decode(errors="replace")
         at_ms = message.timestamp()[1]
         self._newest = at_ms, time.monotonic()

@@ -25,7 +25,8 @@ class Gate:
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 if gate._open:
-                    gate._forward(self.request)
+                    with suppress(ConnectionRefusedError):  # nobody is there yet
+                        gate._forward(self.request)
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

@@ -8,6 +8,7 @@ import sys
 import faust
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import subscription_state as subscription
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from faust.tables.manager import TableManager
@@ -33,7 +34,15 @@ USED = {
     driver.ConsumerRebalanceListener: {"on_partitions_revoked", "on_partitions_assigned", "_thread"},
     TableManager: {"recovery", "_update_channels", "on_actives_ready", "on_standbys_ready", "_recovery"},
     Service: {"should_stop", "crash_reason", "_stopped"},
-    AIOKafkaConsumer: {"_isolation_level", "_fetch_max_wait_ms", "_retry_backoff_ms", "_coordinator", "_subscription"},
+    AIOKafkaConsumer: {
+        "_isolation_level",
+        "_fetch_max_wait_ms",
+        "_retry_backoff_ms",
+        "_coordinator",
+        "_client",
+        "_subscription",
+    },
+    AIOKafkaClient: {"_get_conn"},
     subscription.Assignment: {"state_value"},
     subscription.TopicPartitionState: {"has_valid_position", "position"},
     GroupCoordinator: {

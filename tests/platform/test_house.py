@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "anew": set(),
     "masking": set(),
     "watch": set(),
+    "outages": set(),
     "reaching": {"errors"},
     "contracts": {"errors", "names", "messages"},
     "declarations": {"errors", "names", "messages", "contracts"},

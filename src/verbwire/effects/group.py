@@ -43,7 +43,7 @@ _SETTINGS: Mapping[str, Any] = {
     "queued.max.messages.kbytes": 16_384,
     # See engine/producers.py: with "rebootstrap" a coordinator that comes back may never be found again.
     "metadata.recovery.strategy": "none",
-    "log_level": 3,
+    "log_level": 2,  # what does not connect is told by our own lines
 }
 _MUSTS: Mapping[str, Any] = {
     "partition.assignment.strategy": "cooperative-sticky",
@@ -337,6 +337,9 @@ class EffectGroup:
         return [share for share in found if share is not None]
 
     def _on_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            log.warning("%s: Kafka is not reached: %s", self._plan.group, error.str())
+            return
         if not error.fatal() and error.code() != KafkaError._FATAL:
             log.debug("%s: %s", self._plan.group, error.str())
             return

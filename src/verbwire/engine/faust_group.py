@@ -25,6 +25,7 @@ from verbwire.engine.core import MAX_BATCH, Core
 from verbwire.engine.lease import SESSION_SECONDS, Lease, now
 from verbwire.engine.membership import Membership
 from verbwire.engine.producers import namesake
+from verbwire.engine.reconnecting import Reconnecting
 from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,7 @@ class Thread(driver.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
         consumer._retry_backoff_ms = _RETRY_BACKOFF_MS
+        consumer._client._get_conn = Reconnecting(consumer._client._get_conn)
         return consumer
 
     def verify_event_path(self, now: float, tp: TP) -> None:

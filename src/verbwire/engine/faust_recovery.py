@@ -17,7 +17,8 @@ from verbwire.errors import EngineError, FencedError, VerbwireError
 log = logging.getLogger(__name__)
 
 _ASK_AGAIN = 0.05  # seconds: partitions of dead workers become stable one by one
-_AFTER_FAILURE = 0.2
+_AFTER_FAILURE = 0.2  # seconds, twice as long after each further one
+_LONGEST_PAUSE = 2.0
 
 
 class Recovery(Service):
@@ -32,6 +33,7 @@ class Recovery(Service):
         self.in_recovery = False
         self._wanted = asyncio.Event()
         self._number = 0  # counts what must interrupt a preparation
+        self._pause = _AFTER_FAILURE
         super().__init__(**options)
 
     def on_partitions_revoked(self, _: set[TP]) -> None:
@@ -59,6 +61,7 @@ class Recovery(Service):
                 continue
             try:
                 await self._prepare(assignment, self._number)
+                self._pause = _AFTER_FAILURE
             except (CancelledRestore, FencedError) as error:
                 log.info("%s: preparation given up: %s", self.app.conf.id, error or "partitions taken away")
             except EngineError as error:
@@ -66,7 +69,8 @@ class Recovery(Service):
                 return
             except VerbwireError as error:
                 log.warning("%s: not ready, once more: %s", self.app.conf.id, error)
-                await self.sleep(_AFTER_FAILURE)
+                await self.sleep(self._pause)
+                self._pause = min(2 * self._pause, _LONGEST_PAUSE)
                 self._wanted.set()
             except Exception as error:
                 log.exception("%s: preparing failed in a way that is not foreseen", self.app.conf.id)

@@ -22,7 +22,8 @@ _SETTINGS = {
     "compression.type": "lz4",
     "message.timeout.ms": 5_000,  # by then the asker has looked for itself
     "queue.buffering.max.messages": 100_000,
-    "log_level": 3,
+    "metadata.recovery.strategy": "none",  # "rebootstrap" would try to connect without a pause, see anew.py
+    "log_level": 2,  # what is not sent is nobody's failure
 }
 
 

@@ -13,6 +13,7 @@ import aiokafka.consumer.group_coordinator as coordinator
 import aiokafka.consumer.subscription_state as subscription
 import faust
 from aiokafka import AIOKafkaConsumer
+from aiokafka.client import AIOKafkaClient
 from faust.tables.manager import TableManager
 from faust.transport.consumer import Consumer, Fetcher
 from faust.transport.drivers import aiokafka as driver
@@ -48,6 +49,7 @@ ATTRIBUTES: dict[Any, dict[str, str]] = {
         "_do_heartbeat": "relied on: sends by _send_req, so that what it was answered is seen",
         "_send_req": "wrapped: when the group's last answer was asked for, which the lease is counted from",
     },
+    AIOKafkaClient: {"_get_conn": "wrapped: pauses that grow while a node is away"},
     subscription.Assignment: {"state_value": "called: how far a partition is read"},
     subscription.TopicPartitionState: {
         "has_valid_position": "read: whether it is known",
@@ -62,6 +64,7 @@ ASSIGNED: dict[Any, dict[str, str]] = {
         "_fetch_max_wait_ms": "set between construction and start",
         "_retry_backoff_ms": "set between construction and start",
         "_coordinator": "read",
+        "_client": "read, between construction and start: what it connects by is wrapped",
         "_subscription": "read: the partitions and how far they are read",
     },
     coordinator.GroupCoordinator: {

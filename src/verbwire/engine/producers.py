@@ -34,7 +34,7 @@ _SETTINGS = {
     # With "rebootstrap" a broker that comes back, when it was the last one, is not found again by what waits for it as
     # a coordinator (librdkafka#5511). Nothing is lost: after a failure the engine connects anew, from the bootstrap.
     "metadata.recovery.strategy": "none",
-    "log_level": 3,
+    "log_level": 0,  # whatever it says is raised to us, and told; of an outage by the worker
 }
 
 

@@ -38,9 +38,13 @@ class RestoreReader:
     """Reads logs `read_committed` by hand-made assignment; kept over restores, connecting costs 0.4 s."""
 
     def __init__(self, kafka: dict[str, str]) -> None:
-        self._consumer = Consumer(
+        self._kafka = kafka
+        self._consumer = self._connect()
+
+    def _connect(self) -> Consumer:
+        return Consumer(
             {
-                **kafka,
+                **self._kafka,
                 "group.id": "verbwire.restore",  # named only because librdkafka asks for one: nothing is committed
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
@@ -49,7 +53,9 @@ class RestoreReader:
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 20,
                 "queued.min.messages": 100_000,
-                "log_level": 3,
+                # "rebootstrap" would try to connect without a pause while nobody answers, 23 times a second and group.
+                "metadata.recovery.strategy": "none",
+                "log_level": 2,  # what cannot be read is told by our own errors
             }
         )
 
@@ -88,6 +94,10 @@ class RestoreReader:
                 elif time.monotonic() - moved > seconds:
                     left = ", ".join(f"{topic}/{partition}" for topic, partition in sorted(todo))
                     raise UnavailableError(f"restoring {left} has not moved for {seconds:.0f} s")
+        except UnavailableError:  # a new client begins from the bootstrap addresses, see anew.py
+            self._consumer.close()
+            self._consumer = self._connect()
+            raise
         finally:
             self._consumer.unassign()
         return records

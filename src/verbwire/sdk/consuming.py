@@ -26,6 +26,7 @@ def consumer(connection: Connection, isolation: str, long_poll_ms: int = 500) ->
     """
     return Consumer(
         {
+            "log_level": 3,
             **connection.kafka,
             "bootstrap.servers": connection.bootstrap,
             "group.id": connection.names.group(f"{connection.names.project}.askers"),  # librdkafka asks for one
@@ -37,7 +38,6 @@ def consumer(connection: Connection, isolation: str, long_poll_ms: int = 500) ->
             "queued.max.messages.kbytes": 8192,
             "fetch.error.backoff.ms": 50,
             "reconnect.backoff.max.ms": 1000,
-            "log_level": 3,
         }
     )
 

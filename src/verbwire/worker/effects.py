@@ -90,7 +90,7 @@ def host_effects(declared: Subscriber | Job, services: Services) -> HostedEffect
         names=codec.names,
         catalog=codec.catalog,
         identity=Identity(declared.group, tuple(declared.scopes)),
-        kafka=services.kafka,
+        kafka={"log_level": "2", **services.kafka},  # what is not sent is tried again, and told
         registry_conf=settings.registry_client,
     )
     mail = Mail(connection)

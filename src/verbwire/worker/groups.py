@@ -15,6 +15,7 @@ from verbwire.http.health import Standing
 from verbwire.http.served import ServedTable
 from verbwire.jobs import JobBoard
 from verbwire.metrics import Metrics
+from verbwire.outages import Outage
 from verbwire.settings import Settings
 from verbwire.watch.handlers import HandlerWatch
 from verbwire.watch.watchdog import Watchdog
@@ -33,6 +34,7 @@ class Services:
     metrics: Metrics
     hints: Hints  # to those who wait for outcomes
     others: Others  # the workers of the project
+    outage: Outage = field(default_factory=lambda: Outage("Kafka"))
     clock: BrokerClock = field(default_factory=BrokerClock)
     jobs: JobBoard = field(default_factory=JobBoard)
     watchdog: Watchdog = field(default_factory=Watchdog)

@@ -54,7 +54,8 @@ def messaging(
             registry=registry,
             names=codec.names,
             catalog=codec.catalog,
-            kafka={"linger.ms": "0", **settings.kafka},  # somebody waits for each
+            # Somebody waits for each. What is not reached is told by the worker, and to who asked.
+            kafka={"linger.ms": "0", "log_level": "2", **settings.kafka},
             registry_conf=settings.registry_client,
             delivery_seconds=limits.DELIVERY_SECONDS,
         )

@@ -18,14 +18,18 @@ class Presence:
 
     def __init__(self, services: Services, hosted: Sequence[Hosted], directory: Directory) -> None:
         name, codec, kafka = services.settings.worker, services.codec, services.kafka
-        self._announcer = Announcer(
-            kafka, codec, name, lambda: [each.share() for each in hosted], services.clock.observe
-        )
+        self._clock, self._outage = services.clock, services.outage
+        self._announcer = Announcer(kafka, codec, name, lambda: [each.share() for each in hosted], self._heard)
         self._directory = directory
         secret = internal_secret(services.settings)
         self.peers = Peers(self._directory, name, secret)
         if secret is None:
             log.warning("this worker answers for its own partitions only: set http_internal_secret, the same for all")
+
+    def _heard(self, broker_ms: int) -> None:
+        """The broker has taken what this worker says of itself, and told its time."""
+        self._clock.observe(broker_ms)
+        self._outage.reached()
 
     def start(self, url: str) -> None:
         """Begin; `url` is where others reach this worker."""

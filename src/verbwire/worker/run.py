@@ -37,6 +37,7 @@ from verbwire.http.jobs import JobsPage
 from verbwire.http.server import HttpServer
 from verbwire.http.waits import Waits
 from verbwire.metrics import Metrics
+from verbwire.outages import Outage, told_of
 from verbwire.project import Project
 from verbwire.queries.check import require_queries
 from verbwire.reaching import require_kafka
@@ -91,7 +92,9 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     hints = Hints(kafka, settings.names.replies())
     opened.callback(hints.close)
     directory = Directory(kafka, codec)
-    services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory)
+    outage = Outage(f"Kafka at {bootstrap}")
+    opened.enter_context(told_of(outage))
+    services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory, outage)
     opened.callback(services.watchdog.close)
     hosted = [_host(project.declared[group], services) for group in groups]
     tables = [table for each in hosted for table in each.tables] + elsewhere(project, groups, services)
