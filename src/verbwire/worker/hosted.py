@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -13,6 +13,7 @@ from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
 from verbwire.engine.build import aggregate_plan, table_plan
+from verbwire.engine.build_code import code_of
 from verbwire.engine.build_process import command_topics, process_plan
 from verbwire.engine.catching_up import CatchingUp
 from verbwire.engine.cluster_offsets import ClusterOffsets
@@ -135,6 +136,7 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     plan = _plan(declared, group, services, cluster)
     row: type[Message] = declared.row if isinstance(declared, Table) else declared.state
     contract = codec.catalog.of(row)
+    plan = replace(plan, code=code_of(declared, contract, names, plan.code.versions, settings.root))
     view = TableView(declared.group, contract, plan.partitions)
     # Workers on one machine may share the data folder, their copies they may not: a late write of one that lost a
     # partition would put older rows into the file of the one that has it.

@@ -1,0 +1,69 @@
+"""From a declaration to the fingerprints of its parts, by which a changelog tells what code has folded its rows."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from verbwire.contracts.model import Contract
+from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.fingerprints import UnreadableError, fingerprint, of_text
+from verbwire.declarations.handlers import Handler
+from verbwire.declarations.process import Process
+from verbwire.declarations.sources import Sources
+from verbwire.declarations.table import Table
+from verbwire.engine.code import Code
+from verbwire.messages import Message
+from verbwire.names import Names
+from verbwire.wire.schemas import shape
+from verbwire.wire.versions import Versions
+
+log = logging.getLogger(__name__)
+
+Folding: TypeAlias = Aggregate[Any] | Table[Any] | Process[Any]
+_Part: TypeAlias = tuple[str, str, Handler | str]  # name, the topic it hears or "", a function or what else it is
+
+
+def code_of(declared: Folding, row: Contract, names: Names, versions: Versions, root: Path) -> Code:
+    """Return the code of a group whose project is in the folder `root`; without its parts where they cannot be read."""
+    sources, parts = Sources(root), {}
+    every = list(_parts(declared, row, names))
+    try:
+        for name, _, what in every:
+            parts[name] = fingerprint(what.function, sources) if isinstance(what, Handler) else of_text(what)
+    except UnreadableError as error:
+        log.debug("%s: no fingerprint of its code: %s", declared.group, error)
+        return Code(versions)
+    return Code(versions, parts, {name: topic for name, topic, _ in every if topic})
+
+
+def _parts(declared: Folding, row: Contract, names: Names) -> Iterator[_Part]:
+    kept = "row" if isinstance(declared, Table) else "state"
+    yield kept, "", json.dumps(shape(row.schema), sort_keys=True)
+    match declared:
+        case Aggregate():
+            commands = names.commands(declared.namespace)
+            yield from ((f"handles {_name(each)}", commands, how) for each, how in declared.handlers.items())
+            yield from ((f"applies {_name(each)}", "", how) for each, how in declared.appliers.items())
+        case Table():
+            yield from ((f"on {_name(each)}", _events(each, names), how) for each, how in declared.handlers.items())
+            yield from ((f"key of {_name(each)}", _events(each, names), how) for each, how in declared.keys.items())
+            if declared.window is not None:
+                yield "window", "", repr(declared.window)
+        case Process():
+            yield from ((f"on {_name(each)}", _events(each, names), how) for each, how in declared.handlers.items())
+            yield from ((f"key of {_name(each)}", _events(each, names), how) for each, how in declared.keys.items())
+            for command, handler in declared.outcomes.items():
+                namespace = command.__contract__.rpartition(".")[0]
+                yield f"outcome of {_name(command)}", names.outcomes(namespace), handler
+
+
+def _name(message: type[Message]) -> str:
+    return message.__contract__
+
+
+def _events(event: type[Message], names: Names) -> str:
+    return names.events(event.__contract__.rpartition(".")[0])
