@@ -59,6 +59,8 @@ def _said(node: ast.AST) -> Iterator[tuple[str, Any]]:
             value = value[1:]
         if name == "decorator_list":
             value = [each for each in value if not _registers(each)]
+        if isinstance(node, ast.JoinedStr):  # Python 3.12 ends some of them with a piece of no text
+            value = [each for each in value if not (isinstance(each, ast.Constant) and each.value == "")]
         if value not in (None, []) and name not in _NO_MATTER and (type(node), name) not in _NOT_RUN:
             yield name, value
 

@@ -37,7 +37,18 @@ def code_of(declared: Folding, row: Contract, names: Names, versions: Versions, 
     except UnreadableError as error:
         log.debug("%s: no fingerprint of its code: %s", declared.group, error)
         return Code(versions)
-    return Code(versions, parts, {name: topic for name, topic, _ in every if topic})
+    heard = {name: topic for name, topic, _ in every if topic}
+    return Code(versions, parts, heard, _meaning(declared), lasting=isinstance(declared, Table))
+
+
+def _meaning(declared: Folding) -> str:
+    match declared:
+        case Table():
+            return "its rows hold results of both until the table is rebuilt; what is added counts only from there on"
+        case Aggregate():
+            return "outcomes, events and states up to there stand as that code made them"
+        case Process():
+            return "steps taken up to there stand as that code took them; what is added is led only from there on"
 
 
 def _parts(declared: Folding, row: Contract, names: Names) -> Iterator[_Part]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from verbwire.wire.versions import Versions
 
@@ -41,11 +42,14 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def __bool__(self) -> bool:
         return bool(self.changed or self.added or self.removed)
 
-    def __str__(self) -> str:
-        """What became other code, and since when, for people."""
+    @property
+    def what(self) -> str:
+        """Which parts became other code, for people."""
         verbs = (("changed", self.changed), ("added", self.added), ("removed", self.removed))
-        what = "; ".join(f"{verb}: {', '.join(parts)}" for verb, parts in verbs if parts)
-        return f"{what} (since {', '.join(f'{topic}@{offset}' for topic, offset in sorted(self.at.items()))})"
+        return "; ".join(f"{verb}: {', '.join(parts)}" for verb, parts in verbs if parts)
+
+    def __str__(self) -> str:
+        return f"{self.what} (since {', '.join(f'{topic}@{offset}' for topic, offset in sorted(self.at.items()))})"
 
 
 class FoldedBy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -56,31 +60,42 @@ class FoldedBy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     changes: tuple[Change, ...] = ()  # where it was other code before, the latest such place of each part
     unknown: dict[str, int] = {}  # nobody took down what folded below these offsets
 
+    def news(self, before: FoldedBy | None) -> tuple[Change, ...]:
+        """Return the change that has come since `before`, where one has."""
+        return self.changes[-1:] if before is not None and self.changes[-1:] != before.changes[-1:] else ()
+
 
 @dataclass(frozen=True)
 class Code:
-    """The code at hand. `heard` says which input topic a part hears, where it is that of one topic."""
+    """The code at hand. `heard` says which input topic a part hears, where it is that of one topic.
+
+    `meaning` is what other code before this means for who reads the outcome; `lasting`: as long as the rows stand.
+    """
 
     versions: Versions
     parts: Parts | None = None
     heard: Mapping[str, str] = field(default_factory=dict)
+    meaning: str = ""
+    lasting: bool = False
 
     def follows(self, before: FoldedBy | None, reached: Mapping[str, int]) -> FoldedBy:
         """Return the fact about a partition that this code goes on with, from the offsets `reached` in its inputs.
 
         Inputs of which nothing was ever read are not among them. NewerSchemaError where the rows are newer than it.
         """
+        parts = None if self.parts is None else dict(self.parts)
         if before is None:
-            return FoldedBy(schema=self.versions.own, parts=_plain(self.parts), unknown=dict(reached))
+            return FoldedBy(schema=self.versions.own, parts=parts, unknown=dict(reached))
         self.versions.checked(before.schema)
-        if self.parts is None:
-            return FoldedBy(
-                schema=self.versions.own, parts=before.parts, changes=before.changes, unknown=before.unknown
-            )
+        known = replace(before, schema=self.versions.own)
+        if parts is None:
+            return known
+        if before.parts is None:
+            return replace(known, parts=parts, unknown=dict(reached))
         changes, now = before.changes, self.change(before, reached)
         if now:
             changes = (*filter(None, (each.without(now) for each in changes)), now)
-        return FoldedBy(schema=self.versions.own, parts=dict(self.parts), changes=changes, unknown=before.unknown)
+        return replace(known, parts=parts, changes=changes)
 
     def change(self, before: FoldedBy, reached: Mapping[str, int]) -> Change:
         """Return in which parts this code is other than that before; nothing where either is not known.
@@ -114,8 +129,10 @@ def read_code(value: bytes | None) -> FoldedBy | None:
         return None
 
 
-def _plain(parts: Parts | None) -> dict[str, str] | None:
-    return None if parts is None else dict(parts)
+def other_code(value: bytes | None) -> str | None:
+    """Return in which parts, and before which offsets, a partition was folded by other code; None where it was not."""
+    folded_by = read_code(value)
+    return None if folded_by is None else "; ".join(map(str, folded_by.changes)) or None
 
 
 def _but(parts: Iterable[str], later: Iterable[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 
+from verbwire.engine.code import CODE_HEADER, other_code
 from verbwire.engine.committing import Committer, classified, reason_of
 from verbwire.engine.crash_points import reach
 from verbwire.engine.membership import Membership
@@ -342,5 +343,6 @@ class Core:
         state = self.view.states[shard.partition]
         state.path, state.inputs, state.stopped = shard.store.path, dict(shard.next), None
         state.letters = letters_of(shard.facts)
+        state.other_code = other_code(shard.facts.get(CODE_HEADER))
         state.epoch += 1
         state.ready = True

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Protocol
 
 from verbwire.engine.cluster_offsets import ClusterOffsets, Committed, Topic
-from verbwire.engine.code import CODE_HEADER, FoldedBy, read_code, write_code
+from verbwire.engine.code import CODE_HEADER, FoldedBy, write_code
+from verbwire.engine.code_watch import CodeWatch
 from verbwire.engine.kept import look, put_back, set_aside
 from verbwire.engine.plan import Plan
 from verbwire.engine.producers import ProducerPair
@@ -31,7 +32,6 @@ from verbwire.engine.store import Store
 from verbwire.engine.view import Goal, TableView
 from verbwire.engine.whole_logs import LogState, decided, fits, require_whole, ways_out
 from verbwire.errors import EngineError, UnavailableError
-from verbwire.wire.avro import HEADER_SIZE
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,7 @@ class Preparation:
         self._max_age = 0.0
         self._others = others
         self._codes: dict[int, FoldedBy] = {}  # what is to be said of a partition that is about to be ready
+        self._watch = CodeWatch(plan.group, plan.code)
         self._clear_at = 0.0
         self._tell_at = 0.0
         self._aside: dict[int, Path] = {}  # copies of other logs than those that are there, until it is clear why
@@ -148,14 +149,6 @@ class Preparation:
         topics = [*self._plan.inputs, *(each.topic for each in self._plan.logs)]
         shard.facts[TOPICS_FACT] = write_topics({topic: self._topics[topic].id for topic in topics})
         return shard
-
-    def _code(self, store: Store, reached: dict[str, int]) -> FoldedBy:
-        """Return what is to be said of the code that goes on with a copy; NewerSchemaError where it must not."""
-        before = read_code(store.facts().get(CODE_HEADER))
-        if before is None:
-            for head in store.beginnings(HEADER_SIZE):
-                self._plan.code.versions.require_not_newer(head)
-        return self._plan.code.follows(before, reached)
 
     def _stand_still(self, partition: int, why: str, store: Store | None = None) -> None:
         if store is not None:
@@ -234,7 +227,7 @@ class Preparation:
             offsets = {topic: committed[topic, partition] for topic in self._plan.inputs}
             try:
                 self._require_same_topics(stores[partition], offsets, applied)
-                self._codes[partition] = self._code(stores[partition], _reached(offsets, applied))
+                self._codes[partition] = self._watch.go_on(partition, stores[partition], _reached(offsets, applied))
                 _require_past(self._plan, stores[partition].time())
                 if own is not None and own not in applied:
                     require_unread(own, committed[own, partition], first[own, partition])
@@ -249,6 +242,7 @@ class Preparation:
             except EngineError as error:
                 self._stand_still(partition, str(error), stores[partition])
             self._aside.pop(partition, None)
+        self._watch.tell()
         return starts
 
     def _require_same_topics(self, store: Store, committed: dict[str, Committed], applied: dict[str, int]) -> None:

@@ -42,6 +42,7 @@ class PartitionState:
     ready: bool = False
     epoch: int = 0  # counts up when the file may be another one: connections of an older epoch are closed
     stopped: str | None = None  # why it stands still, where a handler raised
+    other_code: str | None = None  # which parts of the code that folded it were others before, and up to where
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read, applied so far
     goal: Goal = field(default_factory=Goal)  # replaced whenever it is prepared
     letters: int = 0  # how many records of its past are dead letters
@@ -96,6 +97,11 @@ class TableView:
     def stopped(self) -> dict[int, str]:
         """The partitions that stand still here until somebody decides, and why."""
         return {partition: state.stopped for partition, state in self.states.items() if state.stopped is not None}
+
+    def other_code(self) -> dict[int, str]:
+        """The partitions here that were folded by other code before: in which parts of it, and since when no more."""
+        states = self.states.values()
+        return {each.partition: each.other_code for each in states if each.path is not None and each.other_code}
 
     def letters(self) -> int:
         """How many records of the past of the partitions that are here are dead letters, the stopped ones included."""

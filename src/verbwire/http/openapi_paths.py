@@ -29,6 +29,7 @@ _FRESH = ("Position", "Freshness")
 _TOLD = header_refs(Verbwire_Freshness="Freshness")
 _COMPLETE = "Whether all partitions are there, and have read what their inputs held when they were started."
 _BEHIND = "Per partition that has not: how many records it has yet to read, at least."
+_OTHER_CODE = "By partition: which parts of the code were others before, and since which offsets they are not."
 _COUNTS: Json = {"type": "object", "additionalProperties": {"type": "integer"}}
 
 
@@ -112,6 +113,7 @@ def tables() -> Json:
             "missing_partitions": {"type": "array", "items": {"type": "integer"}},
             "behind": {**_COUNTS, "description": _BEHIND},
             "stopped": {"type": "object", "additionalProperties": _TEXT, "description": "Why, by partition."},
+            "other_code": {"type": "object", "additionalProperties": _TEXT, "description": _OTHER_CODE},
             "dead_letters": {"type": "integer", "description": "Records of its past that it could not count."},
         },
         "required": ["name", "row", "key", "complete", "missing_partitions", "behind", "stopped", "dead_letters"],

@@ -131,6 +131,7 @@ class ServedTable:
             "ready_partitions": ready,
             "missing_partitions": [partition for partition in self.view.states if partition not in ready],
             "stopped": {str(partition): why for partition, why in self.view.stopped().items()},
+            "other_code": {str(partition): what for partition, what in self.view.other_code().items()},
             "behind": {str(partition): behind[partition] for partition in ready if partition in behind},
             "complete": len(ready) == self.view.partitions and not behind,
             "rows": rows,

@@ -28,6 +28,7 @@ def _add(known: dict[str, Any], more: dict[str, Any]) -> None:
     known["ready_partitions"] = sorted(ready)
     known["missing_partitions"] = [each for each in range(known["partitions"]) if each not in ready]
     known["stopped"] = {**known["stopped"], **more["stopped"]}
+    known["other_code"] = {**known["other_code"], **more.get("other_code", {})}  # not known to older workers
     known["behind"] = {**known["behind"], **more["behind"]}
     known["complete"] = not (known["missing_partitions"] or known["behind"])
     known["dead_letters"] += more["dead_letters"]

@@ -1,0 +1,48 @@
+"""What becomes of the fact which code has folded a partition, when this code goes on with it."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+
+from verbwire.engine.code import CODE_HEADER, Code, FoldedBy, read_code
+from verbwire.engine.store import Store
+from verbwire.wire.avro import HEADER_SIZE
+
+log = logging.getLogger(__name__)
+
+
+class CodeWatch:
+    """Refuses partitions that are newer than the code of a group, and tells where other code has folded before."""
+
+    def __init__(self, group: str, code: Code) -> None:
+        self._group = group
+        self._code = code
+        self._others: dict[str, list[int]] = defaultdict(list)  # in which parts it was other code -> partitions
+        self._told: set[str] = set()  # of those parts
+
+    def go_on(self, partition: int, store: Store, reached: dict[str, int]) -> FoldedBy:
+        """Return the fact that this code goes on with; NewerSchemaError where the rows are newer than it."""
+        before = read_code(store.facts().get(CODE_HEADER))
+        if before is None:  # a log of before there were such facts
+            for head in store.beginnings(HEADER_SIZE):
+                self._code.versions.require_not_newer(head)
+        after = self._code.follows(before, reached)
+        for change in after.changes if self._code.lasting else after.news(before):
+            self._others[change.what].append(partition)
+        return after
+
+    def tell(self) -> None:
+        """Say of the partitions looked at what was other code before; of each change once."""
+        for what, partitions in self._others.items():
+            if what not in self._told:
+                self._told.add(what)
+                log.warning(
+                    "%s: other code has folded partition %s before (%s): %s. Up to which offsets, is told by "
+                    "GET /tables and `verbwire check --deployed`",
+                    self._group,
+                    ", ".join(map(str, partitions)),
+                    what,
+                    self._code.meaning,
+                )
+        self._others.clear()
