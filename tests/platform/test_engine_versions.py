@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.platform import engine_second
-from tests.platform.engine_kit import Bank
+from tests.platform import engine_jars, engine_second
+from tests.platform.engine_kit import NAMESPACE, Bank
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut
 from tests.platform.engine_samples.jars import JarRow as First
 from tests.platform.engine_second import JarRow as Second
+from verbwire.engine.build_code import code_of
 from verbwire.engine.code import CODE_HEADER
+from verbwire.engine.plan import Plan
 from verbwire.wire.codec import Codec
 
 pytestmark = pytest.mark.kafka
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +95,39 @@ def test_old_code_that_meets_a_newer_row_at_work_leaves_it_and_serves_its_neighb
     assert {p: "of version 2" in why for p, why in table.core.stopped().items()} == {stained: True}
     assert bank.read(table.plan.changelog, stained, 0) == []
     assert table.held(clean) == {b"j": First(jar_id="j", pence=2)}
+
+
+def of_this_repository(declared: Any, bank: Bank) -> Callable[[Plan], Plan]:
+    """The plan of a group whose project is this repository: its code is known."""
+
+    def change(plan: Plan) -> Plan:
+        contract = bank.codec.catalog.of(declared.row)
+        return replace(plan, code=code_of(declared, contract, bank.names, plan.code.versions, ROOT))
+
+    return change
+
+
+@pytest.mark.parametrize("copy", ["kept", "lost"])
+def test_other_code_is_told_with_its_offsets_by_whoever_has_the_partition(
+    bank: Bank, partition: int, tmp_path: Path, caplog: pytest.LogCaptureFixture, copy: str
+) -> None:
+    topic, before, after = bank.names.events(NAMESPACE), engine_jars.table(), engine_jars.table(mended=True)
+    with Engine(bank, before, [partition], tmp_path, change=of_this_repository(before, bank)) as first:
+        for _ in range(3):
+            put(bank, partition, 1)
+        first.run()
+        assert first.table.summary()["other_code"] == {}
+    told = {str(partition): f"changed: on bank.jars.CoinsPut (since {topic}@3)"}
+    for worker in range(2):  # the second meets what the first has said
+        if copy == "lost":
+            first.store(partition).unlink()
+        caplog.clear()
+        with Engine(bank, after, [partition], tmp_path, change=of_this_repository(after, bank)) as second:
+            assert second.table.summary()["other_code"] == told
+            warned = [each.message for each in caplog.records if "other code has folded partition" in each.message]
+            assert len(warned) == 1, worker
+            assert "(changed: on bank.jars.CoinsPut): its rows hold results of both" in warned[0]
+            bank.put(topic, partition, b"k", b"no event: it becomes a dead letter, and changes no row")
+            second.run()
+            second.prepare()
+            assert second.table.summary()["other_code"] == told
