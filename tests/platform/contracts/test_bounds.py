@@ -19,6 +19,7 @@ from verbwire.contracts.bounds import KEY_LENGTH, bounds_of, tightened
 from verbwire.contracts.load import load_catalog
 from verbwire.contracts.patterns import PatternError, require_pattern, searcher
 from verbwire.errors import ContractError
+from verbwire.wire.codec import OWN
 
 MONEY = {"type": "bytes", "logicalType": "decimal", "precision": 6, "scale": 2}
 MOMENT = {"type": "long", "logicalType": "timestamp-millis"}
@@ -110,6 +111,11 @@ def test_what_a_contract_says_of_its_key_counts(tmp_path: Path) -> None:
 def test_a_row_has_only_the_bounds_that_it_names(tmp_path: Path) -> None:
     row = record("CartRow", {"id": "string", "at": MOMENT}, kind="row", key=["id", "at"], time="at")
     assert load_catalog(project(tmp_path, row)).find("CartRow").bounds is None
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_what_verbwire_itself_writes_has_none(name: str) -> None:
+    assert OWN[name].bounds is None
 
 
 # -- what keeps to them
