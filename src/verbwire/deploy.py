@@ -53,7 +53,7 @@ class DeployReport:
     levels: tuple[str, ...] = ()  # subjects with a new compatibility level
     notes: tuple[str, ...] = ()
     unchanged: int = 0  # topics and schemas
-    versions: Mapping[str, Sequence[Schema]] = field(default_factory=dict)  # before what is new, the newest first
+    versions: Mapping[str, Sequence[Schema]] = field(default_factory=dict)  # before each that is new, the newest first
 
     @property
     def changed(self) -> bool:
@@ -251,6 +251,7 @@ class _Schemas:
                     self.levels.append(subject)
             if self._registry.find(subject, contract.text) is None:
                 self._new.append(contract)
+                self.versions[contract.name] = ()
                 if latest is not None:
                     problems += self._contradictions(contract, subject, level)
         return problems

@@ -17,7 +17,6 @@ from verbwire.contracts.grammar import LOGICAL_TYPES, PRIMITIVES, Json, full_nam
 _EXACT = {("int", "long"), ("int", "double"), ("float", "double"), ("string", "bytes")}
 _LOSSY = {("int", "float"), ("long", "float"), ("long", "double")}
 _NAMED = ("record", "error", "enum", "fixed")
-_UNITS = ("-millis", "-micros")  # of one time: what was written is read by the writer's
 
 
 class Why(StrEnum):
@@ -26,6 +25,7 @@ class Why(StrEnum):
     MISSING = "missing"  # the reader's field is not written, and has no default
     TYPE = "type"
     LOGICAL = "logical type"
+    FINER = "finer"  # the logical type with a finer unit, or more digits: our readers go by the writer's, others do not
     ROUNDED = "rounded"  # a promotion that Avro allows, and that changes numbers
     NULL = "null"  # may be written, not read
     SYMBOLS = "symbols"  # of an enum, unknown to the reader, which has no default
@@ -55,10 +55,10 @@ def misfits(writer: Mapping[str, Json], reader: Mapping[str, Json]) -> Iterator[
 def misread(writer: Mapping[str, Json], reader: Mapping[str, Json]) -> str | None:
     """Say why records of this writer would be read as other values; None where they are not, or cannot be read at all.
 
-    A reader need not look for what fails by itself; times written in other units are read by the writer's.
+    A reader need not look for what fails by itself.
     """
     for each in misfits(writer, reader):
-        if each.why in (Why.LOGICAL, Why.ROUNDED, Why.TWICE) and not _differ_in_units(each.written, each.read):
+        if each.why in (Why.LOGICAL, Why.ROUNDED, Why.TWICE):
             return (
                 f"field {each.path} was written as {each.written}, and is {each.read} here: it would be another value"
             )
@@ -90,11 +90,6 @@ def described(node: Json) -> str:
             return f"{name} {_short(node)}"
         case name:
             return described(name)
-
-
-def _differ_in_units(written: str, read: str) -> bool:
-    millis, micros = _UNITS
-    return {written, read} == {read.replace(millis, micros), read.replace(micros, millis)}
 
 
 # -- one walk through both
@@ -134,7 +129,8 @@ def _plain(writer: Json, reader: Json, path: str) -> Iterator[Misfit]:
     elif base in _NAMED:
         yield from _named(writer, reader, path)
     if base == _base(reader) and _logical(writer) != _logical(reader):
-        yield Misfit(Why.LOGICAL, path, described(writer), described(reader))
+        why = Why.FINER if _holds(reader, writer) else Why.LOGICAL
+        yield Misfit(why, path, described(writer), described(reader))
 
 
 def _promoted(writer: Json, reader: Json, path: str) -> Iterator[Misfit]:
@@ -191,6 +187,17 @@ def _logical(node: Json) -> str | None:
     if name not in LOGICAL_TYPES or _base(node) not in LOGICAL_TYPES[name]:
         return None
     return f"decimal({node.get('precision')}, {node.get('scale', 0)})" if name == "decimal" else str(name)
+
+
+def _holds(reader: Json, writer: Json) -> bool:
+    """Whether the reader's logical type has each value of the writer's."""
+    if not isinstance(reader, dict) or not isinstance(writer, dict):
+        return False
+    name, other = str(reader.get("logicalType")), str(writer.get("logicalType"))
+    if name == other == "decimal":
+        (digits, scale), (written, behind) = ((each["precision"], each.get("scale", 0)) for each in (reader, writer))
+        return bool(scale >= behind and digits - scale >= written - behind)
+    return name.endswith("-micros") and name.removesuffix("-micros") == other.removesuffix("-millis")
 
 
 def _short(node: Mapping[str, Any]) -> str:

@@ -28,6 +28,10 @@ _OLD_RECORDS = {  # of before, read by new code
         "was {written}, is {read}: registries take them for the same, and what was written before would be another "
         "value; " + _BESIDE
     ),
+    Why.FINER: (
+        "was {written}, is {read}: other languages read what was written before by the new one, as another value; "
+        + _BESIDE
+    ),
     Why.ROUNDED: "was {written}, is {read}: numbers that were written before would be rounded; " + _BESIDE,
     Why.NULL: "may have been null, and may not be now: keep null among its types",
     Why.SYMBOLS: "has lost {written}: keep what may have been written before; nothing has to write it any more",
@@ -42,6 +46,7 @@ _OLD_READERS = {  # what is written now, read by code of before
     Why.MISSING: "had no default and is gone: keep it, code that runs since before needs it",
     Why.TYPE: "was {read}, is {written}: code that runs since before cannot read it; " + _BESIDE,
     Why.LOGICAL: "was {read}, is {written}: code that runs since before would take it for another value; " + _BESIDE,
+    Why.FINER: "was {read}, is {written}: other languages would take it for another value; " + _BESIDE,
     Why.ROUNDED: "was {read}, is {written}: code that runs since before would round it; " + _BESIDE,
     Why.NULL: (
         "may be null now, which code that runs since before cannot read: keep the type, and add a field beside it that "
