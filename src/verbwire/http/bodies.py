@@ -15,7 +15,7 @@ from verbwire.http import limits
 from verbwire.http.json_reading import Misfit, reader
 from verbwire.http.problem import Problem
 from verbwire.messages import OUT_OF_BOUNDS, Message
-from verbwire.wire.json_names import repeated_name
+from verbwire.wire.json_names import RepeatedNameError, require_once
 
 M = TypeVar("M", bound=Message)
 
@@ -79,10 +79,9 @@ def _out_of_bounds(contract: Contract, excess: Excess) -> Problem:
 def _decoded(body: bytes) -> Any:
     try:
         value = msgspec.json.decode(body)
-        twice = repeated_name(body, value)
+        require_once(body, value)
+    except RepeatedNameError as error:
+        raise Problem(400, "repeated_name", str(error), more={"name": error.name[:80]}) from None
     except (msgspec.MsgspecError, RecursionError) as error:  # numbers out of range are among them
         raise Problem(400, "not_json", f"the body cannot be read as JSON: {error}") from None
-    if twice is not None:
-        detail = f"{twice[:80]!r} stands twice in one object, nobody can tell which is meant: say it once"
-        raise Problem(400, "repeated_name", detail, more={"name": twice[:80]})
     return value

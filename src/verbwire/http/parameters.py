@@ -15,7 +15,7 @@ from verbwire.http.json_reading import Misfit, reader
 from verbwire.http.problem import Problem
 from verbwire.messages import Message
 from verbwire.queries.columns import type_sort
-from verbwire.wire.json_names import repeated_name
+from verbwire.wire.json_names import RepeatedNameError, require_once
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
@@ -82,11 +82,11 @@ def _value(sort: str | None, name: str, text: str) -> Any:
 def _json(name: str, text: str) -> Any:
     try:
         value = msgspec.json.decode(text)
-        twice = repeated_name(text.encode(), value)
+        require_once(text.encode(), value)
+    except RepeatedNameError as error:
+        raise bad_parameter(name, str(error)) from None
     except (msgspec.MsgspecError, RecursionError) as error:
         raise bad_parameter(name, f"cannot be read as JSON, write it like [1,2] ({error})") from None
-    if twice is not None:
-        raise bad_parameter(name, f"{twice[:80]!r} stands twice in one object, say it once")
     return value
 
 

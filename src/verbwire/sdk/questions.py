@@ -16,7 +16,7 @@ from verbwire.messages import Kind, Message, Query
 from verbwire.queries.columns import type_sort
 from verbwire.sdk.answer import Page
 from verbwire.wire.avro import Encoder
-from verbwire.wire.json_names import repeated_name
+from verbwire.wire.json_names import RepeatedNameError, require_once
 from verbwire.wire.json_numbers import reader, writer
 
 
@@ -44,9 +44,9 @@ class QueryRoute:
         """Return the reply; :class:`UndecodableError` when it is none of this contract."""
         what = f"the answer to {self.contract.name}"
         try:
-            if (twice := repeated_name(body, msgspec.json.decode(body))) is not None:
-                raise UndecodableError(f"{what} has {twice!r} twice in one object")
             return self._decode(body)
+        except RepeatedNameError as error:
+            raise UndecodableError(f"{what} has {error.name!r} twice in one object") from None
         except msgspec.DecodeError as error:
             raise UndecodableError(f"{what} is no {self.contract.reply}: {error}") from error
 
@@ -77,9 +77,10 @@ def _page(reply: type[Any], schema: Schema) -> Callable[[bytes], Page]:
     """The rows by themselves: a page of any class is read by one decoder of lists of it."""
     rows: Any = tuple[reply, ...]  # type: ignore[valid-type]  # made here
     rows_of = _exactly(rows, {"type": "array", "items": schema})
-    page_of = msgspec.json.Decoder(_Rows).decode
+    page_of, parts_of = msgspec.json.Decoder(_Rows).decode, msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
     def read(body: bytes) -> Page:
+        require_once(body, parts_of(body))
         found = page_of(body)
         return Page(rows_of(found.rows), found.page, found.page_size, found.complete, found.next)
 
@@ -89,14 +90,16 @@ def _page(reply: type[Any], schema: Schema) -> Callable[[bytes], Page]:
 def _exactly(wanted: Any, schema: Any) -> Callable[[bytes | msgspec.Raw], Any]:
     """Text is never taken for a number, or for null; numbers that are written as text are looked for where any are."""
     decode, change = msgspec.json.Decoder(wanted).decode, reader(schema)
-    if change is None:
-        return decode
 
     def read(body: bytes | msgspec.Raw) -> Any:
         try:
-            return decode(body)
+            found = decode(body)
         except msgspec.ValidationError:
-            return msgspec.convert(change(msgspec.json.decode(body)), wanted)
+            if change is None:
+                raise
+            found = msgspec.convert(change(msgspec.json.decode(body)), wanted)
+        require_once(bytes(body), found)
+        return found
 
     return read
 

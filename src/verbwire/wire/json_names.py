@@ -7,34 +7,32 @@ from typing import Any
 
 import msgspec
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(decimal_format="string", uuid_format="canonical").encode
 
 
-def repeated_name(text: bytes, value: Any) -> str | None:
-    """Return a name that some object in `text` has twice, None where none has; `value` is what msgspec decodes of it.
+class RepeatedNameError(ValueError):
+    """An object has this name twice."""
 
-    RecursionError where it is nested too deep.
-    """
-    if _encode(value) == text:  # what was lost on reading would be missing; most programs write like this one
-        return None
-    try:
-        json.loads(text, object_pairs_hook=_once, parse_int=_nothing, parse_float=_nothing)
-    except _Repeated as found:
-        return found.name
-    return None
-
-
-class _Repeated(Exception):  # noqa: N818 (a signal)
     def __init__(self, name: str) -> None:
-        super().__init__(name)
+        super().__init__(f"{name[:80]!r} stands twice in one object, nobody can tell which is meant: say it once")
         self.name = name
+
+
+def require_once(text: bytes, value: Any) -> None:
+    """Raise :class:`RepeatedNameError` where some object in `text` has a name twice.
+
+    `value` is what msgspec has decoded of it, all of it: of what that took as it is (:class:`msgspec.Raw`), only the
+    outside is looked at. RecursionError where it is nested too deep.
+    """
+    if _encode(value) != text:  # what was lost on reading is missing; most programs write like this one
+        json.loads(text, object_pairs_hook=_once, parse_int=_nothing, parse_float=_nothing)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> None:
     seen = set[str]()
     for name, _ in pairs:
         if name in seen:
-            raise _Repeated(name)
+            raise RepeatedNameError(name)
         seen.add(name)
 
 
