@@ -49,6 +49,7 @@ def test_the_list_says_what_there_is_and_how_far_it_is(tmp_path: Path) -> None:
     shelves.view.states[2].stopped = "a handler raised"
     shelves.view.states[1].goal = Goal({EVENTS: 140})
     shelves.view.states[0].letters, shelves.view.states[2].letters = 2, 3
+    shelves.view.states[0].other_code = "changed: on town.library.BookShelved (since town.library.events@7)"
     with serving([shelves, Table(tmp_path, COUNTERS, CounterRow)]) as http:
         answer = http.operator.get("/tables").json()
     assert [table["name"] for table in answer["tables"]] == [COUNTERS, SHELVES]
@@ -64,6 +65,7 @@ def test_the_list_says_what_there_is_and_how_far_it_is(tmp_path: Path) -> None:
         "ready_partitions": [0, 1, 3],
         "missing_partitions": [2],
         "stopped": {"2": "a handler raised"},
+        "other_code": {"0": "changed: on town.library.BookShelved (since town.library.events@7)"},
         "behind": {"1": 40},
         "complete": False,
         "dead_letters": 5,
