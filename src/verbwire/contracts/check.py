@@ -80,7 +80,8 @@ def compare(catalog: Catalog, folder: Path, baseline: Baseline, retired: Contain
 
     Codes of errors: ``no-default``, ``type-changed``, ``type-renamed``, ``enum-symbols``, ``alias-twice``,
     ``kind-changed``, ``key-changed``, ``time-changed``, ``response-changed``, ``reply-changed``, ``many-changed``,
-    ``message-gone``, ``row-moved``; of warnings: ``default-changed``, ``perhaps-renamed``.
+    ``message-gone``, ``row-moved``; of warnings: ``default-changed``, ``perhaps-renamed``,
+    ``bounds-tightened``.
     """
     found = [
         (each.file, change)

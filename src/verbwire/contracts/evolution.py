@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from verbwire.contracts.attributes import key_of, reply_of
-from verbwire.contracts.compatibility import Misfit, Why, described, misfits, spelled_out
+from verbwire.contracts.compatibility import Misfit, Why, misfits, spelled_out
 from verbwire.contracts.findings import Severity
-from verbwire.contracts.grammar import Json
 from verbwire.contracts.model import Catalog, Schema
+from verbwire.contracts.oversights import oversights
 from verbwire.messages import Kind
 
 BOTH_WAYS = (Kind.EVENT, Kind.ROW)
@@ -84,7 +84,9 @@ def changes(older: Schema, newer: Schema) -> list[Change]:
         text = f'"kind" was {before["kind"]}, is {now["kind"]}: give the new message a name of its own'
         return [Change("kind-changed", text)]
     attributes = _attributes(before, now) if "kind" in before else ()
-    return list(dict.fromkeys([*attributes, *_schemas(before, now), *_fields(before, now)]))
+    told = oversights(before, now, kept=now["kind"] in BOTH_WAYS)
+    warnings = (Change(code, text, Severity.WARNING) for code, text in told)
+    return list(dict.fromkeys([*attributes, *_schemas(before, now), *warnings]))
 
 
 def new_changes(versions: Sequence[Schema], newer: Schema) -> list[Change]:
@@ -149,40 +151,6 @@ def _schemas(older: Schema, newer: Schema) -> Iterator[Change]:
 def _change(misfit: Misfit, texts: Mapping[Why, str]) -> Change:
     text = texts[misfit.why].format(written=misfit.written, read=misfit.read)
     return Change(_CODES.get(misfit.why, "type-changed"), f"field {misfit.path}: {text}")
-
-
-# -- what Avro allows, and people may not have meant
-
-
-def _fields(older: Schema, newer: Schema) -> Iterator[Change]:
-    before, after = ({each["name"]: each for each in schema["fields"]} for schema in (older, newer))
-    gone = [each for name, each in before.items() if name not in after]
-    for name, field in after.items():
-        if name in before:
-            yield from _default(name, before[name], field)
-        else:
-            yield from _renamed(field, gone)
-
-
-def _default(name: str, before: Mapping[str, Json], now: Mapping[str, Json]) -> Iterator[Change]:
-    if "default" in before and "default" in now and before["default"] != now["default"]:
-        text = (
-            f"field {name}: the default was {before['default']!r}, is {now['default']!r}: what was written without the "
-            "field means something else from now on, and what was made of it already does not change"
-        )
-        yield Change("default-changed", text, Severity.WARNING)
-
-
-def _renamed(field: Mapping[str, Json], gone: Sequence[Mapping[str, Json]]) -> Iterator[Change]:
-    """A field that is new, where another is gone."""
-    aliases = field.get("aliases", ())
-    for each in gone:
-        if not aliases and described(each["type"]) == described(field["type"]):
-            text = (
-                f"field {field['name']}: is new, and {each['name']}, of the same type, is gone: if it was renamed, say "
-                f'"aliases": ["{each["name"]}"], else what was written before loses its value'
-            )
-            yield Change("perhaps-renamed", text, Severity.WARNING)
 
 
 # -- attributes of ours

@@ -197,6 +197,52 @@ WARNED: dict[str, tuple[str, Json, Json, str]] = {
 }
 
 
+def bounded(**bounds: Json) -> Json:
+    return field({"type": "array", "items": {"type": "string", "maxLength": 9, **bounds}}, maxItems=5, default=[])
+
+
+WARNED |= {
+    "a bound that is new": (
+        "row",
+        field("string"),
+        field("string", maxLength=9),
+        "bounds-tightened: field x: maxLength was none",
+    ),
+    "a smaller bound of items": (
+        "row",
+        bounded(),
+        bounded(maxLength=8),
+        "bounds-tightened: field x[]: maxLength was 9, is 8",
+    ),
+    "a larger minimum": (
+        "event",
+        field(decimal(6, 2), minimum="0.5"),
+        field(decimal(6, 2), minimum="1"),
+        "bounds-tightened: field x: minimum was 0.5, is 1",
+    ),
+    "a default, deep": (
+        "event",
+        field(["null", inner(field("long", default=0))]),
+        field(["null", inner(field("long", default=1))]),
+        "default-changed: field x.x: the default was 0, is 1",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "now"),
+    [
+        ("command", field("string"), field("string", maxLength=9)),
+        ("row", field("string", maxLength=9), field("string", maxLength=10)),
+        ("row", field("string", maxLength=9), field("string")),
+        ("event", field("long", minimum=1), field("long", minimum=0)),
+    ],
+    ids=["of what is not written again", "wider", "none any more", "lower"],
+)
+def test_bounds_that_let_through_what_there_is_are_nothing_to_say_of(kind: str, before: Json, now: Json) -> None:
+    assert found(kind, before, now) == []
+
+
 @pytest.mark.parametrize(("kind", "before", "now", "said"), WARNED.values(), ids=WARNED)
 def test_what_avro_allows_and_nobody_may_have_meant_is_a_warning(kind: str, before: Json, now: Json, said: str) -> None:
     (warning,) = found(kind, before, now)
