@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -99,11 +100,24 @@ def _fits_primitive(value: Json, name: str) -> bool:
         case "long":
             return whole and value in _LONG
         case "float" | "double":
-            return whole or (isinstance(value, float) and math.isfinite(value))
+            return (whole or isinstance(value, float)) and _is_number(value, name)
         case "bytes":
             return _is_bytes(value)
         case _:
             return isinstance(value, str)
+
+
+def number(value: float, avro_type: str) -> float:
+    """Return a default of a float or double as it is read back; OverflowError where it is too large for its type."""
+    found: float = struct.unpack("<f", struct.pack("<f", value))[0] if avro_type == "float" else float(value)
+    return found
+
+
+def _is_number(value: float, avro_type: str) -> bool:
+    try:
+        return math.isfinite(number(value, avro_type))
+    except OverflowError:
+        return False
 
 
 def logical_value(value: Json, avro_type: dict[str, Any]) -> object:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from verbwire.contracts.defaults import Named, logical_value
+from verbwire.contracts.defaults import Named, logical_value, number
 from verbwire.contracts.grammar import Json
 from verbwire.contracts.literals import LINE, constructor_arguments, value_literal
 
@@ -76,7 +76,7 @@ class Spelling:
                 items = [f"{field['name']}={self.value(value[field['name']], field['type'])}" for field in given]
                 return f"{self.type(node)}({', '.join(items)})"
             case "float" | "double":
-                return value_literal(float(value))
+                return value_literal(number(value, node["type"]))
             case _:
                 return self._constructed(logical_value(value, node))
 

@@ -6,14 +6,16 @@ a boolean belongs, integers of more than 32 bits, times without a zone, bytes le
 
 from __future__ import annotations
 
-import io
 from datetime import date, datetime, time
 from decimal import Decimal
+from io import BytesIO
 from typing import Any, TypeVar
 from uuid import UUID
 
 import fastavro
 import msgspec
+from fastavro import schemaless_reader
+from msgspec import convert
 
 from verbwire.contracts.bounding import Excess
 from verbwire.contracts.model import Contract, Schema
@@ -21,7 +23,8 @@ from verbwire.errors import ContractError, UndecodableError, UnencodableError
 from verbwire.messages import Message
 from verbwire.wire.fitting import fitting_type, is_flat
 from verbwire.wire.normal import UntidyError, frozen, kept, written
-from verbwire.wire.schemas import shape
+from verbwire.wire.resolution import resolution
+from verbwire.wire.strict import reading_schema, writing_schema
 
 M = TypeVar("M", bound=Message)
 
@@ -69,7 +72,7 @@ class Encoder:
         self.contract = contract
         self.schema_id = schema_id
         self._frame = frame(schema_id)
-        self._schema = fastavro.parse_schema(contract.schema, named_schemas={})
+        self._schema = writing_schema(contract.schema)
         self._fitting = fitting_type(contract.schema)
         self._bounds = contract.bounds
         self._fields = msgspec.structs.asdict if is_flat(contract.schema) else _builtins
@@ -80,10 +83,10 @@ class Encoder:
         try:
             values = self._fields(message if self._written is None else self._written(message))
             # A struct does not check what it is built from, and fastavro not all that it is given.
-            msgspec.convert(values, self._fitting)
+            convert(values, self._fitting)
             if self._bounds is not None and (excess := self._bounds(message)):
                 raise _beyond(self.contract, excess)
-            out = io.BytesIO()
+            out = BytesIO()
             out.write(self._frame)
             # Without the option a tuple of two in a union would be taken for (branch, value).
             fastavro.schemaless_writer(out, self._schema, values, disable_tuple_notation=True)
@@ -115,28 +118,30 @@ class Encoder:
 class Reader:
     """Reads records that were written with one schema into the class of a contract.
 
-    :class:`ContractError` when the schema is not valid Avro.
+    A field that the writer's schema has not is what the class has for it when it is left out. :class:`ContractError`
+    when the schema is not valid Avro, or its records are none of the contract.
     """
 
     def __init__(self, contract: Contract, cls: type[Message], writer_schema: Schema) -> None:
         self.contract = contract
         self._cls = cls
         try:
-            self._writer = fastavro.parse_schema(writer_schema, named_schemas={})
-        except _BAD_SCHEMAS as error:
+            fastavro.parse_schema(writer_schema, named_schemas={})
+            self._schema = reading_schema(writer_schema)
+            self._resolve = resolution(writer_schema, contract.schema)
+        except (*_BAD_SCHEMAS, ArithmeticError) as error:
             raise ContractError(f"the schema of a {contract.name} cannot be read: {error}") from error
         self._frozen = frozen(contract.schema)
-        # Resolving costs even when nothing differs, so our own schema is passed only when something does.
-        same = shape(writer_schema) == shape(contract.schema)
-        self._reader = None if same else fastavro.parse_schema(contract.schema, named_schemas={})
 
     def __call__(self, value: bytes) -> Message:
         """Return the message in a record's value, its frame included; :class:`UndecodableError` otherwise."""
         try:
-            body = io.BytesIO(value)
-            body.seek(HEADER_SIZE)
-            fields = fastavro.schemaless_reader(body, self._writer, self._reader)
-            message = msgspec.convert(fields, self._cls)
+            body = BytesIO(value)
+            body.read(HEADER_SIZE)
+            fields = schemaless_reader(body, self._schema)
+            if self._resolve is not None:
+                fields = self._resolve(fields)
+            message = convert(fields, self._cls)
         except MISFITS as error:
             raise UndecodableError(f"not a {self.contract.name}: {type(error).__name__} {error}") from error
         if body.tell() != len(value):

@@ -6,11 +6,12 @@ number, and local time of a datetime without a zone.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import reduce
 from operator import or_
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -42,9 +43,20 @@ LOGICAL: dict[str, Any] = {
 """What Avro's logical types are in Python."""
 
 
-def fitting_type(schema: Schema) -> Any:
-    """Return the type to which :func:`msgspec.convert` turns exactly the values that fit a self-contained schema."""
-    return _type(schema, {}, "")
+MadeRecord: TypeAlias = Callable[[Schema, Mapping[str, Any]], type[msgspec.Struct]]
+"""Makes the class of a record of its schema, and of the types of its fields."""
+
+
+def _fitting_record(schema: Schema, fields: Mapping[str, Any]) -> type[msgspec.Struct]:
+    return msgspec.defstruct(schema["name"].rpartition(".")[2], [*fields.items()], kw_only=True)
+
+
+def fitting_type(schema: Schema, record: MadeRecord = _fitting_record) -> Any:
+    """Return the type to which :func:`msgspec.convert` turns exactly the values that fit a self-contained schema.
+
+    `record` makes its classes; by default they demand every field.
+    """
+    return _Types(record).type(schema, "")
 
 
 def is_flat(schema: Schema) -> bool:
@@ -58,33 +70,37 @@ def _is_plain(node: Any) -> bool:
     return (node["type"] if isinstance(node, dict) else node) in _PRIMITIVES
 
 
-def _type(node: Any, named: dict[str, Any], namespace: str) -> Any:
-    if isinstance(node, list):
-        return reduce(or_, [_type(branch, named, namespace) for branch in node])
-    if isinstance(node, str):
-        return _PRIMITIVES[node] if node in _PRIMITIVES else named[full_name(node, namespace)]
-    if node.get("logicalType") in LOGICAL:
-        found = LOGICAL[node["logicalType"]]
-    elif node["type"] == "array":
-        return list[_type(node["items"], named, namespace)]  # type: ignore[misc]  # a type made at run time
-    elif node["type"] == "map":
-        return dict[str, _type(node["values"], named, namespace)]  # type: ignore[misc]  # a type made at run time
-    elif node["type"] == "record":
-        return _record(node, named, namespace)
-    elif node["type"] == "enum":
-        found = Literal[tuple(node["symbols"])]
-    elif node["type"] == "fixed":
-        found = Annotated[bytes, msgspec.Meta(min_length=node["size"], max_length=node["size"])]
-    else:
-        found = _type(node["type"], named, namespace)
-    if "name" in node:
-        named[full_name(node["name"], node.get("namespace", namespace))] = found
-    return found
+class _Types:
+    """Types of one schema; named ones are remembered."""
 
+    def __init__(self, record: MadeRecord) -> None:
+        self._make = record
+        self._named: dict[str, Any] = {}
 
-def _record(node: Schema, named: dict[str, Any], namespace: str) -> Any:
-    name = full_name(node["name"], node.get("namespace", namespace))
-    inside = name.rpartition(".")[0]
-    fields = [(field["name"], _type(field["type"], named, inside)) for field in node["fields"]]
-    named[name] = found = msgspec.defstruct(node["name"].rpartition(".")[2], fields, kw_only=True)
-    return found
+    def type(self, node: Any, namespace: str) -> Any:
+        if isinstance(node, list):
+            return reduce(or_, [self.type(branch, namespace) for branch in node])
+        if isinstance(node, str):
+            return _PRIMITIVES[node] if node in _PRIMITIVES else self._named[full_name(node, namespace)]
+        found = self._found(node, namespace)
+        if "name" in node:
+            self._named[full_name(node["name"], node.get("namespace", namespace))] = found
+        return found
+
+    def _found(self, node: Schema, namespace: str) -> Any:
+        if node.get("logicalType") in LOGICAL:
+            return LOGICAL[node["logicalType"]]
+        match node["type"]:
+            case "array":
+                return tuple[self.type(node["items"], namespace), ...]  # type: ignore[misc]  # a type made at run time
+            case "map":
+                return dict[str, self.type(node["values"], namespace)]  # type: ignore[misc]  # a type made at run time
+            case "record":
+                inside = full_name(node["name"], node.get("namespace", namespace)).rpartition(".")[0]
+                return self._make(node, {field["name"]: self.type(field["type"], inside) for field in node["fields"]})
+            case "enum":
+                return Literal[tuple(node["symbols"])]
+            case "fixed":
+                return Annotated[bytes, msgspec.Meta(min_length=node["size"], max_length=node["size"])]
+            case primitive:
+                return _PRIMITIVES[primitive]

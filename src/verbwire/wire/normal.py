@@ -9,7 +9,6 @@ returned as it is, the same object; where a type has no other forms there is not
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -21,13 +20,13 @@ from uuid import UUID
 
 import msgspec
 
+from verbwire.contracts.defaults import number
 from verbwire.contracts.grammar import PRIMITIVES, full_name
 from verbwire.contracts.model import Schema
 from verbwire.wire.frozen import FrozenMap
 
 Normal: TypeAlias = Callable[[Any], Any]
-
-_FLOAT = struct.Struct("<f")
+"""Returns a value in its normal form; ValueError where it has none."""
 
 
 class UntidyError(ValueError):
@@ -59,7 +58,8 @@ def frozen(schema: Schema) -> Normal | None:
 # -- values
 
 
-def _double(value: Any) -> Any:
+def as_double(value: Any) -> Any:
+    """Return a number as a double; ValueError where it has more digits. What is no number is left as it is."""
     if type(value) is float or isinstance(value, bool) or not isinstance(value, int | float):
         return value
     try:
@@ -74,14 +74,14 @@ def _double(value: Any) -> Any:
 def float32(value: float) -> float:
     """Return a number as 32 bits hold it; ValueError where it is larger than they can. Infinity and NaN stay."""
     try:
-        found: float = _FLOAT.unpack(_FLOAT.pack(value))[0]
+        return number(value, "float")
     except OverflowError:
         raise ValueError(f"{value} is too large for a float") from None
-    return found
 
 
-def _float(value: Any) -> Any:
-    exact = _double(value)
+def as_float(value: Any) -> Any:
+    """Return a number cut to 32 bits; ValueError where it is larger than they can hold."""
+    exact = as_double(value)
     if type(exact) is not float:
         return value
     short = float32(exact)
@@ -145,8 +145,8 @@ def _cut(moment: datetime, unit: int, zone: Any) -> datetime:
     return datetime(moment.year, moment.month, moment.day, *clock, zone)
 
 
-class _Decimals:
-    """Decimals of one precision and scale."""
+class Decimals:
+    """Brings decimals to one precision and scale."""
 
     def __init__(self, precision: int, scale: int) -> None:
         self._precision, self._scale = precision, scale
@@ -154,7 +154,7 @@ class _Decimals:
         self._whole = precision - scale  # digits before the point
         self._context = Context(prec=precision, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[Inexact, InvalidOperation])
 
-    def __call__(self, value: Any) -> Any:
+    def __call__(self, value: Any) -> Any:  # noqa: D102 (see Normal)
         if type(value) is not Decimal:
             raise ValueError(f"expected a Decimal, got {type(value).__name__}")
         if value.same_quantum(self._unit) and value.adjusted() < self._whole and (value or not value.is_signed()):
@@ -169,7 +169,7 @@ class _Decimals:
         return scaled if scaled else abs(scaled)  # Avro has no negative zero
 
 
-_LEAVES: dict[str, Normal] = {"float": _float, "double": _double}
+_LEAVES: dict[str, Normal] = {"float": as_float, "double": as_double}
 _LOGICAL: dict[str, Normal] = {
     "uuid": _uuid,
     "date": _date,
@@ -186,10 +186,12 @@ _LOGICAL: dict[str, Normal] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Nullable:
+class Nullable:
+    """What to do with a value that may be null."""
+
     inner: Normal
 
-    def __call__(self, value: Any) -> Any:
+    def __call__(self, value: Any) -> Any:  # noqa: D102 (see Normal)
         return None if value is None else self.inner(value)
 
 
@@ -320,14 +322,14 @@ class _Plans:
 
     def _logical(self, node: dict[str, Any]) -> Normal:
         if node["logicalType"] == "decimal":
-            return _Decimals(node["precision"], node.get("scale", 0))
+            return Decimals(node["precision"], node.get("scale", 0))
         return _LOGICAL[node["logicalType"]]
 
     def _union(self, branches: list[Any], namespace: str) -> Normal | None:
         plans = [(branch, self.plan(branch, namespace)) for branch in branches if branch != "null"]
         if len(plans) == 1:
             inner = plans[0][1]
-            return None if inner is None else _Nullable(inner)
+            return None if inner is None else Nullable(inner)
         normals: dict[type, Normal] = {}
         for branch, normal in plans:
             if normal is not None:

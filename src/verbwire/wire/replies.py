@@ -6,14 +6,10 @@ asker has imported that; who has not (HTTP in front of somebody else's context) 
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
-from verbwire.contracts.model import Contract
 from verbwire.errors import UndecodableError
-from verbwire.messages import Accepted, Message, Outcome, Row
+from verbwire.messages import Accepted, Outcome
 from verbwire.wire.codec import Codec, TopicDecoder
+from verbwire.wire.loose import row_class
 from verbwire.wire.outcomes import OutcomeRecord
 
 
@@ -44,24 +40,4 @@ class Replies:
         catalog = self._codec.catalog
         contract = catalog.find(catalog.find(command).reply or f"the reply of {command}")
         where = f"a reply to {command}"  # stands in errors in the place of a topic
-        return self._codec.topic_decoder(where, contract.namespace, {contract.name: _class_of(contract)})
-
-
-class _Loose(Row, frozen=True, kw_only=True):
-    """Base of the classes made here, which are thereby no direct subclasses of Row, as the generated ones are."""
-
-
-def _class_of(contract: Contract) -> type[Message]:
-    """The generated class of this very contract, if somebody has imported it; else one with the same names."""
-    for cls in Row.__subclasses__():
-        if (cls.__contract__, cls.__fingerprint__) == (contract.name, contract.fingerprint):
-            return cls
-    made: type[Any] = msgspec.defstruct(
-        contract.short,
-        [(name, Any) for name in contract.fields],
-        bases=(_Loose,),
-        namespace={"__contract__": contract.name, "__fingerprint__": contract.fingerprint},
-        frozen=True,
-        kw_only=True,
-    )
-    return made
+        return self._codec.topic_decoder(where, contract.namespace, {contract.name: row_class(contract)})

@@ -1,0 +1,69 @@
+"""Classes made on the spot, for records whose generated class nobody has imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from verbwire.contracts.defaults import logical_value, number
+from verbwire.contracts.model import Contract, Schema
+from verbwire.messages import Message, Row
+from verbwire.wire.fitting import fitting_type
+from verbwire.wire.spelled_out import spelled_out
+
+
+class _Loose(Row, frozen=True, kw_only=True):
+    """Base of the classes made here, which are thereby no direct subclasses of Row, as the generated ones are."""
+
+
+def row_class(contract: Contract) -> type[Message]:
+    """Return the generated class of this very contract, if somebody has imported it; else one with the same fields.
+
+    It has the same defaults; its enums are text.
+    """
+    for cls in Row.__subclasses__():
+        if (cls.__contract__, cls.__fingerprint__) == (contract.name, contract.fingerprint):
+            return cls
+
+    def record(schema: Schema, fields: Mapping[str, Any]) -> type[msgspec.Struct]:
+        outermost = schema["name"] == contract.name
+        return msgspec.defstruct(
+            schema["name"].rpartition(".")[2],
+            [_field(field, fields[field["name"]]) for field in schema["fields"]],
+            bases=(_Loose,) if outermost else (),
+            namespace={"__contract__": contract.name, "__fingerprint__": contract.fingerprint} if outermost else {},
+            frozen=True,
+            kw_only=True,
+        )
+
+    made: type[Message] = fitting_type(spelled_out(contract.schema), record)
+    return made
+
+
+def _field(field: Schema, its_type: Any) -> Any:
+    if "default" not in field:
+        return field["name"], its_type
+    default = msgspec.convert(_default(field["default"], field["type"]), its_type)
+    return field["name"], its_type, msgspec.field(default_factory=lambda: default)
+
+
+def _default(value: Any, node: Any) -> Any:
+    """Return a default as a record that has it would be read."""
+    if isinstance(node, list):
+        return _default(value, node[0])
+    if isinstance(node, str):
+        node = {"type": node}
+    match node["type"]:
+        case "array":
+            return [_default(each, node["items"]) for each in value]
+        case "map":
+            return {key: _default(each, node["values"]) for key, each in value.items()}
+        case "record":
+            types = {field["name"]: field["type"] for field in node["fields"]}
+            return {name: _default(each, types[name]) for name, each in value.items()}
+        case "float" | "double" as name:
+            return number(value, name)
+        case _:
+            return logical_value(value, node)
