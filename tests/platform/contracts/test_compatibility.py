@@ -16,7 +16,7 @@ import pytest
 from verbwire import Event
 from verbwire.contracts.compatibility import Why, misfits, misread
 from verbwire.contracts.model import Contract
-from verbwire.errors import UndecodableError
+from verbwire.errors import ContractError, UndecodableError
 from verbwire.messages import Kind
 from verbwire.wire.avro import Reader
 
@@ -112,7 +112,7 @@ def test_what_is_read_as_another_value_does_not_pass_as_readable(written: str) -
         writer, reader = schema(avro), schema(other)
         try:
             found = read(reader, writer, value)
-        except UndecodableError:
+        except (ContractError, UndecodableError):
             continue
         defaulted = {each.why for each in misfits(writer, reader)} == {Why.DEFAULTED}
         if type(found) is not type(value) or found != value:
