@@ -133,6 +133,17 @@ def savings(mended: bool = False) -> Process[SavingState]:
     return process
 
 
+def silent_savings() -> Process[SavingState]:
+    """A version of that process that sends nothing, and so hears no outcomes."""
+    process = Process(SAVINGS, state=SavingState)
+
+    @process.on("owner")
+    def moved(state: SavingState | None, event: CoinsMoved) -> SavingState | None:
+        return state
+
+    return process
+
+
 def taking(ignores: bool = False) -> Process[SavingState]:
     """The next version of that process, in which nothing is put into jars any more."""
     process = Process(SAVINGS, state=SavingState, sends=[TakeCoins], scopes=["jars:write"])

@@ -15,7 +15,7 @@ from tests.platform.engine_kit import NAMESPACE as JARS
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import JarState, PutCoins, TakeCoins
 from tests.platform.engine_samples.tills import CoinsMoved, SavingState
-from tests.platform.engine_tills import NAMESPACE, SAVINGS, living_in, savings, taking
+from tests.platform.engine_tills import NAMESPACE, SAVINGS, living_in, savings, silent_savings, taking
 from verbwire.errors import FencedError
 from verbwire.wire.headers import UNDERTAKING_HEADER
 from verbwire.wire.undertakings import CommandIds
@@ -266,7 +266,9 @@ def test_what_the_handler_is_to_blame_for_stops_the_partition(
 def test_a_key_too_long_for_an_id_leads_its_outcomes_back_all_the_same(stopping: Saving, jars: Engine) -> None:
     saving = stopping
     jars.own(saving.there)
-    saving.owner = living_in(saving.there, saving.branch.partitions, next(NUMBERS), prefix="long" * 225)
+    saving.owner = living_in(
+        saving.there, saving.branch.partitions, next(NUMBERS), prefix="\U0001d11e" * 190
+    )  # 760 bytes, and more
     saving.move(5)
     saving.branch.put(  # not even a command: its outcome has to come back as well
         saving.branch.names.commands(JARS),
@@ -310,6 +312,20 @@ def test_an_outcome_tells_which_of_several_commands_was_answered(
         assert saving.state(other) == SavingState(
             owner=saving.owner, pence=5, told=("Accepted of first", "Rejected jar_full of second")
         )
+
+
+def test_a_topic_that_the_group_once_read_and_no_longer_does_is_named_at_the_start(
+    stopping: Saving, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    saving = stopping
+    saving.move(5)
+    saving.settle()
+    saving.engine.core.drop()
+    caplog.clear()
+    with Engine(saving.branch, silent_savings(), [saving.here, saving.there], tmp_path) as engine:
+        assert engine.held(saving.there) == {saving.owner.encode(): SavingState(owner=saving.owner, pence=5)}
+    (told,) = [each.getMessage() for each in caplog.records if "has read" in each.getMessage()]
+    assert saving.branch.names.outcomes(JARS) in told
 
 
 @pytest.mark.parametrize("case", ["under way", "over", "ignored"])

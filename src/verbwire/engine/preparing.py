@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -80,6 +80,7 @@ class Preparation:
         self._others = others
         self._codes: dict[int, FoldedBy] = {}  # what is to be said of a partition that is about to be ready
         self._watch = CodeWatch(plan.group, plan.code)
+        self._left: set[str] = set()  # topics that are not read any more, as far as that was told
         self._clear_at = 0.0
         self._tell_at = 0.0
         self._aside: dict[int, Path] = {}  # copies of other logs than those that are there, until it is clear why
@@ -143,7 +144,20 @@ class Preparation:
         # Deletions leave a compacted log after this time: a copy that missed them for longer cannot be mended.
         self._max_age = self._cluster.tombstone_seconds(self._plan.changelog) / 2
 
+    def _tell_left(self, topics: Iterable[str]) -> None:
+        """Name the topics that an earlier version of the group has read, once: the rows hold what came of them."""
+        left = set(topics) - {*self._plan.inputs, *self._left}
+        for topic in sorted(left):
+            self._left.add(topic)
+            log.warning(
+                "%s has read %s before and does not any more: what has come there since, and will, is not heard. "
+                "An undertaking of a process that waits for an outcome from there waits for ever",
+                self._plan.group,
+                topic,
+            )
+
     def _shard(self, partition: int, store: Store, start: dict[str, int]) -> Shard:
+        self._tell_left(store.inputs())
         shard = Shard(partition, store, self._plan.decode, start, store.time(), store.facts())
         shard.facts[CODE_HEADER] = write_code(self._codes[partition])
         topics = [*self._plan.inputs, *(each.topic for each in self._plan.logs)]
