@@ -213,6 +213,18 @@ def test_a_message_that_is_returned_is_not_lost_in_silence(depot: Depot) -> None
         assert "context.send" in letter.detail
 
 
+def test_a_command_that_would_be_refused_is_not_sent_in_silence(depot: Depot) -> None:
+    """Nobody hears of the outcome here."""
+    group = subscriber(lambda event, context: context.send(PrintLabels(batch_id=event.parcel_id)))
+    with depot.open(group):
+        publish(depot, range(1))
+        depot.host(group)
+        (letter,) = depot.letters(FIRST, 1)
+        assert (
+            f"requires labels:print: it would be refused every time. Add that to the scopes of {FIRST}" in letter.detail
+        )
+
+
 def test_a_job_does_what_its_sender_may_ask_in_time(depot: Depot) -> None:
     seen = Seen()
     group = job(lambda command, _: seen.note(command.batch_id))

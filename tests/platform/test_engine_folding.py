@@ -222,11 +222,14 @@ def test_with_a_mended_handler_the_partition_goes_on_from_there(bank: Bank, tabl
     assert bank.dead_letters(table.partition, TABLE) == []
 
 
-def test_a_skipped_record_goes_into_the_dead_letters(bank: Bank, table: Engine, tmp_path: Path) -> None:
+def test_a_skipped_record_goes_into_the_dead_letters(
+    bank: Bank, table: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     partition, topic = table.partition, bank.names.events("bank.jars")
     offset = stop(bank, table)
     with Engine(bank, engine_jars.table(), [partition], tmp_path, skips=[(topic, partition, offset)]) as skipping:
         skipping.run()
+        assert f"{topic}/{partition}/{offset} is skipped, VERBWIRE_SKIP says so" in caplog.text
         assert skipping.rows() == {b"j": JarRow(jar_id="j", pence=9)}
     (letter,) = bank.dead_letters(partition, TABLE)
     assert (letter.header("vw_reason"), letter.header("vw_offset")) == ("skipped", str(offset))

@@ -28,6 +28,7 @@ from verbwire import (
 )
 from verbwire.contracts.load import load_catalog
 from verbwire.contracts.model import Catalog
+from verbwire.errors import ContractError
 from verbwire.testing import CONTEXT, effects_of, fold, given
 
 TEXT = [{"name": name, "type": "string"} for name in ("lamp", "by")]
@@ -276,6 +277,8 @@ def test_handlers_are_tested_by_what_they_send() -> None:
 
     @group.on
     def ship(event: ParcelArrived, context: EffectContext) -> None:
+        if event.parcel_id == "batch":
+            context.send(PrintLabels(batch_id="b"))
         context.send(ShipParcel(parcel_id=event.parcel_id, to=context.idempotency_key))
 
     @labels.handles
@@ -287,5 +290,7 @@ def test_handlers_are_tested_by_what_they_send() -> None:
     sent = effects_of(group, ParcelArrived(parcel_id="p"), catalog=CATALOG)
     assert sent == [ShipParcel(parcel_id="p", to="test")]
     assert effects_of(labels, PrintLabels(batch_id="b")) == [ParcelArrived(parcel_id="b")]
+    with pytest.raises(ContractError, match="requires labels:print: it would be refused every time"):
+        effects_of(group, ParcelArrived(parcel_id="batch"), catalog=CATALOG)
     with pytest.raises(AssertionError, match="no function for ShipParcel"):
         effects_of(labels, ShipParcel(parcel_id="p", to="x"))

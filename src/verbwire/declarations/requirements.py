@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from verbwire.contracts.model import Catalog, Contract
@@ -54,7 +55,7 @@ def require_process(process: Process[Any], catalog: Catalog) -> None:
             catalog.find(contract.reply)
     for command in process.sends:
         _require_heard(process, command, catalog.of(command))
-        _require_scopes(process, catalog.of(command))
+        require_permitted(catalog.of(command), f"process {process.group}", process.scopes)
 
 
 def _require_heard(process: Process[Any], command: type[Command], contract: Contract) -> None:
@@ -66,11 +67,12 @@ def _require_heard(process: Process[Any], command: type[Command], contract: Cont
         )
 
 
-def _require_scopes(process: Process[Any], contract: Contract) -> None:
-    if missing := contract.requires.difference(process.scopes):
+def require_permitted(contract: Contract, group: str, scopes: Collection[str]) -> None:
+    """Raise ContractError where a group sends a command that its receiver would refuse, for want of a scope."""
+    if missing := contract.requires.difference(scopes):
         raise ContractError(
-            f"process {process.group} sends {contract.name}, which requires {' '.join(sorted(missing))}: it would be "
-            "refused every time. Add that to the scopes of the process"
+            f"{group} sends {contract.name}, which requires {' '.join(sorted(missing))}: it would be refused every "
+            f"time. Add that to the scopes of {group}"
         )
 
 

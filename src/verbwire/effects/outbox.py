@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from verbwire.contracts.model import Contract
-from verbwire.contracts.permission import refusal
-from verbwire.errors import ContractError, DeliveryError, UnavailableError, UnencodableError
+from verbwire.declarations.requirements import require_permitted
+from verbwire.errors import DeliveryError, UnavailableError, UnencodableError
 from verbwire.messages import Command, Event, Kind, Message
 from verbwire.sdk.ack import Ack
 from verbwire.sdk.connection import Connection
@@ -39,11 +39,10 @@ class Mail:
         self.producer = Producer(replace(connection, kafka=kafka))
         self.routes = Routes(connection, self.producer)
 
-    def require_permission(self, contract: Contract) -> None:
+    def require_permitted(self, contract: Contract) -> None:
         """Raise :class:`ContractError` for a command that would be refused: nobody here waits to be told of that."""
-        identity = self._identity
-        if contract.kind is Kind.COMMAND and (refused := refusal(contract, identity.actor, identity.scopes)):
-            raise ContractError(f"{refused.reason}: add it to the scopes of {identity.actor}, which sends it")
+        if contract.kind is Kind.COMMAND:
+            require_permitted(contract, self._identity.actor or "", self._identity.scopes)
 
     def bury(self, topic: str, record: Original, reason: str, detail: str) -> None:
         """Put a record among the dead letters and wait until it is there.
@@ -89,7 +88,7 @@ class EffectOutbox:
         cause = self._cause
         try:
             route = self._mail.routes.of(kind, message)
-            self._mail.require_permission(route.contract)
+            self._mail.require_permitted(route.contract)
             key, value = key_of(route.contract, message), route.encoder(message)
             if (size := len(key) + len(value)) > MAX_RECORD:
                 raise UnencodableError(

@@ -9,6 +9,7 @@ from verbwire.contracts.model import Catalog
 from verbwire.declarations.context import Context
 from verbwire.declarations.effects import EffectContext, JobContext
 from verbwire.declarations.job import Job
+from verbwire.declarations.requirements import require_permitted
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.errors import WrongVerbError
 from verbwire.messages import Command, Event, Kind, Message
@@ -26,7 +27,7 @@ def effects_of(
     __tracebackhide__ = True
     message = fitting(message, catalog)
     handler = registered(group.handlers, message, group.group, "handles" if isinstance(group, Job) else "on")
-    sent = _Sent(catalog)
+    sent = _Sent(group, catalog)
     facts: dict[str, Any] = {each.name: getattr(context, each.name) for each in fields(context)}
     more: dict[str, Any] = {"idempotency_key": "test", "attempt": 1, "outbox": sent}
     told = JobContext(**facts, **more, run=sent) if isinstance(group, Job) else EffectContext(**facts, **more)
@@ -39,8 +40,9 @@ class _Sent:
 
     stopping = False
 
-    def __init__(self, catalog: Catalog | None) -> None:
+    def __init__(self, group: Subscriber | Job, catalog: Catalog | None) -> None:
         self.messages: list[Message] = []
+        self._group = group
         self._catalog = catalog
 
     def send(self, command: Command) -> None:
@@ -55,4 +57,6 @@ class _Sent:
     def _put(self, kind: Kind, message: Message) -> None:
         if message.__kind__ != kind:
             raise WrongVerbError(f"{type(message).__name__}: commands are sent, events are published")
+        if self._catalog and kind is Kind.COMMAND:
+            require_permitted(self._catalog.of(message), self._group.group, self._group.scopes)
         self.messages.append(fitting(message, self._catalog))
