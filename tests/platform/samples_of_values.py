@@ -110,20 +110,14 @@ def module(folder: Path, package: str) -> tuple[Catalog, ModuleType]:
     """Write the contracts into a new package in `folder`, which must be importable, and return its classes."""
     home = folder / package / "matrix"
     home.mkdir(parents=True)
-    named = {
-        name: each.avro["name"] for name, each in SAMPLES.items() if "name" in each.avro and type(each.avro) is dict
-    }
-    row = [_field("sample_id", "string"), *(_optional(name, each.avro) for name, each in SAMPLES.items())]
-    query = [
-        _optional(name + end, named.get(name, each.avro)) for name, each in SAMPLES.items() for end in ("", *RANGES)
-    ]
-    query += [_optional("sort", "string")]
-    for name, each in SAMPLES.items():
-        if name in named:
-            _write(home, each.avro | {"namespace": "town.matrix", "doc": "One."})
-    row = [_optional(each["name"], named[each["name"]]) if each["name"] in named else each for each in row]
-    _write(home, _record("SampleRow", "row", row, key="sample_id"))
-    _write(home, _record("FindSamples", "query", query, reply="town.matrix.SampleRow", many=True))
+    types = {name: _shared(home, each.avro) for name, each in SAMPLES.items()}
+    row = [_optional(name, avro) for name, avro in types.items()]
+    filters = [_optional(name + end, avro) for name, avro in types.items() for end in ("", *RANGES)]
+    nested = [each for name, avro in types.items() for each in _nested(home, name, avro)]
+    _write(home, _record("SampleRow", "row", [_field("sample_id", "string"), *row], key="sample_id"))
+    _write(home, _record("FindSamples", "query", [*filters, _optional("sort", "string")], reply="SampleRow", many=True))
+    _write(home, _record("NestedRow", "row", [_field("sample_id", "string"), *nested], key="sample_id"))
+    _write(home, _record("AskNested", "query", nested, reply="NestedRow"))
     catalog = load_catalog(folder / package)
     write(generate(catalog, folder / package))
     (folder / package / "__init__.py").touch()
@@ -132,6 +126,29 @@ def module(folder: Path, package: str) -> tuple[Catalog, ModuleType]:
         return catalog, importlib.import_module(f"{package}.matrix")
     finally:
         sys.path.remove(str(folder))
+
+
+def inside(name: str) -> str:
+    """The name of a record with one field of that sample."""
+    return "".join(map(str.capitalize, name.split("_"))) + "Inside"
+
+
+def _nested(home: Path, name: str, avro: Any) -> list[dict[str, Any]]:
+    """A type in an array, in a map, in a record, and beside others in a union where it may be."""
+    record = _shared(home, {"type": "record", "name": inside(name), "fields": [_optional("it", avro)]})
+    fields = [("some", {"type": "array", "items": avro}), ("named", {"type": "map", "values": avro}), ("in", record)]
+    if avro in ("boolean", "int", "long", "float", "double", "bytes"):
+        fields.append(("or", [avro, "string" if avro != "bytes" else "double"]))
+    found = [_optional(f"{name}_{how}", node) for how, node in fields[:3]]
+    return [*found, *({"name": f"{name}_{how}", "type": ["null", *node], "default": None} for how, node in fields[3:])]
+
+
+def _shared(home: Path, avro: Any) -> Any:
+    """The type, or its name where it has one and a file of its own."""
+    if not isinstance(avro, dict) or "name" not in avro:
+        return avro
+    _write(home, avro | {"namespace": "town.matrix", "doc": "One."})
+    return avro["name"]
 
 
 def _record(name: str, kind: str, fields: list[Any], **more: Any) -> dict[str, Any]:

@@ -18,16 +18,18 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import convert
 
 from tests.platform.http_rig import CATALOG
 from tests.platform.query_samples.market import QuotePrice
-from tests.platform.samples_of_values import RANGES, SAMPLES, WEST, Sample, module
+from tests.platform.samples_of_values import RANGES, SAMPLES, WEST, Sample, inside, module
 from verbwire.contracts.model import Catalog
 from verbwire.engine.store import Changes, Store
 from verbwire.engine.view import TableView
 from verbwire.errors import UndecodableError, UnencodableError
 from verbwire.http import found as founds
-from verbwire.http import limits
+from verbwire.http import limits, paging
+from verbwire.http.json import encoder
 from verbwire.http.lists import Listing, Lists
 from verbwire.http.parameters import defaults_of, parameter_reader
 from verbwire.http.problem import Problem
@@ -44,6 +46,30 @@ WORKERS = ((0, 2), (1,))  # the partitions of each
 PACKAGE = "samples_of_values_package"
 
 
+class Nested:
+    """A query that has each type inside others, and its reply, as a responder's go over HTTP."""
+
+    def __init__(self, catalog: Catalog, classes: ModuleType) -> None:
+        self._query, row = catalog.of(classes.AskNested), catalog.of(classes.NestedRow)
+        self._read, self._route = parameter_reader(self._query), QueryRoute(catalog, classes.AskNested)
+        self._encode = encoder(row)
+        self._ask, self._row = Encoder(self._query, 0), Encoder(row, 0)
+        self.classes = classes
+
+    def asked(self, **fields: Any) -> tuple[Any, Any]:
+        """The query as who answers sees it, and as it should."""
+        query = self.classes.AskNested(**fields)
+        given = paging.parameters(self._route.target(query).partition("?")[2].encode(), tuple(self._query.fields))
+        return self._ask.normal(convert(self._read(given), type(query))), Reader(
+            self._query, type(query), self._query.schema
+        )(self._ask(query))
+
+    def answered(self, **fields: Any) -> tuple[Any, Any]:
+        """The reply as who asked sees it, and as it should."""
+        reply = self.classes.NestedRow(sample_id="a", **fields)
+        return self._row.normal(self._route.read(self._encode(self._row.normal(reply)))), self._row.normal(reply)
+
+
 class Samples:
     """The table of all types, in a store a partition, as two workers serve it, and the query that is asked."""
 
@@ -54,6 +80,7 @@ class Samples:
         plan = plan_query(catalog.of(classes.FindSamples), self.rows)
         self.lists = Lists(plan.query.name, "/queries/x", plan, defaults_of(classes.FindSamples))
         self.route = QueryRoute(catalog, classes.FindSamples)
+        self.nested = Nested(catalog, classes)
         self.write = Encoder(self.contract, 1)
         self.read: Callable[[bytes], Any] = Reader(self.contract, classes.SampleRow, self.contract.schema)
         self.columns = row_values(self.rows.columns.values(), ())
@@ -171,6 +198,22 @@ def test_a_row_that_is_answered_is_the_row_that_was_kept(samples: Samples, name:
         found, expected = getattr(row, name), wanted[row.sample_id]
         assert found == expected or (found != found and expected != expected)
         assert type(found) is type(typed(samples, name, expected))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_values_inside_others_are_asked_and_answered_as_they_are(samples: Samples, name: str) -> None:
+    values = [typed(samples, name, each) for each in SAMPLES[name].values]
+    record = getattr(samples.classes, inside(name))
+    fields: list[dict[str, Any]] = [
+        {f"{name}_some": tuple(values)},
+        {f"{name}_named": dict(zip("abcdefghijkl", values, strict=False))},
+    ]
+    fields += [{f"{name}_in": record(it=each)} for each in (*values, None)]
+    if f"{name}_or" in samples.nested.classes.AskNested.__struct_fields__:
+        fields += [{f"{name}_or": each} for each in (*values, *SAMPLES["hours" if name == "raw" else "words"].values)]
+    for each in fields:
+        for found, expected in (samples.nested.asked(**each), samples.nested.answered(**each)):
+            assert repr(found) == repr(expected)  # by its text: NaN equals nothing
 
 
 def walk(samples: Samples, query: str) -> list[str]:
