@@ -21,7 +21,7 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from tests.cluster import Cluster, eventually
 from tests.offsets import commit, ends
@@ -164,10 +164,16 @@ class Bank:
         for future in self._admin.delete_records([TopicPartition(topic, partition, offset)]).values():
             future.result()
 
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Give a topic more partitions, as kafka-topics.sh --alter does."""
+        for future in self._admin.create_partitions([NewPartitions(topic, total)]).values():
+            future.result()
+
     def create(self, topic: str, partitions: int) -> str:
         """Create a topic that no contract speaks of, and return its name."""
         for future in self._admin.create_topics([NewTopic(topic, partitions, 1)]).values():
             future.result()
+        eventually(lambda: topic in self._admin.list_topics(timeout=SECONDS).topics)  # the broker learns of it later
         return topic
 
     def _leave(self, group: str) -> None:

@@ -21,8 +21,7 @@ from tests.platform.engine_samples.jars import CoinsPut, JarRow, JarState, PutCo
 from verbwire.engine import cluster_offsets, preparing
 from verbwire.engine.cluster_offsets import ClusterOffsets, _require_offsets
 from verbwire.engine.plan import Plan
-from verbwire.errors import ContractError, EngineError, UnavailableError
-from verbwire.worker.hosted import _same_partitions
+from verbwire.errors import UnavailableError
 
 pytestmark = pytest.mark.kafka
 
@@ -356,13 +355,14 @@ def with_odd(part: str, odd: str) -> Callable[[Plan], Plan]:
 
 
 @pytest.mark.parametrize("part", ["inputs", "rows", "answers", "outputs"])
-def test_another_number_of_partitions_is_refused_at_the_start(
+def test_with_another_number_of_partitions_the_group_stands_still(
     bank: Bank, tmp_path: Path, part: str, odd_topic: str
 ) -> None:
-    engine = Engine(bank, engine_jars.receiver(), [0], tmp_path, change=with_odd(part, odd_topic))
-    with pytest.raises(EngineError, match=f"{odd_topic} has 3 partitions, .* needs {bank.partitions}: .* Go back"):
-        engine.core.start()
-    engine.core.close()
+    with Engine(bank, engine_jars.receiver(), [0, 1], tmp_path, change=with_odd(part, odd_topic)) as engine:
+        assert [*engine.core.stopped()] == [0, 1]
+        for why in engine.core.stopped().values():
+            assert f"{odd_topic} has 3 partitions, the group's other topics have {bank.partitions}" in why
+            assert "Kafka takes no partitions back" in why
 
 
 @pytest.mark.parametrize("part", ["inputs", "rows", "answers", "outputs"])
@@ -371,12 +371,6 @@ def test_a_topic_that_is_missing_is_named_at_the_start(bank: Bank, tmp_path: Pat
     with pytest.raises(UnavailableError, match=r"no topic never\.deployed: run `verbwire deploy`"):
         engine.core.start()
     engine.core.close()
-
-
-def test_topics_that_were_not_partitioned_alike_cannot_be_read_together(bank: Bank, odd_topic: str) -> None:
-    events = bank.names.events(NAMESPACE)
-    with pytest.raises(ContractError, match=rf"{events} has {bank.partitions}, {odd_topic} has 3\. Re-key one"):
-        _same_partitions("a.group", ClusterOffsets(bank.kafka, "a.group"), [events, odd_topic])
 
 
 @pytest.fixture(scope="module")

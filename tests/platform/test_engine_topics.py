@@ -15,6 +15,8 @@ from tests.platform.engine_kit import NAMESPACE, Bank
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut, JarRow, PutCoins
 from tests.platform.test_engine_restoring import say
+from verbwire.engine.cluster_offsets import Topic
+from verbwire.engine.topic_watch import TopicWatch, difference
 from verbwire.errors import UnavailableError
 
 pytestmark = pytest.mark.kafka
@@ -169,3 +171,32 @@ def test_an_input_made_again_is_not_read_from_where_the_old_one_was(
     with Engine(fickle, engine_jars.table(), [place], tmp_path / "elsewhere") as engine:
         assert engine.counted_pence() == 1407
         assert engine.inputs(place) == {topic: 6}
+
+
+def test_a_watch_stops_the_groups_whose_topics_are_others(fickle: Bank, tmp_path: Path) -> None:
+    here, there = fickle.partition(), fickle.partition()
+    with (
+        Engine(fickle, engine_jars.table(), [here], tmp_path) as table,
+        Engine(fickle, engine_jars.receiver(), [there], tmp_path) as receiver,
+    ):
+        watch = TopicWatch(fickle.kafka, [table.core, receiver.core])
+        watch.look()
+        assert (table.core.stopped(), receiver.core.stopped()) == ({}, {})
+        make_again(fickle, table.plan.changelog)
+        watch.look()
+        assert f"{table.plan.changelog} was deleted and made again" in table.core.stopped()[here]
+        assert receiver.core.stopped() == {}
+        put(fickle, here, 1)
+        table.run()
+        assert table.held(here) == {}
+
+
+def test_what_became_of_topics_is_told_and_a_missing_one_only_the_second_time() -> None:
+    before = {"a": Topic("1", 3), "b": Topic("2", 3)}
+    assert difference(before, before, set()) is None
+    assert difference(before, {"a": Topic("1", 3)}, set()) is None
+    assert difference(before, {"a": Topic("1", 3)}, {"b"}) == "b is not there any more"
+    assert difference(before, {**before, "b": Topic("3", 3)}, set()) == "b was deleted and made again"
+    assert "a has 6 partitions, the group's other topics have 3" in str(
+        difference(before, {**before, "a": Topic("1", 6)}, set())
+    )

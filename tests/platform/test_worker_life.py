@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.cluster import Cluster, eventually
-from tests.platform.engine_kit import CATALOG, NAMESPACE, TABLE, Bank
+from tests.platform.engine_kit import CATALOG, NAMESPACE, RECEIVER, TABLE, Bank
 from tests.platform.engine_samples.jars import CoinsPut, PutCoins
 from tests.platform.worker_kit import Branch, Running, branch
 from verbwire.wire.murmur2 import partition_of
@@ -168,6 +168,34 @@ def test_a_stopped_partition_is_told_mended_and_skipped(shop: Bank, project: Bra
     project.write("streams/jars.py", (project.folder / "streams/jars.py").read_text().replace('"raises"', '"never"'))
     project.start("bank.jars").ready().has({good: 8, "bad": 21})
     assert [shop.outcomes(p) for p in range(PARTITIONS)] == [[], []]
+
+
+def test_partitions_added_to_a_topic_stop_its_group_alone_and_at_once(shop: Bank, project: Branch) -> None:
+    """Kafka hashes keys elsewhere from then on; it tells no consumer for five minutes, and takes nothing back."""
+    send(shop, range(3))
+    running = project.start().ready()
+    running.has(rows(3))
+    changelog = shop.names.changelog(shop.names.group(TABLE), "jars")
+    shop.add_partitions(changelog, PARTITIONS + 1)
+
+    table, receiver = shop.names.group(TABLE), shop.names.group(RECEIVER)
+
+    def told(running: Running, said: str, *groups: str) -> None:
+        stopped = {group: [0, 1] for group in groups}
+        running.until(lambda: running.get("/health/ready")[1].get("stopped") == stopped, 20.0)
+        (shown,) = (each for each in running.get("/tables")[1]["tables"] if each["name"] == TABLE)
+        assert (shown["complete"], shown["ready_partitions"]) == (False, [])
+        for why in shown["stopped"].values():
+            assert f"{said} partitions, the group's other topics have " in why
+            assert "Kafka takes no partitions back" in why
+        assert running.get("/tables/bank.jars")[0] == 503
+
+    told(running, f"{changelog} has 3", table)
+    send(shop, range(3, 6))
+    running.until(lambda: sum(len(shop.outcomes(p)) for p in range(PARTITIONS)) == 6)  # the receiver goes on
+    ends_well(running, signal.SIGTERM)
+    shop.add_partitions(shop.names.events(NAMESPACE), PARTITIONS + 1)
+    told(project.start(), " has 2", table, receiver)
 
 
 def test_of_two_workers_of_one_name_one_ends_and_says_why(shop: Bank, project: Branch) -> None:

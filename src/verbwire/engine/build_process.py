@@ -62,6 +62,7 @@ def process_plan(
         processor=lead,
         code=Code(rows.versions),
         repartition=own.topic,
+        targets=targets,
     )
 
 

@@ -89,17 +89,27 @@ class ClusterOffsets:
 
     def topics(self, names: Sequence[str]) -> dict[str, Topic]:
         """Return id and number of partitions of each topic; UnavailableError when one is not there."""
+        found = self.standing(names)
+        for name in names:
+            if name not in found:
+                raise UnavailableError(f"there is no topic {name}: run `verbwire deploy`")
+        return found
+
+    def standing(self, names: Sequence[str]) -> dict[str, Topic]:
+        """Return id and number of partitions of those of the topics that are there."""
+        if not names:
+            return {}
+        found = {}
         with self._asking(self._admin, "what there is") as admin:
             futures = admin.describe_topics(TopicCollection(list(names)), request_timeout=_DESCRIBE_SECONDS)
-            found = {}
             for name, future in futures.items():
                 try:
                     topic = future.result()
                 except KafkaException as error:
-                    if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                        raise UnavailableError(f"there is no topic {name}: run `verbwire deploy`") from error
-                    raise
-                found[name] = Topic(str(topic.topic_id), len(topic.partitions))
+                    if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                        raise
+                else:
+                    found[name] = Topic(str(topic.topic_id), len(topic.partitions))
         return found
 
     def tombstone_seconds(self, topic: str) -> float:

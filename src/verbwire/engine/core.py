@@ -13,6 +13,7 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 
+from verbwire.engine.cluster_offsets import Topic
 from verbwire.engine.code import CODE_HEADER, other_code
 from verbwire.engine.committing import Committer, classified, reason_of
 from verbwire.engine.crash_points import reach
@@ -47,7 +48,7 @@ FORGET_SECONDS = 3600.0  # how often ids older than the window are dropped: a sc
 
 
 class Core:
-    """One group in this process. All methods but `failure`, `busy` and `stopped` belong to the engine's thread."""
+    """One group in this process. Its methods belong to the engine's thread, but for those of its state."""
 
     def __init__(
         self,
@@ -138,6 +139,20 @@ class Core:
     def flushed(self) -> bool:
         """Whether the broker has what was produced so far: the next transaction need not wait to produce."""
         return self._committer.flushed.is_set()
+
+    @property
+    def topics(self) -> Mapping[str, Topic]:
+        """The topics of the group, as they were when its partitions were prepared last."""
+        return self._preparation.topics
+
+    def stand_still(self, why: str) -> None:
+        """Go on with none of the partitions that are here; what is under way is still committed."""
+        for partition in [*self._shards]:
+            state = self.view.states[partition]
+            if state.stopped is None:
+                state.ready, state.stopped = False, why
+                log.error("%s: partition %d stands still: %s", self.plan.group, partition, why)
+        self._count_ready()
 
     def stopped(self) -> dict[int, str]:
         """The partitions that stand still until somebody decides, and why."""

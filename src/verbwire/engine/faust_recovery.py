@@ -80,8 +80,9 @@ class Recovery(Service):
     async def _prepare(self, assignment: Assignment, number: int) -> None:
         consumer: Consumer = self.app.consumer
         assignment.membership.proof()  # refuses what is no membership before any work is done
-        inputs = {tp for tp in self.app.assignor.assigned_actives() if tp.topic in self.app.core.plan.inputs}
-        todo, first = {tp.partition for tp in inputs}, True
+        plan = self.app.core.plan
+        assigned = {tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic in plan.inputs}
+        todo, first = {each for each in assigned if each < plan.partitions}, True  # others were added to a topic
         self.app.owned = set(todo)
 
         def cancelled() -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -72,6 +72,7 @@ class Plan:
     code: Code
     search: tuple[str, ...] = ()  # fields whose text stands behind the columns
     repartition: str | None = None  # the topic, an input too, by which it hands records to itself under other keys
+    targets: Mapping[str, int] = field(default_factory=dict)  # topics of others that it sends to, and their partitions
 
     window: Window | None = None  # that its rows are of: the newest event time goes with its inputs' positions
 

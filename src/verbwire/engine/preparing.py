@@ -29,6 +29,7 @@ from verbwire.engine.restore import RestoreReader, Task
 from verbwire.engine.same_topics import TOPICS_FACT, others, read_topics, write_topics
 from verbwire.engine.shard import Shard
 from verbwire.engine.store import Store
+from verbwire.engine.topic_watch import unlike
 from verbwire.engine.view import Goal, TableView
 from verbwire.engine.whole_logs import LogState, decided, fits, require_whole, ways_out
 from verbwire.errors import EngineError, UnavailableError
@@ -75,7 +76,8 @@ class Preparation:
         self._producers = producers
         self._cluster = ClusterOffsets(kafka, plan.group)
         self._reader = RestoreReader(kafka)
-        self._topics: dict[str, Topic] = {}
+        self.topics: dict[str, Topic] = {}  # as they were last looked at; replaced, never changed
+        self._unlike: str | None = None  # which of them do not have the plan's number of partitions
         self._max_age = 0.0
         self._others = others
         self._codes: dict[int, FoldedBy] = {}  # what is to be said of a partition that is about to be ready
@@ -102,7 +104,10 @@ class Preparation:
 
     def probe(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[Shard], int]:
         """Return the shards of the partitions that are ready now, and how many records were restored for them."""
-        if not partitions:
+        if self._unlike:
+            for partition in partitions:
+                self._stand_still(partition, self._unlike)
+        if not partitions or self._unlike:
             return [], 0
         committed = self._cluster.stable((topic, p) for p in partitions for topic in self._plan.inputs)
         calm = [p for p in partitions if all((topic, p) in committed for topic in self._plan.inputs)]
@@ -133,14 +138,11 @@ class Preparation:
     # -- inside
 
     def _describe(self) -> None:
-        wanted = dict.fromkeys([*self._plan.inputs, *self._plan.outputs, *(each.topic for each in self._plan.logs)])
-        self._topics = self._cluster.topics([*wanted])
-        for name, topic in self._topics.items():
-            if topic.partitions != self._plan.partitions:
-                raise EngineError(
-                    f"{name} has {topic.partitions} partitions, {self._plan.group} needs {self._plan.partitions}: "
-                    "keys would be owned twice. Go back to the old number, or move to a new topic"
-                )
+        own = dict.fromkeys([*self._plan.inputs, *self._plan.outputs, *(each.topic for each in self._plan.logs)])
+        sizes = {**self._plan.targets, **dict.fromkeys(own, self._plan.partitions)}
+        self.topics = self._cluster.topics([*sizes])
+        odd = {name: topic.partitions for name, topic in self.topics.items() if topic.partitions != sizes[name]}
+        self._unlike = "; ".join(unlike(name, found, sizes[name]) for name, found in odd.items()) or None
         # Deletions leave a compacted log after this time: a copy that missed them for longer cannot be mended.
         self._max_age = self._cluster.tombstone_seconds(self._plan.changelog) / 2
 
@@ -161,7 +163,7 @@ class Preparation:
         shard = Shard(partition, store, self._plan.decode, start, store.time(), store.facts())
         shard.facts[CODE_HEADER] = write_code(self._codes[partition])
         topics = [*self._plan.inputs, *(each.topic for each in self._plan.logs)]
-        shard.facts[TOPICS_FACT] = write_topics({topic: self._topics[topic].id for topic in topics})
+        shard.facts[TOPICS_FACT] = write_topics({topic: self.topics[topic].id for topic in topics})
         return shard
 
     def _stand_still(self, partition: int, why: str, store: Store | None = None) -> None:
@@ -205,7 +207,7 @@ class Preparation:
         return stores
 
     def _log_ids(self) -> dict[str, str]:
-        return {each.name: self._topics[each.topic].id for each in self._plan.logs}
+        return {each.name: self.topics[each.topic].id for each in self._plan.logs}
 
     def _path(self, partition: int) -> Path:
         return self._folder / self._plan.group / f"{self._plan.table}-{partition}.db"
@@ -261,7 +263,7 @@ class Preparation:
 
     def _require_same_topics(self, store: Store, committed: dict[str, Committed], applied: dict[str, int]) -> None:
         """See that positions and rows are of the topics that are there now; forget those that are not."""
-        now = {name: topic.id for name, topic in self._topics.items()}
+        now = {name: topic.id for name, topic in self.topics.items()}
         known, logs = read_topics(store.facts()), [each.topic for each in self._plan.logs]
         if (lost := others(known, now, logs)) and not decided(committed):
             raise EngineError(

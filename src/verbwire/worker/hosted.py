@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
-from verbwire.engine.build import aggregate_plan, table_plan
+from verbwire.engine.build import STATE, aggregate_plan, table_plan
 from verbwire.engine.build_code import code_of
 from verbwire.engine.build_process import command_topics, process_plan
 from verbwire.engine.catching_up import CatchingUp
@@ -22,10 +23,11 @@ from verbwire.engine.handed_over import HandedOver
 from verbwire.engine.plan import Plan
 from verbwire.engine.security import Security
 from verbwire.engine.view import TableView
-from verbwire.errors import ConfigurationError, ContractError
+from verbwire.errors import ConfigurationError
 from verbwire.http.health import Standing
 from verbwire.http.served import ServedTable
 from verbwire.messages import Message
+from verbwire.names import Names
 from verbwire.settings import skipped
 from verbwire.wire.workers import GroupShare
 from verbwire.worker.groups import Services
@@ -161,18 +163,21 @@ def _plan(
     codec, names, skip = services.codec, services.codec.names, services.settings.skip
     skips = [(topic, p, offset) for owner, topic, p, offset in map(skipped, skip) if owner == group]
     if isinstance(declared, Aggregate):
-        partitions = _same_partitions(group, cluster, [names.commands(declared.namespace)])
-        return aggregate_plan(declared, codec, partitions, services.hints, services.clock)
-    inputs = [names.events(namespace) for namespace in declared.sources]
+        own = [names.commands(declared.namespace), names.changelog(group, STATE)]
+        return aggregate_plan(declared, codec, _partitions(cluster, group, own, names), services.hints, services.clock)
+    own = [*map(names.events, declared.sources), names.changelog(group, declared.table)]
     if isinstance(declared, Process):
-        inputs += [names.outcomes(namespace) for namespace in declared.answering]
-        partitions = _same_partitions(group, cluster, [*inputs, names.repartition(group, declared.table)])
+        own += [*map(names.outcomes, declared.answering), names.repartition(group, declared.table)]
         commands = command_topics(declared, codec)
-        targets = {topic: found.partitions for topic, found in (cluster.topics(commands) if commands else {}).items()}
-        return process_plan(declared, codec, partitions, targets, skips)
-    if declared.keys:
-        inputs.append(names.repartition(group, declared.table))
-    return table_plan(declared, codec, _same_partitions(group, cluster, inputs), skips)
+        targets = {topic: found.partitions for topic, found in cluster.topics(commands).items()}
+        return process_plan(declared, codec, _partitions(cluster, group, own, names), targets, skips)
+    return table_plan(declared, codec, _partitions(cluster, group, own, names), skips)
+
+
+def _partitions(cluster: ClusterOffsets, group: str, topics: list[str], names: Names) -> int:
+    """Return how many partitions a group has: as most of its topics. Where one is unlike them, it stands still."""
+    found = cluster.topics([*topics, names.dead_letters(group)])
+    return Counter(topic.partitions for topic in found.values()).most_common(1)[0][0]
 
 
 def hold(copies: Path) -> TextIO:
@@ -197,13 +202,3 @@ def hold(copies: Path) -> TextIO:
             "(VERBWIRE_WORKER)"
         ) from error
     return file
-
-
-def _same_partitions(group: str, cluster: ClusterOffsets, topics: list[str]) -> int:
-    found = {name: topic.partitions for name, topic in cluster.topics(topics).items()}
-    if len(set(found.values())) != 1:
-        listed = ", ".join(f"{name} has {n}" for name, n in sorted(found.items()))
-        raise ContractError(
-            f"{group} reads topics of different numbers of partitions: {listed}. Re-key one of them first"
-        )
-    return next(iter(found.values()))

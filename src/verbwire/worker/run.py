@@ -29,6 +29,7 @@ from verbwire.development import http_secret, internal_secret
 from verbwire.directory import Directory
 from verbwire.engine.hints import Hints
 from verbwire.engine.membership import verify_form
+from verbwire.engine.topic_watch import TopicWatch
 from verbwire.errors import EngineError
 from verbwire.http.app import build_app
 from verbwire.http.auth import Authenticator, AuthSettings
@@ -119,6 +120,9 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     where, port = server.start()
     presence.start(url_of(settings, port))
     services.watchdog.start()
+    topics = TopicWatch(kafka, [each.core for each in hosted if isinstance(each, HostedGroup)])
+    topics.start()
+    opened.callback(topics.stop)
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
     # Before anything stops: nobody is sent here any more, and who waits here for an outcome is told where to ask.
     asyncio.run(_serve(hosted, leave, [health.leave, waits.end, presence.leave], stopping))

@@ -1,0 +1,92 @@
+"""Notices that topics change under groups that run: one question to the cluster for all of them, every few seconds.
+
+Partitions that are added to a topic, and a topic that is deleted or made again, are told by nothing that a consumer
+reads: keys are hashed elsewhere from then on, offsets are those of another topic.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from verbwire.engine.cluster_offsets import ClusterOffsets, Topic
+from verbwire.errors import UnavailableError
+
+log = logging.getLogger(__name__)
+
+WATCH_SECONDS = 2.0
+
+
+class Watched(Protocol):
+    """A group whose topics are watched."""
+
+    @property
+    def topics(self) -> Mapping[str, Topic]:
+        """They, as they were when its partitions were prepared last."""
+        ...
+
+    def stand_still(self, why: str) -> None:
+        """Go on with none of its partitions."""
+        ...
+
+
+def difference(before: Mapping[str, Topic], now: Mapping[str, Topic], gone: set[str]) -> str | None:
+    """Return what has become of a group's topics, None where they are what they were; `gone` are not there any more."""
+    said = [f"{name} is not there any more" for name in before if name in gone]
+    for name, topic in before.items():
+        found = now.get(name, topic)
+        if found.id != topic.id:
+            said.append(f"{name} was deleted and made again")
+        elif found.partitions != topic.partitions:
+            said.append(unlike(name, found.partitions, topic.partitions))
+    return "; ".join(said) or None
+
+
+def unlike(topic: str, found: int, wanted: int) -> str:
+    """Return what is said of a topic that has another number of partitions than the rest of its group's."""
+    return (
+        f"{topic} has {found} partitions, the group's other topics have {wanted}: keys are in other partitions than "
+        "their rows. Kafka takes no partitions back: make the topic anew with the old number and put its records back "
+        "key by key, or move to new topics (another VERBWIRE_PREFIX) and read everything in again"
+    )
+
+
+class TopicWatch:
+    """Runs on a thread of its own between `start` and `stop`."""
+
+    def __init__(self, kafka: dict[str, str], groups: Sequence[Watched]) -> None:
+        self._cluster = ClusterOffsets(kafka, "")
+        self._groups = groups
+        self._missed: set[str] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="topic watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        if self._groups:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End; a question under way is not waited for."""
+        self._stop.set()
+
+    def look(self) -> None:
+        """Compare once. A topic has to be missing twice: a broker that has just started does not know all of them."""
+        asked = {group: group.topics for group in self._groups}
+        now = self._cluster.standing([*{name for topics in asked.values() for name in topics}])
+        missing = {name for topics in asked.values() for name in topics if name not in now}
+        gone, self._missed = missing & self._missed, missing
+        for group, before in asked.items():
+            if (why := difference(before, now, gone)) and group.topics is before:
+                group.stand_still(f"its topics have changed: {why}")
+
+    def _run(self) -> None:
+        while not self._stop.wait(WATCH_SECONDS):
+            try:
+                self.look()
+            except UnavailableError as error:  # an outage, which others tell of
+                log.debug("topics are not watched: %s", error)
+            except Exception:
+                log.exception("watching the topics failed in a way that is not foreseen")
