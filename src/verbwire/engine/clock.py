@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from datetime import timedelta
 
+CLOCKS_APART = timedelta(hours=1)  # this machine's and the broker's, at most
 _KEPT = 8  # observations; an older one says too little of a clock that drifts, or was set
 
 

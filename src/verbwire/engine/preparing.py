@@ -14,10 +14,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+from verbwire.engine.clock import CLOCKS_APART
 from verbwire.engine.cluster_offsets import ClusterOffsets, Committed, Topic
 from verbwire.engine.code import CODE_HEADER, FoldedBy, write_code
 from verbwire.engine.code_watch import CodeWatch
@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 CLEAR_AWAY_AFTER = 0.5  # seconds of waiting until a dead predecessor's transactions are aborted by us
 CLEAR_AWAY_EVERY = 5.0  # and once more: who is to blame may not be known to be dead yet
 HANGING_AFTER = 60.0  # no transaction of ours lives for so long: the cluster itself has forgotten it
-CLOCKS_APART = timedelta(hours=1)  # this machine's and the broker's, at most
 STALLED = 60.0  # seconds without a restored record
 WINDOW_MS = 7 * 24 * 3600 * 1000  # how long ids are remembered: the outcomes' retention
 

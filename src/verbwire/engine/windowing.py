@@ -2,7 +2,7 @@
 
 Time is the newest event time that was folded in the partition, and nobody's clock. It is committed with what it
 decided: a restart, or another owner, decides the same. No event moves it further than `ahead` of its own record's
-timestamp, which is the same on every replay.
+timestamp, which is the same on every replay; nor of today, where a topic holds timestamps that its producers gave.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from verbwire.contracts.model import Contract
 from verbwire.declarations.window import Window
+from verbwire.engine.clock import CLOCKS_APART
 from verbwire.engine.dead_letters import legible
 from verbwire.engine.folding import Fold, Heard, LeftOut, Refused, Taken
 from verbwire.engine.plan import Halt
@@ -47,10 +48,12 @@ class WindowFold(Fold):
         self._open = (size + lateness) // _MICROSECOND  # from a window's start
         self._kept = (size + retention) // _MICROSECOND
         self._ahead = self.window.ahead // _MICROSECOND
+        self._latest = self._latest_now()
         self._warn_at = 0.0
 
     def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
         """Fold these events, in order, and return how many; forget the windows that time has left behind."""
+        self._latest = self._latest_now()
         done = super().process(shard, records, transaction, careful)
         if shard.time is not None:
             self._forget(shard, shard.time - self._kept)
@@ -64,7 +67,7 @@ class WindowFold(Fold):
         """Return it under the key of its window's row."""
         time = _moment(getattr(heard.message, self.times[type(heard.message)]))
         microseconds = _microseconds(time)
-        if microseconds > heard.source.timestamp * 1000 + self._ahead:
+        if microseconds > heard.source.timestamp * 1000 + self._ahead or microseconds > self._latest:
             return self._too_far_ahead(heard, time)
         try:
             start = self.window.start_of(time)
@@ -77,11 +80,15 @@ class WindowFold(Fold):
         context = heard.context and replace(heard.context, window=start)
         return heard._replace(key=key, context=context, at=(microseconds, _microseconds(start)))
 
+    def _latest_now(self) -> int:
+        """What no event's time is beyond, unless its record's timestamp is wrong, too."""
+        return int(clock.time() * 1e6) + self._ahead + CLOCKS_APART // _MICROSECOND
+
     def _too_far_ahead(self, heard: Heard, time: datetime) -> Refused | LeftOut:
         source, window = heard.source, self.window
         why = (
             f"the event's time {time.isoformat()} is more than {window.ahead} ahead of its record's timestamp "
-            f"{source.timestamp} ms: mend the sender's clock, or let the window take it (ahead=...)"
+            f"{source.timestamp} ms, or of now: mend the sender's clock, or let the window take it (ahead=...)"
         )
         if clock.monotonic() >= self._warn_at:
             self._warn_at = clock.monotonic() + _WARN_EVERY
