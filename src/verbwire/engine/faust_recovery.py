@@ -118,7 +118,8 @@ class Recovery(Service):
         await app._fetcher.maybe_start()
         self.tables.on_actives_ready()
         self.tables.on_standbys_ready()
-        app.on_rebalance_end()
+        if app.rebalancing:  # it is no rebalance where the same assignment starts over, and Faust would complain
+            app.on_rebalance_end()
 
 
 class Tables(TableManager):

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 TURNS = (0, 1)
 INIT_SECONDS = 30.0
-_SETTINGS = {
+_SETTINGS: dict[str, Any] = {
     "partitioner": "murmur2_random",  # Java's and aiokafka's; librdkafka's own would scatter the keys
     "compression.type": "lz4",
     "linger.ms": 2,
@@ -35,6 +36,7 @@ _SETTINGS = {
     # a coordinator (librdkafka#5511). Nothing is lost: after a failure the engine connects anew, from the bootstrap.
     "metadata.recovery.strategy": "none",
     "log_level": 0,  # whatever it says is raised to us, and told; of an outage by the worker
+    "logger": logging.getLogger(f"{__name__}.librdkafka"),  # what is fatal it says at every level
 }
 
 
