@@ -155,6 +155,7 @@ def test_every_other_link_is_answered_alike() -> None:
         (Rejected("jar_full", "no room", {"room": "0"}), 409, {"code": "jar_full", "details": {"room": "0"}}),
         (Rejected("forbidden"), 403, {"code": "forbidden"}),
         (Rejected("id_reused"), 422, {"code": "id_reused"}),
+        (Rejected("out_of_bounds", "", {"field": "a"}), 400, {"code": "out_of_bounds", "details": {"field": "a"}}),
         (Failed(reason="jars.py:12: secret"), 500, {"code": "failed"}),
         (Expired(), 504, {"code": "expired"}),
     ],

@@ -34,7 +34,7 @@ def _integer(schema: JsonSchema, bounds: Mapping[str, Any]) -> JsonSchema:
         return {**schema, **_narrower(schema, bounds)}
     number, text = schema["anyOf"]  # a long may be text
     number = {**number, **_narrower(number, bounds)}
-    return {"anyOf": [number, {**text, "pattern": f"^({_digits(number['minimum'], number['maximum'])})$"}]}
+    return {"anyOf": [number, {**text, "pattern": f"^({digits_between(number['minimum'], number['maximum'])})$"}]}
 
 
 def _float(schema: JsonSchema, bounds: Mapping[str, Any]) -> JsonSchema:
@@ -70,12 +70,12 @@ def _bytes(schema: JsonSchema, bounds: Mapping[str, Any]) -> JsonSchema:
     return {**schema, "pattern": f"^({'|'.join(choices)})$", "description": f"Of its bytes: {said}."}
 
 
-def _digits(least: int, most: int) -> str:
-    """A pattern of the integers from `least` to `most`, without signs or zeros that say nothing."""
+def digits_between(least: int, most: int) -> str:
+    """Return a pattern of the integers from `least` to `most`, without signs or zeros that say nothing."""
     if least >= 0:
         return "|".join(_naturals(least, most))
     negative = "|".join(_naturals(max(1, -most), -least))
-    return f"-({negative})" if most < 0 else f"-({negative})|{_digits(0, most)}"
+    return f"-({negative})" if most < 0 else f"-({negative})|{digits_between(0, most)}"
 
 
 def _naturals(least: int, most: int) -> Iterator[str]:
