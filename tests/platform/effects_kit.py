@@ -20,6 +20,7 @@ from confluent_kafka.admin import AdminClient
 from tests.cluster import Cluster, eventually
 from tests.faults.all_dead import AllDead
 from tests.offsets import GroupOffsets, commit, ends
+from tests.platform.foreign_writer import without_bounds
 from verbwire.contracts.load import load_catalog
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
@@ -160,13 +161,15 @@ class Depot:
         eventually(lambda: repetition.poll(0.1) or repetition.assignment())
         repetition.close()
 
-    def send_as(self, command: Command, identity: Identity, ttl: int | None = None) -> None:
+    def send_as(self, command: Command, identity: Identity, ttl: int | None = None, *, bounded: bool = True) -> None:
         """Send a command on somebody's behalf, to be carried out within `ttl` milliseconds."""
         contract = CATALOG.of(command)
         headers = HeaderTemplate(contract, "depot").headers(
             f"c{time.monotonic_ns()}", actor=identity.actor, scopes=identity.scopes, ttl=ttl
         )
-        topic, value = self.names.commands(contract.namespace), self.codec.encoder(contract)(command)
+        encoder = self.codec.encoder(contract)
+        value = (encoder if bounded else without_bounds(encoder))(command)
+        topic = self.names.commands(contract.namespace)
         self._mail.produce(topic, key_of(contract, command), value, headers, "").result(10)
 
     def put(self, key: bytes | None, value: bytes | None) -> None:

@@ -232,13 +232,15 @@ def test_a_job_does_what_its_sender_may_ask_in_time(depot: Depot) -> None:
         depot.send_as(PrintLabels(batch_id="late"), Identity("tester", SCOPES), ttl=0)
         depot.send_as(PrintLabels(batch_id="in time"), Identity("tester", SCOPES), ttl=600_000)
         depot.send_as(PrintLabels(batch_id="stranger"), Identity("stranger", ("parcels:ship",)))
+        depot.send_as(PrintLabels(batch_id="x" * 201), Identity("tester", SCOPES), bounded=False)
         depot.client.send(PrintLabels(batch_id="no hurry"), id="right").result(10)
         depot.host(group)
-        eventually(lambda: depot.committed(JOB, depot.commands) == 4)
+        eventually(lambda: depot.committed(JOB, depot.commands) == 5)
         assert sorted(seen.wait(2)) == ["in time", "no hurry"]
         told = depot.metrics.exposition().decode()
         command, name = "depot.labels.PrintLabels", depot.names.group(JOB)
-        assert f'verbwire_rejected_total{{code="forbidden",command="{command}",group="{name}"}} 1.0' in told
+        for code in ("forbidden", "out_of_bounds"):
+            assert f'verbwire_rejected_total{{code="{code}",command="{command}",group="{name}"}} 1.0' in told
         assert f'verbwire_expired_total{{command="{command}",group="{name}"}} 1.0' in told
 
 

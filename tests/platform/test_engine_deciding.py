@@ -10,6 +10,9 @@ from tests.platform import engine_jars
 from tests.platform.engine_kit import CATALOG, RECEIVER, Bank
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut, JarState, PutCoins, ShakeJar, TakeCoins
+from tests.platform.foreign_writer import without_bounds
+from verbwire.contracts.bounds import KEY_LENGTH
+from verbwire.wire.headers import HeaderTemplate
 from verbwire.wire.outcomes import EventPosition, OutcomeStatus, fingerprint_of
 
 pytestmark = pytest.mark.kafka
@@ -159,6 +162,28 @@ def test_missing_scopes_are_a_rejection(bank: Bank, receiver: Engine, partition:
     assert [outcomes[each].status for each in ("none", "other", "enough")] == ["REJECTED", "REJECTED", "ACCEPTED"]
     assert (outcomes["none"].code, outcomes["none"].reason) == ("forbidden", "TakeCoins requires jars:write")
     assert bank.dead_letters(partition) == []
+
+
+def test_a_command_out_of_bounds_is_rejected_whoever_wrote_it(bank: Bank, receiver: Engine, partition: int) -> None:
+    """No encoder of ours writes it; a foreign one may."""
+    loose = without_bounds(bank.codec.encoder(CATALOG.find("bank.jars.PutCoins")))
+    long = PutCoins(jar_id="j" * (KEY_LENGTH + 1), pence=1, how="raises")
+    much = PutCoins(jar_id="j", pence=10**9 + 1, how="raises")
+    for number, command in enumerate((long, much)):
+        headers = HeaderTemplate(loose.contract, "foreign", actor="ann", scopes=("jars:write",)).headers(f"c{number}")
+        bank.put(bank.topic_of(command), partition, command.jar_id.encode(), loose(command), headers)
+    bank.send(PUT, partition, id="c2")
+    receiver.run()
+    first, second, third = bank.outcomes(partition)
+    assert (first.status, first.code) == (OutcomeStatus.REJECTED, "out_of_bounds")
+    assert first.reason == "jar_id has 201 characters, maxLength is 200"
+    assert first.details == {"field": "jar_id", "bound": "maxLength", "limit": "200"}
+    assert (second.code, second.details["field"], second.details["bound"]) == ("out_of_bounds", "pence", "maximum")
+    assert third.status == OutcomeStatus.ACCEPTED
+    assert receiver.rows() == {b"j": JarState(jar_id="j", pence=5)}
+    assert [event.header("ce_causationid") for event in bank.events(partition)] == ["c2"]
+    assert bank.dead_letters(partition) == []
+    assert receiver.counted("rejected_total", command="bank.jars.PutCoins", code="out_of_bounds") >= 2
 
 
 def test_nobody_known_may_only_send_what_is_public(bank: Bank, receiver: Engine, partition: int) -> None:

@@ -10,6 +10,8 @@ from tests.platform.engine_jars import NOISE, WRONG
 from tests.platform.engine_kit import CATALOG, RECEIVER, Bank
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut, JarState, PutCoins, ShakeJar
+from verbwire.contracts.bounds import KEY_LENGTH
+from verbwire.engine.transaction import MAX_RECORD
 from verbwire.wire.avro import frame
 from verbwire.wire.outcomes import OutcomeStatus
 
@@ -179,8 +181,9 @@ def test_a_key_counts_for_the_size_of_a_record(
     bank: Bank, receiver: Engine, jar: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The broker refuses the whole record: without this the group would try it again for ever."""
-    partition, key = receiver.partition, jar + NOISE[:200_000]
-    monkeypatch.setitem(WRONG, "large", lambda c: CoinsPut(jar_id=c.jar_id, pence=1, how=NOISE[-700_000:]))
+    partition, key = receiver.partition, jar + NOISE[: KEY_LENGTH - len(jar)]
+    much = MAX_RECORD - 1.5 * KEY_LENGTH  # the value by itself is small enough
+    monkeypatch.setitem(WRONG, "large", lambda c: CoinsPut(jar_id=c.jar_id, pence=1, how=NOISE[: int(much)]))
     bank.send(PutCoins(jar_id=key, pence=1, how="large"), partition)
     bank.send(PutCoins(jar_id=jar, pence=4), partition)
     receiver.run_through()

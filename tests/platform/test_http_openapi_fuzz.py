@@ -28,8 +28,8 @@ QUERIES: dict[str, dict[str, Any]] = {
     "FindJars": {
         "many": True,
         "fields": [
-            {"name": "pence_from", "type": ["null", "int"], "default": None},
-            {"name": "pence_until", "type": ["null", "int"], "default": None},
+            {"name": "pence_from", "type": ["null", "int"], "default": None, "minimum": 0},
+            {"name": "pence_until", "type": ["null", "int"], "default": None, "maximum": 1000},
         ],
     },
 }
