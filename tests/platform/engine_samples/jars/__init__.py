@@ -109,7 +109,7 @@ class PutCoins(Command, frozen=True, kw_only=True):
     """
 
     __contract__ = "bank.jars.PutCoins"
-    __fingerprint__ = "3e290b9ad34ad77b"
+    __fingerprint__ = "2d3344edaca02699"
 
     jar_id: str
     """The jar."""
