@@ -84,7 +84,7 @@ def changes(older: Schema, newer: Schema) -> list[Change]:
         text = f'"kind" was {before["kind"]}, is {now["kind"]}: give the new message a name of its own'
         return [Change("kind-changed", text)]
     attributes = _attributes(before, now) if "kind" in before else ()
-    told = oversights(before, now, kept=now["kind"] in BOTH_WAYS)
+    told = oversights(before, now, kept=now["kind"] == Kind.ROW)
     warnings = (Change(code, text, Severity.WARNING) for code, text in told)
     return list(dict.fromkeys([*attributes, *_schemas(before, now), *warnings]))
 

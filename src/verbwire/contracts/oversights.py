@@ -16,7 +16,7 @@ Told = tuple[str, str]  # a code, and a text for people
 def oversights(before: Mapping[str, Json], now: Mapping[str, Json], kept: bool) -> Iterator[Told]:
     """Yield code and text of what is to be thought over between two schemas of a record, both spelled out.
 
-    `kept`: what was written before is read, and what is made of it is written again.
+    `kept`: what was written before is changed, and written again.
     """
     yield from _records(before, now, "", kept)
 
@@ -80,14 +80,17 @@ def _perhaps_renamed(path: str, field: Mapping[str, Json], gone: list[Any]) -> I
 
 
 def _bounds(before: Mapping[str, Json], now: Mapping[str, Json], path: str) -> Iterator[Told]:
-    for word in WORDS:
-        if word in now and now[word] != before.get(word) and _is_tighter(word, before.get(word), now[word]):
-            yield (
-                "bounds-tightened",
-                f"field {path}: {word} was {before.get(word, 'none')}, is {now[word]}: what was written before may be "
-                "beyond it, is read, and cannot be written again: a row stops its partition at its next event. Make "
-                "sure that there is none, or bound the commands that lead to it instead",
-            )
+    tighter = [
+        f"{word} was {before.get(word, 'none')}, is {now[word]}"
+        for word in WORDS
+        if word in now and now[word] != before.get(word) and _is_tighter(word, before.get(word), now[word])
+    ]
+    if tighter:
+        yield (
+            "bounds-tightened",
+            f"field {path}: {', and '.join(tighter)}: a row of before that is beyond it stops its partition when it "
+            "changes, for it cannot be written again. Make sure that there is none, or bound the commands alone",
+        )
 
 
 def _is_tighter(word: str, before: Json, now: Json) -> bool:

@@ -215,7 +215,7 @@ WARNED |= {
         "bounds-tightened: field x[]: maxLength was 9, is 8",
     ),
     "a larger minimum": (
-        "event",
+        "row",
         field(decimal(6, 2), minimum="0.5"),
         field(decimal(6, 2), minimum="1"),
         "bounds-tightened: field x: minimum was 0.5, is 1",
@@ -235,9 +235,10 @@ WARNED |= {
         ("command", field("string"), field("string", maxLength=9)),
         ("row", field("string", maxLength=9), field("string", maxLength=10)),
         ("row", field("string", maxLength=9), field("string")),
-        ("event", field("long", minimum=1), field("long", minimum=0)),
+        ("row", field("long", minimum=1), field("long", minimum=0)),
+        ("event", field("long"), field("long", minimum=0)),
     ],
-    ids=["of what is not written again", "wider", "none any more", "lower"],
+    ids=["of what is not written again", "wider", "none any more", "lower", "of events"],
 )
 def test_bounds_that_let_through_what_there_is_are_nothing_to_say_of(kind: str, before: Json, now: Json) -> None:
     assert found(kind, before, now) == []
