@@ -80,13 +80,13 @@ def deploy(
 ) -> DeployReport:
     """Create the topics and register the schemas of the `owned` namespaces (default: all of the catalog).
 
-    A schema is compared with all its versions by our own rules, beside the registry's. An event or command that the
-    registry knows and the catalog does not is refused, unless it is named among those `retired`.
+    A schema is compared with all its versions by our own rules, beside the registry's. An event or command of a
+    namespace that a group receives, which the registry knows and the catalog does not, is to be among those `retired`.
     :class:`DeployError` lists everything that contradicts the contracts; nothing was changed then. A deployment
     that is interrupted is completed by the next one. :class:`UnavailableError` when broker or registry are silent.
     """
     namespaces = {contract.namespace for contract in catalog} if owned is None else set(owned)
-    cluster = _Cluster(target)
+    groups, cluster = list(groups), _Cluster(target)
     with closing(Registry(target.registry, target.registry_conf)) as registry:
         return _deploy(cluster, _Schemas(registry, target.names, retired), catalog, groups, namespaces)
 
@@ -97,6 +97,9 @@ def _deploy(
     # 1. What should stand there, and what contradicts it.
     topics, problems = cluster.plan(catalog, groups, namespaces)
     problems += schemas.plan(catalog, namespaces)
+    problems += schemas.missed(
+        catalog, {each for group in groups if group.reads is Kind.COMMAND for each in group.namespaces}
+    )
     if problems:
         schemas.undo()
         raise DeployError("nothing was changed:\n" + "\n".join(f"- {problem}" for problem in problems))
@@ -239,7 +242,7 @@ class _Schemas:
         if any(contract.kind is Kind.COMMAND for contract in self.contracts):
             self.contracts.append(OUTCOME)
         self.contracts.append(WORKER)
-        problems = self._gone(catalog, owned)
+        problems = []
         for contract in self.contracts:
             subject, level = self._names.subject(contract.name), _LEVELS[contract.kind]
             latest = self._registry.latest(subject)
@@ -266,9 +269,12 @@ class _Schemas:
             errors = ["the registry refuses it; compare it with the versions there"]
         return [f"schema {subject} is not {level}: {each}" for each in errors]
 
-    def _gone(self, catalog: Catalog, owned: set[str]) -> list[str]:
-        """What is to be said of messages of our own that the registry knows and the catalog does not."""
-        ours = {self._names.subject(namespace): namespace for namespace in owned}
+    def missed(self, catalog: Catalog, received: set[str]) -> list[str]:
+        """Return what is to be said of messages that the registry knows and the catalog does not.
+
+        Of the namespaces alone whose commands are received here: of others a catalog may hold a part, to hear it.
+        """
+        ours = {self._names.subject(namespace): namespace for namespace in received}
         newest: dict[str, Schema] = {}
         for subject in self._registry.all_subjects():
             namespace, _, short = subject.rpartition(".")
