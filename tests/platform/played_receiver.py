@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import closing
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -16,8 +15,9 @@ from verbwire.sdk.client import Client
 from verbwire.sdk.connection import Connection
 from verbwire.sdk.seeker import Patience
 from verbwire.wire.avro import Encoder
+from verbwire.wire.fingerprints import Fingerprints
 from verbwire.wire.headers import Headers, HeaderTemplate
-from verbwire.wire.outcomes import OUTCOME, EventPosition, OutcomeRecord, OutcomeStatus, fingerprint_of
+from verbwire.wire.outcomes import OUTCOME, EventPosition, OutcomeRecord, OutcomeStatus
 from verbwire.wire.registry import Registry
 
 HEARD = 20.0  # seconds, for a hint to come
@@ -44,13 +44,14 @@ class PlayedReceiver:
         admin, places = AdminClient(kafka), [TopicPartition(commands, number) for number in found]
         self._consumer.assign(eventually(lambda: ends(admin, places)))
         self._headers = HeaderTemplate(OUTCOME, "office")
-        with closing(Registry(connection.registry)) as registry:
-            self.encode = Encoder(OUTCOME, registry.id_of(names.subject(OUTCOME.name), OUTCOME.text))
+        self._registry = registry = Registry(connection.registry)
+        self.encode = Encoder(OUTCOME, registry.id_of(names.subject(OUTCOME.name), OUTCOME.text))
 
     def close(self) -> None:
         """Let go of the broker."""
         self.flush()
         self._consumer.close()
+        self._registry.close()
 
     def take(self, count: int = 1) -> list[Record]:
         """The next commands, as soon as there are so many."""
@@ -70,13 +71,16 @@ class PlayedReceiver:
         said = {
             "command_id": headers.id,
             "command": headers.type,
-            "fingerprint": fingerprint_of(record.value() or b""),
+            "fingerprint": self._fingerprint(record.value() or b""),
             "status": OutcomeStatus.ACCEPTED,
             "partition": record.partition(),
             "offset": record.offset(),
             "events": (EventPosition(topic="a.events", partition=record.partition() or 0, offset=7),),
         }
         return OutcomeRecord(**{**said, **fields})
+
+    def _fingerprint(self, value: bytes) -> bytes:
+        return Fingerprints(self._registry.schema(int.from_bytes(value[1:5], "big"))).of_value(value)
 
     def enter(self, record: Record, line: OutcomeRecord, timestamp: int = 0) -> None:
         """Write a line into the ledger, as the engine does; its time is now, unless another is given."""

@@ -21,7 +21,7 @@ from verbwire.engine.clock import BrokerClock
 from verbwire.engine.hints import Hints
 from verbwire.errors import ContractError, FencedError, UnavailableError
 from verbwire.messages import Accepted, Rejected
-from verbwire.wire.outcomes import OutcomeStatus, fingerprint_of
+from verbwire.wire.outcomes import OutcomeStatus
 from verbwire.wire.replies import Replies
 
 pytestmark = pytest.mark.kafka
@@ -188,7 +188,7 @@ def test_who_reuses_an_id_is_told_so_and_the_ledger_is_not(bank: Bank, receiver:
     assert accepted == line
     assert (refused.status, refused.code, refused.command_id) == (OutcomeStatus.REJECTED, "id_reused", jar)
     assert (refused.partition, refused.offset) == (partition, offset)
-    assert refused.fingerprint == fingerprint_of(bank.codec.encoder(CATALOG.of(other))(other))
+    assert refused.fingerprint == bank.codec.encoder(CATALOG.of(other)).fingerprint(other)
 
 
 def test_nobody_is_told_of_what_was_not_committed(bank: Bank, receiver: Engine, jar: str) -> None:

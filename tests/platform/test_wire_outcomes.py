@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.platform.notes import CATALOG, COMMAND
 from verbwire.messages import Accepted, Expired, Failed, Outcome, Rejected
 from verbwire.wire.avro import Encoder, Reader
-from verbwire.wire.outcomes import OUTCOME, EventPosition, OutcomeRecord, OutcomeStatus, fingerprint_of
+from verbwire.wire.outcomes import OUTCOME, EventPosition, OutcomeRecord, OutcomeStatus
 
 
 def record(status: OutcomeStatus, **fields: object) -> OutcomeRecord:
@@ -37,12 +36,3 @@ def test_an_outcome_comes_back(line: OutcomeRecord, outcome: Outcome) -> None:
     assert read == line
     assert isinstance(read, OutcomeRecord)
     assert read.outcome() == outcome
-
-
-def test_the_fingerprint_is_of_the_payload_alone() -> None:
-    contract = CATALOG.of(COMMAND)
-    one, other = Encoder(contract, 1)(COMMAND), Encoder(contract, 2)(COMMAND)
-    assert one != other
-    assert fingerprint_of(one) == fingerprint_of(other)
-    assert len(fingerprint_of(one)) == 16
-    assert fingerprint_of(one) != fingerprint_of(one + b"x")

@@ -24,9 +24,9 @@ from verbwire.watch.handlers import HandlerWatch
 from verbwire.watch.tracebacks import summary
 from verbwire.wire.avro import Encoder
 from verbwire.wire.codec import TopicDecoder
+from verbwire.wire.fingerprints import fingerprint_of
 from verbwire.wire.headers import Headers, HeaderTemplate
 from verbwire.wire.keys import key_of
-from verbwire.wire.outcomes import fingerprint_of
 
 T = TypeVar("T")
 MAX_EVENTS = 10_000  # of one command: its outcome names the place of each
@@ -126,7 +126,7 @@ class Decide:
                 return dead_letter(transaction, self.dead_letters, record, "undecodable", str(error))
             return self._fail(_unreadable(record, headers, name), "undecodable", str(error), page)
         assert record.value is not None  # noqa: S101 (decoded just now)
-        receives, fingerprint = self.commands[type(command)], fingerprint_of(record.value)
+        receives, fingerprint = self.commands[type(command)], self.decoder.fingerprint(command, record.value)
         if receives.contract.response == "none":
             asker = None
         verdict = partial(

@@ -26,7 +26,6 @@ from verbwire.sdk.routes import Routes
 from verbwire.sdk.seeker import Patience, Seeker
 from verbwire.wire.keys import key_of
 from verbwire.wire.outcome_tokens import OutcomeToken
-from verbwire.wire.outcomes import fingerprint_of
 
 
 class Asker:
@@ -82,7 +81,7 @@ class Asker:
             id=id,
             command=route.contract.name,
             topic=route.topic,
-            fingerprint=fingerprint_of(value),
+            fingerprint=route.encoder.fingerprint(command),
         )
         question.unique = unique
         self._book.enter(question, self._connection.delivery_seconds)

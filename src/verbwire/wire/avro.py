@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import cached_property
 from io import BytesIO
 from typing import Any, TypeVar
 from uuid import UUID
@@ -21,9 +22,11 @@ from verbwire.contracts.bounding import Excess
 from verbwire.contracts.model import Contract, Schema
 from verbwire.errors import ContractError, UndecodableError, UnencodableError
 from verbwire.messages import Message
+from verbwire.wire.fingerprints import Fingerprints
 from verbwire.wire.fitting import fitting_type, is_flat
 from verbwire.wire.normal import UntidyError, frozen, kept, written
 from verbwire.wire.resolution import resolution
+from verbwire.wire.schemas import shape
 from verbwire.wire.strict import reading_schema, writing_schema
 
 M = TypeVar("M", bound=Message)
@@ -111,6 +114,14 @@ class Encoder:
         except MISFITS as error:
             raise self._unencodable(error) from error
 
+    def fingerprint(self, message: Message) -> bytes:
+        """Return the fingerprint of a command that can be written, 16 bytes: the same for all that have its value."""
+        return self._fingerprints.of(self.normal(message))
+
+    @cached_property
+    def _fingerprints(self) -> Fingerprints:
+        return Fingerprints(self.contract.schema)
+
     def _unencodable(self, error: Exception) -> UnencodableError:
         return UnencodableError(f"{self.contract.name} does not fit its schema: {error}")
 
@@ -132,6 +143,7 @@ class Reader:
         except (*_BAD_SCHEMAS, ArithmeticError) as error:
             raise ContractError(f"the schema of a {contract.name} cannot be read: {error}") from error
         self._frozen = frozen(contract.schema)
+        self._writer_schema = writer_schema
 
     def __call__(self, value: bytes) -> Message:
         """Return the message in a record's value, its frame included; :class:`UndecodableError` otherwise."""
@@ -149,3 +161,18 @@ class Reader:
         if self._frozen is not None:
             message = self._frozen(message)
         return message
+
+    def fingerprint(self, message: Message, value: bytes) -> bytes:
+        """Return the fingerprint of a command that was read from a record's value; see :meth:`Encoder.fingerprint`.
+
+        It is of the value as its writer's schema has it, which stays the same whoever reads it.
+        """
+        return self._fingerprints.of(message) if self._same else self._fingerprints.of_value(value)
+
+    @cached_property
+    def _fingerprints(self) -> Fingerprints:
+        return Fingerprints(self._writer_schema)
+
+    @cached_property
+    def _same(self) -> bool:
+        return bool(shape(self._writer_schema) == shape(self.contract.schema))

@@ -100,6 +100,12 @@ class TopicDecoder:
             reader = self._find(frame)
         return None if reader is None else reader(value)
 
+    def fingerprint(self, command: Message, value: bytes) -> bytes:
+        """Return the fingerprint of a command that :meth:`decode` has read from a record's value."""
+        reader = self._readers[value[:HEADER_SIZE]]
+        assert reader is not None  # noqa: S101 (it has read the command)
+        return reader.fingerprint(command, value)
+
     def _find(self, frame: bytes) -> Reader | None:
         if len(frame) < HEADER_SIZE or frame[0] != 0:
             raise UndecodableError(f"{self._topic}: not in the Confluent wire format, it starts with {frame!r}")

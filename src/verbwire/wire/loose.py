@@ -45,24 +45,24 @@ def row_class(contract: Contract) -> type[Message]:
 def _field(field: Schema, its_type: Any) -> Any:
     if "default" not in field:
         return field["name"], its_type
-    default = msgspec.convert(_default(field["default"], field["type"]), its_type)
+    default = msgspec.convert(plain_default(field["default"], field["type"]), its_type)
     return field["name"], its_type, msgspec.field(default_factory=lambda: default)
 
 
-def _default(value: Any, node: Any) -> Any:
-    """Return a default as a record that has it would be read."""
+def plain_default(value: Any, node: Any) -> Any:
+    """Return a field's default as msgspec takes it for the field: records are dicts, enums text."""
     if isinstance(node, list):
-        return _default(value, node[0])
+        return plain_default(value, node[0])
     if isinstance(node, str):
         node = {"type": node}
     match node["type"]:
         case "array":
-            return [_default(each, node["items"]) for each in value]
+            return [plain_default(each, node["items"]) for each in value]
         case "map":
-            return {key: _default(each, node["values"]) for key, each in value.items()}
+            return {key: plain_default(each, node["values"]) for key, each in value.items()}
         case "record":
             types = {field["name"]: field["type"] for field in node["fields"]}
-            return {name: _default(each, types[name]) for name, each in value.items()}
+            return {name: plain_default(each, types[name]) for name, each in value.items()}
         case "float" | "double" as name:
             return number(value, name)
         case _:

@@ -6,7 +6,6 @@ Written and read by the same :class:`~verbwire.wire.avro.Encoder` and :class:`~v
 
 from __future__ import annotations
 
-import hashlib
 from enum import StrEnum
 from typing import ClassVar
 
@@ -14,7 +13,6 @@ import msgspec
 
 from verbwire.contracts.model import Schema
 from verbwire.messages import Accepted, Expired, Failed, Outcome, Rejected, Row
-from verbwire.wire.avro import HEADER_SIZE
 from verbwire.wire.own_contracts import own_contract
 
 _SCHEMA: Schema = {
@@ -27,7 +25,7 @@ _SCHEMA: Schema = {
     "fields": [
         {"name": "command_id", "type": "string", "doc": "ce_id of the command"},
         {"name": "command", "type": "string", "doc": "full name of the command's contract"},
-        {"name": "fingerprint", "type": "bytes", "doc": "BLAKE2b, 16 bytes, of the command's Avro body"},
+        {"name": "fingerprint", "type": "bytes", "doc": "BLAKE2b, 16 bytes, of the command's value"},
         {
             "name": "status",
             "type": {
@@ -109,11 +107,3 @@ class OutcomeRecord(Row, frozen=True, kw_only=True):
                 return Failed(reason=self.reason or "")
             case OutcomeStatus.EXPIRED:
                 return Expired()
-
-
-def fingerprint_of(command_value: bytes) -> bytes:
-    """Return the fingerprint of a command's payload, given its record's value.
-
-    The frame is left out: the same payload sent again under a newer schema id is the same command.
-    """
-    return hashlib.blake2b(memoryview(command_value)[HEADER_SIZE:], digest_size=16).digest()
