@@ -88,13 +88,19 @@ def _type(node: Any) -> Canon | None:
         case {"fields": _}:
             return _record(node)
         case {"items": items}:
-            inner = _type(items)
-            return None if inner is None else lambda values: [*map(inner, values)]
+            return _items(_type(items))
         case {"values": values}:
-            inner = _type(values)
-            return None if inner is None else lambda entries: {key: inner(value) for key, value in entries.items()}
+            return _entries(_type(values))
         case _:
             return None
+
+
+def _items(inner: Canon | None) -> Canon | None:
+    return None if inner is None else lambda values: [inner(value) for value in values]
+
+
+def _entries(inner: Canon | None) -> Canon | None:
+    return None if inner is None else lambda entries: {key: inner(value) for key, value in entries.items()}
 
 
 def _union(branches: list[Any]) -> Canon | None:
