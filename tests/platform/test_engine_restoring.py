@@ -138,6 +138,30 @@ def test_other_columns_mean_another_copy(bank: Bank, table: Engine, tmp_path: Pa
         assert after.counted("restore_rows_total") == 5
 
 
+def test_a_row_that_nobody_can_read_stops_its_partition_and_no_other(bank: Bank, table: Engine) -> None:
+    stained, clean = table.partition, bank.partition()
+    for partition in (stained, clean):
+        bank.send(CoinsPut(jar_id="j", pence=2), partition)
+    table.own(stained, clean)
+    table.run()
+    table.core.drop()
+    row = bank.codec.encoder(bank.codec.catalog.of(JarRow))(JarRow(jar_id="k", pence=1))
+    bank.put(table.plan.changelog, stained, b"k", row + b"one byte too many")
+    declared = engine_jars.table()
+    declared.index = ("pence",)
+    with Engine(bank, declared, [stained, clean], table.folder) as after:
+        assert [*after.core.stopped()] == [stained]
+        said = after.core.stopped()[stained]
+        assert "of the key b'k' cannot be read: not a bank.jars.JarRow" in said
+        assert f"/{stained}@" in said
+        assert after.held(clean) == {b"j": JarRow(jar_id="j", pence=2)}
+        bank.put(table.plan.changelog, stained, b"k", None)
+        after.core.drop()
+        after.prepare()
+        assert after.core.stopped() == {}
+        assert after.held(stained) == {b"j": JarRow(jar_id="j", pence=2)}
+
+
 @pytest.mark.parametrize("copy", ["written", "restored"])
 def test_facts_of_a_partition_move_with_its_rows(bank: Bank, table: Engine, copy: str) -> None:
     """Also those that changed in a transaction which changed no row."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -13,9 +13,10 @@ from verbwire.engine.plan import ROWS, Log
 from verbwire.engine.records import INPUTS_HEADER, TIME_HEADER, read_facts, read_inputs
 from verbwire.engine.same_topics import others, read_topics
 from verbwire.engine.store import Changes, Store
-from verbwire.errors import NewerSchemaError, UnavailableError
+from verbwire.errors import NewerSchemaError, UnavailableError, UndecodableError
 
 BATCH = 5000
+_UNREADABLE = 1000  # records, beyond which it makes no sense to look for later ones of their keys
 
 
 class CancelledRestore(Exception):  # noqa: N818 (a signal: the partitions are no longer ours)
@@ -31,7 +32,22 @@ class Task:
     store: Store
     start: int
     end: int
-    refused: str | None = None  # why it was given up: rows that are newer than the code, which the copy does not take
+    refused: str | None = None  # why it was given up: rows that this code must not take, or that nobody can read
+    unreadable: dict[bytes, str] = field(default_factory=dict)  # key -> what is wrong with its last record so far
+
+    def note(self, key: bytes, problem: str) -> None:
+        """Take down that the last record of a key cannot be read; a later one may mend that."""
+        self.unreadable[key] = problem
+        if len(self.unreadable) > _UNREADABLE:
+            self.end_here()
+
+    def end_here(self) -> None:
+        """Give up where something that cannot be read is the last of its key."""
+        if self.unreadable and not self.refused:
+            self.refused = (
+                f"{next(iter(self.unreadable.values()))}. A worker whose code reads it goes on by itself; else write "
+                "a record of that key that can be read, or one without a value, into that partition, and start again"
+            )
 
 
 class RestoreReader:
@@ -88,7 +104,7 @@ class RestoreReader:
                     piece.apply()
                 for place, offset in reached.items():
                     if offset >= todo[place].end or todo[place].refused:
-                        todo.pop(place)
+                        todo.pop(place).end_here()
                 if reached:
                     moved = time.monotonic()
                 elif time.monotonic() - moved > seconds:
@@ -134,16 +150,28 @@ class _Piece:
 
     def apply(self) -> None:
         """Write it, with its position, in one local transaction; nothing of it where the task has to be given up."""
-        changes = Changes(positions={self.task.log.name: self.position})
+        changes = Changes()
         try:
             for message in self.messages:
-                self.task.log.absorb(changes, _Restored(message))
+                self._absorb(changes, message)
         except NewerSchemaError as error:
             self.task.refused = str(error)
+        if self.task.refused:
             return
+        if not self.task.unreadable:  # else the next start has to look at it once more
+            changes.positions[self.task.log.name] = self.position
         if self.task.log.name == ROWS:
             self._progress(changes)
         self.task.store.apply(changes)
+
+    def _absorb(self, changes: Changes, message: Message) -> None:
+        key = message.key() or b""
+        try:
+            self.task.log.absorb(changes, _Restored(message))
+            self.task.unreadable.pop(key, None)
+        except UndecodableError as error:
+            place = f"{message.topic()}/{message.partition()}@{message.offset()}"
+            self.task.note(key, f"the record {place} of the key {key[:80]!r} cannot be read: {error}")
 
     def _progress(self, changes: Changes) -> None:
         """Take down how far the rows are: the last record of each batch says so, thus the latest such one counts."""
