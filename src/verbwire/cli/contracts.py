@@ -23,6 +23,7 @@ from verbwire.declarations.process import Process
 from verbwire.declarations.requirements import require_process, require_table
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
+from verbwire.declarations.unbounded import check_bounds
 from verbwire.errors import ContractError
 from verbwire.project import Project, load_project
 from verbwire.queries.check import check_queries
@@ -70,6 +71,7 @@ def _findings(settings: Settings, against: str) -> list[Finding]:
     project = load_project(settings)
     found = find_problems(project.catalog, settings.schemas, _handlers(project))
     found += check_queries(project.catalog, project.tables, project.responders)
+    found += check_bounds(project.catalog, project.declared.values())
     found += _unmet(project)
     for baseline in _baselines(settings, against):
         found += compare(project.catalog, settings.schemas, baseline, settings.retired)

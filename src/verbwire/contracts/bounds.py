@@ -107,22 +107,6 @@ def bound_problems(holder: Mapping[str, Any], avro_type: Any, place: Place) -> I
             yield place.at(least).problem(f"{found[least]} is more than {most}, {found[most]}: nothing would fit")
 
 
-def tightened(before: Bounds, after: Bounds) -> list[str]:
-    """Return how the bounds of a field now refuse what they took, in words; empty where they do not.
-
-    Both as from :func:`bounds_of`. A changed pattern counts, since nobody can tell what it took.
-    """
-    found = []
-    for word, limit in after.items():
-        if word not in before:
-            found.append(f"{word} {limit} is new")
-        elif word == "pattern":
-            found += [f"pattern {limit} was {before[word]}"] if limit != before[word] else []
-        elif (decimal_of(limit) - decimal_of(before[word])) * (1 if word.startswith("min") else -1) > 0:
-            found.append(f"{word} {limit} was {before[word]}")
-    return found
-
-
 def _is_typed(avro_type: Any) -> bool:
     return isinstance(avro_type, str) or (isinstance(avro_type, dict) and "type" in avro_type)
 

@@ -42,7 +42,7 @@ def _collect(function: Callable[..., Any], found: RejectionCodes, seen: set[Func
     if function in seen:
         return
     seen.add(function)
-    tree, start = _parsed(function)
+    tree, start = parsed(function)
     if tree is None:
         found.unknown.append(f"{function.__module__}.{function.__qualname__}")
         return
@@ -58,7 +58,8 @@ def _collect(function: Callable[..., Any], found: RejectionCodes, seen: set[Func
             _collect(called, found, seen)
 
 
-def _parsed(function: FunctionType) -> tuple[ast.AST | None, int]:
+def parsed(function: FunctionType) -> tuple[ast.AST | None, int]:
+    """Return a function's source as a tree, and the line at which it begins; None without source."""
     try:
         lines, start = inspect.getsourcelines(function)
         return ast.parse(textwrap.dedent("".join(lines))), start

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from tests.platform.contracts.projects import event, project, record
 from verbwire.contracts.bounding import Excess, compile_bounds
-from verbwire.contracts.bounds import KEY_LENGTH, bounds_of, tightened
+from verbwire.contracts.bounds import KEY_LENGTH
 from verbwire.contracts.load import load_catalog
 from verbwire.contracts.patterns import PatternError, require_pattern, searcher
 from verbwire.errors import ContractError
@@ -277,24 +277,3 @@ def test_the_worst_text_of_an_allowed_pattern_ends_soon(pattern: str) -> None:
         begun = time.perf_counter()
         search(text)
         assert time.perf_counter() - begun < 0.5
-
-
-# -- from one version to the next
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "told"),
-    [
-        ({}, {"maxLength": 3}, ["maxLength 3 is new"]),
-        ({"maxLength": 4}, {"maxLength": 3}, ["maxLength 3 was 4"]),
-        ({"minimum": "1.0"}, {"minimum": "1.5"}, ["minimum 1.5 was 1.0"]),
-        ({"pattern": "^a$"}, {"pattern": "^b$"}, ["pattern ^b$ was ^a$"]),
-        ({"maxLength": 3, "minimum": 2}, {"maxLength": 4, "minimum": 1}, []),
-        ({"maxLength": 3, "pattern": "^a$"}, {}, []),
-        ({"minimum": "1.0"}, {"minimum": 1}, []),
-    ],
-)
-def test_bounds_that_are_narrower_than_before_are_told(
-    before: dict[str, Any], after: dict[str, Any], told: list[str]
-) -> None:
-    assert tightened(bounds_of(before), bounds_of(after)) == told
