@@ -68,14 +68,26 @@ def check(
 
 
 def _findings(settings: Settings, against: str) -> list[Finding]:
-    project = load_project(settings)
+    catalog = load_catalog(settings.schemas)
+    found = [
+        each
+        for baseline in _baselines(settings, against)
+        for each in compare(catalog, settings.schemas, baseline, settings.retired)
+    ]
+    try:
+        found += _declared(load_project(settings), settings)
+    except ImportError as error:  # a contract that is gone takes its class away: told beside what it means for others
+        file, message = error.path or str(settings.root), f"cannot be imported: {error}: mend what imports it"
+        found.append(Finding.at("import", Severity.ERROR, file, message))
+    return sorted(found, key=lambda each: list(Severity).index(each.severity))
+
+
+def _declared(project: Project, settings: Settings) -> list[Finding]:
+    """What the project's declarations are told of."""
     found = find_problems(project.catalog, settings.schemas, _handlers(project))
     found += check_queries(project.catalog, project.tables, project.responders)
     found += check_bounds(project.catalog, project.declared.values())
-    found += _unmet(project)
-    for baseline in _baselines(settings, against):
-        found += compare(project.catalog, settings.schemas, baseline, settings.retired)
-    return sorted(found, key=lambda each: list(Severity).index(each.severity))
+    return [*found, *_unmet(project)]
 
 
 def _baselines(settings: Settings, against: str) -> Iterator[Baseline]:

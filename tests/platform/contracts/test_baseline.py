@@ -14,6 +14,7 @@ import pytest
 from tests.platform.contracts.projects import event, project
 from verbwire.contracts.baseline import Baseline, at_ref, deployed, note_deployed
 from verbwire.contracts.check import compare
+from verbwire.contracts.generate import generate, write
 from verbwire.contracts.load import load_catalog
 from verbwire.contracts.model import Catalog
 from verbwire.errors import ContractError
@@ -153,16 +154,31 @@ def test_a_file_of_deployments_that_cannot_be_read_is_told(tmp_path: Path, conte
         deployed(file, "")
 
 
-def test_the_command_compares_with_both(repository: Path) -> None:
-    (repository / "pyproject.toml").write_text('[tool.verbwire]\nproject = "shop"\n', "utf-8")
-    catalog = load_catalog(repository / "schemas")
-    note_deployed(repository / ".verbwire" / "deployed.json", "", catalog, {})
-    project(repository, opened(MOMENT))
+def run_check(folder: Path) -> list[dict[str, str]]:
+    (folder / "pyproject.toml").write_text('[tool.verbwire]\nproject = "shop"\n', "utf-8")
     command = [sys.executable, "-c", "from verbwire.cli import main; main()", "check", "--json", "--against", "main"]
-    ran = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert ran.returncode == 1, ran.stderr
-    told = [each for each in json.loads(ran.stdout) if each["code"] == "type-changed"]
-    assert [each["message"].rpartition(" (")[2][:22] for each in told] == [
-        "compared with main)",
-        "compared with what was",
-    ]
+    found: list[dict[str, str]] = json.loads(ran.stdout)
+    return found
+
+
+def test_the_command_compares_with_both(repository: Path) -> None:
+    note_deployed(repository / ".verbwire" / "deployed.json", "", load_catalog(repository / "schemas"), {})
+    project(repository, opened(MOMENT))
+    told = [each["message"] for each in run_check(repository) if each["code"] == "type-changed"]
+    assert [each.rpartition(" (")[2][:22] for each in told] == ["compared with main)", "compared with what was"]
+
+
+def test_what_cannot_be_imported_for_want_of_a_contract_hides_nothing(repository: Path) -> None:
+    folder = repository / "schemas"
+    write(generate(load_catalog(folder), folder))
+    (repository / "streams").mkdir()
+    (repository / "streams" / "carts.py").write_text("from schemas.carts import CartOpened\n", "utf-8")
+    (folder / "carts" / "CartOpened.avsc").unlink()
+    project(repository, {**opened(), "name": "CartClosed"})
+    write(generate(load_catalog(folder), folder))
+    told = {each["code"]: each for each in run_check(repository)}
+    assert "shop.carts.CartOpened is gone" in told["message-gone"]["message"]
+    assert "cannot import name 'CartOpened'" in told["import"]["message"]
+    assert told["import"]["file"].endswith("schemas/carts/__init__.py")
