@@ -13,7 +13,7 @@ import pytest
 
 from tests.platform.http_rig import EVENTS, SHELVES, CounterRow, Http, LoanRow, ShelfRow, Table, problem, serving, shelf
 from verbwire.engine.view import Goal
-from verbwire.errors import UnavailableError
+from verbwire.errors import UnavailableError, UndecodableError
 from verbwire.http import limits
 from verbwire.wire.keys import key_of, key_text
 from verbwire.wire.murmur2 import partition_of
@@ -173,6 +173,24 @@ def test_a_silent_registry_is_not_an_error_of_the_asker(http: Http, shelves: Tab
     answer = http.operator.get("/tables/shelves/shelf%2000001")
     assert "some.host" not in problem(answer, 503, "no_schema")["detail"]
     assert answer.headers["retry-after"] == "1"
+
+
+def test_a_row_that_cannot_be_read_leaves_out_its_partition_and_no_other(http: Http, shelves: Table) -> None:
+    unread = shelf(3)
+
+    def unreadable(value: bytes) -> None:
+        if shelves.read(value).shelf == unread.shelf:
+            raise UndecodableError("a decimal of 9 digits in 20 bytes")
+
+    shelves.on_decode = unreadable
+    partition = shelves.view.partition_of(unread.shelf.encode())
+    problem(http.operator.get(f"/tables/shelves/{quote(unread.shelf)}"), 503, "unreadable_row")
+    listed = http.operator.get("/tables/shelves?page_size=1000").json()
+    assert (listed["complete"], listed["missing_partitions"]) == (False, [partition])
+    assert {row["shelf"] for row in listed["rows"]} == {
+        row.shelf for row in shelves.everything() if shelves.view.partition_of(row.shelf.encode()) != partition
+    }
+    assert http.operator.get("/tables/shelves/shelf%2000001").status_code == 200
 
 
 def test_what_breaks_inside_says_nothing_but_an_id_that_the_log_has(

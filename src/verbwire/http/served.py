@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import heapq
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
+import msgspec
+
 from verbwire.engine.handed_over import HandedOver
 from verbwire.engine.view import TableView
-from verbwire.errors import UnavailableError, UnkeyableError
+from verbwire.errors import UnavailableError, UndecodableError, UnkeyableError
 from verbwire.http import json, limits
 from verbwire.http.found import Found
 from verbwire.http.paging import Window
 from verbwire.http.problem import Problem, unavailable
 from verbwire.messages import Message
 from verbwire.queries.plan import Rows
-from verbwire.queries.selection import Selection
+from verbwire.queries.selection import EVERYTHING, Selection
+from verbwire.watch.throttle import Throttle
 from verbwire.wire.keys import parse_key_text
 
+_told = Throttle[tuple[str, int]]()
+_log = logging.getLogger("verbwire.http")
 _RESTORING_SECONDS = 1
 _STOPPED_SECONDS = 30  # somebody has to decide first
 _ATTEMPTS = 3  # a partition may leave between looking and reading
@@ -82,14 +88,26 @@ class ServedTable:
             raise self.not_here(partition) from None
         if state.epoch != epoch:
             raise self.not_here(partition)
-        return (None if value is None else self._message(value)), behind
+        return (None if value is None else self._message(EVERYTHING, key, value)), behind
 
     def find(self, partitions: Sequence[int], selection: Selection, window: Window, *, whole: bool) -> Found:
         """Return what these partitions have of a list: as many rows as reach to the window's end, in order.
 
         With `whole` they are all there is, so that rows which the window skips are not read: their JSON is empty.
-        Partitions that are not here are named; 503 when they keep moving meanwhile.
+        Partitions that are not here, or hold a row of the list that cannot be read, are named; 503 when they keep
+        moving meanwhile.
         """
+        left = [*partitions]
+        while True:
+            try:
+                found = self._find(left, selection, window, whole=whole and len(left) == len(partitions))
+            except _UnreadableRow as row:
+                left.remove(row.partition)
+            else:
+                missing = sorted({*found.missing, *partitions} - found.positions.keys())
+                return found if len(left) == len(partitions) else msgspec.structs.replace(found, missing=missing)
+
+    def _find(self, partitions: Sequence[int], selection: Selection, window: Window, *, whole: bool) -> Found:
         for _ in range(_ATTEMPTS):
             ready = set(self.view.ready())
             here = [partition for partition in partitions if partition in ready]
@@ -106,7 +124,7 @@ class ServedTable:
             stop = window.skip + window.size
             unread = window.skip if whole else 0
             shown = [
-                (place, self.json(self._message(value)) if number >= unread else b"")
+                (place, self.json(self._message(selection, place, value)) if number >= unread else b"")
                 for number, (place, value) in enumerate(rows[:stop])
             ]
             missing = [partition for partition in partitions if partition not in positions]
@@ -167,12 +185,29 @@ class ServedTable:
                 return
             after = rows[-1][0]
 
-    def _message(self, value: bytes) -> Message:
+    def _message(self, selection: Selection, place: bytes, value: bytes) -> Message:
         try:
             row = self.decode(value)
         except UnavailableError:
             detail = f"the schema of a row of {self.name} cannot be fetched from the registry: ask again"
             raise unavailable("no_schema", detail) from None
+        except UndecodableError as error:
+            _, key = selection.at(place)
+            partition = self.partition_of(key)
+            if _told.admit((self.name, partition)) is not None:
+                _log.error(
+                    "%s: the row of the key %r (partition %d) cannot be read: %s", self.name, key, partition, error
+                )
+            raise _UnreadableRow(self.name, partition) from None
         if row is None:
             raise TypeError(f"table {self.name} holds something that is no {self.view.row.name}")
         return row
+
+
+class _UnreadableRow(Problem):
+    """The 503 of a row that no code here can read: what it says nobody knows, that it is there everybody may."""
+
+    def __init__(self, table: str, partition: int) -> None:
+        detail = f"a row in partition {partition} of table {table} cannot be read: whoever runs this has it in the log"
+        super().__init__(503, "unreadable_row", detail, {"Retry-After": str(_STOPPED_SECONDS)})
+        self.partition = partition
