@@ -43,7 +43,8 @@ class Spelling:
             case "array":
                 return f"{self.builtin('tuple')}[{self.type(node['items'])}, ...]"
             case "map":
-                return f"{self.builtin('dict')}[{self.builtin('str')}, {self.type(node['values'])}]"
+                mapping = self.member("collections.abc", "Mapping")  # those that were read refuse to be changed
+                return f"{mapping}[{self.builtin('str')}, {self.type(node['values'])}]"
             case "record" | "enum":
                 return self.class_name(f"{node['namespace']}.{node['name']}")
             case _:

@@ -3,6 +3,7 @@
 """The contracts of office.notes as classes."""
 
 import datetime
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
@@ -53,7 +54,7 @@ class NoteTaken(Event, frozen=True, kw_only=True):
     author: str | None = None
     links: tuple[str, ...] | None = None
     marks: tuple[Mark, ...]
-    tags: dict[str, int]
+    tags: Mapping[str, int]
     any: bool | int | str | None = None
 
 
