@@ -13,12 +13,11 @@ import fastavro
 import msgspec
 import pytest
 
-from tests.platform.contracts.projects import project, record
-from tests.platform.notes import CATALOG, EVENT
+from tests.platform.contracts.made import made
+from tests.platform.contracts.projects import record
+from tests.platform.notes import CATALOG, EVENT, changed
 from tests.platform.samples.notes import NoteTaken
-from verbwire.contracts.generate import generate
-from verbwire.contracts.load import load_catalog
-from verbwire.contracts.model import Catalog, Contract
+from verbwire.contracts.model import Contract
 from verbwire.errors import ContractError, UndecodableError
 from verbwire.messages import Message
 from verbwire.wire.avro import Encoder, Reader, frame
@@ -40,16 +39,9 @@ INNER = {
 }
 
 
-def made(folder: Path, *fields: dict[str, Any], kind: str = "event") -> tuple[Catalog, dict[str, Any]]:
-    """The catalog of one contract of these fields, and its generated module."""
-    schema = record("Made", {"id": "string"}, kind=kind, key="id")
-    schema["fields"] += fields
-    root = project(folder, schema)
-    catalog = load_catalog(root)
-    (source,) = generate(catalog, root).values()
-    module: dict[str, Any] = {"__name__": "generated"}
-    exec(compile(source, "generated", "exec", dont_inherit=True), module)  # noqa: S102 (our own output)
-    return catalog, module
+def holding(*fields: dict[str, Any], kind: str = "event") -> dict[str, Any]:
+    """The schema of a message of these fields."""
+    return record("Made", [{"name": "id", "type": "string"}, *fields], kind=kind, key="id")
 
 
 DEFAULTS: list[tuple[Any, Any, Any]] = [
@@ -75,7 +67,7 @@ DEFAULTS: list[tuple[Any, Any, Any]] = [
 def test_an_old_record_has_the_default_of_a_field_it_lacks(
     tmp_path: Path, avro_type: Any, default: Any, value: Any, kind: str
 ) -> None:
-    catalog, module = made(tmp_path, {"name": "more", "type": avro_type, "default": default}, kind=kind)
+    catalog, module = made(tmp_path, holding({"name": "more", "type": avro_type, "default": default}, kind=kind))
     contract, cls = catalog.find("Made"), module["Made"]
     old = {**contract.schema, "fields": contract.schema["fields"][:1]}
     body = io.BytesIO()
@@ -89,7 +81,7 @@ def test_an_old_record_has_the_default_of_a_field_it_lacks(
 
 def test_old_records_inside_a_record_have_their_defaults_too(tmp_path: Path) -> None:
     fields = [{"name": "one", "type": INNER}, {"name": "all", "type": {"type": "array", "items": "Inner"}}]
-    catalog, module = made(tmp_path, *fields)
+    catalog, module = made(tmp_path, holding(*fields))
     contract, cls, inside = catalog.find("Made"), module["Made"], module["Inner"]
     old = json.loads(json.dumps(contract.schema))
     old["fields"][1]["type"]["fields"] = old["fields"][1]["type"]["fields"][:1]
@@ -126,7 +118,7 @@ def test_old_records_inside_a_record_have_their_defaults_too(tmp_path: Path) -> 
 def test_a_wider_type_takes_what_a_narrower_wrote_exactly_or_not(
     tmp_path: Path, theirs: Any, written: Any, ours: Any, read: Any
 ) -> None:
-    catalog, module = made(tmp_path, {"name": "it", "type": ours})
+    catalog, module = made(tmp_path, holding({"name": "it", "type": ours}))
     contract, cls = catalog.find("Made"), module["Made"]
     old = {**contract.schema, "fields": [contract.schema["fields"][0], {"name": "it", "type": theirs}]}
     body = io.BytesIO()
@@ -182,7 +174,7 @@ LONG_INT = bytes([0x80, 0x80, 0x80, 0x80, 0x80, 0x20])  # 2**39
     ],
 )
 def test_foreign_bytes_are_no_values(tmp_path: Path, avro_type: Any, body: bytes) -> None:
-    catalog, module = made(tmp_path, {"name": "it", "type": avro_type})
+    catalog, module = made(tmp_path, holding({"name": "it", "type": avro_type}))
     contract = catalog.find("Made")
     with pytest.raises(UndecodableError):
         Reader(contract, module["Made"], contract.schema)(foreign(contract, body))
@@ -205,7 +197,7 @@ def test_names_of_fields_may_move_on_by_their_aliases() -> None:
     older = json.loads(json.dumps({**TAKEN.schema, "fields": fields}))
     older["fields"][words]["name"], older["fields"][author]["name"] = "text", "writer"
     fields[words]["aliases"], fields[author]["aliases"] = ["text"], ["writer"]
-    ours = Contract(**{**vars(TAKEN), "schema": {**TAKEN.schema, "fields": fields}})
+    ours = changed(TAKEN, fields=fields)
     value = Encoder(TAKEN, 1)(EVENT)
     found: Message = Reader(ours, NoteTaken, older)(value)
     assert found == EVENT

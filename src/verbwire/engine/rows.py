@@ -70,7 +70,14 @@ class Rows:
             changes.rows[key] = None
         else:
             self.versions.require_not_newer(value)
-            changes.rows[key] = (value, *(self._values(_a_row(self._decoder, value)) if self._has_values else ()))
+            changes.rows[key] = (value, *(self._columns(value) if self._has_values else ()))
+
+    def _columns(self, value: bytes) -> Sequence[Value]:
+        row = _a_row(self._decoder, value)
+        try:
+            return self._values(row)
+        except (ArithmeticError, ValueError) as error:
+            raise UndecodableError(f"what is sought of the row cannot be told: {error}") from error
 
 
 def _a_row(decoder: TopicDecoder, value: bytes) -> Row:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 from verbwire.engine.store import Store
+from verbwire.errors import UndecodableError
 from verbwire.messages import Row
 
 GENERATION = 50_000  # entries; two generations of decoded rows and of ids are kept a partition
@@ -90,7 +91,13 @@ class Shard:
             found = self.store.get(missing)
             for key in missing:
                 value = found.get(key)
-                self._rows[key] = None if value is None else self._decode(value)
+                self._rows[key] = None if value is None else self._read(key, value)
+
+    def _read(self, key: bytes, value: bytes) -> Row:
+        try:
+            return self._decode(value)
+        except UndecodableError as error:
+            raise UndecodableError(f"the row of the key {key[:80]!r} cannot be read: {error}") from error
 
     def get(self, key: bytes) -> Row | None:
         """Return the row as this batch has left it."""
