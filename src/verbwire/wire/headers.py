@@ -188,17 +188,17 @@ class Headers:
 
     def text(self, name: str) -> str | None:
         """Return the header of that full name (``ce_subject``) as text."""
+        return self._bounded(name, MAX_HEADER_BYTES)
+
+    def _bounded(self, name: str, limit: int) -> str | None:
         value = (self._values or self._read()).get(name)
         if value is None:
             return None
         try:
-            return value.decode()
+            text = value.decode()
         except UnicodeDecodeError as error:
             raise UndecodableError(f"header {name} is not UTF-8: {error}") from error
-
-    def _bounded(self, name: str, limit: int) -> str | None:
-        text = self.text(name)
-        if text is not None and len(text) > limit:
+        if len(text) > limit:
             raise UndecodableError(f"header {name} is {len(text)} characters long, {limit} are read at most")
         return text
 
