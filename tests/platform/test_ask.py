@@ -129,10 +129,11 @@ def test_a_command_says_who_asks_and_where_the_answer_goes(
     assert (headers.id, headers.ttl, headers.correlation_id, headers.causation_id) == ("q-1", 1500, "first", "parent")
     assert (headers.actor, headers.scopes) == ("ann", ("notes:write",))
     assert headers.reply_partition in range(12)
-    asker.ask(COMMAND, identity=Identity("bob", ("notes:read",)), traceparent="00-1-2-01")
+    trace = f"00-{'1' * 32}-{'2' * 16}-01"
+    asker.ask(COMMAND, identity=Identity("bob", ("notes:read",)), traceparent=trace)
     (record,) = receiver.take()
     headers = Headers(record.headers())
-    assert (headers.actor, headers.scopes, headers.traceparent) == ("bob", ("notes:read",), "00-1-2-01")
+    assert (headers.actor, headers.scopes, headers.traceparent) == ("bob", ("notes:read",), trace)
     assert headers.ttl is None
 
 

@@ -349,5 +349,29 @@ def test_an_outcome_that_nobody_hears_any_more_is_passed_over_only_where_nobody_
         return
     (outcome,) = saving.branch.ledger(saving.there)
     assert f"{outcome.topic}/{outcome.partition}/{outcome.offset}" in stopped[saving.there]
-    assert "no handler for the outcome of bank.jars.PutCoins (ACCEPTED" in stopped[saving.there]
+    assert "no handler for the outcome of bank.jars.PutCoins (ACCEPTED)" in stopped[saving.there]
     assert "@outcome_of, or say ignores(PutCoins)" in stopped[saving.there]
+
+
+UNREADABLE: dict[str, tuple[str, bytes | None, list[tuple[str, bytes]], str]] = {
+    "no outcome": ("", b"?", [], "the outcome cannot be read"),
+    "no key": ("long" * 200, None, [], "is missing: its receiver is older than the process"),
+    "another's key": ("long" * 200, None, [(UNDERTAKING_HEADER, b"x")], "is of another one"),
+}
+
+
+@pytest.mark.parametrize("how", UNREADABLE)
+def test_an_outcome_of_its_own_that_cannot_be_read_is_waited_for_and_stops_the_partition(
+    stopping: Saving, how: str
+) -> None:
+    saving, (key, value, more, said) = stopping, UNREADABLE[how]
+    saving.move(5)
+    saving.settle()
+    id, _ = IDS.id((key or saving.owner).encode(), "e5", CoinsMoved.__contract__, 0)
+    outcomes = saving.branch.names.outcomes(JARS)
+    headers: list[tuple[str, bytes | None]] = [("ce_causationid", id.encode()), *more]
+    offset = saving.branch.put(outcomes, saving.there, b"k", value, headers)
+    saving.settle()
+    (why,) = saving.engine.core.stopped().values()
+    assert f"{outcomes}/{saving.there}/{offset}" in why
+    assert said in why

@@ -100,10 +100,20 @@ def test_what_a_handler_raised_is_logged_once_and_stands_in_every_letter(
     bank: Bank, receiver: Engine, jar: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its traceback from the handler on; who sent the command is told the first line alone."""
-    monkeypatch.setitem(WRONG, "tips over", _tip)
+    seen = []
+    spot = receiver.plan.processor.watch.spot
+
+    def tip(command: PutCoins) -> CoinsPut:
+        seen.append((spot.handler and spot.handler.where, spot.at))
+        return _tip(command)
+
+    monkeypatch.setitem(WRONG, "tips over", tip)
     for _ in range(3):
         bank.send(PutCoins(jar_id=jar, pence=2, how="tips over"), receiver.partition)
     receiver.run_through()
+    assert [(handler, at) for handler, at in seen if not (handler or "").endswith(".put") or isinstance(at, str)] == []
+    assert len({id(at) for _, at in seen}) == 3  # the watchdog can tell one record from the next
+    assert spot.at is None  # and that nothing runs
     (line,) = [each.getMessage() for each in caplog.records if "tipped over" in each.getMessage()]
     assert f"put raised at {bank.names.commands(NAMESPACE)}/{receiver.partition}/" in line
     letters = [each.header("vw_detail") or "" for each in bank.dead_letters(receiver.partition)]

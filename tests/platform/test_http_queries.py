@@ -262,6 +262,15 @@ def test_a_responder_that_breaks_tells_no_secret(market: Market, goods: str, cap
     assert "secret" not in answer.text
 
 
+def test_every_failure_is_in_the_log_and_its_traceback_once_a_minute(
+    market: Market, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = [problem(market.ask("/queries/QuotePrice?goods=broken"), 500, "broken")["correlation_id"] for _ in range(3)]
+    lines = [each for each in caplog.records if "broke" in each.getMessage()]
+    assert [id in line.getMessage() for id, line in zip(ids, lines, strict=True)] == [True] * 3
+    assert [bool(line.exc_info) for line in lines[1:]] == [False, False]
+
+
 def test_an_operator_filters_searches_and_sorts_a_table(market: Market) -> None:
     def rows(query: str) -> list[str]:
         answer = market.http.operator.get(f"/tables/stalls?{query}")

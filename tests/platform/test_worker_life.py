@@ -92,6 +92,7 @@ def test_a_worker_from_its_start_to_a_clean_stop_and_back(shop: Bank, project: B
     assert f'verbwire_records_total{{group="{group}"}} 20.0' in metrics
     send(shop, range(20, 30))
     first.has(rows(30))
+    first.until(lambda: f'verbwire_handler_seconds{{group="{group}"}} 0.0' in first.get("/metrics")[1])
     first.process.send_signal(signal.SIGUSR1)  # it tells what its threads are at, and goes on
     first.until(lambda: "most recent call first" in first.said())
     port = first.url().rpartition(":")[2]

@@ -24,7 +24,7 @@ from verbwire.wire.undertakings import CommandId, CommandIds
 Said: TypeAlias = tuple[Any, Handler, bytes]  # the message, who is to hear it, under which key it counts
 
 UNHEARD = Handler(lambda *_: None, Command, False)
-"""In the place of a handler: nobody hears the message, which is an :class:`OutcomeRecord` then, and somebody should."""
+"""In the place of a handler, where the one that should be there is not; the message says why, for people."""
 
 
 class Hearing(Protocol):
@@ -92,15 +92,29 @@ class Outcomes:
     def hear(self, record: Record, keyed: bool) -> Said | None:  # noqa: ARG002 (its id tells the key in any case)
         """Return the outcome, its handler and its key; those of others are passed over by a look at their id alone.
 
-        One of ours that has no handler, and is not to be ignored, comes with :data:`UNHEARD` and the ledger's line.
+        One of ours that cannot be read, or has no handler and is not to be ignored, comes with :data:`UNHEARD`. Halt
+        where it cannot be told whose it is.
         """
         found = self._command(record)
-        line = self.decoder.decode(record.value) if found else None
-        if not found or not isinstance(line, OutcomeRecord) or line.command in self.ignored:
+        if found is None:
             return None
-        key = self.ids.key(found, _header(record, UNDERTAKING_HEADER))
+        try:
+            key = self.ids.key(found, _header(record, UNDERTAKING_HEADER))
+        except UndecodableError as error:
+            raise Halt(record, f"an outcome whose undertaking cannot be told: {error}") from None
+        try:
+            return self._outcome(record, key)
+        except UndecodableError as error:
+            return f"the outcome cannot be read: {error}", UNHEARD, key
+
+    def _outcome(self, record: Record, key: bytes) -> Said | None:
+        line = self.decoder.decode(record.value)
+        if not isinstance(line, OutcomeRecord):
+            raise UndecodableError("it is no outcome")
+        if line.command in self.ignored:
+            return None
         handler = self.handlers.get(line.command)
-        return (line, UNHEARD, key) if handler is None else (self.replies.outcome(line), handler, key)
+        return (_unheard(line), UNHEARD, key) if handler is None else (self.replies.outcome(line), handler, key)
 
     def context(self, record: Record) -> Context:
         """Return the facts of an outcome, and which command it answers."""
@@ -110,6 +124,13 @@ class Outcomes:
     def _command(self, record: Record) -> CommandId | None:
         cause = _header(record, "ce_causationid")
         return None if cause is None else self.ids.read(cause.decode(errors="replace"))
+
+
+def _unheard(line: OutcomeRecord) -> str:
+    return (
+        f"no handler for the outcome of {line.command} ({line.status}): add one with @outcome_of, or say "
+        f"ignores({line.command.rpartition('.')[2]}) where it does not matter"
+    )
 
 
 def _header(record: Record, wanted: str) -> bytes | None:

@@ -16,6 +16,7 @@ from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction, sized
 from verbwire.messages import Command, Row
+from verbwire.watch.handlers import place_of
 from verbwire.wire.avro import Encoder
 from verbwire.wire.headers import Headers, HeaderTemplate
 from verbwire.wire.keys import key_of
@@ -71,12 +72,8 @@ class Lead(Fold):
 
 
 def _unheard(heard: Heard) -> str:
-    source, line = heard.source, heard.message
-    return (
-        f"no handler for the outcome of {line.command} ({line.status}, {source.topic}/{source.partition}/"
-        f"{source.offset}), and the undertaking that sent it is under way: it would wait for ever. Add one with "
-        f"@outcome_of, or say ignores({line.command.rpartition('.')[2]}) where it does not matter"
-    )
+    place = place_of(heard.source)
+    return f"the undertaking of {place} is under way, and would wait for it for ever: {heard.message}"
 
 
 def _cause(heard: Heard) -> tuple[str, str, str | None]:
