@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -96,9 +97,10 @@ def bound_problems(holder: Mapping[str, Any], avro_type: Any, place: Place) -> I
     """What is wrong with the bounds of a field or of a type of items; references need not be resolved."""
     if not (found := bounds_of(holder)):
         return
-    sorts = [sort_of(each) for each in branches_of(avro_type) if _is_typed(each)]
+    types = [each for each in branches_of(avro_type) if _is_typed(each)]
+    sorts = [sort_of(each) for each in types]
     for word, limit in found.items():
-        text = _misplaced(word, sorts) or _limit_problem(word, limit, sorts, found)
+        text = _misplaced(word, sorts) or _limit_problem(word, limit, types, found)
         if text:
             yield place.at(word).problem(text)
             return
@@ -120,7 +122,8 @@ def _misplaced(word: str, sorts: list[str | None]) -> str | None:
     return f"does not go with this type: use {' or '.join(words)}, or remove it"
 
 
-def _limit_problem(word: str, limit: Any, sorts: list[str | None], bounds: Bounds) -> str | None:
+def _limit_problem(word: str, limit: Any, avro_types: list[Any], bounds: Bounds) -> str | None:
+    sorts = [sort_of(each) for each in avro_types]
     if word == "pattern":
         return _pattern_problem(limit, bounds)
     if word not in ("minimum", "maximum"):
@@ -128,8 +131,19 @@ def _limit_problem(word: str, limit: Any, sorts: list[str | None], bounds: Bound
     if "decimal" in sorts:
         return None if _is_decimal(limit) else 'is a number, best as text, like "0.01"'
     if "float" in sorts:
-        return None if _is_number(limit) else "is a number, without quotes"
+        return _float_problem(limit, avro_types) if _is_number(limit) else "is a number, without quotes"
     return None if _is_whole(limit) else "is a whole number, without quotes"
+
+
+def _float_problem(limit: float, avro_types: list[Any]) -> str | None:
+    """A value is rounded to 32 bits when it is written: what was within its bounds must be so afterwards."""
+    if not any(each in ("float", {"type": "float"}) for each in avro_types):
+        return None
+    try:
+        (kept,) = struct.unpack("<f", struct.pack("<f", limit))
+    except OverflowError:
+        return "is more than a float holds: use a double, or remove it"
+    return None if kept == limit else f"is not exact in the 32 bits of a float: write {kept!r}, or use a double"
 
 
 def _pattern_problem(pattern: Any, bounds: Bounds) -> str | None:

@@ -49,6 +49,8 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "more than the most": (with_field("string", minLength=3, maxLength=2), ['"minLength"', "nothing would fit"]),
     "more than the maximum": (with_field(MONEY, minimum="2.5", maximum=2), ['"minimum"', "nothing would fit"]),
     "half an integer": (with_field("long", minimum=0.5), ['"minimum"', "whole number"]),
+    "no float of 32 bits": (with_field("float", maximum=0.1), ['"maximum"', "write 0.10000000149011612"]),
+    "beyond a float": (with_field("float", maximum=1e39), ['"maximum"', "use a double"]),
     "no decimal": (with_field(MONEY, minimum="a lot"), ['"minimum"', '"0.01"']),
     "a pattern without length": (with_field("string", pattern="^a$"), ['"pattern"', '"maxLength" beside it']),
     "a pattern that is none": (with_field("string", maxLength=9, pattern="("), ['"pattern"', "without its )"]),
