@@ -37,6 +37,17 @@ def test_registering_twice_is_registering_once(registry: Registry, cluster: Clus
     assert another.register(unique, reordered) == another.id_of(unique, reordered) == first
 
 
+def test_bounds_come_back_and_make_another_version(registry: Registry, unique: str) -> None:
+    names = {"type": "array", "items": {"type": "string", "maxLength": 3, "pattern": "^[a-z]*$"}}
+    loose = with_field(CONTRACT, name="names", type=names, default=[], maxItems=4)
+    tight = with_field(CONTRACT, name="names", type=names, default=[], maxItems=3)
+    first = registry.register(unique, loose.text)
+    assert canonical(registry.schema(first)) == canonical(loose.schema)
+    second = registry.register(unique, tight.text)  # compatible, as far as a registry can tell
+    assert first != second
+    assert (registry.id_of(unique, loose.text), registry.id_of(unique, tight.text)) == (first, second)
+
+
 def test_looking_up_never_registers(registry: Registry, unique: str) -> None:
     with pytest.raises(ContractError, match="run `verbwire deploy`"):
         registry.id_of(unique, CONTRACT.text)

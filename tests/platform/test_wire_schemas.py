@@ -49,3 +49,10 @@ def test_what_makes_a_difference(old: str, new: str, same_shape: bool) -> None:
     other = json.loads(json.dumps(NOTE).replace(old, new))
     assert canonical(other) != canonical(NOTE)
     assert (shape(other) == shape(NOTE)) == same_shape
+
+
+def test_bounds_do_not_decide_how_bytes_are_read() -> None:
+    def items(node: Any) -> Any:
+        return shape({**NOTE, "fields": [{"name": "names", "type": {"type": "array", "items": node}, "maxItems": 2}]})
+
+    assert items({"type": "string", "maxLength": 3}) == items("string")

@@ -43,7 +43,8 @@ def _qualified(node: Any, namespace: str, kept: frozenset[str] | None) -> Any:
             found[inner] = _qualified(node[inner], namespace, kept)
     if "fields" in node:
         found["fields"] = [_field(field, namespace, kept) for field in node["fields"]]
-    return found
+    # A plain type that says nothing else is its name: {"type": "string"} is "string".
+    return found["type"] if kept is not None and set(found) == {"type"} else found
 
 
 def _field(field: dict[str, Any], namespace: str, kept: frozenset[str] | None) -> dict[str, Any]:
