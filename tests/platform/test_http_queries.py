@@ -251,6 +251,19 @@ def test_a_responder_answers_without_a_table(market: Market) -> None:
     problem(market.ask(f"{path}?goods=unknown"), 404, "not_found")
 
 
+@pytest.mark.parametrize("minute", ["12:03:00Z", "12:03:00.000999Z", "17:33:00%2B05:30"])
+def test_a_window_is_found_by_its_begin_however_that_is_written(market: Market, minute: str) -> None:
+    row = market.ask(f"/queries/GetTurnover?stall_id=a&minute=2010-12-01T{minute}").json()
+    assert (row["pence"], row["minute"]) == (3, "2010-12-01T12:03:00Z")
+    assert market.http.operator.get(f"/tables/turnover/a,2010-12-01T{minute}").json() == row
+
+
+@pytest.mark.parametrize("minute", ["0001-01-01T00:00:00%2B05:00", "9999-12-31T23:59:59-05:00"])
+def test_a_time_that_no_row_can_have_is_no_key(market: Market, minute: str) -> None:
+    problem(market.ask(f"/queries/GetTurnover?stall_id=a&minute={minute}"), 400, "bad_parameter")
+    problem(market.http.operator.get(f"/tables/turnover/a,{minute}"), 400, "bad_key")
+
+
 def test_a_reply_is_written_as_any_reader_of_its_schema_has_it(market: Market) -> None:
     assert market.ask("/queries/QuotePrice?goods=a+coin").json()["amount"] == "10.00"
 

@@ -14,16 +14,16 @@ import msgspec
 
 from verbwire.engine.handed_over import HandedOver
 from verbwire.engine.view import TableView
-from verbwire.errors import UnavailableError, UndecodableError, UnkeyableError
+from verbwire.errors import MessageError, UnavailableError, UndecodableError
 from verbwire.http import json, limits
 from verbwire.http.found import Found
 from verbwire.http.paging import Window
 from verbwire.http.problem import Problem, unavailable
 from verbwire.messages import Message
-from verbwire.queries.plan import Rows
+from verbwire.queries.plan import Rows, row_key
 from verbwire.queries.selection import EVERYTHING, Selection
 from verbwire.watch.throttle import Throttle
-from verbwire.wire.keys import parse_key_text
+from verbwire.wire.keys import parse_key, parse_key_text
 
 _told = Throttle[tuple[str, int]]()
 _log = logging.getLogger("verbwire.http")
@@ -59,9 +59,13 @@ class ServedTable:
 
     def key(self, text: str) -> bytes:
         """Return the key that somebody wrote; 400 for what cannot be one."""
+        row = self.view.row
         try:
-            return self.checked(parse_key_text(self.view.row, text))
-        except UnkeyableError as error:
+            key = parse_key_text(row, text)
+            if len(row.key) > 1:  # a time may have been written with more digits than the field keeps
+                key = row_key(self.rows, dict(zip(row.key, parse_key(row, key), strict=True)))
+            return self.checked(key)
+        except MessageError as error:
             raise Problem(400, "bad_key", str(error)) from None
 
     def checked(self, key: bytes) -> bytes:

@@ -77,7 +77,7 @@ class Plan:
 
     def key(self, values: Mapping[str, Any]) -> bytes:
         """Return the key of the one row that is asked for; UnkeyableError where it can be none."""
-        return _key(self.rows, values)
+        return row_key(self.rows, values)
 
     def selection(self, values: Mapping[str, Any]) -> Selection:
         """Return which rows a query wants; MessageError for an empty key, or a search without words."""
@@ -231,8 +231,11 @@ def _many_rows(plan: Plan) -> Plan:
     return plan
 
 
-def _key(rows: Rows, values: Mapping[str, Any]) -> bytes:
-    """The key that rows with these values stand under, which is made of what their fields keep."""
+def row_key(rows: Rows, values: Mapping[str, Any]) -> bytes:
+    """Return the key that rows with these values stand under: it is made of what their fields keep.
+
+    UnkeyableError where no row can have it.
+    """
     key = rows.row.key
     if len(key) == 1:
         return key_bytes(values[key[0]])
