@@ -25,7 +25,7 @@ class Why(StrEnum):
     MISSING = "missing"  # the reader's field is not written, and has no default
     TYPE = "type"
     LOGICAL = "logical type"
-    FINER = "finer"  # the logical type with a finer unit, or more digits: our readers go by the writer's, others do not
+    UNITS = "units"  # a finer unit, or other digits of a decimal: our readers tell what fits, other languages' do not
     ROUNDED = "rounded"  # a promotion that Avro allows, and that changes numbers
     NULL = "null"  # may be written, not read
     SYMBOLS = "symbols"  # of an enum, unknown to the reader, which has no default
@@ -49,30 +49,33 @@ def misfits(writer: Mapping[str, Json], reader: Mapping[str, Json]) -> Iterator[
 
     Both are self-contained schemas of a record, of any spelling that a registry gives back.
     """
-    yield from _records(spelled_out(writer), spelled_out(reader), "")
+    yield from _Walk().records(expanded(writer), expanded(reader))
 
 
 def misread(writer: Mapping[str, Json], reader: Mapping[str, Json]) -> str | None:
-    """Say why records of this writer would be read as other values; None where they are not, or cannot be read at all.
+    """Say why records of this writer would be read as other values; None where our readers look at each value.
 
-    A reader need not look for what fails by itself.
+    They refuse what does not fit a decimal or a double, and let a float round.
     """
     for each in misfits(writer, reader):
-        if each.why in (Why.LOGICAL, Why.ROUNDED, Why.TWICE):
+        if each.why is Why.LOGICAL or (each.why is Why.ROUNDED and each.read == "float"):
             return (
                 f"field {each.path} was written as {each.written}, and is {each.read} here: it would be another value"
             )
     return None
 
 
-def spelled_out(schema: Mapping[str, Json]) -> dict[str, Json]:
-    """Return a schema in which every named type stands in full wherever it is used; one inside itself stays a name."""
+def expanded(schema: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a schema with all its attributes, every named type in full wherever it is used: the same object each time.
+
+    One inside itself stays a name.
+    """
     found: dict[str, Json] = _spell_out(schema, "", {}, frozenset())
     return found
 
 
 def described(node: Json) -> str:
-    """Return a type that was spelled out, in a few words."""
+    """Return an expanded type in a few words."""
     if isinstance(node, str):
         return node
     if isinstance(node, list):
@@ -92,84 +95,88 @@ def described(node: Json) -> str:
             return described(name)
 
 
-# -- one walk through both
+class _Walk:
+    """One walk through both. Pairs of records are looked at once: few bytes of a foreign schema may say millions."""
 
+    def __init__(self) -> None:
+        self._seen: set[tuple[int, int]] = set()
 
-def _types(writer: Json, reader: Json, path: str) -> Iterator[Misfit]:
-    if isinstance(writer, list):
-        for branch in writer:
-            yield from _branch(branch, reader, path)
-    elif isinstance(reader, list):
-        yield from _branch(writer, reader, path)
-    else:
-        yield from _plain(writer, reader, path)
+    def _types(self, writer: Json, reader: Json, path: str) -> Iterator[Misfit]:
+        if isinstance(writer, list):
+            for branch in writer:
+                yield from self._branch(branch, reader, path)
+        elif isinstance(reader, list):
+            yield from self._branch(writer, reader, path)
+        else:
+            yield from self._plain(writer, reader, path)
 
+    def _branch(self, writer: Json, reader: Json, path: str) -> Iterator[Misfit]:
+        """One branch that may be written, against the branch that a reader takes it for."""
+        branches = reader if isinstance(reader, list) else [reader]
+        pairs = [(_base(writer), _base(branch)) for branch in branches]
+        taken = [branch for branch, pair in zip(branches, pairs, strict=True) if pair[0] == pair[1]]
+        taken += [branch for branch, pair in zip(branches, pairs, strict=True) if pair in _EXACT | _LOSSY]
+        if taken:
+            yield from self._plain(writer, taken[0], path)
+        else:
+            yield Misfit(Why.NULL if writer == "null" else Why.TYPE, path, described(writer), described(reader))
 
-def _branch(writer: Json, reader: Json, path: str) -> Iterator[Misfit]:
-    """One branch that may be written, against the branch that a reader takes it for."""
-    branches = reader if isinstance(reader, list) else [reader]
-    pairs = [(_base(writer), _base(branch)) for branch in branches]
-    taken = [branch for branch, pair in zip(branches, pairs, strict=True) if pair[0] == pair[1]]
-    taken += [branch for branch, pair in zip(branches, pairs, strict=True) if pair in _EXACT | _LOSSY]
-    if taken:
-        yield from _plain(writer, taken[0], path)
-    else:
-        yield Misfit(Why.NULL if writer == "null" else Why.TYPE, path, described(writer), described(reader))
+    def _plain(self, writer: Json, reader: Json, path: str) -> Iterator[Misfit]:
+        """Two types that are no unions."""
+        base = _base(writer)
+        if base != _base(reader):
+            yield from self._promoted(writer, reader, path)
+        elif base == "array":
+            yield from self._types(writer["items"], reader["items"], f"{path}[]")
+        elif base == "map":
+            yield from self._types(writer["values"], reader["values"], f"{path}[]")
+        elif base in _NAMED:
+            yield from self._named(writer, reader, path)
+        if base == _base(reader) and _logical(writer) != _logical(reader):
+            why = Why.UNITS if _differ_in_units(writer, reader) else Why.LOGICAL
+            yield Misfit(why, path, described(writer), described(reader))
 
+    def _promoted(self, writer: Json, reader: Json, path: str) -> Iterator[Misfit]:
+        pair, same = (_base(writer), _base(reader)), _logical(writer) is None and _logical(reader) is None
+        if not (same and pair in _EXACT):
+            yield Misfit(
+                Why.ROUNDED if same and pair in _LOSSY else Why.TYPE, path, described(writer), described(reader)
+            )
 
-def _plain(writer: Json, reader: Json, path: str) -> Iterator[Misfit]:
-    """Two types that are no unions."""
-    base = _base(writer)
-    if base != _base(reader):
-        yield from _promoted(writer, reader, path)
-    elif base == "array":
-        yield from _types(writer["items"], reader["items"], f"{path}[]")
-    elif base == "map":
-        yield from _types(writer["values"], reader["values"], f"{path}[]")
-    elif base in _NAMED:
-        yield from _named(writer, reader, path)
-    if base == _base(reader) and _logical(writer) != _logical(reader):
-        why = Why.FINER if _holds(reader, writer) else Why.LOGICAL
-        yield Misfit(why, path, described(writer), described(reader))
+    def _named(self, writer: Json, reader: Json, path: str) -> Iterator[Misfit]:
+        if not isinstance(writer, dict) or not isinstance(reader, dict):  # inside itself: compared one level above
+            return
+        aliases = {full_name(each, reader["namespace"]) for each in reader.get("aliases", ())}
+        if _short(writer) != _short(reader) and writer["name"] not in aliases:
+            yield Misfit(Why.NAME, path, described(writer), described(reader))
+        elif writer["type"] == "enum":
+            yield from self._symbols(writer, reader, path)
+        elif writer["type"] == "fixed" and writer["size"] != reader["size"]:
+            yield Misfit(Why.TYPE, path, described(writer), described(reader))
+        elif "fields" in writer:
+            yield from self.records(writer, reader, path)
 
+    def _symbols(self, writer: Mapping[str, Any], reader: Mapping[str, Any], path: str) -> Iterator[Misfit]:
+        unknown = [each for each in writer["symbols"] if each not in reader["symbols"]]
+        if unknown:
+            why = Why.DEFAULTED if "default" in reader else Why.SYMBOLS
+            yield Misfit(why, path, ", ".join(unknown), str(reader.get("default", described(reader))))
 
-def _promoted(writer: Json, reader: Json, path: str) -> Iterator[Misfit]:
-    pair, same = (_base(writer), _base(reader)), _logical(writer) is None and _logical(reader) is None
-    if not (same and pair in _EXACT):
-        yield Misfit(Why.ROUNDED if same and pair in _LOSSY else Why.TYPE, path, described(writer), described(reader))
-
-
-def _named(writer: Json, reader: Json, path: str) -> Iterator[Misfit]:
-    if not isinstance(writer, dict) or not isinstance(reader, dict):  # inside itself: compared one level above
-        return
-    if _short(writer) != _short(reader) and not {writer["name"], _short(writer)} & {*reader.get("aliases", ())}:
-        yield Misfit(Why.NAME, path, described(writer), described(reader))
-    elif writer["type"] == "enum":
-        yield from _symbols(writer, reader, path)
-    elif writer["type"] == "fixed" and writer["size"] != reader["size"]:
-        yield Misfit(Why.TYPE, path, described(writer), described(reader))
-    elif "fields" in writer:
-        yield from _records(writer, reader, path)
-
-
-def _symbols(writer: Mapping[str, Any], reader: Mapping[str, Any], path: str) -> Iterator[Misfit]:
-    unknown = [each for each in writer["symbols"] if each not in reader["symbols"]]
-    if unknown:
-        why = Why.DEFAULTED if "default" in reader else Why.SYMBOLS
-        yield Misfit(why, path, ", ".join(unknown), str(reader.get("default", described(reader))))
-
-
-def _records(writer: Mapping[str, Any], reader: Mapping[str, Any], path: str) -> Iterator[Misfit]:
-    written = {each["name"]: each for each in writer["fields"]}
-    for field in reader["fields"]:
-        here = f"{path}.{field['name']}" if path else str(field["name"])
-        names = [name for name in (field["name"], *field.get("aliases", ())) if name in written]
-        if len(names) > 1:
-            yield Misfit(Why.TWICE, here, " and ".join(names), str(field["name"]))
-        elif names:
-            yield from _types(written[names[0]]["type"], field["type"], here)
-        elif "default" not in field:
-            yield Misfit(Why.MISSING, here, "", described(field["type"]))
+    def records(self, writer: Mapping[str, Any], reader: Mapping[str, Any], path: str = "") -> Iterator[Misfit]:
+        """What differs between two records."""
+        if (id(writer), id(reader)) in self._seen:
+            return
+        self._seen.add((id(writer), id(reader)))
+        written = {each["name"]: each for each in writer["fields"]}
+        for field in reader["fields"]:
+            here = f"{path}.{field['name']}" if path else str(field["name"])
+            names = [name for name in (field["name"], *field.get("aliases", ())) if name in written]
+            if len(names) > 1:
+                yield Misfit(Why.TWICE, here, " and ".join(names), str(field["name"]))
+            elif names:
+                yield from self._types(written[names[0]]["type"], field["type"], here)
+            elif "default" not in field:
+                yield Misfit(Why.MISSING, here, "", described(field["type"]))
 
 
 # -- what a type is
@@ -189,15 +196,11 @@ def _logical(node: Json) -> str | None:
     return f"decimal({node.get('precision')}, {node.get('scale', 0)})" if name == "decimal" else str(name)
 
 
-def _holds(reader: Json, writer: Json) -> bool:
-    """Whether the reader's logical type has each value of the writer's."""
-    if not isinstance(reader, dict) or not isinstance(writer, dict):
-        return False
-    name, other = str(reader.get("logicalType")), str(writer.get("logicalType"))
-    if name == other == "decimal":
-        (digits, scale), (written, behind) = ((each["precision"], each.get("scale", 0)) for each in (reader, writer))
-        return bool(scale >= behind and digits - scale >= written - behind)
-    return name.endswith("-micros") and name.removesuffix("-micros") == other.removesuffix("-millis")
+def _differ_in_units(writer: Json, reader: Json) -> bool:
+    """Whether both are one logical type, and a reader can tell whether a value fits."""
+    written, read = (str(each.get("logicalType")) if isinstance(each, dict) else "" for each in (writer, reader))
+    finer = read.endswith("-micros") and read.removesuffix("-micros") == written.removesuffix("-millis")
+    return finer or written == read == "decimal"
 
 
 def _short(node: Mapping[str, Any]) -> str:

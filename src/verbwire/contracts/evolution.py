@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from verbwire.contracts.attributes import key_of, reply_of
-from verbwire.contracts.compatibility import Misfit, Why, misfits, spelled_out
+from verbwire.contracts.compatibility import Misfit, Why, expanded, misfits
 from verbwire.contracts.findings import Severity
 from verbwire.contracts.model import Catalog, Schema
 from verbwire.contracts.oversights import oversights
@@ -28,7 +28,7 @@ _OLD_RECORDS = {  # of before, read by new code
         "was {written}, is {read}: registries take them for the same, and what was written before would be another "
         "value; " + _BESIDE
     ),
-    Why.FINER: (
+    Why.UNITS: (
         "was {written}, is {read}: other languages read what was written before by the new one, as another value; "
         + _BESIDE
     ),
@@ -46,7 +46,7 @@ _OLD_READERS = {  # what is written now, read by code of before
     Why.MISSING: "had no default and is gone: keep it, code that runs since before needs it",
     Why.TYPE: "was {read}, is {written}: code that runs since before cannot read it; " + _BESIDE,
     Why.LOGICAL: "was {read}, is {written}: code that runs since before would take it for another value; " + _BESIDE,
-    Why.FINER: "was {read}, is {written}: other languages would take it for another value; " + _BESIDE,
+    Why.UNITS: "was {read}, is {written}: other languages would take it for another value; " + _BESIDE,
     Why.ROUNDED: "was {read}, is {written}: code that runs since before would round it; " + _BESIDE,
     Why.NULL: (
         "may be null now, which code that runs since before cannot read: keep the type, and add a field beside it that "
@@ -79,7 +79,7 @@ class Change:
 
 def changes(older: Schema, newer: Schema) -> list[Change]:
     """Return what is against the rules between two versions of a message, in any spelling; errors and warnings."""
-    before, now = spelled_out(older), spelled_out(newer)
+    before, now = expanded(older), expanded(newer)
     if "kind" in before and before["kind"] != now["kind"]:
         text = f'"kind" was {before["kind"]}, is {now["kind"]}: give the new message a name of its own'
         return [Change("kind-changed", text)]

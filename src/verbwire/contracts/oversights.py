@@ -14,38 +14,48 @@ Told = tuple[str, str]  # a code, and a text for people
 
 
 def oversights(before: Mapping[str, Json], now: Mapping[str, Json], kept: bool) -> Iterator[Told]:
-    """Yield code and text of what is to be thought over between two schemas of a record, both spelled out.
+    """Yield code and text of what is to be thought over between two schemas of a record, both expanded.
 
     `kept`: what was written before is changed, and written again.
     """
-    yield from _records(before, now, "", kept)
+    yield from _Walk(kept).records(before, now, "")
 
 
-def _records(before: Mapping[str, Any], now: Mapping[str, Any], path: str, kept: bool) -> Iterator[Told]:
-    old, new = ({each["name"]: each for each in record["fields"]} for record in (before, now))
-    gone = [each for name, each in old.items() if name not in new]
-    for name, field in new.items():
-        here = f"{path}.{name}" if path else str(name)
-        if name not in old:
-            yield from _perhaps_renamed(here, field, gone)
-            continue
-        yield from _default(here, old[name], field)
-        yield from _inside(old[name], field, old[name]["type"], field["type"], here, kept)
+class _Walk:
+    """One walk through both. Pairs of records are looked at once: few bytes of a foreign schema may say millions."""
 
+    def __init__(self, kept: bool) -> None:
+        self._kept = kept
+        self._seen: set[tuple[int, int]] = set()
 
-def _inside(
-    was: Mapping[str, Any], holder: Mapping[str, Any], before: Json, now: Json, path: str, kept: bool
-) -> Iterator[Told]:
-    """What a field, or the items of an array, hold; `was` and `holder` are where their bounds stand."""
-    if kept:
-        yield from _bounds(was, holder, path)
-    for one, other in _pairs(before, now):
-        if "fields" in one:
-            yield from _records(one, other, path, kept)
-        for inner in ("items", "values"):
-            if inner in one:
-                was, holder = (each if isinstance(each, dict) else {} for each in (one[inner], other[inner]))
-                yield from _inside(was, holder, one[inner], other[inner], f"{path}[]", kept)
+    def records(self, before: Mapping[str, Any], now: Mapping[str, Any], path: str) -> Iterator[Told]:
+        """What is to be said of two records."""
+        if (id(before), id(now)) in self._seen:
+            return
+        self._seen.add((id(before), id(now)))
+        old, new = ({each["name"]: each for each in record["fields"]} for record in (before, now))
+        gone = [each for name, each in old.items() if name not in new]
+        for name, field in new.items():
+            here = f"{path}.{name}" if path else str(name)
+            if name not in old:
+                yield from _perhaps_renamed(here, field, gone)
+                continue
+            yield from _default(here, old[name], field)
+            yield from self._inside(old[name], field, old[name]["type"], field["type"], here)
+
+    def _inside(
+        self, was: Mapping[str, Any], holder: Mapping[str, Any], before: Json, now: Json, path: str
+    ) -> Iterator[Told]:
+        """What a field, or the items of an array, hold; `was` and `holder` are where their bounds stand."""
+        if self._kept:
+            yield from _bounds(was, holder, path)
+        for one, other in _pairs(before, now):
+            if "fields" in one:
+                yield from self.records(one, other, path)
+            for inner in ("items", "values"):
+                if inner in one:
+                    was, holder = (each if isinstance(each, dict) else {} for each in (one[inner], other[inner]))
+                    yield from self._inside(was, holder, one[inner], other[inner], f"{path}[]")
 
 
 def _pairs(before: Json, now: Json) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
