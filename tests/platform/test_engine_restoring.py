@@ -411,6 +411,7 @@ def test_what_is_no_offset_is_not_taken_for_one() -> None:
 
 def test_a_broker_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_offsets, "_SECONDS", 0.2)
+    monkeypatch.setattr(cluster_offsets, "_DESCRIBE_SECONDS", 0.2)
     cluster = ClusterOffsets({"bootstrap.servers": "127.0.0.1:1", "log_level": "0"}, "a.group")
     place = ("a.topic", 0)
     for ask in (cluster.stable, cluster.last_workers, cluster.starts, cluster.ends, cluster.stable_ends):

@@ -11,12 +11,14 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from confluent_kafka import KafkaError, KafkaException
 
+from verbwire.engine.blame import Place, Stretch, Stumble
 from verbwire.engine.crash_points import reach
+from verbwire.engine.dead_letters import legible
 from verbwire.engine.deadlines import Caller
 from verbwire.engine.producers import GROUP_FENCE, PRODUCER_FENCE, TURNS, ProducerPair, fatal_errors
 from verbwire.engine.transaction import Transaction
@@ -26,6 +28,28 @@ log = logging.getLogger(__name__)
 
 SECONDS = 10.0  # for each call to the broker; the transaction itself lives as long (producers.py)
 _PATIENCE = 2.0  # seconds more, for a call that does not keep its own time
+# What the broker says of a record, and would say of it again.
+_REFUSED = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_MSG_SIZE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.POLICY_VIOLATION,
+        KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+        KafkaError.UNSUPPORTED_COMPRESSION_TYPE,
+        KafkaError._INVALID_ARG,
+    }
+)
+_NOT_ALLOWED = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }
+)
 
 
 class NotTakenError(UnavailableError):
@@ -97,11 +121,10 @@ class Committer:
                 self._commit(transaction)
         except VerbwireError as error:
             self._fail(error)
-        except sqlite3.Error as error:  # the log has it; the copy is brought up to date when the partition starts over
-            self._fail(UnavailableError(f"the local copy could not be written ({error}); restoring it from the log"))
-        except Exception as error:
-            log.exception("commit failed in a way that is not foreseen")
-            self._fail(EngineError(f"commit failed: {error!r}"))
+        except Exception as error:  # the log has it; whoever restores the copy from there finds out whose fault it is
+            if not isinstance(error, sqlite3.Error):
+                log.exception("writing a local copy failed in a way that is not foreseen")
+            self._fail(UnavailableError(f"the local copy could not be written ({error!r}); restoring it from the log"))
         finally:
             transaction.flushed.set()
 
@@ -121,9 +144,9 @@ class Committer:
             reach("after-flush")
             self._send_offsets(transaction)  # 3. the inputs, fenced by the membership they were read under
             reach("after-offsets")
-        except (KafkaException, VerbwireError) as error:
+        except Exception as error:
             self.abort(transaction, error)
-            raise classified(error) from error
+            raise classified(error, transaction.stretches) from error
         try:
             reach("during-commit")
             with fatal_errors():
@@ -132,7 +155,7 @@ class Committer:
             # Whether it is committed is unknown: librdkafka lacks the newer protocol (KIP-890), so this producer
             # object must not touch the next transaction.
             self._producers.give_up(transaction.turn, fenced=error.args[0].code() in PRODUCER_FENCE)
-            raise classified(error) from error
+            raise classified(error, transaction.stretches) from error
         reach("after-commit")
         self._write_locally(transaction)  # 5. the copies, never before
         for tell in transaction.after_commit:  # 6. whoever waits for it
@@ -179,13 +202,22 @@ def _got_stuck(because: BaseException | None) -> bool:
     return timed_out or isinstance(because, NotTakenError)
 
 
-def classified(error: KafkaException | VerbwireError) -> VerbwireError:
-    """Return what a failed transaction means: the partitions are no longer ours, or they start over."""
-    if isinstance(error, VerbwireError):
+def classified(error: Exception, suspects: Mapping[Place, Stretch]) -> VerbwireError:
+    """Return what a failed transaction means: the partitions are no longer ours, or they start over.
+
+    After an outage as often as it takes; after anything else a record that the transaction dealt with may be to blame.
+    """
+    if isinstance(error, UnavailableError | EngineError):
         return error
+    if not isinstance(error, KafkaException):
+        if not isinstance(error, VerbwireError):
+            log.error("a transaction failed in a way that is not foreseen", exc_info=error)
+        return Stumble(legible(f"{type(error).__name__}: {error}"), suspects)
     cause = error.args[0]
     if cause.code() in GROUP_FENCE:
         return FencedError(f"the group has moved on: {cause.str()}")
+    if cause.code() in _REFUSED or cause.code() in _NOT_ALLOWED:
+        return Stumble(f"{cause.name()} {cause.str()}", suspects, any_record=cause.code() in _NOT_ALLOWED)
     return UnavailableError(f"transaction not committed: {cause.name()} {cause.str()}")
 
 

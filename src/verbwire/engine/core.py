@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from confluent_kafka import KafkaException
 
+from verbwire.engine.blame import Blame, Place, Stretch, Stumble
 from verbwire.engine.cluster_offsets import Topic
 from verbwire.engine.code import CODE_HEADER, other_code
 from verbwire.engine.committing import Committer, classified, reason_of
@@ -33,7 +35,7 @@ from verbwire.engine.records import (
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction
 from verbwire.engine.view import TableView
-from verbwire.errors import FencedError, MessageError, NewerSchemaError, UnavailableError, VerbwireError
+from verbwire.errors import FencedError, MessageError, NewerSchemaError, UnencodableError, VerbwireError
 from verbwire.metrics import GroupMetrics
 from verbwire.names import Names
 
@@ -71,6 +73,9 @@ class Core:
         self._shards: dict[int, Shard] = {}
         self._turn = 0
         self._failed = False  # in a transaction that was being built
+        self._failure: VerbwireError | None = None  # with what
+        self._blame = Blame()
+        self._progress: deque[tuple[Place, int]] = deque()  # what was committed while anything was under suspicion
         self._careful: set[int] = set()
         self._forget_at = time.monotonic() + FORGET_SECONDS
 
@@ -90,6 +95,7 @@ class Core:
         if first:
             if self._failed or self.failure:
                 self._metrics.reset()
+            self._look_for_blame()
             self._failed = False
             self._committer.recover()
             self.drop()
@@ -97,11 +103,31 @@ class Core:
             self._preparation.begin()
         shards, restored = self._preparation.probe(partitions, cancel)
         self._metrics.restored(restored)
-        for shard in shards:
+        blameless = [shard for shard in shards if not self._is_to_blame(shard)]
+        for shard in blameless:
             self._shards[shard.partition] = shard
             self._show(shard)
         self._count_ready()
-        return {shard.partition: dict(shard.next) for shard in shards}
+        return {shard.partition: dict(shard.next) for shard in blameless}
+
+    def _look_for_blame(self) -> None:
+        """Take down what may be to blame for the failure that the partitions start over after."""
+        self._take_progress()
+        failures = {id(each): each for each in (self._failure, self.failure) if isinstance(each, Stumble)}
+        for stumble in failures.values():
+            self._blame.failed(stumble)
+        self._failure = None
+
+    def _take_progress(self) -> None:
+        while self._progress:
+            self._blame.progressed(*self._progress.popleft())
+
+    def _is_to_blame(self, shard: Shard) -> bool:
+        why = self._blame.verdict(shard.partition, shard.next)
+        if why:
+            shard.store.close()
+            self._stand_still(shard, why)
+        return why is not None
 
     def drop(self) -> None:
         """Close what is held of all partitions; they answer nobody until they are prepared again."""
@@ -176,6 +202,8 @@ class Core:
         both cases nothing of what failed is visible to anybody, and the caller seeks before it reads on.
         """
         todo: list[Piece] = [(place, list(records), read.get(place, 0)) for place, records in batch.items() if records]
+        if self._blame.suspects():
+            todo.sort(key=lambda piece: self._blame.limit(piece[0]) is not None)  # the neighbours first
         while todo:
             if not still():
                 raise FencedError(f"{self.plan.group}: the partitions were taken away")
@@ -186,6 +214,7 @@ class Core:
 
     def _one(self, todo: list[Piece], membership: Membership) -> list[Piece]:
         """Build one transaction of as much as fits; return what is left, first those that have not had their turn."""
+        self._take_progress()
         turn, self._turn = self._turn, 1 - self._turn
         self._committer.wait_for_turn(turn)
         producer, before = self._producers.get(turn), self._committer.flushed
@@ -193,15 +222,17 @@ class Core:
             transaction = Transaction(producer, turn, membership, self._worker, before)
         except KafkaException as error:  # a producer that has met a fatal error since its last transaction
             self._producers.give_up(turn)
-            raise classified(error) from error
+            raise classified(error, {}) from error
         transaction.deadline = time.monotonic() + BATCH_SECONDS
-        waiting, begun = [], []
+        waiting, begun, alone = [], [], False
         try:
             for place, records, until in todo:
-                room = MAX_BATCH - transaction.records
-                if room <= 0 or transaction.is_late():
+                limit = self._blame.limit(place)
+                room = min(MAX_BATCH - transaction.records, limit or MAX_BATCH)
+                if room <= 0 or transaction.is_late() or alone or (limit and transaction.stretches):
                     waiting.append((place, records, until))
                     continue
+                alone = limit is not None
                 dealt = self._fold(transaction, place, records[:room], until if room >= len(records) else 0)
                 if dealt < len(records):
                     begun.append((place, records[dealt:], until))
@@ -209,9 +240,13 @@ class Core:
             self._failed = True
             self._metrics.aborted(reason_of(error))
             self._committer.abort(transaction, error)
-            if isinstance(error, KafkaException):  # what was produced earlier has failed: produce() is told then
-                raise classified(error) from error
-            raise
+            if not isinstance(error, Exception):
+                raise
+            if not isinstance(error, KafkaException):  # else what was produced earlier has failed: produce() is told
+                whole = Stretch(records[0].offset, records[-1].offset + 1, len(records))
+                transaction.stretches = {place: transaction.stretches.get(place, whole)}
+            self._failure = classified(error, transaction.stretches)
+            raise self._failure from error
         if transaction.shards:
             reach("after-produce")
             self._committer.submit(transaction)
@@ -234,6 +269,7 @@ class Core:
             log.error("%s: %s/%d delivered offsets below %d again", self.plan.group, topic, partition, expected)
         if not fresh:
             return len(records)
+        transaction.stretches[place] = Stretch(fresh[0].offset, fresh[-1].offset + 1, len(fresh))
         try:
             dealt, halt = self._handle(transaction, shard, fresh)
         except NewerSchemaError as error:  # met when its rows were loaded: nothing of these records is done
@@ -241,6 +277,7 @@ class Core:
             return len(records)
         if dealt:
             after = fresh[dealt - 1].offset + 1
+            transaction.stretches[place] = Stretch(fresh[0].offset, after, dealt)
             transaction.used(shard, topic, max(after, until) if dealt == len(fresh) else after)
             transaction.records += dealt
             if letters := transaction.letters.pop(partition, 0):
@@ -275,7 +312,7 @@ class Core:
                 except MessageError as error:
                     # Which record is to blame is not known here: once more, writing each row at once.
                     self._careful.add(partition)
-                    raise UnavailableError(f"partition {partition} starts over, row by row: {error}") from error
+                    raise UnencodableError(f"partition {partition} starts over, row by row: {error}") from error
                 changes.rows[key] = (value, *columns)
             if left:
                 transaction.produce(self.plan.changelog, partition, key, value)
@@ -328,6 +365,8 @@ class Core:
                 state.inputs = {**state.inputs, topic: position}
 
     def _committed(self, transaction: Transaction, seconds: float) -> None:
+        if self._blame.suspects():
+            self._progress.extend((place, stretch.until) for place, stretch in transaction.stretches.items())
         for partition in transaction.shards:
             state, changes = self.view.states[partition], transaction.of(partition)
             state.inputs = {**state.inputs, **changes.inputs}

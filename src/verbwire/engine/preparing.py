@@ -12,6 +12,7 @@ Each call is a probe of all the steps: what is not stable yet is asked for again
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,18 +22,19 @@ from verbwire.engine.clock import CLOCKS_APART
 from verbwire.engine.cluster_offsets import ClusterOffsets, Committed, Topic
 from verbwire.engine.code import CODE_HEADER, FoldedBy, write_code
 from verbwire.engine.code_watch import CodeWatch
+from verbwire.engine.dead_letters import legible
 from verbwire.engine.kept import look, put_back, set_aside
 from verbwire.engine.plan import Plan
 from verbwire.engine.producers import ProducerPair
 from verbwire.engine.reading_on import read_from, require_same, require_unread
-from verbwire.engine.restore import RestoreReader, Task
+from verbwire.engine.restore import CancelledRestore, RestoreReader, Task
 from verbwire.engine.same_topics import TOPICS_FACT, others, read_topics, write_topics
 from verbwire.engine.shard import Shard
 from verbwire.engine.store import Store
 from verbwire.engine.topic_watch import unlike
 from verbwire.engine.view import Goal, TableView
 from verbwire.engine.whole_logs import LogState, decided, fits, require_whole, ways_out
-from verbwire.errors import EngineError, UnavailableError
+from verbwire.errors import EngineError, UnavailableError, VerbwireError
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ CLEAR_AWAY_AFTER = 0.5  # seconds of waiting until a dead predecessor's transact
 CLEAR_AWAY_EVERY = 5.0  # and once more: who is to blame may not be known to be dead yet
 HANGING_AFTER = 60.0  # no transaction of ours lives for so long: the cluster itself has forgotten it
 STALLED = 60.0  # seconds without a restored record
+TROUBLES = 3  # in a row, with the copy of a partition, until it stands still
 WINDOW_MS = 7 * 24 * 3600 * 1000  # how long ids are remembered: the outcomes' retention
 
 
@@ -84,6 +87,7 @@ class Preparation:
         self._left: set[str] = set()  # topics that are not read any more, as far as that was told
         self._clear_at = 0.0
         self._tell_at = 0.0
+        self._troubles: dict[int, int] = {}  # partition -> how often in a row its copy could not be written
         self._aside: dict[int, Path] = {}  # copies of other logs than those that are there, until it is clear why
 
     def start(self) -> None:
@@ -102,7 +106,23 @@ class Preparation:
         self._reader.close()
 
     def probe(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[Shard], int]:
-        """Return the shards of the partitions that are ready now, and how many records were restored for them."""
+        """Return the shards of the partitions that are ready now, and how many records were restored for them.
+
+        What fails in a way that nobody foresaw is tried partition by partition: the one to blame stands still.
+        """
+        try:
+            return self._probe(partitions, cancel)
+        except (VerbwireError, CancelledRestore):
+            raise
+        except Exception as error:
+            if len(partitions) == 1:
+                log.exception("%s: preparing partition %d failed", self._plan.group, partitions[0])
+                self._stand_still(partitions[0], legible(f"preparing it failed: {type(error).__name__}: {error}"))
+                return [], 0
+        alone = [self.probe([partition], cancel) for partition in partitions]
+        return [shard for shards, _ in alone for shard in shards], sum(restored for _, restored in alone)
+
+    def _probe(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[Shard], int]:
         if self._unlike:
             for partition in partitions:
                 self._stand_still(partition, self._unlike)
@@ -126,11 +146,15 @@ class Preparation:
             refused = {task.partition: task.refused for task in tasks if task.refused}
             for partition, why in refused.items():
                 self._stand_still(partition, why, stores[partition])
-            starts = self._starts([p for p in ready if p not in refused], committed, stores)
+            troubled = {task.partition: task.trouble for task in tasks if task.trouble and not task.refused}
+            for partition, why in troubled.items():
+                self._have_trouble(partition, why, stores[partition])
+            starts = self._starts([p for p in ready if p not in {*refused, *troubled}], committed, stores)
         except BaseException:
             for store in stores.values():
                 store.close()
             raise
+        self._troubles = {p: n for p, n in self._troubles.items() if p not in starts}
         shards = [self._shard(p, stores[p], starts[p]) for p in ready if p in starts]
         return shards, restored
 
@@ -202,8 +226,22 @@ class Preparation:
                     partition,
                     self._aside[partition],
                 )
-            stores[partition] = self._store(partition, path, topics)
+            try:
+                stores[partition] = self._store(partition, path, topics)
+            except (sqlite3.Error, OSError, UnavailableError) as error:
+                self._have_trouble(partition, f"the copy cannot be opened: {error}")
         return stores
+
+    def _have_trouble(self, partition: int, why: str, store: Store | None = None) -> None:
+        """Try a partition again whose copy cannot be written, a few times; then it stands still."""
+        self._troubles[partition] = self._troubles.get(partition, 0) + 1
+        if self._troubles[partition] >= TROUBLES:
+            advice = "See that the disk has room and that the folder may be written, and start the worker again"
+            return self._stand_still(partition, f"{why}. {advice}", store)
+        log.warning("%s: partition %d is not ready, once more: %s", self._plan.group, partition, why)
+        if store is not None:
+            store.close()
+        return None
 
     def _log_ids(self) -> dict[str, str]:
         return {each.name: self.topics[each.topic].id for each in self._plan.logs}

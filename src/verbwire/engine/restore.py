@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from verbwire.engine.dead_letters import legible
 from verbwire.engine.plan import ROWS, Log
 from verbwire.engine.records import INPUTS_HEADER, TIME_HEADER, read_facts, read_inputs
 from verbwire.engine.same_topics import others, read_topics
@@ -33,6 +34,7 @@ class Task:
     start: int
     end: int
     refused: str | None = None  # why it was given up: rows that this code must not take, or that nobody can read
+    trouble: str | None = None  # why it was given up for now: the copy cannot be written
     unreadable: dict[bytes, str] = field(default_factory=dict)  # key -> what is wrong with its last record so far
 
     def note(self, key: bytes, problem: str) -> None:
@@ -40,6 +42,10 @@ class Task:
         self.unreadable[key] = problem
         if len(self.unreadable) > _UNREADABLE:
             self.end_here()
+
+    def is_given_up(self) -> bool:
+        """Whether no more of it is read."""
+        return self.refused is not None or self.trouble is not None
 
     def end_here(self) -> None:
         """Give up where something that cannot be read is the last of its key."""
@@ -103,7 +109,7 @@ class RestoreReader:
                     records += len(piece.messages)
                     piece.apply()
                 for place, offset in reached.items():
-                    if offset >= todo[place].end or todo[place].refused:
+                    if offset >= todo[place].end or todo[place].is_given_up():
                         todo.pop(place).end_here()
                 if reached:
                     moved = time.monotonic()
@@ -151,18 +157,34 @@ class _Piece:
     def apply(self) -> None:
         """Write it, with its position, in one local transaction; nothing of it where the task has to be given up."""
         changes = Changes()
-        try:
-            for message in self.messages:
-                self._absorb(changes, message)
-        except NewerSchemaError as error:
-            self.task.refused = str(error)
-        if self.task.refused:
+        self._read(changes)
+        if self.task.is_given_up():
             return
         if not self.task.unreadable:  # else the next start has to look at it once more
             changes.positions[self.task.log.name] = self.position
-        if self.task.log.name == ROWS:
-            self._progress(changes)
-        self.task.store.apply(changes)
+        try:
+            self.task.store.apply(changes)
+        except Exception as error:  # noqa: BLE001 (a full disk, a value that SQLite does not take: this partition's)
+            self.task.trouble = f"the copy cannot be written: {type(error).__name__}: {error}"
+
+    def _read(self, changes: Changes) -> None:
+        """Read the records; an outage of the registry is raised, anything else is the fault of a record."""
+        message: Message | None = None
+        try:
+            for message in self.messages:
+                self._absorb(changes, message)
+            if self.task.log.name == ROWS:
+                self._progress(changes)
+        except NewerSchemaError as error:
+            self.task.refused = str(error)
+        except UnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever a record that is none of ours makes of its reader)
+            place = f"{self.task.log.topic}/{self.task.partition}@{message.offset() if message else self.task.start}"
+            self.task.refused = (
+                f"{place} cannot be taken into the table: {legible(f'{type(error).__name__}: {error}')}. Find out who "
+                "wrote it; mend the code where that is to blame, and start the worker again, or make the table anew"
+            )
 
     def _absorb(self, changes: Changes, message: Message) -> None:
         key = message.key() or b""

@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import Producer, TopicPartition
 
+from verbwire.engine.blame import Place, Stretch
 from verbwire.engine.membership import Membership
 from verbwire.engine.producers import fatal_errors
 from verbwire.engine.shard import Shard
@@ -35,6 +36,7 @@ class Transaction:
         self.membership = membership
         self.changes: dict[int, Changes] = {}  # partition -> what its store learns
         self.shards: dict[int, Shard] = {}
+        self.stretches: dict[Place, Stretch] = {}  # what it deals with
         self.after_flush: list[Callable[[], None]] = []  # what needs the offsets of what was produced
         self.after_commit: list[Callable[[], None]] = []  # what others may be told then
         self.records = 0
