@@ -180,7 +180,8 @@ class _Piece:
         except UnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 (whatever a record that is none of ours makes of its reader)
-            place = f"{self.task.log.topic}/{self.task.partition}@{self.task.start if message is None else message.offset()}"
+            offset = self.task.start if message is None else message.offset()
+            place = f"{self.task.log.topic}/{self.task.partition}@{offset}"
             self.task.refused = (
                 f"{place} cannot be taken into the table: {legible(f'{type(error).__name__}: {error}')}. Find out who "
                 "wrote it; mend the code where that is to blame, and start the worker again, or make the table anew"
