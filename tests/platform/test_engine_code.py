@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from verbwire.engine.code import Change, Code, FoldedBy, other_code, read_code, write_code
+from verbwire.engine.code import Change, Code, Fingerprints, FoldedBy, other_code, read_code, write_code
 
 VERSIONS: Any = SimpleNamespace(own=7, checked=lambda _: True)
 HEARD = {"on a.Placed": "a.events", "on a.Paid": "a.events", "on b.Shipped": "b.events"}
@@ -13,7 +13,7 @@ FIRST = {"row": "r1", "on a.Placed": "p1"}
 
 
 def code(parts: dict[str, str] | None) -> Code:
-    return Code(VERSIONS, parts, HEARD)
+    return Code(VERSIONS, None if parts is None else Fingerprints(parts, HEARD))
 
 
 def test_code_that_has_folded_from_the_first_record_on_is_all_that_is_known() -> None:

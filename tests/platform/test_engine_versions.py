@@ -17,7 +17,7 @@ from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut
 from tests.platform.engine_samples.jars import JarRow as First
 from tests.platform.engine_second import JarRow as Second
-from verbwire.engine.build_code import code_of
+from verbwire.engine.build_code import fingerprints_of
 from verbwire.engine.code import CODE_HEADER
 from verbwire.engine.plan import Plan
 from verbwire.wire.codec import Codec
@@ -102,7 +102,7 @@ def of_this_repository(declared: Any, bank: Bank) -> Callable[[Plan], Plan]:
 
     def change(plan: Plan) -> Plan:
         contract = bank.codec.catalog.of(declared.row)
-        return replace(plan, code=code_of(declared, contract, bank.names, plan.code.versions, ROOT))
+        return replace(plan, code=replace(plan.code, by=fingerprints_of(declared, contract, bank.names, ROOT)))
 
     return change
 

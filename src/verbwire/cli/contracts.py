@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as Listing
 
+from verbwire.cli.deployed_code import deployed_code
 from verbwire.contracts.baseline import FILE, Baseline, at_ref, deployed
 from verbwire.contracts.check import Listener, Receiver, compare, unreadable
 from verbwire.contracts.check import check as find_problems
@@ -55,19 +56,23 @@ def list_contracts() -> None:
 def check(
     as_json_: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
     against: Annotated[str, typer.Option(help="Compare contracts with those of this commit, branch or tag, too.")] = "",
+    deployed_: Annotated[
+        bool, typer.Option("--deployed", help="Compare code with what has folded the tables.")
+    ] = False,
 ) -> None:
     """Check contracts, generated classes and declarations; needs no cluster. Ends with 1 when something is wrong.
 
-    Contracts are compared with what was deployed from here before.
+    Contracts are compared with what was deployed from here before. With --deployed the cluster is asked, too, which
+    code has folded what its tables, aggregates and processes hold.
     """
     settings = load_settings()
-    findings = unreadable(settings.schemas) or _findings(settings, against)
+    findings = unreadable(settings.schemas) or _findings(settings, against, deployed_)
     print(as_json(findings) if as_json_ else as_text(findings))
     if fails(findings):
         sys.exit(1)
 
 
-def _findings(settings: Settings, against: str) -> list[Finding]:
+def _findings(settings: Settings, against: str, on_the_cluster: bool) -> list[Finding]:
     catalog = load_catalog(settings.schemas)
     found = [
         each
@@ -75,18 +80,20 @@ def _findings(settings: Settings, against: str) -> list[Finding]:
         for each in compare(catalog, settings.schemas, baseline, settings.retired)
     ]
     try:
-        found += _declared(load_project(settings), settings)
+        found += _declared(load_project(settings), settings, on_the_cluster)
     except ImportError as error:  # a contract that is gone takes its class away: told beside what it means for others
         file, message = error.path or str(settings.root), f"cannot be imported: {error}: mend what imports it"
         found.append(Finding.at("import", Severity.ERROR, file, message))
     return sorted(found, key=lambda each: list(Severity).index(each.severity))
 
 
-def _declared(project: Project, settings: Settings) -> list[Finding]:
+def _declared(project: Project, settings: Settings, on_the_cluster: bool) -> list[Finding]:
     """What the project's declarations are told of."""
     found = find_problems(project.catalog, settings.schemas, _handlers(project))
     found += check_queries(project.catalog, project.tables, project.responders)
     found += check_bounds(project.catalog, project.declared.values())
+    if on_the_cluster:
+        found += deployed_code(project)
     return [*found, *_unmet(project)]
 
 

@@ -15,11 +15,10 @@ from verbwire.declarations.handlers import Handler
 from verbwire.declarations.process import Process
 from verbwire.declarations.sources import Sources
 from verbwire.declarations.table import Table
-from verbwire.engine.code import Code
+from verbwire.engine.code import Fingerprints
 from verbwire.messages import Message
 from verbwire.names import Names
 from verbwire.wire.schemas import shape
-from verbwire.wire.versions import Versions
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +26,8 @@ Folding: TypeAlias = Aggregate[Any] | Table[Any] | Process[Any]
 _Part: TypeAlias = tuple[str, str, Handler | str]  # name, the topic it hears or "", a function or what else it is
 
 
-def code_of(declared: Folding, row: Contract, names: Names, versions: Versions, root: Path) -> Code:
-    """Return the code of a group whose project is in the folder `root`; without its parts where they cannot be read."""
+def fingerprints_of(declared: Folding, row: Contract, names: Names, root: Path) -> Fingerprints | None:
+    """Return the code of a group whose project is in the folder `root`, None where its source cannot be read."""
     sources, parts = Sources(root), {}
     every = list(_parts(declared, row, names))
     try:
@@ -36,9 +35,9 @@ def code_of(declared: Folding, row: Contract, names: Names, versions: Versions, 
             parts[name] = fingerprint(what.function, sources) if isinstance(what, Handler) else of_text(what)
     except UnreadableError as error:
         log.debug("%s: no fingerprint of its code: %s", declared.group, error)
-        return Code(versions)
+        return None
     heard = {name: topic for name, topic, _ in every if topic}
-    return Code(versions, parts, heard, _meaning(declared), lasting=isinstance(declared, Table))
+    return Fingerprints(parts, heard, _meaning(declared), lasting=isinstance(declared, Table))
 
 
 def _meaning(declared: Folding) -> str:

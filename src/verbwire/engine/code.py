@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 import msgspec
 from msgspec.structs import replace
@@ -17,9 +16,6 @@ from verbwire.wire.versions import Versions
 
 CODE_HEADER = "vw_code"
 """On the last changelog record of a batch and partition: a :class:`FoldedBy` as JSON."""
-
-Parts: TypeAlias = Mapping[str, str]
-"""Part of a group's code, ``on shop.orders.OrderPlaced`` for instance -> its fingerprint."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -56,7 +52,8 @@ class FoldedBy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known of the code that has folded a partition so far."""
 
     schema: int  # the registry's id of the newest schema that its rows may be of
-    parts: dict[str, str] | None = None  # the code that folded last; None: its source could not be read
+    # The code that folded last, by its parts, ``on shop.orders.OrderPlaced`` for instance; None: nobody could read it.
+    parts: dict[str, str] | None = None
     changes: tuple[Change, ...] = ()  # where it was other code before, the latest such place of each part
     unknown: dict[str, int] = {}  # nobody took down what folded below these offsets
 
@@ -66,45 +63,25 @@ class FoldedBy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @dataclass(frozen=True)
-class Code:
-    """The code at hand. `heard` says which input topic a part hears, where it is that of one topic.
+class Fingerprints:
+    """The code at hand, by its parts. `heard` says which input topic a part hears, where it is that of one topic.
 
     `meaning` is what other code before this means for who reads the outcome; `lasting`: as long as the rows stand.
     """
 
-    versions: Versions
-    parts: Parts | None = None
+    parts: Mapping[str, str]
     heard: Mapping[str, str] = field(default_factory=dict)
     meaning: str = ""
     lasting: bool = False
 
-    def follows(self, before: FoldedBy | None, reached: Mapping[str, int]) -> FoldedBy:
-        """Return the fact about a partition that this code goes on with, from the offsets `reached` in its inputs.
-
-        Inputs of which nothing was ever read are not among them. NewerSchemaError where the rows are newer than it.
-        """
-        parts = None if self.parts is None else dict(self.parts)
-        if before is None:
-            return FoldedBy(schema=self.versions.own, parts=parts, unknown=dict(reached))
-        self.versions.checked(before.schema)
-        known = replace(before, schema=self.versions.own)
-        if parts is None:
-            return known
-        if before.parts is None:
-            return replace(known, parts=parts, unknown=dict(reached))
-        changes, now = before.changes, self.change(before, reached)
-        if now:
-            changes = (*filter(None, (each.without(now) for each in changes)), now)
-        return replace(known, parts=parts, changes=changes)
-
     def change(self, before: FoldedBy, reached: Mapping[str, int]) -> Change:
-        """Return in which parts this code is other than that before; nothing where either is not known.
+        """Return in which parts this code is other than that before, if it goes on from the offsets `reached`.
 
         A handler that is added with a topic of which nothing was read yet hears all of it: that changes nothing.
         """
-        then, now = before.parts or {}, self.parts or {}
-        if not then or not now:
+        if before.parts is None:
             return Change(at={})
+        then, now = before.parts, self.parts
         return Change(
             at=dict(reached),
             changed=tuple(sorted(part for part in now if part in then and now[part] != then[part])),
@@ -114,6 +91,33 @@ class Code:
 
     def _comes_late(self, part: str, reached: Mapping[str, int]) -> bool:
         return self.heard[part] in reached if part in self.heard else bool(reached)
+
+
+@dataclass(frozen=True)
+class Code:
+    """The code at hand; `by` is None where its source cannot be read."""
+
+    versions: Versions
+    by: Fingerprints | None = None
+
+    def follows(self, before: FoldedBy | None, reached: Mapping[str, int]) -> FoldedBy:
+        """Return the fact about a partition that this code goes on with, from the offsets `reached` in its inputs.
+
+        Inputs of which nothing was ever read are not among them. NewerSchemaError where the rows are newer than it.
+        """
+        parts = None if self.by is None else dict(self.by.parts)
+        if before is None:
+            return FoldedBy(schema=self.versions.own, parts=parts, unknown=dict(reached))
+        self.versions.checked(before.schema)
+        known = replace(before, schema=self.versions.own)
+        if self.by is None:
+            return known
+        if before.parts is None:
+            return replace(known, parts=parts, unknown=dict(reached))
+        changes, now = before.changes, self.by.change(before, reached)
+        if now:
+            changes = (*filter(None, (each.without(now) for each in changes)), now)
+        return replace(known, parts=parts, changes=changes)
 
 
 def write_code(folded_by: FoldedBy) -> bytes:

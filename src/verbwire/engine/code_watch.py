@@ -18,7 +18,9 @@ class CodeWatch:
     def __init__(self, group: str, code: Code) -> None:
         self._group = group
         self._code = code
-        self._others: dict[str, list[int]] = defaultdict(list)  # in which parts it was other code -> partitions
+        self._others: dict[str, list[int]] = defaultdict(
+            list
+        )  # in which parts it was other code, and what that means -> partitions
         self._told: set[str] = set()  # of those parts
 
     def go_on(self, partition: int, store: Store, reached: dict[str, int]) -> FoldedBy:
@@ -28,8 +30,9 @@ class CodeWatch:
             for head in store.beginnings(HEADER_SIZE):
                 self._code.versions.require_not_newer(head)
         after = self._code.follows(before, reached)
-        for change in after.changes if self._code.lasting else after.news(before):
-            self._others[change.what].append(partition)
+        if self._code.by is not None:
+            for change in after.changes if self._code.by.lasting else after.news(before):
+                self._others[f"({change.what}): {self._code.by.meaning}"].append(partition)
         return after
 
     def tell(self) -> None:
@@ -38,11 +41,10 @@ class CodeWatch:
             if what not in self._told:
                 self._told.add(what)
                 log.warning(
-                    "%s: other code has folded partition %s before (%s): %s. Up to which offsets, is told by "
-                    "GET /tables and `verbwire check --deployed`",
+                    "%s: other code has folded partition %s before %s. Up to which offsets, is told by GET /tables and "
+                    "`verbwire check --deployed`",
                     self._group,
                     ", ".join(map(str, partitions)),
                     what,
-                    self._code.meaning,
                 )
         self._others.clear()

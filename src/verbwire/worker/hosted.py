@@ -14,7 +14,7 @@ from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
 from verbwire.engine.build import STATE, aggregate_plan, table_plan
-from verbwire.engine.build_code import code_of
+from verbwire.engine.build_code import fingerprints_of
 from verbwire.engine.build_process import command_topics, process_plan
 from verbwire.engine.catching_up import CatchingUp
 from verbwire.engine.cluster_offsets import ClusterOffsets
@@ -138,7 +138,7 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     plan = _plan(declared, group, services, cluster)
     row: type[Message] = declared.row if isinstance(declared, Table) else declared.state
     contract = codec.catalog.of(row)
-    plan = replace(plan, code=code_of(declared, contract, names, plan.code.versions, settings.root))
+    plan = replace(plan, code=replace(plan.code, by=fingerprints_of(declared, contract, names, settings.root)))
     view = TableView(declared.group, contract, plan.partitions)
     # Workers on one machine may share the data folder, their copies they may not: a late write of one that lost a
     # partition would put older rows into the file of the one that has it.
