@@ -221,7 +221,9 @@ def test_what_retention_took_after_it_was_folded_is_not_missed(lone_till: Till) 
     assert till.pence() == {till.far: 3}
 
 
-def test_a_key_that_cannot_be_told_stops_the_partition(lone_till: Till, tmp_path: Path) -> None:
+def test_a_key_that_cannot_be_told_stops_the_partition(
+    lone_till: Till, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     till = lone_till
     for how, said in [("no key", "RuntimeError: whose is it?"), ("empty key", "the key is empty")]:
         offset = till.move(1, till.far, how)
@@ -230,6 +232,7 @@ def test_a_key_that_cannot_be_told_stops_the_partition(lone_till: Till, tmp_path
         (why,) = till.engine.core.stopped().values()
         assert f"stopped at {till.topic}/{till.here}/{offset}: the key of CoinsMoved here: " in why
         assert said in why
+        assert f"its @rekeys raised at {till.topic}/{till.here}/{offset}: " in caplog.text
         with till.another(tmp_path / how, mended=True) as mended:
             till.settle(mended)
             assert till.pence(mended) == {till.far: offset + 1}
