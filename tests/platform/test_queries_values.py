@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +22,7 @@ from msgspec import convert
 
 from tests.platform.http_rig import CATALOG
 from tests.platform.query_samples.market import QuotePrice
-from tests.platform.samples_of_values import RANGES, SAMPLES, WEST, Sample, inside, module
+from tests.platform.samples_of_values import EAST, RANGES, SAMPLES, WEST, Sample, inside, module
 from verbwire.contracts.model import Catalog
 from verbwire.engine.store import Changes, Store
 from verbwire.engine.view import TableView
@@ -244,14 +244,45 @@ def test_sorted_lists_of_several_workers_are_one_list(samples: Samples, name: st
             assert leaf(samples, query) == ids(rows, descending=descending)
 
 
+def decimals(precision: int, scale: int) -> st.SearchStrategy[Decimal]:
+    digits = st.lists(st.integers(0, 9), min_size=1, max_size=precision).map(tuple)
+    return st.builds(lambda sign, each: Decimal((sign, each, -scale)), st.integers(0, 1), digits)
+
+
+MOMENTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.sampled_from([UTC, EAST, WEST]))
+ANY: dict[str, st.SearchStrategy[Any]] = {
+    "flag": st.booleans(),
+    "small": st.integers(-(2**31), 2**31 - 1),
+    "big": st.integers(-(2**63), 2**63 - 1),
+    "metres": st.floats(width=32) | st.floats(-1e38, 1e38),
+    "hours": st.floats(),
+    "words": st.text(max_size=4),
+    "raw": st.binary(max_size=4),
+    "seal": st.binary(min_size=2, max_size=2),
+    "colour": st.sampled_from(SAMPLES["colour"].values),
+    "ident": st.uuids(),
+    "price": decimals(9, 2),
+    "mass": decimals(38, 10),
+    "weight": decimals(38, 10),
+    "day": st.dates(),
+    "at_millis": st.times(),
+    "at_micros": st.times(),
+    "moment_millis": MOMENTS,
+    "moment_micros": MOMENTS,
+    "local_millis": st.datetimes(),
+    "local_micros": st.datetimes(),
+}
+
+
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_a_walk_meets_every_row_once_whatever_is_sorted_and_filtered(samples: Samples, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from([*SAMPLES]))
     sample = SAMPLES[name]
-    rows = rows_of(samples, name, data.draw(st.lists(st.none() | st.sampled_from(sample.values), max_size=20)))
+    values = st.sampled_from(sample.values) | ANY[name]
+    rows = rows_of(samples, name, data.draw(st.lists(st.none() | values, max_size=20)))
     descending, size = data.draw(st.booleans()), data.draw(st.integers(1, 6))
-    least = kept(sample, 0, data.draw(st.sampled_from(sample.values)))
+    least = kept(sample, 0, data.draw(values))
     asked = samples.route.target(samples.classes.FindSamples(**{f"{name}_from": typed(samples, name, least.value)}))
     query = f"{asked.partition('?')[2]}&sort={'-' * descending}{name}&page_size={size}"
     expected = ids([each for each in rows if each.order >= least.order], descending=descending)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -80,6 +80,7 @@ def test_every_value_of_every_union_comes_back(name: str) -> None:
     checks = [Draft202012Validator({**each, "components": {"schemas": schemas.components}}) for each in documents]
     values = st.one_of([VALUES[each] for each in union])
 
+    @settings(deadline=None)
     @given(values, st.lists(values, max_size=3))
     def comes_back(one: Any, some: list[Any]) -> None:
         message = cls(one=one, some=tuple(some), named={"a": one})
