@@ -9,10 +9,19 @@ begins from the bootstrap addresses.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+PATIENT: Mapping[str, str] = {
+    # With "rebootstrap" a client tries to connect without a pause while nobody answers, 23 times a second, and says so
+    # each time. And a broker that comes back, when it was the last one, is not found again by what waits for it as a
+    # coordinator (librdkafka#5511).
+    "metadata.recovery.strategy": "none",
+    "reconnect.backoff.max.ms": "1000",  # by default ten seconds: so late a client may notice the end of an outage
+}
+"""How a client looks for brokers that are away: properties of librdkafka."""
 
 
 class Anew(Generic[T]):

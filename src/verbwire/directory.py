@@ -15,7 +15,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from verbwire.anew import Anew
+from verbwire.anew import PATIENT, Anew
 from verbwire.errors import UnavailableError, VerbwireError
 from verbwire.names import Names
 from verbwire.wire.codec import Codec
@@ -32,12 +32,6 @@ _FLUSH_SECONDS = 2.0
 _START_SECONDS = 10.0
 _LOG_APPEND_TIME = 2
 _LOST_SECONDS = 10.0  # without a word after all brokers were gone: a new client begins from the bootstrap addresses
-_PATIENT = {
-    # With "rebootstrap" a client tries to connect without a pause while nobody answers, see also anew.py.
-    "metadata.recovery.strategy": "none",
-    "reconnect.backoff.max.ms": 1000,
-    "log_level": 2,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +73,8 @@ class Announcer:
             "enable.idempotence": True,
             "linger.ms": 0,
             "delivery.timeout.ms": round(DEAD_SECONDS * 1000),
-            **_PATIENT,
+            **PATIENT,
+            "log_level": 2,
         }
         self._failed = False
         self._producer = Anew(lambda: Producer(conf))
@@ -178,7 +173,8 @@ class Directory:
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 100,
             "error_cb": self._note,
-            **_PATIENT,
+            **PATIENT,
+            "log_level": 2,
         }
         self._consumer = Consumer(self._conf)
         self._thread = threading.Thread(target=self._run, name="verbwire-directory", daemon=True)

@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "directory": {"errors", "names", "messages", "wire", "anew"},
     "deploy": {"errors", "names", "messages", "contracts", "settings", "addresses", "wire", "reaching"},
     "sdk": {
+        "anew",
         "errors",
         "names",
         "messages",
@@ -71,6 +72,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "queries",
     },
     "effects": {
+        "anew",
         "errors",
         "watch",
         "names",

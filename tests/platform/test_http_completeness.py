@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2 as httpx
+import msgspec
 import pytest
 
 from tests.platform.http_rig import EVENTS, SHELVES, Group, Http, ShelfRow, Table, problem, serving, shelf
 from tests.platform.test_http_peers import Three, number_in, path_of, three
 from verbwire.engine.view import Goal
 from verbwire.http.health import Standing
+from verbwire.http.summaries import together
 
 LIST = f"/tables/{SHELVES}"
 INSISTING = {"Verbwire-Freshness": "complete"}
@@ -133,6 +135,18 @@ def _caught_up(shared: Three) -> None:
     for worker in shared.all:
         assert worker.operator.get(LIST, headers=INSISTING).json()["complete"]
         assert worker.operator.get("/tables").json()["tables"][0]["complete"]
+
+
+def test_a_worker_that_does_not_say_whether_it_has_caught_up_is_not_believed_to_have() -> None:
+    """As in a rolling update from a version that knows of no such thing."""
+    mine = {"name": "t", "partitions": 2, "ready_partitions": [0], "missing_partitions": [1], "rows": 1, "stopped": {}}
+    mine |= {"behind": {}, "complete": False, "dead_letters": 0, "other_code": {}}
+    old = {**mine, "ready_partitions": [1]}
+    new = msgspec.json.encode({"tables": [old]})
+    del old["behind"]
+    for body, missing in ((new, []), (msgspec.json.encode({"tables": [old]}), [1])):
+        (table,) = together([mine], [body])
+        assert (table["missing_partitions"], table["complete"]) == (missing, not missing)
 
 
 def test_one_stopped_partition_makes_no_worker_unready() -> None:

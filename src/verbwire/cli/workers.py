@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from verbwire.directory import Directory, Seen
     from verbwire.wire.workers import GroupShare
 
-_WIDTH = 120  # half a name of a group, or of an address, is of no use
+_WIDTH = 150  # half a name of a group, or of an address, is of no use
 
 
 def workers() -> None:

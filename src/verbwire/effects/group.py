@@ -11,6 +11,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from verbwire.anew import PATIENT
 from verbwire.effects.handling import Done, Handling, Obstructed, Raised
 from verbwire.effects.lanes import Lanes, Task
 from verbwire.effects.share import Share
@@ -41,8 +42,7 @@ _SETTINGS: Mapping[str, Any] = {
     "queued.min.messages": 1_000,
     "fetch.queue.backoff.ms": 20,  # by default a partition whose queue was full is let alone for a second
     "queued.max.messages.kbytes": 16_384,
-    # See engine/producers.py: with "rebootstrap" a coordinator that comes back may never be found again.
-    "metadata.recovery.strategy": "none",
+    **PATIENT,
     "log_level": 2,  # what does not connect is told by our own lines
 }
 _MUSTS: Mapping[str, Any] = {

@@ -15,7 +15,7 @@ from typing import TypeVar
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
-from verbwire.anew import Anew
+from verbwire.anew import PATIENT, Anew
 from verbwire.errors import UnavailableError
 
 _SECONDS = 10
@@ -50,8 +50,8 @@ class ClusterOffsets:
     """
 
     def __init__(self, kafka: dict[str, str], group: str) -> None:
-        # What does not answer is told by our own errors. The strategy: see producers.py.
-        conf = {"metadata.recovery.strategy": "none", **kafka, "log_level": 2}
+        # What does not answer is told by our own errors.
+        conf = {**PATIENT, **kafka, "log_level": 2}
         asking = {**conf, "group.id": group, "enable.auto.commit": False, "enable.auto.offset.store": False}
         self._admin = Anew(lambda: AdminClient(conf))
         self._any = Anew(lambda: Consumer({**asking, "isolation.level": "read_uncommitted"}))

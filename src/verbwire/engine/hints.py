@@ -13,6 +13,8 @@ from collections.abc import Mapping
 
 from confluent_kafka import KafkaException, Producer
 
+from verbwire.anew import PATIENT
+
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 1.0
@@ -22,7 +24,7 @@ _SETTINGS = {
     "compression.type": "lz4",
     "message.timeout.ms": 5_000,  # by then the asker has looked for itself
     "queue.buffering.max.messages": 100_000,
-    "metadata.recovery.strategy": "none",  # "rebootstrap" would try to connect without a pause, see anew.py
+    **PATIENT,
     "log_level": 2,  # what is not sent is nobody's failure
 }
 

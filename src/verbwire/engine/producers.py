@@ -14,6 +14,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from verbwire.anew import PATIENT
 from verbwire.errors import EngineError, UnavailableError
 from verbwire.names import Names
 
@@ -32,9 +33,7 @@ _SETTINGS: dict[str, Any] = {
     # With the default 100 ms a one-record transaction takes 94 ms, with these 6 (confluent-kafka-python#967).
     "retry.backoff.ms": 1,
     "retry.backoff.max.ms": 5,
-    # With "rebootstrap" a broker that comes back, when it was the last one, is not found again by what waits for it as
-    # a coordinator (librdkafka#5511). Nothing is lost: after a failure the engine connects anew, from the bootstrap.
-    "metadata.recovery.strategy": "none",
+    **PATIENT,  # nothing is lost: after a failure the engine connects anew, from the bootstrap
     "log_level": 0,  # whatever it says is raised to us, and told; of an outage by the worker
     "logger": logging.getLogger(f"{__name__}.librdkafka"),  # what is fatal it says at every level
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from verbwire.anew import PATIENT
 from verbwire.engine.dead_letters import legible
 from verbwire.engine.plan import ROWS, Log
 from verbwire.engine.records import INPUTS_HEADER, TIME_HEADER, read_facts, read_inputs
@@ -75,8 +76,7 @@ class RestoreReader:
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 20,
                 "queued.min.messages": 100_000,
-                # "rebootstrap" would try to connect without a pause while nobody answers, 23 times a second and group.
-                "metadata.recovery.strategy": "none",
+                **PATIENT,
                 "log_level": 2,  # what cannot be read is told by our own errors
             }
         )

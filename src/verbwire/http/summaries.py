@@ -7,17 +7,21 @@ from typing import Any
 
 import msgspec
 
+_SAID = {"behind", "dead_letters"}
+
 
 def together(mine: Iterable[dict[str, Any]], others: Iterable[bytes | None]) -> list[dict[str, Any]]:
     """Return `mine` with what other workers have answered; partitions of one that did not answer are missing.
 
     ``rows`` counts those of the partitions that are ready, ``dead_letters`` those of the stopped ones too; ``here`` are
-    the partitions of the worker that is asked.
+    the partitions of the worker that is asked. Of a worker that does not say whether its part has caught up, as older
+    ones do not, it is taken for missing.
     """
     summaries = {summary["name"]: {**summary, "here": summary["ready_partitions"]} for summary in mine}
     for body in others:
         for summary in [] if body is None else msgspec.json.decode(body)["tables"]:
-            if (known := summaries.get(summary["name"])) is not None:
+            known = summaries.get(summary["name"])
+            if known is not None and summary.keys() >= _SAID:
                 _add(known, summary)
     return list(summaries.values())
 

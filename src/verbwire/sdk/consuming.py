@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from confluent_kafka import Consumer, Message
 
+from verbwire.anew import PATIENT
 from verbwire.sdk.connection import Connection
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ def consumer(connection: Connection, isolation: str, long_poll_ms: int = 500) ->
     """
     return Consumer(
         {
+            **PATIENT,
             "log_level": 3,
             **connection.kafka,
             "bootstrap.servers": connection.bootstrap,
@@ -37,7 +39,6 @@ def consumer(connection: Connection, isolation: str, long_poll_ms: int = 500) ->
             "fetch.wait.max.ms": long_poll_ms,
             "queued.max.messages.kbytes": 8192,
             "fetch.error.backoff.ms": 50,
-            "reconnect.backoff.max.ms": 1000,
         }
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Producer as Librdkafka
 
+from verbwire.anew import PATIENT
 from verbwire.errors import (
     ClosedError,
     ContractError,
@@ -159,6 +160,7 @@ def _properties(connection: Connection) -> dict[str, Any]:
     return {
         "compression.type": "lz4",
         "linger.ms": 5,
+        **PATIENT,
         "log_level": 3,
         **connection.kafka,
         "bootstrap.servers": connection.bootstrap,
