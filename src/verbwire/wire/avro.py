@@ -51,7 +51,7 @@ MISFITS = (
 )
 
 
-_BAD_SCHEMAS = (fastavro.schema.SchemaParseException, fastavro.schema.UnknownType, LookupError, TypeError, ValueError)
+BAD_SCHEMAS = (fastavro.schema.SchemaParseException, fastavro.schema.UnknownType, LookupError, TypeError, ValueError)
 
 
 def _builtins(message: Message) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class Reader:
             fastavro.parse_schema(writer_schema, named_schemas={})
             self._schema = reading_schema(writer_schema)
             self._resolve = resolution(writer_schema, contract.schema)
-        except (*_BAD_SCHEMAS, ArithmeticError) as error:
+        except (*BAD_SCHEMAS, ArithmeticError) as error:
             raise ContractError(f"the schema of a {contract.name} cannot be read: {error}") from error
         self._frozen = frozen(contract.schema)
         self._writer_schema = writer_schema

@@ -75,7 +75,7 @@ def _number(value: Any) -> Any:
         return value
     if math.isnan(value):
         return math.nan
-    return int(value) if value.is_integer() else value
+    return int(value) if value.is_integer() and abs(value) < 2**63 else value  # no int is larger
 
 
 def _type(node: Any) -> Canon | None:

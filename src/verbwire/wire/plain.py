@@ -11,8 +11,9 @@ import fastavro
 from verbwire.contracts.problems import Place
 from verbwire.contracts.safety import dangers
 from verbwire.errors import UndecodableError
-from verbwire.wire.avro import HEADER_SIZE, MISFITS
+from verbwire.wire.avro import BAD_SCHEMAS, HEADER_SIZE, MISFITS
 from verbwire.wire.registry import Registry
+from verbwire.wire.strict import reading_schema
 
 
 def plain(registry: Registry, value: bytes) -> dict[str, Any]:
@@ -30,8 +31,9 @@ def plain(registry: Registry, value: bytes) -> dict[str, Any]:
     if problems := list(dangers(schema, Place(Path(f"schema {schema_id}")))):
         raise UndecodableError(f"schema {schema_id} is not safe to read: {problems[0]}")
     try:
-        fields = fastavro.schemaless_reader(io.BytesIO(value[HEADER_SIZE:]), fastavro.parse_schema(schema), None)
-    except MISFITS as error:
+        fastavro.parse_schema(schema)
+        fields = fastavro.schemaless_reader(io.BytesIO(value[HEADER_SIZE:]), reading_schema(schema, booleans=True))
+    except (*BAD_SCHEMAS, *MISFITS) as error:
         raise UndecodableError(f"not of schema {schema_id}: {type(error).__name__} {error}") from error
     if not isinstance(fields, dict):
         raise UndecodableError(f"schema {schema_id} is not of a record")

@@ -62,12 +62,13 @@ _BOOLEAN_BYTE = {"type": "fixed", "size": 1}
 _PARSED = {"__fastavro_parsed": True, "__named_schemas": {}}
 
 
-def reading_schema(schema: Schema) -> Schema:
+def reading_schema(schema: Schema, *, booleans: bool = False) -> Schema:
     """Return what fastavro is to read records of a valid schema by, with no schema of a reader beside it.
 
-    Enums come as their text, and booleans that are fields as bytes (see :data:`BOOLEANS`).
+    Enums come as their text, and booleans that are fields as bytes (see :data:`BOOLEANS`) unless `booleans` are wanted,
+    which takes longer.
     """
-    return {**_Strict().type(spelled_out(schema)), **_PARSED}
+    return {**_Strict(_BOOLEAN if booleans else _BOOLEAN_BYTE).type(spelled_out(schema)), **_PARSED}
 
 
 def writing_schema(schema: Schema) -> Schema:
@@ -89,7 +90,8 @@ def _interned(node: Any) -> Any:
 class _Strict:
     """Remembers what it made of an object, that is, of a type that is used more than once."""
 
-    def __init__(self) -> None:
+    def __init__(self, boolean_field: Schema) -> None:
+        self._boolean_field = boolean_field
         self._made: dict[int, Any] = {}
 
     def type(self, node: Any) -> Any:
@@ -117,7 +119,7 @@ class _Strict:
                 return {**made, **({"size": node["size"]} if "size" in node else {}), **_logical(node)}
 
     def _field(self, field: Schema) -> Schema:
-        made = _BOOLEAN_BYTE if field["type"] == "boolean" else self.type(field["type"])
+        made = self._boolean_field if field["type"] == "boolean" else self.type(field["type"])
         return {"name": sys.intern(field["name"]), "type": made}
 
 
