@@ -225,10 +225,11 @@ class Types:
         self._names = itertools.count()
 
     def any(self, depth: int) -> Drawn:
-        shapes = [self.leaf, self.leaf, self.leaf, self.enum]
+        shapes: list[Callable[[int], Drawn]] = [self.leaf, self.leaf, self.leaf, self.enum]
         if depth:
             shapes += [self.nullable, self.array, self.map, self.record]
-        return self.draw(st.sampled_from(shapes))(depth - 1)
+        shape: Callable[[int], Drawn] = self.draw(st.sampled_from(shapes))
+        return shape(depth - 1)
 
     def leaf(self, _depth: int) -> Drawn:
         leaf: Leaf = self.draw(st.sampled_from(LEAVES))
