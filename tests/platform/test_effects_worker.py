@@ -99,7 +99,7 @@ def test_a_killed_worker_does_it_again_with_the_same_key_and_letters_are_handed_
     first, second, raised = marks.read_text().splitlines()
     assert first == second
     assert first.startswith("hangs ")
-    worker.until(lambda: "went to the dead letters" in worker.said())
+    worker.until(lambda: "goes to the dead letters" in worker.said())
     assert worker.get("/jobs") == (200, {"jobs": [], "complete": True})
     assert worker.get("/jobs", ())[0] == 403
 

@@ -136,7 +136,8 @@ class EffectGroup:
         if isinstance(result, Raised):
             task.failures += 1
             if task.failures <= self._plan.declared.retries or task.share.stopping:
-                log.info("%s: attempt %d at %s: %s", self._plan.group, task.failures, task.place, result.detail)
+                # What it raised is in the log already, as often as somebody wants to read it.
+                log.debug("%s: attempt %d at %s: %s", self._plan.group, task.failures, task.place, result.detail)
                 self._handling.metrics.retried("failed")
                 return self._lanes.again(task, self._delay(task.failures - 1))
             result = self._handling.bury(task, "failed", result.detail, result.traceback)

@@ -101,7 +101,7 @@ class Handling:
             self.mail.bury(self.plan.dead_letters, task.record, reason, letter)
         except (DeliveryError, UnavailableError) as error:
             return Obstructed(str(error))
-        log.warning("%s: %s went to the dead letters, %s: %s", self.plan.group, task.place, reason, detail[:500])
+        self.watch.buried(reason, task.record, detail)
         self.metrics.dead_lettered(reason)
         return Done()
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import NamedTuple, Protocol, TypeVar
 
 from verbwire.watch.throttle import Throttle
-from verbwire.watch.tracebacks import Frame, frames_of, summary, traceback_of
+from verbwire.watch.tracebacks import LONGEST, Frame, frames_of, summary, traceback_of
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -87,11 +87,13 @@ class HandlerWatch:
         return text
 
     def buried(self, reason: str, record: Placed, detail: str) -> None:
-        """Log that a record goes to the dead letters, likewise limited; what a handler raised has its own line."""
+        """Log that a record goes to the dead letters, once a minute for a reason and a topic."""
         more = self._throttle.admit(Kind(reason, record.topic))
         if more is not None:
             place = place_of(record)
-            log.warning("%s: %s goes to the dead letters, %s: %s%s", self.group, place, reason, detail, _more(more))
+            log.warning(
+                "%s: %s goes to the dead letters, %s: %s%s", self.group, place, reason, detail[:LONGEST], _more(more)
+            )
 
     def skipped(self, record: Placed) -> None:
         """Log that a record is given up because somebody said so."""
