@@ -43,6 +43,11 @@ NOT_REACHED: dict[str, tuple[str, ...]] = {
 }
 # And those that an outage explains, while it lasts and for as long after it as a transaction lives.
 EXPLAINED: dict[str, tuple[str, ...]] = {
+    "aiokafka.consumer.group_coordinator": (
+        "Heartbeat failed: local member_id was not recognized; resetting and re-joining group",
+        "Heartbeat failed for group %s because it is rebalancing",
+        "Heartbeat failed for group %s: generation id is not  current.",
+    ),
     "verbwire.engine.faust_group": ("%s: %s",),
     "verbwire.engine.faust_recovery": ("%s: not ready, once more: %s",),
     "verbwire.engine.committing": ("abort failed: %s",),

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from producers.counting import count
 from producers.importer import Imported, import_sales
@@ -19,6 +24,7 @@ from tests.faults.findings import Findings
 from tests.faults.harness import ROOT, Shop
 from tests.faults.money import NAMESPACES, Money
 from verbwire.sdk.connection import Connection
+from verbwire.tokens import OPERATOR, mint_token
 
 FOLDERS = ("consumers", "streams")
 SETTLED_SECONDS = 120.0
@@ -127,3 +133,19 @@ def outcomes(shop: Shop) -> Mapping[str, Counter[str]]:
             fields = line.fields
             found[fields["command"].rpartition(".")[2]][fields["code"] or fields["status"].lower()] += 1
     return found
+
+
+def every_table_is_complete(shop: Shop, seconds: float = 30.0) -> None:
+    """Wait until each worker says so of every table: also of those whose events are handed over among workers."""
+    for worker in shop.workers.values():
+        port = re.findall(r"HTTP on 127\.0\.0\.1:(\d+)", worker.log.read_text("utf-8", "replace"))[-1]
+        eventually(partial(_all_complete, shop, f"http://127.0.0.1:{port}/tables"), seconds)
+
+
+def _all_complete(shop: Shop, url: str) -> bool:
+    token = mint_token(shop.environment()["VERBWIRE_HTTP_SECRET"], "tester", [OPERATOR])
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})  # noqa: S310 (a worker's own)
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 (a worker's own address)
+        tables = msgspec.json.decode(answer.read())["tables"]
+    assert len(tables) > 5, tables
+    return all(table["complete"] for table in tables)

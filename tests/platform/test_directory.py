@@ -37,8 +37,17 @@ class Worker:
         self.announcer = Announcer(bank.kafka, bank.codec, name, lambda: self.shares, self.clock.observe)
         self.announcer.start(f"http://{name}:1")
 
-    def has(self, group: str, generation: int, *partitions: int, ready: tuple[int, ...] = ()) -> None:
-        self.shares = [GroupShare(group=group, generation=generation, owned=partitions, ready=ready)]
+    def has(
+        self,
+        group: str,
+        generation: int,
+        *partitions: int,
+        ready: tuple[int, ...] = (),
+        caught_up: tuple[int, ...] = (),
+    ) -> None:
+        self.shares = [
+            GroupShare(group=group, generation=generation, owned=partitions, ready=ready, caught_up=caught_up)
+        ]
 
 
 @pytest.fixture
@@ -52,6 +61,20 @@ def worker(bank: Bank) -> Iterator[Callable[[str], Worker]]:
     yield start
     for each in opened:
         each.announcer.close()
+
+
+def test_the_owner_says_whether_a_partition_has_caught_up(
+    directory: Directory, worker: Callable[[str], Worker]
+) -> None:
+    old, new = worker("caught-1"), worker("caught-2")
+    old.has("caught.group", 1, 0, 1, caught_up=(0, 1))
+    eventually(lambda: directory.caught_up("caught.group", 1), SOON)
+    new.has("caught.group", 2, 1)
+    eventually(lambda: owner(directory, "caught.group", 1) == "caught-2", SOON)
+    assert directory.caught_up("caught.group", 0)
+    assert not directory.caught_up("caught.group", 1), "said by who had it before"
+    assert not directory.caught_up("caught.group", 2), "nobody's"
+    assert not directory.caught_up("other.group", 0)
 
 
 def named(directory: Directory, name: str) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.faults.harness import Shop
 from tests.faults.load import SALES, slice_of_sales
-from tests.faults.whole import FOLDERS, Import, deploy_all, exact, kill_in_turn
+from tests.faults.whole import FOLDERS, Import, deploy_all, every_table_is_complete, exact, kill_in_turn
 
 pytestmark = pytest.mark.kafka
 
@@ -32,4 +32,5 @@ def test_an_import_is_exact_though_each_worker_is_killed(
         kill_in_turn(shop, WORKERS, importing)
         importing.finished(shop, seconds)
         exact(shop, sales, seconds)
+        every_table_is_complete(shop)
         shop.stop()

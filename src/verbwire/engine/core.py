@@ -396,7 +396,6 @@ class Core:
     def _show(self, shard: Shard) -> None:
         state = self.view.states[shard.partition]
         state.path, state.inputs, state.stopped = shard.store.path, dict(shard.next), None
-        state.letters = letters_of(shard.facts)
         state.other_code = other_code(shard.facts.get(CODE_HEADER))
         state.epoch += 1
         state.ready = True

@@ -27,6 +27,7 @@ from verbwire.engine.kept import look, put_back, set_aside
 from verbwire.engine.plan import Plan
 from verbwire.engine.producers import ProducerPair
 from verbwire.engine.reading_on import read_from, require_same, require_unread
+from verbwire.engine.records import letters_of
 from verbwire.engine.restore import CancelledRestore, RestoreReader, Task
 from verbwire.engine.same_topics import TOPICS_FACT, others, read_topics, write_topics
 from verbwire.engine.shard import Shard
@@ -278,6 +279,7 @@ class Preparation:
             applied = stores[partition].inputs()
             own = self._plan.repartition
             offsets = {topic: committed[topic, partition] for topic in self._plan.inputs}
+            self._view.states[partition].letters = letters_of(stores[partition].facts())  # stands it still or not
             try:
                 self._require_same_topics(stores[partition], offsets, applied)
                 self._codes[partition] = self._watch.go_on(partition, stores[partition], _reached(offsets, applied))
