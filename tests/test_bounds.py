@@ -23,7 +23,7 @@ from streams.orders import orders as orders_table
 from streams.sales_per_customer import sales_per_customer
 from tests.shop_in_memory import catalog, project
 from verbwire import Accepted, Aggregate, Command, Rejected
-from verbwire.engine.transaction import MAX_RECORD
+from verbwire.engine.limits import MAX_RECORD
 from verbwire.errors import UnencodableError
 from verbwire.http.bodies import message_reader
 from verbwire.http.json import encoder

@@ -169,6 +169,10 @@ def table(mended: bool = False) -> Table[JarRow]:
                 return replace(row, pence=2**31)
             case "row too large":
                 return replace(row, label=LARGE)
+            case "row large":
+                return replace(row, label=NOISE[:28_000])
+            case "row wide":
+                return replace(row, label=NOISE[:1_000])
         return row
 
     @jars.on

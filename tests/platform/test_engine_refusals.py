@@ -11,7 +11,7 @@ from tests.platform.engine_kit import CATALOG, RECEIVER, Bank
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut, JarState, PutCoins, ShakeJar
 from verbwire.contracts.bounds import KEY_LENGTH
-from verbwire.engine.transaction import MAX_RECORD
+from verbwire.engine.limits import MAX_RECORD
 from verbwire.wire.avro import frame
 from verbwire.wire.outcomes import OutcomeStatus
 

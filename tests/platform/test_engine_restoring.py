@@ -420,4 +420,4 @@ def test_a_broker_that_does_not_answer_is_unavailable(monkeypatch: pytest.Monkey
     with pytest.raises(UnavailableError, match=r"Kafka at 127\.0\.0\.1:1 "):
         cluster.topics(["a.topic"])
     with pytest.raises(UnavailableError):
-        cluster.tombstone_seconds("a.topic")
+        cluster.settings(["a.topic"])

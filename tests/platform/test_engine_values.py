@@ -166,6 +166,7 @@ def decide(meters: Meters, state: Any, handle: Any, apply: Any) -> Any:
         encode=unused,
         normal=encoder("Meter").normal,
         ledger=unused,
+        limits=unused,
         dead_letters="letters",
         clock=unused,
         watch=unused,

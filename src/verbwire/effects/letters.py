@@ -243,6 +243,8 @@ class _Target:
 
     def refuses(self, found: Found) -> str | None:
         """Why this letter would only come back, or None."""
+        if found.letter.is_stub:
+            return f"it does not hold its record, which was too large: send what is at {found.origin} anew"
         if self.takes_letters:
             return None
         if found.letter.original.topic != self.topic:

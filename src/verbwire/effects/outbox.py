@@ -9,11 +9,11 @@ from verbwire.contracts.model import Contract
 from verbwire.declarations.requirements import require_permitted
 from verbwire.errors import DeliveryError, UnavailableError, UnencodableError
 from verbwire.messages import Command, Event, Kind, Message
-from verbwire.sdk.ack import Ack
+from verbwire.sdk.ack import Ack, TooLargeError
 from verbwire.sdk.connection import Connection
 from verbwire.sdk.producer import Producer
 from verbwire.sdk.routes import Routes
-from verbwire.wire.dead_letters import MAX_LETTER, Original, letter_headers
+from verbwire.wire.dead_letters import MAX_LETTER, Original, letter_headers, stub_headers
 from verbwire.wire.derived_ids import derived_id
 from verbwire.wire.keys import key_of
 
@@ -45,12 +45,16 @@ class Mail:
             require_permitted(contract, self._identity.actor or "", self._identity.scopes)
 
     def bury(self, topic: str, record: Original, reason: str, detail: str) -> None:
-        """Put a record among the dead letters and wait until it is there.
+        """Put a record among the dead letters and wait until it is there; a stub where they do not take it whole.
 
         :class:`DeliveryError` when it is not, or not within the time that a delivery may take.
         """
         headers = letter_headers(record, reason, detail)
-        self.producer.produce(topic, record.key, record.value, headers, "", record.partition).result()
+        try:
+            self.producer.produce(topic, record.key, record.value, headers, "", record.partition).result()
+        except (TooLargeError, UnencodableError):
+            stub = stub_headers(record, reason, detail)
+            self.producer.produce(topic, None, None, stub, "", record.partition).result()
 
     def close(self, seconds: float) -> None:
         """Let go of the broker."""
@@ -80,6 +84,8 @@ class EffectOutbox:
         try:
             for ack in self._acks:
                 ack.result()
+        except TooLargeError as error:  # the handler's fault: it would be refused every time
+            raise UnencodableError(str(error)) from error
         except DeliveryError as error:
             self.obstacle = error
             raise

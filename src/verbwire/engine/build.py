@@ -17,6 +17,7 @@ from verbwire.engine.folding import Fold
 from verbwire.engine.hearing import hear_events
 from verbwire.engine.hints import Hints
 from verbwire.engine.ledger import Ledger, answer_of
+from verbwire.engine.limits import Limits
 from verbwire.engine.plan import ANSWERS, Log, Plan
 from verbwire.engine.records import Record
 from verbwire.engine.rekeying import Repartition
@@ -39,7 +40,8 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
     require_table(table, codec.catalog)
     names = codec.names
     group = names.group(table.group)
-    rows = Rows(codec, names.changelog(group, table.table), table.row, table.index, table.search)
+    limits = Limits()
+    rows = Rows(codec, names.changelog(group, table.table), table.row, table.index, table.search, limits)
     own = Repartition(names.repartition(group, table.table), partitions) if table.keys else None
     keys = {event: handler.function for event, handler in table.keys.items()}
     folding: dict[str, Any] = {
@@ -69,6 +71,7 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
         decode=rows.decode,
         processor=fold,
         code=Code(rows.versions),
+        limits=limits,
         search=table.search,
         repartition=own.topic if own else None,
         window=table.window,
@@ -79,7 +82,8 @@ def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int, hin
     """Return the plan of an aggregate; it tells askers by `hints`, and deadlines by `clock`."""
     names, namespace = codec.names, aggregate.namespace
     group, commands = names.group(aggregate.group), names.commands(aggregate.namespace)
-    rows = Rows(codec, names.changelog(group, STATE), aggregate.state)
+    limits = Limits()
+    rows = Rows(codec, names.changelog(group, STATE), aggregate.state, limits=limits)
     receives: dict[type[Message], Receives] = {
         cls: _receives(codec, cls, handler, rows.contract) for cls, handler in aggregate.handlers.items()
     }
@@ -105,7 +109,8 @@ def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int, hin
         events_topic=names.events(namespace),
         encode=rows.encode,
         normal=rows.normal,
-        ledger=Ledger(outcomes, codec.encoder(OUTCOME), HeaderTemplate(OUTCOME, group), hints),
+        ledger=Ledger(outcomes, codec.encoder(OUTCOME), HeaderTemplate(OUTCOME, group), hints, limits),
+        limits=limits,
         dead_letters=names.dead_letters(group),
         clock=clock,
         watch=HandlerWatch(group),
@@ -122,6 +127,7 @@ def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int, hin
         decode=rows.decode,
         processor=decide,
         code=Code(rows.versions),
+        limits=limits,
     )
 
 

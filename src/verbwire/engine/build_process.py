@@ -12,6 +12,7 @@ from verbwire.engine.build import Skips
 from verbwire.engine.code import Code
 from verbwire.engine.hearing import Hearing, Outcomes, hear_events
 from verbwire.engine.leading import Lead, Sends
+from verbwire.engine.limits import Limits
 from verbwire.engine.plan import Plan
 from verbwire.engine.rekeying import Repartition
 from verbwire.engine.rows import Rows, of_kind
@@ -31,7 +32,8 @@ def process_plan(
     require_process(process, codec.catalog)
     names = codec.names
     group, ids = names.group(process.group), CommandIds(process.group)
-    rows = Rows(codec, names.changelog(group, process.table), process.state)
+    limits = Limits()
+    rows = Rows(codec, names.changelog(group, process.table), process.state, limits=limits)
     own = Repartition(names.repartition(group, process.table), partitions)
     keys = {event: attrgetter(field) for event, field in process.keys.items()}
     lead = Lead(
@@ -48,6 +50,7 @@ def process_plan(
         watch=HandlerWatch(group),
         sends={command: _sends(process, codec, command, targets) for command in process.sends},
         ids=ids,
+        limits=limits,
     )
     return Plan(
         group=group,
@@ -63,6 +66,7 @@ def process_plan(
         code=Code(rows.versions),
         repartition=own.topic,
         targets=targets,
+        limits=limits,
     )
 
 

@@ -112,12 +112,18 @@ class ClusterOffsets:
                     found[name] = Topic(str(topic.topic_id), len(topic.partitions))
         return found
 
-    def tombstone_seconds(self, topic: str) -> float:
-        """Return how long deletions stay in a compacted topic (delete.retention.ms)."""
-        resource = ConfigResource(ResourceType.TOPIC, topic)
-        with self._asking(self._admin, f"the settings of {topic}") as admin:
-            found = admin.describe_configs([resource], request_timeout=_SECONDS)[resource].result()
-        return float(found["delete.retention.ms"].value) / 1000
+    def settings(self, topics: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Return the settings of topics; of those that we may not ask about none."""
+        resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
+        found: dict[str, dict[str, str]] = {}
+        with self._asking(self._admin, "the settings of topics") as admin:
+            for resource, future in admin.describe_configs(resources, request_timeout=_SECONDS).items():
+                try:
+                    found[resource.name] = {name: entry.value for name, entry in future.result().items()}
+                except KafkaException as error:
+                    if error.args[0].code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                        raise
+        return found
 
     def _committed(self, places: list[TP]) -> list[TopicPartition]:
         with self._asking(self._any, "the group's offsets") as consumer:

@@ -67,7 +67,7 @@ class Core:
         self.view = view
         self._worker = worker
         self._metrics = metrics
-        self._producers = ProducerPair(kafka, names, plan.group, worker)
+        self._producers = ProducerPair(kafka, names, plan.group, worker, plan.limits)
         self._committer = Committer(self._producers, plan.group, self._committed, metrics.aborted)
         self._preparation = Preparation(plan, kafka, worker, folder, view, self._producers, others)
         self._shards: dict[int, Shard] = {}
@@ -85,6 +85,7 @@ class Core:
         """Abort what a predecessor of this name left open, and connect: before anybody waits for it."""
         self._producers.ready()
         self._preparation.start()
+        self._producers.ready()  # what the topics take is known by now
 
     def prepare(self, partitions: Sequence[int], cancel: Callable[[], bool], first: bool) -> dict[int, dict[str, int]]:
         """Make ready those of the partitions that can be now, and return where to read their inputs.
@@ -101,6 +102,7 @@ class Core:
             self.drop()
             self._producers.ready()
             self._preparation.begin()
+            self._producers.ready()  # what the topics take is known by now
         shards, restored = self._preparation.probe(partitions, cancel)
         self._metrics.restored(restored)
         blameless = [shard for shard in shards if not self._is_to_blame(shard)]
@@ -219,7 +221,7 @@ class Core:
         self._committer.wait_for_turn(turn)
         producer, before = self._producers.get(turn), self._committer.flushed
         try:
-            transaction = Transaction(producer, turn, membership, self._worker, before)
+            transaction = Transaction(producer, turn, membership, self._worker, before, self.plan.limits)
         except KafkaException as error:  # a producer that has met a fatal error since its last transaction
             self._producers.give_up(turn)
             raise classified(error, {}) from error

@@ -15,9 +15,10 @@ from verbwire.engine.clock import BrokerClock
 from verbwire.engine.contexts import context_of, place_of
 from verbwire.engine.dead_letters import dead_letter, legible, with_traceback
 from verbwire.engine.ledger import Ledger, Page, Verdict
+from verbwire.engine.limits import Limits
 from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
-from verbwire.engine.transaction import Transaction, sized
+from verbwire.engine.transaction import Transaction
 from verbwire.errors import ContractError, UndecodableError
 from verbwire.messages import ID_REUSED, Accepted, Event, Expired, Failed, Message, Rejected, Row
 from verbwire.watch.handlers import HandlerWatch
@@ -25,7 +26,7 @@ from verbwire.watch.tracebacks import summary
 from verbwire.wire.avro import Encoder
 from verbwire.wire.codec import TopicDecoder
 from verbwire.wire.fingerprints import fingerprint_of
-from verbwire.wire.headers import Headers, HeaderTemplate
+from verbwire.wire.headers import Headers, HeaderTemplate, RawHeaders
 from verbwire.wire.keys import key_of
 
 T = TypeVar("T")
@@ -78,6 +79,7 @@ class Decide:
     encode: Callable[[bytes, Row], object]
     normal: Callable[[Row], Row]  # the state as it will be read back
     ledger: Ledger
+    limits: Limits
     dead_letters: str
     clock: BrokerClock
     watch: HandlerWatch
@@ -155,7 +157,7 @@ class Decide:
         spot.handler, spot.at = receives.handler, record
         try:
             decided = self._decide(shard.get(record.key), command, receives, record, headers, sender)
-            prepared = [self._prepare(record.key, event) for event in decided.events]
+            prepared = [self._prepare(record.key, event, n, name, sender) for n, event in enumerate(decided.events)]
             decision = verdict(decided.outcome, decided.reply)
             self.ledger.require_fit(decision, len(prepared), self.events_topic)
             if careful and decided.state is not None:
@@ -164,14 +166,9 @@ class Decide:
             traceback = self.watch.raised(receives.handler.where, record, error)
             reason = f"{receives.handler.where} failed: {summary(error)}"
             return self._fail(verdict, "failed", reason, page, traceback)
-        for index, (emits, value) in enumerate(prepared):
+        for value, its_headers in prepared:
             transaction.produce(
-                self.events_topic,
-                record.partition,
-                record.key,
-                value,
-                self._headers(emits, name, index, sender),
-                on_delivery=decision.delivered,
+                self.events_topic, record.partition, record.key, value, its_headers, on_delivery=decision.delivered
             )
         if decided.changed:
             shard.put(record.key, decided.state)
@@ -227,11 +224,12 @@ class Decide:
             found = self.events[event] = self.emits(event)
         return found
 
-    def _prepare(self, key: bytes, event: Event) -> tuple[Emits, bytes]:
+    def _prepare(self, key: bytes, event: Event, index: int, name: str, sender: _Sender) -> tuple[bytes, RawHeaders]:
         emits = self._emits(type(event))
         if key_of(emits.contract, event) != key:
             raise ContractError(f"{emits.contract.name} has another key than its command: order per key would be lost")
-        return emits, sized(key, emits.encoder(event), emits.contract.name)
+        headers = self._headers(emits, name, index, sender)
+        return self.limits.sized(self.events_topic, key, emits.encoder(event), emits.contract.name, headers), headers
 
     def _headers(self, emits: Emits, command_id: str, index: int, sender: _Sender) -> list[tuple[str, bytes]]:
         return emits.headers.headers(

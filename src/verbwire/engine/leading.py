@@ -11,10 +11,11 @@ from verbwire.declarations.tagged import Tagged
 from verbwire.engine.contexts import correlation_of, id_of
 from verbwire.engine.folding import Fold, Heard, Sent, Taken
 from verbwire.engine.hearing import UNHEARD
+from verbwire.engine.limits import Limits
 from verbwire.engine.plan import Halt
 from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
-from verbwire.engine.transaction import Transaction, sized
+from verbwire.engine.transaction import Transaction
 from verbwire.messages import Command, Row
 from verbwire.watch.handlers import place_of
 from verbwire.wire.avro import Encoder
@@ -41,6 +42,7 @@ class Lead(Fold):
 
     sends: Mapping[type[Command], Sends]
     ids: CommandIds
+    limits: Limits
 
     def _take(self, record: Record) -> Taken:
         taken = super()._take(record)
@@ -67,8 +69,9 @@ class Lead(Fold):
         key = key_of(sends.contract, command)
         id, more = self.ids.id(heard.key, name, heard.handler.message.__contract__, number, tag)
         headers = sends.headers.headers(id, correlation_id=correlation, causation_id=name, traceparent=traceparent)
-        value = sized(key, sends.encoder(command), sends.contract.name)
-        return Sent(sends.topic, partition_of(key, sends.partitions), key, value, headers + more)
+        headers += more
+        value = self.limits.sized(sends.topic, key, sends.encoder(command), sends.contract.name, headers)
+        return Sent(sends.topic, partition_of(key, sends.partitions), key, value, headers)
 
 
 def _unheard(heard: Heard) -> str:

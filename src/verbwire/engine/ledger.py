@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from verbwire.engine.hints import Hints
+from verbwire.engine.limits import Limits, too_large
 from verbwire.engine.plan import ANSWERS
 from verbwire.engine.records import Record
 from verbwire.engine.store import Answer
-from verbwire.engine.transaction import MAX_RECORD, Transaction, sized
+from verbwire.engine.transaction import Transaction
 from verbwire.errors import UnencodableError
 from verbwire.messages import Failed, Outcome, Rejected
 from verbwire.wire.avro import Encoder
@@ -76,7 +77,8 @@ def answer_of(line: OutcomeRecord, value: bytes, at: int) -> Answer:
 class Ledger:
     """Writes the outcomes of one aggregate, and tells those who wait for them."""
 
-    def __init__(self, topic: str, encoder: Encoder, headers: HeaderTemplate, hints: Hints) -> None:
+    def __init__(self, topic: str, encoder: Encoder, headers: HeaderTemplate, hints: Hints, limits: Limits) -> None:
+        self.limits = limits
         self.topic = topic
         self.headers = headers
         self.hints = hints
@@ -88,16 +90,19 @@ class Ledger:
         The places of its `events` are not known yet, and are counted as the most they may be.
         """
         key = verdict.record.key or b""
+        limit, places = self.limits.room(self.topic), events * (len(events_topic) + _POSITION)
+        room = limit - len(key) - len(verdict.undertaking or b"") - _REST - places
         if isinstance(verdict.outcome, Rejected):
-            sized(key, self.encode(verdict.line()), f"the outcome of {verdict.command}")
-        elif verdict.reply is not None:
-            rest = _REST + len(verdict.undertaking or b"")
-            room = MAX_RECORD - len(key) - rest - events * (len(events_topic) + _POSITION)
-            if len(verdict.reply) > room:
-                raise UnencodableError(
-                    f"the reply to {verdict.command} is {len(verdict.reply)} bytes, its outcome has room for {room}: "
-                    "keep less in it, and let the asker query for the rest"
-                )
+            size = len(key) + len(self.encode(verdict.line()))
+            if size > limit:
+                raise too_large(f"the outcome of {verdict.command}", size, limit)
+        elif (reply := len(verdict.reply or b"")) > max(room, 0):
+            raise UnencodableError(
+                f"the reply to {verdict.command} is {reply} bytes, its outcome has room for {room}: keep less in it, "
+                "and let the asker query for the rest"
+            )
+        elif room < 0:
+            raise UnencodableError(f"{verdict.command} has too many events for its outcome: split it")
 
     def page(self, transaction: Transaction, partition: int) -> Page:
         """Return a page for the verdicts on one partition's commands; it is written once their events are out."""
@@ -148,7 +153,9 @@ class Page:
             if verdict.undertaking is not None:
                 headers.append((UNDERTAKING_HEADER, verdict.undertaking))
             note = transaction.note_position(partition, ANSWERS) if index == last else None
-            transaction.produce(ledger.topic, partition, record.key, value, headers, on_delivery=note)
+            # A key that is too large for the ledger is left out: who looks for the outcome knows its place, or its id.
+            key = record.key if ledger.limits.fits(ledger.topic, record.key, value, headers) else None
+            transaction.produce(ledger.topic, partition, key, value, headers, on_delivery=note)
             answers[verdict.command_id] = answer_of(line, value, record.timestamp)
             if verdict.asker is not None:
                 self._told.append((verdict.asker, verdict.command_id, value))

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from verbwire.declarations.window import Window
 from verbwire.engine.code import Code
+from verbwire.engine.limits import Limits
 from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
 from verbwire.engine.store import Changes
@@ -72,6 +73,7 @@ class Plan:
     code: Code
     search: tuple[str, ...] = ()  # fields whose text stands behind the columns
     repartition: str | None = None  # the topic, an input too, by which it hands records to itself under other keys
+    limits: Limits = field(default_factory=Limits)  # of the topics that it writes
     targets: Mapping[str, int] = field(default_factory=dict)  # topics of others that it sends to, and their partitions
 
     window: Window | None = None  # that its rows are of: the newest event time goes with its inputs' positions
@@ -88,6 +90,11 @@ class Plan:
         Of others it does not matter: reading again what changed no row changes none.
         """
         return self.repartition is not None or self.window is not None
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """All topics that it writes."""
+        return (*self.outputs, *(log.topic for log in self.logs), *self.targets)
 
     @cached_property
     def changelog(self) -> str:

@@ -23,7 +23,7 @@ from verbwire.engine.cluster_offsets import ClusterOffsets, Committed, Topic
 from verbwire.engine.code import CODE_HEADER, FoldedBy, write_code
 from verbwire.engine.code_watch import CodeWatch
 from verbwire.engine.dead_letters import legible
-from verbwire.engine.kept import look, put_back, set_aside
+from verbwire.engine.kept import Kept, look, put_back, set_aside
 from verbwire.engine.plan import Plan
 from verbwire.engine.producers import ProducerPair
 from verbwire.engine.reading_on import read_from, require_same, require_unread
@@ -34,7 +34,7 @@ from verbwire.engine.shard import Shard
 from verbwire.engine.store import Store
 from verbwire.engine.topic_watch import unlike
 from verbwire.engine.view import Goal, TableView
-from verbwire.engine.whole_logs import LogState, decided, fits, require_whole, ways_out
+from verbwire.engine.whole_logs import LogState, decided, fits, require_both, require_whole, ways_out
 from verbwire.errors import EngineError, UnavailableError, VerbwireError
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ CLEAR_AWAY_EVERY = 5.0  # and once more: who is to blame may not be known to be 
 HANGING_AFTER = 60.0  # no transaction of ours lives for so long: the cluster itself has forgotten it
 STALLED = 60.0  # seconds without a restored record
 TROUBLES = 3  # in a row, with the copy of a partition, until it stands still
+_TOMBSTONES = "86400000"  # Kafka's own delete.retention.ms, where we may not ask for the topic's
 WINDOW_MS = 7 * 24 * 3600 * 1000  # how long ids are remembered: the outcomes' retention
 
 
@@ -80,7 +81,7 @@ class Preparation:
         self._cluster = ClusterOffsets(kafka, plan.group)
         self._reader = RestoreReader(kafka)
         self.topics: dict[str, Topic] = {}  # as they were last looked at; replaced, never changed
-        self._unlike: str | None = None  # which of them do not have the plan's number of partitions
+        self._unfit: str | None = None  # which of them are not as they have to be, and why
         self._max_age = 0.0
         self._others = others
         self._codes: dict[int, FoldedBy] = {}  # what is to be said of a partition that is about to be ready
@@ -88,6 +89,7 @@ class Preparation:
         self._left: set[str] = set()  # topics that are not read any more, as far as that was told
         self._clear_at = 0.0
         self._tell_at = 0.0
+        self._found: dict[int, tuple[list[LogState], Kept | None]] = {}  # logs and copy, before they were touched
         self._troubles: dict[int, int] = {}  # partition -> how often in a row its copy could not be written
         self._aside: dict[int, Path] = {}  # copies of other logs than those that are there, until it is clear why
 
@@ -124,10 +126,10 @@ class Preparation:
         return [shard for shards, _ in alone for shard in shards], sum(restored for _, restored in alone)
 
     def _probe(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[Shard], int]:
-        if self._unlike:
+        if self._unfit:
             for partition in partitions:
-                self._stand_still(partition, self._unlike)
-        if not partitions or self._unlike:
+                self._stand_still(partition, self._unfit)
+        if not partitions or self._unfit:
             return [], 0
         committed = self._cluster.stable((topic, p) for p in partitions for topic in self._plan.inputs)
         calm = [p for p in partitions if all((topic, p) in committed for topic in self._plan.inputs)]
@@ -166,9 +168,13 @@ class Preparation:
         sizes = {**self._plan.targets, **dict.fromkeys(own, self._plan.partitions)}
         self.topics = self._cluster.topics([*sizes])
         odd = {name: topic.partitions for name, topic in self.topics.items() if topic.partitions != sizes[name]}
-        self._unlike = "; ".join(unlike(name, found, sizes[name]) for name, found in odd.items()) or None
+        settings = self._cluster.settings(dict.fromkeys([*self._plan.written, self._plan.changelog]))
+        self._plan.limits.learn({name: int(its["max.message.bytes"]) for name, its in settings.items()})
+        unlikes = "; ".join(unlike(name, found, sizes[name]) for name, found in odd.items())
+        self._unfit = unlikes or self._plan.limits.too_small()
         # Deletions leave a compacted log after this time: a copy that missed them for longer cannot be mended.
-        self._max_age = self._cluster.tombstone_seconds(self._plan.changelog) / 2
+        tombstones = settings.get(self._plan.changelog, {}).get("delete.retention.ms", _TOMBSTONES)
+        self._max_age = int(tombstones) / 1000 / 2
 
     def _tell_left(self, topics: Iterable[str]) -> None:
         """Name the topics that an earlier version of the group has read, once: the rows hold what came of them."""
@@ -213,6 +219,7 @@ class Preparation:
                 for place in [(each.topic, partition)]
             ]
             kept = look(path, topics)
+            self._found[partition] = (logs, kept)
             try:
                 if not decided(offsets):
                     require_whole(logs, offsets, kept, ways_out(self._plan))
@@ -281,6 +288,8 @@ class Preparation:
             offsets = {topic: committed[topic, partition] for topic in self._plan.inputs}
             self._view.states[partition].letters = letters_of(stores[partition].facts())  # stands it still or not
             try:
+                if not decided(offsets):
+                    require_both(*self._found[partition], applied, ways_out(self._plan))
                 self._require_same_topics(stores[partition], offsets, applied)
                 self._codes[partition] = self._watch.go_on(partition, stores[partition], _reached(offsets, applied))
                 _require_past(self._plan, stores[partition].time())

@@ -15,6 +15,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from verbwire.anew import PATIENT
+from verbwire.engine.limits import Limits
 from verbwire.errors import EngineError, UnavailableError
 from verbwire.names import Names
 
@@ -22,11 +23,11 @@ log = logging.getLogger(__name__)
 
 TURNS = (0, 1)
 INIT_SECONDS = 30.0
+BATCH = 1_000_000  # bytes of records that go to the broker together, at most
 _SETTINGS: dict[str, Any] = {
     "partitioner": "murmur2_random",  # Java's and aiokafka's; librdkafka's own would scatter the keys
     "compression.type": "lz4",
     "linger.ms": 2,
-    "batch.size": 1_000_000,
     "message.max.bytes": 4 * 1024 * 1024,  # a dead letter is larger than its record: place and reason are beside it
     "queue.buffering.max.messages": 1_000_000,
     "transaction.timeout.ms": 10_000,  # a dead worker's open transaction holds back every reader for so long
@@ -42,18 +43,28 @@ _SETTINGS: dict[str, Any] = {
 class ProducerPair:
     """Creates, keeps and gives up the two producers. After an unknown outcome a producer object is never used again."""
 
-    def __init__(self, kafka: dict[str, str], names: Names, group: str, worker: str) -> None:
+    def __init__(self, kafka: dict[str, str], names: Names, group: str, worker: str, limits: Limits) -> None:
         self._kafka = kafka
         self._names = names
         self._group = group
         self._worker = worker
+        self._limits = limits
+        self._batch = self._batch_size()
         self._producers: dict[int, Producer] = {}
         self._fenced_at: dict[int, float] = {}
 
     def ready(self) -> None:
-        """Make both usable: this also aborts what this worker, or its predecessor of the same name, left open."""
+        """Make both usable: this also aborts what this worker, or its predecessor of the same name, left open.
+
+        Anew where a topic takes less by now: the broker refuses a batch that is too large, and all of its records.
+        """
+        if self._batch != (batch := self._batch_size()):
+            self._batch, self._producers = batch, {}
         for turn in TURNS:
             self.get(turn)
+
+    def _batch_size(self) -> int:
+        return min(BATCH, self._limits.smallest())
 
     def get(self, turn: int) -> Producer:
         """Return the producer whose turn it is, a new one where the last was given up."""
@@ -84,7 +95,7 @@ class ProducerPair:
 
     def _create(self, worker: str, turn: int, seconds: float = INIT_SECONDS) -> Producer:
         name = self._names.transactional_id(self._group, worker, turn)
-        producer = Producer({**_SETTINGS, **self._kafka, "transactional.id": name})
+        producer = Producer({**_SETTINGS, **self._kafka, "batch.size": self._batch, "transactional.id": name})
         try:
             producer.init_transactions(seconds)
         except KafkaException as error:

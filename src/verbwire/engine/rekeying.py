@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from verbwire.engine.plan import Halt
 from verbwire.engine.records import Record
 from verbwire.engine.transaction import Transaction
 from verbwire.errors import UndecodableError
@@ -47,6 +48,9 @@ class Repartition:
         """Give a record of a source to whoever has the partition of its new key."""
         place = f"{record.topic}/{record.partition}/{record.offset}/{record.timestamp}"
         headers = [*record.headers, (SOURCE_HEADER, place.encode())]
+        if not transaction.limits.fits(self.topic, key, record.value, headers):
+            limit = transaction.limits.of(self.topic)
+            raise Halt(record, f"{self.topic} takes {limit} bytes, not the record: raise its max.message.bytes")
         transaction.produce(self.topic, self.partition_of(key), key, record.value, headers)
 
     def source_of(self, record: Record) -> Source:

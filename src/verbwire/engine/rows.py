@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from verbwire.contracts.model import Contract
+from verbwire.engine.limits import Limits
 from verbwire.engine.plan import ROWS, Log
 from verbwire.engine.records import Record
 from verbwire.engine.store import Changes
-from verbwire.engine.transaction import sized
 from verbwire.errors import ContractError, UndecodableError, UnencodableError
 from verbwire.messages import Kind, Message, Row
 from verbwire.queries.columns import row_values, table_columns
@@ -31,9 +31,12 @@ class Rows:
         row: type[Row],
         index: Sequence[str] | None = None,
         search: Sequence[str] = (),
+        limits: Limits | None = None,
     ) -> None:
+        self._limits = limits or Limits()
         self.changelog = changelog
         self.contract = of_kind(codec, row, Kind.ROW)
+        self._what = f"a row of {self.contract.name}"
         self._encoder = codec.encoder(self.contract)
         self._decoder = codec.topic_decoder(changelog, self.contract.namespace, {row.__contract__: row})
         self.versions = Versions(codec, self.contract)
@@ -48,7 +51,7 @@ class Rows:
             raise UnencodableError(
                 f"the row's {', '.join(self.contract.key)} is not the event's key: a row stands under its events' key"
             )
-        return sized(key, self._encoder(row), f"a row of {self.contract.name}"), self._values(row)
+        return self._limits.row(self.changelog, key, self._encoder(row), self._what), self._values(row)
 
     def normal(self, row: R) -> R:
         """Return the row as it will be read back; UnencodableError where it cannot be."""

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import Producer, TopicPartition
 
 from verbwire.engine.blame import Place, Stretch
+from verbwire.engine.limits import Headers, Limits
 from verbwire.engine.membership import Membership
 from verbwire.engine.producers import fatal_errors
 from verbwire.engine.shard import Shard
 from verbwire.engine.store import Changes
-from verbwire.errors import UnencodableError
-
-MAX_RECORD = 1_000_000  # bytes: what a topic takes by default, headers and framing included
-Headers = Sequence[tuple[str, bytes]]
 
 
 class Transaction:
@@ -29,11 +26,18 @@ class Transaction:
     """
 
     def __init__(
-        self, producer: Producer, turn: int, membership: Membership, worker: str, before: threading.Event
+        self,
+        producer: Producer,
+        turn: int,
+        membership: Membership,
+        worker: str,
+        before: threading.Event,
+        limits: Limits,
     ) -> None:
         self.producer = producer
         self.turn = turn
         self.membership = membership
+        self.limits = limits
         self.changes: dict[int, Changes] = {}  # partition -> what its store learns
         self.shards: dict[int, Shard] = {}
         self.stretches: dict[Place, Stretch] = {}  # what it deals with
@@ -98,10 +102,3 @@ class Transaction:
     def offsets(self) -> list[TopicPartition]:
         """Return the input offsets, with the worker's name for whoever has to clear up after it."""
         return [TopicPartition(topic, part, offset, self._worker) for (topic, part), offset in self._offsets.items()]
-
-
-def sized(key: bytes, value: bytes, what: str) -> bytes:
-    """Return the value if a topic takes it under this key, else raise UnencodableError."""
-    if (size := len(key) + len(value)) > MAX_RECORD:
-        raise UnencodableError(f"{what} is {size} bytes with its key, a record may have {MAX_RECORD}: keep less in it")
-    return value

@@ -45,18 +45,32 @@ def require_whole(logs: Sequence[LogState], committed: Mapping[str, Committed], 
             raise EngineError(
                 f"{log.topic} ends at {log.end}, and the copy here has read up to {position}: its end is lost. {ways}"
             )
-        if log.end == 0 and not (same and kept and kept.inputs) and (read or any(each.end for each in logs)):
-            done = ", ".join(read) or "inputs, as its other log tells"
-            raise EngineError(
-                f"nothing was ever written to {log.topic}, but the group has dealt with {done}: the topic was deleted "
-                f"and made again, and what it held is gone. {ways}"
-            )
+        if log.end == 0 and read and not (same and kept and kept.inputs):
+            raise never_written(log.topic, ", ".join(read), ways)
         if log.name == ROWS and position < log.begins and (read or log.end > log.begins):
             raise EngineError(
                 f"{log.topic} no longer holds its records up to {log.begins}, and there is no copy of them here: "
                 "somebody has deleted them, or its cleanup.policy is not compact. "
                 f"Start the worker that has a copy. {ways}"
             )
+
+
+def require_both(logs: Sequence[LogState], kept: Kept | None, applied: Mapping[str, int], ways: str) -> None:
+    """Raise EngineError where one log tells of inputs that were dealt with, and nothing was ever written to another.
+
+    Asked once they are restored: that one is longer may be due to transactions that were aborted.
+    """
+    for log in logs:
+        if applied and log.end == 0 and not (kept and kept.topics.get(log.name) == log.id):
+            raise never_written(log.topic, "inputs, as its other log tells", ways)
+
+
+def never_written(topic: str, done: str, ways: str) -> EngineError:
+    """Return what is said of a log that lacks everything."""
+    return EngineError(
+        f"nothing was ever written to {topic}, but the group has dealt with {done}: the topic was deleted and made "
+        f"again, and what it held is gone. {ways}"
+    )
 
 
 def fits(kept: Kept, logs: Sequence[LogState]) -> bool:

@@ -45,6 +45,10 @@ class Failures:
             raise DeliveryError(f"{count} message(s) were not delivered; the first: {first}") from first
 
 
+class TooLargeError(DeliveryError):
+    """The broker did not take a message, and never will: it is larger than its topic takes."""
+
+
 class Ack(Waitable):
     """The acknowledgement of one message; cheap, unless it is waited for.
 
@@ -100,7 +104,8 @@ class Ack(Waitable):
                 self._partition = message.partition()
                 self._offset = message.offset()
             else:
-                self._error = DeliveryError(_why(self.topic, error))
+                refused = TooLargeError if error.name() == "MSG_SIZE_TOO_LARGE" else DeliveryError
+                self._error = refused(_why(self.topic, error))
                 self._failures.add(self._error)
             wakes = self._settled()
         for wake in wakes:

@@ -66,6 +66,11 @@ class Letter:
     reason: str
     detail: str
 
+    @property
+    def is_stub(self) -> bool:
+        """Whether it only says where its record lies."""
+        return not (self.original.key or self.original.value or self.original.headers)
+
 
 def letter_headers(record: Placed, reason: str, detail: str) -> list[tuple[str, bytes]]:
     """Return the headers of a record's letter. `reason` is one of few words; `detail` is for people."""
@@ -78,6 +83,12 @@ def letter_headers(record: Placed, reason: str, detail: str) -> list[tuple[str, 
         detail[:DETAIL_LIMIT].encode(errors="replace"),
     )
     return [*record.headers, *zip(PLACE, place, strict=True)]
+
+
+def stub_headers(record: Placed, reason: str, detail: str) -> list[tuple[str, bytes]]:
+    """Return the headers of a letter that says where its record lies, where that is too large to be kept itself."""
+    said = f"the record is too large for the dead letters, look for it at its place: {detail}"
+    return letter_headers(record, reason, said)[-len(PLACE) :]
 
 
 def read_letter(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Letter | None:
