@@ -19,7 +19,14 @@ from tests.cluster import Cluster, running_cluster
 
 # What takes longest begins first, so that no process is left alone with it at the end.
 LONG = (
-    *("test_faults.py", "test_planted_bugs.py", "test_worker_company.py", "test_demo.py", "test_worker_life.py"),
+    *(
+        "test_faults.py",
+        "test_rolling.py",
+        "test_planted_bugs.py",
+        "test_worker_company.py",
+        "test_demo.py",
+        "test_worker_life.py",
+    ),
     *("test_embedded.py", "test_faults_orders.py", "test_whole_shop.py", "test_effects.py", "test_http_commands.py"),
 )
 _shared = ExitStack()

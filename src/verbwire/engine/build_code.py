@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from verbwire.contracts.model import Contract
 from verbwire.declarations.aggregate import Aggregate
-from verbwire.declarations.fingerprints import UnreadableError, fingerprint, of_text
+from verbwire.declarations.fingerprints import fingerprint, of_text
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.process import Process
 from verbwire.declarations.sources import Sources
@@ -33,8 +33,8 @@ def fingerprints_of(declared: Folding, row: Contract, names: Names, root: Path) 
     try:
         for name, _, what in every:
             parts[name] = fingerprint(what.function, sources) if isinstance(what, Handler) else of_text(what)
-    except UnreadableError as error:
-        log.debug("%s: no fingerprint of its code: %s", declared.group, error)
+    except Exception as error:  # noqa: BLE001 (whatever a user's code is like, its fingerprint keeps no worker from work)
+        log.debug("%s: no fingerprint of its code: %r", declared.group, error)
         return None
     heard = {name: topic for name, topic, _ in every if topic}
     return Fingerprints(parts, heard, _meaning(declared), lasting=isinstance(declared, Table))

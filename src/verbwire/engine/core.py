@@ -329,7 +329,8 @@ class Core:
             headers.append((TIME_HEADER, b"%d" % shard.time))
             transaction.of(shard.partition).time = shard.time
         headers += shard.facts.items()
-        transaction.of(shard.partition).facts = shard.told = dict(shard.facts)
+        if shard.facts != shard.told:  # the copy has what was told already
+            transaction.of(shard.partition).facts = shard.told = dict(shard.facts)
         transaction.produce(
             self.plan.changelog,
             shard.partition,
