@@ -275,7 +275,7 @@ def test_a_key_too_long_for_an_id_leads_its_outcomes_back_all_the_same(stopping:
         saving.there,
         saving.owner.encode(),
         b"?",
-        [("ce_id", b"x"), (UNDERTAKING_HEADER, saving.owner.encode())],
+        [("ce_id", b"x"), ("ce_correlationid", b"flow"), (UNDERTAKING_HEADER, saving.owner.encode())],
     )
     saving.settle()
     jars.run()
@@ -283,6 +283,7 @@ def test_a_key_too_long_for_an_id_leads_its_outcomes_back_all_the_same(stopping:
     assert saving.state() == SavingState(owner=saving.owner, pence=5, told=("Accepted of flow",))
     unreadable, accepted = sorted(saving.branch.ledger(saving.there), key=lambda each: each.header("ce_id") or "")[::-1]
     assert [each.header(UNDERTAKING_HEADER) for each in (unreadable, accepted)] == [saving.owner] * 2
+    assert [each.header("ce_correlationid") for each in (unreadable, accepted)] == ["flow"] * 2
 
 
 def test_a_key_too_long_for_a_header_stops_the_partition_and_can_be_skipped(stopping: Saving, tmp_path: Path) -> None:

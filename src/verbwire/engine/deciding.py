@@ -268,9 +268,17 @@ class _Decided(NamedTuple):
 def _unreadable(record: Record, headers: Headers, name: str) -> Callable[[Failed], Verdict]:
     """The verdict on what may be no command at all, with as much as its headers say."""
     command, asker = _said(lambda: headers.type) or "", _said(lambda: headers.reply_partition)
-    undertaking = _said(lambda: headers.undertaking)
-    fingerprint = fingerprint_of(record.value or b"")
-    return partial(Verdict, name, command, fingerprint, record, asker, undertaking=undertaking)
+    return partial(
+        Verdict,
+        name,
+        command,
+        fingerprint_of(record.value or b""),
+        record,
+        asker,
+        correlation_id=_said(lambda: headers.started_by),
+        traceparent=_said(lambda: headers.traceparent),
+        undertaking=_said(lambda: headers.undertaking),
+    )
 
 
 def _said(read: Callable[[], T | None]) -> T | None:
