@@ -64,7 +64,8 @@ def formatted(event: Any) -> str:
 
 
 def called(event: Any) -> str | None:
-    if event.how == "nobody's":
+    is_nobodys = event.how == "nobody's"
+    if is_nobodys:
         return None
     return str(event.owner or event.till_id).lower()
 
