@@ -37,7 +37,12 @@ FIELDS: list[dict[str, Any]] = [
     {"name": "picture", "type": "bytes", "minLength": 2, "maxLength": 7},
     {"name": "any", "type": ["null", "boolean", "long", "string"], "maximum": 12, "maxLength": 2},
     {"name": "names", "type": {"type": "array", "items": {"type": "string", "maxLength": 3}}, "maxItems": 2},
-    {"name": "tags", "type": {"type": "map", "values": {"type": "int", "minimum": 0}}, "maxProperties": 1},
+    {
+        "name": "tags",
+        "type": {"type": "map", "values": {"type": "int", "minimum": 0}},
+        "maxProperties": 1,
+        "propertyNames": {"pattern": "^a*$", "maxLength": 3},
+    },
     {"name": "price", "type": MONEY, "minimum": "0.01"},
 ]
 NAMES = [each["name"] for each in FIELDS if each["name"] != "price"]

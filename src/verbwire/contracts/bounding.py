@@ -118,10 +118,15 @@ class _Source:
 
     def _limits(self, bounds: Mapping[str, Any], sort: str, variable: str, path: str, personal: bool) -> Iterator[str]:
         sized = variable
-        if sort in _UNITS and set(bounds) - {"pattern"}:
+        if sort in _UNITS and bounds.keys() - {"pattern", "propertyNames"}:
             sized = self._new("size")
             yield f"{sized} = len({variable})"
         for word, limit in bounds.items():
+            if word == "propertyNames":
+                at = self._new("at")
+                yield f"for {at} in {variable}:"
+                yield from _indented([*self._limits(limit, "text", at, path + _LOOPS["map"][2] % at, personal)])
+                continue
             if word == "pattern":
                 wrong = f"{self._constant(searcher(limit).search)}({variable}) is None"
             else:

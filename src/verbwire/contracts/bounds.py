@@ -7,7 +7,7 @@ string                             minLength, maxLength (characters), pattern (s
 bytes                              minLength, maxLength (bytes)
 int, long, float, double, decimal  minimum, maximum, which are allowed themselves; a decimal's may be text
 array                              minItems, maxItems
-map                                minProperties, maxProperties
+map                                minProperties, maxProperties; propertyNames, an object of a string's words
 =================================  =====================================================================
 
 They stand on a field, or on the type of an array's items or a map's values, and hold for values that are not null. In
@@ -22,6 +22,7 @@ import re
 import struct
 from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from verbwire.contracts.patterns import PatternError, require_pattern
@@ -40,6 +41,7 @@ Ids are derived from keys, and HTTP takes 1,024 bytes of a key, which 200 charac
 _SIZES = {"text": "Length", "bytes": "Length", "array": "Items", "map": "Properties"}
 _GOES_WITH: dict[str, tuple[str, ...]] = {sort: (f"min{size}", f"max{size}") for sort, size in _SIZES.items()}
 _GOES_WITH["text"] += ("pattern",)
+_GOES_WITH["map"] += ("propertyNames",)
 _GOES_WITH |= dict.fromkeys(("integer", "float", "decimal"), ("minimum", "maximum"))
 WORDS = tuple(dict.fromkeys(word for words in _GOES_WITH.values() for word in words))
 _PAIRS = [(word, word.replace("min", "max", 1)) for word in WORDS if word.startswith("min")]
@@ -126,6 +128,8 @@ def _limit_problem(word: str, limit: Any, avro_types: list[Any], bounds: Bounds)
     sorts = [sort_of(each) for each in avro_types]
     if word == "pattern":
         return _pattern_problem(limit, bounds)
+    if word == "propertyNames":
+        return _names_problem(limit)
     if word not in ("minimum", "maximum"):
         return None if _is_size(limit) else f"is a whole number from 0 to {_LARGEST}, without quotes"
     if "decimal" in sorts:
@@ -135,9 +139,16 @@ def _limit_problem(word: str, limit: Any, avro_types: list[Any], bounds: Bounds)
     return None if _is_whole(limit) else "is a whole number, without quotes"
 
 
+def _names_problem(names: Any) -> str | None:
+    """What is wrong with the bounds of the names of a map's entries, which are a string's."""
+    if not isinstance(names, dict) or not names or names.keys() - goes_with("text"):
+        return f'holds {", ".join(goes_with("text"))} of the names, like {{"maxLength": 40}}'
+    return next((each.message for each in bound_problems(names, "string", Place(Path()))), None)
+
+
 def _float_problem(limit: float, avro_types: list[Any]) -> str | None:
     """A value is rounded to 32 bits when it is written: what was within its bounds must be so afterwards."""
-    if not any(each in ("float", {"type": "float"}) for each in avro_types):
+    if "float" not in [each if isinstance(each, str) else each["type"] for each in avro_types]:
         return None
     try:
         (kept,) = struct.unpack("<f", struct.pack("<f", limit))

@@ -56,6 +56,15 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a pattern that is none": (with_field("string", maxLength=9, pattern="("), ['"pattern"', "without its )"]),
     "on the type of a field": (with_field({"type": "string", "maxLength": 3}), ['"maxLength"', "is no attribute here"]),
     "of items": (with_field({"type": "array", "items": {"type": "int", "maxLength": 3}}), ["field x[]", "minimum"]),
+    "names of entries that are no text": (
+        with_field({"type": "map", "values": "int"}, propertyNames={"maximum": 3}),
+        ['"propertyNames"', 'like {"maxLength": 40}'],
+    ),
+    "names of entries without length": (
+        with_field({"type": "map", "values": "int"}, propertyNames={"pattern": "^a$"}),
+        ['"propertyNames"', '"maxLength" beside it'],
+    ),
+    "names of items": (with_field(NAMES, propertyNames={"maxLength": 3}), ['"propertyNames"', "use minItems"]),
     "a default beyond": (with_field("string", maxLength=2, default="abc"), ['"default"', "maxLength is 2"]),
     "a default below": (with_field(MONEY, minimum="0.02", default="\u0001"), ['"default"', "minimum, 0.02"]),
     "default items": (with_field(NAMES, default=["a", "B"]), ['"default"', "x[1] does not match"]),
@@ -129,11 +138,26 @@ FIELDS: list[dict[str, Any]] = [
     {"name": "share", "type": "double", "minimum": 0.5, "maximum": 1},
     {"name": "any", "type": ["null", "boolean", "long", "string"], "maximum": 2, "maxLength": 1},
     {"name": "names", "type": NAMES, "minItems": 1, "maxItems": 2},
-    {"name": "tags", "type": {"type": "map", "values": {"type": "int", "minimum": 0}}, "maxProperties": 1},
+    {
+        "name": "tags",
+        "type": {"type": "map", "values": {"type": "int", "minimum": 0}},
+        "maxProperties": 1,
+        "propertyNames": {"minLength": 1, "maxLength": 3},
+    },
     {"name": "lines", "type": {"type": "array", "items": LINE}, "maxItems": 2},
 ]
 ALL = compile_bounds(record("Cart", FIELDS), mapping=True)
-words = {"minLength", "maxLength", "pattern", "minimum", "maximum", "minItems", "maxItems", "maxProperties"}
+words = {
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minimum",
+    "maximum",
+    "minItems",
+    "maxItems",
+    "maxProperties",
+    "propertyNames",
+}
 
 
 def json_schema(holder: dict[str, Any]) -> dict[str, Any]:
@@ -181,6 +205,7 @@ def test_what_is_beyond_is_told_by_its_place() -> None:
     assert str(found) == "lines[1].pence is more than its maximum, 10: 11"
     assert str(ALL({"names": ["a", "abcd"]})) == "names[1] has 4 characters, maxLength is 3: 'abcd'"
     assert str(ALL({"tags": {"a": -1}})) == "tags.a is less than its minimum, 0: -1"
+    assert str(ALL({"tags": {"abcd": 1}})) == "tags.abcd has 4 characters, maxLength is 3: 'abcd'"
     assert str(ALL({"text": "a--b"})) == "text does not match its pattern, ^[a-c]+(-[a-c]+)*$: 'a--b'"
 
 

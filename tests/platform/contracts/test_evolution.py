@@ -214,6 +214,12 @@ WARNED |= {
         bounded(maxLength=8),
         "bounds-tightened: field x[]: maxLength was 9, is 8",
     ),
+    "a shorter name of entries": (
+        "row",
+        field({"type": "map", "values": "int"}, propertyNames={"maxLength": 9}),
+        field({"type": "map", "values": "int"}, propertyNames={"maxLength": 8}),
+        "bounds-tightened: field x.propertyNames: maxLength was 9, is 8",
+    ),
     "a larger minimum": (
         "row",
         field(decimal(6, 2), minimum="0.5"),
