@@ -52,6 +52,8 @@ class Spelling:
 
     def default(self, value: Json, node: Json) -> str:
         """The expression behind the = of a field."""
+        if isinstance(node, list):
+            return self.default(value, node[0])
         if isinstance(node, dict) and node["type"] == "map":
             factory = f"lambda: {self.value(value, node)}" if value else self.builtin("dict")
             return f"{self.module('msgspec')}.field(default_factory={factory})"

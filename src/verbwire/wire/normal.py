@@ -38,7 +38,8 @@ def written(schema: Schema) -> Normal | None:
 
     It is all that changes, or refuses, what is written: tuples and lists are written alike, and left alone.
     """
-    return _Plans(values=True).plan(schema)
+    plan = _Plans(values=True, records=True).plan(schema)
+    return None if plan is _plain_record else plan
 
 
 def kept(schema: Schema) -> Normal | None:
@@ -46,8 +47,7 @@ def kept(schema: Schema) -> Normal | None:
 
     :class:`UntidyError` where that takes a reader.
     """
-    plan = _Plans(values=True, shapes=True, maps=True).plan(schema)
-    return None if plan is _plain_record else plan
+    return _Plans(values=True, shapes=True, maps=True).plan(schema)
 
 
 def frozen(schema: Schema) -> Normal | None:
@@ -249,7 +249,7 @@ class _Record:
                 if after is not before:
                     changes = {**(changes or {}), name: after}
         except AttributeError:
-            raise UntidyError(f"expected a record, got {type(value).__name__}") from None
+            raise ValueError(f"expected a record, got {type(value).__name__}") from None
         except UntidyError:
             raise
         except ValueError as error:
@@ -261,26 +261,28 @@ def _plain_record(value: Any) -> Any:
     """A record whose fields have one form each: only that it is one can be wrong."""
     if isinstance(value, msgspec.Struct):
         return value
-    raise UntidyError(f"expected a record, got {type(value).__name__}")
+    raise ValueError(f"expected a record, got {type(value).__name__}")
 
 
 def _plain_records(value: Any) -> Any:
     """An array of such, which is looked at by types: it may be long."""
-    items = _Array(None, tuples=True)(value)
-    for kind in set(map(type, items)):
+    for kind in set(map(type, value)):
         if not issubclass(kind, msgspec.Struct):
-            raise UntidyError(f"expected records, one of them is {kind.__name__}")
-    return items
+            raise ValueError(f"expected records, one of them is {kind.__name__}")
+    return value
 
 
 class _Plans:
     """Plans for the types of one schema, named ones remembered.
 
-    They look at `values` that would be written as others, at `shapes` (tuples, members of enums, records), at `maps`.
+    They look at `values` that would be written as others, at `shapes` (tuples, members of enums), at `maps`, and
+    whether `records` are none.
     """
 
-    def __init__(self, *, values: bool = False, shapes: bool = False, maps: bool = False) -> None:
-        self._values, self._shapes, self._maps = values, shapes, maps
+    def __init__(
+        self, *, values: bool = False, shapes: bool = False, maps: bool = False, records: bool = False
+    ) -> None:
+        self._values, self._shapes, self._maps, self._records = values, shapes, maps, records
         self._named: dict[str, Normal | None] = {}
 
     def plan(self, node: Any, namespace: str = "") -> Normal | None:
@@ -342,4 +344,4 @@ class _Plans:
         normals = tuple((name, plan) for name, plan in plans if plan is not None)
         if normals:
             return _Record(normals)
-        return _plain_record if self._shapes else None
+        return _plain_record if self._records else None
