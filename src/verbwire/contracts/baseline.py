@@ -16,6 +16,7 @@ from verbwire.contracts.model import Catalog, Schema
 from verbwire.errors import ContractError
 
 FILE = "deployed.json"
+PREFIXES = 20  # remembered, those that were deployed last: tests have one each
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def deployed(file: Path, prefix: str) -> Baseline | None:
     entry = _read(file).get(prefix)
     if entry is None:
         return None
-    return Baseline(f"what was deployed at {entry['at']}, {file.name}", entry["schemas"])
+    return Baseline(f"what was deployed at {entry['at'][:19]}Z, {file.name}", entry["schemas"])
 
 
 def note_deployed(file: Path, prefix: str, catalog: Catalog, versions: Mapping[str, Sequence[Schema]]) -> None:
@@ -44,9 +45,12 @@ def note_deployed(file: Path, prefix: str, catalog: Catalog, versions: Mapping[s
     schemas = {
         each.name: _newest_first(each.schema, versions.get(each.name, before.get(each.name, ()))) for each in catalog
     }
-    known[prefix] = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "schemas": schemas}
+    known[prefix] = {"at": datetime.now(UTC).isoformat(), "schemas": schemas}
+    last = sorted(known.items(), key=lambda each: each[1]["at"])[-PREFIXES:]
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(known, ensure_ascii=False), encoding="utf-8")
+    whole = file.with_suffix(".new")
+    whole.write_text(json.dumps(dict(last), ensure_ascii=False), encoding="utf-8")
+    whole.replace(file)
 
 
 def at_ref(folder: Path, ref: str) -> Baseline:

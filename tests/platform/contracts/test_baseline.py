@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.platform.contracts.projects import event, project
-from verbwire.contracts.baseline import Baseline, at_ref, deployed, note_deployed
+from verbwire.contracts.baseline import PREFIXES, Baseline, at_ref, deployed, note_deployed
 from verbwire.contracts.check import compare
 from verbwire.contracts.generate import generate, write
 from verbwire.contracts.load import load_catalog
@@ -144,6 +144,16 @@ def test_versions_are_remembered_as_the_registry_knows_them_else_as_the_file_doe
     assert known() == ["third", "second"]
     note_deployed(file, "", Catalog(), {})
     assert deployed(file, "") == replace(deployed(file, "") or Baseline("", {}), versions={})
+
+
+def test_the_prefixes_that_were_deployed_last_are_remembered(tmp_path: Path) -> None:
+    file = tmp_path / "deployed.json"
+    for number in range(PREFIXES + 2):
+        note_deployed(file, f"t{number}", Catalog(), {})
+        note_deployed(file, "ours", Catalog(), {})
+    assert deployed(file, "t2") is None
+    assert deployed(file, "t3") is not None
+    assert deployed(file, "ours") is not None
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"": {"at": "now"}}', '{"": []}'])
