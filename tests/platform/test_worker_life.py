@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -273,3 +274,13 @@ def test_errors_of_the_code_are_one_line(shop: Bank, project: Branch) -> None:
     one_line(project.run("worker"), "ContractError: CoinsPut is stale", "verbwire schemas generate")
     project.write("schemas/jars/CoinsPut.avsc", contract[:-10])
     one_line(project.run("worker"), "ContractError", "CoinsPut.avsc")
+
+
+def test_contracts_are_checked_against_what_was_deployed_from_here(shop: Bank, project: Branch) -> None:
+    deployed = project.run("deploy", VERBWIRE_PARTITIONS=str(shop.partitions))
+    assert deployed.returncode == 0, deployed.stderr
+    contract = json.loads((project.folder / "schemas/jars/CoinsPut.avsc").read_text())
+    fields = [{**each, "type": "string"} if each["name"] == "pence" else each for each in contract["fields"]]
+    project.write("schemas/jars/CoinsPut.avsc", json.dumps({**contract, "fields": fields}))
+    told = [each for each in json.loads(project.run("check", "--json").stdout) if "deployed.json" in each["message"]]
+    assert [(each["code"], each["message"].partition(":")[0]) for each in told] == [("type-changed", "field pence")]
