@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,10 +81,17 @@ def test_a_stale_class_is_refused(codec: Codec) -> None:
         events(codec, Stale)
 
 
-def test_a_type_that_is_not_handled_here_is_none(codec: Codec) -> None:
+def test_a_type_that_is_not_handled_here_is_none_and_an_unknown_one_is_told(
+    codec: Codec, caplog: pytest.LogCaptureFixture
+) -> None:
     other = renamed(CATALOG.of(EVENT), NAMESPACE, "NoteShredded")
-    value = frame(register(codec, other)) + codec.encoder(CATALOG.of(EVENT))(EVENT)[5:]
-    assert events(codec).decode(value) is None
+    body = codec.encoder(CATALOG.of(EVENT))(EVENT)[5:]
+    decoder = codec.topic_decoder(codec.names.events(NAMESPACE), NAMESPACE, {})
+    with caplog.at_level(logging.INFO, "verbwire"):
+        for contract in (CATALOG.of(EVENT), other, other):
+            assert decoder.decode(frame(register(codec, contract)) + body) is None
+    (told,) = [each.getMessage() for each in caplog.records if each.name == "verbwire.wire.codec"]
+    assert told.endswith("office.notes.NoteShredded, which is no contract of this project: passed over")
 
 
 def test_a_field_that_others_write_as_another_logical_type_is_undecodable(codec: Codec) -> None:

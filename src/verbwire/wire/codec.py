@@ -7,6 +7,7 @@ compatible schema and would swap fields without a word.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ from verbwire.wire.avro import HEADER_SIZE, Encoder, Reader
 from verbwire.wire.outcomes import OUTCOME
 from verbwire.wire.registry import Registry
 from verbwire.wire.workers import WORKER
+
+log = logging.getLogger(__name__)
 
 OWN = {contract.name: contract for contract in (OUTCOME, WORKER)}  # verbwire's own, in no project's catalog
 _REFUSAL_SECONDS = 60.0
@@ -134,6 +137,8 @@ class TopicDecoder:
         if self._kind is not None and schema.get("kind") != self._kind:
             raise UndecodableError(f"{name} is not one of the {self._kind}s that this topic holds")
         if name not in self._handled:
+            if name not in self._codec.catalog.contracts and name not in OWN:
+                log.info("%s holds %s, which is no contract of this project: passed over", self._topic, name)
             return None
         problems = list(dangers(schema, Place(Path(f"schema {schema_id}"))))
         if problems:
