@@ -90,11 +90,7 @@ def _perhaps_renamed(path: str, field: Mapping[str, Json], gone: list[Any]) -> I
 
 
 def _bounds(before: Mapping[str, Json], now: Mapping[str, Json], path: str) -> Iterator[Told]:
-    tighter = [
-        f"{word} was {before.get(word, 'none')}, is {now[word]}"
-        for word in WORDS
-        if word in now and now[word] != before.get(word) and _is_tighter(word, before.get(word), now[word])
-    ]
+    tighter = [f"{word} was {before.get(word, 'none')}, is {now[word]}" for word in _tighter(before, now)]
     if tighter:
         yield (
             "bounds-tightened",
@@ -103,8 +99,18 @@ def _bounds(before: Mapping[str, Json], now: Mapping[str, Json], path: str) -> I
         )
 
 
+def _tighter(before: Mapping[str, Json], now: Mapping[str, Json]) -> list[str]:
+    return [
+        word
+        for word in WORDS
+        if word in now and now[word] != before.get(word) and _is_tighter(word, before.get(word), now[word])
+    ]
+
+
 def _is_tighter(word: str, before: Json, now: Json) -> bool:
     if before is None or word == "pattern":
         return True
+    if word == "propertyNames":
+        return bool(_tighter(before, now))
     more = Decimal(str(now)) > Decimal(str(before))
     return more if word.startswith("min") else not more

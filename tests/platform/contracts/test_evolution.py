@@ -218,7 +218,7 @@ WARNED |= {
         "row",
         field({"type": "map", "values": "int"}, propertyNames={"maxLength": 9}),
         field({"type": "map", "values": "int"}, propertyNames={"maxLength": 8}),
-        "bounds-tightened: field x.propertyNames: maxLength was 9, is 8",
+        "bounds-tightened: field x: propertyNames was {'maxLength': 9}, is {'maxLength': 8}",
     ),
     "a larger minimum": (
         "row",
