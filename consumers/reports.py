@@ -25,6 +25,7 @@ SCOPES = ("sales:read",)
 COLUMNS = ("day", "country", "orders", "pence")
 PAGE = 1000
 DAY = timedelta(days=1)
+LONGEST = 20 * 366 * DAY  # so long sales are kept; one report of all times would keep others waiting for days
 _SECONDS = 60.0  # that one page may take, workers that move included
 
 Sold: TypeAlias = Callable[[datetime, datetime], Iterable[SalesMinuteRow]]
@@ -45,7 +46,12 @@ def build(command: BuildSalesReport, context: JobContext) -> None:
 
 
 def report(command: BuildSalesReport, sold: Sold, context: JobContext) -> str:
-    """Return the report as CSV: what was sold on each day to each country, in that order."""
+    """Return the report as CSV: what was sold on each day to each country, in that order.
+
+    `ValueError` for a time longer than sales are kept.
+    """
+    if command.sold_until - command.sold_from > LONGEST:
+        raise ValueError(f"{command.report_id} is about more than {LONGEST.days} days: ask for several reports")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

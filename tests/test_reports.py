@@ -99,3 +99,11 @@ def test_a_time_without_sales_is_a_report_without_lines() -> None:
 
 def replace_times(command: BuildSalesReport, begin: datetime) -> BuildSalesReport:
     return BuildSalesReport(report_id=command.report_id, sold_from=begin, sold_until=begin + timedelta(days=1))
+
+
+def test_a_report_of_all_times_is_refused_before_anything_is_asked() -> None:
+    run = Run()
+    ever = BuildSalesReport(report_id="ever", sold_from=FIRST, sold_until=FIRST.replace(year=9999))
+    with pytest.raises(ValueError, match="ask for several reports"):
+        report(ever, sold, context(run))
+    assert run.steps == []
