@@ -108,6 +108,19 @@ def test_a_process_has_the_scopes_that_its_commands_require() -> None:
         require_process(deaf_to(outcome=False, scopes=("jars:read",)), CATALOG)
 
 
+def test_all_that_is_wrong_with_its_commands_is_told_at_once() -> None:
+    process = Process("bank.savings", state=SavingState, sends=[PutCoins, TakeCoins])
+    process.on("owner")(_moved)
+    with pytest.raises(ContractError) as refused:
+        require_process(process, CATALOG)
+    lines = str(refused.value).splitlines()
+    assert [line.split()[3].rstrip(",") for line in lines] == [
+        "bank.jars.PutCoins",
+        "bank.jars.TakeCoins",
+        "bank.jars.TakeCoins",
+    ]
+
+
 def test_nobody_waits_for_what_never_comes() -> None:
     put = CATALOG.of(PutCoins)
     silent = Catalog({**CATALOG.contracts, put.name: replace(put, response="none")}, CATALOG.types)

@@ -115,7 +115,8 @@ def _unmet(project: Project) -> Iterator[Finding]:
             elif isinstance(each, Process):
                 require_process(each, project.catalog)
         except ContractError as error:
-            yield Finding.at("group", Severity.ERROR, each.group, str(error))
+            for line in str(error).splitlines():
+                yield Finding.at("group", Severity.ERROR, each.group, line)
 
 
 def _handlers(project: Project) -> list[Receiver | Listener]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from verbwire.contracts.model import Catalog, Contract
@@ -53,27 +53,35 @@ def require_process(process: Process[Any], catalog: Catalog) -> None:
             )
         if contract.reply is not None:
             catalog.find(contract.reply)
-    for command in process.sends:
-        _require_heard(process, command, catalog.of(command))
-        require_permitted(catalog.of(command), f"process {process.group}", process.scopes)
+    problems = [text for command in process.sends for text in _misfits(process, command, catalog.of(command))]
+    if problems:
+        raise ContractError("\n".join(problems))
 
 
-def _require_heard(process: Process[Any], command: type[Command], contract: Contract) -> None:
+def _misfits(process: Process[Any], command: type[Command], contract: Contract) -> Iterator[str]:
+    """What is wrong with a command that a process sends; one line each."""
+    whose, name = f"process {process.group}", command.__name__
     if contract.response != "none" and command not in process.outcomes and command not in process.ignored:
-        name = command.__name__
-        raise ContractError(
-            f"process {process.group} sends {contract.name}, which promises an outcome, and does not hear it: add a "
-            f"handler with @outcome_of({name}), or say that it does not matter here: ignores({name})"
+        yield (
+            f"{whose} sends {contract.name}, which promises an outcome, and does not hear it: add a handler with "
+            f"@outcome_of({name}), or say that it does not matter here: ignores({name})"
         )
+    if contract.requires.difference(process.scopes):
+        yield _unpermitted(contract, whose, process.scopes)
 
 
 def require_permitted(contract: Contract, group: str, scopes: Collection[str]) -> None:
     """Raise ContractError where a group sends a command that its receiver would refuse, for want of a scope."""
-    if missing := contract.requires.difference(scopes):
-        raise ContractError(
-            f"{group} sends {contract.name}, which requires {' '.join(sorted(missing))}: it would be refused every "
-            f"time. Add that to the scopes of {group}"
-        )
+    if contract.requires.difference(scopes):
+        raise ContractError(_unpermitted(contract, group, scopes))
+
+
+def _unpermitted(contract: Contract, group: str, scopes: Collection[str]) -> str:
+    missing = " ".join(sorted(contract.requires.difference(scopes)))
+    return (
+        f"{group} sends {contract.name}, which requires {missing}: it would be refused every time. Add that to the "
+        f"scopes of {group}"
+    )
 
 
 def _require_one_key(whose: str, row: Contract, do: str) -> None:
