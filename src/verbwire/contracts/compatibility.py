@@ -81,7 +81,7 @@ def described(node: Json) -> str:
     if isinstance(node, list):
         return f"[{', '.join(map(described, node))}]"
     if (logical := _logical(node)) is not None:
-        return logical
+        return f"{logical} in a fixed" if _base(node) == "fixed" else logical
     match node["type"]:
         case "array":
             return f"array of {described(node['items'])}"

@@ -171,6 +171,12 @@ TOLD: dict[str, tuple[str, Json, Json, str]] = {
     "lost": ("event", field(enum("A", "B", default="A")), field(enum("A", default="A")), "would be taken for A; keep"),
     "logical": ("event", field("long"), field(MILLIS), "was long, is timestamp-millis: registries take them for the"),
     "scale": ("row", field(decimal(6, 2)), field(decimal(6, 3)), r"was decimal\(6, 2\), is decimal\(6, 3\)"),
+    "carrier": (
+        "event",
+        field(decimal(6, 2)),
+        field({**decimal(6, 2), "type": "fixed", "name": "Price", "size": 4}),
+        r"was decimal\(6, 2\), is decimal\(6, 2\) in a fixed",
+    ),
     "rounded": ("command", field("long"), field("double"), "numbers that were written before would be rounded"),
 }
 
