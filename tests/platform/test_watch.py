@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import os
+import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +23,7 @@ from verbwire.watch.throttle import Throttle
 from verbwire.watch.tracebacks import summary, traceback_of
 from verbwire.watch.watchdog import Watchdog
 from verbwire.wire.dead_letters import DETAIL_LIMIT, with_traceback
+from verbwire.worker.stacks import stacks_on_request
 
 
 @dataclass
@@ -277,3 +282,16 @@ def test_a_skip_is_logged_every_time(caplog: pytest.LogCaptureFixture) -> None:
         "g: jars/0/0 is skipped",
         "g: jars/0/1 is skipped",
     ]
+
+
+@pytest.mark.parametrize("stderr", [None, io.StringIO()], ids=["none", "no file"])
+def test_a_worker_without_a_stderr_starts_and_outlives_the_request(
+    monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO | None
+) -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        stacks_on_request()
+        os.kill(os.getpid(), signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)

@@ -7,10 +7,8 @@ the rest starts), then Faust, whose import alone takes a second.
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import gc
 import logging
-import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -53,6 +51,7 @@ from verbwire.worker.groups import Hosted, Services
 from verbwire.worker.hosted import HostedGroup, host
 from verbwire.worker.messaging import messaging
 from verbwire.worker.presence import Presence
+from verbwire.worker.stacks import stacks_on_request
 from verbwire.worker.stopping import Stopping
 
 log = logging.getLogger(__name__)
@@ -73,7 +72,7 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     stderr, and the worker goes on.
     """
     stopping = Stopping()
-    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    stacks_on_request()
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(*_COLLECT_AFTER)
     verify_form()
