@@ -18,6 +18,7 @@ from verbwire.contracts.findings import Finding, Severity, as_json, as_text, fai
 from verbwire.contracts.generate import generate as sources_of
 from verbwire.contracts.generate import write
 from verbwire.contracts.load import load_catalog
+from verbwire.contracts.model import Catalog
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
@@ -73,18 +74,22 @@ def check(
 
 
 def _findings(settings: Settings, against: str, on_the_cluster: bool) -> list[Finding]:
-    catalog = load_catalog(settings.schemas)
-    found = [
-        each
-        for baseline in _baselines(settings, against)
-        for each in compare(catalog, settings.schemas, baseline, settings.retired)
-    ]
+    found = _compared(load_catalog(settings.schemas), settings, against)
     try:
         found += _declared(load_project(settings), settings, on_the_cluster)
     except ImportError as error:  # a contract that is gone takes its class away: told beside what it means for others
         file, message = error.path or str(settings.root), f"cannot be imported: {error}: mend what imports it"
         found.append(Finding.at("import", Severity.ERROR, file, message))
     return sorted(found, key=lambda each: list(Severity).index(each.severity))
+
+
+def _compared(catalog: Catalog, settings: Settings, against: str) -> list[Finding]:
+    """What the contracts contradict of what they were."""
+    baselines = [*_baselines(settings, against)]
+    if not baselines:
+        message = "nothing was deployed from here, so no contract is compared with what it was: say with what (--against main)"
+        return [Finding.at("not-compared", Severity.INFO, settings.schemas, message)]
+    return [each for baseline in baselines for each in compare(catalog, settings.schemas, baseline, settings.retired)]
 
 
 def _declared(project: Project, settings: Settings, on_the_cluster: bool) -> list[Finding]:

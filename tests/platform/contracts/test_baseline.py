@@ -164,9 +164,9 @@ def test_a_file_of_deployments_that_cannot_be_read_is_told(tmp_path: Path, conte
         deployed(file, "")
 
 
-def run_check(folder: Path) -> list[dict[str, str]]:
+def run_check(folder: Path, *arguments: str) -> list[dict[str, str]]:
     (folder / "pyproject.toml").write_text('[tool.verbwire]\nproject = "shop"\n', "utf-8")
-    command = [sys.executable, "-c", "from verbwire.cli import main; main()", "check", "--json", "--against", "main"]
+    command = [sys.executable, "-c", "from verbwire.cli import main; main()", "check", "--json", *arguments]
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert ran.returncode == 1, ran.stderr
     found: list[dict[str, str]] = json.loads(ran.stdout)
@@ -176,8 +176,14 @@ def run_check(folder: Path) -> list[dict[str, str]]:
 def test_the_command_compares_with_both(repository: Path) -> None:
     note_deployed(repository / ".verbwire" / "deployed.json", "", load_catalog(repository / "schemas"), {})
     project(repository, opened(MOMENT))
-    told = [each["message"] for each in run_check(repository) if each["code"] == "type-changed"]
+    told = [each["message"] for each in run_check(repository, "--against", "main") if each["code"] == "type-changed"]
     assert [each.rpartition(" (")[2][:22] for each in told] == ["compared with main)", "compared with what was"]
+
+
+def test_that_nothing_is_compared_is_said(repository: Path) -> None:
+    (told,) = [each for each in run_check(repository) if each["code"] == "not-compared"]
+    assert told["severity"] == "info"
+    assert told["message"].endswith("say with what (--against main)")
 
 
 def test_what_cannot_be_imported_for_want_of_a_contract_hides_nothing(repository: Path) -> None:
@@ -188,7 +194,7 @@ def test_what_cannot_be_imported_for_want_of_a_contract_hides_nothing(repository
     (folder / "carts" / "CartOpened.avsc").unlink()
     project(repository, {**opened(), "name": "CartClosed"})
     write(generate(load_catalog(folder), folder))
-    told = {each["code"]: each for each in run_check(repository)}
+    told = {each["code"]: each for each in run_check(repository, "--against", "main")}
     assert "shop.carts.CartOpened is gone" in told["message-gone"]["message"]
     assert "cannot import name 'CartOpened'" in told["import"]["message"]
     assert told["import"]["file"].endswith("schemas/carts/__init__.py")
