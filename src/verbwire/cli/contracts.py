@@ -87,7 +87,7 @@ def _compared(catalog: Catalog, settings: Settings, against: str) -> list[Findin
     """What the contracts contradict of what they were."""
     baselines = [*_baselines(settings, against)]
     if not baselines:
-        message = "nothing was deployed from here, so no contract is compared with what it was: say with what (--against main)"
+        message = "nothing was deployed from here to compare contracts with: say with what (--against main)"
         return [Finding.at("not-compared", Severity.INFO, settings.schemas, message)]
     return [each for baseline in baselines for each in compare(catalog, settings.schemas, baseline, settings.retired)]
 
