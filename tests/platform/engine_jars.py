@@ -28,6 +28,7 @@ from tests.platform.engine_samples.jars import (
 from verbwire import Aggregate, Context, Rejected, Table
 
 FULL = 1_000_000
+MOST = 1_000_000_000  # pence, by the contracts
 LARGE = "x" * 999_995  # with the other fields of a row more than a record may hold
 NOISE = "".join(hashlib.sha256(b"%d" % n).hexdigest() for n in range(30_000))  # compressed, too, more than that
 
@@ -119,6 +120,7 @@ WRONG: dict[str, Callable[[PutCoins], Any]] = {
     "event under another key": lambda _: CoinsPut(jar_id="elsewhere", pence=1),
     "event of another context": lambda command: BookClosed(jar_id=command.jar_id),
     "event beyond its type": lambda command: CoinsPut(jar_id=command.jar_id, pence=2**31),
+    "event out of bounds": lambda command: CoinsPut(jar_id=command.jar_id, pence=MOST + 1),
     "event too large": lambda command: CoinsPut(jar_id=command.jar_id, pence=1, how=LARGE + "x" * 10),
     "one good event, one bad": lambda c: [CoinsPut(jar_id=c.jar_id, pence=1), CoinsPut(jar_id="elsewhere", pence=1)],
     "two events": lambda c: [CoinsPut(jar_id=c.jar_id, pence=c.pence), CoinsPut(jar_id=c.jar_id, pence=1)],
@@ -167,6 +169,8 @@ def table(mended: bool = False) -> Table[JarRow]:
                 return JarRow(jar_id="elsewhere")
             case "row beyond its type":
                 return replace(row, pence=2**31)
+            case "row out of bounds":
+                return replace(row, pence=MOST + 1)
             case "row too large":
                 return replace(row, label=LARGE)
             case "row large":

@@ -18,12 +18,20 @@ from verbwire.wire.avro import frame
 
 pytestmark = pytest.mark.kafka
 
-STOPS = ["raises", "row of another class", "row under another key", "row beyond its type", "row too large"]
+STOPS = [
+    "raises",
+    "row of another class",
+    "row under another key",
+    "row beyond its type",
+    "row out of bounds",
+    "row too large",
+]
 SAYS = {
     "raises": ".put raised RuntimeError: no such jar",
     "row of another class": "returned JarState, the table's row is JarRow",
     "row under another key": "is not the event's key",
     "row beyond its type": "bank.jars.JarRow does not fit its schema",
+    "row out of bounds": "bank.jars.JarRow is out of the bounds of its contract: pence is more than its maximum",
     "row too large": "a record may have",
 }
 

@@ -50,6 +50,7 @@ SAID = {
     "returns two states": "a command has one state",
     "event under another key": "bank.jars.CoinsPut has another key than its command",
     "event of another context": "BookClosed is an event of another context",
+    "event out of bounds": "bank.jars.CoinsPut is out of the bounds of its contract: pence is more than its maximum",
     "event too large": "a record may have",
     "state of another class": "JarRow",
     "no state": "NoneType",

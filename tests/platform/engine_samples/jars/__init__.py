@@ -8,7 +8,7 @@ class CoinsPut(Event, frozen=True, kw_only=True):
     """Coins were put into a jar."""
 
     __contract__ = "bank.jars.CoinsPut"
-    __fingerprint__ = "5aa8d2ef030a8b5f"
+    __fingerprint__ = "81301842126c3dd7"
 
     jar_id: str
     """The jar."""
@@ -44,7 +44,7 @@ class JarRow(Row, frozen=True, kw_only=True):
     """A jar as the table shows it."""
 
     __contract__ = "bank.jars.JarRow"
-    __fingerprint__ = "000e0cbeafdf4307"
+    __fingerprint__ = "e68595d028313e32"
 
     jar_id: str
     """The jar."""
