@@ -61,8 +61,9 @@ def _parts(declared: Folding, row: Contract, names: Names) -> Iterator[_Part]:
         case Table():
             yield from ((f"on {_name(each)}", _events(each, names), how) for each, how in declared.handlers.items())
             yield from ((f"key of {_name(each)}", _events(each, names), how) for each, how in declared.keys.items())
-            if declared.window is not None:
-                yield "window", "", repr(declared.window)
+            if (window := declared.window) is not None:  # by its fields: one that is added later changes nothing
+                said = (window.size, window.lateness, window.retention, window.ahead, window.when_ahead)
+                yield "window", "", " ".join(map(str, said))
         case Process():
             yield from ((f"on {_name(each)}", _events(each, names), how) for each, how in declared.handlers.items())
             yield from ((f"key of {_name(each)}", _events(each, names), how) for each, how in declared.keys.items())
