@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import pytest
 
-from tests.platform import engine_jars, engine_second
+from tests.platform import engine_jars, engine_second, engine_tills
 from tests.platform.engine_kit import NAMESPACE, Bank
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut
 from tests.platform.engine_samples.jars import JarRow as First
 from tests.platform.engine_second import JarRow as Second
+from tests.platform.notes import with_field
+from verbwire import Table
 from verbwire.engine.build_code import fingerprints_of
 from verbwire.engine.code import CODE_HEADER
 from verbwire.engine.plan import Plan
+from verbwire.wire.avro import HEADER_SIZE, frame
 from verbwire.wire.codec import Codec
 
 pytestmark = pytest.mark.kafka
@@ -95,6 +101,45 @@ def test_old_code_that_meets_a_newer_row_at_work_leaves_it_and_serves_its_neighb
     assert {p: "of version 2" in why for p, why in table.core.stopped().items()} == {stained: True}
     assert bank.read(table.plan.changelog, stained, 0) == []
     assert table.held(clean) == {b"j": First(jar_id="j", pence=2)}
+
+
+@pytest.fixture(scope="module")
+def shared(branch: Bank) -> int:
+    """A partition of several groups, each with a changelog of its own."""
+    return branch.partition()
+
+
+GROUPS: dict[str, Callable[[], Any]] = {
+    "states of an aggregate": engine_jars.receiver,
+    "states of a process": engine_tills.savings,
+    "rows of a table of windows": engine_tills.minutes,
+}
+
+
+def newer(bank: Bank, name: str, **values: Any) -> bytes:
+    """A record that the next version of a contract has written, with a field more."""
+    contract = bank.codec.catalog.contracts[name]
+    next_one = with_field(contract, name="more", type="string", default="")
+    schema_id = bank.registry.register(bank.names.subject(name), next_one.text)
+    out = io.BytesIO(frame(schema_id))
+    out.seek(HEADER_SIZE)
+    fastavro.schemaless_writer(out, fastavro.parse_schema(next_one.schema, named_schemas={}), values)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("what", GROUPS)
+def test_whatever_a_group_keeps_old_code_stands_still_where_newer_code_has_written(
+    branch: Bank, shared: int, tmp_path: Path, what: str
+) -> None:
+    declared, partition = GROUPS[what](), shared
+    row = declared.row if isinstance(declared, Table) else declared.state
+    moment = datetime(2010, 12, 1, tzinfo=UTC)
+    value = newer(branch, row.__contract__, owner="o", jar_id="o", minute=moment, pence=1, told=[], label="", seen=[])
+    with Engine(branch, declared, [], tmp_path) as engine:
+        branch.put(engine.plan.changelog, partition, b"o", value)
+        engine.own(partition)
+        why = engine.core.stopped()[partition]
+        assert f"rows of {row.__contract__} here are of version 2, this code has version 1" in why
 
 
 def of_this_repository(declared: Any, bank: Bank) -> Callable[[Plan], Plan]:
