@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.cluster import Cluster, eventually
+from tests.cluster import Cluster, eventually, limit_records
 from tests.platform.effects_kit import CATALOG, JOB, LABELS, PARCELS, SCOPES, Depot, Seen
 from tests.platform.effects_samples.labels import PrintLabels
 from tests.platform.effects_samples.parcels import ParcelArrived, ShipParcel
@@ -173,6 +173,34 @@ def test_what_cannot_be_read_goes_to_the_dead_letters_at_once(depot: Depot) -> N
         assert {(each.original.key, each.original.value) for each in letters} == {(None, b"not Avro"), (b"k", None)}
         assert {each.reason for each in letters} == {"undecodable"}
         assert seen.wait(1) == [0]
+
+
+def test_what_topics_do_not_take_is_nobodys_outage(depot: Depot) -> None:
+    """A letter that is too large leaves a stub, a command that is too large is its handler's fault."""
+    limits = {depot.names.dead_letters(depot.names.group(SECOND)): 20_000, depot.commands: 20_000}
+    noise = "".join(uuid.uuid4().hex for _ in range(3000))
+
+    def hear(event: ParcelArrived, context: EffectContext) -> None:
+        if event.how == "sends":
+            context.send(ShipParcel(parcel_id="p", to=noise))
+
+    group = subscriber(hear, SECOND, scopes=("parcels:ship",))
+    with depot.open(group):
+        for topic, size in limits.items():
+            limit_records(depot.cluster.bootstrap, topic, size)
+        try:
+            depot.put(b"k", noise.encode())
+            depot.client.publish(ParcelArrived(parcel_id="p", how="sends"))
+            publish(depot, range(1))
+            depot.host(group)
+            stub, letter = sorted(depot.letters(SECOND, 2), key=lambda each: each.reason, reverse=True)
+            assert (stub.reason, stub.is_stub, letter.is_stub) == ("undecodable", True, False)
+            assert stub.detail.startswith("the record is too large for the dead letters, look for it at its place")
+            assert "larger than the topic takes" in letter.detail
+            eventually(lambda: depot.committed(SECOND, depot.events) == 3)
+        finally:
+            for topic in limits:
+                limit_records(depot.cluster.bootstrap, topic, 1_048_588)
 
 
 def test_what_a_handler_sends_has_ids_of_its_cause(depot: Depot) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
+from aiokafka.errors import CorruptRecordException
 from confluent_kafka import Producer
 from faust.types import TP
 
@@ -25,6 +26,7 @@ from verbwire.engine.build import table_plan
 from verbwire.engine.cluster_offsets import ClusterOffsets
 from verbwire.engine.committing import Committer
 from verbwire.engine.core import Core
+from verbwire.engine.faust_group import Doubts
 from verbwire.engine.transaction import Transaction
 from verbwire.engine.view import TableView
 from verbwire.errors import FencedError
@@ -250,6 +252,56 @@ def test_records_that_retention_took_before_they_were_read_stop_the_partition(lo
             assert app.alive() is None
 
     run(scenario())
+
+
+def test_an_input_that_cannot_be_read_stops_its_partition_alone(cluster: Cluster, tmp_path: Path) -> None:
+    """Damage, or a permission that was taken away: it does not pass, and the neighbour has nothing to do with it."""
+    pair = Bank(cluster, f"f{uuid.uuid4().hex[:10]}", partitions=2)
+
+    async def scenario() -> None:
+        topic = pair.names.events(NAMESPACE)
+        async with running(app_of(pair, tmp_path)) as app:
+            states = app.core.view.states
+            await until(lambda: states[0].ready and states[1].ready and not app.rebalancing)
+            thread: Any = app.consumer._thread
+            getmany = thread.getmany
+
+            async def damaged(places: set[TP], seconds: float) -> Any:
+                if TP(topic, 0) in places:
+                    raise CorruptRecordException("a batch that is no batch")
+                return await getmany(places, seconds)
+
+            thread.getmany = damaged
+            why = await until(lambda: app.core.stopped().get(0))
+            assert f"stopped at {topic}/0/0, which has failed again and again, alone: the inputs cannot be read" in why
+            pair.send(CoinsPut(jar_id="jar", pence=1), 1)
+            await until(lambda: states[1].ready and states[1].inputs.get(topic) == 1)
+            assert app.alive() is None
+
+    try:
+        run(scenario())
+    finally:
+        pair.close()
+
+
+def test_doubts_find_the_one_input_that_cannot_be_read() -> None:
+    every, doubts = {TP("a", 0), TP("a", 1), TP("b", 1)}, Doubts()
+    assert doubts.choose(every) == every
+    assert [doubts.failed(doubts.choose(every)) for _ in range(2)] == [None, None]
+    assert doubts.choose(every) == {TP("a", 0)}
+    doubts.passed({TP("a", 0)})
+    assert doubts.choose(every) == {TP("a", 1)}
+    assert doubts.failed({TP("a", 1)}) == TP("a", 1)
+    assert doubts.choose(every - {TP("a", 1)}) == every - {TP("a", 1)}
+
+
+def test_doubts_end_where_all_inputs_can_be_read_again() -> None:
+    every, doubts = {TP("a", 0), TP("a", 1)}, Doubts()
+    for _ in range(2):
+        doubts.failed(doubts.choose(every))
+    for _ in every:
+        doubts.passed(doubts.choose(every))
+    assert doubts.choose(every) == every
 
 
 def put(bank: Bank) -> int:

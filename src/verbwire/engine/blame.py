@@ -80,6 +80,10 @@ class Blame:
         if known is not None and position >= known.until:
             del self._suspicions[place]
 
+    def found(self, place: Place, position: int, why: str) -> None:
+        """What stands at this position is to blame; somebody else has found out."""
+        self._found[place[1]] = (place, position, why)
+
     def limit(self, place: Place) -> int | None:
         """Return how many records of a place may be in a transaction, alone there; None: as many as have room."""
         known = self._suspicions.get(place)

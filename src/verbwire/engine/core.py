@@ -188,6 +188,11 @@ class Core:
 
     # -- the batch
 
+    def unreadable(self, topic: str, partition: int, why: str) -> None:
+        """Let a partition stand still, once it is prepared again, whose input cannot be read."""
+        if shard := self._shards.get(partition):
+            self._blame.found((topic, partition), shard.next[topic], why)
+
     def process(
         self,
         batch: Batch,

@@ -14,9 +14,10 @@ import logging
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaTimeoutError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -38,8 +39,46 @@ REVOKE_SECONDS = 4.0  # for the transaction in flight; the session is longer
 NAMESAKE_SECONDS = 3.0  # put out of the group so soon after joining it, we were not merely slow
 NAMESAKE_PATIENCE = 4  # how often a worker that has long been there bears it, until the other has ended
 _IDLE_SECONDS = 0.01
+_DOUBTS = 2  # failures to read, in a row, until inputs are read one by one
+# Not said to pass, but they do; what follows on the first, the preparation tells.
+_PASSING = (OffsetOutOfRangeError, KafkaTimeoutError, IllegalStateError, NoOffsetForPartitionError)
 _FETCH_WAIT_MS = 100
 _RETRY_BACKOFF_MS = 50
+
+
+class UnreadableError(UnavailableError):
+    """Something of the inputs cannot be read, and that will not pass: no permission, a batch that is damaged."""
+
+
+class Doubts:
+    """Finds the one input that cannot be read: after two failures each is read alone, until one fails."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._passed: set[TP] = set()
+
+    def choose(self, readable: set[TP]) -> set[TP]:
+        """Return what to read now of these."""
+        if self._failures < _DOUBTS or not readable:
+            return readable
+        left = readable - self._passed
+        if not left:
+            self._failures, self._passed = 0, set()
+            return readable
+        return {min(left)}
+
+    def passed(self, read: set[TP]) -> None:
+        """These could be read."""
+        if self._failures >= _DOUBTS:
+            self._passed |= read
+
+    def failed(self, read: set[TP]) -> TP | None:
+        """Something of these could not; return which, where that is known."""
+        self._failures += 1
+        if len(read) > 1 or self._failures < _DOUBTS:
+            return None
+        self._failures, self._passed = 0, set()
+        return next(iter(read))
 
 
 class Assignment:
@@ -156,6 +195,10 @@ class Consumer(driver.Consumer):
     _joined = 0.0  # when it gave us that one
     _settled = False  # whether we were ever in it for longer than NAMESAKE_SECONDS
     _put_out = 0  # how often in a row we were not
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._doubts = Doubts()
+        super().__init__(*arguments, **options)
 
     @property
     def core(self) -> Core:
@@ -288,7 +331,8 @@ class Consumer(driver.Consumer):
         if assignment is None or not assignment.live or not self.flow_active:
             await asyncio.sleep(_IDLE_SECONDS)
             return
-        readable = self._readable(assignment)  # looked at once: a partition may stop at any time, and none means all
+        # Looked at once: a partition may stop at any time, and none means all.
+        readable = self._doubts.choose(self._readable(assignment))
         if not readable:
             await asyncio.sleep(_IDLE_SECONDS)
             return
@@ -302,8 +346,12 @@ class Consumer(driver.Consumer):
         if self._assignment is not assignment or not assignment.live:
             return
         if failure is not None:
+            if isinstance(failure, UnreadableError) and (tp := self._doubts.failed(readable)):
+                call = partial(self.core.unreadable, tp.topic, tp.partition, str(failure))
+                await asyncio.get_running_loop().run_in_executor(self.engine_thread, call)
             self._start_over(assignment, failure)
             return
+        self._doubts.passed(readable)
         read = self._newly_read(assignment, positions)
         if records or read:
             batch = {(tp.topic, tp.partition): found for tp, found in records.items()}
@@ -330,8 +378,11 @@ class Consumer(driver.Consumer):
         self._fetch = asyncio.ensure_future(self._thread.getmany(readable, seconds))
         try:
             return await self._fetch, None
-        except KafkaError as error:
-            return {}, UnavailableError(f"the inputs cannot be read: {error!r}")
+        except self.consumer_stopped_errors:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever a damaged batch makes of its reader)
+            passing = isinstance(error, _PASSING) or getattr(error, "retriable", False)
+            return {}, (UnavailableError if passing else UnreadableError)(f"the inputs cannot be read: {error!r}")
 
     def _newly_read(self, assignment: Assignment, positions: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
         """Return those positions that the core does not know yet."""
