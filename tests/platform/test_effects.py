@@ -177,7 +177,7 @@ def test_what_cannot_be_read_goes_to_the_dead_letters_at_once(depot: Depot) -> N
 
 def test_what_topics_do_not_take_is_nobodys_outage(depot: Depot) -> None:
     """A letter that is too large leaves a stub, a command that is too large is its handler's fault."""
-    limits = {depot.names.dead_letters(depot.names.group(SECOND)): 20_000, depot.commands: 20_000}
+    limits = {depot.names.dead_letters(depot.names.group(SECOND)): 20_000, depot.names.commands(PARCELS): 20_000}
     noise = "".join(uuid.uuid4().hex for _ in range(3000))
 
     def hear(event: ParcelArrived, context: EffectContext) -> None:
