@@ -140,3 +140,28 @@ def test_a_node_that_is_away_is_tried_ever_more_seldom(monkeypatch: pytest.Monke
         assert await connect(2) is node, "nor does another"
 
     asyncio.run(scenario())
+
+
+def test_an_attempt_that_is_given_up_leaves_it_to_the_next_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiokafka cancels its tasks in every rebalance: nobody else would ever try again."""
+    monkeypatch.setattr(reconnecting, "FIRST_PAUSE", 0.01)
+
+    async def scenario() -> None:
+        node, entered = Node(), asyncio.Event()
+
+        async def connect_or_wait(number: int) -> object | None:
+            if entered.is_set() or node.attempts == 0:
+                return await node.connect(number)
+            entered.set()
+            return await asyncio.Event().wait()
+
+        connect = Reconnecting(connect_or_wait)
+        assert await connect(1) is None
+        given_up = asyncio.ensure_future(connect(1))
+        await entered.wait()
+        given_up.cancel()
+        await asyncio.wait([given_up])
+        node.there = True
+        assert await connect(1) is node
+
+    asyncio.run(scenario())

@@ -33,17 +33,24 @@ class Reconnecting:
 
     async def __call__(self, node: Hashable, **options: Any) -> Any:
         """Connect to a node, or return None: at once where it was there, else when its pause is over."""
-        last = self._failures.get(node)
+        place = node, options.get("group")  # of its connections one may hold though another cannot be made
+        last = self._failures.get(place)
         if last is not None:
             await asyncio.sleep(max(0.0, last.until - time.monotonic()))
             if last.tried:  # who has waited as long makes the attempt, for all
+                await asyncio.sleep(FIRST_PAUSE)
                 return None
             last.tried = True
-        connection = await self._connect(node, **options)
+        try:
+            connection = await self._connect(node, **options)
+        except BaseException:  # cancelled, as in a rebalance: whoever waits next tries in its place
+            if last is not None:
+                last.tried = False
+            raise
         if connection is not None:
-            self._failures.pop(node, None)
-        elif self._failures.get(node) is last:
+            self._failures.pop(place, None)
+        elif self._failures.get(place) is last:
             pause = FIRST_PAUSE if last is None else min(2 * last.pause, LONGEST_PAUSE)
             until = time.monotonic() + pause * random.uniform(0.8, 1.2)  # noqa: S311 (no secret)
-            self._failures[node] = _Failure(until, pause)
+            self._failures[place] = _Failure(until, pause)
         return connection
