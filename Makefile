@@ -14,7 +14,7 @@ PYTHON ?= $(shell for each in python3 python3.11 python3.12 python3.13 python3.1
 	$$each -c '$(NEEDED)' 2>/dev/null && { echo $$each; break; }; done)
 ARGS ?=
 
-.PHONY: help setup demo test lint format types chaos bench wheel-check clean
+.PHONY: help setup demo test lint format types chaos attack bench wheel-check clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do \
@@ -44,8 +44,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup  ## the whole path on real data; ARGS=--exit ends by itself
 	@$(BIN)/python -m producers.demo $(ARGS)
 
-test: setup  ## all tests but the chaos runs; ARGS go to pytest
-	@$(BIN)/python -m pytest -m "not chaos" -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: setup  ## all tests but the long ones (chaos, attack); ARGS go to pytest
+	@$(BIN)/python -m pytest -m "not chaos and not attack" -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup  ## ruff: rules and format
 	@$(BIN)/ruff check .
@@ -59,6 +59,9 @@ types: setup  ## mypy, strict
 
 chaos: setup  ## long fault runs: kills, pauses, churn
 	@$(BIN)/python -m pytest -m chaos $(ARGS)
+
+attack: setup  ## what strangers may try over the loopback, at length: prints what was tried and what held
+	@$(BIN)/python -m pytest -m attack -n 0 -q -s $(ARGS)
 
 bench: setup  ## figures, next to the bare loop
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -6,12 +6,11 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
 from tests.platform.http_rig import Http, serving
-from verbwire.http import limits, protocol
+from verbwire.http import limits
 
 
 @pytest.fixture
@@ -108,26 +107,13 @@ def test_what_is_not_http_is_a_problem_too(http: Http, sent: bytes) -> None:
 
 def test_a_refused_client_need_not_wait_for_the_end(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer ends with the end of the stream, while what is still being sent is read and dropped."""
-    monkeypatch.setattr(protocol, "_LINGER", 60.0)
+    monkeypatch.setattr(limits, "LINGER_SECONDS", 60.0)
     assert status(http.raw(b"hello\r\n\r\n")) == 400
 
 
 def test_requests_in_one_read_are_answered_in_order(http: Http) -> None:
     answer = http.raw(request() + request("GET /health/ready HTTP/1.1", "Connection: close"))
     assert answer.index(b'{"status":"live"}') < answer.index(b'{"status":"ready"')
-
-
-def test_connections_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "CONNECTIONS", 3)
-    with serving() as http, ExitStack() as held:
-        for _ in range(3):
-            connection = held.enter_context(socket.create_connection(http.address, timeout=10))
-            connection.sendall(request())
-            assert connection.recv(1000)
-        answer = http.raw(b"")
-        assert status(answer) == 503
-        assert b"retry-after" in answer
-        assert b"busy" in answer
 
 
 def test_a_websocket_is_not_spoken(http: Http) -> None:

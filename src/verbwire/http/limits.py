@@ -12,8 +12,13 @@ HEADER_FIELDS = 100  # 431
 BODY = 1024 * 1024  # bytes: 413
 SHORT_BODY = 16 * 1024  # bytes that are read without anybody noticing
 BODY_SECONDS = 10.0  # a body must have come that long after its head: 408
-HEAD_SECONDS = 10.0  # a head must be complete that long after its first byte, or the connection's
+HEAD_SECONDS = 10.0  # a head must be complete that long after its first byte, or the connection's: 408
+IDLE_SECONDS = 30.0  # a connection is kept that long between an answer and the next request
+WRITE_SECONDS = 30.0  # within which an answer that did not go out at once must have been read, or it is cut off
+LINGER_SECONDS = 1.0  # that long what nobody reads is dropped behind a last answer, so that the client gets to it
+PIPELINED = 32  # requests of one connection that wait for the answer to an earlier one
 CONNECTIONS = 500  # each holds a file descriptor that the Kafka clients may need
+HEALTH_CONNECTIONS = 16  # more that are taken when there are so many; they may ask for health only: 503
 
 KEY = 1024  # bytes of a key: 400
 PAGE_SIZE = 50

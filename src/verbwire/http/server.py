@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import threading
+from functools import partial
+from typing import cast
 
 import uvicorn
 from starlette.applications import Starlette
 
 from verbwire.errors import ConfigurationError, EngineError
+from verbwire.http.connections import Connection, House, end_overdue
 from verbwire.http.protocol import LimitedProtocol
 
 _BACKLOG = 512
-_KEEP_ALIVE_SECONDS = 30
 _START_SECONDS = 10.0
 _FORCED_SECONDS = 2.0
 _log = logging.getLogger("verbwire.http")
@@ -86,11 +89,17 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self.serving.set()
 
+    async def on_tick(self, counter: int) -> bool:
+        """End the connections whose time is over; called ten times a second."""
+        connections = cast(set[Connection], self.server_state.connections)
+        end_overdue(connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
 
 def _config(app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=LimitedProtocol,
+        http=partial(LimitedProtocol, house=House()),  # type: ignore[arg-type] # called like the class
         ws="none",
         loop="asyncio",
         lifespan="on",
@@ -99,6 +108,5 @@ def _config(app: Starlette) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # a client could write them
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         backlog=_BACKLOG,
     )
