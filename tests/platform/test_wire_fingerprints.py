@@ -18,6 +18,7 @@ from verbwire.contracts.model import Schema
 from verbwire.wire.avro import Encoder, Reader, frame
 from verbwire.wire.fingerprints import Fingerprints
 
+TAKEN = CATALOG.of(EVENT)
 DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
 TAGS = {"type": "map", "values": "double"}
 LINE = {"type": "record", "name": "Line", "fields": [{"name": "code", "type": "string"}]}
@@ -129,3 +130,11 @@ def test_who_sends_need_not_give_values_in_their_normal_form() -> None:
     assert Reader(contract, NoteTaken, contract.schema).fingerprint(message, value) == Encoder(contract, 1).fingerprint(
         event
     )
+
+
+def test_fingerprints_stay_what_they_are() -> None:
+    """They stand in ledgers, and in tokens that were handed out."""
+    command = TakeNote(note_id="n1", words="buy tea", priority=3)
+    assert Encoder(CATALOG.of(COMMAND), 1).fingerprint(command).hex() == "7eb4c95484f177412bcc9fbb36c28ff0"
+    event = Fingerprints(TAKEN.schema).of(Encoder(TAKEN, 1).normal(EVENT))
+    assert event.hex() == "04bc1f633afa3a7965215ce06e558ac0"

@@ -80,6 +80,7 @@ class Encoder:
         self._bounds = contract.bounds
         self._fields = msgspec.structs.asdict if is_flat(contract.schema) else _builtins
         self._written, self._kept = written(contract.schema), kept(contract.schema)
+        self._readers: dict[type[Message], Reader] = {}  # of those that were untidy once
 
     def __call__(self, message: Message) -> bytes:
         """Return the value of a record; :class:`UnencodableError` names the field that does not fit, or its bounds."""
@@ -109,10 +110,15 @@ class Encoder:
             found: M = self._kept(message)
             return found
         except UntidyError:
-            value, read = self(message), Reader(self.contract, type(message), self.contract.schema)
-            return read(value)  # type: ignore[return-value]  # of the type that it was made for
+            return self._reader(type(message))(self(message))  # type: ignore[return-value]  # of the message's type
         except MISFITS as error:
             raise self._unencodable(error) from error
+
+    def _reader(self, cls: type[Message]) -> Reader:
+        found = self._readers.get(cls)
+        if found is None:
+            found = self._readers[cls] = Reader(self.contract, cls, self.contract.schema)
+        return found
 
     def fingerprint(self, message: Message) -> bytes:
         """Return the fingerprint of a command that can be written, 16 bytes: the same for all that have its value."""
