@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ from verbwire.http.command_ids import command_id
 from verbwire.http.outcome_links import OutcomeLinks
 from verbwire.http.prefer import Patience, patience
 from verbwire.http.problem import Problem
-from verbwire.http.shares import Shares
+from verbwire.http.shares import Places, Shares
 from verbwire.http.verdicts import answer, document
 from verbwire.messages import Accepted, Expired, Failed, Outcome, Rejected
 from verbwire.tokens import OPERATOR
@@ -88,7 +88,7 @@ def test_every_key_gives_an_id_that_a_message_may_have() -> None:
 
 
 def test_one_principal_leaves_room_for_the_others() -> None:
-    shares = Shares(total=5, each=2)
+    shares = Shares("places", total=5, each=2)
     with ExitStack() as held:
         for actor in ("ann", "ann", "bob", "bob"):
             held.enter_context(shares.taken(actor))
@@ -103,6 +103,43 @@ def test_one_principal_leaves_room_for_the_others() -> None:
             pass
     with shares.taken("ann"), shares.taken("ann"):
         pass
+
+
+def filled(shares: Shares, actor: str) -> int:
+    """Take for somebody as much as they get."""
+    for taken in range(1000):
+        try:
+            shares.take(actor)
+        except Problem:
+            return taken
+    raise AssertionError("there is no end to it")
+
+
+def test_the_fuller_the_house_the_smaller_the_shares() -> None:
+    """Of 400 one may have 200; two that ask at the same time have 133 each, and leave as many."""
+    alone = Shares("places", 400, 200)
+    assert [filled(alone, f"the {number}th") for number in range(5)] == [200, 100, 50, 25, 13]
+    together = Shares("places", 400, 200)
+    two = {"ann": 0, "bob": 0}
+    for actor in ["ann", "bob"] * 200:
+        with suppress(Problem):
+            together.take(actor)
+            two[actor] += 1
+    assert two == {"ann": 133, "bob": 133}
+    for actor, held in two.items():
+        together.give(actor, held)
+    assert filled(together, "ann") == 200, "all of it has been given back"
+
+
+def test_commands_that_wait_keep_nobody_from_asking() -> None:
+    places = Places()
+    every = {
+        places.of("/commands/Buy", False),
+        places.of("/queries/GetCart", False),
+        places.of("/tables/carts/1", True),
+    }
+    assert len(every) == 3
+    assert places.of("/tables", False) is places.of("/queries/GetCart", False)
 
 
 def link(links: OutcomeLinks, actor: str = "ann") -> str:

@@ -6,13 +6,17 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 import httpx2 as httpx
 import pytest
 
+from tests.cluster import eventually
 from tests.platform.engine_kit import CATALOG
 from tests.platform.engine_samples import books, jars
 from tests.platform.http_rig import SECRET, Http, problem, serving
+from tests.platform.test_http_connections import connected
+from tests.platform.test_http_limits import status
 from verbwire.http import limits
 from verbwire.http.commands import Commands
 from verbwire.http.gateway import Gateway
@@ -33,19 +37,25 @@ SECONDS = 1.0
 PUT = "/commands/PutCoins"
 
 
-@pytest.fixture(scope="module")
-def http() -> Iterator[Http]:
+@contextmanager
+def silent_kafka() -> Iterator[Http]:
     """HTTP in front of a broker that listens and says nothing, with little patience and little room."""
     with pytest.MonkeyPatch.context() as patch, socket.create_server(("127.0.0.1", 0)) as silent:
         patch.setattr(limits, "DELIVERY_SECONDS", SECONDS)
         patch.setattr(limits, "BODY_SECONDS", 0.3)
-        patch.setattr(limits, "COMMANDS", 3)
+        patch.setattr(limits, "COMMANDS", 5)
         patch.setattr(limits, "COMMANDS_EACH", 2)
         broker = f"127.0.0.1:{silent.getsockname()[1]}"
         gateway = Gateway(Connection(broker, f"http://{broker}", Names("bank"), CATALOG, delivery_seconds=SECONDS))
         with serving(parts=[Commands(CATALOG, CLASSES, gateway, OutcomeLinks(None))]) as running:
             yield running
         gateway.close()
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[Http]:
+    with silent_kafka() as running:
+        yield running
 
 
 def post(http: Http, actor: str) -> httpx.Response:
@@ -80,6 +90,34 @@ def test_a_body_must_come_in_time_and_whole(http: Http) -> None:
     answer = http.raw(head, b'{"jar_id":')
     assert b" 408 " in answer.split(b"\r\n")[0]
     assert b"connection: close" in answer.lower()
+
+
+def begun(http: Http, actor: str, length: int = 30) -> bytes:
+    """A request whose body is still to come."""
+    token = mint_token(SECRET, actor, ())
+    head = f"POST {PUT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {length}\r\n\r\n".encode() + b'{"jar'
+
+
+def test_shares_are_taken_before_bodies_are_read(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BODY_SECONDS", 20.0)
+    with ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(connected(http, begun(http, "cleo")))
+        eventually(lambda: status(http.raw(begun(http, "cleo"))) == 429)
+        answer = http.raw(begun(http, "cleo"))
+        assert b"too_many" in answer
+        assert b"connection: close" in answer.lower(), "what it goes on sending is no request"
+    eventually(lambda: post(http, "cleo").status_code == 503)
+
+
+def test_bodies_are_read_as_far_as_there_is_room_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MEMORY", 3 * limits.BODY)
+    monkeypatch.setattr(limits, "MEMORY_EACH", limits.BODY)
+    with silent_kafka() as http, connected(http, begun(http, "ann", limits.BODY - 1)):
+        eventually(lambda: status(http.raw(begun(http, "ann", limits.BODY - 1))) == 429)
+        assert b" 408 " in http.raw(begun(http, "ann")).split(b"\r\n")[0], "a small one"
+        assert b" 408 " in http.raw(begun(http, "bob", limits.BODY - 1)).split(b"\r\n")[0], "somebody else's"
 
 
 def test_a_length_must_be_said(http: Http) -> None:

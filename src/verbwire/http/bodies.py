@@ -14,6 +14,7 @@ from verbwire.contracts.model import Contract
 from verbwire.http import limits
 from verbwire.http.json_reading import Misfit, reader
 from verbwire.http.problem import Problem
+from verbwire.http.requests import room_of
 from verbwire.messages import OUT_OF_BOUNDS, Message
 from verbwire.wire.json_names import RepeatedNameError, require_once
 
@@ -24,7 +25,7 @@ _CLOSING = {"Connection": "close"}  # what the client still sends belongs to no 
 
 
 async def read_body(request: Request) -> bytes:
-    """Return the body of a request that must be JSON; 411, 413, 415 or 408 otherwise.
+    """Return the body of a request that must be JSON; 411, 413, 415, 429 or 408 otherwise.
 
     What is larger than allowed has been refused by its Content-Length, before anything was read.
     """
@@ -36,6 +37,7 @@ async def read_body(request: Request) -> bytes:
         raise Problem(415, "unsupported_encoding", "send the body as it is, without Content-Encoding")
     if "content-length" not in request.headers:
         raise Problem(411, "length_required", "say how long the body is: send Content-Length", _CLOSING)
+    room_of(request).take(int(request.headers["content-length"]))
     try:
         async with asyncio.timeout(limits.BODY_SECONDS):
             return await request.body()

@@ -38,7 +38,6 @@ from verbwire.http.problem import Problem, unavailable
 from verbwire.http.reads import Readers
 from verbwire.http.replies import ReplyWriter
 from verbwire.http.requests import header, no_parameters, path_parameter, principal_of
-from verbwire.http.shares import Shares
 from verbwire.http.verdicts import answer, json_response
 from verbwire.http.waits import Waits
 from verbwire.messages import Command, Message
@@ -88,7 +87,6 @@ class Commands:
         self._gateway = gateway
         self._links = links
         self._waits = waits or Waits()
-        self._shares = Shares(limits.COMMANDS, limits.COMMANDS_EACH)
         self._threads = Readers(limits.SENDERS, limits.COMMANDS)
 
     @property
@@ -108,15 +106,14 @@ class Commands:
         envelope = _envelope(request, principal, postable.contract)
         wish = patience(request.headers.getlist("prefer"))
         body = await read_body(request)
-        with self._shares.taken(principal.actor):
-            command = await self._read(postable, body)
-            if postable.contract.response == "none":
-                return await self._send(postable.contract, command, envelope)
-            return await self._ask(postable.contract, command, envelope, principal, wish)
+        command = await self._read(postable, body)
+        if postable.contract.response == "none":
+            return await self._send(postable.contract, command, envelope)
+        return await self._ask(postable.contract, command, envelope, principal, wish)
 
     async def _read(self, postable: Postable, body: bytes) -> Command:
         """Read a body; one that takes long, off the loop, so that nobody else waits for it."""
-        if len(body) <= limits.SHORT_BODY:
+        if len(body) <= limits.SHORT:
             return postable.read(body)
         return await self._threads.run(lambda: postable.read(body))
 

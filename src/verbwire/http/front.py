@@ -12,8 +12,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from verbwire.http import limits
-from verbwire.http.auth import NOBODY, Authenticator, refused, require
+from verbwire.http.auth import NOBODY, Authenticator, Principal, refused, require
 from verbwire.http.problem import Problem, broken
+from verbwire.http.shares import Places, Room
 from verbwire.metrics import Metrics
 from verbwire.tokens import OPERATOR
 from verbwire.watch.throttle import Throttle
@@ -40,6 +41,7 @@ class Front:
         self._auth = auth
         self._metrics = metrics
         self._public = public
+        self._places = Places()
         self._told = Throttle[tuple[type[Exception], Frame | None]]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,14 +54,18 @@ class Front:
 
         async def note(message: Message) -> None:
             nonlocal status
-            status = message.get("status", status)
-            await send(message)
+            if message["type"] == "http.response.start":
+                _require_room(scope, message)
+                status = message["status"]
+            await _in_pieces(message, send)
 
         try:
             await self._admit(scope)
-            await self._app(scope, receive, note)
+            await self._serve(scope, receive, note)
         except Problem as problem:
             await problem.response()(scope, receive, note)
+        except _NoRoomError as full:
+            await full.problem.response()(scope, receive, note)
         except Exception as error:  # noqa: BLE001 (the last line of defence: logged in full, told in short)
             correlation = str(uuid4())
             self._tell(f"{scope['method']} {scope['path']} broke, correlation id {correlation}", error)
@@ -68,6 +74,21 @@ class Front:
         finally:
             route = scope.get("route")
             self._metrics.answered(route.path if route else "none", status, time.perf_counter() - began)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer within the shares of who asks, taken before a body is read, and kept until the answer is."""
+        principal: Principal | None = scope.get("principal")
+        if principal is None:
+            await self._app(scope, receive, send)
+            return
+        shares, room = self._places.of(scope["path"], scope["forwarded"]), self._places.room(principal.actor)
+        shares.take(principal.actor)
+        scope["room"] = room
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            room.give()
+            shares.give(principal.actor)
 
     def _tell(self, what: str, error: Exception) -> None:
         """Log every one, since its correlation id is to be found; the same traceback once a minute."""
@@ -95,3 +116,36 @@ class Front:
                 require(principal, OPERATOR)
             scope["user"] = principal
         limits.check_body(headers)
+
+
+class _NoRoomError(Exception):
+    """An answer that there is no room for, found out as it is about to be written: a problem takes its place.
+
+    The router, which would answer a problem itself, believes by then that there is an answer.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+
+
+def _require_room(scope: Scope, start: Message) -> None:
+    room: Room | None = scope.get("room")
+    if room is None:
+        return
+    for name, value in start["headers"]:
+        if name == b"content-length":
+            try:
+                room.take(int(value))
+            except Problem as problem:
+                raise _NoRoomError(problem) from None
+            return
+
+
+async def _in_pieces(message: Message, send: Send) -> None:
+    """Write so that a client which reads slowly is waited for, with its share still taken."""
+    body: bytes = message.get("body", b"")
+    last = max(0, len(body) - 1) // limits.PIECE * limits.PIECE
+    for start in range(0, last, limits.PIECE):
+        await send({"type": message["type"], "body": body[start : start + limits.PIECE], "more_body": True})
+    await send({**message, "body": body[last:]} if last else message)

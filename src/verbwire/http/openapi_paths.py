@@ -20,8 +20,8 @@ from verbwire.messages import FORBIDDEN
 
 _ANY = (400, 414, 431, 500)
 _POST = (*_ANY, 401, 404, 408, 411, 413, 415, 429, 503)
-_READ = (*_ANY, 401, 404, 503)
-_OPERATORS = (*_ANY, 401, 403, 503)
+_READ = (*_ANY, 401, 404, 429, 503)
+_OPERATORS = (*_ANY, 401, 403, 429, 503)
 _TEXT: Json = {"type": "string"}
 _OPERATOR = "For operators: the scope `verbwire:operator`."
 _COMPOUND = ("array", "map", "record")
@@ -96,7 +96,7 @@ def outcome() -> Json:
         "outcome",
         "What became of a command",
         "Of your own; operators see all.",
-        {"200": told, "202": pending, **problem_refs(*_READ, 410, 429)},
+        {"200": told, "202": pending, **problem_refs(*_READ, 410)},
         [_in_path("token", "The last part of the Location that a 202 has named.")],
     )
 
@@ -164,7 +164,9 @@ def service() -> Json:
         "/health/ready": _open(_get("ready", "Whether this worker serves", "", ready)),
         "/jobs": _get("jobs", "What jobs do now", _OPERATOR, {"200": jobs, **problem_refs(*_OPERATORS)}),
         "/metrics": _get("metrics", "Counters", _OPERATOR, {"200": metrics, **problem_refs(*_OPERATORS)}),
-        "/openapi.json": _get("openapi", "What can be asked here", "", {"200": document, **problem_refs(*_ANY, 401)}),
+        "/openapi.json": _get(
+            "openapi", "What can be asked here", "", {"200": document, **problem_refs(*_ANY, 401, 429)}
+        ),
     }
 
 

@@ -57,7 +57,7 @@ class Outcomes:
         self._outcome = Replies(codec).outcome
         self._reply = ReplyWriter(codec.catalog)
         self._readers = Readers(limits.READERS, limits.WAITING)
-        self._shares = Shares(limits.LOOKUPS, limits.LOOKUPS_EACH)
+        self._shares = Shares("lookups of outcomes", limits.LOOKUPS, limits.LOOKUPS_EACH)
 
     @property
     def routes(self) -> Sequence[Route]:

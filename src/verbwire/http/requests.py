@@ -11,6 +11,7 @@ from starlette.responses import Response
 from verbwire.http import paging
 from verbwire.http.auth import Principal
 from verbwire.http.problem import Problem
+from verbwire.http.shares import Room
 
 
 def path_parameter(request: Request, name: str) -> str:
@@ -43,6 +44,12 @@ def header(request: Request, name: str) -> str | None:
 def principal_of(request: Request) -> Principal:
     """Return who asks: set by the front, never by the client."""
     found: Principal = request.scope["principal"]
+    return found
+
+
+def room_of(request: Request) -> Room:
+    """Return what is asked before this request makes the worker hold many bytes: set by the front."""
+    found: Room = request.scope["room"]
     return found
 
 

@@ -1,40 +1,104 @@
-"""How many may be served at once, and how many of them may be one principal's, so that nobody starves the others."""
+"""How much may be served at once, and how much of it may be one principal's, so that nobody starves the others."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from verbwire.http import limits
 from verbwire.http.problem import Problem
 
 
 class Shares:
-    """Counts what is in flight, in all and for each principal. Used on HTTP's loop only."""
+    """Counts what is in flight, in all and for each principal. Used on HTTP's loop only.
 
-    def __init__(self, total: int, each: int) -> None:
+    Somebody alone may have as much as `each`, but nobody more than is left for all: the fuller the house, the smaller
+    the shares, and whoever comes next finds room (dynamic thresholds: Choudhury and Hahne, IEEE/ACM ToN 6(2), 1998).
+    """
+
+    def __init__(self, what: str, total: int, each: int) -> None:
+        self._what = what
         self._total = total
         self._each = each
         self._busy = 0
-        self._by_actor: Counter[str] = Counter()
+        self._by_actor: dict[str, int] = {}
+
+    @property
+    def left(self) -> int:
+        """How much there is for everybody."""
+        return self._total - self._busy
+
+    def take(self, actor: str, amount: int = 1) -> None:
+        """Take that much until it is given back; 429 where it is not there, or not this principal's."""
+        held = self._by_actor.get(actor, 0)
+        if held + amount > min(self._each, self._total - self._busy):
+            raise self._refusal(held, amount)
+        self._busy += amount
+        self._by_actor[actor] = held + amount
+
+    def give(self, actor: str, amount: int = 1) -> None:
+        """Give back what was taken."""
+        self._busy -= amount
+        left = self._by_actor[actor] - amount
+        if left:
+            self._by_actor[actor] = left
+        else:
+            del self._by_actor[actor]
 
     @contextmanager
     def taken(self, actor: str) -> Iterator[None]:
-        """Hold one place for as long as the block takes; 429 when there is none left."""
-        if self._by_actor[actor] >= self._each:
-            raise _too_many(f"you have {self._each} commands waiting here")
-        if self._busy >= self._total:
-            raise _too_many("too many commands are waiting here")
-        self._busy += 1
-        self._by_actor[actor] += 1
+        """Hold one for as long as the block takes."""
+        self.take(actor)
         try:
             yield
         finally:
-            self._busy -= 1
-            self._by_actor[actor] -= 1
-            if not self._by_actor[actor]:
-                del self._by_actor[actor]
+            self.give(actor)
+
+    def _refusal(self, held: int, amount: int) -> Problem:
+        if held + amount > self._each:
+            detail = f"{self._each} {self._what} at a time are yours here"
+        else:
+            detail = f"too many {self._what} are under way here, and {held} of them are yours"
+        return Problem(429, "too_many", f"{detail}: wait for answers, then ask again", {"Retry-After": "1"})
 
 
-def _too_many(detail: str) -> Problem:
-    return Problem(429, "too_many", f"{detail}: wait for answers, then ask again", {"Retry-After": "1"})
+class Room:
+    """The bytes that one request makes this worker hold: its body, what other workers send for it, its answer."""
+
+    __slots__ = ("_actor", "_held", "_shares")
+
+    def __init__(self, shares: Shares, actor: str) -> None:
+        self._shares = shares
+        self._actor = actor
+        self._held = 0
+
+    def take(self, size: int) -> None:
+        """Count that many more, before they are there; 429 where there is no room. What is small is not counted."""
+        if size > limits.SHORT:
+            self._shares.take(self._actor, size)
+            self._held += size
+
+    def give(self) -> None:
+        """Give all of it back."""
+        if self._held:
+            self._shares.give(self._actor, self._held)
+
+
+class Places:
+    """The shares of one server, by what is asked for: so those who wait for commands keep nobody from reading."""
+
+    def __init__(self) -> None:
+        self._commands = Shares("commands", limits.COMMANDS, limits.COMMANDS_EACH)
+        self._questions = Shares("questions", limits.QUESTIONS, limits.QUESTIONS_EACH)
+        self._peers = Shares("questions by way of other workers", limits.PASSED_ON, limits.PASSED_ON_EACH)
+        self._bytes = Shares("bytes", limits.MEMORY, limits.MEMORY_EACH)
+
+    def of(self, path: str, forwarded: bool) -> Shares:
+        """Return those that a request is counted among."""
+        if forwarded:
+            return self._peers
+        return self._commands if path.startswith("/commands/") else self._questions
+
+    def room(self, actor: str) -> Room:
+        """Return what the bytes of a request are counted by."""
+        return Room(self._bytes, actor)
