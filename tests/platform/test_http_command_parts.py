@@ -116,7 +116,7 @@ def filled(shares: Shares, actor: str) -> int:
 
 
 def test_the_fuller_the_house_the_smaller_the_shares() -> None:
-    """Of 400 one may have 200; two that ask at the same time have 133 each, and leave as many."""
+    """Of 400 one may have 200; two that ask at the same time have a third each, and leave one."""
     alone = Shares("places", 400, 200)
     assert [filled(alone, f"the {number}th") for number in range(5)] == [200, 100, 50, 25, 13]
     together = Shares("places", 400, 200)
@@ -125,7 +125,7 @@ def test_the_fuller_the_house_the_smaller_the_shares() -> None:
         with suppress(Problem):
             together.take(actor)
             two[actor] += 1
-    assert two == {"ann": 133, "bob": 133}
+    assert two == {"ann": 134, "bob": 133}
     for actor, held in two.items():
         together.give(actor, held)
     assert filled(together, "ann") == 200, "all of it has been given back"

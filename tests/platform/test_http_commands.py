@@ -289,9 +289,9 @@ def test_bodies_have_limits(ann: httpx.Client) -> None:
     large = b'{"jar_id": "' + b"x" * limits.BODY + b'"}'
     problem(ann.post(PUT, content=large, headers=sent), 413, "too_large")
     problem(ann.post(PUT, content=iter([b"{}"]), headers=sent), 411, "length_required")
-    wrong = b'{"jar_id": "' + b"x" * limits.SHORT_BODY + b'"}'
+    wrong = b'{"jar_id": "' + b"x" * limits.SHORT + b'"}'
     assert problem(ann.post(PUT, content=wrong, headers=sent), 400, "not_the_contract")["field"] == "pence"
-    long = b'{"pence": 1, "jar_id": "a", "how": "' + b"x" * limits.SHORT_BODY + b'"}'
+    long = b'{"pence": 1, "jar_id": "a", "how": "' + b"x" * limits.SHORT + b'"}'
     assert ann.post(PUT, content=long, headers=sent).status_code == 200
 
 
