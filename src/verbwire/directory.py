@@ -264,6 +264,7 @@ class Directory:
         """Note what a message says; return whether it says anything."""
         if error := message.error():
             if error.code() == KafkaError._PARTITION_EOF:
+                self._lost = False
                 self._complete.set()
             else:
                 self._failure = error

@@ -185,6 +185,8 @@ def test_an_answer_says_whether_its_table_has_caught_up(asks: Asks, market: Mark
     queries = [GetStall(stall_id="07"), FindStalls()]
     answers = [querier.query(each, 10.0, None) for each in queries]
     assert [(each.result(10) is not None, each.complete) for each in answers] == [(True, True)] * 2
+    quoted = querier.query(QuotePrice(goods="tea", pieces=(1,)), 10.0, None)
+    assert (quoted.result(10).goods, quoted.complete) == ("tea for ann", None), "no table answers that one"
     hold_back(market)
     try:
         answers = [querier.query(each, 10.0, None) for each in queries]

@@ -31,7 +31,8 @@ class Answer(Waitable):
     ``answer.result(timeout)`` waits in any thread, ``await answer`` in any running loop; both give the reply, a
     :class:`Page` of replies for a query that many rows answer, or raise what went wrong (see `Client.query`).
 
-    Once it is there, `complete` says whether the table it is of has caught up since it was started.
+    Once it is there, `complete` says whether the table it is of has caught up since it was started; None where that is
+    not said, as by responders.
     """
 
     __slots__ = ("_error", "_name", "_reply", "_settled_", "complete")
@@ -42,7 +43,7 @@ class Answer(Waitable):
         self._settled_ = False
         self._reply: Any = None
         self._error: Exception | None = None
-        self.complete: bool | None = None  # None: not known yet
+        self.complete: bool | None = None
 
     def done(self) -> bool:
         """Whether there is an answer, or will be none."""

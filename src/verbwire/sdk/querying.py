@@ -125,14 +125,14 @@ class _Asking:
         finally:
             self._open.discard(answer)
 
-    def _ask(self, question: _Question) -> tuple[Any, bool]:
-        """Return the reply, and whether it is of a table that has caught up."""
+    def _ask(self, question: _Question) -> tuple[Any, bool | None]:
+        """Return the reply, and whether it is of a table that has caught up; None where that is not said."""
         route, name, pause = question.route, question.route.contract.name, _PAUSE_SECONDS
         while True:
             said = self._once(question)
             if said.status == 200:
                 reply = route.read(said.body)
-                return reply, reply.complete if isinstance(reply, Page) else said.behind is None
+                return reply, reply.complete if isinstance(reply, Page) else said.complete
             if said.is_final():
                 raise _refusal(said.status or 0, said.body, name)
             if time.monotonic() + pause > question.deadline:
@@ -158,8 +158,8 @@ class _Asking:
             return _Said(None, b"", f"{door} does not answer: {type(error).__name__} {error}")
         if response.status_code in _AGAIN:
             self._doors.shut(door)
-        behind = decode_freshness(response.headers.get(FRESHNESS, ""))
-        return _Said(response.status_code, response.content, _said(response.content)[1], behind)
+        freshness = response.headers.get(FRESHNESS, "")
+        return _Said(response.status_code, response.content, _said(response.content)[1], freshness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +169,17 @@ class _Said:
     status: int | None
     body: bytes
     why: str
-    behind: int | None = None  # records that its table has yet to read
+    freshness: str = ""  # of its table, as it says
+
+    @property
+    def complete(self) -> bool | None:
+        """Whether its table has caught up; None where no table has answered, or one that does not say."""
+        return self.freshness == COMPLETE if self.freshness else None
 
     def is_final(self) -> bool:
         """Whether asking again would bring nothing else. What is not found in a table that is behind may be there."""
         unknown = self.status is None or self.status in _AGAIN
-        return not (unknown or (self.status == 404 and self.behind is not None))
+        return not (unknown or (self.status == 404 and decode_freshness(self.freshness) is not None))
 
 
 def _closed() -> ClosedError:
