@@ -42,7 +42,7 @@ USED = {
         "_client",
         "_subscription",
     },
-    AIOKafkaClient: {"_get_conn"},
+    AIOKafkaClient: {"_get_conn", "force_metadata_update"},
     subscription.Assignment: {"state_value"},
     subscription.TopicPartitionState: {"has_valid_position", "position"},
     GroupCoordinator: {

@@ -17,6 +17,7 @@ from confluent_kafka import Producer
 from tests.cluster import Cluster, eventually
 from tests.platform.engine_kit import CATALOG, NAMESPACE, RECEIVER, TABLE, Bank
 from tests.platform.engine_samples.jars import CoinsPut, PutCoins
+from tests.platform.test_engine_topics import make_again
 from tests.platform.worker_kit import Branch, Running, branch
 from verbwire.wire.murmur2 import partition_of
 
@@ -183,8 +184,7 @@ def test_partitions_added_to_a_topic_stop_its_group_alone_and_at_once(shop: Bank
     table, receiver = shop.names.group(TABLE), shop.names.group(RECEIVER)
 
     def told(running: Running, said: str, *groups: str) -> None:
-        stopped = {group: [0, 1] for group in groups}
-        running.until(lambda: running.get("/health/ready")[1].get("stopped") == stopped, 20.0)
+        running.until(lambda: set(running.get("/health/ready")[1].get("stopped", ())) == set(groups), 20.0)
         (shown,) = (each for each in running.get("/tables")[1]["tables"] if each["name"] == TABLE)
         assert (shown["complete"], shown["ready_partitions"]) == (False, [])
         for why in shown["stopped"].values():
@@ -198,6 +198,27 @@ def test_partitions_added_to_a_topic_stop_its_group_alone_and_at_once(shop: Bank
     ends_well(running, signal.SIGTERM)
     shop.add_partitions(shop.names.events(NAMESPACE), PARTITIONS + 1)
     told(project.start(), " has 2", table, receiver)
+
+
+def test_a_topic_made_again_under_a_worker_is_told_at_once(shop: Bank, project: Branch) -> None:
+    """Who reads it stands still and says what can be done, here and after a restart; who writes it goes on."""
+    send(shop, range(3))
+    running, table = project.start().ready(), shop.names.group(TABLE)
+    running.has(rows(3))
+    make_again(shop, shop.names.events(NAMESPACE))
+
+    def told(running: Running) -> None:
+        stopped = {"status": "ready", "stopped": {table: [0, 1]}, "behind": {}}
+        running.until(lambda: running.get("/health/ready") == (200, stopped), 20.0)
+        (shown,) = (each for each in running.get("/tables")[1]["tables"] if each["name"] == TABLE)
+        assert all("was deleted and made again" in why for why in shown["stopped"].values())
+
+    told(running)
+    ends_well(running, signal.SIGTERM)
+    running = project.start()
+    told(running)
+    send(shop, range(3, 6))
+    running.until(lambda: sum(len(shop.outcomes(p)) for p in range(PARTITIONS)) == 6)
 
 
 def test_of_two_workers_of_one_name_one_ends_and_says_why(shop: Bank, project: Branch) -> None:

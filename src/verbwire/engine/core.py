@@ -78,6 +78,7 @@ class Core:
         self._progress: deque[tuple[Place, int]] = deque()  # what was committed while anything was under suspicion
         self._careful: set[int] = set()
         self._forget_at = time.monotonic() + FORGET_SECONDS
+        self.look_again: Callable[[], None] = lambda: None  # lets the consumer group ask for its topics at once
 
     # -- life
 

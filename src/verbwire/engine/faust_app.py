@@ -50,6 +50,12 @@ class GroupApp(faust.App):
         assignment = self._consumer and self._consumer.next_assignment
         return assignment.membership.generation if assignment else 0
 
+    def topics_have_changed(self) -> None:
+        """Let the group look at its topics now."""
+        consumer = self._consumer
+        if consumer is not None and consumer._thread is not None:
+            consumer._thread.topics_have_changed()
+
     async def stop_group(self, leave: bool) -> None:
         """Stop; `leave` the group where this worker will not come back under its name."""
         consumer = self._consumer
@@ -77,6 +83,7 @@ def group_app(core: Core, bootstrap: str, worker: str, folder: Path, security: S
         **SETTINGS,
     )
     app.core = core
+    core.look_again = app.topics_have_changed
     core.view.lease = app.holds
     app.engine_thread = ThreadPoolExecutor(1, thread_name_prefix=f"engine {plan.group}")
     app.transport = Transport([URL(f"kafka://{each.strip()}") for each in bootstrap.split(",")], app)

@@ -166,6 +166,16 @@ class Thread(driver.AIOKafkaConsumerThread):
         """Ask for a new assignment, whatever aiokafka believes of the present one. From any thread."""
         self.thread_loop.call_soon_threadsafe(self._ensure_consumer()._coordinator.request_rejoin)
 
+    def topics_have_changed(self) -> None:
+        """Ask for the topics now, not within five minutes, then for a new assignment. From any thread."""
+        consumer = self._ensure_consumer()
+
+        async def ask() -> None:
+            await consumer._client.force_metadata_update()
+            consumer._coordinator.request_rejoin()
+
+        asyncio.run_coroutine_threadsafe(ask(), self.thread_loop)
+
     def coordination_ended(self) -> str | None:
         """Return why aiokafka's coordination goes on no more: the process would live on without partitions, for ever.
 

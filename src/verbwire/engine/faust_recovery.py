@@ -34,6 +34,7 @@ class Recovery(Service):
         self._wanted = asyncio.Event()
         self._number = 0  # counts what must interrupt a preparation
         self._pause = _AFTER_FAILURE
+        self._complete = False  # whether an assignment had all inputs of its partitions, or was asked for once more
         super().__init__(**options)
 
     def on_partitions_revoked(self, _: set[TP]) -> None:
@@ -81,8 +82,9 @@ class Recovery(Service):
         consumer: Consumer = self.app.consumer
         assignment.membership.proof()  # refuses what is no membership before any work is done
         plan = self.app.core.plan
-        assigned = {tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic in plan.inputs}
-        todo, first = {each for each in assigned if each < plan.partitions}, True  # others were added to a topic
+        inputs = [tp for tp in self.app.assignor.assigned_actives() if tp.topic in plan.inputs]
+        todo, first = {tp.partition for tp in inputs if tp.partition < plan.partitions}, True  # others were added
+        self._complete_once(len(inputs) == len(todo) * len(plan.inputs) > 0)
         self.app.owned = set(todo)
 
         def cancelled() -> bool:
@@ -103,6 +105,16 @@ class Recovery(Service):
             first = False
             if todo:
                 await self.sleep(_ASK_AGAIN)
+
+    def _complete_once(self, complete: bool) -> None:
+        """Ask for a new assignment where inputs are missing in the first one.
+
+        A static member that comes back is given what it had, also where that was nothing: a topic was away then, or
+        was not read yet.
+        """
+        if not complete and not self._complete:
+            self.app.consumer._thread.rejoin()
+        self._complete = True
 
     async def _begin(self, assignment: Assignment, positions: dict[TP, int]) -> None:
         app, consumer = self.app, self.app.consumer

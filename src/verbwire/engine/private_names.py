@@ -45,11 +45,14 @@ ATTRIBUTES: dict[Any, dict[str, str]] = {
         "on_standbys_ready": "called",
     },
     coordinator.GroupCoordinator: {
-        "request_rejoin": "called: a new assignment after a lost fence",
+        "request_rejoin": "called: a new assignment after a lost fence, or where inputs are missing in one",
         "_do_heartbeat": "relied on: sends by _send_req, so that what it was answered is seen",
         "_send_req": "wrapped: when the group's last answer was asked for, which the lease is counted from",
     },
-    AIOKafkaClient: {"_get_conn": "wrapped: pauses that grow while a node is away"},
+    AIOKafkaClient: {
+        "_get_conn": "wrapped: pauses that grow while a node is away",
+        "force_metadata_update": "called: topics have changed",
+    },
     subscription.Assignment: {"state_value": "called: how far a partition is read"},
     subscription.TopicPartitionState: {
         "has_valid_position": "read: whether it is known",
@@ -64,7 +67,7 @@ ASSIGNED: dict[Any, dict[str, str]] = {
         "_fetch_max_wait_ms": "set between construction and start",
         "_retry_backoff_ms": "set between construction and start",
         "_coordinator": "read",
-        "_client": "read, between construction and start: what it connects by is wrapped",
+        "_client": "read: what it connects by is wrapped before the start, and it is told that topics have changed",
         "_subscription": "read: the partitions and how far they are read",
     },
     coordinator.GroupCoordinator: {

@@ -27,9 +27,9 @@ def require_same(topic: str, group_offset: Committed, applied: int | None) -> No
     if (group_offset.offset and group_offset.by) or (group_offset.offset is None and applied):
         raise EngineError(
             f"{topic} was deleted and made again: the group has read the one before up to "
-            f"{group_offset.offset or applied}, which says nothing of this one. Set the group's offset in it by hand, "
-            "to go on with the rows as they are (kafka-consumer-groups.sh --reset-offsets --to-earliest, or to where "
-            "the records are new); or make the table anew"
+            f"{group_offset.offset or applied}, which says nothing of this one. To go on with the rows as they "
+            "are, end the group's workers and set its offset in it by hand (kafka-consumer-groups.sh --reset-offsets "
+            "--to-earliest, or to where the records are new); or make the table anew"
         )
 
 

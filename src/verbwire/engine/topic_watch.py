@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from verbwire.engine.cluster_offsets import ClusterOffsets, Topic
@@ -26,6 +26,8 @@ class Watched(Protocol):
     def topics(self) -> Mapping[str, Topic]:
         """They, as they were when its partitions were prepared last."""
         ...
+
+    look_again: Callable[[], None]  # lets its consumer group ask for its topics at once
 
     def stand_still(self, why: str) -> None:
         """Go on with none of its partitions."""
@@ -60,6 +62,7 @@ class TopicWatch:
         self._cluster = ClusterOffsets(kafka, "")
         self._groups = groups
         self._missed: set[str] = set()
+        self._seen: dict[str, Topic] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="topic watch", daemon=True)
 
@@ -78,15 +81,21 @@ class TopicWatch:
         now = self._cluster.standing([*{name for topics in asked.values() for name in topics}])
         missing = {name for topics in asked.values() for name in topics if name not in now}
         gone, self._missed = missing & self._missed, missing
+        news = {name for name, topic in now.items() if self._seen.get(name) != topic} if self._seen else set()
+        self._seen = now
         for group, before in asked.items():
+            if not news.isdisjoint(before):
+                group.look_again()
             if (why := difference(before, now, gone)) and group.topics is before:
                 group.stand_still(f"its topics have changed: {why}")
 
     def _run(self) -> None:
-        while not self._stop.wait(WATCH_SECONDS):
+        looking = True
+        while looking:
             try:
                 self.look()
             except UnavailableError as error:  # an outage, which others tell of
                 log.debug("topics are not watched: %s", error)
             except Exception:
                 log.exception("watching the topics failed in a way that is not foreseen")
+            looking = not self._stop.wait(WATCH_SECONDS)
