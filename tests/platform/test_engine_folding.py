@@ -14,7 +14,7 @@ from tests.platform.engine_samples.books import BookClosed
 from tests.platform.engine_samples.jars import CoinsPut, CoinsTaken, JarRow, JarShaken, PutCoins
 from verbwire.declarations.table import Table
 from verbwire.errors import UnavailableError
-from verbwire.wire.avro import frame
+from verbwire.wire.framing import frame
 
 pytestmark = pytest.mark.kafka
 

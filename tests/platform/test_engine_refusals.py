@@ -12,7 +12,7 @@ from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut, JarState, PutCoins, ShakeJar
 from verbwire.contracts.bounds import KEY_LENGTH
 from verbwire.engine.limits import MAX_RECORD
-from verbwire.wire.avro import frame
+from verbwire.wire.framing import frame
 from verbwire.wire.outcomes import OutcomeStatus
 
 pytestmark = pytest.mark.kafka

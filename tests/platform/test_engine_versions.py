@@ -25,8 +25,8 @@ from verbwire import Table
 from verbwire.engine.build_code import fingerprints_of
 from verbwire.engine.code import CODE_HEADER
 from verbwire.engine.plan import Plan
-from verbwire.wire.avro import HEADER_SIZE, frame
 from verbwire.wire.codec import Codec
+from verbwire.wire.framing import HEADER_SIZE, frame
 
 pytestmark = pytest.mark.kafka
 

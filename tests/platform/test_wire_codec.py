@@ -18,8 +18,8 @@ from verbwire.contracts.model import Contract
 from verbwire.errors import ContractError, UnavailableError, UndecodableError
 from verbwire.messages import Message
 from verbwire.names import Names
-from verbwire.wire.avro import frame
 from verbwire.wire.codec import Codec, TopicDecoder
+from verbwire.wire.framing import frame
 from verbwire.wire.outcomes import OUTCOME, OutcomeRecord, OutcomeStatus
 from verbwire.wire.registry import Registry
 

@@ -15,8 +15,9 @@ from tests.platform.contracts.projects import record
 from tests.platform.notes import CATALOG, COMMAND, EVENT, changed
 from tests.platform.samples.notes import NoteTaken, TakeNote
 from verbwire.contracts.model import Schema
-from verbwire.wire.avro import Encoder, Reader, frame
+from verbwire.wire.avro import Encoder, Reader
 from verbwire.wire.fingerprints import Fingerprints
+from verbwire.wire.framing import frame
 
 TAKEN = CATALOG.of(EVENT)
 DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}

@@ -20,7 +20,8 @@ from tests.platform.samples.notes import NoteTaken
 from verbwire.contracts.model import Contract
 from verbwire.errors import ContractError, UndecodableError
 from verbwire.messages import Message
-from verbwire.wire.avro import Encoder, Reader, frame
+from verbwire.wire.avro import Encoder, Reader
+from verbwire.wire.framing import frame
 from verbwire.wire.frozen import FrozenMap
 from verbwire.wire.loose import row_class
 

@@ -12,8 +12,8 @@ from tests.platform.notes import CATALOG, EVENT, changed, with_field
 from verbwire.contracts.model import Catalog, Contract
 from verbwire.errors import NewerSchemaError
 from verbwire.names import Names
-from verbwire.wire.avro import frame
 from verbwire.wire.codec import Codec
+from verbwire.wire.framing import frame
 from verbwire.wire.registry import Registry
 from verbwire.wire.versions import Versions
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from verbwire.engine.code import CODE_HEADER, Code, FoldedBy, read_code
 from verbwire.engine.store import Store
-from verbwire.wire.avro import HEADER_SIZE
+from verbwire.wire.framing import HEADER_SIZE
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,9 @@
-"""Messages to bytes and back: Avro in the Confluent wire format (a zero, the schema's id in four bytes, the body).
+"""Messages to bytes and back: Avro in the Confluent wire format. Whatever is written is read back equal.
 
 fastavro does the work; what it lets pass in silence is refused here: a float where an integer belongs, text where
-a boolean belongs, integers of more than 32 bits, times without a zone, bytes left over after a record.
+a boolean belongs, integers of more than 32 bits, times without a zone, bytes left over after a record. Values have one
+form (:mod:`~verbwire.wire.normal`); bytes are read strictly (:mod:`~verbwire.wire.strict`), by their writer's schema,
+and brought into ours (:mod:`~verbwire.wire.resolution`).
 """
 
 from __future__ import annotations
@@ -24,14 +26,13 @@ from verbwire.errors import ContractError, UndecodableError, UnencodableError
 from verbwire.messages import Message
 from verbwire.wire.fingerprints import Fingerprints
 from verbwire.wire.fitting import fitting_type, is_flat
+from verbwire.wire.framing import HEADER_SIZE, frame
 from verbwire.wire.normal import UntidyError, frozen, kept, written
 from verbwire.wire.resolution import resolution
 from verbwire.wire.schemas import shape
 from verbwire.wire.strict import reading_schema, writing_schema
 
 M = TypeVar("M", bound=Message)
-
-HEADER_SIZE = 5
 
 # What fastavro converts by itself (Avro's logical types); to_builtins must leave it alone.
 _BUILTIN = (bytes, bytearray, datetime, date, time, Decimal, UUID)
@@ -61,11 +62,6 @@ def _builtins(message: Message) -> dict[str, Any]:
 
 def _beyond(contract: Contract, excess: Excess) -> UnencodableError:
     return UnencodableError(f"{contract.name} is out of the bounds of its contract: {excess}")
-
-
-def frame(schema_id: int) -> bytes:
-    """Return the five bytes that stand before every body written with that schema."""
-    return b"\x00" + schema_id.to_bytes(4, "big")
 
 
 class Encoder:

@@ -21,7 +21,8 @@ from verbwire.contracts.safety import dangers
 from verbwire.errors import ContractError, UndecodableError
 from verbwire.messages import Kind, Message
 from verbwire.names import Names
-from verbwire.wire.avro import HEADER_SIZE, Encoder, Reader
+from verbwire.wire.avro import Encoder, Reader
+from verbwire.wire.framing import HEADER_SIZE
 from verbwire.wire.outcomes import OUTCOME
 from verbwire.wire.registry import Registry
 from verbwire.wire.workers import WORKER

@@ -20,6 +20,7 @@ from verbwire.contracts.grammar import full_name
 from verbwire.contracts.model import Schema
 from verbwire.messages import Message
 from verbwire.wire.fitting import fitting_type
+from verbwire.wire.framing import HEADER_SIZE
 from verbwire.wire.loose import plain_default
 from verbwire.wire.resolution import resolution
 from verbwire.wire.spelled_out import spelled_out
@@ -28,14 +29,13 @@ from verbwire.wire.strict import reading_schema
 Canon: TypeAlias = Callable[[Any], Any]
 
 _SIZE = 16  # bytes
-_HEADER = 5  # bytes before the body of a record
 _REQUIRED = object()  # in the place of a default: no value is it
 _write = msgspec.msgpack.Encoder(order="sorted").encode
 
 
 def fingerprint_of(command_value: bytes) -> bytes:
     """Return the fingerprint of bytes that cannot be read: of all of them but their frame."""
-    return hashlib.blake2b(memoryview(command_value)[_HEADER:], digest_size=_SIZE).digest()
+    return hashlib.blake2b(memoryview(command_value)[HEADER_SIZE:], digest_size=_SIZE).digest()
 
 
 class Fingerprints:
@@ -56,7 +56,7 @@ class Fingerprints:
         """Return the 16 bytes of a record's value; it raises what reading it raises."""
         schema, resolve, cls = self._reading
         body = BytesIO(value)
-        body.read(_HEADER)
+        body.read(HEADER_SIZE)
         fields = schemaless_reader(body, schema)
         return self.of(msgspec.convert(fields if resolve is None else resolve(fields), cls))
 

@@ -11,7 +11,8 @@ import fastavro
 from verbwire.contracts.problems import Place
 from verbwire.contracts.safety import dangers
 from verbwire.errors import UndecodableError
-from verbwire.wire.avro import BAD_SCHEMAS, HEADER_SIZE, MISFITS
+from verbwire.wire.avro import BAD_SCHEMAS, MISFITS
+from verbwire.wire.framing import HEADER_SIZE
 from verbwire.wire.registry import Registry
 from verbwire.wire.strict import reading_schema
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from verbwire.contracts.model import Contract
 from verbwire.errors import NewerSchemaError
-from verbwire.wire.avro import HEADER_SIZE, frame
 from verbwire.wire.codec import Codec
+from verbwire.wire.framing import HEADER_SIZE, frame
 from verbwire.wire.schemas import shape
 
 
