@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from tests.platform.contracts.projects import record
-from tests.platform.notes import CATALOG, COMMAND, EVENT, changed
+from tests.platform.notes import CATALOG, COMMAND, EVENT, changed, with_field
 from tests.platform.samples.notes import NoteTaken, TakeNote
 from verbwire.contracts.model import Schema
 from verbwire.wire.avro import Encoder, Reader
@@ -139,3 +139,16 @@ def test_fingerprints_stay_what_they_are() -> None:
     assert Encoder(CATALOG.of(COMMAND), 1).fingerprint(command).hex() == "7eb4c95484f177412bcc9fbb36c28ff0"
     event = Fingerprints(TAKEN.schema).of(Encoder(TAKEN, 1).normal(EVENT))
     assert event.hex() == "04bc1f633afa3a7965215ce06e558ac0"
+
+
+def test_a_foreign_field_of_any_type_does_no_harm() -> None:
+    contract = CATALOG.of(COMMAND)
+    one, other = (
+        {"type": "record", "name": name, "fields": [{"name": "n", "type": "int"}]} for name in ("One", "Other")
+    )
+    foreign = with_field(contract, name="more", type=["null", one, other], default=None)
+    value = Encoder(contract, 1)(COMMAND)
+    found = {
+        Reader(contract, TakeNote, foreign.schema).fingerprint(COMMAND, value + more) for more in (b"\x00", b"\x02\x02")
+    }
+    assert len(found) == 2

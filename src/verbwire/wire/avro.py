@@ -24,7 +24,7 @@ from verbwire.contracts.bounding import Excess
 from verbwire.contracts.model import Contract, Schema
 from verbwire.errors import ContractError, UndecodableError, UnencodableError
 from verbwire.messages import Message
-from verbwire.wire.fingerprints import Fingerprints
+from verbwire.wire.fingerprints import Fingerprints, fingerprint_of
 from verbwire.wire.fitting import fitting_type, is_flat
 from verbwire.wire.framing import HEADER_SIZE, frame
 from verbwire.wire.normal import UntidyError, frozen, kept, written
@@ -167,9 +167,15 @@ class Reader:
     def fingerprint(self, message: Message, value: bytes) -> bytes:
         """Return the fingerprint of a command that was read from a record's value; see :meth:`Encoder.fingerprint`.
 
-        It is of the value as its writer's schema has it, which stays the same whoever reads it.
+        It is of the value as its writer's schema has it, which stays the same whoever reads it; of the bytes where that
+        has fields that are unknown here and of types that classes do not take.
         """
-        return self._fingerprints.of(message) if self._same else self._fingerprints.of_value(value)
+        if self._same:
+            return self._fingerprints.of(message)
+        try:
+            return self._fingerprints.of_value(value)
+        except MISFITS:
+            return fingerprint_of(value)
 
     @cached_property
     def _fingerprints(self) -> Fingerprints:

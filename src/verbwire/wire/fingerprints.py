@@ -62,7 +62,8 @@ class Fingerprints:
 
     @cached_property
     def _reading(self) -> tuple[Schema, Canon | None, Any]:
-        return reading_schema(self._schema), resolution(self._schema, self._schema), fitting_type(self._schema)
+        cls = fitting_type(spelled_out(self._schema))
+        return reading_schema(self._schema), resolution(self._schema, self._schema), cls
 
 
 def _same(value: Any) -> Any:
