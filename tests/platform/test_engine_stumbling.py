@@ -57,7 +57,7 @@ def row(jar: str, pence: int) -> JarRow:
 
 @pytest.mark.parametrize("kind", ["table", "receiver"])
 def test_a_fault_that_nobody_foresaw_stops_at_its_record(
-    bank: Bank, pair: tuple[int, int], tmp_path: Path, kind: str
+    bank: Bank, pair: tuple[int, int], tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     declared = engine_jars.table() if kind == "table" else engine_jars.receiver()
     of = CoinsPut if kind == "table" else PutCoins
@@ -72,6 +72,7 @@ def test_a_fault_that_nobody_foresaw_stops_at_its_record(
         assert stopped[0] == here
         assert f"stopped at {topic}/{here}/37, which has failed again and again, alone: ZeroDivisionError" in stopped[1]
         assert "the jar broke the machine" in stopped[1]
+        assert caplog.text.count("raise ZeroDivisionError(") == 1  # one traceback, however often it was tried
         assert (len(engine.held(here)), len(engine.held(there))) == (37, 60)
         assert engine.counted("partitions_stopped") == 1
         for number in range(60, 63):

@@ -210,8 +210,6 @@ def classified(error: Exception, suspects: Mapping[Place, Stretch]) -> VerbwireE
     if isinstance(error, UnavailableError | EngineError):
         return error
     if not isinstance(error, KafkaException):
-        if not isinstance(error, VerbwireError):
-            log.error("a transaction failed in a way that is not foreseen", exc_info=error)
         return Stumble(legible(f"{type(error).__name__}: {error}"), suspects)
     cause = error.args[0]
     if cause.code() in GROUP_FENCE:

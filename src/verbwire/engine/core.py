@@ -75,6 +75,7 @@ class Core:
         self._failed = False  # in a transaction that was being built
         self._failure: VerbwireError | None = None  # with what
         self._blame = Blame()
+        self._told = ""  # of what failed last
         self._progress: deque[tuple[Place, int]] = deque()  # what was committed while anything was under suspicion
         self._careful: set[int] = set()
         self._forget_at = time.monotonic() + FORGET_SECONDS
@@ -118,6 +119,9 @@ class Core:
         self._take_progress()
         failures = {id(each): each for each in (self._failure, self.failure) if isinstance(each, Stumble)}
         for stumble in failures.values():
+            if self._told != (told := str(stumble)):  # else it is the same once more, while its record is looked for
+                self._told = told
+                log.error("%s: a transaction failed: %s", self.plan.group, stumble, exc_info=stumble.__cause__)
             self._blame.failed(stumble)
         self._failure = None
 
