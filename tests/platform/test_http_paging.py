@@ -110,6 +110,72 @@ def test_pages_are_slices_of_one_sorted_list(keys: set[str], partitions: int, si
     assert (answer["next"] is not None) == (len(ordered) > page * size)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    keys=st.sets(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40), max_size=40),
+    partitions=st.integers(1, 6),
+    room=st.integers(1, 300),
+    split=st.integers(0, 6),
+)
+def test_what_is_too_large_for_one_answer_is_walked_through_by_cursor(
+    keys: set[str], partitions: int, room: int, split: int
+) -> None:
+    """However few bytes an answer, or another worker's part of it, may have: nothing is left out or met twice."""
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        for name, size in {"PAGE": room, "PART": room // 3, "CHUNK": room // 2 + 1}.items():
+            patch.setattr(limits, name, size)
+        table = Table(Path(folder), SHELVES, ShelfRow, partitions)
+        table.put(ShelfRow(shelf=key, books=0) for key in keys)
+        served, seen, query = table.served(), list[str](), b""
+        lists = Lists(SHELVES, PATH, every_filter(served.rows))
+        for _ in range(len(keys) + 1):
+            listing = lists.read(query)(())
+            every = range(partitions)
+            parts = [
+                served.find(some, listing.selection, listing.window, whole=len(some) == partitions)
+                for some in (every[:split], every[split:])
+            ]
+            answer = json.loads(listing.answer({}, merged(parts)))
+            seen += names(answer)
+            assert len(answer["rows"]) <= 1 or sum(map(_bytes_of, answer["rows"])) <= room
+            assert answer["page"] is None or (not query and answer["next"] is None), "a page that was cut has no number"
+            if answer["next"] is None:
+                break
+            query = answer["next"].partition("?")[2].encode()
+        table.close()
+    assert seen == sorted(keys, key=str.encode)
+
+
+def _bytes_of(row: dict[str, Any]) -> int:
+    return len(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def test_a_page_by_number_is_never_cut(http: Http, shelves: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number would no longer say which rows it has: the answer names the cursor that goes on from there."""
+    shelves.put(shelf(number) for number in range(100))
+    monkeypatch.setattr(limits, "PAGE", 500)
+    told = problem(http.operator.get(f"{PATH}?page=3&page_size=20"), 400, "page_too_large")
+    assert names(http.operator.get(told["next"]).json())[:5] == [f"shelf {n:05}" for n in range(40, 45)]
+    assert len(names(http.operator.get(f"{PATH}?page=3&page_size=10").json())) == 10
+
+
+def test_one_row_that_is_too_large_is_a_page_of_its_own(
+    http: Http, shelves: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelves.put([shelf(1), ShelfRow(shelf="shelf 00002" + "x" * 900, books=2), shelf(3)])
+    monkeypatch.setattr(limits, "PAGE", 100)
+    assert [len(answer["rows"]) for answer in walk(http, PATH)] == [1, 1, 1]
+
+
+def test_rows_are_read_by_their_size(shelves: Table) -> None:
+    """120 rows of 920 kB were read at once, whatever was to be shown of them."""
+    shelves.put(ShelfRow(shelf="x" * 900 + str(number), books=number) for number in range(100))
+    every = shelves.view.page(0, b"", 100)
+    some = shelves.view.page(0, b"", 100, size=3000)
+    assert (len(some), some) == (4, every[:4])
+    shelves.close()
+
+
 @pytest.mark.parametrize("size", [1, 7, 64, 1000])
 def test_a_cursor_walks_through_everything_exactly_once(http: Http, shelves: Table, size: int) -> None:
     count = 90 if size == 1 else 2500

@@ -19,6 +19,7 @@ from tests.platform.http_rig import CATALOG, SECRET, SHELVES, Http, ShelfRow, Ta
 from tests.platform.market import INDEX, Market, open_market, stall
 from tests.platform.query_samples.market import FindStalls, GetStall, StallRow
 from verbwire.directory import Directory
+from verbwire.http import limits
 from verbwire.http import peers as module
 from verbwire.http.auth import AuthSettings
 from verbwire.http.jobs import JobsPage
@@ -206,6 +207,53 @@ def test_one_that_hangs_does_not_use_up_what_the_others_need(shared: Three, monk
     monkeypatch.setattr(module, "EACH", 0)
     problem(shared.workers["w0"].operator.get(path_of(number_in(1, shared.tables["w0"]))), 503, "owner_unreachable")
     assert shared.workers["w0"].operator.get("/tables/shelves").json()["missing_partitions"] == [1, 2]
+
+
+def test_a_part_that_is_too_large_is_never_missing(shared: Three, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PAGE", 900)
+    monkeypatch.setattr(limits, "PART", 200)
+    for worker in shared.all:
+        seen, path = list[str](), "/tables/shelves?page_size=100"
+        while path is not None:
+            answer = worker.operator.get(path).json()
+            assert (answer["complete"], answer["missing_partitions"]) == (True, [])
+            assert len(answer["rows"]) < 100
+            seen += [row["shelf"] for row in answer["rows"]]
+            path = answer["next"]
+        assert seen == [shelf(number).shelf for number in range(ROWS)]
+    monkeypatch.setattr(limits, "DEEP_PART", 300)
+    told = problem(shared.workers["w0"].operator.get("/tables/shelves?page=3&page_size=40"), 400, "page_too_large")
+    assert shared.workers["w0"].operator.get(told["next"]).status_code == 200
+    monkeypatch.setattr(module, "MAX_ANSWER", 50)
+    problem(shared.workers["w0"].operator.get("/tables/shelves"), 400, "page_too_large")
+
+
+def test_who_has_used_up_a_share_is_told_so_whichever_worker_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(limits, "PASSED_ON_EACH", 0)
+        with three(tmp_path / "there") as opened:
+            number, http = number_in(2, opened.tables["w0"]), opened.workers["w0"].operator
+            for path in (path_of(number), "/tables/shelves"):
+                answer = http.get(path)
+                problem(answer, 429, "too_many")
+                assert answer.headers["retry-after"] == "1"
+            (table,) = http.get("/tables").json()["tables"]
+            assert (table["missing_partitions"], table["ready_partitions"]) == ([1, 2], [0, 3])
+    monkeypatch.setattr(module, "EACH_PRINCIPAL", 0)
+    with three(tmp_path / "here") as opened:
+        problem(opened.workers["w0"].operator.get(path_of(number)), 429, "too_many")
+        problem(opened.workers["w0"].operator.get("/tables/shelves"), 429, "too_many")
+
+
+def test_what_other_workers_send_is_counted_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SHORT", 100)
+    monkeypatch.setattr(limits, "MEMORY_EACH", 4000)
+    with three(tmp_path) as opened:
+        http = opened.workers["w0"].operator
+        problem(http.get("/tables/shelves?page_size=100"), 429, "too_many")
+        assert http.get("/tables/shelves?page_size=10").status_code == 200, "and it is given back"
 
 
 def test_an_owner_that_is_not_ready_says_so_itself(shared: Three) -> None:

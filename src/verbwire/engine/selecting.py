@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 from verbwire.engine.store import WORDS, column_name
 from verbwire.queries.selection import KEY, Selection, Value
@@ -13,19 +14,29 @@ from verbwire.queries.selection import KEY, Selection, Value
 _MATCHES = f"rowid in (select rowid from search where {WORDS} match ?)"
 
 
-def select(connection: sqlite3.Connection, selection: Selection, after: bytes, limit: int) -> list[tuple[bytes, bytes]]:
-    """Return up to `limit` rows from behind the place `after`, each as its place and its value, in their order."""
+def select(
+    connection: sqlite3.Connection, selection: Selection, after: bytes, limit: int, size: int = sys.maxsize
+) -> list[tuple[bytes, bytes]]:
+    """Return up to `limit` rows from behind the place `after`, each as its place and its value, in their order.
+
+    They end with the row whose value brings them to `size` bytes.
+    """
     stretches = list(_stretches(selection, after))
     if len(stretches) == 1:
-        return _read(connection, selection, stretches[0], limit)
+        return _read(connection, selection, stretches[0], limit, size)
     found: list[tuple[bytes, bytes]] = []
     connection.execute("begin")  # one state of the partition, whatever is written between two statements
     try:
         for stretch in stretches:
-            found += _read(connection, selection, stretch, limit - len(found))
+            found += _read(connection, selection, stretch, limit - len(found), size - size_of(found))
     finally:
         connection.execute("rollback")
     return found
+
+
+def size_of(rows: list[tuple[bytes, bytes]]) -> int:
+    """Return how many bytes their values have."""
+    return sum(len(value) for _, value in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +68,9 @@ def _stretches(selection: Selection, after: bytes) -> Iterator[_Stretch]:
 
 
 def _read(
-    connection: sqlite3.Connection, selection: Selection, stretch: _Stretch, limit: int
+    connection: sqlite3.Connection, selection: Selection, stretch: _Stretch, limit: int, size: int
 ) -> list[tuple[bytes, bytes]]:
-    if limit <= 0:
+    if limit <= 0 or size <= 0:
         return []
     sort = column_name(selection.sort) if selection.sort is not None else "null"
     tests = [
@@ -74,5 +85,11 @@ def _read(
         f"select key, {sort}, value from rows where {' and '.join([*tests, stretch.where])} "
         f"order by {stretch.order} limit ?"
     )
-    rows: Sequence[tuple[Any, ...]] = connection.execute(sql, (*bound, *stretch.bound, limit)).fetchall()
-    return [(selection.place(value, key), row) for key, value, row in rows]
+    found: list[tuple[bytes, bytes]] = []
+    with closing(connection.execute(sql, (*bound, *stretch.bound, limit))) as rows:
+        for key, value, row in rows:
+            found.append((selection.place(value, key), row))
+            size -= len(row)
+            if size <= 0:
+                break
+    return found

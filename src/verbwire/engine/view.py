@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -127,14 +128,20 @@ class TableView:
         return None if found is None else bytes(found[0])
 
     def page(
-        self, partition: int, after: bytes | None, limit: int, selection: Selection = EVERYTHING
+        self,
+        partition: int,
+        after: bytes | None,
+        limit: int,
+        selection: Selection = EVERYTHING,
+        size: int = sys.maxsize,
     ) -> list[tuple[bytes, bytes]]:
         """Return up to `limit` rows of a partition from behind the place `after`, each with its place, in order.
 
-        In a selection that is not sorted otherwise a row's place is its key.
+        They end with the one that brings their values to `size` bytes. In a selection that is not sorted otherwise a
+        row's place is its key.
         """
         with self._reading(partition) as connection:
-            return select(connection, selection, after or b"", limit)
+            return select(connection, selection, after or b"", limit, size)
 
     def answer(self, partition: int, command_id: str) -> Answer | None:
         """Return what an aggregate's partition remembers of a command; UnavailableError when it is not here."""

@@ -7,6 +7,7 @@ alone, whatever they are sorted by, and a place is also what a cursor stands for
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from collections.abc import Iterable
 
 import msgspec
@@ -18,7 +19,7 @@ class Found(msgspec.Struct, frozen=True, array_like=True):
     """Rows of some partitions, in order. What is not among `positions` and not `missing` was not asked for."""
 
     rows: list[tuple[bytes, bytes]]  # place, row as JSON
-    more: bool  # whether there are more behind the last of them
+    more: bool  # whether there are more behind the last of them; none is left out before it
     positions: dict[int, dict[str, int]]  # partition -> input topic -> next offset to be applied: rows are as new
     missing: list[int]  # partitions that could not be answered for
     behind: dict[int, int]  # partitions that have not caught up since they were started -> by how many records
@@ -34,20 +35,38 @@ _decode = msgspec.msgpack.Decoder(Found).decode
 
 
 def merged(parts: Iterable[Found]) -> Found:
-    """Return one list of all; no partition is in two of them."""
+    """Return one list of all; no partition is in two of them.
+
+    A part that has more ends somewhere, because it was long enough or large enough: behind that place it may have rows
+    that nobody here knows, so there the list ends, too.
+    """
     found = list(parts)
+    rows, left_out = _known(found)
     positions: dict[int, dict[str, int]] = {}
     behind: dict[int, int] = {}
     for part in found:
         positions |= part.positions
         behind |= part.behind
     return Found(
-        rows=list(heapq.merge(*(part.rows for part in found), key=_place)),
-        more=any(part.more for part in found),
+        rows=rows,
+        more=left_out or any(part.more for part in found),
         positions=dict(sorted(positions.items())),
         missing=sorted(partition for part in found for partition in part.missing),
         behind=dict(sorted(behind.items())),
     )
+
+
+def size_of(found: Found) -> int:
+    """Return how many bytes its rows have."""
+    return sum(len(row) for _, row in found.rows)
+
+
+def _known(parts: list[Found]) -> tuple[list[tuple[bytes, bytes]], bool]:
+    """Return the rows up to where all parts are known, and whether there are others behind."""
+    rows = list(heapq.merge(*(part.rows for part in parts), key=_place))
+    ends = [part.rows[-1][0] for part in parts if part.more]
+    kept = bisect_right(rows, min(ends), key=_place) if ends else len(rows)
+    return rows[:kept], kept < len(rows)
 
 
 def absent(partitions: Iterable[int]) -> Found:
@@ -63,7 +82,10 @@ def written(found: Found) -> bytes:
 def read(body: bytes) -> Found:
     """Return what another worker has sent; ValueError for what is no such thing."""
     try:
-        return _decode(body)
+        found = _decode(body)
+        if found.more and not found.rows:
+            raise ValueError("it has more rows than none")
+        return found
     except msgspec.DecodeError as error:  # msgspec's ValidationError is one
         raise ValueError(f"not what a worker answers: {error}") from error
 

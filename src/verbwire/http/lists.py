@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
 from verbwire.errors import MessageError
-from verbwire.http import json, paging
+from verbwire.http import json, limits, paging
 from verbwire.http.found import Found, complete
 from verbwire.http.paging import Window
 from verbwire.http.parameters import bad_parameter, parameter_reader
@@ -34,17 +35,24 @@ class Listing:
     def answer(self, head: Mapping[str, Any], found: Found) -> bytes:
         """Return the answer: rows behind those that are skipped, and what is known of all of them.
 
+        Rows that are too large for one answer end it early: then it has no number, and goes on by `next`. 400 where the
+        page was asked for by another number than the first, since the numbers of pages no longer count rows.
+
         ``complete`` says whether that is all partitions, each of which has read what its inputs held when it was
         started; ``behind`` says which have not, and by how many records. ``positions`` holds, per partition and input
         topic, the next offset to be applied: every row is at least as new.
         """
         window = self.window
-        rows = found.rows[window.skip : window.skip + window.size]
-        more = found.more or len(found.rows) > window.skip + window.size
+        wanted = found.rows[window.skip : window.skip + window.size]
+        rows = _fitting(wanted)
+        cut = len(rows) < len(wanted) or (found.more and len(found.rows) < window.skip + window.size)
+        if cut and window.skip:
+            raise self._too_large(found)
+        more = found.more or len(found.rows) > window.skip + len(rows)
         return json.encode(
             {
                 **head,
-                "page": None if window.after else window.skip // window.size + 1,
+                "page": None if window.after or cut else window.skip // window.size + 1,
                 "page_size": window.size,
                 "rows": [msgspec.Raw(row) for _, row in rows],
                 "complete": complete(found),
@@ -55,10 +63,19 @@ class Listing:
             }
         )
 
+    def _too_large(self, found: Found) -> Problem:
+        skipped = found.rows[: self.window.skip]
+        following = self._following(skipped[-1][0] if len(skipped) == self.window.skip else b"")
+        detail = (
+            f"the rows are too large for pages of {self.window.size}: go on by `next`, or ask for fewer by page_size"
+        )
+        return Problem(400, "page_too_large", detail, more={"next": following})
+
     def _following(self, place: bytes) -> str:
+        """Return where the list goes on behind a place, or begins."""
         kept = {name: text for name, text in self.given.items() if name not in _PLACED}
-        cursor = paging.cursor(cursor_scope(self.name, self.selection), place)
-        return f"{self.path}?{urlencode({**kept, 'page_size': self.window.size, 'cursor': cursor})}"
+        behind = {"cursor": paging.cursor(cursor_scope(self.name, self.selection), place)} if place else {}
+        return f"{self.path}?{urlencode({**kept, 'page_size': self.window.size, **behind})}"
 
 
 class Lists:
@@ -90,6 +107,12 @@ class Lists:
             return Listing(self._name, narrowed, window, self._path, given)
 
         return listing
+
+
+def _fitting(rows: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return as many of them as an answer may have bytes of, and one at least."""
+    sizes = accumulate(len(row) for _, row in rows)
+    return rows[: max(1, sum(size <= limits.PAGE for size in sizes))]
 
 
 _LEFT_OUT = {*PAGING, *_PLACED}

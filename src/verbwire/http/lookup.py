@@ -10,13 +10,13 @@ from starlette.responses import Response
 
 from verbwire.http import limits
 from verbwire.http.completeness import doubtful, insists, require_complete, require_complete_list, told
-from verbwire.http.found import Found
+from verbwire.http.found import Found, size_of
 from verbwire.http.freshness import require_applied, until_applied, wanted_of
 from verbwire.http.lists import Listing
 from verbwire.http.peers import Peers, asked_partitions, found_response
 from verbwire.http.problem import Problem
 from verbwire.http.reads import Readers
-from verbwire.http.requests import json_bytes
+from verbwire.http.requests import json_bytes, room_of
 from verbwire.http.served import ServedTable
 from verbwire.messages import Message
 
@@ -82,7 +82,9 @@ class Lookup:
                 require_applied(table, found.positions, far_enough)
                 return found
 
-            return await self.readers.run(read)
+            found = await self.readers.run(read)
+            room_of(request).take(size_of(found))  # others may yet have to be waited for
+            return found
 
         for_worker = asked_partitions(request)
         if for_worker is not None:

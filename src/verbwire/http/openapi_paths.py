@@ -28,6 +28,7 @@ _COMPOUND = ("array", "map", "record")
 _FRESH = ("Position", "Freshness")
 _TOLD = header_refs(Verbwire_Freshness="Freshness")
 _COMPLETE = "Whether all partitions are there, and have read what their inputs held when they were started."
+_NUMBER = "Null where it has none: asked for by cursor, or ended before `page_size` because its rows are large."
 _BEHIND = "Per partition that has not: how many records it has yet to read, at least."
 _OTHER_CODE = "By partition: which parts of the code were others before, and since which offsets they are not."
 _COUNTS: Json = {"type": "object", "additionalProperties": {"type": "integer"}}
@@ -229,7 +230,7 @@ def _parameter(schemas: JsonSchemas, contract: Contract, field: Json, is_key: bo
 def _list(head: Json, row: Json) -> Json:
     properties = {
         **head,
-        "page": {"type": ["integer", "null"]},
+        "page": {"type": ["integer", "null"], "description": _NUMBER},
         "page_size": {"type": "integer"},
         "rows": {"type": "array", "items": row},
         "complete": {"type": "boolean", "description": _COMPLETE},

@@ -25,9 +25,11 @@ from starlette.responses import Response
 
 from verbwire.directory import Directory
 from verbwire.http import found as founds
-from verbwire.http.auth import Principal
+from verbwire.http import limits
 from verbwire.http.found import Found, absent, merged
 from verbwire.http.problem import Problem, unavailable
+from verbwire.http.requests import principal_of, room_of
+from verbwire.http.shares import Shares
 from verbwire.tokens import mint_internal
 from verbwire.wire.freshness import HEADER as FRESHNESS
 from verbwire.wire.positions import HEADER as POSITION
@@ -38,11 +40,12 @@ PARTITIONS = "Verbwire-Partitions"  # those that are asked for, between workers
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 2.0
 POSITION_SECONDS = 2.0  # more where the owner may wait until it is as far as the client asks
-MAX_ANSWER = 64 * 1024 * 1024  # bytes
-EACH = 64  # requests to one worker at the same time: one that hangs must not use up what the others need
+MAX_ANSWER = 2 * limits.DEEP_PART  # bytes: more than any worker of this version sends
+EACH = 128  # requests to one worker at the same time: one that hangs must not use up what the others need
+EACH_PRINCIPAL = 64  # of them
 _PASSED_ON = ("accept", "prefer", "traceparent", POSITION.lower(), FRESHNESS.lower())
 _PASSED_BACK = ("content-type", "cache-control", "retry-after", "vary", POSITION.lower(), FRESHNESS.lower())
-_OURS = frozenset({401, 408, 411, 413, 414, 421, 429, 431})  # said to us, not to who asked us
+_OURS = frozenset({401, 408, 411, 413, 414, 421, 431})  # said to us, not to who asked us
 _TOLD = frozenset({"no_such_row", "not_found", "outcome_gone"})  # what of the refusals is an answer
 _MIXED_SECONDS = 5
 _log = logging.getLogger("verbwire.http")
@@ -72,7 +75,7 @@ class Peers:
         self._name = name
         self._secret = secret
         self._client: httpx.AsyncClient | None = None
-        self._busy: dict[str, int] = {}
+        self._shares: dict[str, Shares] = {}
 
     def owner(self, request: Request, group: str, partition: int) -> WorkerRecord | None:
         """Return the other worker that owns a partition, and that this request may be passed on to.
@@ -117,7 +120,8 @@ class Peers:
 
         `local` reads those that are `here`; it is called for what is nobody else's as well, to say that it is missing.
         Who does not answer in time, or does not know the request as it is known here, is missing. Raises what `local`
-        raises, and the 503 of an owner that is behind what the client has seen.
+        raises, the 503 of an owner that is behind what the client has seen, and 429 where the shares of who asks are
+        used up.
         """
         mine, theirs = self._shared_out(request, group, partitions, here)
         asked = [self._part(peer, request, share) for peer, share in theirs]
@@ -132,7 +136,7 @@ class Peers:
         async def body(peer: WorkerRecord) -> bytes | None:
             try:
                 answer = await self._ask(peer, request, {})
-            except Unanswered as why:
+            except (Unanswered, Problem) as why:
                 _log.info("%s, asked for %s: %s", peer.name, request.scope["path"], why)
                 return None
             return answer.body if answer.status == 200 else None
@@ -178,34 +182,42 @@ class Peers:
     async def _ask(self, peer: WorkerRecord, request: Request, more: Mapping[str, str]) -> Answer:
         seconds = ANSWER_SECONDS + (POSITION_SECONDS if POSITION in request.headers else 0.0)
         try:
-            async with asyncio.timeout(seconds), self._place(peer):
+            async with asyncio.timeout(seconds), self._place(peer, request):
                 answer = await self._send(peer, request, more)
         except TimeoutError:
             raise Unanswered(f"no answer within {seconds:.0f} s") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unanswered(f"{type(error).__name__}: {error}") from None
+        if answer.status == 429:
+            raise _Passed(answer)  # who asks has used up their share there
         if answer.status in _OURS or (answer.status >= 500 and answer.status not in (503, 504)):
             raise Unanswered(f"status {answer.status}")
         return answer
 
     @asynccontextmanager
-    async def _place(self, peer: WorkerRecord) -> AsyncIterator[None]:
-        if self._busy.get(peer.name, 0) >= EACH:
-            raise Unanswered(f"{EACH} requests wait for it already")
-        self._busy[peer.name] = self._busy.get(peer.name, 0) + 1
+    async def _place(self, peer: WorkerRecord, request: Request) -> AsyncIterator[None]:
+        shares = self._shares.setdefault(peer.name, Shares("questions to another worker", EACH, EACH_PRINCIPAL))
         try:
-            yield
+            if not shares.left:
+                raise Unanswered(f"{EACH} requests wait for it already")
+            with shares.taken(principal_of(request).actor):
+                yield
         finally:
-            self._busy[peer.name] -= 1
+            if shares.idle:  # workers come and go
+                self._shares.pop(peer.name, None)
 
     async def _send(self, peer: WorkerRecord, request: Request, more: Mapping[str, str]) -> Answer:
-        principal: Principal = request.scope["principal"]
+        principal = principal_of(request)
         assert self._secret is not None  # noqa: S101 (without one nobody is anybody's peer)
         token = mint_internal(self._secret, principal.actor, sorted(principal.scopes))
         passed = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
         headers = {**passed, **more, "Authorization": f"Bearer {token}", FORWARDED: self._name}
         client = self._client = self._client or _client()
         async with client.stream(request.method, peer.url + _target(request), headers=headers) as answer:
+            length = int(answer.headers.get("content-length", 0))
+            if length > MAX_ANSWER:
+                raise _too_large()
+            room_of(request).take(length)
             return Answer(answer.status_code, answer.headers, await _whole(answer))
 
 
@@ -266,6 +278,11 @@ def _client() -> httpx.AsyncClient:
     )
 
 
+def _too_large() -> Problem:
+    detail = "another worker has more of this than one may send: ask for fewer rows by page_size, follow `next`"
+    return Problem(400, "page_too_large", detail)
+
+
 def _target(request: Request) -> str:
     path: bytes = request.scope["raw_path"]
     query: bytes = request.scope["query_string"]
@@ -277,5 +294,5 @@ async def _whole(answer: httpx.Response) -> bytes:
     async for piece in answer.aiter_raw():
         body += piece
         if len(body) > MAX_ANSWER:
-            raise Unanswered(f"its answer is longer than {MAX_ANSWER} bytes")
+            raise _too_large()
     return bytes(body)

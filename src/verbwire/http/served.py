@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 import msgspec
 
 from verbwire.engine.handed_over import HandedOver
+from verbwire.engine.selecting import size_of
 from verbwire.engine.view import TableView
 from verbwire.errors import MessageError, UnavailableError, UndecodableError
 from verbwire.http import json, limits
@@ -97,7 +97,8 @@ class ServedTable:
     def find(self, partitions: Sequence[int], selection: Selection, window: Window, *, whole: bool) -> Found:
         """Return what these partitions have of a list: as many rows as reach to the window's end, in order.
 
-        With `whole` they are all there is, so that rows which the window skips are not read: their JSON is empty.
+        With `whole` they are all there is, so that rows which the window skips are not read: their JSON is empty. Rows
+        that are large end it early, with `more`.
         Partitions that are not here, or hold a row of the list that cannot be read, are named; 503 when they keep
         moving meanwhile.
         """
@@ -120,20 +121,14 @@ class ServedTable:
             positions = {partition: dict(self.view.states[partition].inputs) for partition in here}
             behind = self.view.behind()
             try:
-                rows = self._rows(here, selection, window)
+                shown, more = self._shown(here, selection, window, len(partitions), whole=whole)
             except UnavailableError:
                 continue
             if epochs != self._epochs(here):
                 continue
-            stop = window.skip + window.size
-            unread = window.skip if whole else 0
-            shown = [
-                (place, self.json(self._message(selection, place, value)) if number >= unread else b"")
-                for number, (place, value) in enumerate(rows[:stop])
-            ]
             missing = [partition for partition in partitions if partition not in positions]
             late = {partition: behind[partition] for partition in here if partition in behind}
-            return Found(shown, len(rows) > stop, positions, missing, late)
+            return Found(shown, more, positions, missing, late)
         raise unavailable("not_ready", f"partitions of table {self.name} are moving: ask again", _RESTORING_SECONDS)
 
     def summary(self) -> dict[str, Any]:
@@ -176,16 +171,31 @@ class ServedTable:
         """Tell, asked twice, whether one of them was started over in between: it may be behind again."""
         return [self.view.states[partition].epoch for partition in partitions]
 
-    def _rows(self, here: list[int], selection: Selection, window: Window) -> list[tuple[bytes, bytes]]:
-        stop = window.skip + window.size + 1  # one more than asked for tells whether there are more
+    def _shown(
+        self, here: list[int], selection: Selection, window: Window, asked: int, *, whole: bool
+    ) -> tuple[list[tuple[bytes, bytes]], bool]:
+        """Return rows with their JSON, as many as are wanted and fit, and whether there are more."""
+        shown: list[tuple[bytes, bytes]] = []
+        stop, unread = window.skip + window.size, window.skip if whole else 0
+        room = limits.PAGE if whole else _part(window, asked / self.view.partitions)
+        for place, value in self._rows(here, selection, window.after, stop + 1):
+            if len(shown) == stop:
+                return shown, True
+            text = self.json(self._message(selection, place, value)) if len(shown) >= unread else b""
+            if len(text) > room and len(shown) > unread:
+                return shown, True
+            room -= len(text)
+            shown.append((place, text))
+        return shown, False
+
+    def _rows(self, here: list[int], selection: Selection, after: bytes, stop: int) -> Iterator[tuple[bytes, bytes]]:
         chunk = max(_LEAST_CHUNK, stop // max(1, len(here)) + _LEAST_CHUNK)
-        ordered = heapq.merge(*(self._from(partition, selection, window.after, chunk) for partition in here))
-        return list(islice(ordered, stop))
+        return heapq.merge(*(self._from(partition, selection, after, chunk) for partition in here))
 
     def _from(self, partition: int, selection: Selection, after: bytes, chunk: int) -> Iterator[tuple[bytes, bytes]]:
-        while rows := self.view.page(partition, after, chunk, selection):
+        while rows := self.view.page(partition, after, chunk, selection, limits.CHUNK):
             yield from rows
-            if len(rows) < chunk:
+            if len(rows) < chunk and size_of(rows) < limits.CHUNK:
                 return
             after = rows[-1][0]
 
@@ -206,6 +216,14 @@ class ServedTable:
         if row is None:
             raise TypeError(f"table {self.name} holds something that is no {self.view.row.name}")
         return row
+
+
+def _part(window: Window, share: float) -> int:
+    """Return how many bytes those partitions may answer with which are this share of all.
+
+    Of a page that skips rows nobody knows yet whose they are: all of them are sent.
+    """
+    return limits.DEEP_PART if window.skip else max(limits.PART, int(limits.PAGE * share))
 
 
 class _UnreadableRow(Problem):

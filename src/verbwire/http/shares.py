@@ -28,6 +28,11 @@ class Shares:
         """How much there is for everybody."""
         return self._total - self._busy
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody has anything of it."""
+        return not self._busy
+
     def take(self, actor: str, amount: int = 1) -> None:
         """Take that much until it is given back; 429 where it is not there, or not this principal's."""
         held = self._by_actor.get(actor, 0)
