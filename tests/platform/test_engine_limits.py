@@ -128,6 +128,26 @@ def test_a_row_that_its_changelog_refuses_stops_its_partition_alone(narrow: Bank
 
 
 @pytest.mark.kafka
+def test_a_record_that_only_the_broker_knows_to_be_too_large_is_found_by_halves(
+    narrow: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where we may not ask for a topic's settings."""
+    monkeypatch.setattr(Limits, "learn", lambda *_: None)
+    here, there = narrow.partition(), narrow.partition()
+    with Engine(narrow, engine_jars.table(), [here, there], tmp_path) as engine:
+        limit_records(narrow.cluster.bootstrap, engine.plan.changelog, LIMIT)
+        for number in range(12):
+            narrow.send(CoinsPut(jar_id=f"j{number}", pence=1, how="row large" if number == 7 else ""), here)
+            narrow.send(CoinsPut(jar_id=f"j{number}", pence=1), there)
+        engine.run_through(20)
+        (stopped,) = engine.core.stopped().items()
+        assert stopped[0] == here
+        assert f"/{here}/7, which has failed again and again, alone: MSG_SIZE_TOO_LARGE" in stopped[1]
+        assert (len(engine.held(here)), len(engine.held(there))) == (7, 12)
+        assert caplog.text.count("a transaction failed: MSG_SIZE_TOO_LARGE") == 1
+
+
+@pytest.mark.kafka
 def test_an_id_without_end_fails_its_command_alone(narrow: Bank, place: int, tmp_path: Path) -> None:
     with Engine(narrow, engine_jars.receiver(), [place], tmp_path) as engine:
         offset = narrow.send(PutCoins(jar_id="j", pence=1), place, id="x" * 31_000)

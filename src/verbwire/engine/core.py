@@ -119,7 +119,8 @@ class Core:
         self._take_progress()
         failures = {id(each): each for each in (self._failure, self.failure) if isinstance(each, Stumble)}
         for stumble in failures.values():
-            if self._told != (told := str(stumble)):  # else it is the same once more, while its record is looked for
+            told = str(stumble).split(" ", 1)[0]  # the error's name; numbers of records and times stand behind it
+            if self._told != told:  # else it is the same once more, while its record is looked for
                 self._told = told
                 log.error("%s: a transaction failed: %s", self.plan.group, stumble, exc_info=stumble.__cause__)
             self._blame.failed(stumble)
