@@ -1,4 +1,4 @@
-"""Whether a message keeps to the bounds of its contract: one function for each contract, written when it is loaded.
+"""Whether a message keeps to the bounds of its contract: one function for each contract, written on first use.
 
 As :mod:`dataclasses` does, because it runs for every message: on seven bounded fields it takes a third of a
 microsecond, a list of functions more than twice as long. In the source are whole numbers and names of fields, which the
