@@ -301,7 +301,8 @@ def test_contracts_are_checked_against_what_was_deployed_from_here(shop: Bank, p
     deployed = project.run("deploy", VERBWIRE_PARTITIONS=str(shop.partitions))
     assert deployed.returncode == 0, deployed.stderr
     contract = json.loads((project.folder / "schemas/jars/CoinsPut.avsc").read_text())
-    fields = [{**each, "type": "string"} if each["name"] == "pence" else each for each in contract["fields"]]
+    pence = {"name": "pence", "type": "string"}
+    fields = [pence if each["name"] == "pence" else each for each in contract["fields"]]
     project.write("schemas/jars/CoinsPut.avsc", json.dumps({**contract, "fields": fields}))
     told = [each for each in json.loads(project.run("check", "--json").stdout) if "deployed.json" in each["message"]]
     assert [(each["code"], each["message"].partition(":")[0]) for each in told] == [("type-changed", "field pence")]
