@@ -13,8 +13,6 @@ from collections.abc import Mapping
 
 from confluent_kafka import KafkaException, Producer
 
-from verbwire.anew import PATIENT
-
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 1.0
@@ -24,7 +22,6 @@ _SETTINGS = {
     "compression.type": "lz4",
     "message.timeout.ms": 5_000,  # by then the asker has looked for itself
     "queue.buffering.max.messages": 100_000,
-    **PATIENT,
     "log_level": 2,  # what is not sent is nobody's failure
 }
 
