@@ -63,6 +63,13 @@ def test_one_schema_under_two_subjects_belongs_to_both(registry: Registry, uniqu
     assert {f"{unique}.a", f"{unique}.b"} <= registry.subjects(schema_id)
 
 
+def test_subjects_are_told_to_the_last_page(registry: Registry, unique: str) -> None:
+    every = {f"{unique}.{number}" for number in range(3)}
+    for subject in every:
+        registry.register(subject, CONTRACT.text)
+    assert every <= {*registry.all_subjects(page=2)}
+
+
 def test_levels_are_set_and_taken_back(registry: Registry, unique: str) -> None:
     registry.register(unique, CONTRACT.text)
     before = registry.compatibility(unique)

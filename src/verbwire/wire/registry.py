@@ -109,9 +109,18 @@ class Registry:
         found = self._or_none(lambda: self._client.get_schema_versions(schema_id)) or ()
         return min((each.version for each in found if each.subject == subject and each.version), default=None)
 
-    def all_subjects(self) -> list[str]:
-        """Return the subjects of everybody who uses this registry."""
-        return list(self._ask(self._client.get_subjects))
+    def all_subjects(self, page: int = 500) -> list[str]:
+        """Return the subjects of everybody who uses this registry, asked for `page` by page.
+
+        Asked for all at once, Apicurio tells a thousand and does not say that there are more. A registry that knows no
+        pages tells the same again, and that is the end, too.
+        """
+        found: dict[str, None] = {}
+        while True:
+            before = len(found)
+            found |= dict.fromkeys(self._ask(partial(self._client.get_subjects, offset=before, limit=page)))
+            if len(found) == before:
+                return [*found]
 
     def latest(self, subject: str) -> Schema | None:
         """Return the newest schema of a subject, or None when there is none."""
