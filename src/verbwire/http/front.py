@@ -57,7 +57,10 @@ class Front:
             if message["type"] == "http.response.start":
                 _require_room(scope, message)
                 status = message["status"]
-            await _in_pieces(message, send)
+            if len(message.get("body", b"")) <= limits.PIECE:
+                await send(message)
+            else:
+                await _in_pieces(message, send)
 
         try:
             await self._admit(scope)
@@ -144,8 +147,8 @@ def _require_room(scope: Scope, start: Message) -> None:
 
 async def _in_pieces(message: Message, send: Send) -> None:
     """Write so that a client which reads slowly is waited for, with its share still taken."""
-    body: bytes = message.get("body", b"")
-    last = max(0, len(body) - 1) // limits.PIECE * limits.PIECE
+    body: bytes = message["body"]
+    last = (len(body) - 1) // limits.PIECE * limits.PIECE
     for start in range(0, last, limits.PIECE):
         await send({"type": message["type"], "body": body[start : start + limits.PIECE], "more_body": True})
-    await send({**message, "body": body[last:]} if last else message)
+    await send({**message, "body": body[last:]})

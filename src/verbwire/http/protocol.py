@@ -21,7 +21,7 @@ from verbwire.http.problem import Problem, unavailable
 if TYPE_CHECKING:
     import asyncio
 
-    from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
+    from uvicorn._types import ASGI3Application
 
 HEALTH = b"/health/"
 _HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")  # RFC 3986: a host and a port, or nothing
@@ -35,6 +35,7 @@ class LimitedProtocol(HttpToolsProtocol):
     until = math.inf
     _refused = False
     _health_only = False
+    _kept_alive = False
     _head_begun = False
     _head_done = False
     _head_bytes = 0
@@ -106,8 +107,10 @@ class LimitedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
         else:
             super().on_headers_complete()
-            if self._health_only:
-                self.cycle.keep_alive = False
+            # An answer that comes before the end of its request is the last: what is still sent would have to be read,
+            # without end, before the next request could be found in it.
+            self._kept_alive = self.cycle.keep_alive and not self._health_only
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Keep a body only of a request that was taken."""
@@ -117,6 +120,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End a request only where one was taken."""
         if not self._refused:
+            if not self.cycle.response_started:
+                self.cycle.keep_alive = self._kept_alive
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (uvicorn's text, which says no more)
@@ -169,7 +174,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._enter(Stage.ANSWER, limits.WRITE_SECONDS if self.flow.write_paused else math.inf)
         cycle.transport = self._outlet  # type: ignore[assignment] # it writes, and closes in our way
-        super()._start_asgi_task(cycle, _LastWhereUnread(cycle, app))
+        super()._start_asgi_task(cycle, app)
 
     def _wrong(self) -> Problem | None:
         if self._health_only and not self.url.startswith(HEALTH):
@@ -222,29 +227,6 @@ class _Outlet:
         """Send it, as long as there is somebody to read it: asyncio warns of each write behind that."""
         if not self._transport.is_closing():
             self._transport.write(data)
-
-
-class _LastWhereUnread:
-    """Says with an answer that comes before the end of its request that it is the connection's last.
-
-    What is still sent would have to be read, without end, before the next request could be found in it.
-    """
-
-    def __init__(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._cycle = cycle
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """Call the application."""
-        await self._app(scope, receive, self._closing(send) if self._cycle.more_body else send)
-
-    def _closing(self, send: ASGISendCallable) -> ASGISendCallable:
-        async def closing(message: ASGISendEvent) -> None:
-            if message["type"] == "http.response.start" and self._cycle.more_body:
-                self._cycle.keep_alive = False
-            await send(message)
-
-        return closing
 
 
 def _too_many() -> Problem:
