@@ -147,18 +147,42 @@ def connections_of(http: Http) -> set[LimitedProtocol]:
     return running.server_state.connections  # type: ignore[return-value]
 
 
-def test_an_answer_that_nobody_reads_is_cut_off(tmp_path: Path, quick: Http) -> None:
+LIST = "GET /tables/shelves?page_size=1000 HTTP/1.1"
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Table:
+    """A table whose page has a megabyte."""
     table = Table(tmp_path, SHELVES, ShelfRow)
     table.put(ShelfRow(shelf="a" * 900 + str(number), books=number) for number in range(1000))
-    with serving([table]) as http, socket.socket() as connection:
+    return table
+
+
+@contextmanager
+def asking_without_reading(http: Http) -> Iterator[socket.socket]:
+    """Ask for more than the buffers between a server and its client hold."""
+    with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(http.address)
-        token = str(http.operator.headers["authorization"])
-        wanted = "GET /tables/shelves?page_size=1000 HTTP/1.1"
-        for _ in range(8):
-            connection.sendall(request(wanted, f"Authorization: {token}"))
+        connection.sendall(request(LIST, f"Authorization: {http.operator.headers['authorization']}") * 12)
+        yield connection
+
+
+def test_an_answer_that_nobody_reads_is_cut_off(large: Table, quick: Http) -> None:
+    with serving([large]) as http, asking_without_reading(http):
         eventually(lambda: any(each.stage is Stage.ANSWER for each in connections_of(http)))
         eventually(lambda: not connections_of(http))
+
+
+def test_an_answer_is_its_askers_until_it_has_been_read(large: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MEMORY_EACH", 2_500_000)  # what it is made of, and itself: of one answer
+    path = LIST.split(" ")[1]
+    with serving([large]) as http, asking_without_reading(http):
+        eventually(lambda: http.get(path) == 429)
+        assert http.get("/tables/shelves?page_size=10") == 200, "what is small is not counted"
+        for each in connections_of(http):
+            each.until = 0.0
+        eventually(lambda: http.get(path) == 200)
 
 
 def test_a_connection_that_was_reset_is_not_kept(quick: Http, monkeypatch: pytest.MonkeyPatch) -> None:
