@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.platform.http_rig import EVENTS, SHELVES, Http, ShelfRow, Table, problem, serving, shelf
 from verbwire.http import limits
-from verbwire.http.found import merged
+from verbwire.http.found import merged, size_of
 from verbwire.http.lists import Lists
 from verbwire.http.paging import cursor
 from verbwire.queries.plan import every_filter
@@ -135,6 +135,7 @@ def test_what_is_too_large_for_one_answer_is_walked_through_by_cursor(
                 served.find(some, listing.selection, listing.window, whole=len(some) == partitions)
                 for some in (every[:split], every[split:])
             ]
+            assert all(len(part.rows) <= 1 or size_of(part) <= room for part in parts)
             answer = json.loads(listing.answer({}, merged(parts)))
             seen += names(answer)
             assert len(answer["rows"]) <= 1 or sum(map(_bytes_of, answer["rows"])) <= room

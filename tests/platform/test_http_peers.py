@@ -248,12 +248,13 @@ def test_who_has_used_up_a_share_is_told_so_whichever_worker_noticed(
 
 
 def test_what_other_workers_send_is_counted_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "SHORT", 100)
-    monkeypatch.setattr(limits, "MEMORY_EACH", 4000)
+    monkeypatch.setattr(limits, "SHORT", 10)
+    monkeypatch.setattr(limits, "MEMORY_EACH", 60)  # of a row that is here, but not of one that is sent twice
     with three(tmp_path) as opened:
-        http = opened.workers["w0"].operator
-        problem(http.get("/tables/shelves?page_size=100"), 429, "too_many")
-        assert http.get("/tables/shelves?page_size=10").status_code == 200, "and it is given back"
+        http, table = opened.workers["w0"].operator, opened.tables["w0"]
+        problem(http.get(path_of(number_in(1, table))), 429, "too_many")
+        for _ in range(3):
+            assert http.get(path_of(number_in(0, table))).status_code == 200, "and it is given back"
 
 
 def test_an_owner_that_is_not_ready_says_so_itself(shared: Three) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from uuid import uuid4
 
 from starlette.datastructures import Headers
@@ -134,7 +135,7 @@ class _NoRoomError(Exception):
 
 def _require_room(scope: Scope, start: Message) -> None:
     room: Room | None = scope.get("room")
-    if room is None:
+    if room is None or start["status"] >= HTTPStatus.BAD_REQUEST:  # a problem is small, and has to be told
         return
     for name, value in start["headers"]:
         if name == b"content-length":
