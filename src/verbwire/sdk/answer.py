@@ -19,7 +19,7 @@ class Page:
     """
 
     rows: tuple[Any, ...]
-    page: int | None  # None behind a cursor
+    page: int | None  # None behind a cursor, and where large rows ended it early
     page_size: int
     complete: bool
     next: str | None
