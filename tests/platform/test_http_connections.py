@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import socket
 import struct
 import threading
@@ -236,10 +237,10 @@ class Held:
         self.address = address
         self.since = since
         self.stage = stage
-        self.until = since + 30
+        self.until = math.inf if stage is Stage.ANSWER else since + 30
 
     def time_is_over(self) -> None:
-        self.stage = Stage.CLOSING
+        self.stage = Stage.GONE
 
     make_room = time_is_over
 
@@ -249,8 +250,21 @@ def test_who_holds_most_makes_room_and_of_them_who_waits_longest(monkeypatch: py
     others = [Held("10.0.0.9", 1), Held("10.0.0.7", 3), Held("10.0.0.7", 2, Stage.HEAD), Held("10.0.0.8", 0)]
     newcomer = Held("10.0.0.9", 9, Stage.HEAD)
     assert House().places_left([*others, newcomer], newcomer) == 0
-    assert [each.stage is Stage.CLOSING for each in others] == [True, False, False, False]
+    assert [each.stage is Stage.GONE for each in others] == [True, False, False, False]
     busy = [Held("10.0.0.7", 1, Stage.ANSWER) for _ in range(3)] + [Held("10.0.0.8", 0)]
     another = Held("10.0.0.7", 9, Stage.HEAD)
     assert House().places_left([*busy, another], another) == -1, "it would push out somebody who holds less"
     assert busy[3].stage is Stage.IDLE
+
+
+def test_answers_that_are_not_read_make_room_after_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever says `Connection: close` and does not read holds a place as well."""
+    monkeypatch.setattr(limits, "CONNECTIONS", 4)
+    held = [Held("10.0.0.7", 1, Stage.CLOSING), Held("10.0.0.7", 2, Stage.ANSWER), *[Held("10.0.0.7", 3)] * 2]
+    held[1].until = 32.0
+    for number, expected in enumerate([[2, 3], [0, 2, 3]]):
+        newcomer = Held(f"10.0.0.{number + 8}", 9, Stage.HEAD)
+        held.append(newcomer)
+        assert House().places_left(held, newcomer) == 0
+        assert [number for number, each in enumerate(held) if each.stage is Stage.GONE] == expected
+        monkeypatch.setattr(limits, "CONNECTIONS", 3)

@@ -8,6 +8,7 @@ that nobody can take HTTP away from the others by holding on.
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable
 from enum import Enum
@@ -28,9 +29,7 @@ class Stage(Enum):
     IDLE = "for another request"
     LINGER = "for the end of what nobody reads"
     CLOSING = "for the rest of an answer to be read"
-
-
-_WAITING_FOR_CLIENT = frozenset({Stage.HEAD, Stage.IDLE, Stage.LINGER})
+    GONE = "for nothing"
 
 
 class Connection(Protocol):
@@ -38,7 +37,7 @@ class Connection(Protocol):
 
     stage: Stage
     since: float  # when it came to its stage, by the loop's clock
-    until: float  # when its time is over
+    until: float  # when its time is over; never while its client waits for us
 
     @property
     def address(self) -> str:
@@ -74,14 +73,14 @@ class House:
         """
         if len(connections) <= limits.CONNECTIONS:
             return limits.CONNECTIONS - len(connections)
-        held = [each for each in connections if each.stage is not Stage.CLOSING]
+        held = [each for each in connections if each.stage is not Stage.GONE]
         left = limits.CONNECTIONS - len(held)
         if left >= 0:
             return left
         self._tell(held)
         holding = Counter(each.address for each in held)
-        waiting = [each for each in held if each.stage in _WAITING_FOR_CLIENT]
-        leaving = max(waiting, key=lambda each: (holding[each.address], -each.since), default=newcomer)
+        waiting = [each for each in held if each.until < math.inf]
+        leaving = max(waiting, key=lambda each: (holding[each.address], _patience(each)), default=newcomer)
         if leaving is newcomer:
             return left
         leaving.make_room()
@@ -98,3 +97,8 @@ class House:
             ", ".join(f"{address} ({count})" for address, count in most),
             ", ".join(f"{count} {stage.value}" for stage, count in stages),
         )
+
+
+def _patience(connection: Connection) -> tuple[bool, float]:
+    """Order them by whether an answer would be cut off, and by how long they have waited."""
+    return connection.stage not in (Stage.ANSWER, Stage.CLOSING), -connection.since

@@ -63,7 +63,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Answer nothing more."""
-        self.stage = Stage.CLOSING
+        self.stage = Stage.GONE
         self.pipeline.clear()
         super().connection_lost(exc)
 
@@ -148,13 +148,13 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.stage is Stage.HEAD and self._head_begun:
             self._refuse(Problem(408, "too_slow", f"the request's head took more than {limits.HEAD_SECONDS:.0f} s"))
         elif self.stage in (Stage.ANSWER, Stage.CLOSING):
-            self.transport.abort()
+            self.make_room()
         else:
             self._close()
 
     def make_room(self) -> None:
-        """Close it for another one: what it has not read yet is lost."""
-        self.stage = Stage.CLOSING
+        """Close it at once: what it has not read yet is lost."""
+        self.stage = Stage.GONE
         self.transport.abort()
 
     def finish(self) -> None:
