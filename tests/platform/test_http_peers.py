@@ -252,7 +252,7 @@ def test_what_other_workers_send_is_counted_before_it_is_read(tmp_path: Path, mo
     monkeypatch.setattr(limits, "MEMORY_EACH", 60)  # of a row that is here, but not of one that is sent twice
     with three(tmp_path) as opened:
         http, table = opened.workers["w0"].operator, opened.tables["w0"]
-        problem(http.get(path_of(number_in(1, table))), 429, "too_many")
+        problem(http.get(path_of(number_in(1, table))), 400, "page_too_large")
         for _ in range(3):
             assert http.get(path_of(number_in(0, table))).status_code == 200, "and it is given back"
 

@@ -27,7 +27,7 @@ PAGE = (
     2 * 1024 * 1024
 )  # bytes of a page's rows as JSON: it ends before the one that would exceed them, but for the first
 PART = 512 * 1024  # bytes that a worker may send of its share of a page, at least
-DEEP_PART = 16 * 1024 * 1024  # bytes of a page by number, of which others may have the rows that are skipped
+DEEP_PART = 8 * 1024 * 1024  # bytes of a page by number, of which others may have the rows that are skipped
 CHUNK = 256 * 1024  # bytes of rows that are read of a partition at once
 MAX_ROW = 10_000  # how deep `page` reaches: what is skipped has to be read all the same
 

@@ -15,7 +15,7 @@ from verbwire.http import json, limits, paging
 from verbwire.http.found import Found, complete
 from verbwire.http.paging import Window
 from verbwire.http.parameters import bad_parameter, parameter_reader
-from verbwire.http.problem import Problem
+from verbwire.http.problem import Problem, page_too_large
 from verbwire.queries.plan import PAGING, Plan, Rows
 from verbwire.queries.selection import Condition, Selection
 
@@ -66,10 +66,7 @@ class Listing:
     def _too_large(self, found: Found) -> Problem:
         skipped = found.rows[: self.window.skip]
         following = self._following(skipped[-1][0] if len(skipped) == self.window.skip else b"")
-        detail = (
-            f"the rows are too large for pages of {self.window.size}: go on by `next`, or ask for fewer by page_size"
-        )
-        return Problem(400, "page_too_large", detail, more={"next": following})
+        return page_too_large(f"the rows are too large for pages of {self.window.size}", {"next": following})
 
     def _following(self, place: bytes) -> str:
         """Return where the list goes on behind a place, or begins."""

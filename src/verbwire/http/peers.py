@@ -27,7 +27,7 @@ from verbwire.directory import Directory
 from verbwire.http import found as founds
 from verbwire.http import limits
 from verbwire.http.found import Found, absent, merged
-from verbwire.http.problem import Problem, unavailable
+from verbwire.http.problem import Problem, page_too_large, unavailable
 from verbwire.http.requests import principal_of, room_of
 from verbwire.http.shares import Shares
 from verbwire.tokens import mint_internal
@@ -216,7 +216,7 @@ class Peers:
         async with client.stream(request.method, peer.url + _target(request), headers=headers) as answer:
             length = int(answer.headers.get("content-length", 0))
             if length > MAX_ANSWER:
-                raise _too_large()
+                raise page_too_large("another worker has more of this than one may send")
             room_of(request).take(length)
             return Answer(answer.status_code, answer.headers, await _whole(answer))
 
@@ -278,11 +278,6 @@ def _client() -> httpx.AsyncClient:
     )
 
 
-def _too_large() -> Problem:
-    detail = "another worker has more of this than one may send: ask for fewer rows by page_size, follow `next`"
-    return Problem(400, "page_too_large", detail)
-
-
 def _target(request: Request) -> str:
     path: bytes = request.scope["raw_path"]
     query: bytes = request.scope["query_string"]
@@ -294,5 +289,5 @@ async def _whole(answer: httpx.Response) -> bytes:
     async for piece in answer.aiter_raw():
         body += piece
         if len(body) > MAX_ANSWER:
-            raise _too_large()
+            raise page_too_large("another worker has more of this than one may send")
     return bytes(body)

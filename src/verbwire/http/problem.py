@@ -69,6 +69,11 @@ def broken(correlation: str) -> Problem:
     return Problem(500, "broken", detail, more={"instance": f"urn:uuid:{correlation}", "correlation_id": correlation})
 
 
+def page_too_large(why: str, more: Mapping[str, Any] | None = None) -> Problem:
+    """Return what to say where rows are too many bytes for what was asked: it can be asked for in smaller parts."""
+    return Problem(400, "page_too_large", f"{why}: ask for fewer rows by page_size, and follow `next`", more=more)
+
+
 def unavailable(code: str, detail: str, seconds: int = 1, more: Mapping[str, Any] | None = None) -> Problem:
     """Return 503 with the number of seconds after which asking again makes sense."""
     return Problem(503, code, detail, {"Retry-After": str(seconds)}, more)

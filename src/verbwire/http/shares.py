@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from verbwire.http import limits
-from verbwire.http.problem import Problem
+from verbwire.http.problem import Problem, page_too_large
 
 
 class Shares:
@@ -19,7 +19,7 @@ class Shares:
     def __init__(self, what: str, total: int, each: int) -> None:
         self._what = what
         self._total = total
-        self._each = each
+        self.each = each
         self._busy = 0
         self._by_actor: dict[str, int] = {}
 
@@ -36,7 +36,7 @@ class Shares:
     def take(self, actor: str, amount: int = 1) -> None:
         """Take that much until it is given back; 429 where it is not there, or not this principal's."""
         held = self._by_actor.get(actor, 0)
-        if held + amount > min(self._each, self._total - self._busy):
+        if held + amount > min(self.each, self._total - self._busy):
             raise self._refusal(held, amount)
         self._busy += amount
         self._by_actor[actor] = held + amount
@@ -60,8 +60,8 @@ class Shares:
             self.give(actor)
 
     def _refusal(self, held: int, amount: int) -> Problem:
-        if held + amount > self._each:
-            detail = f"{self._each} {self._what} at a time are yours here"
+        if held + amount > self.each:
+            detail = f"{self.each} {self._what} at a time are yours here"
         else:
             detail = f"too many {self._what} are under way here, and {held} of them are yours"
         return Problem(429, "too_many", f"{detail}: wait for answers, then ask again", {"Retry-After": "1"})
@@ -78,8 +78,13 @@ class Room:
         self._held = 0
 
     def take(self, size: int) -> None:
-        """Count that many more, before they are there; 429 where there is no room. What is small is not counted."""
+        """Count that many more, before they are there; 429 where there is no room. What is small is not counted.
+
+        400 where there never will be: one request alone would need more than a principal may have.
+        """
         if size > limits.SHORT:
+            if self._held + size > self._shares.each:
+                raise page_too_large(f"this takes more than {self._shares.each} bytes here")
             self._shares.take(self._actor, size)
             self._held += size
 
