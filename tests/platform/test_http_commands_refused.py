@@ -38,13 +38,13 @@ PUT = "/commands/PutCoins"
 
 
 @contextmanager
-def silent_kafka() -> Iterator[Http]:
+def silent_kafka(commands: int = 5, each: int = 2) -> Iterator[Http]:
     """HTTP in front of a broker that listens and says nothing, with little patience and little room."""
     with pytest.MonkeyPatch.context() as patch, socket.create_server(("127.0.0.1", 0)) as silent:
         patch.setattr(limits, "DELIVERY_SECONDS", SECONDS)
         patch.setattr(limits, "BODY_SECONDS", 0.3)
-        patch.setattr(limits, "COMMANDS", 5)
-        patch.setattr(limits, "COMMANDS_EACH", 2)
+        patch.setattr(limits, "COMMANDS", commands)
+        patch.setattr(limits, "COMMANDS_EACH", each)
         broker = f"127.0.0.1:{silent.getsockname()[1]}"
         gateway = Gateway(Connection(broker, f"http://{broker}", Names("bank"), CATALOG, delivery_seconds=SECONDS))
         with serving(parts=[Commands(CATALOG, CLASSES, gateway, OutcomeLinks(None))]) as running:
