@@ -92,30 +92,21 @@ class Decide:
             self.watch.spot.at = None
 
     def _process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
-        taken = [(record, Headers(record.headers)) for record in records]
-        named = [(record, headers, *_named(record, headers)) for record, headers in taken]
-        shard.begin((record.key for record in records if record.key), (name for _, _, name, _ in named))
+        taken = [*map(_Taken, records)]
+        shard.begin([record.key for record in records if record.key], [each.name for each in taken])
         page = self.ledger.page(transaction, shard.partition)
-        for done, (record, headers, name, unnamed) in enumerate(named):
+        for done, each in enumerate(taken):
             if done and transaction.is_late():
                 return done
-            self._take(shard, record, headers, name, unnamed, page, careful)
-        return len(named)
+            self._take(shard, each, page, careful)
+        return len(taken)
 
-    def _take(
-        self,
-        shard: Shard,
-        record: Record,
-        headers: Headers,
-        name: str,
-        unnamed: UndecodableError | None,
-        page: Page,
-        careful: bool,
-    ) -> None:
+    def _take(self, shard: Shard, taken: _Taken, page: Page, careful: bool) -> None:
+        record, headers, name = taken.record, taken.headers, taken.name
         transaction, known = page.transaction, shard.answered(name)
         try:
-            if unnamed is not None:
-                raise unnamed
+            if taken.unnamed is not None:
+                raise taken.unnamed
             command = self.decoder.decode(record.value)
             if command is None or not record.key:
                 raise UndecodableError("no handler for this type" if record.key else "the record has no key")
@@ -248,6 +239,21 @@ class Decide:
         page.enter(failed)
 
 
+class _Taken:
+    """A command's record, and the id that it goes by: its place, which is as unique, where it names none legibly."""
+
+    __slots__ = ("headers", "name", "record", "unnamed")
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.headers = Headers(record.headers)
+        self.unnamed: UndecodableError | None = None  # why its own cannot be read
+        try:
+            self.name = self.headers.command_id or place_of(record)
+        except UndecodableError as error:
+            self.name, self.unnamed = place_of(record), error
+
+
 class _Sender(NamedTuple):
     """What a command's headers say that its events inherit, or that permission is decided by."""
 
@@ -286,11 +292,3 @@ def _said(read: Callable[[], T | None]) -> T | None:
         return read()
     except UndecodableError:
         return None
-
-
-def _named(record: Record, headers: Headers) -> tuple[str, UndecodableError | None]:
-    """Return the command's id; its place, which is as unique, where it has none, or one that cannot be read."""
-    try:
-        return headers.command_id or place_of(record), None
-    except UndecodableError as error:
-        return place_of(record), error

@@ -24,10 +24,12 @@ class Limits:
 
     def __init__(self) -> None:
         self._bytes: Mapping[str, int] = {}
+        self._surely = _surely(DEFAULT)
 
     def learn(self, found: Mapping[str, int]) -> None:
         """Take the topics' settings as they are now."""
         self._bytes = dict(found)
+        self._surely = _surely(self.smallest())
 
     def of(self, topic: str) -> int:
         """Return how large a batch of the topic may be."""
@@ -52,6 +54,8 @@ class Limits:
     def sized(self, topic: str, key: bytes, value: bytes, what: str, headers: Headers = ()) -> bytes:
         """Return the value if the topic takes it under this key, with these headers, else raise UnencodableError."""
         size = len(key) + len(value)
+        if size <= self._surely:
+            return value
         if size > MAX_RECORD:
             raise too_large(what, size, MAX_RECORD)
         if not self.fits(topic, key, value, headers):
@@ -63,8 +67,8 @@ class Limits:
 
     def row(self, topic: str, key: bytes, value: bytes, what: str) -> bytes:
         """Return a row's value if its changelog takes it, with the positions that may stand beside it."""
-        size, room = len(key) + len(value), self.room(topic)
-        if size > room:
+        size = len(key) + len(value)
+        if size > self._surely and size > (room := self.room(topic)):
             raise too_large(what, size, room, "" if room == MAX_RECORD else f", or raise {topic}'s max.message.bytes")
         return value
 
@@ -74,6 +78,11 @@ class Limits:
 
 
 Headers = Sequence[tuple[str, bytes]]
+
+
+def _surely(limit: int) -> int:
+    """How many bytes of key and value such a topic takes whatever stands beside them: nearly all records are smaller."""
+    return min(MAX_RECORD, limit - _MOST_HEADERS)
 
 
 def too_large(what: str, size: int, room: int, more: str = "") -> UnencodableError:

@@ -169,10 +169,18 @@ class _Piece:
 
     def _read(self, changes: Changes) -> None:
         """Read the records; an outage of the registry is raised, anything else is the fault of a record."""
+        absorb, unreadable = self.task.log.absorb, self.task.unreadable
         message: Message | None = None
         try:
             for message in self.messages:
-                self._absorb(changes, message)
+                record = _Restored(message)
+                try:
+                    absorb(changes, record)
+                except UndecodableError as error:
+                    self._note(record, error)
+                else:
+                    if unreadable:  # mended by a later record of its key
+                        unreadable.pop(record.key or b"", None)
             if self.task.log.name == ROWS:
                 self._progress(changes)
         except NewerSchemaError as error:
@@ -187,14 +195,9 @@ class _Piece:
                 "wrote it; mend the code where that is to blame, and start the worker again, or make the table anew"
             )
 
-    def _absorb(self, changes: Changes, message: Message) -> None:
-        key = message.key() or b""
-        try:
-            self.task.log.absorb(changes, _Restored(message))
-            self.task.unreadable.pop(key, None)
-        except UndecodableError as error:
-            place = f"{message.topic()}/{message.partition()}@{message.offset()}"
-            self.task.note(key, f"the record {place} of the key {key[:80]!r} cannot be read: {error}")
+    def _note(self, record: _Restored, error: UndecodableError) -> None:
+        key, place = record.key or b"", f"{record.topic}/{record.partition}@{record.offset}"
+        self.task.note(key, f"the record {place} of the key {key[:80]!r} cannot be read: {error}")
 
     def _progress(self, changes: Changes) -> None:
         """Take down how far the rows are: the last record of each batch says so, thus the latest such one counts."""
