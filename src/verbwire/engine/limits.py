@@ -81,7 +81,7 @@ Headers = Sequence[tuple[str, bytes]]
 
 
 def _surely(limit: int) -> int:
-    """How many bytes of key and value such a topic takes whatever stands beside them: nearly all records are smaller."""
+    """How many bytes of key and value such a topic takes whatever stands beside them: nearly all records are less."""
     return min(MAX_RECORD, limit - _MOST_HEADERS)
 
 
