@@ -182,7 +182,12 @@ def test_a_watch_stops_the_groups_whose_topics_are_others(fickle: Bank, tmp_path
         watch = TopicWatch(fickle.kafka, [table.core, receiver.core])
         watch.look()
         assert (table.core.stopped(), receiver.core.stopped()) == ({}, {})
+        asked: list[str] = []
+        table.core.look_again = lambda: asked.append("table")
+        receiver.core.look_again = lambda: asked.append("receiver")
         make_again(fickle, table.plan.changelog)
+        TopicWatch(fickle.kafka, [table.core, receiver.core]).look()  # one that begins late, like a busy worker's
+        assert asked == ["table"]
         watch.look()
         assert f"{table.plan.changelog} was deleted and made again" in table.core.stopped()[here]
         assert receiver.core.stopped() == {}

@@ -67,7 +67,7 @@ class TopicWatch:
         self._thread = threading.Thread(target=self._run, name="topic watch", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Begin, once the groups have connected: what they know of their topics is what is compared with."""
         if self._groups:
             self._thread.start()
 
@@ -81,7 +81,9 @@ class TopicWatch:
         now = self._cluster.standing([*{name for topics in asked.values() for name in topics}])
         missing = {name for topics in asked.values() for name in topics if name not in now}
         gone, self._missed = missing & self._missed, missing
-        news = {name for name, topic in now.items() if self._seen.get(name) != topic} if self._seen else set()
+        if not self._seen:  # as they were when the groups connected: a change since then counts
+            self._seen = {name: topic for topics in asked.values() for name, topic in topics.items()}
+        news = {name for name, topic in now.items() if self._seen.get(name) != topic}
         self._seen = now
         for group, before in asked.items():
             if not news.isdisjoint(before):

@@ -120,11 +120,10 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     presence.start(url_of(settings, port))
     services.watchdog.start()
     topics = TopicWatch(kafka, [each.core for each in hosted if isinstance(each, HostedGroup)])
-    topics.start()
     opened.callback(topics.stop)
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
     # Before anything stops: nobody is sent here any more, and who waits here for an outcome is told where to ask.
-    asyncio.run(_serve(hosted, leave, [health.leave, waits.end, presence.leave], stopping))
+    asyncio.run(_serve(hosted, topics, leave, [health.leave, waits.end, presence.leave], stopping))
 
 
 def _host(declared: Declared, services: Services) -> Hosted:
@@ -145,12 +144,15 @@ def url_of(settings: Settings, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def _serve(hosted: list[Hosted], leave: bool, leaving: Sequence[Callable[[], None]], stopping: Stopping) -> None:
+async def _serve(
+    hosted: list[Hosted], topics: TopicWatch, leave: bool, leaving: Sequence[Callable[[], None]], stopping: Stopping
+) -> None:
     stop = stopping.event()
     with ThreadPoolExecutor(len(hosted)) as pool:
         await asyncio.gather(*(asyncio.get_running_loop().run_in_executor(pool, each.connect) for each in hosted))
     if stop.is_set():
         return
+    topics.start()
     if any(isinstance(each, HostedGroup) for each in hosted):
         _import_faust()
     try:
