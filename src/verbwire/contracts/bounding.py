@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from verbwire.contracts.bounds import bounded_key, bounds_of, branches_of, decimal_of, goes_with, sort_of
-from verbwire.contracts.defaults import logical_value, named_types
+from verbwire.contracts.defaults import named_types, plain_default
 from verbwire.contracts.grammar import full_name
 from verbwire.contracts.patterns import searcher
 from verbwire.contracts.problems import Place, Problem
@@ -185,20 +185,4 @@ def default_excesses(schema: Any, place: Place) -> Iterator[Problem]:
 
 def _default_excess(field: Mapping[str, Any]) -> Excess | None:
     check = compile_bounds({"fields": [field]}, mapping=True)
-    return check({field["name"]: _python(field["default"], field["type"])}) if check else None
-
-
-def _python(default: Any, node: Any) -> Any:
-    """The value of a default of what may have bounds; of records and enums, the default itself."""
-    node = node[0] if isinstance(node, list) else node
-    if isinstance(node, str):
-        node = {"type": node}
-    match node["type"]:
-        case "array":
-            return [_python(each, node["items"]) for each in default]
-        case "map":
-            return {key: _python(each, node["values"]) for key, each in default.items()}
-        case "bytes" | "fixed":
-            return logical_value(default, node)
-        case _:
-            return default
+    return check({field["name"]: plain_default(field["default"], field["type"])}) if check else None

@@ -145,6 +145,26 @@ def logical_value(value: Json, avro_type: dict[str, Any]) -> object:
             return value.encode("latin-1") if avro_type["type"] in ("bytes", "fixed") else value
 
 
+def plain_default(value: Json, node: Json) -> Any:
+    """Return the Python value of a default that fits its type: records are dicts of what they give, enums text."""
+    if isinstance(node, list):
+        return plain_default(value, node[0])
+    if isinstance(node, str):
+        node = {"type": node}
+    match node["type"]:
+        case "array":
+            return [plain_default(each, node["items"]) for each in value]
+        case "map":
+            return {key: plain_default(each, node["values"]) for key, each in value.items()}
+        case "record":
+            types = {field["name"]: field["type"] for field in node["fields"]}
+            return {name: plain_default(each, types[name]) for name, each in value.items()}
+        case "float" | "double" as name:
+            return number(value, name)
+        case _:
+            return logical_value(value, node)
+
+
 def _time(microseconds: int) -> time:
     if not 0 <= microseconds < _DAY:
         raise ValueError("a time is within one day")

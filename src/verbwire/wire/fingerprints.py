@@ -16,12 +16,12 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 from fastavro import schemaless_reader
 
+from verbwire.contracts.defaults import plain_default
 from verbwire.contracts.grammar import full_name
 from verbwire.contracts.model import Schema
 from verbwire.messages import Message
 from verbwire.wire.fitting import fitting_type
 from verbwire.wire.framing import HEADER_SIZE
-from verbwire.wire.loose import plain_default
 from verbwire.wire.resolution import resolution
 from verbwire.wire.spelled_out import spelled_out
 from verbwire.wire.strict import reading_schema

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from verbwire.contracts.defaults import logical_value, number
+from verbwire.contracts.defaults import plain_default
 from verbwire.contracts.model import Contract, Schema
 from verbwire.messages import Message, Row
 from verbwire.wire.fitting import fitting_type
@@ -47,23 +47,3 @@ def _field(field: Schema, its_type: Any) -> Any:
         return field["name"], its_type
     default = msgspec.convert(plain_default(field["default"], field["type"]), its_type)
     return field["name"], its_type, msgspec.field(default_factory=lambda: default)
-
-
-def plain_default(value: Any, node: Any) -> Any:
-    """Return a field's default as msgspec takes it for the field: records are dicts, enums text."""
-    if isinstance(node, list):
-        return plain_default(value, node[0])
-    if isinstance(node, str):
-        node = {"type": node}
-    match node["type"]:
-        case "array":
-            return [plain_default(each, node["items"]) for each in value]
-        case "map":
-            return {key: plain_default(each, node["values"]) for key, each in value.items()}
-        case "record":
-            types = {field["name"]: field["type"] for field in node["fields"]}
-            return {name: plain_default(each, types[name]) for name, each in value.items()}
-        case "float" | "double" as name:
-            return number(value, name)
-        case _:
-            return logical_value(value, node)

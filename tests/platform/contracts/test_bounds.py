@@ -23,6 +23,7 @@ from verbwire.wire.codec import OWN
 
 MONEY = {"type": "bytes", "logicalType": "decimal", "precision": 6, "scale": 2}
 MOMENT = {"type": "long", "logicalType": "timestamp-millis"}
+PRICED = {"type": "record", "name": "Priced", "fields": [{"name": "price", "type": MONEY, "maximum": "0.03"}]}
 NAMES = {"type": "array", "items": {"type": "string", "maxLength": 3, "pattern": "^[a-z]*$"}}
 
 
@@ -67,6 +68,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "names of items": (with_field(NAMES, propertyNames={"maxLength": 3}), ['"propertyNames"', "use minItems"]),
     "a default beyond": (with_field("string", maxLength=2, default="abc"), ['"default"', "maxLength is 2"]),
     "a default below": (with_field(MONEY, minimum="0.02", default="\u0001"), ['"default"', "minimum, 0.02"]),
+    "a default record": (with_field(PRICED, default={"price": "\u0005"}), ['"default"', "x.price", "maximum, 0.03"]),
     "default items": (with_field(NAMES, default=["a", "B"]), ['"default"', "x[1] does not match"]),
     "rejected as out_of_bounds": (
         record("OpenCart", {"id": "int"}, kind="command", key="id", rejections=["out_of_bounds"]),
