@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from verbwire.contracts.model import Contract
 from verbwire.declarations.requirements import require_permitted
+from verbwire.engine.limits import MAX_RECORD, too_large
 from verbwire.errors import DeliveryError, UnavailableError, UnencodableError
 from verbwire.messages import Command, Event, Kind, Message
 from verbwire.sdk.ack import Ack, TooLargeError
@@ -16,8 +17,6 @@ from verbwire.sdk.routes import Routes
 from verbwire.wire.dead_letters import MAX_LETTER, Original, letter_headers, stub_headers
 from verbwire.wire.derived_ids import derived_id
 from verbwire.wire.keys import key_of
-
-MAX_RECORD = 1_000_000  # bytes: what a topic takes by default; the producer would take a letter's size
 
 
 class Cause(NamedTuple):
@@ -96,10 +95,8 @@ class EffectOutbox:
             route = self._mail.routes.of(kind, message)
             self._mail.require_permitted(route.contract)
             key, value = key_of(route.contract, message), route.encoder(message)
-            if (size := len(key) + len(value)) > MAX_RECORD:
-                raise UnencodableError(
-                    f"{route.contract.name} is {size} bytes with its key, a record may have {MAX_RECORD}"
-                )
+            if (size := len(key) + len(value)) > MAX_RECORD:  # the producer would take a letter's size
+                raise too_large(route.contract.name, size, MAX_RECORD)
             id = derived_id(cause.group, cause.id, cause.handler, len(self._acks))
             headers = route.headers(
                 id, correlation_id=cause.correlation_id, causation_id=cause.id, traceparent=cause.traceparent

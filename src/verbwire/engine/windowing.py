@@ -24,12 +24,12 @@ from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction
 from verbwire.errors import NewerSchemaError, UndecodableError
+from verbwire.watch.throttle import Throttle
 from verbwire.wire.keys import window_key
 
 FORGOTTEN_AT_ONCE = 1000  # rows deleted in one batch, besides those that it changed itself
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_WARN_EVERY = 60.0  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class WindowFold(Fold):
         self._kept = (size + retention) // _MICROSECOND
         self._ahead = self.window.ahead // _MICROSECOND
         self._latest = self._latest_now()
-        self._warn_at = 0.0
+        self._throttle = Throttle[str]()
 
     def process(self, shard: Shard, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
         """Fold these events, in order, and return how many; forget the windows that time has left behind."""
@@ -90,8 +90,7 @@ class WindowFold(Fold):
             f"the event's time {time.isoformat()} is more than {window.ahead} ahead of its record's timestamp "
             f"{source.timestamp} ms, or of now: mend the sender's clock, or let the window take it (ahead=...)"
         )
-        if clock.monotonic() >= self._warn_at:
-            self._warn_at = clock.monotonic() + _WARN_EVERY
+        if self._throttle.admit(window.when_ahead) is not None:
             place = f"{source.topic}/{source.partition}/{source.offset}"
             log.warning("%s: %s, a %s. Others like it are told of a minute from now", place, why, window.when_ahead)
         return LeftOut("late") if window.when_ahead == "late" else Refused("ahead", why)
