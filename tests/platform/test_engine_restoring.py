@@ -15,12 +15,15 @@ from confluent_kafka import KafkaException, Producer
 
 from tests.cluster import eventually
 from tests.platform import engine_jars
+from tests.platform.descriptors import open_below
 from tests.platform.engine_kit import NAMESPACE, SECONDS, Bank
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import CoinsPut, JarRow, JarState, PutCoins
 from verbwire.engine import cluster_offsets, preparing
 from verbwire.engine.cluster_offsets import ClusterOffsets, _require_offsets
 from verbwire.engine.plan import Plan
+from verbwire.engine.preparing import Preparation
+from verbwire.engine.restore import CancelledRestore
 from verbwire.errors import UnavailableError
 
 pytestmark = pytest.mark.kafka
@@ -209,6 +212,32 @@ def test_a_receiver_has_states_and_positions_again(bank: Bank, receiver: Engine)
     assert receiver.rows() == {b"j": JarState(jar_id="j", pence=3)}
     assert receiver.ask(partition, "select value from meta where name like 'input %'") == [("6",)]
     assert receiver.next == {(topic, partition): 6}
+
+
+@pytest.mark.parametrize("step", ["_store", "_starts", "_shard", "each alone"])
+def test_a_preparation_that_fails_leaves_no_copy_open(
+    table: Engine, bank: Bank, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    partitions = (table.partition, bank.partition())
+    table.own(*partitions)
+    name = "_shard" if step == "each alone" else step
+    does, failures = getattr(Preparation, name), 0
+
+    def fails(self: Preparation, *arguments: object) -> object:
+        """The second partition is the one that cannot be prepared, whether by itself or with the first."""
+        nonlocal failures
+        if name == "_starts" or arguments[0] == partitions[1]:
+            failures += 1
+            raise RuntimeError("foreseen by nobody") if step == "each alone" and failures == 1 else CancelledRestore
+        return does(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Preparation, name, fails)
+        with pytest.raises(CancelledRestore):
+            table.core.prepare(partitions, lambda: False, True)
+    assert open_below(table.folder) == []
+    table.prepare()
+    assert len(open_below(table.folder)) >= len(partitions)
 
 
 # -- what the group's offsets say, and what the logs know

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.platform.descriptors import open_below
 from verbwire.engine.store import Answer, Changes, Store
 from verbwire.errors import UnavailableError
 
@@ -242,6 +243,14 @@ def test_a_full_disk_damages_nothing(path: Path) -> None:
     assert (store.count(), store.position("rows")) == (500, 500)
     store.close()
     assert reopened_count(path) == 500
+
+
+def test_a_store_that_cannot_be_opened_leaves_nothing_open(path: Path) -> None:
+    write(path)
+    for _ in range(2):  # as another identity, then as a file without tables
+        with pytest.raises(sqlite3.OperationalError, match="syntax error"):
+            reopened(path, columns=("no) column",))
+        assert open_below(path.parent) == []
 
 
 def test_a_file_whose_making_was_cut_off_is_made_anew(path: Path) -> None:

@@ -15,6 +15,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
@@ -122,8 +123,7 @@ class Preparation:
                 log.exception("%s: preparing partition %d failed", self._plan.group, partitions[0])
                 self._stand_still(partitions[0], legible(f"preparing it failed: {type(error).__name__}: {error}"))
                 return [], 0
-        alone = [self.probe([partition], cancel) for partition in partitions]
-        return [shard for shards, _ in alone for shard in shards], sum(restored for _, restored in alone)
+        return self._one_by_one(partitions, cancel)
 
     def _probe(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[Shard], int]:
         if self._unfit:
@@ -141,27 +141,46 @@ class Preparation:
             self._tell_what_hangs({place: offset for place, offset in stable.items() if offset < ends[place]})
         if not ready:
             return [], 0
-        stores = self._open(ready, committed, ends)
-        ready = [*stores]
-        try:
-            tasks = self._tasks(stores, ends)
-            restored = self._reader.restore(tasks, cancel, STALLED)
-            refused = {task.partition: task.refused for task in tasks if task.refused}
-            for partition, why in refused.items():
-                self._stand_still(partition, why, stores[partition])
-            troubled = {task.partition: task.trouble for task in tasks if task.trouble and not task.refused}
-            for partition, why in troubled.items():
-                self._have_trouble(partition, why, stores[partition])
-            starts = self._starts([p for p in ready if p not in {*refused, *troubled}], committed, stores)
-        except BaseException:
-            for store in stores.values():
-                store.close()
-            raise
-        self._troubles = {p: n for p, n in self._troubles.items() if p not in starts}
-        shards = [self._shard(p, stores[p], starts[p]) for p in ready if p in starts]
+        with ExitStack() as opened:  # on the way out of an error nothing stays open
+            shards, restored = self._restored(ready, committed, ends, cancel, opened)
+            opened.pop_all()
         return shards, restored
 
     # -- inside
+
+    def _one_by_one(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[Shard], int]:
+        shards: list[Shard] = []
+        total = 0
+        with ExitStack() as opened:
+            for partition in partitions:
+                ready, restored = self.probe([partition], cancel)
+                for shard in ready:
+                    opened.callback(shard.close)
+                shards, total = shards + ready, total + restored
+            opened.pop_all()
+        return shards, total
+
+    def _restored(
+        self,
+        ready: list[int],
+        committed: dict[tuple[str, int], Committed],
+        ends: dict[tuple[str, int], int],
+        cancel: Callable[[], bool],
+        opened: ExitStack,
+    ) -> tuple[list[Shard], int]:
+        """Bring the copies of these partitions up to date; whoever stands still is not among the shards."""
+        stores = self._open(ready, committed, ends, opened)
+        tasks = self._tasks(stores, ends)
+        restored = self._reader.restore(tasks, cancel, STALLED)
+        refused = {task.partition: task.refused for task in tasks if task.refused}
+        for partition, why in refused.items():
+            self._stand_still(partition, why, stores[partition])
+        troubled = {task.partition: task.trouble for task in tasks if task.trouble and not task.refused}
+        for partition, why in troubled.items():
+            self._have_trouble(partition, why, stores[partition])
+        starts = self._starts([p for p in stores if p not in {*refused, *troubled}], committed, stores)
+        self._troubles = {p: n for p, n in self._troubles.items() if p not in starts}
+        return [self._shard(p, stores[p], starts[p]) for p in stores if p in starts], restored
 
     def _describe(self) -> None:
         own = dict.fromkeys([*self._plan.inputs, *self._plan.outputs, *(each.topic for each in self._plan.logs)])
@@ -205,7 +224,11 @@ class Preparation:
         log.error("%s: partition %d stands still: %s", self._plan.group, partition, why)
 
     def _open(
-        self, ready: list[int], committed: dict[tuple[str, int], Committed], ends: dict[tuple[str, int], int]
+        self,
+        ready: list[int],
+        committed: dict[tuple[str, int], Committed],
+        ends: dict[tuple[str, int], int],
+        opened: ExitStack,
     ) -> dict[int, Store]:
         """Return the copies of those partitions whose logs hold what the group has dealt with; the others stop."""
         begins = self._cluster.starts((each.topic, p) for p in ready for each in self._plan.logs)
@@ -236,6 +259,7 @@ class Preparation:
                 )
             try:
                 stores[partition] = self._store(partition, path, topics)
+                opened.callback(stores[partition].close)
             except (sqlite3.Error, OSError, UnavailableError) as error:
                 self._have_trouble(partition, f"the copy cannot be opened: {error}")
         return stores

@@ -106,11 +106,9 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._open()
         except OSError as error:
-            self.close()
             raise outage(path, error) from error
         except sqlite3.DatabaseError as error:
             if is_outage(error):
-                self.close()
                 raise outage(path, error) from error
             self.rebuild(f"{'damaged' if is_damage(error) else 'no store of ours'}: {error}")
 
@@ -258,8 +256,15 @@ class Store:
             self._writer.execute(_ADVANCE, ("time", str(changes.time)))
 
     def _open(self) -> None:
-        self._connections = []
-        self._writer = self._connect()
+        """Connect, to what is there if it is a copy of ours; where that fails nothing stays open."""
+        try:
+            self._connect()
+            self._look()
+        except BaseException:
+            self.close()
+            raise
+
+    def _look(self) -> None:
         if not self._writer.execute("select 1 from sqlite_master where name = 'meta'").fetchone():
             return self._create()
         known = {name: self._meta(name) for name in self._identity}
@@ -277,14 +282,13 @@ class Store:
         self._writer.executemany(_SET, self._identity.items())
         self._writer.execute("commit")
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=64)
-        self._connections.append(connection)
-        connection.executescript(
+    def _connect(self) -> None:
+        self._writer = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=64)
+        self._connections = [self._writer]
+        self._writer.executescript(
             f"pragma journal_mode=wal; pragma synchronous=normal; pragma cache_size=-{READERS.cache_bytes // 1024}; "
             "pragma busy_timeout=5000"
         )
-        return connection
 
     def _names(self) -> list[str]:
         return [*map(column_name, self.columns), *([WORDS] if self.search else [])]
