@@ -9,12 +9,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BROKEN_OFF := $(VENV)/.installing
-NEEDED := import sys; sys.exit(sys.version_info < (3, 11))
+# Those that the pinned packages are built for, as pyproject.toml's classifiers say.
+NEEDED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 PYTHON ?= $(shell for each in python3 python3.11 python3.12 python3.13 python3.14; do \
 	$$each -c '$(NEEDED)' 2>/dev/null && { echo $$each; break; }; done)
 ARGS ?=
 
-.PHONY: help setup demo test lint format types chaos attack bench wheel-check clean
+.PHONY: help setup demo test test-pythons lint format types chaos attack bench wheel-check clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do \
@@ -27,8 +28,9 @@ setup: $(STAMP)  ## install everything, with pinned versions, into .venv
 # and since pip may have left half a package behind, the next one starts from an empty .venv (pip's cache makes it quick).
 $(STAMP): pyproject.toml constraints.txt
 	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c '$(NEEDED)'; then \
-		echo "verbwire needs Python 3.11 or newer. Install one, or say which: make setup PYTHON=/path/to/python3" >&2; \
-		exit 1; fi
+		found=$$($(or $(PYTHON),python3) -c 'import sys; print(sys.version.split()[0])' 2>/dev/null || echo "not there"); \
+		echo "verbwire needs Python 3.11 to 3.14, which its pinned packages are built for ($(or $(PYTHON),python3) is $$found):" \
+			"install one of these, or say where one is: make setup PYTHON=/path/to/python3" >&2; exit 1; fi
 	@if [ -e $(BROKEN_OFF) ] || ! $(BIN)/python -c '$(NEEDED)' 2>/dev/null || ! $(BIN)/python -m pip -V >/dev/null 2>&1; \
 		then rm -rf $(VENV); echo "Making $(VENV) with $$($(PYTHON) -V)"; \
 		$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; fi
@@ -46,6 +48,9 @@ demo: setup  ## the whole path on real data; ARGS=--exit ends by itself
 
 test: setup  ## all tests but the long ones (chaos, attack); ARGS go to pytest
 	@$(BIN)/python -m pytest -m "not chaos and not attack" -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-pythons: setup  ## the tests that need no broker, on each Python from 3.11 to 3.14 that is here
+	@$(BIN)/python -m tests.pythons $(ARGS)
 
 lint: setup  ## ruff: rules and format
 	@$(BIN)/ruff check .
@@ -73,4 +78,4 @@ clean:  ## remove what was made here: demo data, caches, builds (not .venv)
 	@if [ -d .verbwire/stack ]; then $(BIN)/python -c 'from pathlib import Path; \
 		from verbwire.embedded import Stack; Stack(Path(".verbwire/stack")).wipe()' 2>&1 | tail -n 1 >&2; fi
 	@rm -rf .verbwire dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	@find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

@@ -38,6 +38,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None) or config.option.collectonly:
         return
+    if "not kafka" in config.option.markexpr:
+        return
     folder = _shared.enter_context(tempfile.TemporaryDirectory(prefix="verbwire-tests-", ignore_cleanup_errors=True))
     running = _shared.enter_context(running_cluster(Path(folder)))
     os.environ["VERBWIRE_BOOTSTRAP"], os.environ["VERBWIRE_REGISTRY"] = running.bootstrap, running.registry_url
@@ -48,8 +50,12 @@ def pytest_sessionfinish() -> None:
     _shared.close()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest takes out what was not asked for
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long ones first; otherwise the order stays."""
+    """Mark whatever takes the cluster as `kafka`. Put the long ones first; otherwise the order stays."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "cluster" in item.fixturenames:
+            item.add_marker("kafka")
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
