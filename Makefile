@@ -27,7 +27,7 @@ setup: $(STAMP)  ## install everything, with pinned versions, into .venv
 # Made again whenever what is to be installed changes. The stamp comes last: an install that was broken off leaves none,
 # and since pip may have left half a package behind, the next one starts from an empty .venv (pip's cache makes it quick).
 $(STAMP): pyproject.toml constraints.txt
-	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c '$(NEEDED)'; then \
+	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c '$(NEEDED)' 2>/dev/null; then \
 		found=$$($(or $(PYTHON),python3) -c 'import sys; print(sys.version.split()[0])' 2>/dev/null || echo "not there"); \
 		echo "verbwire needs Python 3.11 to 3.14, which its pinned packages are built for ($(or $(PYTHON),python3) is $$found):" \
 			"install one of these, or say where one is: make setup PYTHON=/path/to/python3" >&2; exit 1; fi
