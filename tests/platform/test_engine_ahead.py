@@ -15,8 +15,10 @@ from tests.platform.engine_kit import CATALOG, Taken
 from tests.platform.engine_samples.tills import CoinsMoved, MinuteRow
 from tests.platform.engine_tills import minutes
 from verbwire import Window
+from verbwire.declarations.window import Ahead
 from verbwire.engine.contexts import context_of
 from verbwire.engine.folding import Heard, LeftOut, Refused
+from verbwire.engine.limits import Limits
 from verbwire.engine.preparing import _require_past
 from verbwire.engine.rekeying import SOURCE_HEADER, Repartition
 from verbwire.engine.windowing import WindowFold
@@ -74,27 +76,40 @@ def test_beyond_that_it_is_late_where_the_table_says_so() -> None:
     assert fold(datetime.max.replace(tzinfo=UTC), window)._take(record()) == LeftOut("late")
 
 
+class Noted:
+    """A transaction that takes down what is counted."""
+
+    limits = Limits()
+
+    def __init__(self) -> None:
+        self.counted: Counter[str] = Counter()
+        self.letters: dict[int, int] = {}
+
+    def count(self, *name: str) -> None:
+        self.counted[" ".join(name)] += 1
+
+    def produce(self, *record: Any) -> None:
+        """Nowhere."""
+
+    def is_late(self) -> bool:
+        return False
+
+
+class Untouched:
+    """A shard of which no row is asked for."""
+
+    time = None
+
+    def begin(self, keys: Any) -> None:
+        assert not list(keys)
+
+
 def test_what_is_left_out_is_counted_and_nothing_more() -> None:
-    counted: Counter[str] = Counter()
-
-    class Transaction:
-        def count(self, name: str) -> None:
-            counted[name] += 1
-
-        def is_late(self) -> bool:
-            return False
-
-    class Shard:
-        time = None
-
-        def begin(self, keys: Any) -> None:
-            assert not list(keys)
-
-    shard: Any = Shard()
-    transaction: Any = Transaction()
+    shard: Any = Untouched()
+    transaction: Any = Noted()
     late = fold(WRITTEN + 2 * HOUR, Window(MINUTE, when_ahead="late"))
     assert late.process(shard, [record(), record()], transaction, careful=False) == 2
-    assert counted == {"late": 2}
+    assert transaction.counted == {"late": 2}
     assert shard.time is None
 
 
@@ -119,13 +134,18 @@ def test_times_before_the_epoch_are_ahead_of_nothing() -> None:
     assert isinstance(fold(datetime(1871, 1, 1, tzinfo=UTC), Window(timedelta(days=1)))._take(record()), Heard)
 
 
-def test_it_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
-    ahead = fold(WRITTEN + 2 * HOUR, Window(MINUTE))
+@pytest.mark.parametrize(("when", "counted"), [("dead-letter", "dead_lettered ahead"), ("late", "late")])
+def test_it_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture, when: Ahead, counted: str) -> None:
+    ahead = fold(WRITTEN + 2 * HOUR, Window(MINUTE, when_ahead=when))
+    shard: Any = Untouched()
+    transaction: Any = Noted()
     with caplog.at_level(logging.WARNING):
         for _ in range(100):
-            ahead._take(record())
+            ahead.process(shard, [record()], transaction, careful=False)
     (told,) = caplog.messages
-    assert f"{TOPIC}/0/7: the event's time 2020-11-28T10:00:00+00:00 is more than 1:00:00 ahead" in told
+    assert f"{TOPIC}/0/7" in told
+    assert "the event's time 2020-11-28T10:00:00+00:00 is more than 1:00:00 ahead" in told
+    assert transaction.counted == {counted: 100}
 
 
 class Plan:

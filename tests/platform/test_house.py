@@ -27,7 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "jobs": {"errors"},
     "anew": set(),
     "masking": set(),
-    "watch": set(),
+    "places": set(),
+    "watch": {"places"},
     "outages": set(),
     "reaching": {"errors"},
     "contracts": {"errors", "names", "messages"},
@@ -38,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tokens": {"errors"},
     "development": {"errors", "settings", "tokens"},
     "project": {"errors", "names", "messages", "contracts", "declarations", "settings"},
-    "wire": {"errors", "names", "messages", "contracts", "masking"},
+    "wire": {"errors", "names", "messages", "contracts", "masking", "places"},
     "directory": {"errors", "names", "messages", "wire", "anew"},
     "deploy": {"errors", "names", "messages", "contracts", "settings", "addresses", "wire", "reaching"},
     "sdk": {
@@ -61,6 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "queries": {"errors", "messages", "contracts", "declarations", "wire"},
     "engine": {
         "errors",
+        "places",
         "watch",
         "names",
         "messages",
@@ -74,6 +76,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "effects": {
         "anew",
         "errors",
+        "places",
         "watch",
         "names",
         "messages",

@@ -11,6 +11,7 @@ from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 
 from verbwire.effects.share import Share
+from verbwire.places import place_of
 from verbwire.wire.dead_letters import Original
 
 
@@ -32,7 +33,7 @@ class Task:
     @property
     def place(self) -> str:
         """Where the record lay at first, for people."""
-        return f"{self.record.topic}/{self.record.partition}/{self.record.offset}"
+        return place_of(self.record)
 
     @property
     def size(self) -> int:

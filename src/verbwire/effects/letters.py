@@ -19,6 +19,7 @@ from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.errors import ConfigurationError, UnavailableError, UndecodableError
 from verbwire.names import Names
+from verbwire.places import place_of
 from verbwire.sdk.ack import Ack
 from verbwire.sdk.connection import Connection
 from verbwire.sdk.producer import Producer
@@ -82,8 +83,7 @@ class Found:
     @property
     def origin(self) -> str:
         """Where the record lay, topic/partition/offset."""
-        original = self.letter.original
-        return f"{original.topic}/{original.partition}/{original.offset}"
+        return place_of(self.letter.original)
 
     def _header(self, name: str) -> str:
         try:

@@ -8,18 +8,19 @@ from datetime import UTC, datetime
 from verbwire.declarations.context import Context, OutcomeContext
 from verbwire.engine.records import Record
 from verbwire.errors import UndecodableError
+from verbwire.places import place_of
 from verbwire.wire.derived_ids import derived_id
 from verbwire.wire.headers import MAX_ID, Headers
 
 
 def id_of(record: Record, headers: Headers) -> str:
     """Return the message's id; its place, which is as unique, where a foreign producer gave none."""
-    return headers.id or place_of(record)
+    return headers.id or place_id(record)
 
 
-def place_of(record: Record) -> str:
+def place_id(record: Record) -> str:
     """Return the place of a record as an id; hashed where the topic's name is too long to be part of one."""
-    place = f"{record.topic}/{record.partition}/{record.offset}"
+    place = place_of(record)
     return place if len(place) <= MAX_ID else derived_id("", place)
 
 

@@ -38,6 +38,7 @@ from verbwire.engine.view import TableView
 from verbwire.errors import FencedError, MessageError, NewerSchemaError, UnencodableError, VerbwireError
 from verbwire.metrics import GroupMetrics
 from verbwire.names import Names
+from verbwire.places import place_of
 
 log = logging.getLogger(__name__)
 
@@ -353,7 +354,7 @@ class Core:
         )
 
     def _stop(self, shard: Shard, halt: Halt) -> None:
-        place = f"{halt.record.topic}/{halt.record.partition}/{halt.record.offset}"
+        place = place_of(halt.record)
         self._stand_still(
             shard,
             f"stopped at {place}: {halt.reason}. Mend the handler and start the worker again, "

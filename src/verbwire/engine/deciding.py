@@ -12,7 +12,7 @@ from verbwire.contracts.model import Contract
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.results import read_result
 from verbwire.engine.clock import BrokerClock
-from verbwire.engine.contexts import context_of, place_of
+from verbwire.engine.contexts import context_of, place_id
 from verbwire.engine.dead_letters import dead_letter, legible, with_traceback
 from verbwire.engine.ledger import Ledger, Page, Verdict
 from verbwire.engine.limits import Limits
@@ -249,9 +249,9 @@ class _Taken:
         self.headers = Headers(record.headers)
         self.unnamed: UndecodableError | None = None  # why its own cannot be read
         try:
-            self.name = self.headers.command_id or place_of(record)
+            self.name = self.headers.command_id or place_id(record)
         except UndecodableError as error:
-            self.name, self.unnamed = place_of(record), error
+            self.name, self.unnamed = place_id(record), error
 
 
 class _Sender(NamedTuple):

@@ -20,6 +20,7 @@ from verbwire.engine.store import Changes
 from verbwire.engine.store import Store as PartitionStore
 from verbwire.engine.view import TableView
 from verbwire.errors import EngineError
+from verbwire.places import place_of
 
 FAUST_LOG = logging.getLogger("faust.verbwire")
 _LOG = "faust"
@@ -53,7 +54,7 @@ class Store(SerializedStore):
         for event in batch:
             message = event.message
             if message.key is None:
-                raise EngineError(f"{message.topic}/{message.partition}/{message.offset} is a row without a key")
+                raise EngineError(f"{place_of(message)} is a row without a key")
             mine = changes.setdefault(message.partition, Changes())
             mine.rows[message.key] = None if message.value is None else (message.value,)
             mine.positions[_LOG] = message.offset + 1

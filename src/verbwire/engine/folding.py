@@ -17,6 +17,7 @@ from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction
 from verbwire.errors import UndecodableError
 from verbwire.messages import Row
+from verbwire.places import place_of
 from verbwire.watch.handlers import HandlerWatch, Step
 from verbwire.watch.tracebacks import summary
 
@@ -183,6 +184,6 @@ class Fold:
 def _to_blame(heard: Heard, error: BaseException) -> Halt:
     """Return the stop at a record whose handler failed."""
     record, source = heard.record, heard.source
-    came = "" if source is record else f", with {source.topic}/{source.partition}/{source.offset}"
+    came = "" if source is record else f", with {place_of(source)}"
     kind, _, text = summary(error).partition(": ")
     return Halt(record, legible(f"{heard.handler.where} raised {kind}{came}: {text}"))

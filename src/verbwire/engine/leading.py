@@ -17,7 +17,7 @@ from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction
 from verbwire.messages import Command, Row
-from verbwire.watch.handlers import place_of
+from verbwire.places import place_of
 from verbwire.wire.avro import Encoder
 from verbwire.wire.headers import Headers, HeaderTemplate
 from verbwire.wire.keys import key_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from verbwire.wire.dead_letters import Placed
+from verbwire.wire.dead_letters import Consumed
 
 
-class Record(Placed, Protocol):
+class Record(Consumed, Protocol):
     """One record of an input topic; aiokafka's `ConsumerRecord` is one. Timestamps in milliseconds."""
 
     @property

@@ -24,6 +24,7 @@ from verbwire.engine.records import Record
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction
 from verbwire.errors import NewerSchemaError, UndecodableError
+from verbwire.places import place_of
 from verbwire.watch.throttle import Throttle
 from verbwire.wire.keys import window_key
 
@@ -90,10 +91,12 @@ class WindowFold(Fold):
             f"the event's time {time.isoformat()} is more than {window.ahead} ahead of its record's timestamp "
             f"{source.timestamp} ms, or of now: mend the sender's clock, or let the window take it (ahead=...)"
         )
-        if self._throttle.admit(window.when_ahead) is not None:
-            place = f"{source.topic}/{source.partition}/{source.offset}"
-            log.warning("%s: %s, a %s. Others like it are told of a minute from now", place, why, window.when_ahead)
-        return LeftOut("late") if window.when_ahead == "late" else Refused("ahead", why)
+        if window.when_ahead == "dead-letter":
+            return Refused("ahead", why)  # which is logged as every letter is
+        if self._throttle.admit(source.topic) is not None:
+            place = place_of(source)
+            log.warning("%s: %s. It is left out, as late. Others like it are told of a minute from now", place, why)
+        return LeftOut("late")
 
     def _fold(self, shard: Shard, heard: Heard, transaction: Transaction, careful: bool) -> None:
         (time, start), now = heard.at, shard.time

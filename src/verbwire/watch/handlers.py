@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol, TypeVar
 
+from verbwire.places import Placed, place_of
 from verbwire.watch.throttle import Throttle
 from verbwire.watch.tracebacks import LONGEST, Frame, frames_of, summary, traceback_of
 
@@ -28,17 +29,6 @@ class Step(NamedTuple):
     """What is no handler, and is named like one."""
 
     where: str
-
-
-class Placed(Protocol):
-    """A record, as far as its place goes."""
-
-    @property
-    def topic(self) -> str: ...  # noqa: D102
-    @property
-    def partition(self) -> int: ...  # noqa: D102
-    @property
-    def offset(self) -> int: ...  # noqa: D102
 
 
 class Kind(NamedTuple):
@@ -124,11 +114,6 @@ class HandlerWatch:
             yield
         finally:
             self.spots.discard(spot)
-
-
-def place_of(at: Placed | str) -> str:
-    """Return where that is, for people."""
-    return at if isinstance(at, str) else f"{at.topic}/{at.partition}/{at.offset}"
 
 
 def _topic_of(at: Placed | str) -> str:

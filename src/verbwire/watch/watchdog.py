@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from verbwire.watch.handlers import HandlerWatch, Named, Placed, Spot, place_of
+from verbwire.places import Placed, place_of
+from verbwire.watch.handlers import HandlerWatch, Named, Spot
 
 log = logging.getLogger(__name__)
 

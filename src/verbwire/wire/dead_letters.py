@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from verbwire.errors import UndecodableError
+from verbwire.places import Placed
 
 PLACE = ("vw_topic", "vw_partition", "vw_offset", "vw_timestamp", "vw_reason", "vw_detail")
 RETRIED = "vw_retried"
@@ -30,15 +31,9 @@ DETAIL_LIMIT = 2000
 MAX_LETTER = 4 * 1024 * 1024  # bytes: the largest record of a source, and why it could not be handled
 
 
-class Placed(Protocol):
-    """A record as any client hands it over."""
+class Consumed(Placed, Protocol):
+    """A record as any client hands it over, as far as its letter tells of it."""
 
-    @property
-    def topic(self) -> str: ...  # noqa: D102
-    @property
-    def partition(self) -> int: ...  # noqa: D102
-    @property
-    def offset(self) -> int: ...  # noqa: D102
     @property
     def timestamp(self) -> int: ...  # noqa: D102
     @property
@@ -72,7 +67,7 @@ class Letter:
         return not (self.original.key or self.original.value or self.original.headers)
 
 
-def letter_headers(record: Placed, reason: str, detail: str) -> list[tuple[str, bytes]]:
+def letter_headers(record: Consumed, reason: str, detail: str) -> list[tuple[str, bytes]]:
     """Return the headers of a record's letter. `reason` is one of few words; `detail` is for people."""
     place = (
         record.topic.encode(),
@@ -85,7 +80,7 @@ def letter_headers(record: Placed, reason: str, detail: str) -> list[tuple[str, 
     return [*record.headers, *zip(PLACE, place, strict=True)]
 
 
-def stub_headers(record: Placed, reason: str, detail: str) -> list[tuple[str, bytes]]:
+def stub_headers(record: Consumed, reason: str, detail: str) -> list[tuple[str, bytes]]:
     """Return the headers of a letter that says where its record lies, where that is too large to be kept itself."""
     said = f"the record is too large for the dead letters, look for it at its place: {detail}"
     return letter_headers(record, reason, said)[-len(PLACE) :]
