@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.cluster import Cluster, running_cluster
@@ -30,6 +31,10 @@ LONG = (
     *("test_embedded.py", "test_faults_orders.py", "test_whole_shop.py", "test_effects.py", "test_http_commands.py"),
 )
 _shared = ExitStack()
+
+# How long one example takes tells how busy the machine is: three processes share it.
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
 
 
 @pytest.hookimpl(tryfirst=True)
