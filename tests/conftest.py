@@ -7,6 +7,7 @@ still one for the whole run: the first process starts it, the others find it in 
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import uuid
 from collections.abc import Generator, Iterator
@@ -35,6 +36,10 @@ _shared = ExitStack()
 # How long one example takes tells how busy the machine is: three processes share it.
 hypothesis.settings.register_profile("busy", deadline=None)
 hypothesis.settings.load_profile("busy")
+
+# A shell that starts us in the background lets us, and so our children, ignore what tests send to them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -140,11 +140,14 @@ def test_other_bytes_than_the_pinned_are_refused(repository: Repository, monkeyp
 
 def test_ctrl_c_ends_a_download_and_the_next_run_resumes(repository: Repository) -> None:
     repository.trickles = True
-    running = subprocess.Popen([sys.executable, "-c", INSTALL], stderr=subprocess.DEVNULL)
     part = artifacts.cache_folder() / "jars" / f"{WANTED.filename}.part"
-    eventually(lambda: part.exists() and part.stat().st_size > 5000, 20)
-    running.send_signal(signal.SIGINT)
-    assert running.wait(10) != 0
+    with subprocess.Popen([sys.executable, "-c", INSTALL], stderr=subprocess.DEVNULL) as running:
+        try:
+            eventually(lambda: part.exists() and part.stat().st_size > 5000, 20)
+            running.send_signal(signal.SIGINT)
+            assert running.wait(10) != 0
+        finally:
+            running.kill()
     kept = part.stat().st_size
     repository.trickles = False
     assert installed().read_bytes() == BODY

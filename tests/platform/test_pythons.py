@@ -32,11 +32,12 @@ def python_of(version: str, path: Path) -> Path:
 
 def test_all_that_name_versions_name_the_same() -> None:
     first, last = PROMISED[0], PROMISED[-1]
-    makefile, readme = (ROOT / "Makefile").read_text(), (ROOT / "README.md").read_text()
+    makefile, *docs = ((ROOT / each).read_text() for each in ("Makefile", "README.md", "CONTRIBUTING.md"))
     tuples = [f"({each.replace('.', ', ')})" for each in (first, last)]
     assert f"not {tuples[0]} <= sys.version_info[:2] <= {tuples[1]}" in makefile
     assert {*re.findall(r"python(3\.\d+)", makefile)} == {*PROMISED}
-    assert {*re.findall(r"Python (?:from )?(3\.\d+ to 3\.\d+)", makefile + readme)} == {f"{first} to {last}"}
+    for text in (makefile, *docs):
+        assert {*re.findall(r"Python (?:from )?(3\.\d+ to 3\.\d+)", text)} == {f"{first} to {last}"}
     (matrix,) = re.findall(r"python: \[(.*)\]", (ROOT / ".github" / "workflows" / "ci.yml").read_text())
     assert re.findall(r"[\d.]+", matrix) == PROMISED
 
