@@ -24,6 +24,7 @@ from tests.platform.query_samples.market import (
     TurnoverRow,
 )
 from verbwire import Asker, Responder
+from verbwire.declarations.table import Only
 from verbwire.http.auth import AuthSettings
 from verbwire.http.peers import ALONE, Peers
 from verbwire.http.queries import Answerable, FromResponder, FromRow, FromRows
@@ -80,7 +81,9 @@ def stall(number: int) -> StallRow:
 
 
 @contextmanager
-def open_market(folder: Path, settings: AuthSettings | None = None, peers: Peers = ALONE) -> Iterator[Market]:
+def open_market(
+    folder: Path, settings: AuthSettings | None = None, peers: Peers = ALONE, only: Only = own
+) -> Iterator[Market]:
     """The market, served until the block ends."""
     stalls = Table(folder, "town.stalls", StallRow, index=INDEX, search=["note"])
     turnover = Table(folder, "town.turnover", TurnoverRow)
@@ -96,8 +99,8 @@ def open_market(folder: Path, settings: AuthSettings | None = None, peers: Peers
         return plan_query(CATALOG.of(query), table.rows)
 
     queries: list[Answerable] = [
-        FromRow(plan(GetStall, served), served, own),
-        FromRows(plan(FindStalls, served), FindStalls, served, own),
+        FromRow(plan(GetStall, served), served, only),
+        FromRows(plan(FindStalls, served), FindStalls, served, only),
         FromRow(plan(GetTurnover, windows), windows),
         FromRows(plan(FindTurnover, windows), FindTurnover, windows),
         FromResponder(CATALOG.of(QuotePrice), CATALOG.of(Price), prices.handlers[QuotePrice]),

@@ -419,6 +419,14 @@ def test_what_the_asked_worker_itself_does_not_know_it_refuses(mixed: Mixed) -> 
     problem(mixed.get_stall(mixed.new, "never"), 404, "not_found")
 
 
+def test_nobody_known_is_no_worker_even_where_a_query_is_public(mixed: Mixed) -> None:
+    """What workers say to each other is answered to workers only."""
+    claimed = {FORWARDED: "old", PARTITIONS: "1"}
+    assert mixed.new.nobody.get("/queries/FindStalls").status_code == 200
+    problem(mixed.new.nobody.get("/queries/FindStalls", headers=claimed), 401, "unauthenticated")
+    problem(mixed.new.nobody.get("/queries/FindStalls", headers={FORWARDED: ""}), 401, "unauthenticated")
+
+
 def test_workers_of_another_secret_are_strangers(tmp_path: Path) -> None:
     with three(tmp_path, (WORKERS_SECRET, WORKERS_SECRET, SECRET)) as opened:
         w0 = opened.workers["w0"].operator

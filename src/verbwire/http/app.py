@@ -117,7 +117,7 @@ class _Endpoints:
         no_parameters(request)
         key = table.key(path_parameter(request, "key"))
         absent = Problem(404, "no_such_row", f"table {table.name} has no row under this key")
-        return await self.lookup.row(request, table, key, lambda _: True, absent)
+        return await self.lookup.row(request, table, key, absent)
 
     async def live(self, request: Request) -> Response:
         """GET /health/live: whether this process is worth keeping."""

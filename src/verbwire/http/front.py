@@ -110,7 +110,7 @@ class Front:
             scope["forwarded"] = "verbwire-forwarded" in headers
             known = self._auth.on_behalf if scope["forwarded"] else self._auth.principal
             principal = await known(given[0] if len(given) == 1 else None)
-            if principal is None and not given and self._public(scope["path"]):
+            if principal is None and not given and not scope["forwarded"] and self._public(scope["path"]):
                 principal = NOBODY
             if principal is None:
                 await asyncio.sleep(max(0.0, _REFUSAL_SECONDS - (time.perf_counter() - began)))

@@ -38,9 +38,14 @@ class Lookup:
         self.responders.close()
 
     async def row(
-        self, request: Request, table: ServedTable, key: bytes, see: Callable[[Message], bool], absent: Problem
+        self,
+        request: Request,
+        table: ServedTable,
+        key: bytes,
+        absent: Problem,
+        see: Callable[[Message], bool] | None = None,
     ) -> Response:
-        """Return the row under a key; raises `absent` where there is none that the asker may `see`.
+        """Return the row under a key; raises `absent` where there is none, or none that the asker may `see`.
 
         Told with it is whether its partition has caught up; 503 where it has not, and the request insists on it.
         """
@@ -53,10 +58,10 @@ class Lookup:
 
         def read() -> tuple[bytes, int | None]:
             require_applied(table, {partition: table.view.states[partition].inputs}, wanted)
-            row, behind = table.row(key)
+            row, behind = table.row(key, see)
             if whole:
                 require_complete(table, behind)
-            if row is None or not see(row):
+            if row is None:
                 raise doubtful(absent, behind)
             return table.json(row), behind
 
