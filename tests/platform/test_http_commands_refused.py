@@ -82,6 +82,14 @@ def test_who_waits_too_often_waits_alone(http: Http) -> None:
     assert refused.headers["retry-after"]
 
 
+def test_who_may_not_is_told_before_anything_is_read_or_sent(http: Http) -> None:
+    """Kafka says nothing here, and the body never comes."""
+    head = begun(http, "ann").replace(b"PutCoins", b"bank.jars.TakeCoins")
+    answer = http.raw(head)
+    assert status(answer) == 403
+    assert b'"code":"forbidden","outcome":"rejected","id":"' in answer
+
+
 def test_a_body_must_come_in_time_and_whole(http: Http) -> None:
     head = (
         f"POST {PUT} HTTP/1.1\r\nHost: x\r\nAuthorization: {http.operator.headers['authorization']}\r\n"
