@@ -23,6 +23,7 @@ from verbwire.http.naming import Named
 from verbwire.http.peers import ALONE, Peers, is_forwarded
 from verbwire.http.problem import Problem, of_router
 from verbwire.http.queries import Answerable, Queries
+from verbwire.http.rates import Rates
 from verbwire.http.requests import json_bytes, no_parameters, path_parameter, query_string
 from verbwire.http.served import ServedTable
 from verbwire.http.summaries import together
@@ -51,6 +52,7 @@ def build_app(
     parts: Sequence[Part] = (),
     queries: Sequence[Answerable] = (),
     peers: Peers = ALONE,
+    rates: Rates | None = None,
 ) -> Starlette:
     """Return the application; what it may be asked is in ``_Endpoints``, one method each, and in its `parts`.
 
@@ -78,7 +80,7 @@ def build_app(
             *answering.routes,
             *(route for part in parts for route in part.routes),
         ],
-        middleware=[Middleware(Front, auth=auth, metrics=metrics, public=answering.is_public)],
+        middleware=[Middleware(Front, auth=auth, metrics=metrics, public=answering.is_public, rates=rates)],
         exception_handlers={HTTPException: _answer},
         lifespan=lifespan,
     )

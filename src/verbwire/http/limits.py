@@ -39,6 +39,7 @@ QUESTIONS = 400  # whatever else is asked, until its answer has been read
 QUESTIONS_EACH = 200
 PASSED_ON = 400  # asked by other workers on behalf of principals
 PASSED_ON_EACH = 200
+BURST_SECONDS = 4.0  # of which a principal may send at once what it may send a second (http/rates.py): 429
 MEMORY = 128 * 1024 * 1024  # bytes of bodies, answers, and what they are made of, at once: 429
 MEMORY_EACH = 64 * 1024 * 1024
 PIECE = 64 * 1024  # bytes of an answer that are written before its reader is waited for

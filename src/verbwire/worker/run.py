@@ -33,6 +33,7 @@ from verbwire.http.app import build_app
 from verbwire.http.auth import Authenticator, AuthSettings
 from verbwire.http.health import Health
 from verbwire.http.jobs import JobsPage
+from verbwire.http.rates import Rates
 from verbwire.http.server import HttpServer
 from verbwire.http.waits import Waits
 from verbwire.metrics import Metrics
@@ -99,8 +100,9 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     hosted = [_host(project.declared[group], services) for group in groups]
     tables = [table for each in hosted for table in each.tables] + elsewhere(project, groups, services)
     presence, health, waits = Presence(services, hosted, directory), Health(hosted), Waits()
+    rates = Rates(settings.http_command_rate, settings.http_question_rate)
     opened.callback(presence.close)
-    commands = messaging(project, services, registry, tables, presence.peers, waits)
+    commands = messaging(project, services, registry, tables, presence.peers, waits, rates)
     opened.callback(commands.close)
     server = HttpServer(
         build_app(
@@ -111,6 +113,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
             [*commands.parts, JobsPage(services.jobs, settings.worker, presence.peers)],
             answering(project, tables, lambda name: services.watched(HandlerWatch(name))),
             presence.peers,
+            rates,
         ),
         settings.http_host,
         settings.http_port,
