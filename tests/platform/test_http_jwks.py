@@ -223,7 +223,7 @@ def test_what_is_no_set_of_keys_is_none(
     assert why in caplog.text
 
 
-@pytest.mark.parametrize("url", ["file:///etc/hostname", "http://identity.example/keys", "http://203.0.113.7/k", "keys"])
+@pytest.mark.parametrize("url", ["file:///etc/hostname", "http://identity.example/k", "http://203.0.113.7/k", "keys"])
 def test_keys_come_from_where_nobody_else_can_put_them(url: str) -> None:
     with pytest.raises(ConfigurationError, match="VERBWIRE_HTTP_JWKS_URL"):
         KeySet(url)
