@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,12 +166,13 @@ def serving(
     peers: Peers = ALONE,
     parts: Sequence[Part] = (),
     rates: Rates | None = None,
+    topics: Collection[str] | None = None,
 ) -> Iterator[Http]:
     """Serve these tables and queries until the block ends."""
     metrics = Metrics()
     auth = Authenticator(settings or AuthSettings(secret=SECRET))
     health = Health([Group()] if groups is None else groups)
-    app = build_app([table.served() for table in tables], auth, health, metrics, parts, queries, peers, rates)
+    app = build_app([table.served() for table in tables], auth, health, metrics, parts, queries, peers, rates, topics)
     server = HttpServer(app)
     address = server.start()
     url = f"http://{address[0]}:{address[1]}"

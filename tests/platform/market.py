@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -82,7 +82,11 @@ def stall(number: int) -> StallRow:
 
 @contextmanager
 def open_market(
-    folder: Path, settings: AuthSettings | None = None, peers: Peers = ALONE, only: Only = own
+    folder: Path,
+    settings: AuthSettings | None = None,
+    peers: Peers = ALONE,
+    only: Only = own,
+    topics: Collection[str] | None = None,
 ) -> Iterator[Market]:
     """The market, served until the block ends."""
     stalls = Table(folder, "town.stalls", StallRow, index=INDEX, search=["note"])
@@ -105,5 +109,5 @@ def open_market(
         FromRows(plan(FindTurnover, windows), FindTurnover, windows),
         FromResponder(CATALOG.of(QuotePrice), CATALOG.of(Price), prices.handlers[QuotePrice]),
     ]
-    with serving([stalls, turnover], settings=settings, queries=queries, peers=peers) as http:
+    with serving([stalls, turnover], settings=settings, queries=queries, peers=peers, topics=topics) as http:
         yield Market(http, stalls, turnover)

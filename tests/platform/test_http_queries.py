@@ -226,8 +226,14 @@ def test_what_is_not_ready_is_said(market: Market) -> None:
 
 def test_a_question_waits_for_what_its_asker_has_seen(market: Market) -> None:
     home = partition_of(key_of(CATALOG.of(StallRow), stall(7)), 4)
-    inputs = market.stalls.view.states[home].inputs
-    applied = threading.Timer(0.2, lambda: inputs.update({EVENTS: 1000}))
+    view = market.stalls.view
+    inputs = view.states[home].inputs
+
+    def apply() -> None:
+        inputs[EVENTS] = 1000
+        view.moved(home)
+
+    applied = threading.Timer(0.2, apply)
     seen = {"Verbwire-Position": f"{EVENTS}={home}:1000;another.topic=0:9"}
     applied.start()
     try:

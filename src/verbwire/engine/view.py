@@ -70,6 +70,10 @@ def _always() -> bool:
     return True
 
 
+def _unheard(partition: int) -> None:
+    """Nobody waits for it."""
+
+
 class TableView:
     """Reads one table as this worker has it, from any thread; each answer is one consistent state of a partition.
 
@@ -83,6 +87,7 @@ class TableView:
         self.partitions = partitions
         self.states = {partition: PartitionState(partition) for partition in range(partitions)}
         self.lease: Callable[[], bool] = _always
+        self.moved: Callable[[int], None] = _unheard  # told, by the engine, of a partition that got further, or is gone
         self._local = threading.local()
 
     def ready(self) -> list[int]:

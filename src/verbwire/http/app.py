@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -53,12 +53,14 @@ def build_app(
     queries: Sequence[Answerable] = (),
     peers: Peers = ALONE,
     rates: Rates | None = None,
+    topics: Collection[str] | None = None,
 ) -> Starlette:
     """Return the application; what it may be asked is in ``_Endpoints``, one method each, and in its `parts`.
 
-    `tables` are all of the project's: what of them is not here is asked for by way of `peers`.
+    `tables` are all of the project's: what of them is not here is asked for by way of `peers`. `topics` are those that
+    positions may name; None: any.
     """
-    endpoints = _Endpoints(tables, health, metrics, peers)
+    endpoints = _Endpoints(tables, health, metrics, peers, topics)
     answering = Queries(queries, endpoints.lookup)
 
     @asynccontextmanager
@@ -89,8 +91,15 @@ def build_app(
 
 
 class _Endpoints:
-    def __init__(self, tables: Sequence[ServedTable], health: Health, metrics: Metrics, peers: Peers) -> None:
-        self.lookup = Lookup(peers)
+    def __init__(
+        self,
+        tables: Sequence[ServedTable],
+        health: Health,
+        metrics: Metrics,
+        peers: Peers,
+        topics: Collection[str] | None,
+    ) -> None:
+        self.lookup = Lookup(peers, topics)
         self._peers = peers
         self._lists = {
             table.name: Lists(table.name, f"/tables/{table.name}", every_filter(table.rows)) for table in tables

@@ -51,6 +51,9 @@ LOOKUP_SECONDS = 2.0  # then an outcome is told as pending
 
 FRESH_SECONDS = 2.0  # how long a question waits for its table to be as far as its asker has seen: 503
 
+WAITS = 200  # questions that wait for it, also those that other workers ask: 429
+WAITS_EACH = 100  # of one principal
+ASKERS = 2  # threads that ask Kafka for the sake of who waits
 READERS = 4  # threads that read tables
 RESPONDERS = 8  # threads that call responders: what those take is their own business, and no reader waits for them
 WAITING = 512  # requests that wait for them: 503

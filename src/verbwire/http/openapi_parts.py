@@ -89,7 +89,10 @@ PARAMETERS: Json = {
     "Position": {
         "name": POSITION_HEADER,
         "in": "header",
-        "description": "As an answer to a command has said it: this answer is at least as new, or 503.",
+        "description": (
+            "As an answer to a command has said it: this answer is at least as new, or 503. A place that nobody can "
+            "have seen is a 400 at once."
+        ),
         "schema": {"type": "string", "pattern": f"^({_PLACES}(;{_PLACES})*)?$"},
     },
     "Freshness": {

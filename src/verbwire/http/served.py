@@ -17,6 +17,7 @@ from verbwire.engine.view import TableView
 from verbwire.errors import MessageError, UnavailableError, UndecodableError
 from verbwire.http import json, limits
 from verbwire.http.found import Found
+from verbwire.http.log_ends import Cluster
 from verbwire.http.paging import Window
 from verbwire.http.problem import Problem, unavailable
 from verbwire.messages import Message
@@ -38,7 +39,7 @@ class ServedTable:
     """A table that HTTP shows. `decode` reads a row as it stands in the changelog; called by several threads.
 
     `index` and `search` are those of its declaration, `handed_over` is there where events count under other keys than
-    their own. What reads the disk is called off the loop.
+    their own, `cluster` where Kafka can be asked how far its inputs go. What reads the disk is called off the loop.
     """
 
     view: TableView
@@ -46,6 +47,7 @@ class ServedTable:
     index: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
     handed_over: HandedOver | None = None
+    cluster: Cluster | None = None
 
     @property
     def name(self) -> str:

@@ -52,6 +52,7 @@ from verbwire.worker.groups import Hosted, Services
 from verbwire.worker.hosted import HostedGroup, host
 from verbwire.worker.messaging import messaging
 from verbwire.worker.presence import Presence
+from verbwire.worker.seen import topics_of
 from verbwire.worker.stacks import stacks_on_request
 from verbwire.worker.stopping import Stopping
 
@@ -114,6 +115,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
             answering(project, tables, lambda name: services.watched(HandlerWatch(name))),
             presence.peers,
             rates,
+            topics_of(project, codec.names),
         ),
         settings.http_host,
         settings.http_port,
