@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from verbwire.engine.view import TableView
 
@@ -32,9 +33,9 @@ class Awaited:
 
     def _moved(self, partition: int) -> None:
         """Called by the engine, for every transaction: next to nothing where nobody waits."""
-        loop = self._loop
-        if loop is not None and partition in self._waiting and not loop.is_closed():
-            loop.call_soon_threadsafe(self._wake, partition)
+        if self._loop is not None and partition in self._waiting:
+            with suppress(RuntimeError):  # HTTP has just stopped: nobody waits any more
+                self._loop.call_soon_threadsafe(self._wake, partition)
 
     def _wake(self, partition: int) -> None:
         for future, reached in self._waiting.get(partition, {}).items():
