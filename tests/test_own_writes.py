@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -11,12 +12,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx2 as httpx
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from schemas.orders import ConfirmOrder, FindOrders, GetOrder, OrderReceipt, OrderStatus, PlaceOrder
 from schemas.sales import GetCustomerSales, SalesPerMinute
-from tests.cluster import Cluster
+from tests.cluster import Cluster, eventually
 from verbwire import Accepted, Rejected
 from verbwire.contracts.load import load_catalog
 from verbwire.errors import NotAllowedError, NotFoundError
@@ -36,14 +38,14 @@ class Shop:
     """A part of the shop's groups on two workers: no worker has all that a question needs."""
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:
-        self._cluster = cluster
+        self.cluster = cluster
         self._secret = secrets.token_hex(32)
-        self._names = Names("shop", f"t{uuid.uuid4().hex[:10]}")
+        self.names = Names("shop", f"t{uuid.uuid4().hex[:10]}")
         self._environment = {
             **os.environ,
             "VERBWIRE_BOOTSTRAP": cluster.bootstrap,
             "VERBWIRE_REGISTRY": cluster.registry_url,
-            "VERBWIRE_PREFIX": self._names.prefix,
+            "VERBWIRE_PREFIX": self.names.prefix,
             "VERBWIRE_PARTITIONS": "2",
             "VERBWIRE_DATA": str(folder),
             "VERBWIRE_HTTP_SECRET": self._secret,
@@ -64,14 +66,26 @@ class Shop:
                 subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=subprocess.STDOUT)
             )
 
+    def url(self, name: str) -> str:
+        """Where a worker's HTTP is, once it serves."""
+        found = re.compile(r"HTTP on (\S+):(\d+)")
+        log = self._folder / f"{name}.log"
+        serves = eventually(lambda: found.search(log.read_text()), SECONDS)
+        assert serves
+        return "http://{}:{}".format(*serves.groups())
+
+    def token(self, actor: str, scopes: tuple[str, ...] = SCOPES) -> str:
+        """What somebody shows HTTP."""
+        return mint_token(self._secret, actor, scopes)
+
     def client(self, actor: str = "4711", scopes: tuple[str, ...] = SCOPES) -> Client:
         """Somebody who asks."""
-        token = mint_token(self._secret, actor, scopes)
+        token = self.token(actor, scopes)
         return Client(
             Connection(
-                self._cluster.bootstrap,
-                self._cluster.registry_url,
-                self._names,
+                self.cluster.bootstrap,
+                self.cluster.registry_url,
+                self.names,
                 load_catalog(ROOT / "schemas"),
                 identity=Identity(actor, scopes),
                 token=lambda: token,
@@ -83,8 +97,8 @@ class Shop:
         for process in self._processes:
             process.kill()
             process.wait()
-        admin = AdminClient({"bootstrap.servers": self._cluster.bootstrap, "log_level": 3})
-        mine = [name for name in admin.list_topics(timeout=30).topics if name.startswith(f"{self._names.prefix}.")]
+        admin = AdminClient({"bootstrap.servers": self.cluster.bootstrap, "log_level": 3})
+        mine = [name for name in admin.list_topics(timeout=30).topics if name.startswith(f"{self.names.prefix}.")]
         for future in admin.delete_topics(mine).values():
             future.result()
 
@@ -122,6 +136,30 @@ def test_what_one_has_asked_for_is_seen_at_once(shop: Shop) -> None:
             assert {row.order_id for row in found.rows} == {f"A{n}" for n in range(1, number + 1)}
         minutes = client.query(SalesPerMinute(country="France", minute_from=NOON), SECONDS).result()
         assert [(row.minute, row.orders) for row in minutes.rows] == [(NOON, 8)]
+
+
+@pytest.mark.parametrize("worker", ["one", "two"])
+@pytest.mark.parametrize(
+    "path", ["GetOrder?order_id=A1", "FindOrders", "GetCustomerSales?customer_id=4711", "SalesPerMinute"]
+)
+def test_what_nobody_can_have_seen_is_not_waited_for(shop: Shop, worker: str, path: str) -> None:
+    """Wherever the rows are, and under whatever key they count."""
+    events, far = shop.names.events("shop.orders"), 10**15
+    headers = {"Authorization": f"Bearer {shop.token('4711')}"}
+    with httpx.Client(base_url=shop.url(worker), headers=headers, timeout=60) as client:
+        for place in (f"0:{far},1:{far}", "2:1"):
+            told = eventually(lambda: told_of(client, path, f"{events}={place}"), SECONDS)  # noqa: B023
+            assert told is not None
+            assert (told.status_code, told.json()["code"]) == (400, "bad_position"), told.text
+        told = told_of(client, path, f"{shop.names.events('shop.order')}=0:1")
+        assert told is not None
+        assert (told.status_code, told.json()["code"]) == (400, "unknown_topic")
+
+
+def told_of(client: httpx.Client, path: str, position: str) -> httpx.Response | None:
+    """Ask until whoever has the rows is there."""
+    answer = client.get(f"/queries/{path}", headers={"Verbwire-Position": position})
+    return None if answer.status_code == 503 and answer.json()["code"] != "behind" else answer
 
 
 def test_what_is_refused_changes_nothing_that_is_seen(shop: Shop) -> None:

@@ -50,6 +50,8 @@ class Settings:
     http_token: str = field(default="", repr=False)  # with which this project's clients ask queries
     http_issuer: str = "verbwire"
     http_audience: str = "verbwire"
+    http_command_rate: int = 1000  # commands a second that one principal may send to a worker; 0: any number
+    http_question_rate: int = 2000  # whatever else it asks
     actor: str = ""  # on whose behalf this project's clients send
     scopes: tuple[str, ...] = ()
     retired: tuple[str, ...] = ()  # full names of messages whose files are gone, since no topic holds them any more

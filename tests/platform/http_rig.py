@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from verbwire.http.auth import Authenticator, AuthSettings
 from verbwire.http.health import Health, Standing
 from verbwire.http.peers import ALONE, Peers
 from verbwire.http.queries import Answerable
+from verbwire.http.rates import Rates
 from verbwire.http.served import ServedTable
 from verbwire.http.server import HttpServer
 from verbwire.messages import Message, Row
@@ -164,12 +165,14 @@ def serving(
     queries: Sequence[Answerable] = (),
     peers: Peers = ALONE,
     parts: Sequence[Part] = (),
+    rates: Rates | None = None,
+    topics: Collection[str] | None = None,
 ) -> Iterator[Http]:
     """Serve these tables and queries until the block ends."""
     metrics = Metrics()
     auth = Authenticator(settings or AuthSettings(secret=SECRET))
     health = Health([Group()] if groups is None else groups)
-    app = build_app([table.served() for table in tables], auth, health, metrics, parts, queries, peers=peers)
+    app = build_app([table.served() for table in tables], auth, health, metrics, parts, queries, peers, rates, topics)
     server = HttpServer(app)
     address = server.start()
     url = f"http://{address[0]}:{address[1]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -24,6 +24,7 @@ from tests.platform.query_samples.market import (
     TurnoverRow,
 )
 from verbwire import Asker, Responder
+from verbwire.declarations.table import Only
 from verbwire.http.auth import AuthSettings
 from verbwire.http.peers import ALONE, Peers
 from verbwire.http.queries import Answerable, FromResponder, FromRow, FromRows
@@ -80,7 +81,13 @@ def stall(number: int) -> StallRow:
 
 
 @contextmanager
-def open_market(folder: Path, settings: AuthSettings | None = None, peers: Peers = ALONE) -> Iterator[Market]:
+def open_market(
+    folder: Path,
+    settings: AuthSettings | None = None,
+    peers: Peers = ALONE,
+    only: Only = own,
+    topics: Collection[str] | None = None,
+) -> Iterator[Market]:
     """The market, served until the block ends."""
     stalls = Table(folder, "town.stalls", StallRow, index=INDEX, search=["note"])
     turnover = Table(folder, "town.turnover", TurnoverRow)
@@ -96,11 +103,11 @@ def open_market(folder: Path, settings: AuthSettings | None = None, peers: Peers
         return plan_query(CATALOG.of(query), table.rows)
 
     queries: list[Answerable] = [
-        FromRow(plan(GetStall, served), served, own),
-        FromRows(plan(FindStalls, served), FindStalls, served, own),
+        FromRow(plan(GetStall, served), served, only),
+        FromRows(plan(FindStalls, served), FindStalls, served, only),
         FromRow(plan(GetTurnover, windows), windows),
         FromRows(plan(FindTurnover, windows), FindTurnover, windows),
         FromResponder(CATALOG.of(QuotePrice), CATALOG.of(Price), prices.handlers[QuotePrice]),
     ]
-    with serving([stalls, turnover], settings=settings, queries=queries, peers=peers) as http:
+    with serving([stalls, turnover], settings=settings, queries=queries, peers=peers, topics=topics) as http:
         yield Market(http, stalls, turnover)

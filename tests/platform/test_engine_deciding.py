@@ -163,6 +163,31 @@ def test_missing_scopes_are_a_rejection(bank: Bank, receiver: Engine, partition:
     assert bank.dead_letters(partition) == []
 
 
+def test_who_is_given_a_permission_sends_the_same_command_again(bank: Bank, partition: int, tmp_path: Path) -> None:
+    """It says nothing of the command that it was not allowed, so its id is not answered for good."""
+    take = TakeCoins(jar_id="j", pence=1)
+    with Engine(bank, engine_jars.receiver(), [partition], tmp_path) as before:
+        bank.send(PUT, partition, id="c0")
+        bank.send(take, partition, id="now", scopes=())
+        bank.send(take, partition, id="later", scopes=())
+        before.run()
+        bank.send(take, partition, id="now", scopes=("jars:write",))
+        before.run()
+    with Engine(bank, engine_jars.receiver(), [partition], tmp_path / "another", worker=before.worker) as after:
+        bank.send(take, partition, id="later", scopes=("jars:write",))
+        bank.send(take, partition, id="later", scopes=())  # it is done, whoever asks for it
+        after.run()
+        assert after.rows() == {b"j": JarState(jar_id="j", pence=3)}
+    told = [(line.command_id, line.status) for line in bank.outcomes(partition)]
+    assert told == [
+        ("c0", "ACCEPTED"),
+        ("now", "REJECTED"),
+        ("later", "REJECTED"),
+        ("now", "ACCEPTED"),
+        ("later", "ACCEPTED"),
+    ]
+
+
 def test_a_command_out_of_bounds_is_rejected_whoever_wrote_it(bank: Bank, receiver: Engine, partition: int) -> None:
     """No encoder of ours writes it; a foreign one may."""
     loose = without_bounds(bank.codec.encoder(CATALOG.find("bank.jars.PutCoins")))

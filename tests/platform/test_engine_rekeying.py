@@ -283,9 +283,9 @@ def test_who_has_seen_an_event_can_tell_how_far_the_own_topic_has_to_be_read(til
     cluster = ClusterOffsets(till.branch.kafka, engine.plan.group)
     over = HandedOver(cluster, engine.plan.sources, till.own, till.branch.partitions)
     wanted = {(till.topic, till.here): till.move(5, till.far) + 1, ("another.topic", 0): 7}
-    assert over.ends(wanted, {}) is None
+    assert over.look([wanted], {}) == [None]
     engine.run()
-    end = (eventually(lambda: over.ends(wanted, {})) or {})[place]
+    end = (eventually(lambda: over.look([wanted], {})[0]) or {})[place]
     engine.run()
     assert till.pence() == {till.far: 5}
     assert engine.inputs(till.there)[till.own] < end

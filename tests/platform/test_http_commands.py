@@ -99,6 +99,24 @@ def test_a_refusal_by_state_or_for_want_of_permission(ann: httpx.Client, bob: ht
     assert bob.post(TAKE, json={"jar_id": jar, "pence": 1}).status_code == 200
 
 
+def test_without_permission_nothing_reaches_kafka_and_with_it_the_same_key_does(
+    worker: Running, town: Bank, jar: str
+) -> None:
+    take, key = {"jar_id": jar, "pence": 1}, {"Idempotency-Key": f"take {jar}".replace(" ", "-")}
+    with client(worker, "cleo") as without, client(worker, "cleo", "jars:write") as allowed:
+        assert without.post(PUT, json=take).status_code == 200
+        refused = problem(without.post(TAKE, json=take, headers=key), 403, "forbidden")
+        assert refused["detail"] == "TakeCoins requires jars:write"
+        assert (refused["outcome"], refused["details"]) == ("rejected", {})
+        problem(without.post(TAKE, content=b"no JSON", headers=key), 403, "forbidden")
+        accepted = allowed.post(TAKE, json=take, headers=key)
+        assert (accepted.status_code, accepted.json()["id"]) == (200, refused["id"])
+        assert allowed.post(TAKE, json=take, headers=key).json() == accepted.json()
+    commands = town.names.commands("bank.jars")
+    of_cleo = [each for p in range(2) for each in town.read(commands, p) if each.key == jar.encode()]
+    assert [Headers(each.headers).type for each in of_cleo] == ["bank.jars.PutCoins", *["bank.jars.TakeCoins"] * 2]
+
+
 def test_a_receiver_that_breaks_tells_nothing_of_why(ann: httpx.Client, jar: str) -> None:
     answer = ann.post(PUT, json={"jar_id": jar, "pence": 1, "how": "raises"})
     problem(answer, 500, "failed")

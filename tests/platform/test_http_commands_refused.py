@@ -21,6 +21,7 @@ from verbwire.http import limits
 from verbwire.http.commands import Commands
 from verbwire.http.gateway import Gateway
 from verbwire.http.outcome_links import OutcomeLinks
+from verbwire.http.rates import Rates
 from verbwire.messages import Message
 from verbwire.names import Names
 from verbwire.sdk.connection import Connection
@@ -38,7 +39,7 @@ PUT = "/commands/PutCoins"
 
 
 @contextmanager
-def silent_kafka(commands: int = 5, each: int = 2) -> Iterator[Http]:
+def silent_kafka(commands: int = 5, each: int = 2, rates: Rates | None = None) -> Iterator[Http]:
     """HTTP in front of a broker that listens and says nothing, with little patience and little room."""
     with pytest.MonkeyPatch.context() as patch, socket.create_server(("127.0.0.1", 0)) as silent:
         patch.setattr(limits, "DELIVERY_SECONDS", SECONDS)
@@ -47,7 +48,7 @@ def silent_kafka(commands: int = 5, each: int = 2) -> Iterator[Http]:
         patch.setattr(limits, "COMMANDS_EACH", each)
         broker = f"127.0.0.1:{silent.getsockname()[1]}"
         gateway = Gateway(Connection(broker, f"http://{broker}", Names("bank"), CATALOG, delivery_seconds=SECONDS))
-        with serving(parts=[Commands(CATALOG, CLASSES, gateway, OutcomeLinks(None))]) as running:
+        with serving(parts=[Commands(CATALOG, CLASSES, gateway, OutcomeLinks(None))], rates=rates) as running:
             yield running
         gateway.close()
 
@@ -58,9 +59,9 @@ def http() -> Iterator[Http]:
         yield running
 
 
-def post(http: Http, actor: str) -> httpx.Response:
+def post(http: Http, actor: str, path: str = PUT) -> httpx.Response:
     headers = {"Authorization": f"Bearer {mint_token(SECRET, actor, ())}"}
-    return httpx.post(str(http.operator.base_url.join(PUT)), json=COINS, headers=headers, timeout=20)
+    return httpx.post(str(http.operator.base_url.join(path)), json=COINS, headers=headers, timeout=20)
 
 
 def test_kafka_that_does_not_answer_is_told_in_time(http: Http) -> None:
@@ -80,6 +81,14 @@ def test_who_waits_too_often_waits_alone(http: Http) -> None:
     refused = next(each for each in answers if each.status_code == 429)
     problem(refused, 429, "too_many")
     assert refused.headers["retry-after"]
+
+
+def test_who_may_not_is_told_before_anything_is_read_or_sent(http: Http) -> None:
+    """Kafka says nothing here, and the body never comes."""
+    head = begun(http, "ann").replace(b"PutCoins", b"bank.jars.TakeCoins")
+    answer = http.raw(head)
+    assert status(answer) == 403
+    assert b'"code":"forbidden","outcome":"rejected","id":"' in answer
 
 
 def test_a_body_must_come_in_time_and_whole(http: Http) -> None:

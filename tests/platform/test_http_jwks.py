@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from tests.cluster import eventually
 from tests.platform.http_rig import Http, problem, serving
 from verbwire.errors import ConfigurationError
+from verbwire.http import issuer as source
 from verbwire.http import jwks
 from verbwire.http.auth import AuthSettings
 from verbwire.http.jwks import KeySet
@@ -26,6 +27,7 @@ from verbwire.tokens import AUDIENCE, OPERATOR
 ISSUER = "https://identity.example"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+DRIP = 0.05  # seconds between two bytes: a whole answer takes half a minute
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
@@ -37,6 +39,7 @@ class Issuer:
     status: int = 200
     asked: int = 0
     url: str = ""
+    drip: threading.Event = field(default_factory=threading.Event)  # while it is set, a byte comes now and then
 
 
 @pytest.fixture
@@ -50,7 +53,14 @@ def issuer() -> Iterator[Issuer]:
             self.send_response(this.status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            try:
+                for byte in body if this.drip.is_set() else b"":
+                    self.wfile.write(bytes((byte,)))
+                    self.wfile.flush()
+                    time.sleep(DRIP)
+                self.wfile.write(body)
+            except OSError:
+                pass  # nobody waits for it any more
 
         def log_message(self, *_: object) -> None:
             pass
@@ -142,7 +152,7 @@ def test_a_withdrawn_key_ends(http: Http, issuer: Issuer, monkeypatch: pytest.Mo
     issuer.keys.append(public("ec", EC_KEY))
     assert status(http, token(RSA_KEY)) == 200
     del issuer.keys[0]
-    assert status(http, token(RSA_KEY, seconds=700)) == 401
+    eventually(lambda: status(http, token(RSA_KEY, seconds=700)) == 401)
 
 
 def test_known_keys_outlive_the_issuers_absence(
@@ -154,7 +164,7 @@ def test_known_keys_outlive_the_issuers_absence(
     for trouble in (503, 200):
         issuer.status, issuer.keys = trouble, []
         assert status(http, token(RSA_KEY, seconds=800)) == 200
-    assert "stay in use" in caplog.text
+    eventually(lambda: "stay in use" in caplog.text)
 
 
 def test_without_any_keys_the_answer_is_later_not_no(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +178,59 @@ def test_without_any_keys_the_answer_is_later_not_no(issuer: Issuer, monkeypatch
         eventually(lambda: status(http, token(RSA_KEY)) == 200)
 
 
-def test_only_http_urls_are_fetched() -> None:
+def test_nobody_with_a_known_key_waits_for_an_issuer_that_drips(
+    http: Http, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(jwks, "_FRESH_SECONDS", 0.0)
+    assert status(http, token(RSA_KEY)) == 200
+    issuer.drip.set()
+    began = time.monotonic()
+    for number in range(5):
+        assert status(http, token(RSA_KEY, seconds=800 + number)) == 200
+    assert issuer.asked > 1, "the keys are due, and being asked for"
+    assert time.monotonic() - began < 1
+
+
+def test_who_has_to_wait_for_the_keys_waits_until_one_deadline_however_they_drip(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(source, "SECONDS", 0.5)
+    issuer.drip.set()
+    with serving(settings=AuthSettings(issuer=ISSUER, jwks_url=issuer.url)) as http:
+        began = time.monotonic()
+        problem(http.nobody.get("/tables", headers=token(RSA_KEY)), 503, "no_keys")
+        assert time.monotonic() - began < 3
+    assert "not answered within" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("status_code", "keys", "why"),
+    [
+        (302, [], "redirects are not followed"),
+        (200, [], "no set of keys"),
+        (200, [{"kty": "RSA", "n": 5, "kid": "a"}], "no set of keys"),
+        (200, [{"kty": "oct", "k": "x" * 300_000}], "more than"),
+        (200, [{k: v for k, v in public("rsa", RSA_KEY).items() if k != "kid"}], "no key for signatures"),
+    ],
+    ids=["a redirect", "empty", "nonsense", "too large", "no id"],
+)
+def test_what_is_no_set_of_keys_is_none(
+    http: Http, issuer: Issuer, caplog: pytest.LogCaptureFixture, status_code: int, keys: list[Any], why: str
+) -> None:
+    issuer.status, issuer.keys = status_code, keys
+    problem(http.nobody.get("/tables", headers=token(RSA_KEY)), 503, "no_keys")
+    assert why in caplog.text
+
+
+@pytest.mark.parametrize("url", ["file:///etc/hostname", "http://identity.example/k", "http://203.0.113.7/k", "keys"])
+def test_keys_come_from_where_nobody_else_can_put_them(url: str) -> None:
     with pytest.raises(ConfigurationError, match="VERBWIRE_HTTP_JWKS_URL"):
-        KeySet("file:///etc/hostname")
+        KeySet(url)
+
+
+def test_an_issuer_without_encryption_is_refused_unless_it_is_here() -> None:
+    AuthSettings(issuer="http://127.0.0.1:8080/realms/a", jwks_url="http://localhost:8080/keys")
+    AuthSettings(issuer="https://identity.example", jwks_url="https://identity.example/keys")
+    with pytest.raises(ConfigurationError, match="VERBWIRE_HTTP_ISSUER"):
+        AuthSettings(issuer="http://identity.example", jwks_url="https://identity.example/keys")

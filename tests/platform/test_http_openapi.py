@@ -84,7 +84,8 @@ def test_a_command_says_what_it_may_be_answered_with() -> None:
 
 def test_a_command_that_nobody_answers_says_so() -> None:
     responses = JARS["paths"]["/commands/bank.jars.DustJar"]["post"]["responses"]
-    assert not {"200", "403", "409", "504"} & responses.keys()
+    assert not {"200", "409", "504"} & responses.keys()
+    assert "403" in responses, "permission is looked at before it is taken"
     assert "headers" not in responses["202"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,8 @@ from urllib.parse import quote
 import httpx2 as httpx
 import pytest
 
-from tests.platform.http_rig import CATALOG, SECRET, SHELVES, Http, ShelfRow, Table, problem, serving, shelf
+from tests.cluster import eventually
+from tests.platform.http_rig import CATALOG, EVENTS, SECRET, SHELVES, Http, ShelfRow, Table, problem, serving, shelf
 from tests.platform.market import INDEX, Market, open_market, stall
 from tests.platform.query_samples.market import FindStalls, GetStall, StallRow
 from verbwire.directory import Directory
@@ -417,6 +419,38 @@ def test_what_the_asked_worker_itself_does_not_know_it_refuses(mixed: Mixed) -> 
     problem(mixed.get_stall(mixed.old, mixed.elsewhere), 404, "no_such_query")
     problem(mixed.new.operator.get("/tables/stalls?sort=note"), 400, "bad_parameter")
     problem(mixed.get_stall(mixed.new, "never"), 404, "not_found")
+
+
+def test_who_waits_at_another_worker_takes_the_place_of_nobody_who_does_not(
+    shared: Three, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "EACH_PRINCIPAL", 2)
+    monkeypatch.setattr(limits, "FRESH_SECONDS", 20.0)
+    monkeypatch.setattr(module, "POSITION_SECONDS", 20.0)
+    there, number = shared.tables["w1"], number_in(1, shared.tables["w1"])
+    ahead = {"Verbwire-Position": encode_positions({(EVENTS, 1): 1000})}
+    w0, state = shared.workers["w0"].operator, there.view.states[1]
+    before = state.inputs
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(w0.get, path_of(number), headers=ahead, timeout=30) for _ in range(3)]
+        try:
+            refused = eventually(lambda: next((each for each in asked if each.done()), None))
+            assert refused
+            problem(refused.result(), 429, "too_many")
+            assert w0.get(path_of(number)).status_code == 200, "what waits for nothing"
+        finally:
+            state.inputs = {EVENTS: 1000}
+            there.view.moved(1)
+    assert sorted(each.result().status_code for each in asked) == [200, 200, 429]
+    state.inputs = before
+
+
+def test_nobody_known_is_no_worker_even_where_a_query_is_public(mixed: Mixed) -> None:
+    """What workers say to each other is answered to workers only."""
+    claimed = {FORWARDED: "old", PARTITIONS: "1"}
+    assert mixed.new.nobody.get("/queries/FindStalls").status_code == 200
+    problem(mixed.new.nobody.get("/queries/FindStalls", headers=claimed), 401, "unauthenticated")
+    problem(mixed.new.nobody.get("/queries/FindStalls", headers={FORWARDED: ""}), 401, "unauthenticated")
 
 
 def test_workers_of_another_secret_are_strangers(tmp_path: Path) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.platform.http_rig import CATALOG, EVENTS, problem
 from tests.platform.market import Market, open_market, stall
 from tests.platform.query_samples.market import StallRow
+from verbwire import Asker
+from verbwire.errors import UndecodableError
 from verbwire.http import limits
+from verbwire.queries.plan import may_see
 from verbwire.wire.keys import key_of
 from verbwire.wire.murmur2 import partition_of
 
@@ -71,6 +76,40 @@ def test_a_row_of_somebody_else_is_not_there(market: Market) -> None:
     assert found(market, "page_size=100", scopes="") == [f"{n:02}" for n in range(24) if n % 3 == 0]
     assert found(market, "owner=bob", scopes="") == []
     assert found(market, "owner=ann", actor="bob", scopes="") == []
+
+
+def test_a_row_that_is_hidden_takes_the_same_work_as_one_that_is_not_there(market: Market) -> None:
+    """Else the time of an answer tells that somebody has it."""
+    read = list[bytes]()
+
+    def work(stall_id: str) -> int:
+        read.clear()
+        market.stalls.on_decode = read.append
+        problem(market.ask(f"{GET}?stall_id={stall_id}", scopes="stalls:read"), 404, "not_found")
+        return len(read)
+
+    assert {work(each) for each in ("07", "07x", "10", "0", "99")} == {1}
+
+
+def test_what_cannot_be_read_beside_a_key_is_not_told_under_it(market: Market) -> None:
+    def broken(_: bytes) -> None:
+        raise UndecodableError("no row of ours")
+
+    market.stalls.on_decode = broken
+    problem(market.ask(f"{GET}?stall_id=07x", scopes="stalls:read"), 404, "not_found")
+    problem(market.ask(f"{GET}?stall_id=07", scopes="stalls:read"), 503, "unreadable_row")
+
+
+def test_who_has_no_name_does_not_see_what_belongs_to_an_empty_one(tmp_path: Path) -> None:
+    def own(asker: Asker) -> Mapping[str, Any]:
+        return {"owner": asker.actor}
+
+    with open_market(tmp_path, only=own) as market:
+        market.stalls.put([msgspec.structs.replace(stall(1), stall_id="nobody's", owner="")])
+        assert found(market, "page_size=100", actor="") == []
+        assert found(market, "", actor="ann") == [f"{n:02}" for n in range(24) if n % 3 == 0][:20]
+    rows = market.stalls.rows
+    assert not may_see(rows, stall(1), None)
 
 
 def test_a_public_query_needs_nobody_known_but_a_token_that_is_shown_must_be_good(market: Market) -> None:
@@ -187,8 +226,14 @@ def test_what_is_not_ready_is_said(market: Market) -> None:
 
 def test_a_question_waits_for_what_its_asker_has_seen(market: Market) -> None:
     home = partition_of(key_of(CATALOG.of(StallRow), stall(7)), 4)
-    inputs = market.stalls.view.states[home].inputs
-    applied = threading.Timer(0.2, lambda: inputs.update({EVENTS: 1000}))
+    view = market.stalls.view
+    inputs = view.states[home].inputs
+
+    def apply() -> None:
+        inputs[EVENTS] = 1000
+        view.moved(home)
+
+    applied = threading.Timer(0.2, apply)
     seen = {"Verbwire-Position": f"{EVENTS}={home}:1000;another.topic=0:9"}
     applied.start()
     try:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -218,12 +219,33 @@ def test_nothing_is_said_to_be_nowhere_by_a_table_that_is_behind(asks: Asks, mar
         ask(asks(), GetStall(stall_id="none"))
 
 
+def test_a_worker_that_does_not_know_a_topic_is_not_the_last_to_be_asked(tmp_path: Path) -> None:
+    """It may be of an older version than whoever has carried out our command; another may know it."""
+    seen = SeenPositions()
+    seen.remember([EventPosition(topic="town.newer.events", partition=0, offset=1)])
+    with open_market(tmp_path, topics={EVENTS}) as market:
+        url = "http://{}:{}".format(*market.http.address)
+        token = mint_token(SECRET, "ann", ["stalls:read"])
+        connection = Connection("127.0.0.1:9", NOWHERE, Names("town"), CATALOG, http=url, token=lambda: token)
+        querier = Querier(connection, lambda: Codec(CATALOG, Registry(NOWHERE), connection.names), seen)
+        try:
+            with pytest.raises(UnavailableError, match=r"no contract of this worker has the topic town\.newer\.events"):
+                ask(querier, GetStall(stall_id="06"), timeout=0.3)
+        finally:
+            querier.close()
+
+
 def test_what_the_client_has_seen_goes_along(asks: Asks, market: Market) -> None:
     state = market.stalls.view.states[0]
     positions = SeenPositions()
     positions.remember([EventPosition(topic=EVENTS, partition=0, offset=999)])
     before = dict(state.inputs)
-    applied = threading.Timer(0.2, lambda: state.inputs.update({EVENTS: 1000}))
+
+    def apply() -> None:
+        state.inputs[EVENTS] = 1000
+        market.stalls.view.moved(0)
+
+    applied = threading.Timer(0.2, apply)
     applied.start()
     try:
         assert ask(asks(positions=positions), FindStalls()).complete

@@ -146,6 +146,7 @@ class Core:
         self._shards = {}
         for state in self.view.states.values():
             state.ready, state.stopped, state.path = False, None, None
+            self.view.moved(state.partition)
         self._count_ready()
 
     def release(self) -> None:
@@ -186,6 +187,7 @@ class Core:
             state = self.view.states[partition]
             if state.stopped is None:
                 state.ready, state.stopped = False, why
+                self.view.moved(partition)
                 log.error("%s: partition %d stands still: %s", self.plan.group, partition, why)
         self._count_ready()
 
@@ -364,6 +366,7 @@ class Core:
     def _stand_still(self, shard: Shard, why: str) -> None:
         state = self.view.states[shard.partition]
         state.ready, state.stopped = False, why
+        self.view.moved(shard.partition)
         self._count_ready()
         log.error("%s: partition %d %s", self.plan.group, shard.partition, state.stopped)
 
@@ -379,6 +382,7 @@ class Core:
             state = self.view.states[partition]
             if state.ready and state.epoch == epochs.get(partition) and state.inputs.get(topic, position) < position:
                 state.inputs = {**state.inputs, topic: position}
+                self.view.moved(partition)
 
     def _committed(self, transaction: Transaction, seconds: float) -> None:
         if self._blame.suspects():
@@ -387,6 +391,7 @@ class Core:
             state, changes = self.view.states[partition], transaction.of(partition)
             state.inputs = {**state.inputs, **changes.inputs}
             state.letters = letters_of(changes.facts) or state.letters
+            self.view.moved(partition)
         self._forget_answers(transaction)
         self._metrics.committed(transaction.records, seconds)
         for what, n in transaction.counts.items():
@@ -415,3 +420,4 @@ class Core:
         state.other_code = other_code(shard.facts.get(CODE_HEADER))
         state.epoch += 1
         state.ready = True
+        self.view.moved(shard.partition)

@@ -68,7 +68,10 @@ class Emits:
 
 @dataclass
 class Decide:
-    """Decides commands one key at a time. Only accepted and rejected ones are not done again under the same id."""
+    """Decides commands one key at a time. Accepted and rejected ones are not done again under the same id.
+
+    But for those that were rejected for want of permission: it may have been given since.
+    """
 
     decoder: TopicDecoder
     commands: Mapping[type[Message], Receives]
@@ -163,7 +166,8 @@ class Decide:
             )
         if decided.changed:
             shard.put(record.key, decided.state)
-        shard.remember(name, fingerprint)
+        if decision.final:
+            shard.remember(name, fingerprint)
         if isinstance(decided.outcome, Rejected):
             transaction.count("rejected", receives.contract.name, decided.outcome.code)
         return page.enter(decision)

@@ -8,7 +8,7 @@ mark of the same transaction stands in the other topic already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from verbwire.engine.cluster_offsets import TP, ClusterOffsets
@@ -32,23 +32,28 @@ class HandedOver:
         self._places = [(topic, partition) for partition in range(partitions)]
         self._known = _Known()  # replaced, never changed
 
-    def ends(self, wanted: Mapping[TP, int], applied: Mapping[TP, int]) -> dict[TP, int] | None:
-        """Return up to where the own topic has to be read for `wanted` of the sources; None while they are behind.
+    def known(self, wanted: Mapping[TP, int]) -> dict[TP, int] | None:
+        """Return up to where the own topic has to be read for `wanted` of the sources; None where that is not known."""
+        known = self._known
+        return known.ends if _reached(self._needed(wanted), known.committed) else None
+
+    def look(self, asked: Sequence[Mapping[TP, int]], applied: Mapping[TP, int]) -> list[dict[TP, int] | None]:
+        """Return the same for several, asked together; None for those whose sources are behind.
 
         `applied` are sources whose progress is known without asking. UnavailableError when the broker is silent.
         """
-        known = self._known
-        needed = {place: offset for place, offset in wanted.items() if place[0] in self.sources}
-        if _reached(needed, known.committed):
-            return known.ends
+        known, needed = self._known, [self._needed(each) for each in asked]
         committed = {**known.committed, **applied}
-        if late := [place for place, offset in needed.items() if committed.get(place, 0) < offset]:
+        late = {place for each in needed for place, offset in each.items() if committed.get(place, 0) < offset}
+        if late:
             committed |= {place: each.offset or 0 for place, each in self._cluster.stable(late).items()}
-        if not _reached(needed, committed):
-            return None
-        ends = self._cluster.ends(self._places)  # after the sources: their part is in it
-        self._known = _Known(committed, ends)
-        return ends
+        if any(_reached(each, committed) and not _reached(each, known.committed) for each in needed):
+            ends = self._cluster.ends(self._places)  # after the sources: their part is in it
+            self._known = _Known(committed, ends)
+        return [self.known(each) for each in asked]
+
+    def _needed(self, wanted: Mapping[TP, int]) -> dict[TP, int]:
+        return {place: offset for place, offset in wanted.items() if place[0] in self.sources}
 
 
 def _reached(needed: Mapping[TP, int], committed: Mapping[TP, int]) -> bool:

@@ -24,6 +24,9 @@ from verbwire.wire.keys import key_bytes, parse_key
 from verbwire.wire.murmur2 import partition_of
 
 log = logging.getLogger(__name__)
+_NEAREST = """
+    select key, value from rows where key = coalesce(
+        (select key from rows where key >= ? order by key limit 1), (select key from rows order by key limit 1))"""
 
 
 @dataclass
@@ -67,6 +70,10 @@ def _always() -> bool:
     return True
 
 
+def _unheard(partition: int) -> None:
+    """Nobody waits for it."""
+
+
 class TableView:
     """Reads one table as this worker has it, from any thread; each answer is one consistent state of a partition.
 
@@ -80,6 +87,7 @@ class TableView:
         self.partitions = partitions
         self.states = {partition: PartitionState(partition) for partition in range(partitions)}
         self.lease: Callable[[], bool] = _always
+        self.moved: Callable[[int], None] = _unheard  # told, by the engine, of a partition that got further, or is gone
 
     def ready(self) -> list[int]:
         """The partitions that this worker can answer for now."""
@@ -125,6 +133,15 @@ class TableView:
         with self._reading(partition) as connection:
             found = connection.execute("select value from rows where key = ?", (key,)).fetchone()
         return None if found is None else bytes(found[0])
+
+    def nearest(self, key: bytes) -> tuple[bytes, bytes] | None:
+        """Return the row under `key` with its key; where there is none, another one, in the same time.
+
+        That is the next in order, or the first of all; None where the partition has no rows.
+        """
+        with self._reading(self.partition_of(key)) as connection:
+            found = connection.execute(_NEAREST, (key,)).fetchone()
+        return None if found is None else (bytes(found[0]), bytes(found[1]))
 
     def page(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from verbwire.http.naming import Named
 from verbwire.http.peers import ALONE, Peers, is_forwarded
 from verbwire.http.problem import Problem, of_router
 from verbwire.http.queries import Answerable, Queries
+from verbwire.http.rates import Rates
 from verbwire.http.requests import json_bytes, no_parameters, path_parameter, query_string
 from verbwire.http.served import ServedTable
 from verbwire.http.summaries import together
@@ -51,12 +52,15 @@ def build_app(
     parts: Sequence[Part] = (),
     queries: Sequence[Answerable] = (),
     peers: Peers = ALONE,
+    rates: Rates | None = None,
+    topics: Collection[str] | None = None,
 ) -> Starlette:
     """Return the application; what it may be asked is in ``_Endpoints``, one method each, and in its `parts`.
 
-    `tables` are all of the project's: what of them is not here is asked for by way of `peers`.
+    `tables` are all of the project's: what of them is not here is asked for by way of `peers`. `topics` are those that
+    positions may name; None: any.
     """
-    endpoints = _Endpoints(tables, health, metrics, peers)
+    endpoints = _Endpoints(tables, health, metrics, peers, topics)
     answering = Queries(queries, endpoints.lookup)
 
     @asynccontextmanager
@@ -78,7 +82,7 @@ def build_app(
             *answering.routes,
             *(route for part in parts for route in part.routes),
         ],
-        middleware=[Middleware(Front, auth=auth, metrics=metrics, public=answering.is_public)],
+        middleware=[Middleware(Front, auth=auth, metrics=metrics, public=answering.is_public, rates=rates)],
         exception_handlers={HTTPException: _answer},
         lifespan=lifespan,
     )
@@ -87,8 +91,15 @@ def build_app(
 
 
 class _Endpoints:
-    def __init__(self, tables: Sequence[ServedTable], health: Health, metrics: Metrics, peers: Peers) -> None:
-        self.lookup = Lookup(peers)
+    def __init__(
+        self,
+        tables: Sequence[ServedTable],
+        health: Health,
+        metrics: Metrics,
+        peers: Peers,
+        topics: Collection[str] | None,
+    ) -> None:
+        self.lookup = Lookup(peers, topics)
         self._peers = peers
         self._lists = {
             table.name: Lists(table.name, f"/tables/{table.name}", every_filter(table.rows)) for table in tables
@@ -117,7 +128,7 @@ class _Endpoints:
         no_parameters(request)
         key = table.key(path_parameter(request, "key"))
         absent = Problem(404, "no_such_row", f"table {table.name} has no row under this key")
-        return await self.lookup.row(request, table, key, lambda _: True, absent)
+        return await self.lookup.row(request, table, key, absent)
 
     async def live(self, request: Request) -> Response:
         """GET /health/live: whether this process is worth keeping."""

@@ -15,6 +15,7 @@ from typing import Any
 import jwt
 
 from verbwire.errors import ConfigurationError
+from verbwire.http.issuer import require_encrypted
 from verbwire.http.jwks import KeySet
 from verbwire.http.problem import Problem
 from verbwire.tokens import ALGORITHMS, AUDIENCE, INTERNAL, ISSUER, require_secret
@@ -45,6 +46,7 @@ class AuthSettings:
             )
         if self.secret is not None:
             require_secret(self.secret)
+        require_encrypted(self.issuer, "http_issuer")
         if self.audience == INTERNAL:
             raise ConfigurationError(
                 f"http_audience (VERBWIRE_HTTP_AUDIENCE) is {INTERNAL}: workers use that themselves"

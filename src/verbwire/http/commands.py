@@ -2,7 +2,8 @@
 
 The body becomes a message of the contract, the message goes to Kafka like every command, and the answer waits, within
 a budget, for what its receiver makes of it. Who sends it and what they may do is written from the principal, never
-from what the client says of itself; whether that is enough, the receiver decides.
+from what the client says of itself. Whether that is enough, the receiver decides, of commands from anywhere; what it
+would refuse by the contract as it is known here is refused here, before its body is read and Kafka has to keep it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from verbwire.contracts.model import Catalog, Contract
+from verbwire.contracts.permission import refusal
 from verbwire.errors import (
     ContractError,
     DeliveryError,
@@ -43,6 +45,7 @@ from verbwire.http.waits import Waits
 from verbwire.messages import Command, Message
 from verbwire.sdk.ack import Ack
 from verbwire.sdk.connection import Identity
+from verbwire.sdk.ids import Ids
 from verbwire.sdk.pending import Pending
 from verbwire.wire.headers import trace_of
 
@@ -87,6 +90,7 @@ class Commands:
         self._gateway = gateway
         self._links = links
         self._waits = waits or Waits()
+        self._ids = Ids()
         self._threads = Readers(limits.SENDERS, limits.COMMANDS)
 
     @property
@@ -102,6 +106,8 @@ class Commands:
         """POST /commands/{name}."""
         postable = self._named.find(path_parameter(request, "name"))
         principal = principal_of(request)
+        if refused := refusal(postable.contract, principal.actor, principal.scopes):
+            return answer(self._ids.of(_id(request, principal, postable.contract)), refused, (), None)
         no_parameters(request)
         envelope = _envelope(request, principal, postable.contract)
         wish = patience(request.headers.getlist("prefer"))
@@ -174,11 +180,15 @@ async def _acknowledged(contract: Contract, ack: Ack) -> None:
 def _envelope(request: Request, principal: Principal, contract: Contract) -> Envelope:
     return Envelope(
         identity=Identity(principal.actor, tuple(sorted(principal.scopes))),
-        id=command_id(principal.actor, contract, header(request, command_ids.HEADER)),
+        id=_id(request, principal, contract),
         ttl=_ttl(header(request, TTL_HEADER)),
         correlation_id=_correlation(header(request, CORRELATION_HEADER)),
         traceparent=trace_of(header(request, "traceparent")),
     )
+
+
+def _id(request: Request, principal: Principal, contract: Contract) -> str | None:
+    return command_id(principal.actor, contract, header(request, command_ids.HEADER))
 
 
 def _ttl(text: str | None) -> float | None:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from verbwire.http import limits
 from verbwire.http.auth import NOBODY, Authenticator, Principal, refused, require
 from verbwire.http.problem import Problem, broken
+from verbwire.http.rates import Rates
 from verbwire.http.shares import Places, Room
 from verbwire.metrics import Metrics
 from verbwire.tokens import OPERATOR
@@ -36,13 +37,19 @@ class Front:
     """
 
     def __init__(
-        self, app: ASGIApp, auth: Authenticator, metrics: Metrics, public: Callable[[str], bool] = lambda _: False
+        self,
+        app: ASGIApp,
+        auth: Authenticator,
+        metrics: Metrics,
+        public: Callable[[str], bool] = lambda _: False,
+        rates: Rates | None = None,
     ) -> None:
         self._app = app
         self._auth = auth
         self._metrics = metrics
         self._public = public
         self._places = Places()
+        self._rates = rates or Rates()
         self._told = Throttle[tuple[type[Exception], Frame | None]]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,11 +87,16 @@ class Front:
             self._metrics.answered(route.path if route else "none", status, time.perf_counter() - began)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer within the shares of who asks, taken before a body is read, and kept until the answer is."""
+        """Answer within the shares of who asks, taken before a body is read, and kept until the answer is.
+
+        And at the rate of who asks, unless another worker asks, which has counted it.
+        """
         principal: Principal | None = scope.get("principal")
         if principal is None:
             await self._app(scope, receive, send)
             return
+        if not scope["forwarded"]:
+            self._rates.of(scope["path"]).take(principal.actor)
         shares, room = self._places.of(scope["path"], scope["forwarded"]), self._places.room(principal.actor)
         shares.take(principal.actor)
         scope["room"] = room
@@ -110,7 +122,7 @@ class Front:
             scope["forwarded"] = "verbwire-forwarded" in headers
             known = self._auth.on_behalf if scope["forwarded"] else self._auth.principal
             principal = await known(given[0] if len(given) == 1 else None)
-            if principal is None and not given and self._public(scope["path"]):
+            if principal is None and not given and not scope["forwarded"] and self._public(scope["path"]):
                 principal = NOBODY
             if principal is None:
                 await asyncio.sleep(max(0.0, _REFUSAL_SECONDS - (time.perf_counter() - began)))

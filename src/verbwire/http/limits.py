@@ -39,6 +39,7 @@ QUESTIONS = 400  # whatever else is asked, until its answer has been read
 QUESTIONS_EACH = 200
 PASSED_ON = 400  # asked by other workers on behalf of principals
 PASSED_ON_EACH = 200
+BURST_SECONDS = 4.0  # of which a principal may send at once what it may send a second (http/rates.py): 429
 MEMORY = 128 * 1024 * 1024  # bytes of bodies, answers, and what they are made of, at once: 429
 MEMORY_EACH = 64 * 1024 * 1024
 PIECE = 64 * 1024  # bytes of an answer that are written before its reader is waited for
@@ -50,6 +51,9 @@ LOOKUP_SECONDS = 2.0  # then an outcome is told as pending
 
 FRESH_SECONDS = 2.0  # how long a question waits for its table to be as far as its asker has seen: 503
 
+WAITS = 200  # questions that wait for it, also those that other workers ask: 429
+WAITS_EACH = 100  # of one principal
+ASKERS = 2  # threads that ask Kafka for the sake of who waits
 READERS = 4  # threads that read tables
 RESPONDERS = 8  # threads that call responders: what those take is their own business, and no reader waits for them
 WAITING = 512  # requests that wait for them: 503

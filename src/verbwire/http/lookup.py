@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -11,52 +11,64 @@ from starlette.responses import Response
 from verbwire.http import limits
 from verbwire.http.completeness import doubtful, insists, require_complete, require_complete_list, told
 from verbwire.http.found import Found, size_of
-from verbwire.http.freshness import require_applied, until_applied, wanted_of
+from verbwire.http.freshness import Freshness, Wanted, require_applied, wanted_of
 from verbwire.http.lists import Listing
 from verbwire.http.peers import Peers, asked_partitions, found_response
 from verbwire.http.problem import Problem
 from verbwire.http.reads import Readers
-from verbwire.http.requests import json_bytes, room_of
+from verbwire.http.requests import json_bytes, principal_of, room_of
 from verbwire.http.served import ServedTable
+from verbwire.http.shares import Shares
 from verbwire.messages import Message
 
 
 class Lookup:
     """Answers from wherever the rows are, once they are as far as the request says. Used on HTTP's loop.
 
-    What is not here is asked for by way of `peers`. What is handed over to be called is called off the loop.
+    What is not here is asked for by way of `peers`. What is handed over to be called is called off the loop. `topics`
+    are those that a position may name; None: any.
     """
 
-    def __init__(self, peers: Peers) -> None:
+    def __init__(self, peers: Peers, topics: Collection[str] | None = None) -> None:
         self.readers = Readers(limits.READERS, limits.WAITING)
         self.responders = Readers(limits.RESPONDERS, limits.WAITING)
+        self._askers = Readers(limits.ASKERS, limits.WAITING)
         self._peers = peers
+        self._topics = topics
+        self._waits = Shares("waits for what you have seen", limits.WAITS, limits.WAITS_EACH)
+        self._freshness: dict[str, Freshness] = {}
 
     def close(self) -> None:
         """Let go of the threads."""
         self.readers.close()
         self.responders.close()
+        self._askers.close()
 
     async def row(
-        self, request: Request, table: ServedTable, key: bytes, see: Callable[[Message], bool], absent: Problem
+        self,
+        request: Request,
+        table: ServedTable,
+        key: bytes,
+        absent: Problem,
+        see: Callable[[Message], bool] | None = None,
     ) -> Response:
-        """Return the row under a key; raises `absent` where there is none that the asker may `see`.
+        """Return the row under a key; raises `absent` where there is none, or none that the asker may `see`.
 
         Told with it is whether its partition has caught up; 503 where it has not, and the request insists on it.
         """
-        partition = table.partition_of(key)
+        partition, wanted = table.partition_of(key), wanted_of(request, self._topics)
         owner = None if table.view.has(partition) else self._peers.owner(request, table.name, partition)
         if owner is not None:
             return await self._peers.forward(owner, request)
         whole = insists(request)
-        wanted = await until_applied(table, [partition], wanted_of(request), self.readers)
+        wanted = await self._until_applied(request, table, [partition], wanted)
 
         def read() -> tuple[bytes, int | None]:
             require_applied(table, {partition: table.view.states[partition].inputs}, wanted)
-            row, behind = table.row(key)
+            row, behind = table.row(key, see)
             if whole:
                 require_complete(table, behind)
-            if row is None or not see(row):
+            if row is None:
                 raise doubtful(absent, behind)
             return table.json(row), behind
 
@@ -71,11 +83,11 @@ class Lookup:
         503 where no partition is here: an empty list would look like an answer. And where the request insists on a
         complete one, which it is not.
         """
-        wanted, whole, every = wanted_of(request), insists(request), range(table.view.partitions)
+        wanted, whole, every = wanted_of(request, self._topics), insists(request), range(table.view.partitions)
         asked = await self.readers.run_short(listing)
 
         async def local(partitions: Sequence[int]) -> Found:
-            far_enough = await until_applied(table, partitions, wanted, self.readers)
+            far_enough = await self._until_applied(request, table, partitions, wanted)
 
             def read() -> Found:
                 found = table.find(partitions, asked.selection, asked.window, whole=len(partitions) == len(every))
@@ -95,6 +107,14 @@ class Lookup:
         if whole:
             require_complete_list(table, found)
         return json_bytes(asked.answer(head, found))
+
+    async def _until_applied(
+        self, request: Request, table: ServedTable, partitions: Sequence[int], wanted: Wanted
+    ) -> Wanted:
+        freshness = self._freshness.get(table.name)
+        if freshness is None:
+            freshness = self._freshness[table.name] = Freshness(table, self._waits, self._askers)
+        return await freshness.until_applied(principal_of(request).actor, partitions, wanted)
 
 
 def _partitions_of(table: ServedTable, asked: list[int]) -> list[int]:

@@ -18,9 +18,17 @@ from verbwire.http.openapi_parts import HEADERS, PARAMETERS, SCHEMAS, Json, prob
 from verbwire.http.requests import no_parameters
 from verbwire.messages import Kind
 
+_DESCRIPTION = (
+    "Commands and queries by their full names; the short one does where no other is called so. Avro as JSON: 64-bit "
+    "integers and decimals as text where numbers do not hold them, times RFC 3339."
+)
 
-def openapi(title: str, catalog: Catalog) -> Json:
-    """Return the document; the same contracts give the same one. Its version is a hash of theirs."""
+
+def openapi(title: str, catalog: Catalog, rates: str = "") -> Json:
+    """Return the document; the same contracts give the same one. Its version is a hash of theirs.
+
+    `rates` says how much may be asked.
+    """
     schemas = JsonSchemas()
     contracts = sorted(catalog, key=lambda each: each.name)
     paths: Json = {}
@@ -36,10 +44,7 @@ def openapi(title: str, catalog: Catalog) -> Json:
         "info": {
             "title": title,
             "version": hashlib.sha256(fingerprints.encode()).hexdigest()[:16],
-            "description": (
-                "Commands and queries by their full names; the short one does where no other is called so. Avro as "
-                "JSON: 64-bit integers and decimals as text where numbers do not hold them, times RFC 3339."
-            ),
+            "description": f"{_DESCRIPTION} {rates}".strip(),
         },
         "security": [{"bearer": []}],
         "paths": paths,
@@ -56,8 +61,8 @@ def openapi(title: str, catalog: Catalog) -> Json:
 class OpenApi:
     """Shows the document to whoever is known."""
 
-    def __init__(self, title: str, catalog: Catalog) -> None:
-        self._body = msgspec.json.encode(openapi(title, catalog))
+    def __init__(self, title: str, catalog: Catalog, rates: str = "") -> None:
+        self._body = msgspec.json.encode(openapi(title, catalog, rates))
 
     @property
     def routes(self) -> Sequence[Route]:

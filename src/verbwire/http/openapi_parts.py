@@ -26,7 +26,7 @@ _WHY = {
     414: "The path and its query are too long.",
     415: "The body must be JSON, without an encoding.",
     422: "The key has named another command, or the same one with other fields: give every command a key of its own.",
-    429: "Too many of yours, or of all, are waiting here.",
+    429: "Too many of yours, or of all, are under way here, or yours come too fast.",
     431: "The header is too large.",
     500: "Something broke, and changed nothing that the answer does not name.",
     503: "Not now: not ready, too busy, or not as new or as complete as asked for.",
@@ -89,7 +89,10 @@ PARAMETERS: Json = {
     "Position": {
         "name": POSITION_HEADER,
         "in": "header",
-        "description": "As an answer to a command has said it: this answer is at least as new, or 503.",
+        "description": (
+            "As an answer to a command has said it: this answer is at least as new, or 503. A place that nobody can "
+            "have seen is a 400 at once."
+        ),
         "schema": {"type": "string", "pattern": f"^({_PLACES}(;{_PLACES})*)?$"},
     },
     "Freshness": {

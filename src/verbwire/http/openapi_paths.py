@@ -38,7 +38,7 @@ def command(catalog: Catalog, schemas: JsonSchemas, contract: Contract) -> Json:
     """Return ``POST /commands/{full name}``."""
     answered = contract.response != "none"
     headers = ("IdempotencyKey", *(("Prefer",) if answered else ()), "Ttl", "Correlation")
-    responses = {**problem_refs(*_POST), "202": _sent()}
+    responses = {**problem_refs(*_POST), "202": _sent(), "403": problem_response(403, _refusal([FORBIDDEN]))}
     if answered:
         responses |= {**_answers(catalog, schemas, contract), **problem_refs(422, 504)}
     return {
@@ -188,7 +188,6 @@ def _answers(catalog: Catalog, schemas: JsonSchemas, contract: Contract) -> Json
     return {
         "200": _ok(accepted, "Accepted, and done.", headers),
         "202": pending,
-        "403": problem_response(403, _refusal([FORBIDDEN])),
         "409": problem_response(409, _refusal(sorted(contract.rejections))),
     }
 

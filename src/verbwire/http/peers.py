@@ -46,7 +46,7 @@ EACH_PRINCIPAL = 64  # of them
 _PASSED_ON = ("accept", "prefer", "traceparent", POSITION.lower(), FRESHNESS.lower())
 _PASSED_BACK = ("content-type", "cache-control", "retry-after", "vary", POSITION.lower(), FRESHNESS.lower())
 _OURS = frozenset({401, 408, 411, 413, 414, 421, 431})  # said to us, not to who asked us
-_TOLD = frozenset({"no_such_row", "not_found", "outcome_gone"})  # what of the refusals is an answer
+_TOLD = frozenset({"no_such_row", "not_found", "outcome_gone", "bad_position"})  # what of the refusals is an answer
 _MIXED_SECONDS = 5
 _log = logging.getLogger("verbwire.http")
 
@@ -75,7 +75,7 @@ class Peers:
         self._name = name
         self._secret = secret
         self._client: httpx.AsyncClient | None = None
-        self._shares: dict[str, Shares] = {}
+        self._shares: dict[tuple[str, bool], Shares] = {}
 
     def owner(self, request: Request, group: str, partition: int) -> WorkerRecord | None:
         """Return the other worker that owns a partition, and that this request may be passed on to.
@@ -167,8 +167,8 @@ class Peers:
         """Return what one other worker has of its partitions; all of them missing where it does not answer."""
         try:
             answer = await self._ask(peer, request, {PARTITIONS: ",".join(map(str, partitions))})
-            if answer.status == 503 and POSITION in request.headers:
-                raise _Passed(answer)  # rows that are older than the client has seen
+            if POSITION in request.headers and _is_of_position(answer):
+                raise _Passed(answer)
             if answer.status != 200:
                 raise Unanswered(f"status {answer.status} {_code_of(answer)}")
             part = founds.read(answer.body)
@@ -196,7 +196,9 @@ class Peers:
 
     @asynccontextmanager
     async def _place(self, peer: WorkerRecord, request: Request) -> AsyncIterator[None]:
-        shares = self._shares.setdefault(peer.name, Shares("questions to another worker", EACH, EACH_PRINCIPAL))
+        # Those that may wait there have places of their own, so that they keep nobody else waiting here.
+        kind = (peer.name, POSITION in request.headers)
+        shares = self._shares.setdefault(kind, Shares("questions to another worker", EACH, EACH_PRINCIPAL))
         try:
             if not shares.left:
                 raise Unanswered(f"{EACH} requests wait for it already")
@@ -204,7 +206,7 @@ class Peers:
                 yield
         finally:
             if shares.idle:  # workers come and go
-                self._shares.pop(peer.name, None)
+                self._shares.pop(kind, None)
 
     async def _send(self, peer: WorkerRecord, request: Request, more: Mapping[str, str]) -> Answer:
         principal = principal_of(request)
@@ -235,6 +237,11 @@ class _Passed(Problem):
 
     def body(self) -> bytes:
         return self._said
+
+
+def _is_of_position(answer: Answer) -> bool:
+    """Whether rows are older there than the client has seen, or than anybody can have."""
+    return answer.status == 503 or (answer.status == 400 and _code_of(answer) == "bad_position")
 
 
 def _code_of(answer: Answer) -> str:

@@ -6,7 +6,7 @@ somebody may not see is not there: by its key it is not found, in lists it does 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -30,7 +30,7 @@ from verbwire.http.parameters import bad_parameter, defaults_of, parameter_reade
 from verbwire.http.problem import Problem
 from verbwire.http.requests import json_bytes, path_parameter, principal_of, query_string
 from verbwire.http.served import ServedTable
-from verbwire.messages import Kind, Query
+from verbwire.messages import Kind, Message, Query
 from verbwire.queries.plan import Plan, may_see, seen_by
 from verbwire.watch.handlers import HandlerWatch
 from verbwire.wire.avro import Encoder
@@ -103,9 +103,11 @@ class FromRow:
         except UnkeyableError as error:
             raise bad_parameter(", ".join(row.key), str(error)) from None
         absent = Problem(404, "not_found", f"there is no {row.short} of this {' and '.join(row.key)}")
-        return await lookup.row(
-            request, self._table, key, lambda found: may_see(self._plan.rows, found, _seen(self._only, asker)), absent
-        )
+        return await lookup.row(request, self._table, key, absent, self._seen_by(asker))
+
+    def _seen_by(self, asker: Asker) -> Callable[[Message], bool] | None:
+        only, rows = self._only, self._plan.rows
+        return None if only is None else lambda row: may_see(rows, row, _seen(only, asker))
 
 
 class FromRows:
@@ -178,5 +180,13 @@ def _contract(record: Contract | SharedType) -> Contract:
     return record if isinstance(record, Contract) else Contract(record.name, Kind.ROW, (), record.schema, record.file)
 
 
-def _seen(only: Only | None, asker: Asker) -> Mapping[str, Any]:
-    return {} if only is None else only(asker)
+def _seen(only: Only | None, asker: Asker) -> Mapping[str, Any] | None:
+    """Return what rows must have that the asker may see, None where that is none of them.
+
+    Nobody known has no name: a rule made of it must not find the rows that have none in that field.
+    """
+    if only is None:
+        return {}
+    seen = only(asker)
+    nameless = not asker.actor and any(value == "" for value in seen.values() if isinstance(value, str))
+    return None if nameless else seen

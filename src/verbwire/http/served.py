@@ -17,6 +17,7 @@ from verbwire.engine.view import TableView
 from verbwire.errors import MessageError, UnavailableError, UndecodableError
 from verbwire.http import json, limits
 from verbwire.http.found import Found
+from verbwire.http.log_ends import Cluster
 from verbwire.http.paging import Window
 from verbwire.http.problem import Problem, unavailable
 from verbwire.messages import Message
@@ -38,7 +39,7 @@ class ServedTable:
     """A table that HTTP shows. `decode` reads a row as it stands in the changelog; called by several threads.
 
     `index` and `search` are those of its declaration, `handed_over` is there where events count under other keys than
-    their own. What reads the disk is called off the loop.
+    their own, `cluster` where Kafka can be asked how far its inputs go. What reads the disk is called off the loop.
     """
 
     view: TableView
@@ -46,6 +47,7 @@ class ServedTable:
     index: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
     handed_over: HandedOver | None = None
+    cluster: Cluster | None = None
 
     @property
     def name(self) -> str:
@@ -78,21 +80,22 @@ class ServedTable:
         """Return the partition in which a row stands."""
         return self.view.partition_of(key)
 
-    def row(self, key: bytes) -> tuple[Message | None, int | None]:
+    def row(self, key: bytes, see: Callable[[Message], bool] | None = None) -> tuple[Message | None, int | None]:
         """Return one row, None where there is none, and by how many records its partition is behind, None for none.
 
+        One that is not to be seen is not there, and takes as long: then another row is read and looked at in its place.
         503 when the partition is not here.
         """
         partition = self.partition_of(key)
         state = self.view.states[partition]
         epoch, behind = state.epoch, state.behind()
         try:
-            value = self.view.get(key)
+            row = self._any(key) if see is None else self._seen(key, see)
         except UnavailableError:
             raise self.not_here(partition) from None
         if state.epoch != epoch:
             raise self.not_here(partition)
-        return (None if value is None else self._message(EVERYTHING, key, value)), behind
+        return row, behind
 
     def find(self, partitions: Sequence[int], selection: Selection, window: Window, *, whole: bool) -> Found:
         """Return what these partitions have of a list: as many rows as reach to the window's end, in order.
@@ -166,6 +169,23 @@ class ServedTable:
         why = "stands still until somebody decides" if stopped else "is being restored, or another worker has it"
         detail = f"partition {partition} of table {self.name} {why}: ask again, or see GET /tables"
         return unavailable("not_ready", detail, _STOPPED_SECONDS if stopped else _RESTORING_SECONDS)
+
+    def _any(self, key: bytes) -> Message | None:
+        value = self.view.get(key)
+        return None if value is None else self._message(EVERYTHING, key, value)
+
+    def _seen(self, key: bytes, see: Callable[[Message], bool]) -> Message | None:
+        found = self.view.nearest(key)
+        if found is None:
+            return None
+        place, value = found
+        try:
+            row = self._message(EVERYTHING, place, value)
+        except Problem:
+            if place == key:
+                raise
+            return None
+        return row if see(row) and place == key else None
 
     def _epochs(self, partitions: Iterable[int]) -> list[int]:
         """Tell, asked twice, whether one of them was started over in between: it may be behind again."""

@@ -125,17 +125,19 @@ def every_filter(rows: Rows) -> Plan:
     return plan_query(query, rows)
 
 
-def seen_by(rows: Rows, only: Mapping[str, Any]) -> tuple[Condition, ...]:
+def seen_by(rows: Rows, only: Mapping[str, Any] | None) -> tuple[Condition, ...]:
     """Return as conditions which rows somebody may see; ContractError for a field that is no column, or no such value.
 
-    A rule that cannot be held must not be passed over: more would be seen than was meant.
+    None means no row at all. A rule that cannot be held must not be passed over: more would be seen than was meant.
     """
+    if only is None:
+        return (Condition(KEY, Operator.IS, b""),)  # no key is empty
     return tuple(_forced(rows, name, value) for name, value in only.items())
 
 
-def may_see(rows: Rows, row: Message, only: Mapping[str, Any]) -> bool:
+def may_see(rows: Rows, row: Message, only: Mapping[str, Any] | None) -> bool:
     """Whether a row is one of those that somebody may see, as :func:`seen_by` has it; ContractError likewise."""
-    return all(_same(rows, name, getattr(row, name), value) for name, value in only.items())
+    return only is not None and all(_same(rows, name, getattr(row, name), value) for name, value in only.items())
 
 
 def _same(rows: Rows, name: str, found: Any, wanted: Any) -> bool:

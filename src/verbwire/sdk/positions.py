@@ -12,7 +12,9 @@ from verbwire.wire.positions import Positions, encode_positions, merge
 class SeenPositions:
     """The highest next offset of each partition that holds an event of an outcome we got; for several threads.
 
-    It grows with the partitions of the contexts that are asked, not with the number of commands.
+    It grows with the partitions of the contexts that are asked, not with the number of commands. Nothing is forgotten:
+    where a topic was deleted and made anew, queries end in BadQueryError (``bad_position``), and a new client has to be
+    made.
     """
 
     def __init__(self) -> None:

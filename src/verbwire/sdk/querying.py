@@ -39,6 +39,7 @@ _PAUSE_SECONDS = 0.1  # the first pause before asking again; each is twice as lo
 _LONGEST_PAUSE = 1.0
 _CONNECT_SECONDS = 2.0
 _AGAIN = frozenset({429, 502, 503, 504})
+_UNKNOWN_TOPIC = "unknown_topic"  # what we have seen is of a context that its worker does not know; others may
 
 
 class Querier:
@@ -158,8 +159,11 @@ class _Asking:
             return _Said(None, b"", f"{door} does not answer: {type(error).__name__} {error}")
         if response.status_code in _AGAIN:
             self._doors.shut(door)
+        code, detail = _said(response.content)
+        if code == _UNKNOWN_TOPIC:  # of an older version than whoever has answered us before
+            self._doors.shut(door)
         freshness = response.headers.get(FRESHNESS, "")
-        return _Said(response.status_code, response.content, _said(response.content)[1], freshness)
+        return _Said(response.status_code, response.content, detail, freshness, code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,7 @@ class _Said:
     body: bytes
     why: str
     freshness: str = ""  # of its table, as it says
+    code: str = ""
 
     @property
     def complete(self) -> bool | None:
@@ -178,7 +183,7 @@ class _Said:
 
     def is_final(self) -> bool:
         """Whether asking again would bring nothing else. What is not found in a table that is behind may be there."""
-        unknown = self.status is None or self.status in _AGAIN
+        unknown = self.status is None or self.status in _AGAIN or self.code == _UNKNOWN_TOPIC
         return not (unknown or (self.status == 404 and decode_freshness(self.freshness) is not None))
 
 

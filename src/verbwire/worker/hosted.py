@@ -153,7 +153,7 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     own = plan.repartition
     handed_over = HandedOver(cluster, plan.sources, own, plan.partitions) if own else None
     catching_up = CatchingUp(view, plan.sources, own, cluster, services.others.caught_up) if own else None
-    table = ServedTable(view, decoder.decode, plan.columns, plan.search, handed_over)
+    table = ServedTable(view, decoder.decode, plan.columns, plan.search, handed_over, cluster)
     return HostedGroup(declared.group, core, table, alone, services, security, catching_up)
 
 

@@ -14,6 +14,7 @@ from verbwire.http.openapi import OpenApi
 from verbwire.http.outcome_links import OutcomeLinks
 from verbwire.http.outcomes import Outcomes
 from verbwire.http.peers import Peers
+from verbwire.http.rates import Rates
 from verbwire.http.receivers import Receiver
 from verbwire.http.served import ServedTable
 from verbwire.http.waits import Waits
@@ -42,6 +43,7 @@ def messaging(
     tables: Iterable[ServedTable],
     peers: Peers,
     waits: Waits,
+    rates: Rates,
 ) -> Messaging:
     """Build them; `tables` are those of all groups, also of those that are hosted elsewhere.
 
@@ -64,7 +66,7 @@ def messaging(
     receivers = _receivers(project, services, {table.name: table for table in tables})
     commands = Commands(codec.catalog, project.classes, gateway, links, waits)
     outcomes = Outcomes(receivers, codec, gateway, links, peers)
-    return Messaging(gateway, [commands, outcomes, OpenApi(settings.project, codec.catalog)])
+    return Messaging(gateway, [commands, outcomes, OpenApi(settings.project, codec.catalog, rates.told())])
 
 
 def _receivers(project: Project, services: Services, tables: Mapping[str, ServedTable]) -> Iterator[Receiver]:

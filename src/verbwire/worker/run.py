@@ -33,6 +33,7 @@ from verbwire.http.app import build_app
 from verbwire.http.auth import Authenticator, AuthSettings
 from verbwire.http.health import Health
 from verbwire.http.jobs import JobsPage
+from verbwire.http.rates import Rates
 from verbwire.http.server import HttpServer
 from verbwire.http.waits import Waits
 from verbwire.metrics import Metrics
@@ -51,6 +52,7 @@ from verbwire.worker.groups import Hosted, Services
 from verbwire.worker.hosted import HostedGroup, host
 from verbwire.worker.messaging import messaging
 from verbwire.worker.presence import Presence
+from verbwire.worker.seen import topics_of
 from verbwire.worker.stacks import stacks_on_request
 from verbwire.worker.stopping import Stopping
 
@@ -99,8 +101,9 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     hosted = [_host(project.declared[group], services) for group in groups]
     tables = [table for each in hosted for table in each.tables] + elsewhere(project, groups, services)
     presence, health, waits = Presence(services, hosted, directory), Health(hosted), Waits()
+    rates = Rates(settings.http_command_rate, settings.http_question_rate)
     opened.callback(presence.close)
-    commands = messaging(project, services, registry, tables, presence.peers, waits)
+    commands = messaging(project, services, registry, tables, presence.peers, waits, rates)
     opened.callback(commands.close)
     server = HttpServer(
         build_app(
@@ -111,6 +114,8 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
             [*commands.parts, JobsPage(services.jobs, settings.worker, presence.peers)],
             answering(project, tables, lambda name: services.watched(HandlerWatch(name))),
             presence.peers,
+            rates,
+            topics_of(project, codec.names),
         ),
         settings.http_host,
         settings.http_port,
