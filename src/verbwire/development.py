@@ -6,7 +6,8 @@ import os
 import secrets
 
 from verbwire.errors import ConfigurationError
-from verbwire.settings import EMBEDDED, Settings
+from verbwire.hosts import are_loopback, is_loopback
+from verbwire.settings import ANYWHERE, EMBEDDED, Settings
 from verbwire.tokens import require_secret, sign
 
 FILE = "development-secret"
@@ -16,15 +17,19 @@ def http_secret(settings: Settings) -> str | None:
     """Return the secret that signs development tokens, None where tokens come from an identity provider.
 
     On the embedded stack one is made at first need and kept in the data folder, readable by its owner alone;
-    anywhere else it has to be set.
+    anywhere else it has to be set. ConfigurationError where it would serve more than this machine and nobody has said
+    that it may: whoever has it may be anybody, and it is asked for in every place where a token is made or checked.
     """
-    if settings.http_jwks_url or settings.http_secret:
+    if settings.http_jwks_url:
         return settings.http_secret or None
-    if settings.bootstrap != EMBEDDED:
+    if not settings.http_secret and settings.bootstrap != EMBEDDED:
         raise ConfigurationError(
             "HTTP needs a way to check tokens: set http_jwks_url (VERBWIRE_HTTP_JWKS_URL), "
             "or for development http_secret (VERBWIRE_HTTP_SECRET)"
         )
+    _require_local(settings)
+    if settings.http_secret:
+        return settings.http_secret
     path = settings.data_folder / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -33,6 +38,22 @@ def http_secret(settings: Settings) -> str | None:
     except FileExistsError:
         pass
     return path.read_text("ascii")
+
+
+def _require_local(settings: Settings) -> None:
+    if settings.http_development == ANYWHERE:
+        return
+    if settings.bootstrap != EMBEDDED and not are_loopback(settings.bootstrap):
+        where = f"Kafka at {settings.bootstrap} is on another machine"
+    elif not is_loopback(settings.http_host):
+        where = f"HTTP on {settings.http_host or 'every address'} is reached from other machines"
+    else:
+        return
+    raise ConfigurationError(
+        f"{where}, and whoever has the development secret may be anybody there: let tokens come from your identity "
+        "provider (http_jwks_url, VERBWIRE_HTTP_JWKS_URL), or say that this is meant (http_development, "
+        f'VERBWIRE_HTTP_DEVELOPMENT="{ANYWHERE}")'
+    )
 
 
 def internal_secret(settings: Settings) -> str | None:

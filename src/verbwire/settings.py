@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from verbwire.errors import ConfigurationError
+from verbwire.hosts import base_url
 from verbwire.masking import without_user
 from verbwire.names import Names, require_dotted
 
 EMBEDDED = "embedded"
+LOCAL, ANYWHERE = "local", "anywhere"
 _SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token"})
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # part of transactional ids, of an address and of a path
 
@@ -43,7 +45,9 @@ class Settings:
     worker: str = ""  # a stable name; default: the host's, which compose and StatefulSets keep stable
     http_host: str = "127.0.0.1"
     http_port: int = 8700
-    http_url: str = ""  # where other workers and clients reach this one; default: http://<http_host>:<http_port>
+    http_advertised_url: str = ""  # where other workers reach this one; default: its http_host, or full name, and port
+    http_endpoints: tuple[str, ...] = ()  # where clients ask their queries; default: the workers of the directory
+    http_development: str = LOCAL  # "anywhere": http_secret may serve more than this machine
     http_internal_secret: str = field(default="", repr=False)  # workers know each other by it; default: http_secret's
     http_secret: str = field(default="", repr=False)  # development: tokens are signed with it
     http_jwks_url: str = ""  # else the keys of the identity provider
@@ -64,6 +68,13 @@ class Settings:
             raise ConfigurationError(f"http_port (VERBWIRE_HTTP_PORT) is {self.http_port}: use 0 to 65535")
         if self.worker and not _WORKER.fullmatch(self.worker):
             raise _bad_worker(self.worker)
+        if self.http_development not in (LOCAL, ANYWHERE):
+            wrong = f"http_development (VERBWIRE_HTTP_DEVELOPMENT) is {self.http_development!r}"
+            raise ConfigurationError(f"{wrong}: use {LOCAL!r} or {ANYWHERE!r}")
+        if self.http_advertised_url:
+            base_url(self.http_advertised_url, "http_advertised_url")
+        for url in self.http_endpoints:
+            base_url(url, "http_endpoints")
         for each in self.skip:
             skipped(each)
 

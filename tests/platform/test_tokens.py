@@ -34,17 +34,19 @@ def test_an_internal_token_is_short_lived_and_for_workers_only() -> None:
 
 
 def test_the_workers_secret_is_derived_from_the_one_of_http_and_is_another() -> None:
-    one = internal_secret(Settings(bootstrap="b", http_secret=SECRET))
-    assert one == internal_secret(Settings(bootstrap="b", http_secret=SECRET)) != SECRET
-    assert one != internal_secret(Settings(bootstrap="b", http_secret=SECRET + "!"))
-    assert internal_secret(Settings(bootstrap="b", http_secret=SECRET, http_internal_secret=SECRET)) == SECRET
+    one = internal_secret(Settings(bootstrap="localhost:9092", http_secret=SECRET))
+    assert one == internal_secret(Settings(bootstrap="localhost:9092", http_secret=SECRET)) != SECRET
+    assert one != internal_secret(Settings(bootstrap="localhost:9092", http_secret=SECRET + "!"))
+    assert (
+        internal_secret(Settings(bootstrap="localhost:9092", http_secret=SECRET, http_internal_secret=SECRET)) == SECRET
+    )
 
 
 def test_with_an_identity_provider_it_has_to_be_set() -> None:
-    assert internal_secret(Settings(bootstrap="b", http_jwks_url="https://example.org/keys")) is None
+    assert internal_secret(Settings(bootstrap="localhost:9092", http_jwks_url="https://example.org/keys")) is None
 
 
 @pytest.mark.parametrize("settings", [{"http_internal_secret": "short"}, {"http_secret": "short"}])
 def test_a_short_secret_is_refused(settings: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="openssl rand"):
-        mint_token(internal_secret(Settings(bootstrap="b", **settings)) or "", "ann", [])  # type: ignore[arg-type]
+        mint_token(internal_secret(Settings(bootstrap="localhost:9092", **settings)) or "", "ann", [])  # type: ignore[arg-type]

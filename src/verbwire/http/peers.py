@@ -186,6 +186,9 @@ class Peers:
                 answer = await self._send(peer, request, more)
         except TimeoutError:
             raise Unanswered(f"no answer within {seconds:.0f} s") from None
+        except httpx.ConnectError as error:
+            advertised = "is that address, its http_advertised_url (VERBWIRE_HTTP_ADVERTISED_URL), reached from here?"
+            raise Unanswered(f"{peer.url} is not reached ({error}): {advertised}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unanswered(f"{type(error).__name__}: {error}") from None
         if answer.status == 429:

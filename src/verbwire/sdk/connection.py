@@ -46,8 +46,8 @@ class Connection:
     when either is reached, the next call blocks until there is room. `asks_in_flight` likewise bounds the asked
     commands whose outcomes are not there yet.
 
-    Queries go over HTTP: to `http`, or else to any worker that the directory knows, with the bearer token that `token`
-    returns when it is called; None asks as nobody, which only public queries allow.
+    Queries go over HTTP: to one of `http_endpoints` (base URLs), or else to any worker that the directory knows, with
+    the bearer token that `token` returns when it is called; None asks as nobody, which only public queries allow.
     """
 
     bootstrap: str
@@ -61,7 +61,7 @@ class Connection:
     queue_messages: int = 100_000
     queue_kilobytes: int = 65_536
     asks_in_flight: int = 10_000
-    http: str | None = None
+    http_endpoints: tuple[str, ...] = ()
     token: Token = no_token
 
     @classmethod
@@ -77,6 +77,6 @@ class Connection:
             identity=Identity(settings.actor or None, settings.scopes),
             kafka=settings.kafka,
             registry_conf=settings.registry_client,
-            http=settings.http_url or None,
+            http_endpoints=settings.http_endpoints,
             token=token_of(settings),
         )

@@ -155,7 +155,7 @@ class _Asking:
             response = self._http.get(door + question.target, headers=headers, timeout=_timeout(seconds))
         except self._lost as error:
             self._doors.shut(door)
-            return _Said(None, b"", f"{door} does not answer: {type(error).__name__} {error}")
+            return _Said(None, b"", f"{door} does not answer: {type(error).__name__} {error}; {self._doors.advice}")
         if response.status_code in _AGAIN:
             self._doors.shut(door)
         freshness = response.headers.get(FRESHNESS, "")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +28,7 @@ from verbwire.engine.hints import Hints
 from verbwire.engine.membership import verify_form
 from verbwire.engine.topic_watch import TopicWatch
 from verbwire.errors import EngineError
+from verbwire.hosts import WILDCARDS, base_url, own_host
 from verbwire.http.app import build_app
 from verbwire.http.auth import Authenticator, AuthSettings
 from verbwire.http.health import Health
@@ -136,11 +136,9 @@ def _host(declared: Declared, services: Services) -> Hosted:
 
 def url_of(settings: Settings, port: int) -> str:
     """Return where others reach this worker's HTTP, which listens on `port`."""
-    if settings.http_url:
-        return settings.http_url.rstrip("/")
-    host = settings.http_host
-    if host in ("0.0.0.0", "::", ""):  # noqa: S104 (compared with, not bound)
-        host = socket.gethostname()
+    if settings.http_advertised_url:
+        return base_url(settings.http_advertised_url, "http_advertised_url")
+    host = own_host() if settings.http_host in WILDCARDS else settings.http_host
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
