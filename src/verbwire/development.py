@@ -1,4 +1,7 @@
-"""What makes a project run on one machine without anything being set: a development secret for tokens."""
+"""The secrets of a project, as the settings say: what tokens are signed with, and by what workers are known.
+
+On one machine nothing has to be set: a development secret is made, and the rest derived from it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from verbwire.errors import ConfigurationError
 from verbwire.hosts import are_loopback, is_loopback
 from verbwire.settings import ANYWHERE, EMBEDDED, Settings
 from verbwire.tokens import require_secret, sign
+from verbwire.workers_key import SigningKey
 
 FILE = "development-secret"
 
@@ -66,3 +70,22 @@ def internal_secret(settings: Settings) -> str | None:
         return require_secret(settings.http_internal_secret, "http_internal_secret")
     secret = http_secret(settings)
     return None if secret is None else sign(require_secret(secret), "verbwire:internal-secret", b"").hex()
+
+
+def workers_key(settings: Settings) -> str | None:
+    """Return the public key of the project's workers, None where it is neither set nor derived from a secret here.
+
+    By it a client knows whom to ask, without the secret: ``http_workers_key``, what `verbwire workers-key` prints.
+    """
+    if settings.http_workers_key:
+        return settings.http_workers_key
+    local = settings.bootstrap == EMBEDDED and not settings.http_jwks_url
+    if not (local or settings.http_internal_secret or settings.http_secret):
+        return None
+    secret = internal_secret(settings)
+    return None if secret is None else signing_key(secret).public()
+
+
+def signing_key(secret: str) -> SigningKey:
+    """Return the private key of the project's workers, derived from their secret (:func:`internal_secret`)."""
+    return SigningKey(sign(secret, "verbwire:workers-key", b""))

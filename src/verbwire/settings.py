@@ -19,6 +19,7 @@ from verbwire.errors import ConfigurationError
 from verbwire.hosts import base_url
 from verbwire.masking import without_user
 from verbwire.names import Names, require_dotted
+from verbwire.workers_key import require_workers_key
 
 EMBEDDED = "embedded"
 LOCAL, ANYWHERE = "local", "anywhere"
@@ -49,6 +50,7 @@ class Settings:
     http_endpoints: tuple[str, ...] = ()  # where clients ask their queries; default: the workers of the directory
     http_development: str = LOCAL  # "anywhere": http_secret may serve more than this machine
     http_internal_secret: str = field(default="", repr=False)  # workers know each other by it; default: http_secret's
+    http_workers_key: str = ""  # clients know workers by it; default: derived from the secret, where that is
     http_secret: str = field(default="", repr=False)  # development: tokens are signed with it
     http_jwks_url: str = ""  # else the keys of the identity provider
     http_token: str = field(default="", repr=False)  # with which this project's clients ask queries
@@ -73,6 +75,8 @@ class Settings:
             raise ConfigurationError(f"{wrong}: use {LOCAL!r} or {ANYWHERE!r}")
         if self.http_advertised_url:
             base_url(self.http_advertised_url, "http_advertised_url")
+        if self.http_workers_key:
+            require_workers_key(self.http_workers_key)
         for url in self.http_endpoints:
             base_url(url, "http_endpoints")
         for each in self.skip:

@@ -19,6 +19,7 @@ from verbwire.engine.view import Goal, TableView
 from verbwire.http.app import Part, build_app
 from verbwire.http.auth import Authenticator, AuthSettings
 from verbwire.http.health import Health, Standing
+from verbwire.http.peer_tokens import PeerTokens
 from verbwire.http.peers import ALONE, Peers
 from verbwire.http.queries import Answerable
 from verbwire.http.served import ServedTable
@@ -164,15 +165,18 @@ def serving(
     queries: Sequence[Answerable] = (),
     peers: Peers = ALONE,
     parts: Sequence[Part] = (),
+    tokens: PeerTokens | None = None,
 ) -> Iterator[Http]:
     """Serve these tables and queries until the block ends."""
     metrics = Metrics()
-    auth = Authenticator(settings or AuthSettings(secret=SECRET))
+    auth = Authenticator(settings or AuthSettings(secret=SECRET), tokens)
     health = Health([Group()] if groups is None else groups)
     app = build_app([table.served() for table in tables], auth, health, metrics, parts, queries, peers=peers)
     server = HttpServer(app)
     address = server.start()
     url = f"http://{address[0]}:{address[1]}"
+    if tokens is not None:
+        tokens.reached_at(url)
     token = {"Authorization": f"Bearer {mint_token(SECRET, 'olga', [OPERATOR])}"}
     try:
         with httpx.Client(base_url=url, headers=token) as operator, httpx.Client(base_url=url) as nobody:

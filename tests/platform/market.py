@@ -24,7 +24,7 @@ from tests.platform.query_samples.market import (
     TurnoverRow,
 )
 from verbwire import Asker, Responder
-from verbwire.http.auth import AuthSettings
+from verbwire.http.peer_tokens import PeerTokens
 from verbwire.http.peers import ALONE, Peers
 from verbwire.http.queries import Answerable, FromResponder, FromRow, FromRows
 from verbwire.queries.plan import plan_query
@@ -80,7 +80,7 @@ def stall(number: int) -> StallRow:
 
 
 @contextmanager
-def open_market(folder: Path, settings: AuthSettings | None = None, peers: Peers = ALONE) -> Iterator[Market]:
+def open_market(folder: Path, peers: Peers = ALONE, tokens: PeerTokens | None = None) -> Iterator[Market]:
     """The market, served until the block ends."""
     stalls = Table(folder, "town.stalls", StallRow, index=INDEX, search=["note"])
     turnover = Table(folder, "town.turnover", TurnoverRow)
@@ -102,5 +102,5 @@ def open_market(folder: Path, settings: AuthSettings | None = None, peers: Peers
         FromRows(plan(FindTurnover, windows), FindTurnover, windows),
         FromResponder(CATALOG.of(QuotePrice), CATALOG.of(Price), prices.handlers[QuotePrice]),
     ]
-    with serving([stalls, turnover], settings=settings, queries=queries, peers=peers) as http:
+    with serving([stalls, turnover], queries=queries, peers=peers, tokens=tokens) as http:
         yield Market(http, stalls, turnover)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
-import jwt
 import pytest
 
 from verbwire.development import internal_secret
 from verbwire.errors import ConfigurationError
 from verbwire.settings import Settings
-from verbwire.tokens import INTERNAL, mint_internal, mint_token, sign, verify
+from verbwire.tokens import mint_token, sign, verify
 
 SECRET = "a secret that is long enough for HS256, truly"
 
@@ -22,15 +19,6 @@ def test_a_signature_holds_for_its_secret_label_and_data_only() -> None:
     assert not verify(SECRET, "outcom", b"edata", signature)
     assert not verify(SECRET, "outcome", b"data ", signature)
     assert not verify(SECRET, "outcome", b"data", signature[:-1])
-
-
-def test_an_internal_token_is_short_lived_and_for_workers_only() -> None:
-    token = mint_internal(SECRET, "ann", ["orders:write"])
-    claims = jwt.decode(token, SECRET, algorithms=["HS256"], audience=INTERNAL)
-    assert (claims["sub"], claims["scope"]) == ("ann", "orders:write")
-    assert 0 < claims["exp"] - time.time() <= 30
-    with pytest.raises(jwt.InvalidAudienceError):
-        jwt.decode(token, SECRET, algorithms=["HS256"], audience="verbwire")
 
 
 def test_the_workers_secret_is_derived_from_the_one_of_http_and_is_another() -> None:

@@ -108,8 +108,11 @@ class Front:
             given = headers.getlist("authorization")
             # Said by another worker: a client that says so has no token of that audience.
             scope["forwarded"] = "verbwire-forwarded" in headers
-            known = self._auth.on_behalf if scope["forwarded"] else self._auth.principal
-            principal = await known(given[0] if len(given) == 1 else None)
+            shown = given[0] if len(given) == 1 else None
+            if scope["forwarded"]:
+                principal = self._auth.on_behalf(shown, scope)
+            else:
+                principal = await self._auth.principal(shown)
             if principal is None and not given and self._public(scope["path"]):
                 principal = NOBODY
             if principal is None:

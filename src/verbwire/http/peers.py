@@ -6,8 +6,9 @@ rows that are wrong. So does an owner that refuses a request which the asking wo
 two versions of a project run side by side, one knows queries and indexes that another does not, and no client is at
 fault.
 
-One worker asks another with a token that only workers can make, whose audience is workers alone. What came with such
-a token is answered from what is here, or not at all: a request is never passed on twice.
+One worker asks another with a token that only workers can make, for this one request at that one worker
+(:mod:`verbwire.http.peer_tokens`). What came with such a token is answered from what is here, or not at all: a request
+is never passed on twice.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import httpx2 as httpx
 import msgspec
@@ -27,16 +29,15 @@ from verbwire.directory import Directory
 from verbwire.http import found as founds
 from verbwire.http import limits
 from verbwire.http.found import Found, absent, merged
+from verbwire.http.peer_tokens import FORWARDED, PARTITIONS, PeerTokens
 from verbwire.http.problem import Problem, page_too_large, unavailable
 from verbwire.http.requests import principal_of, room_of
 from verbwire.http.shares import Shares
-from verbwire.tokens import mint_internal
+from verbwire.watch.throttle import Throttle
 from verbwire.wire.freshness import HEADER as FRESHNESS
 from verbwire.wire.positions import HEADER as POSITION
 from verbwire.wire.workers import WorkerRecord
 
-FORWARDED = "Verbwire-Forwarded"  # the asking worker's name; goes with an internal token, and only with one
-PARTITIONS = "Verbwire-Partitions"  # those that are asked for, between workers
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 2.0
 POSITION_SECONDS = 2.0  # more where the owner may wait until it is as far as the client asks
@@ -67,13 +68,14 @@ class Unanswered(Exception):  # noqa: N818 (a signal, not an error of ours)
 class Peers:
     """The other workers of this project, as this one asks them. Used on HTTP's loop only.
 
-    Without a directory, or a secret to be known by, nobody is asked: each worker answers for its own partitions then.
+    Without a directory, or tokens to be known by, nobody is asked: each worker answers for its own partitions then.
     """
 
-    def __init__(self, directory: Directory | None, name: str, secret: str | None) -> None:
+    def __init__(self, directory: Directory | None, name: str, tokens: PeerTokens | None) -> None:
         self._directory = directory
         self._name = name
-        self._secret = secret
+        self._tokens = tokens
+        self._told = Throttle[str]()
         self._client: httpx.AsyncClient | None = None
         self._shares: dict[str, Shares] = {}
 
@@ -82,14 +84,14 @@ class Peers:
 
         None: nobody is known to own it, or this worker does, or the request has been passed on already.
         """
-        if self._directory is None or self._secret is None or is_forwarded(request):
+        if self._directory is None or self._tokens is None or is_forwarded(request):
             return None
         found = self._directory.owner(group, partition)
         return None if found is None or found.name == self._name else found
 
     def others(self) -> list[WorkerRecord]:
         """Return every other worker that may be asked."""
-        if self._directory is None or self._secret is None:
+        if self._directory is None or self._tokens is None:
             return []
         return [worker for worker in self._directory.workers() if worker.name != self._name]
 
@@ -187,15 +189,28 @@ class Peers:
         except TimeoutError:
             raise Unanswered(f"no answer within {seconds:.0f} s") from None
         except httpx.ConnectError as error:
-            advertised = "is that address, its http_advertised_url (VERBWIRE_HTTP_ADVERTISED_URL), reached from here?"
-            raise Unanswered(f"{peer.url} is not reached ({error}): {advertised}") from None
+            self._tell(
+                peer, f"not reached ({error}): can its address, http_advertised_url there, be reached from here?"
+            )
+            raise Unanswered(f"{type(error).__name__}: {error}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unanswered(f"{type(error).__name__}: {error}") from None
         if answer.status == 429:
             raise _Passed(answer)  # who asks has used up their share there
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            self._tell(
+                peer,
+                "refuses this worker: are http_internal_secret and the time (to half a minute) the same there, and is "
+                "its http_advertised_url its own?",
+            )
         if answer.status in _OURS or (answer.status >= 500 and answer.status not in (503, 504)):
             raise Unanswered(f"status {answer.status}")
         return answer
+
+    def _tell(self, peer: WorkerRecord, what: str) -> None:
+        """Say once a minute of each what an operator has to mend: a worker that only stops is told by its absence."""
+        if self._told.admit(peer.name) is not None:
+            _log.warning("worker %s at %s: %s", peer.name, peer.url, what)
 
     @asynccontextmanager
     async def _place(self, peer: WorkerRecord, request: Request) -> AsyncIterator[None]:
@@ -210,13 +225,15 @@ class Peers:
                 self._shares.pop(peer.name, None)
 
     async def _send(self, peer: WorkerRecord, request: Request, more: Mapping[str, str]) -> Answer:
-        principal = principal_of(request)
-        assert self._secret is not None  # noqa: S101 (without one nobody is anybody's peer)
-        token = mint_internal(self._secret, principal.actor, sorted(principal.scopes))
+        principal, target = principal_of(request), _target(request)
+        assert self._tokens is not None  # noqa: S101 (without any nobody is anybody's peer)
         passed = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
-        headers = {**passed, **more, "Authorization": f"Bearer {token}", FORWARDED: self._name}
+        headers = {**passed, **more, FORWARDED: self._name}
+        scopes = sorted(principal.scopes)
+        token = self._tokens.mint(peer, principal.actor, scopes, request.method, target, headers)
+        headers["Authorization"] = f"Bearer {token}"
         client = self._client = self._client or _client()
-        async with client.stream(request.method, peer.url + _target(request), headers=headers) as answer:
+        async with client.stream(request.method, peer.url + target, headers=headers) as answer:
             length = int(answer.headers.get("content-length", 0))
             if length > MAX_ANSWER:
                 raise page_too_large("another worker has more of this than one may send")

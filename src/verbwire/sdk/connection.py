@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from verbwire.addresses import addresses
 from verbwire.contracts.load import load_catalog
 from verbwire.contracts.model import Catalog
+from verbwire.development import workers_key
 from verbwire.errors import ConfigurationError
 from verbwire.names import Names
 from verbwire.sdk.credentials import Token, no_token, token_of
@@ -47,7 +48,8 @@ class Connection:
     commands whose outcomes are not there yet.
 
     Queries go over HTTP: to one of `http_endpoints` (base URLs), or else to any worker that the directory knows, with
-    the bearer token that `token` returns when it is called; None asks as nobody, which only public queries allow.
+    the bearer token that `token` returns when it is called; None asks as nobody, which only public queries allow. The
+    directory is believed by the workers' public key, which `workers_key` returns: without one nobody in it is asked.
     """
 
     bootstrap: str
@@ -63,6 +65,7 @@ class Connection:
     asks_in_flight: int = 10_000
     http_endpoints: tuple[str, ...] = ()
     token: Token = no_token
+    workers_key: Callable[[], str | None] = no_token
 
     @classmethod
     def of_project(cls, settings: Settings | None = None) -> Connection:
@@ -79,4 +82,5 @@ class Connection:
             registry_conf=settings.registry_client,
             http_endpoints=settings.http_endpoints,
             token=token_of(settings),
+            workers_key=lambda: workers_key(settings),
         )

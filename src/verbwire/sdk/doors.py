@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from verbwire.directory import Directory
-from verbwire.errors import UnavailableError
+from verbwire.errors import ConfigurationError, UnavailableError
 from verbwire.hosts import base_url
 from verbwire.sdk.connection import Connection
 from verbwire.wire.codec import Codec
+from verbwire.workers_key import VerifyingKey
 
 _DIRECTORY_SECONDS = 5.0
 
@@ -94,7 +95,15 @@ class _Announced:
     )
 
     def __init__(self, connection: Connection, codec: Codec) -> None:
-        self._directory = Directory({**connection.kafka, "bootstrap.servers": connection.bootstrap}, codec)
+        key = connection.workers_key()
+        if key is None:
+            raise ConfigurationError(
+                "queries may carry a token, and nothing here says which addresses are the workers': set "
+                "http_workers_key (VERBWIRE_HTTP_WORKERS_KEY) to what `verbwire workers-key` prints, or name the "
+                "addresses in http_endpoints (VERBWIRE_HTTP_ENDPOINTS)"
+            )
+        kafka = {**connection.kafka, "bootstrap.servers": connection.bootstrap}
+        self._directory = Directory(kafka, codec, VerifyingKey(key).verify)
         self._directory.start()
         self._complete = False
 
@@ -104,8 +113,15 @@ class _Announced:
             self._complete = True
         urls = [worker.url for worker in self._directory.workers()]
         if not urls:
-            raise UnavailableError("no worker of this project runs, as far as the directory knows: start one")
+            raise UnavailableError(self._nobody())
         return urls
+
+    def _nobody(self) -> str:
+        nobody = "no worker of this project runs, as far as the directory knows: start one"
+        doubted = self._directory.doubted()
+        if not doubted:
+            return nobody
+        return f"{nobody}; {doubted[0].name} is there, but is not believed: {doubted[0].why} (http_workers_key)"
 
     def close(self) -> None:
         self._directory.close()

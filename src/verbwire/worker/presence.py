@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from verbwire.development import internal_secret
-from verbwire.directory import Announcer, Directory
+from verbwire.announcer import Announcer
+from verbwire.directory import Directory
 from verbwire.http.peers import Peers
 from verbwire.worker.groups import Hosted, Services
+from verbwire.worker.trust import Trust
 
 log = logging.getLogger(__name__)
 
@@ -16,14 +17,18 @@ log = logging.getLogger(__name__)
 class Presence:
     """Announces what is hosted here, and follows what the others announce."""
 
-    def __init__(self, services: Services, hosted: Sequence[Hosted], directory: Directory) -> None:
+    def __init__(self, services: Services, hosted: Sequence[Hosted], directory: Directory, trust: Trust) -> None:
         name, codec, kafka = services.settings.worker, services.codec, services.kafka
         self._clock, self._outage = services.clock, services.outage
-        self._announcer = Announcer(kafka, codec, name, lambda: [each.share() for each in hosted], self._heard)
-        self._directory = directory
-        secret = internal_secret(services.settings)
-        self.peers = Peers(self._directory, name, secret)
-        if secret is None:
+        self._announcer = Announcer(
+            *(kafka, codec, name, lambda: [each.share() for each in hosted]),
+            observe=self._heard,
+            now_ms=self._clock.now_ms,
+            sign=trust.sign,
+        )
+        self._directory, self._tokens = directory, trust.tokens
+        self.peers = Peers(directory, name, trust.tokens)
+        if trust.tokens is None:
             log.warning("this worker answers for its own partitions only: set http_internal_secret, the same for all")
 
     def _heard(self, broker_ms: int) -> None:
@@ -33,6 +38,8 @@ class Presence:
 
     def start(self, url: str) -> None:
         """Begin; `url` is where others reach this worker."""
+        if self._tokens is not None:
+            self._tokens.reached_at(url)
         self._directory.start()
         self._announcer.start(url)
 

@@ -22,7 +22,7 @@ from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
-from verbwire.development import http_secret, internal_secret
+from verbwire.development import http_secret
 from verbwire.directory import Directory
 from verbwire.engine.hints import Hints
 from verbwire.engine.membership import verify_form
@@ -53,6 +53,7 @@ from verbwire.worker.messaging import messaging
 from verbwire.worker.presence import Presence
 from verbwire.worker.stacks import stacks_on_request
 from verbwire.worker.stopping import Stopping
+from verbwire.worker.trust import Trust
 
 log = logging.getLogger(__name__)
 
@@ -91,21 +92,22 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     require_kafka(kafka)
     hints = Hints(kafka, settings.names.replies())
     opened.callback(hints.close)
-    directory = Directory(kafka, codec)
+    trust = Trust.of(settings)
+    directory = Directory(kafka, codec, trust.verify)
     outage = Outage(f"Kafka at {bootstrap}")
     opened.enter_context(told_of(outage))
     services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory, outage)
     opened.callback(services.watchdog.close)
     hosted = [_host(project.declared[group], services) for group in groups]
     tables = [table for each in hosted for table in each.tables] + elsewhere(project, groups, services)
-    presence, health, waits = Presence(services, hosted, directory), Health(hosted), Waits()
+    presence, health, waits = Presence(services, hosted, directory, trust), Health(hosted), Waits()
     opened.callback(presence.close)
     commands = messaging(project, services, registry, tables, presence.peers, waits)
     opened.callback(commands.close)
     server = HttpServer(
         build_app(
             tables,
-            _authenticator(settings),
+            _authenticator(settings, trust),
             health,
             metrics,
             [*commands.parts, JobsPage(services.jobs, settings.worker, presence.peers)],
@@ -185,13 +187,13 @@ def _import_faust() -> None:
     gc.freeze()  # what is there now stays: nothing to look through at every collection
 
 
-def _authenticator(settings: Settings) -> Authenticator:
+def _authenticator(settings: Settings, trust: Trust) -> Authenticator:
     return Authenticator(
         AuthSettings(
             issuer=settings.http_issuer,
             audience=settings.http_audience,
             secret=http_secret(settings),
             jwks_url=settings.http_jwks_url or None,
-            internal=internal_secret(settings),
-        )
+        ),
+        trust.tokens,
     )
