@@ -49,6 +49,9 @@ class Settings:
     http_advertised_url: str = ""  # where other workers reach this one; default: its http_host, or full name, and port
     http_endpoints: tuple[str, ...] = ()  # where clients ask their queries; default: the workers of the directory
     http_development: str = LOCAL  # "anywhere": http_secret may serve more than this machine
+    http_tls_certificate: str = ""  # PEM: this worker's chain, its own first; with it, HTTP is TLS alone
+    http_tls_key: str = ""  # PEM, without a passphrase
+    http_tls_ca: str = ""  # PEM: whom workers and clients believe of others; default: the system's authorities
     http_internal_secret: str = field(default="", repr=False)  # workers know each other by it; default: http_secret's
     http_workers_key: str = ""  # clients know workers by it; default: derived from the secret, where that is
     http_secret: str = field(default="", repr=False)  # development: tokens are signed with it
@@ -75,6 +78,11 @@ class Settings:
             raise ConfigurationError(f"{wrong}: use {LOCAL!r} or {ANYWHERE!r}")
         if self.http_advertised_url:
             base_url(self.http_advertised_url, "http_advertised_url")
+        if bool(self.http_tls_certificate) != bool(self.http_tls_key):
+            raise ConfigurationError(
+                "http_tls_certificate and http_tls_key (VERBWIRE_HTTP_TLS_CERTIFICATE, VERBWIRE_HTTP_TLS_KEY) belong "
+                "together: set both, or neither"
+            )
         if self.http_workers_key:
             require_workers_key(self.http_workers_key)
         for url in self.http_endpoints:
@@ -101,6 +109,18 @@ class Settings:
     def stack_folder(self) -> Path:
         """Where the embedded Kafka and registry keep their data."""
         return self.data_folder / "stack"
+
+    @property
+    def tls_files(self) -> tuple[Path, Path] | None:
+        """The certificate that HTTP shows, and its key; None where HTTP is plain."""
+        if not self.http_tls_certificate:
+            return None
+        return self.root / self.http_tls_certificate, self.root / self.http_tls_key
+
+    @property
+    def tls_ca(self) -> Path | None:
+        """The authorities that are believed of others; None: the system's."""
+        return self.root / self.http_tls_ca if self.http_tls_ca else None
 
     def shown(self) -> list[tuple[str, str, str]]:
         """Each setting, its value, and where it came from; secrets are masked."""

@@ -11,7 +11,7 @@ from verbwire.development import http_secret
 from verbwire.errors import ConfigurationError
 from verbwire.hosts import are_loopback, is_loopback, own_host
 from verbwire.settings import Settings
-from verbwire.worker.run import url_of
+from verbwire.worker.reached import url_of
 
 EVERY = "0.0.0.0"  # noqa: S104 (named, not bound)
 SECRET = "a-secret-of-thirty-two-bytes-and-more"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from verbwire.http.peer_tokens import FORWARDED, PARTITIONS, PeerTokens
 from verbwire.http.problem import Problem, page_too_large, unavailable
 from verbwire.http.requests import principal_of, room_of
 from verbwire.http.shares import Shares
+from verbwire.tls import Authorities
 from verbwire.watch.throttle import Throttle
 from verbwire.wire.freshness import HEADER as FRESHNESS
 from verbwire.wire.positions import HEADER as POSITION
@@ -69,12 +71,20 @@ class Peers:
     """The other workers of this project, as this one asks them. Used on HTTP's loop only.
 
     Without a directory, or tokens to be known by, nobody is asked: each worker answers for its own partitions then.
+    Those who are reached over TLS are verified by `authorities`.
     """
 
-    def __init__(self, directory: Directory | None, name: str, tokens: PeerTokens | None) -> None:
+    def __init__(
+        self,
+        directory: Directory | None,
+        name: str,
+        tokens: PeerTokens | None,
+        authorities: Authorities | None = None,
+    ) -> None:
         self._directory = directory
         self._name = name
         self._tokens = tokens
+        self._authorities = authorities or Authorities(None)
         self._told = Throttle[str]()
         self._client: httpx.AsyncClient | None = None
         self._shares: dict[str, Shares] = {}
@@ -232,7 +242,8 @@ class Peers:
         scopes = sorted(principal.scopes)
         token = self._tokens.mint(peer, principal.actor, scopes, request.method, target, headers)
         headers["Authorization"] = f"Bearer {token}"
-        client = self._client = self._client or _client()
+        context = self._authorities.context()
+        client = self._client = self._client or _client(context)
         async with client.stream(request.method, peer.url + target, headers=headers) as answer:
             length = int(answer.headers.get("content-length", 0))
             if length > MAX_ANSWER:
@@ -289,8 +300,9 @@ def found_response(found: Found) -> Response:
     return Response(founds.written(found), headers={"Cache-Control": "no-store"}, media_type=founds.MEDIA_TYPE)
 
 
-def _client() -> httpx.AsyncClient:
+def _client(context: ssl.SSLContext) -> httpx.AsyncClient:
     return httpx.AsyncClient(
+        verify=context,
         timeout=httpx.Timeout(ANSWER_SECONDS + POSITION_SECONDS, connect=CONNECT_SECONDS),
         limits=httpx.Limits(max_keepalive_connections=EACH, keepalive_expiry=15.0),  # shorter than the server's
         headers={"Accept-Encoding": "identity"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from verbwire.addresses import addresses
@@ -50,6 +51,7 @@ class Connection:
     Queries go over HTTP: to one of `http_endpoints` (base URLs), or else to any worker that the directory knows, with
     the bearer token that `token` returns when it is called; None asks as nobody, which only public queries allow. The
     directory is believed by the workers' public key, which `workers_key` returns: without one nobody in it is asked.
+    Over TLS certificates are verified by the authorities in the file `http_tls_ca` (PEM), or else by the system's.
     """
 
     bootstrap: str
@@ -66,6 +68,7 @@ class Connection:
     http_endpoints: tuple[str, ...] = ()
     token: Token = no_token
     workers_key: Callable[[], str | None] = no_token
+    http_tls_ca: Path | None = None
 
     @classmethod
     def of_project(cls, settings: Settings | None = None) -> Connection:
@@ -82,5 +85,6 @@ class Connection:
             registry_conf=settings.registry_client,
             http_endpoints=settings.http_endpoints,
             token=token_of(settings),
+            http_tls_ca=settings.tls_ca,
             workers_key=lambda: workers_key(settings),
         )

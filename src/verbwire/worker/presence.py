@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from verbwire.announcer import Announcer
 from verbwire.directory import Directory
 from verbwire.http.peers import Peers
+from verbwire.tls import Authorities
 from verbwire.worker.groups import Hosted, Services
 from verbwire.worker.trust import Trust
 
@@ -27,7 +28,7 @@ class Presence:
             sign=trust.sign,
         )
         self._directory, self._tokens = directory, trust.tokens
-        self.peers = Peers(directory, name, trust.tokens)
+        self.peers = Peers(directory, name, trust.tokens, Authorities(services.settings.tls_ca))
         if trust.tokens is None:
             log.warning("this worker answers for its own partitions only: set http_internal_secret, the same for all")
 

@@ -28,7 +28,6 @@ from verbwire.engine.hints import Hints
 from verbwire.engine.membership import verify_form
 from verbwire.engine.topic_watch import TopicWatch
 from verbwire.errors import EngineError
-from verbwire.hosts import WILDCARDS, base_url, own_host
 from verbwire.http.app import build_app
 from verbwire.http.auth import Authenticator, AuthSettings
 from verbwire.http.health import Health
@@ -45,12 +44,14 @@ from verbwire.watch.handlers import HandlerWatch
 from verbwire.wire.codec import Codec
 from verbwire.wire.registry import Registry
 from verbwire.worker.answering import answering
+from verbwire.worker.certifying import certificate_of
 from verbwire.worker.effects import host_effects
 from verbwire.worker.elsewhere import elsewhere
 from verbwire.worker.groups import Hosted, Services
 from verbwire.worker.hosted import HostedGroup, host
 from verbwire.worker.messaging import messaging
 from verbwire.worker.presence import Presence
+from verbwire.worker.reached import url_of
 from verbwire.worker.stacks import stacks_on_request
 from verbwire.worker.stopping import Stopping
 from verbwire.worker.trust import Trust
@@ -86,6 +87,7 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
 
 def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stopping, opened: ExitStack) -> None:
     settings, metrics = project.settings, Metrics()
+    certificate = certificate_of(settings, metrics)
     bootstrap, registry = addresses(settings)
     codec = Codec(project.catalog, Registry(registry, settings.registry_client), settings.names)
     kafka = kafka_properties(settings, bootstrap)
@@ -116,6 +118,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
         ),
         settings.http_host,
         settings.http_port,
+        certificate,
     )
     opened.callback(server.stop)
     where, port = server.start()
@@ -134,14 +137,6 @@ def _host(declared: Declared, services: Services) -> Hosted:
             return host(declared, services)
         case Subscriber() | Job():
             return host_effects(declared, services)
-
-
-def url_of(settings: Settings, port: int) -> str:
-    """Return where others reach this worker's HTTP, which listens on `port`."""
-    if settings.http_advertised_url:
-        return base_url(settings.http_advertised_url, "http_advertised_url")
-    host = own_host() if settings.http_host in WILDCARDS else settings.http_host
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def _serve(
