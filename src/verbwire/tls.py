@@ -1,6 +1,6 @@
-"""Whom a TLS client believes: the certificate authorities of a file that is read again when it has changed.
+"""Files of TLS that are renewed while processes run, and whom a client believes by one of them.
 
-Workers ask each other with it, and clients ask workers.
+Workers ask each other with :class:`Authorities`, and clients ask workers.
 """
 
 from __future__ import annotations
@@ -10,13 +10,34 @@ import ssl
 import threading
 import time
 from pathlib import Path
+from typing import TypeAlias
 
 from verbwire.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 5.0  # between two looks at the file
-State = tuple[int, int, int]
+_LOOK_SECONDS = 5.0  # between two looks at the authorities
+_State: TypeAlias = tuple[int, int, int] | None
+
+
+class FileWatch:
+    """Says when files have changed: once, as soon as they look alike twice, since somebody may still be writing."""
+
+    def __init__(self, *files: Path) -> None:
+        self._files = files
+        self._seen = self._changing = self._states()
+
+    def changed(self) -> bool:
+        """Whether they are others than they were, and have been so at the last look already."""
+        now = self._states()
+        if now == self._seen or now != self._changing:
+            self._changing = now
+            return False
+        self._seen = now
+        return True
+
+    def _states(self) -> tuple[_State, ...]:
+        return tuple(map(_state, self._files))
 
 
 class Authorities:
@@ -30,14 +51,17 @@ class Authorities:
         self._file = file
         self._context: ssl.SSLContext | None = None
         self._lock = threading.Lock()
-        self._due = 0.0
-        self._read: State | None = None
+        self._due = time.monotonic() + _LOOK_SECONDS
         if file is not None:
+            self._watch = FileWatch(file)
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            self._load(file, self._context)
+            _load(file, self._context)
 
     def context(self) -> ssl.SSLContext:
-        """Return the context of a client: it verifies the certificate, and that it is of the host that is asked."""
+        """Return the context of a client: it verifies the certificate, and that it is of the host that is asked.
+
+        Always the same; it looks at the file now and then, so it should be asked for before each request.
+        """
         with self._lock:
             if self._context is None:
                 self._context = ssl.create_default_context()
@@ -47,27 +71,24 @@ class Authorities:
 
     def _look(self, file: Path, context: ssl.SSLContext) -> None:
         self._due = time.monotonic() + _LOOK_SECONDS
-        now = state_of(file)
-        if now is None or now == self._read:
+        if not self._watch.changed():
             return
         try:
-            self._load(file, context)
+            _load(file, context)
         except ConfigurationError as error:
-            self._read = now  # told once
             log.error("%s; those that were read before are believed on", error)
 
-    def _load(self, file: Path, context: ssl.SSLContext) -> None:
-        now = state_of(file)
-        try:
-            context.load_verify_locations(file)
-        except OSError as error:  # ssl.SSLError is one
-            raise ConfigurationError(
-                f"http_tls_ca (VERBWIRE_HTTP_TLS_CA): {file} holds no certificates that can be read (PEM): {error}"
-            ) from error
-        self._read, self._due = now, time.monotonic() + _LOOK_SECONDS
+
+def _load(file: Path, context: ssl.SSLContext) -> None:
+    try:
+        context.load_verify_locations(file)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigurationError(
+            f"http_tls_ca (VERBWIRE_HTTP_TLS_CA): {file} holds no certificates that can be read (PEM): {error}"
+        ) from error
 
 
-def state_of(file: Path) -> State | None:
+def _state(file: Path) -> _State:
     """Return what changes whenever a file is written or replaced, also behind a link; None while it is not there."""
     try:
         found = file.stat()

@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography import x509
 
 from verbwire.errors import ConfigurationError
-from verbwire.tls import State, state_of
+from verbwire.tls import FileWatch
 
 _log = logging.getLogger("verbwire.http")
 
@@ -31,7 +31,7 @@ class Certificate:
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._files = (certificate, key)
-        self._seen = self._states()
+        self._watch = FileWatch(certificate, key)
         self._loaded = _load(certificate, key)
         self.failed = False  # whether the files as they are now could not be read
         self._tell_expired()
@@ -48,10 +48,8 @@ class Certificate:
 
     def look(self) -> None:
         """Read the files again where one of them has changed: to be called now and then."""
-        now = self._states()
-        if now == self._seen:
+        if not self._watch.changed():
             return
-        self._seen = now  # whatever comes of it: told once
         try:
             self._loaded = _load(*self._files)
         except ConfigurationError as error:
@@ -70,9 +68,6 @@ class Certificate:
                 "set http_advertised_url (VERBWIRE_HTTP_ADVERTISED_URL) to a host that it names",
                 *(self._files[0], host),
             )
-
-    def _states(self) -> tuple[State | None, ...]:
-        return tuple(map(state_of, self._files))
 
     def _tell_expired(self) -> None:
         if self.expires < datetime.now(UTC):
