@@ -22,6 +22,7 @@ from verbwire.names import Names, require_dotted
 from verbwire.workers_key import require_workers_key
 
 EMBEDDED = "embedded"
+OPENED = ("metrics", "openapi")
 LOCAL, ANYWHERE = "local", "anywhere"
 _SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token"})
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # part of transactional ids, of an address and of a path
@@ -49,6 +50,7 @@ class Settings:
     http_advertised_url: str = ""  # where other workers reach this one; default: its http_host, or full name, and port
     http_endpoints: tuple[str, ...] = ()  # where clients ask their queries; default: the workers of the directory
     http_development: str = LOCAL  # "anywhere": http_secret may serve more than this machine
+    http_open: tuple[str, ...] = ()  # "metrics", "openapi": told without a token, too
     http_tls_certificate: str = ""  # PEM: this worker's chain, its own first; with it, HTTP is TLS alone
     http_tls_key: str = ""  # PEM, without a passphrase
     http_tls_ca: str = ""  # PEM: whom workers and clients believe of others; default: the system's authorities
@@ -76,6 +78,8 @@ class Settings:
         if self.http_development not in (LOCAL, ANYWHERE):
             wrong = f"http_development (VERBWIRE_HTTP_DEVELOPMENT) is {self.http_development!r}"
             raise ConfigurationError(f"{wrong}: use {LOCAL!r} or {ANYWHERE!r}")
+        if unknown := sorted(set(self.http_open) - set(OPENED)):
+            raise ConfigurationError(f"http_open (VERBWIRE_HTTP_OPEN) has {unknown[0]!r}: use {' and '.join(OPENED)}")
         if self.http_advertised_url:
             base_url(self.http_advertised_url, "http_advertised_url")
         if bool(self.http_tls_certificate) != bool(self.http_tls_key):

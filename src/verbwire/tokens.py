@@ -16,6 +16,7 @@ import jwt
 from verbwire.errors import ConfigurationError
 
 OPERATOR = "verbwire:operator"
+METRICS = "verbwire:metrics"  # reads /metrics, and nothing else
 ISSUER = "verbwire"
 AUDIENCE = "verbwire"
 INTERNAL_AUDIENCE = "verbwire:worker"  # begins the audience of what one worker shows another

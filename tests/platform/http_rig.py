@@ -170,12 +170,13 @@ def serving(
     tokens: PeerTokens | None = None,
     certificate: Certificate | None = None,
     ca: Path | None = None,
+    opened: Sequence[str] = (),
 ) -> Iterator[Http]:
     """Serve these tables and queries until the block ends."""
     metrics = Metrics()
     auth = Authenticator(settings or AuthSettings(secret=SECRET), tokens)
     health = Health([Group()] if groups is None else groups)
-    app = build_app([table.served() for table in tables], auth, health, metrics, parts, queries, peers=peers)
+    app = build_app([table.served() for table in tables], auth, health, metrics, parts, queries, peers, opened)
     if certificate is not None:
         metrics.certificate(lambda: certificate.expires.timestamp(), lambda: certificate.failed)
     server = HttpServer(app, certificate=certificate)

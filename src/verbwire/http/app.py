@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from verbwire.http import json
+from verbwire.http.access import Access
 from verbwire.http.auth import Authenticator
 from verbwire.http.front import Front
 from verbwire.http.health import Health
@@ -51,9 +52,11 @@ def build_app(
     parts: Sequence[Part] = (),
     queries: Sequence[Answerable] = (),
     peers: Peers = ALONE,
+    opened: Collection[str] = (),
 ) -> Starlette:
     """Return the application; what it may be asked is in ``_Endpoints``, one method each, and in its `parts`.
 
+    `opened` are names of :class:`Access`: what is told to nobody known as well.
     `tables` are all of the project's: what of them is not here is asked for by way of `peers`.
     """
     endpoints = _Endpoints(tables, health, metrics, peers)
@@ -78,7 +81,7 @@ def build_app(
             *answering.routes,
             *(route for part in parts for route in part.routes),
         ],
-        middleware=[Middleware(Front, auth=auth, metrics=metrics, public=answering.is_public)],
+        middleware=[Middleware(Front, auth=auth, metrics=metrics, access=Access(opened, answering.is_public))],
         exception_handlers={HTTPException: _answer},
         lifespan=lifespan,
     )

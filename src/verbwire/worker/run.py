@@ -115,6 +115,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
             [*commands.parts, JobsPage(services.jobs, settings.worker, presence.peers)],
             answering(project, tables, lambda name: services.watched(HandlerWatch(name))),
             presence.peers,
+            settings.http_open,
         ),
         settings.http_host,
         settings.http_port,
