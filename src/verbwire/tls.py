@@ -79,6 +79,13 @@ class Authorities:
             log.error("%s; those that were read before are believed on", error)
 
 
+def advice_of(error: Exception) -> str:
+    """Return what to do where a connection failed since a certificate was not believed; empty where it was not that."""
+    if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+        return ""
+    return "name the authority that has signed its certificate in http_tls_ca (VERBWIRE_HTTP_TLS_CA)"
+
+
 def _load(file: Path, context: ssl.SSLContext) -> None:
     try:
         context.load_verify_locations(file)

@@ -34,7 +34,7 @@ from verbwire.http.peer_tokens import FORWARDED, PARTITIONS, PeerTokens
 from verbwire.http.problem import Problem, page_too_large, unavailable
 from verbwire.http.requests import principal_of, room_of
 from verbwire.http.shares import Shares
-from verbwire.tls import Authorities
+from verbwire.tls import Authorities, advice_of
 from verbwire.watch.throttle import Throttle
 from verbwire.wire.freshness import HEADER as FRESHNESS
 from verbwire.wire.positions import HEADER as POSITION
@@ -199,9 +199,8 @@ class Peers:
         except TimeoutError:
             raise Unanswered(f"no answer within {seconds:.0f} s") from None
         except httpx.ConnectError as error:
-            self._tell(
-                peer, f"not reached ({error}): can its address, http_advertised_url there, be reached from here?"
-            )
+            advertised = "can its address, http_advertised_url there, be reached from here?"
+            self._tell(peer, f"not reached ({error}): {advice_of(error) or advertised}")
             raise Unanswered(f"{type(error).__name__}: {error}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unanswered(f"{type(error).__name__}: {error}") from None

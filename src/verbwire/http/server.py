@@ -18,6 +18,7 @@ from verbwire.http.certificate import Certificate
 from verbwire.http.connections import Connection, House, end_overdue
 from verbwire.http.protocol import LimitedProtocol
 from verbwire.http.tls_gate import TlsGate
+from verbwire.watch.throttle import Throttle
 
 _BACKLOG = 512
 _START_SECONDS = 10.0
@@ -111,14 +112,14 @@ class _Server(uvicorn.Server):
 
 def _protocol(certificate: Certificate | None) -> Callable[..., asyncio.Protocol]:
     """Return what uvicorn calls, like the class of a protocol, for each connection."""
-    house = House()
+    house, told = House(), Throttle[str]()
     plain = partial(LimitedProtocol, house=house)
     if certificate is None:
         return plain
 
     def gate(**named: Any) -> TlsGate:
         connections = cast(set[Connection], named["server_state"].connections)
-        return TlsGate(certificate, house, connections, partial(plain, **named))
+        return TlsGate(certificate, house, connections, partial(plain, **named), told)
 
     return gate
 

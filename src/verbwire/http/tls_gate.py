@@ -7,13 +7,18 @@ for a minute. So the connection is taken plainly, takes its place, and is raised
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
+import ssl
 from collections.abc import Callable
 from typing import cast
 
 from verbwire.http import limits
 from verbwire.http.certificate import Certificate
 from verbwire.http.connections import Connection, House, Stage
+from verbwire.watch.throttle import Throttle
+
+_log = logging.getLogger("verbwire.http")
 
 
 class TlsGate(asyncio.Protocol):
@@ -30,11 +35,13 @@ class TlsGate(asyncio.Protocol):
         house: House,
         connections: set[Connection],
         make: Callable[[], asyncio.Protocol],
+        told: Throttle[str],
     ) -> None:
         self._certificate = certificate
         self._house = house
         self._connections = connections
         self._make = make
+        self._told = told
         self._early: list[bytes] = []  # what came right behind the handshake
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -82,7 +89,10 @@ class TlsGate(asyncio.Protocol):
                 ssl_handshake_timeout=limits.HANDSHAKE_SECONDS,
                 ssl_shutdown_timeout=limits.LINGER_SECONDS,
             )
-        except OSError:  # no TLS, none that we speak, or gone: ssl.SSLError is one
+        except ssl.SSLError as error:
+            self._tell(error.reason or str(error))
+            raised = None
+        except OSError:  # it is gone, or was too slow
             raised = None
         if raised is None or self.stage is Stage.GONE:
             self.make_room()
@@ -93,6 +103,12 @@ class TlsGate(asyncio.Protocol):
         protocol.connection_made(raised)
         for data in self._early:
             protocol.data_received(data)
+
+    def _tell(self, reason: str) -> None:
+        """Say once a minute of each reason why handshakes fail: a client has no answer to read it in."""
+        if self._told.admit(reason) is not None:
+            plain = ": HTTP is TLS here, ask https:// (health checks, too)" if reason == "HTTP_REQUEST" else ""
+            _log.warning("no TLS with %s: %s%s", self.address, reason, plain)
 
     def _gone(self) -> None:
         self.stage = Stage.GONE

@@ -29,7 +29,7 @@ from verbwire.sdk.connection import Connection
 from verbwire.sdk.doors import Doors
 from verbwire.sdk.positions import SeenPositions
 from verbwire.sdk.questions import QueryRoute
-from verbwire.tls import Authorities
+from verbwire.tls import Authorities, advice_of
 from verbwire.wire.codec import Codec
 from verbwire.wire.freshness import COMPLETE, decode_freshness
 from verbwire.wire.freshness import HEADER as FRESHNESS
@@ -168,7 +168,8 @@ class _Asking:
             response = self._http.get(door + question.target, headers=headers, timeout=_timeout(seconds))
         except self._lost as error:
             self._doors.shut(door)
-            return _Said(None, b"", f"{door} does not answer: {type(error).__name__} {error}; {self._doors.advice}")
+            advice = advice_of(error) or self._doors.advice
+            return _Said(None, b"", f"{door} does not answer: {type(error).__name__} {error}; {advice}")
         if response.status_code in _AGAIN:
             self._doors.shut(door)
         freshness = response.headers.get(FRESHNESS, "")
