@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
@@ -29,6 +30,7 @@ from verbwire.http import limits, server
 from verbwire.http.certificate import Certificate
 from verbwire.http.peer_tokens import PeerTokens
 from verbwire.http.peers import Peers
+from verbwire.http.tls_gate import TlsGate
 from verbwire.metrics import Metrics
 from verbwire.names import Names
 from verbwire.sdk.connection import Connection
@@ -135,6 +137,24 @@ def test_handshakes_that_are_never_done_take_nothing_from_anybody(
         assert len(https.server._server.server_state.connections) <= 10  # type: ignore[union-attr]  # it serves
     assert sum("places for connections are taken" in each.getMessage() for each in caplog.records) == 1
     assert "for TLS" in caplog.text
+
+
+def test_connections_that_are_gone_hold_nothing(https: Http, authority: Authority) -> None:
+    """A worker's collector comes rarely: what is freed by it alone is what strangers fill."""
+    url, context = str(https.nobody.base_url), Authorities(authority.file).context()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            assert https.raw(LIVE) == b""
+            assert httpx.get(f"{url}/health/live", verify=context).status_code == 200
+        eventually(lambda: not https.server._server.server_state.connections, 5)  # type: ignore[union-attr]  # it serves
+        gates = [each for each in gc.get_objects() if isinstance(each, TlsGate)]
+    finally:
+        gc.enable()
+    assert sum(len(gate._ssl_buffer) for gate in gates) == 0
+    assert len(gates) <= 20, "those that never stood are gone altogether"
+    assert TlsGate.max_size == limits.TLS_BUFFER
 
 
 def test_stopping_ends_handshakes_too(authority: Authority) -> None:

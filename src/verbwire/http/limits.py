@@ -12,6 +12,7 @@ HEADER_FIELDS = 100  # 431
 BODY = 1024 * 1024  # bytes: 413
 SHORT = 16 * 1024  # bytes that are read, or kept, without anybody noticing
 HANDSHAKE_SECONDS = 10.0  # a connection's TLS must stand that long after its beginning, or it is closed
+TLS_BUFFER = 32 * 1024  # bytes that are read of a connection at once: one record, RFC 8446 section 5.1, and more
 BODY_SECONDS = 10.0  # a body must have come that long after its head: 408
 HEAD_SECONDS = 10.0  # a head must be complete that long after its first byte, or the connection's: 408
 IDLE_SECONDS = 30.0  # a connection is kept that long between an answer and the next request

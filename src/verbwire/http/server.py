@@ -110,7 +110,7 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def _protocol(certificate: Certificate | None) -> Callable[..., asyncio.Protocol]:
+def _protocol(certificate: Certificate | None) -> Callable[..., asyncio.BaseProtocol]:
     """Return what uvicorn calls, like the class of a protocol, for each connection."""
     house, told = House(), Throttle[str]()
     plain = partial(LimitedProtocol, house=house)
