@@ -10,7 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +21,7 @@ from tests.cluster import eventually
 from tests.platform.certificates import Authority
 from tests.platform.http_rig import CATALOG, SECRET, SHELVES, Http, ShelfRow, Table, problem, serving, shelf
 from tests.platform.query_samples.market import GetStall
+from tests.platform.test_http_connections import STORIES, connections_of
 from tests.platform.test_http_limits import request
 from tests.platform.test_http_peers import WORKERS_SECRET, Known, number_in, path_of
 from verbwire import tls
@@ -28,6 +29,7 @@ from verbwire.directory import Directory
 from verbwire.errors import ConfigurationError, UnavailableError
 from verbwire.http import limits, server
 from verbwire.http.certificate import Certificate
+from verbwire.http.connections import Stage
 from verbwire.http.peer_tokens import PeerTokens
 from verbwire.http.peers import Peers
 from verbwire.http.tls_gate import TlsGate
@@ -117,7 +119,7 @@ def test_a_handshake_that_is_never_done_ends_by_itself(authority: Authority, mon
             with socket.create_connection(https.address, timeout=10) as silent:
                 silent.sendall(sent)
                 assert silent.recv(10) == b""
-        eventually(lambda: not https.server._server.server_state.connections, 5)  # type: ignore[union-attr]  # it serves
+        eventually(lambda: not connections_of(https), 5)
 
 
 def test_handshakes_that_are_never_done_take_nothing_from_anybody(
@@ -134,7 +136,7 @@ def test_handshakes_that_are_never_done_take_nothing_from_anybody(
             if number % 10 == 9:
                 assert httpx.get(f"{url}/health/live", verify=context).status_code == 200
                 assert httpx.get(f"{url}/tables", verify=context).status_code == 401
-        assert len(https.server._server.server_state.connections) <= 10  # type: ignore[union-attr]  # it serves
+        assert len(connections_of(https)) <= 10
     assert sum("places for connections are taken" in each.getMessage() for each in caplog.records) == 1
     assert "for TLS" in caplog.text
 
@@ -148,7 +150,7 @@ def test_connections_that_are_gone_hold_nothing(https: Http, authority: Authorit
         for _ in range(20):
             assert https.raw(LIVE) == b""
             assert httpx.get(f"{url}/health/live", verify=context).status_code == 200
-        eventually(lambda: not https.server._server.server_state.connections, 5)  # type: ignore[union-attr]  # it serves
+        eventually(lambda: not connections_of(https), 5)
         gates = [each for each in gc.get_objects() if isinstance(each, TlsGate)]
     finally:
         gc.enable()
@@ -162,7 +164,7 @@ def test_stopping_ends_handshakes_too(authority: Authority) -> None:
         serving(certificate=Certificate(*authority.issue()), ca=authority.file) as https,
         socket.create_connection(https.address, timeout=10) as silent,
     ):
-        eventually(lambda: https.server._server.server_state.connections, 5)  # type: ignore[union-attr]  # it serves
+        eventually(lambda: connections_of(https), 5)
         began = time.monotonic()
         https.server.stop(timeout=5)
         assert time.monotonic() - began < 3
@@ -348,3 +350,49 @@ def test_authorities_that_are_added_are_believed_by_whoever_runs(
     for _ in range(3):
         authorities.context()
     assert httpx.get(f"{url}/health/live", verify=authorities.context()).status_code == 200
+
+
+@pytest.fixture
+def quick(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Http]:
+    """A server whose patience is short."""
+    for name in ("HEAD_SECONDS", "IDLE_SECONDS", "LINGER_SECONDS", "WRITE_SECONDS"):
+        monkeypatch.setattr(limits, name, 0.4)
+    with serving(certificate=Certificate(*authority.issue()), ca=authority.file) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_half_a_conversation_over_tls_ends_by_itself(quick: Http, authority: Authority, story: str) -> None:
+    first, second = STORIES[story]
+    with raised(quick, authority) as connection:
+        connection.sendall(first)
+        if first.startswith((b"GET /health/live HTTP", b"POST")):
+            assert connection.recv(65536)
+        connection.sendall(second)
+        with suppress(ConnectionError, ssl.SSLEOFError):
+            while connection.recv(65536):
+                pass
+    eventually(lambda: not connections_of(quick), 5)
+
+
+def test_an_answer_over_tls_that_nobody_reads_is_cut_off(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "WRITE_SECONDS", 0.4)
+    table = Table(tmp_path, SHELVES, ShelfRow)
+    table.put(ShelfRow(shelf=f"{number:05}" + "x" * 900, books=number) for number in range(1000))
+    with (
+        serving([table], certificate=Certificate(*authority.issue()), ca=authority.file) as https,
+        raised(https, authority) as connection,
+    ):
+        operator = f"Authorization: {https.operator.headers['authorization']}"
+        for _ in range(8):  # answered one after the other, as far as somebody reads
+            connection.sendall(request("GET /tables/shelves?page_size=1000 HTTP/1.1", operator))
+        eventually(lambda: any(each.stage is Stage.ANSWER for each in connections_of(https)), 5)
+        eventually(lambda: not connections_of(https), 10)
+
+
+def raised(https: Http, authority: Authority) -> ssl.SSLSocket:
+    """A connection whose TLS stands."""
+    plain = socket.create_connection(https.address, timeout=10)
+    return Authorities(authority.file).context().wrap_socket(plain, server_hostname="127.0.0.1")
