@@ -24,7 +24,14 @@ def is_loopback(host: str) -> bool:
 
 def are_loopback(servers: str) -> bool:
     """Whether that is so of all bootstrap servers: ``host:port,...``, each with a protocol before it or without."""
-    return all(is_loopback(each.strip().rpartition("://")[2].rpartition(":")[0]) for each in servers.split(","))
+    return all(is_loopback(_host_of(each.strip())) for each in servers.split(","))
+
+
+def _host_of(server: str) -> str:
+    try:
+        return urlsplit("//" + server.rpartition("://")[2]).hostname or ""
+    except ValueError:
+        return ""
 
 
 def own_host() -> str:

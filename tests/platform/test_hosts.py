@@ -29,8 +29,9 @@ def test_what_is_on_this_machine(host: str, own: bool) -> None:
 
 
 def test_bootstrap_servers_are_own_only_if_all_are() -> None:
-    assert are_loopback("localhost:9092, 127.0.0.1:9093,PLAINTEXT://[::1]:9094")
-    assert not are_loopback("localhost:9092,kafka:9092")
+    assert are_loopback("localhost:9092, 127.0.0.1:9093,PLAINTEXT://[::1]:9094,localhost")
+    for servers in ("localhost:9092,kafka:9092", "kafka", "", "[::1", "localhost:9092,"):
+        assert not are_loopback(servers)
 
 
 @pytest.mark.parametrize(

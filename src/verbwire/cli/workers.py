@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from verbwire.settings import load_settings
 if TYPE_CHECKING:
     from verbwire.directory import Directory, Doubted, Seen
     from verbwire.wire.workers import GroupShare
+
+log = logging.getLogger(__name__)
 
 _WIDTH = 150  # half a name of a group, or of an address, is of no use
 
@@ -38,6 +41,8 @@ def workers() -> None:
         kafka = kafka_properties(settings, bootstrap)
         require_kafka(kafka)
         key = workers_key(settings)
+        if key is None:
+            log.warning("nobody's word is checked here: set http_workers_key (VERBWIRE_HTTP_WORKERS_KEY)")
         with closing(Directory(kafka, codec, VerifyingKey(key).verify if key else None)) as directory:
             directory.start()
             directory.wait()

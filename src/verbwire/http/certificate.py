@@ -60,7 +60,7 @@ class Certificate:
         _log.info("the certificate of %s has been read anew: it ends at %s", self._files[0], self.expires)
         self._tell_expired()
 
-    def require_host(self, host: str) -> None:
+    def tell_of_host(self, host: str) -> None:
         """Tell where others will refuse the certificate, since it is not of the host by which they know this worker."""
         if not _is_of(self._loaded.leaf, host):
             _log.warning(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from verbwire.http.certificate import Certificate
 from verbwire.metrics import Metrics
 from verbwire.settings import Settings
-from verbwire.worker.reached import advertised_host
+from verbwire.worker.reached import url_of
 
 
 def certificate_of(settings: Settings, metrics: Metrics) -> Certificate | None:
-    """Read it, and show in the metrics until when it is good; ConfigurationError where its files cannot be read."""
+    """Read it, and show in the metrics until when it is good; ConfigurationError where it is of no use."""
     if settings.tls_files is None:
         return None
     certificate = Certificate(*settings.tls_files)
-    certificate.require_host(advertised_host(settings))
+    certificate.tell_of_host(urlsplit(url_of(settings, settings.http_port)).hostname or "")
     metrics.certificate(lambda: certificate.expires.timestamp(), lambda: certificate.failed)
     return certificate

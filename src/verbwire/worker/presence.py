@@ -30,7 +30,10 @@ class Presence:
         self._directory, self._tokens = directory, trust.tokens
         self.peers = Peers(directory, name, trust.tokens, Authorities(services.settings.tls_ca))
         if trust.tokens is None:
-            log.warning("this worker answers for its own partitions only: set http_internal_secret, the same for all")
+            log.warning(
+                "this worker answers for its own partitions only, and believes whatever the directory says of who is "
+                "alive: set http_internal_secret (VERBWIRE_HTTP_INTERNAL_SECRET), the same for all"
+            )
 
     def _heard(self, broker_ms: int) -> None:
         """The broker has taken what this worker says of itself, and told its time."""

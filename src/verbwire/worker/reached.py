@@ -23,12 +23,5 @@ def url_of(settings: Settings, port: int) -> str:
                 "(http_tls_certificate): write https://"
             )
         return url
-    host, scheme = advertised_host(settings), "https" if tls else "http"
+    host, scheme = own_host() if settings.http_host in WILDCARDS else settings.http_host, "https" if tls else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-
-
-def advertised_host(settings: Settings) -> str:
-    """Return the host by which others know this worker."""
-    if settings.http_advertised_url:
-        return urlsplit(settings.http_advertised_url).hostname or ""
-    return own_host() if settings.http_host in WILDCARDS else settings.http_host

@@ -39,7 +39,7 @@ from verbwire.outages import Outage, told_of
 from verbwire.project import Project
 from verbwire.queries.check import require_queries
 from verbwire.reaching import require_kafka
-from verbwire.settings import Settings
+from verbwire.settings import ANYWHERE, Settings
 from verbwire.watch.handlers import HandlerWatch
 from verbwire.wire.codec import Codec
 from verbwire.wire.registry import Registry
@@ -184,6 +184,8 @@ def _import_faust() -> None:
 
 
 def _authenticator(settings: Settings, trust: Trust) -> Authenticator:
+    if settings.http_development == ANYWHERE and not settings.http_jwks_url:
+        log.warning("http_development is %r: whoever has http_secret may be anybody here", ANYWHERE)
     return Authenticator(
         AuthSettings(
             issuer=settings.http_issuer,
