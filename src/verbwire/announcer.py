@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from verbwire.anew import PATIENT, Anew
-from verbwire.directory import DEAD_SECONDS
+from verbwire.directory import AHEAD_MS, DEAD_SECONDS
 from verbwire.wire.codec import Codec
 from verbwire.wire.signed_records import Sign, signed
 from verbwire.wire.workers import WORKER, GroupShare, WorkerRecord
@@ -139,4 +139,6 @@ class Announcer:
             before = self._now_ms()
             self._observe(at_ms)
             if abs(self._now_ms() - before) > _CORRECTED_MS:
-                self._said, self._signed_at = None, 0
+                self._said = None
+            if self._signed_at > self._now_ms() + AHEAD_MS:  # so far ahead that nobody has believed it
+                self._signed_at = 0

@@ -34,7 +34,7 @@ SILENT_SECONDS = 7.0  # likewise: two beats were left out
 _FORGOTTEN_SECONDS = 300.0  # what a worker left open when it died has timed out long ago
 _START_SECONDS = 10.0
 _LATE_MS = 3_000  # between the signature of an entry and the broker's stamp: what a slow acknowledgement may take
-_AHEAD_MS = 5_000  # likewise, the other way round: who signs so much later than the broker has yet to learn its time
+AHEAD_MS = 5_000  # likewise, the other way round: who signs so much later than the broker has yet to learn its time
 _DOUBTED = 100  # entries that are not believed, kept to be shown
 _LOST_SECONDS = 10.0  # without a word after all brokers were gone: a new client begins from the bootstrap addresses
 
@@ -203,7 +203,7 @@ class Directory:
         if self._verify is not None:
             key, value = message.key() or b"", message.value()
             signed_ms = signed_at(self._verify, self._topic, key, value, message.headers())
-            if signed_ms > at_ms + _AHEAD_MS:
+            if signed_ms > at_ms + AHEAD_MS:
                 log.info("the clock of worker %s is %d ms ahead of the broker's", name, signed_ms - at_ms)
                 return
             if signed_ms < self._last_signed(name):  # written again, by whoever has read it

@@ -75,22 +75,7 @@ class Settings:
             raise ConfigurationError(f"http_port (VERBWIRE_HTTP_PORT) is {self.http_port}: use 0 to 65535")
         if self.worker and not _WORKER.fullmatch(self.worker):
             raise _bad_worker(self.worker)
-        if self.http_development not in (LOCAL, ANYWHERE):
-            wrong = f"http_development (VERBWIRE_HTTP_DEVELOPMENT) is {self.http_development!r}"
-            raise ConfigurationError(f"{wrong}: use {LOCAL!r} or {ANYWHERE!r}")
-        if unknown := sorted(set(self.http_open) - set(OPENED)):
-            raise ConfigurationError(f"http_open (VERBWIRE_HTTP_OPEN) has {unknown[0]!r}: use {' and '.join(OPENED)}")
-        if self.http_advertised_url:
-            base_url(self.http_advertised_url, "http_advertised_url")
-        if bool(self.http_tls_certificate) != bool(self.http_tls_key):
-            raise ConfigurationError(
-                "http_tls_certificate and http_tls_key (VERBWIRE_HTTP_TLS_CERTIFICATE, VERBWIRE_HTTP_TLS_KEY) belong "
-                "together: set both, or neither"
-            )
-        if self.http_workers_key:
-            require_workers_key(self.http_workers_key)
-        for url in self.http_endpoints:
-            base_url(url, "http_endpoints")
+        _require_http(self)
         for each in self.skip:
             skipped(each)
 
@@ -161,6 +146,26 @@ def load_settings(start: Path | None = None, flags: Mapping[str, Any] | None = N
     if not values["worker"]:
         raise _bad_worker("")
     return Settings(**values, sources=sources)
+
+
+def _require_http(settings: Settings) -> None:
+    """Raise ConfigurationError where what HTTP is told cannot be meant."""
+    if settings.http_development not in (LOCAL, ANYWHERE):
+        wrong = f"http_development (VERBWIRE_HTTP_DEVELOPMENT) is {settings.http_development!r}"
+        raise ConfigurationError(f"{wrong}: use {LOCAL!r} or {ANYWHERE!r}")
+    if unknown := sorted(set(settings.http_open) - set(OPENED)):
+        raise ConfigurationError(f"http_open (VERBWIRE_HTTP_OPEN) has {unknown[0]!r}: use {' and '.join(OPENED)}")
+    if bool(settings.http_tls_certificate) != bool(settings.http_tls_key):
+        raise ConfigurationError(
+            "http_tls_certificate and http_tls_key (VERBWIRE_HTTP_TLS_CERTIFICATE, VERBWIRE_HTTP_TLS_KEY) belong "
+            "together: set both, or neither"
+        )
+    if settings.http_workers_key:
+        require_workers_key(settings.http_workers_key)
+    if settings.http_advertised_url:
+        base_url(settings.http_advertised_url, "http_advertised_url")
+    for url in settings.http_endpoints:
+        base_url(url, "http_endpoints")
 
 
 def find_root(start: Path) -> Path:
