@@ -122,7 +122,7 @@ async def _over_http(url: str, tokens: Iterator[str], number: int, in_flight: in
 
 def of_rows(place: Place, url: str, token: str, *_: str) -> None:
     """From an outcome to the row that it led to: ask, then query in the same client, which waits for its own write."""
-    with Client(replace(connection(place), http=url, token=lambda: token)) as client:
+    with Client(replace(connection(place), http_endpoints=(url,), token=lambda: token)) as client:
         asked, seen, again = [], [], []
         for i in range(WARM_UP + place.asks):
             key = f"row-{time.time_ns()}-{i}"

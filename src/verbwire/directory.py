@@ -2,6 +2,10 @@
 
 The directory only says whom to ask. Whether an answer may be given is decided by the one who is asked, by what it
 knows of its own group: an entry that is out of date costs a 503, never a wrong row.
+
+Whoever may write the topic may say anything there. So what workers say is signed by a key that only they have, and an
+entry that is not is nobody's: it changes nothing that is believed. Written again later, one that was signed is as old
+as it was: it counts as heard when it was signed.
 """
 
 from __future__ import annotations
@@ -9,28 +13,29 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
-from verbwire.anew import PATIENT, Anew
+from verbwire.anew import PATIENT
 from verbwire.errors import UnavailableError, VerbwireError
 from verbwire.names import Names
+from verbwire.watch.throttle import Throttle
 from verbwire.wire.codec import Codec
-from verbwire.wire.workers import WORKER, GroupShare, WorkerRecord
+from verbwire.wire.signed_records import UnsignedError, Verify, signed_at
+from verbwire.wire.workers import WorkerRecord
 
 log = logging.getLogger(__name__)
 
-BEAT_SECONDS = 3.0
-LOOK_SECONDS = 0.05  # how soon a change is noticed; looking costs microseconds
 DEAD_SECONDS = 15.0  # without a word, by the broker's clock
 SILENT_SECONDS = 7.0  # likewise: two beats were left out
 _FORGOTTEN_SECONDS = 300.0  # what a worker left open when it died has timed out long ago
-_FLUSH_SECONDS = 2.0
 _START_SECONDS = 10.0
-_LOG_APPEND_TIME = 2
+_LATE_MS = 3_000  # between the signature of an entry and the broker's stamp: what a slow acknowledgement may take
+AHEAD_MS = 5_000  # likewise, the other way round: who signs so much later than the broker has yet to learn its time
+_DOUBTED = 100  # entries that are not believed, kept to be shown
 _LOST_SECONDS = 10.0  # without a word after all brokers were gone: a new client begins from the bootstrap addresses
 
 
@@ -40,124 +45,35 @@ class Seen:
 
     worker: WorkerRecord
     at_ms: int
+    signed_at: int = 0
 
 
-class Announcer:
-    """Says what this worker answers for: at its start, whenever that changes, and every few seconds.
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """What somebody said who is not known to be a worker of this project: `name` as the key says, and why not."""
 
-    `shares` is asked from a thread of the announcer's own. `observe` is told the broker's time, now and then.
-    """
-
-    def __init__(
-        self,
-        kafka: dict[str, str],
-        codec: Codec,
-        name: str,
-        shares: Callable[[], Sequence[GroupShare]],
-        observe: Callable[[int], None],
-    ) -> None:
-        self._topic = codec.names.workers()
-        self._encode = codec.encoder(WORKER)
-        self._name = name
-        self._url = ""
-        self._shares = shares
-        self._observe = observe
-        self._started_at = int(time.time() * 1000)
-        self._beat = 0
-        self._said: tuple[bool, tuple[GroupShare, ...]] | None = None
-        self._leaving = False
-        self._changed = threading.Event()
-        self._stopping = False
-        conf = {
-            **kafka,
-            "enable.idempotence": True,
-            "linger.ms": 0,
-            "delivery.timeout.ms": round(DEAD_SECONDS * 1000),
-            **PATIENT,
-            "log_level": 2,
-        }
-        self._failed = False
-        self._producer = Anew(lambda: Producer(conf))
-        self._thread = threading.Thread(target=self._run, name="verbwire-announcer", daemon=True)
-
-    def start(self, url: str) -> None:
-        """Begin to announce; `url` is where others reach this worker."""
-        self._url = url
-        self._thread.start()
-
-    def leave(self) -> None:
-        """Say that this worker is about to stop: nobody should ask it any more. Waits for the broker, bounded."""
-        self._leaving = True
-        self._changed.set()
-        deadline = time.monotonic() + _FLUSH_SECONDS
-        while self._thread.is_alive() and not (self._said and self._said[0]) and time.monotonic() < deadline:
-            time.sleep(0.005)
-        self._producer.get().flush(max(0.0, deadline - time.monotonic()))
-
-    def close(self) -> None:
-        """Take this worker out of the directory."""
-        self._stopping = True
-        self._changed.set()
-        if self._thread.ident is None:
-            return
-        self._thread.join(_FLUSH_SECONDS)
-        self._produce(None)
-        self._producer.get().flush(_FLUSH_SECONDS)
-
-    def _run(self) -> None:
-        due = 0.0
-        while not self._stopping:
-            if self._failed:
-                self._failed = False
-                self._producer.failed(self._producer.get())
-            now = (self._leaving, tuple(self._shares()))
-            if now != self._said or time.monotonic() > due:
-                self._announce(*now)
-                self._said, due = now, time.monotonic() + BEAT_SECONDS
-            self._producer.get().poll(0)
-            self._changed.wait(LOOK_SECONDS)
-            self._changed.clear()
-
-    def _announce(self, leaving: bool, groups: tuple[GroupShare, ...]) -> None:
-        self._beat += 1
-        record = WorkerRecord(
-            name=self._name,
-            url=self._url,
-            started_at=self._started_at,
-            beat=self._beat,
-            leaving=leaving,
-            groups=groups,
-        )
-        self._produce(self._encode(record))
-
-    def _produce(self, value: bytes | None) -> None:
-        try:
-            producer = self._producer.get()
-            producer.produce(self._topic, value, self._name.encode(), partition=0, on_delivery=self._delivered)
-        except (BufferError, KafkaException) as error:
-            log.warning("this worker could not be announced: %s", error)
-
-    def _delivered(self, error: KafkaError | None, message: Message) -> None:
-        if error is not None:
-            self._failed = True
-            log.warning("this worker could not be announced: %s", error.str())
-            return
-        kind, at_ms = message.timestamp()
-        if kind == _LOG_APPEND_TIME:
-            self._observe(at_ms)
+    name: str
+    url: str
+    at_ms: int
+    why: str
 
 
 class Directory:
     """Follows what the workers say. Asked from any thread; never waits but in :meth:`wait`.
 
     The broker's clock alone tells who is silent: its present is its newest timestamp here, and what has passed since.
+    `verify` tells the workers' signatures from others; without it everything is believed that can be read.
     """
 
-    def __init__(self, kafka: dict[str, str], codec: Codec) -> None:
+    def __init__(self, kafka: dict[str, str], codec: Codec, verify: Verify | None) -> None:
         names: Names = codec.names
         self._topic = names.workers()
         self._decoder = codec.topic_decoder(self._topic, "verbwire", {WorkerRecord.__contract__: WorkerRecord})
         self._entries: dict[str, Seen] = {}
+        self._gone: dict[str, int] = {}  # when those signed who have taken themselves out, as long as it is fresh
+        self._doubted: dict[str, Doubted] = {}
+        self._told = Throttle[str]()
+        self._verify = verify
         self._claims: dict[tuple[str, int], list[Seen]] = {}  # replaced, never changed: read without a lock
         self._newest = (0, time.monotonic())  # the broker's time, and ours when we learned it
         self._complete = threading.Event()
@@ -203,6 +119,10 @@ class Directory:
     def seen(self) -> list[Seen]:
         """Every worker that has not taken itself out, by name, the silent ones among them."""
         return sorted(self._entries.values(), key=lambda seen: seen.worker.name)
+
+    def doubted(self) -> list[Doubted]:
+        """What is there and is not believed, by name; of very much of it, the first."""
+        return sorted(self._doubted.copy().values(), key=lambda each: each.name)
 
     def is_alive(self, seen: Seen) -> bool:
         """Whether it has been heard of lately."""
@@ -270,17 +190,62 @@ class Directory:
                 self._failure = error
             return False
         self._lost, self._heard = False, time.monotonic()
-        name = (message.key() or b"").decode(errors="replace")
-        at_ms = message.timestamp()[1]
-        self._newest = at_ms, time.monotonic()
+        self._newest = message.timestamp()[1], time.monotonic()
+        try:
+            self._believe(message)
+        except UnsignedError as why:
+            self._doubt(message, str(why))
+        return True
+
+    def _believe(self, message: Message) -> None:
+        """Take what a worker says of itself; :class:`UnsignedError` where it is not known to be a worker's word."""
+        name, at_ms, signed_ms = _name(message), message.timestamp()[1], 0
+        if self._verify is not None:
+            key, value = message.key() or b"", message.value()
+            signed_ms = signed_at(self._verify, self._topic, key, value, message.headers())
+            if signed_ms > at_ms + AHEAD_MS:
+                log.info("the clock of worker %s is %d ms ahead of the broker's", name, signed_ms - at_ms)
+                return
+            if signed_ms < self._last_signed(name):  # written again, by whoever has read it
+                return
+            at_ms = min(at_ms, signed_ms + _LATE_MS)
+        self._doubted.pop(name, None)
         entries = {**self._entries}
         entries.pop(name, None)
         if message.value() is not None:
             record = self._read(message.value())
             if record is not None:
-                entries[name] = Seen(record, at_ms)
+                entries[name] = Seen(record, at_ms, signed_ms)
+        elif self._verify is not None:
+            fresh = at_ms - _FORGOTTEN_SECONDS * 1000
+            self._gone = {each: when for each, when in self._gone.items() if when > fresh} | {name: signed_ms}
         self._entries = entries
-        return True
+
+    def _last_signed(self, name: str) -> int:
+        seen = self._entries.get(name)
+        return max(self._gone.get(name, 0), seen.signed_at if seen else 0)
+
+    def _doubt(self, message: Message, why: str) -> None:
+        """Keep what is not believed to be shown, and tell of it once a minute."""
+        name, value = _name(message), message.value()
+        if value is None:
+            self._doubted.pop(name, None)
+            return
+        if name not in self._doubted and len(self._doubted) >= _DOUBTED:
+            return
+        if self._told.admit(name) is None:
+            return
+        try:
+            record = self._decoder.decode(value)
+        except VerbwireError:
+            record = None
+        url = record.url if isinstance(record, WorkerRecord) else ""
+        self._doubted[name] = Doubted(name, url, message.timestamp()[1], why)
+        log.warning(
+            "%s holds an entry of %.100r at %.200r that is ignored: %s. Is it a worker with another "
+            "http_internal_secret, or of an older verbwire? Else somebody writes there who should not be able to",
+            *(self._topic, name, url, why),
+        )
 
     def _read(self, value: Any) -> WorkerRecord | None:
         try:
@@ -289,6 +254,10 @@ class Directory:
             log.warning("an entry of the directory cannot be read: %s", error)
             return None
         return record if isinstance(record, WorkerRecord) else None
+
+
+def _name(message: Message) -> str:
+    return (message.key() or b"").decode(errors="replace")
 
 
 def _claims(entries: Any) -> dict[tuple[str, int], list[Seen]]:

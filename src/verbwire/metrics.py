@@ -109,6 +109,22 @@ class Metrics:
         """
         return self._running.labels(name).set
 
+    def certificate(self, expires: Callable[[], float], failed: Callable[[], bool]) -> None:
+        """Ask these whenever the metrics are read: when the certificate of HTTP ends, and whether it is out of date.
+
+        In seconds since the epoch; out of date is one whose files have changed and cannot be read.
+        """
+        Gauge(
+            "verbwire_http_certificate_expiry_timestamp_seconds",
+            "When the certificate that HTTP shows ends.",
+            registry=self._registry,
+        ).set_function(expires)
+        Gauge(
+            "verbwire_http_certificate_reload_failed",
+            "1 while the files of the certificate have changed and cannot be read.",
+            registry=self._registry,
+        ).set_function(failed)
+
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count one HTTP answer. `route` is the pattern, never the path: labels stay few."""
         pair = self._answers.get((route, status))

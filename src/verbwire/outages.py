@@ -58,7 +58,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
         "%s: %d partitions were lost",
         "%s: %s has to wait: %s",
     ),
-    "verbwire.directory": ("this worker could not be announced: %s",),
+    "verbwire.announcer": ("this worker could not be announced: %s",),
     "verbwire.sdk.seeker": ("ledgers cannot be read now, it is tried again: %s",),
     "verbwire.http": ("%s was not taken: %s",),
 }

@@ -16,10 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from verbwire.errors import ConfigurationError
+from verbwire.hosts import base_url
 from verbwire.masking import without_user
 from verbwire.names import Names, require_dotted
+from verbwire.workers_key import require_workers_key
 
 EMBEDDED = "embedded"
+OPENED = ("metrics", "openapi")
+LOCAL, ANYWHERE = "local", "anywhere"
 _SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token"})
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # part of transactional ids, of an address and of a path
 
@@ -43,8 +47,15 @@ class Settings:
     worker: str = ""  # a stable name; default: the host's, which compose and StatefulSets keep stable
     http_host: str = "127.0.0.1"
     http_port: int = 8700
-    http_url: str = ""  # where other workers and clients reach this one; default: http://<http_host>:<http_port>
+    http_advertised_url: str = ""  # where other workers reach this one; default: its http_host, or full name, and port
+    http_endpoints: tuple[str, ...] = ()  # where clients ask their queries; default: the workers of the directory
+    http_development: str = LOCAL  # "anywhere": http_secret may serve more than this machine
+    http_open: tuple[str, ...] = ()  # "metrics", "openapi": told without a token, too
+    http_tls_certificate: str = ""  # PEM: this worker's chain, its own first; with it, HTTP is TLS alone
+    http_tls_key: str = ""  # PEM, without a passphrase
+    http_tls_ca: str = ""  # PEM: whom workers and clients believe of others; default: the system's authorities
     http_internal_secret: str = field(default="", repr=False)  # workers know each other by it; default: http_secret's
+    http_workers_key: str = ""  # clients know workers by it; default: derived from the secret, where that is
     http_secret: str = field(default="", repr=False)  # development: tokens are signed with it
     http_jwks_url: str = ""  # else the keys of the identity provider
     http_token: str = field(default="", repr=False)  # with which this project's clients ask queries
@@ -66,6 +77,7 @@ class Settings:
             raise ConfigurationError(f"http_port (VERBWIRE_HTTP_PORT) is {self.http_port}: use 0 to 65535")
         if self.worker and not _WORKER.fullmatch(self.worker):
             raise _bad_worker(self.worker)
+        _require_http(self)
         for each in self.skip:
             skipped(each)
 
@@ -88,6 +100,18 @@ class Settings:
     def stack_folder(self) -> Path:
         """Where the embedded Kafka and registry keep their data."""
         return self.data_folder / "stack"
+
+    @property
+    def tls_files(self) -> tuple[Path, Path] | None:
+        """The certificate that HTTP shows, and its key; None where HTTP is plain."""
+        if not self.http_tls_certificate:
+            return None
+        return self.root / self.http_tls_certificate, self.root / self.http_tls_key
+
+    @property
+    def tls_ca(self) -> Path | None:
+        """The authorities that are believed of others; None: the system's."""
+        return self.root / self.http_tls_ca if self.http_tls_ca else None
 
     def shown(self) -> list[tuple[str, str, str]]:
         """Each setting, its value, and where it came from; secrets are masked."""
@@ -124,6 +148,26 @@ def load_settings(start: Path | None = None, flags: Mapping[str, Any] | None = N
     if not values["worker"]:
         raise _bad_worker("")
     return Settings(**values, sources=sources)
+
+
+def _require_http(settings: Settings) -> None:
+    """Raise ConfigurationError where what HTTP is told cannot be meant."""
+    if settings.http_development not in (LOCAL, ANYWHERE):
+        wrong = f"http_development (VERBWIRE_HTTP_DEVELOPMENT) is {settings.http_development!r}"
+        raise ConfigurationError(f"{wrong}: use {LOCAL!r} or {ANYWHERE!r}")
+    if unknown := sorted(set(settings.http_open) - set(OPENED)):
+        raise ConfigurationError(f"http_open (VERBWIRE_HTTP_OPEN) has {unknown[0]!r}: use {' and '.join(OPENED)}")
+    if bool(settings.http_tls_certificate) != bool(settings.http_tls_key):
+        raise ConfigurationError(
+            "http_tls_certificate and http_tls_key (VERBWIRE_HTTP_TLS_CERTIFICATE, VERBWIRE_HTTP_TLS_KEY) belong "
+            "together: set both, or neither"
+        )
+    if settings.http_workers_key:
+        require_workers_key(settings.http_workers_key)
+    if settings.http_advertised_url:
+        base_url(settings.http_advertised_url, "http_advertised_url")
+    for url in settings.http_endpoints:
+        base_url(url, "http_endpoints")
 
 
 def find_root(start: Path) -> Path:

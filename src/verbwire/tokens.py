@@ -1,4 +1,4 @@
-"""Tokens that verbwire makes itself, and signatures: bearer tokens for development, and those between workers.
+"""Bearer tokens that verbwire makes itself, for development, and signatures by a secret.
 
 A secret serves one purpose. Where several are needed they are derived from one, each by a label of its own, so that
 what was signed for one purpose is worth nothing for another.
@@ -16,10 +16,10 @@ import jwt
 from verbwire.errors import ConfigurationError
 
 OPERATOR = "verbwire:operator"
+METRICS = "verbwire:metrics"  # reads /metrics, and nothing else
 ISSUER = "verbwire"
 AUDIENCE = "verbwire"
-INTERNAL = "verbwire:internal"  # the audience of what one worker says to another
-INTERNAL_SECONDS = 30
+INTERNAL_AUDIENCE = "verbwire:worker"  # begins the audience of what one worker shows another
 MIN_SECRET = 32  # bytes, RFC 7518 section 3.2: as long as the hash
 ALGORITHMS = ("HS256",)
 
@@ -53,14 +53,6 @@ def mint_token(
         "exp": now + int(seconds),
     }
     return jwt.encode(claims, require_secret(secret), algorithm=ALGORITHMS[0])
-
-
-def mint_internal(secret: str, actor: str, scopes: Iterable[str]) -> str:
-    """Return what one worker shows another when it asks on somebody's behalf; good for half a minute.
-
-    `secret` is the workers' own (:func:`verbwire.development.internal_secret`), which signs nothing else.
-    """
-    return mint_token(secret, actor, scopes, INTERNAL_SECONDS, audience=INTERNAL)
 
 
 def sign(secret: str, label: str, data: bytes) -> bytes:

@@ -18,7 +18,9 @@ from verbwire.engine.store import Changes, Store
 from verbwire.engine.view import Goal, TableView
 from verbwire.http.app import Part, build_app
 from verbwire.http.auth import Authenticator, AuthSettings
+from verbwire.http.certificate import Certificate
 from verbwire.http.health import Health, Standing
+from verbwire.http.peer_tokens import PeerTokens
 from verbwire.http.peers import ALONE, Peers
 from verbwire.http.queries import Answerable
 from verbwire.http.rates import Rates
@@ -28,6 +30,7 @@ from verbwire.messages import Message, Row
 from verbwire.metrics import Metrics
 from verbwire.queries.columns import row_values
 from verbwire.queries.plan import Rows
+from verbwire.tls import Authorities
 from verbwire.tokens import OPERATOR, mint_token
 from verbwire.wire.avro import Encoder, Reader
 from verbwire.wire.keys import key_of
@@ -167,18 +170,32 @@ def serving(
     parts: Sequence[Part] = (),
     rates: Rates | None = None,
     topics: Collection[str] | None = None,
+    tokens: PeerTokens | None = None,
+    certificate: Certificate | None = None,
+    ca: Path | None = None,
+    opened: Sequence[str] = (),
 ) -> Iterator[Http]:
     """Serve these tables and queries until the block ends."""
     metrics = Metrics()
-    auth = Authenticator(settings or AuthSettings(secret=SECRET))
+    auth = Authenticator(settings or AuthSettings(secret=SECRET), tokens)
     health = Health([Group()] if groups is None else groups)
-    app = build_app([table.served() for table in tables], auth, health, metrics, parts, queries, peers, rates, topics)
-    server = HttpServer(app)
+    app = build_app(
+        [table.served() for table in tables], auth, health, metrics, parts, queries, peers, rates, topics, opened
+    )
+    if certificate is not None:
+        metrics.certificate(lambda: certificate.expires.timestamp(), lambda: certificate.failed)
+    server = HttpServer(app, certificate=certificate)
     address = server.start()
-    url = f"http://{address[0]}:{address[1]}"
+    url = f"{'https' if certificate else 'http'}://{address[0]}:{address[1]}"
+    verify = Authorities(ca).context()
+    if tokens is not None:
+        tokens.reached_at(url)
     token = {"Authorization": f"Bearer {mint_token(SECRET, 'olga', [OPERATOR])}"}
     try:
-        with httpx.Client(base_url=url, headers=token) as operator, httpx.Client(base_url=url) as nobody:
+        with (
+            httpx.Client(base_url=url, headers=token, verify=verify) as operator,
+            httpx.Client(base_url=url, verify=verify) as nobody,
+        ):
             yield Http(address, operator, nobody, metrics, server)
     finally:
         server.stop(timeout=1)

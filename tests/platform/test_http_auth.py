@@ -14,7 +14,7 @@ import pytest
 from tests.platform.http_rig import SECRET, SHELVES, Http, ShelfRow, Table, problem, serving, shelf
 from verbwire.errors import ConfigurationError
 from verbwire.http.auth import AuthSettings, Principal
-from verbwire.tokens import AUDIENCE, ISSUER, OPERATOR, mint_token
+from verbwire.tokens import AUDIENCE, ISSUER, METRICS, OPERATOR, mint_token
 
 CLOSED = ["/tables", "/tables/shelves", "/tables/shelves/shelf%2000001", "/tables/nothing", "/metrics", "/nothing", "/"]
 NOW = int(time.time())
@@ -120,7 +120,8 @@ def test_somebody_known_without_the_scope_is_forbidden_whether_it_exists_or_not(
     answer = http.nobody.get(path, headers={"Authorization": f"Bearer {signed(scope=scopes)}"})
     problem(answer, 403, "forbidden")
     assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
-    assert f'scope="{OPERATOR}"' in answer.headers["www-authenticate"]
+    wanted = METRICS if path == "/metrics" else OPERATOR
+    assert f'scope="{wanted}"' in answer.headers["www-authenticate"]
 
 
 def test_a_token_ends_though_it_was_good_before(http: Http) -> None:

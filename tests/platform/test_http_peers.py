@@ -14,6 +14,7 @@ from typing import cast
 from urllib.parse import quote
 
 import httpx2 as httpx
+import jwt
 import pytest
 
 from tests.cluster import eventually
@@ -23,13 +24,13 @@ from tests.platform.query_samples.market import FindStalls, GetStall, StallRow
 from verbwire.directory import Directory
 from verbwire.http import limits
 from verbwire.http import peers as module
-from verbwire.http.auth import AuthSettings
 from verbwire.http.jobs import JobsPage
-from verbwire.http.peers import FORWARDED, PARTITIONS, Peers
+from verbwire.http.peer_tokens import FORWARDED, PARTITIONS, PeerTokens
+from verbwire.http.peers import Peers
 from verbwire.http.queries import Answerable, FromRow, FromRows
 from verbwire.jobs import JobBoard, Running
 from verbwire.queries.plan import plan_query
-from verbwire.tokens import OPERATOR, mint_internal, mint_token
+from verbwire.tokens import OPERATOR, mint_token
 from verbwire.wire.positions import encode_positions
 from verbwire.wire.workers import WorkerRecord
 
@@ -84,12 +85,12 @@ def three(folder: Path, secrets: tuple[str, str, str] = (WORKERS_SECRET,) * 3) -
             table.put(shelf(number) for number in range(ROWS))  # those of others are there, and must not be told
             for partition, state in table.view.states.items():
                 state.ready = partition in mine
-            peers = Peers(cast(Directory, known), name, secret)
-            settings = AuthSettings(secret=SECRET, internal=secret)
+            tokens = PeerTokens(secret, name)
+            peers = Peers(cast(Directory, known), name, tokens)
             board = JobBoard()
             board.begin(job_of(name, len(workers)))
             parts = [JobsPage(board, name, peers)]
-            workers[name] = stack.enter_context(serving([table], settings=settings, peers=peers, parts=parts))
+            workers[name] = stack.enter_context(serving([table], peers=peers, parts=parts, tokens=tokens))
             known.urls[name] = f"http://{workers[name].address[0]}:{workers[name].address[1]}"
         yield Three(known, workers, tables)
 
@@ -290,35 +291,79 @@ def test_a_request_is_passed_on_once_whatever_the_directory_says(
     problem(shared.workers["w0"].operator.get(path_of(number)), 503, "not_ready")
 
 
+def said_by(worker: str, asked: Http, path: str, scopes: list[str], **changed: str) -> dict[str, str]:
+    """What a worker shows another with one request, or a rogue one with what it knows."""
+    known = {"secret": WORKERS_SECRET, "name": "w0", "url": "http://{}:{}".format(*asked.address), "method": "GET"}
+    known |= {name: value for name, value in changed.items() if name in known}
+    headers = {FORWARDED: worker, **{name: value for name, value in changed.items() if name == PARTITIONS}}
+    peer = WorkerRecord(name=known["name"], url=known["url"], started_at=0, beat=0)
+    token = PeerTokens(known["secret"], worker).mint(peer, "eve", scopes, known["method"], path, headers)
+    return {"Authorization": f"Bearer {token}", **headers}
+
+
 def test_nobody_passes_for_a_worker(shared: Three) -> None:
-    ordinary, internal = mint_token(SECRET, "eve", [OPERATOR]), mint_internal(WORKERS_SECRET, "eve", [OPERATOR])
-    http, path = shared.workers["w0"].nobody, path_of(number_in(0, shared.tables["w0"]))
-    allowed = {"Authorization": f"Bearer {internal}", FORWARDED: "w1"}
-    assert http.get(path, headers=allowed).status_code == 200
-    for token, more in (
-        (ordinary, {FORWARDED: "w1"}),
-        (internal, {}),
-        (mint_internal(SECRET, "eve", [OPERATOR]), {FORWARDED: "w1"}),
-        (mint_token(WORKERS_SECRET, "eve", [OPERATOR]), {FORWARDED: "w1"}),
+    ordinary = {"Authorization": f"Bearer {mint_token(SECRET, 'eve', [OPERATOR])}"}
+    asked, path = shared.workers["w0"], path_of(number_in(0, shared.tables["w0"]))
+    http = asked.nobody
+    genuine = said_by("w1", asked, path, [OPERATOR])
+    assert http.get(path, headers=genuine).status_code == 200
+    for headers in (
+        {**ordinary, FORWARDED: "w1"},
+        {"Authorization": genuine["Authorization"]},
+        said_by("w1", asked, path, [OPERATOR], secret=SECRET),
+        {"Authorization": f"Bearer {mint_token(WORKERS_SECRET, 'eve', [OPERATOR])}", FORWARDED: "w1"},
     ):
-        problem(http.get(path, headers={"Authorization": f"Bearer {token}", **more}), 401, "unauthenticated")
+        problem(http.get(path, headers=headers), 401, "unauthenticated")
     # Nor does a client get the form that workers give each other.
-    listed = shared.workers["w0"].operator.get("/tables/shelves", headers={PARTITIONS: "0"}).json()
+    listed = asked.operator.get("/tables/shelves", headers={PARTITIONS: "0"}).json()
     assert listed["complete"]
+
+
+def test_what_a_worker_shows_is_for_one_request_at_one_worker(shared: Three) -> None:
+    """Collected by somebody whom a worker has asked, it opens nothing elsewhere, and nothing else."""
+    asked, path = shared.workers["w0"], path_of(number_in(0, shared.tables["w0"]))
+    http, genuine = asked.nobody, said_by("w1", shared.workers["w0"], path, [OPERATOR])
+    other = path_of(number_in(3, shared.tables["w0"]))
+    for headers in (
+        said_by("w1", asked, path, [OPERATOR], name="rogue"),
+        said_by("w1", asked, path, [OPERATOR], url="http://127.0.0.1:9"),
+        said_by("w1", asked, path, [OPERATOR], method="POST"),
+        said_by("w1", asked, other, [OPERATOR]),
+        said_by("w1", asked, path + "?x=1", [OPERATOR]),
+        {**genuine, FORWARDED: "w2"},
+        {**genuine, PARTITIONS: "0,3"},
+        {**genuine, "Prefer": "wait=60"},
+        {**genuine, "Verbwire-Position": "t=0:1"},
+    ):
+        problem(http.get(path, headers=headers), 401, "unauthenticated")
+    problem(http.get(other, headers=genuine), 401, "unauthenticated")
+    problem(http.request("GET", path, headers=genuine, content=b"body"), 401, "unauthenticated")
+    assert http.get(path, headers=genuine).status_code == 200, "the same question once more tells nothing new"
+
+
+@pytest.mark.parametrize("changed", [{"iat": -60, "exp": -10}, {"iat": 60, "exp": 80}, {"iat": 0, "exp": 3600}])
+def test_what_a_worker_shows_is_short_lived(shared: Three, changed: dict[str, int]) -> None:
+    asked, path = shared.workers["w0"], path_of(number_in(0, shared.tables["w0"]))
+    headers = said_by("w1", asked, path, [OPERATOR])
+    claims = jwt.decode(headers["Authorization"].removeprefix("Bearer "), options={"verify_signature": False})
+    assert 0 < claims["exp"] - time.time() <= 30
+    claims |= {name: int(time.time()) + seconds for name, seconds in changed.items()}
+    forged = jwt.encode(claims, PeerTokens(WORKERS_SECRET, "w1")._key, algorithm="HS256")
+    problem(asked.nobody.get(path, headers={**headers, "Authorization": f"Bearer {forged}"}), 401, "unauthenticated")
 
 
 def test_a_worker_asks_on_behalf_of_who_asked_it(shared: Three) -> None:
     """What somebody must not see they do not see by way of another worker either."""
-    token = mint_internal(WORKERS_SECRET, "ann", ["orders:read"])
-    headers = {"Authorization": f"Bearer {token}", FORWARDED: "w1"}
-    problem(shared.workers["w0"].nobody.get("/tables/shelves", headers=headers), 403, "forbidden")
+    asked = shared.workers["w0"]
+    headers = said_by("w1", asked, "/tables/shelves", ["orders:read"])
+    problem(asked.nobody.get("/tables/shelves", headers=headers), 403, "forbidden")
 
 
 @pytest.mark.parametrize("text", ["", "one", "0,9", "-1"])
 def test_partitions_that_are_none_are_refused(shared: Three, text: str) -> None:
-    token = mint_internal(WORKERS_SECRET, "ann", [OPERATOR])
-    headers = {"Authorization": f"Bearer {token}", FORWARDED: "w1", PARTITIONS: text}
-    problem(shared.workers["w0"].nobody.get("/tables/shelves", headers=headers), 400, "bad_partitions")
+    asked = shared.workers["w0"]
+    headers = said_by("w1", asked, "/tables/shelves", [OPERATOR], **{PARTITIONS: text})
+    problem(asked.nobody.get("/tables/shelves", headers=headers), 400, "bad_partitions")
 
 
 ASKED = [
@@ -338,13 +383,13 @@ ASKED = [
 def test_queries_have_one_answer_wherever_they_are_asked(tmp_path: Path) -> None:
     """Also to those who may see some of the rows only, and to nobody known."""
     known = Known({0: "w0", 1: "w0", 2: "w1", 3: "w1"})
-    settings = AuthSettings(secret=SECRET, internal=WORKERS_SECRET)
     markets: list[Market] = []
     with ExitStack() as stack:
         alone = stack.enter_context(open_market(tmp_path / "alone"))
         for name in ("w0", "w1"):
-            peers = Peers(cast(Directory, known), name, WORKERS_SECRET)
-            market = stack.enter_context(open_market(tmp_path / name, settings, peers))
+            tokens = PeerTokens(WORKERS_SECRET, name)
+            peers = Peers(cast(Directory, known), name, tokens)
+            market = stack.enter_context(open_market(tmp_path / name, peers=peers, tokens=tokens))
             for table in (market.stalls, market.turnover):
                 for partition, state in table.view.states.items():
                     state.ready = known.owners[partition] == name
@@ -375,7 +420,7 @@ class Mixed:
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mixed]:
     folder = tmp_path_factory.mktemp("mixed")
     known = Known({0: "old", 1: "new", 2: "old", 3: "new"})
-    settings, opened = AuthSettings(secret=SECRET, internal=WORKERS_SECRET), dict[str, Http]()
+    opened = dict[str, Http]()
     with ExitStack() as stack:
         for name, index in (("new", INDEX), ("old", ("owner",))):
             table = Table(folder / name, "town.stalls", StallRow, index=index, search=["note"])
@@ -386,8 +431,9 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mixed]:
             if name == "new":
                 plans = {query: plan_query(CATALOG.of(query), served.rows) for query in (GetStall, FindStalls)}
                 queries = [FromRow(plans[GetStall], served), FromRows(plans[FindStalls], FindStalls, served)]
-            peers = Peers(cast(Directory, known), name, WORKERS_SECRET)
-            opened[name] = stack.enter_context(serving([table], settings=settings, queries=queries, peers=peers))
+            tokens = PeerTokens(WORKERS_SECRET, name)
+            peers = Peers(cast(Directory, known), name, tokens)
+            opened[name] = stack.enter_context(serving([table], queries=queries, peers=peers, tokens=tokens))
             known.urls[name] = "http://{}:{}".format(*opened[name].address)
         ids = [stall(number).stall_id for number in range(24)]
         yield Mixed(**opened, elsewhere=next(each for each in ids if table.view.partition_of(each.encode()) == 0))

@@ -69,7 +69,7 @@ def asks(market: Market) -> Iterator[Asks]:
 
         url = "http://{}:{}".format(*market.http.address)
         positions = more.pop("positions", None) or SeenPositions()
-        options = {"http": url, "token": token, **more}
+        options = {"http_endpoints": (url,), "token": token, **more}
         connection = Connection("127.0.0.1:9", NOWHERE, Names("town"), CATALOG, **options)
         opened.append(Querier(connection, lambda: Codec(CATALOG, Registry(NOWHERE), connection.names), positions))
         return opened[-1]
@@ -160,11 +160,22 @@ def test_it_asks_again_while_nobody_can_answer(asks: Asks, market: Market) -> No
     assert ask(asks(), GetStall(stall_id="07")) == stall(7)
 
 
+def test_several_endpoints_are_tried_like_bootstrap_servers(asks: Asks, market: Market) -> None:
+    there = "http://{}:{}/".format(*market.http.address)
+    for _ in range(4):
+        assert ask(asks(http_endpoints=(NOWHERE, there)), GetStall(stall_id="07")) == stall(7)
+
+
+def test_who_is_not_reached_names_the_setting(asks: Asks) -> None:
+    with pytest.raises(UnavailableError, match="VERBWIRE_HTTP_ENDPOINTS"):
+        ask(asks(http_endpoints=(NOWHERE,)), GetStall(stall_id="07"), timeout=0.1)
+
+
 @pytest.mark.parametrize("cause", ["not ready", "nobody there"])
 def test_it_gives_up_when_the_time_is_over(asks: Asks, market: Market, cause: str) -> None:
     for state in market.stalls.view.states.values():
         state.ready = cause == "nobody there"
-    querier = asks(**({"http": NOWHERE} if cause == "nobody there" else {}))
+    querier = asks(**({"http_endpoints": (NOWHERE,)} if cause == "nobody there" else {}))
     began = time.monotonic()
     try:
         with pytest.raises(
@@ -256,7 +267,7 @@ def test_what_the_client_has_seen_goes_along(asks: Asks, market: Market) -> None
 
 
 def test_closing_ends_what_is_waited_for(asks: Asks) -> None:
-    querier = asks(http=NOWHERE)
+    querier = asks(http_endpoints=(NOWHERE,))
     waiting = [querier.query(GetStall(stall_id="07"), 30.0, None) for _ in range(40)]
     began = time.monotonic()
     querier.close()
@@ -269,7 +280,7 @@ def test_closing_ends_what_is_waited_for(asks: Asks) -> None:
 
 
 def test_tokens_are_what_the_settings_say() -> None:
-    known = {"bootstrap": "b", "http_secret": SECRET}
+    known = {"bootstrap": "localhost:9092", "http_secret": SECRET}
     assert token_of(Settings(**known))() is None  # type: ignore[arg-type]  # by name
     mine = token_of(Settings(**known, actor="ann", scopes=("a:b",)))  # type: ignore[arg-type]  # likewise
     assert mine() == mine()

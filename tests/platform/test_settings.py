@@ -116,6 +116,15 @@ def test_secrets_are_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("WORKER", "my worker/1", "worker (VERBWIRE_WORKER) is 'my worker/1': use letters, digits"),
         ("WORKER", "w" * 101, "use letters, digits"),
         ("KAFKA", "no equals sign", "VERBWIRE_KAFKA"),
+        (
+            "HTTP_ADVERTISED_URL",
+            "w1:8700",
+            "http_advertised_url (VERBWIRE_HTTP_ADVERTISED_URL): write http://host:port",
+        ),
+        ("HTTP_ENDPOINTS", "http://a:1 ftp://b", "http_endpoints (VERBWIRE_HTTP_ENDPOINTS): write http://host:port"),
+        ("HTTP_ENDPOINTS", "http://ann:pw@a:1", "without user"),
+        ("HTTP_ENDPOINTS", "http://a:port", "VERBWIRE_HTTP_ENDPOINTS"),
+        ("HTTP_DEVELOPMENT", "yes", "http_development (VERBWIRE_HTTP_DEVELOPMENT) is 'yes': use 'local' or 'anywhere'"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_variable(

@@ -11,20 +11,26 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx2 as httpx
 import pytest
 from confluent_kafka import Producer
 
 from tests.cluster import Cluster, eventually
+from tests.platform.certificates import Authority
 from tests.platform.engine_kit import CATALOG, NAMESPACE, RECEIVER, TABLE, Bank
 from tests.platform.engine_samples.jars import CoinsPut, PutCoins
 from tests.platform.test_engine_topics import make_again
-from tests.platform.worker_kit import Branch, Running, branch
+from tests.platform.worker_kit import SECRET, Branch, Running, branch
+from verbwire.tls import Authorities
+from verbwire.tokens import METRICS, mint_token
 from verbwire.wire.murmur2 import partition_of
+from verbwire.workers_key import SigningKey, VerifyingKey
 
 pytestmark = pytest.mark.kafka
 
 PARTITIONS = 2
 STOP_SECONDS = 5.0
+TLS = ("VERBWIRE_HTTP_TLS_CERTIFICATE", "VERBWIRE_HTTP_TLS_KEY")
 
 
 @pytest.fixture
@@ -107,6 +113,27 @@ def test_a_worker_from_its_start_to_a_clean_stop_and_back(shop: Bank, project: B
     again.has(rows(41))
     ends_well(again, signal.SIGINT)
     assert sum(len(shop.outcomes(p)) for p in range(PARTITIONS)) == 41
+
+
+def test_a_worker_over_tls_and_a_rogue_beside_it(shop: Bank, project: Branch) -> None:
+    authority, rogue = Authority(project.folder), Producer({**shop.kafka, "log_level": 3})
+    files = dict(zip(TLS, map(str, authority.issue()), strict=True))
+    running = project.start("streams", name="tls", **files)
+    url, believed = running.url().replace("http:", "https:"), Authorities(authority.file).context()
+    running.until(lambda: httpx.get(f"{url}/health/ready", verify=believed).status_code == 200)
+    metrics = {"Authorization": f"Bearer {mint_token(SECRET, 'scraper', [METRICS], 86_400)}"}
+    said = httpx.get(f"{url}/metrics", headers=metrics, verify=believed).text
+    assert "verbwire_http_certificate_reload_failed 0.0" in said
+    rogue.produce(shop.names.workers(), b"anything", b"rogue", partition=0)
+    assert rogue.flush(10) == 0
+    running.until(lambda: "holds an entry of 'rogue'" in running.said())
+    listed = project.run("workers").stdout
+    assert re.search(rf"tls +{url} +there", listed), listed
+    assert re.search(r"rogue +not believed: it is not signed", listed), listed
+    VerifyingKey(project.run("workers-key").stdout.strip())
+    other = SigningKey(b"?" * 32).public()
+    assert project.run("workers", VERBWIRE_HTTP_WORKERS_KEY=other).stdout.count("not believed") == 2
+    ends_well(running, signal.SIGTERM)
 
 
 def test_after_a_kill_the_next_one_goes_on(shop: Bank, project: Branch) -> None:
@@ -278,6 +305,8 @@ def test_errors_of_the_set_up_are_one_line(shop: Bank, project: Branch) -> None:
         ((), {"VERBWIRE_REGISTRY": "http://127.0.0.1:1"}, ("UnavailableError", "http://127.0.0.1:1")),
         (("--name", "w2", "--port", busy), {}, ("ConfigurationError", f"port {busy}", "http_port")),
         ((), {"VERBWIRE_DATA": "/proc/never"}, ("ConfigurationError", "/proc/never", "VERBWIRE_DATA")),
+        ((), {"VERBWIRE_HTTP_HOST": "0.0.0.0"}, ("ConfigurationError", "VERBWIRE_HTTP_DEVELOPMENT")),  # noqa: S104
+        ((), dict.fromkeys(TLS, "none.pem"), ("ConfigurationError", TLS[0], "none.pem cannot be read: No such file")),
         (("--name", "w1"), {}, ("ConfigurationError: another process has the copies in", "VERBWIRE_WORKER")),
     ]
     with ThreadPoolExecutor(3) as pool:  # the first waits for ten seconds

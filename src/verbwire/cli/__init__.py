@@ -27,6 +27,7 @@ app.command("config")(work.config)
 app.command("worker")(work.worker)
 app.command("token")(work.token)
 app.command("workers")(workers.workers)
+app.command("workers-key")(workers.workers_key)
 
 
 @app.callback()

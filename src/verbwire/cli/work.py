@@ -44,15 +44,22 @@ def config() -> None:
 def token(
     scope: Annotated[list[str] | None, typer.Option("--scope", help="May be repeated.")] = None,
     actor: Annotated[str, typer.Option("--actor", help="Whom the token stands for.")] = "developer",
-    minutes: Annotated[int, typer.Option("--minutes", help="How long it is valid.")] = 60,
+    minutes: Annotated[int | None, typer.Option("--minutes", min=1, help="How long it is valid: 60.")] = None,
+    days: Annotated[int | None, typer.Option("--days", min=1, help="Likewise, as for a scraper of metrics.")] = None,
 ) -> None:
-    """Print a token signed with the development secret, for curl."""
+    """Print a token signed with the development secret, for curl, with the scopes that are asked for and no others.
+
+    verbwire:operator may read everything of a worker; verbwire:metrics reads /metrics, and nothing else.
+    """
     from verbwire.development import http_secret
-    from verbwire.tokens import OPERATOR, mint_token
+    from verbwire.tokens import mint_token
+
+    if minutes is not None and days is not None:
+        raise ConfigurationError("say how long the token is valid once: --minutes or --days")
 
     settings = load_settings()
     secret = http_secret(settings)
     if secret is None:
         raise ConfigurationError("tokens come from your identity provider here (VERBWIRE_HTTP_JWKS_URL)")
-    scopes, seconds = scope or [OPERATOR], minutes * 60
-    print(mint_token(secret, actor, scopes, seconds, issuer=settings.http_issuer, audience=settings.http_audience))
+    seconds = days * 86_400 if days is not None else (minutes or 60) * 60
+    print(mint_token(secret, actor, scope or [], seconds, issuer=settings.http_issuer, audience=settings.http_audience))

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from verbwire.http import json
+from verbwire.http.access import Access
 from verbwire.http.auth import Authenticator
 from verbwire.http.front import Front
 from verbwire.http.health import Health
@@ -54,11 +55,12 @@ def build_app(
     peers: Peers = ALONE,
     rates: Rates | None = None,
     topics: Collection[str] | None = None,
+    opened: Collection[str] = (),
 ) -> Starlette:
     """Return the application; what it may be asked is in ``_Endpoints``, one method each, and in its `parts`.
 
     `tables` are all of the project's: what of them is not here is asked for by way of `peers`. `topics` are those that
-    positions may name; None: any.
+    positions may name; None: any. `opened` are names of :class:`Access`: what is told to nobody known as well.
     """
     endpoints = _Endpoints(tables, health, metrics, peers, topics)
     answering = Queries(queries, endpoints.lookup)
@@ -82,7 +84,9 @@ def build_app(
             *answering.routes,
             *(route for part in parts for route in part.routes),
         ],
-        middleware=[Middleware(Front, auth=auth, metrics=metrics, public=answering.is_public, rates=rates)],
+        middleware=[
+            Middleware(Front, auth=auth, metrics=metrics, access=Access(opened, answering.is_public), rates=rates)
+        ],
         exception_handlers={HTTPException: _answer},
         lifespan=lifespan,
     )

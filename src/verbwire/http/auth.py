@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
+from starlette.types import Scope
 
 from verbwire.errors import ConfigurationError
 from verbwire.http.issuer import require_encrypted
 from verbwire.http.jwks import KeySet
+from verbwire.http.peer_tokens import PeerTokens
 from verbwire.http.problem import Problem
-from verbwire.tokens import ALGORITHMS, AUDIENCE, INTERNAL, ISSUER, require_secret
+from verbwire.tokens import ALGORITHMS, AUDIENCE, INTERNAL_AUDIENCE, ISSUER, require_secret
 from verbwire.wire.headers import MAX_ACTOR
 
 _PUBLIC = ["RS256", "PS256", "ES256", "EdDSA"]
@@ -35,7 +36,6 @@ class AuthSettings:
     audience: str = AUDIENCE
     secret: str | None = field(default=None, repr=False)
     jwks_url: str | None = None
-    internal: str | None = field(default=None, repr=False)  # by which the workers of a project know each other
     leeway: float = 5.0  # seconds by which clocks may differ
 
     def __post_init__(self) -> None:
@@ -47,9 +47,9 @@ class AuthSettings:
         if self.secret is not None:
             require_secret(self.secret)
         require_encrypted(self.issuer, "http_issuer")
-        if self.audience == INTERNAL:
+        if self.audience.startswith(INTERNAL_AUDIENCE):
             raise ConfigurationError(
-                f"http_audience (VERBWIRE_HTTP_AUDIENCE) is {INTERNAL}: workers use that themselves"
+                f"http_audience (VERBWIRE_HTTP_AUDIENCE) begins with {INTERNAL_AUDIENCE}: workers use that themselves"
             )
 
 
@@ -66,10 +66,14 @@ NOBODY = Principal("", frozenset())
 
 
 class Authenticator:
-    """Turns an Authorization header into a :class:`Principal`. Used on HTTP's loop only."""
+    """Turns an Authorization header into a :class:`Principal`. Used on HTTP's loop only.
 
-    def __init__(self, settings: AuthSettings) -> None:
+    `peers` are the tokens by which the workers of this project know each other; None where they do not.
+    """
+
+    def __init__(self, settings: AuthSettings, peers: PeerTokens | None = None) -> None:
         self._settings = settings
+        self._peers = peers
         self._keys = KeySet(settings.jwks_url) if settings.jwks_url else None
         self._known: dict[bytes, tuple[float, Principal]] = {}
 
@@ -78,47 +82,47 @@ class Authenticator:
 
         Raises the 503 :class:`Problem` when the keys to check it with have never been reached.
         """
-        return await self._found(authorization, b"", self._claims, _principal)
-
-    async def on_behalf(self, authorization: str | None) -> Principal | None:
-        """Return for whom another worker of this project asks, None when it is no such worker."""
-        return await self._found(authorization, b"internal", self._internal_claims, _on_behalf)
-
-    async def _found(
-        self,
-        authorization: str | None,
-        sort: bytes,
-        read: Callable[[str], Awaitable[dict[str, Any]]],
-        understand: Callable[[dict[str, Any]], Principal | None],
-    ) -> Principal | None:
-        scheme, _, token = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        token = _bearer(authorization)
+        if token is None:
             return None
-        digest = hashlib.blake2b(token.encode(), digest_size=16, person=sort).digest()
+        digest = hashlib.blake2b(token.encode(), digest_size=16).digest()
         until, principal = self._known.get(digest, (0.0, None))
         if principal is not None and time.time() < until:
             return principal
         try:
-            claims = await read(token)
+            claims = await self._claims(token)
         except jwt.PyJWTError:
             return None
-        principal = understand(claims)
+        principal = _principal(claims)
         if principal is not None:
             self._remember(digest, int(claims["exp"]), principal)
         return principal
+
+    def on_behalf(self, authorization: str | None, scope: Scope) -> Principal | None:
+        """Return for whom another worker of this project asks with this request, None when it is no such worker."""
+        token = _bearer(authorization)
+        if token is None or self._peers is None:
+            return None
+        try:
+            claims = self._peers.read(token, scope)
+        except jwt.PyJWTError:
+            return None
+        return _principal(claims) if claims["sub"] else NOBODY
 
     async def _claims(self, token: str) -> dict[str, Any]:
         key: Any = self._settings.secret
         if self._keys is not None:
             key = await self._keys.find(jwt.get_unverified_header(token).get("kid"))
-        algorithms = ALGORITHMS if self._keys is None else _PUBLIC
-        settings = self._settings
-        return _decoded(token, key, algorithms, settings.issuer, settings.audience, settings.leeway)
-
-    async def _internal_claims(self, token: str) -> dict[str, Any]:
-        if self._settings.internal is None:
-            raise jwt.InvalidKeyError("workers do not know each other here")
-        return _decoded(token, self._settings.internal, ALGORITHMS, ISSUER, INTERNAL, self._settings.leeway)
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=ALGORITHMS if self._keys is None else _PUBLIC,
+            issuer=self._settings.issuer,
+            audience=self._settings.audience,
+            leeway=self._settings.leeway,
+            options={"require": _REQUIRED},
+        )
+        return claims
 
     def _remember(self, digest: bytes, expires: int, principal: Principal) -> None:
         if len(self._known) >= _REMEMBERED:
@@ -126,18 +130,9 @@ class Authenticator:
         self._known[digest] = (min(expires, time.time() + _REMEMBERED_SECONDS), principal)
 
 
-def _decoded(
-    token: str, key: Any, algorithms: Sequence[str], issuer: str, audience: str, leeway: float
-) -> dict[str, Any]:
-    return jwt.decode(
-        token,
-        key,
-        algorithms=algorithms,
-        issuer=issuer,
-        audience=audience,
-        leeway=leeway,
-        options={"require": _REQUIRED},
-    )
+def _bearer(authorization: str | None) -> str | None:
+    scheme, _, token = (authorization or "").partition(" ")
+    return token if scheme.lower() == "bearer" and token else None
 
 
 def _principal(claims: dict[str, Any]) -> Principal | None:
@@ -147,10 +142,6 @@ def _principal(claims: dict[str, Any]) -> Principal | None:
     if not isinstance(scope, str) or not scope.isprintable():
         return None
     return Principal(actor, frozenset(scope.split()))
-
-
-def _on_behalf(claims: dict[str, Any]) -> Principal | None:
-    return _principal(claims) if claims["sub"] else NOBODY
 
 
 def refused() -> Problem:

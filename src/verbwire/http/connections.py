@@ -24,6 +24,7 @@ _log = logging.getLogger("verbwire.http")
 class Stage(Enum):
     """What a connection waits for."""
 
+    HANDSHAKE = "for TLS"
     HEAD = "for a request's head"
     ANSWER = "for an answer"  # of ours, or for its client to read it
     IDLE = "for another request"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from http import HTTPStatus
 from uuid import uuid4
 
@@ -13,18 +12,15 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from verbwire.http import limits
-from verbwire.http.auth import NOBODY, Authenticator, Principal, refused, require
+from verbwire.http.access import HEALTH, Access
+from verbwire.http.auth import NOBODY, Authenticator, Principal, refused
 from verbwire.http.problem import Problem, broken
 from verbwire.http.rates import Rates
 from verbwire.http.shares import Places, Room
 from verbwire.metrics import Metrics
-from verbwire.tokens import OPERATOR
 from verbwire.watch.throttle import Throttle
 from verbwire.watch.tracebacks import Frame, frames_of, summary
 
-_OPEN = frozenset({"/health/live", "/health/ready"})
-# Whoever is known may come here; what they may do is decided by the contract, or by the receiver of the command.
-_CONTRACTS = ("/commands/", "/queries/", "/outcomes/", "/openapi.json")
 _REFUSAL_SECONDS = 0.01  # longer than any check takes, so the time of a refusal tells nothing of its reason
 _log = logging.getLogger("verbwire.http")
 
@@ -32,22 +28,17 @@ _log = logging.getLogger("verbwire.http")
 class Front:
     """ASGI middleware. Closed by default: what is not listed as open needs a token, most of it with the operator scope.
 
-    Endpoints find who asks in ``request.scope["principal"]``. `public` says of a path whether nobody known may come:
-    then it is somebody without name and scopes. Who shows a token is known by it, or refused, there as everywhere.
+    Endpoints find who asks in ``request.scope["principal"]``. Where `access` lets nobody known come, that is somebody
+    without name and scopes. Who shows a token is known by it, or refused, there as everywhere.
     """
 
     def __init__(
-        self,
-        app: ASGIApp,
-        auth: Authenticator,
-        metrics: Metrics,
-        public: Callable[[str], bool] = lambda _: False,
-        rates: Rates | None = None,
+        self, app: ASGIApp, auth: Authenticator, metrics: Metrics, access: Access, rates: Rates | None = None
     ) -> None:
         self._app = app
         self._auth = auth
         self._metrics = metrics
-        self._public = public
+        self._access = access
         self._places = Places()
         self._rates = rates or Rates()
         self._told = Throttle[tuple[type[Exception], Frame | None]]()
@@ -115,21 +106,23 @@ class Front:
     async def _admit(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         scope["path"] = scope["raw_path"].decode("ascii")  # keys keep their %2F until they have been cut out
-        if scope["path"] not in _OPEN:
+        if scope["path"] not in HEALTH:
             began = time.perf_counter()
             given = headers.getlist("authorization")
             # Said by another worker: a client that says so has no token of that audience.
             scope["forwarded"] = "verbwire-forwarded" in headers
-            known = self._auth.on_behalf if scope["forwarded"] else self._auth.principal
-            principal = await known(given[0] if len(given) == 1 else None)
-            if principal is None and not given and not scope["forwarded"] and self._public(scope["path"]):
+            shown = given[0] if len(given) == 1 else None
+            if scope["forwarded"]:
+                principal = self._auth.on_behalf(shown, scope)
+            else:
+                principal = await self._auth.principal(shown)
+            if principal is None and not given and not scope["forwarded"] and self._access.for_all(scope["path"]):
                 principal = NOBODY
             if principal is None:
                 await asyncio.sleep(max(0.0, _REFUSAL_SECONDS - (time.perf_counter() - began)))
                 raise refused()
             scope["principal"] = principal
-            if not scope["path"].startswith(_CONTRACTS):
-                require(principal, OPERATOR)
+            self._access.require(principal, scope["path"])
             scope["user"] = principal
         limits.check_body(headers)
 

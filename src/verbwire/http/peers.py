@@ -6,17 +6,20 @@ rows that are wrong. So does an owner that refuses a request which the asking wo
 two versions of a project run side by side, one knows queries and indexes that another does not, and no client is at
 fault.
 
-One worker asks another with a token that only workers can make, whose audience is workers alone. What came with such
-a token is answered from what is here, or not at all: a request is never passed on twice.
+One worker asks another with a token that only workers can make, for this one request at that one worker
+(:mod:`verbwire.http.peer_tokens`). What came with such a token is answered from what is here, or not at all: a request
+is never passed on twice.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import httpx2 as httpx
 import msgspec
@@ -27,16 +30,16 @@ from verbwire.directory import Directory
 from verbwire.http import found as founds
 from verbwire.http import limits
 from verbwire.http.found import Found, absent, merged
+from verbwire.http.peer_tokens import FORWARDED, PARTITIONS, PeerTokens
 from verbwire.http.problem import Problem, page_too_large, unavailable
 from verbwire.http.requests import principal_of, room_of
 from verbwire.http.shares import Shares
-from verbwire.tokens import mint_internal
+from verbwire.tls import Authorities, advice_of
+from verbwire.watch.throttle import Throttle
 from verbwire.wire.freshness import HEADER as FRESHNESS
 from verbwire.wire.positions import HEADER as POSITION
 from verbwire.wire.workers import WorkerRecord
 
-FORWARDED = "Verbwire-Forwarded"  # the asking worker's name; goes with an internal token, and only with one
-PARTITIONS = "Verbwire-Partitions"  # those that are asked for, between workers
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 2.0
 POSITION_SECONDS = 2.0  # more where the owner may wait until it is as far as the client asks
@@ -67,13 +70,22 @@ class Unanswered(Exception):  # noqa: N818 (a signal, not an error of ours)
 class Peers:
     """The other workers of this project, as this one asks them. Used on HTTP's loop only.
 
-    Without a directory, or a secret to be known by, nobody is asked: each worker answers for its own partitions then.
+    Without a directory, or tokens to be known by, nobody is asked: each worker answers for its own partitions then.
+    Those who are reached over TLS are verified by `authorities`.
     """
 
-    def __init__(self, directory: Directory | None, name: str, secret: str | None) -> None:
+    def __init__(
+        self,
+        directory: Directory | None,
+        name: str,
+        tokens: PeerTokens | None,
+        authorities: Authorities | None = None,
+    ) -> None:
         self._directory = directory
         self._name = name
-        self._secret = secret
+        self._tokens = tokens
+        self._authorities = authorities or Authorities(None)
+        self._told = Throttle[str]()
         self._client: httpx.AsyncClient | None = None
         self._shares: dict[tuple[str, bool], Shares] = {}
 
@@ -82,14 +94,14 @@ class Peers:
 
         None: nobody is known to own it, or this worker does, or the request has been passed on already.
         """
-        if self._directory is None or self._secret is None or is_forwarded(request):
+        if self._directory is None or self._tokens is None or is_forwarded(request):
             return None
         found = self._directory.owner(group, partition)
         return None if found is None or found.name == self._name else found
 
     def others(self) -> list[WorkerRecord]:
         """Return every other worker that may be asked."""
-        if self._directory is None or self._secret is None:
+        if self._directory is None or self._tokens is None:
             return []
         return [worker for worker in self._directory.workers() if worker.name != self._name]
 
@@ -186,13 +198,28 @@ class Peers:
                 answer = await self._send(peer, request, more)
         except TimeoutError:
             raise Unanswered(f"no answer within {seconds:.0f} s") from None
+        except httpx.ConnectError as error:
+            advertised = "can its address, http_advertised_url there, be reached from here?"
+            self._tell(peer, f"not reached ({error}): {advice_of(error) or advertised}")
+            raise Unanswered(f"{type(error).__name__}: {error}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unanswered(f"{type(error).__name__}: {error}") from None
         if answer.status == 429:
             raise _Passed(answer)  # who asks has used up their share there
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            self._tell(
+                peer,
+                "refuses this worker: are http_internal_secret and the time (to half a minute) the same there, and is "
+                "its http_advertised_url its own?",
+            )
         if answer.status in _OURS or (answer.status >= 500 and answer.status not in (503, 504)):
             raise Unanswered(f"status {answer.status}")
         return answer
+
+    def _tell(self, peer: WorkerRecord, what: str) -> None:
+        """Say once a minute of each what an operator has to mend: a worker that only stops is told by its absence."""
+        if self._told.admit(peer.name) is not None:
+            _log.warning("worker %s at %s: %s", peer.name, peer.url, what)
 
     @asynccontextmanager
     async def _place(self, peer: WorkerRecord, request: Request) -> AsyncIterator[None]:
@@ -209,13 +236,16 @@ class Peers:
                 self._shares.pop(kind, None)
 
     async def _send(self, peer: WorkerRecord, request: Request, more: Mapping[str, str]) -> Answer:
-        principal = principal_of(request)
-        assert self._secret is not None  # noqa: S101 (without one nobody is anybody's peer)
-        token = mint_internal(self._secret, principal.actor, sorted(principal.scopes))
+        principal, target = principal_of(request), _target(request)
+        assert self._tokens is not None  # noqa: S101 (without any nobody is anybody's peer)
         passed = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
-        headers = {**passed, **more, "Authorization": f"Bearer {token}", FORWARDED: self._name}
-        client = self._client = self._client or _client()
-        async with client.stream(request.method, peer.url + _target(request), headers=headers) as answer:
+        headers = {**passed, **more, FORWARDED: self._name}
+        scopes = sorted(principal.scopes)
+        token = self._tokens.mint(peer, principal.actor, scopes, request.method, target, headers)
+        headers["Authorization"] = f"Bearer {token}"
+        context = self._authorities.context()
+        client = self._client = self._client or _client(context)
+        async with client.stream(request.method, peer.url + target, headers=headers) as answer:
             length = int(answer.headers.get("content-length", 0))
             if length > MAX_ANSWER:
                 raise page_too_large("another worker has more of this than one may send")
@@ -276,8 +306,9 @@ def found_response(found: Found) -> Response:
     return Response(founds.written(found), headers={"Cache-Control": "no-store"}, media_type=founds.MEDIA_TYPE)
 
 
-def _client() -> httpx.AsyncClient:
+def _client(context: ssl.SSLContext) -> httpx.AsyncClient:
     return httpx.AsyncClient(
+        verify=context,
         timeout=httpx.Timeout(ANSWER_SECONDS + POSITION_SECONDS, connect=CONNECT_SECONDS),
         limits=httpx.Limits(max_keepalive_connections=EACH, keepalive_expiry=15.0),  # shorter than the server's
         headers={"Accept-Encoding": "identity"},

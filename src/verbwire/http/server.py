@@ -6,27 +6,38 @@ import asyncio
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
 
 from verbwire.errors import ConfigurationError, EngineError
+from verbwire.http.certificate import Certificate
 from verbwire.http.connections import Connection, House, end_overdue
 from verbwire.http.protocol import LimitedProtocol
+from verbwire.http.tls_gate import TlsGate
+from verbwire.watch.throttle import Throttle
 
 _BACKLOG = 512
 _START_SECONDS = 10.0
 _FORCED_SECONDS = 2.0
+_LOOK_TICKS = 20  # of a tenth of a second, between two looks at the files of the certificate
 _log = logging.getLogger("verbwire.http")
 
 
 class HttpServer:
-    """One listening socket. Binds the loopback address unless told, and takes no signals: the worker does."""
+    """One listening socket. Binds the loopback address unless told, and takes no signals: the worker does.
 
-    def __init__(self, app: Starlette, host: str = "127.0.0.1", port: int = 0) -> None:
+    With a `certificate` it speaks TLS, and nothing else.
+    """
+
+    def __init__(
+        self, app: Starlette, host: str = "127.0.0.1", port: int = 0, certificate: Certificate | None = None
+    ) -> None:
         self._app = app
+        self._certificate = certificate
         self._host = host
         self._port = port
         self._server: _Server | None = None
@@ -39,7 +50,7 @@ class HttpServer:
         """
         bound = self._bind()
         address: tuple[str, int] = bound.getsockname()[:2]
-        self._server = _Server(_config(self._app))
+        self._server = _Server(_config(self._app, self._certificate), self._certificate)
         self._thread = threading.Thread(target=self._server.run, args=([bound],), name="verbwire-http", daemon=True)
         self._thread.start()
         if not self._server.serving.wait(_START_SECONDS):
@@ -81,8 +92,9 @@ class HttpServer:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, certificate: Certificate | None) -> None:
         super().__init__(config)
+        self._certificate = certificate
         self.serving = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -93,13 +105,29 @@ class _Server(uvicorn.Server):
         """End the connections whose time is over; called ten times a second."""
         connections = cast(set[Connection], self.server_state.connections)
         end_overdue(connections, asyncio.get_running_loop().time())
+        if self._certificate is not None and counter % _LOOK_TICKS == 0:
+            self._certificate.look()
         return await super().on_tick(counter)
 
 
-def _config(app: Starlette) -> uvicorn.Config:
+def _protocol(certificate: Certificate | None) -> Callable[..., asyncio.BaseProtocol]:
+    """Return what uvicorn calls, like the class of a protocol, for each connection."""
+    house, told = House(), Throttle[str]()
+    plain = partial(LimitedProtocol, house=house)
+    if certificate is None:
+        return plain
+
+    def gate(**named: Any) -> TlsGate:
+        connections = cast(set[Connection], named["server_state"].connections)
+        return TlsGate(certificate, house, connections, partial(plain, **named), told)
+
+    return gate
+
+
+def _config(app: Starlette, certificate: Certificate | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=partial(LimitedProtocol, house=House()),  # type: ignore[arg-type] # called like the class
+        http=_protocol(certificate),  # type: ignore[arg-type] # called like the class
         ws="none",
         loop="asyncio",
         lifespan="on",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from verbwire.addresses import addresses
 from verbwire.contracts.load import load_catalog
 from verbwire.contracts.model import Catalog
+from verbwire.development import workers_key
 from verbwire.errors import ConfigurationError
 from verbwire.names import Names
 from verbwire.sdk.credentials import Token, no_token, token_of
@@ -46,8 +48,10 @@ class Connection:
     when either is reached, the next call blocks until there is room. `asks_in_flight` likewise bounds the asked
     commands whose outcomes are not there yet.
 
-    Queries go over HTTP: to `http`, or else to any worker that the directory knows, with the bearer token that `token`
-    returns when it is called; None asks as nobody, which only public queries allow.
+    Queries go over HTTP: to one of `http_endpoints` (base URLs), or else to any worker that the directory knows, with
+    the bearer token that `token` returns when it is called; None asks as nobody, which only public queries allow. The
+    directory is believed by the workers' public key, which `workers_key` returns: without one nobody in it is asked.
+    Over TLS certificates are verified by the authorities in the file `http_tls_ca` (PEM), or else by the system's.
     """
 
     bootstrap: str
@@ -61,8 +65,10 @@ class Connection:
     queue_messages: int = 100_000
     queue_kilobytes: int = 65_536
     asks_in_flight: int = 10_000
-    http: str | None = None
+    http_endpoints: tuple[str, ...] = ()
     token: Token = no_token
+    workers_key: Callable[[], str | None] = no_token
+    http_tls_ca: Path | None = None
 
     @classmethod
     def of_project(cls, settings: Settings | None = None) -> Connection:
@@ -77,6 +83,8 @@ class Connection:
             identity=Identity(settings.actor or None, settings.scopes),
             kafka=settings.kafka,
             registry_conf=settings.registry_client,
-            http=settings.http_url or None,
+            http_endpoints=settings.http_endpoints,
             token=token_of(settings),
+            http_tls_ca=settings.tls_ca,
+            workers_key=lambda: workers_key(settings),
         )

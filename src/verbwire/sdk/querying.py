@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -20,12 +22,14 @@ from verbwire.errors import (
     UnavailableError,
     UnencodableError,
 )
+from verbwire.hosts import is_loopback
 from verbwire.messages import Query
 from verbwire.sdk.answer import Answer, Page
 from verbwire.sdk.connection import Connection
 from verbwire.sdk.doors import Doors
 from verbwire.sdk.positions import SeenPositions
 from verbwire.sdk.questions import QueryRoute
+from verbwire.tls import Authorities, advice_of
 from verbwire.wire.codec import Codec
 from verbwire.wire.freshness import COMPLETE, decode_freshness
 from verbwire.wire.freshness import HEADER as FRESHNESS
@@ -33,6 +37,8 @@ from verbwire.wire.positions import HEADER
 
 if TYPE_CHECKING:
     import httpx2 as httpx
+
+log = logging.getLogger(__name__)
 
 THREADS = 16  # questions at the same time; more of them wait
 _PAUSE_SECONDS = 0.1  # the first pause before asking again; each is twice as long as the one before
@@ -100,9 +106,14 @@ class _Asking:
         self._connection = connection
         self._doors = doors
         self._closed = closed
-        self._http = httpx.Client(limits=httpx.Limits(max_keepalive_connections=THREADS, keepalive_expiry=15.0))
+        self._authorities = Authorities(connection.http_tls_ca)
+        context = self._authorities.context()
+        self._http = httpx.Client(
+            verify=context, limits=httpx.Limits(max_keepalive_connections=THREADS, keepalive_expiry=15.0)
+        )
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="verbwire-query")
         self._open: set[Answer] = set()
+        self._told = False
 
     def begin(self, question: _Question) -> Answer:
         answer = Answer(question.route.contract.name)
@@ -151,12 +162,15 @@ class _Asking:
         headers = dict(question.headers)
         if token := self._connection.token():
             headers["Authorization"] = f"Bearer {token}"
+            self._tell_if_plain(door)
+        self._authorities.context()  # looks at the file, now and then
         try:
             seconds = max(0.001, question.deadline - time.monotonic())
             response = self._http.get(door + question.target, headers=headers, timeout=_timeout(seconds))
         except self._lost as error:
             self._doors.shut(door)
-            return _Said(None, b"", f"{door} does not answer: {type(error).__name__} {error}")
+            advice = advice_of(error) or self._doors.advice
+            return _Said(None, b"", f"{door} does not answer: {type(error).__name__} {error}; {advice}")
         if response.status_code in _AGAIN:
             self._doors.shut(door)
         code, detail = _said(response.content)
@@ -164,6 +178,17 @@ class _Asking:
             self._doors.shut(door)
         freshness = response.headers.get(FRESHNESS, "")
         return _Said(response.status_code, response.content, detail, freshness, code)
+
+    def _tell_if_plain(self, door: str) -> None:
+        """Warn once of a token that whoever is on the way could read."""
+        parts = urlsplit(door)
+        if not self._told and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            self._told = True
+            log.warning(
+                "queries show a token to %s, and whoever is on the way can read it: give the workers a certificate "
+                "(http_tls_certificate, VERBWIRE_HTTP_TLS_CERTIFICATE)",
+                door,
+            )
 
 
 @dataclass(frozen=True, slots=True)

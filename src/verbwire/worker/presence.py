@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from verbwire.development import internal_secret
-from verbwire.directory import Announcer, Directory
+from verbwire.announcer import Announcer
+from verbwire.directory import Directory
 from verbwire.http.peers import Peers
+from verbwire.tls import Authorities
 from verbwire.worker.groups import Hosted, Services
+from verbwire.worker.trust import Trust
 
 log = logging.getLogger(__name__)
 
@@ -16,15 +18,22 @@ log = logging.getLogger(__name__)
 class Presence:
     """Announces what is hosted here, and follows what the others announce."""
 
-    def __init__(self, services: Services, hosted: Sequence[Hosted], directory: Directory) -> None:
+    def __init__(self, services: Services, hosted: Sequence[Hosted], directory: Directory, trust: Trust) -> None:
         name, codec, kafka = services.settings.worker, services.codec, services.kafka
         self._clock, self._outage = services.clock, services.outage
-        self._announcer = Announcer(kafka, codec, name, lambda: [each.share() for each in hosted], self._heard)
-        self._directory = directory
-        secret = internal_secret(services.settings)
-        self.peers = Peers(self._directory, name, secret)
-        if secret is None:
-            log.warning("this worker answers for its own partitions only: set http_internal_secret, the same for all")
+        self._announcer = Announcer(
+            *(kafka, codec, name, lambda: [each.share() for each in hosted]),
+            observe=self._heard,
+            now_ms=self._clock.now_ms,
+            sign=trust.sign,
+        )
+        self._directory, self._tokens = directory, trust.tokens
+        self.peers = Peers(directory, name, trust.tokens, Authorities(services.settings.tls_ca))
+        if trust.tokens is None:
+            log.warning(
+                "this worker answers for its own partitions only, and believes whatever the directory says of who is "
+                "alive: set http_internal_secret (VERBWIRE_HTTP_INTERNAL_SECRET), the same for all"
+            )
 
     def _heard(self, broker_ms: int) -> None:
         """The broker has taken what this worker says of itself, and told its time."""
@@ -33,6 +42,8 @@ class Presence:
 
     def start(self, url: str) -> None:
         """Begin; `url` is where others reach this worker."""
+        if self._tokens is not None:
+            self._tokens.reached_at(url)
         self._directory.start()
         self._announcer.start(url)
 

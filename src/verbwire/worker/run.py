@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +22,7 @@ from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
-from verbwire.development import http_secret, internal_secret
+from verbwire.development import http_secret
 from verbwire.directory import Directory
 from verbwire.engine.hints import Hints
 from verbwire.engine.membership import verify_form
@@ -41,20 +40,23 @@ from verbwire.outages import Outage, told_of
 from verbwire.project import Project
 from verbwire.queries.check import require_queries
 from verbwire.reaching import require_kafka
-from verbwire.settings import Settings
+from verbwire.settings import ANYWHERE, Settings
 from verbwire.watch.handlers import HandlerWatch
 from verbwire.wire.codec import Codec
 from verbwire.wire.registry import Registry
 from verbwire.worker.answering import answering
+from verbwire.worker.certifying import certificate_of
 from verbwire.worker.effects import host_effects
 from verbwire.worker.elsewhere import elsewhere
 from verbwire.worker.groups import Hosted, Services
 from verbwire.worker.hosted import HostedGroup, host
 from verbwire.worker.messaging import messaging
 from verbwire.worker.presence import Presence
+from verbwire.worker.reached import url_of
 from verbwire.worker.seen import topics_of
 from verbwire.worker.stacks import stacks_on_request
 from verbwire.worker.stopping import Stopping
+from verbwire.worker.trust import Trust
 
 log = logging.getLogger(__name__)
 
@@ -87,20 +89,22 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
 
 def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stopping, opened: ExitStack) -> None:
     settings, metrics = project.settings, Metrics()
+    certificate = certificate_of(settings, metrics)
     bootstrap, registry = addresses(settings)
     codec = Codec(project.catalog, Registry(registry, settings.registry_client), settings.names)
     kafka = kafka_properties(settings, bootstrap)
     require_kafka(kafka)
     hints = Hints(kafka, settings.names.replies())
     opened.callback(hints.close)
-    directory = Directory(kafka, codec)
+    trust = Trust.of(settings)
+    directory = Directory(kafka, codec, trust.verify)
     outage = Outage(f"Kafka at {bootstrap}")
     opened.enter_context(told_of(outage))
     services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory, outage)
     opened.callback(services.watchdog.close)
     hosted = [_host(project.declared[group], services) for group in groups]
     tables = [table for each in hosted for table in each.tables] + elsewhere(project, groups, services)
-    presence, health, waits = Presence(services, hosted, directory), Health(hosted), Waits()
+    presence, health, waits = Presence(services, hosted, directory, trust), Health(hosted), Waits()
     rates = Rates(settings.http_command_rate, settings.http_question_rate)
     opened.callback(presence.close)
     commands = messaging(project, services, registry, tables, presence.peers, waits, rates)
@@ -108,7 +112,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     server = HttpServer(
         build_app(
             tables,
-            _authenticator(settings),
+            _authenticator(settings, trust),
             health,
             metrics,
             [*commands.parts, JobsPage(services.jobs, settings.worker, presence.peers)],
@@ -116,9 +120,11 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
             presence.peers,
             rates,
             topics_of(project, codec.names),
+            settings.http_open,
         ),
         settings.http_host,
         settings.http_port,
+        certificate,
     )
     opened.callback(server.stop)
     where, port = server.start()
@@ -137,16 +143,6 @@ def _host(declared: Declared, services: Services) -> Hosted:
             return host(declared, services)
         case Subscriber() | Job():
             return host_effects(declared, services)
-
-
-def url_of(settings: Settings, port: int) -> str:
-    """Return where others reach this worker's HTTP, which listens on `port`."""
-    if settings.http_url:
-        return settings.http_url.rstrip("/")
-    host = settings.http_host
-    if host in ("0.0.0.0", "::", ""):  # noqa: S104 (compared with, not bound)
-        host = socket.gethostname()
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def _serve(
@@ -192,13 +188,15 @@ def _import_faust() -> None:
     gc.freeze()  # what is there now stays: nothing to look through at every collection
 
 
-def _authenticator(settings: Settings) -> Authenticator:
+def _authenticator(settings: Settings, trust: Trust) -> Authenticator:
+    if settings.http_development == ANYWHERE and not settings.http_jwks_url:
+        log.warning("http_development is %r: whoever has http_secret may be anybody here", ANYWHERE)
     return Authenticator(
         AuthSettings(
             issuer=settings.http_issuer,
             audience=settings.http_audience,
             secret=http_secret(settings),
             jwks_url=settings.http_jwks_url or None,
-            internal=internal_secret(settings),
-        )
+        ),
+        trust.tokens,
     )

@@ -1,0 +1,30 @@
+"""How the workers of a project know each other: all that is derived from the secret they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from verbwire.development import internal_secret, signing_key
+from verbwire.http.peer_tokens import PeerTokens
+from verbwire.settings import Settings
+from verbwire.wire.signed_records import Sign, Verify
+from verbwire.workers_key import VerifyingKey
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What a worker announces itself with, tells the others by, and shows them; nothing of it where no secret is."""
+
+    sign: Sign | None = None
+    verify: Verify | None = None
+    tokens: PeerTokens | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return that of this worker."""
+        secret = internal_secret(settings)
+        if secret is None:
+            return cls()
+        key = signing_key(secret)
+        return cls(key.sign, VerifyingKey(key.public()).verify, PeerTokens(secret, settings.worker))
