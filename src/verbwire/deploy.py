@@ -19,6 +19,7 @@ from verbwire.contracts.evolution import BOTH_WAYS, gone, new_changes
 from verbwire.contracts.findings import Severity
 from verbwire.contracts.model import Catalog, Contract, Schema
 from verbwire.errors import ContractError, DeployError, UnavailableError
+from verbwire.masking import shown_address
 from verbwire.messages import Kind
 from verbwire.names import Names
 from verbwire.reaching import require_kafka
@@ -35,7 +36,7 @@ _LEVELS = {kind: "FULL_TRANSITIVE" if kind in BOTH_WAYS else "BACKWARD_TRANSITIV
 class Target:
     """The cluster that is deployed to. `replication` 0 means 3 where there are three brokers, else 1."""
 
-    bootstrap: str
+    bootstrap: str = field(repr=False)
     registry: str = field(repr=False)
     names: Names
     kafka: Mapping[str, Any] = field(default_factory=dict, repr=False)  # librdkafka properties, passed through
@@ -130,7 +131,9 @@ class _Cluster:
         try:
             metadata = self._admin.list_topics(timeout=_SECONDS)
         except KafkaException as error:
-            raise UnavailableError(f"Kafka at {target.bootstrap} cannot be reached: {error.args[0].str()}") from error
+            raise UnavailableError(
+                f"Kafka at {shown_address(target.bootstrap)} cannot be reached: {error.args[0].str()}"
+            ) from error
         self._partitions = {name: len(topic.partitions) for name, topic in metadata.topics.items()}
         self._replication = target.replication or (3 if len(metadata.brokers) >= 3 else 1)
 

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table as Listing
 
 from verbwire.cli.deployed_code import deployed_code
+from verbwire.cli.exits import Exit
+from verbwire.cli.output import AsJson, print_json, print_table, print_text
 from verbwire.contracts.baseline import FILE, Baseline, at_ref, deployed
 from verbwire.contracts.check import Listener, Receiver, compare, unreadable
 from verbwire.contracts.check import check as find_problems
-from verbwire.contracts.findings import Finding, Severity, as_json, as_text, fails
+from verbwire.contracts.findings import Finding, Severity, as_text, fails
+from verbwire.contracts.findings import as_json as findings_as_json
 from verbwire.contracts.generate import generate as sources_of
 from verbwire.contracts.generate import write
 from verbwire.contracts.load import load_catalog
@@ -35,27 +36,33 @@ app = typer.Typer(no_args_is_help=True, help="Contracts and their generated clas
 
 
 @app.command()
-def generate() -> None:
+def generate(as_json: AsJson = False) -> None:
     """Write the typed classes beside the schemas."""
     folder = load_settings().schemas
-    changed = write(sources_of(load_catalog(folder), folder))
+    changed = [str(path.relative_to(folder.parent)) for path in write(sources_of(load_catalog(folder), folder))]
+    if as_json:
+        print_json({"written": changed})
+        return
     for path in changed:
-        print(f"wrote {path.relative_to(folder.parent)}")
+        print_text(f"wrote {path}")
     if not changed:
         print("nothing to do: the classes are as the schemas say")
 
 
 @app.command("list")
-def list_contracts() -> None:
+def list_contracts(as_json: AsJson = False) -> None:
     """List the contracts."""
-    listing = Listing("contract", "kind", "key", "rejections", box=None)
-    for contract in sorted(load_catalog(load_settings().schemas), key=lambda each: each.name):
-        listing.add_row(contract.name, contract.kind, ", ".join(contract.key), ", ".join(sorted(contract.rejections)))
-    Console().print(listing)
+    contracts = sorted(load_catalog(load_settings().schemas), key=lambda each: each.name)
+    rows = [(each.name, str(each.kind), [*each.key], sorted(each.rejections)) for each in contracts]
+    columns = ("contract", "kind", "key", "rejections")
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table(columns, [(name, kind, ", ".join(key), ", ".join(codes)) for name, kind, key, codes in rows])
 
 
 def check(
-    as_json_: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: AsJson = False,
     against: Annotated[str, typer.Option(help="Compare contracts with those of this commit, branch or tag, too.")] = "",
     deployed_: Annotated[
         bool, typer.Option("--deployed", help="Compare code with what has folded the tables.")
@@ -68,9 +75,12 @@ def check(
     """
     settings = load_settings()
     findings = unreadable(settings.schemas) or _findings(settings, against, deployed_)
-    print(as_json(findings) if as_json_ else as_text(findings))
+    if as_json:
+        print(findings_as_json(findings))
+    else:
+        print_text(as_text(findings))
     if fails(findings):
-        sys.exit(1)
+        sys.exit(Exit.FOUND)
 
 
 def _findings(settings: Settings, against: str, on_the_cluster: bool) -> list[Finding]:

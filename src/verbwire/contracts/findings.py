@@ -47,5 +47,5 @@ def as_text(findings: Sequence[Finding]) -> str:
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """A JSON list of objects with code, severity, file and message."""
-    return json.dumps([asdict(each) for each in findings], indent=2, ensure_ascii=False)
+    """A JSON list of objects with code, severity, file and message, in ASCII: the same in every encoding."""
+    return json.dumps([asdict(each) for each in findings], indent=2)

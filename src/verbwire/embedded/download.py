@@ -18,6 +18,7 @@ from threading import Event
 import httpx2
 
 from verbwire.errors import UnavailableError
+from verbwire.masking import shown_address, without_secrets
 
 ATTEMPTS = 5
 STALLED = 10.0  # seconds without a byte, after which an attempt has failed
@@ -72,14 +73,14 @@ def fetch(wanted: Download, http: httpx2.Client, advance: Advance, cancelled: Ev
         try:
             _attempt(wanted, wanted.urls[failures % len(wanted.urls)], http, advance, cancelled)
         except (httpx2.HTTPError, OSError) as error:
-            problem = str(error)
+            problem = without_secrets(str(error))
             failures = 1 if wanted.begun() > before else failures + 1
             continue
         if cancelled.is_set() or _finish(wanted, advance):
             return
         problem, failures = "its checksum is not the pinned one", failures + _WRONG_BYTES
     raise UnavailableError(
-        f"cannot download {wanted.target.name} from {', '.join(wanted.urls)}: {problem}; "
+        f"cannot download {wanted.target.name} from {', '.join(map(shown_address, wanted.urls))}: {problem}; "
         "check network and proxy settings and run it again, it resumes"
     )
 

@@ -12,6 +12,7 @@ import msgspec
 
 from verbwire.embedded.processes import ProcessId
 from verbwire.errors import StackError
+from verbwire.private import keep_from_others, private_file, private_folder
 
 FILE = "stack.json"
 
@@ -65,8 +66,8 @@ class FolderLock:
 
     def acquire(self) -> None:
         """Become the owner. Raises :class:`StackError` naming the process that is."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = self._path.open("a+")
+        folder = keep_from_others(private_folder(self._path.parent))
+        file = private_file(folder / self._path.name).open("a+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from verbwire.errors import UnavailableError
+from verbwire.private import private_file, private_folder
 from verbwire.queries.selection import Value
 
 FORMAT = "3"
@@ -117,7 +118,7 @@ class Store:
         self._max_age = max_age
         self._connections: list[sqlite3.Connection] = []
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
             self._open()
         except OSError as error:
             raise UnavailableError(f"{path} cannot be opened ({error})") from error
@@ -281,6 +282,8 @@ class Store:
         self._writer.execute("commit")
 
     def _connect(self) -> sqlite3.Connection:
+        if not self.path.exists():
+            private_file(self.path)  # SQLite gives what it keeps beside it the same mode
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=64)
         self._connections.append(connection)
         connection.executescript(

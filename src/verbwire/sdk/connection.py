@@ -12,7 +12,7 @@ from verbwire.contracts.model import Catalog
 from verbwire.errors import ConfigurationError
 from verbwire.names import Names
 from verbwire.sdk.credentials import Token, no_token, token_of
-from verbwire.settings import Settings, load_settings
+from verbwire.settings import Settings, load_settings, require_bootstrap
 from verbwire.wire.headers import MAX_ACTOR, MAX_SCOPES
 
 
@@ -63,6 +63,9 @@ class Connection:
     asks_in_flight: int = 10_000
     http: str | None = None
     token: Token = no_token
+
+    def __post_init__(self) -> None:
+        require_bootstrap(self.bootstrap)
 
     @classmethod
     def of_project(cls, settings: Settings | None = None) -> Connection:

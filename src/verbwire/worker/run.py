@@ -35,6 +35,7 @@ from verbwire.http.health import Health
 from verbwire.http.jobs import JobsPage
 from verbwire.http.server import HttpServer
 from verbwire.http.waits import Waits
+from verbwire.masking import shown_address
 from verbwire.metrics import Metrics
 from verbwire.outages import Outage, told_of
 from verbwire.project import Project
@@ -92,7 +93,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     hints = Hints(kafka, settings.names.replies())
     opened.callback(hints.close)
     directory = Directory(kafka, codec)
-    outage = Outage(f"Kafka at {bootstrap}")
+    outage = Outage(f"Kafka at {shown_address(bootstrap)}")
     opened.enter_context(told_of(outage))
     services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory, outage)
     opened.callback(services.watchdog.close)
