@@ -48,7 +48,7 @@ class Download:
 
 def matches(path: Path, sha256: str, size: int) -> bool:
     """Whether the file is there, whole and unchanged."""
-    return _size(path) == size and _sha256(path) == sha256
+    return _size(path) == size and sha256_of(path) == sha256
 
 
 def client() -> httpx2.Client:
@@ -117,7 +117,8 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
