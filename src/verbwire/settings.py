@@ -54,6 +54,9 @@ class Settings:
     actor: str = ""  # on whose behalf this project's clients send
     scopes: tuple[str, ...] = ()
     retired: tuple[str, ...] = ()  # full names of messages whose files are gone, since no topic holds them any more
+    owned: tuple[str, ...] = ()  # namespaces of this project, beside those that are called after it or received here
+    imported: tuple[str, ...] = ()  # namespaces of other projects: read, sent to, never deployed from here
+    accepted_names: tuple[str, ...] = ()  # of messages whose verb form is right as it is (LoanOverdue, BuchVerliehen)
     skip: tuple[str, ...] = ()  # group@topic/partition/offset: records to give up, into the dead letters
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)  # where each value came from
 

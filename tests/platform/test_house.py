@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tokens": {"errors"},
     "development": {"errors", "private", "settings", "tokens"},
     "project": {"errors", "names", "messages", "contracts", "declarations", "settings"},
+    "ownership": {"errors", "contracts", "declarations", "project"},
     "wire": {"errors", "names", "messages", "contracts", "masking"},
     "directory": {"errors", "names", "messages", "wire", "anew"},
     "deploy": {"errors", "masking", "names", "messages", "contracts", "settings", "addresses", "wire", "reaching"},

@@ -1,7 +1,7 @@
 """Which files the embedded stack is made of, pinned by coordinate and checksum, and where they are cached.
 
-``artifacts.lock`` names every file: part, SHA-256, size in bytes, Maven coordinate, and of an archive the digest of what
-it unpacks to. Nothing is resolved at run time. ``verbwire.embedded.lock`` writes it.
+``artifacts.lock`` names every file: part, SHA-256, size in bytes, Maven coordinate, and of an archive the digest of
+what it unpacks to. Nothing is resolved at run time. ``verbwire.embedded.lock`` writes it.
 """
 
 from __future__ import annotations

@@ -76,7 +76,9 @@ def _measured(http: httpx2.Client, part: str, coordinate: str) -> Artifact:
 
 def write_lock(path: Path) -> None:
     """Resolve `ROOTS`, take the checksum of every file, and write the lock file."""
-    lines = ["# part sha256 bytes coordinate [digest of the unpacked tree]; written by `python -m verbwire.embedded.lock`"]
+    lines = [
+        "# part sha256 bytes coordinate [digest of the unpacked tree]; written by `python -m verbwire.embedded.lock`"
+    ]
     with download.client() as http:
         for part, coordinate in _coordinates():
             artifact = _measured(http, part, coordinate)

@@ -28,7 +28,9 @@ def digest(tree: Path) -> str:
     """Return the SHA-256 over the paths and the SHA-256 of all files below `tree`."""
     files = sorted(path for path in tree.rglob("*") if not path.is_dir())
     with ThreadPoolExecutor(_READERS) as pool:
-        lines = [f"{each} {path.relative_to(tree)}\n" for path, each in zip(files, pool.map(sha256_of, files), strict=True)]
+        lines = [
+            f"{each} {path.relative_to(tree)}\n" for path, each in zip(files, pool.map(sha256_of, files), strict=True)
+        ]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
