@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "masking": set(),
     "escaping": set(),
     "private": set(),
-    "logs": {"escaping", "masking"},
+    "log_entries": {"escaping", "masking"},
     "watch": set(),
     "outages": set(),
     "reaching": {"errors", "masking"},
@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wire": {"errors", "names", "messages", "contracts", "masking"},
     "directory": {"errors", "names", "messages", "wire", "anew"},
     "deploy": {"errors", "masking", "names", "messages", "contracts", "settings", "addresses", "wire", "reaching"},
+    "leftovers": {"errors", "masking", "names", "contracts", "reaching"},
     "sdk": {
         "anew",
         "errors",

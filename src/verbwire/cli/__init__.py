@@ -14,7 +14,7 @@ from verbwire.cli import cluster, contracts, letters, work, workers
 from verbwire.cli.exits import exit_of
 from verbwire.cli.output import print_error, write_what_the_terminal_takes
 from verbwire.errors import VerbwireError
-from verbwire.logs import log_to_stderr
+from verbwire.log_entries import OneEntry
 from verbwire.settings import ROOT
 
 _CTRL_C = 130
@@ -45,7 +45,10 @@ def _common(
         typer.Option("--root", envvar=ROOT, help="The project's folder; default: the one that we are in."),
     ] = None,
 ) -> None:
-    log_to_stderr(logging.DEBUG if verbose else logging.INFO)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneEntry())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("verbwire").setLevel(logging.DEBUG if verbose else logging.INFO)
     if root is not None:
         os.environ[ROOT] = str(root)  # where settings look, in this process and in those that it starts
 

@@ -32,7 +32,7 @@ from verbwire.contracts.model import Catalog
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
-from verbwire.declarations.requirements import require_process, require_table
+from verbwire.declarations.requirements import require_fit
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.declarations.unbounded import check_bounds
@@ -92,12 +92,15 @@ def check(
         sys.exit(Exit.FOUND)
 
 
-def findings_of(settings: Settings, against: str = "", on_the_cluster: bool = False) -> list[Finding]:
+def findings_of(
+    settings: Settings, against: str = "", on_the_cluster: bool = False, against_deployed: bool = True
+) -> list[Finding]:
     """Return what there is to say of a project, the gravest first."""
     if found := unreadable(settings.schemas):
         return found
     catalog = load_catalog(settings.schemas)
-    found = _compared(catalog, settings, against) + check_contracts(catalog, settings.schemas, settings.accepted_names)
+    found = _compared(catalog, settings, against) if against or against_deployed else []
+    found += check_contracts(catalog, settings.schemas, settings.accepted_names)
     try:
         project = load_project(settings)
     except Exception as error:  # noqa: BLE001 (whatever a user's module raises is told beside what else is wrong)
@@ -147,10 +150,7 @@ def _unmet(project: Project) -> Iterator[Finding]:
     """What tables and processes need of their contracts and do not get."""
     for each in project.declared.values():
         try:
-            if isinstance(each, Table):
-                require_table(each, project.catalog)
-            elif isinstance(each, Process):
-                require_process(each, project.catalog)
+            require_fit(each, project.catalog)
         except ContractError as error:
             for line in str(error).splitlines():
                 yield Finding.at("group", Severity.ERROR, each.group, line)

@@ -21,6 +21,7 @@ from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
+from verbwire.declarations.requirements import require_fit
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.development import http_secret, internal_secret
@@ -78,6 +79,8 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     gc.set_threshold(*_COLLECT_AFTER)
     verify_form()
     require_queries(project.catalog, project.tables, project.responders)
+    for group in groups:
+        require_fit(project.declared[group], project.catalog)
     with ExitStack() as opened:
         opened.callback(stopping.done)
         _run(project, groups, leave, stopping, opened)

@@ -1,9 +1,8 @@
-"""How a process of ours writes its log: every entry begins a line, and nothing else does."""
+"""How a process of ours writes its log for people: every entry begins a line, and nothing else does."""
 
 from __future__ import annotations
 
 import logging
-import sys
 
 from verbwire.escaping import escaped_lines
 from verbwire.masking import without_secrets
@@ -25,11 +24,3 @@ class OneEntry(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the whole entry."""
         return escaped_lines(without_secrets(super().format(record)), _INDENT)
-
-
-def log_to_stderr(level: int) -> None:
-    """Write what verbwire says from `level` on to stderr, and warnings of everybody else."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(OneEntry())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("verbwire").setLevel(level)
