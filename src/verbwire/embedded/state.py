@@ -43,7 +43,7 @@ def read_state(folder: Path) -> State | None:
 
 def write_state(folder: Path, state: State) -> None:
     """Replace ``stack.json``, never leaving half of it."""
-    fresh = folder / f"{FILE}.part"
+    fresh = private_file(folder / f"{FILE}.part")
     fresh.write_bytes(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
     os.replace(fresh, folder / FILE)
 
