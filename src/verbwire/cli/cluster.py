@@ -12,6 +12,7 @@ from verbwire.cli.exits import Exit
 from verbwire.cli.output import AsJson, print_error, print_json, print_text
 from verbwire.contracts.baseline import FILE, note_deployed
 from verbwire.contracts.findings import Severity, as_text, fails
+from verbwire.contracts.model import Catalog
 from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
@@ -59,7 +60,7 @@ def deploy(
     if prune and not (yes or dry_run or sys.stdin.isatty()):
         raise ConfigurationError("--prune asks before it deletes, and there is nobody here: say --yes, or --dry-run")
     settings = load_settings()
-    _require_sound(settings)
+    warnings = _require_sound(settings)
     project = load_project(settings)
     whose, target = ownership(project), _target(settings)
     report = put_on_cluster(
@@ -68,20 +69,29 @@ def deploy(
     cluster = Cluster({**target.kafka, "bootstrap.servers": target.bootstrap}, target.names)
     left = cluster.leftovers(report.planned, whose.owned, whose.imported, report.undeclared)
     if not as_json:
-        print_text("\n".join([*report.lines(), *left.lines()]))
+        print_text("\n".join([*warnings, *report.lines(), *left.lines()]))
     if not dry_run:
-        _note(settings, project, report, quiet=as_json)
+        _note(settings, _only(project.catalog, whose.owned), report, quiet=as_json)
     pruned = _prune(cluster, left, yes, dry_run, quiet=as_json) if prune else []
     if as_json:
-        print_json(report.facts() | {"no_longer_declared": left.facts(), "pruned": pruned})
+        print_json(report.facts() | {"warnings": warnings, "no_longer_declared": left.facts(), "pruned": pruned})
 
 
-def _require_sound(settings: Settings) -> None:
-    """End with what `verbwire check` finds, if that are errors. What was deployed before, the cluster knows better."""
+def _require_sound(settings: Settings) -> list[str]:
+    """Return what `verbwire check` warns of, or end with what it finds where there are errors among that.
+
+    What was deployed before is not asked here: the cluster knows better.
+    """
     found = [each for each in findings_of(settings, against_deployed=False) if each.severity is not Severity.INFO]
     if fails(found):
         print_error(f"{as_text(found)}: nothing was deployed")
         sys.exit(Exit.FOUND)
+    return [each.line for each in found]
+
+
+def _only(catalog: Catalog, owned: frozenset[str]) -> Catalog:
+    """The contracts that are deployed from here: of others' copies a later check has nothing to say."""
+    return Catalog({each.name: each for each in catalog if each.namespace in owned}, catalog.types)
 
 
 def _target(settings: Settings) -> Target:
@@ -100,10 +110,10 @@ def _target(settings: Settings) -> Target:
     )
 
 
-def _note(settings: Settings, project: Project, report: DeployReport, *, quiet: bool) -> None:
+def _note(settings: Settings, deployed: Catalog, report: DeployReport, *, quiet: bool) -> None:
     """Write down what stands there now, for the next check."""
     try:
-        note_deployed(settings.data_folder / FILE, settings.prefix, project.catalog, report.versions)
+        note_deployed(settings.data_folder / FILE, settings.prefix, deployed, report.versions)
     except OSError as error:  # a place that deploys and keeps nothing
         if not quiet:
             print(f"note: `verbwire check` will not know here what was deployed: {error}")
