@@ -33,6 +33,7 @@ class Leftovers:
     groups: tuple[str, ...] = ()  # consumer groups with nobody in them, whose topics are among those
     read_by: Mapping[str, str] = field(default_factory=dict)  # topic -> a group that has members there
     subjects: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """What there is, one line for each thing."""
@@ -40,6 +41,7 @@ class Leftovers:
             *(f"no longer declared: topic {self.said(name)}" for name in self.topics),
             *(f"no longer declared: consumer group {name}" for name in self.groups),
             *(f"no longer declared: schema {name}; it stays, records may need it" for name in self.subjects),
+            *(f"note: {note}" for note in self.notes),
         ]
 
     def holding(self) -> list[str]:
@@ -56,7 +58,12 @@ class Leftovers:
 
     def facts(self) -> dict[str, Any]:
         """The same as :meth:`lines`, for programs."""
-        return {"topics": dict(self.topics), "groups": list(self.groups), "subjects": list(self.subjects)}
+        return {
+            "topics": dict(self.topics),
+            "groups": list(self.groups),
+            "subjects": list(self.subjects),
+            "notes": list(self.notes),
+        }
 
     def _without(self, kept: Collection[str]) -> Leftovers:
         topics = {name: records for name, records in self.topics.items() if name not in kept}
@@ -83,17 +90,18 @@ class Cluster:
     ) -> Leftovers:
         """Return what stands under the names of the project and its contexts, but is not among the `declared` topics.
 
-        Contexts that are `imported` are others', whatever they are called.
+        Contexts that are `imported` are others', whatever they are called. :class:`UnavailableError` also where we may
+        not ask for groups.
         """
         try:
             standing = self._admin.list_topics(timeout=_SECONDS).topics
-            candidates = set(standing) - set(declared) - self._topics_of(imported)
-            found = sorted(name for name in candidates if self._is_ours(name, owned))
+            candidates = set(standing) - set(declared)
+            found = sorted(name for name in candidates if self._is_ours(name, owned, imported))
             records = self._records({name: len(standing[name].partitions) for name in found})
             read_by, idle = self._readers(found)
             return Leftovers(records, idle, read_by, tuple(subjects))
         except KafkaException as error:
-            raise UnavailableError(f"{self._where} does not answer: {error.args[0].str()}") from error
+            raise UnavailableError(f"{self._where} does not tell topics and groups: {error.args[0].str()}") from error
 
     def remove(self, left: Leftovers) -> list[str]:
         """Delete topics and groups; return what was deleted, with what went with it.
@@ -116,15 +124,11 @@ class Cluster:
             raise DeployError("\n".join(told))
         return done
 
-    def _is_ours(self, topic: str, owned: Iterable[str]) -> bool:
+    def _is_ours(self, topic: str, owned: Iterable[str], imported: Iterable[str]) -> bool:
         prefix = f"{self._names.prefix}." if self._names.prefix else ""
-        ours = tuple(f"{prefix}{each}" for each in (self._names.project, *owned))
-        ends = next((end for end in (*_CONTEXT, *_GROUP) if topic.endswith(end)), None)
-        return ends is not None and any(_is_of(topic, each) for each in ours)
-
-    def _topics_of(self, namespaces: Iterable[str]) -> set[str]:
-        of = (self._names.events, self._names.commands, self._names.outcomes)
-        return {topic(namespace) for namespace in namespaces for topic in of}
+        ours = any(_is_of(topic, f"{prefix}{each}") for each in (self._names.project, *owned))
+        others = any(_is_of(topic, f"{prefix}{each}") for each in imported)
+        return ours and not others and topic.endswith((*_CONTEXT, *_GROUP))
 
     def _records(self, topics: Mapping[str, int]) -> dict[str, int]:
         places = [TopicPartition(name, number) for name, count in topics.items() for number in range(count)]
@@ -137,6 +141,8 @@ class Cluster:
 
     def _readers(self, topics: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
         """By topic a group that has members there; and the groups without members whose dead letters are left over."""
+        if not topics:
+            return {}, ()
         own = {name.removesuffix(_DEAD_LETTERS) for name in topics if name.endswith(_DEAD_LETTERS)}
         found = self._admin.list_consumer_groups(request_timeout=_SECONDS).result().valid
         ids = [each.group_id for each in found]

@@ -13,7 +13,7 @@ from verbwire.project import Project
 
 @dataclass(frozen=True)
 class Ownership:
-    """The namespaces of a project's contracts, told apart. `assumed` are those imported ones that nobody has named."""
+    """Namespaces of contracts and of settings, told apart. `assumed` are those imported that nobody has named."""
 
     owned: frozenset[str]
     imported: frozenset[str]
@@ -52,4 +52,4 @@ def ownership(project: Project) -> Ownership:
     own = {each for each in namespaces if f"{each}.".startswith(f"{settings.project}.")}
     owned = ((own | received | set(settings.owned)) & namespaces) - imported
     others = namespaces - owned
-    return Ownership(frozenset(owned), frozenset(others), frozenset(others - imported))
+    return Ownership(frozenset(owned), frozenset(others | imported), frozenset(others - imported))

@@ -173,4 +173,4 @@ def _modules(root: Path, folder: str) -> list[str]:
     """The dotted names of all modules below a folder, in folders inside it, too, with an ``__init__.py`` or without."""
     files = [file.relative_to(root).with_suffix("") for file in (root / folder).rglob("*.py")]
     parts = [each.parts[:-1] if each.name == "__init__" else each.parts for each in files]
-    return sorted(".".join(each) for each in parts if not any(part.startswith(".") for part in each))
+    return sorted(".".join(each) for each in parts if not any("." in part for part in each))

@@ -14,6 +14,7 @@ from tests.cluster import Cluster, eventually
 from tests.platform.cli_kit import library, place, verbwire
 from verbwire import leftovers
 from verbwire.names import Names
+from verbwire.wire.dead_letters import Original, letter_headers
 
 pytestmark = pytest.mark.kafka
 SETTINGS = "partitions = 2\n"
@@ -61,7 +62,12 @@ def test_it_is_told_and_a_script_deletes_what_is_empty(
     letters, changelog = f"{unique}.library.lent.dead-letters", f"{unique}.library.lent-lent-changelog"
     produce(cluster, letters)
     told = json.loads(verbwire(deployed, "deploy", "--json", **where).stdout)
-    assert told["no_longer_declared"] == {"topics": {changelog: 0, letters: 3}, "groups": [], "subjects": []}
+    assert told["no_longer_declared"] == {
+        "topics": {changelog: 0, letters: 3},
+        "groups": [],
+        "subjects": [],
+        "notes": [],
+    }
     dry = verbwire(deployed, "deploy", "--prune", "--dry-run", **where).stdout
     assert f"no longer declared: topic {letters} (3 records)" in dry
     assert "deleted" not in dry
@@ -92,3 +98,27 @@ def test_what_somebody_reads_is_kept_and_what_others_own_is_not_told(
     assert again.unread().empty().topics == {}
     assert there.remove(again.unread()) == [f"topic {old[0]} (3 records)"]
     assert eventually(lambda: old[0] not in admin.list_topics(timeout=10).topics)
+
+
+def test_dead_letters_are_whole_in_a_pipe_and_steer_no_terminal(
+    deployed: Path, where: dict[str, str], unique: str, cluster: Cluster
+) -> None:
+    evil = "\x1b[2J[bold]\u202e" + "long" * 30 + "\nplace: forged"
+    headers = [("ce_id", evil.encode()), ("ce_type", b"library.loans.BorrowBook")]
+    record = Original(f"{unique}.library.loans.commands", 1, 7, 1_000, b"k", b"v", headers)
+    producer = Producer({"bootstrap.servers": cluster.bootstrap})
+    letters = f"{unique}.library.loans.aggregate.dead-letters"
+    producer.produce(letters, b"v", b"k", partition=1, headers=letter_headers(record, "undecodable", evil))
+    assert producer.flush(20) == 0
+    shown = "\\x1b[2J[bold]\\u202e" + "long" * 30 + "\\nplace: forged"
+    listed = verbwire(deployed, "dead-letters", "list", **where).stdout
+    assert listed.count("\n") == 2
+    assert shown in listed
+    assert "1/0" in listed
+    one = verbwire(deployed, "dead-letters", "show", "library.loans.aggregate", "1/0", **where).stdout
+    assert "\x1b" not in one
+    assert "\nplace: forged" not in one
+    (found,) = json.loads(verbwire(deployed, "dead-letters", "list", "--json", **where).stdout)["letters"]
+    assert (found["id"], found["place"], found["type"]) == (evil, "1/0", "library.loans.BorrowBook")
+    (worker,) = [verbwire(deployed, "workers", "--json", **where)]
+    assert json.loads(worker.stdout) == []

@@ -19,13 +19,14 @@ from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
-from verbwire.errors import ConfigurationError
+from verbwire.errors import ConfigurationError, UnavailableError
 from verbwire.messages import Kind
 from verbwire.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from verbwire.deploy import DeployReport, Target
     from verbwire.leftovers import Cluster, Leftovers
+    from verbwire.ownership import Ownership
     from verbwire.project import Project
     from verbwire.wire.topics import GroupPlan
 
@@ -66,12 +67,14 @@ def deploy(
     report = put_on_cluster(
         target, project.catalog, group_plans(project), whose.owned, retired=settings.retired, dry_run=dry_run
     )
-    cluster = Cluster({**target.kafka, "bootstrap.servers": target.bootstrap}, target.names)
-    left = cluster.leftovers(report.planned, whose.owned, whose.imported, report.undeclared)
     if not as_json:
-        print_text("\n".join([*warnings, *report.lines(), *left.lines()]))
+        print_text("\n".join([*warnings, *report.lines()]))
     if not dry_run:
         _note(settings, _only(project.catalog, whose.owned), report, quiet=as_json)
+    cluster = Cluster({**target.kafka, "bootstrap.servers": target.bootstrap}, target.names)
+    left = _left(cluster, report, whose, prune)
+    if not as_json:
+        print_text("\n".join(left.lines()))
     pruned = _prune(cluster, left, yes, dry_run, quiet=as_json) if prune else []
     if as_json:
         print_json(report.facts() | {"warnings": warnings, "no_longer_declared": left.facts(), "pruned": pruned})
@@ -117,6 +120,18 @@ def _note(settings: Settings, deployed: Catalog, report: DeployReport, *, quiet:
     except OSError as error:  # a place that deploys and keeps nothing
         if not quiet:
             print(f"note: `verbwire check` will not know here what was deployed: {error}")
+
+
+def _left(cluster: Cluster, report: DeployReport, whose: Ownership, prune: bool) -> Leftovers:
+    """What nobody declares any more. Who may deploy may perhaps not ask who reads; that ends nothing but a pruning."""
+    from verbwire.leftovers import Leftovers
+
+    try:
+        return cluster.leftovers(report.planned, whose.owned, whose.imported, report.undeclared)
+    except UnavailableError as error:
+        if prune:
+            raise
+        return Leftovers({}, notes=(f"what is no longer declared cannot be told: {error}",))
 
 
 def _prune(cluster: Cluster, left: Leftovers, yes: bool, dry_run: bool, *, quiet: bool) -> list[str]:

@@ -32,8 +32,9 @@ def write_what_the_terminal_takes() -> None:
 
 
 def print_text(text: str) -> None:
-    """Print text of several lines."""
-    print(escaped_lines(text))
+    """Print text of several lines; none where there is none."""
+    if text:
+        print(escaped_lines(text))
 
 
 def print_json(value: Any) -> None:
