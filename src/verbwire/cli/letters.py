@@ -78,7 +78,9 @@ def show(
         return
     for name, value in [*about.items(), *headers]:
         print_text(f"{name}: " + value.replace("\n", "\n    "))
-    print_text(json.dumps(message, ensure_ascii=False) if unread is None else f"{message}\n({unread})")
+    print_text(
+        json.dumps(message, ensure_ascii=False, separators=(",", ":")) if unread is None else f"{message}\n({unread})"
+    )
 
 
 @app.command()
