@@ -1,9 +1,13 @@
 # A worker of this project. The wheel holds the platform; the project's own folders are copied beside it.
 FROM python:3.11-slim
 WORKDIR /project
-COPY pyproject.toml constraints.txt README.md ./
+COPY requirements requirements
+# By their hashes, first what builds those that have no wheel for this machine; see `make constraints`.
+RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/build.txt \
+    && pip install --no-cache-dir --require-hashes --no-build-isolation -r requirements/run.txt
+COPY pyproject.toml README.md ./
 COPY src src
-RUN pip install --no-cache-dir -c constraints.txt .
+RUN pip install --no-cache-dir --no-build-isolation --no-deps .
 COPY schemas schemas
 COPY producers producers
 COPY consumers consumers

@@ -14,8 +14,13 @@ NEEDED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 PYTHON ?= $(shell for each in python3 python3.11 python3.12 python3.13 python3.14; do \
 	$$each -c '$(NEEDED)' 2>/dev/null && { echo $$each; break; }; done)
 ARGS ?=
+# Every file that is installed is one whose SHA-256 is written down here, those that build a package included.
+PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --no-input
+HASHED := --require-hashes
+LOCK = $(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
+	--custom-compile-command "make constraints"
 
-.PHONY: help setup demo test test-pythons lint format types chaos attack bench wheel-check clean
+.PHONY: help setup demo test test-pythons lint format types chaos attack bench constraints wheel-check clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do \
@@ -26,7 +31,7 @@ setup: $(STAMP)  ## install everything, with pinned versions, into .venv
 
 # Made again whenever what is to be installed changes. The stamp comes last: an install that was broken off leaves none,
 # and since pip may have left half a package behind, the next one starts from an empty .venv (pip's cache makes it quick).
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt requirements/build.txt
 	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c '$(NEEDED)' 2>/dev/null; then \
 		found=$$($(or $(PYTHON),python3) -c 'import sys; print(sys.version.split()[0])' 2>/dev/null || echo "not there"); \
 		echo "verbwire needs Python 3.11 to 3.14, which its pinned packages are built for ($(or $(PYTHON),python3) is $$found):" \
@@ -36,8 +41,9 @@ $(STAMP): pyproject.toml constraints.txt
 		$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; fi
 	@touch $(BROKEN_OFF)
 	@echo "Installing the packages of constraints.txt (once, a minute or two)"
-	@$(BIN)/python -m pip install --disable-pip-version-check --no-input \
-		-c constraints.txt -e '.[embedded,test,dev]' | while read -r verb what _; do \
+	@{ $(PIP_INSTALL) $(HASHED) --only-binary :all: -r requirements/build.txt; \
+		$(PIP_INSTALL) $(HASHED) --no-build-isolation -r constraints.txt; \
+		$(PIP_INSTALL) --no-build-isolation --no-deps -e .; } | while read -r verb what _; do \
 		case "$$verb$$what" in Collecting*|Downloading*|Building*|Installingcollected) \
 			if [ -t 1 ]; then printf '\r\033[K  %s %.50s' "$$verb" "$${what##*/}"; fi;; esac; done
 	@if [ -t 1 ]; then printf '\r\033[K'; fi
@@ -70,6 +76,12 @@ attack: setup  ## what strangers may try over the loopback, at length: prints wh
 
 bench: setup  ## figures, next to the bare loop
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+constraints: setup  ## lock the packages again, with the hashes of all their files; ARGS=--upgrade takes newer ones
+	@$(PIP_INSTALL) --quiet uv==0.13.9
+	@$(LOCK) pyproject.toml --all-extras -o constraints.txt $(ARGS)
+	@$(LOCK) pyproject.toml -c constraints.txt -o requirements/run.txt $(ARGS)
+	@$(LOCK) --group pyproject.toml:build -c constraints.txt -o requirements/build.txt $(ARGS)
 
 wheel-check: setup  ## build the wheel, install it, look that verbwire alone is in it
 	@$(BIN)/python -m pytest tests/platform/test_wheel.py $(ARGS)

@@ -19,6 +19,7 @@ from verbwire.contracts.evolution import BOTH_WAYS, gone, new_changes
 from verbwire.contracts.findings import Severity
 from verbwire.contracts.model import Catalog, Contract, Schema
 from verbwire.errors import ContractError, DeployError, UnavailableError
+from verbwire.masking import shown_address
 from verbwire.messages import Kind
 from verbwire.names import Names
 from verbwire.reaching import require_kafka
@@ -35,7 +36,7 @@ _LEVELS = {kind: "FULL_TRANSITIVE" if kind in BOTH_WAYS else "BACKWARD_TRANSITIV
 class Target:
     """The cluster that is deployed to. `replication` 0 means 3 where there are three brokers, else 1."""
 
-    bootstrap: str
+    bootstrap: str = field(repr=False)
     registry: str = field(repr=False)
     names: Names
     kafka: Mapping[str, Any] = field(default_factory=dict, repr=False)  # librdkafka properties, passed through
@@ -53,6 +54,9 @@ class DeployReport:
     levels: tuple[str, ...] = ()  # subjects with a new compatibility level
     notes: tuple[str, ...] = ()
     unchanged: int = 0  # topics and schemas
+    dry_run: bool = False  # nothing was changed: this is what would be
+    planned: frozenset[str] = frozenset()  # all topics that should stand there
+    undeclared: tuple[str, ...] = ()  # subjects of the owned namespaces that no contract is about any more
     versions: Mapping[str, Sequence[Schema]] = field(default_factory=dict)  # before each that is new, the newest first
 
     @property
@@ -60,12 +64,23 @@ class DeployReport:
         """Whether anything was changed."""
         return bool(self.topics or self.schemas or self.levels)
 
+    def facts(self) -> dict[str, Any]:
+        """The report for programs."""
+        return {
+            "dry_run": self.dry_run,
+            "topics": list(self.topics),
+            "schemas": list(self.schemas),
+            "levels": list(self.levels),
+            "notes": list(self.notes),
+            "unchanged": self.unchanged,
+        }
+
     def lines(self) -> list[str]:
         """The report for people, one line for each thing."""
         return [
-            *(f"created topic {name}" for name in self.topics),
-            *(f"registered {subject}" for subject in self.schemas),
-            *(f"set compatibility of {subject}" for subject in self.levels),
+            *(f"{'would create' if self.dry_run else 'created'} topic {name}" for name in self.topics),
+            *(f"{'would register' if self.dry_run else 'registered'} {subject}" for subject in self.schemas),
+            *(f"{'would set' if self.dry_run else 'set'} compatibility of {subject}" for subject in self.levels),
             *(f"note: {note}" for note in self.notes),
             f"{self.unchanged} topics and schemas unchanged" if self.changed else "nothing to change",
         ]
@@ -77,8 +92,11 @@ def deploy(
     groups: Iterable[GroupPlan],
     owned: Iterable[str] | None = None,
     retired: Container[str] = (),
+    dry_run: bool = False,
 ) -> DeployReport:
     """Create the topics and register the schemas of the `owned` namespaces (default: all of the catalog).
+
+    A `dry_run` changes nothing and reports what would be; the registry judges only where its level is right already.
 
     A schema is compared with all its versions by our own rules, beside the registry's. An event or command of a
     namespace that a group receives, which the registry knows and the catalog does not, is to be among those `retired`.
@@ -88,11 +106,17 @@ def deploy(
     namespaces = {contract.namespace for contract in catalog} if owned is None else set(owned)
     groups, cluster = list(groups), _Cluster(target)
     with closing(Registry(target.registry, target.registry_conf)) as registry:
-        return _deploy(cluster, _Schemas(registry, target.names, retired), catalog, groups, namespaces)
+        schemas = _Schemas(registry, target.names, retired, dry_run)
+        return _deploy(cluster, schemas, catalog, groups, namespaces, dry_run)
 
 
 def _deploy(
-    cluster: _Cluster, schemas: _Schemas, catalog: Catalog, groups: Iterable[GroupPlan], namespaces: set[str]
+    cluster: _Cluster,
+    schemas: _Schemas,
+    catalog: Catalog,
+    groups: Iterable[GroupPlan],
+    namespaces: set[str],
+    dry_run: bool,
 ) -> DeployReport:
     # 1. What should stand there, and what contradicts it.
     topics, problems = cluster.plan(catalog, groups, namespaces)
@@ -103,17 +127,23 @@ def _deploy(
     if problems:
         schemas.undo()
         raise DeployError("nothing was changed:\n" + "\n".join(f"- {problem}" for problem in problems))
-    # 2. Schemas first: a topic without them would be of no use to anybody.
-    schemas.register()
-    # 3. Topics.
-    created = cluster.create(topics)
+    if dry_run:
+        created, registered = cluster.missing(topics), schemas.new()
+    else:
+        # 2. Schemas first: a topic without them would be of no use to anybody.
+        registered = schemas.register()
+        # 3. Topics.
+        created = cluster.create(topics)
     planned = len(topics) + len(schemas.contracts)
     return DeployReport(
         topics=tuple(created),
-        schemas=tuple(schemas.registered),
+        schemas=tuple(registered),
         levels=tuple(schemas.levels),
-        notes=(*cluster.notes, *schemas.notes),
-        unchanged=planned - len(created) - len(schemas.registered),
+        notes=(*cluster.notes, *schemas.notes, *schemas.strange(catalog, namespaces)),
+        unchanged=planned - len(created) - len(registered),
+        dry_run=dry_run,
+        planned=frozenset(topic.name for topic in topics),
+        undeclared=tuple(schemas.undeclared(catalog, namespaces)),
         versions=schemas.versions,
     )
 
@@ -130,7 +160,9 @@ class _Cluster:
         try:
             metadata = self._admin.list_topics(timeout=_SECONDS)
         except KafkaException as error:
-            raise UnavailableError(f"Kafka at {target.bootstrap} cannot be reached: {error.args[0].str()}") from error
+            raise UnavailableError(
+                f"Kafka at {shown_address(target.bootstrap)} cannot be reached: {error.args[0].str()}"
+            ) from error
         self._partitions = {name: len(topic.partitions) for name, topic in metadata.topics.items()}
         self._replication = target.replication or (3 if len(metadata.brokers) >= 3 else 1)
 
@@ -142,10 +174,15 @@ class _Cluster:
         problems = []
         for group in groups:
             sizes = {name: planned.get(name) or self._partitions.get(name) for name in group.inputs(names)}
-            problems += [f"{group.group} reads {name}, which nobody has deployed" for name, n in sizes.items() if not n]
+            problems += [
+                f"{group.group} reads {name}, which nobody has deployed: that does the project whose context it is, "
+                "this one if it is among those owned (VERBWIRE_OWNED)"
+                for name, n in sizes.items()
+                if not n
+            ]
             if len(set(sizes.values())) > 1:
                 problems.append(f"{group.group} reads topics of different numbers of partitions: {sizes}; re-key one")
-            topics += group_topics(names, group, max(n or 1 for n in sizes.values()))
+            topics += group_topics(names, group, max([n or 1 for n in sizes.values()], default=1))
         return topics, problems + self._contradictions(topics)
 
     def create(self, topics: Iterable[Topic]) -> list[str]:
@@ -155,6 +192,10 @@ class _Cluster:
             self._create(missing, validate_only=False)
             self._await_leaders(missing)
         return [topic.name for topic in missing]
+
+    def missing(self, topics: Iterable[Topic]) -> list[str]:
+        """Return the names of the topics that would be created."""
+        return [topic.name for topic in topics if topic.name not in self._partitions]
 
     def _await_leaders(self, topics: Iterable[Topic]) -> None:
         # The controller answers before the brokers know: until then a client would be told that there is no such topic.
@@ -221,7 +262,7 @@ class _Cluster:
 class _Schemas:
     """The schemas that stand in the registry, and those that should."""
 
-    def __init__(self, registry: Registry, names: Names, retired: Container[str]) -> None:
+    def __init__(self, registry: Registry, names: Names, retired: Container[str], dry_run: bool) -> None:
         self.contracts: list[Contract] = []
         self.registered: list[str] = []
         self.levels: list[str] = []
@@ -230,8 +271,10 @@ class _Schemas:
         self._registry = registry
         self._names = names
         self._retired = retired
+        self._dry_run = dry_run
         self._undo: list[tuple[str, str | None]] = []
         self._new: list[Contract] = []
+        self._all: list[str] | None = None
 
     def plan(self, catalog: Catalog, owned: set[str]) -> list[str]:
         """Find what is new, and return what the registry would refuse.
@@ -249,9 +292,7 @@ class _Schemas:
             if latest is not None:
                 before = self._registry.compatibility(subject)
                 if before != level:
-                    self._registry.set_compatibility(subject, level)
-                    self._undo.append((subject, before))
-                    self.levels.append(subject)
+                    self._set_level(subject, before, level)
             if self._registry.find(subject, contract.text) is None:
                 self._new.append(contract)
                 self.versions[contract.name] = ()
@@ -259,13 +300,20 @@ class _Schemas:
                     problems += self._contradictions(contract, subject, level)
         return problems
 
+    def _set_level(self, subject: str, before: str | None, level: str) -> None:
+        self.levels.append(subject)
+        if not self._dry_run:
+            self._registry.set_compatibility(subject, level)
+            self._undo.append((subject, before))
+
     def _contradictions(self, contract: Contract, subject: str, level: str) -> list[str]:
         """What a new version contradicts of all before it: by our rules, and by the registry's."""
         versions = self.versions[contract.name] = self._records(subject)
         found = new_changes(versions, contract.schema)
         self.notes += [f"schema {subject}: {each.text}" for each in found if each.severity is not Severity.ERROR]
         errors = [each.text for each in found if each.severity is Severity.ERROR]
-        if not errors and not self._registry.is_compatible(subject, contract.text):
+        judges = not (self._dry_run and subject in self.levels)  # by the level that is set
+        if not errors and judges and not self._registry.is_compatible(subject, contract.text):
             errors = ["the registry refuses it; compare it with the versions there"]
         return [f"schema {subject} is not {level}: {each}" for each in errors]
 
@@ -276,7 +324,7 @@ class _Schemas:
         """
         ours = {self._names.subject(namespace): namespace for namespace in received}
         newest: dict[str, Schema] = {}
-        for subject in self._registry.all_subjects():
+        for subject in self._subjects():
             namespace, _, short = subject.rpartition(".")
             name = f"{ours.get(namespace)}.{short}"
             if namespace in ours and name not in catalog.contracts and name not in self._retired:
@@ -293,8 +341,35 @@ class _Schemas:
         for subject, before in self._undo:
             self._registry.reset_compatibility(subject, before)
 
-    def register(self) -> None:
-        """Register what is new, each subject with its level."""
+    def new(self) -> list[str]:
+        """Return the subjects that get a new version."""
+        return [self._names.subject(contract.name) for contract in self._new]
+
+    def strange(self, catalog: Catalog, owned: set[str]) -> list[str]:
+        """Return what is to be noted of the contracts of others: copies that are none of their versions.
+
+        Events are read by the rules of resolution; a command is sent in a version that is registered, or not at all.
+        """
+        others = [(self._names.subject(each.name), each.text) for each in catalog if each.namespace not in owned]
+        unknown = [subject for subject, text in others if self._registry.find(subject, text) is None]
+        return unknown and [
+            f"of other projects, but not registered by them in the version at hand: {', '.join(unknown)}; copy their "
+            "files again, or wait for their deployment: a command among them cannot be sent until then"
+        ]
+
+    def undeclared(self, catalog: Catalog, owned: set[str]) -> list[str]:
+        """Return the subjects of the owned namespaces that no contract is about any more."""
+        ours = {self._names.subject(namespace) for namespace in owned}
+        known = {self._names.subject(contract.name) for contract in catalog}
+        return sorted(each for each in self._subjects() if each.rpartition(".")[0] in ours and each not in known)
+
+    def _subjects(self) -> list[str]:
+        if self._all is None:
+            self._all = self._registry.all_subjects()
+        return self._all
+
+    def register(self) -> list[str]:
+        """Register what is new, each subject with its level; return the subjects."""
         for contract in self._new:
             subject = self._names.subject(contract.name)
             if subject not in self.levels:
@@ -304,6 +379,7 @@ class _Schemas:
             except ContractError as error:
                 raise DeployError(f"{error}; registered so far: {', '.join(self.registered) or 'nothing'}") from error
             self.registered.append(subject)
+        return self.registered
 
 
 def _is_record(schema: Any) -> bool:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import secrets
 
+from verbwire import private
 from verbwire.errors import ConfigurationError
 from verbwire.hosts import are_loopback, is_loopback
+from verbwire.private import private_file, private_folder
 from verbwire.settings import ANYWHERE, EMBEDDED, Settings
 from verbwire.tokens import require_secret, sign
 from verbwire.workers_key import SigningKey
@@ -35,13 +37,13 @@ def http_secret(settings: Settings) -> str | None:
     if settings.http_secret:
         return settings.http_secret
     path = settings.data_folder / FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, private.FILE), "w") as file:
             file.write(secrets.token_hex(32))
     except FileExistsError:
         pass
-    return path.read_text("ascii")
+    return private_file(path).read_text("ascii")
 
 
 def _require_local(settings: Settings) -> None:

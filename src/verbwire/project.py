@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from verbwire.contracts.generate import COMMAND, stale
 from verbwire.contracts.load import load_catalog
 from verbwire.contracts.model import Catalog, Contract
 from verbwire.declarations import GROUPS, Declared
@@ -101,7 +101,10 @@ class Project:
 
 
 def load_project(settings: Settings) -> Project:
-    """Import the project's folders and return what they declare."""
+    """Import the project's folders and return what they declare.
+
+    :class:`ContractError` where the generated classes are missing or stale and an import fails for it.
+    """
     root = str(settings.root)
     if sys.path[:1] != [root]:
         sys.path.insert(0, root)
@@ -110,7 +113,7 @@ def load_project(settings: Settings) -> Project:
     responders: list[Responder] = []
     folders: dict[str, str] = {}
     for folder in FOLDERS:
-        for found in _declarations(settings.root, folder):
+        for found in _declared_in(folder, settings, catalog):
             if isinstance(found, Responder):
                 responders.append(found)
                 continue
@@ -142,13 +145,32 @@ def _package(root: Path, name: str) -> ModuleType:
     return package
 
 
+def _declared_in(folder: str, settings: Settings, catalog: Catalog) -> list[Declared | Responder]:
+    try:
+        return _declarations(settings.root, folder)
+    except Exception as error:
+        if not stale(catalog, settings.schemas):
+            raise
+        raise ContractError(
+            f"the generated classes do not agree with the schemas, run `{COMMAND}` (importing {folder} failed for now: "
+            f"{type(error).__name__}: {error})"
+        ) from error
+
+
 def _declarations(root: Path, folder: str) -> list[Declared | Responder]:
     if not (root / folder).is_dir():
         return []
-    package = _package(root, folder)
+    _package(root, folder)
     found: list[Declared | Responder] = []
-    for module in pkgutil.walk_packages(package.__path__, f"{folder}."):
-        for value in vars(importlib.import_module(module.name)).values():
+    for name in _modules(root, folder):
+        for value in vars(importlib.import_module(name)).values():
             if isinstance(value, (*GROUPS, Responder)) and value not in found:
                 found.append(value)
     return found
+
+
+def _modules(root: Path, folder: str) -> list[str]:
+    """The dotted names of all modules below a folder, in folders inside it, too, with an ``__init__.py`` or without."""
+    files = [file.relative_to(root).with_suffix("") for file in (root / folder).rglob("*.py")]
+    parts = [each.parts[:-1] if each.name == "__init__" else each.parts for each in files]
+    return sorted(".".join(each) for each in parts if not any("." in part for part in each))

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from verbwire.errors import ConfigurationError, UnavailableError
+from verbwire.masking import shown_address, without_secrets
 
 _SILENT_SECONDS = 30.0  # a broker that takes the connection may be busy
 _REFUSED_SECONDS = 10.0  # nobody listens: perhaps not yet
@@ -54,7 +55,7 @@ def require_kafka(kafka: Mapping[str, Any]) -> None:
     :class:`ConfigurationError` when they are not accepted; :class:`UnavailableError` at once when certificate or
     password are not, after 10 s when nobody listens, after 30 s when nobody answers.
     """
-    obstacles, where = Obstacles(), f"Kafka at {kafka['bootstrap.servers']}"
+    obstacles, where = Obstacles(), f"Kafka at {shown_address(kafka['bootstrap.servers'])}"
     try:
         client = AdminClient({**kafka, "log_level": 0, "error_cb": obstacles.note})
     except (KafkaException, TypeError, ValueError) as error:
@@ -80,4 +81,6 @@ def require_kafka(kafka: Mapping[str, Any]) -> None:
 def unusable(error: Exception) -> ConfigurationError:
     """Return what is said of properties that librdkafka does not take."""
     said = error.args[0].str() if isinstance(error, KafkaException) else str(error)
-    return ConfigurationError(f"kafka settings (VERBWIRE_BOOTSTRAP, [tool.verbwire.kafka], VERBWIRE_KAFKA): {said}")
+    return ConfigurationError(
+        f"kafka settings (VERBWIRE_BOOTSTRAP, [tool.verbwire.kafka], VERBWIRE_KAFKA): {without_secrets(said)}"
+    )

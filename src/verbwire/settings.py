@@ -17,13 +17,14 @@ from typing import Any
 
 from verbwire.errors import ConfigurationError
 from verbwire.hosts import base_url
-from verbwire.masking import without_user
+from verbwire.masking import shown_address, shown_properties
 from verbwire.names import Names, require_dotted
 from verbwire.workers_key import require_workers_key
 
 EMBEDDED = "embedded"
 OPENED = ("metrics", "openapi")
 LOCAL, ANYWHERE = "local", "anywhere"
+ROOT = "VERBWIRE_ROOT"  # the folder of the project, or one inside it; default: where we are
 _SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token"})
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # part of transactional ids, of an address and of a path
 
@@ -35,7 +36,7 @@ class Settings:
     root: Path = field(default_factory=Path.cwd)  # the project's folder
     project: str = "project"
     prefix: str = ""  # before topics, groups, transactional ids and subjects
-    bootstrap: str = EMBEDDED  # host:port,..., or "embedded": the stack that runs in `data`
+    bootstrap: str = field(default=EMBEDDED, repr=False)  # host:port,..., or "embedded": the stack in `data`
     registry: str = field(default=EMBEDDED, repr=False)  # the registry's URL
     kafka: Mapping[str, str] = field(default_factory=dict, repr=False)  # librdkafka's, passed through
     registry_client: Mapping[str, str] = field(
@@ -57,7 +58,7 @@ class Settings:
     http_internal_secret: str = field(default="", repr=False)  # workers know each other by it; default: http_secret's
     http_workers_key: str = ""  # clients know workers by it; default: derived from the secret, where that is
     http_secret: str = field(default="", repr=False)  # development: tokens are signed with it
-    http_jwks_url: str = ""  # else the keys of the identity provider
+    http_jwks_url: str = field(default="", repr=False)  # else the keys of the identity provider
     http_token: str = field(default="", repr=False)  # with which this project's clients ask queries
     http_issuer: str = "verbwire"
     http_audience: str = "verbwire"
@@ -66,11 +67,15 @@ class Settings:
     actor: str = ""  # on whose behalf this project's clients send
     scopes: tuple[str, ...] = ()
     retired: tuple[str, ...] = ()  # full names of messages whose files are gone, since no topic holds them any more
+    owned: tuple[str, ...] = ()  # namespaces of this project, beside those that are called after it or received here
+    imported: tuple[str, ...] = ()  # namespaces of other projects: read, sent to, never deployed from here
+    accepted_names: tuple[str, ...] = ()  # of messages whose verb form is right as it is (LoanOverdue, BuchVerliehen)
     skip: tuple[str, ...] = ()  # group@topic/partition/offset: records to give up, into the dead letters
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)  # where each value came from
 
     def __post_init__(self) -> None:
         require_dotted(self.project, "project")
+        require_bootstrap(self.bootstrap)
         if not 1 <= self.partitions <= 1000:
             raise ConfigurationError(f"partitions (VERBWIRE_PARTITIONS) is {self.partitions}: use 1 to 1000")
         if not 0 <= self.http_port <= 65535:
@@ -126,8 +131,8 @@ class Settings:
 
 
 def load_settings(start: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
-    """Return the settings of the project that `start` (default: the working folder) lies in."""
-    root = find_root(start or Path.cwd())
+    """Return the settings of the project that `start` lies in; by default ``VERBWIRE_ROOT``, or the working folder."""
+    root = find_root(start or Path(os.environ.get(ROOT) or ".").absolute())
     table = _tools(root / "pyproject.toml")["verbwire"]
     known = {each.name for each in fields(Settings)} - {"root", "sources"}
     if unknown := sorted(set(table) - known):
@@ -176,6 +181,19 @@ def find_root(start: Path) -> Path:
         if "verbwire" in _tools(folder / "pyproject.toml"):
             return folder
     raise ConfigurationError(f"{start} lies in no verbwire project: no pyproject.toml above it has a [tool.verbwire]")
+
+
+def require_bootstrap(bootstrap: str) -> str:
+    """Return the bootstrap servers; :class:`ConfigurationError` where a name or password stands before a host.
+
+    Kafka's clients take none there: they would look up the whole as a host, and say it in their logs.
+    """
+    if "@" in bootstrap:
+        raise ConfigurationError(
+            f"bootstrap (VERBWIRE_BOOTSTRAP) is {shown_address(bootstrap)!r}: write host:port alone, name and password "
+            "go into kafka (VERBWIRE_KAFKA) as sasl.username and sasl.password"
+        )
+    return bootstrap
 
 
 def skipped(text: str) -> tuple[str, str, int, int]:
@@ -245,8 +263,7 @@ def _host_name() -> str:
 
 def _masked(value: Any) -> str:
     if isinstance(value, Mapping):
-        secret = ("password", "secret", "token", "user.info", "key", "config")
-        return ", ".join(f"{k}={'***' if any(s in k for s in secret) else v}" for k, v in sorted(value.items())) or "-"
+        return shown_properties(value) or "-"
     if isinstance(value, tuple):
         return " ".join(value) or "-"
-    return without_user(str(value)) or "-"
+    return shown_address(str(value)) or "-"

@@ -295,3 +295,43 @@ def test_a_group_must_not_read_topics_of_different_sizes(admin: AdminClient, tar
 def test_a_broker_that_is_not_there_is_unavailable(target: Target) -> None:
     with pytest.raises(UnavailableError, match="cannot be reached"):
         deploy(replace(target, registry="http://127.0.0.1:1"), CATALOG, GROUPS)
+
+
+def test_a_dry_run_tells_and_changes_nothing(admin: AdminClient, registry: Registry, target: Target) -> None:
+    contract = CATALOG.of(EVENT)
+    subject = target.names.subject(contract.name)
+    registry.register(subject, contract.text)
+    before = registry.compatibility(subject)
+    plan = deploy(target, CATALOG, GROUPS, dry_run=True)
+    assert topics(admin, target) == {}
+    assert registry.compatibility(subject) == before
+    assert registry.latest(target.names.subject(CATALOG.of(COMMAND).name)) is None
+    assert f"would create topic {target.names.events(NAMESPACE)}" in plan.lines()
+    assert f"would set compatibility of {subject}" in plan.lines()
+    done = deploy(target, CATALOG, GROUPS)
+    assert (done.topics, done.schemas, done.levels) == (plan.topics, plan.schemas, plan.levels)
+    assert not deploy(target, CATALOG, GROUPS, dry_run=True).changed
+
+
+def test_a_dry_run_finds_what_contradicts_without_touching_a_level(registry: Registry, target: Target) -> None:
+    contract = CATALOG.of(EVENT)
+    subject = target.names.subject(contract.name)
+    registry.register(subject, contract.text)
+    before = registry.compatibility(subject)
+    wrong = with_contracts([with_field(contract, name="room", type="string")])
+    with pytest.raises(DeployError, match="field room: is new and has no default"):
+        deploy(target, wrong, GROUPS, dry_run=True)
+    assert registry.compatibility(subject) == before
+
+
+def test_another_projects_copy_of_our_event_is_not_registered(registry: Registry, target: Target) -> None:
+    deploy(target, CATALOG, GROUPS)
+    subject = target.names.subject(EVENT.__contract__)
+    copy = with_contracts([with_field(CATALOG.of(EVENT), name="room", type="string", default="")])
+    archive = replace(target, names=replace(target.names, project="archive"))
+    reader = GroupPlan("archive.notes", Kind.EVENT, (NAMESPACE,), ("notes",))
+    report = deploy(archive, copy, [reader], owned=["archive.boxes"])
+    assert len(list(registry.versions(subject))) == 1
+    assert report.schemas == ()
+    (note,) = report.notes
+    assert note.startswith(f"of other projects, but not registered by them in the version at hand: {subject};")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import eventually
-from verbwire.embedded import artifacts, download
-from verbwire.embedded.artifacts import Artifact
+from verbwire.embedded import artifacts, download, trees
+from verbwire.embedded.artifacts import REGISTRY, Artifact
 from verbwire.embedded.installation import install
 from verbwire.embedded.lock import ROOTS
 from verbwire.embedded.progress import Lines, Silent
@@ -161,7 +163,58 @@ def test_several_processes_download_once(repository: Repository) -> None:
     assert installed().read_bytes() == BODY
 
 
+def tree(repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """What the registry's archive was unpacked to; the archive itself is gone."""
+    made = tmp_path / "made"
+    (made / "lib" / "main").mkdir(parents=True)
+    (made / "lib" / "main" / "a.jar").write_bytes(b"a" * 1000)
+    (made / "app").mkdir()
+    with tarfile.open(tmp_path / "all.tar.gz", "w:gz") as tar:
+        tar.add(made, ".")
+    repository.body = (tmp_path / "all.tar.gz").read_bytes()
+    checksum = hashlib.sha256(repository.body).hexdigest()
+    one = Artifact(REGISTRY, checksum, len(repository.body), "some.group:app:tar.gz:1", trees.digest(made))
+    monkeypatch.setattr(artifacts, "locked", lambda: (one,))
+    install([REGISTRY], Silent())
+    return artifacts.cache_folder() / REGISTRY / checksum[:16]
+
+
+def test_what_is_unpacked_is_not_unpacked_again(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    unpacked = tree(repository, monkeypatch, tmp_path)
+    assert unpacked / "lib" / "main" / "a.jar" in install([REGISTRY], Silent())[REGISTRY]
+    assert len(repository.asked) == 1
+
+
+@pytest.mark.parametrize("harm", ["a byte", "one more", "one less", "a link"])
+def test_unpacked_files_that_are_not_the_archives_are_replaced(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, harm: str
+) -> None:
+    """Sizes and times may be what they were."""
+    unpacked = tree(repository, monkeypatch, tmp_path)
+    jar = unpacked / "lib" / "main" / "a.jar"
+    times = jar.stat()
+    match harm:
+        case "a byte":
+            jar.write_bytes(b"b" + b"a" * 999)
+            os.utime(jar, ns=(times.st_atime_ns, times.st_mtime_ns))
+        case "one more":
+            (jar.parent / "evil.jar").write_bytes(b"evil")
+        case "one less":
+            jar.unlink()
+        case "a link":
+            jar.parent.rename(tmp_path / "elsewhere")
+            jar.parent.symlink_to(tmp_path / "elsewhere")
+    install([REGISTRY], Silent())
+    assert len(repository.asked) == 2
+    assert [path.name for path in jar.parent.iterdir()] == ["a.jar"]
+    assert jar.read_bytes() == b"a" * 1000
+    assert not jar.parent.is_symlink()
+
+
 def test_every_root_is_locked_with_a_checksum() -> None:
     locked = artifacts.locked()
     assert {(root.part, root.coordinate) for root in ROOTS} <= {(one.part, one.coordinate) for one in locked}
     assert all(re.fullmatch("[0-9a-f]{64}", one.sha256) and one.size > 0 for one in locked)
+    assert all(re.fullmatch("[0-9a-f]{64}", one.tree) for one in locked if one.part == REGISTRY)

@@ -65,6 +65,13 @@ def test_declarations_are_found_in_their_folders(root: Path) -> None:
     assert project.catalog.find("PutCoins").name == "bank.jars.PutCoins"
 
 
+def test_declarations_in_folders_inside_are_found_without_an_init(root: Path) -> None:
+    write(root, "streams/reports/monthly/jars.py", TABLE.format(name="jars"))
+    write(root, "streams/.ipynb_checkpoints/jars.py", TABLE.format(name="again"))
+    write(root, "streams/__init__.py", TABLE.format(name="totals"))
+    assert load(root).groups == ["bank.jars", "bank.totals"]
+
+
 def test_groups_are_chosen_by_folder_or_name(root: Path) -> None:
     write(root, "consumers/jars.py", RECEIVER.format(name="jars"))
     write(root, "streams/jars.py", TABLE.format(name="jars"))

@@ -20,7 +20,7 @@ from tests.platform.certificates import Authority
 from tests.platform.engine_kit import CATALOG, NAMESPACE, RECEIVER, TABLE, Bank
 from tests.platform.engine_samples.jars import CoinsPut, PutCoins
 from tests.platform.test_engine_topics import make_again
-from tests.platform.worker_kit import SECRET, Branch, Running, branch
+from tests.platform.worker_kit import SECRET, TELLER, Branch, Running, branch
 from verbwire.tls import Authorities
 from verbwire.tokens import METRICS, mint_token
 from verbwire.wire.murmur2 import partition_of
@@ -287,10 +287,11 @@ def test_a_signal_during_the_start_ends_it_too(shop: Bank, project: Branch, numb
 
 
 def one_line(done: object, *said: str) -> None:
-    """An error is one line on stderr, without a traceback, and the process ends with 1."""
+    """An error is one line on stderr, without a traceback, and the process ends with the status of its kind."""
     code, out, error = done.returncode, done.stdout, done.stderr  # type: ignore[attr-defined]
     lines = [line for line in error.splitlines() if not re.match(r"\d{4}-\d\d-\d\d .* INFO ", line)]
-    assert (code, out, len(lines)) == (1, "", 1), error
+    assert (out, len(lines)) == ("", 1), error
+    assert code == {"ConfigurationError": 2, "UnavailableError": 3}.get(lines[0].partition(":")[0], 1), error
     assert all(each in lines[0] for each in said), lines
 
 
@@ -326,7 +327,20 @@ def test_errors_of_the_code_are_one_line(shop: Bank, project: Branch) -> None:
     one_line(project.run("worker"), "ContractError", "CoinsPut.avsc")
 
 
+DUSTER = """
+from schemas.jars import DustJar
+
+@jars.handles
+def dust(command: DustJar, jar: JarState | None) -> JarShaken:
+    return JarShaken(jar_id=command.jar_id)
+"""
+
+
 def test_contracts_are_checked_against_what_was_deployed_from_here(shop: Bank, project: Branch) -> None:
+    unhandled = project.run("deploy", VERBWIRE_PARTITIONS=str(shop.partitions))
+    assert unhandled.returncode == 1
+    assert "does not handle DustJar: write its handler" in unhandled.stderr
+    project.write("consumers/jars.py", TELLER + DUSTER)
     deployed = project.run("deploy", VERBWIRE_PARTITIONS=str(shop.partitions))
     assert deployed.returncode == 0, deployed.stderr
     contract = json.loads((project.folder / "schemas/jars/CoinsPut.avsc").read_text())

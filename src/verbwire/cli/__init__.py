@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from verbwire.cli import cluster, contracts, letters, work, workers
+from verbwire.cli.exits import exit_of
+from verbwire.cli.output import print_error, write_what_the_terminal_takes
 from verbwire.errors import VerbwireError
+from verbwire.log_entries import OneEntry
+from verbwire.settings import ROOT
+
+_CTRL_C = 130
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # frames and colours are of no use in a pipe, and cut what they frame
     help="Commands, events and queries made real on Kafka.",
 )
 app.add_typer(contracts.app, name="schemas")
@@ -31,21 +39,28 @@ app.command("workers-key")(workers.workers_key)
 
 
 @app.callback()
-def _common(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False) -> None:
-    logging.basicConfig(
-        level=logging.WARNING,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+def _common(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+    root: Annotated[
+        Path | None,
+        typer.Option("--root", envvar=ROOT, help="The project's folder; default: the one that we are in."),
+    ] = None,
+) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneEntry())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("verbwire").setLevel(logging.DEBUG if verbose else logging.INFO)
+    if root is not None:
+        os.environ[ROOT] = str(root)  # where settings look, in this process and in those that it starts
 
 
 def main() -> None:
-    """Run the command line; errors of ours are one line, and the process ends with 1."""
+    """Run the command line; an error of ours is told in a line, and :class:`verbwire.cli.exits.Exit` says the rest."""
+    write_what_the_terminal_takes()
     try:
         app()
     except VerbwireError as error:
-        Console(stderr=True, highlight=False, markup=False).print(f"{type(error).__name__}: {error}", style="red")
-        sys.exit(1)
+        print_error(f"{type(error).__name__}: {error}")
+        sys.exit(exit_of(error))
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(_CTRL_C)

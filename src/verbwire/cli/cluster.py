@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from verbwire.cli.contracts import findings_of
+from verbwire.cli.exits import Exit
+from verbwire.cli.output import AsJson, print_error, print_json, print_text
+from verbwire.contracts.baseline import FILE, note_deployed
+from verbwire.contracts.findings import Severity, as_text, fails
+from verbwire.contracts.model import Catalog
 from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
+from verbwire.errors import ConfigurationError, UnavailableError
 from verbwire.messages import Kind
-from verbwire.settings import load_settings
+from verbwire.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from verbwire.deploy import DeployReport, Target
+    from verbwire.leftovers import Cluster, Leftovers
+    from verbwire.ownership import Ownership
     from verbwire.project import Project
     from verbwire.wire.topics import GroupPlan
 
@@ -26,18 +39,70 @@ def stack() -> None:
     keep_up(load_settings().stack_folder)
 
 
-def deploy() -> None:
-    """Create topics and register schemas; run twice, it changes nothing."""
-    from verbwire.addresses import addresses, kafka_properties
-    from verbwire.contracts.baseline import FILE, note_deployed
-    from verbwire.deploy import Target
+def deploy(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, and change nothing.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Delete topics and groups that nobody declares any more; asks before.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Prune without a question, but no topic that holds records.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check the project, then create topics and register schemas; run twice, it changes nothing.
+
+    Only what is this project's own is deployed: see the settings owned and imported.
+    """
     from verbwire.deploy import deploy as put_on_cluster
+    from verbwire.leftovers import Cluster
+    from verbwire.ownership import ownership
     from verbwire.project import load_project
 
+    if prune and not (yes or dry_run or sys.stdin.isatty()):
+        raise ConfigurationError("--prune asks before it deletes, and there is nobody here: say --yes, or --dry-run")
     settings = load_settings()
+    warnings = _require_sound(settings)
     project = load_project(settings)
+    whose, target = ownership(project), _target(settings)
+    report = put_on_cluster(
+        target, project.catalog, group_plans(project), whose.owned, retired=settings.retired, dry_run=dry_run
+    )
+    if not as_json:
+        print_text("\n".join([*warnings, *report.lines()]))
+    if not dry_run:
+        _note(settings, _only(project.catalog, whose.owned), report, quiet=as_json)
+    cluster = Cluster({**target.kafka, "bootstrap.servers": target.bootstrap}, target.names)
+    left = _left(cluster, report, whose, prune)
+    if not as_json:
+        print_text("\n".join(left.lines()))
+    pruned = _prune(cluster, left, yes, dry_run, quiet=as_json) if prune else []
+    if as_json:
+        print_json(report.facts() | {"warnings": warnings, "no_longer_declared": left.facts(), "pruned": pruned})
+
+
+def _require_sound(settings: Settings) -> list[str]:
+    """Return what `verbwire check` warns of, or end with what it finds where there are errors among that.
+
+    What was deployed before is not asked here: the cluster knows better.
+    """
+    found = [each for each in findings_of(settings, against_deployed=False) if each.severity is not Severity.INFO]
+    if fails(found):
+        print_error(f"{as_text(found)}: nothing was deployed")
+        sys.exit(Exit.FOUND)
+    return [each.line for each in found]
+
+
+def _only(catalog: Catalog, owned: frozenset[str]) -> Catalog:
+    """The contracts that are deployed from here: of others' copies a later check has nothing to say."""
+    return Catalog({each.name: each for each in catalog if each.namespace in owned}, catalog.types)
+
+
+def _target(settings: Settings) -> Target:
+    from verbwire.addresses import addresses, kafka_properties
+    from verbwire.deploy import Target
+
     bootstrap, registry = addresses(settings)
-    target = Target(
+    return Target(
         bootstrap=bootstrap,
         registry=registry,
         names=settings.names,
@@ -46,13 +111,43 @@ def deploy() -> None:
         partitions=settings.partitions,
         replication=settings.replication,
     )
-    report = put_on_cluster(target, project.catalog, group_plans(project), retired=settings.retired)
-    for line in report.lines():
-        print(line)
+
+
+def _note(settings: Settings, deployed: Catalog, report: DeployReport, *, quiet: bool) -> None:
+    """Write down what stands there now, for the next check."""
     try:
-        note_deployed(settings.data_folder / FILE, settings.prefix, project.catalog, report.versions)
+        note_deployed(settings.data_folder / FILE, settings.prefix, deployed, report.versions)
     except OSError as error:  # a place that deploys and keeps nothing
-        print(f"note: `verbwire check` will not know here what was deployed: {error}")
+        if not quiet:
+            print(f"note: `verbwire check` will not know here what was deployed: {error}")
+
+
+def _left(cluster: Cluster, report: DeployReport, whose: Ownership, prune: bool) -> Leftovers:
+    """What nobody declares any more. Who may deploy may perhaps not ask who reads; that ends nothing but a pruning."""
+    from verbwire.leftovers import Leftovers
+
+    try:
+        return cluster.leftovers(report.planned, whose.owned, whose.imported, report.undeclared)
+    except UnavailableError as error:
+        if prune:
+            raise
+        return Leftovers({}, notes=(f"what is no longer declared cannot be told: {error}",))
+
+
+def _prune(cluster: Cluster, left: Leftovers, yes: bool, dry_run: bool, *, quiet: bool) -> list[str]:
+    """Delete what nobody declares or reads: all of it when somebody says so, what is empty when a script does."""
+    going = left.unread().empty() if yes else left.unread()
+    for each in () if quiet else sorted(left.topics.keys() - going.topics.keys()):
+        print_text(f"kept: topic {left.said(each)}; stop who reads it, and without --yes you are asked")
+    if dry_run or not (going.topics or going.groups):
+        return []
+    if not yes:
+        lost = "with all their records" if going.holding() else "none of which holds a record"
+        typer.confirm(f"Delete {len(going.topics)} topics, {lost}? They do not come back", abort=True)
+    pruned = cluster.remove(going)
+    for each in () if quiet else pruned:
+        print_text(f"deleted {each}")
+    return pruned
 
 
 def group_plans(project: Project) -> list[GroupPlan]:

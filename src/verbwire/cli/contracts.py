@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from traceback import extract_tb
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table as Listing
 
 from verbwire.cli.deployed_code import deployed_code
+from verbwire.cli.exits import Exit
+from verbwire.cli.output import AsJson, print_json, print_table, print_text
 from verbwire.contracts.baseline import FILE, Baseline, at_ref, deployed
-from verbwire.contracts.check import Listener, Receiver, compare, unreadable
-from verbwire.contracts.check import check as find_problems
-from verbwire.contracts.findings import Finding, Severity, as_json, as_text, fails
+from verbwire.contracts.check import (
+    Listener,
+    Receiver,
+    check_contracts,
+    check_handlers,
+    compare,
+    in_order,
+    unreadable,
+)
+from verbwire.contracts.findings import Finding, Severity, as_text, fails
+from verbwire.contracts.findings import as_json as findings_as_json
 from verbwire.contracts.generate import generate as sources_of
 from verbwire.contracts.generate import write
 from verbwire.contracts.load import load_catalog
@@ -22,11 +32,12 @@ from verbwire.contracts.model import Catalog
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
-from verbwire.declarations.requirements import require_process, require_table
+from verbwire.declarations.requirements import require_fit
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.declarations.unbounded import check_bounds
-from verbwire.errors import ContractError
+from verbwire.errors import ContractError, VerbwireError
+from verbwire.ownership import ownership
 from verbwire.project import Project, load_project
 from verbwire.queries.check import check_queries
 from verbwire.settings import Settings, load_settings
@@ -35,27 +46,33 @@ app = typer.Typer(no_args_is_help=True, help="Contracts and their generated clas
 
 
 @app.command()
-def generate() -> None:
+def generate(as_json: AsJson = False) -> None:
     """Write the typed classes beside the schemas."""
     folder = load_settings().schemas
-    changed = write(sources_of(load_catalog(folder), folder))
+    changed = [str(path.relative_to(folder.parent)) for path in write(sources_of(load_catalog(folder), folder))]
+    if as_json:
+        print_json({"written": changed})
+        return
     for path in changed:
-        print(f"wrote {path.relative_to(folder.parent)}")
+        print_text(f"wrote {path}")
     if not changed:
         print("nothing to do: the classes are as the schemas say")
 
 
 @app.command("list")
-def list_contracts() -> None:
+def list_contracts(as_json: AsJson = False) -> None:
     """List the contracts."""
-    listing = Listing("contract", "kind", "key", "rejections", box=None)
-    for contract in sorted(load_catalog(load_settings().schemas), key=lambda each: each.name):
-        listing.add_row(contract.name, contract.kind, ", ".join(contract.key), ", ".join(sorted(contract.rejections)))
-    Console().print(listing)
+    contracts = sorted(load_catalog(load_settings().schemas), key=lambda each: each.name)
+    rows = [(each.name, str(each.kind), [*each.key], sorted(each.rejections)) for each in contracts]
+    columns = ("contract", "kind", "key", "rejections")
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table(columns, [(name, kind, ", ".join(key), ", ".join(codes)) for name, kind, key, codes in rows])
 
 
 def check(
-    as_json_: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: AsJson = False,
     against: Annotated[str, typer.Option(help="Compare contracts with those of this commit, branch or tag, too.")] = "",
     deployed_: Annotated[
         bool, typer.Option("--deployed", help="Compare code with what has folded the tables.")
@@ -66,21 +83,40 @@ def check(
     Contracts are compared with what was deployed from here before. With --deployed the cluster is asked, too, which
     code has folded what its tables, aggregates and processes hold.
     """
-    settings = load_settings()
-    findings = unreadable(settings.schemas) or _findings(settings, against, deployed_)
-    print(as_json(findings) if as_json_ else as_text(findings))
+    findings = findings_of(load_settings(), against, deployed_)
+    if as_json:
+        print(findings_as_json(findings))
+    else:
+        print_text(as_text(findings))
     if fails(findings):
-        sys.exit(1)
+        sys.exit(Exit.FOUND)
 
 
-def _findings(settings: Settings, against: str, on_the_cluster: bool) -> list[Finding]:
-    found = _compared(load_catalog(settings.schemas), settings, against)
+def findings_of(
+    settings: Settings, against: str = "", on_the_cluster: bool = False, against_deployed: bool = True
+) -> list[Finding]:
+    """Return what there is to say of a project, the gravest first."""
+    if found := unreadable(settings.schemas):
+        return found
+    catalog = load_catalog(settings.schemas)
+    found = _compared(catalog, settings, against) if against or against_deployed else []
+    found += check_contracts(catalog, settings.schemas, settings.accepted_names)
     try:
-        found += _declared(load_project(settings), settings, on_the_cluster)
-    except ImportError as error:  # a contract that is gone takes its class away: told beside what it means for others
-        file, message = error.path or str(settings.root), f"cannot be imported: {error}: mend what imports it"
-        found.append(Finding.at("import", Severity.ERROR, file, message))
-    return sorted(found, key=lambda each: list(Severity).index(each.severity))
+        project = load_project(settings)
+    except Exception as error:  # noqa: BLE001 (whatever a user's module raises is told beside what else is wrong)
+        return in_order([*found, _not_imported(error, settings)])
+    try:
+        found += _declared(project)
+    except ContractError as error:
+        found.append(Finding.at("declaration", Severity.ERROR, settings.root, str(error)))
+    return in_order(found + (deployed_code(project) if on_the_cluster else []))
+
+
+def _not_imported(error: Exception, settings: Settings) -> Finding:
+    frames = [each for each in extract_tb(error.__traceback__) if Path(each.filename).is_relative_to(settings.root)]
+    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else str(settings.root)
+    said = str(error) if isinstance(error, VerbwireError) else f"cannot be imported: {type(error).__name__}: {error}"
+    return Finding.at("import", Severity.ERROR, where, said)
 
 
 def _compared(catalog: Catalog, settings: Settings, against: str) -> list[Finding]:
@@ -92,13 +128,12 @@ def _compared(catalog: Catalog, settings: Settings, against: str) -> list[Findin
     return [each for baseline in baselines for each in compare(catalog, settings.schemas, baseline, settings.retired)]
 
 
-def _declared(project: Project, settings: Settings, on_the_cluster: bool) -> list[Finding]:
+def _declared(project: Project) -> list[Finding]:
     """What the project's declarations are told of."""
-    found = find_problems(project.catalog, settings.schemas, _handlers(project))
+    whose = ownership(project)
+    found = check_handlers(project.catalog, _handlers(project), whose.imported) + whose.findings(project)
     found += check_queries(project.catalog, project.tables, project.responders)
     found += check_bounds(project.catalog, project.declared.values())
-    if on_the_cluster:
-        found += deployed_code(project)
     return [*found, *_unmet(project)]
 
 
@@ -115,10 +150,7 @@ def _unmet(project: Project) -> Iterator[Finding]:
     """What tables and processes need of their contracts and do not get."""
     for each in project.declared.values():
         try:
-            if isinstance(each, Table):
-                require_table(each, project.catalog)
-            elif isinstance(each, Process):
-                require_process(each, project.catalog)
+            require_fit(each, project.catalog)
         except ContractError as error:
             for line in str(error).splitlines():
                 yield Finding.at("group", Severity.ERROR, each.group, line)

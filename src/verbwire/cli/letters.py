@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table as Listing
-from rich.text import Text
 
+from verbwire.cli.output import AsJson, print_json, print_table, print_text
 from verbwire.errors import ConfigurationError, VerbwireError
 from verbwire.settings import load_settings
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="What groups could not read or handle: list it, look at it, hand it back.")
 GroupName = Annotated[str, typer.Argument(help="A group, as it is declared.")]
 Again = Annotated[bool, typer.Option("--again", help="Those too that were handed back already.")]
+_COLUMNS = ("group", "place", "from", "type", "id", "reason", "since", "detail")
 
 
 @app.command("list")
@@ -30,30 +30,31 @@ def list_letters(
     group: Annotated[str | None, typer.Argument(help="A group, as it is declared; all by default.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="The newest so many of each group.")] = 50,
     again: Again = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the dead letters that nobody has handed back."""
-    listing = Listing("group", "place", "from", "type", "id", "reason", "since", "detail", box=None)
-    more = []
     with _opened() as (project, letters):
-        for name in [_declared(project, group).group] if group else project.groups:
-            page = letters.page(name, limit, again)
-            for found in page.letters:
-                listing.add_row(*(Text(_legible(each)) for each in _row(found)))
-            if page.total > len(page.letters):
-                more.append(f"{name}: {page.total - len(page.letters)} older ones are not shown (--limit)")
-    console = Console()
-    if listing.row_count:
-        console.print(listing)
+        names = [_declared(project, group).group] if group else project.groups
+        pages = {name: letters.page(name, limit, again) for name in names}
+    rows = [_row(found) for page in pages.values() for found in page.letters]
+    older = {name: page.total - len(page.letters) for name, page in pages.items() if page.total > len(page.letters)}
+    if as_json:
+        listed = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+        print_json({"letters": listed, "older": older})
+        return
+    if rows:
+        print_table(_COLUMNS, rows)
     else:
         print("no dead letters")
-    for line in more:
-        print(line)
+    for name, count in older.items():
+        print(f"{name}: {count} older ones are not shown (--limit)")
 
 
 @app.command()
 def show(
     group: GroupName,
     place: Annotated[str, typer.Argument(help="partition/offset, as the list shows it.")],
+    as_json: AsJson = False,
 ) -> None:
     """Show one letter: headers, why it is one, and the message as JSON where it can be read, else in hexadecimal."""
     from verbwire.effects.letters import Place
@@ -61,19 +62,25 @@ def show(
     with _opened() as (project, letters):
         found = letters.one(_declared(project, group).group, Place.of(place))
         original = found.letter.original
-        lines = [
-            ("place", f"{found.group} {found.place}"),
-            ("from", found.origin),
-            ("time", _time(original.timestamp)),
-            ("since", _time(found.since)),
-            ("reason", found.letter.reason),
-            ("detail", found.letter.detail),
-            ("key", repr(original.key)),
-            *((name, (value or b"").decode(errors="backslashreplace")) for name, value in original.headers),
-        ]
-        for name, value in lines:
-            print(f"{_legible(name)}: " + "\n    ".join(map(_legible, value.split("\n"))))
-        print(_message(project, original.value))
+        about = {
+            "place": f"{found.group} {found.place}",
+            "from": found.origin,
+            "time": _time(original.timestamp),
+            "since": _time(found.since),
+            "reason": found.letter.reason,
+            "detail": found.letter.detail,
+            "key": repr(original.key),
+        }
+        headers = [(name, (value or b"").decode(errors="backslashreplace")) for name, value in original.headers]
+        message, unread = _message(project, original.value)
+    if as_json:
+        print_json(about | {"headers": headers, "message": message, "unread": unread})
+        return
+    for name, value in [*about.items(), *headers]:
+        print_text(f"{name}: " + value.replace("\n", "\n    "))
+    print_text(
+        json.dumps(message, ensure_ascii=False, separators=(",", ":")) if unread is None else f"{message}\n({unread})"
+    )
 
 
 @app.command()
@@ -82,6 +89,7 @@ def retry(
     places: Annotated[list[str] | None, typer.Argument(help="partition/offset, as the list shows it.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All that were not handed back already.")] = False,
     again: Again = False,
+    as_json: AsJson = False,
 ) -> None:
     """Hand letters back: to a subscriber or a job alone, or an aggregate's to its commands, under the same id."""
     from verbwire.effects.letters import Place
@@ -91,8 +99,11 @@ def retry(
     with _opened() as (project, letters):
         declared = _declared(project, group)
         count, left = letters.retry(declared, None if every else [Place.of(each) for each in places or ()], again)
+    if as_json:
+        print_json({"group": group, "handed_back": count, "left": left})
+        return
     for line in left:
-        print(line)
+        print_text(line)
     print(f"handed back {count} of {group}")
 
 
@@ -131,19 +142,20 @@ def _row(found: Found) -> list[str]:
     ]
 
 
-def _message(project: Project, value: bytes | None) -> str:
+def _message(project: Project, value: bytes | None) -> tuple[Any, str | None]:
+    """What the bytes say, as JSON has it; or they themselves in hexadecimal, and why they cannot be read."""
     from verbwire.addresses import addresses
-    from verbwire.http import json
+    from verbwire.http.json import encode, exact
     from verbwire.wire.plain import plain
     from verbwire.wire.registry import Registry
 
     if value is None:
-        return "(no value)"
+        return None, None
     try:
         with closing(Registry(addresses(project.settings)[1], project.settings.registry_client)) as registry:
-            return json.encode(json.exact(plain(registry, value))).decode()
+            return json.loads(encode(exact(plain(registry, value)))), None
     except (VerbwireError, TypeError) as error:
-        return f"{value.hex()}\n({_legible(str(error))})"
+        return value.hex(), str(error)
 
 
 def _time(milliseconds: int) -> str:
@@ -151,8 +163,3 @@ def _time(milliseconds: int) -> str:
         return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
     except (OverflowError, ValueError, OSError):
         return str(milliseconds)
-
-
-def _legible(text: str) -> str:
-    """What others wrote must not steer a terminal."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table as Listing
 
+from verbwire.cli.output import AsJson, print_json, print_table
 from verbwire.errors import ConfigurationError
 from verbwire.settings import load_settings
 
@@ -33,12 +32,13 @@ def worker(
     run_worker(project, project.chosen(groups or []), leave)
 
 
-def config() -> None:
-    """Print each setting and where its value came from."""
-    listing = Listing("setting", "value", "from", box=None)
-    for row in load_settings().shown():
-        listing.add_row(*row)
-    Console().print(listing)
+def config(as_json: AsJson = False) -> None:
+    """Print each setting and where its value came from; secrets are masked."""
+    columns, rows = ("setting", "value", "from"), load_settings().shown()
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table(columns, rows)
 
 
 def token(

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table as Listing
-
+from verbwire.cli.output import AsJson, print_json, print_table
 from verbwire.errors import ConfigurationError
 from verbwire.settings import load_settings
 
@@ -20,10 +18,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_WIDTH = 150  # half a name of a group, or of an address, is of no use
+_COLUMNS = ("worker", "url", "state", "heard", "group", "generation", "owns", "ready", "stopped")
 
 
-def workers() -> None:
+def workers(as_json: AsJson = False) -> None:
     """List the workers, the groups that they host, and the partitions that they own and answer for."""
     from verbwire.addresses import addresses, kafka_properties
     from verbwire.contracts.load import load_catalog
@@ -46,9 +44,11 @@ def workers() -> None:
         with closing(Directory(kafka, codec, VerifyingKey(key).verify if key else None)) as directory:
             directory.start()
             directory.wait()
-            console = Console()
-            console.width = max(console.width, _WIDTH)
-            console.print(_listing(directory))
+            if as_json:
+                believed = [_told(directory, each) for each in directory.seen()]
+                print_json([*believed, *map(_told_doubted, directory.doubted())])
+            else:
+                print_table(_COLUMNS, _rows(directory))
 
 
 def workers_key() -> None:
@@ -63,17 +63,47 @@ def workers_key() -> None:
     print(key)
 
 
-def _listing(directory: Directory) -> Listing:
-    listing = Listing("worker", "url", "state", "heard", "group", "generation", "owns", "ready", "stopped", box=None)
+def _rows(directory: Directory) -> Iterator[tuple[str, ...]]:
     for seen in directory.seen():
         first = (seen.worker.name, seen.worker.url, _state(directory, seen), f"{_age(seen):.0f} s ago")
         for share in seen.worker.groups or (None,):
-            listing.add_row(*first, *(_said(share) if share else ()))
+            yield *first, *(_said(share) if share else ("",) * 5)
             first = ("", "", "", "")
     for doubted in directory.doubted():
-        state = f"not believed: {doubted.why}"
-        listing.add_row(escape(doubted.name), escape(doubted.url), state, f"{_age(doubted):.0f} s ago")
-    return listing
+        yield doubted.name, doubted.url, _doubt(doubted), f"{_age(doubted):.0f} s ago", *("",) * 5
+
+
+def _doubt(doubted: Doubted) -> str:
+    return f"not believed: {doubted.why}"
+
+
+def _told_doubted(doubted: Doubted) -> dict[str, Any]:
+    return {
+        "worker": doubted.name,
+        "url": doubted.url,
+        "state": _doubt(doubted),
+        "heard_seconds_ago": round(_age(doubted), 1),
+        "groups": [],
+    }
+
+
+def _told(directory: Directory, seen: Seen) -> dict[str, Any]:
+    return {
+        "worker": seen.worker.name,
+        "url": seen.worker.url,
+        "state": _state(directory, seen),
+        "heard_seconds_ago": round(_age(seen), 1),
+        "groups": [
+            {
+                "group": share.group,
+                "generation": share.generation,
+                "owns": sorted(share.owned),
+                "ready": sorted(share.ready),
+                "stopped": sorted(share.stopped),
+            }
+            for share in seen.worker.groups
+        ],
+    }
 
 
 def _said(share: GroupShare) -> tuple[str, ...]:

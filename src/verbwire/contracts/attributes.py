@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from verbwire.contracts.defaults import named_types
 from verbwire.contracts.grammar import OURS, Json, full_name
 from verbwire.contracts.problems import Place, Problem, near
 from verbwire.messages import FORBIDDEN, ID_REUSED, OUT_OF_BOUNDS, Kind
@@ -100,7 +101,9 @@ def _key_texts(schema: dict[str, Any], key: Json) -> Iterator[str]:
         yield "has several fields, which only rows of windows may: name the one field that decides the partition"
     if len(set(names)) < len(names):
         yield "names a field twice: remove one"
+    named = named_types(schema)
     types = {field["name"]: field["type"] for field in schema["fields"]}
+    types |= {name: named[each] for name, each in types.items() if isinstance(each, str) and each in named}
     for name in names:
         if name not in types:
             yield f"{name!r} is no field: {near(name, types)}{_fields(schema)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from verbwire.contracts.findings import Finding, Severity
 from verbwire.contracts.generate import COMMAND, stale
 from verbwire.contracts.load import read_catalog
 from verbwire.contracts.model import Catalog, Contract
-from verbwire.contracts.verbs import verb_form_problem
+from verbwire.contracts.verbs import verb_form_doubt
 from verbwire.messages import Event, Kind, Message
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
@@ -51,27 +51,45 @@ def unreadable(folder: Path) -> list[Finding]:
 def check(catalog: Catalog, folder: Path, handlers: Sequence[Receiver | Listener]) -> list[Finding]:
     """Compare contracts with their names, their generated classes, and who handles them; errors come first.
 
-    Codes of errors: ``verb-form``, ``stale-classes``, ``no-receiver``, ``several-receivers``, ``unhandled-command``,
+    Codes of errors: ``verb-form`` (a warning where it is not sure), ``stale-classes``,
+    ``no-receiver``, ``several-receivers``, ``unhandled-command``,
     ``handled-twice``, ``wrong-receiver``, ``promised-outcome``, ``unknown-event``, ``undeclared-rejection``,
     ``missing-reply``, ``enum-default``; of warnings:
     ``unused-rejection``, ``unused-type``, ``row-alias``; of information: ``computed-rejection``, ``unemitted-event``,
     ``unheard-event``.
     """
+    return in_order([*check_contracts(catalog, folder), *check_handlers(catalog, handlers)])
+
+
+def check_contracts(catalog: Catalog, folder: Path, accepted: Container[str] = ()) -> list[Finding]:
+    """The part of :func:`check` that needs no code of the project; names that are `accepted` may have any verb form."""
+    return [
+        *_verb_forms(catalog, accepted),
+        *_stale(catalog, folder),
+        *_types(catalog),
+        *_enums(catalog),
+        *_row_aliases(catalog),
+    ]
+
+
+def check_handlers(
+    catalog: Catalog, handlers: Sequence[Receiver | Listener], imported: Container[str] = ()
+) -> list[Finding]:
+    """The part of :func:`check` that is about who handles what; commands of `imported` namespaces are others'."""
     receivers = [each for each in handlers if isinstance(each, Receiver)]
     listeners = [each for each in handlers if isinstance(each, Listener)]
-    findings = [
-        *_verb_forms(catalog),
-        *_stale(catalog, folder),
-        *_receivers(catalog, receivers),
+    return [
+        *_receivers(catalog, receivers, imported),
         *_strays(catalog, receivers),
         *_promises(catalog, receivers),
         *_rejections(catalog, receivers),
         *_replies(catalog, receivers),
         *_events(catalog, receivers, listeners),
-        *_types(catalog),
-        *_enums(catalog),
-        *_row_aliases(catalog),
     ]
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings, the gravest first."""
     return sorted(findings, key=lambda each: list(Severity).index(each.severity))
 
 
@@ -96,11 +114,12 @@ def compare(catalog: Catalog, folder: Path, baseline: Baseline, retired: Contain
     ]
 
 
-def _verb_forms(catalog: Catalog) -> Iterator[Finding]:
+def _verb_forms(catalog: Catalog, accepted: Container[str]) -> Iterator[Finding]:
     for contract in catalog:
-        problem = verb_form_problem(contract.kind, contract.short)
-        if problem:
-            yield Finding.at("verb-form", ERROR, contract.file, problem)
+        doubt = None if contract.short in accepted else verb_form_doubt(contract.kind, contract.short)
+        if doubt is not None:
+            how = f'. Right as it is? accepted_names = ["{contract.short}"] in [tool.verbwire]'
+            yield Finding.at("verb-form", ERROR if doubt.sure else WARNING, contract.file, f"{doubt.text}{how}")
 
 
 def _stale(catalog: Catalog, folder: Path) -> Iterator[Finding]:
@@ -108,8 +127,10 @@ def _stale(catalog: Catalog, folder: Path) -> Iterator[Finding]:
         yield Finding.at("stale-classes", ERROR, file, f"does not agree with the schemas: run `{COMMAND}`")
 
 
-def _receivers(catalog: Catalog, receivers: Sequence[Receiver]) -> Iterator[Finding]:
+def _receivers(catalog: Catalog, receivers: Sequence[Receiver], imported: Container[str]) -> Iterator[Finding]:
     for namespace in sorted({each.namespace for each in catalog if each.kind is Kind.COMMAND}):
+        if namespace in imported:
+            continue
         commands = catalog.of_namespace(namespace, Kind.COMMAND)
         own = [each for each in receivers if each.namespace == namespace]
         groups = ", ".join(each.group for each in own)

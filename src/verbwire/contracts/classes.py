@@ -107,7 +107,7 @@ def _rank(each: GeneratedClass) -> tuple[int, str]:
 def _class_lines(each: GeneratedClass, spelling: Spelling) -> Iterator[str]:
     if each.schema["type"] == "enum":
         yield _fitting(f"class {each.short}({spelling.member('enum', 'StrEnum')}):")
-        yield from docstring(each.schema.get("doc") or f"An enum of {each.name}.", _INDENT)
+        yield from docstring(_doc(each.schema) or f"An enum of {each.name}.", _INDENT)
         yield ""
         for symbol in each.schema["symbols"]:
             yield _fitting(f'{_INDENT}{symbol.upper()} = "{symbol}"')
@@ -128,7 +128,7 @@ def _class_lines(each: GeneratedClass, spelling: Spelling) -> Iterator[str]:
 
 def _text_of(each: GeneratedClass) -> str:
     kind = each.contract.kind if each.contract else "record"
-    text = str(each.schema.get("doc") or f"The {kind} {each.name}.").strip()
+    text = _doc(each.schema) or f"The {kind} {each.name}."
     facts = []
     if each.contract and each.contract.requires:
         facts.append(f"Requires: {', '.join(sorted(each.contract.requires))}.")
@@ -145,8 +145,13 @@ def _field_lines(field: dict[str, Any], spelling: Spelling) -> Iterator[str]:
     codes = ["E741"] if name in _AMBIGUOUS else []
     codes += ["N815"] if _MIXED_CASE.match(name) else []
     yield _fitting(f"{_INDENT}{name}: {spelling.type(field['type'])}{default}", codes)
-    if field.get("doc"):
-        yield from docstring(field["doc"], _INDENT)
+    if text := _doc(field):
+        yield from docstring(text, _INDENT)
+
+
+def _doc(said: dict[str, Any]) -> str:
+    """What a type or a field says of itself; blanks say nothing."""
+    return str(said.get("doc", "")).strip()
 
 
 def _fitting(line: str, codes: Iterable[str] = ()) -> str:

@@ -32,6 +32,11 @@ class Finding:
         """A finding in a file, or in what a group declares."""
         return cls(code, severity, str(file), message)
 
+    @property
+    def line(self) -> str:
+        """One line, as compilers write it."""
+        return f"{self.file}: {self.severity}: {self.message} [{self.code}]"
+
 
 def fails(findings: Iterable[Finding]) -> bool:
     """Whether there is an error among them."""
@@ -40,12 +45,12 @@ def fails(findings: Iterable[Finding]) -> bool:
 
 def as_text(findings: Sequence[Finding]) -> str:
     """One line for each finding, as compilers write them, and a line that counts them."""
-    lines = [f"{each.file}: {each.severity}: {each.message} [{each.code}]" for each in findings]
+    lines = [each.line for each in findings]
     counts = Counter(each.severity for each in findings)
     summary = ", ".join(f"{counts[each]} {each}{'s' if counts[each] > 1 else ''}" for each in Severity if counts[each])
     return "\n".join([*lines, summary or "nothing found"])
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """A JSON list of objects with code, severity, file and message."""
-    return json.dumps([asdict(each) for each in findings], indent=2, ensure_ascii=False)
+    """A JSON list of objects with code, severity, file and message, in ASCII: the same in every encoding."""
+    return json.dumps([asdict(each) for each in findings], indent=2)

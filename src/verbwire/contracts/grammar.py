@@ -31,6 +31,11 @@ LOGICAL_TYPES = {
     "timestamp-millis": ("long",),
     "uuid": ("string",),  # not "fixed": fastavro 1.13 cannot write it
 }
+_MEANT = {  # other languages' words
+    "datetime": "timestamp-millis",
+    "time": "time-millis",
+    "timestamp": "timestamp-millis",
+}
 OURS = ("kind", "key", "time", "requires", "public", "rejections", "reply", "many", "response")
 
 _NAMED = ("type", "namespace", "name", "doc", "aliases")
@@ -53,6 +58,15 @@ _SYMBOL = re.compile(r"[A-Za-z]\w*", re.ASCII)
 def full_name(name: str, namespace: str) -> str:
     """A type's full name, as written in a schema of that namespace."""
     return name if "." in name or not namespace else f"{namespace}.{name}"
+
+
+def logical_hint(name: str) -> str:
+    """Return what is meant where the name of a logical type, or nearly one, stands as a type; else nothing."""
+    meant = name if name in LOGICAL_TYPES else _MEANT.get(name.lower())
+    if meant is None:
+        return ""
+    example = f'{{"type": "{LOGICAL_TYPES[meant][0]}", "logicalType": "{meant}"}}'
+    return f'{meant} is a logical type: write "type": {example}'
 
 
 def file_problems(schema: Json, place: Place) -> Iterator[Problem]:
@@ -90,6 +104,8 @@ def _name_problems(name: str, place: Place) -> Iterator[Problem]:
     if name in COMPLEX:
         example = f'"type": {{"type": "{name}", ...}}'
         yield place.at("type").problem(f"{name!r} has to be spelled out: write {example}")
+    elif name in LOGICAL_TYPES and not _REFERENCE.fullmatch(name):
+        yield place.at("type").problem(logical_hint(name))
     elif not _REFERENCE.fullmatch(name):
         yield place.at("type").problem(f"{name!r} is no name of a type: use letters, digits, _ and dots")
 

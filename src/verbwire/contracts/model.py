@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from verbwire.contracts.bounding import Check, compile_bounds
+from verbwire.contracts.defaults import Named, named_types
 from verbwire.errors import ContractError
 from verbwire.messages import Kind, Message
 
@@ -45,15 +46,22 @@ class Contract:
         """The record's name without its namespace."""
         return self.name.rpartition(".")[2]
 
-    @property
+    @cached_property
     def fields(self) -> Mapping[str, Any]:
-        """The Avro type of each field."""
-        return {each["name"]: each["type"] for each in self.schema["fields"]}
+        """The Avro type of each field; one that has a name with its definition, however often it is used before."""
+        named = named_types(self.schema)
+        return {each["name"]: _defined(each["type"], named) for each in self.schema["fields"]}
 
     @cached_property
     def bounds(self) -> Check | None:
         """What tells the first value of a message that is out of the contract's bounds; None where it has none."""
         return compile_bounds(self.schema)
+
+
+def _defined(avro_type: Any, named: Named) -> Any:
+    if isinstance(avro_type, list):
+        return [_defined(branch, named) for branch in avro_type]
+    return named.get(avro_type, avro_type) if isinstance(avro_type, str) else avro_type
 
 
 @dataclass(frozen=True)

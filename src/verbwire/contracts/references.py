@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from verbwire.contracts.bounds import WORDS
-from verbwire.contracts.grammar import COMPLEX, OURS, PRIMITIVES, Json, full_name
+from verbwire.contracts.grammar import COMPLEX, OURS, PRIMITIVES, Json, full_name, logical_hint
 from verbwire.contracts.problems import Place, Problem, near
 
 # The order in which attributes are written into the text that is registered; others follow, sorted.
@@ -52,10 +52,12 @@ class Sources:
                     continue
                 home = self.inner.get(reference)
                 short = reference.rpartition(".")[2]
-                if home is None:
+                if home is None and (hint := logical_hint(short)):
+                    yield where.problem(hint)
+                elif home is None:
                     known = near(short, [*PRIMITIVES, *(name.rpartition(".")[2] for name in self.places)])
                     yield where.problem(f"there is no type {reference}: {known}Write it into {short}.avsc")
-                elif home.file != place.file:
+                elif home is not None and home.file != place.file:
                     yield where.problem(f"{reference} is spelled out inside {home.file}: give it a file of its own")
 
     def resolved(self, name: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from verbwire.contracts.english import (
     is_change,
     is_noun,
@@ -15,49 +17,62 @@ from verbwire.contracts.english import (
 from verbwire.messages import Kind
 
 
-def verb_form_problem(kind: Kind, name: str) -> str | None:
-    """Say what is wrong with a name for a message of that kind, and what to call it; None if nothing is.
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What seems wrong with a name; `sure` where it says the opposite of its kind."""
+
+    text: str
+    sure: bool = False
+
+
+def verb_form_doubt(kind: Kind, name: str) -> Doubt | None:
+    """Say what seems wrong with a name for a message of that kind, and what to call it; None if nothing does.
 
     A command begins with an imperative (``PlaceOrder``). An event says somewhere what happened (``OrderPlaced``,
     ``CartCheckedOut``). A query begins with a verb of asking (``GetOrder``) or is a noun phrase
-    (``SalesPerMinute``). Rows are things and may be called anything. Errs on the side of accepting.
+    (``SalesPerMinute``). Rows are things and may be called anything. Names are of any language, and the English known
+    here is little: it is sure only of a command in the past tense and of an event in the imperative.
     """
     parts = words(name)
     if not parts:
         return None
     match kind:
         case Kind.COMMAND:
-            return _command_problem(name, parts)
+            return _command_doubt(name, parts)
         case Kind.EVENT:
-            return _event_problem(name, parts)
+            return _event_doubt(name, parts)
         case Kind.QUERY:
-            return _query_problem(name, parts)
+            return _query_doubt(name, parts)
         case Kind.ROW:
             return None
 
 
-def _command_problem(name: str, parts: list[str]) -> str | None:
+def _command_doubt(name: str, parts: list[str]) -> Doubt | None:
     first = parts[0]
     if is_past(first) or (is_noun_and_verb(first) and _ends_in_past(parts[1:])):
-        return f"{name} is in the past tense, as an event would be: a command is an imperative, like PlaceOrder"
+        text = f"{name} is in the past tense, as an event would be: a command is an imperative, like PlaceOrder"
+        return Doubt(text, sure=True)
     if is_progressive(first):
-        return f"{name} begins with a word in -ing: a command is an imperative, like PlaceOrder"
+        return Doubt(f"{name} begins with a word in -ing: a command is an imperative, like PlaceOrder")
     if is_noun(first):
-        return f"{name} begins with a noun: a command begins with its verb, like PlaceOrder"
+        return Doubt(f"{name} begins with a noun: a command begins with its verb, like PlaceOrder")
     return None
 
 
-def _event_problem(name: str, parts: list[str]) -> str | None:
+def _event_doubt(name: str, parts: list[str]) -> Doubt | None:
     if any(is_past(word) for word in parts) or any(may_be_past(word) for word in parts[1:]):
         return None
-    return f"{name} does not say what happened: an event is in the past tense, like OrderPlaced"
-
-
-def _query_problem(name: str, parts: list[str]) -> str | None:
     if is_change(parts[0]):
-        return f"{name} asks for a change: make it a command, or begin with Get, Find, List or Count"
+        text = f"{name} is an imperative, as a command would be: an event is in the past tense, like OrderPlaced"
+        return Doubt(text, sure=True)
+    return Doubt(f"{name} does not say what happened: an event is in the past tense, like OrderPlaced")
+
+
+def _query_doubt(name: str, parts: list[str]) -> Doubt | None:
+    if is_change(parts[0]):
+        return Doubt(f"{name} asks for a change: make it a command, or begin with Get, Find, List or Count")
     if _ends_in_past(parts[1:]):
-        return f"{name} is in the past tense, as an event would be: ask for something, like GetOrder or SalesPerMinute"
+        return Doubt(f"{name} is in the past tense, as an event would be: ask for something, like SalesPerMinute")
     return None
 
 

@@ -14,6 +14,14 @@ from verbwire.messages import Command
 _TIMESTAMPS = ("timestamp-millis", "timestamp-micros")
 
 
+def require_fit(declared: object, catalog: Catalog) -> None:
+    """Raise ContractError where a table or a process does not get what it needs; of others nothing is asked here."""
+    if isinstance(declared, Table):
+        require_table(declared, catalog)
+    elif isinstance(declared, Process):
+        require_process(declared, catalog)
+
+
 def require_table(table: Table[Any], catalog: Catalog) -> None:
     """Raise ContractError where a table hears nothing, or keys or windows do not fit its row and its events."""
     if not table.handlers:

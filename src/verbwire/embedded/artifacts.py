@@ -1,7 +1,7 @@
 """Which files the embedded stack is made of, pinned by coordinate and checksum, and where they are cached.
 
-``artifacts.lock`` names every file: part, SHA-256, size in bytes, Maven coordinate. Nothing is resolved at run
-time. ``verbwire.embedded.lock`` writes it.
+``artifacts.lock`` names every file: part, SHA-256, size in bytes, Maven coordinate, and of an archive the digest of
+what it unpacks to. Nothing is resolved at run time. ``verbwire.embedded.lock`` writes it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Artifact:
     sha256: str
     size: int
     coordinate: str
+    tree: str = ""  # of an archive, what :func:`verbwire.embedded.trees.digest` says of it unpacked
 
     @property
     def filename(self) -> str:
@@ -46,7 +47,7 @@ class Artifact:
 def locked() -> tuple[Artifact, ...]:
     """Every pinned file, in the order of the class paths."""
     rows = [line.split() for line in LOCK.read_text("utf-8").splitlines() if line and not line.startswith("#")]
-    return tuple(Artifact(part, sha256, int(size), coordinate) for part, sha256, size, coordinate in rows)
+    return tuple(Artifact(part, sha256, int(size), *rest) for part, sha256, size, *rest in rows)
 
 
 @cache

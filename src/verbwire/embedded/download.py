@@ -18,6 +18,7 @@ from threading import Event
 import httpx2
 
 from verbwire.errors import UnavailableError
+from verbwire.masking import shown_address, without_secrets
 
 ATTEMPTS = 5
 STALLED = 10.0  # seconds without a byte, after which an attempt has failed
@@ -47,7 +48,7 @@ class Download:
 
 def matches(path: Path, sha256: str, size: int) -> bool:
     """Whether the file is there, whole and unchanged."""
-    return _size(path) == size and _sha256(path) == sha256
+    return _size(path) == size and sha256_of(path) == sha256
 
 
 def client() -> httpx2.Client:
@@ -72,14 +73,14 @@ def fetch(wanted: Download, http: httpx2.Client, advance: Advance, cancelled: Ev
         try:
             _attempt(wanted, wanted.urls[failures % len(wanted.urls)], http, advance, cancelled)
         except (httpx2.HTTPError, OSError) as error:
-            problem = str(error)
+            problem = without_secrets(str(error))
             failures = 1 if wanted.begun() > before else failures + 1
             continue
         if cancelled.is_set() or _finish(wanted, advance):
             return
         problem, failures = "its checksum is not the pinned one", failures + _WRONG_BYTES
     raise UnavailableError(
-        f"cannot download {wanted.target.name} from {', '.join(wanted.urls)}: {problem}; "
+        f"cannot download {wanted.target.name} from {', '.join(map(shown_address, wanted.urls))}: {problem}; "
         "check network and proxy settings and run it again, it resumes"
     )
 
@@ -116,7 +117,8 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
-import shutil
-import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -16,6 +13,7 @@ from verbwire.embedded import artifacts, download
 from verbwire.embedded.artifacts import REGISTRY, Artifact
 from verbwire.embedded.download import Download
 from verbwire.embedded.progress import Report
+from verbwire.embedded.trees import is_whole, unpack
 
 PARALLEL_DOWNLOADS = 4
 ClassPath = tuple[Path, ...]
@@ -34,12 +32,12 @@ def install(parts: Sequence[str], report: Report) -> dict[str, ClassPath]:
         download.sweep(files)
         wanted = [one for one in artifacts.locked() if one.part in parts]
         trees = {one.part: cache / one.part / one.sha256[:16] for one in wanted if one.part == REGISTRY}
-        unpacked = {part for part, tree in trees.items() if _unchanged(tree)}
+        unpacked = {one.part for one in wanted if one.part in trees and is_whole(trees[one.part], one.tree)}
         _download((one for one in wanted if one.part not in unpacked), files, report)
         for one in wanted:
             if one.part in trees and one.part not in unpacked:
                 report.say(f"unpacking {one.filename}")
-                _unpack(files / one.filename, trees[one.part])
+                unpack(files / one.filename, trees[one.part], one.tree)
     jars = {part: tuple(files / one.filename for one in wanted if one.part == part) for part in parts}
     return jars | {part: _quarkus(tree) for part, tree in trees.items()}
 
@@ -86,31 +84,3 @@ def _download(wanted: Iterable[Artifact], folder: Path, report: Report) -> None:
             cancelled.set()
             pool.shutdown(cancel_futures=True)
             raise
-
-
-def _sizes(tree: Path) -> str:
-    files = sorted(path for path in tree.rglob("*") if path.is_file())
-    return "\n".join(f"{path.stat().st_size} {path.relative_to(tree)}" for path in files)
-
-
-def _manifest(tree: Path) -> Path:
-    return tree.with_name(tree.name + ".files")
-
-
-def _unchanged(tree: Path) -> bool:
-    manifest = _manifest(tree)
-    return manifest.is_file() and tree.is_dir() and manifest.read_text("utf-8") == _sizes(tree)
-
-
-def _unpack(archive: Path, tree: Path) -> None:
-    """Unpack beside its place, then rename: a tree is whole or not there. The archive is no longer needed then."""
-    fresh = tree.with_name(tree.name + ".part")
-    for old in (fresh, tree):
-        shutil.rmtree(old, ignore_errors=True)
-    with tarfile.open(archive) as tar:
-        # As an attribute, because the argument is unknown to the first releases of Python 3.11.
-        tar.extraction_filter = getattr(tarfile, "data_filter", None)
-        tar.extractall(fresh)  # noqa: S202 - its checksum is pinned
-    _manifest(tree).write_text(_sizes(fresh), "utf-8")
-    os.replace(fresh, tree)
-    archive.unlink()

@@ -21,6 +21,7 @@ from verbwire.embedded.java import LOG4J, Program
 from verbwire.embedded.ports import HOST
 from verbwire.embedded.processes import TAIL_LINES, Child, clean_environment
 from verbwire.errors import StackError
+from verbwire.private import UMASK
 
 _FORMAT_SECONDS = 60
 # A node that is put out of its cluster for a moment, and is the only one, skips the marks of the transactions that end
@@ -123,6 +124,7 @@ class Broker:
             stderr=subprocess.STDOUT,
             text=True,
             env=clean_environment(),
+            umask=UMASK,
             timeout=_FORMAT_SECONDS,
             check=False,
         )

@@ -6,7 +6,7 @@ committing it: from then on exactly these bytes run.
 
 from __future__ import annotations
 
-import hashlib
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import httpx2
 
 from verbwire.embedded import download
 from verbwire.embedded.artifacts import KAFKA, LOCK, REGISTRY, TOOLS, Artifact, maven_context
+from verbwire.embedded.trees import digest, extract
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +61,29 @@ def _coordinates() -> list[tuple[str, str]]:
 
 
 def _measured(http: httpx2.Client, part: str, coordinate: str) -> Artifact:
-    digest, size = hashlib.sha256(), 0
-    with http.stream("GET", Artifact(part, "", 0, coordinate).urls()[0]) as response:
-        response.raise_for_status()
-        for chunk in response.iter_raw():
-            digest.update(chunk)
-            size += len(chunk)
-    return Artifact(part, digest.hexdigest(), size, coordinate)
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch, "file")
+        with http.stream("GET", Artifact(part, "", 0, coordinate).urls()[0]) as response, file.open("wb") as out:
+            response.raise_for_status()
+            for chunk in response.iter_raw():
+                out.write(chunk)
+        tree = ""
+        if part == REGISTRY:
+            extract(file, Path(scratch, "tree"))
+            tree = digest(Path(scratch, "tree"))
+        return Artifact(part, download.sha256_of(file), file.stat().st_size, coordinate, tree)
 
 
 def write_lock(path: Path) -> None:
     """Resolve `ROOTS`, take the checksum of every file, and write the lock file."""
-    lines = ["# part sha256 bytes coordinate; written by `python -m verbwire.embedded.lock`"]
+    lines = [
+        "# part sha256 bytes coordinate [digest of the unpacked tree]; written by `python -m verbwire.embedded.lock`"
+    ]
     with download.client() as http:
         for part, coordinate in _coordinates():
             artifact = _measured(http, part, coordinate)
-            lines.append(f"{artifact.part} {artifact.sha256} {artifact.size} {artifact.coordinate}")
+            said = (artifact.part, artifact.sha256, str(artifact.size), artifact.coordinate, artifact.tree)
+            lines.append(" ".join(said).rstrip())
             print(lines[-1])
     path.write_text("\n".join(lines) + "\n", "utf-8")
 

@@ -16,6 +16,7 @@ import msgspec
 
 from verbwire.embedded.extras import extra
 from verbwire.errors import StackError
+from verbwire.private import UMASK, private_file
 
 TAIL_LINES = 20
 _SAME_START = 2.0  # seconds; the system's boot time, from which starts are computed, moves with its clock
@@ -62,7 +63,7 @@ class Child:
         self.log = log
         if log.exists():
             os.replace(log, log.with_name(log.name + ".1"))
-        with log.open("wb") as out:
+        with private_file(log).open("wb") as out:
             # A session of its own: a terminal's Ctrl-C must not reach the JVMs before the owner stops them in order.
             self._process = subprocess.Popen(
                 _bound_to_this_thread(command),
@@ -72,6 +73,7 @@ class Child:
                 env=clean_environment(env),
                 cwd=log.parent,
                 start_new_session=True,
+                umask=UMASK,
             )
         self.identity = ProcessId.of(self._process.pid)
 

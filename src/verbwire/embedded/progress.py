@@ -68,7 +68,7 @@ class Bars:
 
     def say(self, text: str) -> None:
         """Print a line."""
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
     def transfer(self, text: str, total: int) -> Iterator[Advance]:

@@ -24,6 +24,7 @@ from verbwire.embedded.progress import report
 from verbwire.embedded.registry import Registry
 from verbwire.embedded.state import Addresses, FolderLock, State, read_state, write_state
 from verbwire.errors import StackError
+from verbwire.private import keep_from_others
 
 READY_SECONDS = 90.0
 STOP_SECONDS = 10.0
@@ -142,6 +143,7 @@ class Stack:
         reporter.say("starting Kafka and the registry")
         self._spawn(brokers, registries)
         self._wait([self._kafka_answers, partial(registry.answers, self._ports[registry.NAME])])
+        keep_from_others(self._folder)
         self._record(ready=True)
         recorded = {self._children["kafka-1"]: brokers, self._children[registry.NAME]: registries}
         self._recordings = [Recording(java.java(), child, program.archive) for child, program in recorded.items()]

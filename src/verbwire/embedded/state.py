@@ -12,6 +12,7 @@ import msgspec
 
 from verbwire.embedded.processes import ProcessId
 from verbwire.errors import StackError
+from verbwire.private import keep_from_others, private_file, private_folder
 
 FILE = "stack.json"
 
@@ -42,7 +43,7 @@ def read_state(folder: Path) -> State | None:
 
 def write_state(folder: Path, state: State) -> None:
     """Replace ``stack.json``, never leaving half of it."""
-    fresh = folder / f"{FILE}.part"
+    fresh = private_file(folder / f"{FILE}.part")
     fresh.write_bytes(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
     os.replace(fresh, folder / FILE)
 
@@ -65,8 +66,8 @@ class FolderLock:
 
     def acquire(self) -> None:
         """Become the owner. Raises :class:`StackError` naming the process that is."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = self._path.open("a+")
+        folder = keep_from_others(private_folder(self._path.parent))
+        file = private_file(folder / self._path.name).open("a+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

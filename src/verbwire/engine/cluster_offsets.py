@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, Resou
 
 from verbwire.anew import PATIENT, Anew
 from verbwire.errors import UnavailableError
+from verbwire.masking import shown_address
 
 _SECONDS = 10
 _DESCRIBE_SECONDS = 30  # asked first by a new client, on machines that have just begun to start everything
@@ -58,7 +59,7 @@ class ClusterOffsets:
         # Of a read_committed consumer librdkafka makes one that requires stable offsets (KIP-447).
         self._stable = Anew(lambda: Consumer({**asking, "isolation.level": "read_committed"}))
         self._answered = time.monotonic()  # by the last of these three
-        self._where = f"Kafka at {kafka['bootstrap.servers']}"
+        self._where = f"Kafka at {shown_address(kafka['bootstrap.servers'])}"
 
     def stable(self, wanted: Iterable[TP]) -> dict[TP, Committed]:
         """Return the committed offsets that are stable now; those under an open transaction are left out."""

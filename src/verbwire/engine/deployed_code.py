@@ -11,6 +11,7 @@ from verbwire.engine.records import INPUTS_HEADER, read_inputs
 from verbwire.errors import NewerSchemaError
 from verbwire.wire.versions import Versions
 
+_NAMED = 4
 Facts = Mapping[int, Mapping[str, bytes]]  # partition -> the headers of its last changelog record
 
 
@@ -40,15 +41,10 @@ def compare(at_hand: Fingerprints | None, versions: Versions | None, facts: Fact
         for change in each.changes:
             before[change.what].append(f"{partition} since {_places(change.at)}")
     for what, where in going_on.items():
-        yield Told(
-            "other_code",
-            f"this code would go on with what other code has folded ({what}), partition {', '.join(where)}: "
-            f"{at_hand.meaning}",
-        )
+        text = f"this code would go on with what other code has folded ({what}), {_some(where)}: {at_hand.meaning}"
+        yield Told("other_code", text)
     for what, where in before.items():
-        yield Told(
-            "mixed_code", f"other code has folded before ({what}), partition {', '.join(where)}: {at_hand.meaning}"
-        )
+        yield Told("mixed_code", f"other code has folded before ({what}), {_some(where)}: {at_hand.meaning}")
 
 
 def _newer(versions: Versions | None, folded: Mapping[int, FoldedBy]) -> Iterator[Told]:
@@ -60,8 +56,15 @@ def _newer(versions: Versions | None, folded: Mapping[int, FoldedBy]) -> Iterato
         except NewerSchemaError as error:
             refused[str(error)].append(partition)
     for why, partitions in refused.items():
-        where = ", ".join(map(str, partitions))
-        yield Told("newer_rows", f"a worker of this code would stand still on partition {where}: {why}", grave=True)
+        where = _some([str(each) for each in partitions])
+        yield Told("newer_rows", f"a worker of this code would stand still on {where}: {why}", grave=True)
+
+
+def _some(partitions: list[str]) -> str:
+    """Name partitions in one sentence, however many there are; GET /tables names all of them."""
+    if len(partitions) <= _NAMED:
+        return f"partition {', '.join(partitions)}"
+    return f"{len(partitions)} partitions (among them {', '.join(partitions[:_NAMED])})"
 
 
 def _places(offsets: Mapping[str, int]) -> str:

@@ -13,6 +13,7 @@ from verbwire.engine.core import Core
 from verbwire.engine.faust_group import FAUST_LOG, SETTINGS, Transport
 from verbwire.engine.faust_recovery import Tables
 from verbwire.engine.security import UNPROTECTED, Security
+from verbwire.private import keep_from_others, private_folder
 
 
 class GroupApp(faust.App):
@@ -68,7 +69,7 @@ def group_app(core: Core, bootstrap: str, worker: str, folder: Path, security: S
     """Return the app of one group. `worker` is a stable name: the static member and its address derive from it."""
     plan = core.plan
     own = folder / "faust" / plan.group
-    own.mkdir(parents=True, exist_ok=True)
+    keep_from_others(private_folder(own))
     app = GroupApp(
         plan.group,
         broker=[f"kafka://{each.strip()}" for each in bootstrap.split(",")],

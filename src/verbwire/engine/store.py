@@ -17,6 +17,7 @@ from typing import Any
 from verbwire.engine.readers import READERS
 from verbwire.engine.sqlite_errors import is_damage, is_outage, outage
 from verbwire.errors import UnavailableError
+from verbwire.private import private_file, private_folder
 from verbwire.queries.selection import Value
 
 FORMAT = "3"
@@ -103,7 +104,7 @@ class Store:
         self._max_age = max_age
         self._connections: list[sqlite3.Connection] = []  # the writer; readers are borrowed (readers.py)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
             self._open()
         except OSError as error:
             raise outage(path, error) from error
@@ -283,6 +284,8 @@ class Store:
         self._writer.execute("commit")
 
     def _connect(self) -> None:
+        if not self.path.exists():
+            private_file(self.path)  # SQLite gives what it keeps beside it the same mode
         self._writer = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=64)
         self._connections = [self._writer]
         self._writer.executescript(

@@ -14,7 +14,7 @@ from verbwire.development import workers_key
 from verbwire.errors import ConfigurationError
 from verbwire.names import Names
 from verbwire.sdk.credentials import Token, no_token, token_of
-from verbwire.settings import Settings, load_settings
+from verbwire.settings import Settings, load_settings, require_bootstrap
 from verbwire.wire.headers import MAX_ACTOR, MAX_SCOPES
 
 
@@ -69,6 +69,9 @@ class Connection:
     token: Token = no_token
     workers_key: Callable[[], str | None] = no_token
     http_tls_ca: Path | None = None
+
+    def __post_init__(self) -> None:
+        require_bootstrap(self.bootstrap)
 
     @classmethod
     def of_project(cls, settings: Settings | None = None) -> Connection:

@@ -12,10 +12,11 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from verbwire.contracts.model import Schema
 from verbwire.errors import ConfigurationError, ContractError, UnavailableError
-from verbwire.masking import without_user
+from verbwire.masking import shown_address
 from verbwire.wire.schemas import canonical
 
 T = TypeVar("T")
@@ -36,13 +37,13 @@ class Registry:
         from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistryError
 
         self.url = url
-        self._shown = without_user(url)  # by errors
+        self._shown = shown_address(url)  # by errors
         self._lock = threading.Lock()  # the client's caches are not said to be safe among threads
         self._refused = SchemaRegistryError
         self._silent = (OAuthTokenError, _transport_error())
         self._schema = RegistrySchema
         try:
-            self._client = SchemaRegistryClient({**_RETRIES, **(conf or {}), "url": url})
+            self._client = SchemaRegistryClient({**_RETRIES, **_without_user(url, conf or {})})
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"registry {self._shown!r} (VERBWIRE_REGISTRY): {error}") from error
         self._finalize = weakref.finalize(self, self._client.close)
@@ -176,6 +177,21 @@ class Registry:
             raise
         except self._silent as error:
             raise UnavailableError(f"the registry {self._shown} cannot be reached: {error}") from error
+
+
+def _without_user(url: str, conf: Mapping[str, Any]) -> dict[str, Any]:
+    """The client's properties, name and password taken out of the address: who quotes it, like httpx's log, tells none.
+
+    A password with an ``@`` or ``/`` that is not percent-encoded is taken as it is meant.
+    """
+    scheme, mark, rest = url.partition("://")
+    user, at, host = rest.rpartition("@")
+    if not at:
+        return {**conf, "url": url}
+    if "basic.auth.user.info" in conf:
+        raise ValueError("there is a name in it and another in basic.auth.user.info: remove one")
+    name, _, password = user.partition(":")
+    return {**conf, "url": f"{scheme}{mark}{host}", "basic.auth.user.info": f"{unquote(name)}:{unquote(password)}"}
 
 
 def _transport_error() -> type[Exception]:

@@ -28,6 +28,7 @@ from verbwire.http.health import Standing
 from verbwire.http.served import ServedTable
 from verbwire.messages import Message
 from verbwire.names import Names
+from verbwire.private import keep_from_others, private_file, private_folder
 from verbwire.settings import skipped
 from verbwire.wire.workers import GroupShare
 from verbwire.worker.groups import Services
@@ -187,8 +188,7 @@ def hold(copies: Path) -> TextIO:
     under newer ones.
     """
     try:
-        copies.mkdir(parents=True, exist_ok=True)
-        file = (copies / ".lock").open("w")
+        file = private_file(keep_from_others(private_folder(copies)) / ".lock").open("w")
     except OSError as error:
         raise ConfigurationError(
             f"nothing can be kept in {copies}: {error.strerror}; set data (VERBWIRE_DATA) to a folder of this worker's"

@@ -20,6 +20,7 @@ from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
+from verbwire.declarations.requirements import require_fit
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.development import http_secret
@@ -35,6 +36,7 @@ from verbwire.http.jobs import JobsPage
 from verbwire.http.rates import Rates
 from verbwire.http.server import HttpServer
 from verbwire.http.waits import Waits
+from verbwire.masking import shown_address
 from verbwire.metrics import Metrics
 from verbwire.outages import Outage, told_of
 from verbwire.project import Project
@@ -81,6 +83,8 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     gc.set_threshold(*_COLLECT_AFTER)
     verify_form()
     require_queries(project.catalog, project.tables, project.responders)
+    for group in groups:
+        require_fit(project.declared[group], project.catalog)
     with ExitStack() as opened:
         opened.callback(stopping.done)
         _run(project, groups, leave, stopping, opened)
@@ -98,7 +102,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     opened.callback(hints.close)
     trust = Trust.of(settings)
     directory = Directory(kafka, codec, trust.verify)
-    outage = Outage(f"Kafka at {bootstrap}")
+    outage = Outage(f"Kafka at {shown_address(bootstrap)}")
     opened.enter_context(told_of(outage))
     services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory, outage)
     opened.callback(services.watchdog.close)

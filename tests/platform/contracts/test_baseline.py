@@ -197,4 +197,4 @@ def test_what_cannot_be_imported_for_want_of_a_contract_hides_nothing(repository
     told = {each["code"]: each for each in run_check(repository, "--against", "main")}
     assert "shop.carts.CartOpened is gone" in told["message-gone"]["message"]
     assert "cannot import name 'CartOpened'" in told["import"]["message"]
-    assert told["import"]["file"].endswith("schemas/carts/__init__.py")
+    assert told["import"]["file"].endswith("streams/carts.py:1")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.platform.contracts.projects import event, project, record
 from verbwire import Event, Rejected, Row
-from verbwire.contracts.check import Listener, Receiver, check, unreadable
+from verbwire.contracts.check import Listener, Receiver, check, check_contracts, unreadable
 from verbwire.contracts.findings import Finding, Severity, as_json, as_text, fails
 from verbwire.contracts.generate import generate, write
 from verbwire.contracts.load import load_catalog
@@ -169,10 +169,19 @@ def test_events_that_nobody_emits_or_hears_are_information(tmp_path: Path) -> No
 
 
 def test_names_are_checked(tmp_path: Path) -> None:
-    wrong = event("OpenIt", {})
-    (finding, *_) = found(tmp_path, [carts(), TABLE], OPEN, OPENED, wrong)
-    assert codes([finding]) == [("verb-form", "error")]
-    assert finding.file.endswith("schemas/carts/OpenIt.avsc")
+    wrong, doubtful = event("SendIt", {}), event("LoanOverdue", {})
+    told = [
+        each for each in found(tmp_path, [carts(), TABLE], OPEN, OPENED, wrong, doubtful) if each.code == "verb-form"
+    ]
+    assert codes(told) == [("verb-form", "error"), ("verb-form", "warning")]
+    assert told[0].file.endswith("schemas/carts/SendIt.avsc")
+    assert told[1].message.endswith('accepted_names = ["LoanOverdue"] in [tool.verbwire]')
+
+
+def test_a_name_that_is_right_as_it_is_is_not_told(tmp_path: Path) -> None:
+    root = project(tmp_path, OPEN, event("LoanOverdue", {}), event("BuchVerliehen", {}))
+    told = check_contracts(load_catalog(root), root, ("LoanOverdue",))
+    assert [each.file.rpartition("/")[2] for each in told if each.code == "verb-form"] == ["BuchVerliehen.avsc"]
 
 
 def test_stale_classes_are_found(tmp_path: Path) -> None:

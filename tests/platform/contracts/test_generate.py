@@ -145,6 +145,16 @@ def test_docs_become_docstrings_with_what_a_caller_has_to_know(tricky_folder: Pa
     assert facts in inspect.cleandoc(carts.OpenCart.__doc__)  # Python 3.13 and later have taken the indent away
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\n\t "])
+def test_a_doc_of_blanks_says_nothing(tmp_path: Path, blank: str) -> None:
+    silent = event("CartOpened", [{"name": "x", "type": "string"}])
+    loud = {**silent, "doc": blank, "fields": [{**each, "doc": blank} for each in silent["fields"]]}
+    (source,) = generate(load_catalog(project(tmp_path, loud)), tmp_path / "schemas").values()
+    assert '"""The event shop.carts.CartOpened."""' in source
+    assert '""" ' not in source
+    compile(source, "generated", "exec")
+
+
 def test_generating_twice_changes_nothing(tricky_folder: Path) -> None:
     assert generated(tricky_folder) == []
 

@@ -13,6 +13,7 @@ from tests.platform.contracts.projects import event, project, record
 from verbwire.contracts.load import load_catalog, read_catalog
 from verbwire.errors import ContractError
 from verbwire.messages import Kind
+from verbwire.wire.keys import parse_key
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 MOMENT = {"type": "long", "logicalType": "timestamp-millis"}
@@ -265,6 +266,37 @@ def test_an_attribute_written_twice_is_refused(tmp_path: Path) -> None:
     (folder / "carts" / "OpenCart.avsc").write_text('{"type": "record", "key": "a", "key": "b"}')
     with pytest.raises(ContractError, match=r'OpenCart.avsc: .*"key" is written twice'):
         load_catalog(folder)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("date", '{"type": "int", "logicalType": "date"}'),
+        ("timestamp-millis", '{"type": "long", "logicalType": "timestamp-millis"}'),
+        ("datetime", '{"type": "long", "logicalType": "timestamp-millis"}'),
+        ({"type": "date"}, '{"type": "int", "logicalType": "date"}'),
+        (["null", "uuid"], '{"type": "string", "logicalType": "uuid"}'),
+    ],
+)
+def test_a_logical_type_that_is_written_as_a_type_is_told_how_it_is_written(
+    tmp_path: Path, written: Any, meant: str
+) -> None:
+    _, (problem,) = read_catalog(project(tmp_path, with_field(written)))
+    assert meant in str(problem)
+    assert "field x" in str(problem)
+    assert ".avsc" not in problem.message
+
+
+def test_a_key_may_be_the_second_use_of_a_named_type(tmp_path: Path) -> None:
+    shelf = {"type": "fixed", "name": "Shelf", "size": 4}
+    moved = record("BookMoved", {"before": shelf, "after": "Shelf"}, kind="event", key="after")
+    contract = load_catalog(project(tmp_path, moved)).find("BookMoved")
+    assert contract.fields["after"] == contract.fields["before"]
+    assert parse_key(contract, b"abcd") == (b"abcd",)
+    lines = record("Line", {"number": "int"})
+    wrong = record("BookMoved", {"before": lines, "after": "Line"}, kind="event", key="after")
+    _, (problem,) = read_catalog(project(tmp_path, wrong))
+    assert "'after' is record, which cannot be a key" in str(problem)
 
 
 def test_the_file_is_named_like_the_record(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from verbwire.contracts.verbs import verb_form_problem
+from verbwire.contracts.verbs import verb_form_doubt
 from verbwire.messages import Kind
 
 GOOD = {
@@ -38,12 +38,32 @@ BAD = {
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in GOOD.items() for name in names.split()])
 def test_good_names_pass(kind: Kind, name: str) -> None:
-    assert verb_form_problem(kind, name) is None
+    assert verb_form_doubt(kind, name) is None
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in BAD.items() for name in names.split()])
-def test_bad_names_are_refused_with_an_example(kind: Kind, name: str) -> None:
-    problem = verb_form_problem(kind, name)
-    assert problem is not None
-    assert name in problem
-    assert "like " in problem or "begin with Get" in problem
+def test_bad_names_are_told_with_an_example(kind: Kind, name: str) -> None:
+    doubt = verb_form_doubt(kind, name)
+    assert doubt is not None
+    assert name in doubt.text
+    assert "like " in doubt.text or "begin with Get" in doubt.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "sure"),
+    [
+        (Kind.COMMAND, "OrderPlaced", True),
+        (Kind.COMMAND, "SentMail", True),
+        (Kind.EVENT, "PlaceOrder", True),
+        (Kind.EVENT, "SendMail", True),
+        (Kind.COMMAND, "CartItems", False),
+        (Kind.COMMAND, "BuchAusleihen", None),
+        (Kind.EVENT, "LoanOverdue", False),
+        (Kind.EVENT, "BuchVerliehen", False),
+        (Kind.EVENT, "GetCart", False),
+        (Kind.QUERY, "CreateOrder", False),
+    ],
+)
+def test_only_the_opposite_of_a_kind_is_sure(kind: Kind, name: str, sure: bool | None) -> None:
+    doubt = verb_form_doubt(kind, name)
+    assert (None if doubt is None else doubt.sure) is sure

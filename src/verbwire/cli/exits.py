@@ -1,0 +1,27 @@
+"""With what a command ends, for scripts; the table in README.md says the same."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from verbwire.errors import ConfigurationError, UnavailableError, VerbwireError
+
+
+class Exit(IntEnum):
+    """Exit statuses of ``verbwire``. A Ctrl-C ends it with 130, as shells expect."""
+
+    DONE = 0
+    FOUND = 1  # the check found errors, the cluster contradicts the contracts, or something broke: the text says what
+    USAGE = 2  # the command line or a setting is wrong; Click's own status for the former
+    UNAVAILABLE = 3  # Kafka or the registry cannot be reached now: trying again may help
+
+
+def exit_of(error: VerbwireError) -> Exit:
+    """Return with what a command ends that raised this error."""
+    match error:
+        case ConfigurationError():
+            return Exit.USAGE
+        case UnavailableError():
+            return Exit.UNAVAILABLE
+        case _:
+            return Exit.FOUND
