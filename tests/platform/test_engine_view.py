@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from verbwire.contracts.load import load_catalog
+from verbwire.engine.readers import READERS
 from verbwire.engine.store import Changes, Store
 from verbwire.engine.view import TableView
 from verbwire.errors import UnavailableError
@@ -133,18 +136,18 @@ def test_what_was_lost_while_it_was_read_is_not_told(
     """A process that is stopped between looking and reading, and goes on when another has the partition."""
     owned.put(*KEYS)
     partition = partition_of(KEYS[0], PARTITIONS)
-    state, connection = owned.view.states[partition], owned.view._connection
+    state, reading = owned.view.states[partition], READERS.reading
 
-    def stopped_before_reading(*found: object) -> object:
+    def stopped_before_reading(path: Path) -> AbstractContextManager[sqlite3.Connection]:
         if happens == "lease":
             owned.view.lease = lambda: False
         elif happens == "ready":
             state.ready = False
         else:  # it went and came back
             state.epoch += 1
-        return connection(*found)  # type: ignore[arg-type]
+        return reading(path)
 
     assert owned.view.get(KEYS[0]) == b"value"
-    monkeypatch.setattr(owned.view, "_connection", stopped_before_reading)
+    monkeypatch.setattr(READERS, "reading", stopped_before_reading)
     with pytest.raises(UnavailableError, match="not ready here"):
         owned.view.get(KEYS[0])

@@ -178,6 +178,7 @@ class Committer:
     def _write_locally(self, transaction: Transaction) -> None:
         for partition, changes in transaction.changes.items():
             transaction.shards[partition].store.apply(changes)
+        transaction.written.set()
 
     def abort(self, transaction: Transaction, because: BaseException | None = None) -> None:
         """Make sure that nothing of it becomes visible; gives the producer up where that cannot be known.

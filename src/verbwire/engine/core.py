@@ -133,7 +133,7 @@ class Core:
     def _is_to_blame(self, shard: Shard) -> bool:
         why = self._blame.verdict(shard.partition, shard.next)
         if why:
-            shard.store.close()
+            shard.close()
             self._stand_still(shard, why)
         return why is not None
 
@@ -141,7 +141,7 @@ class Core:
         """Close what is held of all partitions; they answer nobody until they are prepared again."""
         for partition, shard in self._shards.items():
             self.view.states[partition].ready = False
-            shard.store.close()
+            shard.close()
         self._shards = {}
         for state in self.view.states.values():
             state.ready, state.stopped, state.path = False, None, None
@@ -296,6 +296,7 @@ class Core:
             if letters := transaction.letters.pop(partition, 0):
                 shard.facts[LETTERS_HEADER] = b"%d" % (letters_of(shard.facts) + letters)
             self._write_rows(transaction, shard)
+            shard.end(transaction.of(partition).rows, transaction.written)
         if halt:
             self._stop(shard, halt)
             return len(records)

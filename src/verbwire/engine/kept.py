@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verbwire.engine.sqlite_errors import is_outage, outage
+
 _FILES = ("", "-wal", "-shm")
 
 
@@ -22,13 +24,18 @@ class Kept:
 
 
 def look(path: Path, logs: Mapping[str, str]) -> Kept | None:
-    """Return what is kept in a file, None where there is none, or nothing to be read in it."""
+    """Return what is kept in a file, None where there is none, or nothing to be read in it.
+
+    UnavailableError where it cannot be opened now: what it holds is not known then, and must not be taken for nothing.
+    """
     if not path.exists():
         return None
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             meta: dict[str, Any] = dict(connection.execute("select name, value from meta"))
-    except sqlite3.Error:
+    except sqlite3.Error as error:
+        if is_outage(error):
+            raise outage(path, error) from error
         return None
     return Kept(
         {log: meta[log] for log in logs if log in meta},

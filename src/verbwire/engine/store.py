@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from verbwire.engine.readers import READERS
+from verbwire.engine.sqlite_errors import is_damage, is_outage, outage
 from verbwire.errors import UnavailableError
 from verbwire.queries.selection import Value
 
@@ -21,22 +23,6 @@ FORMAT = "3"
 WORDS = "words"  # the column of the text that is searched
 _CHUNK = 256  # rows a statement: sqlite3 gives up the GIL once a statement, and has to win it back each time
 _LOOKUP = 500
-_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-# The disk, the process or a neighbour: none of the file's fault, so it is kept.
-_OUTAGE = frozenset(
-    {
-        sqlite3.SQLITE_AUTH,
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_PROTOCOL,
-        sqlite3.SQLITE_READONLY,
-    }
-)
 _CHANGED = {
     "columns": "its index has changed",
     "search": "its search has changed",
@@ -115,20 +101,22 @@ class Store:
         fields = {"columns": ",".join(columns), "search": ",".join(search)}
         self._identity = {"format": FORMAT, **fields, **(identity or {})}
         self._max_age = max_age
-        self._connections: list[sqlite3.Connection] = []
+        self._connections: list[sqlite3.Connection] = []  # the writer; readers are borrowed (readers.py)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._open()
         except OSError as error:
-            raise UnavailableError(f"{path} cannot be opened ({error})") from error
+            self.close()
+            raise outage(path, error) from error
         except sqlite3.DatabaseError as error:
-            if _code(error) in _OUTAGE:
+            if is_outage(error):
                 self.close()
-                raise _outage(path, error) from error
-            self.rebuild(f"{'damaged' if _code(error) in _DAMAGE else 'no store of ours'}: {error}")
+                raise outage(path, error) from error
+            self.rebuild(f"{'damaged' if is_damage(error) else 'no store of ours'}: {error}")
 
     def close(self) -> None:
-        """Close both connections; nothing is lost, every write was one transaction."""
+        """Close what is open of the file; nothing is lost, every write was one transaction."""
+        READERS.close(self.path)
         for connection in self._connections:
             connection.close()
 
@@ -169,8 +157,8 @@ class Store:
         """The keys of up to `limit` rows whose column is less than `value`, the least of them first."""
         name = column_name(column)
         query = f"select key from rows where {name} < ? order by {name} limit ?"
-        with self._noticing_damage():
-            return [key for (key,) in self._reader.execute(query, (value, limit))]
+        with self._reading() as reader:
+            return [key for (key,) in reader.execute(query, (value, limit))]
 
     def get(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The rows under these keys, as they stand in the changelog; absent keys are left out."""
@@ -178,35 +166,39 @@ class Store:
 
     def answers(self, ids: Iterable[str]) -> dict[str, Answer]:
         """What is remembered of these command ids."""
-        return self._answers(self._reader, ids)
+        with self._reading() as reader:
+            return self._answers(reader, ids)
 
     def recall(self, ids: Iterable[str]) -> dict[str, Answer]:
         """The same for the committing thread, which has the writer's connection to itself."""
-        return self._answers(self._writer, ids)
+        with self._noticing_damage():
+            return self._answers(self._writer, ids)
 
     def _answers(self, connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Answer]:
         found: dict[str, Answer] = {}
         every = list(ids)
-        with self._noticing_damage():
-            for start in range(0, len(every), _LOOKUP):
-                part = every[start : start + _LOOKUP]
-                query = f"select id, fingerprint, outcome, at from answers where id in ({_marks(len(part))})"
-                for name, fingerprint, outcome, at in connection.execute(query, part):
-                    found[name] = Answer(fingerprint, outcome, at)
+        for start in range(0, len(every), _LOOKUP):
+            part = every[start : start + _LOOKUP]
+            query = f"select id, fingerprint, outcome, at from answers where id in ({_marks(len(part))})"
+            for name, fingerprint, outcome, at in connection.execute(query, part):
+                found[name] = Answer(fingerprint, outcome, at)
         return found
 
     def count(self) -> int:
         """How many rows there are."""
-        return int(self._reader.execute("select count(*) from rows").fetchone()[0])
+        with self._reading() as reader:
+            return int(reader.execute("select count(*) from rows").fetchone()[0])
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Every row, in the order of the keys."""
-        yield from self._reader.execute("select key, value from rows order by key").fetchall()
+        with self._reading() as reader:
+            rows = reader.execute("select key, value from rows order by key").fetchall()
+        yield from rows
 
     def beginnings(self, size: int) -> list[bytes]:
         """The first `size` bytes of the rows, each once; reads all of them."""
-        found = self._reader.execute("select distinct substr(value, 1, ?) from rows", (size,))
-        return [bytes(each) for (each,) in found]
+        with self._reading() as reader:
+            return [bytes(each) for (each,) in reader.execute("select distinct substr(value, 1, ?) from rows", (size,))]
 
     def apply(self, changes: Changes) -> None:
         """Write all of it, or nothing."""
@@ -233,14 +225,20 @@ class Store:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if _code(error) in _OUTAGE:
-                raise _outage(self.path, error) from error
-            if _code(error) not in _DAMAGE:
+            if is_outage(error):
+                raise outage(self.path, error) from error
+            if not is_damage(error):
                 raise
             self._unlink()
             raise UnavailableError(f"{self.path} is damaged ({error}): restoring it from the log") from error
 
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._noticing_damage(), READERS.reading(self.path) as connection:
+            yield connection
+
     def _unlink(self) -> None:
+        READERS.close(self.path)
         for suffix in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
@@ -262,7 +260,6 @@ class Store:
     def _open(self) -> None:
         self._connections = []
         self._writer = self._connect()
-        self._reader = self._connect()
         if not self._writer.execute("select 1 from sqlite_master where name = 'meta'").fetchone():
             return self._create()
         known = {name: self._meta(name) for name in self._identity}
@@ -284,7 +281,8 @@ class Store:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=64)
         self._connections.append(connection)
         connection.executescript(
-            "pragma journal_mode=wal; pragma synchronous=normal; pragma cache_size=-32000; pragma busy_timeout=5000"
+            f"pragma journal_mode=wal; pragma synchronous=normal; pragma cache_size=-{READERS.cache_bytes // 1024}; "
+            "pragma busy_timeout=5000"
         )
         return connection
 
@@ -296,17 +294,17 @@ class Store:
         return None if found is None else str(found[0])
 
     def _named(self, prefix: str) -> list[tuple[str, Any]]:
-        with self._noticing_damage():
-            found = self._reader.execute("select name, value from meta where name like ?", (prefix + "%",)).fetchall()
+        with self._reading() as reader:
+            found = reader.execute("select name, value from meta where name like ?", (prefix + "%",)).fetchall()
         return [(name[len(prefix) :], value) for name, value in found]
 
     def _lookup(self, select: str, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         found: dict[bytes, bytes] = {}
         every = list(keys)
-        with self._noticing_damage():
+        with self._reading() as reader:
             for start in range(0, len(every), _LOOKUP):
                 part = every[start : start + _LOOKUP]
-                found.update(self._reader.execute(f"{select} ({_marks(len(part))})", part).fetchall())
+                found.update(reader.execute(f"{select} ({_marks(len(part))})", part).fetchall())
         return found
 
     def _upsert(self, rows: list[tuple[Value, ...]]) -> None:
@@ -342,17 +340,6 @@ class Store:
 def column_name(field_name: str) -> str:
     """The column of a declared field; the prefix keeps it apart from ours."""
     return f"f_{field_name}"
-
-
-def _code(error: sqlite3.Error) -> int:
-    """The primary code of what SQLite said."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _outage(path: Path, error: sqlite3.Error) -> UnavailableError:
-    return UnavailableError(
-        f"{path} cannot be used now, it is kept as it is ({error}): look at the disk, its space too"
-    )
 
 
 def _marks(n: int) -> str:

@@ -48,6 +48,7 @@ class Transaction:
         self.letters: dict[int, int] = {}  # partition -> how many of its records become dead letters
         self.deadline = float("inf")  # on the monotonic clock; after it no further record is begun
         self.flushed = threading.Event()  # the broker has all records, or will never take them
+        self.written = threading.Event()  # the local copies have what it changed
         self._before = before
         self._worker = worker
         self._offsets: dict[tuple[str, int], int] = {}

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import sqlite3
 import sys
-import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from verbwire.contracts.model import Contract
+from verbwire.engine.readers import READERS
 from verbwire.engine.selecting import select
 from verbwire.engine.store import Answer
 from verbwire.errors import UnavailableError
@@ -41,7 +41,7 @@ class PartitionState:
     partition: int
     path: Path | None = None  # the store's file, while this worker owns the partition
     ready: bool = False
-    epoch: int = 0  # counts up when the file may be another one: connections of an older epoch are closed
+    epoch: int = 0  # counts up when the file may be another one: what was read of the one before is not told
     stopped: str | None = None  # why it stands still, where a handler raised
     other_code: str | None = None  # which parts of the code that folded it were others before, and up to where
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read, applied so far
@@ -80,7 +80,6 @@ class TableView:
         self.partitions = partitions
         self.states = {partition: PartitionState(partition) for partition in range(partitions)}
         self.lease: Callable[[], bool] = _always
-        self._local = threading.local()
 
     def ready(self) -> list[int]:
         """The partitions that this worker can answer for now."""
@@ -169,12 +168,13 @@ class TableView:
 
     @contextmanager
     def _reading(self, partition: int) -> Iterator[sqlite3.Connection]:
-        """A connection of this thread; it stays open, the next question takes it again."""
+        """A connection to the file that is the partition's copy now."""
         state = self.states[partition]
         epoch, path = state.epoch, state.path  # looked at once: the engine may let go of it at any time
         self._require(state, path is not None)
         try:
-            yield self._connection(state, path or Path())
+            with READERS.reading(path or Path()) as connection:
+                yield connection
         except sqlite3.Error as error:
             log.warning("%s: reading partition %d failed: %s", self.name, partition, error)
             raise UnavailableError(
@@ -188,17 +188,3 @@ class TableView:
             raise UnavailableError(
                 f"partition {state.partition} of table {self.name} is not ready here: {why}; ask again"
             )
-
-    def _connection(self, state: PartitionState, path: Path) -> sqlite3.Connection:
-        """A read-only connection of this thread; a new one where the file may have been replaced."""
-        mine: dict[int, tuple[int, sqlite3.Connection]] = self._local.__dict__.setdefault("mine", {})
-        now = state.epoch  # before the file is opened: one that is replaced meanwhile is opened again next time
-        epoch, connection = mine.get(state.partition, (-1, None))
-        if connection is None or epoch != now:
-            if connection is not None:
-                connection.close()
-            connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5
-            )
-            mine[state.partition] = (now, connection)
-        return connection
