@@ -73,6 +73,7 @@ class Announcer:
             "enable.idempotence": True,
             "linger.ms": 0,
             "delivery.timeout.ms": round(DEAD_SECONDS * 1000),
+            "queue.buffering.max.kbytes": 16_384,
             **PATIENT,
             "log_level": 2,
         }
@@ -172,6 +173,7 @@ class Directory:
             "enable.auto.offset.store": False,
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 100,
+            "queued.max.messages.kbytes": 2048,
             "error_cb": self._note,
             **PATIENT,
             "log_level": 2,

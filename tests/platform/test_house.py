@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "masking": set(),
     "watch": set(),
     "outages": set(),
+    "descriptors": set(),
     "reaching": {"errors"},
     "contracts": {"errors", "names", "messages"},
     "declarations": {"errors", "names", "messages", "contracts"},

@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from verbwire.anew import PATIENT
 from verbwire.engine.dead_letters import legible
+from verbwire.engine.memory import KIB, MEMORY
 from verbwire.engine.plan import ROWS, Log
 from verbwire.engine.records import INPUTS_HEADER, TIME_HEADER, read_facts, read_inputs
 from verbwire.engine.same_topics import others, read_topics
@@ -76,6 +77,7 @@ class RestoreReader:
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 20,
                 "queued.min.messages": 100_000,
+                "queued.max.messages.kbytes": MEMORY.fetched // KIB,
                 **PATIENT,
                 "log_level": 2,  # what cannot be read is told by our own errors
             }

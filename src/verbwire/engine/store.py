@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from verbwire.engine.readers import READERS
+from verbwire.engine.readers import READERS, connect
 from verbwire.engine.sqlite_errors import is_damage, is_outage, outage
 from verbwire.errors import UnavailableError
 from verbwire.queries.selection import Value
@@ -278,11 +278,10 @@ class Store:
         self._writer.execute("commit")
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=64)
+        connection = connect(self.path)
         self._connections.append(connection)
         connection.executescript(
-            f"pragma journal_mode=wal; pragma synchronous=normal; pragma cache_size=-{READERS.cache_bytes // 1024}; "
-            "pragma busy_timeout=5000"
+            f"pragma journal_mode=wal; pragma synchronous=normal; pragma cache_size=-{READERS.cache_bytes // 1024}"
         )
         return connection
 

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import threading
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
 
 from verbwire.errors import ConfigurationError, EngineError
+from verbwire.http import limits
 from verbwire.http.connections import Connection, House, end_overdue
 from verbwire.http.protocol import LimitedProtocol
+from verbwire.watch.throttle import Throttle
 
 _BACKLOG = 512
 _START_SECONDS = 10.0
 _FORCED_SECONDS = 2.0
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # accept(2)
 _log = logging.getLogger("verbwire.http")
 
 
 class HttpServer:
     """One listening socket. Binds the loopback address unless told, and takes no signals: the worker does."""
 
-    def __init__(self, app: Starlette, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, app: Starlette, host: str = "127.0.0.1", port: int = 0, connections: int = limits.CONNECTIONS
+    ) -> None:
         self._app = app
+        self._connections = connections  # at most, besides those that are kept for health
         self._host = host
         self._port = port
         self._server: _Server | None = None
@@ -39,7 +46,7 @@ class HttpServer:
         """
         bound = self._bind()
         address: tuple[str, int] = bound.getsockname()[:2]
-        self._server = _Server(_config(self._app))
+        self._server = _Server(_config(self._app, House(self._connections)))
         self._thread = threading.Thread(target=self._server.run, args=([bound],), name="verbwire-http", daemon=True)
         self._thread.start()
         if not self._server.serving.wait(_START_SECONDS):
@@ -84,8 +91,23 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.serving = threading.Event()
+        self._throttle = Throttle[int | None]()
+
+    def _told_of(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log what asyncio tells, but once a minute where no connection can be taken.
+
+        It tells of each attempt, several hundred a second, and tries again by itself.
+        """
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in _NO_ROOM:
+            loop.default_exception_handler(context)
+        elif self._throttle.admit(error.errno) is not None:
+            _log.error(
+                "no connection can be taken (%s): those that are open go on, and it is tried again every second", error
+            )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._told_of)
         await super().startup(sockets)
         self.serving.set()
 
@@ -96,10 +118,10 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def _config(app: Starlette) -> uvicorn.Config:
+def _config(app: Starlette, house: House) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=partial(LimitedProtocol, house=House()),  # type: ignore[arg-type] # called like the class
+        http=partial(LimitedProtocol, house=house),  # type: ignore[arg-type] # called like the class
         ws="none",
         loop="asyncio",
         lifespan="on",

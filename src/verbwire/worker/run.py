@@ -23,16 +23,21 @@ from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
+from verbwire.descriptors import limit, raise_limit
 from verbwire.development import http_secret, internal_secret
 from verbwire.directory import Directory
+from verbwire.engine.cache import BUDGET
 from verbwire.engine.hints import Hints
 from verbwire.engine.membership import verify_form
+from verbwire.engine.memory import MEMORY
+from verbwire.engine.readers import READERS
 from verbwire.engine.topic_watch import TopicWatch
 from verbwire.errors import EngineError
 from verbwire.http.app import build_app
 from verbwire.http.auth import Authenticator, AuthSettings
 from verbwire.http.health import Health
 from verbwire.http.jobs import JobsPage
+from verbwire.http.limits import CONNECTIONS
 from verbwire.http.server import HttpServer
 from verbwire.http.waits import Waits
 from verbwire.metrics import Metrics
@@ -50,6 +55,7 @@ from verbwire.worker.elsewhere import elsewhere
 from verbwire.worker.groups import Hosted, Services
 from verbwire.worker.hosted import HostedGroup, host
 from verbwire.worker.messaging import messaging
+from verbwire.worker.open_files import Hosting, room
 from verbwire.worker.presence import Presence
 from verbwire.worker.stacks import stacks_on_request
 from verbwire.worker.stopping import Stopping
@@ -88,7 +94,12 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     bootstrap, registry = addresses(settings)
     codec = Codec(project.catalog, Registry(registry, settings.registry_client), settings.names)
     kafka = kafka_properties(settings, bootstrap)
-    require_kafka(kafka)
+    brokers = require_kafka(kafka)
+    declared = [project.declared[group] for group in groups]
+    hosting = Hosting.of(declared, brokers)
+    room(hosting, raise_limit())  # now already: clients of Kafka end the process where they cannot open a pipe
+    MEMORY.share(settings.cache_bytes, len(hosting.tables))
+    metrics.memory(MEMORY.limits(), BUDGET.usage)
     hints = Hints(kafka, settings.names.replies())
     opened.callback(hints.close)
     directory = Directory(kafka, codec)
@@ -96,7 +107,12 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     opened.enter_context(told_of(outage))
     services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory, outage)
     opened.callback(services.watchdog.close)
-    hosted = [_host(project.declared[group], services) for group in groups]
+    hosted = [_host(each, services) for each in declared]
+    left = room(hosting.with_partitions(hosted), limit())
+    READERS.limit = left.readers
+    if left.connections < CONNECTIONS:
+        told = "%d open files are allowed: HTTP takes %d connections at a time, not %d (ulimit -n)"
+        log.warning(told, limit(), left.connections, CONNECTIONS)
     tables = [table for each in hosted for table in each.tables] + elsewhere(project, groups, services)
     presence, health, waits = Presence(services, hosted, directory), Health(hosted), Waits()
     opened.callback(presence.close)
@@ -114,6 +130,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
         ),
         settings.http_host,
         settings.http_port,
+        left.connections,
     )
     opened.callback(server.stop)
     where, port = server.start()
