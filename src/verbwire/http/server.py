@@ -20,6 +20,9 @@ from verbwire.http.protocol import LimitedProtocol
 from verbwire.watch.throttle import Throttle
 
 _BACKLOG = 512
+# asyncio takes as many connections as its backlog says before anything else has its turn, those included that make room
+# for them: in a burst all descriptors of the process. So it is told of fewer, and the socket of all.
+_TAKEN_AT_ONCE = 16
 _START_SECONDS = 10.0
 _FORCED_SECONDS = 2.0
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # accept(2)
@@ -109,6 +112,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().set_exception_handler(self._told_of)
         await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(_BACKLOG)
         self.serving.set()
 
     async def on_tick(self, counter: int) -> bool:
@@ -130,5 +135,5 @@ def _config(app: Starlette, house: House) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # a client could write them
-        backlog=_BACKLOG,
+        backlog=_TAKEN_AT_ONCE,
     )
