@@ -158,8 +158,8 @@ class Preparation:
             for partition, why in refused.items():
                 self._stand_still(partition, why, stores[partition])
             troubled = {task.partition: task.trouble for task in tasks if task.trouble and not task.refused}
-            for partition, why in troubled.items():
-                self._have_trouble(partition, why, stores[partition])
+            for partition, error in troubled.items():
+                self._have_trouble(partition, "the copy cannot be written", error, stores[partition])
             starts = self._starts([p for p in ready if p not in {*refused, *troubled}], committed, stores)
         except BaseException:
             for store in stores.values():
@@ -231,7 +231,7 @@ class Preparation:
             try:
                 kept = look(path, topics)
             except UnavailableError as error:
-                self._have_trouble(partition, str(error))
+                self._have_trouble(partition, "the copy cannot be opened", error)
                 continue
             self._found[partition] = (logs, kept)
             try:
@@ -245,7 +245,7 @@ class Preparation:
                     self._set_aside(partition, path, kept)
                 stores[partition] = self._store(partition, path, topics)
             except (sqlite3.Error, OSError, UnavailableError) as error:
-                self._have_trouble(partition, f"the copy cannot be opened: {error}")
+                self._have_trouble(partition, "the copy cannot be opened", error)
         return stores
 
     def _set_aside(self, partition: int, path: Path, kept: Kept) -> None:
@@ -257,17 +257,23 @@ class Preparation:
             self._aside[partition],
         )
 
-    def _have_trouble(self, partition: int, why: str, store: Store | None = None) -> None:
-        """Try a partition again whose copy cannot be opened or written: soon a few times, then now and then."""
+    def _have_trouble(self, partition: int, what: str, error: Exception, store: Store | None = None) -> None:
+        """Try a partition again whose copy cannot be opened or written, soon; after a few times it stands still.
+
+        It goes on by itself where that may pass: no room on the disk, no descriptor left, a folder that is read-only.
+        """
         if store is not None:
             store.close()
+        why = f"{what}: {type(error).__name__}: {error}"
         if not self._troubles.another(partition):
             log.warning("%s: partition %d is not ready, once more: %s", self._plan.group, partition, why)
-            return
-        why += ". The copy is kept; the partition goes on by itself once that has passed"
-        self._view.states[partition].stopped = why
-        if self._told.admit(partition) is not None:
-            log.error("%s: partition %d stands still: %s", self._plan.group, partition, why)
+        elif not isinstance(error, UnavailableError | OSError):
+            self._stand_still(partition, f"{why}. Mend that, and start the worker again")
+        else:
+            why += ". The partition goes on by itself once that has passed"
+            self._view.states[partition].stopped = why
+            if self._told.admit(partition) is not None:
+                log.error("%s: partition %d stands still: %s", self._plan.group, partition, why)
 
     def _log_ids(self) -> dict[str, str]:
         return {each.name: self.topics[each.topic].id for each in self._plan.logs}

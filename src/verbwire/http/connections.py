@@ -62,8 +62,8 @@ def end_overdue(connections: Iterable[Connection], now: float) -> None:
 class House:
     """The places for the connections of one server. Used on HTTP's loop only."""
 
-    def __init__(self, places: int = limits.CONNECTIONS) -> None:
-        self._places = places
+    def __init__(self, places: int | None = None) -> None:
+        self._places = limits.CONNECTIONS if places is None else places
         self._told = Throttle[str]()
 
     def places_left(self, connections: Collection[Connection], newcomer: Connection) -> int:

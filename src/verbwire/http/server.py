@@ -14,7 +14,6 @@ import uvicorn
 from starlette.applications import Starlette
 
 from verbwire.errors import ConfigurationError, EngineError
-from verbwire.http import limits
 from verbwire.http.connections import Connection, House, end_overdue
 from verbwire.http.protocol import LimitedProtocol
 from verbwire.watch.throttle import Throttle
@@ -32,11 +31,9 @@ _log = logging.getLogger("verbwire.http")
 class HttpServer:
     """One listening socket. Binds the loopback address unless told, and takes no signals: the worker does."""
 
-    def __init__(
-        self, app: Starlette, host: str = "127.0.0.1", port: int = 0, connections: int = limits.CONNECTIONS
-    ) -> None:
+    def __init__(self, app: Starlette, host: str = "127.0.0.1", port: int = 0, connections: int | None = None) -> None:
         self._app = app
-        self._connections = connections  # at most, besides those that are kept for health
+        self._connections = connections  # at most, besides those that are kept for health; by default limits.py's
         self._host = host
         self._port = port
         self._server: _Server | None = None
