@@ -14,7 +14,7 @@ PYTHON ?= $(shell for each in python3 python3.11 python3.12 python3.13 python3.1
 	$$each -c '$(NEEDED)' 2>/dev/null && { echo $$each; break; }; done)
 ARGS ?=
 
-.PHONY: help setup demo test lint format types chaos attack bench wheel-check clean
+.PHONY: help setup demo test lint format types chaos attack bench soak wheel-check clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do \
@@ -65,6 +65,9 @@ attack: setup  ## what strangers may try over the loopback, at length: prints wh
 
 bench: setup  ## figures, next to the bare loop
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+soak: setup  ## ordinary load on one worker, which must not grow; ARGS are minutes, an hour by default
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 wheel-check: setup  ## build the wheel, install it, look that verbwire alone is in it
 	@$(BIN)/python -m pytest tests/platform/test_wheel.py $(ARGS)

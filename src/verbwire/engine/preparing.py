@@ -264,7 +264,7 @@ class Preparation:
         """
         if store is not None:
             store.close()
-        why = f"{what}: {type(error).__name__}: {error}"
+        why = f"{what}: {error if isinstance(error, VerbwireError) else f'{type(error).__name__}: {error}'}"
         if not self._troubles.another(partition):
             log.warning("%s: partition %d is not ready, once more: %s", self._plan.group, partition, why)
         elif not isinstance(error, UnavailableError | OSError):
