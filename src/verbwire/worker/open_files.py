@@ -6,16 +6,19 @@ running workers (a client of librdkafka has a pipe and a thread for each broker 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from verbwire.declarations import Declared
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
-from verbwire.engine.readers import COPY_FILES
+from verbwire.engine.readers import COPY_FILES, READERS
 from verbwire.errors import ConfigurationError
 from verbwire.http import limits
 from verbwire.worker.groups import Hosted
+
+log = logging.getLogger(__name__)
 
 _OWN = 64  # Python's, the log's, the listening socket, the registry's, connections between workers
 _TABLE_CLIENTS = 4  # two producers, who restores, who asks for offsets
@@ -62,6 +65,16 @@ def room(hosting: Hosting, limit: int) -> Room:
     left = limit - least
     readers = min(_MOST_READERS, _LEAST_READERS + left // 3)
     return Room(min(limits.CONNECTIONS, _LEAST_CONNECTIONS + left // 2), readers)
+
+
+def share_files(hosting: Hosting, limit: int) -> int:
+    """Give what is left to those who read copies, and return how many connections HTTP may take; as :func:`room`."""
+    left = room(hosting, limit)
+    READERS.limit = left.readers
+    if left.connections < limits.CONNECTIONS:
+        told = "%d open files are allowed: HTTP takes %d connections at a time, not %d (ulimit -n)"
+        log.warning(told, limit, left.connections, limits.CONNECTIONS)
+    return left.connections
 
 
 def _parts(hosting: Hosting) -> dict[str, int]:

@@ -30,14 +30,12 @@ from verbwire.engine.cache import BUDGET
 from verbwire.engine.hints import Hints
 from verbwire.engine.membership import verify_form
 from verbwire.engine.memory import MEMORY
-from verbwire.engine.readers import READERS
 from verbwire.engine.topic_watch import TopicWatch
 from verbwire.errors import EngineError
 from verbwire.http.app import build_app
 from verbwire.http.auth import Authenticator, AuthSettings
 from verbwire.http.health import Health
 from verbwire.http.jobs import JobsPage
-from verbwire.http.limits import CONNECTIONS
 from verbwire.http.server import HttpServer
 from verbwire.http.waits import Waits
 from verbwire.metrics import Metrics
@@ -55,7 +53,7 @@ from verbwire.worker.elsewhere import elsewhere
 from verbwire.worker.groups import Hosted, Services
 from verbwire.worker.hosted import HostedGroup, host
 from verbwire.worker.messaging import messaging
-from verbwire.worker.open_files import Hosting, room
+from verbwire.worker.open_files import Hosting, room, share_files
 from verbwire.worker.presence import Presence
 from verbwire.worker.stacks import stacks_on_request
 from verbwire.worker.stopping import Stopping
@@ -108,11 +106,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory, outage)
     opened.callback(services.watchdog.close)
     hosted = [_host(each, services) for each in declared]
-    left = room(hosting.with_partitions(hosted), limit())
-    READERS.limit = left.readers
-    if left.connections < CONNECTIONS:
-        told = "%d open files are allowed: HTTP takes %d connections at a time, not %d (ulimit -n)"
-        log.warning(told, limit(), left.connections, CONNECTIONS)
+    connections = share_files(hosting.with_partitions(hosted), limit())
     tables = [table for each in hosted for table in each.tables] + elsewhere(project, groups, services)
     presence, health, waits = Presence(services, hosted, directory), Health(hosted), Waits()
     opened.callback(presence.close)
@@ -130,7 +124,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
         ),
         settings.http_host,
         settings.http_port,
-        left.connections,
+        connections,
     )
     opened.callback(server.stop)
     where, port = server.start()
