@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -26,11 +26,12 @@ from benchmarks.place import Place
 from benchmarks.sdk import connection
 from benchmarks.shop.schemas.desk import PlaceOrder
 from benchmarks.shop.schemas.orders import Item, OrderPlaced
-from benchmarks.worker import Worker
+from benchmarks.worker import Progress, Worker
 from verbwire.sdk.client import Client
 
 GROUPS = ("bench.orders", "bench.desk.aggregate", "bench.accepted")
 FLAT = 1.10  # the last samples to the first ones after the warm-up
+MOST_BEHIND = 30_000  # events: ten seconds; beyond, memory is that of catching up, and says nothing
 MOST_WARM_UP = 330.0  # seconds; clients of Kafka that were idle ask for the cluster anew after five minutes
 REST_SECONDS = 60.0  # after the load, for what was opened for it
 TICK = 0.05
@@ -54,6 +55,7 @@ class Sample:
     rss: float  # MB
     files: int
     threads: int
+    behind: int = 0  # events that are sent and not dealt with
 
 
 class Sender(threading.Thread):
@@ -98,7 +100,8 @@ def soak(place: Place, folder: Path, load: Load, seconds: float, say: Callable[[
         process = psutil.Process(worker.pid)
         sender = Sender(place, load)
         sender.start()
-        samples = _sample(worker, process, sender, seconds, say)
+        progress = Progress(place, GROUPS[0], "bench.orders.events")
+        samples = _sample(worker, process, sender, progress, seconds, say)
         sender.end()
         warm_up = min(MOST_WARM_UP, seconds / 3)
         before = _first(samples, warm_up)
@@ -116,6 +119,8 @@ def judge(samples: Sequence[Sample], after: Sample, warm_up: float) -> list[str]
     fifth = max(1, len(warm) // 5)
     first, last = statistics.median(warm[:fifth]), statistics.median(warm[-fifth:])
     wrong = []
+    if (behind := max(each.behind for each in samples)) > MOST_BEHIND:
+        wrong.append(f"{behind} events behind: this machine is too slow, or too busy, for the load")
     if last > first * FLAT:
         wrong.append(f"memory has grown from {first:.0f} to {last:.0f} MB")
     for what, now, then in (
@@ -132,15 +137,20 @@ def _first(samples: Sequence[Sample], warm_up: float) -> Sample:
 
 
 def _sample(
-    worker: Worker, process: psutil.Process, sender: Sender, seconds: float, say: Callable[[str], None]
+    worker: Worker,
+    process: psutil.Process,
+    sender: Sender,
+    progress: Progress,
+    seconds: float,
+    say: Callable[[str], None],
 ) -> list[Sample]:
     began, every = time.monotonic(), max(1.0, min(15.0, seconds / 40))
     samples: list[Sample] = []
-    say(f"{'seconds':>8} {'RSS MB':>8} {'files':>6} {'threads':>8}")
+    say(f"{'seconds':>8} {'RSS MB':>8} {'files':>6} {'threads':>8} {'behind':>8}")
     while (now := time.monotonic() - began) < seconds:
         due = len(samples) * every + min(5.0, every)  # the first one under load: what is opened for it is open
         if now >= due:
-            samples.append(_taken(process, now))
+            samples.append(replace(_taken(process, now), behind=sender.events - progress.committed()))
             say(_told(samples[-1]))
         worker.until(lambda: True)  # raises where it has died
         if sender.failure is not None:
@@ -155,7 +165,7 @@ def _taken(process: psutil.Process, seconds: float) -> Sample:
 
 
 def _told(sample: Sample) -> str:
-    return f"{sample.seconds:>8.0f} {sample.rss:>8.1f} {sample.files:>6} {sample.threads:>8}"
+    return f"{sample.seconds:>8.0f} {sample.rss:>8.1f} {sample.files:>6} {sample.threads:>8} {sample.behind:>8}"
 
 
 def _at_rest(process: psutil.Process, before: Sample) -> bool:

@@ -37,3 +37,7 @@ def test_what_grows_is_told() -> None:
     assert run(full + [110.0 + second for second in range(50)]) == ["memory has grown from 114 to 154 MB"]
     assert run([100.0] * 60, files=101) == ["101 descriptors are left of 100"]
     assert run([100.0] * 60, threads=51) == ["51 threads are left of 50"]
+    late = [Sample(second, 100.0, 100, 50, behind=40_000) for second in range(60)]
+    assert judge(late, late[0], warm_up=10) == [
+        "40000 events behind: this machine is too slow, or too busy, for the load"
+    ]

@@ -25,7 +25,7 @@ from verbwire.errors import UnavailableError
 VFS = "unix-excl"
 """SQLite's way to open files that only this process uses: the index of the log is in memory, and is no file."""
 COPY_FILES = 3  # descriptors of a copy that has been read: the writer's file and log, the first reader's file
-DEFAULT_BYTES = 2 * 1024 * 1024
+DEFAULT_BYTES = 4 * 1024 * 1024
 _BUSY_SECONDS = 5.0
 
 
