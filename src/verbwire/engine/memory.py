@@ -2,8 +2,8 @@
 
 Half of it is for rows and ids (cache.py), an eighth for the pages of all copies, a quarter for what has been fetched
 and is not dealt with yet, an eighth for what has been produced and is not with the broker yet. The last two are each
-group's; there is a least that a group needs (its producers have to take the largest record), so with more than one or
-two groups they may come to more than their part: :meth:`Memory.limits` says how much.
+group's; there is a least that a group needs (its producers have to take a transaction), so they may come to more than
+their part: :meth:`Memory.limits` says how much. They are limits, and reached only by large records.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from verbwire.engine.cache import BUDGET
 KIB = 1024
 DEFAULT_BYTES = 128 * KIB * KIB
 _LEAST_FETCHED = 2 * KIB * KIB  # of a group
-_LEAST_PRODUCED = 6 * KIB * KIB  # of one of its two producers, whose largest record has 4 MiB
+_LEAST_PRODUCED = 16 * KIB * KIB  # of one of its two producers: a transaction of 5,000 small commands comes to 7
 _LEAST_FETCH = 64 * KIB  # of a partition at once; the broker gives one batch in any case
 _LARGEST_FETCH = KIB * KIB
 
