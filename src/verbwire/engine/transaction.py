@@ -16,7 +16,6 @@ from verbwire.engine.producers import fatal_errors
 from verbwire.engine.shard import Shard
 from verbwire.engine.store import Changes
 
-
 _FULL_SECONDS = 0.005  # until it is tried again, where the producer holds as much as it may
 
 
