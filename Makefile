@@ -20,7 +20,7 @@ HASHED := --require-hashes
 LOCK = $(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
 	--custom-compile-command "make constraints"
 
-.PHONY: help setup demo test test-pythons lint format types chaos attack bench constraints wheel-check clean
+.PHONY: help setup demo test test-pythons lint format types chaos attack bench soak constraints wheel-check clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do \
@@ -82,6 +82,9 @@ constraints: setup  ## lock the packages again, with the hashes of all their fil
 	@$(LOCK) pyproject.toml --all-extras -o constraints.txt $(ARGS)
 	@$(LOCK) pyproject.toml -c constraints.txt -o requirements/run.txt $(ARGS)
 	@$(LOCK) --group pyproject.toml:build -c constraints.txt -o requirements/build.txt $(ARGS)
+
+soak: setup  ## ordinary load on one worker, which must not grow; ARGS are minutes, an hour by default
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 wheel-check: setup  ## build the wheel, install it, look that verbwire alone is in it
 	@$(BIN)/python -m pytest tests/platform/test_wheel.py $(ARGS)

@@ -92,6 +92,12 @@ class Worker:
                 raise RuntimeError(f"the worker of {self._group} did not get there:\n{self._log.read_text()[-4000:]}")
             time.sleep(every)
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process
+        return int(self._process.pid)
+
     def cpu(self) -> float:
         """Seconds of CPU that it has used."""
         assert self._process

@@ -61,6 +61,7 @@ class Announcer:
             "enable.idempotence": True,
             "linger.ms": 0,
             "delivery.timeout.ms": round(DEAD_SECONDS * 1000),
+            "queue.buffering.max.kbytes": 16_384,
             **PATIENT,
             "log_level": 2,
         }

@@ -88,6 +88,7 @@ class Directory:
             "enable.auto.offset.store": False,
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 100,
+            "queued.max.messages.kbytes": 2048,
             "error_cb": self._note,
             **PATIENT,
             "log_level": 2,

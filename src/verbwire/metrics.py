@@ -5,15 +5,42 @@ Nothing here knows of HTTP or of the engine, so both may count; names follow Pro
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _COMMIT_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _HTTP_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+class Usage(Protocol):
+    """Of the memory for rows and ids."""
+
+    @property
+    def used(self) -> int:
+        """Bytes, estimated."""
+        ...
+
+    @property
+    def hits(self) -> int:
+        """How often something was there."""
+        ...
+
+    @property
+    def misses(self) -> int:
+        """How often it was not."""
+        ...
+
+    @property
+    def evictions(self) -> int:
+        """How many were let go."""
+        ...
 
 
 class Metrics:
@@ -134,9 +161,37 @@ class Metrics:
         pair[0].inc()
         pair[1].observe(seconds)
 
+    def memory(self, limits: Mapping[str, int], usage: Callable[[], Usage]) -> None:
+        """Show the limits of the parts of memory, in bytes, and what is in use of that for rows and ids."""
+        self._registry.register(_Memory(limits, usage))
+
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format; its media type is :data:`CONTENT_TYPE`."""
         return generate_latest(self._registry)
+
+
+class _Memory(Collector):
+    """Asked whenever the metrics are read."""
+
+    def __init__(self, limits: Mapping[str, int], usage: Callable[[], Usage]) -> None:
+        self._limits = limits
+        self._usage = usage
+
+    def collect(self) -> Iterator[Metric]:
+        limits = GaugeMetricFamily(
+            "verbwire_memory_limit_bytes", "What each part of cache_bytes may come to.", labels=["part"]
+        )
+        for part, size in self._limits.items():
+            limits.add_metric([part], size)
+        yield limits
+        usage = self._usage()
+        yield GaugeMetricFamily("verbwire_cache_bytes", "Memory that rows and ids take, estimated.", usage.used)
+        for name, what, value in (
+            ("hits", "Rows and ids that were in memory when a batch began.", usage.hits),
+            ("misses", "Rows and ids that were looked for in the local copy.", usage.misses),
+            ("evictions", "Rows and ids that others took the memory of.", usage.evictions),
+        ):
+            yield CounterMetricFamily(f"verbwire_cache_{name}", what, value)
 
 
 class GroupMetrics:

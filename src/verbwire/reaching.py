@@ -49,8 +49,8 @@ class Obstacles:
         return self.not_let_in or self.last or otherwise
 
 
-def require_kafka(kafka: Mapping[str, Any]) -> None:
-    """Return when the cluster has answered; `kafka` are librdkafka's properties.
+def require_kafka(kafka: Mapping[str, Any]) -> int:
+    """Return how many brokers there are, when the cluster has answered; `kafka` are librdkafka's properties.
 
     :class:`ConfigurationError` when they are not accepted; :class:`UnavailableError` at once when certificate or
     password are not, after 10 s when nobody listens, after 30 s when nobody answers.
@@ -71,7 +71,7 @@ def require_kafka(kafka: Mapping[str, Any]) -> None:
         if obstacles.last and time.monotonic() - began > _REFUSED_SECONDS:
             raise UnavailableError(f"{where} cannot be reached: {obstacles.last}")
     try:
-        answer.result()
+        return len(answer.result().nodes)
     except KafkaException as error:
         encrypted = str(kafka.get("security.protocol", "")).upper().endswith("SSL")
         hint = "" if encrypted else " (a listener that wants TLS says nothing to others: see security.protocol)"

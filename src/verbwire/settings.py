@@ -25,6 +25,9 @@ EMBEDDED = "embedded"
 OPENED = ("metrics", "openapi")
 LOCAL, ANYWHERE = "local", "anywhere"
 ROOT = "VERBWIRE_ROOT"  # the folder of the project, or one inside it; default: where we are
+Size = int  # in bytes; written with a unit, too: 64MB, 64MiB
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_LEAST_CACHE = 16 * 10**6
 _SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token"})
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # part of transactional ids, of an address and of a path
 
@@ -45,6 +48,7 @@ class Settings:
     partitions: int = 12  # of a new context's topics; fixed once used
     replication: int = 0  # 0: 3 where there are three brokers, else 1
     data: Path = Path(".verbwire")  # local stores, and the embedded stack
+    cache_bytes: Size = 128 * 2**20  # memory for rows, ids, pages of copies, and records on their way
     worker: str = ""  # a stable name; default: the host's, which compose and StatefulSets keep stable
     http_host: str = "127.0.0.1"
     http_port: int = 8700
@@ -80,6 +84,8 @@ class Settings:
             raise ConfigurationError(f"partitions (VERBWIRE_PARTITIONS) is {self.partitions}: use 1 to 1000")
         if not 0 <= self.http_port <= 65535:
             raise ConfigurationError(f"http_port (VERBWIRE_HTTP_PORT) is {self.http_port}: use 0 to 65535")
+        if self.cache_bytes < _LEAST_CACHE:
+            raise ConfigurationError(f"cache_bytes (VERBWIRE_CACHE_BYTES) is {self.cache_bytes}: use 16MB or more")
         if self.worker and not _WORKER.fullmatch(self.worker):
             raise _bad_worker(self.worker)
         _require_http(self)
@@ -229,6 +235,8 @@ def _converted(name: str, value: Any, where: str) -> Any:
             if not isinstance(value, (int, str)) or isinstance(value, bool):
                 raise TypeError("write a whole number")
             return int(value)
+        if default == "Size":
+            return _size(value)
         if default == "Path":
             return Path(value)
         if default == "tuple[str, ...]":
@@ -238,6 +246,14 @@ def _converted(name: str, value: Any, where: str) -> Any:
         return str(value)
     except (TypeError, ValueError, AttributeError) as error:
         raise ConfigurationError(f"{where} is {value!r}, which is no {default}: {error}") from error
+
+
+def _size(value: Any) -> int:
+    """Read 67108864, "64MB" or "64 MiB"."""
+    found = re.fullmatch(r"(\d+)\s*([A-Z]*)", str(value).strip().upper(), re.ASCII)
+    if isinstance(value, bool) or found is None or found[2] not in _UNITS:
+        raise TypeError("write bytes, or a number with MB or MiB behind it: 64MB")
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def _properties(value: Any, where: str) -> dict[str, str]:

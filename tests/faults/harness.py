@@ -23,6 +23,7 @@ from confluent_kafka import KafkaException
 
 from tests.cluster import Cluster, eventually
 from tests.faults.topics import Topics
+from tests.platform.worker_kit import limited
 from verbwire.contracts.load import load_catalog
 from verbwire.deploy import Target, deploy
 from verbwire.messages import Kind
@@ -118,10 +119,11 @@ class Shop:
         leave: bool = False,
         environment: Mapping[str, str] | None = None,
         root: Path | None = None,
+        files: str = "",
     ) -> Worker:
         """Start a worker of this name on the project in `root`, by default for both groups of carts.
 
-        A predecessor of it must have ended.
+        A predecessor of it must have ended. `files` is how many it may have open, where that is said.
         """
         launcher = ("-m", "tests.faults.planted", planted) if planted else _CLI
         options = ["--leave"] if leave else []
@@ -130,18 +132,26 @@ class Shop:
             [*launcher, "-v", "worker", *(groups or (AGGREGATE, TABLE)), "--name", name, *options],
             environment or {},
             root or ROOT,
+            limited(files),
         )
 
     def start_again(self, name: str) -> Worker:
         """Start a worker that has ended the way it was started, but for its environment."""
         return self._run(name, self.workers[name].arguments, {}, ROOT)
 
-    def _run(self, name: str, arguments: list[str], environment: Mapping[str, str], root: Path) -> Worker:
+    def _run(
+        self,
+        name: str,
+        arguments: list[str],
+        environment: Mapping[str, str],
+        root: Path,
+        before: tuple[str, ...] = (),
+    ) -> Worker:
         assert name not in self.workers or self.workers[name].ended() is not None, f"{name} runs already"
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, *arguments],
+                [*before, sys.executable, *arguments],
                 cwd=root,
                 env={**os.environ, **self.environment(), **environment},
                 stdout=output,

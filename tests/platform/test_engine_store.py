@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sqlite3
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.platform.descriptors import open_below
+from verbwire.engine.kept import look
 from verbwire.engine.store import Answer, Changes, Store
 from verbwire.errors import UnavailableError
 
@@ -231,6 +233,49 @@ def test_a_file_that_cannot_be_opened_is_not_damaged(path: Path) -> None:
     write(path)
     with no_more_files(), pytest.raises(UnavailableError, match="it is kept as it is"):
         reopened(path)
+    assert reopened_count(path) == 500
+
+
+def test_a_copy_that_cannot_be_looked_at_is_not_taken_for_none(path: Path) -> None:
+    """Else its partition would be made anew from a log that may hold less than the copy."""
+    write(path)
+    with no_more_files(), pytest.raises(UnavailableError, match="it is kept as it is"):
+        look(path, IDENTITY)
+    kept = look(path, IDENTITY)
+    assert kept is not None
+    assert kept.topics == IDENTITY
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.parametrize("mode", [0o500, 0o000])
+def test_a_folder_that_may_not_be_used_damages_nothing(path: Path, mode: int) -> None:
+    write(path)
+    path.parent.chmod(mode)
+    try:
+        with pytest.raises(UnavailableError, match="it is kept as it is"):
+            reopened(path).apply(Changes(rows=rows(range(3))))
+    finally:
+        path.parent.chmod(0o700)
+    assert reopened_count(path) == 500
+
+
+@pytest.mark.parametrize("seconds", [1.0, 3600.0], ids=["full for a moment", "full for an hour"])
+def test_a_disk_that_is_full_loses_nothing_of_a_copy(
+    path: Path, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No file may grow (EFBIG for ENOSPC): neither a write nor another opening spoils what is there."""
+    write(path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
+    try:
+        with pytest.raises(UnavailableError, match="it is kept as it is"):
+            reopened(path).apply(Changes(rows=rows(range(500, 5000)), positions={"rows": 5000}))
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + seconds)
+        with pytest.raises(UnavailableError, match="it is kept as it is"):
+            reopened(path).apply(Changes(rows=rows(range(500, 5000)), positions={"rows": 5000}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert reopened_count(path) == 500
 
 

@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "places": set(),
     "watch": {"places"},
     "outages": set(),
+    "descriptors": set(),
     "reaching": {"errors", "masking"},
     "contracts": {"errors", "names", "messages"},
     "declarations": {"errors", "names", "messages", "contracts"},

@@ -28,6 +28,25 @@ def source(settings: Settings, name: str) -> tuple[str, str]:
     return next((value, origin) for each, value, origin in settings.shown() if each == name)
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [('"64MB"', 64_000_000), ('"64 MiB"', 2**26), ('"1gib"', 2**30), ('"67108864"', 2**26), ("67108864", 2**26)],
+)
+def test_a_size_may_have_a_unit(tmp_path: Path, written: str, read: int) -> None:
+    assert load_settings(project(tmp_path, f"cache_bytes = {written}")).cache_bytes == read
+
+
+@pytest.mark.parametrize("written", ['"64 parsecs"', "-1", "true", '"1.5GB"', '"MB"'])
+def test_what_is_no_size_is_refused(tmp_path: Path, written: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"cache_bytes.*64MB"):
+        load_settings(project(tmp_path, f"cache_bytes = {written}"))
+
+
+def test_a_cache_that_could_hold_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"VERBWIRE_CACHE_BYTES\) is 1000000: use 16MB or more"):
+        load_settings(project(tmp_path, 'cache_bytes = "1MB"'))
+
+
 def test_what_is_not_set_has_a_default(tmp_path: Path) -> None:
     settings = load_settings(project(tmp_path, 'project = "bank"'))
     assert (settings.bootstrap, settings.registry, settings.partitions) == ("embedded", "embedded", 12)

@@ -167,6 +167,11 @@ def _body(answer: Any) -> Any:
     return msgspec.json.decode(data) if "json" in answer.headers.get("Content-Type", "") else data.decode()
 
 
+def limited(files: str) -> tuple[str, ...]:
+    """What stands before a command that may have so many files open, and no more; nothing where `files` is empty."""
+    return ("sh", "-c", f'ulimit -n {files} && exec "$@"', "sh") if files else ()
+
+
 class Branch:
     """A project's folder and what it takes to run it on the bank's topics."""
 
@@ -191,12 +196,12 @@ class Branch:
         (self.folder / file).parent.mkdir(parents=True, exist_ok=True)
         (self.folder / file).write_text(text, "utf-8")
 
-    def start(self, *arguments: str, name: str = "w1", **environment: str) -> Running:
-        """Run ``verbwire worker`` in the project's folder."""
+    def start(self, *arguments: str, name: str = "w1", files: str = "", **environment: str) -> Running:
+        """Run ``verbwire worker`` in the project's folder; `files` is how many it may have open, where that is said."""
         log = self.folder / f"{name}-{len(self._running)}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, *_CLI, "-v", "worker", *arguments, "--name", name],
+                [*limited(files), sys.executable, *_CLI, "-v", "worker", *arguments, "--name", name],
                 cwd=self.folder,
                 env=self._environment(environment),
                 stdin=subprocess.DEVNULL,

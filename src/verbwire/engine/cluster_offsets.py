@@ -5,12 +5,14 @@ Every answer is a probe: nothing here waits for a transaction of somebody else t
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
@@ -23,6 +25,8 @@ _SECONDS = 10
 _DESCRIBE_SECONDS = 30  # asked first by a new client, on machines that have just begun to start everything
 _STABLE_SECONDS = 0.2  # a consumer that asks for stable offsets waits for them; we ask again, about everything
 _STUCK_SECONDS = 30.0  # longer than a transaction lives
+_ADMINS: WeakValueDictionary[object, Anew[AdminClient]] = WeakValueDictionary()  # as long as somebody has one
+_ADMINS_LOCK = threading.Lock()
 TP = tuple[str, int]
 T = TypeVar("T")
 
@@ -54,7 +58,7 @@ class ClusterOffsets:
         # What does not answer is told by our own errors.
         conf = {**PATIENT, **kafka, "log_level": 2}
         asking = {**conf, "group.id": group, "enable.auto.commit": False, "enable.auto.offset.store": False}
-        self._admin = Anew(lambda: AdminClient(conf))
+        self._admin = _admin(conf)
         self._any = Anew(lambda: Consumer({**asking, "isolation.level": "read_uncommitted"}))
         # Of a read_committed consumer librdkafka makes one that requires stable offsets (KIP-447).
         self._stable = Anew(lambda: Consumer({**asking, "isolation.level": "read_committed"}))
@@ -165,6 +169,16 @@ class ClusterOffsets:
         except KafkaException as error:
             client.failed(asked)
             raise UnavailableError(f"{self._where} does not tell {what}: {error.args[0].str()}") from error
+
+
+def _admin(conf: Mapping[str, object]) -> Anew[AdminClient]:
+    """Return the process's client for these properties: it belongs to no group, and each costs threads and files."""
+    key = tuple(sorted((name, str(value)) for name, value in conf.items()))
+    with _ADMINS_LOCK:
+        found = _ADMINS.get(key)
+        if found is None:
+            found = _ADMINS[key] = Anew(lambda: AdminClient(dict(conf)))
+        return found
 
 
 def _require_offsets(found: dict[TP, int]) -> dict[TP, int]:

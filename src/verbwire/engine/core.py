@@ -195,6 +195,10 @@ class Core:
         """The partitions that stand still until somebody decides, and why."""
         return self.view.stopped()
 
+    def resting(self) -> set[int]:
+        """Return those of them that are tried again by themselves: their copies could not be opened or written."""
+        return self._preparation.resting() & set(self.stopped())
+
     # -- the batch
 
     def unreadable(self, topic: str, partition: int, why: str) -> None:

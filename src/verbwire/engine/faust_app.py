@@ -12,6 +12,7 @@ from yarl import URL
 from verbwire.engine.core import Core
 from verbwire.engine.faust_group import FAUST_LOG, SETTINGS, Transport
 from verbwire.engine.faust_recovery import Tables
+from verbwire.engine.memory import MEMORY
 from verbwire.engine.security import UNPROTECTED, Security
 from verbwire.private import keep_from_others, private_folder
 
@@ -81,6 +82,7 @@ def group_app(core: Core, bootstrap: str, worker: str, folder: Path, security: S
         # Part of the stored assignment: a static member that came back with another one would never get a partition.
         canonical_url=f"http://{worker}",
         broker_credentials=_credentials(security),
+        consumer_max_fetch_size=MEMORY.fetch(plan.partitions * (len(plan.inputs) + 1)),  # Faust reads the log, too
         **SETTINGS,
     )
     app.core = core

@@ -449,7 +449,6 @@ SETTINGS = {
     # without partitions, a long restore or outage, or partitions that all stand still would end the worker in silence.
     "broker_max_poll_interval": 10 * 365 * 86400.0,
     "broker_max_poll_records": MAX_BATCH,
-    "consumer_max_fetch_size": 1024 * 1024,
     # Where the log no longer holds a position, aiokafka would go on at its first record and say nothing of those lost.
     "consumer_auto_offset_reset": "none",
     "stream_wait_empty": False,

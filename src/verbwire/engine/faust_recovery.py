@@ -17,6 +17,7 @@ from verbwire.errors import EngineError, FencedError, VerbwireError
 log = logging.getLogger(__name__)
 
 _ASK_AGAIN = 0.05  # seconds: partitions of dead workers become stable one by one
+_ASK_RESTING = 0.5  # seconds: those that stand still until their copies can be written
 _AFTER_FAILURE = 0.2  # seconds, twice as long after each further one
 _LONGEST_PAUSE = 2.0
 
@@ -101,10 +102,13 @@ class Recovery(Service):
                 await self._begin(assignment, {TP(t, p): o for p, inputs in ready.items() for t, o in inputs.items()})
                 if cancelled():
                     raise CancelledRestore
-            todo -= set(ready) | set(self.app.core.stopped())
+            resting = self.app.core.resting()
+            todo -= set(ready) | (set(self.app.core.stopped()) - resting)
             first = False
             if todo:
-                await self.sleep(_ASK_AGAIN)
+                await self.sleep(_ASK_AGAIN if todo - resting else _ASK_RESTING)
+                if cancelled():
+                    raise CancelledRestore
 
     def _complete_once(self, complete: bool) -> None:
         """Ask for a new assignment where inputs are missing in the first one.

@@ -22,6 +22,7 @@ _SETTINGS = {
     "compression.type": "lz4",
     "message.timeout.ms": 5_000,  # by then the asker has looked for itself
     "queue.buffering.max.messages": 100_000,
+    "queue.buffering.max.kbytes": 16_384,
     "log_level": 2,  # what is not sent is nobody's failure
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from verbwire.engine.memory import KIB, MEMORY
 from verbwire.engine.records import INPUTS_HEADER
 from verbwire.errors import UnavailableError
 
@@ -29,6 +30,7 @@ def last_facts(kafka: Mapping[str, str], topic: str) -> dict[int, dict[str, byte
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "fetch.wait.max.ms": 20,
+        "queued.max.messages.kbytes": MEMORY.fetched // KIB,
         "auto.offset.reset": "earliest",
         "log_level": 2,
     }

@@ -34,9 +34,11 @@ from verbwire.engine.same_topics import TOPICS_FACT, others, read_topics, write_
 from verbwire.engine.shard import Shard
 from verbwire.engine.store import Store
 from verbwire.engine.topic_watch import unlike
+from verbwire.engine.troubles import Troubles
 from verbwire.engine.view import Goal, TableView
 from verbwire.engine.whole_logs import LogState, decided, fits, require_both, require_whole, ways_out
 from verbwire.errors import EngineError, UnavailableError, VerbwireError
+from verbwire.watch.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,6 @@ CLEAR_AWAY_AFTER = 0.5  # seconds of waiting until a dead predecessor's transact
 CLEAR_AWAY_EVERY = 5.0  # and once more: who is to blame may not be known to be dead yet
 HANGING_AFTER = 60.0  # no transaction of ours lives for so long: the cluster itself has forgotten it
 STALLED = 60.0  # seconds without a restored record
-TROUBLES = 3  # in a row, with the copy of a partition, until it stands still
 _TOMBSTONES = "86400000"  # Kafka's own delete.retention.ms, where we may not ask for the topic's
 WINDOW_MS = 7 * 24 * 3600 * 1000  # how long ids are remembered: the outcomes' retention
 
@@ -91,7 +92,8 @@ class Preparation:
         self._clear_at = 0.0
         self._tell_at = 0.0
         self._found: dict[int, tuple[list[LogState], Kept | None]] = {}  # logs and copy, before they were touched
-        self._troubles: dict[int, int] = {}  # partition -> how often in a row its copy could not be written
+        self._troubles = Troubles()  # with copies that cannot be opened or written
+        self._told = Throttle[int]()  # of those
         self._aside: dict[int, Path] = {}  # copies of other logs than those that are there, until it is clear why
 
     def start(self) -> None:
@@ -104,6 +106,10 @@ class Preparation:
         now = time.monotonic()
         self._clear_at, self._tell_at = now + CLEAR_AWAY_AFTER, now + HANGING_AFTER
         self._describe()
+
+    def resting(self) -> set[int]:
+        """Return the partitions that stand still for want of room, and are tried again. From any thread."""
+        return self._troubles.resting()
 
     def close(self) -> None:
         """Disconnect."""
@@ -126,6 +132,8 @@ class Preparation:
         return self._one_by_one(partitions, cancel)
 
     def _probe(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[Shard], int]:
+        states = self._view.states
+        partitions = [p for p in partitions if states[p].stopped is None or not self._troubles.is_early(p)]
         if self._unfit:
             for partition in partitions:
                 self._stand_still(partition, self._unfit)
@@ -176,10 +184,11 @@ class Preparation:
         for partition, why in refused.items():
             self._stand_still(partition, why, stores[partition])
         troubled = {task.partition: task.trouble for task in tasks if task.trouble and not task.refused}
-        for partition, why in troubled.items():
-            self._have_trouble(partition, why, stores[partition])
+        for partition, error in troubled.items():
+            self._have_trouble(partition, "the copy cannot be written", error, stores[partition])
         starts = self._starts([p for p in stores if p not in {*refused, *troubled}], committed, stores)
-        self._troubles = {p: n for p, n in self._troubles.items() if p not in starts}
+        for partition in self._troubles.over(starts):
+            log.warning("%s: partition %d goes on: its copy can be written again", self._plan.group, partition)
         return [self._shard(p, stores[p], starts[p]) for p in stores if p in starts], restored
 
     def _describe(self) -> None:
@@ -220,6 +229,7 @@ class Preparation:
             store.close()
         if aside := self._aside.pop(partition, None):
             put_back(aside, self._path(partition))
+        self._troubles.over([partition])
         self._view.states[partition].stopped = why
         log.error("%s: partition %d stands still: %s", self._plan.group, partition, why)
 
@@ -241,7 +251,11 @@ class Preparation:
                 for each in self._plan.logs
                 for place in [(each.topic, partition)]
             ]
-            kept = look(path, topics)
+            try:
+                kept = look(path, topics)
+            except UnavailableError as error:
+                self._have_trouble(partition, "the copy cannot be opened", error)
+                continue
             self._found[partition] = (logs, kept)
             try:
                 if not decided(offsets):
@@ -249,31 +263,41 @@ class Preparation:
             except EngineError as error:
                 self._stand_still(partition, str(error))
                 continue
-            if kept is not None and not fits(kept, logs):
-                self._aside[partition] = set_aside(path, kept)
-                log.warning(
-                    "%s: the copy of partition %d is of another log: it is kept in %s, and made anew from the log",
-                    self._plan.group,
-                    partition,
-                    self._aside[partition],
-                )
             try:
+                if kept is not None and not fits(kept, logs):
+                    self._set_aside(partition, path, kept)
                 stores[partition] = self._store(partition, path, topics)
                 opened.callback(stores[partition].close)
             except (sqlite3.Error, OSError, UnavailableError) as error:
-                self._have_trouble(partition, f"the copy cannot be opened: {error}")
+                self._have_trouble(partition, "the copy cannot be opened", error)
         return stores
 
-    def _have_trouble(self, partition: int, why: str, store: Store | None = None) -> None:
-        """Try a partition again whose copy cannot be written, a few times; then it stands still."""
-        self._troubles[partition] = self._troubles.get(partition, 0) + 1
-        if self._troubles[partition] >= TROUBLES:
-            advice = "See that the disk has room and that the folder may be written, and start the worker again"
-            return self._stand_still(partition, f"{why}. {advice}", store)
-        log.warning("%s: partition %d is not ready, once more: %s", self._plan.group, partition, why)
+    def _set_aside(self, partition: int, path: Path, kept: Kept) -> None:
+        self._aside[partition] = set_aside(path, kept)
+        log.warning(
+            "%s: the copy of partition %d is of another log: it is kept in %s, and made anew from the log",
+            self._plan.group,
+            partition,
+            self._aside[partition],
+        )
+
+    def _have_trouble(self, partition: int, what: str, error: Exception, store: Store | None = None) -> None:
+        """Try a partition again whose copy cannot be opened or written, soon; after a few times it stands still.
+
+        It goes on by itself where that may pass: no room on the disk, no descriptor left, a folder that is read-only.
+        """
         if store is not None:
             store.close()
-        return None
+        why = f"{what}: {error if isinstance(error, VerbwireError) else f'{type(error).__name__}: {error}'}"
+        if not self._troubles.another(partition):
+            log.warning("%s: partition %d is not ready, once more: %s", self._plan.group, partition, why)
+        elif not isinstance(error, UnavailableError | OSError):
+            self._stand_still(partition, f"{why}. Mend that, and start the worker again")
+        else:
+            why += ". The partition goes on by itself once that has passed"
+            self._view.states[partition].stopped = why
+            if self._told.admit(partition) is not None:
+                log.error("%s: partition %d stands still: %s", self._plan.group, partition, why)
 
     def _log_ids(self) -> dict[str, str]:
         return {each.name: self.topics[each.topic].id for each in self._plan.logs}
@@ -286,12 +310,16 @@ class Preparation:
         if store.rebuilt:
             text = "%s: partition %d's local copy is built anew from the log: %s"
             log.warning(text, self._plan.group, partition, store.rebuilt)
+        try:
+            store.forget_answers(int(time.time() * 1000) - WINDOW_MS)
+        except BaseException:
+            store.close()
+            raise
         return store
 
     def _tasks(self, stores: dict[int, Store], ends: dict[tuple[str, int], int]) -> list[Task]:
         tasks = []
         for partition, store in stores.items():
-            store.forget_answers(int(time.time() * 1000) - WINDOW_MS)
             for each in self._plan.logs:
                 tasks.append(Task(each, partition, store, store.position(each.name), ends[each.topic, partition]))
         return tasks

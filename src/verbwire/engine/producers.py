@@ -16,6 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from verbwire.anew import PATIENT
 from verbwire.engine.limits import Limits
+from verbwire.engine.memory import KIB, MEMORY
 from verbwire.errors import EngineError, UnavailableError
 from verbwire.names import Names
 
@@ -95,7 +96,8 @@ class ProducerPair:
 
     def _create(self, worker: str, turn: int, seconds: float = INIT_SECONDS) -> Producer:
         name = self._names.transactional_id(self._group, worker, turn)
-        producer = Producer({**_SETTINGS, **self._kafka, "batch.size": self._batch, "transactional.id": name})
+        own = {"queue.buffering.max.kbytes": MEMORY.produced // KIB, "transactional.id": name}
+        producer = Producer({**_SETTINGS, **self._kafka, "batch.size": self._batch, **own})
         try:
             producer.init_transactions(seconds)
         except KafkaException as error:

@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from verbwire.anew import PATIENT
 from verbwire.engine.dead_letters import legible
+from verbwire.engine.memory import KIB, MEMORY
 from verbwire.engine.plan import ROWS, Log
 from verbwire.engine.records import INPUTS_HEADER, TIME_HEADER, read_facts, read_inputs
 from verbwire.engine.same_topics import others, read_topics
@@ -35,7 +36,7 @@ class Task:
     start: int
     end: int
     refused: str | None = None  # why it was given up: rows that this code must not take, or that nobody can read
-    trouble: str | None = None  # why it was given up for now: the copy cannot be written
+    trouble: Exception | None = None  # why it was given up for now: the copy cannot be written
     unreadable: dict[bytes, str] = field(default_factory=dict)  # key -> what is wrong with its last record so far
 
     def note(self, key: bytes, problem: str) -> None:
@@ -76,6 +77,7 @@ class RestoreReader:
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 20,
                 "queued.min.messages": 100_000,
+                "queued.max.messages.kbytes": MEMORY.fetched // KIB,
                 **PATIENT,
                 "log_level": 2,  # what cannot be read is told by our own errors
             }
@@ -165,7 +167,7 @@ class _Piece:
         try:
             self.task.store.apply(changes)
         except Exception as error:  # noqa: BLE001 (a full disk, a value that SQLite does not take: this partition's)
-            self.task.trouble = f"the copy cannot be written: {type(error).__name__}: {error}"
+            self.task.trouble = error
 
     def _read(self, changes: Changes) -> None:
         """Read the records; an outage of the registry is raised, anything else is the fault of a record."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from verbwire.engine.readers import READERS
+from verbwire.engine.readers import READERS, connect
 from verbwire.engine.sqlite_errors import is_damage, is_outage, outage
 from verbwire.errors import UnavailableError
 from verbwire.private import private_file, private_folder
@@ -286,11 +286,10 @@ class Store:
     def _connect(self) -> None:
         if not self.path.exists():
             private_file(self.path)  # SQLite gives what it keeps beside it the same mode
-        self._writer = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=64)
+        self._writer = connect(self.path)
         self._connections = [self._writer]
         self._writer.executescript(
-            f"pragma journal_mode=wal; pragma synchronous=normal; pragma cache_size=-{READERS.cache_bytes // 1024}; "
-            "pragma busy_timeout=5000"
+            f"pragma journal_mode=wal; pragma synchronous=normal; pragma cache_size=-{READERS.cache_bytes // 1024}"
         )
 
     def _names(self) -> list[str]:

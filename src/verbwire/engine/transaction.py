@@ -16,6 +16,8 @@ from verbwire.engine.producers import fatal_errors
 from verbwire.engine.shard import Shard
 from verbwire.engine.store import Changes
 
+_FULL_SECONDS = 0.005  # until it is tried again, where the producer holds as much as it may
+
 
 class Transaction:
     """Built by the engine's thread, then handed over whole to the committing thread.
@@ -66,7 +68,7 @@ class Transaction:
                 return
             except BufferError:
                 with fatal_errors():
-                    self.producer.poll(0.05)
+                    self.producer.poll(_FULL_SECONDS)
 
     def used(self, shard: Shard, topic: str, next_offset: int) -> None:
         """Note that the inputs up to `next_offset` are dealt with: they are committed with the rest, or not at all."""

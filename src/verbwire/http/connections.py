@@ -63,7 +63,8 @@ def end_overdue(connections: Iterable[Connection], now: float) -> None:
 class House:
     """The places for the connections of one server. Used on HTTP's loop only."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: int | None = None) -> None:
+        self._places = limits.CONNECTIONS if places is None else places
         self._told = Throttle[str]()
 
     def places_left(self, connections: Collection[Connection], newcomer: Connection) -> int:
@@ -72,10 +73,10 @@ class House:
         `connections` are all of them, the newcomer among them. Below zero there is no place for it, save for those
         that are kept for health.
         """
-        if len(connections) <= limits.CONNECTIONS:
-            return limits.CONNECTIONS - len(connections)
+        if len(connections) <= self._places:
+            return self._places - len(connections)
         held = [each for each in connections if each.stage is not Stage.GONE]
-        left = limits.CONNECTIONS - len(held)
+        left = self._places - len(held)
         if left >= 0:
             return left
         self._tell(held)
@@ -94,7 +95,7 @@ class House:
         stages = Counter(each.stage for each in held).most_common()
         _log.warning(
             "all %d places for connections are taken, by %s; they wait: %s. Who waits longest makes room",
-            limits.CONNECTIONS,
+            self._places,
             ", ".join(f"{address} ({count})" for address, count in most),
             ", ".join(f"{count} {stage.value}" for stage, count in stages),
         )

@@ -19,7 +19,7 @@ IDLE_SECONDS = 30.0  # a connection is kept that long between an answer and the 
 WRITE_SECONDS = 30.0  # within which an answer that did not go out at once must have been read, or it is cut off
 LINGER_SECONDS = 1.0  # that long what nobody reads is dropped behind a last answer, so that the client gets to it
 PIPELINED = 32  # requests of one connection that wait for the answer to an earlier one
-CONNECTIONS = 500  # each holds a file descriptor that the Kafka clients may need
+CONNECTIONS = 500  # at most; fewer where the worker may have few files open (worker/open_files.py)
 HEALTH_CONNECTIONS = 16  # more that are taken when there are so many; they may ask for health only: 503
 
 KEY = 1024  # bytes of a key: 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import threading
@@ -21,9 +22,13 @@ from verbwire.http.tls_gate import TlsGate
 from verbwire.watch.throttle import Throttle
 
 _BACKLOG = 512
+# asyncio takes as many connections as its backlog says before anything else has its turn, those included that make room
+# for them: in a burst all descriptors of the process. So it is told of fewer, and the socket of all.
+_TAKEN_AT_ONCE = 16
 _START_SECONDS = 10.0
 _FORCED_SECONDS = 2.0
 _LOOK_TICKS = 20  # of a tenth of a second, between two looks at the files of the certificate
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # accept(2)
 _log = logging.getLogger("verbwire.http")
 
 
@@ -34,10 +39,16 @@ class HttpServer:
     """
 
     def __init__(
-        self, app: Starlette, host: str = "127.0.0.1", port: int = 0, certificate: Certificate | None = None
+        self,
+        app: Starlette,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        certificate: Certificate | None = None,
+        connections: int | None = None,
     ) -> None:
         self._app = app
         self._certificate = certificate
+        self._connections = connections  # at most, besides those that are kept for health; by default limits.py's
         self._host = host
         self._port = port
         self._server: _Server | None = None
@@ -50,7 +61,8 @@ class HttpServer:
         """
         bound = self._bind()
         address: tuple[str, int] = bound.getsockname()[:2]
-        self._server = _Server(_config(self._app, self._certificate), self._certificate)
+        house = House(self._connections)
+        self._server = _Server(_config(self._app, house, self._certificate), self._certificate)
         self._thread = threading.Thread(target=self._server.run, args=([bound],), name="verbwire-http", daemon=True)
         self._thread.start()
         if not self._server.serving.wait(_START_SECONDS):
@@ -96,9 +108,26 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._certificate = certificate
         self.serving = threading.Event()
+        self._throttle = Throttle[int | None]()
+
+    def _told_of(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log what asyncio tells, but once a minute where no connection can be taken.
+
+        It tells of each attempt, several hundred a second, and tries again by itself.
+        """
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in _NO_ROOM:
+            loop.default_exception_handler(context)
+        elif self._throttle.admit(error.errno) is not None:
+            _log.error(
+                "no connection can be taken (%s): those that are open go on, and it is tried again every second", error
+            )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._told_of)
         await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(_BACKLOG)
         self.serving.set()
 
     async def on_tick(self, counter: int) -> bool:
@@ -110,10 +139,9 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def _protocol(certificate: Certificate | None) -> Callable[..., asyncio.BaseProtocol]:
+def _protocol(house: House, certificate: Certificate | None) -> Callable[..., asyncio.BaseProtocol]:
     """Return what uvicorn calls, like the class of a protocol, for each connection."""
-    house, told = House(), Throttle[str]()
-    plain = partial(LimitedProtocol, house=house)
+    plain, told = partial(LimitedProtocol, house=house), Throttle[str]()
     if certificate is None:
         return plain
 
@@ -124,10 +152,10 @@ def _protocol(certificate: Certificate | None) -> Callable[..., asyncio.BaseProt
     return gate
 
 
-def _config(app: Starlette, certificate: Certificate | None) -> uvicorn.Config:
+def _config(app: Starlette, house: House, certificate: Certificate | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=_protocol(certificate),  # type: ignore[arg-type] # called like the class
+        http=_protocol(house, certificate),  # type: ignore[arg-type] # called like the class
         ws="none",
         loop="asyncio",
         lifespan="on",
@@ -136,5 +164,5 @@ def _config(app: Starlette, certificate: Certificate | None) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # a client could write them
-        backlog=_BACKLOG,
+        backlog=_TAKEN_AT_ONCE,
     )

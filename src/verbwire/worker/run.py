@@ -23,10 +23,13 @@ from verbwire.declarations.process import Process
 from verbwire.declarations.requirements import require_fit
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
+from verbwire.descriptors import limit, raise_limit
 from verbwire.development import http_secret
 from verbwire.directory import Directory
+from verbwire.engine.cache import BUDGET
 from verbwire.engine.hints import Hints
 from verbwire.engine.membership import verify_form
+from verbwire.engine.memory import MEMORY
 from verbwire.engine.topic_watch import TopicWatch
 from verbwire.errors import EngineError
 from verbwire.http.app import build_app
@@ -53,6 +56,7 @@ from verbwire.worker.elsewhere import elsewhere
 from verbwire.worker.groups import Hosted, Services
 from verbwire.worker.hosted import HostedGroup, host
 from verbwire.worker.messaging import messaging
+from verbwire.worker.open_files import Hosting, room, share_files
 from verbwire.worker.presence import Presence
 from verbwire.worker.reached import url_of
 from verbwire.worker.seen import topics_of
@@ -97,7 +101,12 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     bootstrap, registry = addresses(settings)
     codec = Codec(project.catalog, Registry(registry, settings.registry_client), settings.names)
     kafka = kafka_properties(settings, bootstrap)
-    require_kafka(kafka)
+    brokers = require_kafka(kafka)
+    declared = [project.declared[group] for group in groups]
+    hosting = Hosting.of(declared, brokers)
+    room(hosting, raise_limit())  # now already: clients of Kafka end the process where they cannot open a pipe
+    MEMORY.share(settings.cache_bytes, len(hosting.tables))
+    metrics.memory(MEMORY.limits(), BUDGET.usage)
     hints = Hints(kafka, settings.names.replies())
     opened.callback(hints.close)
     trust = Trust.of(settings)
@@ -106,7 +115,8 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     opened.enter_context(told_of(outage))
     services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory, outage)
     opened.callback(services.watchdog.close)
-    hosted = [_host(project.declared[group], services) for group in groups]
+    hosted = [_host(each, services) for each in declared]
+    connections = share_files(hosting.with_partitions(hosted), limit())
     tables = [table for each in hosted for table in each.tables] + elsewhere(project, groups, services)
     presence, health, waits = Presence(services, hosted, directory, trust), Health(hosted), Waits()
     rates = Rates(settings.http_command_rate, settings.http_question_rate)
@@ -129,6 +139,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
         settings.http_host,
         settings.http_port,
         certificate,
+        connections,
     )
     opened.callback(server.stop)
     where, port = server.start()

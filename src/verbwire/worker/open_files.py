@@ -1,0 +1,99 @@
+"""How many files a worker has to have open for what it hosts: counted before it does, not found out in the midst of it.
+
+What is counted is the most: all partitions of its groups may be its own one day. The figures of clients were counted on
+running workers (a client of librdkafka has a pipe and a thread for each broker that it knows, used or not).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from verbwire.declarations import Declared
+from verbwire.declarations.job import Job
+from verbwire.declarations.subscriber import Subscriber
+from verbwire.engine.readers import COPY_FILES, READERS
+from verbwire.errors import ConfigurationError
+from verbwire.http import limits
+from verbwire.worker.groups import Hosted
+
+log = logging.getLogger(__name__)
+
+_OWN = 64  # Python's, the log's, the listening socket, the registry's, connections between workers
+_TABLE_CLIENTS = 4  # two producers, who restores, who asks for offsets
+_EFFECT_CLIENTS = 2  # a consumer, a producer
+_SHARED_CLIENTS = 8  # the directory, hints, commands over HTTP and who waits for their outcomes
+_LEAST_READERS = 16  # descriptors
+_LEAST_CONNECTIONS = 16
+_MOST_READERS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """What a worker is about to host."""
+
+    tables: Sequence[int]  # groups that keep rows: how many partitions each
+    effects: int  # groups of subscribers and jobs
+    brokers: int
+
+    @classmethod
+    def of(cls, declared: Sequence[Declared], brokers: int) -> Hosting:
+        """Return it as far as it is known before a group's topics have been looked at."""
+        tables = [1 for each in declared if not isinstance(each, Subscriber | Job)]
+        return cls(tables, len(declared) - len(tables), brokers)
+
+    def with_partitions(self, hosted: Sequence[Hosted]) -> Hosting:
+        """Return it with the partitions that its groups have."""
+        return replace(self, tables=[len(table.view.states) for each in hosted for table in each.tables])
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What is left of the descriptors, for whoever asks over HTTP."""
+
+    connections: int
+    readers: int  # descriptors of those who read copies at the same time
+
+
+def room(hosting: Hosting, limit: int) -> Room:
+    """Return what is left for HTTP; ConfigurationError where the limit of open files is too low for the rest."""
+    parts = _parts(hosting)
+    least = sum(parts.values()) + _LEAST_CONNECTIONS + limits.HEALTH_CONNECTIONS + _LEAST_READERS
+    if limit < least:
+        raise _too_few(hosting, parts, least, limit)
+    left = limit - least
+    readers = min(_MOST_READERS, _LEAST_READERS + left // 3)
+    return Room(min(limits.CONNECTIONS, _LEAST_CONNECTIONS + left // 2), readers)
+
+
+def share_files(hosting: Hosting, limit: int) -> int:
+    """Give what is left to those who read copies, and return how many connections HTTP may take; as :func:`room`."""
+    left = room(hosting, limit)
+    READERS.limit = left.readers
+    if left.connections < limits.CONNECTIONS:
+        told = "%d open files are allowed: HTTP takes %d connections at a time, not %d (ulimit -n)"
+        log.warning(told, limit, left.connections, limits.CONNECTIONS)
+    return left.connections
+
+
+def _parts(hosting: Hosting) -> dict[str, int]:
+    tables, client = len(hosting.tables), 5 + 3 * hosting.brokers
+    clients = tables * _TABLE_CLIENTS + hosting.effects * _EFFECT_CLIENTS + _SHARED_CLIENTS
+    return {
+        "the copies": COPY_FILES * sum(hosting.tables),
+        "the clients of Kafka": clients * client + tables * (4 + 2 * hosting.brokers),
+        "the rest": _OWN,
+    }
+
+
+def _too_few(hosting: Hosting, parts: dict[str, int], least: int, limit: int) -> ConfigurationError:
+    enough = 1024
+    while enough < least + limits.CONNECTIONS:
+        enough *= 2
+    told = ", ".join(f"{number} for {what}" for what, number in parts.items())
+    return ConfigurationError(
+        f"this worker needs {least} open files and may have {limit}: {told} of {len(hosting.tables)} tables with "
+        f"{sum(hosting.tables)} partitions. Allow more before it starts (`ulimit -n {enough}`; systemd: "
+        f"LimitNOFILE={enough}; compose: ulimits, nofile), or host fewer groups in it"
+    )
