@@ -82,6 +82,9 @@ def retry(
     places: Annotated[list[str] | None, typer.Argument(help="partition/offset, as the list shows it.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All that were not handed back already.")] = False,
     again: Again = False,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Those too whose record is no longer kept, to be compared with.")
+    ] = False,
 ) -> None:
     """Hand letters back: to a subscriber or a job alone, or an aggregate's to its commands, under the same id."""
     from verbwire.effects.letters import Place
@@ -90,7 +93,9 @@ def retry(
         raise ConfigurationError("say which: places as the list shows them, or --all")
     with _opened() as (project, letters):
         declared = _declared(project, group)
-        count, left = letters.retry(declared, None if every else [Place.of(each) for each in places or ()], again)
+        count, left = letters.retry(
+            declared, None if every else [Place.of(each) for each in places or ()], again, unchecked
+        )
     for line in left:
         print(line)
     print(f"handed back {count} of {group}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -17,6 +17,7 @@ from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
+from verbwire.effects.originals import Originals
 from verbwire.errors import ConfigurationError, UnavailableError, UndecodableError
 from verbwire.names import Names
 from verbwire.sdk.ack import Ack
@@ -137,11 +138,14 @@ class DeadLetters:
                 return found
         raise _none(group, place)
 
-    def retry(self, declared: Declared, places: Iterable[Place] | None, again: bool = False) -> tuple[int, list[str]]:
+    def retry(
+        self, declared: Declared, places: Iterable[Place] | None, again: bool = False, unchecked: bool = False
+    ) -> tuple[int, list[str]]:
         """Hand letters back to their group, all of them where no places are given.
 
-        Returns how many, and why others were not. A letter that was handed back already is left out unless `again`.
-        Ends when the broker has them; broken off, some may be handed back a second time, with their ids.
+        Returns how many, and why others were not. A letter that was handed back already is left out unless `again`,
+        one whose record its topic no longer keeps unless `unchecked`; one that is not what lies at its place in any
+        case. Ends when the broker has them; broken off, some may be handed back a second time, with their ids.
         :class:`ConfigurationError` for a group that takes nothing back.
         """
         target = _target(declared, self._names)
@@ -157,12 +161,15 @@ class DeadLetters:
             if found.place not in marks
         )
         count = 0
-        while batch := list(islice(chosen, _AT_ONCE)):
-            refused = [(found, why) for found in batch if (why := target.refuses(found))]
-            left += [f"{found.place}: {why}" for found, why in refused]
-            back = [found for found in batch if not target.refuses(found)]
-            self._hand_back(declared.group, target, back)
-            count += len(back)
+        with closing(Originals(self._consumer, target.sources)) as originals:
+            while batch := list(islice(chosen, _AT_ONCE)):
+                back = []
+                for found in batch:
+                    why = target.refuses(found) or originals.disbelief(found.letter.original, unchecked)
+                    left += [f"{found.place}: {why}"] if why else []
+                    back += [] if why else [found]
+                self._hand_back(declared.group, target, back)
+                count += len(back)
         return count, left
 
     def _these(self, group: str, places: Iterable[Place]) -> Iterator[Found]:
@@ -223,12 +230,14 @@ class DeadLetters:
 
     @contextmanager
     def _reader(self) -> Iterator[Consumer]:
-        kafka = {**_SETTINGS, **self._connection.kafka, "bootstrap.servers": self._connection.bootstrap}
-        consumer = Consumer(kafka)
+        consumer = self._consumer()
         try:
             yield consumer
         finally:
             consumer.close()
+
+    def _consumer(self) -> Consumer:
+        return Consumer({**_SETTINGS, **self._connection.kafka, "bootstrap.servers": self._connection.bootstrap})
 
     def _topic(self, group: str) -> str:
         return self._names.dead_letters(self._names.group(group))
@@ -240,16 +249,13 @@ class _Target:
 
     topic: str
     takes_letters: bool  # with place and reason beside them, or as the records that they were
+    sources: frozenset[str]  # where its letters may come from
 
     def refuses(self, found: Found) -> str | None:
         """Why this letter would only come back, or None."""
         if found.letter.is_stub:
             return f"it does not hold its record, which was too large: send what is at {found.origin} anew"
-        if self.takes_letters:
-            return None
-        if found.letter.original.topic != self.topic:
-            return f"it comes from {found.letter.original.topic}, which this group does not read"
-        if found.letter.reason == "id-reused":
+        if found.letter.reason == "id-reused" and not self.takes_letters:
             return "its id was answered with another payload: send it anew, under an id of its own"
         return None
 
@@ -265,10 +271,15 @@ class _Target:
 
 def _target(declared: Declared, names: Names) -> _Target:
     match declared:
-        case Subscriber() | Job():
-            return _Target(names.retries(names.group(declared.group)), takes_letters=True)
+        case Subscriber():
+            sources = frozenset(map(names.events, declared.sources))
+            return _Target(names.retries(names.group(declared.group)), True, sources)
+        case Job():
+            commands = names.commands(declared.namespace)
+            return _Target(names.retries(names.group(declared.group)), True, frozenset({commands}))
         case Aggregate():
-            return _Target(names.commands(declared.namespace), takes_letters=False)
+            commands = names.commands(declared.namespace)
+            return _Target(commands, False, frozenset({commands}))
         case Table() | Process():
             raise ConfigurationError(
                 f"{declared.group} counts records in the order of their log, one that comes later would count twice or "
