@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from verbwire.errors import UnavailableError
 from verbwire.wire.dead_letters import Original
@@ -91,9 +91,16 @@ class Originals:
         raise UnavailableError(f"nothing comes of {letter.topic}: is the broker up?")
 
 
-def _original(message: Message) -> Original:
-    place: Any = (message.topic(), message.partition(), message.offset(), message.timestamp()[1])
-    return Original(*place, message.key(), message.value(), message.headers() or ())
+def _original(message: Any) -> Original:
+    return Original(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        message.timestamp()[1],
+        message.key(),
+        message.value(),
+        message.headers() or (),
+    )
 
 
 def _unlike(letter: Original, found: Original) -> str | None:
