@@ -17,7 +17,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from verbwire.anew import PATIENT, Anew
 from verbwire.errors import UnavailableError, VerbwireError
-from verbwire.names import Names
+from verbwire.names import DIRECTORY_READER, Names
 from verbwire.wire.codec import Codec
 from verbwire.wire.workers import WORKER, GroupShare, WorkerRecord
 
@@ -167,7 +167,7 @@ class Directory:
         self._heard = time.monotonic()
         self._conf: dict[str, Any] = {
             **kafka,
-            "group.id": "verbwire.directory",  # named only because librdkafka asks for one: nothing is committed
+            "group.id": DIRECTORY_READER,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "enable.partition.eof": True,

@@ -50,6 +50,9 @@ class Settings:
     http_token: str = field(default="", repr=False)  # with which this project's clients ask queries
     http_issuer: str = "verbwire"
     http_audience: str = "verbwire"
+    principals: Mapping[str, str] = field(
+        default_factory=dict
+    )  # role -> who has it on Kafka, for ACLs; ";" joins several
     actor: str = ""  # on whose behalf this project's clients send
     scopes: tuple[str, ...] = ()
     retired: tuple[str, ...] = ()  # full names of messages whose files are gone, since no topic holds them any more
@@ -185,7 +188,9 @@ def _properties(value: Any, where: str) -> dict[str, str]:
         except ValueError:
             raise wanted from None
     if isinstance(value, Mapping):
-        return {str(key): str(each) for key, each in value.items()}
+        return {
+            str(key): ";".join(map(str, each)) if isinstance(each, list) else str(each) for key, each in value.items()
+        }
     pairs = [each.partition("=") for each in str(value).split(";") if each.strip()]
     if not all(sign for _, sign, _ in pairs):
         raise wanted

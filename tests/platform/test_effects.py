@@ -8,6 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -35,8 +36,8 @@ Hear = Callable[[ParcelArrived, EffectContext], None]
 Print = Callable[[PrintLabels, JobContext], None]
 
 
-def subscriber(hear: Hear, name: str = FIRST, scopes: tuple[str, ...] = ()) -> Subscriber:
-    group = Subscriber(name, retries=2, concurrency=4, backoff=BACKOFF, scopes=scopes)
+def subscriber(hear: Hear, name: str = FIRST, **declared: Any) -> Subscriber:
+    group = Subscriber(name, retries=2, concurrency=4, backoff=BACKOFF, **declared)
 
     @group.on
     def handle(event: ParcelArrived, context: EffectContext) -> None:
@@ -184,7 +185,7 @@ def test_what_topics_do_not_take_is_nobodys_outage(depot: Depot) -> None:
         if event.how == "sends":
             context.send(ShipParcel(parcel_id="p", to=noise))
 
-    group = subscriber(hear, SECOND, scopes=("parcels:ship",))
+    group = subscriber(hear, SECOND, scopes=("parcels:ship",), sends=[ShipParcel])
     with depot.open(group):
         for topic, size in limits.items():
             limit_records(depot.cluster.bootstrap, topic, size)
@@ -213,7 +214,7 @@ def test_what_a_handler_sends_has_ids_of_its_cause(depot: Depot) -> None:
         if context.attempt == 1:
             raise RuntimeError("after sending")
 
-    group = subscriber(hear, scopes=("parcels:ship",))
+    group = subscriber(hear, scopes=("parcels:ship",), sends=[ShipParcel])
     with depot.open(group):
         depot.client.publish(ParcelArrived(parcel_id="p"), id="cause", correlation_id="flow").result(10)
         depot.host(group)
@@ -243,7 +244,7 @@ def test_a_message_that_is_returned_is_not_lost_in_silence(depot: Depot) -> None
 
 def test_a_command_that_would_be_refused_is_not_sent_in_silence(depot: Depot) -> None:
     """Nobody hears of the outcome here."""
-    group = subscriber(lambda event, context: context.send(PrintLabels(batch_id=event.parcel_id)))
+    group = subscriber(lambda event, context: context.send(PrintLabels(batch_id=event.parcel_id)), sends=[PrintLabels])
     with depot.open(group):
         publish(depot, range(1))
         depot.host(group)
@@ -251,6 +252,17 @@ def test_a_command_that_would_be_refused_is_not_sent_in_silence(depot: Depot) ->
         assert (
             f"requires labels:print: it would be refused every time. Add that to the scopes of {FIRST}" in letter.detail
         )
+
+
+def test_what_a_group_does_not_say_that_it_sends_is_not_sent(depot: Depot) -> None:
+    """ACLs are made of what is declared: what is not would fail there, where nobody understands why."""
+    group = subscriber(lambda event, context: context.publish(event))
+    with depot.open(group):
+        publish(depot, range(1))
+        depot.host(group)
+        (letter,) = depot.letters(FIRST, 1)
+        assert f"{FIRST} publishes ParcelArrived, which its declaration does not say" in letter.detail
+        assert "add publishes=[ParcelArrived]" in letter.detail
 
 
 def test_a_job_does_what_its_sender_may_ask_in_time(depot: Depot) -> None:

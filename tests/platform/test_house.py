@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "watch": set(),
     "outages": set(),
     "reaching": {"errors"},
+    "access": {"errors", "names", "messages", "contracts", "wire", "reaching"},
     "contracts": {"errors", "names", "messages"},
     "declarations": {"errors", "names", "messages", "contracts"},
     "embedded": {"errors"},

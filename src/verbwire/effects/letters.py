@@ -19,7 +19,7 @@ from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.effects.originals import Originals
 from verbwire.errors import ConfigurationError, UnavailableError, UndecodableError
-from verbwire.names import Names
+from verbwire.names import LETTERS_READER, Names
 from verbwire.sdk.ack import Ack
 from verbwire.sdk.connection import Connection
 from verbwire.sdk.producer import Producer
@@ -30,7 +30,7 @@ _SECONDS = 10.0
 _SILENCE_SECONDS = 30.0
 _AT_ONCE = 200  # letters that are handed back before their marks are written
 _SETTINGS = {
-    "group.id": "verbwire-dead-letters",  # asked for by librdkafka; no group is joined, nothing committed
+    "group.id": LETTERS_READER,
     "enable.auto.commit": False,
     "enable.partition.eof": True,
     "isolation.level": "read_committed",

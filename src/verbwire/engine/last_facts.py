@@ -11,6 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from verbwire.engine.records import INPUTS_HEADER
 from verbwire.errors import UnavailableError
+from verbwire.names import FACTS_READER
 
 _SECONDS = 30.0
 _TAIL = -2000  # so much below is what librdkafka reads as so many records before the end
@@ -24,7 +25,7 @@ def last_facts(kafka: Mapping[str, str], topic: str) -> dict[int, dict[str, byte
     """
     conf: dict[str, Any] = {
         **kafka,
-        "group.id": "verbwire.facts",  # named only because librdkafka asks for one: nothing is committed
+        "group.id": FACTS_READER,
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
         "enable.partition.eof": True,

@@ -16,6 +16,7 @@ from verbwire.engine.records import INPUTS_HEADER, TIME_HEADER, read_facts, read
 from verbwire.engine.same_topics import others, read_topics
 from verbwire.engine.store import Changes, Store
 from verbwire.errors import NewerSchemaError, UnavailableError, UndecodableError
+from verbwire.names import RESTORE_READER
 
 BATCH = 5000
 _UNREADABLE = 1000  # records, beyond which it makes no sense to look for later ones of their keys
@@ -68,7 +69,7 @@ class RestoreReader:
         return Consumer(
             {
                 **self._kafka,
-                "group.id": "verbwire.restore",  # named only because librdkafka asks for one: nothing is committed
+                "group.id": RESTORE_READER,
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,

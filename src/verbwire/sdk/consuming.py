@@ -31,7 +31,7 @@ def consumer(connection: Connection, isolation: str, long_poll_ms: int = 500) ->
             "log_level": 3,
             **connection.kafka,
             "bootstrap.servers": connection.bootstrap,
-            "group.id": connection.names.group(f"{connection.names.project}.askers"),  # librdkafka asks for one
+            "group.id": connection.names.askers(),
             "isolation.level": isolation,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,

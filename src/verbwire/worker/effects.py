@@ -93,7 +93,7 @@ def host_effects(declared: Subscriber | Job, services: Services) -> HostedEffect
         kafka={"log_level": "2", **services.kafka},  # what is not sent is tried again, and told
         registry_conf=settings.registry_client,
     )
-    mail = Mail(connection)
+    mail = Mail(connection, declared)
     metrics = services.metrics.group(plan.group)
     watch = services.watched(HandlerWatch(plan.group, patient=plan.is_job))
     handling = Handling(plan, mail, services.clock, services.jobs, metrics, watch)
