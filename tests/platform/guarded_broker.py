@@ -64,8 +64,8 @@ class GuardedBroker:
 def guarded_broker(folder: Path, users: Sequence[str] = ()) -> Iterator[GuardedBroker]:
     """Start one of its own; it ends with the block.
 
-    With `users`, who all have the one password, it has KRaft's authorizer: they may do what ACLs allow them, and nothing
-    else. Whoever comes by the open door may do everything.
+    With `users`, who all have the one password, it has KRaft's authorizer: they may do what ACLs allow them. Whoever
+    comes by the open door may do everything.
     """
     ports = Ports(cache_folder() / "ports")  # shared with the other stacks of this run
     node = Node(1, ports.take(), ports.take())

@@ -8,7 +8,7 @@ DELETE and ALTER imply DESCRIBE, ALTER_CONFIGS implies DESCRIBE_CONFIGS. WRITE o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -58,9 +58,6 @@ class Permission:
             return False
         return name.startswith(self.name) if self.prefixed else self.name in (name, EVERYTHING)
 
-    def __str__(self) -> str:
-        return f"{self.operation} on {self.resource} {self.name}{'* (prefixed)' if self.prefixed else ''}"
-
 
 @dataclass(frozen=True, order=True, slots=True)
 class Acl:
@@ -71,10 +68,6 @@ class Acl:
     host: str = EVERYTHING
     allows: bool = True
 
-    def __str__(self) -> str:
-        host = "" if self.host == EVERYTHING else f" from {self.host}"
-        return f"{self.principal}{host} {'may' if self.allows else 'must not'} {self.permission}"
-
 
 @dataclass(frozen=True, order=True, slots=True)
 class Pattern:
@@ -84,6 +77,9 @@ class Pattern:
     name: str
     prefixed: bool
 
+    def __str__(self) -> str:
+        return f"{self.resource} {self.name}{'*' if self.prefixed else ''}"
+
 
 def by_pattern(permissions: Iterable[Permission]) -> dict[Pattern, list[Operation]]:
     """Return the operations on each resource, in order."""
@@ -91,6 +87,17 @@ def by_pattern(permissions: Iterable[Permission]) -> dict[Pattern, list[Operatio
     for each in sorted(permissions):
         found.setdefault(Pattern(each.resource, each.name, each.prefixed), []).append(each.operation)
     return found
+
+
+def told(acls: Iterable[Acl]) -> Iterator[str]:
+    """Yield ACLs for people: a line for whom, what, and all that they may do with it."""
+    whose: dict[tuple[str, str, bool], list[Permission]] = {}
+    for each in sorted(acls):
+        whose.setdefault((each.principal, each.host, each.allows), []).append(each.permission)
+    for (principal, host, allows), permissions in whose.items():
+        who = principal if host == EVERYTHING else f"{principal} at {host}"
+        for pattern, operations in by_pattern(permissions).items():
+            yield f"{who} {'may' if allows else 'must not'} {', '.join(operations)} {pattern}"
 
 
 def on_topics(names: Iterable[str], *operations: Operation) -> set[Permission]:

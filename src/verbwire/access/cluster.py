@@ -12,11 +12,12 @@ from confluent_kafka.admin import (
     AclOperation,
     AclPermissionType,
     AdminClient,
+    ConfigResource,
     ResourcePatternType,
     ResourceType,
 )
 
-from verbwire.access.acls import Acl, Operation, Permission, Resource
+from verbwire.access.acls import Acl, Operation, Permission, Resource, told
 from verbwire.errors import ConfigurationError, DeployError, UnavailableError
 from verbwire.reaching import require_kafka
 
@@ -42,14 +43,37 @@ class ClusterAcls:
     def __init__(self, kafka: Mapping[str, Any]) -> None:
         require_kafka(kafka)
         self._admin = AdminClient({"log_level": 3, **kafka})
+        self._brokers: list[int] = []
 
     def found(self) -> set[Acl]:
         """Return what stands there, as far as it is about what verbwire knows of."""
+        self._require("DESCRIBE")  # librdkafka returns no ACLs, and no error, to who may not see any
+        self._require_authorizer()
         anything = AclBindingFilter(
             ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
         )
         bindings = _answer(self._admin.describe_acls(anything, request_timeout=_SECONDS), "DESCRIBE")
         return {acl for each in bindings if (acl := _acl(each)) is not None}
+
+    def _require(self, operation: str) -> None:
+        cluster = _answer(
+            self._admin.describe_cluster(include_authorized_operations=True, request_timeout=_SECONDS), operation
+        )
+        if operation not in {each.name for each in cluster.authorized_operations or ()}:
+            raise _not_allowed(operation)
+        self._brokers = [node.id for node in cluster.nodes]
+
+    def _require_authorizer(self) -> None:
+        """Say so where nobody checks; where we may not ask for a broker's settings, writing will tell."""
+        resource = ConfigResource(ResourceType.BROKER, str(self._brokers[0]))
+        (future,) = self._admin.describe_configs([resource], request_timeout=_SECONDS).values()
+        try:
+            settings = future.result()
+        except KafkaException:
+            return
+        name = settings.get("authorizer.class.name")
+        if name is not None and not name.value:
+            raise _nobody_checks()
 
     def create(self, acls: Collection[Acl]) -> None:
         """Write them; one that is there stays as it is. :class:`DeployError` names those that were not written."""
@@ -58,7 +82,7 @@ class ClusterAcls:
             try:
                 _answer(future, "ALTER")
             except DeployError as error:
-                failed.append(f"{_acl(binding)}: {error}")
+                failed += [f"{each}: {error}" for each in told([acl for acl in [_acl(binding)] if acl])]
         if failed:
             raise DeployError("not all ACLs were written, write them again:\n" + "\n".join(sorted(failed)))
 
@@ -78,18 +102,26 @@ def _answer(future: Any, operation: str) -> Any:
 
 def _told(error: KafkaError, operation: str) -> Exception:
     if error.code() == KafkaError.SECURITY_DISABLED:
-        return ConfigurationError(
-            "the brokers have no authorizer, whatever is written would bind nobody: set authorizer.class.name, with "
-            "KRaft org.apache.kafka.metadata.authorizer.StandardAuthorizer"
-        )
+        return _nobody_checks()
     if error.code() == KafkaError.CLUSTER_AUTHORIZATION_FAILED:
-        return ConfigurationError(
-            f"Kafka does not let us: ACLs are for who may {operation} on CLUSTER (super.users, or an ACL of somebody's "
-            "who may); `verbwire acls --script` prints what to hand to them"
-        )
+        return _not_allowed(operation)
     if error.retriable() or error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
         return UnavailableError(f"Kafka does not answer: {error.str()}")
     return DeployError(error.str())
+
+
+def _nobody_checks() -> ConfigurationError:
+    return ConfigurationError(
+        "the brokers have no authorizer, ACLs would bind nobody: set authorizer.class.name, with KRaft "
+        "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+    )
+
+
+def _not_allowed(operation: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"ACLs are for who may {operation} the CLUSTER, which Kafka does not let us: ask its administrator, "
+        "`verbwire acls --script` prints what to hand over"
+    )
 
 
 def _acl(binding: AclBinding) -> Acl | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from verbwire.access.acls import Acl, Operation, Permission, Resource
+from verbwire.access.acls import Acl, Operation, Permission, Resource, told
 from verbwire.access.roles import Landscape
 
 _CHANGES = (Operation.WRITE, Operation.ALL, Operation.ALTER, Operation.DELETE, Operation.ALTER_CONFIGS)
@@ -23,10 +23,10 @@ class Compared:
 
     def lines(self) -> Iterator[str]:
         """The plan for people, one line for each thing."""
-        yield from (f"+ {each}" for each in self.missing)
-        yield from (f"? {each}: it is there and not needed, --prune takes it away" for each in self.unneeded)
-        yield from (f"! {each}: a ban, which wins over what the role needs" for each in self.bans)
-        yield from (f"note: {each}, and has no role here" for each in self.others)
+        yield from (f"+ {each}" for each in told(self.missing))
+        yield from (f"- {each}: there and not needed" for each in told(self.unneeded))
+        yield from (f"note: {each}, which wins over what the role needs" for each in told(self.bans))
+        yield from (f"note: {each}, and has no role here" for each in told(self.others))
         yield f"{self.there} of {self.there + len(self.missing)} ACLs are there"
 
 
