@@ -15,6 +15,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from verbwire import denials
 from verbwire.anew import PATIENT, Anew
 from verbwire.errors import UnavailableError, VerbwireError
 from verbwire.names import DIRECTORY_READER, Names
@@ -140,7 +141,7 @@ class Announcer:
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
             self._failed = True
-            log.warning("this worker could not be announced: %s", error.str())
+            log.warning("this worker could not be announced: %s", denials.said(error, "WRITE", f"TOPIC {self._topic}"))
             return
         kind, at_ms = message.timestamp()
         if kind == _LOG_APPEND_TIME:
@@ -190,8 +191,10 @@ class Directory:
         :class:`UnavailableError` when that is not so after `seconds`; it goes on to try.
         """
         if not self._complete.wait(seconds):
-            why = self._failure.str() if self._failure else "the broker does not answer"
-            raise UnavailableError(f"the directory of workers ({self._topic}) cannot be read: {why}")
+            where = f"the directory of workers ({self._topic}) cannot be read"
+            if self._failure is None:
+                raise UnavailableError(f"{where}: the broker does not answer")
+            raise denials.unavailable(self._failure, "READ", f"TOPIC {self._topic}", where)
 
     def close(self) -> None:
         """Let go of the broker."""

@@ -11,6 +11,7 @@ from itertools import islice
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from verbwire import denials
 from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
@@ -224,7 +225,8 @@ class DeadLetters:
         except KafkaException as error:
             raise UnavailableError(f"the broker cannot be reached: {error.args[0].str()}") from error
         if found.error is not None:
-            raise UnavailableError(f"{topic}: {found.error.str()}: run `verbwire deploy`")
+            what, otherwise = f"TOPIC {topic}", f"{topic} cannot be read, run `verbwire deploy`"
+            raise denials.unavailable(found.error, "READ", what, otherwise)
         partitions: Mapping[int, object] = found.partitions
         return partitions
 
@@ -305,7 +307,8 @@ def _until_end(consumer: Consumer, starts: list[TopicPartition]) -> Iterator[Mes
         elif error.code() == KafkaError._PARTITION_EOF:
             open_.discard(message.partition())
         elif not error.retriable():
-            raise UnavailableError(f"{starts[0].topic} cannot be read: {error.str()}")
+            topic = starts[0].topic
+            raise denials.unavailable(error, "READ", f"TOPIC {topic}", f"{topic} cannot be read")
 
 
 def _found(group: str, message: Message) -> Found | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from verbwire import denials
 from verbwire.errors import UnavailableError
 from verbwire.wire.dead_letters import Original
 
@@ -71,7 +72,7 @@ class Originals:
         except KafkaException as error:
             if error.args[0].code() in _NOT_THERE:
                 return None
-            raise UnavailableError(f"{letter.topic} cannot be read: {error.args[0].str()}") from error
+            raise _unreadable(letter.topic, error.args[0]) from error
         return (int(found[0]), int(found[1])) if found is not None else None
 
     def _read(self, letter: Original) -> Original | None:
@@ -87,8 +88,12 @@ class Originals:
             if error.code() == KafkaError._PARTITION_EOF:
                 return None
             if not error.retriable():
-                raise UnavailableError(f"{letter.topic} cannot be read: {error.str()}")
+                raise _unreadable(letter.topic, error)
         raise UnavailableError(f"nothing comes of {letter.topic}: is the broker up?")
+
+
+def _unreadable(topic: str, error: KafkaError) -> UnavailableError:
+    return denials.unavailable(error, "READ", f"TOPIC {topic}", f"{topic} cannot be read")
 
 
 def _original(message: Any) -> Original:

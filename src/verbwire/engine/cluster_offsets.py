@@ -15,8 +15,9 @@ from typing import TypeVar
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
+from verbwire import denials
 from verbwire.anew import PATIENT, Anew
-from verbwire.errors import UnavailableError
+from verbwire.errors import NotAuthorizedError, UnavailableError
 
 _SECONDS = 10
 _DESCRIBE_SECONDS = 30  # asked first by a new client, on machines that have just begun to start everything
@@ -106,6 +107,8 @@ class ClusterOffsets:
                 try:
                     topic = future.result()
                 except KafkaException as error:
+                    if denials.is_denied(error.args[0]):
+                        raise NotAuthorizedError(denials.denied("DESCRIBE", f"TOPIC {name}")) from error
                     if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                         raise
                 else:
@@ -163,7 +166,8 @@ class ClusterOffsets:
             yield asked
         except KafkaException as error:
             client.failed(asked)
-            raise UnavailableError(f"{self._where} does not tell {what}: {error.args[0].str()}") from error
+            otherwise = f"{self._where} does not tell {what}"
+            raise denials.unavailable(error.args[0], "DESCRIBE", what, otherwise) from error
 
 
 def _require_offsets(found: dict[TP, int]) -> dict[TP, int]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from verbwire import denials
 from verbwire.engine.records import INPUTS_HEADER
 from verbwire.errors import UnavailableError
 from verbwire.names import FACTS_READER
@@ -37,11 +38,13 @@ def last_facts(kafka: Mapping[str, str], topic: str) -> dict[int, dict[str, byte
         with closing(Consumer(conf)) as consumer:
             return _all(consumer, topic)
     except KafkaException as error:
-        raise UnavailableError(f"{topic} cannot be read: {error.args[0].str()}") from error
+        raise denials.unavailable(error.args[0], "READ", f"TOPIC {topic}", f"{topic} cannot be read") from error
 
 
 def _all(consumer: Consumer, topic: str) -> dict[int, dict[str, bytes]]:
     known = consumer.list_topics(topic, timeout=_SECONDS).topics.get(topic)
+    if known is not None and known.error is not None and denials.is_denied(known.error):
+        raise KafkaException(known.error)
     todo = sorted(known.partitions) if known is not None and known.error is None else []
     found: dict[int, dict[str, bytes]] = {partition: {} for partition in todo}
     for start in _STARTS:

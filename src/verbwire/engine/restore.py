@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from verbwire import denials
 from verbwire.anew import PATIENT
 from verbwire.engine.dead_letters import legible
 from verbwire.engine.plan import ROWS, Log
@@ -137,7 +138,8 @@ class RestoreReader:
                 continue
             if error := message.error():
                 if error.code() != KafkaError._PARTITION_EOF:
-                    raise UnavailableError(f"cannot read {place[0]}/{place[1]}: {error.str()}")
+                    what, otherwise = f"TOPIC {place[0]}", f"cannot read {place[0]}/{place[1]}"
+                    raise denials.unavailable(error, "READ", what, otherwise)
                 reached[place] = message.offset()
             else:
                 pieces.setdefault(place, _Piece(todo[place], [])).messages.append(message)
