@@ -194,7 +194,10 @@ def _properties(value: Any, where: str) -> dict[str, str]:
     pairs = [each.partition("=") for each in str(value).split(";") if each.strip()]
     if not all(sign for _, sign, _ in pairs):
         raise wanted
-    return {key.strip(): each for key, _, each in pairs}
+    names = [key.strip() for key, _, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigurationError(f"{where} says {', '.join(twice)} twice: say it once")
+    return {name: each for name, (_, _, each) in zip(names, pairs, strict=True)}
 
 
 def _host_name() -> str:

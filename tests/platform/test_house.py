@@ -60,6 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "tokens",
         "wire",
     },
+    "plans": {"messages", "contracts", "declarations", "wire"},
     "testing": {"errors", "messages", "contracts", "declarations", "wire"},
     "queries": {"errors", "messages", "contracts", "declarations", "wire"},
     "engine": {

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from verbwire.cli.cluster import group_plans
 from verbwire.errors import ConfigurationError
 from verbwire.settings import load_settings
 
 if TYPE_CHECKING:
+    from verbwire.access.acls import Acl
     from verbwire.access.principals import Assignment
     from verbwire.access.roles import Landscape
     from verbwire.project import Project
@@ -50,21 +51,25 @@ def acls(
         )
     project = load_project(load_settings())
     if dry_run or write or prune:
-        return bring_about(project, principal or (), write=write, prune=prune, ask=not yes)
+        needed = needed_acls(project, principal or ())
+        return bring_about(project, needed, write=write, prune=prune, ask=not yes)
     return _print(project, principal or (), as_json, script)
 
 
-def bring_about(
-    project: Project, flags: list[str] | tuple[str, ...] = (), *, write: bool, prune: bool = False, ask: bool = True
-) -> None:
+def needed_acls(project: Project, flags: Sequence[str] = ()) -> set[Acl]:
+    """Return the ACLs of all that settings and flags name; :class:`ConfigurationError` where they name nobody."""
+    from verbwire.access.principals import acls_of, assignments
+
+    return acls_of(assignments(project.settings.principals, flags), landscape_of(project))
+
+
+def bring_about(project: Project, needed: set[Acl], *, write: bool, prune: bool = False, ask: bool = True) -> None:
     """Print the plan, then write what is missing, and take away what is not needed once somebody has said so."""
     from verbwire.access.cluster import ClusterAcls
     from verbwire.access.compared import compare
-    from verbwire.access.principals import acls_of, assignments
     from verbwire.addresses import addresses, kafka_properties
 
     settings, landscape = project.settings, landscape_of(project)
-    needed = acls_of(assignments(settings.principals, flags), landscape)
     cluster = ClusterAcls(kafka_properties(settings, addresses(settings)[0]))
     plan = compare(needed, cluster.found(), landscape)
     for line in plan.lines():
@@ -80,11 +85,13 @@ def bring_about(
 def landscape_of(project: Project) -> Landscape:
     """Return what the project has on the cluster, by the same plans that `deploy` goes by."""
     from verbwire.access.roles import Landscape
+    from verbwire.plans import group_plans
 
-    return Landscape(project.settings.names, project.catalog, group_plans(project), project.folders)
+    plans = group_plans(project.declared.values(), project.catalog)
+    return Landscape(project.settings.names, project.catalog, plans, project.folders)
 
 
-def _print(project: Project, flags: list[str] | tuple[str, ...], as_json: bool, script: bool) -> None:
+def _print(project: Project, flags: Sequence[str], as_json: bool, script: bool) -> None:
     from verbwire.access.principals import acls_of, assignments
     from verbwire.access.script import script as lines_of
 

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from verbwire.declarations import Declared
-from verbwire.declarations.aggregate import Aggregate
-from verbwire.declarations.job import Job
-from verbwire.declarations.process import Process
-from verbwire.declarations.subscriber import Subscriber
-from verbwire.declarations.table import Table
-from verbwire.messages import Kind
 from verbwire.settings import load_settings
-
-if TYPE_CHECKING:
-    from verbwire.contracts.model import Catalog
-    from verbwire.project import Project
-    from verbwire.wire.topics import GroupPlan
 
 
 def stack() -> None:
@@ -36,13 +24,16 @@ def deploy(
 ) -> None:
     """Create topics and register schemas; run twice, it changes nothing."""
     from verbwire.addresses import addresses, kafka_properties
+    from verbwire.cli.acls import bring_about, needed_acls
     from verbwire.contracts.baseline import FILE, note_deployed
     from verbwire.deploy import Target
     from verbwire.deploy import deploy as put_on_cluster
+    from verbwire.plans import group_plans
     from verbwire.project import load_project
 
     settings = load_settings()
     project = load_project(settings)
+    needed = needed_acls(project) if acls else set()  # before anything is changed: there may be no principals
     bootstrap, registry = addresses(settings)
     target = Target(
         bootstrap=bootstrap,
@@ -53,7 +44,9 @@ def deploy(
         partitions=settings.partitions,
         replication=settings.replication,
     )
-    report = put_on_cluster(target, project.catalog, group_plans(project), retired=settings.retired)
+    report = put_on_cluster(
+        target, project.catalog, group_plans(project.declared.values(), project.catalog), retired=settings.retired
+    )
     for line in report.lines():
         print(line)
     try:
@@ -61,37 +54,4 @@ def deploy(
     except OSError as error:  # a place that deploys and keeps nothing
         print(f"note: `verbwire check` will not know here what was deployed: {error}")
     if acls:
-        from verbwire.cli.acls import bring_about
-
-        bring_about(project, write=True)
-
-
-def group_plans(project: Project) -> list[GroupPlan]:
-    """Return what each declared group needs on the cluster."""
-    return [_group_plan(each, project.catalog) for each in project.declared.values()]
-
-
-def _group_plan(declared: Declared, catalog: Catalog) -> GroupPlan:
-    from verbwire.declarations.sending import namespaces
-    from verbwire.engine.build import STATE
-    from verbwire.wire.topics import GroupPlan
-
-    match declared:
-        case Aggregate():
-            own = (declared.namespace,)
-            publishes = own if catalog.of_namespace(declared.namespace, Kind.EVENT) else ()
-            return GroupPlan(declared.group, Kind.COMMAND, own, (STATE,), publishes=publishes)
-        case Job() | Subscriber():
-            kind, read = (
-                (Kind.COMMAND, (declared.namespace,))
-                if isinstance(declared, Job)
-                else (Kind.EVENT, tuple(declared.sources))
-            )
-            sent, published = namespaces(declared.sends), namespaces(declared.publishes)
-            return GroupPlan(declared.group, kind, read, retries=True, sends=sent, publishes=published)
-        case Process():
-            heard, outcomes, sent = tuple(declared.sources), tuple(declared.answering), namespaces(declared.sends)
-            return GroupPlan(declared.group, Kind.EVENT, heard, (declared.table,), outcomes, rekeys=True, sends=sent)
-        case Table():
-            rekeys = bool(declared.keys)
-            return GroupPlan(declared.group, Kind.EVENT, tuple(declared.sources), (declared.table,), rekeys=rekeys)
+        bring_about(project, needed, write=True)

@@ -27,8 +27,3 @@ def require_declared(group: str, message: Message, declared: Collection[type[Mes
         raise ContractError(
             f"{group} {verb} {cls.__name__}, which its declaration does not say: add {verb}=[{cls.__name__}] to it"
         )
-
-
-def namespaces(messages: Collection[type[Message]]) -> tuple[str, ...]:
-    """Return the namespaces of these messages."""
-    return tuple(sorted({each.__contract__.rpartition(".")[0] for each in messages}))

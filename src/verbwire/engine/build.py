@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from verbwire.contracts.model import Contract
-from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.aggregate import STATE, Aggregate
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.requirements import require_table
 from verbwire.declarations.table import Table
@@ -31,7 +31,6 @@ from verbwire.wire.codec import Codec
 from verbwire.wire.headers import HeaderTemplate
 from verbwire.wire.outcomes import OUTCOME, OutcomeRecord
 
-STATE = "state"  # the name of an aggregate's table within its group
 Skips = Iterable[tuple[str, int, int]]
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.aggregate import STATE, Aggregate
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
-from verbwire.engine.build import STATE, aggregate_plan, table_plan
+from verbwire.engine.build import aggregate_plan, table_plan
 from verbwire.engine.build_code import fingerprints_of
 from verbwire.engine.build_process import command_topics, process_plan
 from verbwire.engine.catching_up import CatchingUp
