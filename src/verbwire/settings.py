@@ -20,7 +20,8 @@ from verbwire.masking import without_user
 from verbwire.names import Names, require_dotted
 
 EMBEDDED = "embedded"
-_SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token"})
+_SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token", "grant_secrets", "grant_keys"})
+GRANTS = ("off", "signed", "required")
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # part of transactional ids, of an address and of a path
 
 
@@ -53,6 +54,9 @@ class Settings:
     principals: Mapping[str, str] = field(
         default_factory=dict
     )  # role -> who has it on Kafka, for ACLs; ";" joins several
+    grants: str = "off"  # whether commands prove on whose behalf they come: "off", "signed", "required"
+    grant_secrets: tuple[str, ...] = field(default=(), repr=False)  # the first signs, all are believed; of the workers
+    grant_keys: tuple[str, ...] = field(default=(), repr=False)  # of a producer: what `verbwire grant-key` prints
     actor: str = ""  # on whose behalf this project's clients send
     scopes: tuple[str, ...] = ()
     retired: tuple[str, ...] = ()  # full names of messages whose files are gone, since no topic holds them any more
@@ -67,6 +71,8 @@ class Settings:
             raise ConfigurationError(f"http_port (VERBWIRE_HTTP_PORT) is {self.http_port}: use 0 to 65535")
         if self.worker and not _WORKER.fullmatch(self.worker):
             raise _bad_worker(self.worker)
+        if self.grants not in GRANTS:
+            raise ConfigurationError(f"grants (VERBWIRE_GRANTS) is {self.grants!r}: use {', '.join(GRANTS)}")
         for each in self.skip:
             skipped(each)
 

@@ -31,7 +31,7 @@ LOGICAL_TYPES = {
     "timestamp-millis": ("long",),
     "uuid": ("string",),  # not "fixed": fastavro 1.13 cannot write it
 }
-OURS = ("kind", "key", "time", "requires", "public", "rejections", "reply", "many", "response")
+OURS = ("kind", "key", "time", "requires", "public", "rejections", "reply", "many", "response", "grant")
 
 _NAMED = ("type", "namespace", "name", "doc", "aliases")
 _LOGICAL = ("logicalType", "precision", "scale")

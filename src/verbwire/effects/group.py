@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from verbwire import denials
 from verbwire.anew import PATIENT
@@ -217,8 +217,10 @@ class EffectGroup:
     def _take(self, message: Message) -> None:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         share = self._shares[topic, partition]
+        kind, timestamp = message.timestamp()
         record = Original(
-            topic, partition, offset, message.timestamp()[1], message.key(), message.value(), message.headers() or ()
+            *(topic, partition, offset, timestamp, message.key(), message.value(), message.headers() or ()),
+            is_stamped=kind == TIMESTAMP_LOG_APPEND_TIME,
         )
         if topic != self._plan.retries:
             return self._lanes.add(Task(record, offset, share))

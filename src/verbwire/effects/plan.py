@@ -12,6 +12,7 @@ from verbwire.declarations.subscriber import Subscriber
 from verbwire.errors import ContractError
 from verbwire.messages import Kind, Message
 from verbwire.wire.codec import Codec, TopicDecoder
+from verbwire.wire.granting import GrantCheck, Grants
 
 _IN_HAND = 256  # records of a partition that a subscriber has in hand at most
 _IN_HAND_OF_JOB = 4  # times its concurrency: what is done behind something long is done again after a crash
@@ -23,6 +24,7 @@ class Receives:
 
     contract: Contract
     handler: Handler
+    check: GrantCheck | None = None  # of the proof that a command has to carry
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,17 @@ class EffectPlan:
         return _IN_HAND_OF_JOB * self.declared.concurrency if self.is_job else _IN_HAND
 
 
-def effect_plan(declared: Subscriber | Job, codec: Codec) -> EffectPlan:
+def effect_plan(declared: Subscriber | Job, codec: Codec, grants: Grants | None = None) -> EffectPlan:
     """Return the plan of a subscriber or a job; :class:`ContractError` for what cannot work."""
     if not declared.handlers:
         raise ContractError(f"{declared.group} hears nothing: add a handler with @{_decorator(declared)}")
     names, group = codec.names, codec.names.group(declared.group)
-    receives = {cls: Receives(codec.catalog.of(cls), handler) for cls, handler in _handlers(declared)}
+    rule = grants or Grants()
+    contracts = {cls: codec.catalog.of(cls) for cls in declared.handlers}
+    receives = {
+        cls: Receives(contracts[cls], handler, rule.check(contracts[cls], names))
+        for cls, handler in _handlers(declared)
+    }
     if isinstance(declared, Job):
         _require_silence(declared, receives)
         topics = {names.commands(declared.namespace): declared.namespace}

@@ -12,7 +12,7 @@ from verbwire.engine.records import Record
 from verbwire.engine.store import Answer
 from verbwire.engine.transaction import Transaction
 from verbwire.errors import UnencodableError
-from verbwire.messages import Failed, Outcome, Rejected
+from verbwire.messages import FORBIDDEN, Failed, Outcome, Rejected
 from verbwire.wire.avro import Encoder
 from verbwire.wire.headers import UNDERTAKING_HEADER, HeaderTemplate
 from verbwire.wire.outcomes import EventPosition, OutcomeRecord, OutcomeStatus
@@ -23,7 +23,6 @@ _STATUS = {
     "Failed": OutcomeStatus.FAILED,
     "Expired": OutcomeStatus.EXPIRED,
 }
-_FINAL = (OutcomeStatus.ACCEPTED, OutcomeStatus.REJECTED)
 _POSITION = 24  # bytes of an event's place beside its topic's name, at most
 _REST = 2_000  # bytes of a line beside reply and places: ids and names, all of them limited
 
@@ -43,6 +42,11 @@ class Verdict:
     correlation_id: str | None = None  # where the command was not the first of its flow
     traceparent: str | None = None
     undertaking: bytes | None = None  # the key of who waits for it, where the id has no room for that
+
+    @property
+    def final(self) -> bool:
+        """Whether the same command under this id is not done again."""
+        return _is_final(_STATUS[type(self.outcome).__name__], getattr(self.outcome, "code", None))
 
     def delivered(self, error: Any, message: Any) -> None:
         """Take down the place of one event; a failed delivery fails the transaction by itself."""
@@ -70,8 +74,16 @@ class Verdict:
 
 
 def answer_of(line: OutcomeRecord, value: bytes, at: int) -> Answer:
-    """Return what a partition remembers of a line: only accepted and rejected commands are not to be done again."""
-    return Answer(line.fingerprint if line.status in _FINAL else b"", value, at)
+    """Return what a partition remembers of a line; without its fingerprint where the id may be tried again."""
+    return Answer(line.fingerprint if _is_final(line.status, line.code) else b"", value, at)
+
+
+def _is_final(status: OutcomeStatus, code: str | None) -> bool:
+    """Whether an outcome is the one its id has for good: what was accepted, or rejected for what the command says.
+
+    A missing permission says nothing of the command: who has been given it since sends the same one again.
+    """
+    return status == OutcomeStatus.ACCEPTED or (status == OutcomeStatus.REJECTED and code != FORBIDDEN)
 
 
 class Ledger:

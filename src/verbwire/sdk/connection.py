@@ -12,7 +12,9 @@ from verbwire.contracts.model import Catalog
 from verbwire.errors import ConfigurationError
 from verbwire.names import Names
 from verbwire.sdk.credentials import Token, no_token, token_of
+from verbwire.sdk.grants import grants_of
 from verbwire.settings import Settings, load_settings
+from verbwire.wire.granting import Grants
 from verbwire.wire.headers import MAX_ACTOR, MAX_SCOPES
 
 
@@ -48,6 +50,8 @@ class Connection:
 
     Queries go over HTTP: to `http`, or else to any worker that the directory knows, with the bearer token that `token`
     returns when it is called; None asks as nobody, which only public queries allow.
+
+    `grants` signs commands where their receiver, or the project, wants proof of the identity.
     """
 
     bootstrap: str
@@ -63,6 +67,7 @@ class Connection:
     asks_in_flight: int = 10_000
     http: str | None = None
     token: Token = no_token
+    grants: Grants = field(default_factory=Grants, repr=False)
 
     @classmethod
     def of_project(cls, settings: Settings | None = None) -> Connection:
@@ -79,4 +84,5 @@ class Connection:
             registry_conf=settings.registry_client,
             http=settings.http_url or None,
             token=token_of(settings),
+            grants=grants_of(settings, cls.delivery_seconds),
         )

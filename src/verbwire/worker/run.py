@@ -40,6 +40,8 @@ from verbwire.outages import Outage, told_of
 from verbwire.project import Project
 from verbwire.queries.check import require_queries
 from verbwire.reaching import require_kafka
+from verbwire.sdk.connection import Connection
+from verbwire.sdk.grants import grants_of
 from verbwire.settings import Settings
 from verbwire.watch.handlers import HandlerWatch
 from verbwire.wire.codec import Codec
@@ -94,7 +96,8 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     directory = Directory(kafka, codec)
     outage = Outage(f"Kafka at {bootstrap}")
     opened.enter_context(told_of(outage))
-    services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory, outage)
+    grants = grants_of(settings, Connection.delivery_seconds)
+    services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory, grants, outage)
     opened.callback(services.watchdog.close)
     hosted = [_host(project.declared[group], services) for group in groups]
     tables = [table for each in hosted for table in each.tables] + elsewhere(project, groups, services)
