@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from verbwire.cli import acls, cluster, contracts, letters, work, workers
+from verbwire.cli import acls, cluster, contracts, grants, letters, work, workers
 from verbwire.errors import VerbwireError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.add_typer(letters.app, name="dead-letters")
 app.command("check")(contracts.check)
 app.command("deploy")(cluster.deploy)
 app.command("acls")(acls.acls)
+app.command("grant-key")(grants.grant_key)
 app.command("stack")(cluster.stack)
 app.command("config")(work.config)
 app.command("worker")(work.worker)

@@ -19,6 +19,7 @@ from verbwire.declarations.process import Process
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.effects.originals import Originals
+from verbwire.effects.renewal import Renewal
 from verbwire.errors import ConfigurationError, UnavailableError, UndecodableError
 from verbwire.names import LETTERS_READER, Names
 from verbwire.sdk.ack import Ack
@@ -149,7 +150,7 @@ class DeadLetters:
         case. Ends when the broker has them; broken off, some may be handed back a second time, with their ids.
         :class:`ConfigurationError` for a group that takes nothing back.
         """
-        target = _target(declared, self._names)
+        target = _target(declared, self._names, Renewal(self._connection))
         wanted = None if places is None else set(places)
         marks = self._marks(declared.group)
         left = [f"{place}: handed back already, --again does it once more" for place in (wanted or set()) & marks]
@@ -252,6 +253,7 @@ class _Target:
     topic: str
     takes_letters: bool  # with place and reason beside them, or as the records that they were
     sources: frozenset[str]  # where its letters may come from
+    renewal: Renewal | None = None  # of the grants of commands, which are written again
 
     def refuses(self, found: Found) -> str | None:
         """Why this letter would only come back, or None."""
@@ -259,7 +261,7 @@ class _Target:
             return f"it does not hold its record, which was too large: send what is at {found.origin} anew"
         if found.letter.reason == "id-reused" and not self.takes_letters:
             return "its id was answered with another payload: send it anew, under an id of its own"
-        return None
+        return None if self.renewal is None else self.renewal.refuses(found.letter.original)
 
     def send(self, producer: Producer, found: Found) -> Ack:
         """Produce it: key, value and headers are those of the record that it was."""
@@ -268,10 +270,12 @@ class _Target:
         headers: RawHeaders = [*original.headers]
         if self.takes_letters:
             headers = letter_headers(original, letter.reason, letter.detail)
+        elif self.renewal is not None:
+            headers = self.renewal.headers(original)
         return producer.produce(self.topic, original.key, original.value, headers, "", original.partition)
 
 
-def _target(declared: Declared, names: Names) -> _Target:
+def _target(declared: Declared, names: Names, renewal: Renewal) -> _Target:
     match declared:
         case Subscriber():
             sources = frozenset(map(names.events, declared.sources))
@@ -281,7 +285,7 @@ def _target(declared: Declared, names: Names) -> _Target:
             return _Target(names.retries(names.group(declared.group)), True, frozenset({commands}))
         case Aggregate():
             commands = names.commands(declared.namespace)
-            return _Target(commands, False, frozenset({commands}))
+            return _Target(commands, False, frozenset({commands}), renewal)
         case Table() | Process():
             raise ConfigurationError(
                 f"{declared.group} counts records in the order of their log, one that comes later would count twice or "

@@ -107,8 +107,14 @@ class EffectOutbox:
             if (size := len(key) + len(value)) > MAX_RECORD:  # the producer would take a letter's size
                 raise too_large(route.contract.name, size, MAX_RECORD)
             id = derived_id(cause.group, cause.id, cause.handler, len(self._acks))
-            flow = {"correlation_id": cause.correlation_id, "causation_id": cause.id, "traceparent": cause.traceparent}
-            headers = route.headers(id, key, value, **flow)
+            headers = route.headers(
+                id,
+                key,
+                value,
+                correlation_id=cause.correlation_id,
+                causation_id=cause.id,
+                traceparent=cause.traceparent,
+            )
             self._acks.append(self._mail.producer.produce(route.topic, key, value, headers, id))
         except (DeliveryError, UnavailableError) as error:
             self.obstacle = error

@@ -60,11 +60,7 @@ def effect_plan(declared: Subscriber | Job, codec: Codec, grants: Grants | None 
         raise ContractError(f"{declared.group} hears nothing: add a handler with @{_decorator(declared)}")
     names, group = codec.names, codec.names.group(declared.group)
     rule = grants or Grants()
-    contracts = {cls: codec.catalog.of(cls) for cls in declared.handlers}
-    receives = {
-        cls: Receives(contracts[cls], handler, rule.check(contracts[cls], names))
-        for cls, handler in _handlers(declared)
-    }
+    receives = {cls: _receives(codec, cls, handler, rule) for cls, handler in _handlers(declared)}
     if isinstance(declared, Job):
         _require_silence(declared, receives)
         topics = {names.commands(declared.namespace): declared.namespace}
@@ -85,6 +81,11 @@ def effect_plan(declared: Subscriber | Job, codec: Codec, grants: Grants | None 
 
 def _handlers(declared: Subscriber | Job) -> Iterable[tuple[type[Message], Handler]]:
     return declared.handlers.items()
+
+
+def _receives(codec: Codec, cls: type[Message], handler: Handler, grants: Grants) -> Receives:
+    contract = codec.catalog.of(cls)
+    return Receives(contract, handler, grants.check(contract, codec.names))
 
 
 def _decorator(declared: Subscriber | Job) -> str:

@@ -162,6 +162,7 @@ class Client:
     ) -> Ack:
         id = self._ids.of(id)
         key, value = key_of(route.contract, message), route.encoder(message)
-        flow = {"correlation_id": correlation_id, "causation_id": causation_id}
-        headers = route.headers(id, key, value, ttl=milliseconds(ttl), **flow)
+        headers = route.headers(
+            id, key, value, ttl=milliseconds(ttl), correlation_id=correlation_id, causation_id=causation_id
+        )
         return self._producer.produce(route.topic, key, value, headers, id)
