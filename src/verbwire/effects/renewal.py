@@ -28,7 +28,10 @@ class Renewal:
         if contract is None:
             return None
         check, headers = self._grants.check(contract, self._names), Headers(original.headers)
-        fault = check and check.fault(headers, headers.command_id or "", original, by_broker=True)
+        try:
+            fault = check and check.fault(headers, headers.command_id or "", original, by_broker=True)
+        except UndecodableError as error:
+            return str(error)
         return f"its grant is {fault}, it would be refused: its sender has to send it again" if fault else None
 
     def headers(self, original: Original) -> RawHeaders:
