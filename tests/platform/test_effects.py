@@ -7,6 +7,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,8 +21,10 @@ from verbwire import EffectContext, Job, JobContext, Subscriber
 from verbwire.effects.plan import effect_plan
 from verbwire.errors import ContractError
 from verbwire.names import Names
+from verbwire.sdk.client import Client
 from verbwire.sdk.connection import Identity
 from verbwire.wire.codec import Codec
+from verbwire.wire.granting import Grants
 from verbwire.wire.headers import Headers
 from verbwire.wire.registry import Registry
 from verbwire.worker.effects import HostedEffects
@@ -282,6 +285,23 @@ def test_a_job_does_what_its_sender_may_ask_in_time(depot: Depot) -> None:
         for code in ("forbidden", "out_of_bounds"):
             assert f'verbwire_rejected_total{{code="{code}",command="{command}",group="{name}"}} 1.0' in told
         assert f'verbwire_expired_total{{command="{command}",group="{name}"}} 1.0' in told
+
+
+def test_a_job_that_requires_grants_does_what_is_signed(depot: Depot, caplog: pytest.LogCaptureFixture) -> None:
+    seen, depot.grants = Seen(), Grants("required", lambda: ["s" * 32])
+    group = job(lambda command, _: seen.note(command.batch_id))
+    signing = replace(depot.connection, grants=depot.grants)
+    try:
+        with depot.open(group), Client(signing) as client:
+            depot.send_as(PrintLabels(batch_id="forged"), Identity("tester", SCOPES))
+            client.send(PrintLabels(batch_id="signed"))
+            depot.host(group)
+            assert seen.wait(1) == ["signed"]
+            eventually(lambda: depot.committed(JOB, depot.commands) == 2)
+            assert seen.calls == ["signed"]
+            assert "was refused: PrintLabels requires a grant, and has none" in caplog.text
+    finally:
+        depot.grants = Grants()
 
 
 def test_a_job_that_is_stopped_is_begun_again_by_another_worker(depot: Depot) -> None:
