@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 import typer
@@ -22,11 +22,12 @@ from verbwire.contracts.model import Catalog
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
-from verbwire.declarations.requirements import require_process, require_table
+from verbwire.declarations.requirements import require_effects, require_process, require_table
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.declarations.unbounded import check_bounds
 from verbwire.errors import ContractError
+from verbwire.messages import Message
 from verbwire.project import Project, load_project
 from verbwire.queries.check import check_queries
 from verbwire.settings import Settings, load_settings
@@ -112,13 +113,15 @@ def _baselines(settings: Settings, against: str) -> Iterator[Baseline]:
 
 
 def _unmet(project: Project) -> Iterator[Finding]:
-    """What tables and processes need of their contracts and do not get."""
+    """What groups need of their contracts and do not get."""
     for each in project.declared.values():
         try:
             if isinstance(each, Table):
                 require_table(each, project.catalog)
             elif isinstance(each, Process):
                 require_process(each, project.catalog)
+            elif isinstance(each, Subscriber | Job):
+                require_effects(each, project.catalog)
         except ContractError as error:
             for line in str(error).splitlines():
                 yield Finding.at("group", Severity.ERROR, each.group, line)
@@ -132,8 +135,14 @@ def _handlers(project: Project) -> list[Receiver | Listener]:
 
 def _receiver(receiver: Aggregate[Any] | Job) -> Receiver:
     handles = {command.__contract__: handler.function for command, handler in receiver.handlers.items()}
-    return Receiver(receiver.group, receiver.namespace, handles, answers=not isinstance(receiver, Job))
+    publishes = _names(receiver.publishes) if isinstance(receiver, Job) else frozenset()
+    return Receiver(receiver.group, receiver.namespace, handles, publishes, answers=not isinstance(receiver, Job))
 
 
 def _listener(listener: Table[Any] | Process[Any] | Subscriber) -> Listener:
-    return Listener(listener.group, frozenset(event.__contract__ for event in listener.handlers))
+    publishes = _names(listener.publishes) if isinstance(listener, Subscriber) else frozenset()
+    return Listener(listener.group, _names(listener.handlers), publishes)
+
+
+def _names(messages: Iterable[type[Message]]) -> frozenset[str]:
+    return frozenset(each.__contract__ for each in messages)
