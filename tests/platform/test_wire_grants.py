@@ -119,8 +119,10 @@ def test_who_has_no_key_sends_unsigned_where_nobody_requires_it_and_is_told_wher
     assert required is not None
     with pytest.raises(ConfigurationError, match=r"grant for ann \(no scopes\).*grant_keys"):
         required.headers("ann", (), "c1", b"k", b"v")
-    with pytest.raises(ConfigurationError, match="set grant_secrets"):
-        Grants("required").check(contract(False), names)
+    nowhere = grants_of(Settings(grants="required", bootstrap="kafka:9092"))
+    for none in (Grants("required"), nowhere):
+        with pytest.raises(ConfigurationError, match="set grant_secrets"):
+            none.check(contract(False), names)
 
 
 def test_the_secret_of_grants_is_derived_from_that_of_the_workers_and_is_not_it() -> None:
