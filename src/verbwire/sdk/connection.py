@@ -22,7 +22,8 @@ from verbwire.wire.headers import MAX_ACTOR, MAX_SCOPES
 class Identity:
     """Who sends: written into every message of a client, never per message.
 
-    Receivers decide by it what is allowed; on the Kafka side it is trusted as far as whoever may write to the topic.
+    Receivers decide by it what is allowed. On the Kafka side whoever may write to the topic is believed, except where
+    grants are required (wire/grants.py).
     """
 
     actor: str | None = None
