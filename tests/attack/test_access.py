@@ -18,7 +18,7 @@ from tests.platform.guarded_broker import guarded_broker
 from tests.platform.test_access_broker import BILLING, OPERATOR, TILL, WORKER, Office
 from verbwire import Aggregate, Table
 from verbwire.access.acls import Resource
-from verbwire.access.roles import Landscape, permissions_of
+from verbwire.access.roles import ProjectResources, permissions_of
 from verbwire.contracts.load import load_catalog
 from verbwire.declarations import Declared
 from verbwire.plans import group_plans
@@ -41,11 +41,11 @@ def office(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield opened
 
 
-def landscape(office: Office) -> Landscape:
+def resources(office: Office) -> ProjectResources:
     """What the project has there, without importing its modules into this process."""
     catalog = load_catalog(office.project.folder / "schemas")
     declared: list[Declared] = [Aggregate(NAMESPACE, state=JarState), Table(TABLE, row=JarRow)]
-    return Landscape(office.names, catalog, group_plans(declared, catalog), {})
+    return ProjectResources(office.names, catalog, group_plans(declared, catalog), {})
 
 
 def may_read(office: Office, user: str, topic: str) -> bool:
@@ -65,7 +65,7 @@ def may_read(office: Office, user: str, topic: str) -> bool:
 
 
 def test_everybody_may_what_the_role_says_and_nothing_else(office: Office) -> None:
-    known = landscape(office)
+    known = resources(office)
     with tried("writing and reading every topic as every principal") as trying:
         for user, role in ROLES.items():
             granted = permissions_of(role, known) if role else frozenset()
@@ -84,7 +84,7 @@ def test_everybody_may_what_the_role_says_and_nothing_else(office: Office) -> No
 
 def test_nobody_takes_a_transactional_id_of_a_workers(office: Office) -> None:
     """Who could, would put out a worker by its name."""
-    known = landscape(office)
+    known = resources(office)
     with tried("transactional ids of workers, by those who are none") as trying:
         for user in (OPERATOR, TILL, BILLING, NOBODY):
             for group in known.groups:

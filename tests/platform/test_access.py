@@ -13,7 +13,7 @@ from tests.platform.engine_kit import CATALOG, RECEIVER, Bank
 from verbwire.access.acls import Acl, Operation, Permission, Resource, told
 from verbwire.access.compared import compare
 from verbwire.access.principals import Assignment, acls_of, assignments
-from verbwire.access.roles import Landscape, permissions_of, roles_of
+from verbwire.access.roles import ProjectResources, permissions_of, roles_of
 from verbwire.access.script import script
 from verbwire.declarations import Declared
 from verbwire.engine.build import aggregate_plan, table_plan
@@ -32,15 +32,15 @@ ROOT = Path(__file__).parents[2]
 
 
 @cache
-def shop() -> Landscape:
+def shop() -> ProjectResources:
     project = load_project(load_settings(ROOT))
     plans = group_plans(project.declared.values(), project.catalog)
-    return Landscape(Names("shop"), project.catalog, plans, project.folders)
+    return ProjectResources(Names("shop"), project.catalog, plans, project.folders)
 
 
-def may(role: str, landscape: Landscape | None = None) -> set[tuple[str, str]]:
+def may(role: str, resources: ProjectResources | None = None) -> set[tuple[str, str]]:
     """What a role may do with topics: operation and name."""
-    found = permissions_of(role, landscape or shop())
+    found = permissions_of(role, resources or shop())
     return {(each.operation.value, each.name) for each in found if each.resource is Resource.TOPIC}
 
 
@@ -60,11 +60,11 @@ def engine_plan(declared: Any, bank: Bank) -> Plan:
 def test_a_worker_may_what_its_engine_does_and_nothing_else(branch: Bank, declared: Declared) -> None:
     """Were there two lists, a topic that the engine learns to write would be missing in the ACLs."""
     names = branch.names
-    landscape = Landscape(names, CATALOG, group_plans([declared], CATALOG), {})
+    resources = ProjectResources(names, CATALOG, group_plans([declared], CATALOG), {})
     plan = engine_plan(declared, branch)
-    allowed = permissions_of(f"worker:{declared.group}", landscape)
+    allowed = permissions_of(f"worker:{declared.group}", resources)
     topics = {
-        operation: {name for each, name in may(f"worker:{declared.group}", landscape) if each == operation}
+        operation: {name for each, name in may(f"worker:{declared.group}", resources) if each == operation}
         for operation in ("READ", "WRITE")
     }
     logs = {log.topic for log in plan.logs}
@@ -76,10 +76,10 @@ def test_a_worker_may_what_its_engine_does_and_nothing_else(branch: Bank, declar
 
 
 def test_who_deploys_may_create_all_that_is_deployed() -> None:
-    landscape = shop()
-    contexts = {contract.namespace for contract in landscape.catalog}
-    topics = context_topics(landscape.names, landscape.catalog, contexts, 1)
-    topics += [topic for plan in landscape.plans for topic in group_topics(landscape.names, plan, 1)]
+    resources = shop()
+    contexts = {contract.namespace for contract in resources.catalog}
+    topics = context_topics(resources.names, resources.catalog, contexts, 1)
+    topics += [topic for plan in resources.plans for topic in group_topics(resources.names, plan, 1)]
     assert {name for operation, name in may("operator") if operation == "CREATE"} == {topic.name for topic in topics}
 
 
@@ -193,7 +193,7 @@ def test_the_script_names_everything_once_and_quotes_it() -> None:
 
 
 def test_a_prefix_stands_before_all_names() -> None:
-    landscape = shop()
-    staged = Landscape(Settings(prefix="staging").names, landscape.catalog, landscape.plans, landscape.folders)
+    resources = shop()
+    staged = ProjectResources(Settings(prefix="staging").names, resources.catalog, resources.plans, resources.folders)
     names = {each.name for each in permissions_of("worker", staged)}
     assert {name for name in names if not name.startswith(("staging.", "verbwire."))} == set()

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from verbwire.access.acls import Acl, Operation, Permission, Resource, told
-from verbwire.access.roles import Landscape
+from verbwire.access.roles import ProjectResources
 
 _CHANGES = (Operation.WRITE, Operation.ALL, Operation.ALTER, Operation.DELETE, Operation.ALTER_CONFIGS)
 
@@ -30,11 +30,11 @@ class Compared:
         yield f"{self.there} of {self.there + len(self.missing)} ACLs are there"
 
 
-def compare(needed: Collection[Acl], found: Collection[Acl], landscape: Landscape) -> Compared:
+def compare(needed: Collection[Acl], found: Collection[Acl], resources: ProjectResources) -> Compared:
     """Compare what is needed with what was found on the cluster."""
     needed, found = {*needed}, {*found}
     principals = {each.principal for each in needed}
-    ours = _Ours(landscape, {each.permission for each in needed})
+    ours = _Ours(resources, {each.permission for each in needed})
     surplus = sorted(each for each in found - needed if ours.touches(each.permission))
     allowed = [each for each in surplus if each.allows]
     return Compared(
@@ -54,12 +54,12 @@ def _tells(acl: Acl) -> bool:
 class _Ours:
     """What on the cluster is the project's: what it has now, and what bears a name that only it would give."""
 
-    def __init__(self, landscape: Landscape, needed: Collection[Permission]) -> None:
-        names = landscape.names
-        self._names = {(Resource.TOPIC, topic) for topic in landscape.topics}
-        self._names |= {(Resource.GROUP, group) for group in landscape.groups}
+    def __init__(self, resources: ProjectResources, needed: Collection[Permission]) -> None:
+        names = resources.names
+        self._names = {(Resource.TOPIC, topic) for topic in resources.topics}
+        self._names |= {(Resource.GROUP, group) for group in resources.groups}
         self._names |= {(each.resource, each.name) for each in needed if each.resource is Resource.TRANSACTIONAL_ID}
-        declared = {contract.namespace for contract in landscape.catalog} | {plan.group for plan in landscape.plans}
+        declared = {contract.namespace for contract in resources.catalog} | {plan.group for plan in resources.plans}
         self._stems = tuple(f"{names.group(each)}{end}" for each in (names.project, *declared) for end in ".-")
 
     def touches(self, permission: Permission) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from verbwire.access.acls import Acl, require_principal
-from verbwire.access.roles import Landscape, permissions_of
+from verbwire.access.roles import ProjectResources, permissions_of
 from verbwire.errors import ConfigurationError
 
 _HOW = (
@@ -39,9 +39,9 @@ def assignments(settings: Mapping[str, str], flags: Iterable[str] = ()) -> list[
     return sorted(Assignment(role, require_principal(each)) for role, those in every.items() for each in those)
 
 
-def acls_of(assigned: Iterable[Assignment], landscape: Landscape) -> set[Acl]:
+def acls_of(assigned: Iterable[Assignment], resources: ProjectResources) -> set[Acl]:
     """Return the ACLs of all that are assigned; :class:`ConfigurationError` where nobody is, or a role is none."""
-    found = {Acl(each.principal, it) for each in assigned for it in permissions_of(each.role, landscape)}
+    found = {Acl(each.principal, it) for each in assigned for it in permissions_of(each.role, resources)}
     if not found:
         raise ConfigurationError(f"nobody has a role: {_HOW}")
     return found

@@ -37,7 +37,7 @@ FORMS = "operator, worker, worker:<folder or group>, gateway, producer:<context>
 
 
 @dataclass(frozen=True)
-class Landscape:
+class ProjectResources:
     """What a project has on the cluster. `folders` says where each group is declared."""
 
     names: Names
@@ -62,52 +62,46 @@ class Landscape:
         return sorted(self.names.group(plan.group) for plan in self.plans)
 
 
-def require_role(role: str, landscape: Landscape) -> str:
-    """Return the role; raises like :func:`permissions_of`."""
-    permissions_of(role, landscape)
-    return role
-
-
-def permissions_of(role: str, landscape: Landscape) -> frozenset[Permission]:
+def permissions_of(role: str, resources: ProjectResources) -> frozenset[Permission]:
     """Return what a role needs; :class:`ConfigurationError` for one that there is not, or of what there is not."""
     kind, _, which = role.partition(":")
     match kind, which:
         case "operator", "":
-            return frozenset(_operator(landscape))
+            return frozenset(_operator(resources))
         case "gateway", "":
-            return frozenset(_gateway(landscape))
+            return frozenset(_gateway(resources))
         case "worker", "":
-            return frozenset(_worker(landscape, landscape.plans) | _gateway(landscape))
+            return frozenset(_worker(resources, resources.plans) | _gateway(resources))
         case "worker", _:
-            return frozenset(_worker(landscape, _hosted(which, landscape)))
+            return frozenset(_worker(resources, _hosted(which, resources)))
         case "producer", _:
-            return frozenset(_producer(landscape.names, _context(which, role, landscape, Kind.COMMAND)))
+            return frozenset(_producer(resources.names, _context(which, role, resources, Kind.COMMAND)))
         case "publisher", _:
-            context = _context(which, role, landscape, Kind.EVENT)
-            return frozenset(on_topics([landscape.names.events(context)], _WRITE))
+            context = _context(which, role, resources, Kind.EVENT)
+            return frozenset(on_topics([resources.names.events(context)], _WRITE))
         case "reader", _ if which:
-            return frozenset(_reader(which, role, landscape))
+            return frozenset(_reader(which, role, resources))
     raise ConfigurationError(f"there is no role {role!r}: write {FORMS}")
 
 
-def roles_of(landscape: Landscape) -> list[str]:
+def roles_of(resources: ProjectResources) -> list[str]:
     """Return the roles that a project has by itself; who reads its events is for others to say."""
-    emitted = {namespace for plan in landscape.plans for namespace in plan.publishes}
+    emitted = {namespace for plan in resources.plans for namespace in plan.publishes}
     return [
         "operator",
         "worker",
-        *(f"producer:{context}" for context in landscape.contexts(Kind.COMMAND)),
-        *(f"publisher:{context}" for context in landscape.contexts(Kind.EVENT) if context not in emitted),
+        *(f"producer:{context}" for context in resources.contexts(Kind.COMMAND)),
+        *(f"publisher:{context}" for context in resources.contexts(Kind.EVENT) if context not in emitted),
     ]
 
 
-def _operator(landscape: Landscape) -> set[Permission]:
-    names, plans = landscape.names, landscape.plans
+def _operator(resources: ProjectResources) -> set[Permission]:
+    names, plans = resources.names, resources.plans
     return (
-        on_topics(landscape.topics, *_DEPLOYS)
+        on_topics(resources.topics, *_DEPLOYS)
         | on_topics({topic for plan in plans for topic in plan.inputs(names)}, _READ)  # those of others, too
         | on_topics({topic for plan in plans for topic in _handed_back(names, plan)}, _WRITE)
-        | on_groups(landscape.groups, _DESCRIBE)
+        | on_groups(resources.groups, _DESCRIBE)
         | on_groups([DIRECTORY_READER, FACTS_READER, LETTERS_READER], _DESCRIBE)
     )
 
@@ -122,9 +116,9 @@ def _handed_back(names: Names, plan: GroupPlan) -> Iterable[str]:
     yield names.dead_letters(group)
 
 
-def _worker(landscape: Landscape, plans: Sequence[GroupPlan]) -> set[Permission]:
-    names = landscape.names
-    elsewhere = [plan for plan in landscape.plans if plan not in plans]
+def _worker(resources: ProjectResources, plans: Sequence[GroupPlan]) -> set[Permission]:
+    names = resources.names
+    elsewhere = [plan for plan in resources.plans if plan not in plans]
     logs = [names.changelog(names.group(plan.group), table) for plan in elsewhere for table in plan.tables]
     return {
         *(each for plan in plans for each in _group(names, plan)),
@@ -148,8 +142,8 @@ def _group(names: Names, plan: GroupPlan) -> set[Permission]:
     return found
 
 
-def _gateway(landscape: Landscape) -> set[Permission]:
-    return {each for context in landscape.contexts(Kind.COMMAND) for each in _producer(landscape.names, context)}
+def _gateway(resources: ProjectResources) -> set[Permission]:
+    return {each for context in resources.contexts(Kind.COMMAND) for each in _producer(resources.names, context)}
 
 
 def _producer(names: Names, context: str) -> set[Permission]:
@@ -161,30 +155,30 @@ def _producer(names: Names, context: str) -> set[Permission]:
     )
 
 
-def _reader(which: str, role: str, landscape: Landscape) -> set[Permission]:
+def _reader(which: str, role: str, resources: ProjectResources) -> set[Permission]:
     group, _, contexts = which.partition("@")
-    chosen = contexts.split(",") if contexts else landscape.contexts(Kind.EVENT)
-    topics = [landscape.names.events(_context(each, role, landscape, Kind.EVENT)) for each in chosen]
+    chosen = contexts.split(",") if contexts else resources.contexts(Kind.EVENT)
+    topics = [resources.names.events(_context(each, role, resources, Kind.EVENT)) for each in chosen]
     every = group.endswith("*")
     name = group.removesuffix("*")
-    if not name or any(each.startswith(name) if every else each == name for each in landscape.groups):
+    if not name or any(each.startswith(name) if every else each == name for each in resources.groups):
         raise ConfigurationError(f"role {role!r}: {group or 'no group'} is no group of somebody else's")
     return {*on_topics(topics, _READ), Permission(Resource.GROUP, name, _READ, prefixed=every)}
 
 
-def _hosted(which: str, landscape: Landscape) -> list[GroupPlan]:
+def _hosted(which: str, resources: ProjectResources) -> list[GroupPlan]:
     require_dotted(which, "folder or group")
-    found = [plan for plan in landscape.plans if which in (plan.group, landscape.folders.get(plan.group))]
+    found = [plan for plan in resources.plans if which in (plan.group, resources.folders.get(plan.group))]
     if not found:
-        known = sorted({*landscape.folders.values(), *landscape.folders})
+        known = sorted({*resources.folders.values(), *resources.folders})
         raise ConfigurationError(
             f"role 'worker:{which}': no group or folder is called so, there are {', '.join(known)}"
         )
     return found
 
 
-def _context(which: str, role: str, landscape: Landscape, kind: Kind) -> str:
-    known = landscape.contexts(kind)
+def _context(which: str, role: str, resources: ProjectResources, kind: Kind) -> str:
+    known = resources.contexts(kind)
     if which not in known:
         raise ConfigurationError(
             f"role {role!r}: no context {which!r} has {kind}s, there are {', '.join(known) or 'none'}"

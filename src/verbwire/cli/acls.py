@@ -14,7 +14,7 @@ from verbwire.settings import load_settings
 if TYPE_CHECKING:
     from verbwire.access.acls import Acl
     from verbwire.access.principals import Assignment
-    from verbwire.access.roles import Landscape
+    from verbwire.access.roles import ProjectResources
     from verbwire.project import Project
 
 Principals = Annotated[
@@ -52,7 +52,7 @@ def acls(
     project = load_project(load_settings())
     if dry_run or write or prune:
         needed = needed_acls(project, principal or ())
-        return bring_about(project, needed, write=write, prune=prune, ask=not yes)
+        return reconcile(project, needed, write=write, prune=prune, ask=not yes)
     return _print(project, principal or (), as_json, script)
 
 
@@ -60,18 +60,18 @@ def needed_acls(project: Project, flags: Sequence[str] = ()) -> set[Acl]:
     """Return the ACLs of all that settings and flags name; :class:`ConfigurationError` where they name nobody."""
     from verbwire.access.principals import acls_of, assignments
 
-    return acls_of(assignments(project.settings.principals, flags), landscape_of(project))
+    return acls_of(assignments(project.settings.principals, flags), resources_of(project))
 
 
-def bring_about(project: Project, needed: set[Acl], *, write: bool, prune: bool = False, ask: bool = True) -> None:
+def reconcile(project: Project, needed: set[Acl], *, write: bool, prune: bool = False, ask: bool = True) -> None:
     """Print the plan, then write what is missing, and take away what is not needed once somebody has said so."""
     from verbwire.access.cluster import ClusterAcls
     from verbwire.access.compared import compare
     from verbwire.addresses import addresses, kafka_properties
 
-    settings, landscape = project.settings, landscape_of(project)
+    settings, resources = project.settings, resources_of(project)
     cluster = ClusterAcls(kafka_properties(settings, addresses(settings)[0]))
-    plan = compare(needed, cluster.found(), landscape)
+    plan = compare(needed, cluster.found(), resources)
     for line in plan.lines():
         print(line)
     if write and plan.missing:
@@ -82,24 +82,24 @@ def bring_about(project: Project, needed: set[Acl], *, write: bool, prune: bool 
         print(f"took away {len(plan.unneeded)} ACLs")
 
 
-def landscape_of(project: Project) -> Landscape:
+def resources_of(project: Project) -> ProjectResources:
     """Return what the project has on the cluster, by the same plans that `deploy` goes by."""
-    from verbwire.access.roles import Landscape
+    from verbwire.access.roles import ProjectResources
     from verbwire.plans import group_plans
 
     plans = group_plans(project.declared.values(), project.catalog)
-    return Landscape(project.settings.names, project.catalog, plans, project.folders)
+    return ProjectResources(project.settings.names, project.catalog, plans, project.folders)
 
 
 def _print(project: Project, flags: Sequence[str], as_json: bool, script: bool) -> None:
     from verbwire.access.principals import acls_of, assignments
     from verbwire.access.script import script as lines_of
 
-    assigned, landscape = assignments(project.settings.principals, flags), landscape_of(project)
+    assigned, resources = assignments(project.settings.principals, flags), resources_of(project)
     if script:
-        print("\n".join(lines_of(acls_of(assigned, landscape))))
+        print("\n".join(lines_of(acls_of(assigned, resources))))
         return
-    rows = _rows(assigned, landscape)
+    rows = _rows(assigned, resources)
     if as_json:
         print(json.dumps(rows, indent=2))
         return
@@ -115,7 +115,7 @@ def _cell(value: str | list[str]) -> str:
     return value if isinstance(value, str) else ", ".join(value)
 
 
-def _rows(assigned: list[Assignment], landscape: Landscape) -> list[dict[str, str | list[str]]]:
+def _rows(assigned: list[Assignment], resources: ProjectResources) -> list[dict[str, str | list[str]]]:
     from verbwire.access.acls import by_pattern
     from verbwire.access.principals import Assignment
     from verbwire.access.roles import permissions_of, roles_of
@@ -128,6 +128,6 @@ def _rows(assigned: list[Assignment], landscape: Landscape) -> list[dict[str, st
             "name": what.name + ("*" if what.prefixed else ""),
             "operations": [operation.value for operation in operations],
         }
-        for each in assigned or [Assignment(role, "-") for role in roles_of(landscape)]
-        for what, operations in by_pattern(permissions_of(each.role, landscape)).items()
+        for each in assigned or [Assignment(role, "-") for role in roles_of(resources)]
+        for what, operations in by_pattern(permissions_of(each.role, resources)).items()
     ]

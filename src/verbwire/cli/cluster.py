@@ -24,7 +24,7 @@ def deploy(
 ) -> None:
     """Create topics and register schemas; run twice, it changes nothing."""
     from verbwire.addresses import addresses, kafka_properties
-    from verbwire.cli.acls import bring_about, needed_acls
+    from verbwire.cli.acls import needed_acls, reconcile
     from verbwire.contracts.baseline import FILE, note_deployed
     from verbwire.deploy import Target
     from verbwire.deploy import deploy as put_on_cluster
@@ -54,4 +54,4 @@ def deploy(
     except OSError as error:  # a place that deploys and keeps nothing
         print(f"note: `verbwire check` will not know here what was deployed: {error}")
     if acls:
-        bring_about(project, needed, write=True)
+        reconcile(project, needed, write=True)

@@ -167,7 +167,7 @@ class DeadLetters:
             while batch := list(islice(chosen, _AT_ONCE)):
                 back = []
                 for found in batch:
-                    why = target.refuses(found) or originals.disbelief(found.letter.original, unchecked)
+                    why = target.refuses(found) or originals.mismatch(found.letter.original, unchecked)
                     left += [f"{found.place}: {why}"] if why else []
                     back += [] if why else [found]
                 self._hand_back(declared.group, target, back)

@@ -37,7 +37,7 @@ class Originals:
         if self._consumer is not None:
             self._consumer.close()
 
-    def disbelief(self, letter: Original, unchecked: bool) -> str | None:
+    def mismatch(self, letter: Original, unchecked: bool) -> str | None:
         """Return why a letter is not to be handed back, None where its record, byte by byte, lies where it says.
 
         One whose record its topic no longer keeps is believed by itself where `unchecked` says so.

@@ -186,7 +186,8 @@ def _properties(connection: Connection) -> dict[str, Any]:
 def _refused(topic: str, error: KafkaError, obstacles: Obstacles) -> Exception:
     if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
         return UnencodableError(f"{topic}: the message is larger than a record may be: keep less in it")
-    if obstacles.denied or denials.is_denied(error):
+    # A producer that may write to no topic at all is not let in (KIP-679), and beyond repair.
+    if denials.is_denied(error) or (obstacles.denied and error.code() == KafkaError._FATAL):
         return DeliveryError(denials.denied("WRITE", f"TOPIC {topic}"))
     if error.fatal():
         return DeliveryError(f"{topic}: the producer is beyond repair, make a new client: {error.str()}")
