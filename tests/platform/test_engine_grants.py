@@ -9,9 +9,10 @@ import pytest
 
 from tests.cluster import eventually
 from tests.platform import engine_jars
-from tests.platform.engine_kit import CATALOG, NAMESPACE, SCOPES, SECONDS, Bank
+from tests.platform.engine_kit import CATALOG, NAMESPACE, SCOPES, SECONDS, Bank, Taken
 from tests.platform.engine_runner import Engine
 from tests.platform.engine_samples.jars import JarState, PutCoins, TakeCoins
+from tests.platform.engine_samples.tills import CoinsMoved
 from tests.platform.engine_tills import savings
 from verbwire.effects.letters import DeadLetters, Place
 from verbwire.engine.build_process import process_plan
@@ -26,7 +27,8 @@ from verbwire.wire.grants import Claim, derive, sign
 from verbwire.wire.headers import GRANT_HEADER, Headers, HeaderTemplate
 from verbwire.wire.keys import key_of
 from verbwire.wire.outcome_tokens import OutcomeToken
-from verbwire.wire.outcomes import OutcomeRecord, OutcomeStatus
+from verbwire.wire.outcomes import OUTCOME, OutcomeRecord, OutcomeStatus
+from verbwire.wire.undertakings import CommandIds
 
 pytestmark = pytest.mark.kafka
 
@@ -154,6 +156,35 @@ def test_a_process_signs_what_it_sends(branch: Bank) -> None:
     ((name, value),) = grant("c1", b"k", b"v")
     claim = Claim(branch.names.group(NAMESPACE), declared.group, declared.scopes)
     assert (name, value) == (GRANT_HEADER, sign(derive(SECRET, claim), "c1", b"k", b"v", int(value.split(b".")[1])))
+
+
+def test_a_process_does_not_take_a_forgerys_outcome_for_its_own(branch: Bank, caplog: pytest.LogCaptureFixture) -> None:
+    """Its ids derive from what happened: whoever hears of that can guess them."""
+    targets = {branch.names.commands(NAMESPACE): branch.partitions}
+    declared, topic = savings(), branch.names.outcomes(NAMESPACE)
+    id, _ = CommandIds(declared.group).id(b"ann", "e1", CoinsMoved.__contract__, 0, None)
+    encode, headers = branch.codec.encoder(OUTCOME), [("ce_causationid", id.encode())]
+
+    def heard(grants: Grants, wrong: str) -> object:
+        lead = process_plan(declared, branch.codec, branch.partitions, targets, grants=grants).processor
+        assert isinstance(lead, Lead)
+        line = OutcomeRecord(
+            command_id=id,
+            command=PutCoins.__contract__,
+            fingerprint=b"f",
+            status=OutcomeStatus.REJECTED,
+            code="forbidden",
+            details={"grant": wrong},
+            partition=0,
+            offset=3,
+        )
+        return lead.hearings[topic].hear(Taken(topic, 0, 4, 0, b"k", encode(line), headers), keyed=False)
+
+    assert heard(GRANTS, "missing") is None
+    assert heard(GRANTS, "false") is None
+    assert caplog.text.count("somebody else has sent it under its id") == 2
+    assert heard(GRANTS, "late") is not None, "its own, if clocks are apart"
+    assert heard(Grants(), "missing") is not None, "its own: it does not sign, and has to hear of that"
 
 
 def test_a_letter_that_is_handed_back_gets_a_grant_of_now(bank: Bank, receiver: Engine, partition: int) -> None:

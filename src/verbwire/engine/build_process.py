@@ -7,6 +7,7 @@ from functools import partial
 from operator import attrgetter
 from typing import Any
 
+from verbwire.contracts.model import Contract
 from verbwire.declarations.process import Process
 from verbwire.declarations.requirements import require_process
 from verbwire.engine.build import Skips
@@ -46,7 +47,7 @@ def process_plan(
     lead = Lead(
         hearings={
             **hear_events(codec, process.sources, process.handlers, keys),
-            **_hear_outcomes(process, codec, ids),
+            **_hear_outcomes(process, codec, ids, grants or Grants()),
         },
         row=process.state,
         encode=rows.encode,
@@ -94,7 +95,9 @@ def _sends(
     return Sends(contract, codec.encoder(contract), headers, topic, targets[topic], grant)
 
 
-def _hear_outcomes(process: Process[Any], codec: Codec, ids: CommandIds) -> dict[str, Hearing]:
+def _hear_outcomes(process: Process[Any], codec: Codec, ids: CommandIds, grants: Grants) -> dict[str, Hearing]:
+    sent = map(codec.catalog.of, process.sends)
+    signed = frozenset(each.name for each in sent if _signs(process, each, codec, grants))
     handlers = {command.__contract__: handler for command, handler in process.outcomes.items()}
     ignored = {command.__contract__ for command in process.ignored}
     ignored |= {contract.name for contract in codec.catalog if contract.response == "none"}
@@ -102,5 +105,10 @@ def _hear_outcomes(process: Process[Any], codec: Codec, ids: CommandIds) -> dict
     for namespace in process.answering:
         topic = codec.names.outcomes(namespace)
         decoder = codec.topic_decoder(topic, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
-        hearings[topic] = Outcomes(decoder, replies, handlers, frozenset(ignored), ids)
+        hearings[topic] = Outcomes(decoder, replies, handlers, frozenset(ignored), ids, signed)
     return hearings
+
+
+def _signs(process: Process[Any], contract: Contract, codec: Codec, grants: Grants) -> bool:
+    grantor = grants.grantor(contract, codec.names)
+    return grantor is not None and grantor.may(process.group, process.scopes)

@@ -19,6 +19,7 @@ from verbwire.messages import FORBIDDEN, Kind, Rejected
 from verbwire.names import Names
 from verbwire.wire.grants import LIFETIME_MS, Claim, Key, Presented, Signer, fault
 from verbwire.wire.headers import Headers, RawHeaders
+from verbwire.wire.outcomes import OutcomeRecord
 
 OFF, SIGNED, REQUIRED = "off", "signed", "required"
 
@@ -30,6 +31,11 @@ _FAULTS = {
     "unstamped": "cannot be trusted, its topic takes timestamps from producers: set its message.timestamp.type to "
     "LogAppendTime",
 }
+
+
+def is_forgery(outcome: OutcomeRecord) -> bool:
+    """Whether an outcome is that of a command which nobody who signs his commands can have sent."""
+    return outcome.code == FORBIDDEN and outcome.details.get("grant") in ("missing", "false")
 
 
 class Record(Protocol):
@@ -50,6 +56,10 @@ class Grantor:
     signer: Signer
     audience: str
     required: bool
+
+    def may(self, actor: str, scopes: tuple[str, ...]) -> bool:
+        """Whether it can sign for this actor."""
+        return self.signer.may(Claim(self.audience, actor, scopes))
 
     def headers(self, actor: str | None, scopes: tuple[str, ...], id: str, key: bytes, value: bytes) -> RawHeaders:
         """Return the grant, as a list of no or one header; :class:`ConfigurationError` where a key is missing."""
@@ -132,9 +142,9 @@ class Grants:
 
     @cached_property
     def signer(self) -> Signer:
-        """Return what signs: the secret, where there is one, else the keys that were handed to us."""
+        """Return what signs: the keys that were handed to us, and for all else the secret, where there is one."""
         keys = [Key.of(text) for text in self._keys]
-        return Signer(None if keys else next(iter(self._secrets), None), keys, self._lifetime_ms)
+        return Signer(next(iter(self._secrets), None), keys, self._lifetime_ms)
 
     @cached_property
     def _secrets(self) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ def sign(key: bytes, id: str, record_key: bytes, value: bytes, expires_ms: int) 
 
 @dataclass(frozen=True)
 class Signer:
-    """Makes grants: with a secret for anybody, or with keys for what they were derived for."""
+    """Makes grants: with keys for what they were derived for, and with a secret for anybody."""
 
     secret: str | None = field(default=None, repr=False)
     keys: Sequence[Key] = field(default=(), repr=False)
@@ -125,13 +125,11 @@ class Signer:
         return GRANT_HEADER, sign(key, id, record_key, value, int(time.time() * 1000) + self.lifetime_ms)
 
     def _key(self, claim: Claim) -> bytes | None:
-        if self.secret is not None:
-            return _derived(self.secret, claim)
         wanted = (claim.audience, claim.actor, sorted(claim.scopes))
         for each in self.keys:
             if (each.claim.audience, each.claim.actor, sorted(each.claim.scopes)) == wanted:
                 return each.key
-        return None
+        return None if self.secret is None else _derived(self.secret, claim)
 
 
 @dataclass(frozen=True, slots=True)
