@@ -123,6 +123,9 @@ def test_who_has_no_key_sends_unsigned_where_nobody_requires_it_and_is_told_wher
     for none in (Grants("required"), nowhere):
         with pytest.raises(ConfigurationError, match="set grant_secrets"):
             none.check(contract(False), names)
+        with pytest.raises(ConfigurationError, match="the project requires grants"):
+            none.require_secret()
+    Grants("signed").require_secret()
 
 
 def test_the_secret_of_grants_is_derived_from_that_of_the_workers_and_is_not_it() -> None:

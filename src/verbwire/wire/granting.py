@@ -134,11 +134,13 @@ class Grants:
         if not self.required(contract):
             return None
         if not self._secrets:
-            raise ConfigurationError(
-                f"{contract.name} requires grants, and there is no secret to check them by: set grant_secrets "
-                "(VERBWIRE_GRANT_SECRETS), the same for all workers"
-            )
+            raise _no_secret(contract.name)
         return GrantCheck(contract.short, audience(contract, names), self._secrets)
+
+    def require_secret(self) -> None:
+        """Raise :class:`ConfigurationError` where a worker of this project could sign for nobody, and has to."""
+        if self._mode == REQUIRED and not self._secrets:
+            raise _no_secret("the project")
 
     @cached_property
     def signer(self) -> Signer:
@@ -149,6 +151,13 @@ class Grants:
     @cached_property
     def _secrets(self) -> tuple[str, ...]:
         return tuple(self._load())
+
+
+def _no_secret(who: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{who} requires grants, and there is no secret to make and check them by: set grant_secrets "
+        "(VERBWIRE_GRANT_SECRETS), the same for all workers"
+    )
 
 
 def audience(contract: Contract, names: Names) -> str:

@@ -97,6 +97,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     outage = Outage(f"Kafka at {bootstrap}")
     opened.enter_context(told_of(outage))
     grants = grants_of(settings, Connection.delivery_seconds)
+    grants.require_secret()
     services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory, grants, outage)
     opened.callback(services.watchdog.close)
     hosted = [_host(project.declared[group], services) for group in groups]
