@@ -52,6 +52,10 @@ def may_read(office: Office, user: str, topic: str) -> bool:
     """Whether a user's consumer, in no group, is given records of a topic, or its end."""
     conf = {"group.id": "x", "enable.partition.eof": True, "log_level": 0, "fetch.wait.max.ms": 20}
     with closing(Consumer({"bootstrap.servers": office.guarded.passwords, **conf, **office.kafka(user)})) as consumer:
+        known = consumer.list_topics(topic, timeout=30).topics[topic]
+        if known.error is not None:  # librdkafka says nothing of an assignment that it may not even know of
+            assert known.error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED, known.error
+            return False
         consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
         while True:
             message = consumer.poll(30.0)
