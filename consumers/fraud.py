@@ -10,7 +10,7 @@ from schemas.fraud import SuspicionRaised
 from schemas.orders import OrderConfirmed
 from verbwire import EffectContext, Subscriber
 
-fraud = Subscriber("shop.fraud")
+fraud = Subscriber("shop.fraud", publishes=[SuspicionRaised])
 
 MUCH = 500_000  # pence, of anybody
 MUCH_FOR_A_GUEST = 100_000  # pence, of somebody without an account

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from verbwire import denials
 from verbwire.anew import PATIENT, Anew
 from verbwire.directory import AHEAD_MS, DEAD_SECONDS
 from verbwire.wire.codec import Codec
@@ -133,7 +134,7 @@ class Announcer:
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
             self._failed = True
-            log.warning("this worker could not be announced: %s", error.str())
+            log.warning("this worker could not be announced: %s", denials.said(error, "WRITE", f"TOPIC {self._topic}"))
             return
         kind, at_ms = message.timestamp()
         if kind == _LOG_APPEND_TIME:

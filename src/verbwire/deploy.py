@@ -15,10 +15,11 @@ from typing import Any
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
+from verbwire import denials
 from verbwire.contracts.evolution import BOTH_WAYS, gone, new_changes
 from verbwire.contracts.findings import Severity
 from verbwire.contracts.model import Catalog, Contract, Schema
-from verbwire.errors import ContractError, DeployError, UnavailableError
+from verbwire.errors import ContractError, DeployError, NotAuthorizedError, UnavailableError
 from verbwire.masking import shown_address
 from verbwire.messages import Kind
 from verbwire.names import Names
@@ -236,7 +237,7 @@ class _Cluster:
             return {}
         answers = self._admin.describe_configs(resources, request_timeout=_SECONDS)
         return {
-            resource.name: {name: entry.value for name, entry in _answer(answer).items()}
+            resource.name: {name: entry.value for name, entry in _answer(answer, resource.name).items()}
             for resource, answer in answers.items()
         }
 
@@ -252,6 +253,8 @@ class _Cluster:
             try:
                 answer.result()
             except KafkaException as error:
+                if denials.is_denied(error.args[0]):
+                    raise NotAuthorizedError(denials.denied("CREATE", f"TOPIC {name}")) from error
                 if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # somebody deploys at the same time
                     problems.append(f"topic {name}: {error.args[0].str()}")
         if problems and not validate_only:
@@ -386,8 +389,9 @@ def _is_record(schema: Any) -> bool:
     return isinstance(schema, dict) and schema.get("type") == "record"
 
 
-def _answer(future: Any) -> Any:
+def _answer(future: Any, topic: str) -> Any:
     try:
         return future.result()
     except KafkaException as error:
-        raise UnavailableError(f"Kafka does not answer: {error.args[0].str()}") from error
+        what, otherwise = f"TOPIC {topic}", "Kafka does not answer"
+        raise denials.unavailable(error.args[0], "DESCRIBE_CONFIGS", what, otherwise) from error

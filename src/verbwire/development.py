@@ -62,6 +62,20 @@ def _require_local(settings: Settings) -> None:
     )
 
 
+def grant_secrets(settings: Settings) -> tuple[str, ...]:
+    """Return the secrets of grants (wire/grants.py), the one that signs first; none where none can be told.
+
+    ``grant_secrets``, or else one derived from that by which workers know each other.
+    """
+    if settings.grant_secrets:
+        return tuple(require_secret(each, "grant_secrets") for each in settings.grant_secrets)
+    try:
+        secret = internal_secret(settings)
+    except ConfigurationError:  # a place that sends, and has none: who needs one says which
+        return ()
+    return () if secret is None else (sign(secret, "verbwire:grant-secret", b"").hex(),)
+
+
 def internal_secret(settings: Settings) -> str | None:
     """Return the secret by which the workers of a project know each other, None where there is none to derive it from.
 

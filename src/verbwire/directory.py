@@ -19,9 +19,10 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
+from verbwire import denials
 from verbwire.anew import PATIENT
 from verbwire.errors import UnavailableError, VerbwireError
-from verbwire.names import Names
+from verbwire.names import DIRECTORY_READER, Names
 from verbwire.watch.throttle import Throttle
 from verbwire.wire.codec import Codec
 from verbwire.wire.signed_records import UnsignedError, Verify, signed_at
@@ -83,7 +84,7 @@ class Directory:
         self._heard = time.monotonic()
         self._conf: dict[str, Any] = {
             **kafka,
-            "group.id": "verbwire.directory",  # named only because librdkafka asks for one: nothing is committed
+            "group.id": DIRECTORY_READER,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "enable.partition.eof": True,
@@ -107,8 +108,10 @@ class Directory:
         :class:`UnavailableError` when that is not so after `seconds`; it goes on to try.
         """
         if not self._complete.wait(seconds):
-            why = self._failure.str() if self._failure else "the broker does not answer"
-            raise UnavailableError(f"the directory of workers ({self._topic}) cannot be read: {why}")
+            where = f"the directory of workers ({self._topic}) cannot be read"
+            if self._failure is None:
+                raise UnavailableError(f"{where}: the broker does not answer")
+            raise denials.unavailable(self._failure, "READ", f"TOPIC {self._topic}", where)
 
     def close(self) -> None:
         """Let go of the broker."""

@@ -13,6 +13,7 @@
     ├── DeliveryError            the broker did not take a message; it may be sent again with the same id
     ├── UnavailableError         broker or registry cannot be reached now: retryable
     │   ├── ClosedError          the client was closed
+    │   ├── NotAuthorizedError   Kafka's ACLs do not let us; once somebody has written them they do
     │   └── OutcomeUnknown       no outcome of an asked command yet: ask for it again, with the same id or its token
     ├── QueryError               a query was refused, or broke; `status` and `code` are those of its answer
     │   ├── NotFoundError        there is nothing of this key, or nothing that we may see
@@ -74,6 +75,10 @@ class UnavailableError(VerbwireError):
 
 class ClosedError(UnavailableError):
     """The client was closed and takes no more messages."""
+
+
+class NotAuthorizedError(UnavailableError):
+    """Kafka's ACLs do not let us; the message names the ACL and the command that writes it."""
 
 
 class OutcomeUnknown(UnavailableError):  # noqa: N818 (it says what is the case; the command may be done already)

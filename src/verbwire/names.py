@@ -16,6 +16,12 @@ _PREFIX = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 MAX_TAG = 24  # characters: it is part of the command's id, beside the name of its process
 _TAG = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_TAG}}}")
 
+# Consumers that join no group have to name one all the same; nothing is ever committed under these.
+DIRECTORY_READER = "verbwire.directory"
+RESTORE_READER = "verbwire.restore"
+FACTS_READER = "verbwire.facts"
+LETTERS_READER = "verbwire.dead-letters"
+
 
 def require_dotted(name: str, what: str) -> str:
     """Return `name` if it is dotted lower-case words (``shop.carts``), else raise :class:`ContractError`."""
@@ -94,9 +100,17 @@ class Names:
         """The registry subject of a record: its full name, so that one topic carries several types."""
         return f"{self.prefix}.{full_name}" if self.prefix else full_name
 
+    def askers(self) -> str:
+        """The group that clients name when they read replies and ledgers; they join none, and commit nothing."""
+        return self.group(f"{self.project}.askers")
+
     def transactional_id(self, group: str, worker: str, turn: int) -> str:
         """The transactional id of one of a worker's producers; the same after a restart of that worker."""
-        return f"{group}-{worker}-{turn}"
+        return f"{self.transactional_ids(group)}{worker}-{turn}"
+
+    def transactional_ids(self, group: str) -> str:
+        """What the transactional ids of all workers of a group begin with."""
+        return f"{group}-"
 
     def _topic(self, name: str) -> str:
         return _checked(f"{self.prefix}.{name}" if self.prefix else name)

@@ -12,6 +12,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from verbwire.denials import is_denied
 from verbwire.errors import ConfigurationError, UnavailableError
 from verbwire.masking import shown_address, without_secrets
 
@@ -36,11 +37,13 @@ class Obstacles:
     def __init__(self) -> None:
         self.not_let_in: str | None = None  # by whoever checks certificates and passwords
         self.last: str | None = None
+        self.denied = False  # an ACL is in the way
 
     def note(self, error: KafkaError) -> None:
         """Remember an error. Called by librdkafka, within a call of the client's ``poll``."""
         if error.code() in _NOT_LET_IN:
             self.not_let_in = error.str()
+        self.denied = self.denied or is_denied(error)
         if error.code() not in _NO_NEWS:
             self.last = error.str()
 

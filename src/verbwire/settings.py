@@ -28,7 +28,8 @@ ROOT = "VERBWIRE_ROOT"  # the folder of the project, or one inside it; default: 
 Size = int  # in bytes; written with a unit, too: 64MB, 64MiB
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 _LEAST_CACHE = 16 * 10**6
-_SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token"})
+_SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token", "grant_secrets", "grant_keys"})
+GRANTS = ("off", "signed", "required")
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # part of transactional ids, of an address and of a path
 
 
@@ -68,6 +69,12 @@ class Settings:
     http_audience: str = "verbwire"
     http_command_rate: int = 1000  # commands a second that one principal may send to a worker; 0: any number
     http_question_rate: int = 2000  # whatever else it asks
+    principals: Mapping[str, str] = field(
+        default_factory=dict
+    )  # role -> who has it on Kafka, for ACLs; ";" joins several
+    grants: str = "off"  # whether commands prove on whose behalf they come: "off", "signed", "required"
+    grant_secrets: tuple[str, ...] = field(default=(), repr=False)  # the first signs, all are believed; of the workers
+    grant_keys: tuple[str, ...] = field(default=(), repr=False)  # of a producer: what `verbwire grant-key` prints
     actor: str = ""  # on whose behalf this project's clients send
     scopes: tuple[str, ...] = ()
     retired: tuple[str, ...] = ()  # full names of messages whose files are gone, since no topic holds them any more
@@ -89,6 +96,8 @@ class Settings:
         if self.worker and not _WORKER.fullmatch(self.worker):
             raise _bad_worker(self.worker)
         _require_http(self)
+        if self.grants not in GRANTS:
+            raise ConfigurationError(f"grants (VERBWIRE_GRANTS) is {self.grants!r}: use {', '.join(GRANTS)}")
         for each in self.skip:
             skipped(each)
 
@@ -265,11 +274,16 @@ def _properties(value: Any, where: str) -> dict[str, str]:
         except ValueError:
             raise wanted from None
     if isinstance(value, Mapping):
-        return {str(key): str(each) for key, each in value.items()}
+        return {
+            str(key): ";".join(map(str, each)) if isinstance(each, list) else str(each) for key, each in value.items()
+        }
     pairs = [each.partition("=") for each in str(value).split(";") if each.strip()]
     if not all(sign for _, sign, _ in pairs):
         raise wanted
-    return {key.strip(): each for key, _, each in pairs}
+    names = [key.strip() for key, _, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigurationError(f"{where} says {', '.join(twice)} twice: say it once")
+    return {name: each for name, (_, _, each) in zip(names, pairs, strict=True)}
 
 
 def _host_name() -> str:

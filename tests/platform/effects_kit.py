@@ -36,6 +36,7 @@ from verbwire.sdk.producer import Producer
 from verbwire.settings import Settings
 from verbwire.wire.codec import Codec
 from verbwire.wire.dead_letters import Letter, read_letter
+from verbwire.wire.granting import Grants
 from verbwire.wire.headers import HeaderTemplate
 from verbwire.wire.keys import key_of
 from verbwire.wire.registry import Registry
@@ -87,6 +88,7 @@ class Depot:
         self.codec = Codec(CATALOG, self.registry, self.names)
         self.metrics = Metrics()
         self.board = JobBoard()
+        self.grants = Grants()  # the rule by which commands are received
         self.running: list[HostedEffects] = []
         self._mail = Producer(self.connection)
         self._admin = AdminClient(self.kafka)
@@ -136,6 +138,7 @@ class Depot:
             self.metrics,
             Hints(self.kafka, self.names.replies()),
             AllDead(),
+            self.grants,
             jobs=self.board,
         )
 

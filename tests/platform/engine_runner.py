@@ -30,6 +30,7 @@ from verbwire.http.served import ServedTable
 from verbwire.messages import Message, Row
 from verbwire.metrics import Metrics
 from verbwire.wire.codec import Codec
+from verbwire.wire.granting import Grants
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Engine:
     clock: BrokerClock = field(default_factory=BrokerClock)
     others: Others = field(default_factory=AllDead)
     change: Callable[[Plan], Plan] = lambda plan: plan
+    grants: Grants = field(default_factory=Grants)
 
     def __post_init__(self) -> None:
         codec = self.codec or self.bank.codec
@@ -53,9 +55,9 @@ class Engine:
         if isinstance(self.declared, Process):
             targets = dict.fromkeys(command_topics(self.declared, codec), self.bank.partitions)
             row: type[Row] = self.declared.state
-            plan = process_plan(self.declared, codec, self.bank.partitions, targets, self.skips)
+            plan = process_plan(self.declared, codec, self.bank.partitions, targets, self.skips, self.grants)
         elif isinstance(self.declared, Aggregate):
-            plan = aggregate_plan(self.declared, codec, self.bank.partitions, self.hints, self.clock)
+            plan = aggregate_plan(self.declared, codec, self.bank.partitions, self.hints, self.clock, self.grants)
             row = self.declared.state
         else:
             plan, row = table_plan(self.declared, codec, self.bank.partitions, self.skips), self.declared.row

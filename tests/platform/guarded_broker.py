@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from verbwire.embedded.progress import Silent
 
 USER, PASSWORD = "ann", "a password; nobody=else's"
 _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
+_AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
 
@@ -39,12 +40,12 @@ class GuardedBroker:
     certificate: Path
     key: Path
 
-    def by_password(self, mechanism: str, password: str = PASSWORD) -> dict[str, str]:
+    def by_password(self, mechanism: str, password: str = PASSWORD, user: str = USER) -> dict[str, str]:
         """Properties for the door of passwords."""
         return {
             "security.protocol": "SASL_SSL",
             "sasl.mechanism": mechanism,
-            "sasl.username": USER,
+            "sasl.username": user,
             "sasl.password": password,
             "ssl.ca.location": str(self.authority),
         }
@@ -60,8 +61,12 @@ class GuardedBroker:
 
 
 @contextmanager
-def guarded_broker(folder: Path) -> Iterator[GuardedBroker]:
-    """Start one of its own; it ends with the block."""
+def guarded_broker(folder: Path, users: Sequence[str] = ()) -> Iterator[GuardedBroker]:
+    """Start one of its own; it ends with the block.
+
+    With `users`, who all have the one password, it has KRaft's authorizer: they may do what ACLs allow them. Whoever
+    comes by the open door may do everything.
+    """
     ports = Ports(cache_folder() / "ports")  # shared with the other stacks of this run
     node = Node(1, ports.take(), ports.take())
     found = GuardedBroker(
@@ -75,7 +80,9 @@ def guarded_broker(folder: Path) -> Iterator[GuardedBroker]:
     write_certificates(folder)
     broker = Broker(node, [node], folder, program(install([KAFKA], Silent())[KAFKA]))
     with (folder / f"{node.name}.properties").open("a") as file:  # the last line of a name counts
-        file.writelines(f"{name}={value}\n" for name, value in _doors(found, node, folder).items())
+        file.writelines(
+            f"{name}={value}\n" for name, value in {**_doors(found, node, folder, users), **_guard(users)}.items()
+        )
     broker.prepare()
     child = broker.start()
     try:
@@ -91,8 +98,13 @@ def guarded_broker(folder: Path) -> Iterator[GuardedBroker]:
         ports.release()
 
 
-def _doors(found: GuardedBroker, node: Node, folder: Path) -> dict[str, str]:
+def _guard(users: Sequence[str]) -> dict[str, str]:
+    return {"authorizer.class.name": _AUTHORIZER, "super.users": "User:ANONYMOUS"} if users else {}
+
+
+def _doors(found: GuardedBroker, node: Node, folder: Path, users: Sequence[str]) -> dict[str, str]:
     quoted = PASSWORD.replace('"', '\\"')
+    known = " ".join(f'user_{user}="{quoted}"' for user in (USER, *users))
     listeners = {
         "PLAINTEXT": node.address,
         "PASSWORDS": found.passwords,
@@ -109,7 +121,7 @@ def _doors(found: GuardedBroker, node: Node, folder: Path) -> dict[str, str]:
         "ssl.truststore.location": str(found.authority),
         "listener.name.certificates.ssl.client.auth": "required",
         "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
-        "listener.name.passwords.plain.sasl.jaas.config": f'{_PLAIN} required user_{USER}="{quoted}";',
+        "listener.name.passwords.plain.sasl.jaas.config": f"{_PLAIN} required {known};",
         "listener.name.passwords.scram-sha-512.sasl.jaas.config": f"{_SCRAM} required;",
     }
 

@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 
 from tests.platform import engine_tills
+from tests.platform.effects_kit import CATALOG as DEPOT
+from tests.platform.effects_samples.labels import PrintLabels
+from tests.platform.effects_samples.parcels import ParcelArrived
 from tests.platform.engine_kit import CATALOG
 from tests.platform.engine_samples.books import BookClosed
 from tests.platform.engine_samples.jars import PutCoins, TakeCoins
 from tests.platform.engine_samples.tills import CoinsMoved, MinuteRow, OwnerRow, SavingState
-from verbwire import Process, Table, Window
+from verbwire import Process, Subscriber, Table, Window
 from verbwire.contracts.model import Catalog
-from verbwire.declarations.requirements import require_process, require_table
-from verbwire.errors import ContractError
+from verbwire.declarations.requirements import require_effects, require_process, require_table
+from verbwire.errors import ContractError, WrongVerbError
 
 MINUTE = Window(timedelta(minutes=1))
 
@@ -126,3 +129,14 @@ def test_nobody_waits_for_what_never_comes() -> None:
     silent = Catalog({**CATALOG.contracts, put.name: replace(put, response="none")}, CATALOG.types)
     with pytest.raises(ContractError, match=r"waits for the outcome of bank\.jars\.PutCoins, which by its contract"):
         require_process(engine_tills.savings(), silent)
+
+
+def test_a_subscriber_that_sends_what_would_be_refused_is_told_before_it_runs() -> None:
+    def shipping(*scopes: str) -> Subscriber:
+        return Subscriber("depot.shipping", scopes=scopes, sends=[PrintLabels], publishes=[ParcelArrived])
+
+    require_effects(shipping("labels:print"), DEPOT)
+    with pytest.raises(ContractError, match=r"sends depot\.labels\.PrintLabels, which requires labels:print"):
+        require_effects(shipping(), DEPOT)
+    with pytest.raises(WrongVerbError, match=r"depot\.shipping sends .*ParcelArrived.*, which is no command"):
+        Subscriber("depot.shipping", sends=[ParcelArrived])  # type: ignore[list-item]

@@ -7,7 +7,9 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -19,8 +21,10 @@ from verbwire import EffectContext, Job, JobContext, Subscriber
 from verbwire.effects.plan import effect_plan
 from verbwire.errors import ContractError
 from verbwire.names import Names
+from verbwire.sdk.client import Client
 from verbwire.sdk.connection import Identity
 from verbwire.wire.codec import Codec
+from verbwire.wire.granting import Grants
 from verbwire.wire.headers import Headers
 from verbwire.wire.registry import Registry
 from verbwire.worker.effects import HostedEffects
@@ -35,8 +39,8 @@ Hear = Callable[[ParcelArrived, EffectContext], None]
 Print = Callable[[PrintLabels, JobContext], None]
 
 
-def subscriber(hear: Hear, name: str = FIRST, scopes: tuple[str, ...] = ()) -> Subscriber:
-    group = Subscriber(name, retries=2, concurrency=4, backoff=BACKOFF, scopes=scopes)
+def subscriber(hear: Hear, name: str = FIRST, **declared: Any) -> Subscriber:
+    group = Subscriber(name, retries=2, concurrency=4, backoff=BACKOFF, **declared)
 
     @group.on
     def handle(event: ParcelArrived, context: EffectContext) -> None:
@@ -184,7 +188,7 @@ def test_what_topics_do_not_take_is_nobodys_outage(depot: Depot) -> None:
         if event.how == "sends":
             context.send(ShipParcel(parcel_id="p", to=noise))
 
-    group = subscriber(hear, SECOND, scopes=("parcels:ship",))
+    group = subscriber(hear, SECOND, scopes=("parcels:ship",), sends=[ShipParcel])
     with depot.open(group):
         for topic, size in limits.items():
             limit_records(depot.cluster.bootstrap, topic, size)
@@ -213,7 +217,7 @@ def test_what_a_handler_sends_has_ids_of_its_cause(depot: Depot) -> None:
         if context.attempt == 1:
             raise RuntimeError("after sending")
 
-    group = subscriber(hear, scopes=("parcels:ship",))
+    group = subscriber(hear, scopes=("parcels:ship",), sends=[ShipParcel])
     with depot.open(group):
         depot.client.publish(ParcelArrived(parcel_id="p"), id="cause", correlation_id="flow").result(10)
         depot.host(group)
@@ -243,7 +247,7 @@ def test_a_message_that_is_returned_is_not_lost_in_silence(depot: Depot) -> None
 
 def test_a_command_that_would_be_refused_is_not_sent_in_silence(depot: Depot) -> None:
     """Nobody hears of the outcome here."""
-    group = subscriber(lambda event, context: context.send(PrintLabels(batch_id=event.parcel_id)))
+    group = subscriber(lambda event, context: context.send(PrintLabels(batch_id=event.parcel_id)), sends=[PrintLabels])
     with depot.open(group):
         publish(depot, range(1))
         depot.host(group)
@@ -251,6 +255,17 @@ def test_a_command_that_would_be_refused_is_not_sent_in_silence(depot: Depot) ->
         assert (
             f"requires labels:print: it would be refused every time. Add that to the scopes of {FIRST}" in letter.detail
         )
+
+
+def test_what_a_group_does_not_say_that_it_sends_is_not_sent(depot: Depot) -> None:
+    """ACLs are made of what is declared: what is not would fail there, where nobody understands why."""
+    group = subscriber(lambda event, context: context.publish(event))
+    with depot.open(group):
+        publish(depot, range(1))
+        depot.host(group)
+        (letter,) = depot.letters(FIRST, 1)
+        assert f"{FIRST} publishes ParcelArrived, which its declaration does not say" in letter.detail
+        assert "add publishes=[ParcelArrived]" in letter.detail
 
 
 def test_a_job_does_what_its_sender_may_ask_in_time(depot: Depot) -> None:
@@ -270,6 +285,23 @@ def test_a_job_does_what_its_sender_may_ask_in_time(depot: Depot) -> None:
         for code in ("forbidden", "out_of_bounds"):
             assert f'verbwire_rejected_total{{code="{code}",command="{command}",group="{name}"}} 1.0' in told
         assert f'verbwire_expired_total{{command="{command}",group="{name}"}} 1.0' in told
+
+
+def test_a_job_that_requires_grants_does_what_is_signed(depot: Depot, caplog: pytest.LogCaptureFixture) -> None:
+    seen, depot.grants = Seen(), Grants("required", lambda: ["s" * 32])
+    group = job(lambda command, _: seen.note(command.batch_id))
+    signing = replace(depot.connection, grants=depot.grants)
+    try:
+        with depot.open(group), Client(signing) as client:
+            depot.send_as(PrintLabels(batch_id="forged"), Identity("tester", SCOPES))
+            client.send(PrintLabels(batch_id="signed"))
+            depot.host(group)
+            assert seen.wait(1) == ["signed"]
+            eventually(lambda: depot.committed(JOB, depot.commands) == 2)
+            assert seen.calls == ["signed"]
+            assert "was refused: PrintLabels requires a grant, and has none" in caplog.text
+    finally:
+        depot.grants = Grants()
 
 
 def test_a_job_that_is_stopped_is_begun_again_by_another_worker(depot: Depot) -> None:

@@ -140,6 +140,56 @@ def test_a_reused_id_and_a_table_take_nothing_back(bank: Bank, receiver: Engine,
             letters.retry(engine_jars.table(), [Place(0, 0)])
 
 
+def test_a_letter_that_is_not_the_record_at_its_place_is_not_handed_back(
+    bank: Bank, receiver: Engine, unique: str
+) -> None:
+    """Somebody who may write to the dead letters sends nothing by an operator's hand."""
+    connection = Connection(bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, JARS)
+    partition, letters_topic = receiver.partition, bank.names.dead_letters(bank.names.group(RECEIVER))
+    commands = bank.names.commands(NAMESPACE)
+    bank.send(PutCoins(jar_id=unique, pence=2, how="raises"), partition, id=unique)
+    receiver.run()
+    (letter,) = bank.dead_letters(partition)
+    with letters_of(connection) as letters:
+        own, place = list(letter.headers[:-6]), dict(letter.headers[-6:])
+
+        def forged(said: str, **changes: object) -> None:
+            headers = {**place, **{name: value for name, value in changes.items() if name in place}}
+            before = own if "actor" not in changes else [*own, ("ce_actor", b"mallory")]
+            value = changes.get("value", letter.value)
+            assert value is None or isinstance(value, bytes)
+            offset = bank.put(letters_topic, partition, letter.key, value, [*before, *headers.items()])  # type: ignore[list-item]
+            count, left = letters.retry(engine_jars.receiver(), [Place(partition, offset)])
+            assert (count, [said in each for each in left]) == (0, [True]), left
+
+        forged("another headers", actor=b"mallory")
+        forged("another value", value=(letter.value or b"")[:-1] + b"x")
+        forged("no record has ever been", vw_offset=b"999999")
+        forged("no record has ever been", vw_partition=b"4711")
+        forged("does not read", vw_topic=bank.names.events(NAMESPACE).encode())
+        forged("another timestamp", vw_timestamp=b"1")
+        assert len(bank.read(commands, partition)) == 1, "something was sent"
+        assert letters.retry(engine_jars.receiver(), [Place(partition, letter.offset)]) == (1, [])
+
+
+def test_a_letter_whose_record_is_no_longer_kept_is_handed_back_only_when_that_is_said(
+    bank: Bank, receiver: Engine, unique: str
+) -> None:
+    connection = Connection(bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, JARS)
+    partition, commands = receiver.partition, bank.names.commands(NAMESPACE)
+    offset = bank.send(PutCoins(jar_id=unique, pence=2, how="raises"), partition, id=unique)
+    receiver.run()
+    (letter,) = bank.dead_letters(partition)
+    place = Place(partition, letter.offset)
+    bank.cut_off(commands, partition, offset + 1)
+    with letters_of(connection) as letters:
+        count, left = letters.retry(engine_jars.receiver(), [place])
+        assert (count, ["no longer kept" in each and "--unchecked" in each for each in left]) == (0, [True])
+        assert letters.retry(engine_jars.receiver(), [place], unchecked=True) == (1, [])
+    (again,) = bank.read(commands, partition, offset + 1)
+    assert (again.key, again.value, list(again.headers)) == (letter.key, letter.value, list(letter.headers[:-6]))
+
+
 def test_a_place_where_nothing_lies_is_named(depot: Depot) -> None:
     with letters_of(depot.connection) as letters:
         for place in (Place(0, 0), Place(99, 0)):

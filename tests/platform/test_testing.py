@@ -273,7 +273,8 @@ def test_a_tables_events_fold_into_its_row(catalog: Catalog) -> None:
 
 
 def test_handlers_are_tested_by_what_they_send() -> None:
-    group, labels = Subscriber("depot.shipping"), Job("depot.labels")
+    group = Subscriber("depot.shipping", sends=[PrintLabels, ShipParcel])
+    labels = Job("depot.labels", publishes=[ParcelArrived])
 
     @group.on
     def ship(event: ParcelArrived, context: EffectContext) -> None:

@@ -19,8 +19,9 @@ from typing import Any
 import msgspec
 
 import verbwire
-from tests.cluster import eventually
+from tests.cluster import Cluster, eventually
 from tests.platform.engine_kit import SAMPLES, Bank
+from verbwire.names import Names
 from verbwire.tokens import OPERATOR, mint_token
 
 SECRET = "x" * 32  # of tests
@@ -172,16 +173,15 @@ def limited(files: str) -> tuple[str, ...]:
     return ("sh", "-c", f'ulimit -n {files} && exec "$@"', "sh") if files else ()
 
 
-class Branch:
-    """A project's folder and what it takes to run it on the bank's topics."""
+class ProjectFolder:
+    """A project's folder and what it takes to run it there."""
 
-    def __init__(self, folder: Path, bank: Bank) -> None:
+    def __init__(self, folder: Path, cluster: Cluster, names: Names) -> None:
         self.folder = folder
-        self.bank = bank
         self.environment = {
-            "VERBWIRE_BOOTSTRAP": bank.cluster.bootstrap,
-            "VERBWIRE_REGISTRY": bank.cluster.registry_url,
-            "VERBWIRE_PREFIX": bank.names.prefix,
+            "VERBWIRE_BOOTSTRAP": cluster.bootstrap,
+            "VERBWIRE_REGISTRY": cluster.registry_url,
+            "VERBWIRE_PREFIX": names.prefix,
             "VERBWIRE_HTTP_SECRET": SECRET,
             "VERBWIRE_HTTP_PORT": "0",
         }
@@ -235,6 +235,14 @@ class Branch:
             if running.process.poll() is None:
                 running.process.kill()
             running.process.wait()
+
+
+class Branch(ProjectFolder):
+    """A project on the bank's topics."""
+
+    def __init__(self, folder: Path, bank: Bank) -> None:
+        super().__init__(folder, bank.cluster, bank.names)
+        self.bank = bank
 
 
 @contextmanager

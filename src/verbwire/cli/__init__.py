@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from verbwire.cli import cluster, contracts, letters, work, workers
+from verbwire.cli import acls, cluster, contracts, grants, letters, work, workers
 from verbwire.cli.exits import exit_of
 from verbwire.cli.output import print_error, write_what_the_terminal_takes
 from verbwire.errors import VerbwireError
@@ -30,6 +30,8 @@ app.add_typer(contracts.app, name="schemas")
 app.add_typer(letters.app, name="dead-letters")
 app.command("check")(contracts.check)
 app.command("deploy")(cluster.deploy)
+app.command("acls")(acls.acls)
+app.command("grant-key")(grants.grant_key)
 app.command("stack")(cluster.stack)
 app.command("config")(work.config)
 app.command("worker")(work.worker)

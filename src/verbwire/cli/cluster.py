@@ -13,22 +13,13 @@ from verbwire.cli.output import AsJson, print_error, print_json, print_text
 from verbwire.contracts.baseline import FILE, note_deployed
 from verbwire.contracts.findings import Severity, as_text, fails
 from verbwire.contracts.model import Catalog
-from verbwire.declarations import Declared
-from verbwire.declarations.aggregate import Aggregate
-from verbwire.declarations.job import Job
-from verbwire.declarations.process import Process
-from verbwire.declarations.subscriber import Subscriber
-from verbwire.declarations.table import Table
 from verbwire.errors import ConfigurationError, UnavailableError
-from verbwire.messages import Kind
 from verbwire.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from verbwire.deploy import DeployReport, Target
     from verbwire.leftovers import Cluster, Leftovers
     from verbwire.ownership import Ownership
-    from verbwire.project import Project
-    from verbwire.wire.topics import GroupPlan
 
 
 def stack() -> None:
@@ -47,15 +38,20 @@ def deploy(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Prune without a question, but no topic that holds records.")
     ] = False,
+    acls: Annotated[
+        bool, typer.Option("--acls", help="Write the ACLs of the principals in the settings, too: see `verbwire acls`.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check the project, then create topics and register schemas; run twice, it changes nothing.
 
     Only what is this project's own is deployed: see the settings owned and imported.
     """
+    from verbwire.cli.acls import needed_acls, reconcile
     from verbwire.deploy import deploy as put_on_cluster
     from verbwire.leftovers import Cluster
     from verbwire.ownership import ownership
+    from verbwire.plans import group_plans
     from verbwire.project import load_project
 
     if prune and not (yes or dry_run or sys.stdin.isatty()):
@@ -64,9 +60,9 @@ def deploy(
     warnings = _require_sound(settings)
     project = load_project(settings)
     whose, target = ownership(project), _target(settings)
-    report = put_on_cluster(
-        target, project.catalog, group_plans(project), whose.owned, retired=settings.retired, dry_run=dry_run
-    )
+    needed = needed_acls(project) if acls else set()  # before anything is changed: there may be no principals
+    plans = group_plans(project.declared.values(), project.catalog)
+    report = put_on_cluster(target, project.catalog, plans, whose.owned, retired=settings.retired, dry_run=dry_run)
     if not as_json:
         print_text("\n".join([*warnings, *report.lines()]))
     if not dry_run:
@@ -75,6 +71,8 @@ def deploy(
     left = _left(cluster, report, whose, prune)
     if not as_json:
         print_text("\n".join(left.lines()))
+    if acls:
+        reconcile(project, needed, write=not dry_run, quiet=as_json)
     pruned = _prune(cluster, left, yes, dry_run, quiet=as_json) if prune else []
     if as_json:
         print_json(report.facts() | {"warnings": warnings, "no_longer_declared": left.facts(), "pruned": pruned})
@@ -148,29 +146,3 @@ def _prune(cluster: Cluster, left: Leftovers, yes: bool, dry_run: bool, *, quiet
     for each in () if quiet else pruned:
         print_text(f"deleted {each}")
     return pruned
-
-
-def group_plans(project: Project) -> list[GroupPlan]:
-    """Return what each declared group needs on the cluster."""
-    return [_group_plan(each) for each in project.declared.values()]
-
-
-def _group_plan(declared: Declared) -> GroupPlan:
-    from verbwire.engine.build import STATE
-    from verbwire.wire.topics import GroupPlan
-
-    match declared:
-        case Aggregate():
-            return GroupPlan(declared.group, Kind.COMMAND, (declared.namespace,), (STATE,))
-        case Job():
-            return GroupPlan(declared.group, Kind.COMMAND, (declared.namespace,), retries=True)
-        case Subscriber():
-            return GroupPlan(declared.group, Kind.EVENT, tuple(declared.sources), retries=True)
-        case Process():
-            outcomes = tuple(declared.answering)
-            return GroupPlan(
-                declared.group, Kind.EVENT, tuple(declared.sources), (declared.table,), outcomes, rekeys=True
-            )
-        case Table():
-            rekeys = bool(declared.keys)
-            return GroupPlan(declared.group, Kind.EVENT, tuple(declared.sources), (declared.table,), rekeys=rekeys)

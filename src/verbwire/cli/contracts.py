@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from traceback import extract_tb
 from typing import Annotated, Any
@@ -37,6 +37,7 @@ from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.declarations.unbounded import check_bounds
 from verbwire.errors import ContractError, VerbwireError
+from verbwire.messages import Message
 from verbwire.ownership import ownership
 from verbwire.project import Project, load_project
 from verbwire.queries.check import check_queries
@@ -147,7 +148,7 @@ def _baselines(settings: Settings, against: str) -> Iterator[Baseline]:
 
 
 def _unmet(project: Project) -> Iterator[Finding]:
-    """What tables and processes need of their contracts and do not get."""
+    """What groups need of their contracts and do not get."""
     for each in project.declared.values():
         try:
             require_fit(each, project.catalog)
@@ -164,8 +165,14 @@ def _handlers(project: Project) -> list[Receiver | Listener]:
 
 def _receiver(receiver: Aggregate[Any] | Job) -> Receiver:
     handles = {command.__contract__: handler.function for command, handler in receiver.handlers.items()}
-    return Receiver(receiver.group, receiver.namespace, handles, answers=not isinstance(receiver, Job))
+    publishes = _names(receiver.publishes) if isinstance(receiver, Job) else frozenset()
+    return Receiver(receiver.group, receiver.namespace, handles, publishes, answers=not isinstance(receiver, Job))
 
 
 def _listener(listener: Table[Any] | Process[Any] | Subscriber) -> Listener:
-    return Listener(listener.group, frozenset(event.__contract__ for event in listener.handlers))
+    publishes = _names(listener.publishes) if isinstance(listener, Subscriber) else frozenset()
+    return Listener(listener.group, _names(listener.handlers), publishes)
+
+
+def _names(messages: Iterable[type[Message]]) -> frozenset[str]:
+    return frozenset(each.__contract__ for each in messages)

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from verbwire.contracts.findings import Finding, Severity
-from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.aggregate import STATE, Aggregate
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
 from verbwire.errors import ContractError
@@ -38,7 +38,6 @@ def deployed_code(project: Project) -> list[Finding]:
 
 
 def _of_group(project: Project, codec: Codec, kafka: dict[str, str], declared: Folding) -> Iterator[Finding]:
-    from verbwire.engine.build import STATE
     from verbwire.engine.build_code import fingerprints_of
     from verbwire.engine.deployed_code import compare
     from verbwire.engine.last_facts import last_facts

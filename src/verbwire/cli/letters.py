@@ -89,6 +89,9 @@ def retry(
     places: Annotated[list[str] | None, typer.Argument(help="partition/offset, as the list shows it.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All that were not handed back already.")] = False,
     again: Again = False,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Those too whose record is no longer kept, to be compared with.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Hand letters back: to a subscriber or a job alone, or an aggregate's to its commands, under the same id."""
@@ -98,7 +101,9 @@ def retry(
         raise ConfigurationError("say which: places as the list shows them, or --all")
     with _opened() as (project, letters):
         declared = _declared(project, group)
-        count, left = letters.retry(declared, None if every else [Place.of(each) for each in places or ()], again)
+        count, left = letters.retry(
+            declared, None if every else [Place.of(each) for each in places or ()], again, unchecked
+        )
     if as_json:
         print_json({"group": group, "handed_back": count, "left": left})
         return

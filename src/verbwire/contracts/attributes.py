@@ -28,6 +28,7 @@ _ALLOWED: dict[str, tuple[Kind, ...]] = {
     "reply": _REQUESTS,
     "many": (Kind.QUERY,),
     "response": (Kind.COMMAND,),
+    "grant": (Kind.COMMAND,),
 }
 _WHY_NOT = {
     Kind.EVENT: "nobody answers or refuses an event",
@@ -171,6 +172,11 @@ def _response_texts(_schema: dict[str, Any], response: Json) -> Iterator[str]:
         yield f'{response!r} is unknown: write "none" for a job that answers nobody, or remove it'
 
 
+def _grant_texts(_schema: dict[str, Any], grant: Json) -> Iterator[str]:
+    if grant != "required":
+        yield f'{grant!r} is unknown: write "required" where a command has to prove whose it is, or remove it'
+
+
 _CHECKS: dict[str, Callable[[dict[str, Any], Json], Iterator[str]]] = {
     "key": _key_texts,
     "time": _time_texts,
@@ -180,6 +186,7 @@ _CHECKS: dict[str, Callable[[dict[str, Any], Json], Iterator[str]]] = {
     "reply": _reply_texts,
     "many": _many_texts,
     "response": _response_texts,
+    "grant": _grant_texts,
 }
 
 

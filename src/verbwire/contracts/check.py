@@ -40,6 +40,7 @@ class Listener:
 
     group: str
     hears: frozenset[str]  # full names
+    publishes: frozenset[str] = frozenset()  # likewise
 
 
 def unreadable(folder: Path) -> list[Finding]:
@@ -210,13 +211,14 @@ def _events(catalog: Catalog, receivers: Sequence[Receiver], listeners: Sequence
     events = {each.name: each for each in catalog if each.kind is Kind.EVENT}
     heard = {name for each in listeners for name in each.hears}
     emitted = {name for each in receivers for name in (*each.emits, *_emitted(each))}
+    emitted |= {name for each in listeners for name in each.publishes}
     for listener in listeners:
         for name in sorted(listener.hears - events.keys()):
             message = f"hears {name}, which is no event of this project: remove the handler or add the contract"
             yield Finding.at("unknown-event", ERROR, listener.group, message)
     for name, event in events.items():
         if name not in emitted:
-            message = f"no receiver here says that it emits {event.short}; a producer may publish it"
+            message = f"nobody here says that it emits {event.short}; a producer may publish it"
             yield Finding.at("unemitted-event", INFO, event.file, message)
         if name not in heard:
             yield Finding.at("unheard-event", INFO, event.file, f"nobody here hears {event.short}")

@@ -36,7 +36,7 @@ _MEANT = {  # other languages' words
     "time": "time-millis",
     "timestamp": "timestamp-millis",
 }
-OURS = ("kind", "key", "time", "requires", "public", "rejections", "reply", "many", "response")
+OURS = ("kind", "key", "time", "requires", "public", "rejections", "reply", "many", "response", "grant")
 
 _NAMED = ("type", "namespace", "name", "doc", "aliases")
 _LOGICAL = ("logicalType", "precision", "scale")

@@ -179,6 +179,7 @@ def _contract(name: str, schema: dict[str, Any], file: Path) -> Contract:
         reply=reply_of(schema),
         many=schema.get("many", False),
         response=schema.get("response", "outcome"),
+        grant="grant" in schema,
         text=text,
         fingerprint=sha256(text.encode()).hexdigest()[:16],
     )

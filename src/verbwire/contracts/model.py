@@ -33,6 +33,7 @@ class Contract:
     reply: str | None = None
     many: bool = False  # whether a query is answered by a list of replies, page by page
     response: str = "outcome"  # "none": a long job that answers nobody
+    grant: bool = False  # whether a command has to prove on whose behalf it comes
     text: str = ""  # the JSON that is registered: resolved, in a stable order
     fingerprint: str = ""  # first 16 hex digits of SHA-256 over `text`
 

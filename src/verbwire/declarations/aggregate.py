@@ -19,6 +19,8 @@ Decision = Event | Row | Sequence[Event | Row] | Rejected
 Among the events, or alone, may stand the new state, and must stand the reply where the command's contract names one.
 """
 
+STATE = "state"  # the name of an aggregate's table within its group
+
 
 class Aggregate(Generic[S]):
     """Decides the commands of one namespace, one key at a time, on the state that its own events led to.

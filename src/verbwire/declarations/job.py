@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from verbwire.declarations.handlers import Handler, add_handler, read_handler
+from verbwire.declarations.sending import require_messages
 from verbwire.errors import ContractError
-from verbwire.messages import Command, Kind
+from verbwire.messages import Command, Event, Kind
 from verbwire.names import require_dotted
 
 C = TypeVar("C", bound=Command)
@@ -20,7 +21,8 @@ class Job:
     A command is done by one worker; when that one dies in the midst of it another begins it again, with the same
     `context.idempotency_key`. A handler that raises is tried again like a subscriber's, then the command goes to the
     dead letters. On a stop the work in hand is handed back: `context.stopping` becomes true, and a handler that returns
-    by raising `context.handed_back()` leaves its command for another worker.
+    by raising `context.handed_back()` leaves its command for another worker. `sends`, `publishes` and `scopes` are as
+    in :class:`~verbwire.Subscriber`.
     """
 
     def __init__(
@@ -31,6 +33,8 @@ class Job:
         retries: int = 2,
         backoff: timedelta = timedelta(seconds=1),
         scopes: tuple[str, ...] = (),
+        sends: Sequence[type[Command]] = (),
+        publishes: Sequence[type[Event]] = (),
     ) -> None:
         self.namespace = require_dotted(namespace, "job")
         self.group = f"{namespace}.job"
@@ -40,6 +44,7 @@ class Job:
         self.retries = retries
         self.backoff = backoff
         self.scopes = scopes  # of the commands that its handlers send
+        self.sends, self.publishes = require_messages(self.group, sends, publishes)
         self.handlers: dict[type[Command], Handler] = {}
 
     def handles(self, function: Callable[[C], None] | Callable[..., None]) -> Callable[..., Any]:

@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from verbwire.contracts.model import Catalog, Contract
+from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
+from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.errors import ContractError
 from verbwire.messages import Command
@@ -15,11 +17,13 @@ _TIMESTAMPS = ("timestamp-millis", "timestamp-micros")
 
 
 def require_fit(declared: object, catalog: Catalog) -> None:
-    """Raise ContractError where a table or a process does not get what it needs; of others nothing is asked here."""
+    """Raise ContractError where a group does not get what it needs; of aggregates nothing is asked here."""
     if isinstance(declared, Table):
         require_table(declared, catalog)
     elif isinstance(declared, Process):
         require_process(declared, catalog)
+    elif isinstance(declared, Subscriber | Job):
+        require_effects(declared, catalog)
 
 
 def require_table(table: Table[Any], catalog: Catalog) -> None:
@@ -76,6 +80,15 @@ def _misfits(process: Process[Any], command: type[Command], contract: Contract) 
         )
     if contract.requires.difference(process.scopes):
         yield _unpermitted(contract, whose, process.scopes)
+
+
+def require_effects(group: Subscriber | Job, catalog: Catalog) -> None:
+    """Raise ContractError where a subscriber or a job says that it sends what its receiver would refuse."""
+    lacking = [each for each in map(catalog.of, group.sends) if each.requires.difference(group.scopes)]
+    if lacking:
+        raise ContractError("\n".join(_unpermitted(each, group.group, group.scopes) for each in lacking))
+    for event in group.publishes:
+        catalog.of(event)
 
 
 def require_permitted(contract: Contract, group: str, scopes: Collection[str]) -> None:

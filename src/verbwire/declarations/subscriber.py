@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from verbwire.declarations.handlers import Handler, add_handler, read_handler
+from verbwire.declarations.sending import require_messages
 from verbwire.errors import ContractError
-from verbwire.messages import Event, Kind
+from verbwire.messages import Command, Event, Kind
 from verbwire.names import require_dotted
 
 E = TypeVar("E", bound=Event)
@@ -19,7 +20,8 @@ class Subscriber:
 
     Side effects live here, so a handler may be called again for the same event after a crash: `context.idempotency_key`
     is the same then. One that raises is tried again, `retries` times, after `backoff`, twice that, four times that;
-    then the event goes to the dead letters, unchanged, and the rest flows on.
+    then the event goes to the dead letters, unchanged, and the rest flows on. `sends` and `publishes` list the commands
+    and events that its handlers may send; `scopes` is what those commands may do.
     """
 
     def __init__(
@@ -30,6 +32,8 @@ class Subscriber:
         retries: int = 5,
         backoff: timedelta = timedelta(milliseconds=200),
         scopes: tuple[str, ...] = (),
+        sends: Sequence[type[Command]] = (),
+        publishes: Sequence[type[Event]] = (),
     ) -> None:
         self.group = require_dotted(name, "subscriber")
         if concurrency < 1 or retries < 0 or backoff < timedelta(0):
@@ -38,6 +42,7 @@ class Subscriber:
         self.retries = retries
         self.backoff = backoff
         self.scopes = scopes  # of the commands that its handlers send
+        self.sends, self.publishes = require_messages(self.group, sends, publishes)
         self.handlers: dict[type[Event], Handler] = {}
 
     def on(self, function: Callable[[E], None] | Callable[..., None]) -> Callable[..., Any]:

@@ -9,8 +9,9 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from verbwire import denials
 from verbwire.anew import PATIENT
 from verbwire.effects.handling import Done, Handling, Obstructed, Raised
 from verbwire.effects.lanes import Lanes, Task
@@ -71,6 +72,7 @@ class EffectGroup:
         self._paused: set[Share] = set()
         self._assigned = False
         self._dead: str | None = None
+        self._obstacle: str | None = None  # which ACL is in the way
         self._put_out: str | None = None  # why the present consumer is beyond repair
         self._setbacks: list[float] = []
         self._stopping = threading.Event()
@@ -111,7 +113,7 @@ class EffectGroup:
 
     def not_ready(self) -> list[str]:
         """Return what keeps this worker from doing its part."""
-        return [] if self._assigned else ["waiting for the group to assign partitions"]
+        return [] if self._assigned else [self._obstacle or "waiting for the group to assign partitions"]
 
     def owned(self) -> tuple[int, ...]:
         """Return the partitions of its sources that it has."""
@@ -215,8 +217,10 @@ class EffectGroup:
     def _take(self, message: Message) -> None:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         share = self._shares[topic, partition]
+        kind, timestamp = message.timestamp()
         record = Original(
-            topic, partition, offset, message.timestamp()[1], message.key(), message.value(), message.headers() or ()
+            *(topic, partition, offset, timestamp, message.key(), message.value(), message.headers() or ()),
+            is_stamped=kind == TIMESTAMP_LOG_APPEND_TIME,
         )
         if topic != self._plan.retries:
             return self._lanes.add(Task(record, offset, share))
@@ -258,7 +262,7 @@ class EffectGroup:
             if (error or each.error) and (share := self._shares.get((each.topic, each.partition))):
                 share.committed = None  # once more, with the next ones
         if error is not None:
-            log.warning("%s: offsets were not committed: %s", self._plan.group, error.str())
+            log.warning("%s: offsets were not committed: %s", self._plan.group, self._said(error))
 
     def _measure(self, consumer: Consumer) -> None:
         lag = 0
@@ -307,7 +311,7 @@ class EffectGroup:
             self._shares[each.topic, each.partition] = Share(each.topic, each.partition)
         consumer.incremental_assign(every)
         consumer.resume(every)  # one that was paused when it was taken away
-        self._assigned = True
+        self._assigned, self._obstacle = True, None
         log.info("%s: %d partitions more, now %s", self._plan.group, len(partitions), self.owned())
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -341,6 +345,9 @@ class EffectGroup:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             log.warning("%s: Kafka is not reached: %s", self._plan.group, error.str())
             return
+        if denials.is_denied(error):
+            self._not_allowed(error)
+            return
         if not error.fatal() and error.code() != KafkaError._FATAL:
             log.debug("%s: %s", self._plan.group, error.str())
             return
@@ -351,6 +358,18 @@ class EffectGroup:
             )
         else:
             self._put_out = f"the consumer is beyond repair: {error.str()}"
+
+    def _not_allowed(self, error: KafkaError) -> None:
+        """Tell that an ACL is in the way, once for as long as it is."""
+        said = self._said(error)
+        if self._obstacle != said:
+            log.warning("%s: %s", self._plan.group, said)
+        self._obstacle = said
+
+    def _said(self, error: KafkaError) -> str:
+        group = error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED
+        what = f"GROUP {self._plan.group}" if group else f"TOPIC {', '.join(self._plan.topics)}"
+        return denials.said(error, "READ", what)
 
 
 def _partitions(shares: Collection[Share]) -> list[TopicPartition]:

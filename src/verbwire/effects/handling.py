@@ -123,7 +123,8 @@ class Handling:
             self.metrics.expired(name)
             log.warning("%s: %s has expired, it is not carried out", self.plan.group, context.id)
             return True
-        if refused := not_admitted(receives.contract, message, context.actor, context.scopes):
+        refused = receives.check and receives.check.refusal(headers, context.id, task.record, task.record.is_stamped)
+        if refused := refused or not_admitted(receives.contract, message, context.actor, context.scopes):
             self.metrics.rejected(name, refused.code)
             log.warning("%s: %s of %s was refused: %s", self.plan.group, context.id, context.actor, refused.reason)
             return True

@@ -5,20 +5,23 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from verbwire import denials
 from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
+from verbwire.effects.originals import Originals
+from verbwire.effects.renewal import Renewal
 from verbwire.errors import ConfigurationError, UnavailableError, UndecodableError
-from verbwire.names import Names
+from verbwire.names import LETTERS_READER, Names
 from verbwire.places import place_of
 from verbwire.sdk.ack import Ack
 from verbwire.sdk.connection import Connection
@@ -30,7 +33,7 @@ _SECONDS = 10.0
 _SILENCE_SECONDS = 30.0
 _AT_ONCE = 200  # letters that are handed back before their marks are written
 _SETTINGS = {
-    "group.id": "verbwire-dead-letters",  # asked for by librdkafka; no group is joined, nothing committed
+    "group.id": LETTERS_READER,
     "enable.auto.commit": False,
     "enable.partition.eof": True,
     "isolation.level": "read_committed",
@@ -137,14 +140,17 @@ class DeadLetters:
                 return found
         raise _none(group, place)
 
-    def retry(self, declared: Declared, places: Iterable[Place] | None, again: bool = False) -> tuple[int, list[str]]:
+    def retry(
+        self, declared: Declared, places: Iterable[Place] | None, again: bool = False, unchecked: bool = False
+    ) -> tuple[int, list[str]]:
         """Hand letters back to their group, all of them where no places are given.
 
-        Returns how many, and why others were not. A letter that was handed back already is left out unless `again`.
-        Ends when the broker has them; broken off, some may be handed back a second time, with their ids.
+        Returns how many, and why others were not. A letter that was handed back already is left out unless `again`,
+        one whose record its topic no longer keeps unless `unchecked`; one that is not what lies at its place in any
+        case. Ends when the broker has them; broken off, some may be handed back a second time, with their ids.
         :class:`ConfigurationError` for a group that takes nothing back.
         """
-        target = _target(declared, self._names)
+        target = _target(declared, self._names, Renewal(self._connection))
         wanted = None if places is None else set(places)
         marks = self._marks(declared.group)
         left = [f"{place}: handed back already, --again does it once more" for place in (wanted or set()) & marks]
@@ -157,12 +163,15 @@ class DeadLetters:
             if found.place not in marks
         )
         count = 0
-        while batch := list(islice(chosen, _AT_ONCE)):
-            refused = [(found, why) for found in batch if (why := target.refuses(found))]
-            left += [f"{found.place}: {why}" for found, why in refused]
-            back = [found for found in batch if not target.refuses(found)]
-            self._hand_back(declared.group, target, back)
-            count += len(back)
+        with closing(Originals(self._consumer, target.sources)) as originals:
+            while batch := list(islice(chosen, _AT_ONCE)):
+                back = []
+                for found in batch:
+                    why = target.refuses(found) or originals.mismatch(found.letter.original, unchecked)
+                    left += [f"{found.place}: {why}"] if why else []
+                    back += [] if why else [found]
+                self._hand_back(declared.group, target, back)
+                count += len(back)
         return count, left
 
     def _these(self, group: str, places: Iterable[Place]) -> Iterator[Found]:
@@ -217,18 +226,21 @@ class DeadLetters:
         except KafkaException as error:
             raise UnavailableError(f"the broker cannot be reached: {error.args[0].str()}") from error
         if found.error is not None:
-            raise UnavailableError(f"{topic}: {found.error.str()}: run `verbwire deploy`")
+            what, otherwise = f"TOPIC {topic}", f"{topic} cannot be read, run `verbwire deploy`"
+            raise denials.unavailable(found.error, "READ", what, otherwise)
         partitions: Mapping[int, object] = found.partitions
         return partitions
 
     @contextmanager
     def _reader(self) -> Iterator[Consumer]:
-        kafka = {**_SETTINGS, **self._connection.kafka, "bootstrap.servers": self._connection.bootstrap}
-        consumer = Consumer(kafka)
+        consumer = self._consumer()
         try:
             yield consumer
         finally:
             consumer.close()
+
+    def _consumer(self) -> Consumer:
+        return Consumer({**_SETTINGS, **self._connection.kafka, "bootstrap.servers": self._connection.bootstrap})
 
     def _topic(self, group: str) -> str:
         return self._names.dead_letters(self._names.group(group))
@@ -240,18 +252,16 @@ class _Target:
 
     topic: str
     takes_letters: bool  # with place and reason beside them, or as the records that they were
+    sources: frozenset[str]  # where its letters may come from
+    renewal: Renewal | None = None  # of the grants of commands, which are written again
 
     def refuses(self, found: Found) -> str | None:
         """Why this letter would only come back, or None."""
         if found.letter.is_stub:
             return f"it does not hold its record, which was too large: send what is at {found.origin} anew"
-        if self.takes_letters:
-            return None
-        if found.letter.original.topic != self.topic:
-            return f"it comes from {found.letter.original.topic}, which this group does not read"
-        if found.letter.reason == "id-reused":
+        if found.letter.reason == "id-reused" and not self.takes_letters:
             return "its id was answered with another payload: send it anew, under an id of its own"
-        return None
+        return None if self.renewal is None else self.renewal.refuses(found.letter.original)
 
     def send(self, producer: Producer, found: Found) -> Ack:
         """Produce it: key, value and headers are those of the record that it was."""
@@ -260,15 +270,22 @@ class _Target:
         headers: RawHeaders = [*original.headers]
         if self.takes_letters:
             headers = letter_headers(original, letter.reason, letter.detail)
+        elif self.renewal is not None:
+            headers = self.renewal.headers(original)
         return producer.produce(self.topic, original.key, original.value, headers, "", original.partition)
 
 
-def _target(declared: Declared, names: Names) -> _Target:
+def _target(declared: Declared, names: Names, renewal: Renewal) -> _Target:
     match declared:
-        case Subscriber() | Job():
-            return _Target(names.retries(names.group(declared.group)), takes_letters=True)
+        case Subscriber():
+            sources = frozenset(map(names.events, declared.sources))
+            return _Target(names.retries(names.group(declared.group)), True, sources)
+        case Job():
+            commands = names.commands(declared.namespace)
+            return _Target(names.retries(names.group(declared.group)), True, frozenset({commands}))
         case Aggregate():
-            return _Target(names.commands(declared.namespace), takes_letters=False)
+            commands = names.commands(declared.namespace)
+            return _Target(commands, False, frozenset({commands}), renewal)
         case Table() | Process():
             raise ConfigurationError(
                 f"{declared.group} counts records in the order of their log, one that comes later would count twice or "
@@ -294,7 +311,8 @@ def _until_end(consumer: Consumer, starts: list[TopicPartition]) -> Iterator[Mes
         elif error.code() == KafkaError._PARTITION_EOF:
             open_.discard(message.partition())
         elif not error.retriable():
-            raise UnavailableError(f"{starts[0].topic} cannot be read: {error.str()}")
+            topic = starts[0].topic
+            raise denials.unavailable(error, "READ", f"TOPIC {topic}", f"{topic} cannot be read")
 
 
 def _found(group: str, message: Message) -> Found | None:

@@ -6,7 +6,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from verbwire.contracts.model import Contract
+from verbwire.declarations.job import Job
 from verbwire.declarations.requirements import require_permitted
+from verbwire.declarations.sending import require_declared
+from verbwire.declarations.subscriber import Subscriber
 from verbwire.engine.limits import MAX_RECORD, too_large
 from verbwire.errors import DeliveryError, UnavailableError, UnencodableError
 from verbwire.messages import Command, Event, Kind, Message
@@ -32,14 +35,20 @@ class Cause(NamedTuple):
 class Mail:
     """The producer of one group, for what its handlers send and for its dead letters."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, declared: Subscriber | Job) -> None:
         self._identity = connection.identity
+        self._declared = declared
         kafka = {**connection.kafka, "message.max.bytes": MAX_LETTER}
         self.producer = Producer(replace(connection, kafka=kafka))
         self.routes = Routes(connection, self.producer)
 
-    def require_permitted(self, contract: Contract) -> None:
-        """Raise :class:`ContractError` for a command that would be refused: nobody here waits to be told of that."""
+    def require_permitted(self, contract: Contract, message: Message) -> None:
+        """Raise :class:`ContractError` for what the group does not say that it sends, or what would be refused.
+
+        Nobody here waits to be told of that.
+        """
+        declared = self._declared
+        require_declared(declared.group, message, (*declared.sends, *declared.publishes))
         if contract.kind is Kind.COMMAND:
             require_permitted(contract, self._identity.actor or "", self._identity.scopes)
 
@@ -93,13 +102,18 @@ class EffectOutbox:
         cause = self._cause
         try:
             route = self._mail.routes.of(kind, message)
-            self._mail.require_permitted(route.contract)
+            self._mail.require_permitted(route.contract, message)
             key, value = key_of(route.contract, message), route.encoder(message)
             if (size := len(key) + len(value)) > MAX_RECORD:  # the producer would take a letter's size
                 raise too_large(route.contract.name, size, MAX_RECORD)
             id = derived_id(cause.group, cause.id, cause.handler, len(self._acks))
             headers = route.headers(
-                id, correlation_id=cause.correlation_id, causation_id=cause.id, traceparent=cause.traceparent
+                id,
+                key,
+                value,
+                correlation_id=cause.correlation_id,
+                causation_id=cause.id,
+                traceparent=cause.traceparent,
             )
             self._acks.append(self._mail.producer.produce(route.topic, key, value, headers, id))
         except (DeliveryError, UnavailableError) as error:

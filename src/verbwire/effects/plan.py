@@ -12,6 +12,7 @@ from verbwire.declarations.subscriber import Subscriber
 from verbwire.errors import ContractError
 from verbwire.messages import Kind, Message
 from verbwire.wire.codec import Codec, TopicDecoder
+from verbwire.wire.granting import GrantCheck, Grants
 
 _IN_HAND = 256  # records of a partition that a subscriber has in hand at most
 _IN_HAND_OF_JOB = 4  # times its concurrency: what is done behind something long is done again after a crash
@@ -23,6 +24,7 @@ class Receives:
 
     contract: Contract
     handler: Handler
+    check: GrantCheck | None = None  # of the proof that a command has to carry
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,13 @@ class EffectPlan:
         return _IN_HAND_OF_JOB * self.declared.concurrency if self.is_job else _IN_HAND
 
 
-def effect_plan(declared: Subscriber | Job, codec: Codec) -> EffectPlan:
+def effect_plan(declared: Subscriber | Job, codec: Codec, grants: Grants | None = None) -> EffectPlan:
     """Return the plan of a subscriber or a job; :class:`ContractError` for what cannot work."""
     if not declared.handlers:
         raise ContractError(f"{declared.group} hears nothing: add a handler with @{_decorator(declared)}")
     names, group = codec.names, codec.names.group(declared.group)
-    receives = {cls: Receives(codec.catalog.of(cls), handler) for cls, handler in _handlers(declared)}
+    rule = grants or Grants()
+    receives = {cls: _receives(codec, cls, handler, rule) for cls, handler in _handlers(declared)}
     if isinstance(declared, Job):
         _require_silence(declared, receives)
         topics = {names.commands(declared.namespace): declared.namespace}
@@ -78,6 +81,11 @@ def effect_plan(declared: Subscriber | Job, codec: Codec) -> EffectPlan:
 
 def _handlers(declared: Subscriber | Job) -> Iterable[tuple[type[Message], Handler]]:
     return declared.handlers.items()
+
+
+def _receives(codec: Codec, cls: type[Message], handler: Handler, grants: Grants) -> Receives:
+    contract = codec.catalog.of(cls)
+    return Receives(contract, handler, grants.check(contract, codec.names))
 
 
 def _decorator(declared: Subscriber | Job) -> str:

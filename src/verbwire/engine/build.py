@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from verbwire.contracts.model import Contract
-from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.aggregate import STATE, Aggregate
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.requirements import require_table
 from verbwire.declarations.table import Table
@@ -28,10 +28,10 @@ from verbwire.errors import ContractError
 from verbwire.messages import Event, Kind, Message
 from verbwire.watch.handlers import HandlerWatch
 from verbwire.wire.codec import Codec
+from verbwire.wire.granting import Grants
 from verbwire.wire.headers import HeaderTemplate
 from verbwire.wire.outcomes import OUTCOME, OutcomeRecord
 
-STATE = "state"  # the name of an aggregate's table within its group
 Skips = Iterable[tuple[str, int, int]]
 
 
@@ -78,14 +78,22 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
     )
 
 
-def aggregate_plan(aggregate: Aggregate[Any], codec: Codec, partitions: int, hints: Hints, clock: BrokerClock) -> Plan:
+def aggregate_plan(
+    aggregate: Aggregate[Any],
+    codec: Codec,
+    partitions: int,
+    hints: Hints,
+    clock: BrokerClock,
+    grants: Grants | None = None,
+) -> Plan:
     """Return the plan of an aggregate; it tells askers by `hints`, and deadlines by `clock`."""
     names, namespace = codec.names, aggregate.namespace
     group, commands = names.group(aggregate.group), names.commands(aggregate.namespace)
     limits = Limits()
     rows = Rows(codec, names.changelog(group, STATE), aggregate.state, limits=limits)
     receives: dict[type[Message], Receives] = {
-        cls: _receives(codec, cls, handler, rows.contract) for cls, handler in aggregate.handlers.items()
+        cls: _receives(codec, cls, handler, rows.contract, grants or Grants())
+        for cls, handler in aggregate.handlers.items()
     }
     emitted = codec.catalog.of_namespace(namespace, Kind.EVENT)
     for contract in emitted:
@@ -144,10 +152,11 @@ def _answers_log(codec: Codec, outcomes: str, commands: str) -> Log:
     return Log(ANSWERS, outcomes, absorb)
 
 
-def _receives(codec: Codec, cls: type[Message], handler: Handler, state: Contract) -> Receives:
+def _receives(codec: Codec, cls: type[Message], handler: Handler, state: Contract, grants: Grants) -> Receives:
     contract = of_kind(codec, cls, Kind.COMMAND)
+    check = grants.check(contract, codec.names)
     if contract.reply is None:
-        return Receives(contract, handler)
+        return Receives(contract, handler, check=check)
     reply = codec.catalog.contracts.get(contract.reply)
     if reply is None or reply.kind is not Kind.ROW:
         raise ContractError(
@@ -158,4 +167,4 @@ def _receives(codec: Codec, cls: type[Message], handler: Handler, state: Contrac
             f"{contract.name} is replied to with {reply.name}, the state of its aggregate: a handler that returns one "
             "could mean either. Make a row of its own for the reply"
         )
-    return Receives(contract, handler, codec.encoder(reply))
+    return Receives(contract, handler, codec.encoder(reply), check)

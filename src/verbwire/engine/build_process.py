@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
+from verbwire.contracts.model import Contract
 from verbwire.declarations.process import Process
 from verbwire.declarations.requirements import require_process
 from verbwire.engine.build import Skips
@@ -19,6 +21,7 @@ from verbwire.engine.rows import Rows, of_kind
 from verbwire.messages import Command, Kind
 from verbwire.watch.handlers import HandlerWatch
 from verbwire.wire.codec import Codec
+from verbwire.wire.granting import Grants
 from verbwire.wire.headers import HeaderTemplate
 from verbwire.wire.outcomes import OUTCOME, OutcomeRecord
 from verbwire.wire.replies import Replies
@@ -26,7 +29,12 @@ from verbwire.wire.undertakings import CommandIds
 
 
 def process_plan(
-    process: Process[Any], codec: Codec, partitions: int, targets: Mapping[str, int], skips: Skips = ()
+    process: Process[Any],
+    codec: Codec,
+    partitions: int,
+    targets: Mapping[str, int],
+    skips: Skips = (),
+    grants: Grants | None = None,
 ) -> Plan:
     """Return the plan of a process; `targets` says how many partitions the commands' topics have."""
     require_process(process, codec.catalog)
@@ -39,7 +47,7 @@ def process_plan(
     lead = Lead(
         hearings={
             **hear_events(codec, process.sources, process.handlers, keys),
-            **_hear_outcomes(process, codec, ids),
+            **_hear_outcomes(process, codec, ids, grants or Grants()),
         },
         row=process.state,
         encode=rows.encode,
@@ -48,7 +56,7 @@ def process_plan(
         repartition=own,
         skips=frozenset(skips),
         watch=HandlerWatch(group),
-        sends={command: _sends(process, codec, command, targets) for command in process.sends},
+        sends={command: _sends(process, codec, command, targets, grants or Grants()) for command in process.sends},
         ids=ids,
         limits=limits,
     )
@@ -75,15 +83,21 @@ def command_topics(process: Process[Any], codec: Codec) -> list[str]:
     return sorted({codec.names.commands(codec.catalog.of(command).namespace) for command in process.sends})
 
 
-def _sends(process: Process[Any], codec: Codec, command: type[Command], targets: Mapping[str, int]) -> Sends:
+def _sends(
+    process: Process[Any], codec: Codec, command: type[Command], targets: Mapping[str, int], grants: Grants
+) -> Sends:
     contract = of_kind(codec, command, Kind.COMMAND)
     topic = codec.names.commands(contract.namespace)
     source = codec.names.group(process.group)
     headers = HeaderTemplate(contract, source, actor=process.group, scopes=process.scopes)
-    return Sends(contract, codec.encoder(contract), headers, topic, targets[topic])
+    grantor = grants.grantor(contract, codec.names)
+    grant = None if grantor is None else partial(grantor.headers, process.group, process.scopes)
+    return Sends(contract, codec.encoder(contract), headers, topic, targets[topic], grant)
 
 
-def _hear_outcomes(process: Process[Any], codec: Codec, ids: CommandIds) -> dict[str, Hearing]:
+def _hear_outcomes(process: Process[Any], codec: Codec, ids: CommandIds, grants: Grants) -> dict[str, Hearing]:
+    sent = map(codec.catalog.of, process.sends)
+    signed = frozenset(each.name for each in sent if _signs(process, each, codec, grants))
     handlers = {command.__contract__: handler for command, handler in process.outcomes.items()}
     ignored = {command.__contract__ for command in process.ignored}
     ignored |= {contract.name for contract in codec.catalog if contract.response == "none"}
@@ -91,5 +105,10 @@ def _hear_outcomes(process: Process[Any], codec: Codec, ids: CommandIds) -> dict
     for namespace in process.answering:
         topic = codec.names.outcomes(namespace)
         decoder = codec.topic_decoder(topic, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
-        hearings[topic] = Outcomes(decoder, replies, handlers, frozenset(ignored), ids)
+        hearings[topic] = Outcomes(decoder, replies, handlers, frozenset(ignored), ids, signed)
     return hearings
+
+
+def _signs(process: Process[Any], contract: Contract, codec: Codec, grants: Grants) -> bool:
+    grantor = grants.grantor(contract, codec.names)
+    return grantor is not None and grantor.may(process.group, process.scopes)

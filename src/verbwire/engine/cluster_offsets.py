@@ -17,8 +17,9 @@ from weakref import WeakValueDictionary
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
+from verbwire import denials
 from verbwire.anew import PATIENT, Anew
-from verbwire.errors import UnavailableError
+from verbwire.errors import NotAuthorizedError, UnavailableError
 from verbwire.masking import shown_address
 
 _SECONDS = 10
@@ -111,6 +112,8 @@ class ClusterOffsets:
                 try:
                     topic = future.result()
                 except KafkaException as error:
+                    if denials.is_denied(error.args[0]):
+                        raise NotAuthorizedError(denials.denied("DESCRIBE", f"TOPIC {name}")) from error
                     if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                         raise
                 else:
@@ -168,7 +171,8 @@ class ClusterOffsets:
             yield asked
         except KafkaException as error:
             client.failed(asked)
-            raise UnavailableError(f"{self._where} does not tell {what}: {error.args[0].str()}") from error
+            otherwise = f"{self._where} does not tell {what}"
+            raise denials.unavailable(error.args[0], "DESCRIBE", what, otherwise) from error
 
 
 def _admin(conf: Mapping[str, object]) -> Anew[AdminClient]:

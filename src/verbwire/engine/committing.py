@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from confluent_kafka import KafkaError, KafkaException
 
+from verbwire import denials
 from verbwire.engine.blame import Place, Stretch, Stumble
 from verbwire.engine.crash_points import reach
 from verbwire.engine.dead_letters import legible
@@ -40,14 +41,6 @@ _REFUSED = frozenset(
         KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
         KafkaError.UNSUPPORTED_COMPRESSION_TYPE,
         KafkaError._INVALID_ARG,
-    }
-)
-_NOT_ALLOWED = frozenset(
-    {
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     }
 )
 
@@ -215,8 +208,11 @@ def classified(error: Exception, suspects: Mapping[Place, Stretch]) -> VerbwireE
     cause = error.args[0]
     if cause.code() in GROUP_FENCE:
         return FencedError(f"the group has moved on: {cause.str()}")
-    if cause.code() in _REFUSED or cause.code() in _NOT_ALLOWED:
-        return Stumble(f"{cause.name()} {cause.str()}", suspects, any_record=cause.code() in _NOT_ALLOWED)
+    if denials.is_denied(cause):
+        said = denials.denied("WRITE", "one of the topics that this group writes, or commit what it has read")
+        return Stumble(f"{cause.name()} {cause.str()}: {said}", suspects, any_record=True)
+    if cause.code() in _REFUSED:
+        return Stumble(f"{cause.name()} {cause.str()}", suspects)
     return UnavailableError(f"transaction not committed: {cause.name()} {cause.str()}")
 
 

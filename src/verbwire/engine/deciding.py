@@ -16,7 +16,7 @@ from verbwire.engine.contexts import context_of, place_id
 from verbwire.engine.dead_letters import dead_letter, legible, with_traceback
 from verbwire.engine.ledger import Ledger, Page, Verdict
 from verbwire.engine.limits import Limits
-from verbwire.engine.records import Record
+from verbwire.engine.records import Record, is_stamped
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction
 from verbwire.errors import ContractError, UndecodableError
@@ -26,6 +26,7 @@ from verbwire.watch.tracebacks import summary
 from verbwire.wire.avro import Encoder
 from verbwire.wire.codec import TopicDecoder
 from verbwire.wire.fingerprints import fingerprint_of
+from verbwire.wire.granting import GrantCheck
 from verbwire.wire.headers import Headers, HeaderTemplate, RawHeaders
 from verbwire.wire.keys import key_of
 
@@ -40,6 +41,7 @@ class Receives:
     contract: Contract
     handler: Handler
     reply: Encoder | None = None  # of the row that its contract names
+    check: GrantCheck | None = None  # of the proof that it has to carry
 
     def framed(self, reply: Row | None) -> bytes | None:
         """Return the reply's record; ContractError where it is not what the contract says."""
@@ -136,6 +138,10 @@ class Decide:
             traceparent=sender.traceparent,
             undertaking=undertaking,
         )
+        if receives.check and (ungranted := receives.check.refusal(headers, name, record, is_stamped(record))):
+            # Before its id is looked at: somebody else may have sent that command, and waits for its outcome.
+            transaction.count("rejected", receives.contract.name, ungranted.code)
+            return page.enter(verdict(ungranted)) if known is None else page.refuse(verdict(ungranted))
         if known == fingerprint:
             transaction.count("duplicate")
             return page.repeat(name, asker)

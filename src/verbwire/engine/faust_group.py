@@ -22,6 +22,7 @@ from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from verbwire import denials
 from verbwire.engine.core import MAX_BATCH, Core
 from verbwire.engine.lease import SESSION_SECONDS, Lease, now
 from verbwire.engine.membership import Membership
@@ -187,6 +188,8 @@ class Thread(driver.AIOKafkaConsumerThread):
             return None
         if error := getattr(coordinator, "_pending_exception", None):
             fenced = "UnknownError" in str(error)  # so aiokafka calls FENCED_INSTANCE_ID, which it does not know
+            if denials.refuses(error):
+                return denials.denied("READ", f"GROUP {self.consumer.app.conf.id}")
             return f"{self.consumer.namesake()}" if fenced else f"the group's coordination has failed: {error}"
         task = getattr(coordinator, "_coordination_task", None)
         return "the group's coordination has ended" if task and task.done() else None
@@ -392,6 +395,8 @@ class Consumer(driver.Consumer):
             raise
         except Exception as error:  # noqa: BLE001 (whatever a damaged batch makes of its reader)
             passing = isinstance(error, _PASSING) or getattr(error, "retriable", False)
+            if denials.refuses(error):
+                return {}, UnreadableError(denials.denied("READ", f"TOPIC {_named(error)}"))
             return {}, (UnavailableError if passing else UnreadableError)(f"the inputs cannot be read: {error!r}")
 
     def _newly_read(self, assignment: Assignment, positions: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
@@ -439,6 +444,12 @@ class Transport(driver.Transport):
 
     logger = FAUST_LOG
     Consumer = Consumer
+
+
+def _named(error: Exception) -> str:
+    """The topics that an error of aiokafka's is about."""
+    named = error.args[0] if error.args else ()
+    return named if isinstance(named, str) else ", ".join(sorted(map(str, named)))
 
 
 SETTINGS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -15,11 +16,14 @@ from verbwire.errors import UndecodableError
 from verbwire.messages import Command
 from verbwire.watch.tracebacks import summary
 from verbwire.wire.codec import Codec, TopicDecoder
+from verbwire.wire.granting import is_forgery
 from verbwire.wire.headers import UNDERTAKING_HEADER
 from verbwire.wire.keys import key_bytes
 from verbwire.wire.outcomes import OutcomeRecord
 from verbwire.wire.replies import Replies
 from verbwire.wire.undertakings import CommandId, CommandIds
+
+log = logging.getLogger(__name__)
 
 Said: TypeAlias = tuple[Any, Handler, bytes]  # the message, who is to hear it, under which key it counts
 
@@ -88,6 +92,7 @@ class Outcomes:
     handlers: Mapping[str, Handler]  # full name of the command -> handler of its outcome
     ignored: frozenset[str]  # full names of commands whose outcomes are passed over
     ids: CommandIds
+    signed: frozenset[str] = frozenset()  # full names of those of its commands that carry grants
 
     def hear(self, record: Record, keyed: bool) -> Said | None:  # noqa: ARG002 (its id tells the key in any case)
         """Return the outcome, its handler and its key; those of others are passed over by a look at their id alone.
@@ -112,6 +117,13 @@ class Outcomes:
         if not isinstance(line, OutcomeRecord):
             raise UndecodableError("it is no outcome")
         if line.command in self.ignored:
+            return None
+        if line.command in self.signed and is_forgery(line):
+            log.warning(
+                "%s/%d/%d: %s was refused, its grant was %s: this process signs, so that somebody else has sent it "
+                "under its id; unless grant_secrets here and at its receiver differ",
+                *(record.topic, record.partition, record.offset, line.command_id, line.details["grant"]),
+            )
             return None
         handler = self.handlers.get(line.command)
         return (_unheard(line), UNHEARD, key) if handler is None else (self.replies.outcome(line), handler, key)

@@ -9,9 +9,11 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from verbwire import denials
 from verbwire.engine.memory import KIB, MEMORY
 from verbwire.engine.records import INPUTS_HEADER
 from verbwire.errors import UnavailableError
+from verbwire.names import FACTS_READER
 
 _SECONDS = 30.0
 _TAIL = -2000  # so much below is what librdkafka reads as so many records before the end
@@ -25,7 +27,7 @@ def last_facts(kafka: Mapping[str, str], topic: str) -> dict[int, dict[str, byte
     """
     conf: dict[str, Any] = {
         **kafka,
-        "group.id": "verbwire.facts",  # named only because librdkafka asks for one: nothing is committed
+        "group.id": FACTS_READER,
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
         "enable.partition.eof": True,
@@ -38,11 +40,13 @@ def last_facts(kafka: Mapping[str, str], topic: str) -> dict[int, dict[str, byte
         with closing(Consumer(conf)) as consumer:
             return _all(consumer, topic)
     except KafkaException as error:
-        raise UnavailableError(f"{topic} cannot be read: {error.args[0].str()}") from error
+        raise denials.unavailable(error.args[0], "READ", f"TOPIC {topic}", f"{topic} cannot be read") from error
 
 
 def _all(consumer: Consumer, topic: str) -> dict[int, dict[str, bytes]]:
     known = consumer.list_topics(topic, timeout=_SECONDS).topics.get(topic)
+    if known is not None and known.error is not None and denials.is_denied(known.error):
+        raise KafkaException(known.error)
     todo = sorted(known.partitions) if known is not None and known.error is None else []
     found: dict[int, dict[str, bytes]] = {partition: {} for partition in todo}
     for start in _STARTS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from verbwire.contracts.model import Contract
@@ -19,7 +19,7 @@ from verbwire.engine.transaction import Transaction
 from verbwire.messages import Command, Row
 from verbwire.places import place_of
 from verbwire.wire.avro import Encoder
-from verbwire.wire.headers import Headers, HeaderTemplate
+from verbwire.wire.headers import Headers, HeaderTemplate, RawHeaders
 from verbwire.wire.keys import key_of
 from verbwire.wire.murmur2 import partition_of
 from verbwire.wire.undertakings import CommandIds
@@ -34,6 +34,7 @@ class Sends:
     headers: HeaderTemplate
     topic: str
     partitions: int
+    grant: Callable[[str, bytes, bytes], RawHeaders] | None = None  # id, key, value -> the proof of whose it is
 
 
 @dataclass(kw_only=True)
@@ -70,7 +71,10 @@ class Lead(Fold):
         id, more = self.ids.id(heard.key, name, heard.handler.message.__contract__, number, tag)
         headers = sends.headers.headers(id, correlation_id=correlation, causation_id=name, traceparent=traceparent)
         headers += more
-        value = self.limits.sized(sends.topic, key, sends.encoder(command), sends.contract.name, headers)
+        value = sends.encoder(command)
+        if sends.grant is not None:
+            headers += sends.grant(id, key, value)
+        self.limits.sized(sends.topic, key, value, sends.contract.name, headers)
         return Sent(sends.topic, partition_of(key, sends.partitions), key, value, headers)
 
 

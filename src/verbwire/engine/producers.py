@@ -14,10 +14,11 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from verbwire import denials
 from verbwire.anew import PATIENT
 from verbwire.engine.limits import Limits
 from verbwire.engine.memory import KIB, MEMORY
-from verbwire.errors import EngineError, UnavailableError
+from verbwire.errors import EngineError
 from verbwire.names import Names
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,8 @@ class ProducerPair:
         try:
             producer.init_transactions(seconds)
         except KafkaException as error:
-            raise UnavailableError(f"no transactional producer {name}: {error.args[0].str()}") from error
+            what, otherwise = f"TRANSACTIONAL_ID {name}", f"no transactional producer {name}"
+            raise denials.unavailable(error.args[0], "WRITE", what, otherwise) from error
         return producer
 
 

@@ -17,6 +17,11 @@ class Record(Consumed, Protocol):
     def value(self) -> bytes | None: ...  # noqa: D102
 
 
+def is_stamped(record: Record) -> bool:
+    """Whether the broker has written its timestamp (LogAppendTime), as far as the record tells."""
+    return getattr(record, "timestamp_type", 1) == 1
+
+
 INPUTS_HEADER = "vw_inputs"
 """On the last changelog record of a batch and partition: how far the inputs are, ``topic:offset`` joined by commas."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from verbwire import denials
 from verbwire.anew import PATIENT
 from verbwire.engine.dead_letters import legible
 from verbwire.engine.memory import KIB, MEMORY
@@ -17,6 +18,7 @@ from verbwire.engine.records import INPUTS_HEADER, TIME_HEADER, read_facts, read
 from verbwire.engine.same_topics import others, read_topics
 from verbwire.engine.store import Changes, Store
 from verbwire.errors import NewerSchemaError, UnavailableError, UndecodableError
+from verbwire.names import RESTORE_READER
 
 BATCH = 5000
 _UNREADABLE = 1000  # records, beyond which it makes no sense to look for later ones of their keys
@@ -69,7 +71,7 @@ class RestoreReader:
         return Consumer(
             {
                 **self._kafka,
-                "group.id": "verbwire.restore",  # named only because librdkafka asks for one: nothing is committed
+                "group.id": RESTORE_READER,
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
@@ -138,7 +140,8 @@ class RestoreReader:
                 continue
             if error := message.error():
                 if error.code() != KafkaError._PARTITION_EOF:
-                    raise UnavailableError(f"cannot read {place[0]}/{place[1]}: {error.str()}")
+                    what, otherwise = f"TOPIC {place[0]}", f"cannot read {place[0]}/{place[1]}"
+                    raise denials.unavailable(error, "READ", what, otherwise)
                 reached[place] = message.offset()
             else:
                 pieces.setdefault(place, _Piece(todo[place], [])).messages.append(message)

@@ -55,14 +55,17 @@ class Gateway:
         """Send a command that nobody answers; raises like :meth:`Client.send`."""
         route = self._routes.of(Kind.COMMAND, command)
         id = self._ids.of(envelope.id)
+        key, value = key_of(route.contract, command), route.encoder(command)
         headers = route.headers(
             id,
+            key,
+            value,
             envelope.identity,
             ttl=milliseconds(envelope.ttl),
             correlation_id=envelope.correlation_id,
             traceparent=envelope.traceparent,
         )
-        return self._producer.produce(route.topic, key_of(route.contract, command), route.encoder(command), headers, id)
+        return self._producer.produce(route.topic, key, value, headers, id)
 
     def resume(self, token: str) -> Pending:
         """Return the outcome-to-be of a command that was asked before, by whichever worker."""

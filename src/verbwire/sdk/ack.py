@@ -6,6 +6,7 @@ import threading
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
+from verbwire import denials
 from verbwire.errors import DeliveryError
 from verbwire.sdk.waiting import Waitable
 
@@ -128,4 +129,6 @@ def _why(topic: str, error: Any) -> str:
         return f"{topic}: the message is larger than the topic takes: keep less in it"
     if error.name() == "_MSG_TIMED_OUT":
         return f"{topic}: the broker did not acknowledge in time; sending the message again with the same id is safe"
+    if denials.is_denied(error):
+        return denials.denied("WRITE", f"TOPIC {topic}")
     return f"{topic}: {error.str()}; sending the message again with the same id is safe"

@@ -69,6 +69,8 @@ class Asker:
         key, value = key_of(route.contract, command), route.encoder(command)
         headers = route.headers(
             id,
+            key,
+            value,
             identity,
             ttl=milliseconds(ttl),
             reply_partition=self.start(),

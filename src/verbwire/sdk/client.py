@@ -161,6 +161,8 @@ class Client:
         causation_id: str | None,
     ) -> Ack:
         id = self._ids.of(id)
-        key = key_of(route.contract, message)
-        headers = route.headers(id, ttl=milliseconds(ttl), correlation_id=correlation_id, causation_id=causation_id)
-        return self._producer.produce(route.topic, key, route.encoder(message), headers, id)
+        key, value = key_of(route.contract, message), route.encoder(message)
+        headers = route.headers(
+            id, key, value, ttl=milliseconds(ttl), correlation_id=correlation_id, causation_id=causation_id
+        )
+        return self._producer.produce(route.topic, key, value, headers, id)

@@ -14,7 +14,9 @@ from verbwire.development import workers_key
 from verbwire.errors import ConfigurationError
 from verbwire.names import Names
 from verbwire.sdk.credentials import Token, no_token, token_of
+from verbwire.sdk.grants import grants_of
 from verbwire.settings import Settings, load_settings, require_bootstrap
+from verbwire.wire.granting import Grants
 from verbwire.wire.headers import MAX_ACTOR, MAX_SCOPES
 
 
@@ -22,7 +24,8 @@ from verbwire.wire.headers import MAX_ACTOR, MAX_SCOPES
 class Identity:
     """Who sends: written into every message of a client, never per message.
 
-    Receivers decide by it what is allowed; on the Kafka side it is trusted as far as whoever may write to the topic.
+    Receivers decide by it what is allowed. On the Kafka side whoever may write to the topic is believed, except where
+    grants are required (wire/grants.py).
     """
 
     actor: str | None = None
@@ -52,6 +55,8 @@ class Connection:
     the bearer token that `token` returns when it is called; None asks as nobody, which only public queries allow. The
     directory is believed by the workers' public key, which `workers_key` returns: without one nobody in it is asked.
     Over TLS certificates are verified by the authorities in the file `http_tls_ca` (PEM), or else by the system's.
+
+    `grants` signs commands where their receiver, or the project, wants proof of the identity.
     """
 
     bootstrap: str
@@ -69,6 +74,7 @@ class Connection:
     token: Token = no_token
     workers_key: Callable[[], str | None] = no_token
     http_tls_ca: Path | None = None
+    grants: Grants = field(default_factory=Grants, repr=False)
 
     def __post_init__(self) -> None:
         require_bootstrap(self.bootstrap)
@@ -90,4 +96,5 @@ class Connection:
             token=token_of(settings),
             http_tls_ca=settings.tls_ca,
             workers_key=lambda: workers_key(settings),
+            grants=grants_of(settings, cls.delivery_seconds),
         )

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from confluent_kafka import Consumer, Message
 
+from verbwire import denials
 from verbwire.anew import PATIENT
 from verbwire.sdk.connection import Connection
 
@@ -31,7 +32,7 @@ def consumer(connection: Connection, isolation: str, long_poll_ms: int = 500) ->
             "log_level": 3,
             **connection.kafka,
             "bootstrap.servers": connection.bootstrap,
-            "group.id": connection.names.group(f"{connection.names.project}.askers"),  # librdkafka asks for one
+            "group.id": connection.names.askers(),
             "isolation.level": isolation,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
@@ -53,5 +54,7 @@ def arrived(consumer: Consumer) -> list[Message]:
         if (error := message.error()) is None:
             found.append(message)
         else:
-            log.info("%s/%s: %s", message.topic(), message.partition(), error.str())
+            level = logging.WARNING if denials.is_denied(error) else logging.INFO
+            what = f"TOPIC {message.topic()}" if message.topic() else "the GROUP of this project's askers"
+            log.log(level, "%s/%s: %s", message.topic(), message.partition(), denials.said(error, "READ", what))
     return found

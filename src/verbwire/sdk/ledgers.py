@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaException, TopicPartition
 
+from verbwire import denials
 from verbwire.sdk.connection import Connection
 from verbwire.sdk.consuming import Take, arrived, consumer
 from verbwire.sdk.question import Question
@@ -96,7 +97,11 @@ class LedgerReader:
             try:
                 starts[place] = self._offset_at(place, max(0, early - CLOCK_MARGIN_MS))
             except KafkaException as error:  # another partition may still have a leader
-                log.info("%s/%s cannot be read now, it is tried again: %s", *place, error.args[0].str())
+                log.info(
+                    "%s/%s cannot be read now, it is tried again: %s",
+                    *place,
+                    denials.said(error.args[0], "READ", f"TOPIC {place[0]}"),
+                )
         return starts
 
     def _earliest(self, tail: Tail | None, questions: Iterable[Question]) -> int | None:

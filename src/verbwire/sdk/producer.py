@@ -10,11 +10,13 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Producer as Librdkafka
 
+from verbwire import denials
 from verbwire.anew import PATIENT
 from verbwire.errors import (
     ClosedError,
     ContractError,
     DeliveryError,
+    NotAuthorizedError,
     UnavailableError,
     UnencodableError,
 )
@@ -85,7 +87,7 @@ class Producer:
                     ) from None
                 self._kafka.poll(0.01)
             except KafkaException as error:
-                raise _refused(topic, error.args[0]) from error
+                raise _refused(topic, error.args[0], self._obstacles) from error
             except RuntimeError as error:  # librdkafka's handle is gone: another thread has closed it meanwhile
                 raise ClosedError("the client is closed: make a new one") from error
 
@@ -101,6 +103,8 @@ class Producer:
         except KafkaException as error:
             raise UnavailableError(f"Kafka cannot be reached: {self._obstacles.told(error.args[0].str())}") from error
         if found.error is not None:
+            if denials.is_denied(found.error):
+                raise NotAuthorizedError(denials.denied("WRITE", f"TOPIC {topic}"))
             raise ContractError(f"{topic}: {found.error.str()}: run `verbwire deploy`")
 
     def flush(self, timeout: float | None = None) -> None:
@@ -153,7 +157,10 @@ class Producer:
 
     def _serve(self) -> None:
         while not self._stopping.is_set():
-            self._kafka.poll(_POLL_SECONDS)
+            try:
+                self._kafka.poll(_POLL_SECONDS)
+            except KafkaException as error:  # fatal: whoever sends next is told, and the reports go on
+                self._obstacles.note(error.args[0])
 
 
 def _properties(connection: Connection) -> dict[str, Any]:
@@ -176,9 +183,12 @@ def _properties(connection: Connection) -> dict[str, Any]:
     }
 
 
-def _refused(topic: str, error: KafkaError) -> Exception:
+def _refused(topic: str, error: KafkaError, obstacles: Obstacles) -> Exception:
     if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
         return UnencodableError(f"{topic}: the message is larger than a record may be: keep less in it")
+    # A producer that may write to no topic at all is not let in (KIP-679), and beyond repair.
+    if denials.is_denied(error) or (obstacles.denied and error.code() == KafkaError._FATAL):
+        return DeliveryError(denials.denied("WRITE", f"TOPIC {topic}"))
     if error.fatal():
         return DeliveryError(f"{topic}: the producer is beyond repair, make a new client: {error.str()}")
     return DeliveryError(f"{topic}: {error.str()}; sending the message again with the same id is safe")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from verbwire.errors import VerbwireError
-from verbwire.messages import ID_REUSED, Outcome, Rejected
+from verbwire.messages import FORBIDDEN, ID_REUSED, Outcome, Rejected
 from verbwire.sdk.ack import Ack
 from verbwire.sdk.waiting import Waitable
 from verbwire.wire.outcome_tokens import OutcomeToken
@@ -114,7 +114,7 @@ def outcome_for(token: OutcomeToken, line: OutcomeRecord, typed: Callable[[Outco
         return None
     if line.offset == token.offset:
         return typed(line)
-    if line.status in _NOT_REMEMBERED:
+    if line.status in _NOT_REMEMBERED or line.code == FORBIDDEN:  # that one was not allowed, which says nothing of ours
         return None
     if line.fingerprint == token.fingerprint:
         return typed(line)

@@ -12,7 +12,8 @@ import time
 
 from confluent_kafka import KafkaException, TopicPartition
 
-from verbwire.errors import ContractError, UnavailableError
+from verbwire import denials
+from verbwire.errors import ContractError, NotAuthorizedError
 from verbwire.sdk.connection import Connection
 from verbwire.sdk.consuming import POLL_SECONDS, Take, arrived, consumer
 
@@ -67,12 +68,15 @@ class ReplyListener:
                 return place
             except KafkaException as error:  # a leader that has just changed, for one
                 if time.monotonic() + POLL_SECONDS > end:
-                    raise UnavailableError(f"no replies can be heard, {self._topic}: {error.args[0].str()}") from error
+                    what, otherwise = f"TOPIC {self._topic}", f"no replies can be heard, {self._topic}"
+                    raise denials.unavailable(error.args[0], "READ", what, otherwise) from error
             self._stopping.wait(POLL_SECONDS)
 
     def _any_partition(self, seconds: float) -> TopicPartition:
         found = self._consumer.list_topics(self._topic, timeout=seconds).topics[self._topic]
         if found.error is not None:
+            if denials.is_denied(found.error):
+                raise NotAuthorizedError(denials.denied("READ", f"TOPIC {self._topic}"))
             raise ContractError(f"{self._topic}: {found.error.str()}: run `verbwire deploy`")
         led = [number for number, partition in found.partitions.items() if partition.leader >= 0]
         return TopicPartition(self._topic, random.choice(led or [0]))  # noqa: S311 (spreads load, hides nothing)

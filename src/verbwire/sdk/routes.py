@@ -13,6 +13,7 @@ from verbwire.sdk.ids import require_flow
 from verbwire.sdk.producer import Producer
 from verbwire.wire.avro import Encoder
 from verbwire.wire.codec import Codec
+from verbwire.wire.granting import Grantor
 from verbwire.wire.headers import HeaderTemplate, RawHeaders
 from verbwire.wire.registry import Registry
 
@@ -27,10 +28,14 @@ class Route(NamedTuple):
     encoder: Encoder
     template: HeaderTemplate  # on the connection's own behalf
     on_behalf: HeaderTemplate  # on somebody else's
+    identity: Identity  # the connection's own
+    grantor: Grantor | None = None  # signs them, where they carry grants
 
     def headers(
         self,
         id: str,
+        key: bytes,
+        value: bytes,
         identity: Identity | None = None,
         *,
         ttl: int | None = None,
@@ -39,10 +44,14 @@ class Route(NamedTuple):
         causation_id: str | None = None,
         traceparent: str | None = None,
     ) -> RawHeaders:
-        """Return the headers of one message; `identity` is who sends, in the place of the connection's own."""
+        """Return the headers of one message, of this record key and value.
+
+        `identity` is who sends, in the place of the connection's own. :class:`ConfigurationError` where the receiver
+        wants proof of it and there is no key for that here.
+        """
         require_flow(correlation_id, causation_id)
         template = self.template if identity is None else self.on_behalf
-        return template.headers(
+        headers = template.headers(
             id,
             correlation_id=correlation_id,
             causation_id=causation_id,
@@ -52,6 +61,10 @@ class Route(NamedTuple):
             reply_partition=reply_partition,
             traceparent=traceparent,
         )
+        if self.grantor is not None:
+            who = identity or self.identity
+            headers += self.grantor.headers(who.actor, who.scopes, id, key, value)
+        return headers
 
 
 class Routes:
@@ -100,6 +113,7 @@ class Routes:
         self._producer.require_topic(topic)
         own = HeaderTemplate(contract, names.project, actor=identity.actor, scopes=identity.scopes)
         on_behalf = HeaderTemplate(contract, names.project)
-        route = Route(contract, topic, self.codec.encoder(contract), own, on_behalf)
+        grantor = self._connection.grants.grantor(contract, names)
+        route = Route(contract, topic, self.codec.encoder(contract), own, on_behalf, identity, grantor)
         self._found[kind][type(message)] = route
         return route

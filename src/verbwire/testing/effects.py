@@ -10,6 +10,7 @@ from verbwire.declarations.context import Context
 from verbwire.declarations.effects import EffectContext, JobContext
 from verbwire.declarations.job import Job
 from verbwire.declarations.requirements import require_permitted
+from verbwire.declarations.sending import require_declared
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.errors import WrongVerbError
 from verbwire.messages import Command, Event, Kind, Message
@@ -57,6 +58,7 @@ class _Sent:
     def _put(self, kind: Kind, message: Message) -> None:
         if message.__kind__ != kind:
             raise WrongVerbError(f"{type(message).__name__}: commands are sent, events are published")
+        require_declared(self._group.group, message, (*self._group.sends, *self._group.publishes))
         if self._catalog and kind is Kind.COMMAND:
             require_permitted(self._catalog.of(message), self._group.group, self._group.scopes)
         self.messages.append(fitting(message, self._catalog))

@@ -51,6 +51,7 @@ class Original:
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
+    is_stamped: bool = True  # whether its timestamp is the broker's
 
 
 @dataclass(frozen=True, slots=True)

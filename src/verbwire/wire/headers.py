@@ -36,6 +36,9 @@ MAX_UNDERTAKING = 8_192  # bytes
 UNDERTAKING_HEADER = "vw_undertaking"
 """The key of the undertaking that sent a command, where it is too long for its id; the outcome carries it, too."""
 
+GRANT_HEADER = "vw_grant"
+"""Proof of actor and scopes, where the receiver requires one; grants.py says what it is."""
+
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context, section 3.2
 
 
@@ -293,6 +296,11 @@ class Headers:
             size = f"is {len(value)} bytes long, {MAX_UNDERTAKING} are read at most"
             raise UndecodableError(f"header {UNDERTAKING_HEADER} {size}")
         return value
+
+    @property
+    def grant(self) -> bytes | None:
+        """The proof of actor and scopes."""
+        return (self._values or self._read()).get(GRANT_HEADER)
 
     @property
     def time(self) -> datetime | None:

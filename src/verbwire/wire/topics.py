@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from enum import Flag, auto
 
 from verbwire.contracts.model import Catalog
 from verbwire.messages import Kind
@@ -57,13 +58,21 @@ WORKERS = {
 }
 
 
+class Use(Flag):
+    """What a group does with a topic."""
+
+    READ = auto()
+    WRITE = auto()
+
+
 @dataclass(frozen=True)
 class Topic:
-    """A topic as it should be."""
+    """A topic as it should be. `use` is what the group does with it whose own it is."""
 
     name: str
     partitions: int
     settings: Mapping[str, str]
+    use: Use = Use.READ | Use.WRITE
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ class GroupPlan:
 
     `group` and `tables` are names as declared, without the prefix. `outcomes` are the namespaces whose ledgers it reads
     besides. `rekeys` says that it gives records to itself under another key, `retries` that dead letters may be handed
-    to it again.
+    to it again. `sends` are the namespaces whose commands it sends, `publishes` those whose events it publishes.
     """
 
     group: str
@@ -82,11 +91,31 @@ class GroupPlan:
     outcomes: tuple[str, ...] = ()
     rekeys: bool = False
     retries: bool = False
+    sends: tuple[str, ...] = ()
+    publishes: tuple[str, ...] = ()
+
+    @property
+    def decides(self) -> bool:
+        """Whether it is an aggregate: commands in, a state, and an outcome for each in the ledger."""
+        return self.reads is Kind.COMMAND and bool(self.tables)
+
+    @property
+    def transactional(self) -> bool:
+        """Whether the engine runs it: what it writes, and how far it has read, in one transaction."""
+        return bool(self.tables)
 
     def inputs(self, names: Names) -> list[str]:
         """The topics that it reads, those of its own aside; all of them have the same number of partitions."""
         topic = names.commands if self.reads is Kind.COMMAND else names.events
         return [*(topic(namespace) for namespace in self.namespaces), *map(names.outcomes, self.outcomes)]
+
+    def ledgers(self, names: Names) -> list[str]:
+        """The topics that hold the outcomes of what it decides; it reads them, too, to know what it has answered."""
+        return [names.outcomes(namespace) for namespace in self.namespaces] if self.decides else []
+
+    def outputs(self, names: Names) -> list[str]:
+        """The topics of others that it writes, and the events of its own context."""
+        return [*map(names.events, self.publishes), *map(names.commands, self.sends)]
 
 
 def context_topics(names: Names, catalog: Catalog, owned: Collection[str], partitions: int) -> list[Topic]:
@@ -106,12 +135,12 @@ def context_topics(names: Names, catalog: Catalog, owned: Collection[str], parti
 
 
 def group_topics(names: Names, plan: GroupPlan, partitions: int) -> Iterable[Topic]:
-    """Return the topics that a group writes; `partitions` are those of its inputs."""
+    """Return the topics that are a group's own; `partitions` are those of its inputs."""
     group = names.group(plan.group)
     for table in plan.tables:
         yield Topic(names.changelog(group, table), partitions, CHANGELOG)
         if plan.rekeys:
             yield Topic(names.repartition(group, table), partitions, REPARTITION)
     if plan.retries:
-        yield Topic(names.retries(group), partitions, RETRIES)
-    yield Topic(names.dead_letters(group), partitions, DEAD_LETTERS)
+        yield Topic(names.retries(group), partitions, RETRIES, Use.READ)
+    yield Topic(names.dead_letters(group), partitions, DEAD_LETTERS, Use.WRITE)

@@ -83,7 +83,7 @@ class HostedEffects:
 def host_effects(declared: Subscriber | Job, services: Services) -> HostedEffects:
     """Build the group on its topics; it sends under its own name and with the scopes that it declares."""
     settings, codec = services.settings, services.codec
-    plan = effect_plan(declared, codec)
+    plan = effect_plan(declared, codec, services.grants)
     connection = Connection(
         bootstrap=services.bootstrap,
         registry=codec.registry.url,
@@ -92,8 +92,9 @@ def host_effects(declared: Subscriber | Job, services: Services) -> HostedEffect
         identity=Identity(declared.group, tuple(declared.scopes)),
         kafka={"log_level": "2", **services.kafka},  # what is not sent is tried again, and told
         registry_conf=settings.registry_client,
+        grants=services.grants,
     )
-    mail = Mail(connection)
+    mail = Mail(connection, declared)
     metrics = services.metrics.group(plan.group)
     watch = services.watched(HandlerWatch(plan.group, patient=plan.is_job))
     handling = Handling(plan, mail, services.clock, services.jobs, metrics, watch)

@@ -6,10 +6,9 @@ import logging
 from collections.abc import Collection, Iterator
 
 from verbwire.declarations import Declared
-from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.aggregate import STATE, Aggregate
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
-from verbwire.engine.build import STATE
 from verbwire.engine.cluster_offsets import ClusterOffsets
 from verbwire.engine.view import TableView
 from verbwire.errors import UnavailableError

@@ -20,6 +20,7 @@ from verbwire.settings import Settings
 from verbwire.watch.handlers import HandlerWatch
 from verbwire.watch.watchdog import Watchdog
 from verbwire.wire.codec import Codec
+from verbwire.wire.granting import Grants
 from verbwire.wire.workers import GroupShare
 
 
@@ -34,6 +35,7 @@ class Services:
     metrics: Metrics
     hints: Hints  # to those who wait for outcomes
     others: Others  # the workers of the project
+    grants: Grants = field(default_factory=Grants)
     outage: Outage = field(default_factory=lambda: Outage("Kafka"))
     clock: BrokerClock = field(default_factory=BrokerClock)
     jobs: JobBoard = field(default_factory=JobBoard)

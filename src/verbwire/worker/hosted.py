@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.aggregate import STATE, Aggregate
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
-from verbwire.engine.build import STATE, aggregate_plan, table_plan
+from verbwire.engine.build import aggregate_plan, table_plan
 from verbwire.engine.build_code import fingerprints_of
 from verbwire.engine.build_process import command_topics, process_plan
 from verbwire.engine.catching_up import CatchingUp
@@ -165,13 +165,15 @@ def _plan(
     skips = [(topic, p, offset) for owner, topic, p, offset in map(skipped, skip) if owner == group]
     if isinstance(declared, Aggregate):
         own = [names.commands(declared.namespace), names.changelog(group, STATE)]
-        return aggregate_plan(declared, codec, _partitions(cluster, group, own, names), services.hints, services.clock)
+        return aggregate_plan(
+            declared, codec, _partitions(cluster, group, own, names), services.hints, services.clock, services.grants
+        )
     own = [*map(names.events, declared.sources), names.changelog(group, declared.table)]
     if isinstance(declared, Process):
         own += [*map(names.outcomes, declared.answering), names.repartition(group, declared.table)]
         commands = command_topics(declared, codec)
         targets = {topic: found.partitions for topic, found in cluster.topics(commands).items()}
-        return process_plan(declared, codec, _partitions(cluster, group, own, names), targets, skips)
+        return process_plan(declared, codec, _partitions(cluster, group, own, names), targets, skips, services.grants)
     return table_plan(declared, codec, _partitions(cluster, group, own, names), skips)
 
 

@@ -60,6 +60,7 @@ def messaging(
             kafka={"linger.ms": "0", "log_level": "2", **settings.kafka},
             registry_conf=settings.registry_client,
             delivery_seconds=limits.DELIVERY_SECONDS,
+            grants=services.grants,
         )
     )
     links = OutcomeLinks(internal_secret(settings))

@@ -45,6 +45,8 @@ from verbwire.outages import Outage, told_of
 from verbwire.project import Project
 from verbwire.queries.check import require_queries
 from verbwire.reaching import require_kafka
+from verbwire.sdk.connection import Connection
+from verbwire.sdk.grants import grants_of
 from verbwire.settings import ANYWHERE, Settings
 from verbwire.watch.handlers import HandlerWatch
 from verbwire.wire.codec import Codec
@@ -113,7 +115,9 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     directory = Directory(kafka, codec, trust.verify)
     outage = Outage(f"Kafka at {shown_address(bootstrap)}")
     opened.enter_context(told_of(outage))
-    services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory, outage)
+    grants = grants_of(settings, Connection.delivery_seconds)
+    grants.require_secret()
+    services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory, grants, outage)
     opened.callback(services.watchdog.close)
     hosted = [_host(each, services) for each in declared]
     connections = share_files(hosting.with_partitions(hosted), limit())

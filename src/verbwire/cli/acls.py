@@ -1,0 +1,133 @@
+"""``verbwire acls``: what each role needs on the cluster, printed, compared with what stands there, written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from verbwire.cli.output import AsJson, print_json, print_table, print_text
+from verbwire.errors import ConfigurationError
+from verbwire.settings import load_settings
+
+if TYPE_CHECKING:
+    from verbwire.access.acls import Acl
+    from verbwire.access.principals import Assignment
+    from verbwire.access.roles import ProjectResources
+    from verbwire.project import Project
+
+Principals = Annotated[
+    list[str] | None,
+    typer.Option("--principal", help="Who has a role: worker=User:shop-worker. In the place of the settings' own."),
+]
+_REGISTRY = (
+    "The schema registry is no part of this: it has permissions of its own. `deploy` registers schemas and sets levels "
+    "of compatibility there; everybody else reads schemas."
+)
+
+
+def acls(
+    principal: Principals = None,
+    as_json: AsJson = False,
+    script: Annotated[bool, typer.Option("--script", help="As a shell script of kafka-acls.sh.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what writing them would change.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write those that are missing.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Take away, once asked, what is there and not needed.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Print what each role of the project needs on Kafka; with --write, or `deploy --acls`, it is written.
+
+    Roles are operator, worker, worker:<folder or group>, gateway, producer:<context>, publisher:<context> and
+    reader:<group>; the setting `principals` says who has them. Without any, the project's own roles are printed.
+    """
+    from verbwire.project import load_project
+
+    if sum((as_json, script, dry_run, write or prune)) > 1:
+        raise ConfigurationError(
+            "--json, --script, --dry-run and --write (or --prune) are four things: say one of them"
+        )
+    project = load_project(load_settings())
+    if dry_run or write or prune:
+        needed = needed_acls(project, principal or ())
+        return reconcile(project, needed, write=write, prune=prune, ask=not yes)
+    return _print(project, principal or (), as_json, script)
+
+
+def needed_acls(project: Project, flags: Sequence[str] = ()) -> set[Acl]:
+    """Return the ACLs of all that settings and flags name; :class:`ConfigurationError` where they name nobody."""
+    from verbwire.access.principals import acls_of, assignments
+
+    return acls_of(assignments(project.settings.principals, flags), resources_of(project))
+
+
+def reconcile(
+    project: Project, needed: set[Acl], *, write: bool, prune: bool = False, ask: bool = True, quiet: bool = False
+) -> None:
+    """Print the plan, then write what is missing, and take away what is not needed once somebody has said so."""
+    from verbwire.access.cluster import ClusterAcls
+    from verbwire.access.compared import compare
+    from verbwire.addresses import addresses, kafka_properties
+
+    settings, resources = project.settings, resources_of(project)
+    cluster = ClusterAcls(kafka_properties(settings, addresses(settings)[0]))
+    plan = compare(needed, cluster.found(), resources)
+    said = [*plan.lines()]
+    if write and plan.missing:
+        cluster.create(plan.missing)
+        said.append(f"wrote {len(plan.missing)} ACLs")
+    if not quiet:
+        print_text("\n".join(said))
+    if prune and plan.unneeded and (not ask or typer.confirm(f"Take away {len(plan.unneeded)} ACLs?")):
+        cluster.delete(plan.unneeded)
+        print(f"took away {len(plan.unneeded)} ACLs")
+
+
+def resources_of(project: Project) -> ProjectResources:
+    """Return what the project has on the cluster, by the same plans that `deploy` goes by."""
+    from verbwire.access.roles import ProjectResources
+    from verbwire.plans import group_plans
+
+    plans = group_plans(project.declared.values(), project.catalog)
+    return ProjectResources(project.settings.names, project.catalog, plans, project.folders)
+
+
+def _print(project: Project, flags: Sequence[str], as_json: bool, script: bool) -> None:
+    from verbwire.access.principals import acls_of, assignments
+    from verbwire.access.script import script as lines_of
+
+    assigned, resources = assignments(project.settings.principals, flags), resources_of(project)
+    if script:
+        print("\n".join(lines_of(acls_of(assigned, resources))))
+        return
+    rows = _rows(assigned, resources)
+    if as_json:
+        print_json(rows)
+        return
+    columns = ("role", "principal", "resource", "name", "operations")
+    print_table(columns, [[_cell(row[name]) for name in columns] for row in rows])
+    print(f"\n{_REGISTRY}")
+
+
+def _cell(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else ", ".join(value)
+
+
+def _rows(assigned: list[Assignment], resources: ProjectResources) -> list[dict[str, str | list[str]]]:
+    from verbwire.access.acls import by_pattern
+    from verbwire.access.principals import Assignment
+    from verbwire.access.roles import permissions_of, roles_of
+
+    return [
+        {
+            "role": each.role,
+            "principal": each.principal,
+            "resource": what.resource.value,
+            "name": what.name + ("*" if what.prefixed else ""),
+            "operations": [operation.value for operation in operations],
+        }
+        for each in assigned or [Assignment(role, "-") for role in roles_of(resources)]
+        for what, operations in by_pattern(permissions_of(each.role, resources)).items()
+    ]
