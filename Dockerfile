@@ -1,14 +1,30 @@
-# A worker of this project. The wheel holds the platform; the project's own folders are copied beside it.
-FROM python:3.11-slim
-WORKDIR /project
-COPY pyproject.toml constraints.txt README.md ./
+# A worker of this project: the platform is installed, the project's own folders lie beside it. A project that is not this
+# repository installs verbwire from an index instead, see docs/containers.md.
+FROM python:3.11-slim AS build
+RUN python -m venv /opt/verbwire
+ENV PATH=/opt/verbwire/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /build
+COPY pyproject.toml constraints.txt ./
+# What it depends on is a layer of its own: it is installed again only when that changes.
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+    > requirements.txt && pip install -c constraints.txt -r requirements.txt
+COPY README.md LICENSE ./
 COPY src src
-RUN pip install --no-cache-dir -c constraints.txt .
+RUN pip install --no-deps .
+
+FROM python:3.11-slim
+ENV PATH=/opt/verbwire/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# Kubernetes' runAsNonRoot wants a number. A new volume on /data belongs to whom /data belongs here.
+RUN useradd --uid 10001 --create-home worker && install --directory --owner worker --mode 700 /data
+COPY --from=build /opt/verbwire /opt/verbwire
+WORKDIR /project
+COPY pyproject.toml ./
 COPY schemas schemas
 COPY producers producers
 COPY consumers consumers
 COPY streams streams
-RUN useradd --create-home worker && mkdir /data && chown worker /data
-USER worker
+USER 10001
+ENV VERBWIRE_DATA=/data
+VOLUME /data
 EXPOSE 8700
 CMD ["verbwire", "worker"]

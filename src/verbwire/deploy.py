@@ -19,10 +19,12 @@ from verbwire.contracts.evolution import BOTH_WAYS, gone, new_changes
 from verbwire.contracts.findings import Severity
 from verbwire.contracts.model import Catalog, Contract, Schema
 from verbwire.errors import ContractError, DeployError, UnavailableError
+from verbwire.librdkafka import LOGGED
 from verbwire.messages import Kind
 from verbwire.names import Names
 from verbwire.reaching import require_kafka
 from verbwire.wire.outcomes import OUTCOME
+from verbwire.wire.read_back import require_read_back
 from verbwire.wire.registry import Registry
 from verbwire.wire.topics import GroupPlan, Topic, context_topics, group_topics
 from verbwire.wire.workers import WORKER
@@ -124,7 +126,7 @@ class _Cluster:
     def __init__(self, target: Target) -> None:
         self.notes: list[str] = []
         self._target = target
-        kafka = {"log_level": 3, **target.kafka, "bootstrap.servers": target.bootstrap}
+        kafka = {**LOGGED, "log_level": 3, **target.kafka, "bootstrap.servers": target.bootstrap}
         require_kafka(kafka)
         self._admin = AdminClient(kafka)
         try:
@@ -300,10 +302,11 @@ class _Schemas:
             if subject not in self.levels:
                 self._registry.set_compatibility(subject, _LEVELS[contract.kind])
             try:
-                self._registry.register(subject, contract.text)
+                schema_id = self._registry.register(subject, contract.text)
             except ContractError as error:
                 raise DeployError(f"{error}; registered so far: {', '.join(self.registered) or 'nothing'}") from error
             self.registered.append(subject)
+            require_read_back(self._registry, subject, schema_id, contract.schema)
 
 
 def _is_record(schema: Any) -> bool:

@@ -17,6 +17,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from verbwire.anew import PATIENT, Anew
 from verbwire.errors import UnavailableError, VerbwireError
+from verbwire.librdkafka import LOGGED
 from verbwire.names import Names
 from verbwire.wire.codec import Codec
 from verbwire.wire.workers import WORKER, GroupShare, WorkerRecord
@@ -74,6 +75,7 @@ class Announcer:
             "linger.ms": 0,
             "delivery.timeout.ms": round(DEAD_SECONDS * 1000),
             **PATIENT,
+            **LOGGED,
             "log_level": 2,
         }
         self._failed = False
@@ -174,6 +176,7 @@ class Directory:
             "fetch.wait.max.ms": 100,
             "error_cb": self._note,
             **PATIENT,
+            **LOGGED,
             "log_level": 2,
         }
         self._consumer = Consumer(self._conf)

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from verbwire.errors import ConfigurationError, UnavailableError
+from verbwire.librdkafka import LOGGED
 
 _SILENT_SECONDS = 30.0  # a broker that takes the connection may be busy
 _REFUSED_SECONDS = 10.0  # nobody listens: perhaps not yet
@@ -56,7 +57,7 @@ def require_kafka(kafka: Mapping[str, Any]) -> None:
     """
     obstacles, where = Obstacles(), f"Kafka at {kafka['bootstrap.servers']}"
     try:
-        client = AdminClient({**kafka, "log_level": 0, "error_cb": obstacles.note})
+        client = AdminClient({**LOGGED, **kafka, "log_level": 0, "error_cb": obstacles.note})
     except (KafkaException, TypeError, ValueError) as error:
         raise unusable(error) from error
     began = time.monotonic()

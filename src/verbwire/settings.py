@@ -1,4 +1,4 @@
-"""Settings: ``[tool.verbwire]`` in pyproject.toml, overridden by ``VERBWIRE_*``, overridden by flags.
+"""Settings: ``[tool.verbwire]`` in pyproject.toml, overridden by the environment (environment.py), overridden by flags.
 
 ``verbwire config`` prints each value and where it came from. Secrets are never printed.
 """
@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import tomllib
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from verbwire.environment import from_environment
 from verbwire.errors import ConfigurationError
 from verbwire.hosts import base_url
 from verbwire.masking import without_user
@@ -23,7 +23,9 @@ from verbwire.names import Names, require_dotted
 EMBEDDED = "embedded"
 LOCAL, ANYWHERE = "local", "anywhere"
 _SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token"})
-_WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # part of transactional ids, of an address and of a path
+LOG_LEVELS, LOG_FORMATS = ("debug", "info", "warning", "error"), ("text", "json")
+# Part of transactional ids, of an address and of a path; a star at its end: a number that is free (worker/naming.py).
+_WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,98}[A-Za-z0-9._*-]?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,10 @@ class Settings:
     partitions: int = 12  # of a new context's topics; fixed once used
     replication: int = 0  # 0: 3 where there are three brokers, else 1
     data: Path = Path(".verbwire")  # local stores, and the embedded stack
-    worker: str = ""  # a stable name; default: the host's, which compose and StatefulSets keep stable
+    worker: str = ""  # a stable name, "name-*": the first number that is free on `data`; default: the host's name,
+    # which StatefulSets keep stable; a container that is made anew has another
+    log_level: str = "info"  # debug, info, warning or error: of verbwire's own lines; of libraries', warnings at least
+    log_format: str = "text"  # or "json": an object a line
     http_host: str = "127.0.0.1"
     http_port: int = 8700
     http_advertised_url: str = ""  # where other workers reach this one; default: its http_host, or full name, and port
@@ -68,13 +73,13 @@ class Settings:
             raise ConfigurationError(f"http_port (VERBWIRE_HTTP_PORT) is {self.http_port}: use 0 to 65535")
         if self.worker and not _WORKER.fullmatch(self.worker):
             raise _bad_worker(self.worker)
-        if self.http_development not in (LOCAL, ANYWHERE):
-            wrong = f"http_development (VERBWIRE_HTTP_DEVELOPMENT) is {self.http_development!r}"
-            raise ConfigurationError(f"{wrong}: use {LOCAL!r} or {ANYWHERE!r}")
+        _require_one_of("http_development", self.http_development, (LOCAL, ANYWHERE))
         if self.http_advertised_url:
             base_url(self.http_advertised_url, "http_advertised_url")
         for url in self.http_endpoints:
             base_url(url, "http_endpoints")
+        _require_one_of("log_level", self.log_level, LOG_LEVELS)
+        _require_one_of("log_format", self.log_format, LOG_FORMATS)
         for each in self.skip:
             skipped(each)
 
@@ -123,10 +128,9 @@ def load_settings(start: Path | None = None, flags: Mapping[str, Any] | None = N
     sources = {"worker": "host name", **dict.fromkeys(table, "pyproject.toml")}
     values |= {name: _converted(name, value, f"[tool.verbwire] {name}") for name, value in table.items()}
     for name in known:
-        variable = f"VERBWIRE_{name.upper()}"
-        if variable in os.environ:
-            values[name] = _converted(name, os.environ[variable], variable)
-            sources[name] = variable
+        if (found := from_environment(name)) is not None:
+            value, sources[name] = found
+            values[name] = _converted(name, value, sources[name])
     for name, value in (flags or {}).items():
         if value is not None:
             values[name], sources[name] = _converted(name, value, f"--{name.replace('_', '-')}"), "flag"
@@ -162,10 +166,16 @@ def _tools(file: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{file} cannot be read as TOML: {error}") from error
 
 
+def _require_one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        words = ", ".join(map(repr, known[:-1]))
+        raise ConfigurationError(f"{name} (VERBWIRE_{name.upper()}) is {value!r}: use {words} or {known[-1]!r}")
+
+
 def _bad_worker(name: str) -> ConfigurationError:
     return ConfigurationError(
-        f"worker (VERBWIRE_WORKER) is {name!r}: use letters, digits, '.', '_' and '-', 100 at most, another name for "
-        "each worker"
+        f"worker (VERBWIRE_WORKER) is {name!r}: use letters, digits, '.', '_' and '-', 100 at most, perhaps '*' at the "
+        "end, another name for each worker"
     )
 
 

@@ -18,6 +18,7 @@ from verbwire.declarations.process import Process
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.errors import ConfigurationError, UnavailableError, UndecodableError
+from verbwire.librdkafka import LOGGED
 from verbwire.names import Names
 from verbwire.sdk.ack import Ack
 from verbwire.sdk.connection import Connection
@@ -37,6 +38,7 @@ _SETTINGS = {
     "fetch.wait.max.ms": 50,
     "queued.max.messages.kbytes": 16_384,
     "fetch.message.max.bytes": MAX_LETTER,
+    **LOGGED,
     "log_level": 3,
 }
 

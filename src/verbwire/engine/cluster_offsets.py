@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, Resou
 
 from verbwire.anew import PATIENT, Anew
 from verbwire.errors import UnavailableError
+from verbwire.librdkafka import LOGGED
 
 _SECONDS = 10
 _DESCRIBE_SECONDS = 30  # asked first by a new client, on machines that have just begun to start everything
@@ -51,7 +52,7 @@ class ClusterOffsets:
 
     def __init__(self, kafka: dict[str, str], group: str) -> None:
         # What does not answer is told by our own errors.
-        conf = {**PATIENT, **kafka, "log_level": 2}
+        conf = {**PATIENT, **LOGGED, **kafka, "log_level": 2}
         asking = {**conf, "group.id": group, "enable.auto.commit": False, "enable.auto.offset.store": False}
         self._admin = Anew(lambda: AdminClient(conf))
         self._any = Anew(lambda: Consumer({**asking, "isolation.level": "read_uncommitted"}))

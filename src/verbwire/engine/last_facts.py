@@ -11,6 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from verbwire.engine.records import INPUTS_HEADER
 from verbwire.errors import UnavailableError
+from verbwire.librdkafka import LOGGED
 
 _SECONDS = 30.0
 _TAIL = -2000  # so much below is what librdkafka reads as so many records before the end
@@ -30,6 +31,7 @@ def last_facts(kafka: Mapping[str, str], topic: str) -> dict[int, dict[str, byte
         "enable.partition.eof": True,
         "fetch.wait.max.ms": 20,
         "auto.offset.reset": "earliest",
+        **LOGGED,
         "log_level": 2,
     }
     try:

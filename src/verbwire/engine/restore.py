@@ -16,6 +16,7 @@ from verbwire.engine.records import INPUTS_HEADER, TIME_HEADER, read_facts, read
 from verbwire.engine.same_topics import others, read_topics
 from verbwire.engine.store import Changes, Store
 from verbwire.errors import NewerSchemaError, UnavailableError, UndecodableError
+from verbwire.librdkafka import LOGGED
 
 BATCH = 5000
 _UNREADABLE = 1000  # records, beyond which it makes no sense to look for later ones of their keys
@@ -77,6 +78,7 @@ class RestoreReader:
                 "fetch.wait.max.ms": 20,
                 "queued.min.messages": 100_000,
                 **PATIENT,
+                **LOGGED,
                 "log_level": 2,  # what cannot be read is told by our own errors
             }
         )

@@ -1,0 +1,40 @@
+"""How a process of verbwire logs: to standard error, as text for people or as JSON, an object a line, for machines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+_TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes time (RFC 3339, UTC), level, logger, message and, where there is one, the exception with its traceback.
+
+    One line whatever is in them: a newline in a message, or in a traceback, is an escape.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        said = {"time": time, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        if record.exc_info:
+            said["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            said["stack"] = self.formatStack(record.stack_info)
+        return json.dumps(said, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+
+
+def set_up_logging(level: str = "info", form: str = "text") -> None:
+    """Log verbwire's own lines from `level` on, those of libraries from warnings on; `form` is ``text`` or ``json``.
+
+    Warnings of Python's are lines of the log, too.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else logging.Formatter(_TEXT))
+    own = getattr(logging, level.upper())
+    logging.basicConfig(level=max(own, logging.WARNING), handlers=[handler], force=True)
+    logging.getLogger("verbwire").setLevel(own)
+    logging.captureWarnings(True)
