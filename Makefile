@@ -14,7 +14,7 @@ PYTHON ?= $(shell for each in python3 python3.11 python3.12 python3.13 python3.1
 	$$each -c '$(NEEDED)' 2>/dev/null && { echo $$each; break; }; done)
 ARGS ?=
 
-.PHONY: help setup demo test lint format types chaos attack bench wheel-check clean
+.PHONY: help setup demo test lint format types chaos attack bench wheel-check containers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do \
@@ -68,6 +68,9 @@ bench: setup  ## figures, next to the bare loop
 
 wheel-check: setup  ## build the wheel, install it, look that verbwire alone is in it
 	@$(BIN)/python -m pytest tests/platform/test_wheel.py $(ARGS)
+
+containers: setup  ## the compose files run for real: scaled, killed, stopped, made anew; ARGS=one or three. Needs Docker
+	@$(BIN)/python -m tests.containers $(ARGS)
 
 clean:  ## remove what was made here: demo data, caches, builds (not .venv)
 	@if [ -d .verbwire/stack ]; then $(BIN)/python -c 'from pathlib import Path; \

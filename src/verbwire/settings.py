@@ -78,7 +78,7 @@ class Settings:
             base_url(self.http_advertised_url, "http_advertised_url")
         for url in self.http_endpoints:
             base_url(url, "http_endpoints")
-        _require_one_of("log_level", self.log_level, LOG_LEVELS)
+        _require_one_of("log_level", self.log_level.lower(), LOG_LEVELS)
         _require_one_of("log_format", self.log_format, LOG_FORMATS)
         for each in self.skip:
             skipped(each)
