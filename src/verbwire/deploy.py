@@ -296,7 +296,10 @@ class _Schemas:
             self._registry.reset_compatibility(subject, before)
 
     def register(self) -> None:
-        """Register what is new, each subject with its level."""
+        """Register what is new, each subject with its level, and see that the registry gives it back.
+
+        Our own contract is asked back in any case: a deployment that failed for that must not succeed when run again.
+        """
         for contract in self._new:
             subject = self._names.subject(contract.name)
             if subject not in self.levels:
@@ -307,6 +310,8 @@ class _Schemas:
                 raise DeployError(f"{error}; registered so far: {', '.join(self.registered) or 'nothing'}") from error
             self.registered.append(subject)
             require_read_back(self._registry, subject, schema_id, contract.schema)
+        own = self._names.subject(WORKER.name)
+        require_read_back(self._registry, own, self._registry.id_of(own, WORKER.text), WORKER.schema)
 
 
 def _is_record(schema: Any) -> bool:

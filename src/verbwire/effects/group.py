@@ -22,7 +22,7 @@ from verbwire.wire.dead_letters import Original, read_letter
 log = logging.getLogger(__name__)
 
 REVOKE_SECONDS = 4.0  # for handlers that run when partitions are taken away; the session is longer
-STOP_SECONDS = 6.0  # for them when the worker ends; the worker itself waits twice as long
+STOP_SECONDS = 6.0  # for them when the worker ends; with the last commit, less than the worker itself waits
 _LEAVE_SECONDS = 2.5  # for the last commit; librdkafka itself would wait for a silent broker without end
 _POLL_SECONDS = 0.1
 _PAUSED_POLL_SECONDS = 0.01  # a paused partition is to be taken up again soon
