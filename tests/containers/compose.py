@@ -62,9 +62,14 @@ class Compose:
         self._run("build", "--quiet", "deploy")
 
     def up(self, **scale: int) -> None:
-        """Start what is not there, so many of each; return when all of it is healthy."""
-        scales = (part for name, many in scale.items() for part in ("--scale", f"{name.replace('_', '-')}={many}"))
-        self._run("up", "--detach", "--wait", "--wait-timeout", str(_START_SECONDS), *scales)
+        """Start what is not there, so many of each; return when all of it is healthy.
+
+        Not by Compose's own ``--wait`` where there is work already: that takes one that is started again for a failure.
+        """
+        scales = [part for name, many in scale.items() for part in ("--scale", f"{name.replace('_', '-')}={many}")]
+        wait = [] if scale else ["--wait", "--wait-timeout", str(_START_SECONDS)]
+        self._run("up", "--detach", *wait, *scales)
+        self.wait_until_healthy()
 
     def stop(self, *services: str) -> None:
         """Stop these services, or all; their containers stay."""
@@ -101,8 +106,8 @@ class Compose:
         self._until(lambda: json.loads(_docker("inspect", container))[0]["RestartCount"] > found["RestartCount"])
 
     def wait_until_healthy(self) -> None:
-        """Return when every container that has a health check passes it."""
-        self._until(lambda: all(each["Health"] in ("", "healthy") for each in self._listed()))
+        """Return when everything runs, passes its health check where it has one, and what is to end has ended well."""
+        self._until(lambda: all(map(_is_well, self._listed("-a"))))
 
     def _image(self) -> str:
         worker = next(each["ID"] for each in self._listed() if each["Service"] == "streams")
@@ -140,6 +145,12 @@ class Compose:
         if ran.returncode:
             raise ContainersError(f"`docker compose {' '.join(arguments)}` failed:\n{ran.stderr[-3000:]}")
         return ran.stdout
+
+
+def _is_well(container: dict[str, Any]) -> bool:
+    if container["Service"] == "deploy":
+        return bool(container["State"] == "exited" and container["ExitCode"] == 0)
+    return container["State"] == "running" and container["Health"] in ("", "healthy")
 
 
 def _docker(*arguments: str) -> str:

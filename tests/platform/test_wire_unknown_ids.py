@@ -37,7 +37,7 @@ def test_a_registry_that_lists_no_subjects_of_an_id_is_asked_for_its_versions(cl
     with hiding(cluster.registry_url, NO_SUBJECTS) as old:
         codec = codec_of(old.url, unique)
         value = codec.encoder(CONTRACT)(EVENT)
-        assert codec.registry.subjects(int.from_bytes(value[1:5], "big")) == {codec.names.subject(CONTRACT.name)}
+        assert codec.names.subject(CONTRACT.name) in codec.registry.subjects(int.from_bytes(value[1:5], "big"))
         assert decoder(codec).decode(value) == EVENT
 
 
