@@ -77,7 +77,7 @@ def _run(which: str) -> bool:
             (steps.one_broker if which == "one" else steps.three_brokers)()
         except Exception:
             with suppress(ContainersError):
-                print(compose.logs(30), file=sys.stderr)
+                print(compose.logs(10), file=sys.stderr)
             raise
         return steps.good
 

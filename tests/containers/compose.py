@@ -64,11 +64,14 @@ class Compose:
     def up(self, **scale: int) -> None:
         """Start what is not there, so many of each; return when all of it is healthy.
 
-        Not by Compose's own ``--wait`` where there is work already: that takes one that is started again for a failure.
+        Compose's own ``--wait`` gives up at the first container that ends, be it started again at once: one that did
+        not reach a slow machine's Kafka in time, for instance. Such a start is told, and waited for.
         """
         scales = [part for name, many in scale.items() for part in ("--scale", f"{name.replace('_', '-')}={many}")]
-        wait = [] if scale else ["--wait", "--wait-timeout", str(_START_SECONDS)]
-        self._run("up", "--detach", *wait, *scales)
+        try:
+            self._run("up", "--detach", "--wait", "--wait-timeout", str(_START_SECONDS), *scales)
+        except ContainersError as error:
+            self._tell(f"{str(error).splitlines()[-1]}; waiting on")
         self.wait_until_healthy()
 
     def stop(self, *services: str) -> None:
@@ -143,7 +146,7 @@ class Compose:
             check=False,
         )
         if ran.returncode:
-            raise ContainersError(f"`docker compose {' '.join(arguments)}` failed:\n{ran.stderr[-3000:]}")
+            raise ContainersError(f"`docker compose {' '.join(arguments)}` failed:\n{ran.stderr.strip()[-3000:]}")
         return ran.stdout
 
 
