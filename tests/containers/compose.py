@@ -67,12 +67,15 @@ class Compose:
         Compose's own ``--wait`` gives up at the first container that ends, be it started again at once: one that did
         not reach a slow machine's Kafka in time, for instance. Such a start is told, and waited for.
         """
-        scales = [part for name, many in scale.items() for part in ("--scale", f"{name.replace('_', '-')}={many}")]
         try:
-            self._run("up", "--detach", "--wait", "--wait-timeout", str(_START_SECONDS), *scales)
+            self._run("up", "--detach", "--wait", "--wait-timeout", str(_START_SECONDS), *_scales(scale))
         except ContainersError as error:
             self._tell(f"{str(error).splitlines()[-1]}; waiting on")
         self.wait_until_healthy()
+
+    def scale(self, **scale: int) -> None:
+        """Start so many of each, and do not wait for them."""
+        self._run("up", "--detach", "--no-recreate", *_scales(scale))
 
     def stop(self, *services: str) -> None:
         """Stop these services, or all; their containers stay."""
@@ -148,6 +151,10 @@ class Compose:
         if ran.returncode:
             raise ContainersError(f"`docker compose {' '.join(arguments)}` failed:\n{ran.stderr.strip()[-3000:]}")
         return ran.stdout
+
+
+def _scales(scale: Mapping[str, int]) -> list[str]:
+    return [part for name, many in scale.items() for part in ("--scale", f"{name.replace('_', '-')}={many}")]
 
 
 def _is_well(container: dict[str, Any]) -> bool:
