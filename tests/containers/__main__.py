@@ -157,10 +157,12 @@ class Steps:
         compose = self._compose
         compose.build()
         compose.up()
-        with self._importing() as running:
+        with self._importing(pause_at=20_000) as running:
             running.wait_for(5_000)
             compose.kill("kafka-2")
+            running.wait_for(20_000)
             compose.wait_until_healthy()
+            running.go_on()
             compose.stop("kafka-3")
             tell(f"{running.seen.commands:,} commands sent")
             tell(f"one broker stays away for {_STOPPED_SECONDS:.0f} s")
@@ -171,10 +173,10 @@ class Steps:
         self._agree("one of three brokers killed, another stopped", imported)
 
     @contextmanager
-    def _importing(self) -> Iterator[Import]:
+    def _importing(self, pause_at: int = 0) -> Iterator[Import]:
         running = Import(self._settings)
         tell("importing")
-        running.start()
+        running.start(pause_at)
         try:
             yield running
         finally:

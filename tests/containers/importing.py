@@ -36,12 +36,19 @@ class Import:
         self._done: Imported | None = None
         self._error: BaseException | None = None
         self._ending = threading.Event()
+        self._most = 0
+        self._may_go_on = threading.Event()
         self.seen = Imported()
         self._thread = threading.Thread(target=self._run, name="import", daemon=True)
 
-    def start(self) -> None:
-        """Begin."""
+    def start(self, until: int = 0) -> None:
+        """Begin; pause at so many commands, 0 for none, however quick this machine is."""
+        self._most = until
         self._thread.start()
+
+    def go_on(self) -> None:
+        """End the pause."""
+        self._may_go_on.set()
 
     def wait_for(self, commands: int) -> None:
         """Return when so many commands are with the broker."""
@@ -56,6 +63,7 @@ class Import:
     def end(self) -> None:
         """Break it off where it is still under way."""
         self._ending.set()
+        self._may_go_on.set()
         self._thread.join(30)
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
@@ -75,6 +83,8 @@ class Import:
 
     def _note(self, _line: SalesLine | None, done: Imported) -> None:
         self.seen = done
+        if self._most and done.commands >= self._most:
+            self._may_go_on.wait()
         if self._ending.is_set():
             raise BrokenOff
 
