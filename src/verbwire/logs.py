@@ -13,7 +13,7 @@ _TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 class JsonFormatter(logging.Formatter):
     """Writes time (RFC 3339, UTC), level, logger, message and, where there is one, the exception with its traceback.
 
-    One line whatever is in them: a newline in a message, or in a traceback, is an escape.
+    One line of ASCII whatever is in them: a newline, or what would steer a terminal, is an escape (RFC 8259).
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -24,7 +24,7 @@ class JsonFormatter(logging.Formatter):
             said["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             said["stack"] = self.formatStack(record.stack_info)
-        return json.dumps(said, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+        return json.dumps(said)
 
 
 def set_up_logging(level: str = "info", form: str = "text") -> None:
