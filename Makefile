@@ -20,7 +20,7 @@ HASHED := --require-hashes
 LOCK = $(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
 	--custom-compile-command "make constraints"
 
-.PHONY: help setup demo test test-pythons lint format types chaos attack bench soak constraints wheel-check clean
+.PHONY: help setup demo test test-pythons lint format types chaos attack bench soak constraints wheel-check containers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do \
@@ -88,6 +88,9 @@ soak: setup  ## ordinary load on one worker, which must not grow; ARGS are minut
 
 wheel-check: setup  ## build the wheel, install it, look that verbwire alone is in it
 	@$(BIN)/python -m pytest tests/platform/test_wheel.py $(ARGS)
+
+containers: setup  ## the compose files run for real: scaled, killed, stopped, made anew; ARGS=one or three. Needs Docker
+	@$(BIN)/python -m tests.containers $(ARGS)
 
 clean:  ## remove what was made here: demo data, caches, builds (not .venv)
 	@if [ -d .verbwire/stack ]; then $(BIN)/python -c 'from pathlib import Path; \

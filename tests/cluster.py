@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,8 +16,27 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 T = TypeVar("T")
 
-KAFKA_IMAGE = "confluentinc/cp-kafka:8.1.0"
+KAFKA_IMAGE = "apache/kafka:4.4.0"
 REGISTRY_IMAGE = "apicurio/apicurio-registry:3.3.3"
+_START_SECONDS = 180
+# As in docker-compose.yml; what is not a test's business is left to the defaults.
+_ONE_NODE = {
+    "NODE_ID": "1",
+    "PROCESS_ROLES": "broker,controller",
+    "CONTROLLER_QUORUM_VOTERS": "1@127.0.0.1:9093",
+    "CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+    "INTER_BROKER_LISTENER_NAME": "INSIDE",
+    "LISTENERS": "INSIDE://127.0.0.1:19092,OUTSIDE://:9092,CONTROLLER://127.0.0.1:9093",
+    "LISTENER_SECURITY_PROTOCOL_MAP": "INSIDE:PLAINTEXT,OUTSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+    "TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+    "TRANSACTION_STATE_LOG_MIN_ISR": "1",
+    "SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR": "1",
+    "SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR": "1",
+    "GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+    "TRANSACTION_ABORT_TIMED_OUT_TRANSACTION_CLEANUP_INTERVAL_MS": "1000",
+    "AUTO_CREATE_TOPICS_ENABLE": "false",
+}
 
 
 @dataclass(frozen=True)
@@ -120,15 +140,28 @@ def _embedded(folder: Path) -> Iterator[Cluster]:
 
 @contextmanager
 def _containers() -> Iterator[Cluster]:
-    from testcontainers.community.kafka import KafkaContainer
     from testcontainers.core.container import DockerContainer
-    from testcontainers.core.wait_strategies import HttpWaitStrategy
+    from testcontainers.core.wait_strategies import HttpWaitStrategy, LogMessageWaitStrategy
 
-    kafka = KafkaContainer(KAFKA_IMAGE).with_kraft()
-    for name in ("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR"):
-        kafka = kafka.with_env(name, "1")
-    ready = HttpWaitStrategy(8080, "/apis/ccompat/v7/subjects").for_status_code(200)
-    registry = DockerContainer(REGISTRY_IMAGE).with_exposed_ports(8080).waiting_for(ready)
+    kafka = DockerContainer(KAFKA_IMAGE)
+    host = kafka.get_container_host_ip().replace("localhost", "127.0.0.1")
+    port = _free_port()  # clients are told where it is before it is there
+    for name, value in {
+        **_ONE_NODE,
+        "ADVERTISED_LISTENERS": f"INSIDE://127.0.0.1:19092,OUTSIDE://{host}:{port}",
+    }.items():
+        kafka.with_env(f"KAFKA_{name}", value)
+    # Nobody but this machine, where that is the machine that the containers run on.
+    kafka.ports[9092] = (host, port) if host == "127.0.0.1" else port
+    kafka.waiting_for(LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(_START_SECONDS))
+    registry = DockerContainer(REGISTRY_IMAGE).with_exposed_ports(8080)
+    answers = HttpWaitStrategy(8080, "/apis/ccompat/v7/subjects").for_status_code(200)
+    registry.waiting_for(answers.with_startup_timeout(_START_SECONDS))
     with kafka, registry:
         address = f"http://{registry.get_container_host_ip()}:{registry.get_exposed_port(8080)}/apis/ccompat/v7"
-        yield Cluster(kafka.get_bootstrap_server(), address)
+        yield Cluster(f"{host}:{port}", address)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])

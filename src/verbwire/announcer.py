@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from verbwire import denials
 from verbwire.anew import PATIENT, Anew
 from verbwire.directory import AHEAD_MS, DEAD_SECONDS
+from verbwire.librdkafka import LOGGED
 from verbwire.wire.codec import Codec
 from verbwire.wire.signed_records import Sign, signed
 from verbwire.wire.workers import WORKER, GroupShare, WorkerRecord
@@ -64,6 +65,7 @@ class Announcer:
             "delivery.timeout.ms": round(DEAD_SECONDS * 1000),
             "queue.buffering.max.kbytes": 16_384,
             **PATIENT,
+            **LOGGED,
             "log_level": 2,
         }
         self._failed = False

@@ -20,11 +20,13 @@ from verbwire.contracts.evolution import BOTH_WAYS, gone, new_changes
 from verbwire.contracts.findings import Severity
 from verbwire.contracts.model import Catalog, Contract, Schema
 from verbwire.errors import ContractError, DeployError, NotAuthorizedError, UnavailableError
+from verbwire.librdkafka import LOGGED
 from verbwire.masking import shown_address
 from verbwire.messages import Kind
 from verbwire.names import Names
 from verbwire.reaching import require_kafka
 from verbwire.wire.outcomes import OUTCOME
+from verbwire.wire.read_back import require_read_back
 from verbwire.wire.registry import Registry
 from verbwire.wire.topics import GroupPlan, Topic, context_topics, group_topics
 from verbwire.wire.workers import WORKER
@@ -155,7 +157,7 @@ class _Cluster:
     def __init__(self, target: Target) -> None:
         self.notes: list[str] = []
         self._target = target
-        kafka = {"log_level": 3, **target.kafka, "bootstrap.servers": target.bootstrap}
+        kafka = {**LOGGED, "log_level": 3, **target.kafka, "bootstrap.servers": target.bootstrap}
         require_kafka(kafka)
         self._admin = AdminClient(kafka)
         try:
@@ -372,16 +374,24 @@ class _Schemas:
         return self._all
 
     def register(self) -> list[str]:
-        """Register what is new, each subject with its level; return the subjects."""
+        """Register what is new, each subject with its level; return the subjects.
+
+        The registry has to give back what it was given.
+
+        Our own contract is asked back in any case: a deployment that failed for that must not succeed when run again.
+        """
         for contract in self._new:
             subject = self._names.subject(contract.name)
             if subject not in self.levels:
                 self._registry.set_compatibility(subject, _LEVELS[contract.kind])
             try:
-                self._registry.register(subject, contract.text)
+                schema_id = self._registry.register(subject, contract.text)
             except ContractError as error:
                 raise DeployError(f"{error}; registered so far: {', '.join(self.registered) or 'nothing'}") from error
             self.registered.append(subject)
+            require_read_back(self._registry, subject, schema_id, contract.schema)
+        own = self._names.subject(WORKER.name)
+        require_read_back(self._registry, own, self._registry.id_of(own, WORKER.text), WORKER.schema)
         return self.registered
 
 

@@ -22,6 +22,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Top
 from verbwire import denials
 from verbwire.anew import PATIENT
 from verbwire.errors import UnavailableError, VerbwireError
+from verbwire.librdkafka import LOGGED
 from verbwire.names import DIRECTORY_READER, Names
 from verbwire.watch.throttle import Throttle
 from verbwire.wire.codec import Codec
@@ -92,6 +93,7 @@ class Directory:
             "queued.max.messages.kbytes": 2048,
             "error_cb": self._note,
             **PATIENT,
+            **LOGGED,
             "log_level": 2,
         }
         self._consumer = Consumer(self._conf)

@@ -12,6 +12,7 @@
     │   └── UndecodableError     bytes that are not a message this topic may hold
     ├── DeliveryError            the broker did not take a message; it may be sent again with the same id
     ├── UnavailableError         broker or registry cannot be reached now: retryable
+    │   ├── RegistryUnavailableError  it is the registry
     │   ├── ClosedError          the client was closed
     │   ├── NotAuthorizedError   Kafka's ACLs do not let us; once somebody has written them they do
     │   └── OutcomeUnknown       no outcome of an asked command yet: ask for it again, with the same id or its token
@@ -71,6 +72,10 @@ class DeliveryError(VerbwireError):
 
 class UnavailableError(VerbwireError):
     """Broker or registry cannot be reached now; trying again may help."""
+
+
+class RegistryUnavailableError(UnavailableError):
+    """The schema registry does not answer now, or not with what it has given out itself; trying again may help."""
 
 
 class ClosedError(UnavailableError):

@@ -51,7 +51,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     "verbwire.engine.faust_group": ("%s: %s",),
     "verbwire.engine.faust_recovery": ("%s: not ready, once more: %s",),
     "verbwire.engine.committing": ("abort failed: %s",),
-    "verbwire.engine.producers.librdkafka": ("%s [%s] %s",),
+    "verbwire.librdkafka": ("%s [%s] %s",),
     "verbwire.engine.preparing": ("%s: could not clear away what others left open: %s",),
     "verbwire.effects.group": (
         "%s: offsets were not committed: %s",

@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from verbwire.denials import is_denied
 from verbwire.errors import ConfigurationError, UnavailableError
+from verbwire.librdkafka import LOGGED
 from verbwire.masking import shown_address, without_secrets
 
 _SILENT_SECONDS = 30.0  # a broker that takes the connection may be busy
@@ -60,7 +61,7 @@ def require_kafka(kafka: Mapping[str, Any]) -> int:
     """
     obstacles, where = Obstacles(), f"Kafka at {shown_address(kafka['bootstrap.servers'])}"
     try:
-        client = AdminClient({**kafka, "log_level": 0, "error_cb": obstacles.note})
+        client = AdminClient({**LOGGED, **kafka, "log_level": 0, "error_cb": obstacles.note})
     except (KafkaException, TypeError, ValueError) as error:
         raise unusable(error) from error
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Settings: ``[tool.verbwire]`` in pyproject.toml, overridden by ``VERBWIRE_*``, overridden by flags.
+"""Settings: ``[tool.verbwire]`` in pyproject.toml, overridden by the environment (environment.py), overridden by flags.
 
 ``verbwire config`` prints each value and where it came from. Secrets are never printed.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from verbwire.environment import from_environment
 from verbwire.errors import ConfigurationError
 from verbwire.hosts import base_url
 from verbwire.masking import shown_address, shown_properties
@@ -30,7 +31,9 @@ _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "M
 _LEAST_CACHE = 16 * 10**6
 _SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token", "grant_secrets", "grant_keys"})
 GRANTS = ("off", "signed", "required")
-_WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # part of transactional ids, of an address and of a path
+LOG_LEVELS, LOG_FORMATS = ("debug", "info", "warning", "error"), ("text", "json")
+# Part of transactional ids, of an address and of a path; a star at its end: a number that is free (worker/naming.py).
+_WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,98}[A-Za-z0-9._*-]?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,10 @@ class Settings:
     replication: int = 0  # 0: 3 where there are three brokers, else 1
     data: Path = Path(".verbwire")  # local stores, and the embedded stack
     cache_bytes: Size = 128 * 2**20  # memory for rows, ids, pages of copies, and records on their way
-    worker: str = ""  # a stable name; default: the host's, which compose and StatefulSets keep stable
+    worker: str = ""  # a stable name, "name-*": the first number that is free on `data`; default: the host's name,
+    # which StatefulSets keep stable; a container that is made anew has another
+    log_level: str = "info"  # debug, info, warning or error: of verbwire's own lines; of libraries', warnings at least
+    log_format: str = "text"  # or "json": an object a line
     http_host: str = "127.0.0.1"
     http_port: int = 8700
     http_advertised_url: str = ""  # where other workers reach this one; default: its http_host, or full name, and port
@@ -96,8 +102,9 @@ class Settings:
         if self.worker and not _WORKER.fullmatch(self.worker):
             raise _bad_worker(self.worker)
         _require_http(self)
-        if self.grants not in GRANTS:
-            raise ConfigurationError(f"grants (VERBWIRE_GRANTS) is {self.grants!r}: use {', '.join(GRANTS)}")
+        _require_one_of("grants", self.grants, GRANTS)
+        _require_one_of("log_level", self.log_level.lower(), LOG_LEVELS)
+        _require_one_of("log_format", self.log_format, LOG_FORMATS)
         for each in self.skip:
             skipped(each)
 
@@ -158,10 +165,9 @@ def load_settings(start: Path | None = None, flags: Mapping[str, Any] | None = N
     sources = {"worker": "host name", **dict.fromkeys(table, "pyproject.toml")}
     values |= {name: _converted(name, value, f"[tool.verbwire] {name}") for name, value in table.items()}
     for name in known:
-        variable = f"VERBWIRE_{name.upper()}"
-        if variable in os.environ:
-            values[name] = _converted(name, os.environ[variable], variable)
-            sources[name] = variable
+        if (found := from_environment(name)) is not None:
+            value, sources[name] = found
+            values[name] = _converted(name, value, sources[name])
     for name, value in (flags or {}).items():
         if value is not None:
             values[name], sources[name] = _converted(name, value, f"--{name.replace('_', '-')}"), "flag"
@@ -172,9 +178,7 @@ def load_settings(start: Path | None = None, flags: Mapping[str, Any] | None = N
 
 def _require_http(settings: Settings) -> None:
     """Raise ConfigurationError where what HTTP is told cannot be meant."""
-    if settings.http_development not in (LOCAL, ANYWHERE):
-        wrong = f"http_development (VERBWIRE_HTTP_DEVELOPMENT) is {settings.http_development!r}"
-        raise ConfigurationError(f"{wrong}: use {LOCAL!r} or {ANYWHERE!r}")
+    _require_one_of("http_development", settings.http_development, (LOCAL, ANYWHERE))
     if unknown := sorted(set(settings.http_open) - set(OPENED)):
         raise ConfigurationError(f"http_open (VERBWIRE_HTTP_OPEN) has {unknown[0]!r}: use {' and '.join(OPENED)}")
     if bool(settings.http_tls_certificate) != bool(settings.http_tls_key):
@@ -230,10 +234,16 @@ def _tools(file: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{file} cannot be read as TOML: {error}") from error
 
 
+def _require_one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        words = ", ".join(map(repr, known[:-1]))
+        raise ConfigurationError(f"{name} (VERBWIRE_{name.upper()}) is {value!r}: use {words} or {known[-1]!r}")
+
+
 def _bad_worker(name: str) -> ConfigurationError:
     return ConfigurationError(
-        f"worker (VERBWIRE_WORKER) is {name!r}: use letters, digits, '.', '_' and '-', 100 at most, another name for "
-        "each worker"
+        f"worker (VERBWIRE_WORKER) is {name!r}: use letters, digits, '.', '_' and '-', 100 at most, perhaps '*' at the "
+        "end, another name for each worker"
     )
 
 

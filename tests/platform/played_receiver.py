@@ -37,7 +37,7 @@ class PlayedReceiver:
         names = connection.names
         self.ledger = names.outcomes(namespace)
         self.replies = names.replies()
-        self._producer = Producer({**kafka, "linger.ms": 0})
+        self._producer = Producer({**kafka, "linger.ms": 1})  # where records are replicated, one a request takes long
         self._consumer = Consumer({**kafka, "group.id": "unused", "enable.auto.commit": False, "fetch.wait.max.ms": 10})
         commands = names.commands(namespace)
         found = self._consumer.list_topics(commands, timeout=10).topics[commands].partitions
@@ -124,4 +124,4 @@ class PlayedReceiver:
 
     def flush(self) -> None:
         """Wait until the broker has everything that was said."""
-        assert self._producer.flush(10) == 0
+        assert self._producer.flush(30) == 0

@@ -11,11 +11,13 @@ from confluent_kafka.admin import AdminClient, ConfigEntry, ConfigResource, NewT
 
 from tests.cluster import Cluster, eventually
 from tests.platform.notes import CATALOG, COMMAND, EVENT, NAMESPACE, changed, with_field
+from tests.platform.registry_proxy import hiding
 from verbwire.contracts.model import Catalog, Contract
 from verbwire.deploy import Target, deploy
 from verbwire.errors import DeployError, UnavailableError
 from verbwire.messages import Kind
 from verbwire.names import Names
+from verbwire.wire import read_back
 from verbwire.wire.registry import Registry
 from verbwire.wire.schemas import shape
 from verbwire.wire.topics import GroupPlan
@@ -290,6 +292,20 @@ def test_a_group_must_not_read_topics_of_different_sizes(admin: AdminClient, tar
     both = GroupPlan("office.copies", Kind.EVENT, ("other.context", NAMESPACE), ("copies",))
     with pytest.raises(DeployError, match="different numbers of partitions"):
         deploy(target, CATALOG, [both])
+
+
+def test_what_was_registered_is_asked_back_each_time(
+    cluster: Cluster, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_back, "SECONDS", 0.3)
+    with hiding(cluster.registry_url, r"^/schemas/ids/") as broken:
+        for _ in range(2):  # it must not pass because everything is registered by now
+            with pytest.raises(
+                DeployError, match=r"is registered as schema \d+, but GET /schemas/ids/\d+/subjects and"
+            ):
+                deploy(replace(target, registry=broken.url), CATALOG, GROUPS)
+        broken.hidden = r"^/schemas/ids/\d+/subjects"  # as an older registry does
+        assert deploy(replace(target, registry=broken.url), CATALOG, GROUPS).topics
 
 
 def test_a_broker_that_is_not_there_is_unavailable(target: Target) -> None:

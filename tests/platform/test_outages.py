@@ -93,7 +93,7 @@ def test_without_an_outage_failures_are_told(outage: Outage, caplog: pytest.LogC
 LOGS = {"aiokafka": "aiokafka.client", "verbwire.http": "verbwire.http.commands"}  # where not the module of that name
 
 
-@pytest.mark.parametrize("logger", sorted({*NOT_REACHED, *EXPLAINED} - {"verbwire.engine.producers.librdkafka"}))
+@pytest.mark.parametrize("logger", sorted({*NOT_REACHED, *EXPLAINED} - {"verbwire.librdkafka"}))
 def test_the_lines_that_an_outage_stands_for_are_still_written_so(logger: str) -> None:
     """Another wording, in a new release of aiokafka for one, would be told again by the thousand."""
     spec = find_spec(LOGS.get(logger, logger))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,45 @@ def test_lists_and_properties_are_read_from_either_place(tmp_path: Path, monkeyp
     assert load_settings(tmp_path).kafka == {"sasl.password": "a;b=c", "socket.timeout.ms": "500"}
 
 
+def test_any_setting_may_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "-".join(["never", "shown"])
+    project(tmp_path, 'http_secret = "of the project file"', "http_port = 1")
+    for name, content in {
+        "http_secret": f"{secret}\n",
+        "kafka": f"sasl.password={secret}\r\n",
+        "http_port": "7",
+    }.items():
+        (tmp_path / name).write_bytes(content.encode())
+        monkeypatch.setenv(f"VERBWIRE_{name.upper()}_FILE", str(tmp_path / name))
+    settings = load_settings(tmp_path)
+    assert (settings.http_secret, settings.kafka, settings.http_port) == (secret, {"sasl.password": secret}, 7)
+    assert source(settings, "http_secret") == ("***", "VERBWIRE_HTTP_SECRET_FILE")
+    assert source(settings, "http_port") == ("7", "VERBWIRE_HTTP_PORT_FILE")
+    assert secret not in repr(settings.shown())
+    monkeypatch.setenv("VERBWIRE_HTTP_SECRET", "another")
+    with pytest.raises(
+        ConfigurationError, match="VERBWIRE_HTTP_SECRET and VERBWIRE_HTTP_SECRET_FILE are both set"
+    ) as wrong:
+        load_settings(tmp_path)
+    assert secret not in str(wrong.value)
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "cannot be read: No such file"), (b"\xff", "is not UTF-8 text")])
+def test_a_file_of_a_setting_that_cannot_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / "secret").write_bytes(content)
+    monkeypatch.setenv("VERBWIRE_HTTP_SECRET_FILE", str(tmp_path / "secret"))
+    with pytest.raises(ConfigurationError, match=f"VERBWIRE_HTTP_SECRET_FILE: .*secret {said}"):
+        load_settings(project(tmp_path))
+
+
+def test_no_setting_is_called_like_the_file_of_another() -> None:
+    names = {each.name for each in fields(Settings)}
+    assert not {f"{name}_file" for name in names} & names
+
+
 def test_secrets_are_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = "-".join(["never", "shown"])
     monkeypatch.setenv("VERBWIRE_HTTP_SECRET", secret)
@@ -134,6 +174,9 @@ def test_secrets_are_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("WORKER", "", "worker (VERBWIRE_WORKER) is ''"),
         ("WORKER", "my worker/1", "worker (VERBWIRE_WORKER) is 'my worker/1': use letters, digits"),
         ("WORKER", "w" * 101, "use letters, digits"),
+        ("WORKER", "a*b", "perhaps '*' at the end"),
+        ("LOG_LEVEL", "all", "log_level (VERBWIRE_LOG_LEVEL) is 'all': use 'debug', 'info', 'warning' or 'error'"),
+        ("LOG_FORMAT", "xml", "log_format (VERBWIRE_LOG_FORMAT) is 'xml': use 'text' or 'json'"),
         ("KAFKA", "no equals sign", "VERBWIRE_KAFKA"),
         (
             "HTTP_ADVERTISED_URL",

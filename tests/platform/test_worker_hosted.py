@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from verbwire.errors import ConfigurationError
-from verbwire.worker.hosted import hold
+from verbwire.worker.copies import hold
 
-HOLDS = "import sys, pathlib; from verbwire.worker.hosted import hold; held = hold(pathlib.Path(sys.argv[1])); "
+HOLDS = "import sys, pathlib; from verbwire.worker.copies import hold; held = hold(pathlib.Path(sys.argv[1])); "
 
 
 def test_a_second_process_of_the_same_name_is_refused(tmp_path: Path) -> None:

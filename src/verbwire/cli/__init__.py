@@ -10,12 +10,12 @@ from typing import Annotated
 
 import typer
 
-from verbwire.cli import acls, cluster, contracts, grants, letters, work, workers
+from verbwire.cli import acls, cluster, contracts, grants, health, letters, work, workers
 from verbwire.cli.exits import exit_of
 from verbwire.cli.output import print_error, write_what_the_terminal_takes
-from verbwire.errors import VerbwireError
-from verbwire.log_entries import OneEntry
-from verbwire.settings import ROOT
+from verbwire.errors import ConfigurationError, VerbwireError
+from verbwire.logs import set_up_logging
+from verbwire.settings import ROOT, load_settings
 
 _CTRL_C = 130
 
@@ -38,6 +38,7 @@ app.command("worker")(work.worker)
 app.command("token")(work.token)
 app.command("workers")(workers.workers)
 app.command("workers-key")(workers.workers_key)
+app.command("health")(health.health)
 
 
 @app.callback()
@@ -48,12 +49,19 @@ def _common(
         typer.Option("--root", envvar=ROOT, help="The project's folder; default: the one that we are in."),
     ] = None,
 ) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(OneEntry())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("verbwire").setLevel(logging.DEBUG if verbose else logging.INFO)
     if root is not None:
         os.environ[ROOT] = str(root)  # where settings look, in this process and in those that it starts
+    level, form = _log_settings()
+    set_up_logging("debug" if verbose else level, form)
+
+
+def _log_settings() -> tuple[str, str]:
+    """Return level and form; where the settings cannot be read, the command itself will say so."""
+    try:
+        settings = load_settings()
+    except ConfigurationError:
+        return "info", "text"
+    return settings.log_level, settings.log_format
 
 
 def main() -> None:
@@ -62,7 +70,10 @@ def main() -> None:
     try:
         app()
     except VerbwireError as error:
-        print_error(f"{type(error).__name__}: {error}")
+        if _log_settings()[1] == "json":
+            logging.getLogger("verbwire").critical("%s: %s", type(error).__name__, error)
+        else:
+            print_error(f"{type(error).__name__}: {error}")
         sys.exit(exit_of(error))
     except KeyboardInterrupt:
         sys.exit(_CTRL_C)

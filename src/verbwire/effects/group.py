@@ -17,12 +17,13 @@ from verbwire.effects.handling import Done, Handling, Obstructed, Raised
 from verbwire.effects.lanes import Lanes, Task
 from verbwire.effects.share import Share
 from verbwire.errors import HandedBackError, UndecodableError
+from verbwire.librdkafka import LOGGED
 from verbwire.wire.dead_letters import Original, read_letter
 
 log = logging.getLogger(__name__)
 
 REVOKE_SECONDS = 4.0  # for handlers that run when partitions are taken away; the session is longer
-STOP_SECONDS = 6.0  # for them when the worker ends; the worker itself waits twice as long
+STOP_SECONDS = 6.0  # for them when the worker ends; with the last commit, less than the worker itself waits
 _LEAVE_SECONDS = 2.5  # for the last commit; librdkafka itself would wait for a silent broker without end
 _POLL_SECONDS = 0.1
 _PAUSED_POLL_SECONDS = 0.01  # a paused partition is to be taken up again soon
@@ -30,6 +31,7 @@ _BATCH = 64  # records between two looks at what is in hand
 _IN_HAND_BYTES = 4 * 1024 * 1024  # of one partition
 _COMMIT_SECONDS = 0.5
 _OBSTRUCTED_SECONDS = 10.0  # between two attempts at most, while broker or registry are in the way
+_REGISTRY_SECONDS = 10.0  # an attempt takes while the registry is silent
 _RETRY_SECONDS = 300.0  # likewise, after a handler has raised
 # So often in such a time the group may put a consumer out for good before the process is given up. Once is nothing: a
 # join that was repeated, because a broker that stalled had not answered it, is put out by its own repetition.
@@ -44,6 +46,7 @@ _SETTINGS: Mapping[str, Any] = {
     "fetch.queue.backoff.ms": 20,  # by default a partition whose queue was full is let alone for a second
     "queued.max.messages.kbytes": 16_384,
     **PATIENT,
+    **LOGGED,
     "log_level": 2,  # what does not connect is told by our own lines
 }
 _MUSTS: Mapping[str, Any] = {
@@ -71,6 +74,7 @@ class EffectGroup:
         self._shares: dict[tuple[str, int], Share] = {}
         self._paused: set[Share] = set()
         self._assigned = False
+        self._waits_until = 0.0  # for the registry, as far as we know
         self._dead: str | None = None
         self._obstacle: str | None = None  # which ACL is in the way
         self._put_out: str | None = None  # why the present consumer is beyond repair
@@ -115,6 +119,10 @@ class EffectGroup:
         """Return what keeps this worker from doing its part."""
         return [] if self._assigned else [self._obstacle or "waiting for the group to assign partitions"]
 
+    def waits_for_registry(self) -> bool:
+        """Whether records could not be read lately because the schema registry does not know what it should."""
+        return time.monotonic() < self._waits_until
+
     def owned(self) -> tuple[int, ...]:
         """Return the partitions of its sources that it has."""
         return tuple(sorted({partition for topic, partition in list(self._shares) if topic != self._plan.retries}))
@@ -147,7 +155,10 @@ class EffectGroup:
             task.delays += 1
             log.warning("%s: %s has to wait: %s", self._plan.group, task.place, result.why)
             self._handling.metrics.retried("obstructed")
-            return self._lanes.again(task, min(0.5 * 2 ** min(task.delays, 10), _OBSTRUCTED_SECONDS))
+            seconds = min(0.5 * 2 ** min(task.delays, 10), _OBSTRUCTED_SECONDS)
+            if result.registry:
+                self._waits_until = time.monotonic() + seconds + _REGISTRY_SECONDS
+            return self._lanes.again(task, seconds)
         assert isinstance(result, Done)  # noqa: S101 (there are three)
         self._handling.metrics.handled()
         return self._lanes.done(task)

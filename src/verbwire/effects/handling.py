@@ -20,7 +20,14 @@ from verbwire.effects.plan import EffectPlan, Receives
 from verbwire.effects.share import Share
 from verbwire.engine.clock import BrokerClock
 from verbwire.engine.contexts import context_of
-from verbwire.errors import ContractError, DeliveryError, HandedBackError, UnavailableError, UndecodableError
+from verbwire.errors import (
+    ContractError,
+    DeliveryError,
+    HandedBackError,
+    RegistryUnavailableError,
+    UnavailableError,
+    UndecodableError,
+)
 from verbwire.jobs import JobBoard, Running
 from verbwire.messages import Message
 from verbwire.metrics import GroupMetrics
@@ -53,6 +60,7 @@ class Obstructed:
     """Broker or registry are in the way; that is not the record's fault, and does not count."""
 
     why: str
+    registry: bool = False  # it is the registry
 
 
 Result: TypeAlias = Done | Raised | Obstructed
@@ -91,7 +99,7 @@ class Handling:
         except UndecodableError as error:
             return self.bury(task, "undecodable", str(error))
         except UnavailableError as error:
-            return Obstructed(str(error))
+            return Obstructed(str(error), isinstance(error, RegistryUnavailableError))
         return self._handle(task, message, receives, context, EffectOutbox(self.mail, cause))
 
     def bury(self, task: Task, reason: str, detail: str, traceback: str = "") -> Result:

@@ -21,6 +21,7 @@ from verbwire.declarations.table import Table
 from verbwire.effects.originals import Originals
 from verbwire.effects.renewal import Renewal
 from verbwire.errors import ConfigurationError, UnavailableError, UndecodableError
+from verbwire.librdkafka import LOGGED
 from verbwire.names import LETTERS_READER, Names
 from verbwire.places import place_of
 from verbwire.sdk.ack import Ack
@@ -41,6 +42,7 @@ _SETTINGS = {
     "fetch.wait.max.ms": 50,
     "queued.max.messages.kbytes": 16_384,
     "fetch.message.max.bytes": MAX_LETTER,
+    **LOGGED,
     "log_level": 3,
 }
 

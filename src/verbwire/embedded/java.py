@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from verbwire.embedded import archives
+from verbwire.embedded.argument_files import class_path_file
 from verbwire.embedded.artifacts import TOOLS
 from verbwire.embedded.extras import extra
 from verbwire.embedded.installation import ClassPath, install
@@ -46,9 +46,9 @@ class Program:
 
     def command(self, main_class: str, *args: str, options: Sequence[str] = ()) -> list[str]:
         """The command that runs a class, with further JVM options."""
-        class_path = os.pathsep.join(map(str, self.class_path))
+        class_path = f"@{class_path_file(self.name, self.class_path)}"
         shared = archives.sharing(self.archive)
-        return [str(java()), *QUICK, *shared, *self.options, *options, "-cp", class_path, main_class, *args]
+        return [str(java()), *QUICK, *shared, *self.options, *options, class_path, main_class, *args]
 
 
 def java_command(main_class: str, *args: str, options: Sequence[str] = ()) -> list[str]:

@@ -20,6 +20,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, Resou
 from verbwire import denials
 from verbwire.anew import PATIENT, Anew
 from verbwire.errors import NotAuthorizedError, UnavailableError
+from verbwire.librdkafka import LOGGED
 from verbwire.masking import shown_address
 
 _SECONDS = 10
@@ -57,7 +58,7 @@ class ClusterOffsets:
 
     def __init__(self, kafka: dict[str, str], group: str) -> None:
         # What does not answer is told by our own errors.
-        conf = {**PATIENT, **kafka, "log_level": 2}
+        conf = {**PATIENT, **LOGGED, **kafka, "log_level": 2}
         asking = {**conf, "group.id": group, "enable.auto.commit": False, "enable.auto.offset.store": False}
         self._admin = _admin(conf)
         self._any = Anew(lambda: Consumer({**asking, "isolation.level": "read_uncommitted"}))

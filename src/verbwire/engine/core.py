@@ -35,7 +35,14 @@ from verbwire.engine.records import (
 from verbwire.engine.shard import Shard
 from verbwire.engine.transaction import Transaction
 from verbwire.engine.view import TableView
-from verbwire.errors import FencedError, MessageError, NewerSchemaError, UnencodableError, VerbwireError
+from verbwire.errors import (
+    FencedError,
+    MessageError,
+    NewerSchemaError,
+    RegistryUnavailableError,
+    UnencodableError,
+    VerbwireError,
+)
 from verbwire.metrics import GroupMetrics
 from verbwire.names import Names
 from verbwire.places import place_of
@@ -47,6 +54,7 @@ Piece = tuple[tuple[str, int], list[Record], int]  # topic and partition, their 
 _NONE: Mapping[tuple[str, int], int] = {}
 MAX_BATCH = 5000  # records a transaction
 BATCH_SECONDS = 1.0  # for the handlers of one transaction, which the broker lets live for ten
+REGISTRY_SECONDS = 5.0  # the registry is asked again within; it takes a while to give up on one that is silent
 FORGET_SECONDS = 3600.0  # how often ids older than the window are dropped: a scan, 0.1 s for half a million
 
 
@@ -76,6 +84,7 @@ class Core:
         self._failed = False  # in a transaction that was being built
         self._failure: VerbwireError | None = None  # with what
         self._blame = Blame()
+        self._waits_until = 0.0  # for the registry, as far as we know: it is asked again before that
         self._told = ""  # of what failed last
         self._progress: deque[tuple[Place, int]] = deque()  # what was committed while anything was under suspicion
         self._careful: set[int] = set()
@@ -199,6 +208,10 @@ class Core:
         """Return those of them that are tried again by themselves: their copies could not be opened or written."""
         return self._preparation.resting() & set(self.stopped())
 
+    def waits_for_registry(self) -> bool:
+        """Whether records could not be read lately because the schema registry does not know what it should."""
+        return time.monotonic() < self._waits_until
+
     # -- the batch
 
     def unreadable(self, topic: str, partition: int, why: str) -> None:
@@ -266,6 +279,8 @@ class Core:
                 whole = Stretch(records[0].offset, records[-1].offset + 1, len(records))
                 transaction.stretches = {place: transaction.stretches.get(place, whole)}
             self._failure = classified(error, transaction.stretches)
+            if isinstance(error, RegistryUnavailableError):
+                self._waits_until = time.monotonic() + REGISTRY_SECONDS
             raise self._failure from error
         if transaction.shards:
             reach("after-produce")
@@ -286,7 +301,8 @@ class Core:
         expected = shard.next[topic]
         fresh = [record for record in records if record.offset >= expected] if records[0].offset < expected else records
         if len(fresh) < len(records):
-            log.error("%s: %s/%d delivered offsets below %d again", self.plan.group, topic, partition, expected)
+            # aiokafka does so when a partition changes its leader; the position has been ours alone all the time.
+            log.info("%s: %s/%d came again from below %d: passed over", self.plan.group, topic, partition, expected)
         if not fresh:
             return len(records)
         transaction.stretches[place] = Stretch(fresh[0].offset, fresh[-1].offset + 1, len(fresh))

@@ -28,7 +28,7 @@ from verbwire.engine.lease import SESSION_SECONDS, Lease, now
 from verbwire.engine.membership import Membership
 from verbwire.engine.producers import namesake
 from verbwire.engine.reconnecting import Reconnecting
-from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
+from verbwire.errors import EngineError, FencedError, RegistryUnavailableError, UnavailableError, VerbwireError
 
 log = logging.getLogger(__name__)
 FAUST_LOG = logging.getLogger("faust.verbwire")  # for the classes that Faust runs: it tells every step of theirs
@@ -40,6 +40,7 @@ REVOKE_SECONDS = 4.0  # for the transaction in flight; the session is longer
 NAMESAKE_SECONDS = 3.0  # put out of the group so soon after joining it, we were not merely slow
 NAMESAKE_PATIENCE = 4  # how often a worker that has long been there bears it, until the other has ended
 _IDLE_SECONDS = 0.01
+_REGISTRY_SECONDS = 0.5  # until it is asked again: what is there answers questions meanwhile
 _DOUBTS = 2  # failures to read, in a row, until inputs are read one by one
 # Not said to pass, but they do; what follows on the first, the preparation tells.
 _PASSING = (OffsetOutOfRangeError, KafkaTimeoutError, IllegalStateError, NoOffsetForPartitionError)
@@ -362,7 +363,10 @@ class Consumer(driver.Consumer):
             if isinstance(failure, UnreadableError) and (tp := self._doubts.failed(readable)):
                 call = partial(self.core.unreadable, tp.topic, tp.partition, str(failure))
                 await asyncio.get_running_loop().run_in_executor(self.engine_thread, call)
-            self._start_over(assignment, failure)
+            if isinstance(failure, RegistryUnavailableError):
+                await asyncio.sleep(_REGISTRY_SECONDS)
+            if self._assignment is assignment:
+                self._start_over(assignment, failure)
             return
         self._doubts.passed(readable)
         read = self._newly_read(assignment, positions)

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 
 from confluent_kafka import KafkaException, Producer
 
+from verbwire.librdkafka import LOGGED
+
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 1.0
@@ -23,6 +25,7 @@ _SETTINGS = {
     "message.timeout.ms": 5_000,  # by then the asker has looked for itself
     "queue.buffering.max.messages": 100_000,
     "queue.buffering.max.kbytes": 16_384,
+    **LOGGED,
     "log_level": 2,  # what is not sent is nobody's failure
 }
 

@@ -13,6 +13,7 @@ from verbwire import denials
 from verbwire.engine.memory import KIB, MEMORY
 from verbwire.engine.records import INPUTS_HEADER
 from verbwire.errors import UnavailableError
+from verbwire.librdkafka import LOGGED
 from verbwire.names import FACTS_READER
 
 _SECONDS = 30.0
@@ -34,6 +35,7 @@ def last_facts(kafka: Mapping[str, str], topic: str) -> dict[int, dict[str, byte
         "fetch.wait.max.ms": 20,
         "queued.max.messages.kbytes": MEMORY.fetched // KIB,
         "auto.offset.reset": "earliest",
+        **LOGGED,
         "log_level": 2,
     }
     try:

@@ -19,6 +19,7 @@ from verbwire.anew import PATIENT
 from verbwire.engine.limits import Limits
 from verbwire.engine.memory import KIB, MEMORY
 from verbwire.errors import EngineError
+from verbwire.librdkafka import LOGGED
 from verbwire.names import Names
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ _SETTINGS: dict[str, Any] = {
     "retry.backoff.max.ms": 5,
     **PATIENT,  # nothing is lost: after a failure the engine connects anew, from the bootstrap
     "log_level": 0,  # whatever it says is raised to us, and told; of an outage by the worker
-    "logger": logging.getLogger(f"{__name__}.librdkafka"),  # what is fatal it says at every level
+    **LOGGED,  # what is fatal it says at every level
 }
 
 

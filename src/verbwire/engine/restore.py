@@ -18,6 +18,7 @@ from verbwire.engine.records import INPUTS_HEADER, TIME_HEADER, read_facts, read
 from verbwire.engine.same_topics import others, read_topics
 from verbwire.engine.store import Changes, Store
 from verbwire.errors import NewerSchemaError, UnavailableError, UndecodableError
+from verbwire.librdkafka import LOGGED
 from verbwire.names import RESTORE_READER
 
 BATCH = 5000
@@ -81,6 +82,7 @@ class RestoreReader:
                 "queued.min.messages": 100_000,
                 "queued.max.messages.kbytes": MEMORY.fetched // KIB,
                 **PATIENT,
+                **LOGGED,
                 "log_level": 2,  # what cannot be read is told by our own errors
             }
         )

@@ -24,6 +24,7 @@ from verbwire.contracts.permission import refusal
 from verbwire.errors import (
     ContractError,
     DeliveryError,
+    RegistryUnavailableError,
     UnavailableError,
     UnencodableError,
     UnkeyableError,
@@ -165,7 +166,9 @@ class Commands:
             _log.error("%s cannot be sent: %s", contract.name, error)
             detail = f"{contract.name} has nowhere to go yet: whoever runs this has to deploy its contracts"
             raise unavailable("not_deployed", detail, 30) from None
-        except (DeliveryError, UnavailableError, TimeoutError) as error:
+        except TimeoutError as error:  # its thread is still asking, whom is not known here
+            raise _not_taken(contract, error, "Kafka, or the schema registry before it,") from error
+        except (DeliveryError, UnavailableError) as error:
             raise _not_taken(contract, error) from error
 
 
@@ -211,10 +214,13 @@ def _unencodable(contract: Contract, error: UnencodableError) -> Problem:
     return Problem(413, "too_large", f"this {contract.name} is larger than a record may be: keep less in it")
 
 
-def _not_taken(contract: Contract, error: Exception) -> Problem:
+def _not_taken(contract: Contract, error: Exception, who: str = "Kafka") -> Problem:
     _log.warning("%s was not taken: %s", contract.name, error or type(error).__name__)
+    if isinstance(error, RegistryUnavailableError):
+        detail = f"{contract.name} was not sent: the schema registry has to be asked first, and does not answer"
+        return unavailable("no_schema", f"{detail}; ask again", 2)
     detail = (
-        f"Kafka did not take {contract.name} in time, it may have: send it again with the same "
+        f"{who} did not take {contract.name} in time, it may have: send it again with the same "
         f"{command_ids.HEADER}, then it happens once"
     )
     return unavailable("not_taken", detail, 2)

@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, Message
 
 from verbwire import denials
 from verbwire.anew import PATIENT
+from verbwire.librdkafka import LOGGED
 from verbwire.sdk.connection import Connection
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ def consumer(connection: Connection, isolation: str, long_poll_ms: int = 500) ->
     return Consumer(
         {
             **PATIENT,
+            **LOGGED,
             "log_level": 3,
             **connection.kafka,
             "bootstrap.servers": connection.bootstrap,

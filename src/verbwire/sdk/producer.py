@@ -20,6 +20,7 @@ from verbwire.errors import (
     UnavailableError,
     UnencodableError,
 )
+from verbwire.librdkafka import LOGGED
 from verbwire.reaching import Obstacles, unusable
 from verbwire.sdk.ack import Ack, Failures
 from verbwire.sdk.connection import Connection
@@ -168,6 +169,7 @@ def _properties(connection: Connection) -> dict[str, Any]:
         "compression.type": "lz4",
         "linger.ms": 5,
         **PATIENT,
+        **LOGGED,
         "log_level": 3,
         **connection.kafka,
         "bootstrap.servers": connection.bootstrap,

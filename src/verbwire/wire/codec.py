@@ -25,6 +25,7 @@ from verbwire.wire.avro import Encoder, Reader
 from verbwire.wire.framing import HEADER_SIZE
 from verbwire.wire.outcomes import OUTCOME
 from verbwire.wire.registry import Registry
+from verbwire.wire.unknown_ids import UnknownIds
 from verbwire.wire.workers import WORKER
 
 log = logging.getLogger(__name__)
@@ -88,12 +89,13 @@ class TopicDecoder:
         }.get(topic)
         self._readers: dict[bytes, Reader | None] = {}
         self._refusals: dict[bytes, tuple[float, str]] = {}
+        self._unknown = UnknownIds({codec.names.subject(name) for name in handled})
 
     def decode(self, value: bytes | None) -> Message | None:
         """Return the message of a record's value, or None when its type belongs here but is not handled here.
 
-        :class:`UndecodableError` for what is not a message of this topic; :class:`UnavailableError` when the
-        registry would have to be asked and cannot be.
+        :class:`UndecodableError` for what is not a message of this topic; :class:`RegistryUnavailableError` when the
+        registry would have to be asked and cannot be, or does not know what it has given out itself.
         """
         if value is None:
             raise UndecodableError(f"{self._topic}: a record without a value (a tombstone) is not a message")
@@ -130,7 +132,7 @@ class TopicDecoder:
         registry, names = self._codec.registry, self._codec.names
         subjects = registry.subjects(schema_id)
         if not subjects:
-            raise UndecodableError(f"the registry knows no schema {schema_id}")
+            raise self._unknown.blame(registry, schema_id)
         schema = registry.schema(schema_id)
         name = full_name(str(schema.get("name", "")), str(schema.get("namespace", "")))
         if name.rpartition(".")[0] != self._namespace or names.subject(name) not in subjects:

@@ -1,7 +1,7 @@
 """The schema registry, any that speaks Confluent's REST API: ids for schemas and schemas for ids.
 
 One door: nothing else in verbwire imports ``confluent_kafka.schema_registry`` (it takes half a second, so it is
-imported when the first registry is made). Calls are retried for about a second; then :class:`UnavailableError`.
+imported when the first registry is made). Calls are retried for about a second; then :class:`RegistryUnavailableError`.
 """
 
 from __future__ import annotations
@@ -9,19 +9,23 @@ from __future__ import annotations
 import json
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 from verbwire.contracts.model import Schema
-from verbwire.errors import ConfigurationError, ContractError, UnavailableError
+from verbwire.errors import ConfigurationError, ContractError, RegistryUnavailableError
 from verbwire.masking import shown_address
 from verbwire.wire.schemas import canonical
+
+if TYPE_CHECKING:
+    from confluent_kafka.schema_registry import SchemaVersion
 
 T = TypeVar("T")
 
 _RETRIES: Mapping[str, Any] = {"timeout": 5, "max.retries": 3, "retries.wait.ms": 150, "retries.max.wait.ms": 600}
+_NUMBERS = frozenset({"timeout", "cache.capacity", "cache.latest.ttl.sec", *_RETRIES})
 
 
 class Registry:
@@ -37,15 +41,15 @@ class Registry:
         from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistryError
 
         self.url = url
-        self._shown = shown_address(url)  # by errors
+        self.shown = shown_address(url)  # in errors
         self._lock = threading.Lock()  # the client's caches are not said to be safe among threads
         self._refused = SchemaRegistryError
         self._silent = (OAuthTokenError, _transport_error())
         self._schema = RegistrySchema
         try:
-            self._client = SchemaRegistryClient({**_RETRIES, **_without_user(url, conf or {})})
+            self._client = SchemaRegistryClient({**_RETRIES, **_without_user(url, _typed(conf or {}))})
         except (TypeError, ValueError) as error:
-            raise ConfigurationError(f"registry {self._shown!r} (VERBWIRE_REGISTRY): {error}") from error
+            raise ConfigurationError(f"registry {self.shown!r} (VERBWIRE_REGISTRY): {error}") from error
         self._finalize = weakref.finalize(self, self._client.close)
 
     def close(self) -> None:
@@ -69,7 +73,7 @@ class Registry:
         """Return the id of a registered schema; never registers. :class:`ContractError` when it is not there."""
         found = self.find(subject, text)
         if found is None:
-            raise ContractError(f"{subject} is not registered at {self._shown} in this version: run `verbwire deploy`")
+            raise ContractError(f"{subject} is not registered at {self.shown} in this version: run `verbwire deploy`")
         return found
 
     def find(self, subject: str, text: str) -> int | None:
@@ -88,9 +92,16 @@ class Registry:
 
     def schema(self, schema_id: int) -> Schema:
         """Return the schema of an id. :class:`ContractError` when the registry does not know it, or it is not Avro."""
+        schema = self.find_schema(schema_id)
+        if schema is None:
+            raise ContractError(f"the registry {self.shown} knows no schema {schema_id}")
+        return schema
+
+    def find_schema(self, schema_id: int) -> Schema | None:
+        """Return the schema of an id, None when the registry does not know it; ContractError when it is not Avro."""
         found = self._or_none(lambda: self._client.get_schema(schema_id))
         if found is None:
-            raise ContractError(f"the registry {self._shown} knows no schema {schema_id}")
+            return None
         if found.schema_type != "AVRO" or found.references:
             raise ContractError(f"schema {schema_id} is not a self-contained Avro schema")
         schema = json.loads(found.schema_str)
@@ -99,16 +110,23 @@ class Registry:
         return schema
 
     def subjects(self, schema_id: int) -> set[str]:
-        """Return the subjects under which an id is registered; empty for an unknown id."""
-        return set(self._or_none(lambda: self._client.get_subjects_by_schema_id(schema_id)) or ())
+        """Return the subjects under which an id is registered; empty for an unknown id.
+
+        Apicurio has no list of an id's subjects before 3.2, but one of its versions, which names them too.
+        """
+        found = self._or_none(lambda: self._client.get_subjects_by_schema_id(schema_id))
+        return {*found} if found else {each.subject for each in self._versions_of(schema_id)}
 
     def version(self, subject: str, schema_id: int) -> int | None:
         """Return which version of a subject an id is, None where it is none.
 
         The first one, where a registry counts a text anew that was registered again.
         """
-        found = self._or_none(lambda: self._client.get_schema_versions(schema_id)) or ()
+        found = self._versions_of(schema_id)
         return min((each.version for each in found if each.subject == subject and each.version), default=None)
+
+    def _versions_of(self, schema_id: int) -> Sequence[SchemaVersion]:
+        return self._or_none(lambda: self._client.get_schema_versions(schema_id)) or ()
 
     def all_subjects(self, page: int = 500) -> list[str]:
         """Return the subjects of everybody who uses this registry, asked for `page` by page.
@@ -160,7 +178,7 @@ class Registry:
         except self._refused as error:
             if error.http_status_code == 404:
                 return None
-            raise ContractError(f"the registry {self._shown} refuses: {error.error_message}") from error
+            raise ContractError(f"the registry {self.shown} refuses: {error.error_message}") from error
 
     def _ask(self, question: Callable[[], T]) -> T:
         try:
@@ -169,14 +187,25 @@ class Registry:
         except self._refused as error:
             if error.http_status_code in (401, 403):
                 raise ConfigurationError(
-                    f"the registry {self._shown} does not let us in ({error.http_status_code}): check its credentials"
+                    f"the registry {self.shown} does not let us in ({error.http_status_code}): check its credentials"
                 ) from error
             if error.http_status_code >= 500 or error.http_status_code == 429:
                 said = error.error_message
-                raise UnavailableError(f"the registry {self._shown} cannot answer now: {said}") from error
+                raise RegistryUnavailableError(f"the registry {self.shown} cannot answer now: {said}") from error
             raise
         except self._silent as error:
-            raise UnavailableError(f"the registry {self._shown} cannot be reached: {error}") from error
+            raise RegistryUnavailableError(f"the registry {self.shown} cannot be reached: {error}") from error
+
+
+def _typed(conf: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties with numbers where the client wants numbers: settings are text."""
+    texts = {name: value for name, value in conf.items() if name in _NUMBERS and isinstance(value, str)}
+    try:
+        return {**conf, **{name: float(value) if "." in value else int(value) for name, value in texts.items()}}
+    except ValueError:
+        raise ConfigurationError(
+            f"registry_client (VERBWIRE_REGISTRY_CLIENT): {', '.join(sorted(texts))} cannot be read, write numbers"
+        ) from None
 
 
 def _without_user(url: str, conf: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from verbwire.http.served import ServedTable
 from verbwire.sdk.connection import Connection, Identity
 from verbwire.watch.handlers import HandlerWatch
 from verbwire.wire.workers import GroupShare
-from verbwire.worker.groups import Services
+from verbwire.worker.groups import NO_REGISTRY, Services
 
 _CLOSE_SECONDS = 1.0
 
@@ -73,7 +73,7 @@ class HostedEffects:
 
     def not_ready(self) -> list[str]:
         """Return what keeps this worker from doing its part for the group."""
-        return self.running.not_ready()
+        return self.running.not_ready() or ([NO_REGISTRY] if self.running.waits_for_registry() else [])
 
     def standing(self) -> Standing:
         """Return the partitions that it has: none of them ever stands still, and there is nothing to catch up."""

@@ -23,6 +23,8 @@ from verbwire.wire.codec import Codec
 from verbwire.wire.granting import Grants
 from verbwire.wire.workers import GroupShare
 
+NO_REGISTRY = "the schema registry is waited for, it does not answer or not with what it should know: see the log"
+
 
 @dataclass(frozen=True)
 class Services:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from verbwire.declarations.aggregate import STATE, Aggregate
@@ -23,15 +21,14 @@ from verbwire.engine.handed_over import HandedOver
 from verbwire.engine.plan import Plan
 from verbwire.engine.security import Security
 from verbwire.engine.view import TableView
-from verbwire.errors import ConfigurationError
 from verbwire.http.health import Standing
 from verbwire.http.served import ServedTable
 from verbwire.messages import Message
 from verbwire.names import Names
-from verbwire.private import keep_from_others, private_file, private_folder
 from verbwire.settings import skipped
 from verbwire.wire.workers import GroupShare
-from verbwire.worker.groups import Services
+from verbwire.worker.copies import hold
+from verbwire.worker.groups import NO_REGISTRY, Services
 
 if TYPE_CHECKING:
     from verbwire.engine.faust_app import GroupApp
@@ -117,6 +114,8 @@ class HostedGroup:
             return [NOT_ASSIGNED]
         if not self.core.view.lease():
             return [NOT_HEARD]
+        if self.core.waits_for_registry():
+            return [NO_REGISTRY]
         states = self.core.view.states
         return [
             f"partition {partition}: being restored"
@@ -181,26 +180,3 @@ def _partitions(cluster: ClusterOffsets, group: str, topics: list[str], names: N
     """Return how many partitions a group has: as most of its topics. Where one is unlike them, it stands still."""
     found = cluster.topics([*topics, names.dead_letters(group)])
     return Counter(topic.partitions for topic in found.values()).most_common(1)[0][0]
-
-
-def hold(copies: Path) -> TextIO:
-    """Keep other processes from a group's copies until the file is closed; ConfigurationError when one has them.
-
-    A predecessor of the same name that was only held up, between its commit and the local write, would put older rows
-    under newer ones.
-    """
-    try:
-        file = private_file(keep_from_others(private_folder(copies)) / ".lock").open("w")
-    except OSError as error:
-        raise ConfigurationError(
-            f"nothing can be kept in {copies}: {error.strerror}; set data (VERBWIRE_DATA) to a folder of this worker's"
-        ) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
-        raise ConfigurationError(
-            f"another process has the copies in {copies}: end it, or give this worker a name of its own "
-            "(VERBWIRE_WORKER)"
-        ) from error
-    return file

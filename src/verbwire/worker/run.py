@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from verbwire.addresses import addresses, kafka_properties
@@ -53,11 +54,13 @@ from verbwire.wire.codec import Codec
 from verbwire.wire.registry import Registry
 from verbwire.worker.answering import answering
 from verbwire.worker.certifying import certificate_of
+from verbwire.worker.copies import Housekeeping
 from verbwire.worker.effects import host_effects
 from verbwire.worker.elsewhere import elsewhere
 from verbwire.worker.groups import Hosted, Services
 from verbwire.worker.hosted import HostedGroup, host
 from verbwire.worker.messaging import messaging
+from verbwire.worker.naming import named
 from verbwire.worker.open_files import Hosting, room, share_files
 from verbwire.worker.presence import Presence
 from verbwire.worker.reached import url_of
@@ -91,10 +94,10 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     require_queries(project.catalog, project.tables, project.responders)
     for group in groups:
         require_fit(project.declared[group], project.catalog)
-    with ExitStack() as opened:
+    with named(project.settings) as settings, ExitStack() as opened:
         opened.callback(stopping.done)
-        _run(project, groups, leave, stopping, opened)
-    log.info("worker %s stopped", project.settings.worker)
+        _run(replace(project, settings=settings), groups, leave, stopping, opened)
+    log.info("worker %s stopped", settings.worker)
 
 
 def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stopping, opened: ExitStack) -> None:
@@ -149,6 +152,9 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     where, port = server.start()
     presence.start(url_of(settings, port))
     services.watchdog.start()
+    copies = Housekeeping(settings.data_folder / "tables", settings.worker)
+    copies.start()
+    opened.callback(copies.stop)
     topics = TopicWatch(kafka, [each.core for each in hosted if isinstance(each, HostedGroup)])
     opened.callback(topics.stop)
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
-STOP_SECONDS = 12.0  # Faust waits a minute for a broker that is gone, a supervisor kills after ten to thirty seconds
+STOP_SECONDS = 9.0  # Faust waits a minute for a broker that is gone; Docker kills after ten seconds, others after 30
 
 
 class Stopping:
