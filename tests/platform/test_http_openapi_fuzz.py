@@ -51,8 +51,8 @@ CONFIG = """
 not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "503", "504"]
 positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409", "422", "429", "5xx"]
 
-[[operations]]  # a cursor that somebody made up fits no list
-include-path = ["/tables/{name}", "/queries/bank.jars.FindJars"]
+[[operations]]  # a cursor that somebody made up fits no list, a position that somebody made up is nowhere
+include-path = ["/tables/{name}", "/tables/{name}/{key}", "/queries/bank.jars.FindJars", "/queries/bank.jars.GetJar"]
 checks.positive_data_acceptance.enabled = false
 """
 
