@@ -21,9 +21,11 @@ from schemas.sales import GetCustomerSales, SalesPerMinute
 from tests.cluster import Cluster, eventually
 from verbwire import Accepted, Rejected
 from verbwire.contracts.load import load_catalog
+from verbwire.development import workers_key
 from verbwire.errors import NotAllowedError, NotFoundError
 from verbwire.names import Names
 from verbwire.sdk import Client, Connection, Identity
+from verbwire.settings import Settings
 from verbwire.tokens import mint_token
 
 pytestmark = pytest.mark.kafka
@@ -89,6 +91,7 @@ class Shop:
                 load_catalog(ROOT / "schemas"),
                 identity=Identity(actor, scopes),
                 token=lambda: token,
+                workers_key=lambda: workers_key(Settings(http_secret=self._secret)),
             )
         )
 

@@ -100,7 +100,7 @@ class _Announced:
             raise ConfigurationError(
                 "queries may carry a token, and nothing here says which addresses are the workers': set "
                 "http_workers_key (VERBWIRE_HTTP_WORKERS_KEY) to what `verbwire workers-key` prints, or name the "
-                "addresses in http_endpoints (VERBWIRE_HTTP_ENDPOINTS)"
+                "addresses in http_endpoints (VERBWIRE_HTTP_ENDPOINTS); a Connection made by hand has both as well"
             )
         kafka = {**connection.kafka, "bootstrap.servers": connection.bootstrap}
         self._directory = Directory(kafka, codec, VerifyingKey(key).verify)
