@@ -25,7 +25,7 @@ setup: $(STAMP)  ## install everything, with pinned versions, into .venv
 
 # Made again whenever what is to be installed changes. The stamp comes last: an install that was broken off leaves none,
 # and since pip may have left half a package behind, the next one starts from an empty .venv (pip's cache makes it quick).
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt hatch_build.py src/verbwire/wire/_compiled.pyx
 	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c '$(NEEDED)'; then \
 		echo "verbwire needs Python 3.11 or newer. Install one, or say which: make setup PYTHON=/path/to/python3" >&2; \
 		exit 1; fi
@@ -39,7 +39,7 @@ $(STAMP): pyproject.toml constraints.txt
 		case "$$verb$$what" in Collecting*|Downloading*|Building*|Installingcollected) \
 			if [ -t 1 ]; then printf '\r\033[K  %s %.50s' "$$verb" "$${what##*/}"; fi;; esac; done
 	@if [ -t 1 ]; then printf '\r\033[K'; fi
-	@rm -f $(BROKEN_OFF); touch $@; echo "Installed."
+	@rm -f $(BROKEN_OFF); touch $@; echo "Installed. $$($(BIN)/python -m verbwire.wire.compiled)"
 
 demo: setup  ## the whole path on real data; ARGS=--exit ends by itself
 	@$(BIN)/python -m producers.demo $(ARGS)

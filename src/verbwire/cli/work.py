@@ -34,11 +34,14 @@ def worker(
 
 
 def config() -> None:
-    """Print each setting and where its value came from."""
+    """Print each setting and where its value came from, and what writes and reads Avro here."""
+    from verbwire.wire import compiled
+
     listing = Listing("setting", "value", "from", box=None)
     for row in load_settings().shown():
         listing.add_row(*row)
     Console().print(listing)
+    print(compiled.told())
 
 
 def token(
