@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import hatch_build
 from tests.platform.both_codecs import read_by_both, write_by_both
 from tests.platform.contracts.made import made
-from tests.platform.contracts.projects import record
+from tests.platform.contracts.projects import project, record
 from tests.platform.contracts.test_round_trip import drawn_message
 from tests.platform.notes import CATALOG, COMMAND, EVENT, ROW
 from verbwire.contracts.load import load_catalog
@@ -200,7 +200,7 @@ def test_a_build_without_a_compiler_says_so_and_goes_on(tmp_path: Path, monkeypa
 def test_records_inside_a_row_whose_class_nobody_imported_are_compared_by_value(tmp_path: Path) -> None:
     inner = {"type": "record", "name": "Inner", "fields": [{"name": "n", "type": "long"}]}
     row = record("Made", [{"name": "id", "type": "string"}, {"name": "inner", "type": inner}], kind="row", key="id")
-    contract = made(tmp_path, row)[0].find("Made")
+    contract = load_catalog(project(tmp_path, row)).find("Made")
     reader = Reader(contract, row_class(contract), contract.schema)
     value = frame(1) + b"\x021\x04"
     assert reader(value) == reader(value)
