@@ -1,7 +1,7 @@
 # A worker of this project. The wheel holds the platform; the project's own folders are copied beside it.
 FROM python:3.11-slim
 WORKDIR /project
-COPY pyproject.toml constraints.txt README.md ./
+COPY pyproject.toml constraints.txt README.md hatch_build.py ./
 COPY src src
 RUN pip install --no-cache-dir -c constraints.txt .
 COPY schemas schemas
