@@ -470,10 +470,11 @@ cdef class Timestamp(Node):
         cdef int64_t found = read_long(source)
         cdef int64_t day = 86400000000 // self.unit
         cdef int64_t days = floored(found, day)
-        cdef int64_t rest = (found - days * day) * self.unit
-        cdef int seconds = <int>(rest // 1000000)
-        cdef int year, month, of_month
-        civil_of(days, &year, &month, &of_month)
+        cdef int64_t rest
+        cdef int year, month, of_month, seconds
+        civil_of(days, &year, &month, &of_month)  # before the rest: what is no date would overflow there
+        rest = (found - days * day) * self.unit
+        seconds = <int>(rest // 1000000)
         return datetime_new(
             year, month, of_month, seconds // 3600, seconds // 60 % 60, seconds % 60, <int>(rest % 1000000), self.zone
         )
