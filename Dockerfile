@@ -1,6 +1,8 @@
 # A worker of this project: the platform is installed, the project's own folders lie beside it. A project that is not this
 # repository installs verbwire from an index instead, see docs/containers.md.
 FROM python:3.11-slim AS build
+# For the compiled codec; without a compiler the image works as well, slower.
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /opt/verbwire
 ENV PATH=/opt/verbwire/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
@@ -9,7 +11,7 @@ COPY requirements requirements
 # that have no wheel for this machine; see `make constraints`.
 RUN pip install --require-hashes --only-binary :all: -r requirements/build.txt \
     && pip install --require-hashes --no-build-isolation -r requirements/run.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY src src
 RUN pip install --no-build-isolation --no-deps .
 

@@ -8,9 +8,20 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster import Cluster
-from tests.platform import engine_jars, engine_tills
+from tests.platform import both_codecs, engine_jars, engine_tills
 from tests.platform.engine_kit import Bank
 from tests.platform.engine_runner import Engine
+
+_BY_BOTH = ("test_wire_", "test_round_trip", "test_value_matrix", "test_engine_values", "test_queries_values")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def codecs(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In the tests of what is written and read, the compiled codec and the reference check each other."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.module.__name__.rpartition(".")[2].startswith(_BY_BOTH):
+            both_codecs.compare(patch)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from verbwire.cli.output import AsJson, print_json, print_table
+from verbwire.cli.output import AsJson, print_json, print_table, print_text
 from verbwire.errors import ConfigurationError
 from verbwire.settings import load_settings
 
@@ -33,12 +33,15 @@ def worker(
 
 
 def config(as_json: AsJson = False) -> None:
-    """Print each setting and where its value came from; secrets are masked."""
+    """Print each setting and where its value came from; secrets are masked. Tells what reads and writes Avro here, too."""
+    from verbwire.wire import compiled
+
     columns, rows = ("setting", "value", "from"), load_settings().shown()
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
         print_table(columns, rows)
+        print_text(compiled.told())
 
 
 def token(

@@ -24,6 +24,7 @@ from verbwire.contracts.bounding import Excess
 from verbwire.contracts.model import Contract, Schema
 from verbwire.errors import ContractError, UndecodableError, UnencodableError
 from verbwire.messages import Message
+from verbwire.wire import compiled
 from verbwire.wire.fingerprints import Fingerprints, fingerprint_of
 from verbwire.wire.fitting import fitting_type, is_flat
 from verbwire.wire.framing import HEADER_SIZE, frame
@@ -77,9 +78,21 @@ class Encoder:
         self._fields = msgspec.structs.asdict if is_flat(contract.schema) else _builtins
         self._written, self._kept = written(contract.schema), kept(contract.schema)
         self._readers: dict[type[Message], Reader] = {}  # of those that were untidy once
+        self._compiled = compiled.writing(contract.schema, self._frame)
 
     def __call__(self, message: Message) -> bytes:
         """Return the value of a record; :class:`UnencodableError` names the field that does not fit, or its bounds."""
+        if self._compiled is not None:
+            try:
+                value = self._compiled(message)
+            except MISFITS:
+                pass  # told below, by the field
+            else:
+                if self._bounds is None or self._bounds(message) is None:
+                    return value
+        return self._by_reference(message)
+
+    def _by_reference(self, message: Message) -> bytes:
         try:
             values = self._fields(message if self._written is None else self._written(message))
             # A struct does not check what it is built from, and fastavro not all that it is given.
@@ -100,7 +113,7 @@ class Encoder:
         :class:`UnencodableError` names a field whose value has no such form; what else cannot be written is refused
         when it is written.
         """
-        if self._kept is None:
+        if self._kept is None or self._is_tidy(message):
             return message
         try:
             found: M = self._kept(message)
@@ -109,6 +122,12 @@ class Encoder:
             return self._reader(type(message))(self(message))  # type: ignore[return-value]  # of the message's type
         except MISFITS as error:
             raise self._unencodable(error) from error
+
+    def _is_tidy(self, message: Message) -> bool:
+        try:
+            return self._compiled is not None and self._compiled.tidy(message)
+        except MISFITS:
+            return False
 
     def _reader(self, cls: type[Message]) -> Reader:
         found = self._readers.get(cls)
@@ -146,9 +165,18 @@ class Reader:
             raise ContractError(f"the schema of a {contract.name} cannot be read: {error}") from error
         self._frozen = frozen(contract.schema)
         self._writer_schema = writer_schema
+        self._compiled = compiled.reading(writer_schema, contract.schema, cls)
 
     def __call__(self, value: bytes) -> Message:
         """Return the message in a record's value, its frame included; :class:`UndecodableError` otherwise."""
+        if self._compiled is not None:
+            try:
+                return self._compiled(value)
+            except MISFITS:
+                pass  # told below
+        return self._by_reference(value)
+
+    def _by_reference(self, value: bytes) -> Message:
         try:
             body = BytesIO(value)
             body.read(HEADER_SIZE)

@@ -32,7 +32,7 @@ def row_class(contract: Contract) -> type[Message]:
         return msgspec.defstruct(
             schema["name"].rpartition(".")[2],
             [_field(field, fields[field["name"]]) for field in schema["fields"]],
-            bases=(_Loose,) if outermost else (),
+            bases=(_Loose,) if outermost else (msgspec.Struct,),
             namespace={"__contract__": contract.name, "__fingerprint__": contract.fingerprint} if outermost else {},
             frozen=True,
             kw_only=True,

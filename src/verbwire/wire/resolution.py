@@ -25,7 +25,7 @@ from verbwire.wire.strict import BOOLEANS
 Resolve: TypeAlias = Callable[[Any], Any]
 
 _LEAST, _MOST = -(2**31), 2**31 - 1
-_NAMED = ("record", "enum", "fixed")
+NAMED = ("record", "enum", "fixed")
 _PYTHON: dict[str, type] = {
     "null": type(None),
     "boolean": bool,
@@ -66,7 +66,8 @@ def _all_int(values: Iterable[int]) -> None:
             raise ValueError(f"{value} has more than the 32 bits of an int")
 
 
-def _int(value: int) -> int:
+def whole_int(value: int) -> int:
+    """Return an int; ValueError where it has more than 32 bits."""
     _all_int((value,))
     return value
 
@@ -75,11 +76,11 @@ def _text(value: bytes) -> str:
     return value.decode()
 
 
-_PROMOTIONS: dict[tuple[str, str], Resolve | None] = {
-    ("int", "int"): _int,
-    ("int", "long"): _int,
-    ("int", "float"): lambda value: as_float(_int(value)),
-    ("int", "double"): lambda value: float(_int(value)),
+PROMOTIONS: dict[tuple[str, str], Resolve | None] = {  # None: nothing is to be done
+    ("int", "int"): whole_int,
+    ("int", "long"): whole_int,
+    ("int", "float"): lambda value: as_float(whole_int(value)),
+    ("int", "double"): lambda value: float(whole_int(value)),
     ("long", "float"): as_float,
     ("long", "double"): as_double,
     ("float", "double"): None,
@@ -205,10 +206,10 @@ class _Resolutions:
             return self._union(writer, reader)
         if isinstance(reader, list):
             return self._into_union(writer, reader)
-        kinds = _kind(writer), _kind(reader)
-        if kinds in _PROMOTIONS:
-            return _PROMOTIONS[kinds]
-        if kinds[0] != kinds[1] or (kinds[0] in _NAMED and not _same_name(writer, reader)):
+        kinds = kind_of(writer), kind_of(reader)
+        if kinds in PROMOTIONS:
+            return PROMOTIONS[kinds]
+        if kinds[0] != kinds[1] or (kinds[0] in NAMED and not same_name(writer, reader)):
             raise MismatchError(f"{_told(writer)} was written where {_told(reader)} is read")
         return self._same_kind(kinds[0], writer, reader)
 
@@ -232,7 +233,7 @@ class _Resolutions:
         return None
 
     def _items(self, inner: Resolve | None) -> Resolve | None:
-        if inner is _int:
+        if inner is whole_int:
             return _Ints()
         if inner in self._only_ints:
             ints = self._only_ints[inner]
@@ -240,13 +241,13 @@ class _Resolutions:
         return None if inner is None else _Items(inner)
 
     def _record(self, writer: Schema, reader: Schema) -> Resolve | None:
-        pairs = _pairs(writer, reader)
-        plans = [(theirs["name"], self._field(theirs, ours)) for theirs, ours in pairs]
-        booleans = tuple(theirs["name"] for theirs, _ in pairs if theirs["type"] == "boolean")
-        ints = tuple(name for name, plan in plans if plan is _int)
-        others = tuple((name, plan) for name, plan in plans if plan not in (None, _int))
-        differs = any(theirs["name"] != ours["name"] for theirs, ours in pairs)
-        renamed = tuple((theirs["name"], ours["name"]) for theirs, ours in pairs) if differs else ()
+        known = pairs(writer, reader)
+        plans = [(theirs["name"], self._field(theirs, ours)) for theirs, ours in known]
+        booleans = tuple(theirs["name"] for theirs, _ in known if theirs["type"] == "boolean")
+        ints = tuple(name for name, plan in plans if plan is whole_int)
+        others = tuple((name, plan) for name, plan in plans if plan not in (None, whole_int))
+        differs = any(theirs["name"] != ours["name"] for theirs, ours in known)
+        renamed = tuple((theirs["name"], ours["name"]) for theirs, ours in known) if differs else ()
         if not (ints or booleans or others or renamed):
             return None
         resolve = _record(ints, booleans, others, renamed)
@@ -263,7 +264,7 @@ class _Resolutions:
     def _union(self, branches: list[Any], reader: Any) -> Resolve | None:
         found: dict[type, Resolve | None] = {}
         for branch in branches:
-            kind, resolve = _PYTHON[_kind(branch)], self._branch(branch, reader)
+            kind, resolve = _PYTHON[kind_of(branch)], self._branch(branch, reader)
             if kind in found and (found[kind] is not None or resolve is not None):
                 raise MismatchError("a union has branches whose values cannot be told apart")
             found[kind] = resolve
@@ -272,7 +273,7 @@ class _Resolutions:
         others = [each for kind, each in found.items() if kind is not type(None)]
         if not any(found.values()):
             return None
-        if len(others) == 1 and others[0] is not None and found.get(type(None), _int) is None:
+        if len(others) == 1 and others[0] is not None and found.get(type(None), whole_int) is None:
             return Nullable(others[0])
         return _Branches(found)
 
@@ -283,7 +284,7 @@ class _Resolutions:
             return _Refused(str(error))
 
     def _into_union(self, writer: Any, branches: list[Any]) -> Resolve | None:
-        for branch in sorted(branches, key=lambda each: _kind(each) != _kind(writer)):
+        for branch in preferred_branches(writer, branches):
             try:
                 return self.of(writer, branch)
             except MismatchError:
@@ -291,18 +292,20 @@ class _Resolutions:
         raise MismatchError(f"{_told(writer)} was written where the union that is read has no such branch")
 
 
-def _kind(node: Any) -> str:
+def kind_of(node: Any) -> str:
+    """Return what a spelled-out type is: its logical type, or its type."""
     if isinstance(node, str | list):
         return node if isinstance(node, str) else "union"
     return str(node.get("logicalType", node["type"]))
 
 
 def _told(node: Any) -> str:
-    return f"{_kind(node)} {node['name']}" if isinstance(node, dict) and "name" in node else f"a value of {_kind(node)}"
+    kind = kind_of(node)
+    return f"{kind} {node['name']}" if isinstance(node, dict) and "name" in node else f"a value of {kind}"
 
 
-def _same_name(writer: Schema, reader: Schema) -> bool:
-    """Namespaces aside, as fastavro and Java have it."""
+def same_name(writer: Schema, reader: Schema) -> bool:
+    """Whether two named types may be one: namespaces aside, as fastavro and Java have it."""
     short = writer["name"].rpartition(".")[2]
     return short == reader["name"].rpartition(".")[2] or writer["name"] in reader["aliases"]
 
@@ -310,12 +313,22 @@ def _same_name(writer: Schema, reader: Schema) -> bool:
 def _symbols(theirs: list[str], ours: list[str], default: str | None) -> Resolve | None:
     if set(theirs) <= set(ours):
         return None
+    return _Symbols(symbols_known(theirs, ours, default))
+
+
+def symbols_known(theirs: list[str], ours: list[str], default: str | None) -> dict[str, str]:
+    """Return what a writer's symbols are to a reader; those that it does not know are left out."""
     known = {symbol: symbol for symbol in theirs if symbol in ours}
-    return _Symbols(known if default is None else {**dict.fromkeys(theirs, default), **known})
+    return known if default is None else {**dict.fromkeys(theirs, default), **known}
 
 
-def _pairs(writer: Schema, reader: Schema) -> list[tuple[Schema, Schema]]:
-    """The fields that both know, with what each calls them; MismatchError for one that only the reader needs."""
+def preferred_branches(writer: Any, branches: list[Any]) -> list[Any]:
+    """Return the branches of a reader's union in the order in which a writer's type is tried on them."""
+    return sorted(branches, key=lambda each: kind_of(each) != kind_of(writer))
+
+
+def pairs(writer: Schema, reader: Schema) -> list[tuple[Schema, Schema]]:
+    """Return the fields that both know, as each describes them; MismatchError for one that only the reader needs."""
     theirs = {field["name"]: field for field in writer["fields"]}
     found: list[tuple[Schema, Schema]] = []
     for ours in reader["fields"]:

@@ -30,11 +30,22 @@ def _read_boolean(data: bytes, _writer: Any = None, _reader: Any = None) -> bool
     return BOOLEANS[data]
 
 
+def decimal_reader(precision: int, scale: int) -> Callable[[bytes], Decimal]:
+    """Return what reads the bytes of decimals; ValueError for more digits than their type has, or no bytes."""
+    limit, context = 10**precision, Context(prec=precision, Emin=MIN_EMIN, Emax=MAX_EMAX)
+
+    def read(data: bytes) -> Decimal:
+        unscaled = int.from_bytes(data, "big", signed=True)
+        if not -limit < unscaled < limit or not data:
+            raise ValueError(f"a decimal of {precision} digits in {len(data)} bytes")
+        return Decimal(unscaled).scaleb(-scale, context)
+
+    return read
+
+
 def _read_decimal(data: bytes, schema: Any, _reader: Any = None) -> Decimal:
-    unscaled = int.from_bytes(data, "big", signed=True)
-    if not -schema["limit"] < unscaled < schema["limit"] or not data:
-        raise ValueError(f"a decimal of {schema['context'].prec} digits in {len(data)} bytes")
-    return Decimal(unscaled).scaleb(-schema["scale"], schema["context"])
+    read: Callable[[bytes], Decimal] = schema["read"]
+    return read(data)
 
 
 def _time_of_day(unit: int) -> Callable[..., time]:
@@ -128,9 +139,7 @@ def _logical(node: Schema) -> Schema:
         case None:
             return {}
         case "decimal":
-            context = Context(prec=node["precision"], Emin=MIN_EMIN, Emax=MAX_EMAX)
-            limit = 10 ** node["precision"]
-            return {"logicalType": f"{_OURS}decimal", "scale": node["scale"], "limit": limit, "context": context}
+            return {"logicalType": f"{_OURS}decimal", "read": decimal_reader(node["precision"], node["scale"])}
         case "time-millis" | "time-micros" as name:
             return {"logicalType": f"{_OURS}{name}"}
         case name:

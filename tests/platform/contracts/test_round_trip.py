@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.platform.contracts.projects import project, record
 from verbwire.contracts.generate import generate
 from verbwire.contracts.load import load_catalog
+from verbwire.contracts.model import Contract
 from verbwire.wire.avro import Encoder, Reader
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -120,10 +121,9 @@ class Types:
         return ("int", lambda _: self.draw(st.integers(0, 9))) if takes_nothing else (inner, make)
 
 
-@settings(max_examples=150, deadline=None)
-@given(data=st.data())
-def test_messages_of_any_accepted_schema_survive_the_wire(data: st.DataObject) -> None:
-    schema, make = Types(data.draw).record("AnythingHappened", 3)
+def drawn_message(draw: Draw) -> tuple[Contract, Any]:
+    """A contract that was drawn, and a message of its generated class."""
+    schema, make = Types(draw).record("AnythingHappened", 3)
     schema = {**schema, "kind": "event", "key": "id", "fields": [{"name": "id", "type": "string"}, *schema["fields"]]}
     with tempfile.TemporaryDirectory() as folder:
         root = project(Path(folder), schema)
@@ -133,7 +133,13 @@ def test_messages_of_any_accepted_schema_survive_the_wire(data: st.DataObject) -
     exec(compile(source, "generated", "exec", dont_inherit=True), module)  # noqa: S102 (our own output)
     cls = module["AnythingHappened"]
     message = make({**module, "AnythingHappened": lambda **fields: cls(id="1", **fields)})
-    contract = catalog.of(message)
-    again = Reader(contract, cls, contract.schema)(Encoder(contract, 7)(message))
+    return catalog.of(message), message
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_messages_of_any_accepted_schema_survive_the_wire(data: st.DataObject) -> None:
+    contract, message = drawn_message(data.draw)
+    again = Reader(contract, type(message), contract.schema)(Encoder(contract, 7)(message))
     assert again == message
     assert repr(again) == repr(message)  # also the types: True is not 1
