@@ -7,7 +7,7 @@ import resource
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -50,6 +50,11 @@ def write(path: Path, count: int = 500) -> None:
 def reopened(path: Path, **changed: object) -> Store:
     options = {"columns": ("status", "total"), "identity": IDENTITY, **changed}
     return Store(path, **options)  # type: ignore[arg-type]  # by name, each test another one
+
+
+def apply(path: Path, changes: Changes) -> None:
+    with closing(reopened(path)) as store:
+        store.apply(changes)
 
 
 def test_a_new_store_is_empty_and_knows_no_position(store: Store) -> None:
@@ -253,7 +258,7 @@ def test_a_folder_that_may_not_be_used_damages_nothing(path: Path, mode: int) ->
     path.parent.chmod(mode)
     try:
         with pytest.raises(UnavailableError, match="it is kept as it is"):
-            reopened(path).apply(Changes(rows=rows(range(3))))
+            apply(path, Changes(rows=rows(range(3))))
     finally:
         path.parent.chmod(0o700)
     assert reopened_count(path) == 500
@@ -269,11 +274,11 @@ def test_a_disk_that_is_full_loses_nothing_of_a_copy(
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
     try:
         with pytest.raises(UnavailableError, match="it is kept as it is"):
-            reopened(path).apply(Changes(rows=rows(range(500, 5000)), positions={"rows": 5000}))
+            apply(path, Changes(rows=rows(range(500, 5000)), positions={"rows": 5000}))
         now = time.time()
         monkeypatch.setattr(time, "time", lambda: now + seconds)
         with pytest.raises(UnavailableError, match="it is kept as it is"):
-            reopened(path).apply(Changes(rows=rows(range(500, 5000)), positions={"rows": 5000}))
+            apply(path, Changes(rows=rows(range(500, 5000)), positions={"rows": 5000}))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert reopened_count(path) == 500
