@@ -132,9 +132,10 @@ class Steps:
         compose = self._compose
         compose.build()
         compose.up()
-        with self._importing() as running:
-            running.wait_for(5_000)
+        with self._importing(pause_at=20_000) as running:
+            running.wait_for(20_000)
             compose.scale(consumers=3, streams_more=2)
+            running.go_on()
             compose.kill("consumers")
             compose.kill("streams")
             tell(f"{running.seen.commands:,} commands sent")
@@ -173,7 +174,7 @@ class Steps:
         self._agree("one of three brokers killed, another stopped", imported)
 
     @contextmanager
-    def _importing(self, pause_at: int = 0) -> Iterator[Import]:
+    def _importing(self, pause_at: int) -> Iterator[Import]:
         running = Import(self._settings)
         tell("importing")
         running.start(pause_at)

@@ -41,8 +41,8 @@ class Import:
         self.seen = Imported()
         self._thread = threading.Thread(target=self._run, name="import", daemon=True)
 
-    def start(self, until: int = 0) -> None:
-        """Begin; pause at so many commands, 0 for none, however quick this machine is."""
+    def start(self, until: int) -> None:
+        """Begin, and pause at so many commands: what is to happen meanwhile happens, however quick this machine is."""
         self._most = until
         self._thread.start()
 
@@ -83,7 +83,7 @@ class Import:
 
     def _note(self, _line: SalesLine | None, done: Imported) -> None:
         self.seen = done
-        if self._most and done.commands >= self._most:
+        if done.commands >= self._most:
             self._may_go_on.wait()
         if self._ending.is_set():
             raise BrokenOff
