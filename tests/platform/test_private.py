@@ -14,7 +14,7 @@ from verbwire.embedded.state import FolderLock
 from verbwire.engine.store import Store
 from verbwire.private import keep_from_others, private_file, private_folder
 from verbwire.settings import Settings
-from verbwire.worker.hosted import hold
+from verbwire.worker.copies import hold
 
 
 @pytest.fixture(autouse=True)

@@ -237,7 +237,9 @@ def test_a_worker_that_does_not_know_a_topic_is_not_the_last_to_be_asked(tmp_pat
     with open_market(tmp_path, topics={EVENTS}) as market:
         url = "http://{}:{}".format(*market.http.address)
         token = mint_token(SECRET, "ann", ["stalls:read"])
-        connection = Connection("127.0.0.1:9", NOWHERE, Names("town"), CATALOG, http=url, token=lambda: token)
+        connection = Connection(
+            "127.0.0.1:9", NOWHERE, Names("town"), CATALOG, http_endpoints=(url,), token=lambda: token
+        )
         querier = Querier(connection, lambda: Codec(CATALOG, Registry(NOWHERE), connection.names), seen)
         try:
             with pytest.raises(UnavailableError, match=r"no contract of this worker has the topic town\.newer\.events"):

@@ -33,7 +33,7 @@ def worker(
 
 
 def config(as_json: AsJson = False) -> None:
-    """Print each setting and where its value came from; secrets are masked. Tells what reads and writes Avro here, too."""
+    """Print each setting and where its value came from, secrets masked, and what reads and writes Avro here."""
     from verbwire.wire import compiled
 
     columns, rows = ("setting", "value", "from"), load_settings().shown()

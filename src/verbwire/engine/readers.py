@@ -96,11 +96,12 @@ class Readers:
                 return file, file.idle.pop()
             self._used += 1 + (1 if file.lent > max(1, file.most) else 0)
             file.most = max(file.most, file.lent)
+        connection = None
         try:
             connection = connect(path, "ro")
             connection.execute(f"pragma cache_size = -{self.cache_bytes // 1024}")
         except BaseException:
-            self._give_back(name, file, None, False)
+            self._give_back(name, file, connection, False)
             raise
         return file, connection
 
