@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,15 @@ def copies(tmp_path: Path) -> Iterator[list[Path]]:
             store.apply(Changes(rows={b"key": (b"%d" % number,)}))
             stores.append(store.path)
         yield stores
+
+
+@contextmanager
+def lent(copies: list[Path], limit: int) -> Iterator[Readers]:
+    """Readers of which nothing stays open."""
+    readers = Readers(limit)
+    yield readers
+    for path in copies:
+        readers.close(path)
 
 
 def descriptors(folder: Path) -> int:
@@ -60,13 +69,13 @@ def test_descriptors_are_bounded_whoever_reads_what(copies: list[Path], tmp_path
 
 
 def test_a_file_is_read_by_as_many_as_there_is_room_for_and_the_others_wait(copies: list[Path]) -> None:
-    readers, begun = Readers(limit=1), threading.Event()
+    begun = threading.Event()
 
     def begin() -> bytes:
         begun.set()
         return read(readers, copies[0])
 
-    with ThreadPoolExecutor(1) as pool:
+    with lent(copies, 1) as readers, ThreadPoolExecutor(1) as pool:
         with readers.reading(copies[0]):
             waiting = pool.submit(begin)
             assert begun.wait(5)
@@ -77,8 +86,7 @@ def test_a_file_is_read_by_as_many_as_there_is_room_for_and_the_others_wait(copi
 
 def test_who_waits_for_too_long_is_told_why(copies: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers_module, "_BUSY_SECONDS", 0.05)
-    readers = Readers(limit=1)
-    with readers.reading(copies[0]), pytest.raises(UnavailableError, match="ulimit -n"):
+    with lent(copies, 1) as readers, readers.reading(copies[0]), pytest.raises(UnavailableError, match="ulimit -n"):
         read(readers, copies[0])
 
 
