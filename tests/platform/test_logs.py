@@ -72,5 +72,5 @@ def test_an_error_of_the_command_line_is_json_too(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.verbwire]\nlog_format = "json"\n', "utf-8")
     clean = {name: value for name, value in os.environ.items() if not name.startswith("VERBWIRE_")}
     ran = subprocess.run([sys.executable, *CLI, "workers"], cwd=tmp_path, env=clean, capture_output=True, text=True)
-    assert ran.returncode == 1
+    assert ran.returncode == 2
     assert json.loads(ran.stderr)["message"].startswith("ConfigurationError: no embedded Kafka runs")

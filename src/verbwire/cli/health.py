@@ -43,7 +43,7 @@ def _url(settings: Settings, question: str) -> str:
 
 
 def _scheme(settings: Settings) -> str:
-    return "https" if getattr(settings, "http_tls_certificate", "") else "http"
+    return "https" if settings.http_tls_certificate else "http"
 
 
 def _asked(url: str, seconds: float) -> str | None:

@@ -2,8 +2,8 @@
 
 fastavro does the work; what it lets pass in silence is refused here: a float where an integer belongs, text where
 a boolean belongs, integers of more than 32 bits, times without a zone, bytes left over after a record. Values have one
-form (:mod:`~verbwire.wire.normal`); bytes are read strictly (:mod:`~verbwire.wire.strict`), by their writer's schema,
-and brought into ours (:mod:`~verbwire.wire.resolution`).
+form (:mod:`~verbwire.wire.normal`); bytes are looked through (:mod:`~verbwire.wire.whole`) and read strictly
+(:mod:`~verbwire.wire.strict`), by their writer's schema, and brought into ours (:mod:`~verbwire.wire.resolution`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from verbwire.wire.normal import UntidyError, frozen, kept, written
 from verbwire.wire.resolution import resolution
 from verbwire.wire.schemas import shape
 from verbwire.wire.strict import reading_schema, writing_schema
+from verbwire.wire.whole import walk_of
 
 M = TypeVar("M", bound=Message)
 
@@ -161,6 +162,7 @@ class Reader:
             fastavro.parse_schema(writer_schema, named_schemas={})
             self._schema = reading_schema(writer_schema)
             self._resolve = resolution(writer_schema, contract.schema)
+            self._walk = walk_of(writer_schema)
         except (*BAD_SCHEMAS, ArithmeticError) as error:
             raise ContractError(f"the schema of a {contract.name} cannot be read: {error}") from error
         self._frozen = frozen(contract.schema)
@@ -178,6 +180,7 @@ class Reader:
 
     def _by_reference(self, value: bytes) -> Message:
         try:
+            end = self._walk(value, HEADER_SIZE)
             body = BytesIO(value)
             body.read(HEADER_SIZE)
             fields = schemaless_reader(body, self._schema)
@@ -186,8 +189,8 @@ class Reader:
             message = convert(fields, self._cls)
         except MISFITS as error:
             raise UndecodableError(f"not a {self.contract.name}: {type(error).__name__} {error}") from error
-        if body.tell() != len(value):
-            raise UndecodableError(f"not a {self.contract.name}: {len(value) - body.tell()} bytes are left over")
+        if end != len(value):
+            raise UndecodableError(f"not a {self.contract.name}: {len(value) - end} bytes are left over")
         if self._frozen is not None:
             message = self._frozen(message)
         return message
