@@ -16,6 +16,7 @@ import pytest
 
 from tests.platform.contracts.projects import Json, project, record
 from verbwire.cli import main
+from verbwire.settings import ROOT
 
 BORROW = record(
     "BorrowBook", {"loan_id": "string"}, namespace="library.loans", kind="command", key="loan_id", requires=[]
@@ -76,9 +77,11 @@ def verbwire(folder: Path, *arguments: str, **environment: str) -> Said:
     out, err = io.StringIO(), io.StringIO()
     logger = logging.getLogger("verbwire")
     level, status = logger.level, 0
+    root, handlers = logging.getLogger(), logging.getLogger().handlers[:]
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         for name in [each for each in os.environ if each.startswith("VERBWIRE_")]:
             patch.delenv(name)
+        patch.setenv(ROOT, "")  # that it is as it was, in the end: --root sets it
         for name, value in environment.items():
             patch.setenv(name, value)
         for name in _modules():
@@ -95,6 +98,8 @@ def verbwire(folder: Path, *arguments: str, **environment: str) -> Said:
         for name in _modules():
             del sys.modules[name]
     logger.setLevel(level)
+    root.handlers[:] = handlers
+    logging.captureWarnings(False)
     return Said(status, out.getvalue(), err.getvalue())
 
 

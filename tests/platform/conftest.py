@@ -11,6 +11,7 @@ from tests.cluster import Cluster
 from tests.platform import both_codecs, engine_jars, engine_tills
 from tests.platform.engine_kit import Bank
 from tests.platform.engine_runner import Engine
+from verbwire.wire import unknown_ids
 
 _BY_BOTH = ("test_wire_", "test_round_trip", "test_value_matrix", "test_engine_values", "test_queries_values")
 
@@ -22,6 +23,12 @@ def codecs(request: pytest.FixtureRequest) -> Iterator[None]:
         if request.module.__name__.rpartition(".")[2].startswith(_BY_BOTH):
             both_codecs.compare(patch)
         yield
+
+
+@pytest.fixture
+def registry_that_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it does not know nobody has registered: it is not waited for, as one would be that lags behind another."""
+    monkeypatch.setattr(unknown_ids, "LAG_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="session")

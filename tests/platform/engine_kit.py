@@ -33,6 +33,7 @@ from verbwire.names import Names
 from verbwire.wire.codec import Codec
 from verbwire.wire.headers import HeaderTemplate
 from verbwire.wire.keys import key_of
+from verbwire.wire.murmur2 import partition_of
 from verbwire.wire.outcomes import OUTCOME, OutcomeRecord
 from verbwire.wire.registry import Registry
 from verbwire.wire.topics import GroupPlan
@@ -141,6 +142,11 @@ class Bank:
     def partition(self) -> int:
         """A partition that no other test uses."""
         return next(self._free)
+
+    def key(self, partition: int) -> str:
+        """A new key that lies in a partition."""
+        names = (uuid.uuid4().hex for _ in range(100 * self.partitions))
+        return next(name for name in names if partition_of(name.encode(), self.partitions) == partition)
 
     def member(self, group: str, topic: str) -> Member:
         """The group's member; joins when it is first asked for."""

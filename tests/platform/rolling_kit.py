@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.platform.engine_kit import NAMESPACE, RECEIVER, TABLE, Bank
 from tests.platform.engine_samples.jars import PutCoins
-from tests.platform.worker_kit import Branch, Running
+from tests.platform.worker_kit import REST, Branch, Running
 from verbwire.wire.murmur2 import partition_of
 from verbwire.wire.plain import plain
 
@@ -63,9 +63,9 @@ class Versions:
         self.sent: Counter[str] = Counter()  # pence, by jar
         self.looked: dict[str, str] = {}  # who looked into each jar last
         self._count = 0
-        first.write("consumers/jars.py", _RECEIVER.format(fields=_FIRST))
+        first.write("consumers/jars.py", _RECEIVER.format(fields=_FIRST) + REST)
         first.write("streams/jars.py", _TABLE.format(fields=_FIRST, index='"pence"'))
-        second.write("consumers/jars.py", _RECEIVER.format(fields=_SECOND))
+        second.write("consumers/jars.py", _RECEIVER.format(fields=_SECOND) + REST)
         second.write("streams/jars.py", _TABLE.format(fields=_SECOND, index='"coins"'))
         for name in ("JarRow", "JarState"):
             file = second.folder / f"schemas/jars/{name}.avsc"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -16,7 +15,6 @@ from tests.platform.played_receiver import HEARD, hearing
 from verbwire.errors import OutcomeUnknown
 from verbwire.messages import FORBIDDEN, ID_REUSED, Accepted, Command, Expired, Failed, Outcome, Rejected
 from verbwire.sdk import Client, Connection, Identity, Pending
-from verbwire.wire.murmur2 import partition_of
 
 pytestmark = pytest.mark.kafka
 
@@ -36,8 +34,7 @@ def client(connection: Connection) -> Iterator[Client]:
 @pytest.fixture
 def jar(bank: Bank, partition: int) -> str:
     """A new jar that lies in the test's partition."""
-    names = (uuid.uuid4().hex for _ in range(100 * bank.partitions))
-    return next(name for name in names if partition_of(name.encode(), bank.partitions) == partition)
+    return bank.key(partition)
 
 
 def asked(client: Client, engine: Engine, command: Command, id: str | None = None, ttl: float | None = None) -> Outcome:

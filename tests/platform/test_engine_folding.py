@@ -133,6 +133,7 @@ def test_events_that_nobody_handles_are_passed_over(bank: Bank, table: Engine) -
     assert bank.dead_letters(table.partition, TABLE) == []
 
 
+@pytest.mark.usefixtures("registry_that_is_believed")
 @pytest.mark.parametrize(
     "how", ["garbage", "no value", "no key", "left over", "unknown id", "a command", "another context", "headers"]
 )

@@ -131,11 +131,12 @@ def test_who_waits_for_an_outcome_does_not_take_a_forgerys_for_it() -> None:
 
 
 def test_clients_sign_for_themselves_and_gateways_on_behalf_of_others(bank: Bank) -> None:
+    jar_id = bank.key(bank.partition())
     place = (bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, CATALOG)
     with Client(Connection(*place, Identity("ann", SCOPES), grants=GRANTS)) as client:
-        own = client.send(PutCoins(jar_id="signed", pence=1), id="own").result(SECONDS)
+        own = client.send(PutCoins(jar_id=jar_id, pence=1), id="own").result(SECONDS)
         asker: Asker = client._asker
-        pending = asker.ask(PutCoins(jar_id="signed", pence=1), id="others", identity=Identity("bob", ()))
+        pending = asker.ask(PutCoins(jar_id=jar_id, pence=1), id="others", identity=Identity("bob", ()))
         assert pending._question.ack is not None
         other = pending._question.ack.result(SECONDS)
     for position, actor in ((own, "ann"), (other, "bob")):

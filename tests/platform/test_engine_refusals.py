@@ -201,6 +201,7 @@ def test_a_key_counts_for_the_size_of_a_record(
     assert [line.status for line in bank.outcomes(partition)] == ["FAILED", "ACCEPTED"]
 
 
+@pytest.mark.usefixtures("registry_that_is_believed")
 @pytest.mark.parametrize("how", UNREADABLE)
 def test_what_is_no_command_becomes_a_dead_letter_and_the_partition_moves_on(
     bank: Bank, receiver: Engine, jar: str, how: str

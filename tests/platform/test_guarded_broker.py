@@ -80,7 +80,7 @@ def test_who_is_not_let_in_is_told_why_at_once(
     began = time.monotonic()
     done = project.run(*arguments)
     *_, last = done.stderr.strip().splitlines()
-    assert (done.returncode, "does not let us in" in last, "username or password" in last) == (1, True, True), last
+    assert (done.returncode, "does not let us in" in last, "username or password" in last) == (3, True, True), last
     assert (wrong in done.stderr, time.monotonic() - began < PATIENCE) == (False, True), done.stderr
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.platform.engine_kit import Bank
-from tests.platform.worker_kit import SECRET, TELLER, Branch, Running, branch
+from tests.platform.worker_kit import DUSTER, SECRET, TELLER, Branch, Running, branch
 from verbwire.tokens import OPERATOR, mint_token
 
 pytestmark = pytest.mark.kafka
@@ -61,7 +61,7 @@ checks.positive_data_acceptance.enabled = false
 def project(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Branch]:
     town = Bank(cluster, f"o{uuid.uuid4().hex[:10]}", 2)
     with branch(tmp_path_factory.mktemp("project"), town) as opened:
-        opened.write("consumers/jars.py", TELLER)
+        opened.write("consumers/jars.py", TELLER + DUSTER)
         opened.write("streams/jars.py", STREAMS)
         for name, more in QUERIES.items():
             query = {"type": "record", "namespace": "bank.jars", "name": name, "kind": "query", "public": True}

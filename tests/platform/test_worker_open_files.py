@@ -58,7 +58,7 @@ def bank(cluster: Cluster) -> Iterator[Bank]:
 def test_a_worker_with_too_few_says_so_in_a_sentence_and_ends(bank: Bank, tmp_path: Path) -> None:
     with branch(tmp_path, bank) as project:
         refused = project.start(RECEIVER, TABLE, files="150")
-        assert refused.process.wait(30) == 1
+        assert refused.process.wait(30) == 2
         assert "open files and may have 150" in refused.said()
         assert "Traceback" not in refused.said()
 

@@ -42,6 +42,32 @@ def put(command: PutCoins, jar: JarState | None) -> CoinsPut | Rejected:
 def coins_put(jar: JarState | None, event: CoinsPut) -> JarState:
     return JarState(jar_id=event.jar_id, pence=(jar.pence if jar else 0) + event.pence)
 """
+REST = """
+from schemas.jars import DustJar, JarShaken, SealJar, ShakeJar, TakeCoins
+from verbwire import Rejected
+
+@jars.handles
+def take(command: TakeCoins, jar: JarState | None) -> Rejected:
+    return Rejected("not_enough")
+
+@jars.handles
+def seal(command: SealJar, jar: JarState | None) -> Rejected:
+    return Rejected("sealed_already")
+
+@jars.handles
+def shake(command: ShakeJar, jar: JarState | None) -> JarShaken:
+    return JarShaken(jar_id=command.jar_id)
+
+@jars.handles
+def dust(command: DustJar, jar: JarState | None) -> JarShaken:
+    return JarShaken(jar_id=command.jar_id)
+
+@jars.applies
+def shaken(jar: JarState | None, event: JarShaken) -> JarState:
+    return jar or JarState(jar_id=event.jar_id)
+"""
+"""The other commands of the bank, without which it cannot be deployed."""
+CONSUMERS += REST
 TELLER = """
 import time
 
@@ -84,6 +110,14 @@ def coins_put(jar: JarState | None, event: CoinsPut) -> JarState:
 def coins_taken(jar: JarState | None, event: CoinsTaken) -> JarState:
     return JarState(jar_id=event.jar_id, pence=0)
 """
+DUSTER = """
+from schemas.jars import DustJar
+
+@jars.handles
+def dust(command: DustJar, jar: JarState | None) -> JarShaken:
+    return JarShaken(jar_id=command.jar_id)
+"""
+"""What a teller leaves undone."""
 STREAMS = """
 from schemas.jars import CoinsPut, JarRow
 from verbwire import Table

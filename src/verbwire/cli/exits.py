@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from verbwire.errors import ConfigurationError, UnavailableError, VerbwireError
+from verbwire.errors import ConfigurationError, NotAuthorizedError, UnavailableError, VerbwireError
 
 
 class Exit(IntEnum):
     """Exit statuses of ``verbwire``. A Ctrl-C ends it with 130, as shells expect."""
 
     DONE = 0
-    FOUND = 1  # the check found errors, the cluster contradicts the contracts, or something broke: the text says what
+    FOUND = 1  # the check found errors, an ACL or the cluster is in the way, or something broke: the text says what
     USAGE = 2  # the command line or a setting is wrong; Click's own status for the former
     UNAVAILABLE = 3  # Kafka or the registry cannot be reached now: trying again may help
 
@@ -21,6 +21,8 @@ def exit_of(error: VerbwireError) -> Exit:
     match error:
         case ConfigurationError():
             return Exit.USAGE
+        case NotAuthorizedError():  # trying again helps nobody
+            return Exit.FOUND
         case UnavailableError():
             return Exit.UNAVAILABLE
         case _:
