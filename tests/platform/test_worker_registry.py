@@ -49,7 +49,7 @@ def test_commands_wait_for_a_registry_that_lacks_their_schema(bank: Bank, regist
     worker.until(lambda: worker.get("/health/ready")[0] == 503)
     groups = worker.get("/health/ready")[1]["groups"]
     assert "the schema registry is waited for" in groups[f"{bank.names.prefix}.{RECEIVER}"][0]
-    assert "lists schema" in worker.said()
+    worker.until(lambda: "lists schema" in worker.said())
     registry.hidden = "^$"
     worker.ready().until(lambda: [line.status.value for line in bank.outcomes(0)] == ["ACCEPTED"])
     assert not bank.dead_letters(0)
