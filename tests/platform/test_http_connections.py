@@ -179,7 +179,8 @@ def test_an_answer_that_nobody_reads_is_cut_off(large: Table, quick: Http) -> No
 def test_an_answer_is_its_askers_until_it_has_been_read(large: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MEMORY_EACH", 20_000_000)  # what it is made of, and itself: of one answer
     path = LIST.split(" ")[1]
-    with serving([large]) as http, asking_without_reading(http):
+    with serving([large]) as http, asking_without_reading(http) as connection:
+        assert connection.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 200"  # whoever asks from here on comes second
         eventually(lambda: http.get(path) == 429)
         assert http.get("/tables/shelves?page_size=10") == 200, "what is small is not counted"
         for each in connections_of(http):
