@@ -40,3 +40,8 @@ def set_up_logging(level: str = "info", form: str = "text") -> None:
     logging.basicConfig(level=max(own, logging.WARNING), handlers=[handler], force=True)
     logging.getLogger("verbwire").setLevel(own)
     logging.captureWarnings(True)
+
+
+def is_json() -> bool:
+    """Whether this process logs JSON."""
+    return any(isinstance(each.formatter, JsonFormatter) for each in logging.getLogger().handlers)

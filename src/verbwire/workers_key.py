@@ -7,9 +7,9 @@ the public one may be given to clients, who must not have the secret. It is writ
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING
 
+from verbwire import base64url
 from verbwire.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class SigningKey:
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
         raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+        return base64url.as_text(raw)
 
 
 class VerifyingKey:
@@ -48,7 +48,7 @@ class VerifyingKey:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         require_workers_key(text)
-        self._key: Ed25519PublicKey = Ed25519PublicKey.from_public_bytes(_raw(text))
+        self._key: Ed25519PublicKey = Ed25519PublicKey.from_public_bytes(base64url.from_text(text))
 
     def verify(self, data: bytes, signature: bytes) -> bool:
         """Whether `signature` is :meth:`SigningKey.sign`'s of the same `data`, by the other half of this key."""
@@ -64,7 +64,7 @@ class VerifyingKey:
 def require_workers_key(text: str) -> None:
     """Raise ConfigurationError where a text is no public key, without reading it any further."""
     try:
-        right = len(text) == _TEXT and len(_raw(text)) == _BYTES
+        right = len(text) == _TEXT and len(base64url.from_text(text)) == _BYTES
     except ValueError:
         right = False
     if not right:
@@ -72,7 +72,3 @@ def require_workers_key(text: str) -> None:
             f"http_workers_key (VERBWIRE_HTTP_WORKERS_KEY) is no public key of {_TEXT} characters: take what "
             "`verbwire workers-key` prints where the workers' secret is"
         )
-
-
-def _raw(text: str) -> bytes:
-    return urlsafe_b64decode(text.encode("ascii") + b"=")

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.attack.trying import tried
-from tests.platform.both_codecs import compiled_or_none, read_by_both
+from tests.platform.both_codecs import compiled_or_none, read_by_both, spoilt
 from tests.platform.notes import CATALOG, COMMAND, EVENT, ROW
 from verbwire.errors import UndecodableError
 from verbwire.messages import Message
@@ -22,27 +22,6 @@ pytestmark = [
 ]
 
 SECONDS = float(os.environ.get("ATTACK_SECONDS", "30"))  # for each message
-ODD = (0, 1, 2, 3, 4, 0x7E, 0x7F, 0x80, 0x81, 0xFE, 0xFF)
-RUNS = (b"\xff" * 9 + b"\x01", b"\x80" * 11, b"\xfe\xff\xff\xff\x0f", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", b"")
-
-
-def spoilt(chance: random.Random, value: bytes) -> bytes:
-    found = bytearray(value)
-    for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
-        at = chance.randrange(5, len(found) + 1)
-        match chance.randrange(6):
-            case 0 | 1 if at < len(found):
-                found[at] = chance.choice(ODD) if chance.random() < 0.5 else chance.randrange(256)
-            case 2:
-                found[at:at] = chance.choice(RUNS)
-            case 3:
-                del found[at : at + chance.randrange(1, 9)]
-            case 4:
-                other = chance.randrange(5, len(found) + 1)
-                found[at:at] = found[other : other + chance.randrange(32)]
-            case _:
-                found += found[at:]
-    return bytes(found)
 
 
 @pytest.mark.parametrize("message", [COMMAND, EVENT, ROW])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from typing import Any
 
@@ -11,6 +12,8 @@ from verbwire.errors import UndecodableError, UnencodableError
 from verbwire.messages import Message
 from verbwire.wire.avro import MISFITS, Encoder, Reader
 
+_ODD = (0, 1, 2, 3, 4, 0x7E, 0x7F, 0x80, 0x81, 0xFE, 0xFF)
+_RUNS = (b"\xff" * 9 + b"\x01", b"\x80" * 11, b"\xfe\xff\xff\xff\x0f", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", b"")
 _ADDRESS = re.compile(" at 0x[0-9a-f]+")
 
 
@@ -69,3 +72,23 @@ def _normal_by_both(encoder: Encoder, message: Message) -> Message:
         encoder._compiled = compiled
     assert expected is message or not tidy, f"called tidy: {message!r}"
     return expected
+
+
+def spoilt(chance: random.Random, value: bytes) -> bytes:
+    """Bytes of a record that were changed on their way, behind its frame."""
+    found = bytearray(value)
+    for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
+        at = chance.randrange(5, len(found) + 1)
+        match chance.randrange(6):
+            case 0 | 1 if at < len(found):
+                found[at] = chance.choice(_ODD) if chance.random() < 0.5 else chance.randrange(256)
+            case 2:
+                found[at:at] = chance.choice(_RUNS) if chance.random() < 0.5 else chance.randbytes(chance.randrange(13))
+            case 3:
+                del found[at : at + chance.randrange(1, 9)]
+            case 4:
+                other = chance.randrange(5, len(found) + 1)
+                found[at:at] = found[other : other + chance.randrange(32)]
+            case _:
+                found += found[at:]
+    return bytes(found)

@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"errors"},
     "jobs": {"errors"},
     "anew": set(),
+    "base64url": set(),
     "librdkafka": set(),
     "masking": set(),
     "hosts": {"errors"},
@@ -51,8 +52,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "development": {"errors", "private", "settings", "hosts", "tokens", "workers_key"},
     "project": {"errors", "names", "messages", "contracts", "declarations", "settings"},
     "ownership": {"errors", "contracts", "declarations", "project"},
-    "wire": {"errors", "names", "messages", "contracts", "masking", "places"},
-    "workers_key": {"errors"},
+    "wire": {"base64url", "errors", "names", "messages", "contracts", "masking", "places"},
+    "workers_key": {"base64url", "errors"},
     "directory": {"denials", "errors", "names", "messages", "wire", "anew", "watch", "librdkafka"},
     "announcer": {"anew", "denials", "librdkafka", "directory", "wire"},
     "deploy": {
@@ -128,6 +129,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "engine",
     },
     "http": {
+        "base64url",
         "errors",
         "watch",
         "names",

@@ -14,7 +14,7 @@ from verbwire.cli import acls, cluster, contracts, grants, health, letters, work
 from verbwire.cli.exits import exit_of
 from verbwire.cli.output import print_error, write_what_the_terminal_takes
 from verbwire.errors import ConfigurationError, VerbwireError
-from verbwire.logs import set_up_logging
+from verbwire.logs import is_json, set_up_logging
 from verbwire.settings import ROOT, load_settings
 
 _CTRL_C = 130
@@ -70,7 +70,7 @@ def main() -> None:
     try:
         app()
     except VerbwireError as error:
-        if _log_settings()[1] == "json":
+        if is_json():
             logging.getLogger("verbwire").critical("%s: %s", type(error).__name__, error)
         else:
             print_error(f"{type(error).__name__}: {error}")

@@ -78,32 +78,25 @@ def _doubt(doubted: Doubted) -> str:
 
 
 def _told_doubted(doubted: Doubted) -> dict[str, Any]:
-    return {
-        "worker": doubted.name,
-        "url": doubted.url,
-        "state": _doubt(doubted),
-        "heard_seconds_ago": round(_age(doubted), 1),
-        "groups": [],
-    }
+    return _entry(doubted.name, doubted.url, _doubt(doubted), doubted, [])
 
 
 def _told(directory: Directory, seen: Seen) -> dict[str, Any]:
-    return {
-        "worker": seen.worker.name,
-        "url": seen.worker.url,
-        "state": _state(directory, seen),
-        "heard_seconds_ago": round(_age(seen), 1),
-        "groups": [
-            {
-                "group": share.group,
-                "generation": share.generation,
-                "owns": sorted(share.owned),
-                "ready": sorted(share.ready),
-                "stopped": sorted(share.stopped),
-            }
-            for share in seen.worker.groups
-        ],
-    }
+    groups = [
+        {
+            "group": share.group,
+            "generation": share.generation,
+            "owns": sorted(share.owned),
+            "ready": sorted(share.ready),
+            "stopped": sorted(share.stopped),
+        }
+        for share in seen.worker.groups
+    ]
+    return _entry(seen.worker.name, seen.worker.url, _state(directory, seen), seen, groups)
+
+
+def _entry(name: str, url: str, state: str, heard: Seen | Doubted, groups: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"worker": name, "url": url, "state": state, "heard_seconds_ago": round(_age(heard), 1), "groups": groups}
 
 
 def _said(share: GroupShare) -> tuple[str, ...]:

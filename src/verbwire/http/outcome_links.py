@@ -6,10 +6,10 @@ answer, and a signature, so that nobody can make one up or change one.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import secrets
 
+from verbwire import base64url
 from verbwire.errors import UndecodableError
 from verbwire.http.auth import Principal
 from verbwire.http.problem import Problem
@@ -28,8 +28,8 @@ class OutcomeLinks:
 
     def path(self, token: str, actor: str) -> str:
         """Return the path of the outcome: the token of :mod:`verbwire.wire.outcome_tokens` and its sender, signed."""
-        text = f"{token}.{_text(actor.encode())}"
-        return f"/outcomes/{text}.{_text(sign(self._secret, _LABEL, text.encode()))}"
+        text = f"{token}.{base64url.as_text(actor.encode())}"
+        return f"/outcomes/{text}.{base64url.as_text(sign(self._secret, _LABEL, text.encode()))}"
 
     def read(self, text: str, principal: Principal) -> OutcomeToken:
         """Return what a link's last part stands for, if this principal may know; else 404, whatever is wrong."""
@@ -44,18 +44,10 @@ class OutcomeLinks:
             return None
         token, actor, signature = parts
         try:
-            if not verify(self._secret, _LABEL, f"{token}.{actor}".encode(), _bytes(signature)):
+            if not verify(self._secret, _LABEL, f"{token}.{actor}".encode(), base64url.from_text(signature)):
                 return None
-            if _bytes(actor).decode() != principal.actor and OPERATOR not in principal.scopes:
+            if base64url.from_text(actor).decode() != principal.actor and OPERATOR not in principal.scopes:
                 return None
             return OutcomeToken.decode(token)
         except (binascii.Error, ValueError, UndecodableError):
             return None
-
-
-def _text(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -6,7 +6,6 @@ written meanwhile, and costs the same on its last page as on its first.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import zlib
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from verbwire import base64url
 from verbwire.http import limits
 from verbwire.http.problem import Problem
 
@@ -67,7 +67,7 @@ def window(scope: str, given: Mapping[str, str], defaults: Mapping[str, Any] = N
 
 def cursor(scope: str, place: bytes) -> str:
     """Return the opaque text that stands for "behind this place of this list"."""
-    return base64.urlsafe_b64encode(_VERSION + _sum(scope, place) + place).decode().rstrip("=")
+    return base64url.as_text(_VERSION + _sum(scope, place) + place)
 
 
 def bad_cursor() -> Problem:
@@ -77,7 +77,7 @@ def bad_cursor() -> Problem:
 
 def _after(scope: str, text: str) -> bytes:
     try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        data = base64url.from_text(text)
     except (ValueError, binascii.Error):
         data = b""
     version, checksum, place = data[:1], data[1:5], data[5:]

@@ -11,13 +11,13 @@ KIP-507 (workers that sign what they ask each other with a key that only they ha
 from __future__ import annotations
 
 import time
-from base64 import urlsafe_b64encode
 from hashlib import sha256
 from typing import Any
 
 import jwt
 from starlette.types import Scope
 
+from verbwire import base64url
 from verbwire.tokens import ALGORITHMS, INTERNAL_AUDIENCE, ISSUER, require_secret, sign
 from verbwire.wire.freshness import HEADER as FRESHNESS
 from verbwire.wire.positions import HEADER as POSITION
@@ -88,7 +88,7 @@ def _digest(method: str, target: bytes, headers: list[tuple[bytes, bytes]]) -> s
     """Return the digest of what decides the answer: workers pass on requests without a body alone."""
     lines = [method.encode("ascii"), target]
     lines += sorted(name + b": " + value for name, value in headers if name in _COVERED)
-    return urlsafe_b64encode(sha256(b"\n".join(lines)).digest()).rstrip(b"=").decode("ascii")
+    return base64url.as_text(sha256(b"\n".join(lines)).digest())
 
 
 def _has_body(scope: Scope) -> bool:

@@ -238,7 +238,20 @@ cdef class Boolean(Node):
         return value is True or value is False
 
 
-cdef class Int(Node):
+cdef class Long(Node):
+    """A number of 64 bits."""
+
+    cdef object read(self, Source *source):
+        return read_long(source)
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        return write_long(sink, whole(value))
+
+    cdef bint tidy(self, object value) except -1:
+        return PyLong_CheckExact(value)
+
+
+cdef class Int(Long):
     """A number of 32 bits."""
 
     cdef object read(self, Source *source):
@@ -252,22 +265,6 @@ cdef class Int(Node):
         if found < -2147483648 or found > 2147483647:
             doubt("more than 32 bits")
         return write_long(sink, found)
-
-    cdef bint tidy(self, object value) except -1:
-        return PyLong_CheckExact(value)
-
-
-cdef class Long(Node):
-    """A number of 64 bits."""
-
-    cdef object read(self, Source *source):
-        return read_long(source)
-
-    cdef int write(self, object value, Sink *sink) except -1:
-        return write_long(sink, whole(value))
-
-    cdef bint tidy(self, object value) except -1:
-        return PyLong_CheckExact(value)
 
 
 cdef class Float(Node):
@@ -588,8 +585,8 @@ cdef int64_t block(Source *source, Py_ssize_t least, const unsigned char **ends)
     return count
 
 
-cdef class Array(Node):
-    """Blocks of items, read as a tuple."""
+cdef class Blocks(Node):
+    """What is written in blocks of so many, each of them at least so many bytes long."""
 
     cdef Node item
     cdef Py_ssize_t least
@@ -597,6 +594,10 @@ cdef class Array(Node):
     def __init__(self, Node item, Py_ssize_t least):
         self.item = item
         self.least = least
+
+
+cdef class Array(Blocks):
+    """Blocks of items, read as a tuple."""
 
     cdef object read(self, Source *source):
         cdef const unsigned char *ends
@@ -639,15 +640,8 @@ cdef class Array(Node):
         return True
 
 
-cdef class Map(Node):
+cdef class Map(Blocks):
     """Blocks of entries, read as a map that cannot be changed."""
-
-    cdef Node item
-    cdef Py_ssize_t least
-
-    def __init__(self, Node item, Py_ssize_t least):
-        self.item = item
-        self.least = least
 
     cdef object read(self, Source *source):
         cdef const unsigned char *ends

@@ -50,6 +50,30 @@ AVAILABLE: bool = _compiled is not None
 _MOST_LEVELS = 40  # of types in each other: safety.MAX_DEPTH, and one's own contracts
 _LEAST = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 
+_LEAVES: Mapping[str, Callable[[], Any]] = (
+    {
+        "null": _compiled.Null,
+        "boolean": _compiled.Boolean,
+        "int": _compiled.Int,
+        "long": _compiled.Long,
+        "float": _compiled.Float,
+        "double": _compiled.Double,
+        "bytes": _compiled.Bytes,
+        "string": _compiled.String,
+        "uuid": _compiled.Uuid,
+        "date": _compiled.Date,
+        "time-millis": partial(_compiled.Time, 1000),
+        "time-micros": partial(_compiled.Time, 1),
+        "timestamp-millis": partial(_compiled.Timestamp, 1000, False),
+        "timestamp-micros": partial(_compiled.Timestamp, 1, False),
+        "local-timestamp-millis": partial(_compiled.Timestamp, 1000, True),
+        "local-timestamp-micros": partial(_compiled.Timestamp, 1, True),
+    }
+    if AVAILABLE
+    else {}
+)
+"""What makes the node of a type that holds no others."""
+
 
 class _NoPlanError(Exception):
     """The reference alone takes such a type."""
@@ -90,31 +114,10 @@ def _leaf(node: Any) -> Any:
             return _compiled.Fixed(node["size"])
         case "decimal":
             return _decimal(node)
-        case kind if kind in _leaves():
-            return _leaves()[kind]()
+        case kind if kind in _LEAVES:
+            return _LEAVES[kind]()
         case _:
             raise _NoPlanError
-
-
-def _leaves() -> Mapping[str, Callable[[], Any]]:
-    return {
-        "null": _compiled.Null,
-        "boolean": _compiled.Boolean,
-        "int": _compiled.Int,
-        "long": _compiled.Long,
-        "float": _compiled.Float,
-        "double": _compiled.Double,
-        "bytes": _compiled.Bytes,
-        "string": _compiled.String,
-        "uuid": _compiled.Uuid,
-        "date": _compiled.Date,
-        "time-millis": partial(_compiled.Time, 1000),
-        "time-micros": partial(_compiled.Time, 1),
-        "timestamp-millis": partial(_compiled.Timestamp, 1000, False),
-        "timestamp-micros": partial(_compiled.Timestamp, 1, False),
-        "local-timestamp-millis": partial(_compiled.Timestamp, 1000, True),
-        "local-timestamp-micros": partial(_compiled.Timestamp, 1, True),
-    }
 
 
 def _decimal(node: Schema) -> Any:

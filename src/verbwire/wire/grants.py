@@ -21,7 +21,6 @@ it is they who decide.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hmac
 import time
@@ -31,6 +30,7 @@ from functools import lru_cache
 
 import msgspec
 
+from verbwire import base64url
 from verbwire.errors import ConfigurationError
 from verbwire.wire.headers import GRANT_HEADER
 
@@ -62,7 +62,7 @@ class Key:
     def __str__(self) -> str:
         """The key as text, for a setting. It is a secret."""
         parts = (self.claim.audience, self.claim.actor, list(self.claim.scopes), self.key)
-        return _FORM + _text(msgspec.json.encode(parts))
+        return _FORM + base64url.as_text(msgspec.json.encode(parts))
 
     @classmethod
     def of(cls, text: str) -> Key:
@@ -70,7 +70,9 @@ class Key:
         try:
             if not text.startswith(_FORM) or len(text) > _MAX_KEY:
                 raise ValueError
-            data = msgspec.json.decode(_bytes(text.removeprefix(_FORM)), type=tuple[str, str, list[str], bytes])
+            data = msgspec.json.decode(
+                base64url.from_text(text.removeprefix(_FORM)), type=tuple[str, str, list[str], bytes]
+            )
         except (ValueError, binascii.Error, msgspec.MsgspecError):
             raise ConfigurationError(
                 "grant_keys (VERBWIRE_GRANT_KEYS) holds what is no key: copy whole what `verbwire grant-key` prints"
@@ -98,7 +100,7 @@ def sign(key: bytes, id: str, record_key: bytes, value: bytes, expires_ms: int) 
     """Return the header's value."""
     expires = b"%d" % expires_ms
     mac = _mac(key, id, record_key, value, expires)
-    return b"%b.%b.%b" % (_VERSION, expires, base64.urlsafe_b64encode(mac).rstrip(b"="))
+    return b"%b.%b.%b" % (_VERSION, expires, base64url.as_bytes(mac))
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def fault(secrets: Iterable[str], presented: Presented) -> str | None:
 def _made_by(secret: str, presented: Presented, expires: bytes, mac: bytes) -> bool:
     key = _derived(secret, presented.claim)
     wanted = _mac(key, presented.id, presented.key, presented.value, expires)
-    return hmac.compare_digest(base64.urlsafe_b64encode(wanted).rstrip(b"="), mac)
+    return hmac.compare_digest(base64url.as_bytes(wanted), mac)
 
 
 def _mac(key: bytes, id: str, record_key: bytes, value: bytes, expires: bytes) -> bytes:
@@ -182,11 +184,3 @@ def _mac(key: bytes, id: str, record_key: bytes, value: bytes, expires: bytes) -
 def _framed(*texts: str) -> bytes:
     """The texts, each behind its length, so that no two lists of them are the same bytes."""
     return b"".join(b"%d:%b" % (len(data), data) for data in (text.encode() for text in texts))
-
-
-def _text(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -5,13 +5,13 @@ A token is a claim, not a proof: who lets strangers hand tokens in (HTTP) signs 
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 from typing import Any
 
 import msgspec
 
+from verbwire import base64url
 from verbwire.errors import UndecodableError
 
 _VERSION = 1
@@ -38,7 +38,7 @@ class OutcomeToken(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     def encode(self) -> str:
         """Return the token as text that may stand in a URL; what was mistyped or cut off is noticed."""
         body = _encoder.encode(self)
-        return base64.urlsafe_b64encode(body + _check(body)).rstrip(b"=").decode()
+        return base64url.as_text(body + _check(body))
 
     @classmethod
     def decode(cls, text: str) -> OutcomeToken:
@@ -46,8 +46,7 @@ class OutcomeToken(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         try:
             if len(text) > _MAX_TEXT:
                 raise ValueError(f"it has {len(text)} characters")
-            padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-            data = base64.b64decode(padded, altchars=b"-_", validate=True)
+            data = base64url.from_text(text)
             body, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
             if _check(body) != check:
                 raise ValueError("its check sum is wrong")

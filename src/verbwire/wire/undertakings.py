@@ -8,11 +8,11 @@ hands on with the outcome.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 from typing import NamedTuple
 
+from verbwire import base64url
 from verbwire.errors import ContractError, UndecodableError, UnkeyableError
 from verbwire.names import MAX_TAG
 from verbwire.wire.derived_ids import derived_id
@@ -50,7 +50,7 @@ class CommandIds:
         UnkeyableError where the key is too long for a header, too.
         """
         rest = "/" + derived_id(self._process, cause, handler, position) + (f"/{tag}" if tag else "")
-        text = _base64(key)
+        text = base64url.as_text(key)
         if len(self._prefix) + len(text) + len(rest) <= MAX_ID:
             return f"{self._prefix}{text}{rest}", []
         if len(key) > MAX_UNDERTAKING:
@@ -83,16 +83,12 @@ class CommandIds:
         return header
 
 
-def _base64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
 def _hashed(key: bytes) -> str:
-    return _HASHED + _base64(hashlib.blake2b(key, digest_size=_KEY_HASH).digest())
+    return _HASHED + base64url.as_text(hashlib.blake2b(key, digest_size=_KEY_HASH).digest())
 
 
 def _bytes(text: str) -> bytes | None:
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        return base64url.from_text(text)
     except (binascii.Error, ValueError):
         return None

@@ -6,7 +6,6 @@ worker whose name is never used again leaves its copies for good.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import shutil
@@ -18,7 +17,8 @@ from pathlib import Path
 from typing import TextIO
 
 from verbwire.errors import ConfigurationError
-from verbwire.private import keep_from_others, private_file, private_folder
+from verbwire.private import keep_from_others, private_folder
+from verbwire.worker.locks import is_locked_by_us, locked, nothing_can_be_kept
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +35,10 @@ def hold(copies: Path) -> TextIO:
     under newer ones.
     """
     try:
-        file = private_file(keep_from_others(private_folder(copies)) / _LOCK).open("w")
+        file = locked(keep_from_others(private_folder(copies)) / _LOCK)
     except OSError as error:
-        raise ConfigurationError(
-            f"nothing can be kept in {copies}: {error.strerror}; set data (VERBWIRE_DATA) to a folder of this worker's"
-        ) from error
-    if not _lock(file):
-        file.close()
+        raise nothing_can_be_kept(copies, error, "this worker's") from error
+    if file is None:
         raise ConfigurationError(
             f"another process has the copies in {copies}: end it, or give this worker a name of its own "
             "(VERBWIRE_WORKER)"
@@ -95,7 +92,7 @@ def remove_forgotten(tables: Path, own: str, before: float) -> None:
 def _remove(folder: Path, used: float) -> None:
     with ExitStack() as held:
         for path in folder.glob(f"*/{_LOCK}"):
-            if not _lock(held.enter_context(path.open("r+"))):
+            if not is_locked_by_us(held.enter_context(path.open("r+"))):
                 return  # its worker is there, whatever its files say
         size = sum(path.stat().st_size for path in _files(folder))
         gone = folder.with_name(_GONE + folder.name)
@@ -112,11 +109,3 @@ def _last_used(folder: Path) -> float:
 def _files(folder: Path) -> Iterator[Path]:
     with suppress(FileNotFoundError):  # another worker removes it, too
         yield from (path for path in folder.rglob("*") if path.is_file())
-
-
-def _lock(file: TextIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -7,7 +7,6 @@ data folder, which such workers share, gives them numbers: who is made anew take
 
 from __future__ import annotations
 
-import fcntl
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +16,9 @@ from pathlib import Path
 from typing import TextIO
 
 from verbwire.errors import ConfigurationError
-from verbwire.private import private_file, private_folder
+from verbwire.private import private_folder
 from verbwire.settings import Settings
+from verbwire.worker.locks import locked, nothing_can_be_kept
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +53,6 @@ def _free(folder: Path, stem: str) -> tuple[str, TextIO]:
 
 def _lock(folder: Path, name: str) -> TextIO | None:
     try:
-        file = private_file(private_folder(folder) / f"{name}.lock").open("w")
+        return locked(private_folder(folder) / f"{name}.lock")
     except OSError as error:
-        raise ConfigurationError(
-            f"nothing can be kept in {folder}: {error.strerror}; set data (VERBWIRE_DATA) to a folder of these workers'"
-        ) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
+        raise nothing_can_be_kept(folder, error, "these workers'") from error
