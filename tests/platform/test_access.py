@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError
 
 from tests.platform import engine_jars, engine_tills
 from tests.platform.engine_kit import CATALOG, RECEIVER, Bank
@@ -21,10 +22,11 @@ from verbwire.engine.build_process import command_topics, process_plan
 from verbwire.engine.clock import BrokerClock
 from verbwire.engine.hints import Hints
 from verbwire.engine.plan import Plan
-from verbwire.errors import ConfigurationError
+from verbwire.errors import ConfigurationError, DeliveryError
 from verbwire.names import Names
 from verbwire.plans import group_plans
 from verbwire.project import load_project
+from verbwire.sdk.ack import Ack, Failures
 from verbwire.settings import Settings, load_settings
 from verbwire.wire.topics import context_topics, group_topics
 
@@ -197,3 +199,12 @@ def test_a_prefix_stands_before_all_names() -> None:
     staged = ProjectResources(Settings(prefix="staging").names, resources.catalog, resources.plans, resources.folders)
     names = {each.name for each in permissions_of("worker", staged)}
     assert {name for name in names if not name.startswith(("staging.", "verbwire."))} == set()
+
+
+@pytest.mark.parametrize(("denied", "said"), [(True, r"WRITE TOPIC town\.events"), (False, "Purged in queue")])
+def test_what_a_producer_lets_go_of_that_may_write_nowhere_says_which_acl_is_missing(denied: bool, said: str) -> None:
+    """Whether it was still in the queue when librdkafka gave up is chance."""
+    ack = Ack("1", "town.events", Failures(lambda: denied))
+    ack.settle(KafkaError(KafkaError._PURGE_QUEUE), None)
+    with pytest.raises(DeliveryError, match=said):
+        ack.result()

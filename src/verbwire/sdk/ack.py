@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
 from verbwire import denials
@@ -22,8 +22,10 @@ class Position(NamedTuple):
 class Failures:
     """Deliveries that failed and that nobody has looked at yet: a number and the first cause, whatever happens."""
 
-    def __init__(self) -> None:
+    def __init__(self, denied: Callable[[], bool] = lambda: False) -> None:
+        """Begin without any; `denied` tells whether an ACL is in the way of the producer as a whole."""
         self.lock = threading.Lock()
+        self.denied = denied
         self._count = 0
         self._first: DeliveryError | None = None
 
@@ -106,7 +108,7 @@ class Ack(Waitable):
                 self._offset = message.offset()
             else:
                 refused = TooLargeError if error.name() == "MSG_SIZE_TOO_LARGE" else DeliveryError
-                self._error = refused(_why(self.topic, error))
+                self._error = refused(_why(self.topic, error, self._failures.denied()))
                 self._failures.add(self._error)
             wakes = self._settled()
         for wake in wakes:
@@ -122,13 +124,14 @@ class Ack(Waitable):
         raise self._error
 
 
-def _why(topic: str, error: Any) -> str:
+def _why(topic: str, error: Any, producer_denied: bool) -> str:
     if error.name() in ("_UNKNOWN_TOPIC", "UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_PARTITION"):
         return f"{topic} does not exist on this cluster: run `verbwire deploy`"
     if error.name() == "MSG_SIZE_TOO_LARGE":
         return f"{topic}: the message is larger than the topic takes: keep less in it"
     if error.name() == "_MSG_TIMED_OUT":
         return f"{topic}: the broker did not acknowledge in time; sending the message again with the same id is safe"
-    if denials.is_denied(error):
+    # A producer that may write to no topic at all is beyond repair, and librdkafka lets go of what still waits in it.
+    if denials.is_denied(error) or (producer_denied and error.name() == "_PURGE_QUEUE"):
         return denials.denied("WRITE", f"TOPIC {topic}")
     return f"{topic}: {error.str()}; sending the message again with the same id is safe"

@@ -52,10 +52,11 @@ class Producer:
 
     def __init__(self, connection: Connection) -> None:
         self._seconds = connection.delivery_seconds
-        self._failures = Failures()
         self._process = _process
         self._closed = False
         self._obstacles = Obstacles()
+        # What is purged when we close is purged by us.
+        self._failures = Failures(lambda: self._obstacles.denied and not self._closed)
         try:
             self._kafka = Librdkafka({"error_cb": self._obstacles.note, **_properties(connection)})
         except (KafkaException, TypeError, ValueError) as error:
