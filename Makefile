@@ -31,7 +31,7 @@ setup: $(STAMP)  ## install everything, with pinned versions, into .venv
 
 # Made again whenever what is to be installed changes. The stamp comes last: an install that was broken off leaves none,
 # and since pip may have left half a package behind, the next one starts from an empty .venv (pip's cache makes it quick).
-$(STAMP): pyproject.toml constraints.txt requirements/build.txt hatch_build.py src/verbwire/wire/_compiled.pyx
+$(STAMP): pyproject.toml constraints.txt requirements/build.txt hatch_build.py src/verbwire/wire/avro/_compiled.pyx
 	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c '$(NEEDED)' 2>/dev/null; then \
 		found=$$($(or $(PYTHON),python3) -c 'import sys; print(sys.version.split()[0])' 2>/dev/null || echo "not there"); \
 		echo "verbwire needs Python 3.11 to 3.14, which its pinned packages are built for ($(or $(PYTHON),python3) is $$found):" \
@@ -47,7 +47,7 @@ $(STAMP): pyproject.toml constraints.txt requirements/build.txt hatch_build.py s
 		case "$$verb$$what" in Collecting*|Downloading*|Building*|Installingcollected) \
 			if [ -t 1 ]; then printf '\r\033[K  %s %.50s' "$$verb" "$${what##*/}"; fi;; esac; done
 	@if [ -t 1 ]; then printf '\r\033[K'; fi
-	@rm -f $(BROKEN_OFF); touch $@; echo "Installed. $$($(BIN)/python -m verbwire.wire.compiled)"
+	@rm -f $(BROKEN_OFF); touch $@; echo "Installed. $$($(BIN)/python -m verbwire.wire.avro.compiled)"
 
 demo: setup  ## the whole path on real data; ARGS=--exit ends by itself
 	@$(BIN)/python -m producers.demo $(ARGS)
@@ -87,7 +87,7 @@ soak: setup  ## ordinary load on one worker, which must not grow; ARGS are minut
 	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 wheel-check: setup  ## build the wheel, install it, look that verbwire alone is in it
-	@$(BIN)/python -m pytest tests/platform/test_wheel.py $(ARGS)
+	@$(BIN)/python -m pytest tests/test_wheel.py $(ARGS)
 
 containers: setup  ## the compose files run for real: scaled, killed, stopped, made anew; ARGS=one or three. Needs Docker
 	@$(BIN)/python -m tests.containers $(ARGS)

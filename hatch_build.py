@@ -14,8 +14,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-MODULE = "verbwire.wire._compiled"
-SOURCE = Path("src/verbwire/wire/_compiled.pyx")
+MODULE = "verbwire.wire.avro._compiled"
+SOURCE = Path("src/verbwire/wire/avro/_compiled.pyx")
 _FLAGS = [] if os.name == "nt" else ["-O2", "-g0"]
 
 

@@ -22,7 +22,7 @@ from benchmarks.place import Place
 from benchmarks.sdk import connection
 from benchmarks.shop.schemas.desk import GetAcceptedOrder, PlaceOrder
 from verbwire import Accepted
-from verbwire.sdk.client import Client
+from verbwire.client.client import Client
 
 WARM_UP = 20
 IN_FLIGHT = (1, 16, 256)

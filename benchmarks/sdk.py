@@ -11,11 +11,11 @@ from benchmarks.figures import Stopwatch
 from benchmarks.place import SHOP, Place
 from benchmarks.shop.schemas.desk import PlaceOrder
 from benchmarks.shop.schemas.orders import Item, OrderPlaced
-from verbwire.contracts.load import load_catalog
+from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.client import Client
+from verbwire.client.producing.ack import Ack
+from verbwire.contracts.schema.load import load_catalog
 from verbwire.names import Names
-from verbwire.sdk.ack import Ack
-from verbwire.sdk.client import Client
-from verbwire.sdk.connection import Connection, Identity
 
 M = TypeVar("M")
 

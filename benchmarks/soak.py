@@ -27,7 +27,7 @@ from benchmarks.sdk import connection
 from benchmarks.shop.schemas.desk import PlaceOrder
 from benchmarks.shop.schemas.orders import Item, OrderPlaced
 from benchmarks.worker import Progress, Worker
-from verbwire.sdk.client import Client
+from verbwire.client.client import Client
 
 GROUPS = ("bench.orders", "bench.desk.aggregate", "bench.accepted")
 FLAT = 1.10  # the last samples to the first ones after the warm-up

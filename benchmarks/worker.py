@@ -19,7 +19,7 @@ from confluent_kafka import Consumer, TopicPartition
 from benchmarks.cluster import environment, verbwire
 from benchmarks.figures import Figure
 from benchmarks.place import SHOP, Place
-from verbwire.tokens import mint_token
+from verbwire.security.tokens import mint_token
 
 DEADLINE = 300.0
 _ASK_SECONDS = 0.02
@@ -109,7 +109,7 @@ class Progress:
     """The offsets that a group has committed."""
 
     def __init__(self, place: Place, group: str, topic: str) -> None:
-        # Not by AdminClient: librdkafka 2.16 dies of the question when it times out, see engine/cluster_offsets.py.
+        # Not by AdminClient: librdkafka 2.16 dies of the question when it times out, see kafka/offsets.py.
         self._consumer = Consumer({"bootstrap.servers": place.bootstrap, "group.id": place.topic(group)})
         self._partitions = [TopicPartition(place.topic(topic), each) for each in range(place.partitions)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from schemas.fraud import SuspicionRaised
 from schemas.orders import OrderConfirmed
-from verbwire import EffectContext, Subscriber
+from verbwire import Subscriber, SubscriberContext
 
 fraud = Subscriber("shop.fraud", publishes=[SuspicionRaised])
 
@@ -17,7 +17,7 @@ MUCH_FOR_A_GUEST = 100_000  # pence, of somebody without an account
 
 
 @fraud.on
-def watch(event: OrderConfirmed, context: EffectContext) -> None:
+def watch(event: OrderConfirmed, context: SubscriberContext) -> None:
     """Raise a suspicion where there is one."""
     reason = suspicion(event)
     if reason is not None:

@@ -18,7 +18,7 @@ from consumers.files import write_whole
 from schemas.reports import BuildSalesReport
 from schemas.sales import SalesMinuteRow, SalesPerMinute
 from verbwire import Job, JobContext
-from verbwire.sdk import Client, Connection, Page
+from verbwire.client import Client, Connection, Page
 from verbwire.settings import load_settings
 
 SCOPES = ("sales:read",)
@@ -58,7 +58,7 @@ def report(command: BuildSalesReport, sold: Sold, context: JobContext) -> str:
     days = list(days_of(command.sold_from, command.sold_until))
     for number, (begin, end) in enumerate(days):
         if context.stopping:
-            raise context.handed_back()
+            raise context.requeue()
         context.progress(number, len(days), f"{begin:%Y-%m-%d}")
         countries: dict[str, tuple[int, int]] = {}
         for minute in sold(begin, end):

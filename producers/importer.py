@@ -20,10 +20,10 @@ from producers.sales_lines import NotAddressable, Sales, SalesLine, ToSend, Unre
 from producers.settling import Orders, bought
 from schemas.accounts import CreditBalance
 from schemas.carts import AddProductToCart, CheckOutCart
+from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.client import Client
+from verbwire.client.producing.ack import Ack
 from verbwire.errors import VerbwireError
-from verbwire.sdk.ack import Ack
-from verbwire.sdk.client import Client
-from verbwire.sdk.connection import Connection, Identity
 
 IDENTITY = Identity(actor="sales-importer", scopes=("carts:write", "accounts:write"))
 WINDOW = 10_000  # commands that may wait for the broker's acknowledgement: what bounds the memory

@@ -20,9 +20,9 @@ from producers.sales_lines import SalesLine, ToSend
 from schemas.carts import CheckOutCart
 from schemas.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from verbwire import Accepted
-from verbwire.sdk.client import Client
-from verbwire.sdk.connection import Connection
-from verbwire.sdk.pending import Pending
+from verbwire.client.asking.handle import CommandHandle
+from verbwire.client.base.connection import Connection
+from verbwire.client.client import Client
 from verbwire.wire.headers import Headers
 
 WINDOW = 500  # check-outs that may wait for their outcome
@@ -38,7 +38,7 @@ def bought(client: Client, sales: Iterable[SalesLine], waiting: Callable[[int], 
     Waits for as long as it takes: a receiver that is down decides later.
     """
     accepted = 0
-    asked: deque[Pending] = deque()
+    asked: deque[CommandHandle] = deque()
 
     def answered(most: int) -> None:
         nonlocal accepted

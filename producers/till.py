@@ -16,8 +16,8 @@ from schemas.forms import CheckOrderForm, FormCheck
 from schemas.orders import CancelOrder, FindOrders, GetOrder, OrderReceipt, OrderRow, OrderStatus, PlaceOrder
 from schemas.reports import BuildSalesReport
 from verbwire import Accepted, Command, Expired, Failed, Outcome, Rejected
+from verbwire.client import Client, CommandHandle, Connection, Page
 from verbwire.errors import NotFoundError, OutcomeUnknown, VerbwireError
-from verbwire.sdk import Client, Connection, Page, Pending
 from verbwire.settings import load_settings
 
 ACTOR, SCOPES = "till", ("orders:write", "orders:all", "reports:write")
@@ -105,7 +105,7 @@ def _ask(client: Client, command: Command, order_id: str) -> int:
     return code
 
 
-def _outcome(pending: Pending) -> int:
+def _outcome(pending: CommandHandle) -> int:
     try:
         outcome: Outcome = pending.result(SECONDS)
     except OutcomeUnknown:

@@ -17,21 +17,24 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.cluster import Cluster, running_cluster
-from verbwire.hosts import are_loopback
+from tests.kit.cluster import Cluster, running_cluster
+from verbwire.security.hosts import are_loopback
 
 # What takes longest begins first, so that no process is left alone with it at the end.
 LONG = (
-    *(
-        "test_faults.py",
-        "test_rolling.py",
-        "test_planted_bugs.py",
-        "test_worker_company.py",
-        "test_demo.py",
-        "test_worker_life.py",
-    ),
-    *("test_embedded.py", "test_faults_orders.py", "test_whole_shop.py", "test_effects.py", "test_http_commands.py"),
+    "faults/test_faults.py",
+    "platform/worker/test_rolling_versions.py",
+    "faults/test_planted_bugs.py",
+    "platform/worker/test_company.py",
+    "test_demo.py",
+    "platform/worker/test_life.py",
+    "platform/embedded/test_stack.py",
+    "faults/test_faults_orders.py",
+    "faults/test_whole_shop.py",
+    "platform/subscribers/test_group.py",
+    "platform/http/commands/test_endpoint.py",
 )
+_ORDER = {Path(__file__).parent / name: number for number, name in enumerate(LONG)}
 _shared = ExitStack()
 
 # How long one example takes tells how busy the machine is: three processes share it.
@@ -67,7 +70,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and "cluster" in item.fixturenames:
             item.add_marker("kafka")
-    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+    items.sort(key=lambda item: _ORDER.get(item.path, len(LONG)))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from verbwire import Accepted, Aggregate, Command, Event, Outcome, Process, Row, Table, Window
-from verbwire.contracts.load import load_catalog
-from verbwire.contracts.model import Catalog
+from verbwire.contracts.schema.load import load_catalog
+from verbwire.contracts.schema.model import Catalog
 from verbwire.project import Project, load_project
 from verbwire.settings import load_settings
 from verbwire.testing import CONTEXT, Given

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from consumers.accounts import accounts
 from schemas.accounts import AccountRow, AccountState, BalanceCredited, BalanceDebited, CreditBalance, DebitBalance
 from streams.accounts import accounts as table
-from verbwire.contracts.load import load_catalog
+from verbwire.contracts.schema.load import load_catalog
 from verbwire.testing import fold, given
 
 CATALOG = load_catalog(Path(__file__).parents[1] / "schemas")

@@ -23,13 +23,13 @@ from streams.orders import orders as orders_table
 from streams.sales_per_customer import sales_per_customer
 from tests.shop_in_memory import catalog, project
 from verbwire import Accepted, Aggregate, Command, Rejected
-from verbwire.engine.limits import MAX_RECORD
+from verbwire.engine.transactions.record_limits import MAX_RECORD
 from verbwire.errors import UnencodableError
-from verbwire.http.bodies import message_reader
-from verbwire.http.json import encoder
-from verbwire.http.problem import Problem
+from verbwire.http.avro_json.encode import encoder
+from verbwire.http.base.problem import HttpProblem
+from verbwire.http.commands.body import message_reader
 from verbwire.testing import fold, given
-from verbwire.wire.avro import Encoder
+from verbwire.wire.avro.messages import Encoder
 
 CATALOG = catalog()
 MORNING = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
@@ -71,7 +71,7 @@ def test_a_command_that_stopped_others_is_sent_by_nobody(story: str) -> None:
 def test_a_command_that_stopped_others_is_a_400_that_names_the_field(story: str) -> None:
     command, field, bound = STOPPED[story]
     contract = CATALOG.of(command)
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(HttpProblem) as caught:
         message_reader(contract, type(command))(encoder(contract)(command))
     assert (caught.value.status_code, caught.value.code) == (400, "out_of_bounds")
     assert (caught.value.more["field"], caught.value.more["details"]["bound"]) == (field, bound)

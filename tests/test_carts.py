@@ -20,7 +20,7 @@ from schemas.carts import (
     ProductAddedToCart,
 )
 from streams.carts import carts as table
-from verbwire.contracts.load import load_catalog
+from verbwire.contracts.schema.load import load_catalog
 from verbwire.testing import fold, given
 
 CATALOG = load_catalog(Path(__file__).parents[1] / "schemas")

@@ -14,8 +14,8 @@ from schemas.carts import CartCheckedOut
 from schemas.checkout import CheckoutState, CheckoutStep
 from schemas.orders import CancelOrder, ConfirmOrder, OrderPlaced, PlaceOrder
 from verbwire import Accepted, Command, Expired, Failed, Outcome, Rejected
-from verbwire.contracts.load import load_catalog
-from verbwire.testing import Led, Undertaking, given
+from verbwire.contracts.schema.load import load_catalog
+from verbwire.testing import ProcessInstance, ProcessStep, given
 
 CATALOG = load_catalog(Path(__file__).parents[1] / "schemas")
 MORNING = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
@@ -42,12 +42,12 @@ CONFIRM = ConfirmOrder(order_id="536365")
 CREDIT = CreditBalance(account_id="17850", pence=13912, reference="536365")
 
 
-def at(state: CheckoutState | None) -> Undertaking[CheckoutState]:
+def at(state: CheckoutState | None) -> ProcessInstance[CheckoutState]:
     """A checkout that stands there."""
     return given(checkout, state=state, catalog=CATALOG)
 
 
-def problem(led: Led[CheckoutState]) -> str:
+def problem(led: ProcessStep[CheckoutState]) -> str:
     """What a person is told who has to help; the checkout has to stand still."""
     state = led.after.state
     assert state is not None

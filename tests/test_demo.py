@@ -26,12 +26,12 @@ import pytest
 from producers.counting import count
 from producers.till import main as till
 from schemas.carts import ProductAddedToCart
-from tests.cluster import Cluster, eventually
-from verbwire.contracts.load import load_catalog
+from tests.kit.cluster import Cluster, eventually
+from verbwire.client.base.connection import Connection
+from verbwire.client.client import Client
+from verbwire.contracts.schema.load import load_catalog
 from verbwire.embedded.processes import ProcessId
 from verbwire.names import Names
-from verbwire.sdk.client import Client
-from verbwire.sdk.connection import Connection
 
 pytestmark = pytest.mark.kafka
 

@@ -12,7 +12,7 @@ from consumers.fraud import fraud
 from schemas.fraud import SuspicionRaised, SuspicionRow
 from schemas.orders import OrderConfirmed
 from streams.suspicions import suspicions
-from verbwire.contracts.load import load_catalog
+from verbwire.contracts.schema.load import load_catalog
 from verbwire.testing import effects_of, fold
 
 CATALOG = load_catalog(Path(__file__).parents[1] / "schemas")

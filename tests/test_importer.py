@@ -16,15 +16,15 @@ from producers.settling import Orders
 from schemas.accounts import CreditBalance
 from schemas.carts import AddProductToCart, CheckOutCart
 from schemas.orders import OrderCancelled, OrderConfirmed, OrderPlaced
-from tests.cluster import Cluster, eventually, records
-from verbwire.contracts.load import load_catalog
-from verbwire.deploy import Target, deploy
+from tests.kit.cluster import Cluster, eventually, records
+from verbwire.client.base.connection import Connection
+from verbwire.contracts.schema.load import load_catalog
+from verbwire.deploy.deployment import Target, deploy
 from verbwire.errors import ContractError
 from verbwire.names import Names
-from verbwire.sdk.connection import Connection
-from verbwire.wire.codec import Codec
+from verbwire.wire.codec.topics import Codec
 from verbwire.wire.headers import Headers
-from verbwire.wire.registry import Registry
+from verbwire.wire.registry.client import Registry
 
 pytestmark = pytest.mark.kafka
 

@@ -24,8 +24,8 @@ from schemas.orders import (
     PlaceOrder,
 )
 from streams.orders import orders as table
-from verbwire import Asker, Command
-from verbwire.contracts.load import load_catalog
+from verbwire import Command, Principal
+from verbwire.contracts.schema.load import load_catalog
 from verbwire.testing import fold, given
 
 CATALOG = load_catalog(Path(__file__).parents[1] / "schemas")
@@ -143,5 +143,5 @@ def test_an_order_in_a_status_of_a_newer_version_is_decided_by_that_version() ->
 def test_a_customer_sees_their_own_orders_and_staff_all(query: type[GetOrder] | type[FindOrders]) -> None:
     only = table.queries[query].only
     assert only is not None
-    assert only(Asker("17850", frozenset({"orders:write"}))) == {"customer_id": "17850"}
-    assert only(Asker("desk", frozenset({"orders:all"}))) == {}
+    assert only(Principal("17850", frozenset({"orders:write"}))) == {"customer_id": "17850"}
+    assert only(Principal("desk", frozenset({"orders:all"}))) == {}

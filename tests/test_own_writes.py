@@ -18,15 +18,15 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.orders import ConfirmOrder, FindOrders, GetOrder, OrderReceipt, OrderStatus, PlaceOrder
 from schemas.sales import GetCustomerSales, SalesPerMinute
-from tests.cluster import Cluster, eventually
+from tests.kit.cluster import Cluster, eventually
 from verbwire import Accepted, Rejected
-from verbwire.contracts.load import load_catalog
-from verbwire.development import workers_key
+from verbwire.client import Client, Connection, Identity
+from verbwire.contracts.schema.load import load_catalog
 from verbwire.errors import NotAllowedError, NotFoundError
 from verbwire.names import Names
-from verbwire.sdk import Client, Connection, Identity
+from verbwire.secrets import workers_key
+from verbwire.security.tokens import mint_token
 from verbwire.settings import Settings
-from verbwire.tokens import mint_token
 
 pytestmark = pytest.mark.kafka
 

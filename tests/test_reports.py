@@ -13,7 +13,7 @@ from consumers.reports import build, days_of, report, report_file
 from schemas.reports import BuildSalesReport
 from schemas.sales import SalesMinuteRow
 from verbwire import Command, Event, JobContext
-from verbwire.errors import HandedBackError
+from verbwire.errors import Requeue
 from verbwire.testing import CONTEXT
 
 FIRST = datetime(2010, 12, 1, tzinfo=UTC)
@@ -69,7 +69,7 @@ def test_a_report_says_what_was_sold_on_each_day_to_each_country() -> None:
 
 
 def test_on_a_stop_the_work_is_handed_back() -> None:
-    with pytest.raises(HandedBackError):
+    with pytest.raises(Requeue):
         report(COMMAND, sold, context(Run(stops_after=1)))
 
 

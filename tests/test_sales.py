@@ -11,7 +11,7 @@ from schemas.orders import OrderConfirmed
 from schemas.sales import CustomerSalesRow, SalesMinuteRow
 from streams.sales_per_customer import sales_per_customer
 from streams.sales_per_minute import sales_per_minute
-from verbwire.contracts.load import load_catalog
+from verbwire.contracts.schema.load import load_catalog
 from verbwire.testing import fold
 
 CATALOG = load_catalog(Path(__file__).parents[1] / "schemas")

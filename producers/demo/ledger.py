@@ -10,11 +10,11 @@ from typing import Any, Self
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
+from verbwire.client.base.connection import Connection
 from verbwire.errors import UnavailableError
-from verbwire.sdk.connection import Connection
-from verbwire.wire.codec import Codec
-from verbwire.wire.outcomes import OUTCOME, OutcomeRecord, OutcomeStatus
-from verbwire.wire.registry import Registry
+from verbwire.wire.codec.topics import Codec
+from verbwire.wire.records.outcomes import OUTCOME, OutcomeRecord, OutcomeStatus
+from verbwire.wire.registry.client import Registry
 
 ACCEPTED = "accepted"
 _BATCH = 5000

@@ -14,11 +14,11 @@ from typing import Self
 import msgspec
 
 from producers.demo.tables import Tables
-from verbwire.development import http_secret
 from verbwire.embedded.processes import Child, ProcessId, reap, stop
 from verbwire.errors import ConfigurationError, StackError
+from verbwire.secrets import http_secret
+from verbwire.security.tokens import OPERATOR, mint_token
 from verbwire.settings import Settings
-from verbwire.tokens import OPERATOR, mint_token
 
 # The one whose tables people want to see gets the usual port.
 FOLDERS = ("streams", "consumers")

@@ -1,15 +1,15 @@
 """verbwire: commands, events and queries made real on Kafka.
 
 Declare a receiver of commands with :class:`Aggregate` (or :class:`Job`), a table with :class:`Table`, what happens
-because of events with :class:`Subscriber` and :class:`Process`; put messages in with ``verbwire.sdk.Client``. Classes
-of messages come from ``verbwire schemas generate``.
+because of events with :class:`Subscriber` and :class:`Process`; put messages in with ``verbwire.client.Client``.
+Classes of messages come from ``verbwire schemas generate``.
 """
 
 from verbwire.declarations.aggregate import Aggregate
-from verbwire.declarations.asker import Asker
 from verbwire.declarations.context import Context, OutcomeContext
-from verbwire.declarations.effects import EffectContext, JobContext
+from verbwire.declarations.effect_context import JobContext, SubscriberContext
 from verbwire.declarations.job import Job
+from verbwire.declarations.principal import Principal
 from verbwire.declarations.process import Process
 from verbwire.declarations.responder import Responder
 from verbwire.declarations.subscriber import Subscriber
@@ -21,10 +21,8 @@ from verbwire.messages import Accepted, Command, Event, Expired, Failed, Outcome
 __all__ = [
     "Accepted",
     "Aggregate",
-    "Asker",
     "Command",
     "Context",
-    "EffectContext",
     "Event",
     "Expired",
     "Failed",
@@ -32,12 +30,14 @@ __all__ = [
     "JobContext",
     "Outcome",
     "OutcomeContext",
+    "Principal",
     "Process",
     "Query",
     "Rejected",
     "Responder",
     "Row",
     "Subscriber",
+    "SubscriberContext",
     "Table",
     "Tagged",
     "Window",

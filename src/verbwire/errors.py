@@ -24,7 +24,7 @@
     ├── EngineError              a worker cannot go on with a partition, or at all
     │   ├── FencedError          this worker lost its partitions; the new owner does the work
     │   ├── StoppedError         a handler raised: the partition waits for somebody's decision
-    │   ├── HandedBackError      a job's handler leaves its command to another worker
+    │   ├── Requeue      a job's handler leaves its command to another worker
     │   └── NewerSchemaError     a row was written with a newer schema than this code has: newer code goes on with it
     └── StackError               the embedded Kafka or registry did not start, or died
 
@@ -137,7 +137,7 @@ class StoppedError(EngineError):
     """A handler raised on a record that must not be skipped in silence."""
 
 
-class HandedBackError(EngineError):
+class Requeue(EngineError):  # noqa: N818 (a signal, not an error: a job raises it)
     """A job's handler does not finish its command: it stays where it is, for another worker or another time."""
 
 

@@ -17,7 +17,7 @@ MAX_TAG = 24  # characters: it is part of the command's id, beside the name of i
 _TAG = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_TAG}}}")
 
 # Consumers that join no group have to name one all the same; nothing is ever committed under these.
-DIRECTORY_READER = "verbwire.directory"
+DIRECTORY_READER = "verbwire.discovery.directory"
 RESTORE_READER = "verbwire.restore"
 FACTS_READER = "verbwire.facts"
 LETTERS_READER = "verbwire.dead-letters"

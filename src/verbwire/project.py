@@ -11,9 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from verbwire.contracts.generate import COMMAND, stale
-from verbwire.contracts.load import load_catalog
-from verbwire.contracts.model import Catalog, Contract
+from verbwire.contracts.codegen.generate import COMMAND, stale
+from verbwire.contracts.schema.load import load_catalog
+from verbwire.contracts.schema.model import Catalog, Contract
 from verbwire.declarations import GROUPS, Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job

@@ -17,10 +17,10 @@ from typing import Any
 
 from verbwire.environment import from_environment
 from verbwire.errors import ConfigurationError
-from verbwire.hosts import base_url
-from verbwire.masking import shown_address, shown_properties
 from verbwire.names import Names, require_dotted
-from verbwire.workers_key import require_workers_key
+from verbwire.redaction import shown_address, shown_properties
+from verbwire.security.hosts import base_url
+from verbwire.security.workers_key import require_workers_key
 
 EMBEDDED = "embedded"
 OPENED = ("metrics", "openapi")
@@ -32,7 +32,8 @@ _LEAST_CACHE = 16 * 10**6
 _SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token", "grant_secrets", "grant_keys"})
 GRANTS = ("off", "signed", "required")
 LOG_LEVELS, LOG_FORMATS = ("debug", "info", "warning", "error"), ("text", "json")
-# Part of transactional ids, of an address and of a path; a star at its end: a number that is free (worker/naming.py).
+# Part of transactional ids, of an address and of a path; a star at its end: a number that is free
+# (worker/worker_names.py).
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,98}[A-Za-z0-9._*-]?")
 
 

@@ -11,18 +11,18 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from tests.attack.trying import tried
-from tests.cluster import Cluster
-from tests.platform.engine_kit import NAMESPACE, TABLE
-from tests.platform.engine_samples.jars import JarRow, JarState
-from tests.platform.guarded_broker import guarded_broker
-from tests.platform.test_access_broker import BILLING, OPERATOR, TILL, WORKER, Office
+from tests.kit.bank import NAMESPACE, TABLE
+from tests.kit.cluster import Cluster
+from tests.kit.guarded_broker import guarded_broker
+from tests.kit.samples.bank.jars import JarRow, JarState
+from tests.platform.acls.test_guarded_cluster import BILLING, OPERATOR, TILL, WORKER, Office
 from verbwire import Aggregate, Table
-from verbwire.access.acls import Resource
-from verbwire.access.roles import ProjectResources, permissions_of
-from verbwire.contracts.load import load_catalog
+from verbwire.acls.model import Resource
+from verbwire.acls.roles import ProjectResources, permissions_of
+from verbwire.contracts.schema.load import load_catalog
 from verbwire.declarations import Declared
-from verbwire.plans import group_plans
-from verbwire.wire.grants import Claim, Presented, derive, fault, sign
+from verbwire.deploy.group_plans import group_plans
+from verbwire.wire.grants.grants import Claim, Presented, derive, fault, sign
 
 pytestmark = [pytest.mark.kafka, pytest.mark.attack]
 

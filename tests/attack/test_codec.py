@@ -9,12 +9,12 @@ import time
 import pytest
 
 from tests.attack.trying import tried
-from tests.platform.both_codecs import compiled_or_none, read_by_both, spoilt
-from tests.platform.notes import CATALOG, COMMAND, EVENT, ROW
+from tests.kit.both_codecs import compiled_or_none, read_by_both, spoilt
+from tests.kit.notes import CATALOG, COMMAND, EVENT, ROW
 from verbwire.errors import UndecodableError
 from verbwire.messages import Message
-from verbwire.wire import compiled
-from verbwire.wire.avro import Encoder, Reader
+from verbwire.wire.avro import compiled
+from verbwire.wire.avro.messages import Encoder, Reader
 
 pytestmark = [
     pytest.mark.attack,

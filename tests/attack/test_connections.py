@@ -9,10 +9,10 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from tests.attack.trying import tried
-from tests.platform.http_rig import Http, serving
-from tests.platform.test_http_connections import STORIES, connected
-from tests.platform.test_http_limits import request
-from verbwire.http import limits
+from tests.kit.http import Http, serving
+from tests.platform.http.serving.test_connections import STORIES, connected
+from tests.platform.http.serving.test_limits import request
+from verbwire.http.base import limits
 
 pytestmark = pytest.mark.attack
 

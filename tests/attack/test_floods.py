@@ -25,12 +25,12 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from schemas.orders import GetOrder, PlaceOrder
 from tests.attack.trying import tried
-from tests.cluster import Cluster
-from tests.platform.http_rig import SECRET, SHELVES, ShelfRow, Table, serving
+from tests.kit.cluster import Cluster
+from tests.kit.http import SECRET, SHELVES, ShelfRow, Table, serving
 from tests.test_own_writes import SECONDS, Shop
-from verbwire.http import limits
-from verbwire.http.rates import Rates
-from verbwire.tokens import OPERATOR, mint_token
+from verbwire.http.access.rates import Rates
+from verbwire.http.base import limits
+from verbwire.security.tokens import OPERATOR, mint_token
 
 pytestmark = [pytest.mark.attack, pytest.mark.kafka]
 

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.attack.trying import tried
-from tests.platform import test_http_jwks
-from tests.platform.http_rig import Http, serving
-from tests.platform.test_http_jwks import ISSUER, OTHER_KEY, RSA_KEY, Issuer, status, token
-from verbwire.http import jwks
-from verbwire.http.auth import AuthSettings
+from tests.kit.http import Http, serving
+from tests.platform.http.access import test_jwks
+from tests.platform.http.access.test_jwks import ISSUER, OTHER_KEY, RSA_KEY, Issuer, status, token
+from verbwire.http.access import jwks
+from verbwire.http.access.auth import AuthSettings
 
 pytestmark = pytest.mark.attack
-issuer = test_http_jwks.issuer
+issuer = test_jwks.issuer
 
 SECONDS = 25
 SLOWEST = 1.0  # seconds, for whoever shows a known key

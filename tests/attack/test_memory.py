@@ -11,15 +11,15 @@ import msgspec
 import pytest
 
 from tests.attack.trying import MB, tried
-from tests.cluster import eventually
-from tests.platform.http_rig import SECRET, Http, Table, serving
-from tests.platform.market import stall
-from tests.platform.query_samples.market import StallRow
-from tests.platform.test_http_commands_refused import silent_kafka
-from tests.platform.test_http_connections import connected, connections_of, rest_of
-from tests.platform.test_http_limits import request
-from verbwire.http import limits
-from verbwire.tokens import OPERATOR, mint_token
+from tests.kit.cluster import eventually
+from tests.kit.http import SECRET, Http, Table, serving
+from tests.kit.market import stall
+from tests.kit.samples.trade.market import StallRow
+from tests.platform.http.commands.test_endpoint_refused import silent_kafka
+from tests.platform.http.serving.test_connections import connected, connections_of, rest_of
+from tests.platform.http.serving.test_limits import request
+from verbwire.http.base import limits
+from verbwire.security.tokens import OPERATOR, mint_token
 
 pytestmark = pytest.mark.attack
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.attack.trying import tried
 from verbwire.cli.output import print_error, print_table
-from verbwire.log_entries import OneEntry
-from verbwire.masking import shown_address, without_secrets
+from verbwire.observability.log_entries import OneEntry
+from verbwire.redaction import shown_address, without_secrets
 
 pytestmark = pytest.mark.attack
 

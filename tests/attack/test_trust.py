@@ -15,21 +15,21 @@ from confluent_kafka import Producer
 
 from tests.attack.test_connections import SECONDS, SLOWEST
 from tests.attack.trying import tried
-from tests.cluster import Cluster, eventually
-from tests.platform.certificates import Authority
-from tests.platform.engine_kit import Bank
-from tests.platform.http_rig import SHELVES, Http, ShelfRow, Table, serving, shelf
-from tests.platform.test_http_peers import WORKERS_SECRET, said_by
-from tests.platform.test_trust import KEY, announced
-from verbwire.directory import Directory
-from verbwire.http import limits
-from verbwire.http.certificate import Certificate
-from verbwire.http.peer_tokens import PeerTokens
-from verbwire.tls import Authorities
-from verbwire.tokens import OPERATOR
-from verbwire.wire.signed_records import SIGNATURE, SIGNED_AT, signed
-from verbwire.wire.workers import WORKER, WorkerRecord
-from verbwire.workers_key import SigningKey, VerifyingKey
+from tests.kit.bank import Bank
+from tests.kit.certificates import Authority
+from tests.kit.cluster import Cluster, eventually
+from tests.kit.http import SHELVES, Http, ShelfRow, Table, serving, shelf
+from tests.platform.discovery.test_trust import KEY, announced
+from tests.platform.http.forwarding.test_peers import WORKERS_SECRET, said_by
+from verbwire.discovery.directory import Directory
+from verbwire.http.access.peer_tokens import PeerTokens
+from verbwire.http.base import limits
+from verbwire.http.serving.certificate import Certificate
+from verbwire.security.tls import Authorities
+from verbwire.security.tokens import OPERATOR
+from verbwire.security.workers_key import SigningKey, VerifyingKey
+from verbwire.wire.records.signatures import SIGNATURE, SIGNED_AT, signed
+from verbwire.wire.records.workers import WORKER, WorkerRecord
 
 pytestmark = pytest.mark.attack
 

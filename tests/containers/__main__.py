@@ -20,8 +20,8 @@ from producers.demo.workers import SCOPES
 from producers.importer import Imported
 from tests.containers.compose import ONE, THREE, Compose, ContainersError, require_alone, require_docker
 from tests.containers.importing import Comparison, Import
+from verbwire.security.tokens import mint_token
 from verbwire.settings import ANYWHERE, Settings, load_settings
-from verbwire.tokens import mint_token
 
 ROOT = Path(__file__).parents[2]
 PORTS = ("KAFKA_PORT", "KAFKA_PORT_2", "KAFKA_PORT_3", "REGISTRY_PORT", "HTTP_PORT")

@@ -14,7 +14,7 @@ from producers.demo.summary import PROCESS, TABLES, Line, Rows, compare
 from producers.demo.tables import Tables
 from producers.importer import Imported, import_sales
 from producers.sales_lines import SalesLine, read_sales
-from verbwire.sdk.connection import Connection
+from verbwire.client.base.connection import Connection
 from verbwire.settings import Settings
 
 FILE = Path(__file__).parents[2] / "producers" / "data" / "online_retail_2010-12.csv.gz"

@@ -6,10 +6,10 @@ import random
 import signal
 import time
 
-from tests.cluster import eventually
 from tests.faults.harness import AGGREGATE, INPUTS, START_SECONDS, TABLE, Shop
 from tests.faults.load import Load
-from verbwire.engine.crash_points import POINTS
+from tests.kit.cluster import eventually
+from verbwire.engine.transactions.failpoints import POINTS
 
 RESTART_SECONDS = 1.0  # what a supervisor takes to start a worker again
 ROLES = {"decider": AGGREGATE, "projector": TABLE}

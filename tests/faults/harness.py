@@ -21,11 +21,11 @@ from typing import Any, Self
 
 from confluent_kafka import KafkaException
 
-from tests.cluster import Cluster, eventually
 from tests.faults.topics import Topics
-from tests.platform.worker_kit import limited
-from verbwire.contracts.load import load_catalog
-from verbwire.deploy import Target, deploy
+from tests.kit.cluster import Cluster, eventually
+from tests.kit.worker import limited
+from verbwire.contracts.schema.load import load_catalog
+from verbwire.deploy.deployment import Target, deploy
 from verbwire.messages import Kind
 from verbwire.names import Names
 from verbwire.wire.topics import GroupPlan

@@ -15,8 +15,8 @@ from producers.counting import Expected, count
 from producers.sales_lines import ToSend, read_sales
 from schemas.accounts import CreditBalance
 from tests.faults.harness import ROOT, Shop
-from verbwire.sdk.client import Client
-from verbwire.sdk.connection import Connection, Identity
+from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.client import Client
 
 SALES = ROOT / "producers" / "data" / "online_retail_2010-12.csv.gz"
 

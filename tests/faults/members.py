@@ -16,19 +16,19 @@ from confluent_kafka import Consumer, TopicPartition
 
 import consumers.carts
 import streams.carts
-from tests.cluster import eventually
 from tests.faults.all_dead import AllDead
 from tests.faults.harness import AGGREGATE, INPUTS, PARTITIONS, Shop
-from verbwire.engine.build import aggregate_plan, table_plan
-from verbwire.engine.clock import BrokerClock
-from verbwire.engine.core import Core
-from verbwire.engine.hints import Hints
-from verbwire.engine.membership import Membership
-from verbwire.engine.view import TableView
+from tests.kit.cluster import eventually
+from verbwire.engine.builders.groups import aggregate_plan, table_plan
+from verbwire.engine.group import GroupEngine
+from verbwire.engine.processors.reply_notifier import ReplyNotifier
+from verbwire.engine.state.reader import StoreReader
+from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.errors import VerbwireError
-from verbwire.metrics import Metrics
-from verbwire.wire.codec import Codec
-from verbwire.wire.registry import Registry
+from verbwire.kafka.broker_clock import BrokerClock
+from verbwire.observability.metrics import Metrics
+from verbwire.wire.codec.topics import Codec
+from verbwire.wire.registry.client import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,9 @@ class Member:
         rest = bytes(self._consumer.consumer_group_metadata()).removeprefix(b"CGMDv2:")
         return struct.unpack("<i", rest[:4])[0], rest[4:].split(b"\0")[1].decode()
 
-    def membership(self) -> Membership:
+    def membership(self) -> GroupMetadata:
         """Return the membership as it is now."""
-        return Membership(self._group, *self.now(), self.name)
+        return GroupMetadata(self._group, *self.now(), self.name)
 
     def poll(self) -> None:
         """Let the client do what it has to."""
@@ -114,7 +114,7 @@ class CoreWorker:
     def __init__(self, shop: Shop, group: str, name: str) -> None:
         codec = Codec(shop.catalog, Registry(shop.cluster.registry_url, {}), shop.names)
         if group == AGGREGATE:
-            hints = Hints({"bootstrap.servers": shop.cluster.bootstrap}, shop.names.replies())
+            hints = ReplyNotifier({"bootstrap.servers": shop.cluster.bootstrap}, shop.names.replies())
             plan = aggregate_plan(consumers.carts.carts, codec, PARTITIONS, hints, BrokerClock())
             contract = shop.catalog.of(consumers.carts.carts.state)
         else:
@@ -123,13 +123,13 @@ class CoreWorker:
         self._shop = shop
         self._topic = f"{shop.prefix}.{INPUTS[group]}"
         self.name = name
-        self.core = Core(
+        self.core = GroupEngine(
             plan,
             {"bootstrap.servers": shop.cluster.bootstrap},
             shop.names,
             name,
             shop.tables / name,
-            TableView(group, contract, PARTITIONS),
+            StoreReader(group, contract, PARTITIONS),
             Metrics().group(plan.group),
             AllDead(),
         )

@@ -15,14 +15,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from schemas.orders import PlaceOrder
-from tests.cluster import eventually
 from tests.faults.findings import Findings
 from tests.faults.harness import PARTITIONS, Shop
 from tests.faults.topics import Entry
+from tests.kit.cluster import eventually
+from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.client import Client
 from verbwire.messages import Kind
-from verbwire.sdk.client import Client
-from verbwire.sdk.connection import Connection, Identity
-from verbwire.wire.murmur2 import partition_of
+from verbwire.wire.partitioner import partition_of
 from verbwire.wire.topics import GroupPlan
 
 CUSTOMERS, MINUTES = "shop.sales_per_customer", "shop.sales_per_minute"

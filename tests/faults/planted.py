@@ -15,11 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from verbwire.engine import core
-from verbwire.engine.committing import Committer
-from verbwire.engine.core import Core
-from verbwire.engine.membership import encode
-from verbwire.engine.transaction import Transaction
+from verbwire.engine import group
+from verbwire.engine.group import GroupEngine
+from verbwire.engine.transactions.committer import Committer
+from verbwire.engine.transactions.group_metadata import encode
+from verbwire.engine.transactions.transaction import Transaction
 
 Patch = Callable[[Any, str, Any], None]
 HOLD = "VERBWIRE_TEST_HOLD"
@@ -44,7 +44,7 @@ def _nothing(*_: Any) -> None:
 
 def late_metadata(patch: Patch) -> None:
     """The group's metadata is read from the coordinator at commit time."""
-    from verbwire.engine import faust_group
+    from verbwire.engine.faust import consumer
 
     def capture(self: Any, generation: int, member: str) -> None:
         coordinator = self._thread._ensure_consumer()._coordinator
@@ -52,9 +52,9 @@ def late_metadata(patch: Patch) -> None:
         late = LateMembership(
             conf.id, conf.consumer_group_instance_id, lambda: (coordinator.generation, coordinator.member_id)
         )
-        self._next = faust_group.Assignment(late)  # type: ignore[arg-type]  # what it stands in for is final
+        self._next = consumer.PartitionAssignment(late)  # type: ignore[arg-type]  # what it stands in for is final
 
-    patch(faust_group.Consumer, "capture", capture)
+    patch(consumer.Consumer, "capture", capture)
 
 
 def no_offsets(patch: Patch) -> None:
@@ -76,16 +76,16 @@ def early_local_write(patch: Patch) -> None:
 
 def read_uncommitted(patch: Patch) -> None:
     """Inputs are read before their transactions are committed, and when they are aborted."""
-    from verbwire.engine import faust_group
+    from verbwire.engine.faust import consumer
 
-    create = faust_group.Thread._create_worker_consumer
+    create = consumer.ConsumerThread._create_worker_consumer
 
     def uncommitted(self: Any, transport: Any) -> Any:
         consumer = create(self, transport)
         consumer._isolation_level = "read_uncommitted"
         return consumer
 
-    patch(faust_group.Thread, "_create_worker_consumer", uncommitted)
+    patch(consumer.ConsumerThread, "_create_worker_consumer", uncommitted)
 
 
 def early_second(patch: Patch) -> None:
@@ -114,16 +114,16 @@ def overtaking(patch: Patch) -> None:
 
 def hold(patch: Patch) -> None:
     """No bug, a place to stop: batches wait before their first record while the file that HOLD names is there."""
-    fold, flag = Core._fold, Path(os.environ.get(HOLD, "/nobody"))
+    fold, flag = GroupEngine._fold, Path(os.environ.get(HOLD, "/nobody"))
 
-    def wait_and_fold(self: Core, *args: Any) -> int:
+    def wait_and_fold(self: GroupEngine, *args: Any) -> int:
         while flag.exists():
             flag.with_name(flag.name + ".reached").touch()
             time.sleep(0.01)
         return fold(self, *args)
 
-    patch(Core, "_fold", wait_and_fold)
-    patch(core, "BATCH_SECONDS", 60.0)  # the wait must not cut the transaction short
+    patch(GroupEngine, "_fold", wait_and_fold)
+    patch(group, "BATCH_SECONDS", 60.0)  # the wait must not cut the transaction short
 
 
 BUGS: dict[str, Callable[[Patch], None]] = {

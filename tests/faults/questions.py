@@ -11,8 +11,8 @@ from pathlib import Path
 from confluent_kafka import Producer
 from confluent_kafka.admin import NewTopic
 
-from tests.cluster import eventually
 from tests.faults.harness import ROOT, Shop
+from tests.kit.cluster import eventually
 
 ASK_AGAIN_SECONDS = 10
 

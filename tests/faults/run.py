@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster import Cluster
 from tests.faults.checker import Checker, totals
 from tests.faults.harness import Shop, shop
 from tests.faults.load import Load, slice_of_sales
+from tests.kit.cluster import Cluster
 
 
 @dataclass

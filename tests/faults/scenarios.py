@@ -14,14 +14,15 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from tests.cluster import eventually
 from tests.faults.checker import Checker
 from tests.faults.findings import Findings
 from tests.faults.harness import AGGREGATE, INPUTS, PARTITIONS, START_SECONDS, Shop
 from tests.faults.members import CoreWorker, Input, Member, inputs, share
 from tests.faults.planted import HOLD, LateMembership
-from verbwire.engine import committing, core, producers
-from verbwire.engine.transaction import Transaction
+from tests.kit.cluster import eventually
+from verbwire.engine import group
+from verbwire.engine.transactions import committer, producers
+from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import FencedError
 
 TWO_TRANSACTIONS = 800  # commands
@@ -78,7 +79,7 @@ def a_commit_that_is_refused(shop: Shop, patch: pytest.MonkeyPatch, bug: str) ->
 
 def a_first_transaction_that_fails(shop: Shop, patch: pytest.MonkeyPatch, bug: str) -> Findings:
     """Of two transactions under way the first is aborted from outside when the second could be committed."""
-    send = committing.Committer._send_offsets
+    send = committer.Committer._send_offsets
     go, second = threading.Event(), threading.Event()
 
     def hold_the_first(self: Any, transaction: Transaction) -> None:
@@ -87,9 +88,9 @@ def a_first_transaction_that_fails(shop: Shop, patch: pytest.MonkeyPatch, bug: s
             go.wait(START_SECONDS)
         send(self, transaction)
 
-    patch.setattr(committing.Committer, "_send_offsets", hold_the_first)
-    patch.setattr(committing, "reach", lambda point: second.set() if point == "after-commit" else None)
-    patch.setattr(core, "MAX_BATCH", TWO_TRANSACTIONS // 2)
+    patch.setattr(committer.Committer, "_send_offsets", hold_the_first)
+    patch.setattr(committer, "reach", lambda point: second.set() if point == "after-commit" else None)
+    patch.setattr(group, "MAX_BATCH", TWO_TRANSACTIONS // 2)
     with _worker(shop, "a") as a, Member(shop, AGGREGATE, "a") as member:
         share(member)
         a.prepare(member.partitions)
@@ -106,7 +107,7 @@ def a_first_transaction_that_fails(shop: Shop, patch: pytest.MonkeyPatch, bug: s
 
 def a_first_transaction_that_is_slow(shop: Shop, patch: pytest.MonkeyPatch, bug: str) -> Findings:
     """Of two transactions the first's records reach the broker late, later than the second's could."""
-    create, flush = producers.ProducerPair._create, committing.Committer._flush
+    create, flush = producers.ProducerPair._create, committer.Committer._flush
     state_log = f"{shop.prefix}.{AGGREGATE}-state-changelog"
     held: list[Transaction] = []
 
@@ -124,8 +125,8 @@ def a_first_transaction_that_is_slow(shop: Shop, patch: pytest.MonkeyPatch, bug:
         flush(self, transaction)
 
     patch.setattr(producers.ProducerPair, "_create", lazy_first)
-    patch.setattr(committing.Committer, "_flush", late_flush)
-    patch.setattr(core, "MAX_BATCH", TWO_TRANSACTIONS // 2)
+    patch.setattr(committer.Committer, "_flush", late_flush)
+    patch.setattr(group, "MAX_BATCH", TWO_TRANSACTIONS // 2)
     with _worker(shop, "a") as a, Member(shop, AGGREGATE, "a") as member:
         share(member)
         a.prepare(member.partitions)

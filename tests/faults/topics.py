@@ -17,7 +17,7 @@ import fastavro
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from tests.offsets import GroupOffsets, ends
+from tests.kit.offsets import GroupOffsets, ends
 
 SECONDS = 30.0
 

@@ -19,12 +19,12 @@ import msgspec
 from producers.counting import count
 from producers.importer import Imported, import_sales
 from producers.sales_lines import SalesLine, read_sales
-from tests.cluster import eventually
 from tests.faults.findings import Findings
 from tests.faults.harness import ROOT, Shop
 from tests.faults.money import NAMESPACES, Money
-from verbwire.sdk.connection import Connection
-from verbwire.tokens import OPERATOR, mint_token
+from tests.kit.cluster import eventually
+from verbwire.client.base.connection import Connection
+from verbwire.security.tokens import OPERATOR, mint_token
 
 FOLDERS = ("consumers", "streams")
 SETTLED_SECONDS = 120.0

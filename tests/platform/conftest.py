@@ -7,20 +7,26 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import Cluster
-from tests.platform import both_codecs, engine_jars, engine_tills
-from tests.platform.engine_kit import Bank
-from tests.platform.engine_runner import Engine
-from verbwire.wire import unknown_ids
+from tests.kit import bank_jars, bank_tills, both_codecs
+from tests.kit.bank import Bank
+from tests.kit.cluster import Cluster
+from tests.kit.engine_runner import Engine
+from verbwire.wire.registry import unknown_ids
 
-_BY_BOTH = ("test_wire_", "test_round_trip", "test_value_matrix", "test_engine_values", "test_queries_values")
+_BY_BOTH = (
+    "wire.",
+    "contracts.test_round_trip",
+    "contracts.test_value_matrix",
+    "engine.test_values",
+    "queries.test_values",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def codecs(request: pytest.FixtureRequest) -> Iterator[None]:
     """In the tests of what is written and read, the compiled codec and the reference check each other."""
     with pytest.MonkeyPatch.context() as patch:
-        if request.module.__name__.rpartition(".")[2].startswith(_BY_BOTH):
+        if request.module.__name__.removeprefix("tests.platform.").startswith(_BY_BOTH):
             both_codecs.compare(patch)
         yield
 
@@ -42,20 +48,20 @@ def bank(cluster: Cluster) -> Iterator[Bank]:
 @pytest.fixture(scope="session")
 def branch(cluster: Cluster) -> Iterator[Bank]:
     """A branch of the bank, for groups that hand records to themselves; each test takes some of its partitions."""
-    opened = Bank(cluster, f"b{uuid.uuid4().hex[:10]}", partitions=48, groups=engine_tills.GROUPS)
+    opened = Bank(cluster, f"b{uuid.uuid4().hex[:10]}", partitions=48, groups=bank_tills.GROUPS)
     yield opened
     opened.close()
 
 
 @pytest.fixture(scope="session")
 def running_receiver(bank: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with Engine(bank, engine_jars.receiver(), [bank.partition()], tmp_path_factory.mktemp("receiver")) as running:
+    with Engine(bank, bank_jars.receiver(), [bank.partition()], tmp_path_factory.mktemp("receiver")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def running_table(bank: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with Engine(bank, engine_jars.table(), [bank.partition()], tmp_path_factory.mktemp("table")) as running:
+    with Engine(bank, bank_jars.table(), [bank.partition()], tmp_path_factory.mktemp("table")) as running:
         yield running
 
 

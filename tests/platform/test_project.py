@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.platform.engine_kit import SAMPLES
+from tests.kit.bank import SAMPLES
 from verbwire.errors import ConfigurationError, ContractError
 from verbwire.project import Project, load_project
 from verbwire.settings import load_settings

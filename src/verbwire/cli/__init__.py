@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from verbwire.cli import acls, cluster, contracts, grants, health, letters, work, workers
-from verbwire.cli.exits import exit_of
+from verbwire.cli import acls, cluster, contracts, dead_letters, grants, health, run, workers
+from verbwire.cli.exit_codes import exit_of
 from verbwire.cli.output import print_error, write_what_the_terminal_takes
 from verbwire.errors import ConfigurationError, VerbwireError
-from verbwire.logs import is_json, set_up_logging
+from verbwire.observability.logs import is_json, set_up_logging
 from verbwire.settings import ROOT, load_settings
 
 _CTRL_C = 130
@@ -27,15 +27,15 @@ app = typer.Typer(
     help="Commands, events and queries made real on Kafka.",
 )
 app.add_typer(contracts.app, name="schemas")
-app.add_typer(letters.app, name="dead-letters")
+app.add_typer(dead_letters.app, name="dead-letters")
 app.command("check")(contracts.check)
 app.command("deploy")(cluster.deploy)
 app.command("acls")(acls.acls)
 app.command("grant-key")(grants.grant_key)
 app.command("stack")(cluster.stack)
-app.command("config")(work.config)
-app.command("worker")(work.worker)
-app.command("token")(work.token)
+app.command("config")(run.config)
+app.command("worker")(run.worker)
+app.command("token")(run.token)
 app.command("workers")(workers.workers)
 app.command("workers-key")(workers.workers_key)
 app.command("health")(health.health)
@@ -65,7 +65,7 @@ def _log_settings() -> tuple[str, str]:
 
 
 def main() -> None:
-    """Run the command line; an error of ours is told in a line, and :class:`verbwire.cli.exits.Exit` says the rest."""
+    """Run the command line; print our errors as one line; exit with :class:`~verbwire.cli.exit_codes.Exit`."""
     write_what_the_terminal_takes()
     try:
         app()

@@ -12,9 +12,9 @@ from verbwire.errors import ConfigurationError
 from verbwire.settings import load_settings
 
 if TYPE_CHECKING:
-    from verbwire.access.acls import Acl
-    from verbwire.access.principals import Assignment
-    from verbwire.access.roles import ProjectResources
+    from verbwire.acls.model import Acl
+    from verbwire.acls.principals import RoleAssignment
+    from verbwire.acls.roles import ProjectResources
     from verbwire.project import Project
 
 Principals = Annotated[
@@ -58,7 +58,7 @@ def acls(
 
 def needed_acls(project: Project, flags: Sequence[str] = ()) -> set[Acl]:
     """Return the ACLs of all that settings and flags name; :class:`ConfigurationError` where they name nobody."""
-    from verbwire.access.principals import acls_of, assignments
+    from verbwire.acls.principals import acls_of, assignments
 
     return acls_of(assignments(project.settings.principals, flags), resources_of(project))
 
@@ -67,9 +67,9 @@ def reconcile(
     project: Project, needed: set[Acl], *, write: bool, prune: bool = False, ask: bool = True, quiet: bool = False
 ) -> None:
     """Print the plan, then write what is missing, and take away what is not needed once somebody has said so."""
-    from verbwire.access.cluster import ClusterAcls
-    from verbwire.access.compared import compare
-    from verbwire.addresses import addresses, kafka_properties
+    from verbwire.acls.cluster import ClusterAcls
+    from verbwire.acls.comparison import compare
+    from verbwire.kafka.addresses import addresses, kafka_properties
 
     settings, resources = project.settings, resources_of(project)
     cluster = ClusterAcls(kafka_properties(settings, addresses(settings)[0]))
@@ -87,16 +87,16 @@ def reconcile(
 
 def resources_of(project: Project) -> ProjectResources:
     """Return what the project has on the cluster, by the same plans that `deploy` goes by."""
-    from verbwire.access.roles import ProjectResources
-    from verbwire.plans import group_plans
+    from verbwire.acls.roles import ProjectResources
+    from verbwire.deploy.group_plans import group_plans
 
     plans = group_plans(project.declared.values(), project.catalog)
     return ProjectResources(project.settings.names, project.catalog, plans, project.folders)
 
 
 def _print(project: Project, flags: Sequence[str], as_json: bool, script: bool) -> None:
-    from verbwire.access.principals import acls_of, assignments
-    from verbwire.access.script import script as lines_of
+    from verbwire.acls.principals import acls_of, assignments
+    from verbwire.acls.script import script as lines_of
 
     assigned, resources = assignments(project.settings.principals, flags), resources_of(project)
     if script:
@@ -115,10 +115,10 @@ def _cell(value: str | list[str]) -> str:
     return value if isinstance(value, str) else ", ".join(value)
 
 
-def _rows(assigned: list[Assignment], resources: ProjectResources) -> list[dict[str, str | list[str]]]:
-    from verbwire.access.acls import by_pattern
-    from verbwire.access.principals import Assignment
-    from verbwire.access.roles import permissions_of, roles_of
+def _rows(assigned: list[RoleAssignment], resources: ProjectResources) -> list[dict[str, str | list[str]]]:
+    from verbwire.acls.model import by_pattern
+    from verbwire.acls.principals import RoleAssignment
+    from verbwire.acls.roles import permissions_of, roles_of
 
     return [
         {
@@ -128,6 +128,6 @@ def _rows(assigned: list[Assignment], resources: ProjectResources) -> list[dict[
             "name": what.name + ("*" if what.prefixed else ""),
             "operations": [operation.value for operation in operations],
         }
-        for each in assigned or [Assignment(role, "-") for role in roles_of(resources)]
+        for each in assigned or [RoleAssignment(role, "-") for role in roles_of(resources)]
         for what, operations in by_pattern(permissions_of(each.role, resources)).items()
     ]

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from verbwire.cli.contracts import findings_of
-from verbwire.cli.exits import Exit
+from verbwire.cli.exit_codes import Exit
 from verbwire.cli.output import AsJson, print_error, print_json, print_text
-from verbwire.contracts.baseline import FILE, note_deployed
-from verbwire.contracts.findings import Severity, as_text, fails
-from verbwire.contracts.model import Catalog
+from verbwire.contracts.checks.baseline import FILE, note_deployed
+from verbwire.contracts.checks.findings import Severity, as_text, fails
+from verbwire.contracts.schema.model import Catalog
 from verbwire.errors import ConfigurationError, UnavailableError
 from verbwire.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from verbwire.deploy import DeployReport, Target
-    from verbwire.leftovers import Cluster, Leftovers
-    from verbwire.ownership import Ownership
+    from verbwire.deploy.deployment import DeployReport, Target
+    from verbwire.deploy.leftovers import ClusterListing, Leftovers
+    from verbwire.deploy.ownership import Ownership
 
 
 def stack() -> None:
@@ -48,10 +48,10 @@ def deploy(
     Only what is this project's own is deployed: see the settings owned and imported.
     """
     from verbwire.cli.acls import needed_acls, reconcile
-    from verbwire.deploy import deploy as put_on_cluster
-    from verbwire.leftovers import Cluster
-    from verbwire.ownership import ownership
-    from verbwire.plans import group_plans
+    from verbwire.deploy.deployment import deploy as put_on_cluster
+    from verbwire.deploy.group_plans import group_plans
+    from verbwire.deploy.leftovers import ClusterListing
+    from verbwire.deploy.ownership import ownership
     from verbwire.project import load_project
 
     if prune and not (yes or dry_run or sys.stdin.isatty()):
@@ -67,7 +67,7 @@ def deploy(
         print_text("\n".join([*warnings, *report.lines()]))
     if not dry_run:
         _note(settings, _only(project.catalog, whose.owned), report, quiet=as_json)
-    cluster = Cluster({**target.kafka, "bootstrap.servers": target.bootstrap}, target.names)
+    cluster = ClusterListing({**target.kafka, "bootstrap.servers": target.bootstrap}, target.names)
     left = _left(cluster, report, whose, prune)
     if not as_json:
         print_text("\n".join(left.lines()))
@@ -96,8 +96,8 @@ def _only(catalog: Catalog, owned: frozenset[str]) -> Catalog:
 
 
 def _target(settings: Settings) -> Target:
-    from verbwire.addresses import addresses, kafka_properties
-    from verbwire.deploy import Target
+    from verbwire.deploy.deployment import Target
+    from verbwire.kafka.addresses import addresses, kafka_properties
 
     bootstrap, registry = addresses(settings)
     return Target(
@@ -120,9 +120,9 @@ def _note(settings: Settings, deployed: Catalog, report: DeployReport, *, quiet:
             print(f"note: `verbwire check` will not know here what was deployed: {error}")
 
 
-def _left(cluster: Cluster, report: DeployReport, whose: Ownership, prune: bool) -> Leftovers:
+def _left(cluster: ClusterListing, report: DeployReport, whose: Ownership, prune: bool) -> Leftovers:
     """What nobody declares any more. Who may deploy may perhaps not ask who reads; that ends nothing but a pruning."""
-    from verbwire.leftovers import Leftovers
+    from verbwire.deploy.leftovers import Leftovers
 
     try:
         return cluster.leftovers(report.planned, whose.owned, whose.imported, report.undeclared)
@@ -132,7 +132,7 @@ def _left(cluster: Cluster, report: DeployReport, whose: Ownership, prune: bool)
         return Leftovers({}, notes=(f"what is no longer declared cannot be told: {error}",))
 
 
-def _prune(cluster: Cluster, left: Leftovers, yes: bool, dry_run: bool, *, quiet: bool) -> list[str]:
+def _prune(cluster: ClusterListing, left: Leftovers, yes: bool, dry_run: bool, *, quiet: bool) -> list[str]:
     """Delete what nobody declares or reads: all of it when somebody says so, what is empty when a script does."""
     going = left.unread().empty() if yes else left.unread()
     for each in () if quiet else sorted(left.topics.keys() - going.topics.keys()):

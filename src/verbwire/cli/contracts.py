@@ -11,24 +11,24 @@ from typing import Annotated, Any
 import typer
 
 from verbwire.cli.deployed_code import deployed_code
-from verbwire.cli.exits import Exit
+from verbwire.cli.exit_codes import Exit
 from verbwire.cli.output import AsJson, print_json, print_table, print_text
-from verbwire.contracts.baseline import FILE, Baseline, at_ref, deployed
-from verbwire.contracts.check import (
-    Listener,
-    Receiver,
+from verbwire.contracts.checks.baseline import FILE, Baseline, at_ref, deployed
+from verbwire.contracts.checks.check import (
+    CommandGroup,
+    EventGroup,
     check_contracts,
     check_handlers,
     compare,
     in_order,
     unreadable,
 )
-from verbwire.contracts.findings import Finding, Severity, as_text, fails
-from verbwire.contracts.findings import as_json as findings_as_json
-from verbwire.contracts.generate import generate as sources_of
-from verbwire.contracts.generate import write
-from verbwire.contracts.load import load_catalog
-from verbwire.contracts.model import Catalog
+from verbwire.contracts.checks.findings import Finding, Severity, as_text, fails
+from verbwire.contracts.checks.findings import as_json as findings_as_json
+from verbwire.contracts.codegen.generate import generate as sources_of
+from verbwire.contracts.codegen.generate import write
+from verbwire.contracts.schema.load import load_catalog
+from verbwire.contracts.schema.model import Catalog
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
@@ -36,9 +36,9 @@ from verbwire.declarations.requirements import require_fit
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.declarations.unbounded import check_bounds
+from verbwire.deploy.ownership import ownership
 from verbwire.errors import ContractError, VerbwireError
 from verbwire.messages import Message
-from verbwire.ownership import ownership
 from verbwire.project import Project, load_project
 from verbwire.queries.check import check_queries
 from verbwire.settings import Settings, load_settings
@@ -157,21 +157,21 @@ def _unmet(project: Project) -> Iterator[Finding]:
                 yield Finding.at("group", Severity.ERROR, each.group, line)
 
 
-def _handlers(project: Project) -> list[Receiver | Listener]:
+def _handlers(project: Project) -> list[CommandGroup | EventGroup]:
     return [
         _receiver(each) if isinstance(each, Aggregate | Job) else _listener(each) for each in project.declared.values()
     ]
 
 
-def _receiver(receiver: Aggregate[Any] | Job) -> Receiver:
+def _receiver(receiver: Aggregate[Any] | Job) -> CommandGroup:
     handles = {command.__contract__: handler.function for command, handler in receiver.handlers.items()}
     publishes = _names(receiver.publishes) if isinstance(receiver, Job) else frozenset()
-    return Receiver(receiver.group, receiver.namespace, handles, publishes, answers=not isinstance(receiver, Job))
+    return CommandGroup(receiver.group, receiver.namespace, handles, publishes, answers=not isinstance(receiver, Job))
 
 
-def _listener(listener: Table[Any] | Process[Any] | Subscriber) -> Listener:
+def _listener(listener: Table[Any] | Process[Any] | Subscriber) -> EventGroup:
     publishes = _names(listener.publishes) if isinstance(listener, Subscriber) else frozenset()
-    return Listener(listener.group, _names(listener.handlers), publishes)
+    return EventGroup(listener.group, _names(listener.handlers), publishes)
 
 
 def _names(messages: Iterable[type[Message]]) -> frozenset[str]:

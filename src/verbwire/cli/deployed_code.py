@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from verbwire.contracts.findings import Finding, Severity
+from verbwire.contracts.checks.findings import Finding, Severity
 from verbwire.declarations.aggregate import STATE, Aggregate
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
@@ -14,18 +14,18 @@ from verbwire.errors import ContractError
 from verbwire.project import Project
 
 if TYPE_CHECKING:
-    from verbwire.contracts.model import Contract
-    from verbwire.engine.build_code import Folding
-    from verbwire.wire.codec import Codec
-    from verbwire.wire.versions import Versions
+    from verbwire.contracts.schema.model import Contract
+    from verbwire.engine.builders.code import Folding
+    from verbwire.wire.codec.topics import Codec
+    from verbwire.wire.codec.versions import Versions
 
 
 def deployed_code(project: Project) -> list[Finding]:
     """Return what a worker of this code would find in the changelogs of the project's groups; asks the cluster."""
-    from verbwire.addresses import addresses, kafka_properties
-    from verbwire.reaching import require_kafka
-    from verbwire.wire.codec import Codec
-    from verbwire.wire.registry import Registry
+    from verbwire.kafka.addresses import addresses, kafka_properties
+    from verbwire.kafka.connectivity import require_kafka
+    from verbwire.wire.codec.topics import Codec
+    from verbwire.wire.registry.client import Registry
 
     settings = project.settings
     bootstrap, registry_url = addresses(settings)
@@ -38,9 +38,9 @@ def deployed_code(project: Project) -> list[Finding]:
 
 
 def _of_group(project: Project, codec: Codec, kafka: dict[str, str], declared: Folding) -> Iterator[Finding]:
-    from verbwire.engine.build_code import fingerprints_of
-    from verbwire.engine.deployed_code import compare
-    from verbwire.engine.last_facts import last_facts
+    from verbwire.engine.builders.code import fingerprints_of
+    from verbwire.engine.code.deployed import compare
+    from verbwire.engine.restore.changelog_tails import last_facts
 
     names, is_table = codec.names, isinstance(declared, Table)
     contract = codec.catalog.of(declared.row if isinstance(declared, Table) else declared.state)
@@ -55,7 +55,7 @@ def _of_group(project: Project, codec: Codec, kafka: dict[str, str], declared: F
 
 def _versions(codec: Codec, contract: Contract) -> Versions | None:
     """None for a contract that is not deployed yet."""
-    from verbwire.wire.versions import Versions
+    from verbwire.wire.codec.versions import Versions
 
     try:
         return Versions(codec, contract)

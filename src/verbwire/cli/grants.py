@@ -20,11 +20,11 @@ def grant_key(
     By it the producer proves that its commands to this receiver come from this actor, with exactly these scopes, and
     nothing else. It is a secret, and worth something until the project's grant secrets are replaced.
     """
-    from verbwire.contracts.load import load_catalog
-    from verbwire.development import grant_secrets
+    from verbwire.client.base.connection import Identity
+    from verbwire.contracts.schema.load import load_catalog
     from verbwire.messages import Kind
-    from verbwire.sdk.connection import Identity
-    from verbwire.wire.grants import Claim, Key, derive
+    from verbwire.secrets import grant_secrets
+    from verbwire.wire.grants.grants import Claim, Key, derive
 
     settings = load_settings()
     known = sorted({each.namespace for each in load_catalog(settings.schemas) if each.kind is Kind.COMMAND})

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from verbwire.hosts import WILDCARDS
+from verbwire.security.hosts import WILDCARDS
 from verbwire.settings import Settings, load_settings
 
 _SECONDS = 4.0

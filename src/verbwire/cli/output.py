@@ -15,8 +15,8 @@ from typing import Annotated, Any
 import typer
 from rich.cells import cell_len
 
-from verbwire.escaping import escaped, escaped_lines
-from verbwire.masking import without_secrets
+from verbwire.observability.escaping import escaped, escaped_lines
+from verbwire.redaction import without_secrets
 
 _GAP = "  "
 _RED, _PLAIN = "\x1b[31m", "\x1b[0m"

@@ -13,8 +13,8 @@ from verbwire.errors import ConfigurationError
 from verbwire.settings import load_settings
 
 if TYPE_CHECKING:
-    from verbwire.directory import Directory, Doubted, Seen
-    from verbwire.wire.workers import GroupShare
+    from verbwire.discovery.directory import Directory, UntrustedWorker, WorkerSighting
+    from verbwire.wire.records.workers import GroupShare
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +23,14 @@ _COLUMNS = ("worker", "url", "state", "heard", "group", "generation", "owns", "r
 
 def workers(as_json: AsJson = False) -> None:
     """List the workers, the groups that they host, and the partitions that they own and answer for."""
-    from verbwire.addresses import addresses, kafka_properties
-    from verbwire.contracts.load import load_catalog
-    from verbwire.development import workers_key
-    from verbwire.directory import Directory
-    from verbwire.reaching import require_kafka
-    from verbwire.wire.codec import Codec
-    from verbwire.wire.registry import Registry
-    from verbwire.workers_key import VerifyingKey
+    from verbwire.contracts.schema.load import load_catalog
+    from verbwire.discovery.directory import Directory
+    from verbwire.kafka.addresses import addresses, kafka_properties
+    from verbwire.kafka.connectivity import require_kafka
+    from verbwire.secrets import workers_key
+    from verbwire.security.workers_key import VerifyingKey
+    from verbwire.wire.codec.topics import Codec
+    from verbwire.wire.registry.client import Registry
 
     settings = load_settings()
     bootstrap, url = addresses(settings)
@@ -53,7 +53,7 @@ def workers(as_json: AsJson = False) -> None:
 
 def workers_key() -> None:
     """Print the public key of the workers, by which clients without their secret know them (http_workers_key)."""
-    from verbwire.development import workers_key
+    from verbwire.secrets import workers_key
 
     key = workers_key(load_settings())
     if key is None:
@@ -73,15 +73,15 @@ def _rows(directory: Directory) -> Iterator[tuple[str, ...]]:
         yield doubted.name, doubted.url, _doubt(doubted), f"{_age(doubted):.0f} s ago", *("",) * 5
 
 
-def _doubt(doubted: Doubted) -> str:
+def _doubt(doubted: UntrustedWorker) -> str:
     return f"not believed: {doubted.why}"
 
 
-def _told_doubted(doubted: Doubted) -> dict[str, Any]:
+def _told_doubted(doubted: UntrustedWorker) -> dict[str, Any]:
     return _entry(doubted.name, doubted.url, _doubt(doubted), doubted, [])
 
 
-def _told(directory: Directory, seen: Seen) -> dict[str, Any]:
+def _told(directory: Directory, seen: WorkerSighting) -> dict[str, Any]:
     groups = [
         {
             "group": share.group,
@@ -95,7 +95,9 @@ def _told(directory: Directory, seen: Seen) -> dict[str, Any]:
     return _entry(seen.worker.name, seen.worker.url, _state(directory, seen), seen, groups)
 
 
-def _entry(name: str, url: str, state: str, heard: Seen | Doubted, groups: list[dict[str, Any]]) -> dict[str, Any]:
+def _entry(
+    name: str, url: str, state: str, heard: WorkerSighting | UntrustedWorker, groups: list[dict[str, Any]]
+) -> dict[str, Any]:
     return {"worker": name, "url": url, "state": state, "heard_seconds_ago": round(_age(heard), 1), "groups": groups}
 
 
@@ -103,8 +105,8 @@ def _said(share: GroupShare) -> tuple[str, ...]:
     return share.group, str(share.generation), *map(_ranges, (share.owned, share.ready, share.stopped))
 
 
-def _state(directory: Directory, seen: Seen) -> str:
-    from verbwire.directory import DEAD_SECONDS
+def _state(directory: Directory, seen: WorkerSighting) -> str:
+    from verbwire.discovery.directory import DEAD_SECONDS
 
     # Where nobody speaks any more the directory knows of no later time than their last words: our clock does.
     if not directory.is_alive(seen) or _age(seen) > DEAD_SECONDS:
@@ -112,7 +114,7 @@ def _state(directory: Directory, seen: Seen) -> str:
     return "leaving" if seen.worker.leaving else "there"
 
 
-def _age(seen: Seen | Doubted) -> float:
+def _age(seen: WorkerSighting | UntrustedWorker) -> float:
     return max(0.0, time.time() - seen.at_ms / 1000)
 
 

@@ -1,4 +1,8 @@
-"""What a user declares: receivers, tables, and what hears of events."""
+"""What a user declares: aggregates, tables, processes, subscribers, jobs, responders.
+
+One file for each of them; `handlers` reads a handler's signature, `results` what it returned, `requirements` what a
+declaration needs of its contracts. Nothing here knows Kafka. Read `aggregate` first.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from verbwire.contracts.model import Catalog, Contract
+from verbwire.contracts.schema.model import Catalog, Contract
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
 from verbwire.declarations.subscriber import Subscriber

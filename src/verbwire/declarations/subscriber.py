@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from verbwire.declarations.handlers import Handler, add_handler, read_handler
-from verbwire.declarations.sending import require_messages
+from verbwire.declarations.sends import require_messages
 from verbwire.errors import ContractError
 from verbwire.messages import Command, Event, Kind
 from verbwire.names import require_dotted

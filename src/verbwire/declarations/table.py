@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from verbwire.declarations.asker import Asker
 from verbwire.declarations.handlers import Handler, add_handler, read_handler
+from verbwire.declarations.principal import Principal
 from verbwire.declarations.window import Window
 from verbwire.errors import ContractError, WrongVerbError
 from verbwire.messages import Event, Kind, Query, Row
@@ -16,12 +16,12 @@ from verbwire.names import require_dotted
 R = TypeVar("R", bound=Row)
 E = TypeVar("E", bound=Event)
 
-Only = Callable[[Asker], Mapping[str, Any]]
+Only = Callable[[Principal], Mapping[str, Any]]
 """Which rows somebody may see: the fields that a row must have, and their values; an empty mapping means all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
+class AnsweredQuery:
     """A query that a table answers, and which rows of it each asker may see."""
 
     query: type[Query]
@@ -54,7 +54,7 @@ class Table(Generic[R]):
         self.window = window
         self.handlers: dict[type[Event], Handler] = {}
         self.keys: dict[type[Event], Handler] = {}  # events that stand under another key here than in their topic
-        self.queries: dict[type[Query], Answering] = {}
+        self.queries: dict[type[Query], AnsweredQuery] = {}
         for field in (*self.index, *self.search):
             if field not in row.__struct_fields__:
                 raise ContractError(f"table {name}: field {field!r} is no field of {row.__name__}")
@@ -84,7 +84,7 @@ class Table(Generic[R]):
             raise WrongVerbError(f"table {self.group} answers queries: {query!r} is none")
         if query in self.queries:
             raise ContractError(f"table {self.group} answers {query.__name__} already")
-        self.queries[query] = Answering(query, only)
+        self.queries[query] = AnsweredQuery(query, only)
 
     @property
     def sources(self) -> list[str]:

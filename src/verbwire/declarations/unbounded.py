@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
-from verbwire.contracts.bounds import bounded_key, bounds_of, branches_of, sort_of
-from verbwire.contracts.codes import parsed
-from verbwire.contracts.defaults import named_types
-from verbwire.contracts.findings import Finding, Severity
-from verbwire.contracts.model import Catalog, Contract
+from verbwire.contracts.checks.findings import Finding, Severity
+from verbwire.contracts.checks.rejection_codes import parsed
+from verbwire.contracts.schema.bounds import bounded_key, bounds_of, branches_of, sort_of
+from verbwire.contracts.schema.defaults import named_types
+from verbwire.contracts.schema.model import Catalog, Contract
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table

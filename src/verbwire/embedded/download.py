@@ -18,7 +18,7 @@ from threading import Event
 import httpx2
 
 from verbwire.errors import UnavailableError
-from verbwire.masking import shown_address, without_secrets
+from verbwire.redaction import shown_address, without_secrets
 
 ATTEMPTS = 5
 STALLED = 10.0  # seconds without a byte, after which an attempt has failed

@@ -21,7 +21,7 @@ from verbwire.embedded.java import LOG4J, Program
 from verbwire.embedded.ports import HOST
 from verbwire.embedded.processes import TAIL_LINES, Child, clean_environment
 from verbwire.errors import StackError
-from verbwire.private import UMASK
+from verbwire.security.private_files import UMASK
 
 _FORMAT_SECONDS = 60
 # A node that is put out of its cluster for a moment, and is the only one, skips the marks of the transactions that end

@@ -16,7 +16,7 @@ import msgspec
 
 from verbwire.embedded.extras import extra
 from verbwire.errors import StackError
-from verbwire.private import UMASK, private_file
+from verbwire.security.private_files import UMASK, private_file
 
 TAIL_LINES = 20
 _SAME_START = 2.0  # seconds; the system's boot time, from which starts are computed, moves with its clock

@@ -24,7 +24,7 @@ def program(class_path: ClassPath) -> Program:
     )
 
 
-class Registry:
+class EmbeddedRegistry:
     """The registry of one stack."""
 
     def __init__(self, folder: Path, port: int, management_port: int, runs: Program) -> None:

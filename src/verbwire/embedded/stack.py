@@ -21,10 +21,10 @@ from verbwire.embedded.kafka import Broker, Node
 from verbwire.embedded.ports import Ports
 from verbwire.embedded.processes import Child, reap, stop
 from verbwire.embedded.progress import report
-from verbwire.embedded.registry import Registry
+from verbwire.embedded.registry import EmbeddedRegistry
 from verbwire.embedded.state import Addresses, FolderLock, State, read_state, write_state
 from verbwire.errors import StackError
-from verbwire.private import keep_from_others
+from verbwire.security.private_files import keep_from_others
 
 READY_SECONDS = 90.0
 STOP_SECONDS = 10.0
@@ -168,7 +168,7 @@ class Stack:
     def _spawn(self, brokers: Program, registries: Program) -> None:
         # The slower one first: meanwhile Kafka's folder is formatted.
         management = self._ports[f"{registry.NAME}-management"]
-        self._run(Registry(self._folder, self._ports[registry.NAME], management, registries).start)
+        self._run(EmbeddedRegistry(self._folder, self._ports[registry.NAME], management, registries).start)
         cluster = self._cluster()
         self._brokers = {node.number: Broker(node, cluster, self._folder, brokers) for node in cluster}
         for broker in self._brokers.values():

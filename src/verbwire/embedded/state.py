@@ -12,7 +12,7 @@ import msgspec
 
 from verbwire.embedded.processes import ProcessId
 from verbwire.errors import StackError
-from verbwire.private import keep_from_others, private_file, private_folder
+from verbwire.security.private_files import keep_from_others, private_file, private_folder
 
 FILE = "stack.json"
 

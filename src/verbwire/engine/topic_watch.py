@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from verbwire.engine.cluster_offsets import ClusterOffsets, Topic
 from verbwire.errors import UnavailableError
+from verbwire.kafka.offsets import ClusterOffsets, TopicIdentity
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class Watched(Protocol):
     """A group whose topics are watched."""
 
     @property
-    def topics(self) -> Mapping[str, Topic]:
+    def topics(self) -> Mapping[str, TopicIdentity]:
         """They, as they were when its partitions were prepared last."""
         ...
 
@@ -34,7 +34,7 @@ class Watched(Protocol):
         ...
 
 
-def difference(before: Mapping[str, Topic], now: Mapping[str, Topic], gone: set[str]) -> str | None:
+def difference(before: Mapping[str, TopicIdentity], now: Mapping[str, TopicIdentity], gone: set[str]) -> str | None:
     """Return what has become of a group's topics, None where they are what they were; `gone` are not there any more."""
     said = [f"{name} is not there any more" for name in before if name in gone]
     for name, topic in before.items():
@@ -62,7 +62,7 @@ class TopicWatch:
         self._cluster = ClusterOffsets(kafka, "")
         self._groups = groups
         self._missed: set[str] = set()
-        self._seen: dict[str, Topic] = {}
+        self._seen: dict[str, TopicIdentity] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="topic watch", daemon=True)
 

@@ -13,22 +13,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from verbwire.http import json
-from verbwire.http.access import Access
-from verbwire.http.auth import Authenticator
-from verbwire.http.front import Front
-from verbwire.http.health import Health
-from verbwire.http.lists import Lists
-from verbwire.http.lookup import Lookup
-from verbwire.http.naming import Named
-from verbwire.http.peers import ALONE, Peers, is_forwarded
-from verbwire.http.problem import Problem, of_router
-from verbwire.http.queries import Answerable, Queries
-from verbwire.http.rates import Rates
-from verbwire.http.requests import json_bytes, no_parameters, path_parameter, query_string
-from verbwire.http.served import ServedTable
-from verbwire.http.summaries import together
-from verbwire.metrics import CONTENT_TYPE, Metrics
+from verbwire.http.access.auth import Authenticator
+from verbwire.http.access.middleware import AccessMiddleware
+from verbwire.http.access.path_access import PathAccess
+from verbwire.http.access.rates import Rates
+from verbwire.http.avro_json import encode
+from verbwire.http.base.names import NameResolver
+from verbwire.http.base.problem import HttpProblem, of_router
+from verbwire.http.base.requests import json_bytes, no_parameters, path_parameter, query_string
+from verbwire.http.forwarding.peers import ALONE, Peers, is_forwarded
+from verbwire.http.operations.health import Health
+from verbwire.http.tables.lists import Lists
+from verbwire.http.tables.queries import Answerable, Queries
+from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.http.tables.reads import TableReads
+from verbwire.http.tables.summaries import merge_summaries
+from verbwire.observability.metrics import CONTENT_TYPE, Metrics
 from verbwire.queries.plan import every_filter
 
 
@@ -46,7 +46,7 @@ class Part(Protocol):
 
 
 def build_app(
-    tables: Sequence[ServedTable],
+    tables: Sequence[QueryableTable],
     auth: Authenticator,
     health: Health,
     metrics: Metrics,
@@ -60,7 +60,7 @@ def build_app(
     """Return the application; what it may be asked is in ``_Endpoints``, one method each, and in its `parts`.
 
     `tables` are all of the project's: what of them is not here is asked for by way of `peers`. `topics` are those that
-    positions may name; None: any. `opened` are names of :class:`Access`: what is told to nobody known as well.
+    positions may name; None: any. `opened` are names of :class:`PathAccess`: what is told to nobody known as well.
     """
     endpoints = _Endpoints(tables, health, metrics, peers, topics)
     answering = Queries(queries, endpoints.lookup)
@@ -85,7 +85,13 @@ def build_app(
             *(route for part in parts for route in part.routes),
         ],
         middleware=[
-            Middleware(Front, auth=auth, metrics=metrics, access=Access(opened, answering.is_public), rates=rates)
+            Middleware(
+                AccessMiddleware,
+                auth=auth,
+                metrics=metrics,
+                access=PathAccess(opened, answering.is_public),
+                rates=rates,
+            )
         ],
         exception_handlers={HTTPException: _answer},
         lifespan=lifespan,
@@ -97,18 +103,18 @@ def build_app(
 class _Endpoints:
     def __init__(
         self,
-        tables: Sequence[ServedTable],
+        tables: Sequence[QueryableTable],
         health: Health,
         metrics: Metrics,
         peers: Peers,
         topics: Collection[str] | None,
     ) -> None:
-        self.lookup = Lookup(peers, topics)
+        self.lookup = TableReads(peers, topics)
         self._peers = peers
         self._lists = {
             table.name: Lists(table.name, f"/tables/{table.name}", every_filter(table.rows)) for table in tables
         }
-        self._tables = Named("table", {table.name: table for table in tables}, "GET /tables lists them")
+        self._tables = NameResolver("table", {table.name: table for table in tables}, "GET /tables lists them")
         self._health = health
         self._metrics = metrics
 
@@ -117,8 +123,8 @@ class _Endpoints:
         no_parameters(request)
         every = await self.lookup.readers.run(lambda: [self._summary(table) for table in self._tables.all])
         if not is_forwarded(request):
-            every = together(every, await self._peers.ask_all(request))
-        return json_bytes(json.encode({"tables": every}))
+            every = merge_summaries(every, await self._peers.ask_all(request))
+        return json_bytes(encode.encode({"tables": every}))
 
     async def page(self, request: Request) -> Response:
         """GET /tables/{name}: rows that pass its filters, in the order of their keys or of an index."""
@@ -131,7 +137,7 @@ class _Endpoints:
         table = self._table(request)
         no_parameters(request)
         key = table.key(path_parameter(request, "key"))
-        absent = Problem(404, "no_such_row", f"table {table.name} has no row under this key")
+        absent = HttpProblem(404, "no_such_row", f"table {table.name} has no row under this key")
         return await self.lookup.row(request, table, key, absent)
 
     async def live(self, request: Request) -> Response:
@@ -148,18 +154,18 @@ class _Endpoints:
         body = await self.lookup.readers.run(self._metrics.exposition)
         return Response(body, headers={"Content-Type": CONTENT_TYPE})
 
-    def _table(self, request: Request) -> ServedTable:
+    def _table(self, request: Request) -> QueryableTable:
         return self._tables.find(path_parameter(request, "name"))
 
-    def _summary(self, table: ServedTable) -> dict[str, Any]:
+    def _summary(self, table: QueryableTable) -> dict[str, Any]:
         return {**table.summary(), "short_names": self._tables.short_names(table.name)}
 
 
 async def _answer(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (it is registered for nothing else)
-    return (error if isinstance(error, Problem) else of_router(error, request.method)).response()
+    return (error if isinstance(error, HttpProblem) else of_router(error, request.method)).response()
 
 
-def _health(request: Request, problem: Problem | None, status: str, more: Mapping[str, Any] = {}) -> Response:
+def _health(request: Request, problem: HttpProblem | None, status: str, more: Mapping[str, Any] = {}) -> Response:
     no_parameters(request)
-    return problem.response() if problem is not None else json_bytes(json.encode({"status": status, **more}))
+    return problem.response() if problem is not None else json_bytes(encode.encode({"status": status, **more}))

@@ -7,24 +7,24 @@ import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from verbwire.contracts.findings import Finding, Severity
-from verbwire.contracts.model import Catalog, Contract
+from verbwire.contracts.checks.findings import Finding, Severity
+from verbwire.contracts.schema.model import Catalog, Contract
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.responder import Responder
 from verbwire.declarations.table import Table
 from verbwire.errors import ContractError
 from verbwire.messages import Kind, Query
-from verbwire.queries.plan import Plan, Rows, plan_query
+from verbwire.queries.plan import QueryableRow, QueryPlan, plan_query
 
 UNANSWERED = "unanswered-query"
 
 
-def rows_of(catalog: Catalog, table: Table[Any]) -> Rows:
+def rows_of(catalog: Catalog, table: Table[Any]) -> QueryableRow:
     """Return what queries have to know of a table; ContractError for an index or a search without sense."""
-    return Rows.of(table.group, catalog.of(table.row), table.index, table.search)
+    return QueryableRow.of(table.group, catalog.of(table.row), table.index, table.search)
 
 
-def table_plans(catalog: Catalog, table: Table[Any]) -> dict[type[Query], Plan]:
+def table_plans(catalog: Catalog, table: Table[Any]) -> dict[type[Query], QueryPlan]:
     """Return the plans of a table's queries; ContractError for the first that does not fit."""
     rows = rows_of(catalog, table)
     return {query: plan_query(catalog.of(query), rows) for query in table.queries}

@@ -8,12 +8,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from typing import Any
 
-from verbwire.contracts.defaults import named_types
-from verbwire.contracts.model import Contract
+from verbwire.contracts.schema.defaults import named_types
+from verbwire.contracts.schema.model import Contract
 from verbwire.errors import ContractError
 from verbwire.messages import Message
 from verbwire.queries.selection import Value
-from verbwire.wire.normal import Normal, written
+from verbwire.wire.avro.normal_form import Normal, written
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

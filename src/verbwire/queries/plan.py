@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from verbwire.contracts.defaults import Named, named_types
-from verbwire.contracts.model import Contract
-from verbwire.contracts.problems import near
+from verbwire.contracts.schema.defaults import Named, named_types
+from verbwire.contracts.schema.model import Contract
+from verbwire.contracts.schema.problems import near
 from verbwire.errors import ContractError, UnkeyableError
 from verbwire.messages import Kind, Message
 from verbwire.queries.columns import Column, is_nullable, table_columns, type_sort
@@ -39,7 +39,7 @@ _NATIVE: Mapping[str, type | tuple[type, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class QueryableRow:
     """What a plan has to know of a table: its row's contract, its columns, and whether there is full text."""
 
     table: str
@@ -48,7 +48,7 @@ class Rows:
     searchable: bool = False
 
     @classmethod
-    def of(cls, table: str, row: Contract, index: Sequence[str] = (), search: Sequence[str] = ()) -> Rows:
+    def of(cls, table: str, row: Contract, index: Sequence[str] = (), search: Sequence[str] = ()) -> QueryableRow:
         """Return what a declaration says; ContractError for an index or a search without sense."""
         for name in search:
             if type_sort(row, name) != "string":
@@ -66,11 +66,11 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Plan:
+class QueryPlan:
     """How a table answers a query. With `many` by a list, else by the row whose key the query holds."""
 
     query: Contract
-    rows: Rows
+    rows: QueryableRow
     many: bool
     filters: tuple[Filter, ...] = ()
     searches: bool = False
@@ -94,12 +94,12 @@ class Plan:
         return Condition(wanted.column, wanted.operator, self.rows.columns[wanted.column].value(value))
 
 
-def plan_query(query: Contract, rows: Rows) -> Plan:
+def plan_query(query: Contract, rows: QueryableRow) -> QueryPlan:
     """Return how a table answers a query; ContractError says in one sentence what does not fit."""
     if query.reply != rows.row.name:
         said = f"not {query.reply}" if query.reply else "and it names no reply"
         raise ContractError(f"{query.name}: table {rows.table} answers with {rows.row.name}, {said}: change its reply")
-    plan = Plan(query, rows, query.many)
+    plan = QueryPlan(query, rows, query.many)
     filters = []
     for field in query.fields:
         meaning = _meaning(plan, field)
@@ -111,7 +111,7 @@ def plan_query(query: Contract, rows: Rows) -> Plan:
     return _many_rows(plan) if query.many else _one_row(plan)
 
 
-def every_filter(rows: Rows) -> Plan:
+def every_filter(rows: QueryableRow) -> QueryPlan:
     """Return the plan of a query that nobody has written: all filters that a table has, each of them optional."""
     named = named_types(rows.row.schema)
     fields = []
@@ -125,7 +125,7 @@ def every_filter(rows: Rows) -> Plan:
     return plan_query(query, rows)
 
 
-def seen_by(rows: Rows, only: Mapping[str, Any] | None) -> tuple[Condition, ...]:
+def seen_by(rows: QueryableRow, only: Mapping[str, Any] | None) -> tuple[Condition, ...]:
     """Return as conditions which rows somebody may see; ContractError for a field that is no column, or no such value.
 
     None means no row at all. A rule that cannot be held must not be passed over: more would be seen than was meant.
@@ -135,12 +135,12 @@ def seen_by(rows: Rows, only: Mapping[str, Any] | None) -> tuple[Condition, ...]
     return tuple(_forced(rows, name, value) for name, value in only.items())
 
 
-def may_see(rows: Rows, row: Message, only: Mapping[str, Any] | None) -> bool:
+def may_see(rows: QueryableRow, row: Message, only: Mapping[str, Any] | None) -> bool:
     """Whether a row is one of those that somebody may see, as :func:`seen_by` has it; ContractError likewise."""
     return only is not None and all(_same(rows, name, getattr(row, name), value) for name, value in only.items())
 
 
-def _same(rows: Rows, name: str, found: Any, wanted: Any) -> bool:
+def _same(rows: QueryableRow, name: str, found: Any, wanted: Any) -> bool:
     if name not in rows.columns:
         return bool(found == wanted)
     column = rows.columns[name]
@@ -153,7 +153,7 @@ def _optional(name: str, avro_type: Any, named: Named) -> dict[str, Any]:
     return {"name": name, "type": ["null", *spelled_out], "default": None}
 
 
-def _forced(rows: Rows, name: str, value: Any) -> Condition:
+def _forced(rows: QueryableRow, name: str, value: Any) -> Condition:
     if name in rows.columns:
         return Condition(name, Operator.IS, _checked(rows, rows.columns[name].sort, name, value))
     if rows.row.key == (name,):
@@ -161,7 +161,7 @@ def _forced(rows: Rows, name: str, value: Any) -> Condition:
     raise ContractError(f"table {rows.table}: `only` names {name!r}, which has no index: there are {_columns(rows)}")
 
 
-def _checked(rows: Rows, sort: str, name: str, value: Any) -> Value:
+def _checked(rows: QueryableRow, sort: str, name: str, value: Any) -> Value:
     native = _NATIVE.get(sort.split()[0])
     if value is not None and native is not None and not isinstance(value, native):
         raise ContractError(f"table {rows.table}: `only` gives {name!r} a {type(value).__name__}, it is of type {sort}")
@@ -174,7 +174,7 @@ def _checked(rows: Rows, sort: str, name: str, value: Any) -> Value:
     return found
 
 
-def _meaning(plan: Plan, field: str) -> Filter | str:
+def _meaning(plan: QueryPlan, field: str) -> Filter | str:
     """What a field of the query says: a filter, or one of the names that are no column's."""
     query, rows = plan.query, plan.rows
     sort = type_sort(query, field)
@@ -194,7 +194,7 @@ def _meaning(plan: Plan, field: str) -> Filter | str:
     return field
 
 
-def _filter(plan: Plan, field: str, name: str, operator: Operator) -> Filter:
+def _filter(plan: QueryPlan, field: str, name: str, operator: Operator) -> Filter:
     query, rows = plan.query, plan.rows
     mine, its = type_sort(query, field), type_sort(rows.row, name)
     if mine != its:
@@ -209,7 +209,7 @@ def _filter(plan: Plan, field: str, name: str, operator: Operator) -> Filter:
     return Filter(field, KEY, operator)
 
 
-def _one_row(plan: Plan) -> Plan:
+def _one_row(plan: QueryPlan) -> QueryPlan:
     query, key = plan.query, plan.rows.row.key
     if lacking := [name for name in key if name not in query.fields]:
         raise ContractError(
@@ -226,14 +226,14 @@ def _one_row(plan: Plan) -> Plan:
     return plan
 
 
-def _many_rows(plan: Plan) -> Plan:
+def _many_rows(plan: QueryPlan) -> QueryPlan:
     key = plan.rows.row.key
     if all(name in plan.query.fields and not is_nullable(plan.query, name) for name in key):
         raise ContractError(f'{plan.query.name}: the whole key has to be given, so one row answers: remove "many"')
     return plan
 
 
-def row_key(rows: Rows, values: Mapping[str, Any]) -> bytes:
+def row_key(rows: QueryableRow, values: Mapping[str, Any]) -> bytes:
     """Return the key that rows with these values stand under: it is made of what their fields keep.
 
     UnkeyableError where no row can have it.
@@ -247,16 +247,16 @@ def row_key(rows: Rows, values: Mapping[str, Any]) -> bytes:
         raise UnkeyableError(f"no row has this key: {error}") from None
 
 
-def _known(rows: Rows, field: str) -> str:
+def _known(rows: QueryableRow, field: str) -> str:
     names = list(_names(rows))
     return f"{near(field, names)}There are {', '.join(names)}"
 
 
-def _columns(rows: Rows) -> str:
+def _columns(rows: QueryableRow) -> str:
     return ", ".join(dict.fromkeys((*rows.row.key, *rows.columns)))
 
 
-def _names(rows: Rows) -> Iterator[str]:
+def _names(rows: QueryableRow) -> Iterator[str]:
     for name in dict.fromkeys((*rows.row.key, *rows.columns)):
         yield from (name, f"{name}_from", f"{name}_until")
     yield from [SEARCH] if rows.searchable else []

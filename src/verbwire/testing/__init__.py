@@ -19,17 +19,17 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, overload
 
-from verbwire.contracts.model import Catalog
+from verbwire.contracts.schema.model import Catalog
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.process import Process
 from verbwire.messages import Event, Row
 from verbwire.testing.aggregates import Decided, Given, given_events
 from verbwire.testing.comparing import CONTEXT
 from verbwire.testing.effects import effects_of
-from verbwire.testing.processes import Led, Undertaking
+from verbwire.testing.processes import ProcessInstance, ProcessStep
 from verbwire.testing.tables import fold
 
-__all__ = ["CONTEXT", "Decided", "Given", "Led", "Undertaking", "effects_of", "fold", "given"]
+__all__ = ["CONTEXT", "Decided", "Given", "ProcessInstance", "ProcessStep", "effects_of", "fold", "given"]
 
 S = TypeVar("S", bound=Row)
 
@@ -41,10 +41,10 @@ def given(
 @overload
 def given(
     declared: Process[S], *events: Event, state: S | None = None, catalog: Catalog | None = None
-) -> Undertaking[S]: ...
+) -> ProcessInstance[S]: ...
 def given(
     declared: Aggregate[Any] | Process[Any], *events: Event, state: Any = None, catalog: Catalog | None = None
-) -> Given[Any] | Undertaking[Any]:
+) -> Given[Any] | ProcessInstance[Any]:
     """Begin with an aggregate, or an undertaking of a process, in a state (by default it is new).
 
     Then these events happened to it; what a process sent because of them is behind us.
@@ -52,7 +52,7 @@ def given(
     __tracebackhide__ = True
     if isinstance(declared, Aggregate):
         return given_events(declared, events, state, catalog)
-    undertaking = Undertaking(declared, state, catalog)
+    undertaking = ProcessInstance(declared, state, catalog)
     for event in events:
         undertaking = undertaking.when(event).after
     return undertaking

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from verbwire.contracts.admission import out_of_bounds
-from verbwire.contracts.model import Catalog
+from verbwire.contracts.schema.model import Catalog
 from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler
 from verbwire.errors import VerbwireError
+from verbwire.handling.admission import out_of_bounds
 from verbwire.messages import Message, Rejected
-from verbwire.wire.avro import MISFITS, Encoder
+from verbwire.wire.avro.messages import MISFITS, Encoder
 from verbwire.wire.keys import key_of
 
 M = TypeVar("M", bound=Message)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from verbwire.contracts.model import Catalog
+from verbwire.contracts.schema.model import Catalog
 from verbwire.declarations.context import Context
-from verbwire.declarations.effects import EffectContext, JobContext
+from verbwire.declarations.effect_context import JobContext, SubscriberContext
 from verbwire.declarations.job import Job
 from verbwire.declarations.requirements import require_permitted
-from verbwire.declarations.sending import require_declared
+from verbwire.declarations.sends import require_declared
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.errors import WrongVerbError
 from verbwire.messages import Command, Event, Kind, Message
@@ -31,7 +31,7 @@ def effects_of(
     sent = _Sent(group, catalog)
     facts: dict[str, Any] = {each.name: getattr(context, each.name) for each in fields(context)}
     more: dict[str, Any] = {"idempotency_key": "test", "attempt": 1, "outbox": sent}
-    told = JobContext(**facts, **more, run=sent) if isinstance(group, Job) else EffectContext(**facts, **more)
+    told = JobContext(**facts, **more, run=sent) if isinstance(group, Job) else SubscriberContext(**facts, **more)
     handler.call_alone(message, lambda: told)
     return sent.messages
 

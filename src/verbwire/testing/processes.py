@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Generic, TypeVar
 
-from verbwire.contracts.model import Catalog
+from verbwire.contracts.schema.model import Catalog
 from verbwire.declarations.context import Context, OutcomeContext
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.process import Process
@@ -21,7 +21,7 @@ S = TypeVar("S", bound=Row)
 
 
 @dataclass(frozen=True)
-class Undertaking(Generic[S]):
+class ProcessInstance(Generic[S]):
     """An undertaking in some state, ready for what happens next."""
 
     process: Process[S]
@@ -35,7 +35,7 @@ class Undertaking(Generic[S]):
         of: type[Command] | None = None,
         tag: str | None = None,
         context: Context = CONTEXT,
-    ) -> Led[S]:
+    ) -> ProcessStep[S]:
         """Let it hear an event, or the outcome `of` one of its commands, which was sent under this `tag`.
 
         What handlers raise comes through as it is.
@@ -53,7 +53,7 @@ class Undertaking(Generic[S]):
         state = None if step.state is None else fitting(step.state, self.catalog)
         if state is not None and key_in(state, self.catalog) != key and None not in (key, self.catalog):
             raise AssertionError(f"{show(state)}\nis under another key than its undertaking's, {key!r}")
-        return Led(heard, replace(self, state=state), commands)
+        return ProcessStep(heard, replace(self, state=state), commands)
 
     def _handler(self, heard: Event | Outcome, of: type[Command] | None) -> Handler:
         __tracebackhide__ = True
@@ -80,11 +80,11 @@ class Undertaking(Generic[S]):
 
 
 @dataclass(frozen=True)
-class Led(Generic[S]):
+class ProcessStep(Generic[S]):
     """What came of it. Every `then` returns it, so that checks, and what happens next, can follow."""
 
     heard: Event | Outcome
-    after: Undertaking[S]
+    after: ProcessInstance[S]
     commands: Sequence[Command | Tagged] = ()
 
     def when(
@@ -94,19 +94,19 @@ class Led(Generic[S]):
         of: type[Command] | None = None,
         tag: str | None = None,
         context: Context = CONTEXT,
-    ) -> Led[S]:
+    ) -> ProcessStep[S]:
         """Let the undertaking hear what happens next."""
         __tracebackhide__ = True
         return self.after.when(heard, of=of, tag=tag, context=context)
 
-    def then(self, *commands: Command | Tagged) -> Led[S]:
+    def then(self, *commands: Command | Tagged) -> ProcessStep[S]:
         """Check that exactly these commands were sent, in this order; with none: nothing was."""
         __tracebackhide__ = True
         catalog = self.after.catalog
         same("commands", [_sent(each, catalog) for each in commands], list(self.commands), self.heard)
         return self
 
-    def then_state(self, state: S | None) -> Led[S]:
+    def then_state(self, state: S | None) -> ProcessStep[S]:
         """Check the state that it is in now; None: it is over."""
         __tracebackhide__ = True
         same("state", [state and fitting(state, self.after.catalog)], [self.after.state], self.heard)

@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from verbwire.contracts.model import Contract
+from verbwire.contracts.schema.model import Contract
 from verbwire.errors import UndecodableError
 
 RawHeaders: TypeAlias = list[tuple[str, bytes]]

@@ -36,7 +36,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from verbwire.contracts.model import Contract
+from verbwire.contracts.schema.model import Contract
 from verbwire.errors import UndecodableError, UnkeyableError
 from verbwire.messages import Message
 

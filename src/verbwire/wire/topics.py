@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Flag, auto
 
-from verbwire.contracts.model import Catalog
+from verbwire.contracts.schema.model import Catalog
 from verbwire.messages import Kind
 from verbwire.names import Names
 

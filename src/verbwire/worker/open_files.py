@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from verbwire.declarations import Declared
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
-from verbwire.engine.readers import COPY_FILES, READERS
+from verbwire.engine.state.connections import COPY_FILES, READERS
 from verbwire.errors import ConfigurationError
-from verbwire.http import limits
-from verbwire.worker.groups import Hosted
+from verbwire.http.base import limits
+from verbwire.worker.services import GroupHost
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ _MOST_READERS = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Hosting:
+class HostedFiles:
     """What a worker is about to host."""
 
     tables: Sequence[int]  # groups that keep rows: how many partitions each
@@ -38,25 +38,25 @@ class Hosting:
     brokers: int
 
     @classmethod
-    def of(cls, declared: Sequence[Declared], brokers: int) -> Hosting:
+    def of(cls, declared: Sequence[Declared], brokers: int) -> HostedFiles:
         """Return it as far as it is known before a group's topics have been looked at."""
         tables = [1 for each in declared if not isinstance(each, Subscriber | Job)]
         return cls(tables, len(declared) - len(tables), brokers)
 
-    def with_partitions(self, hosted: Sequence[Hosted]) -> Hosting:
+    def with_partitions(self, hosted: Sequence[GroupHost]) -> HostedFiles:
         """Return it with the partitions that its groups have."""
         return replace(self, tables=[len(table.view.states) for each in hosted for table in each.tables])
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class SpareDescriptors:
     """What is left of the descriptors, for whoever asks over HTTP."""
 
     connections: int
     readers: int  # descriptors of those who read copies at the same time
 
 
-def room(hosting: Hosting, limit: int) -> Room:
+def room(hosting: HostedFiles, limit: int) -> SpareDescriptors:
     """Return what is left for HTTP; ConfigurationError where the limit of open files is too low for the rest."""
     parts = _parts(hosting)
     least = sum(parts.values()) + _LEAST_CONNECTIONS + limits.HEALTH_CONNECTIONS + _LEAST_READERS
@@ -64,10 +64,10 @@ def room(hosting: Hosting, limit: int) -> Room:
         raise _too_few(hosting, parts, least, limit)
     left = limit - least
     readers = min(_MOST_READERS, _LEAST_READERS + left // 3)
-    return Room(min(limits.CONNECTIONS, _LEAST_CONNECTIONS + left // 2), readers)
+    return SpareDescriptors(min(limits.CONNECTIONS, _LEAST_CONNECTIONS + left // 2), readers)
 
 
-def share_files(hosting: Hosting, limit: int) -> int:
+def share_files(hosting: HostedFiles, limit: int) -> int:
     """Give what is left to those who read copies, and return how many connections HTTP may take; as :func:`room`."""
     left = room(hosting, limit)
     READERS.limit = left.readers
@@ -77,7 +77,7 @@ def share_files(hosting: Hosting, limit: int) -> int:
     return left.connections
 
 
-def _parts(hosting: Hosting) -> dict[str, int]:
+def _parts(hosting: HostedFiles) -> dict[str, int]:
     tables, client = len(hosting.tables), 5 + 3 * hosting.brokers
     clients = tables * _TABLE_CLIENTS + hosting.effects * _EFFECT_CLIENTS + _SHARED_CLIENTS
     return {
@@ -87,7 +87,7 @@ def _parts(hosting: Hosting) -> dict[str, int]:
     }
 
 
-def _too_few(hosting: Hosting, parts: dict[str, int], least: int, limit: int) -> ConfigurationError:
+def _too_few(hosting: HostedFiles, parts: dict[str, int], least: int, limit: int) -> ConfigurationError:
     enough = 1024
     while enough < least + limits.CONNECTIONS:
         enough *= 2

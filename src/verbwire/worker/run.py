@@ -16,7 +16,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from verbwire.addresses import addresses, kafka_properties
+from verbwire.client.base.connection import Connection
+from verbwire.client.base.grant_rule import grants_of
 from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
@@ -24,50 +25,49 @@ from verbwire.declarations.process import Process
 from verbwire.declarations.requirements import require_fit
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
-from verbwire.descriptors import limit, raise_limit
-from verbwire.development import http_secret
-from verbwire.directory import Directory
-from verbwire.engine.cache import BUDGET
-from verbwire.engine.hints import Hints
-from verbwire.engine.membership import verify_form
-from verbwire.engine.memory import MEMORY
+from verbwire.discovery.directory import Directory
+from verbwire.engine.processors.reply_notifier import ReplyNotifier
+from verbwire.engine.state.cache_budget import BUDGET
+from verbwire.engine.state.memory import MEMORY
 from verbwire.engine.topic_watch import TopicWatch
+from verbwire.engine.transactions.group_metadata import verify_form
 from verbwire.errors import EngineError
+from verbwire.http.access.auth import Authenticator, AuthSettings
+from verbwire.http.access.rates import Rates
 from verbwire.http.app import build_app
-from verbwire.http.auth import Authenticator, AuthSettings
-from verbwire.http.health import Health
-from verbwire.http.jobs import JobsPage
-from verbwire.http.rates import Rates
-from verbwire.http.server import HttpServer
-from verbwire.http.waits import Waits
-from verbwire.masking import shown_address
-from verbwire.metrics import Metrics
-from verbwire.outages import Outage, told_of
+from verbwire.http.base.interruptible_waits import InterruptibleWaits
+from verbwire.http.operations.health import Health
+from verbwire.http.operations.jobs import JobsPage
+from verbwire.http.serving.server import HttpServer
+from verbwire.kafka.addresses import addresses, kafka_properties
+from verbwire.kafka.connectivity import require_kafka
+from verbwire.observability.descriptors import limit, raise_limit
+from verbwire.observability.metrics import Metrics
+from verbwire.observability.outages import Outage, told_of
+from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.project import Project
 from verbwire.queries.check import require_queries
-from verbwire.reaching import require_kafka
-from verbwire.sdk.connection import Connection
-from verbwire.sdk.grants import grants_of
+from verbwire.redaction import shown_address
+from verbwire.secrets import http_secret
 from verbwire.settings import ANYWHERE, Settings
-from verbwire.watch.handlers import HandlerWatch
-from verbwire.wire.codec import Codec
-from verbwire.wire.registry import Registry
-from verbwire.worker.answering import answering
-from verbwire.worker.certifying import certificate_of
-from verbwire.worker.copies import Housekeeping
-from verbwire.worker.effects import host_effects
-from verbwire.worker.elsewhere import elsewhere
-from verbwire.worker.groups import Hosted, Services
-from verbwire.worker.hosted import HostedGroup, host
-from verbwire.worker.messaging import messaging
-from verbwire.worker.naming import named
-from verbwire.worker.open_files import Hosting, room, share_files
-from verbwire.worker.presence import Presence
-from verbwire.worker.reached import url_of
-from verbwire.worker.seen import topics_of
-from verbwire.worker.stacks import stacks_on_request
-from verbwire.worker.stopping import Stopping
+from verbwire.wire.codec.topics import Codec
+from verbwire.wire.registry.client import Registry
+from verbwire.worker.announce import Announcement
+from verbwire.worker.certificate import certificate_of
+from verbwire.worker.command_endpoints import messaging
+from verbwire.worker.engine_group import EngineGroup, host
+from verbwire.worker.known_topics import topics_of
+from verbwire.worker.local_copies import LocalCopies
+from verbwire.worker.open_files import HostedFiles, room, share_files
+from verbwire.worker.public_address import url_of
+from verbwire.worker.query_handlers import answering
+from verbwire.worker.remote_tables import elsewhere
+from verbwire.worker.services import GroupHost, Services
+from verbwire.worker.shutdown import Shutdown
+from verbwire.worker.subscriber_group import host_effects
+from verbwire.worker.thread_dump import stacks_on_request
 from verbwire.worker.trust import Trust
+from verbwire.worker.worker_names import named
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     is beyond repair; the process should end then, and be started again. SIGUSR1 prints what all threads are at to
     stderr, and the worker goes on.
     """
-    stopping = Stopping()
+    stopping = Shutdown()
     stacks_on_request()
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(*_COLLECT_AFTER)
@@ -100,7 +100,7 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     log.info("worker %s stopped", settings.worker)
 
 
-def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stopping, opened: ExitStack) -> None:
+def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdown, opened: ExitStack) -> None:
     settings, metrics = project.settings, Metrics()
     certificate = certificate_of(settings, metrics)
     bootstrap, registry = addresses(settings)
@@ -108,11 +108,11 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     kafka = kafka_properties(settings, bootstrap)
     brokers = require_kafka(kafka)
     declared = [project.declared[group] for group in groups]
-    hosting = Hosting.of(declared, brokers)
+    hosting = HostedFiles.of(declared, brokers)
     room(hosting, raise_limit())  # now already: clients of Kafka end the process where they cannot open a pipe
     MEMORY.share(settings.cache_bytes, len(hosting.tables))
     metrics.memory(MEMORY.limits(), BUDGET.usage)
-    hints = Hints(kafka, settings.names.replies())
+    hints = ReplyNotifier(kafka, settings.names.replies())
     opened.callback(hints.close)
     trust = Trust.of(settings)
     directory = Directory(kafka, codec, trust.verify)
@@ -125,7 +125,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     hosted = [_host(each, services) for each in declared]
     connections = share_files(hosting.with_partitions(hosted), limit())
     tables = [table for each in hosted for table in each.tables] + elsewhere(project, groups, services)
-    presence, health, waits = Presence(services, hosted, directory, trust), Health(hosted), Waits()
+    presence, health, waits = Announcement(services, hosted, directory, trust), Health(hosted), InterruptibleWaits()
     rates = Rates(settings.http_command_rate, settings.http_question_rate)
     opened.callback(presence.close)
     commands = messaging(project, services, registry, tables, presence.peers, waits, rates)
@@ -152,17 +152,17 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Stoppin
     where, port = server.start()
     presence.start(url_of(settings, port))
     services.watchdog.start()
-    copies = Housekeeping(settings.data_folder / "tables", settings.worker)
+    copies = LocalCopies(settings.data_folder / "tables", settings.worker)
     copies.start()
     opened.callback(copies.stop)
-    topics = TopicWatch(kafka, [each.core for each in hosted if isinstance(each, HostedGroup)])
+    topics = TopicWatch(kafka, [each.core for each in hosted if isinstance(each, EngineGroup)])
     opened.callback(topics.stop)
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
     # Before anything stops: nobody is sent here any more, and who waits here for an outcome is told where to ask.
     asyncio.run(_serve(hosted, topics, leave, [health.leave, waits.end, presence.leave], stopping))
 
 
-def _host(declared: Declared, services: Services) -> Hosted:
+def _host(declared: Declared, services: Services) -> GroupHost:
     match declared:
         case Aggregate() | Table() | Process():
             return host(declared, services)
@@ -171,7 +171,7 @@ def _host(declared: Declared, services: Services) -> Hosted:
 
 
 async def _serve(
-    hosted: list[Hosted], topics: TopicWatch, leave: bool, leaving: Sequence[Callable[[], None]], stopping: Stopping
+    hosted: list[GroupHost], topics: TopicWatch, leave: bool, leaving: Sequence[Callable[[], None]], stopping: Shutdown
 ) -> None:
     stop = stopping.event()
     with ThreadPoolExecutor(len(hosted)) as pool:
@@ -179,7 +179,7 @@ async def _serve(
     if stop.is_set():
         return
     topics.start()
-    if any(isinstance(each, HostedGroup) for each in hosted):
+    if any(isinstance(each, EngineGroup) for each in hosted):
         _import_faust()
     try:
         starting = asyncio.gather(*(each.start() for each in hosted))
@@ -191,7 +191,7 @@ async def _serve(
         await asyncio.gather(*(each.stop(leave) for each in hosted), return_exceptions=True)
 
 
-async def _until(stop: asyncio.Event, hosted: list[Hosted], starting: asyncio.Future[Any]) -> None:
+async def _until(stop: asyncio.Event, hosted: list[GroupHost], starting: asyncio.Future[Any]) -> None:
     while not stop.is_set():
         if starting.done():
             starting.result()
@@ -206,9 +206,9 @@ async def _until(stop: asyncio.Event, hosted: list[Hosted], starting: asyncio.Fu
 
 def _import_faust() -> None:
     """Import Faust, which takes a second and which only workers need."""
-    from verbwire.engine import faust_app, private_names
+    from verbwire.engine.faust import app, private_names
 
-    faust_app.__name__  # noqa: B018 (imported for its price, which is paid here)
+    app.__name__  # noqa: B018 (imported for its price, which is paid here)
     private_names.verify()
     gc.freeze()  # what is there now stays: nothing to look through at every collection
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from verbwire.development import internal_secret, signing_key
-from verbwire.http.peer_tokens import PeerTokens
+from verbwire.http.access.peer_tokens import PeerTokens
+from verbwire.secrets import internal_secret, signing_key
+from verbwire.security.workers_key import VerifyingKey
 from verbwire.settings import Settings
-from verbwire.wire.signed_records import Sign, Verify
-from verbwire.workers_key import VerifyingKey
+from verbwire.wire.records.signatures import Sign, Verify
 
 
 @dataclass(frozen=True)

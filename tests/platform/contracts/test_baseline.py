@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.platform.contracts.projects import event, project
-from verbwire.contracts.baseline import PREFIXES, Baseline, at_ref, deployed, note_deployed
-from verbwire.contracts.check import compare
-from verbwire.contracts.generate import generate, write
-from verbwire.contracts.load import load_catalog
-from verbwire.contracts.model import Catalog
+from tests.kit.contract_projects import event, project
+from verbwire.contracts.checks.baseline import PREFIXES, Baseline, at_ref, deployed, note_deployed
+from verbwire.contracts.checks.check import compare
+from verbwire.contracts.codegen.generate import generate, write
+from verbwire.contracts.schema.load import load_catalog
+from verbwire.contracts.schema.model import Catalog
 from verbwire.errors import ContractError
 
 LINE = {"type": "record", "namespace": "shop.common", "name": "Line", "fields": [{"name": "pence", "type": "long"}]}

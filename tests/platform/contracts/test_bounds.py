@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tests.platform.contracts.projects import event, project, record
-from verbwire.contracts.bounding import Excess, compile_bounds
-from verbwire.contracts.bounds import KEY_LENGTH
-from verbwire.contracts.load import load_catalog
-from verbwire.contracts.patterns import PatternError, require_pattern, searcher
+from tests.kit.contract_projects import event, project, record
+from verbwire.contracts.schema.bounds import KEY_LENGTH
+from verbwire.contracts.schema.bounds_check import BoundViolation, compile_bounds
+from verbwire.contracts.schema.load import load_catalog
+from verbwire.contracts.schema.patterns import PatternError, require_pattern, searcher
 from verbwire.errors import ContractError
-from verbwire.wire.codec import OWN
+from verbwire.wire.codec.topics import OWN
 
 MONEY = {"type": "bytes", "logicalType": "decimal", "precision": 6, "scale": 2}
 MOMENT = {"type": "long", "logicalType": "timestamp-millis"}
@@ -31,7 +31,7 @@ def with_field(avro_type: Any, **more: Any) -> dict[str, Any]:
     return event("CartOpened", [{"name": "x", "type": avro_type, **more}])
 
 
-def excess(avro_type: Any, value: Any, **bounds: Any) -> Excess | None:
+def excess(avro_type: Any, value: Any, **bounds: Any) -> BoundViolation | None:
     check = compile_bounds(record("Cart", [{"name": "x", "type": avro_type, **bounds}]))
     return None if check is None else check(SimpleNamespace(x=value))
 

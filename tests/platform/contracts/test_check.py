@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.platform.contracts.projects import event, project, record
+from tests.kit.contract_projects import event, project, record
 from verbwire import Event, Rejected, Row
-from verbwire.contracts.check import Listener, Receiver, check, check_contracts, unreadable
-from verbwire.contracts.findings import Finding, Severity, as_json, as_text, fails
-from verbwire.contracts.generate import generate, write
-from verbwire.contracts.load import load_catalog
+from verbwire.contracts.checks.check import CommandGroup, EventGroup, check, check_contracts, unreadable
+from verbwire.contracts.checks.findings import Finding, Severity, as_json, as_text, fails
+from verbwire.contracts.codegen.generate import generate, write
+from verbwire.contracts.schema.load import load_catalog
 
 OPEN = record("OpenCart", {"id": "string"}, kind="command", key="id", rejections=["too_late", "already_open"])
 OPENED = event("CartOpened", {})
@@ -66,14 +66,14 @@ def silent(command: Any, state: Any) -> None:
     return None
 
 
-Handlers = list[Receiver | Listener]
+Handlers = list[CommandGroup | EventGroup]
 
 
-def carts(handler: Callable[..., Any] = good, group: str = "shop.carts.aggregate") -> Receiver:
-    return Receiver(group, "shop.carts", {"shop.carts.OpenCart": handler})
+def carts(handler: Callable[..., Any] = good, group: str = "shop.carts.aggregate") -> CommandGroup:
+    return CommandGroup(group, "shop.carts", {"shop.carts.OpenCart": handler})
 
 
-TABLE = Listener("shop.carts", frozenset({"shop.carts.CartOpened"}))
+TABLE = EventGroup("shop.carts", frozenset({"shop.carts.CartOpened"}))
 
 
 def found(folder: Path, handlers: Handlers, *schemas: dict[str, Any]) -> list[Finding]:
@@ -145,13 +145,13 @@ HANDLERS: dict[str, tuple[Handlers, str]] = {
     "no-receiver": ([], "nobody receives the commands of shop.carts"),
     "several-receivers": ([carts(), carts(group="shop.jobs")], "shop.carts.aggregate, shop.jobs all receive"),
     "handled-twice": ([carts(), carts(group="shop.jobs")], "OpenCart is handled by shop.carts.aggregate and shop.jobs"),
-    "unhandled-command": ([Receiver("shop.carts.aggregate", "shop.carts", {})], "does not handle OpenCart"),
-    "wrong-receiver": ([carts(), Receiver("x", "shop.orders", {"shop.carts.OpenCart": good})], "shop.orders"),
+    "unhandled-command": ([CommandGroup("shop.carts.aggregate", "shop.carts", {})], "does not handle OpenCart"),
+    "wrong-receiver": ([carts(), CommandGroup("x", "shop.orders", {"shop.carts.OpenCart": good})], "shop.orders"),
     "promised-outcome": (
-        [Receiver("shop.carts.job", "shop.carts", {"shop.carts.OpenCart": good}, answers=False)],
+        [CommandGroup("shop.carts.job", "shop.carts", {"shop.carts.OpenCart": good}, answers=False)],
         'answers nobody: write "response": "none"',
     ),
-    "unknown-event": ([carts(), Listener("x", frozenset({"shop.carts.CartShut"}))], "hears shop.carts.CartShut"),
+    "unknown-event": ([carts(), EventGroup("x", frozenset({"shop.carts.CartShut"}))], "hears shop.carts.CartShut"),
 }
 
 
@@ -163,7 +163,7 @@ def test_who_handles_what_is_checked(tmp_path: Path, code: str) -> None:
 
 
 def test_events_that_nobody_emits_or_hears_are_information(tmp_path: Path) -> None:
-    handlers: Handlers = [carts(silent), Listener("x", frozenset())]
+    handlers: Handlers = [carts(silent), EventGroup("x", frozenset())]
     schemas = [{**OPEN, "rejections": []}, OPENED]
     assert codes(found(tmp_path, handlers, *schemas)) == [("unemitted-event", "info"), ("unheard-event", "info")]
 

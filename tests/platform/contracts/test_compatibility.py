@@ -15,12 +15,12 @@ import fastavro
 import pytest
 
 from verbwire import Event
-from verbwire.contracts.compatibility import Why, expanded, misfits, misread
-from verbwire.contracts.model import Contract
-from verbwire.contracts.oversights import oversights
+from verbwire.contracts.checks.compatibility import Reason, expanded, misfits, misread
+from verbwire.contracts.checks.silent_changes import oversights
+from verbwire.contracts.schema.model import Contract
 from verbwire.errors import ContractError, UndecodableError
 from verbwire.messages import Kind
-from verbwire.wire.avro import Reader
+from verbwire.wire.avro.messages import Reader
 
 Json = Any
 MOMENT = datetime(2010, 12, 1, 8, 26, 0, 123_000, tzinfo=UTC)
@@ -129,7 +129,7 @@ def test_what_is_read_as_another_value_does_not_pass_as_readable(written: str) -
             found = read(reader, writer, value)
         except (ContractError, UndecodableError):
             continue
-        defaulted = {each.why for each in misfits(writer, reader)} == {Why.DEFAULTED}
+        defaulted = {each.why for each in misfits(writer, reader)} == {Reason.DEFAULTED}
         if type(found) is not type(value) or found != value:
             text = {type(found), type(value)} == {str, bytes}
             same = found == value or text or defaulted

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.platform.contracts.projects import record
-from verbwire.contracts.evolution import changes, new_changes
-from verbwire.contracts.findings import Severity
+from tests.kit.contract_projects import record
+from verbwire.contracts.checks.evolution import changes, new_changes
+from verbwire.contracts.checks.findings import Severity
 
 Json = Any
 KINDS = ("event", "row", "command", "query")

@@ -15,11 +15,11 @@ from uuid import UUID
 
 import pytest
 
-from tests.platform.contracts import tricky
-from tests.platform.contracts.projects import event, project, record
+from tests.kit import tricky_contracts
+from tests.kit.contract_projects import event, project, record
 from verbwire import Event
-from verbwire.contracts.generate import generate, stale, write
-from verbwire.contracts.load import load_catalog
+from verbwire.contracts.codegen.generate import generate, stale, write
+from verbwire.contracts.schema.load import load_catalog
 from verbwire.errors import ContractError
 
 ROOT = Path(__file__).parents[3]
@@ -45,7 +45,7 @@ def imported(folder: Path, context: str) -> ModuleType:
 
 @pytest.fixture
 def tricky_folder(tmp_path: Path) -> Path:
-    folder = project(tmp_path, *tricky.PROJECT)
+    folder = project(tmp_path, *tricky_contracts.PROJECT)
     generated(folder)
     return folder
 
@@ -160,7 +160,7 @@ def test_generating_twice_changes_nothing(tricky_folder: Path) -> None:
 
 
 def test_a_changed_schema_makes_its_classes_stale(tricky_folder: Path) -> None:
-    project(tricky_folder.parent, {**tricky.COMMAND, "doc": "New."})
+    project(tricky_folder.parent, {**tricky_contracts.COMMAND, "doc": "New."})
     assert stale(load_catalog(tricky_folder), tricky_folder) == [tricky_folder / "carts" / "__init__.py"]
 
 
@@ -172,7 +172,7 @@ def test_classes_of_a_context_that_is_gone_are_stale(tricky_folder: Path) -> Non
 
 
 def test_a_module_that_was_not_generated_is_left_alone(tmp_path: Path) -> None:
-    folder = project(tmp_path, event("CartOpened", {}), tricky.MONEY)
+    folder = project(tmp_path, event("CartOpened", {}), tricky_contracts.MONEY)
     own = folder / "common" / "__init__.py"
     own.write_text("MINE = 1\n")
     with pytest.raises(ContractError, match=r"common/__init__.py: not written by `verbwire schemas generate`"):
@@ -198,6 +198,6 @@ def test_contexts_that_use_each_other_are_refused(tmp_path: Path) -> None:
 def test_a_class_of_another_version_is_refused_by_the_catalog(tricky_folder: Path) -> None:
     cls: Any = imported(tricky_folder, "carts").OpenCart
     assert load_catalog(tricky_folder).of(cls).short == "OpenCart"
-    project(tricky_folder.parent, {**tricky.COMMAND, "rejections": []})
+    project(tricky_folder.parent, {**tricky_contracts.COMMAND, "rejections": []})
     with pytest.raises(ContractError, match=r"OpenCart is stale: OpenCart.avsc has changed"):
         load_catalog(tricky_folder).of(cls)

@@ -9,8 +9,8 @@ from typing import Any
 import fastavro
 import pytest
 
-from tests.platform.contracts.projects import event, project, record
-from verbwire.contracts.load import load_catalog, read_catalog
+from tests.kit.contract_projects import event, project, record
+from verbwire.contracts.schema.load import load_catalog, read_catalog
 from verbwire.errors import ContractError
 from verbwire.messages import Kind
 from verbwire.wire.keys import parse_key

@@ -13,11 +13,11 @@ from typing import Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.platform.contracts.projects import project, record
-from verbwire.contracts.generate import generate
-from verbwire.contracts.load import load_catalog
-from verbwire.contracts.model import Contract
-from verbwire.wire.avro import Encoder, Reader
+from tests.kit.contract_projects import project, record
+from verbwire.contracts.codegen.generate import generate
+from verbwire.contracts.schema.load import load_catalog
+from verbwire.contracts.schema.model import Contract
+from verbwire.wire.avro.messages import Encoder, Reader
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Namespace = dict[str, Any]

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.platform.contracts.made import made
-from tests.platform.contracts.matrix import REFUSED, Refused, Types
-from tests.platform.contracts.projects import record
-from verbwire.contracts.model import Contract
+from tests.kit.contract_projects import record
+from tests.kit.contracts_made import made
+from tests.kit.value_matrix import REFUSED, Refused, Types
+from verbwire.contracts.schema.model import Contract
 from verbwire.errors import UndecodableError, UnencodableError
-from verbwire.wire.avro import Encoder, Reader
-from verbwire.wire.fingerprints import Fingerprints
-from verbwire.wire.loose import row_class
+from verbwire.wire.avro.fingerprints import Fingerprints
+from verbwire.wire.avro.generic_classes import row_class
+from verbwire.wire.avro.messages import Encoder, Reader
 
 # More of them: VALUE_MATRIX=2000 make test ARGS="-n 0 tests/platform/contracts/test_value_matrix.py"
 EXAMPLES = int(os.environ.get("VALUE_MATRIX", "60"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from verbwire.contracts.verbs import verb_form_doubt
+from verbwire.contracts.checks.verbs import verb_form_doubt
 from verbwire.messages import Kind
 
 GOOD = {

@@ -1,0 +1,186 @@
+"""The roles of a project, and what each needs on the cluster.
+
+========================  ===========================================================================================
+``operator``              `verbwire deploy`, `dead-letters`, `workers`, `check --deployed`
+``worker``                hosts all groups, and takes commands over HTTP
+``worker:<which>``        hosts the groups of a folder, or one group; takes no commands over HTTP unless it is a
+                          ``gateway`` as well
+``gateway``               takes the commands of all contexts over HTTP
+``producer:<context>``    a client that sends and asks the commands of a context, and asks queries
+``publisher:<context>``   a client that publishes the events of a context
+``reader:<group>``        a consumer group of somebody else's that reads all event topics; ``<group>*`` stands for all
+                          groups whose names begin so, ``reader:<group>@<context>,<context>`` reads those alone
+========================  ===========================================================================================
+
+Topics and groups come from the same descriptions that `deploy` and the engine go by: wire/topics.py and names.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from verbwire.acls.model import Operation, Permission, Resource, on_groups, on_topics
+from verbwire.contracts.schema.model import Catalog
+from verbwire.errors import ConfigurationError
+from verbwire.messages import Kind
+from verbwire.names import DIRECTORY_READER, FACTS_READER, LETTERS_READER, RESTORE_READER, Names, require_dotted
+from verbwire.wire.topics import GroupPlan, Use, context_topics, group_topics
+
+_READ, _WRITE, _DESCRIBE = Operation.READ, Operation.WRITE, Operation.DESCRIBE
+_DEPLOYS = (
+    *(Operation.CREATE, Operation.DELETE, Operation.ALTER),
+    *(Operation.ALTER_CONFIGS, Operation.READ),
+)
+FORMS = "operator, worker, worker:<folder or group>, gateway, producer:<context>, publisher:<context>, reader:<group>"
+
+
+@dataclass(frozen=True)
+class ProjectResources:
+    """What a project has on the cluster. `folders` says where each group is declared."""
+
+    names: Names
+    catalog: Catalog
+    plans: Sequence[GroupPlan]
+    folders: Mapping[str, str]
+
+    def contexts(self, kind: Kind) -> list[str]:
+        """The namespaces that have messages of a kind."""
+        return sorted({contract.namespace for contract in self.catalog if contract.kind is kind})
+
+    @cached_property
+    def topics(self) -> list[str]:
+        """All topics that `deploy` sees to."""
+        shared = context_topics(self.names, self.catalog, {each.namespace for each in self.catalog}, 1)
+        own = [topic for plan in self.plans for topic in group_topics(self.names, plan, 1)]
+        return sorted({topic.name for topic in [*shared, *own]})
+
+    @cached_property
+    def groups(self) -> list[str]:
+        """All its consumer groups."""
+        return sorted(self.names.group(plan.group) for plan in self.plans)
+
+
+def permissions_of(role: str, resources: ProjectResources) -> frozenset[Permission]:
+    """Return what a role needs; :class:`ConfigurationError` for one that there is not, or of what there is not."""
+    kind, _, which = role.partition(":")
+    match kind, which:
+        case "operator", "":
+            return frozenset(_operator(resources))
+        case "gateway", "":
+            return frozenset(_gateway(resources))
+        case "worker", "":
+            return frozenset(_worker(resources, resources.plans) | _gateway(resources))
+        case "worker", _:
+            return frozenset(_worker(resources, _hosted(which, resources)))
+        case "producer", _:
+            return frozenset(_producer(resources.names, _context(which, role, resources, Kind.COMMAND)))
+        case "publisher", _:
+            context = _context(which, role, resources, Kind.EVENT)
+            return frozenset(on_topics([resources.names.events(context)], _WRITE))
+        case "reader", _ if which:
+            return frozenset(_reader(which, role, resources))
+    raise ConfigurationError(f"there is no role {role!r}: write {FORMS}")
+
+
+def roles_of(resources: ProjectResources) -> list[str]:
+    """Return the roles that a project has by itself; who reads its events is for others to say."""
+    emitted = {namespace for plan in resources.plans for namespace in plan.publishes}
+    return [
+        "operator",
+        "worker",
+        *(f"producer:{context}" for context in resources.contexts(Kind.COMMAND)),
+        *(f"publisher:{context}" for context in resources.contexts(Kind.EVENT) if context not in emitted),
+    ]
+
+
+def _operator(resources: ProjectResources) -> set[Permission]:
+    names, plans = resources.names, resources.plans
+    return (
+        on_topics(resources.topics, *_DEPLOYS)
+        | on_topics({topic for plan in plans for topic in plan.inputs(names)}, _READ)  # those of others, too
+        | on_topics({topic for plan in plans for topic in _handed_back(names, plan)}, _WRITE)
+        | on_groups(resources.groups, _DESCRIBE)
+        | on_groups([DIRECTORY_READER, FACTS_READER, LETTERS_READER], _DESCRIBE)
+    )
+
+
+def _handed_back(names: Names, plan: GroupPlan) -> Iterable[str]:
+    """The topics that `dead-letters retry` writes: letters go back there, and are marked."""
+    group = names.group(plan.group)
+    if plan.retries:
+        yield names.retries(group)
+    if plan.decides:
+        yield from plan.inputs(names)
+    yield names.dead_letters(group)
+
+
+def _worker(resources: ProjectResources, plans: Sequence[GroupPlan]) -> set[Permission]:
+    names = resources.names
+    elsewhere = [plan for plan in resources.plans if plan not in plans]
+    logs = [names.changelog(names.group(plan.group), table) for plan in elsewhere for table in plan.tables]
+    return {
+        *(each for plan in plans for each in _group(names, plan)),
+        *on_topics([names.workers()], _READ, _WRITE),
+        *on_topics([names.replies()], _WRITE),
+        *on_topics(logs, _DESCRIBE),  # of what others host, to ask them for it
+        *on_groups([DIRECTORY_READER, RESTORE_READER], _DESCRIBE),
+    }
+
+
+def _group(names: Names, plan: GroupPlan) -> set[Permission]:
+    group = names.group(plan.group)
+    own = list(group_topics(names, plan, 1))
+    read = {*plan.inputs(names), *plan.ledgers(names), *(topic.name for topic in own if Use.READ in topic.use)}
+    written = {*plan.outputs(names), *plan.ledgers(names), *(topic.name for topic in own if Use.WRITE in topic.use)}
+    found = on_topics(read, _READ) | on_topics(written, _WRITE) | on_groups([group], _READ)
+    if plan.transactional:
+        # What its topics take is known beforehand (engine/transactions/record_limits.py).
+        found |= on_topics(written, Operation.DESCRIBE_CONFIGS)
+        found.add(Permission(Resource.TRANSACTIONAL_ID, names.transactional_ids(group), _WRITE, prefixed=True))
+    return found
+
+
+def _gateway(resources: ProjectResources) -> set[Permission]:
+    return {each for context in resources.contexts(Kind.COMMAND) for each in _producer(resources.names, context)}
+
+
+def _producer(names: Names, context: str) -> set[Permission]:
+    """Send; hear replies, and read the ledger where none comes; find the workers that answer queries."""
+    return (
+        on_topics([names.commands(context)], _WRITE)
+        | on_topics([names.outcomes(context), names.replies(), names.workers()], _READ)
+        | on_groups([names.askers(), DIRECTORY_READER], _DESCRIBE)
+    )
+
+
+def _reader(which: str, role: str, resources: ProjectResources) -> set[Permission]:
+    group, _, contexts = which.partition("@")
+    chosen = contexts.split(",") if contexts else resources.contexts(Kind.EVENT)
+    topics = [resources.names.events(_context(each, role, resources, Kind.EVENT)) for each in chosen]
+    every = group.endswith("*")
+    name = group.removesuffix("*")
+    if not name or any(each.startswith(name) if every else each == name for each in resources.groups):
+        raise ConfigurationError(f"role {role!r}: {group or 'no group'} is no group of somebody else's")
+    return {*on_topics(topics, _READ), Permission(Resource.GROUP, name, _READ, prefixed=every)}
+
+
+def _hosted(which: str, resources: ProjectResources) -> list[GroupPlan]:
+    require_dotted(which, "folder or group")
+    found = [plan for plan in resources.plans if which in (plan.group, resources.folders.get(plan.group))]
+    if not found:
+        known = sorted({*resources.folders.values(), *resources.folders})
+        raise ConfigurationError(
+            f"role 'worker:{which}': no group or folder is called so, there are {', '.join(known)}"
+        )
+    return found
+
+
+def _context(which: str, role: str, resources: ProjectResources, kind: Kind) -> str:
+    known = resources.contexts(kind)
+    if which not in known:
+        raise ConfigurationError(
+            f"role {role!r}: no context {which!r} has {kind}s, there are {', '.join(known) or 'none'}"
+        )
+    return which

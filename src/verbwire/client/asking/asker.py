@@ -1,0 +1,185 @@
+"""Asking: a command is sent, and its outcome waited for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+
+from verbwire.client.asking.handle import CommandHandle
+from verbwire.client.asking.in_flight import InFlightCommands
+from verbwire.client.asking.pending_command import PendingCommand
+from verbwire.client.asking.poller import OutcomePoller, PollDelays
+from verbwire.client.asking.reply_listener import ReplyListener
+from verbwire.client.asking.resolver import OutcomeResolver
+from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.base.positions import SeenPositions
+from verbwire.client.producing.ack import Ack
+from verbwire.client.producing.ids import Ids
+from verbwire.client.producing.producer import Producer
+from verbwire.client.producing.routes import Routes
+from verbwire.errors import (
+    ClosedError,
+    UnencodableError,
+    WrongVerbError,
+)
+from verbwire.messages import Command, Kind
+from verbwire.wire.keys import key_of
+from verbwire.wire.outcome_tokens import OutcomeToken
+
+
+class Asker:
+    """Asks commands for one client; may be used by several threads. Starts to listen at the first one."""
+
+    def __init__(
+        self, connection: Connection, producer: Producer, routes: Routes, patience: PollDelays | None = None
+    ) -> None:
+        self.positions = SeenPositions()
+        self._connection = connection
+        self._producer = producer
+        self._routes = routes
+        self._ids = Ids()
+        self._patience = patience or PollDelays()
+        self._book = InFlightCommands(connection.asks_in_flight)
+        self._answers = OutcomeResolver(routes, self._book, self.positions)
+        self._lock = threading.Lock()
+        self._listener: ReplyListener | None = None
+        self._seeker: OutcomePoller | None = None
+        self._closed = False
+
+    def ask(
+        self,
+        command: Command,
+        *,
+        id: str | None = None,
+        ttl: float | None = None,
+        identity: Identity | None = None,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+        traceparent: str | None = None,
+    ) -> CommandHandle:
+        """Send a command and return its outcome-to-be; blocks until there is room in queue and book.
+
+        `identity` is who asks, in the place of the connection's own. The rest as in `Client.ask`.
+        """
+        route = self._routes.of(Kind.COMMAND, command)
+        if route.contract.response == "none":
+            raise WrongVerbError(f"{route.contract.short} is answered by nobody (its response is none): send it")
+        unique, id = id is None, self._ids.of(id)
+        key, value = key_of(route.contract, command), route.encoder(command)
+        headers = route.headers(
+            id,
+            key,
+            value,
+            identity,
+            ttl=milliseconds(ttl),
+            reply_partition=self.start(),
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+            traceparent=traceparent,
+        )
+        question = PendingCommand(
+            self._book.lock,
+            id=id,
+            command=route.contract.name,
+            topic=route.topic,
+            fingerprint=route.encoder.fingerprint(command),
+        )
+        question.unique = unique
+        self._book.enter(question, self._connection.delivery_seconds)
+        try:
+            ack = self._producer.produce(route.topic, key, value, headers, id)
+        except BaseException:
+            self._book.leave(question)
+            raise
+        self._producer.hurry(ack)
+        question.ack = ack
+        ack.when_done(partial(self._acknowledged, question, ack))
+        return CommandHandle(self._book, question)
+
+    def resume(self, token: str) -> CommandHandle:
+        """Return the outcome-to-be of a command asked before, perhaps by another process.
+
+        :class:`UndecodableError` when it is no token, :class:`ContractError` when its command is none of this project.
+        """
+        place = OutcomeToken.decode(token)
+        contract = self._connection.catalog.find(place.command)
+        question = PendingCommand(
+            self._book.lock,
+            id=place.id,
+            command=contract.name,
+            topic=self._connection.names.commands(contract.namespace),
+            fingerprint=place.fingerprint,
+        )
+        question.read_again()
+        question.placed(place, time.monotonic())
+        self._seek()
+        self._book.enter(question, self._connection.delivery_seconds)
+        return CommandHandle(self._book, question)
+
+    def start(self) -> int:
+        """Be ready to hear replies, and return the partition they are to come to; done by the first `ask`.
+
+        :class:`UnavailableError` when broker or registry are silent, :class:`ContractError` when there is no topic.
+        """
+        if self._listener is None:
+            with self._lock:
+                self._require_open()
+                if self._listener is None:
+                    listener = ReplyListener(self._connection, self._answers.take)
+                    listener.start()
+                    self._listener = listener
+            self._seek()
+        return self._listener.partition
+
+    def close(self) -> None:
+        """Stop listening; what is still waited for fails with :class:`ClosedError`. Closing twice is fine."""
+        with self._lock:
+            self.abandon()
+            for thread in self._threads():
+                thread.join()
+        self._book.close()
+
+    def abandon(self) -> None:
+        """Stop the threads of an owner that is gone without closing."""
+        self._closed = True
+        for thread in self._threads():
+            thread.stop()
+
+    def _seek(self) -> None:
+        with self._lock:
+            self._require_open()
+            if self._seeker is None:
+                self._seeker = OutcomePoller(self._connection, self._book, self._answers.take, self._patience)
+                self._seeker.start()
+
+    def _threads(self) -> list[ReplyListener | OutcomePoller]:
+        return [thread for thread in (self._listener, self._seeker) if thread is not None]
+
+    def _require_open(self) -> None:
+        self._producer.require_open()
+        if self._closed:
+            raise ClosedError("the client is closed: make a new one")
+
+    def _acknowledged(self, question: PendingCommand, ack: Ack) -> None:
+        if ack.error is not None:
+            return self._book.settle(question, ack.error)
+        place = ack.result(0)
+        token = OutcomeToken(
+            command=question.command,
+            partition=place.partition,
+            offset=place.offset,
+            timestamp=ack.timestamp,
+            id=question.id,
+            fingerprint=question.fingerprint,
+        )
+        return self._answers.placed(question, token, time.monotonic() + self._patience.hint)
+
+
+def milliseconds(ttl: float | None) -> int | None:
+    """Return a time to live for the header; :class:`UnencodableError` when it is not positive."""
+    if ttl is None:
+        return None
+    if not 0 < ttl <= 10**9:
+        raise UnencodableError(f"ttl {ttl}: use seconds, more than 0")
+    return max(1, round(ttl * 1000))

@@ -1,0 +1,95 @@
+"""What `ask` returns: the outcome-to-be of one command."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from verbwire.client.asking.in_flight import InFlightCommands
+from verbwire.client.asking.pending_command import PendingCommand
+from verbwire.client.producing.ack import Ack, Position
+from verbwire.errors import OutcomeUnknown, VerbwireError
+from verbwire.messages import Outcome
+
+
+class CommandHandle:
+    """The outcome-to-be of one command that was asked.
+
+    ``pending.result(timeout)`` waits in any thread, ``await pending`` in any running loop; both give the
+    :data:`~verbwire.messages.Outcome`. :class:`DeliveryError` when the broker did not take the command,
+    :class:`ClosedError` when the client was closed meanwhile. One that nobody holds any more is forgotten.
+    """
+
+    __slots__ = ("_book", "_question")
+
+    def __init__(self, book: InFlightCommands, question: PendingCommand) -> None:
+        self._book = book
+        self._question = question
+
+    def __del__(self) -> None:
+        if not self._question.done():
+            self._book.give_up(self._question)
+
+    @property
+    def id(self) -> str:
+        """The command's id."""
+        return self._question.id
+
+    @property
+    def command(self) -> str:
+        """The full name of the command's contract."""
+        return self._question.command
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The fingerprint of its payload, as in the ledger."""
+        return self._question.fingerprint
+
+    @property
+    def ack(self) -> Ack | None:
+        """The broker's acknowledgement of the command; None where it was given to another process."""
+        return self._question.ack
+
+    @property
+    def position(self) -> Position | None:
+        """Where the command lies; None until the broker has acknowledged it."""
+        token = self._question.token
+        return None if token is None else Position(self._question.topic, token.partition, token.offset)
+
+    @property
+    def token(self) -> str | None:
+        """What `resume` takes, in any process; None until the broker has acknowledged the command."""
+        token = self._question.token
+        return None if token is None else token.encode()
+
+    @property
+    def events(self) -> tuple[Position, ...]:
+        """Where the command's events lie; empty until the outcome is there."""
+        return tuple(Position(each.topic, each.partition, each.offset) for each in self._question.events)
+
+    def done(self) -> bool:
+        """Whether the outcome is there, or there will be none."""
+        return self._question.done()
+
+    def result(self, timeout: float | None = None) -> Outcome:
+        """Wait for the outcome, at most `timeout` seconds (None: as long as it takes).
+
+        :class:`OutcomeUnknown` when it has not come by then: wait again, or resume its token elsewhere.
+        """
+        if not self._question.wait(timeout):
+            raise OutcomeUnknown(self.command, self.id, self.token, timeout)
+        return self._take()
+
+    def __await__(self) -> Generator[Any, None, Outcome]:
+        yield from self._question.arrival()
+        return self._take()
+
+    def _take(self) -> Outcome:
+        question = self._question
+        answer = question.answer
+        if isinstance(answer, VerbwireError):
+            if question.ack is not None and question.ack.error is answer:
+                question.ack.result(0)  # raises, and somebody has seen it
+            raise answer
+        assert answer is not None  # noqa: S101 (it is done)
+        return answer

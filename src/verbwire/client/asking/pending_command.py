@@ -1,0 +1,123 @@
+"""One command that was asked: what is known of it, and which line of a ledger is its outcome."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from verbwire.client.base.completion import Completion
+from verbwire.client.producing.ack import Ack
+from verbwire.errors import VerbwireError
+from verbwire.messages import FORBIDDEN, ID_REUSED, Outcome, Rejected
+from verbwire.wire.outcome_tokens import OutcomeToken
+from verbwire.wire.records.outcomes import EventPosition, OutcomeRecord, OutcomeStatus
+
+_NOT_REMEMBERED = (OutcomeStatus.FAILED, OutcomeStatus.EXPIRED)  # the receiver takes the same id again after these
+_EARLY = 8
+
+
+class PendingCommand(Completion):
+    """What was asked, and in the end its answer: an outcome, or the error for which there will be none.
+
+    In the :class:`~verbwire.client.asking.in_flight.InFlightCommands` for as long as somebody may want the answer. The
+    token is known once the broker has taken the command.
+    """
+
+    __slots__ = (
+        "ack",
+        "answer",
+        "asked_at",
+        "command",
+        "due_at",
+        "early",
+        "events",
+        "fingerprint",
+        "id",
+        "looked_back",
+        "read_since",
+        "reader",
+        "token",
+        "topic",
+        "unique",
+    )
+
+    def __init__(self, lock: threading.Lock, *, id: str, command: str, topic: str, fingerprint: bytes) -> None:
+        super().__init__(lock)
+        self.id = id
+        self.command = command  # full name of its contract
+        self.topic = topic
+        self.fingerprint = fingerprint
+        self.ack: Ack | None = None
+        self.token: OutcomeToken | None = None
+        self.early: list[OutcomeRecord] = []  # lines that came before we knew our own place
+        self.answer: Outcome | VerbwireError | None = None
+        self.events: tuple[EventPosition, ...] = ()
+        # What the seeker wants to know:
+        self.asked_at = time.monotonic()
+        self.due_at: float | None = None  # when to look into the ledger
+        self.unique = False  # whether no older command can have the same id
+        self.reader: object | None = None  # who reads the ledger from early enough on
+        self.read_since = 0.0
+        self.looked_back = False
+
+    def done(self) -> bool:
+        """Whether the answer is there."""
+        return self.answer is not None
+
+    def settle(self, answer: Outcome | VerbwireError, events: tuple[EventPosition, ...] = ()) -> None:
+        """Take the answer and wake who waits; the first one counts."""
+        with self._lock:
+            if self.answer is not None:
+                return
+            self.events = events
+            self.answer = answer
+            self.early = []
+            wakes = self._settled()
+        for wake in wakes:
+            wake()
+
+    def is_due(self, now: float) -> bool:
+        """Whether the hint has taken so long that the answer should be looked for."""
+        return self.due_at is not None and self.due_at <= now and self.answer is None
+
+    def read_again(self) -> None:
+        """Let the ledger be read from the command on, whatever of it was read already."""
+        self.reader, self.asked_at = None, float("-inf")
+
+    def keep(self, line: OutcomeRecord) -> OutcomeToken | None:
+        """Keep a line that came before our place was known; returns the token when it is known by now."""
+        with self._lock:
+            if self.token is None and len(self.early) < _EARLY:
+                self.early.append(line)
+            return self.token
+
+    def placed(self, token: OutcomeToken, due_at: float) -> list[OutcomeRecord]:
+        """Take down where the command lies, and return the lines that came before."""
+        with self._lock:
+            self.token, self.due_at = token, due_at
+            early, self.early = self.early, []
+            return early
+
+
+def outcome_for(token: OutcomeToken, line: OutcomeRecord, typed: Callable[[OutcomeRecord], Outcome]) -> Outcome | None:
+    """Return what a line says of the command of that token; None when it speaks of another.
+
+    Ids are unique within one receiver at best, and one that failed or expired may be tried again: the place decides.
+    A line of an earlier place answers a repetition, or tells that its id had named something else.
+    """
+    if (line.command_id, line.command.rpartition(".")[0], line.partition) != (
+        token.id,
+        token.namespace,
+        token.partition,
+    ):
+        return None
+    if line.offset == token.offset:
+        return typed(line)
+    if line.status in _NOT_REMEMBERED or line.code == FORBIDDEN:  # that one was not allowed, which says nothing of ours
+        return None
+    if line.fingerprint == token.fingerprint:
+        return typed(line)
+    if line.offset < token.offset:
+        return Rejected(ID_REUSED, f"{token.id} has named another payload: give every command an id of its own")
+    return None

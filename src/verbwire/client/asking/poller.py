@@ -1,0 +1,88 @@
+"""Finding outcomes whose hint did not come: one thread that reads ledgers while somebody waits in vain."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaException
+
+from verbwire.client.asking.consumers import Take
+from verbwire.client.asking.in_flight import InFlightCommands
+from verbwire.client.asking.ledger_reader import OutcomeLogReader
+from verbwire.client.base.connection import Connection
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class PollDelays:
+    """How long, in seconds, to wait for a hint until the ledger is read, and then until all of it is."""
+
+    hint: float = 2.0
+    look_back: float = 10.0
+
+
+class OutcomePoller:
+    """Reads the ledgers of the questions that are due, several partitions at once; rests while there are none."""
+
+    def __init__(self, connection: Connection, book: InFlightCommands, take: Take, patience: PollDelays) -> None:
+        self._connection = connection
+        self._book = book
+        self._take = take
+        self._patience = patience
+        self._stopping = threading.Event()
+        self._reader: OutcomeLogReader | None = None
+        self._thread = threading.Thread(target=self._serve, name="verbwire-ledgers", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end."""
+        self._stopping.set()
+        self._book.any.set()
+
+    def join(self) -> None:
+        """Wait for its end."""
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while not self._stopping.is_set():
+            self._book.any.wait()
+            try:
+                self._seek()
+            except KafkaException as error:
+                log.warning("ledgers cannot be read now, it is tried again: %s", error.args[0].str())
+                self._rest()
+            except Exception:
+                log.exception("looking for outcomes failed, it is tried again")
+                self._rest()
+        self._let_go()
+
+    def _seek(self) -> None:
+        now = time.monotonic()
+        questions = self._book.all()
+        if not any(question.is_due(now) for question in questions):
+            self._let_go()
+            self._stopping.wait(_LOOK_SECONDS)
+            return
+        if self._reader is None:
+            self._reader = OutcomeLogReader(self._connection, self._take, self._patience.look_back)
+        self._reader.cover(questions, now)
+        while time.monotonic() < now + _LOOK_SECONDS and not self._stopping.is_set():
+            self._reader.read()
+
+    def _rest(self) -> None:
+        self._let_go()  # a new one starts from what is known then
+        self._stopping.wait(_LOOK_SECONDS)
+
+    def _let_go(self) -> None:
+        if self._reader is not None:
+            reader, self._reader = self._reader, None
+            reader.close()

@@ -1,0 +1,73 @@
+"""From what was heard or read to the answer of a question: decoded only when somebody waits for that id."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+
+from verbwire.client.asking.in_flight import InFlightCommands
+from verbwire.client.asking.pending_command import PendingCommand, outcome_for
+from verbwire.client.base.positions import SeenPositions
+from verbwire.client.producing.routes import Routes
+from verbwire.errors import UnavailableError, UndecodableError, VerbwireError
+from verbwire.wire.codec.replies import Replies
+from verbwire.wire.codec.topics import TopicDecoder
+from verbwire.wire.outcome_tokens import OutcomeToken
+from verbwire.wire.records.outcomes import OUTCOME, OutcomeRecord
+
+log = logging.getLogger(__name__)
+
+
+class OutcomeResolver:
+    """Settles the questions of a book; `take` is called by the thread that hears hints and by the one that reads."""
+
+    def __init__(self, routes: Routes, book: InFlightCommands, positions: SeenPositions) -> None:
+        self._routes = routes
+        self._book = book
+        self._positions = positions
+
+    def take(self, id: bytes, value: bytes) -> None:
+        """Take a framed line about the command of that id; most are of others, and are dropped at once."""
+        questions = self._book.of(id)
+        if not questions:
+            return
+        try:
+            line = self._lines.decode(value)
+        except UndecodableError as error:
+            log.warning("what was said of command %r is ignored: %s", id, error)
+        except UnavailableError:  # the registry is silent; the ledger keeps the line
+            for question in questions:
+                question.read_again()
+        else:
+            if isinstance(line, OutcomeRecord):
+                for question in questions:
+                    self._weigh(question, line)
+
+    def placed(self, question: PendingCommand, token: OutcomeToken, due_at: float) -> None:
+        """Take down where a question's command lies; a hint may have been faster."""
+        for line in question.placed(token, due_at):
+            self._weigh(question, line)
+
+    def _weigh(self, question: PendingCommand, line: OutcomeRecord) -> None:
+        token = question.token or question.keep(line)
+        if token is None:
+            return
+        try:
+            outcome = outcome_for(token, line, self._replies.outcome)
+        except UnavailableError:
+            question.read_again()
+        except VerbwireError as error:  # the reply cannot be read, and would not be another time either
+            self._book.settle(question, error)
+        else:
+            if outcome is not None:
+                self._positions.remember(line.events)
+                self._book.settle(question, outcome, line.events)
+
+    @cached_property
+    def _lines(self) -> TopicDecoder:
+        codec = self._routes.codec
+        return codec.topic_decoder("a ledger", OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
+
+    @cached_property
+    def _replies(self) -> Replies:
+        return Replies(self._routes.codec)

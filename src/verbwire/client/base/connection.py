@@ -1,0 +1,100 @@
+"""Everything a client has to know before it can send: addresses, contracts, and on whose behalf."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from verbwire.client.base.credentials import Token, no_token, token_of
+from verbwire.client.base.grant_rule import grants_of
+from verbwire.contracts.schema.load import load_catalog
+from verbwire.contracts.schema.model import Catalog
+from verbwire.errors import ConfigurationError
+from verbwire.kafka.addresses import addresses
+from verbwire.names import Names
+from verbwire.secrets import workers_key
+from verbwire.settings import Settings, load_settings, require_bootstrap
+from verbwire.wire.grants.policy import Grants
+from verbwire.wire.headers import MAX_ACTOR, MAX_SCOPES
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who sends: written into every message of a client, never per message.
+
+    Receivers decide by it what is allowed. On the Kafka side whoever may write to the topic is believed, except where
+    grants are required (wire/grants/grants.py).
+    """
+
+    actor: str | None = None
+    scopes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.actor or "") > MAX_ACTOR or len(" ".join(self.scopes)) > MAX_SCOPES:
+            raise ConfigurationError(
+                f"actor (VERBWIRE_ACTOR) may have {MAX_ACTOR} characters, all scopes (VERBWIRE_SCOPES) {MAX_SCOPES}"
+            )
+        for scope in self.scopes:
+            if not scope or any(letter.isspace() for letter in scope):
+                raise ConfigurationError(f"scope {scope!r} (VERBWIRE_SCOPES): it must not be empty nor hold spaces")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where and how a client produces.
+
+    `kafka` holds librdkafka properties (``security.protocol``, ``sasl.*``, ``ssl.*``) and `registry_conf` those of
+    confluent-kafka's registry client; both are passed through. `delivery_seconds` is how long a message may take
+    from the call to the broker's acknowledgement. `queue_messages` and `queue_kilobytes` bound what waits in memory:
+    when either is reached, the next call blocks until there is room. `asks_in_flight` likewise bounds the asked
+    commands whose outcomes are not there yet.
+
+    Queries go over HTTP: to one of `http_endpoints` (base URLs), or else to any worker that the directory knows, with
+    the bearer token that `token` returns when it is called; None asks as nobody, which only public queries allow. The
+    directory is believed by the workers' public key, which `workers_key` returns: without one nobody in it is asked.
+    Over TLS certificates are verified by the authorities in the file `http_tls_ca` (PEM), or else by the system's.
+
+    `grants` signs commands where their receiver, or the project, wants proof of the identity.
+    """
+
+    bootstrap: str
+    registry: str = field(repr=False)
+    names: Names
+    catalog: Catalog
+    identity: Identity = Identity()
+    kafka: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    registry_conf: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    delivery_seconds: float = 60.0
+    queue_messages: int = 100_000
+    queue_kilobytes: int = 65_536
+    asks_in_flight: int = 10_000
+    http_endpoints: tuple[str, ...] = ()
+    token: Token = no_token
+    workers_key: Callable[[], str | None] = no_token
+    http_tls_ca: Path | None = None
+    grants: Grants = field(default_factory=Grants, repr=False)
+
+    def __post_init__(self) -> None:
+        require_bootstrap(self.bootstrap)
+
+    @classmethod
+    def of_project(cls, settings: Settings | None = None) -> Connection:
+        """Return the connection that the settings describe: by default those of the project we are in."""
+        settings = settings or load_settings()
+        bootstrap, registry = addresses(settings)
+        return cls(
+            bootstrap=bootstrap,
+            registry=registry,
+            names=settings.names,
+            catalog=load_catalog(settings.schemas),
+            identity=Identity(settings.actor or None, settings.scopes),
+            kafka=settings.kafka,
+            registry_conf=settings.registry_client,
+            http_endpoints=settings.http_endpoints,
+            token=token_of(settings),
+            http_tls_ca=settings.tls_ca,
+            workers_key=lambda: workers_key(settings),
+            grants=grants_of(settings, cls.delivery_seconds),
+        )

@@ -1,0 +1,168 @@
+"""The client of the SDK: publish events, send or ask commands, ask queries."""
+
+from __future__ import annotations
+
+import warnings
+from types import TracebackType
+from typing import Self
+
+from verbwire.client.asking.asker import Asker, milliseconds
+from verbwire.client.asking.handle import CommandHandle
+from verbwire.client.base.connection import Connection
+from verbwire.client.base.positions import SeenPositions
+from verbwire.client.producing.ack import Ack
+from verbwire.client.producing.ids import Ids
+from verbwire.client.producing.producer import Producer
+from verbwire.client.producing.routes import Route, Routes
+from verbwire.client.querying.querier import Querier
+from verbwire.client.querying.result import Page, QueryResult
+from verbwire.messages import Command, Event, Kind, Query
+from verbwire.wire.keys import key_of
+
+
+class Client:
+    """Publishes events, sends and asks commands, asks queries; may be used by several threads.
+
+    Every call checks, encodes and queues, and returns an :class:`~verbwire.client.producing.ack.Ack`; what is wrong
+    with the message itself is raised there. A full queue blocks the call until there is room, at most
+    `delivery_seconds` (then :class:`DeliveryError`). Deliveries that failed are never silent: they are raised where the
+    Ack is waited for, or else by :meth:`flush` and :meth:`close`.
+
+    ::
+
+        with Client() as client:
+            client.send(AddProductToCart(cart_id="536365", ...))
+            outcome = client.ask(PlaceOrder(order_id="536365", ...)).result(timeout=5)
+            order = client.query(GetOrder(order_id="536365")).result()
+
+    Without a `connection` it is the project's, found from the working folder upwards.
+    """
+
+    def __init__(self, connection: Connection | None = None) -> None:
+        connection = connection or Connection.of_project()
+        self._producer = Producer(connection)
+        self._routes = routes = Routes(connection, self._producer)
+        self._asker = Asker(connection, self._producer, routes)
+        # The function must not know the client: in a circle it would not be missed when it is forgotten.
+        self._querier = Querier(connection, lambda: routes.codec, self._asker.positions)
+        self._ids = Ids()
+
+    def publish(
+        self, event: Event, *, id: str | None = None, correlation_id: str | None = None, causation_id: str | None = None
+    ) -> Ack:
+        """Say what happened; anyone may hear it.
+
+        `id` makes the message recognisable when it is published again: 1 to 200 printable ASCII characters without
+        spaces; by default a new one. `correlation_id` and `causation_id` continue the flow of another message.
+        """
+        return self._produce(self._routes.of(Kind.EVENT, event), event, id, None, correlation_id, causation_id)
+
+    def send(
+        self,
+        command: Command,
+        *,
+        id: str | None = None,
+        ttl: float | None = None,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+    ) -> Ack:
+        """Ask the one receiver to do something, without waiting for the outcome.
+
+        The same `id` with the same payload is the same command: it has one outcome, however often it is sent. After
+        `ttl` seconds, by the broker's clock, it is not to be carried out any more. The rest as in :meth:`publish`.
+        """
+        return self._produce(self._routes.of(Kind.COMMAND, command), command, id, ttl, correlation_id, causation_id)
+
+    def ask(
+        self,
+        command: Command,
+        *,
+        id: str | None = None,
+        ttl: float | None = None,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+    ) -> CommandHandle:
+        """Ask the one receiver to do something, and return the outcome-to-be. Parameters as in :meth:`send`.
+
+        The command is as durable as a sent one: a receiver that is down answers later. The same `id` with the same
+        payload gets the same outcome again; with another payload it is ``Rejected("id_reused")``.
+        :class:`WrongVerbError` for a command whose contract says that nobody answers. When `asks_in_flight` outcomes
+        are outstanding the call blocks, at most `delivery_seconds` (then :class:`DeliveryError`).
+        """
+        return self._asker.ask(command, id=id, ttl=ttl, correlation_id=correlation_id, causation_id=causation_id)
+
+    def resume(self, token: str) -> CommandHandle:
+        """Return the outcome-to-be of a command asked before, perhaps by a process that is gone.
+
+        `token` is that of its Pending, or of the :class:`OutcomeUnknown`. The outcome is found for as long as
+        the receiver's ledger keeps it: 7 days, unless the topic says otherwise.
+        """
+        return self._asker.resume(token)
+
+    def query(
+        self, query: Query, timeout: float = 10.0, *, after: Page | None = None, complete: bool = False
+    ) -> QueryResult:
+        """Ask for what is now, and return the answer-to-be: the reply, or a :class:`Page` of replies.
+
+        It shows at least what our asked commands are known to have changed. While nobody can answer, it is asked again
+        for `timeout` seconds (then :class:`UnavailableError`). `after` asks for the page behind that one, and says all
+        of the question. A table that was started not long ago may have yet to catch up: `QueryResult.complete` says so,
+        and with `complete` it is asked again until it has. "Not found" is only said by one that has.
+        :class:`NotFoundError`, :class:`NotAllowedError` and :class:`BadQueryError` are raised where the answer is
+        waited for; what is wrong with the query itself, here.
+        """
+        self._producer.require_open()
+        return self._querier.query(query, timeout, after, complete)
+
+    @property
+    def positions(self) -> SeenPositions:
+        """How far a table must be to show what our asked commands have changed."""
+        return self._asker.positions
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until everything sent so far is acknowledged, at most `timeout` seconds (by default `delivery_seconds`).
+
+        :class:`DeliveryError` when something is left, or when a delivery failed and nobody has looked at its Ack.
+        """
+        self._producer.flush(timeout)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Flush and let go of the broker; raises like :meth:`flush`. Closing twice is fine."""
+        try:
+            self._producer.close(timeout)
+        finally:
+            self._querier.close()
+            self._asker.close()
+            self._routes.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        producer = getattr(self, "_producer", None)  # absent when the constructor raised
+        if producer is not None and not producer.closed:
+            warnings.warn("a Client was not closed: use `with Client(...)`, or close it", ResourceWarning, stacklevel=1)
+            producer.abandon()
+            self._asker.abandon()
+            self._querier.abandon()
+
+    def _produce(
+        self,
+        route: Route,
+        message: Event | Command,
+        id: str | None,
+        ttl: float | None,
+        correlation_id: str | None,
+        causation_id: str | None,
+    ) -> Ack:
+        id = self._ids.of(id)
+        key, value = key_of(route.contract, message), route.encoder(message)
+        headers = route.headers(
+            id, key, value, ttl=milliseconds(ttl), correlation_id=correlation_id, causation_id=causation_id
+        )
+        return self._producer.produce(route.topic, key, value, headers, id)

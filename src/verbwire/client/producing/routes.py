@@ -1,0 +1,119 @@
+"""Where the messages of a class go, found once per class."""
+
+from __future__ import annotations
+
+import threading
+from typing import NamedTuple
+
+from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.producing.ids import require_flow
+from verbwire.client.producing.producer import Producer
+from verbwire.contracts.schema.model import Contract
+from verbwire.errors import WrongVerbError
+from verbwire.messages import Kind, Message
+from verbwire.wire.avro.messages import Encoder
+from verbwire.wire.codec.topics import Codec
+from verbwire.wire.grants.policy import Grantor
+from verbwire.wire.headers import HeaderTemplate, RawHeaders
+from verbwire.wire.registry.client import Registry
+
+_VERBS = {Kind.EVENT: "published", Kind.COMMAND: "sent", Kind.QUERY: "asked", Kind.ROW: "written by its table"}
+
+
+class Route(NamedTuple):
+    """Where the messages of one class go, and how they are written."""
+
+    contract: Contract
+    topic: str
+    encoder: Encoder
+    template: HeaderTemplate  # on the connection's own behalf
+    on_behalf: HeaderTemplate  # on somebody else's
+    identity: Identity  # the connection's own
+    grantor: Grantor | None = None  # signs them, where they carry grants
+
+    def headers(
+        self,
+        id: str,
+        key: bytes,
+        value: bytes,
+        identity: Identity | None = None,
+        *,
+        ttl: int | None = None,
+        reply_partition: int | None = None,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+        traceparent: str | None = None,
+    ) -> RawHeaders:
+        """Return the headers of one message, of this record key and value.
+
+        `identity` is who sends, in the place of the connection's own. :class:`ConfigurationError` where the receiver
+        wants proof of it and there is no key for that here.
+        """
+        require_flow(correlation_id, causation_id)
+        template = self.template if identity is None else self.on_behalf
+        headers = template.headers(
+            id,
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+            actor=None if identity is None else identity.actor,
+            scopes=() if identity is None else identity.scopes,
+            ttl=ttl,
+            reply_partition=reply_partition,
+            traceparent=traceparent,
+        )
+        if self.grantor is not None:
+            who = identity or self.identity
+            headers += self.grantor.headers(who.actor, who.scopes, id, key, value)
+        return headers
+
+
+class Routes:
+    """The routes of one client. A class is looked up at its first message, topic and schema with it."""
+
+    def __init__(self, connection: Connection, producer: Producer) -> None:
+        self._connection = connection
+        self._producer = producer
+        self._codec: Codec | None = None
+        self._lock = threading.Lock()
+        self._found: dict[Kind, dict[type[Message], Route]] = {Kind.EVENT: {}, Kind.COMMAND: {}}
+
+    def of(self, kind: Kind, message: Message) -> Route:
+        """Return the route of a message that must be of that kind.
+
+        :class:`WrongVerbError` when it is of another, :class:`ContractError` when the class is stale or was not
+        deployed, :class:`UnavailableError` when broker or registry are silent.
+        """
+        route = self._found[kind].get(type(message))
+        return self._find(kind, message) if route is None else route
+
+    @property
+    def codec(self) -> Codec:
+        """The client's codec; made when it is first asked for, since a registry is connected with it."""
+        with self._lock:
+            if self._codec is None:
+                registry = Registry(self._connection.registry, self._connection.registry_conf)
+                self._codec = Codec(self._connection.catalog, registry, self._connection.names)
+            return self._codec
+
+    def close(self) -> None:
+        """Let go of the registry."""
+        if self._codec is not None:
+            self._codec.registry.close()
+
+    def _find(self, kind: Kind, message: Message) -> Route:
+        if not isinstance(message, Message):
+            raise WrongVerbError(f"{type(message).__name__} is no message: use a class generated from a contract")
+        contract = self._connection.catalog.of(message)
+        if contract.kind is not kind:
+            raise WrongVerbError(
+                f"{contract.short} is of kind {contract.kind}: it is {_VERBS[contract.kind]}, not {_VERBS[kind]}"
+            )
+        names, identity = self._connection.names, self._connection.identity
+        topic = (names.events if kind is Kind.EVENT else names.commands)(contract.namespace)
+        self._producer.require_topic(topic)
+        own = HeaderTemplate(contract, names.project, actor=identity.actor, scopes=identity.scopes)
+        on_behalf = HeaderTemplate(contract, names.project)
+        grantor = self._connection.grants.grantor(contract, names)
+        route = Route(contract, topic, self.codec.encoder(contract), own, on_behalf, identity, grantor)
+        self._found[kind][type(message)] = route
+        return route

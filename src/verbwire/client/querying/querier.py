@@ -1,0 +1,256 @@
+"""Asking queries over HTTP, until there is an answer or the time is up."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from verbwire.client.base.connection import Connection
+from verbwire.client.base.positions import SeenPositions
+from verbwire.client.querying.endpoints import WorkerEndpoints
+from verbwire.client.querying.request import QueryRoute
+from verbwire.client.querying.result import Page, QueryResult
+from verbwire.errors import (
+    BadQueryError,
+    ClosedError,
+    NotAllowedError,
+    NotFoundError,
+    QueryError,
+    UnavailableError,
+    UnencodableError,
+)
+from verbwire.messages import Query
+from verbwire.security.hosts import is_loopback
+from verbwire.security.tls import Authorities, advice_of
+from verbwire.wire.codec.topics import Codec
+from verbwire.wire.freshness import COMPLETE, decode_freshness
+from verbwire.wire.freshness import HEADER as FRESHNESS
+from verbwire.wire.positions import HEADER
+
+if TYPE_CHECKING:
+    import httpx2 as httpx
+
+log = logging.getLogger(__name__)
+
+THREADS = 16  # questions at the same time; more of them wait
+_PAUSE_SECONDS = 0.1  # the first pause before asking again; each is twice as long as the one before
+_LONGEST_PAUSE = 1.0
+_CONNECT_SECONDS = 2.0
+_AGAIN = frozenset({429, 502, 503, 504})
+_UNKNOWN_TOPIC = "unknown_topic"  # what we have seen is of a context that its worker does not know; others may
+
+
+class Querier:
+    """Asks the queries of one client; may be used by several threads. Connects at the first one."""
+
+    def __init__(self, connection: Connection, codec: Callable[[], Codec], positions: SeenPositions) -> None:
+        self._connection = connection
+        self._codec = codec
+        self._positions = positions
+        self._routes: dict[type[Query], QueryRoute] = {}
+        self._lock = threading.Lock()
+        self._asking: _Asking | None = None
+        self._closed = threading.Event()
+
+    def query(self, query: Query, timeout: float, after: Page | None, complete: bool = False) -> QueryResult:
+        """Begin to ask, and return the answer-to-be; what is wrong with the question itself is raised here."""
+        route = self._routes.get(type(query))
+        if route is None:
+            route = self._routes[type(query)] = QueryRoute(self._connection.catalog, type(query))
+        target = route.target(query) if after is None else _following(route, after)
+        with self._lock:
+            if self._closed.is_set():
+                raise ClosedError("the client is closed: make a new one")
+            if self._asking is None:
+                self._asking = _Asking(
+                    self._connection, WorkerEndpoints.of(self._connection, self._codec()), self._closed
+                )
+        wanted = {HEADER: self._positions.header(), FRESHNESS: COMPLETE if complete else ""}
+        headers = {name: value for name, value in wanted.items() if value}
+        return self._asking.begin(_Question(route, target, headers, time.monotonic() + timeout))
+
+    def close(self) -> None:
+        """Let go of everything; what is still waited for fails with :class:`ClosedError`. Closing twice is fine."""
+        with self._lock:
+            self._closed.set()
+            asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.close()
+
+    def abandon(self) -> None:
+        """Stop the threads of an owner that is gone without closing."""
+        self._closed.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    route: QueryRoute
+    target: str
+    headers: Mapping[str, str]
+    deadline: float  # on the monotonic clock
+
+
+class _Asking:
+    """The connections and threads of a client that has asked something."""
+
+    def __init__(self, connection: Connection, doors: WorkerEndpoints, closed: threading.Event) -> None:
+        import httpx2 as httpx  # half a second, which clients that only send need not wait for
+
+        self._lost: tuple[type[Exception], ...] = (httpx.HTTPError, httpx.InvalidURL)
+        self._connection = connection
+        self._doors = doors
+        self._closed = closed
+        self._authorities = Authorities(connection.http_tls_ca)
+        context = self._authorities.context()
+        self._http = httpx.Client(
+            verify=context, limits=httpx.Limits(max_keepalive_connections=THREADS, keepalive_expiry=15.0)
+        )
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="verbwire-query")
+        self._open: set[QueryResult] = set()
+        self._told = False
+
+    def begin(self, question: _Question) -> QueryResult:
+        answer = QueryResult(question.route.contract.name)
+        self._open.add(answer)
+        self._pool.submit(self._run, answer, question)
+        return answer
+
+    def close(self) -> None:
+        self._http.close()  # cuts off what is under way
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        for answer in list(self._open):
+            answer.settle(None, _closed())
+        self._doors.close()
+
+    def _run(self, answer: QueryResult, question: _Question) -> None:
+        try:
+            reply, complete = self._ask(question)
+            answer.settle(reply, complete=complete)
+        except Exception as error:  # noqa: BLE001 (it belongs to whoever asked)
+            answer.settle(None, _closed() if self._closed.is_set() else error)
+        finally:
+            self._open.discard(answer)
+
+    def _ask(self, question: _Question) -> tuple[Any, bool | None]:
+        """Return the reply, and whether it is of a table that has caught up; None where that is not said."""
+        route, name, pause = question.route, question.route.contract.name, _PAUSE_SECONDS
+        while True:
+            said = self._once(question)
+            if said.status == 200:
+                reply = route.read(said.body)
+                return reply, reply.complete if isinstance(reply, Page) else said.complete
+            if said.is_final():
+                raise _refusal(said.status or 0, said.body, name)
+            if time.monotonic() + pause > question.deadline:
+                raise UnavailableError(f"{name} was not answered in time: {said.why}")
+            if self._closed.wait(pause):
+                raise _closed()
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _once(self, question: _Question) -> _Said:
+        """Ask one worker."""
+        try:
+            door = self._doors.door()
+        except UnavailableError as error:
+            return _Said(None, b"", str(error))
+        headers = dict(question.headers)
+        if token := self._connection.token():
+            headers["Authorization"] = f"Bearer {token}"
+            self._tell_if_plain(door)
+        self._authorities.context()  # looks at the file, now and then
+        try:
+            seconds = max(0.001, question.deadline - time.monotonic())
+            response = self._http.get(door + question.target, headers=headers, timeout=_timeout(seconds))
+        except self._lost as error:
+            self._doors.shut(door)
+            advice = advice_of(error) or self._doors.advice
+            return _Said(None, b"", f"{door} does not answer: {type(error).__name__} {error}; {advice}")
+        if response.status_code in _AGAIN:
+            self._doors.shut(door)
+        code, detail = _said(response.content)
+        if code == _UNKNOWN_TOPIC:  # of an older version than whoever has answered us before
+            self._doors.shut(door)
+        freshness = response.headers.get(FRESHNESS, "")
+        return _Said(response.status_code, response.content, detail, freshness, code)
+
+    def _tell_if_plain(self, door: str) -> None:
+        """Warn once of a token that whoever is on the way could read."""
+        parts = urlsplit(door)
+        if not self._told and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            self._told = True
+            log.warning(
+                "queries show a token to %s, and whoever is on the way can read it: give the workers a certificate "
+                "(http_tls_certificate, VERBWIRE_HTTP_TLS_CERTIFICATE)",
+                door,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What one worker has said; without a status it did not answer, and `why` says why."""
+
+    status: int | None
+    body: bytes
+    why: str
+    freshness: str = ""  # of its table, as it says
+    code: str = ""
+
+    @property
+    def complete(self) -> bool | None:
+        """Whether its table has caught up; None where no table has answered, or one that does not say."""
+        return self.freshness == COMPLETE if self.freshness else None
+
+    def is_final(self) -> bool:
+        """Whether asking again would bring nothing else. What is not found in a table that is behind may be there."""
+        unknown = self.status is None or self.status in _AGAIN or self.code == _UNKNOWN_TOPIC
+        return not (unknown or (self.status == 404 and decode_freshness(self.freshness) is not None))
+
+
+def _closed() -> ClosedError:
+    return ClosedError("the client was closed before the answer came: ask again")
+
+
+def _timeout(seconds: float) -> httpx.Timeout:
+    import httpx2 as httpx
+
+    return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
+
+
+def _following(route: QueryRoute, after: Page) -> str:
+    if after.next is None or not after.next.startswith(f"/queries/{route.contract.name}?"):
+        why = "it is the last one" if after.next is None else "it answered another query"
+        raise UnencodableError(f"{route.contract.name}: nothing follows this page, {why}")
+    return after.next
+
+
+class _Problem(msgspec.Struct):
+    code: str = ""
+    detail: str = ""
+
+
+def _said(body: bytes) -> tuple[str, str]:
+    try:
+        problem = msgspec.json.decode(body, type=_Problem)
+    except msgspec.DecodeError:
+        return "", body[:200].decode(errors="replace")
+    return problem.code, problem.detail
+
+
+def _refusal(status: int, body: bytes, name: str) -> QueryError:
+    code, detail = _said(body)
+    text = f"{name}: {detail or f'status {status}'}"
+    if status in (401, 403):
+        return NotAllowedError(text, status, code)
+    if code == "not_found":
+        return NotFoundError(text, status, code)
+    if status in (400, 404, 414):
+        return BadQueryError(text, status, code)
+    return QueryError(text, status, code)

@@ -1,0 +1,77 @@
+"""What a handler with side effects may know and do, beyond its message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from verbwire.declarations.context import Context
+from verbwire.errors import Requeue
+from verbwire.messages import Command, Event
+
+
+class Outbox(Protocol):
+    """Where the messages of one handler's run go."""
+
+    def send(self, command: Command) -> None: ...  # noqa: D102
+    def publish(self, event: Event) -> None: ...  # noqa: D102
+
+
+class JobRun(Protocol):
+    """One run of a job's handler, as the worker sees it."""
+
+    @property
+    def stopping(self) -> bool: ...  # noqa: D102
+    def progress(self, done: float, total: float, note: str) -> None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberContext(Context):
+    """The facts of the record, the same whenever it is handled again, and a way to send messages because of it.
+
+    Hand `idempotency_key` to whatever is called outside Kafka: it is the same after a crash, a retry, a redelivery,
+    and another for each group that hears of the same event.
+    """
+
+    idempotency_key: str
+    attempt: int  # 1 at first; of this worker, since it took the record in hand
+    outbox: Outbox = field(repr=False, compare=False)
+
+    def send(self, command: Command) -> None:
+        """Ask its one receiver to do something, on behalf of this group (its name is the actor).
+
+        The record counts as handled only when the broker has the command. Its id derives from the record, the handler
+        and how many were sent before: a repeat is the same command, as long as the handler sends the same in the same
+        order.
+        """
+        self.outbox.send(command)
+
+    def publish(self, event: Event) -> None:
+        """Say what happened; guarantees as in :meth:`send`. Whoever hears it may hear it twice, under the same id."""
+        self.outbox.publish(event)
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext(SubscriberContext):
+    """What the handler of a job is told; it may run for minutes, so it is asked to look at `stopping` now and then."""
+
+    run: JobRun = field(repr=False, compare=False)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether this worker ends, or has to give the command to another: finish within seconds, or hand it back."""
+        return self.run.stopping
+
+    def progress(self, done: float, total: float, note: str = "") -> None:
+        """Say how far it is: shown by ``GET /jobs`` and the metrics, and logged now and then."""
+        self.run.progress(done, total, note)
+
+    def requeue(self) -> Requeue:
+        """Return what to raise in order to leave the command, not done, to another worker: it begins anew there.
+
+        ::
+
+            if context.stopping:
+                raise context.handed_back()
+        """
+        return Requeue(f"{self.id} is handed back")

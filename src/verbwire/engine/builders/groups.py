@@ -1,0 +1,172 @@
+"""From a declaration to the plan that a core runs: topics by name, contracts to encoders, functions to handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from verbwire.contracts.schema.model import Contract
+from verbwire.declarations.aggregate import STATE, Aggregate
+from verbwire.declarations.handlers import Handler
+from verbwire.declarations.requirements import require_table
+from verbwire.declarations.table import Table
+from verbwire.engine.code.facts import CurrentCode
+from verbwire.engine.processors.aggregate import AggregateProcessor, CommandHandling, EventEmission
+from verbwire.engine.processors.inputs import hear_events
+from verbwire.engine.processors.outcomes import OutcomeLog, answer_of
+from verbwire.engine.processors.repartition import Repartitioner
+from verbwire.engine.processors.reply_notifier import ReplyNotifier
+from verbwire.engine.processors.rows import RowCodec, of_kind
+from verbwire.engine.processors.table import TableProcessor
+from verbwire.engine.processors.windowed_table import WindowedTableProcessor
+from verbwire.engine.state.store import StoreChanges
+from verbwire.engine.topology import ANSWERS, Log, Topology
+from verbwire.engine.transactions.record_limits import RecordLimits
+from verbwire.errors import ContractError
+from verbwire.handling.record import Record
+from verbwire.kafka.broker_clock import BrokerClock
+from verbwire.messages import Event, Kind, Message
+from verbwire.observability.watch.handlers import HandlerWatch
+from verbwire.wire.codec.topics import Codec
+from verbwire.wire.grants.policy import Grants
+from verbwire.wire.headers import HeaderTemplate
+from verbwire.wire.records.outcomes import OUTCOME, OutcomeRecord
+
+Skips = Iterable[tuple[str, int, int]]
+
+
+def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = ()) -> Topology:
+    """Return the plan of a table."""
+    require_table(table, codec.catalog)
+    names = codec.names
+    group = names.group(table.group)
+    limits = RecordLimits()
+    rows = RowCodec(codec, names.changelog(group, table.table), table.row, table.index, table.search, limits)
+    own = Repartitioner(names.repartition(group, table.table), partitions) if table.keys else None
+    keys = {event: handler.function for event, handler in table.keys.items()}
+    folding: dict[str, Any] = {
+        "hearings": hear_events(codec, table.sources, table.handlers, keys),
+        "row": table.row,
+        "encode": rows.encode,
+        "normal": rows.normal,
+        "dead_letters": names.dead_letters(group),
+        "repartition": own,
+        "skips": frozenset(skips),
+        "watch": HandlerWatch(group),
+    }
+    if table.window is None:
+        fold = TableProcessor(**folding)
+    else:
+        times = {event: codec.catalog.of(event).time or "" for event in table.handlers}
+        fold = WindowedTableProcessor(**folding, window=table.window, contract=rows.contract, times=times)
+    return Topology(
+        group=group,
+        table=table.table,
+        inputs=(*fold.hearings, *([own.topic] if own else [])),
+        outputs=(fold.dead_letters, *([own.topic] if own else [])),
+        partitions=partitions,
+        logs=(rows.log(),),
+        columns=rows.columns,
+        encode=rows.encode,
+        decode=rows.decode,
+        processor=fold,
+        code=CurrentCode(rows.versions),
+        limits=limits,
+        search=table.search,
+        repartition=own.topic if own else None,
+        window=table.window,
+    )
+
+
+def aggregate_plan(
+    aggregate: Aggregate[Any],
+    codec: Codec,
+    partitions: int,
+    hints: ReplyNotifier,
+    clock: BrokerClock,
+    grants: Grants | None = None,
+) -> Topology:
+    """Return the plan of an aggregate; it tells askers by `hints`, and deadlines by `clock`."""
+    names, namespace = codec.names, aggregate.namespace
+    group, commands = names.group(aggregate.group), names.commands(aggregate.namespace)
+    limits = RecordLimits()
+    rows = RowCodec(codec, names.changelog(group, STATE), aggregate.state, limits=limits)
+    receives: dict[type[Message], CommandHandling] = {
+        cls: _receives(codec, cls, handler, rows.contract, grants or Grants())
+        for cls, handler in aggregate.handlers.items()
+    }
+    emitted = codec.catalog.of_namespace(namespace, Kind.EVENT)
+    for contract in emitted:
+        codec.encoder(contract)  # asks the registry now: a handler that gives the state may emit any of them, later
+
+    def emits(cls: type[Event]) -> EventEmission:
+        contract = of_kind(codec, cls, Kind.EVENT)
+        if contract.namespace != namespace:
+            raise ContractError(
+                f"{contract.name} is an event of another context than {namespace}: it cannot be emitted"
+            )
+        return EventEmission(
+            contract, codec.encoder(contract), HeaderTemplate(contract, group), aggregate.appliers.get(cls)
+        )
+
+    outcomes = names.outcomes(namespace)
+    decide = AggregateProcessor(
+        decoder=codec.topic_decoder(commands, namespace, {cls.__contract__: cls for cls in receives}),
+        commands=receives,
+        state=aggregate.state,
+        events={cls: emits(cls) for cls in aggregate.appliers},
+        emits=emits,
+        events_topic=names.events(namespace),
+        encode=rows.encode,
+        normal=rows.normal,
+        ledger=OutcomeLog(outcomes, codec.encoder(OUTCOME), HeaderTemplate(OUTCOME, group), hints, limits),
+        limits=limits,
+        dead_letters=names.dead_letters(group),
+        clock=clock,
+        watch=HandlerWatch(group),
+    )
+    return Topology(
+        group=group,
+        table=STATE,
+        inputs=(commands,),
+        outputs=(*((decide.events_topic,) if emitted else ()), decide.dead_letters),
+        partitions=partitions,
+        logs=(rows.log(), _answers_log(codec, outcomes, commands)),
+        columns=(),
+        encode=rows.encode,
+        decode=rows.decode,
+        processor=decide,
+        code=CurrentCode(rows.versions),
+        limits=limits,
+    )
+
+
+def _answers_log(codec: Codec, outcomes: str, commands: str) -> Log:
+    decoder = codec.topic_decoder(outcomes, "verbwire", {OutcomeRecord.__contract__: OutcomeRecord})
+
+    def absorb(changes: StoreChanges, record: Record) -> None:
+        line = decoder.decode(record.value)
+        if not isinstance(line, OutcomeRecord) or record.value is None:
+            return
+        changes.inputs[commands] = max(changes.inputs.get(commands, 0), line.offset + 1)
+        changes.answers[line.command_id] = answer_of(line, record.value, record.timestamp)
+
+    return Log(ANSWERS, outcomes, absorb)
+
+
+def _receives(codec: Codec, cls: type[Message], handler: Handler, state: Contract, grants: Grants) -> CommandHandling:
+    contract = of_kind(codec, cls, Kind.COMMAND)
+    check = grants.check(contract, codec.names)
+    if contract.reply is None:
+        return CommandHandling(contract, handler, check=check)
+    reply = codec.catalog.contracts.get(contract.reply)
+    if reply is None or reply.kind is not Kind.ROW:
+        raise ContractError(
+            f'{contract.name} is replied to with {contract.reply}, which is no row: give it that "kind"'
+        )
+    if reply is state:
+        raise ContractError(
+            f"{contract.name} is replied to with {reply.name}, the state of its aggregate: a handler that returns one "
+            "could mean either. Make a row of its own for the reply"
+        )
+    return CommandHandling(contract, handler, codec.encoder(reply), check)

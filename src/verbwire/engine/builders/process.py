@@ -1,0 +1,114 @@
+"""From a process's declaration to the plan that a core runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+from verbwire.contracts.schema.model import Contract
+from verbwire.declarations.process import Process
+from verbwire.declarations.requirements import require_process
+from verbwire.engine.builders.groups import Skips
+from verbwire.engine.code.facts import CurrentCode
+from verbwire.engine.processors.inputs import InputReader, OutcomeInput, hear_events
+from verbwire.engine.processors.process import CommandEmission, ProcessManagerProcessor
+from verbwire.engine.processors.repartition import Repartitioner
+from verbwire.engine.processors.rows import RowCodec, of_kind
+from verbwire.engine.topology import Topology
+from verbwire.engine.transactions.record_limits import RecordLimits
+from verbwire.messages import Command, Kind
+from verbwire.observability.watch.handlers import HandlerWatch
+from verbwire.wire.codec.replies import Replies
+from verbwire.wire.codec.topics import Codec
+from verbwire.wire.grants.policy import Grants
+from verbwire.wire.headers import HeaderTemplate
+from verbwire.wire.process_command_ids import CommandIds
+from verbwire.wire.records.outcomes import OUTCOME, OutcomeRecord
+
+
+def process_plan(
+    process: Process[Any],
+    codec: Codec,
+    partitions: int,
+    targets: Mapping[str, int],
+    skips: Skips = (),
+    grants: Grants | None = None,
+) -> Topology:
+    """Return the plan of a process; `targets` says how many partitions the commands' topics have."""
+    require_process(process, codec.catalog)
+    names = codec.names
+    group, ids = names.group(process.group), CommandIds(process.group)
+    limits = RecordLimits()
+    rows = RowCodec(codec, names.changelog(group, process.table), process.state, limits=limits)
+    own = Repartitioner(names.repartition(group, process.table), partitions)
+    keys = {event: attrgetter(field) for event, field in process.keys.items()}
+    lead = ProcessManagerProcessor(
+        hearings={
+            **hear_events(codec, process.sources, process.handlers, keys),
+            **_hear_outcomes(process, codec, ids, grants or Grants()),
+        },
+        row=process.state,
+        encode=rows.encode,
+        normal=rows.normal,
+        dead_letters=names.dead_letters(group),
+        repartition=own,
+        skips=frozenset(skips),
+        watch=HandlerWatch(group),
+        sends={command: _sends(process, codec, command, targets, grants or Grants()) for command in process.sends},
+        ids=ids,
+        limits=limits,
+    )
+    return Topology(
+        group=group,
+        table=process.table,
+        inputs=(*lead.hearings, own.topic),
+        outputs=(lead.dead_letters, own.topic),
+        partitions=partitions,
+        logs=(rows.log(),),
+        columns=rows.columns,
+        encode=rows.encode,
+        decode=rows.decode,
+        processor=lead,
+        code=CurrentCode(rows.versions),
+        repartition=own.topic,
+        targets=targets,
+        limits=limits,
+    )
+
+
+def command_topics(process: Process[Any], codec: Codec) -> list[str]:
+    """Return the topics of the commands that a process may send."""
+    return sorted({codec.names.commands(codec.catalog.of(command).namespace) for command in process.sends})
+
+
+def _sends(
+    process: Process[Any], codec: Codec, command: type[Command], targets: Mapping[str, int], grants: Grants
+) -> CommandEmission:
+    contract = of_kind(codec, command, Kind.COMMAND)
+    topic = codec.names.commands(contract.namespace)
+    source = codec.names.group(process.group)
+    headers = HeaderTemplate(contract, source, actor=process.group, scopes=process.scopes)
+    grantor = grants.grantor(contract, codec.names)
+    grant = None if grantor is None else partial(grantor.headers, process.group, process.scopes)
+    return CommandEmission(contract, codec.encoder(contract), headers, topic, targets[topic], grant)
+
+
+def _hear_outcomes(process: Process[Any], codec: Codec, ids: CommandIds, grants: Grants) -> dict[str, InputReader]:
+    sent = map(codec.catalog.of, process.sends)
+    signed = frozenset(each.name for each in sent if _signs(process, each, codec, grants))
+    handlers = {command.__contract__: handler for command, handler in process.outcomes.items()}
+    ignored = {command.__contract__ for command in process.ignored}
+    ignored |= {contract.name for contract in codec.catalog if contract.response == "none"}
+    replies, hearings = Replies(codec), dict[str, InputReader]()
+    for namespace in process.answering:
+        topic = codec.names.outcomes(namespace)
+        decoder = codec.topic_decoder(topic, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
+        hearings[topic] = OutcomeInput(decoder, replies, handlers, frozenset(ignored), ids, signed)
+    return hearings
+
+
+def _signs(process: Process[Any], contract: Contract, codec: Codec, grants: Grants) -> bool:
+    grantor = grants.grantor(contract, codec.names)
+    return grantor is not None and grantor.may(process.group, process.scopes)

@@ -1,0 +1,109 @@
+"""One group as a Faust app: its group membership, its co-partitioning and its table are Faust's, the work is ours."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import faust
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
+from yarl import URL
+
+from verbwire.engine.faust.consumer import FAUST_LOG, SETTINGS, Transport
+from verbwire.engine.faust.recovery import Tables
+from verbwire.engine.faust.security import UNPROTECTED, Security
+from verbwire.engine.group import GroupEngine
+from verbwire.engine.state.memory import MEMORY
+from verbwire.security.private_files import keep_from_others, private_folder
+
+
+class GroupApp(faust.App):
+    """A Faust app that runs one core."""
+
+    logger = FAUST_LOG
+    core: GroupEngine
+    engine_thread: ThreadPoolExecutor
+    failure: BaseException | None = None
+    owned: set[int] | None = None  # the partitions of the current assignment; None: there is none
+
+    async def crash(self, reason: BaseException) -> None:
+        """Remember why, for whoever runs the worker."""
+        self.failure = self.failure or reason
+        await super().crash(reason)
+
+    def alive(self) -> str | None:
+        """Return why this group is beyond repair, or None."""
+        failure = self.failure or self.crash_reason  # the latter where a service beneath crashed: it crashes us unasked
+        if failure is not None:
+            return str(failure) or repr(failure)
+        consumer = self._consumer
+        if consumer is None or consumer._thread is None:
+            return None
+        ended = consumer._thread.coordination_ended()
+        return ended and f"{ended}: the process owns nothing and never will"
+
+    def holds(self) -> bool:
+        """Whether this worker may answer for what it has: the assignment holds, and the group has answered lately."""
+        consumer = self._consumer
+        return consumer is not None and consumer.holds()
+
+    def generation(self) -> int:
+        """Return the group's generation under which partitions are owned, 0 while there is none."""
+        assignment = self._consumer and self._consumer.next_assignment
+        return assignment.membership.generation if assignment else 0
+
+    def topics_have_changed(self) -> None:
+        """Let the group look at its topics now."""
+        consumer = self._consumer
+        if consumer is not None and consumer._thread is not None:
+            consumer._thread.topics_have_changed()
+
+    async def stop_group(self, leave: bool) -> None:
+        """Stop; `leave` the group where this worker will not come back under its name."""
+        consumer = self._consumer
+        if leave and consumer is not None and consumer._thread is not None:
+            consumer._thread.leave_group = True
+        await self.stop()
+
+
+def group_app(
+    core: GroupEngine, bootstrap: str, worker: str, folder: Path, security: Security = UNPROTECTED
+) -> GroupApp:
+    """Return the app of one group. `worker` is a stable name: the static member and its address derive from it."""
+    plan = core.plan
+    own = folder / "faust" / plan.group
+    keep_from_others(private_folder(own))
+    app = GroupApp(
+        plan.group,
+        broker=[f"kafka://{each.strip()}" for each in bootstrap.split(",")],
+        store="sqlite://",
+        datadir=str(own),
+        topic_partitions=plan.partitions,
+        TableManager=Tables,
+        consumer_group_instance_id=worker,
+        # Part of the stored assignment: a static member that came back with another one would never get a partition.
+        canonical_url=f"http://{worker}",
+        broker_credentials=_credentials(security),
+        consumer_max_fetch_size=MEMORY.fetch(plan.partitions * (len(plan.inputs) + 1)),  # Faust reads the log, too
+        **SETTINGS,
+    )
+    app.core = core
+    core.look_again = app.topics_have_changed
+    core.view.lease = app.holds
+    app.engine_thread = ThreadPoolExecutor(1, thread_name_prefix=f"engine {plan.group}")
+    app.transport = Transport([URL(f"kafka://{each.strip()}") for each in bootstrap.split(",")], app)
+    for topic in plan.inputs:
+        app.topics.add(app.topic(topic, key_type=bytes, value_type=bytes))
+    app.Table(plan.table, partitions=plan.partitions, key_type=bytes, value_type=bytes)
+    return app
+
+
+def _credentials(security: Security) -> Credentials | None:
+    if security.mechanism is None:
+        return SSLCredentials(security.tls) if security.tls else None
+    return SASLCredentials(
+        username=security.username,
+        password=security.password,
+        ssl_context=security.tls,
+        mechanism=security.mechanism,
+    )

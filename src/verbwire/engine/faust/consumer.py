@@ -1,0 +1,475 @@
+"""Faust's consumer group as the engine uses it: whole fetches per partition, positions owned by us, a captured fence.
+
+Three rules live here, each found by losing or doubling records without it:
+
+- the membership is captured once per assignment, in aiokafka's callback, and travels with every batch
+- no fetch is in flight when positions are sought, and a batch that is dropped is always followed by a seek
+- a revoke marks the assignment dead at once, then waits for the transaction in flight, bounded
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from aiokafka.errors import IllegalStateError, KafkaTimeoutError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from verbwire.engine.faust.lease import SESSION_SECONDS, Lease, now
+from verbwire.engine.faust.reconnecting import Reconnecting
+from verbwire.engine.group import MAX_BATCH, GroupEngine
+from verbwire.engine.transactions.group_metadata import GroupMetadata
+from verbwire.engine.transactions.producers import namesake
+from verbwire.errors import EngineError, FencedError, RegistryUnavailableError, UnavailableError, VerbwireError
+from verbwire.kafka import denials
+
+log = logging.getLogger(__name__)
+FAUST_LOG = logging.getLogger("faust.verbwire")  # for the classes that Faust runs: it tells every step of theirs
+
+FETCH_SECONDS = 0.1  # also how soon a failed commit is noticed while nothing comes in
+GATHER_SECONDS = 0.003  # how soon it is noticed that the next transaction may begin
+GATHER_RECORDS = 500  # with so many there is work enough to begin with it beside the transaction before
+REVOKE_SECONDS = 4.0  # for the transaction in flight; the session is longer
+NAMESAKE_SECONDS = 3.0  # put out of the group so soon after joining it, we were not merely slow
+NAMESAKE_PATIENCE = 4  # how often a worker that has long been there bears it, until the other has ended
+_IDLE_SECONDS = 0.01
+_REGISTRY_SECONDS = 0.5  # until it is asked again: what is there answers questions meanwhile
+_DOUBTS = 2  # failures to read, in a row, until inputs are read one by one
+# Not said to pass, but they do; what follows on the first, the preparation tells.
+_PASSING = (OffsetOutOfRangeError, KafkaTimeoutError, IllegalStateError, NoOffsetForPartitionError)
+_FETCH_WAIT_MS = 100
+_RETRY_BACKOFF_MS = 50
+
+
+class UnreadableInputError(UnavailableError):
+    """Something of the inputs cannot be read, and that will not pass: no permission, a batch that is damaged."""
+
+
+class InputBisection:
+    """Finds the one input that cannot be read: after two failures each is read alone, until one fails."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._passed: set[TP] = set()
+
+    def choose(self, readable: set[TP]) -> set[TP]:
+        """Return what to read now of these."""
+        if self._failures < _DOUBTS or not readable:
+            return readable
+        left = readable - self._passed
+        if not left:
+            self._failures, self._passed = 0, set()
+            return readable
+        return {min(left)}
+
+    def passed(self, read: set[TP]) -> None:
+        """These could be read."""
+        if self._failures >= _DOUBTS:
+            self._passed |= read
+
+    def failed(self, read: set[TP]) -> TP | None:
+        """Something of these could not; return which, where that is known."""
+        self._failures += 1
+        if len(read) > 1 or self._failures < _DOUBTS:
+            return None
+        self._failures, self._passed = 0, set()
+        return next(iter(read))
+
+
+class PartitionAssignment:
+    """The partitions of one assignment, and who we were when they were given to us."""
+
+    def __init__(self, membership: GroupMetadata) -> None:
+        self.membership = membership
+        self.live = True
+        self.inputs: set[TP] = set()  # the partitions that are prepared and read
+        self.read: dict[tuple[str, int], int] = {}  # up to where, as the core has been told
+
+    def is_live(self) -> bool:
+        """Whether it still holds."""
+        return self.live
+
+
+class RebalanceListener(driver.ConsumerRebalanceListener):
+    """Called by aiokafka in its own thread. No heartbeat is sent before these callbacks return: nothing slow here."""
+
+    def on_partitions_revoked(self, revoked: Iterable[TP]) -> Any:
+        """Mark the assignment dead before anything else happens."""
+        self._thread.consumer.forget_assignment()
+        return super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TP]) -> None:
+        """Capture who we are now; at commit time it could be who we are later."""
+        coordinator = self._thread._ensure_consumer()._coordinator
+        self._thread.consumer.capture(coordinator.generation, coordinator.member_id)
+        await super().on_partitions_assigned(assigned)
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """aiokafka's thread, reading only what is committed."""
+
+    logger = FAUST_LOG
+    leave_group = False
+
+    def __post_init__(self) -> None:
+        """Know of no answer of the group yet."""
+        super().__post_init__()
+        self.lease = Lease()
+
+    async def on_start(self) -> None:
+        """Listen to what the group answers, before there is a subscription that it could answer."""
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator
+        send = coordinator._send_req
+
+        async def timed(request: Any) -> Any:
+            sent = now()
+            answer = await send(request)
+            if isinstance(request, (SyncGroupRequest, HeartbeatRequest)) and answer.error_code == 0:
+                self.lease.renew(sent)
+            return answer
+
+        coordinator._send_req = timed
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
+        consumer._retry_backoff_ms = _RETRY_BACKOFF_MS
+        consumer._client._get_conn = Reconnecting(consumer._client._get_conn)
+        return consumer
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Say nothing: Faust would complain that it has not committed, which it must not."""
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group where this worker will not come back; aiokafka never does for a static member."""
+        if self.leave_group and self._consumer is not None:
+            self._consumer._coordinator._group_instance_id = None
+        await super().on_thread_stop()
+
+    def positions(self, places: Iterable[TP]) -> dict[tuple[str, int], int]:
+        """Return where aiokafka reads on: behind the records it has given us, and behind marks that are no records."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription else None
+        states = {tp: assignment.state_value(driver._TopicPartition(*tp)) for tp in places} if assignment else {}
+        return {
+            (tp.topic, tp.partition): each.position for tp, each in states.items() if each and each.has_valid_position
+        }
+
+    def rejoin(self) -> None:
+        """Ask for a new assignment, whatever aiokafka believes of the present one. From any thread."""
+        self.thread_loop.call_soon_threadsafe(self._ensure_consumer()._coordinator.request_rejoin)
+
+    def topics_have_changed(self) -> None:
+        """Ask for the topics now, not within five minutes, then for a new assignment. From any thread."""
+        consumer = self._ensure_consumer()
+
+        async def ask() -> None:
+            await consumer._client.force_metadata_update()
+            consumer._coordinator.request_rejoin()
+
+        asyncio.run_coroutine_threadsafe(ask(), self.thread_loop)
+
+    def coordination_ended(self) -> str | None:
+        """Return why aiokafka's coordination goes on no more: the process would live on without partitions, for ever.
+
+        After an error that it cannot deal with it waits until somebody has taken notice of it by a method that Faust
+        never calls.
+        """
+        coordinator = self._consumer and self._consumer._coordinator
+        if not coordinator:
+            return None
+        if error := getattr(coordinator, "_pending_exception", None):
+            fenced = "UnknownError" in str(error)  # so aiokafka calls FENCED_INSTANCE_ID, which it does not know
+            if denials.refuses(error):
+                return denials.denied("READ", f"GROUP {self.consumer.app.conf.id}")
+            return f"{self.consumer.namesake()}" if fenced else f"the group's coordination has failed: {error}"
+        task = getattr(coordinator, "_coordination_task", None)
+        return "the group's coordination has ended" if task and task.done() else None
+
+
+class Consumer(driver.Consumer):
+    """Faust's consumer with the engine in the place of its message loop."""
+
+    logger = FAUST_LOG
+    RebalanceListener = RebalanceListener
+    _assignment: PartitionAssignment | None = None  # what is being read
+    _next: PartitionAssignment | None = None  # what is being prepared
+    _fetch: asyncio.Future[Any] | None = None
+    _batch: tuple[PartitionAssignment, asyncio.Future[None]] | None = None
+    _member = ""  # the id that the group knows us by
+    _joined = 0.0  # when it gave us that one
+    _settled = False  # whether we were ever in it for longer than NAMESAKE_SECONDS
+    _put_out = 0  # how often in a row we were not
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._doubts = InputBisection()
+        super().__init__(*arguments, **options)
+
+    @property
+    def core(self) -> GroupEngine:
+        """The engine's core of this group."""
+        core: GroupEngine = self.app.core
+        return core
+
+    @property
+    def engine_thread(self) -> ThreadPoolExecutor:
+        """The one thread that the core runs on."""
+        thread: ThreadPoolExecutor = self.app.engine_thread
+        return thread
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- assignments
+
+    def capture(self, generation: int, member: str) -> None:
+        """Remember the membership of a new assignment. In aiokafka's thread."""
+        group, instance = self.app.conf.id, self.app.conf.consumer_group_instance_id
+        self._notice_namesake(member)
+        self._next = PartitionAssignment(GroupMetadata(group, generation, member, instance))
+        log.info("%s: assigned in generation %d", group, generation)
+
+    def _notice_namesake(self, member: str) -> None:
+        """Let a worker end that another has the name of: joining, each would put out the other, by turns for ever.
+
+        The newcomer ends at once, so that the one that was there goes on.
+        """
+        if member == self._member:
+            return
+        known, self._member = self._member, member
+        before, self._joined = self._joined, time.monotonic()
+        if not known:
+            return
+        soon = self._joined - before < NAMESAKE_SECONDS
+        self._settled = self._settled or not soon
+        self._put_out = self._put_out + 1 if soon else 0
+        if self._put_out > (NAMESAKE_PATIENCE if self._settled else 0):
+            self.app.failure = self.namesake()
+
+    def namesake(self) -> EngineError:
+        """Return what is said where another process has this worker's name."""
+        return namesake(self.app.conf.consumer_group_instance_id, self.app.conf.id)
+
+    def forget_assignment(self) -> None:
+        """The partitions are no longer ours, whether they are read or still prepared. In aiokafka's thread too."""
+        for assignment in (self._assignment, self._next):
+            if assignment is not None:
+                assignment.live = False
+
+    @property
+    def next_assignment(self) -> PartitionAssignment | None:
+        """The assignment that waits to be prepared."""
+        return self._next
+
+    def holds(self) -> bool:
+        """Whether what is read under the present assignment is still ours alone. From any thread.
+
+        An assignment that waits to be prepared does not count: what is there was prepared under the one before.
+        """
+        assignment, thread = self._assignment, self._thread
+        return assignment is not None and assignment.live and thread is not None and thread.lease.holds()
+
+    async def begin(self, assignment: PartitionAssignment, positions: dict[TP, int]) -> None:
+        """Read these inputs from these positions on; FencedError when they were taken away meanwhile."""
+        if self._assignment is not assignment:
+            self._assignment = None
+            await self.no_fetch_in_flight()
+        if positions:
+            await self.seek_wait({driver._TopicPartition(*tp): offset for tp, offset in positions.items()})
+        if not assignment.live:
+            # Read on under it, and a fetch that sleeps through the rebalance takes the records that its successor has
+            # just sought, and drops them.
+            raise FencedError("the partitions were taken away while they were sought")
+        assignment.inputs |= set(positions)
+        self.resume_partitions(assignment.inputs)
+        self._assignment = assignment
+
+    async def no_fetch_in_flight(self) -> None:
+        """Wait for the fetch under way: it would take the first records after a seek and drop them, unseen."""
+        while self._fetch is not None and not self._fetch.done():
+            await asyncio.wait([self._fetch])
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Give up the assignment, and a preparation under way, once the transaction in flight is over."""
+        self._give_up_assignment(revoked)
+        await self._settle()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_stop(self) -> None:
+        """Finish the transaction in flight, leave the rest of its batch, then stop."""
+        self._give_up_assignment(set())
+        await self._settle()
+        await super().on_stop()
+
+    async def perform_seek(self) -> None:
+        """Do nothing: Faust would seek to committed offsets that are not stable."""
+
+    def _give_up_assignment(self, revoked: set[TP]) -> None:
+        self.forget_assignment()
+        self._assignment = self._next = None
+        self.app.tables.recovery.on_partitions_revoked(revoked)  # at once: the batch in flight may queue behind it
+
+    async def _settle(self) -> None:
+        deadline = asyncio.get_running_loop().time() + REVOKE_SECONDS
+        if self._batch and not self._batch[1].done():
+            await asyncio.wait([self._batch[1]], timeout=REVOKE_SECONDS)
+        while self.core.busy() and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.002)
+
+    # -- the loop
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+                await self._step()
+        except self.consumer_stopped_errors:
+            return
+        except asyncio.CancelledError:
+            if not self.app.should_stop:  # Faust's Fetcher would crash on its missing supervisor
+                raise
+        except EngineError as error:
+            await self.app.crash(error)
+
+    async def _step(self) -> None:
+        """Fetch the next batch while the last one is worked on, then hand it over."""
+        assignment = self._assignment
+        if assignment is None or not assignment.live or not self.flow_active:
+            await asyncio.sleep(_IDLE_SECONDS)
+            return
+        # Looked at once: a partition may stop at any time, and none means all.
+        readable = self._doubts.choose(self._readable(assignment))
+        if not readable:
+            await asyncio.sleep(_IDLE_SECONDS)
+            return
+        records, unreadable = await self._fetched(readable, FETCH_SECONDS)
+        while records and unreadable is None and self._has_to_wait(assignment, records):
+            more, unreadable = await self._fetched(readable, GATHER_SECONDS)
+            for tp, found in more.items():
+                records.setdefault(tp, []).extend(found)
+        positions = self._thread.positions(readable)  # no fetch is in flight: all records below have been given to us
+        failure = await self._last_batch(assignment) or self.core.failure or unreadable
+        if self._assignment is not assignment or not assignment.live:
+            return
+        if failure is not None:
+            if isinstance(failure, UnreadableInputError) and (tp := self._doubts.failed(readable)):
+                call = partial(self.core.unreadable, tp.topic, tp.partition, str(failure))
+                await asyncio.get_running_loop().run_in_executor(self.engine_thread, call)
+            if isinstance(failure, RegistryUnavailableError):
+                await asyncio.sleep(_REGISTRY_SECONDS)
+            if self._assignment is assignment:
+                self._start_over(assignment, failure)
+            return
+        self._doubts.passed(readable)
+        read = self._newly_read(assignment, positions)
+        if records or read:
+            batch = {(tp.topic, tp.partition): found for tp, found in records.items()}
+            work = asyncio.get_running_loop().run_in_executor(
+                self.engine_thread, self.core.process, batch, assignment.membership, assignment.is_live, read
+            )
+            work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks after a stop
+            self._batch = (assignment, work)
+
+    def _has_to_wait(self, assignment: PartitionAssignment, records: dict[TP, list[Any]]) -> bool:
+        """Whether the transaction before these records keeps theirs from the broker: what comes meanwhile joins them.
+
+        Small transactions in a row cost as much as large ones; without it 16 commands under way were dealt with four by
+        four.
+        """
+        building = self._batch is not None and not self._batch[1].done()
+        many = sum(map(len, records.values())) >= GATHER_RECORDS
+        if many or not assignment.live or self._assignment is not assignment:
+            return False
+        return building or not self.core.flushed
+
+    async def _fetched(self, readable: set[TP], seconds: float) -> tuple[dict[TP, list[Any]], VerbwireError | None]:
+        """Return what there is to read, or why it cannot be: a position that the log does not hold, no permission."""
+        self._fetch = asyncio.ensure_future(self._thread.getmany(readable, seconds))
+        try:
+            return await self._fetch, None
+        except self.consumer_stopped_errors:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever a damaged batch makes of its reader)
+            passing = isinstance(error, _PASSING) or getattr(error, "retriable", False)
+            if denials.refuses(error):
+                return {}, UnreadableInputError(denials.denied("READ", f"TOPIC {_named(error)}"))
+            return {}, (UnavailableError if passing else UnreadableInputError)(f"the inputs cannot be read: {error!r}")
+
+    def _newly_read(
+        self, assignment: PartitionAssignment, positions: dict[tuple[str, int], int]
+    ) -> dict[tuple[str, int], int]:
+        """Return those positions that the core does not know yet."""
+        news = {place: offset for place, offset in positions.items() if assignment.read.get(place) != offset}
+        assignment.read |= news
+        return news
+
+    def _readable(self, assignment: PartitionAssignment) -> set[TP]:
+        stopped = self.core.stopped()
+        return {tp for tp in assignment.inputs if tp.partition not in stopped} if stopped else assignment.inputs
+
+    async def _last_batch(self, assignment: PartitionAssignment) -> VerbwireError | None:
+        """Return what the batch in hand failed with, unless it was an older assignment's."""
+        if self._batch is None:
+            return None
+        owner, work = self._batch
+        try:
+            await asyncio.wait([work])  # a revoke waits for the same future: it stays in its place until it is done
+            error = work.exception()
+        finally:
+            if self._batch is not None and self._batch[1].done():
+                self._batch = None
+        if error is None or owner is not assignment:
+            return None
+        return error if isinstance(error, VerbwireError) else EngineError(f"the engine failed: {error!r}")
+
+    def _start_over(self, assignment: PartitionAssignment, failure: VerbwireError) -> None:
+        """Drop everything and begin again from what is committed; a lost fence waits for the next assignment."""
+        log.warning("%s: %s", self.app.conf.id, failure)
+        if isinstance(failure, EngineError) and not isinstance(failure, FencedError):
+            raise failure
+        if isinstance(failure, FencedError):
+            assignment.live = False
+            asyncio.get_running_loop().run_in_executor(self.engine_thread, self.core.release)
+            self._thread.rejoin()
+            return
+        self._assignment = None
+        self._next = PartitionAssignment(assignment.membership)
+        self.app.tables.recovery.again()
+
+
+class Transport(driver.Transport):
+    """Faust's aiokafka driver with the engine's consumer."""
+
+    logger = FAUST_LOG
+    Consumer = Consumer
+
+
+def _named(error: Exception) -> str:
+    """The topics that an error of aiokafka's is about."""
+    named = error.args[0] if error.args else ()
+    return named if isinstance(named, str) else ", ".join(sorted(map(str, named)))
+
+
+SETTINGS = {
+    "broker_session_timeout": SESSION_SECONDS,
+    "broker_heartbeat_interval": 1.0,
+    "broker_rebalance_timeout": 10.0,
+    # aiokafka leaves the group when nobody has fetched for so long, and joins again only when somebody fetches: a spare
+    # without partitions, a long restore or outage, or partitions that all stand still would end the worker in silence.
+    "broker_max_poll_interval": 10 * 365 * 86400.0,
+    "broker_max_poll_records": MAX_BATCH,
+    # Where the log no longer holds a position, aiokafka would go on at its first record and say nothing of those lost.
+    "consumer_auto_offset_reset": "none",
+    "stream_wait_empty": False,
+    "topic_disable_leader": True,
+    "topic_allow_declare": False,
+    "web_enabled": False,
+}

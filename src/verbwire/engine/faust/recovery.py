@@ -1,0 +1,157 @@
+"""Faust's table manager and recovery as the engine uses them: partitions are prepared by the core, in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from faust.tables.manager import TableManager
+from faust.types import TP
+from mode import Service
+
+from verbwire.engine.faust.consumer import FAUST_LOG, Consumer, PartitionAssignment
+from verbwire.engine.restore.changelog import CancelledRestore
+from verbwire.errors import EngineError, FencedError, VerbwireError
+
+log = logging.getLogger(__name__)
+
+_ASK_AGAIN = 0.05  # seconds: partitions of dead workers become stable one by one
+_ASK_RESTING = 0.5  # seconds: those that stand still until their copies can be written
+_AFTER_FAILURE = 0.2  # seconds, twice as long after each further one
+_LONGEST_PAUSE = 2.0
+
+
+class Recovery(Service):
+    """Prepares each new assignment, and starts one over after a failure."""
+
+    logger = FAUST_LOG
+
+    def __init__(self, app: Any, tables: Any, **options: Any) -> None:
+        self.app = app
+        self.tables = tables
+        self.completed = asyncio.Event()  # Faust waits for this
+        self.in_recovery = False
+        self._wanted = asyncio.Event()
+        self._number = 0  # counts what must interrupt a preparation
+        self._pause = _AFTER_FAILURE
+        self._complete = False  # whether an assignment had all inputs of its partitions, or was asked for once more
+        super().__init__(**options)
+
+    def on_partitions_revoked(self, _: set[TP]) -> None:
+        """Interrupt the preparation under way."""
+        self.app.owned = None
+        self._number += 1
+
+    async def on_rebalance(self, *_: Any, **__: Any) -> None:
+        """Prepare the new assignment."""
+        self.again()
+
+    def again(self) -> None:
+        """Prepare the assignment that waits, from the start."""
+        self._number += 1
+        self._wanted.set()
+
+    @Service.task
+    async def _prepare_assignments(self) -> None:
+        while not self.should_stop:
+            if await self.wait_for_stopped(self._wanted):
+                return
+            self._wanted.clear()
+            assignment = self.app.consumer.next_assignment
+            if assignment is None:
+                continue
+            try:
+                await self._prepare(assignment, self._number)
+                self._pause = _AFTER_FAILURE
+            except (CancelledRestore, FencedError) as error:
+                log.info("%s: preparation given up: %s", self.app.conf.id, error or "partitions taken away")
+            except EngineError as error:
+                await self.app.crash(error)
+                return
+            except VerbwireError as error:
+                log.warning("%s: not ready, once more: %s", self.app.conf.id, error)
+                await self.sleep(self._pause)
+                self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+                self._wanted.set()
+            except Exception as error:
+                log.exception("%s: preparing failed in a way that is not foreseen", self.app.conf.id)
+                await self.app.crash(error)
+                return
+
+    async def _prepare(self, assignment: PartitionAssignment, number: int) -> None:
+        consumer: Consumer = self.app.consumer
+        assignment.membership.proof()  # refuses what is no membership before any work is done
+        plan = self.app.core.plan
+        inputs = [tp for tp in self.app.assignor.assigned_actives() if tp.topic in plan.inputs]
+        todo, first = {tp.partition for tp in inputs if tp.partition < plan.partitions}, True  # others were added
+        self._complete_once(len(inputs) == len(todo) * len(plan.inputs) > 0)
+        self.app.owned = set(todo)
+
+        def cancelled() -> bool:
+            return self._number != number or self.should_stop or not assignment.live
+
+        await consumer.no_fetch_in_flight()
+        while todo or first:
+            ready = await asyncio.get_running_loop().run_in_executor(
+                consumer.engine_thread, self.app.core.prepare, sorted(todo), cancelled, first
+            )
+            if cancelled() or consumer.next_assignment is not assignment:
+                raise CancelledRestore
+            if ready or first:
+                await self._begin(assignment, {TP(t, p): o for p, inputs in ready.items() for t, o in inputs.items()})
+                if cancelled():
+                    raise CancelledRestore
+            resting = self.app.core.resting()
+            todo -= set(ready) | (set(self.app.core.stopped()) - resting)
+            first = False
+            if todo:
+                await self.sleep(_ASK_AGAIN if todo - resting else _ASK_RESTING)
+                if cancelled():
+                    raise CancelledRestore
+
+    def _complete_once(self, complete: bool) -> None:
+        """Ask for a new assignment where inputs are missing in the first one.
+
+        A static member that comes back is given what it had, also where that was nothing: a topic was away then, or
+        was not read yet.
+        """
+        if not complete and not self._complete:
+            self.app.consumer._thread.rejoin()
+        self._complete = True
+
+    async def _begin(self, assignment: PartitionAssignment, positions: dict[TP, int]) -> None:
+        app, consumer = self.app, self.app.consumer
+        reading = consumer._assignment is assignment
+        await consumer.begin(assignment, positions)
+        log.info("%s: reading %s", app.conf.id, ", ".join(f"{t}/{p}@{o}" for (t, p), o in sorted(positions.items())))
+        if reading:
+            return
+        await app.on_rebalance_complete.send()
+        self.completed.set()
+        app.flow_control.resume()
+        consumer.resume_flow()
+        await app._fetcher.maybe_start()
+        self.tables.on_actives_ready()
+        self.tables.on_standbys_ready()
+        if app.rebalancing:  # it is no rebalance where the same assignment starts over, and Faust would complain
+            app.on_rebalance_end()
+
+
+class Tables(TableManager):
+    """Faust's table manager with that recovery, and without its wait of a second."""
+
+    logger = FAUST_LOG
+    _recovery: Recovery | None = None
+
+    @property
+    def recovery(self) -> Recovery:
+        """The one recovery service."""
+        if self._recovery is None:
+            self._recovery = Recovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
+
+    async def on_start(self) -> None:
+        """Make the tables known, then wait for assignments."""
+        await self._update_channels()
+        await self.recovery.start()

@@ -1,0 +1,165 @@
+"""What a record of an input says, to which handler, and under which key it counts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from verbwire.declarations.context import Context
+from verbwire.declarations.handlers import Handler
+from verbwire.engine.topology import StopPartition
+from verbwire.errors import UndecodableError
+from verbwire.handling.contexts import context_of, outcome_context_of
+from verbwire.handling.record import Record
+from verbwire.messages import Command
+from verbwire.observability.watch.tracebacks import summary
+from verbwire.wire.codec.replies import Replies
+from verbwire.wire.codec.topics import Codec, TopicDecoder
+from verbwire.wire.grants.policy import is_forgery
+from verbwire.wire.headers import UNDERTAKING_HEADER
+from verbwire.wire.keys import key_bytes
+from verbwire.wire.process_command_ids import CommandId, CommandIds
+from verbwire.wire.records.outcomes import OutcomeRecord
+
+log = logging.getLogger(__name__)
+
+Input: TypeAlias = tuple[Any, Handler, bytes]  # the message, who is to hear it, under which key it counts
+
+NO_HANDLER = Handler(lambda *_: None, Command, False)
+"""In the place of a handler, where the one that should be there is not; the message says why, for people."""
+
+
+class InputReader(Protocol):
+    """How the records of one topic are read."""
+
+    def hear(self, record: Record, keyed: bool) -> Input | None:
+        """Return what the record says, None where that is nothing to this group; UndecodableError for no message.
+
+        `keyed`: the record's key is already the one that it counts under. Halt where that key cannot be told.
+        """
+        ...
+
+    def context(self, record: Record) -> Context:
+        """Return what a handler that asks for a context is told of the record; UndecodableError as above."""
+        ...
+
+
+@dataclass
+class EventInput:
+    """Events, under their own keys or those that the user's functions say."""
+
+    decoder: TopicDecoder
+    handlers: Mapping[Any, Handler]  # class of event -> handler
+    keys: Mapping[Any, Callable[[Any], object]]  # class of event -> the key it counts under here
+
+    def hear(self, record: Record, keyed: bool) -> Input | None:
+        """Return the event, its handler and its key here."""
+        key = record.key
+        if not key and not self.keys:
+            raise UndecodableError("the record has no key")
+        event = self.decoder.decode(record.value)
+        if event is None:
+            return None
+        cls = type(event)
+        if not keyed and cls in self.keys:
+            key = self._key(record, event)
+            if key is None:
+                return None
+        if not key:
+            raise UndecodableError("the record has no key")
+        return event, self.handlers[cls], key
+
+    def context(self, record: Record) -> Context:
+        """Return the facts of an event."""
+        return context_of(record)
+
+    def _key(self, record: Record, event: Any) -> bytes | None:
+        try:
+            value = self.keys[type(event)](event)
+            return None if value is None else key_bytes(value)
+        except BaseException as error:
+            raise StopPartition(record, f"the key of {type(event).__name__} here: {summary(error)}") from error
+
+
+@dataclass
+class OutcomeInput:
+    """Outcomes of one process's own commands, under the undertakings that sent them."""
+
+    decoder: TopicDecoder
+    replies: Replies
+    handlers: Mapping[str, Handler]  # full name of the command -> handler of its outcome
+    ignored: frozenset[str]  # full names of commands whose outcomes are passed over
+    ids: CommandIds
+    signed: frozenset[str] = frozenset()  # full names of those of its commands that carry grants
+
+    def hear(self, record: Record, keyed: bool) -> Input | None:  # noqa: ARG002 (its id tells the key in any case)
+        """Return the outcome, its handler and its key; those of others are passed over by a look at their id alone.
+
+        One of ours that cannot be read, or has no handler and is not to be ignored, comes with :data:`NO_HANDLER`. Halt
+        where it cannot be told whose it is.
+        """
+        found = self._command(record)
+        if found is None:
+            return None
+        try:
+            key = self.ids.key(found, _header(record, UNDERTAKING_HEADER))
+        except UndecodableError as error:
+            raise StopPartition(record, f"an outcome whose undertaking cannot be told: {error}") from None
+        try:
+            return self._outcome(record, key)
+        except UndecodableError as error:
+            return f"the outcome cannot be read: {error}", NO_HANDLER, key
+
+    def _outcome(self, record: Record, key: bytes) -> Input | None:
+        line = self.decoder.decode(record.value)
+        if not isinstance(line, OutcomeRecord):
+            raise UndecodableError("it is no outcome")
+        if line.command in self.ignored:
+            return None
+        if line.command in self.signed and is_forgery(line):
+            log.warning(
+                "%s/%d/%d: %s was refused, its grant was %s: this process signs, so that somebody else has sent it "
+                "under its id; unless grant_secrets here and at its receiver differ",
+                *(record.topic, record.partition, record.offset, line.command_id, line.details["grant"]),
+            )
+            return None
+        handler = self.handlers.get(line.command)
+        return (_unheard(line), NO_HANDLER, key) if handler is None else (self.replies.outcome(line), handler, key)
+
+    def context(self, record: Record) -> Context:
+        """Return the facts of an outcome, and which command it answers."""
+        found = self._command(record)
+        return outcome_context_of(record, found and found.tag)
+
+    def _command(self, record: Record) -> CommandId | None:
+        cause = _header(record, "ce_causationid")
+        return None if cause is None else self.ids.read(cause.decode(errors="replace"))
+
+
+def _unheard(line: OutcomeRecord) -> str:
+    return (
+        f"no handler for the outcome of {line.command} ({line.status}): add one with @outcome_of, or say "
+        f"ignores({line.command.rpartition('.')[2]}) where it does not matter"
+    )
+
+
+def _header(record: Record, wanted: str) -> bytes | None:
+    """A header by its name alone: most records here are others', and not worth more."""
+    for name, value in record.headers:
+        if name == wanted:
+            return value
+    return None
+
+
+def hear_events(
+    codec: Codec, sources: Iterable[str], handlers: Mapping[Any, Handler], keys: Mapping[Any, Callable[[Any], object]]
+) -> dict[str, InputReader]:
+    """Return, by topic, how the events of these contexts are heard."""
+    hearings: dict[str, InputReader] = {}
+    for namespace in sources:
+        topic = codec.names.events(namespace)
+        classes = {cls.__contract__: cls for cls in handlers if cls.__contract__.rpartition(".")[0] == namespace}
+        hearings[topic] = EventInput(codec.topic_decoder(topic, namespace, classes), handlers, keys)
+    return hearings

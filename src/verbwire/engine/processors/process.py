@@ -1,0 +1,90 @@
+"""The processor of a process manager: state and event, or outcome, in; state and commands out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from verbwire.contracts.schema.model import Contract
+from verbwire.declarations.results import read_step
+from verbwire.declarations.tagged import Tagged
+from verbwire.engine.processors.inputs import NO_HANDLER
+from verbwire.engine.processors.table import Matched, Produced, TableProcessor, Taken
+from verbwire.engine.state.partition_cache import PartitionCache
+from verbwire.engine.topology import StopPartition
+from verbwire.engine.transactions.record_limits import RecordLimits
+from verbwire.engine.transactions.transaction import Transaction
+from verbwire.handling.contexts import correlation_of, id_of
+from verbwire.handling.record import Record
+from verbwire.kafka.place import place_of
+from verbwire.messages import Command, Row
+from verbwire.wire.avro.messages import Encoder
+from verbwire.wire.headers import Headers, HeaderTemplate, RawHeaders
+from verbwire.wire.keys import key_of
+from verbwire.wire.partitioner import partition_of
+from verbwire.wire.process_command_ids import CommandIds
+
+
+@dataclass(frozen=True)
+class CommandEmission:
+    """How one type of command is sent."""
+
+    contract: Contract
+    encoder: Encoder
+    headers: HeaderTemplate
+    topic: str
+    partitions: int
+    grant: Callable[[str, bytes, bytes], RawHeaders] | None = None  # id, key, value -> the proof of whose it is
+
+
+@dataclass(kw_only=True)
+class ProcessManagerProcessor(TableProcessor):
+    """Leads undertakings: the rows are their states, and commands go out in the transaction that changes them."""
+
+    sends: Mapping[type[Command], CommandEmission]
+    ids: CommandIds
+    limits: RecordLimits
+
+    def _take(self, record: Record) -> Taken:
+        taken = super()._take(record)
+        if isinstance(taken, Matched):
+            _cause(taken)  # where that cannot be read the record is to blame, not the handler
+        return taken
+
+    def _fold(self, shard: PartitionCache, heard: Matched, transaction: Transaction, careful: bool) -> None:
+        if heard.handler is not NO_HANDLER:
+            super()._fold(shard, heard, transaction, careful)
+        elif shard.get(heard.key) is not None:  # else it is over, and nobody waits for this
+            raise StopPartition(heard.record, _unheard(heard))
+
+    def _read(self, heard: Matched, returned: object) -> tuple[Row | None, Sequence[Produced]]:
+        """Return the state, and its commands as records; whatever is wrong with them is the handler's fault."""
+        step = read_step(returned, self.row, [*self.sends])
+        return step.state, [self._sent(heard, number, command) for number, command in enumerate(step.commands)]
+
+    def _sent(self, heard: Matched, number: int, what: Command | Tagged) -> Produced:
+        tag, command = (what.tag, what.command) if isinstance(what, Tagged) else (None, what)
+        sends = self.sends[type(command)]
+        command = sends.encoder.normal(command)
+        name, correlation, traceparent = _cause(heard)
+        key = key_of(sends.contract, command)
+        id, more = self.ids.id(heard.key, name, heard.handler.message.__contract__, number, tag)
+        headers = sends.headers.headers(id, correlation_id=correlation, causation_id=name, traceparent=traceparent)
+        headers += more
+        value = sends.encoder(command)
+        if sends.grant is not None:
+            headers += sends.grant(id, key, value)
+        self.limits.sized(sends.topic, key, value, sends.contract.name, headers)
+        return Produced(sends.topic, partition_of(key, sends.partitions), key, value, headers)
+
+
+def _unheard(heard: Matched) -> str:
+    place = place_of(heard.source)
+    return f"the undertaking of {place} is under way, and would wait for it for ever: {heard.message}"
+
+
+def _cause(heard: Matched) -> tuple[str, str, str | None]:
+    """Return what the commands inherit: id of their cause, id of what started the flow, trace."""
+    headers = Headers(heard.source.headers)
+    name = id_of(heard.source, headers)
+    return name, correlation_of(headers, name), headers.traceparent

@@ -1,0 +1,61 @@
+"""Hints to those who wait for an outcome: sent after the commit, on a topic where each of them listens.
+
+A hint promises nothing. The outcome in the ledger is the truth, and who is not told reads it there; so nothing here
+waits, and nothing that goes wrong here is anybody's failure. A hint that comes twice says the same again: there is no
+need of an idempotent producer, whose fatal errors somebody would have to look after.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+
+from confluent_kafka import KafkaException, Producer
+
+from verbwire.kafka.librdkafka import LOGGED
+
+log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 1.0
+_SETTINGS = {
+    "acks": 1,
+    "linger.ms": 1,
+    "compression.type": "lz4",
+    "message.timeout.ms": 5_000,  # by then the asker has looked for itself
+    "queue.buffering.max.messages": 100_000,
+    "queue.buffering.max.kbytes": 16_384,
+    **LOGGED,
+    "log_level": 2,  # what is not sent is nobody's failure
+}
+
+
+class ReplyNotifier:
+    """One producer for all groups of a worker, connected at the first hint. May be used by several threads."""
+
+    def __init__(self, kafka: Mapping[str, str], topic: str) -> None:
+        self._kafka = kafka
+        self._topic = topic
+        self._lock = threading.Lock()
+        self._producer: Producer | None = None
+
+    def send(self, partition: int, command_id: str, outcome: bytes) -> None:
+        """Tell the asker who listens at `partition`; `outcome` is the ledger's record. Never waits, never fails."""
+        try:
+            producer = self._producer or self._connect()
+            producer.produce(self._topic, outcome, command_id.encode(), partition)
+            producer.poll(0)  # makes room for what comes next: a record counts until its report is taken
+        except (BufferError, KafkaException) as error:
+            log.debug("no hint for %s: %s", command_id, error)
+
+    def close(self) -> None:
+        """Send what is left, for a second at most, and disconnect."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.flush(CLOSE_SECONDS)
+
+    def _connect(self) -> Producer:
+        with self._lock:
+            if self._producer is None:
+                self._producer = Producer({**_SETTINGS, **self._kafka})
+            return self._producer

@@ -1,0 +1,98 @@
+"""How the rows of one table are written, checked against their keys, and read back from the changelog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from verbwire.contracts.schema.model import Contract
+from verbwire.engine.state.store import StoreChanges
+from verbwire.engine.topology import ROWS, Log
+from verbwire.engine.transactions.record_limits import RecordLimits
+from verbwire.errors import ContractError, UndecodableError, UnencodableError
+from verbwire.handling.record import Record
+from verbwire.messages import Kind, Message, Row
+from verbwire.queries.columns import row_values, table_columns
+from verbwire.queries.selection import Value
+from verbwire.wire.codec.topics import Codec, TopicDecoder
+from verbwire.wire.codec.versions import Versions
+from verbwire.wire.keys import key_of
+
+R = TypeVar("R", bound=Row)
+
+
+class RowCodec:
+    """How the rows of one table are written and read."""
+
+    def __init__(
+        self,
+        codec: Codec,
+        changelog: str,
+        row: type[Row],
+        index: Sequence[str] | None = None,
+        search: Sequence[str] = (),
+        limits: RecordLimits | None = None,
+    ) -> None:
+        self._limits = limits or RecordLimits()
+        self.changelog = changelog
+        self.contract = of_kind(codec, row, Kind.ROW)
+        self._what = f"a row of {self.contract.name}"
+        self._encoder = codec.encoder(self.contract)
+        self._decoder = codec.topic_decoder(changelog, self.contract.namespace, {row.__contract__: row})
+        self.versions = Versions(codec, self.contract)
+        columns = table_columns(self.contract, index) if index is not None else {}
+        self.columns = tuple(columns)
+        self._values = row_values(columns.values(), search)
+        self._has_values = bool(columns or search)
+
+    def encode(self, key: bytes, row: Row) -> tuple[bytes, Sequence[Value]]:
+        """Return the value and the columns; UnencodableError where the row lies about its key, or is too large."""
+        if key_of(self.contract, row) != key:
+            raise UnencodableError(
+                f"the row's {', '.join(self.contract.key)} is not the event's key: a row stands under its events' key"
+            )
+        return self._limits.row(self.changelog, key, self._encoder(row), self._what), self._values(row)
+
+    def normal(self, row: R) -> R:
+        """Return the row as it will be read back; UnencodableError where it cannot be."""
+        return self._encoder.normal(row)
+
+    def decode(self, value: bytes) -> Row:
+        """Return the row of a changelog's value, to be written anew; NewerSchemaError where that would lose some."""
+        self.versions.require_not_newer(value)
+        return _a_row(self._decoder, value)
+
+    def log(self) -> Log:
+        """Return how the changelog restores a store."""
+        return Log(ROWS, self.changelog, self._absorb)
+
+    def _absorb(self, changes: StoreChanges, record: Record) -> None:
+        """Take a row into the copy; none that is newer than the code, whose columns would be what older code reads."""
+        key, value = record.key or b"", record.value
+        if value is None:
+            changes.rows[key] = None
+        else:
+            self.versions.require_not_newer(value)
+            changes.rows[key] = (value, *(self._columns(value) if self._has_values else ()))
+
+    def _columns(self, value: bytes) -> Sequence[Value]:
+        row = _a_row(self._decoder, value)
+        try:
+            return self._values(row)
+        except (ArithmeticError, ValueError) as error:
+            raise UndecodableError(f"what is sought of the row cannot be told: {error}") from error
+
+
+def _a_row(decoder: TopicDecoder, value: bytes) -> Row:
+    row = decoder.decode(value)
+    if not isinstance(row, Row):
+        raise UndecodableError("the changelog holds a record that is not a row of its table")
+    return row
+
+
+def of_kind(codec: Codec, cls: type[Message], kind: Kind) -> Contract:
+    """Return the contract of a class; ContractError where it is of another kind."""
+    contract = codec.catalog.of(cls)
+    if contract.kind != kind:
+        raise ContractError(f"{contract.name} is a {contract.kind}, a {kind} is wanted here")
+    return contract

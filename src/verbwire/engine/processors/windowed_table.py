@@ -1,0 +1,133 @@
+"""The processor of a table of windows: rows by key and window of event time, closed and forgotten as time moves on.
+
+Time is the newest event time that was folded in the partition, and nobody's clock. It is committed with what it
+decided: a restart, or another owner, decides the same. No event moves it further than `ahead` of its own record's
+timestamp, which is the same on every replay; nor of today, where a topic holds timestamps that its producers gave.
+"""
+
+from __future__ import annotations
+
+import logging
+import time as clock
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from verbwire.contracts.schema.model import Contract
+from verbwire.declarations.window import Window
+from verbwire.engine.processors.table import DeadLettered, Matched, Skipped, TableProcessor, Taken
+from verbwire.engine.state.partition_cache import PartitionCache
+from verbwire.engine.topology import StopPartition
+from verbwire.engine.transactions.dead_letters import legible
+from verbwire.engine.transactions.transaction import Transaction
+from verbwire.errors import NewerSchemaError, UndecodableError
+from verbwire.handling.record import Record
+from verbwire.kafka.broker_clock import CLOCKS_APART
+from verbwire.kafka.place import place_of
+from verbwire.observability.watch.throttle import Throttle
+from verbwire.wire.keys import window_key
+
+FORGOTTEN_AT_ONCE = 1000  # rows deleted in one batch, besides those that it changed itself
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class WindowedTableProcessor(TableProcessor):
+    """Folds events into the rows of their windows."""
+
+    window: Window
+    contract: Contract  # of the row: its key is what is counted, and when the window begins
+    times: Mapping[type[Any], str]  # class of event -> its field that is event time
+
+    def __post_init__(self) -> None:
+        self._start = self.contract.key[-1]
+        size, lateness, retention = self.window.size, self.window.lateness, self.window.retention
+        self._open = (size + lateness) // _MICROSECOND  # from a window's start
+        self._kept = (size + retention) // _MICROSECOND
+        self._ahead = self.window.ahead // _MICROSECOND
+        self._latest = self._latest_now()
+        self._throttle = Throttle[str]()
+
+    def process(self, shard: PartitionCache, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
+        """Fold these events, in order, and return how many; forget the windows that time has left behind."""
+        self._latest = self._latest_now()
+        done = super().process(shard, records, transaction, careful)
+        if shard.time is not None:
+            self._forget(shard, shard.time - self._kept)
+        return done
+
+    def _take(self, record: Record) -> Taken:
+        taken = super()._take(record)
+        return self._place(taken) if isinstance(taken, Matched) else taken
+
+    def _place(self, heard: Matched) -> Taken:
+        """Return it under the key of its window's row."""
+        time = _moment(getattr(heard.message, self.times[type(heard.message)]))
+        microseconds = _microseconds(time)
+        if microseconds > heard.source.timestamp * 1000 + self._ahead or microseconds > self._latest:
+            return self._too_far_ahead(heard, time)
+        try:
+            start = self.window.start_of(time)
+        except OverflowError as error:
+            raise UndecodableError(f"the event's time {time} is in no window") from error
+        try:
+            key = window_key(self.contract, heard.key, start)
+        except UndecodableError as error:
+            raise StopPartition(heard.record, legible(str(error))) from error
+        context = heard.context and replace(heard.context, window=start)
+        return heard._replace(key=key, context=context, at=(microseconds, _microseconds(start)))
+
+    def _latest_now(self) -> int:
+        """What no event's time is beyond, unless its record's timestamp is wrong, too."""
+        return int(clock.time() * 1e6) + self._ahead + CLOCKS_APART // _MICROSECOND
+
+    def _too_far_ahead(self, heard: Matched, time: datetime) -> DeadLettered | Skipped:
+        source, window = heard.source, self.window
+        why = (
+            f"the event's time {time.isoformat()} is more than {window.ahead} ahead of its record's timestamp "
+            f"{source.timestamp} ms, or of now: mend the sender's clock, or let the window take it (ahead=...)"
+        )
+        if window.when_ahead == "dead-letter":
+            return DeadLettered("ahead", why)  # which is logged as every letter is
+        if self._throttle.admit(source.topic) is not None:
+            place = place_of(source)
+            log.warning("%s: %s. It is left out, as late. Others like it are told of a minute from now", place, why)
+        return Skipped("late")
+
+    def _fold(self, shard: PartitionCache, heard: Matched, transaction: Transaction, careful: bool) -> None:
+        (time, start), now = heard.at, shard.time
+        if now is not None and start + self._open < now:
+            transaction.count("late")
+            return
+        super()._fold(shard, heard, transaction, careful)
+        shard.time = time if now is None else max(now, time)
+
+    def _forget(self, shard: PartitionCache, before: int) -> None:
+        """Delete the rows of windows that began before.
+
+        Those that the transactions under way have changed are not all in the store yet: the next batch finds them.
+        """
+        changed = [key for key, row in shard.dirty.items() if row is not None and self._start_of(row) < before]
+        found = shard.store.below(self._start, before, FORGOTTEN_AT_ONCE)
+        try:
+            shard.load(found)
+        except NewerSchemaError:
+            found = []  # whose code has their version forgets them
+        for key in (*changed, *found):
+            if shard.get(key) is not None:
+                shard.put(key, None)
+
+    def _start_of(self, row: Any) -> int:
+        return _microseconds(getattr(row, self._start))
+
+
+def _moment(time: datetime | date) -> datetime:
+    return time if isinstance(time, datetime) else datetime(time.year, time.month, time.day, tzinfo=UTC)
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND

@@ -1,0 +1,245 @@
+"""Bringing local stores up to their logs, in batches, before a partition starts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from verbwire.engine.restore.topic_identity import others, read_topics
+from verbwire.engine.state.memory import KIB, MEMORY
+from verbwire.engine.state.store import PartitionStore, StoreChanges
+from verbwire.engine.topology import ROWS, Log
+from verbwire.engine.transactions.dead_letters import legible
+from verbwire.errors import NewerSchemaError, UnavailableError, UndecodableError
+from verbwire.handling.record import INPUTS_HEADER, TIME_HEADER, read_facts, read_inputs
+from verbwire.kafka import denials
+from verbwire.kafka.librdkafka import LOGGED
+from verbwire.kafka.recreatable import PATIENT
+from verbwire.names import RESTORE_READER
+
+BATCH = 5000
+_UNREADABLE = 1000  # records, beyond which it makes no sense to look for later ones of their keys
+
+
+class CancelledRestore(Exception):  # noqa: N818 (a signal: the partitions are no longer ours)
+    """The partitions were taken away while they were being restored."""
+
+
+@dataclass
+class ChangelogTask:
+    """One log of one partition: read from where the store is, up to `end`."""
+
+    log: Log
+    partition: int
+    store: PartitionStore
+    start: int
+    end: int
+    refused: str | None = None  # why it was given up: rows that this code must not take, or that nobody can read
+    trouble: Exception | None = None  # why it was given up for now: the copy cannot be written
+    unreadable: dict[bytes, str] = field(default_factory=dict)  # key -> what is wrong with its last record so far
+
+    def note(self, key: bytes, problem: str) -> None:
+        """Take down that the last record of a key cannot be read; a later one may mend that."""
+        self.unreadable[key] = problem
+        if len(self.unreadable) > _UNREADABLE:
+            self.end_here()
+
+    def is_given_up(self) -> bool:
+        """Whether no more of it is read."""
+        return self.refused is not None or self.trouble is not None
+
+    def end_here(self) -> None:
+        """Give up where something that cannot be read is the last of its key."""
+        if self.unreadable and not self.refused:
+            self.refused = (
+                f"{next(iter(self.unreadable.values()))}. A worker whose code reads it goes on by itself; else write "
+                "a record of that key that can be read, or one without a value, into that partition, and start again"
+            )
+
+
+class ChangelogReader:
+    """Reads logs `read_committed` by hand-made assignment; kept over restores, connecting costs 0.4 s."""
+
+    def __init__(self, kafka: dict[str, str]) -> None:
+        self._kafka = kafka
+        self._consumer = self._connect()
+
+    def _connect(self) -> Consumer:
+        return Consumer(
+            {
+                **self._kafka,
+                "group.id": RESTORE_READER,
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 20,
+                "queued.min.messages": 100_000,
+                "queued.max.messages.kbytes": MEMORY.fetched // KIB,
+                **PATIENT,
+                **LOGGED,
+                "log_level": 2,  # what cannot be read is told by our own errors
+            }
+        )
+
+    def warm(self) -> None:
+        """Connect now, not when somebody waits."""
+        self._consumer.list_topics(timeout=10)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self._consumer.close()
+
+    def restore(self, tasks: Iterable[ChangelogTask], cancel: Callable[[], bool], seconds: float) -> int:
+        """Read every task to its end and return the number of records.
+
+        The end of a log may be control records and aborted ones, which are never seen: only the end-of-partition
+        event says that the reader is past them. UnavailableError when nothing moves for `seconds`.
+        """
+        todo = {(task.log.topic, task.partition): task for task in tasks if task.start < task.end}
+        if not todo:
+            return 0
+        self._consumer.assign([TopicPartition(*place, task.start) for place, task in todo.items()])
+        moved, records = time.monotonic(), 0
+        try:
+            while todo:
+                if cancel():
+                    raise CancelledRestore
+                pieces, reached = self._read(todo)
+                for piece in pieces:
+                    records += len(piece.messages)
+                    piece.apply()
+                for place, offset in reached.items():
+                    if offset >= todo[place].end or todo[place].is_given_up():
+                        todo.pop(place).end_here()
+                if reached:
+                    moved = time.monotonic()
+                elif time.monotonic() - moved > seconds:
+                    left = ", ".join(f"{topic}/{partition}" for topic, partition in sorted(todo))
+                    raise UnavailableError(f"restoring {left} has not moved for {seconds:.0f} s")
+        except UnavailableError:  # a new client begins from the bootstrap addresses, see anew.py
+            self._consumer.close()
+            self._consumer = self._connect()
+            raise
+        finally:
+            self._consumer.unassign()
+        return records
+
+    def _read(self, todo: dict[tuple[str, int], ChangelogTask]) -> tuple[list[_Piece], dict[tuple[str, int], int]]:
+        first = self._consumer.poll(0.1)
+        if first is None:
+            return [], {}
+        pieces: dict[tuple[str, int], _Piece] = {}
+        reached: dict[tuple[str, int], int] = {}
+        for message in [first, *self._consumer.consume(BATCH, 0)]:
+            place = (message.topic(), message.partition())
+            if place not in todo:
+                continue
+            if error := message.error():
+                if error.code() != KafkaError._PARTITION_EOF:
+                    what, otherwise = f"TOPIC {place[0]}", f"cannot read {place[0]}/{place[1]}"
+                    raise denials.unavailable(error, "READ", what, otherwise)
+                reached[place] = message.offset()
+            else:
+                pieces.setdefault(place, _Piece(todo[place], [])).messages.append(message)
+                reached[place] = message.offset() + 1
+        for place, offset in reached.items():
+            pieces.setdefault(place, _Piece(todo[place], [])).position = offset
+        return list(pieces.values()), reached
+
+
+@dataclass
+class _Piece:
+    """What one read brought of one log."""
+
+    task: ChangelogTask
+    messages: list[Message]
+    position: int = 0
+
+    def apply(self) -> None:
+        """Write it, with its position, in one local transaction; nothing of it where the task has to be given up."""
+        changes = StoreChanges()
+        self._read(changes)
+        if self.task.is_given_up():
+            return
+        if not self.task.unreadable:  # else the next start has to look at it once more
+            changes.positions[self.task.log.name] = self.position
+        try:
+            self.task.store.apply(changes)
+        except Exception as error:  # noqa: BLE001 (a full disk, a value that SQLite does not take: this partition's)
+            self.task.trouble = error
+
+    def _read(self, changes: StoreChanges) -> None:
+        """Read the records; an outage of the registry is raised, anything else is the fault of a record."""
+        absorb, unreadable = self.task.log.absorb, self.task.unreadable
+        message: Message | None = None
+        try:
+            for message in self.messages:
+                record = _Restored(message)
+                try:
+                    absorb(changes, record)
+                except UndecodableError as error:
+                    self._note(record, error)
+                else:
+                    if unreadable:  # mended by a later record of its key
+                        unreadable.pop(record.key or b"", None)
+            if self.task.log.name == ROWS:
+                self._progress(changes)
+        except NewerSchemaError as error:
+            self.task.refused = str(error)
+        except UnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever a record that is none of ours makes of its reader)
+            offset = self.task.start if message is None else message.offset()
+            place = f"{self.task.log.topic}/{self.task.partition}@{offset}"
+            self.task.refused = (
+                f"{place} cannot be taken into the table: {legible(f'{type(error).__name__}: {error}')}. Find out who "
+                "wrote it; mend the code where that is to blame, and start the worker again, or make the table anew"
+            )
+
+    def _note(self, record: _Restored, error: UndecodableError) -> None:
+        key, place = record.key or b"", f"{record.topic}/{record.partition}@{record.offset}"
+        self.task.note(key, f"the record {place} of the key {key[:80]!r} cannot be read: {error}")
+
+    def _progress(self, changes: StoreChanges) -> None:
+        """Take down how far the rows are: the last record of each batch says so, thus the latest such one counts."""
+        for message in reversed(self.messages):
+            headers = message.headers() or ()
+            said = dict(headers)
+            if value := said.get(INPUTS_HEADER):
+                time = said.get(TIME_HEADER)
+                changes.inputs, changes.time = read_inputs(value), int(time) if time else None
+                changes.facts = read_facts(headers)
+                before, now = read_topics(self.task.store.facts()), read_topics(changes.facts)
+                changes.forgotten = others(before, {**before, **now}, before)
+                return
+
+
+class _Restored:
+    """A confluent-kafka message as a Record; headers are decoded only when asked for, they cost the most."""
+
+    __slots__ = ("_message", "key", "offset", "partition", "value")
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+        self.key: bytes | None = message.key()
+        self.value: bytes | None = message.value()
+        self.offset: int = message.offset()
+        self.partition: int = message.partition()
+
+    @property
+    def topic(self) -> str:
+        return str(self._message.topic())
+
+    @property
+    def timestamp(self) -> int:
+        return int(self._message.timestamp()[1])
+
+    @property
+    def headers(self) -> list[tuple[str, Any]]:
+        return self._message.headers() or []

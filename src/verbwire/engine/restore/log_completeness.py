@@ -1,0 +1,96 @@
+"""Whether the logs of a partition hold what the group says it has dealt with.
+
+Committed offsets tell that inputs were dealt with, the logs what came of them. Offsets without a log are a
+contradiction: to go on would be to answer from an empty table, or to decide without memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from verbwire.engine.restore.kept_copy import KeptCopy
+from verbwire.engine.topology import ANSWERS, ROWS, Topology
+from verbwire.errors import EngineError
+from verbwire.kafka.offsets import Committed
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """One partition of a log as it stands on the broker."""
+
+    name: str
+    topic: str
+    id: str
+    begins: int  # the first offset that it holds
+    end: int
+
+
+def decided(committed: Mapping[str, Committed]) -> bool:
+    """Whether somebody has set all of the group's offsets by hand since a worker committed any: their decision."""
+    return all(each.offset is not None and not each.by for each in committed.values())
+
+
+def require_whole(
+    logs: Sequence[LogState], committed: Mapping[str, Committed], kept: KeptCopy | None, ways: str
+) -> None:
+    """Raise EngineError where a log lacks what was once in it.
+
+    Kafka compacts a changelog without moving its first offset: where that has moved, records were deleted. A copy that
+    has read them is as good as they were.
+    """
+    read = [f"{topic} up to {each.offset}" for topic, each in committed.items() if each.offset]
+    for log in logs:
+        same = kept is not None and kept.topics.get(log.name) == log.id
+        position = kept.positions[log.name] if kept is not None and same else 0
+        if position > log.end:
+            raise EngineError(
+                f"{log.topic} ends at {log.end}, and the copy here has read up to {position}: its end is lost. {ways}"
+            )
+        if log.end == 0 and read and not (same and kept and kept.inputs):
+            raise never_written(log.topic, ", ".join(read), ways)
+        if log.name == ROWS and position < log.begins and (read or log.end > log.begins):
+            raise EngineError(
+                f"{log.topic} no longer holds its records up to {log.begins}, and there is no copy of them here: "
+                "somebody has deleted them, or its cleanup.policy is not compact. "
+                f"Start the worker that has a copy. {ways}"
+            )
+
+
+def require_both(logs: Sequence[LogState], kept: KeptCopy | None, applied: Mapping[str, int], ways: str) -> None:
+    """Raise EngineError where one log tells of inputs that were dealt with, and nothing was ever written to another.
+
+    Asked once they are restored: that one is longer may be due to transactions that were aborted.
+    """
+    for log in logs:
+        if applied and log.end == 0 and not (kept and kept.topics.get(log.name) == log.id):
+            raise never_written(log.topic, "inputs, as its other log tells", ways)
+
+
+def never_written(topic: str, done: str, ways: str) -> EngineError:
+    """Return what is said of a log that lacks everything."""
+    return EngineError(
+        f"nothing was ever written to {topic}, but the group has dealt with {done}: the topic was deleted and made "
+        f"again, and what it held is gone. {ways}"
+    )
+
+
+def fits(kept: KeptCopy, logs: Sequence[LogState]) -> bool:
+    """Whether a copy is one of these logs, and no further than they are."""
+    return all(kept.topics.get(log.name) == log.id and kept.positions[log.name] <= log.end for log in logs)
+
+
+def ways_out(plan: Topology) -> str:
+    """Return what can be done about a log that has lost what was in it."""
+    own = [*(log.topic for log in plan.logs), *([plan.repartition] if plan.repartition else [])]
+    again = (
+        "commands that are still in their topic are then decided, and their events published, once more"
+        if any(log.name == ANSWERS for log in plan.logs)
+        else "its inputs are then read from the beginning"
+    )
+    return (
+        "A copy that is here is left as it is. Restore the topic from a backup, and set the group's offsets to where "
+        f"that ends; or make {plan.group} anew: end its workers, delete {', '.join(own)}, run `verbwire deploy`, set "
+        "the group's offsets to the beginning (kafka-consumer-groups.sh --reset-offsets --to-earliest), start them: "
+        + again
+    )

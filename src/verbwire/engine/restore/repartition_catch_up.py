@@ -1,0 +1,64 @@
+"""When a re-keyed table has caught up: what other partitions had to hand over counts in it, too.
+
+Each partition knows where its own inputs ended when it was prepared. Of the others it is enough to hear that they have
+read that far: all that they hand over of it stands in the group's own topic then, and up to the end that this has by
+now it has to be read. They are here, or other workers', who say so in the directory.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from contextlib import suppress
+
+from verbwire.engine.state.reader import PartitionState, StoreReader
+from verbwire.errors import UnavailableError
+from verbwire.kafka.offsets import ClusterOffsets
+
+LOOK_SECONDS = 0.2
+
+
+class RepartitionCatchUp:
+    """Finds out up to where the partitions that are here have to read the group's own `topic`."""
+
+    def __init__(
+        self,
+        view: StoreReader,
+        sources: Collection[str],
+        topic: str,
+        cluster: ClusterOffsets,
+        elsewhere: Callable[[str, int], bool],
+    ) -> None:
+        self._view = view
+        self._sources = sources
+        self._topic = topic
+        self._cluster = cluster
+        self._elsewhere = elsewhere
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"catching up {view.name}", daemon=True)
+
+    def start(self) -> None:
+        """Look again and again, on a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end."""
+        self._stopping.set()
+
+    def look(self) -> None:
+        """Look once; UnavailableError when the broker is silent."""
+        waiting = {state.partition: state.goal for state in self._view.states.values() if not state.goal.whole}
+        if not waiting or not all(map(self._has_read, self._view.states.values())):
+            return
+        ends = self._cluster.ends((self._topic, partition) for partition in waiting)
+        for partition, goal in waiting.items():  # of a partition that was started over meanwhile it is another's
+            goal.ends = {**goal.ends, self._topic: ends[self._topic, partition]}
+            goal.whole = True
+
+    def _has_read(self, state: PartitionState) -> bool:
+        return state.has_read(self._sources) or self._elsewhere(self._view.name, state.partition)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(LOOK_SECONDS):
+            with suppress(UnavailableError):  # the outage is told elsewhere; it is asked again
+                self.look()

@@ -1,0 +1,144 @@
+"""Read-only connections to local copies: kept open between questions, a bounded number of them in a process.
+
+Each costs descriptors and a cache of pages, and a process may have hundreds of copies and dozens of threads that read.
+So they belong to nobody: whoever reads borrows one, and where there are too many the one that has not been used for the
+longest time is closed.
+
+While a copy has a writer, SQLite keeps the descriptor of a reader that was closed for the next one, since closing it
+would undo the writer's lock (POSIX: fcntl(2)). So what counts of a file is how many have ever read it at once; only the
+descriptor of its write-ahead log is given back.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from verbwire.errors import UnavailableError
+
+VFS = "unix-excl"
+"""SQLite's way to open files that only this process uses: the index of the log is in memory, and is no file."""
+COPY_FILES = 3  # descriptors of a copy that has been read: the writer's file and log, the first reader's file
+DEFAULT_BYTES = 4 * 1024 * 1024
+_BUSY_SECONDS = 5.0
+
+
+def connect(path: Path, mode: str = "rwc", cached_statements: int = 64) -> sqlite3.Connection:
+    """Open a copy; a connection belongs to one thread at a time, and need not be closed by the one that opened it."""
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}&vfs={VFS}",
+        uri=True,
+        isolation_level=None,
+        timeout=_BUSY_SECONDS,
+        check_same_thread=False,
+        cached_statements=cached_statements,
+    )
+
+
+@dataclass(eq=False)
+class _File:
+    idle: list[sqlite3.Connection] = field(default_factory=list)
+    lent: int = 0
+    most: int = 0  # that were lent at once
+
+
+class ReaderPool:
+    """A pool of connections, by file. From any thread; a connection is one borrower's at a time."""
+
+    def __init__(self, limit: int = 64, cache_bytes: int = DEFAULT_BYTES) -> None:
+        self.limit = limit  # descriptors, besides the first reader's of each file; a file may always be read by one
+        self.cache_bytes = cache_bytes  # of pages, each
+        self._changed = threading.Condition()
+        self._files: OrderedDict[str, _File] = OrderedDict()  # the one read last at the end
+        self._used = 0  # descriptors
+
+    @contextmanager
+    def reading(self, path: Path) -> Iterator[sqlite3.Connection]:
+        """Lend a connection to a file that has a writer.
+
+        sqlite3.Error where it cannot be opened, or read; UnavailableError when all stay lent for too long.
+        """
+        name = str(path)
+        file, connection = self._borrow(name, path)
+        healthy = False
+        try:
+            yield connection
+            healthy = True
+        finally:  # after an error it may be in the midst of a statement
+            self._give_back(name, file, connection, healthy)
+
+    def close(self, path: Path) -> None:
+        """Close what is open of a file, before its writer goes or its name is another file's."""
+        with self._changed:
+            file = self._files.pop(str(path), _File())
+            self._used -= max(0, file.most - 1) + len(file.idle)
+            leaving, file.idle = file.idle, []
+        for connection in leaving:
+            connection.close()
+
+    def used(self) -> int:
+        """Return how many descriptors they have, besides the first one of each file."""
+        return self._used
+
+    # -- inside
+
+    def _borrow(self, name: str, path: Path) -> tuple[_File, sqlite3.Connection]:
+        with self._changed:
+            file = self._room(name)
+            file.lent += 1
+            if file.idle:
+                return file, file.idle.pop()
+            self._used += 1 + (1 if file.lent > max(1, file.most) else 0)
+            file.most = max(file.most, file.lent)
+        connection = None
+        try:
+            connection = connect(path, "ro")
+            connection.execute(f"pragma cache_size = -{self.cache_bytes // 1024}")
+        except BaseException:
+            self._give_back(name, file, connection, False)
+            raise
+        return file, connection
+
+    def _room(self, name: str) -> _File:
+        """Wait until one more may be lent of this file."""
+        until = time.monotonic() + _BUSY_SECONDS
+        while True:
+            file = self._files.setdefault(name, _File())
+            if file.idle or file.lent == 0 or self._make_room(1 if file.lent < file.most else 2):
+                self._files.move_to_end(name)
+                return file
+            if not self._changed.wait(until - time.monotonic()):
+                raise UnavailableError(
+                    f"{name} is being read by as many as may read it at once for want of open files: ask again, or "
+                    "allow more of them (ulimit -n)"
+                )
+
+    def _make_room(self, wanted: int) -> bool:
+        for file in self._files.values():
+            while file.idle and self._used + wanted > self.limit:
+                file.idle.pop(0).close()
+                self._used -= 1
+        return self._used + wanted <= self.limit
+
+    def _give_back(self, name: str, file: _File, connection: sqlite3.Connection | None, healthy: bool) -> None:
+        with self._changed:
+            file.lent -= 1
+            known = self._files.get(name) is file
+            if healthy and known and connection is not None and self._used <= self.limit:
+                file.idle.append(connection)
+                connection = None
+            else:
+                self._used -= 1
+            self._changed.notify()
+        if connection is not None:
+            connection.close()
+
+
+READERS = ReaderPool()
+"""Those of this process: descriptors and memory are the process's, whatever reads in it."""

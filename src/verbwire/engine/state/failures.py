@@ -1,0 +1,50 @@
+"""Partitions whose copies cannot be opened or written: they stand still after a few attempts, and go on by themselves.
+
+No room on the disk, no descriptor left, a folder that may not be written: none of it is the copy's fault, and all of it
+passes without a restart.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+TROUBLES = 3  # in a row, until a partition stands still
+REST_SECONDS = 5.0  # between two attempts after that
+
+
+@dataclass
+class _Trouble:
+    times: int = 0
+    again: float = 0.0  # not before, on the monotonic clock
+
+
+class StoreFailures:
+    """What is known of them. Belongs to the engine's thread, but for :meth:`resting`."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._of: dict[int, _Trouble] = {}
+
+    def another(self, partition: int) -> bool:
+        """Count one more; return whether the partition is to stand still until its next attempt."""
+        trouble = self._of.setdefault(partition, _Trouble())
+        trouble.times += 1
+        trouble.again = self._clock() + (REST_SECONDS if trouble.times >= TROUBLES else 0.0)
+        return trouble.times >= TROUBLES
+
+    def is_early(self, partition: int) -> bool:
+        """Whether it is too early for the next attempt."""
+        trouble = self._of.get(partition)
+        return trouble is not None and self._clock() < trouble.again
+
+    def over(self, partitions: Collection[int]) -> list[int]:
+        """Forget the troubles of these; return those that stood still."""
+        passed = [each for each in partitions if each in self._of and self._of[each].times >= TROUBLES]
+        self._of = {each: trouble for each, trouble in self._of.items() if each not in partitions}
+        return passed
+
+    def resting(self) -> set[int]:
+        """Return the partitions that stand still, and will be tried again. From any thread."""
+        return {each for each, trouble in list(self._of.items()) if trouble.times >= TROUBLES}

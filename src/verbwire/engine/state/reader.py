@@ -1,0 +1,207 @@
+"""What other threads may see of a group's tables: which partitions are here, how far they are, and their rows.
+
+The engine writes the state, HTTP and Faust read it. A partition that is not ready answers nobody: a wrong row is
+worse than none.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import sys
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from verbwire.contracts.schema.model import Contract
+from verbwire.engine.state.connections import READERS
+from verbwire.engine.state.row_query import select
+from verbwire.engine.state.store import AnsweredCommand
+from verbwire.errors import UnavailableError
+from verbwire.queries.selection import EVERYTHING, Selection
+from verbwire.wire.keys import key_bytes, parse_key
+from verbwire.wire.partitioner import partition_of
+
+log = logging.getLogger(__name__)
+_NEAREST = """
+    select key, value from rows where key = coalesce(
+        (select key from rows where key >= ? order by key limit 1), (select key from rows order by key limit 1))"""
+
+
+@dataclass
+class Goal:
+    """Where a partition's inputs ended when it was prepared: until it has read that far, its table is behind."""
+
+    ends: dict[str, int] = field(default_factory=dict)  # input topic -> offset
+    whole: bool = True  # whether it is known up to where what other partitions hand over has to be read, too
+
+
+@dataclass
+class PartitionState:
+    """One partition of a table in this process. Plain attributes: written by the engine, read by anyone."""
+
+    partition: int
+    path: Path | None = None  # the store's file, while this worker owns the partition
+    ready: bool = False
+    epoch: int = 0  # counts up when the file may be another one: what was read of the one before is not told
+    stopped: str | None = None  # why it stands still, where a handler raised
+    other_code: str | None = None  # which parts of the code that folded it were others before, and up to where
+    inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read, applied so far
+    goal: Goal = field(default_factory=Goal)  # replaced whenever it is prepared
+    letters: int = 0  # how many records of its past are dead letters
+
+    def lacking(self, topics: Collection[str] | None = None) -> int:
+        """How many records, marks of transactions among them, it has yet to read to where its inputs ended then."""
+        inputs, ends = self.inputs, self.goal.ends
+        return sum(max(0, ends.get(each, 0) - inputs.get(each, 0)) for each in (ends if topics is None else topics))
+
+    def has_read(self, topics: Collection[str]) -> bool:
+        """Whether it is here, stopped or not, and has read these topics to where they ended then."""
+        return self.path is not None and not self.lacking(topics)
+
+    def behind(self) -> int | None:
+        """Return how many records it is behind its goal, as far as that is known; None once it has reached it."""
+        whole, lacking = self.goal.whole, self.lacking()
+        return None if whole and not lacking else lacking
+
+
+def _always() -> bool:
+    return True
+
+
+def _unheard(partition: int) -> None:
+    """Nobody waits for it."""
+
+
+class StoreReader:
+    """Reads one table as this worker has it, from any thread; each answer is one consistent state of a partition.
+
+    `lease` says whether what is here is known to be this worker's alone. It is asked before a read and after it: a
+    process may be stopped in between, and go on when others have long been ahead of it.
+    """
+
+    def __init__(self, name: str, row: Contract, partitions: int) -> None:
+        self.name = name  # the group's name; HTTP also knows it by any unique end of it
+        self.row = row
+        self.partitions = partitions
+        self.states = {partition: PartitionState(partition) for partition in range(partitions)}
+        self.lease: Callable[[], bool] = _always
+        self.moved: Callable[[int], None] = _unheard  # told, by the engine, of a partition that got further, or is gone
+
+    def ready(self) -> list[int]:
+        """The partitions that this worker can answer for now."""
+        return [partition for partition, state in self.states.items() if state.ready] if self.lease() else []
+
+    def has(self, partition: int) -> bool:
+        """Whether it can answer for that one."""
+        return self.states[partition].ready and self.lease()
+
+    def behind(self) -> dict[int, int]:
+        """Of the partitions that this worker can answer for those that have not caught up, and by how many records."""
+        found = {partition: self.states[partition].behind() for partition in self.ready()}
+        return {partition: behind for partition, behind in found.items() if behind is not None}
+
+    def stopped(self) -> dict[int, str]:
+        """The partitions that stand still here until somebody decides, and why."""
+        return {partition: state.stopped for partition, state in self.states.items() if state.stopped is not None}
+
+    def other_code(self) -> dict[int, str]:
+        """The partitions here that were folded by other code before: in which parts of it, and since when no more."""
+        states = self.states.values()
+        return {each.partition: each.other_code for each in states if each.path is not None and each.other_code}
+
+    def letters(self) -> int:
+        """How many records of the past of the partitions that are here are dead letters, the stopped ones included."""
+        if not self.lease():
+            return 0
+        return sum(state.letters for state in self.states.values() if state.ready or state.stopped is not None)
+
+    def missing(self) -> list[int]:
+        """The partitions that it cannot answer for."""
+        ready = set(self.ready())
+        return [partition for partition in self.states if partition not in ready]
+
+    def partition_of(self, key: bytes) -> int:
+        """Return the partition of a row: its key's, in a table of windows that of its key's first field."""
+        first = key_bytes(parse_key(self.row, key)[0]) if len(self.row.key) > 1 else key
+        return partition_of(first, self.partitions)
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the row under `key` as it stands in the changelog, or None; UnavailableError when it is not here."""
+        partition = self.partition_of(key)
+        with self._reading(partition) as connection:
+            found = connection.execute("select value from rows where key = ?", (key,)).fetchone()
+        return None if found is None else bytes(found[0])
+
+    def nearest(self, key: bytes) -> tuple[bytes, bytes] | None:
+        """Return the row under `key` with its key; where there is none, another one, in the same time.
+
+        That is the next in order, or the first of all; None where the partition has no rows.
+        """
+        with self._reading(self.partition_of(key)) as connection:
+            found = connection.execute(_NEAREST, (key,)).fetchone()
+        return None if found is None else (bytes(found[0]), bytes(found[1]))
+
+    def page(
+        self,
+        partition: int,
+        after: bytes | None,
+        limit: int,
+        selection: Selection = EVERYTHING,
+        size: int = sys.maxsize,
+    ) -> list[tuple[bytes, bytes]]:
+        """Return up to `limit` rows of a partition from behind the place `after`, each with its place, in order.
+
+        They end with the one that brings their values to `size` bytes. In a selection that is not sorted otherwise a
+        row's place is its key.
+        """
+        with self._reading(partition) as connection:
+            return select(connection, selection, after or b"", limit, size)
+
+    def answer(self, partition: int, command_id: str) -> AnsweredCommand | None:
+        """Return what an aggregate's partition remembers of a command; UnavailableError when it is not here."""
+        with self._reading(partition) as connection:
+            found = connection.execute(
+                "select fingerprint, outcome, at from answers where id = ?", (command_id,)
+            ).fetchone()
+        return None if found is None else AnsweredCommand(*found)
+
+    def count(self) -> int:
+        """How many rows are here, in the partitions that are ready."""
+        return sum(self._count(partition) for partition in self.ready())
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every row that is here, partition by partition."""
+        for partition in self.ready():
+            state, after = self.states[partition], b""
+            while state.ready and (rows := self.page(partition, after, 1000)):
+                yield from rows
+                after = rows[-1][0]
+
+    def _count(self, partition: int) -> int:
+        with self._reading(partition) as connection:
+            return int(connection.execute("select count(*) from rows").fetchone()[0])
+
+    @contextmanager
+    def _reading(self, partition: int) -> Iterator[sqlite3.Connection]:
+        """A connection to the file that is the partition's copy now."""
+        state = self.states[partition]
+        epoch, path = state.epoch, state.path  # looked at once: the engine may let go of it at any time
+        self._require(state, path is not None)
+        try:
+            with READERS.reading(path or Path()) as connection:
+                yield connection
+        except sqlite3.Error as error:
+            log.warning("%s: reading partition %d failed: %s", self.name, partition, error)
+            raise UnavailableError(
+                f"partition {partition} of table {self.name} cannot be read here ({error}); ask again"
+            ) from error
+        self._require(state, state.epoch == epoch)
+
+    def _require(self, state: PartitionState, same: bool) -> None:
+        if not (same and state.ready and self.lease()):
+            why = state.stopped or "it is being restored, or another worker owns it"
+            raise UnavailableError(
+                f"partition {state.partition} of table {self.name} is not ready here: {why}; ask again"
+            )

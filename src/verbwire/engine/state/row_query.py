@@ -1,0 +1,95 @@
+"""Reading a selection of one partition's rows, by the indexes of its store."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from verbwire.engine.state.store import WORDS, column_name
+from verbwire.queries.selection import KEY, Selection, Value
+
+_MATCHES = f"rowid in (select rowid from search where {WORDS} match ?)"
+
+
+def select(
+    connection: sqlite3.Connection, selection: Selection, after: bytes, limit: int, size: int = sys.maxsize
+) -> list[tuple[bytes, bytes]]:
+    """Return up to `limit` rows from behind the place `after`, each as its place and its value, in their order.
+
+    They end with the row whose value brings them to `size` bytes.
+    """
+    stretches = list(_stretches(selection, after))
+    if len(stretches) == 1:
+        return _read(connection, selection, stretches[0], limit, size)
+    found: list[tuple[bytes, bytes]] = []
+    connection.execute("begin")  # one state of the partition, whatever is written between two statements
+    try:
+        for stretch in stretches:
+            found += _read(connection, selection, stretch, limit - len(found), size - size_of(found))
+    finally:
+        connection.execute("rollback")
+    return found
+
+
+def size_of(rows: list[tuple[bytes, bytes]]) -> int:
+    """Return how many bytes their values have."""
+    return sum(len(value) for _, value in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A part of the order that one index walks through: rows without a value to sort by stand apart."""
+
+    order: str
+    where: str = "true"
+    bound: tuple[Value, ...] = ()
+
+
+def _stretches(selection: Selection, after: bytes) -> Iterator[_Stretch]:
+    if selection.sort is None:
+        yield _Stretch("key", "key > ?", (after,))
+        return
+    column, way = column_name(selection.sort), "desc" if selection.descending else "asc"
+    behind = "<" if selection.descending else ">"
+    empty = _Stretch(f"key {way}", f"{column} is null")
+    full = _Stretch(f"{column} {way}, key {way}", f"{column} is not null")
+    value, key = selection.at(after) if after else (None, None)
+    if key is None:
+        yield from (full, empty) if selection.descending else (empty, full)
+    elif value is None:
+        yield _Stretch(empty.order, f"{empty.where} and key {behind} ?", (key,))
+        yield from () if selection.descending else (full,)
+    else:
+        yield _Stretch(full.order, f"({column}, key) {behind} (?, ?)", (value, key))
+        yield from (empty,) if selection.descending else ()
+
+
+def _read(
+    connection: sqlite3.Connection, selection: Selection, stretch: _Stretch, limit: int, size: int
+) -> list[tuple[bytes, bytes]]:
+    if limit <= 0 or size <= 0:
+        return []
+    sort = column_name(selection.sort) if selection.sort is not None else "null"
+    tests = [
+        f"{'key' if each.column == KEY else column_name(each.column)} {each.operator} ?"
+        for each in selection.conditions
+    ]
+    bound: list[Value] = [each.value for each in selection.conditions]
+    if selection.search is not None:
+        tests.append(_MATCHES)
+        bound.append(selection.search)
+    sql = (
+        f"select key, {sort}, value from rows where {' and '.join([*tests, stretch.where])} "
+        f"order by {stretch.order} limit ?"
+    )
+    found: list[tuple[bytes, bytes]] = []
+    with closing(connection.execute(sql, (*bound, *stretch.bound, limit))) as rows:
+        for key, value, row in rows:
+            found.append((selection.place(value, key), row))
+            size -= len(row)
+            if size <= 0:
+                break
+    return found

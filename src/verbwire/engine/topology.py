@@ -1,0 +1,102 @@
+"""What a group's core is told: which topics it reads, which logs restore it, and what to do with records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+from verbwire.declarations.window import Window
+from verbwire.engine.code.facts import CurrentCode
+from verbwire.engine.state.partition_cache import PartitionCache
+from verbwire.engine.state.store import StoreChanges
+from verbwire.engine.transactions.record_limits import RecordLimits
+from verbwire.engine.transactions.transaction import Transaction
+from verbwire.handling.record import Record
+from verbwire.messages import Row
+from verbwire.observability.watch.handlers import HandlerWatch
+from verbwire.queries.selection import Value
+
+ROWS = "rows"
+ANSWERS = "answers"
+
+
+@dataclass(frozen=True)
+class Log:
+    """A topic that a group writes in its transactions, and from which its store is restored."""
+
+    name: str
+    topic: str
+    absorb: Callable[[StoreChanges, Record], None]  # what one of its records says of the store
+
+
+class Processor(Protocol):
+    """Turns records into what a transaction holds. Runs on the engine's thread, calls the user's functions."""
+
+    @property
+    def watch(self) -> HandlerWatch:
+        """Who knows what those functions raise, and which of them is running."""
+        ...
+
+    def process(self, shard: PartitionCache, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
+        """Deal with the records of one partition and topic, in order, until the transaction is late; return how many.
+
+        `careful`: write each row at once, so that the record to blame for one that cannot be written is known.
+        Raises :class:`StopPartition` for a record that must not be skipped; what came before it is dealt with.
+        """
+
+
+class StopPartition(Exception):  # noqa: N818 (a signal, not an error: the partition stops here)
+    """A handler raised on `record` and the partition waits for somebody's decision."""
+
+    def __init__(self, record: Record, reason: str) -> None:
+        super().__init__(reason)
+        self.record = record
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Topology:
+    """One group."""
+
+    group: str
+    table: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]  # what it writes besides its logs, in partitions of the same number
+    partitions: int
+    logs: tuple[Log, ...]
+    columns: tuple[str, ...]
+    encode: Callable[[bytes, Row], tuple[bytes, Sequence[Value]]]
+    decode: Callable[[bytes], Row]
+    processor: Processor
+    code: CurrentCode
+    search: tuple[str, ...] = ()  # fields whose text stands behind the columns
+    repartition: str | None = None  # the topic, an input too, by which it hands records to itself under other keys
+    limits: RecordLimits = field(default_factory=RecordLimits)  # of the topics that it writes
+    targets: Mapping[str, int] = field(default_factory=dict)  # topics of others that it sends to, and their partitions
+
+    window: Window | None = None  # that its rows are of: the newest event time goes with its inputs' positions
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The inputs that others write."""
+        return tuple(topic for topic in self.inputs if topic != self.repartition)
+
+    @property
+    def writes_progress(self) -> bool:
+        """Whether each transaction is to say in the changelog how far it is, though it changed no row.
+
+        Of others it does not matter: reading again what changed no row changes none.
+        """
+        return self.repartition is not None or self.window is not None
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """All topics that it writes."""
+        return (*self.outputs, *(log.topic for log in self.logs), *self.targets)
+
+    @cached_property
+    def changelog(self) -> str:
+        """The topic of the rows."""
+        return next(log.topic for log in self.logs if log.name == ROWS)

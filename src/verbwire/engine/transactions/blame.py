@@ -1,0 +1,108 @@
+"""What is to blame when a group fails again and again and gets no further: in the end one record.
+
+Outages are nobody's fault and do not come here. Whatever else fails a transaction puts all that it dealt with under
+suspicion. A suspect that fails twice is dealt with alone, so that its neighbours go on; alone it is halved until it is
+one record, and the partition stands still at that. What gets past the place where it failed is cleared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from verbwire.errors import UnavailableError
+
+TOGETHER = 2  # failures, until a suspect is dealt with alone
+FINALLY = 2  # failures of one record alone, until it is to blame
+Place: TypeAlias = tuple[str, int]  # topic and partition
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRange:
+    """Records of one place that a transaction dealt with."""
+
+    first: int
+    until: int  # behind the last
+    records: int
+
+
+class FailedTransaction(UnavailableError):  # noqa: N818 (the group starts over, as after an outage; what for, is found out)
+    """A transaction failed, perhaps through the fault of a record; `suspects` are those that it dealt with.
+
+    `any_record`: what failed was not one of them (a permission), so that looking for one would only take time.
+    """
+
+    def __init__(self, text: str, suspects: Mapping[Place, RecordRange], any_record: bool = False) -> None:
+        super().__init__(text)
+        self.suspects = suspects
+        self.any_record = any_record
+
+
+@dataclass(slots=True)
+class _Suspicion:
+    until: int  # cleared behind it
+    failures: int = 0
+    limit: int | None = None  # of records in a transaction, in which nothing else is; None: with the others
+    alone: int = 0  # failures of the one record at `first`
+    first: int = -1
+
+
+class FailureSuspects:
+    """Remembers suspects, and who was found to be to blame. Belongs to the engine's thread."""
+
+    def __init__(self) -> None:
+        self._suspicions: dict[Place, _Suspicion] = {}
+        self._found: dict[int, tuple[Place, int, str]] = {}  # partition -> where, and why
+
+    def failed(self, stumble: FailedTransaction) -> None:
+        """Take down that a transaction failed."""
+        single = len(stumble.suspects) == 1
+        for place, stretch in stumble.suspects.items():
+            known = self._suspicions.setdefault(place, _Suspicion(stretch.until))
+            known.until = max(known.until, stretch.until)
+            known.failures += 1
+            if known.failures < TOGETHER:
+                continue
+            if stumble.any_record:
+                known.limit = 1
+            else:
+                known.limit = stretch.records if known.limit is None else max(1, min(known.limit, stretch.records) // 2)
+            if single and stretch.records == 1:
+                known.alone = known.alone + 1 if known.first == stretch.first else 1
+                known.first = stretch.first
+            if known.alone >= FINALLY:
+                self._found[place[1]] = (place, stretch.first, str(stumble))
+
+    def progressed(self, place: Place, position: int) -> None:
+        """Everything before `position` is dealt with."""
+        known = self._suspicions.get(place)
+        if known is not None and position >= known.until:
+            del self._suspicions[place]
+
+    def found(self, place: Place, position: int, why: str) -> None:
+        """What stands at this position is to blame; somebody else has found out."""
+        self._found[place[1]] = (place, position, why)
+
+    def limit(self, place: Place) -> int | None:
+        """Return how many records of a place may be in a transaction, alone there; None: as many as have room."""
+        known = self._suspicions.get(place)
+        return None if known is None else known.limit
+
+    def suspects(self) -> bool:
+        """Whether there are any."""
+        return bool(self._suspicions)
+
+    def verdict(self, partition: int, positions: Mapping[str, int]) -> str | None:
+        """Return why a partition stands still that would read on at these positions, None where it need not."""
+        if partition not in self._found:
+            return None
+        (topic, _), offset, why = self._found[partition]
+        if positions.get(topic, 0) > offset:  # somebody has got past it
+            del self._found[partition]
+            self._suspicions.pop((topic, partition), None)
+            return None
+        return (
+            f"stopped at {topic}/{partition}/{offset}, which has failed again and again, alone: {why}. "
+            "Mend that, and start the worker again"
+        )

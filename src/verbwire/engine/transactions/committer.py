@@ -1,0 +1,222 @@
+"""The second thread of the engine: commits transactions in the order they were built, then writes the local copies.
+
+While one transaction is committed here, the next is built on the engine's thread; its offsets are sent and it is
+committed only after the first's commit has returned. Were it earlier, and the first failed, the group would stand
+behind inputs that nobody has dealt with.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from confluent_kafka import KafkaError, KafkaException
+
+from verbwire.engine.transactions.blame import FailedTransaction, Place, RecordRange
+from verbwire.engine.transactions.dead_letters import legible
+from verbwire.engine.transactions.failpoints import hit
+from verbwire.engine.transactions.producers import GROUP_FENCE, PRODUCER_FENCE, TURNS, ProducerPair, fatal_errors
+from verbwire.engine.transactions.transaction import Transaction
+from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
+from verbwire.kafka import denials
+from verbwire.kafka.call_timeout import TimeoutCaller
+
+log = logging.getLogger(__name__)
+
+SECONDS = 10.0  # for each call to the broker; the transaction itself lives as long (producers.py)
+_PATIENCE = 2.0  # seconds more, for a call that does not keep its own time
+# What the broker says of a record, and would say of it again.
+_REFUSED = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_MSG_SIZE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.POLICY_VIOLATION,
+        KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+        KafkaError.UNSUPPORTED_COMPRESSION_TYPE,
+        KafkaError._INVALID_ARG,
+    }
+)
+
+
+class NotTakenError(UnavailableError):
+    """Records stayed in the producer: it may have been told of no broker at all, and does not ask again by itself."""
+
+
+class Committer:
+    """Takes whole transactions. After a failure it aborts what follows until `recover` was called."""
+
+    def __init__(
+        self,
+        producers: ProducerPair,
+        group: str,
+        committed: Callable[[Transaction, float], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        self._producers = producers
+        self._committed = committed
+        self._failed = failed
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"commit {group}")
+        self._caller = TimeoutCaller(f"offsets {group}")
+        self._under_way: dict[int, Future[None]] = {}
+        self._last: Future[None] | None = None  # what is to be noted after them
+        self.flushed = threading.Event()  # the last transaction submitted is with the broker; its successor waits
+        self.flushed.set()
+        self.failure: VerbwireError | None = None
+
+    def submit(self, transaction: Transaction) -> None:
+        """Commit this one after those before it."""
+        self.flushed = transaction.flushed
+        self._under_way[transaction.turn] = self._thread.submit(self._run, transaction)
+
+    def wait_for_turn(self, turn: int) -> None:
+        """Wait until the last transaction of this turn is over; raise what has failed since the last recovery."""
+        if turn in self._under_way:
+            self._under_way.pop(turn).result()
+        if self.failure:
+            raise self.failure
+
+    def afterwards(self, note: Callable[[], None]) -> None:
+        """Call `note` on the committing thread once all that was submitted is committed; not if any of it failed."""
+        self._last = self._thread.submit(lambda: None if self.failure else note())
+
+    def busy(self) -> bool:
+        """Whether a transaction is under way."""
+        return any(not future.done() for future in list(self._under_way.values()))
+
+    def recover(self) -> None:
+        """Wait until nothing is under way and forget the failure: the caller starts its partitions over."""
+        for turn in TURNS:
+            if turn in self._under_way:
+                self._under_way.pop(turn).result()
+        if self._last is not None:
+            self._last.result()
+        self.failure = None
+
+    def close(self) -> None:
+        """End the thread after what is under way."""
+        self._thread.shutdown()
+        self._caller.close()
+
+    # -- on the committing thread
+
+    def _run(self, transaction: Transaction) -> None:
+        try:
+            if self.failure:
+                self.abort(transaction)
+            else:
+                self._commit(transaction)
+        except VerbwireError as error:
+            self._fail(error)
+        except Exception as error:  # the log has it; whoever restores the copy from there finds out whose fault it is
+            if not isinstance(error, sqlite3.Error):
+                log.exception("writing a local copy failed in a way that is not foreseen")
+            self._fail(UnavailableError(f"the local copy could not be written ({error!r}); restoring it from the log"))
+        finally:
+            transaction.flushed.set()
+
+    def _fail(self, failure: VerbwireError) -> None:
+        self._failed(reason_of(failure))
+        self.failure = failure
+
+    def _commit(self, transaction: Transaction) -> None:
+        started = time.perf_counter()
+        try:
+            self._flush(transaction)  # 1. what was produced is on the broker, its offsets are known
+            for produce in transaction.after_flush:  # 2. outcomes, which carry those offsets
+                produce()
+            if transaction.after_flush:
+                self._flush(transaction)
+            transaction.flushed.set()
+            hit("after-flush")
+            self._send_offsets(transaction)  # 3. the inputs, fenced by the membership they were read under
+            hit("after-offsets")
+        except Exception as error:
+            self.abort(transaction, error)
+            raise classified(error, transaction.stretches) from error
+        try:
+            hit("during-commit")
+            with fatal_errors():
+                transaction.producer.commit_transaction(SECONDS)  # 4. all of it becomes visible
+        except KafkaException as error:
+            # Whether it is committed is unknown: librdkafka lacks the newer protocol (KIP-890), so this producer
+            # object must not touch the next transaction.
+            self._producers.give_up(transaction.turn, fenced=error.args[0].code() in PRODUCER_FENCE)
+            raise classified(error, transaction.stretches) from error
+        hit("after-commit")
+        self._write_locally(transaction)  # 5. the copies, never before
+        for tell in transaction.after_commit:  # 6. whoever waits for it
+            tell()
+        self._committed(transaction, time.perf_counter() - started)
+
+    def _flush(self, transaction: Transaction) -> None:
+        with fatal_errors():
+            left = transaction.producer.flush(SECONDS)
+        if left:
+            raise NotTakenError(f"the broker did not take {left} records within {SECONDS:.0f} s")
+
+    def _send_offsets(self, transaction: Transaction) -> None:
+        offsets = transaction.offsets()
+        if not offsets:
+            raise EngineError("a transaction without input offsets is not fenced")
+        proof, send = transaction.membership.proof(), transaction.producer.send_offsets_to_transaction
+        self._caller.call(lambda: send(offsets, proof, SECONDS), SECONDS + _PATIENCE, "sending the offsets")
+
+    def _write_locally(self, transaction: Transaction) -> None:
+        for partition, changes in transaction.changes.items():
+            transaction.shards[partition].store.apply(changes)
+        transaction.written.set()
+
+    def abort(self, transaction: Transaction, because: BaseException | None = None) -> None:
+        """Make sure that nothing of it becomes visible; gives the producer up where that cannot be known.
+
+        And where it did not get through to the broker: a new one begins from the bootstrap addresses, an old one that
+        knows no broker any more would fail the same way for ever.
+        """
+        fatal = isinstance(because, KafkaException) and because.args[0].code() in PRODUCER_FENCE
+        try:
+            if not fatal:
+                with fatal_errors():  # delivery reports of what is purged are served here
+                    transaction.producer.abort_transaction(SECONDS)
+                if not _got_stuck(because):
+                    return
+        except KafkaException as error:
+            log.warning("abort failed: %s", error.args[0].str())
+        self._producers.give_up(transaction.turn, fenced=fatal)
+
+
+def _got_stuck(because: BaseException | None) -> bool:
+    timed_out = isinstance(because, KafkaException) and because.args[0].code() == KafkaError._TIMED_OUT
+    return timed_out or isinstance(because, NotTakenError)
+
+
+def classified(error: Exception, suspects: Mapping[Place, RecordRange]) -> VerbwireError:
+    """Return what a failed transaction means: the partitions are no longer ours, or they start over.
+
+    After an outage as often as it takes; after anything else a record that the transaction dealt with may be to blame.
+    """
+    if isinstance(error, UnavailableError | EngineError):
+        return error
+    if not isinstance(error, KafkaException):
+        return FailedTransaction(legible(f"{type(error).__name__}: {error}"), suspects)
+    cause = error.args[0]
+    if cause.code() in GROUP_FENCE:
+        return FencedError(f"the group has moved on: {cause.str()}")
+    if denials.is_denied(cause):
+        said = denials.denied("WRITE", "one of the topics that this group writes, or commit what it has read")
+        return FailedTransaction(f"{cause.name()} {cause.str()}: {said}", suspects, any_record=True)
+    if cause.code() in _REFUSED:
+        return FailedTransaction(f"{cause.name()} {cause.str()}", suspects)
+    return UnavailableError(f"transaction not committed: {cause.name()} {cause.str()}")
+
+
+def reason_of(error: BaseException) -> str:
+    """Return one of few words for the metrics: the broker's, or the name of the class."""
+    cause = error.__cause__ if isinstance(error.__cause__, KafkaException) else error
+    return str(cause.args[0].name()) if isinstance(cause, KafkaException) else type(error).__name__

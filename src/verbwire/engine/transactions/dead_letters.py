@@ -1,0 +1,24 @@
+"""Where a record goes that a group could not read or handle: bytes unchanged, with place and reason beside them."""
+
+from __future__ import annotations
+
+from verbwire.engine.transactions.transaction import Transaction
+from verbwire.handling.record import Record
+from verbwire.wire.records.dead_letters import legible, letter_headers, stub_headers, with_traceback
+
+__all__ = ["dead_letter", "legible", "with_traceback"]
+
+
+def dead_letter(transaction: Transaction, topic: str, record: Record, reason: str, detail: str) -> None:
+    """Add the record to the dead letters of the group, in the same transaction as everything else.
+
+    `reason` is one of few words; `detail` is for people. The record's own headers come first, untouched. Where the
+    topic does not take it whole, the letter is a stub, which only says where the record lies.
+    """
+    headers = letter_headers(record, reason, detail)
+    key, value = record.key, record.value
+    if not transaction.limits.fits(topic, key, value, headers):
+        key, value, headers = None, None, stub_headers(record, reason, detail)
+    transaction.produce(topic, record.partition, key, value, headers)
+    transaction.count("dead_lettered", reason)
+    transaction.letters[record.partition] = transaction.letters.get(record.partition, 0) + 1

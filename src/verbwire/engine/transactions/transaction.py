@@ -1,0 +1,107 @@
+"""One transaction: what a batch produces, which inputs it used up, and what the local copies learn after its commit."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import Producer, TopicPartition
+
+from verbwire.engine.state.partition_cache import PartitionCache
+from verbwire.engine.state.store import StoreChanges
+from verbwire.engine.transactions.blame import Place, RecordRange
+from verbwire.engine.transactions.group_metadata import GroupMetadata
+from verbwire.engine.transactions.producers import fatal_errors
+from verbwire.engine.transactions.record_limits import Headers, RecordLimits
+
+_FULL_SECONDS = 0.005  # until it is tried again, where the producer holds as much as it may
+
+
+class Transaction:
+    """Built by the engine's thread, then handed over whole to the committing thread.
+
+    `before` is set once the broker has all records of the transaction before this one. The two have different
+    producers, and nothing but this wait keeps their records in order: without it a row, or an event, may stand in
+    the log before the one that it follows.
+    """
+
+    def __init__(
+        self,
+        producer: Producer,
+        turn: int,
+        membership: GroupMetadata,
+        worker: str,
+        before: threading.Event,
+        limits: RecordLimits,
+    ) -> None:
+        self.producer = producer
+        self.turn = turn
+        self.membership = membership
+        self.limits = limits
+        self.changes: dict[int, StoreChanges] = {}  # partition -> what its store learns
+        self.shards: dict[int, PartitionCache] = {}
+        self.stretches: dict[Place, RecordRange] = {}  # what it deals with
+        self.after_flush: list[Callable[[], None]] = []  # what needs the offsets of what was produced
+        self.after_commit: list[Callable[[], None]] = []  # what others may be told then
+        self.records = 0
+        self.counts: dict[tuple[str, ...], int] = {}
+        self.letters: dict[int, int] = {}  # partition -> how many of its records become dead letters
+        self.deadline = float("inf")  # on the monotonic clock; after it no further record is begun
+        self.flushed = threading.Event()  # the broker has all records, or will never take them
+        self.written = threading.Event()  # the local copies have what it changed
+        self._before = before
+        self._worker = worker
+        self._offsets: dict[tuple[str, int], int] = {}
+        producer.begin_transaction()
+
+    def produce(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = (), **options: Any
+    ) -> None:
+        """Add a record, behind those of the transaction before. The partition is always said: it is the input's."""
+        if not self._before.is_set():
+            self._before.wait()
+        while True:
+            try:
+                self.producer.produce(topic, value, key, partition, headers=list(headers) or None, **options)
+                return
+            except BufferError:
+                with fatal_errors():
+                    self.producer.poll(_FULL_SECONDS)
+
+    def used(self, shard: PartitionCache, topic: str, next_offset: int) -> None:
+        """Note that the inputs up to `next_offset` are dealt with: they are committed with the rest, or not at all."""
+        shard.next[topic] = next_offset
+        self.shards[shard.partition] = shard
+        self.of(shard.partition).inputs[topic] = next_offset
+        self._offsets[topic, shard.partition] = next_offset
+
+    def is_late(self) -> bool:
+        """Whether it has to be committed before more is done: the broker lets it live for ten seconds."""
+        return time.monotonic() > self.deadline
+
+    def of(self, partition: int) -> StoreChanges:
+        """Return what the store of a partition will learn."""
+        changes = self.changes.get(partition)
+        if changes is None:
+            changes = self.changes[partition] = StoreChanges()
+        return changes
+
+    def count(self, *what: str) -> None:
+        """Count something for the metrics; they are told once the transaction is committed."""
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    def note_position(self, partition: int, log: str) -> Callable[[Any, Any], None]:
+        """Return a delivery callback that takes down how far a log is after this transaction."""
+        positions = self.of(partition).positions
+
+        def delivered(error: Any, message: Any) -> None:
+            if error is None:
+                positions[log] = max(positions.get(log, 0), message.offset() + 1)
+
+        return delivered
+
+    def offsets(self) -> list[TopicPartition]:
+        """Return the input offsets, with the worker's name for whoever has to clear up after it."""
+        return [TopicPartition(topic, part, offset, self._worker) for (topic, part), offset in self._offsets.items()]

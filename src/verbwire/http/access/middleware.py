@@ -1,0 +1,161 @@
+"""What happens to every request before and after its endpoint: identity, limits, errors as problems, counting."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from http import HTTPStatus
+from uuid import uuid4
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from verbwire.declarations.principal import Principal
+from verbwire.http.access.auth import NOBODY, Authenticator, refused
+from verbwire.http.access.path_access import HEALTH, PathAccess
+from verbwire.http.access.rates import Rates
+from verbwire.http.base import limits
+from verbwire.http.base.concurrency import ByteAllowance, ConcurrencyLimits
+from verbwire.http.base.problem import HttpProblem, broken
+from verbwire.observability.metrics import Metrics
+from verbwire.observability.watch.throttle import Throttle
+from verbwire.observability.watch.tracebacks import Frame, frames_of, summary
+
+_REFUSAL_SECONDS = 0.01  # longer than any check takes, so the time of a refusal tells nothing of its reason
+_log = logging.getLogger("verbwire.http")
+
+
+class AccessMiddleware:
+    """ASGI middleware. Closed by default: what is not listed as open needs a token, most of it with the operator scope.
+
+    Endpoints find who asks in ``request.scope["principal"]``. Where `access` lets nobody known come, that is somebody
+    without name and scopes. Who shows a token is known by it, or refused, there as everywhere.
+    """
+
+    def __init__(
+        self, app: ASGIApp, auth: Authenticator, metrics: Metrics, access: PathAccess, rates: Rates | None = None
+    ) -> None:
+        self._app = app
+        self._auth = auth
+        self._metrics = metrics
+        self._access = access
+        self._places = ConcurrencyLimits()
+        self._rates = rates or Rates()
+        self._told = Throttle[tuple[type[Exception], Frame | None]]()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; whatever goes wrong inside becomes a problem, never a closed connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 0
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                _require_room(scope, message)
+                status = message["status"]
+            if len(message.get("body", b"")) <= limits.PIECE:
+                await send(message)
+            else:
+                await _in_pieces(message, send)
+
+        try:
+            await self._admit(scope)
+            await self._serve(scope, receive, note)
+        except HttpProblem as problem:
+            await problem.response()(scope, receive, note)
+        except _NoRoomError as full:
+            await full.problem.response()(scope, receive, note)
+        except Exception as error:  # noqa: BLE001 (the last line of defence: logged in full, told in short)
+            correlation = str(uuid4())
+            self._tell(f"{scope['method']} {scope['path']} broke, correlation id {correlation}", error)
+            if not status:
+                await broken(correlation).response()(scope, receive, note)
+        finally:
+            route = scope.get("route")
+            self._metrics.answered(route.path if route else "none", status, time.perf_counter() - began)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer within the shares of who asks, taken before a body is read, and kept until the answer is.
+
+        And at the rate of who asks, unless another worker asks, which has counted it.
+        """
+        principal: Principal | None = scope.get("principal")
+        if principal is None:
+            await self._app(scope, receive, send)
+            return
+        if not scope["forwarded"]:
+            self._rates.of(scope["path"]).take(principal.actor)
+        shares, room = self._places.of(scope["path"], scope["forwarded"]), self._places.room(principal.actor)
+        shares.take(principal.actor)
+        scope["room"] = room
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            room.give()
+            shares.give(principal.actor)
+
+    def _tell(self, what: str, error: Exception) -> None:
+        """Log every one, since its correlation id is to be found; the same traceback once a minute."""
+        frames = frames_of(error)
+        new = self._told.admit((type(error), frames[-1] if frames else None)) is not None
+        _log.error("%s: %s%s", what, summary(error), "" if new else ", as within the last minute", exc_info=new)
+
+    async def _admit(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        scope["path"] = scope["raw_path"].decode("ascii")  # keys keep their %2F until they have been cut out
+        if scope["path"] not in HEALTH:
+            began = time.perf_counter()
+            given = headers.getlist("authorization")
+            # Said by another worker: a client that says so has no token of that audience.
+            scope["forwarded"] = "verbwire-forwarded" in headers
+            shown = given[0] if len(given) == 1 else None
+            if scope["forwarded"]:
+                principal = self._auth.on_behalf(shown, scope)
+            else:
+                principal = await self._auth.principal(shown)
+            if principal is None and not given and not scope["forwarded"] and self._access.for_all(scope["path"]):
+                principal = NOBODY
+            if principal is None:
+                await asyncio.sleep(max(0.0, _REFUSAL_SECONDS - (time.perf_counter() - began)))
+                raise refused()
+            scope["principal"] = principal
+            self._access.require(principal, scope["path"])
+            scope["user"] = principal
+        limits.check_body(headers)
+
+
+class _NoRoomError(Exception):
+    """An answer that there is no room for, found out as it is about to be written: a problem takes its place.
+
+    The router, which would answer a problem itself, believes by then that there is an answer.
+    """
+
+    def __init__(self, problem: HttpProblem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+
+
+def _require_room(scope: Scope, start: Message) -> None:
+    room: ByteAllowance | None = scope.get("room")
+    if room is None or start["status"] >= HTTPStatus.BAD_REQUEST:  # a problem is small, and has to be told
+        return
+    for name, value in start["headers"]:
+        if name == b"content-length":
+            try:
+                room.take(int(value))
+            except HttpProblem as problem:
+                raise _NoRoomError(problem) from None
+            return
+
+
+async def _in_pieces(message: Message, send: Send) -> None:
+    """Write so that a client which reads slowly is waited for, with its share still taken."""
+    body: bytes = message["body"]
+    last = (len(body) - 1) // limits.PIECE * limits.PIECE
+    for start in range(0, last, limits.PIECE):
+        await send({"type": message["type"], "body": body[start : start + limits.PIECE], "more_body": True})
+    await send({**message, "body": body[last:]})

@@ -1,0 +1,42 @@
+"""Who may come to a path at all: whoever asks, whoever is known, or only those with a scope for it.
+
+What they may do there is another question: the contract decides it, or the receiver of the command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from verbwire.declarations.principal import Principal
+from verbwire.http.access.auth import NOBODY, require
+from verbwire.security.tokens import METRICS, OPERATOR
+
+HEALTH = frozenset({"/health/live", "/health/ready"})
+_METRICS = "/metrics"
+_CONTRACTS = ("/commands/", "/queries/", "/outcomes/", "/openapi.json")
+_OPENED = {"metrics": _METRICS, "openapi": "/openapi.json"}  # by their names in the setting http_open
+
+
+class PathAccess:
+    """What of HTTP is for whom. `opened` are names of the setting ``http_open``; `public` knows public queries."""
+
+    def __init__(self, opened: Collection[str] = (), public: Callable[[str], bool] = lambda _: False) -> None:
+        self._opened = frozenset(_OPENED[name] for name in opened)
+        self._public = public
+
+    def for_all(self, path: str) -> bool:
+        """Whether nobody known may come there."""
+        return path in self._opened or self._public(path)
+
+    def require(self, principal: Principal, path: str) -> None:
+        """Raise the 403 problem unless this principal may come there.
+
+        Who has the scope of the metrics and no other reads them and does nothing else: such a token lives long, where
+        others can read it.
+        """
+        if path in self._opened and principal is NOBODY:
+            return
+        if path == _METRICS and OPERATOR not in principal.scopes:
+            require(principal, METRICS)
+        elif principal.scopes == {METRICS} or not path.startswith(_CONTRACTS):
+            require(principal, OPERATOR)

@@ -1,0 +1,66 @@
+"""How many commands and questions a second one principal may send to a worker: a token bucket for each.
+
+Shares (http/base/concurrency.py) bound what is under way at once, rates what is answered quickly: refusals, say, of
+which one client could cause thousands a second.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+from verbwire.errors import ConfigurationError
+from verbwire.http.base import limits
+from verbwire.http.base.problem import HttpProblem
+
+_SWEPT = 1024  # principals; with more of them those whose buckets are full are forgotten
+
+
+class Rate:
+    """So many a second for each principal, and those of some seconds at once. Used on HTTP's loop only.
+
+    A bucket is kept as the time at which it will be full again (the generic cell rate algorithm of ITU-T I.371).
+    """
+
+    def __init__(self, what: str, a_second: int) -> None:
+        self.a_second = a_second
+        self.what = what
+        self._full: dict[str, float] = {}
+        self._swept_at = _SWEPT
+
+    def take(self, actor: str) -> None:
+        """Take a token; 429 with the time until there is one."""
+        if not self.a_second:
+            return
+        now = time.monotonic()
+        full = max(self._full.get(actor, now), now) + 1 / self.a_second
+        if (wait := full - now - limits.BURST_SECONDS) > 0:
+            detail = f"{self.a_second} {self.what} a second are yours here: send them more slowly"
+            raise HttpProblem(429, "too_many", detail, {"Retry-After": str(math.ceil(wait))})
+        self._full[actor] = full
+        if len(self._full) > self._swept_at:
+            self._full = {each: until for each, until in self._full.items() if until > now}
+            self._swept_at = max(_SWEPT, 2 * len(self._full))
+
+
+class Rates:
+    """The rates of one worker; 0 means none. ConfigurationError for less."""
+
+    def __init__(self, commands: int = 0, questions: int = 0) -> None:
+        for name, value in (("http_command_rate", commands), ("http_question_rate", questions)):
+            if value < 0:
+                raise ConfigurationError(f"{name} (VERBWIRE_{name.upper()}) is {value}: use 1 or more, or 0 for none")
+        self.commands = Rate("commands", commands)
+        self.questions = Rate("questions", questions)
+
+    def of(self, path: str) -> Rate:
+        """Return the one that a request is counted by."""
+        return self.commands if path.startswith("/commands/") else self.questions
+
+    def told(self) -> str:
+        """Return in a sentence what there is, for who has to keep to it; empty where there is nothing."""
+        given = [f"{each.a_second} {each.what}" for each in (self.commands, self.questions) if each.a_second]
+        if not given:
+            return ""
+        burst = f"those of {limits.BURST_SECONDS:.0f} seconds at once"
+        return f"One principal may send a worker {' and '.join(given)} a second, {burst}; 429 says when to go on."

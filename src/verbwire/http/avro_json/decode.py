@@ -1,0 +1,194 @@
+"""JSON to the values of an Avro schema: the inverse of :mod:`verbwire.http.avro_json.encode`, and no more than that.
+
+What a client meant is never guessed: ``"true"`` is no boolean, ``"5"`` a number only where 64 bits are needed, a field
+that the schema does not have is refused, since it is a field that was misspelt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, NoReturn
+
+import msgspec
+
+from verbwire.contracts.schema.defaults import named_types
+from verbwire.contracts.schema.model import Contract
+from verbwire.wire.avro.strict_types import LOGICAL
+from verbwire.wire.json.numbers import NOT_FINITE, SAFE_INTEGER, tag
+
+DIGITS = r"^-?(0|[1-9][0-9]{0,18})$"  # a long as text
+_DIGITS = re.compile(DIGITS, re.ASCII)
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?(E-[0-9]{1,3})?", re.ASCII)  # Python writes small ones with E-
+_RANGES = {"int": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
+_BASES: dict[str, Any] = {"boolean": bool, "string": str}
+_SHOWN = 80  # letters of what a client sent
+
+
+class JsonMismatch(Exception):  # noqa: N818 (found in a request, told to its sender)
+    """A value that the schema does not take: where in the body (``lines[2].quantity``), and what was expected."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"{field}: {why}" if field else why)
+        self.field = field
+
+
+def reader(contract: Contract) -> Callable[[Any], dict[str, Any]]:
+    """Return what makes fields of decoded JSON, ready for the contract's class; fields with defaults may be absent.
+
+    It raises :class:`JsonMismatch`.
+    """
+    walk = _Walk(named_types(contract.schema))
+    return lambda value: walk.record(contract.schema, value, "")
+
+
+class _Walk:
+    """Goes through a schema and a value side by side; contracts are neither recursive nor deep."""
+
+    def __init__(self, named: Mapping[str, dict[str, Any]]) -> None:
+        self._named = named
+
+    def value(self, node: Any, value: Any, at: str) -> Any:
+        if isinstance(node, list):
+            return self._union(node, value, at)
+        if isinstance(node, str):
+            node = self._named.get(node) or {"type": node}
+        if "logicalType" in node and node["logicalType"] in LOGICAL:
+            return _logical(node, value, at)
+        match node["type"]:
+            case "record":
+                return self.record(node, value, at)
+            case "array":
+                items = _expect(list, value, "an array", at)
+                return [self.value(node["items"], each, f"{at}[{index}]") for index, each in enumerate(items)]
+            case "map":
+                entries = _expect(dict, value, "an object", at)
+                return {key: self.value(node["values"], each, _inside(at, key)) for key, each in entries.items()}
+            case "enum":
+                if value not in node["symbols"]:
+                    _refuse(value, f"one of {', '.join(node['symbols'])}", at)
+                return value
+            case "fixed":
+                return _fixed(node["size"], value, at)
+            case str(name):
+                return _primitive(name, value, at)
+            case inner:
+                return self.value(inner, value, at)
+
+    def record(self, node: Mapping[str, Any], value: Any, at: str) -> dict[str, Any]:
+        given = _expect(dict, value, "an object", at)
+        fields = {field["name"]: field for field in node["fields"]}
+        for name in given.keys() - fields.keys():
+            raise JsonMismatch(_inside(at, name), f"there is no such field, there are {', '.join(fields)}")
+        for name, field in fields.items():
+            if name not in given and "default" not in field:
+                raise JsonMismatch(_inside(at, name), "this field is missing, and it has no default")
+        return {name: self.value(fields[name]["type"], each, _inside(at, name)) for name, each in given.items()}
+
+    def _union(self, branches: list[Any], value: Any, at: str) -> Any:
+        if value is None and "null" in branches:
+            return None
+        others = sorted((branch for branch in branches if branch != "null"), key=_is_number)
+        wide = tag(branches)
+        if wide is not None and isinstance(value, str):
+            others.remove(wide)  # text is text, whatever it looks like
+        elif wide is not None and isinstance(value, dict):
+            return self._tagged(wide, value, at)
+        for branch in others[:-1]:
+            try:
+                return self.value(branch, value, at)
+            except JsonMismatch:
+                continue
+        return self.value(others[-1], value, at)
+
+    def _tagged(self, name: str, value: Mapping[str, Any], at: str) -> Any:
+        if value.keys() != {name}:
+            _refuse(value, f'{{"{name}": a number}}', at)
+        return self.value(name, value[name], _inside(at, name))
+
+
+def _is_number(branch: Any) -> bool:
+    """Numbers come last: what was expected is told of them."""
+    return branch in ("int", "long", "float", "double")
+
+
+def _primitive(name: str, value: Any, at: str) -> Any:
+    if name in _RANGES:
+        return _integer(name, value, at)
+    if name in ("float", "double"):
+        return _float(value, at)
+    if name == "bytes":
+        return _textual(bytes, "base64 text", value, at)
+    if name == "null":
+        return None if value is None else _refuse(value, "null", at)
+    return _expect(_BASES[name], value, f"a {name}", at)
+
+
+def _integer(name: str, value: Any, at: str) -> int:
+    if name == "long" and isinstance(value, str) and _DIGITS.fullmatch(value):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) <= SAFE_INTEGER:  # 5.0 and 5 are one number
+        value = int(value)
+    least, most = _RANGES[name]
+    if type(value) is not int or not least <= value <= most:
+        _refuse(value, f"an integer of {32 if name == 'int' else 64} bits", at)
+    return int(value)
+
+
+def _float(value: Any, at: str) -> float:
+    if type(value) in (int, float):
+        try:
+            return float(value)
+        except OverflowError:
+            _refuse(value, "a number that a double holds", at)
+    if value not in NOT_FINITE:
+        _refuse(value, f"a number or one of {', '.join(NOT_FINITE)}", at)
+    return float(value)
+
+
+def _fixed(size: int, value: Any, at: str) -> bytes:
+    data: bytes = _textual(bytes, "base64 text", value, at)
+    if len(data) != size:
+        _refuse(value, f"base64 text of {size} bytes", at)
+    return data
+
+
+def _logical(node: Mapping[str, Any], value: Any, at: str) -> Any:
+    if node["logicalType"] == "decimal":
+        return _decimal(node, value, at)
+    return _textual(LOGICAL[node["logicalType"]], f"a {node['logicalType']} as text", value, at)
+
+
+def _decimal(node: Mapping[str, Any], value: Any, at: str) -> Decimal:
+    scale, precision = node.get("scale", 0), node["precision"]
+    if isinstance(value, str) and len(value) <= precision + _SHOWN and _DECIMAL.fullmatch(value):
+        number = Decimal(value)
+        _, digits, exponent = number.as_tuple()
+        shift = int(exponent) + scale
+        if shift >= 0 and int("".join(map(str, digits))) * 10**shift < 10**precision:
+            return number
+    return _refuse(value, f"a decimal as text, {precision} digits at most, {scale} of them behind the point", at)
+
+
+def _textual(kind: Any, what: str, value: Any, at: str) -> Any:
+    if isinstance(value, str):
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError:
+            pass
+    return _refuse(value, what, at)
+
+
+def _expect(kind: type, value: Any, what: str, at: str) -> Any:
+    return value if isinstance(value, kind) else _refuse(value, what, at)
+
+
+def _refuse(value: Any, what: str, at: str) -> NoReturn:
+    shown = msgspec.json.encode(value).decode()
+    cut = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+    raise JsonMismatch(at, f"{cut} is not {what}")
+
+
+def _inside(at: str, name: str) -> str:
+    return f"{at}.{name[:_SHOWN]}" if at else name[:_SHOWN]

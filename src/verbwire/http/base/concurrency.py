@@ -1,0 +1,114 @@
+"""How much may be served at once, and how much of it may be one principal's, so that nobody starves the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from verbwire.http.base import limits
+from verbwire.http.base.problem import HttpProblem, page_too_large
+
+
+class ConcurrencyLimiter:
+    """Counts what is in flight, in all and for each principal. Used on HTTP's loop only.
+
+    Somebody alone may have as much as `each`, but nobody more than is left for all: the fuller the house, the smaller
+    the shares, and whoever comes next finds room (dynamic thresholds: Choudhury and Hahne, IEEE/ACM ToN 6(2), 1998).
+    """
+
+    def __init__(self, what: str, total: int, each: int) -> None:
+        self._what = what
+        self._total = total
+        self.each = each
+        self._busy = 0
+        self._by_actor: dict[str, int] = {}
+
+    @property
+    def left(self) -> int:
+        """How much there is for everybody."""
+        return self._total - self._busy
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody has anything of it."""
+        return not self._busy
+
+    def take(self, actor: str, amount: int = 1) -> None:
+        """Take that much until it is given back; 429 where it is not there, or not this principal's."""
+        held = self._by_actor.get(actor, 0)
+        if held + amount > min(self.each, self._total - self._busy):
+            raise self._refusal(held, amount)
+        self._busy += amount
+        self._by_actor[actor] = held + amount
+
+    def give(self, actor: str, amount: int = 1) -> None:
+        """Give back what was taken."""
+        self._busy -= amount
+        left = self._by_actor[actor] - amount
+        if left:
+            self._by_actor[actor] = left
+        else:
+            del self._by_actor[actor]
+
+    @contextmanager
+    def taken(self, actor: str) -> Iterator[None]:
+        """Hold one for as long as the block takes."""
+        self.take(actor)
+        try:
+            yield
+        finally:
+            self.give(actor)
+
+    def _refusal(self, held: int, amount: int) -> HttpProblem:
+        if held + amount > self.each:
+            detail = f"{self.each} {self._what} at a time are yours here"
+        else:
+            detail = f"too many {self._what} are under way here, and {held} of them are yours"
+        return HttpProblem(429, "too_many", f"{detail}: wait for answers, then ask again", {"Retry-After": "1"})
+
+
+class ByteAllowance:
+    """The bytes that one request makes this worker hold: its body, what other workers send for it, its answer."""
+
+    __slots__ = ("_actor", "_held", "_shares")
+
+    def __init__(self, shares: ConcurrencyLimiter, actor: str) -> None:
+        self._shares = shares
+        self._actor = actor
+        self._held = 0
+
+    def take(self, size: int) -> None:
+        """Count that many more, before they are there; 429 where there is no room. What is small is not counted.
+
+        400 where there never will be: one request alone would need more than a principal may have.
+        """
+        if size > limits.SHORT:
+            if self._held + size > self._shares.each:
+                raise page_too_large(f"this takes more than {self._shares.each} bytes here")
+            self._shares.take(self._actor, size)
+            self._held += size
+
+    def give(self) -> None:
+        """Give all of it back."""
+        if self._held:
+            self._shares.give(self._actor, self._held)
+
+
+class ConcurrencyLimits:
+    """The shares of one server, by what is asked for: so those who wait for commands keep nobody from reading."""
+
+    def __init__(self) -> None:
+        self._commands = ConcurrencyLimiter("commands", limits.COMMANDS, limits.COMMANDS_EACH)
+        self._questions = ConcurrencyLimiter("questions", limits.QUESTIONS, limits.QUESTIONS_EACH)
+        self._peers = ConcurrencyLimiter("questions by way of other workers", limits.PASSED_ON, limits.PASSED_ON_EACH)
+        self._bytes = ConcurrencyLimiter("bytes", limits.MEMORY, limits.MEMORY_EACH)
+
+    def of(self, path: str, forwarded: bool) -> ConcurrencyLimiter:
+        """Return those that a request is counted among."""
+        if forwarded:
+            return self._peers
+        return self._commands if path.startswith("/commands/") else self._questions
+
+    def room(self, actor: str) -> ByteAllowance:
+        """Return what the bytes of a request are counted by."""
+        return ByteAllowance(self._bytes, actor)

@@ -1,0 +1,76 @@
+"""What endpoints read of a request besides its body, and how they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qsl, unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from verbwire.declarations.principal import Principal
+from verbwire.http.base.concurrency import ByteAllowance
+from verbwire.http.base.problem import HttpProblem
+
+
+def path_parameter(request: Request, name: str) -> str:
+    """Return a part of the path, decoded; 400 when it is not UTF-8."""
+    try:
+        return unquote(request.path_params[name], errors="strict")
+    except UnicodeDecodeError:
+        raise HttpProblem(
+            400, f"bad_{name}", f"the {name} in the path is not UTF-8: percent-encode its UTF-8"
+        ) from None
+
+
+def query_string(request: Request) -> bytes:
+    """Return the query as it was sent."""
+    query: bytes = request.scope["query_string"]
+    return query
+
+
+def parameters(query: bytes, allowed: Sequence[str]) -> dict[str, str]:
+    """Return the query's parameters; 400 for one that is unknown here, said twice, or not text."""
+    if not query:
+        return {}
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
+    except ValueError as error:
+        raise HttpProblem(400, "bad_query", f"the query cannot be read: {error}") from None
+    found = dict(pairs)
+    if unknown := sorted(found.keys() - set(allowed)):
+        known = f"there are {', '.join(allowed)}" if allowed else "there are none"
+        raise HttpProblem(400, "unknown_parameter", f"no parameter is called {', '.join(map(repr, unknown))}: {known}")
+    if len(found) < len(pairs):
+        raise HttpProblem(400, "repeated_parameter", "say each parameter once")
+    return found
+
+
+def no_parameters(request: Request) -> None:
+    """Refuse a query where there is none: 400."""
+    parameters(query_string(request), ())
+
+
+def header(request: Request, name: str) -> str | None:
+    """Return a field of the head that may stand there once; 400 when it is repeated."""
+    values = request.headers.getlist(name)
+    if len(values) > 1:
+        raise HttpProblem(400, "repeated_header", f"send {name} once")
+    return values[0] if values else None
+
+
+def principal_of(request: Request) -> Principal:
+    """Return who asks: set by the front, never by the client."""
+    found: Principal = request.scope["principal"]
+    return found
+
+
+def room_of(request: Request) -> ByteAllowance:
+    """Return what is asked before this request makes the worker hold many bytes: set by the front."""
+    found: ByteAllowance = request.scope["room"]
+    return found
+
+
+def json_bytes(body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an answer of JSON; not to be kept by anybody, it is as new as its table is now."""
+    return Response(body, headers={"Cache-Control": "no-store", **(headers or {})}, media_type="application/json")

@@ -1,0 +1,91 @@
+"""The bodies of requests: read within limits, JSON only, and turned into the message that a contract describes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from verbwire.contracts.schema.bounds_check import BoundViolation
+from verbwire.contracts.schema.model import Contract
+from verbwire.http.avro_json.decode import JsonMismatch, reader
+from verbwire.http.base import limits
+from verbwire.http.base.problem import HttpProblem
+from verbwire.http.base.requests import room_of
+from verbwire.messages import OUT_OF_BOUNDS, Message
+from verbwire.wire.json.repeated_names import RepeatedNameError, require_once
+
+M = TypeVar("M", bound=Message)
+
+MEDIA_TYPE = "application/json"
+_CLOSING = {"Connection": "close"}  # what the client still sends belongs to no request
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body of a request that must be JSON; 411, 413, 415, 429 or 408 otherwise.
+
+    What is larger than allowed has been refused by its Content-Length, before anything was read.
+    """
+    media, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    if media.strip().lower() != MEDIA_TYPE or charset not in ("", "utf-8"):
+        raise HttpProblem(
+            415, "unsupported_media_type", f"send Content-Type: {MEDIA_TYPE}", {"Accept-Post": MEDIA_TYPE}
+        )
+    if "content-encoding" in request.headers:
+        raise HttpProblem(415, "unsupported_encoding", "send the body as it is, without Content-Encoding")
+    if "content-length" not in request.headers:
+        raise HttpProblem(411, "length_required", "say how long the body is: send Content-Length", _CLOSING)
+    room_of(request).take(int(request.headers["content-length"]))
+    try:
+        async with asyncio.timeout(limits.BODY_SECONDS):
+            return await request.body()
+    except TimeoutError:
+        raise HttpProblem(408, "too_slow", f"the body took more than {limits.BODY_SECONDS:.0f} s", _CLOSING) from None
+    except ClientDisconnect:
+        raise HttpProblem(400, "cut_off", "the body ended before its Content-Length", _CLOSING) from None
+
+
+def message_reader(contract: Contract, cls: type[M]) -> Callable[[bytes], M]:
+    """Return what makes messages of a contract from JSON.
+
+    It raises 400: ``not_json``, ``repeated_name``, ``not_the_contract`` with the field that does not fit, or
+    ``out_of_bounds`` with the field and its bound. Which values fit together is the receiver's business.
+    """
+    fields, check = reader(contract), contract.bounds
+
+    def read(body: bytes) -> M:
+        value = _decoded(body)
+        try:
+            message = msgspec.convert(fields(value), cls)
+        except JsonMismatch as misfit:
+            raise not_the_contract(contract, misfit.field, str(misfit)) from None
+        if check is not None and (excess := check(message)):
+            raise _out_of_bounds(contract, excess)
+        return message
+
+    return read
+
+
+def not_the_contract(contract: Contract, field: str, why: str) -> HttpProblem:
+    """Return 400: the message does not fit its contract, in that field where it is one."""
+    return HttpProblem(400, "not_the_contract", f"this is no {contract.name}: {why}", more={"field": field or None})
+
+
+def _out_of_bounds(contract: Contract, excess: BoundViolation) -> HttpProblem:
+    more = {"field": excess.field, "details": excess.details}
+    return HttpProblem(400, OUT_OF_BOUNDS, f"this {contract.name} is out of bounds: {excess}", more=more)
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        value = msgspec.json.decode(body)
+        require_once(body, value)
+    except RepeatedNameError as error:
+        raise HttpProblem(400, "repeated_name", str(error), more={"name": error.name[:80]}) from None
+    except (msgspec.MsgspecError, RecursionError) as error:  # numbers out of range are among them
+        raise HttpProblem(400, "not_json", f"the body cannot be read as JSON: {error}") from None
+    return value

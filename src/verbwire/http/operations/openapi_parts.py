@@ -1,0 +1,176 @@
+"""What the operations of the OpenAPI document share: problems, headers, parameters, and schemas of our own."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+from verbwire.http.base import limits, problem
+from verbwire.http.commands import idempotency
+from verbwire.http.commands.endpoint import CORRELATION_HEADER, TTL, TTL_HEADER
+from verbwire.wire.freshness import COMPLETE
+from verbwire.wire.freshness import HEADER as FRESHNESS_HEADER
+from verbwire.wire.positions import HEADER as POSITION_HEADER
+
+Json: TypeAlias = dict[str, Any]
+
+_WHY = {
+    400: "The request is not what is asked for here: `code` and `detail` say what, `field` where in the message.",
+    401: "Nobody known: the same answer for every reason.",
+    403: "Known, but not allowed.",
+    404: "There is no such thing, or none that you may see; with `behind`: as far as is known yet.",
+    408: "The body came too slowly.",
+    409: "The receiver refused, and changed nothing: not allowed in the current state.",
+    410: "It was kept for seven days, and they are over.",
+    411: "Say how long the body is.",
+    413: "The body, or the message in it, is too large.",
+    414: "The path and its query are too long.",
+    415: "The body must be JSON, without an encoding.",
+    422: "The key has named another command, or the same one with other fields: give every command a key of its own.",
+    429: "Too many of yours, or of all, are under way here, or yours come too fast.",
+    431: "The header is too large.",
+    500: "Something broke, and changed nothing that the answer does not name.",
+    503: "Not now: not ready, too busy, or not as new or as complete as asked for.",
+    504: "The command expired before its receiver came to it, and changed nothing.",
+}
+_LATER = (429, 503)
+_DOUBTED = (404, 503)
+_TEXT = {"type": "string"}
+
+_PLACE = "[0-9]{1,9}:[0-9]{1,18}"
+_PLACES = f"[A-Za-z0-9._-]{{1,249}}={_PLACE}(,{_PLACE})*"
+
+SCHEMAS: Json = {
+    "Problem": {
+        "description": "RFC 9457. `code` is for programs, `detail` says what to do.",
+        "type": "object",
+        "properties": {
+            "type": {"type": "string", "format": "uri"},
+            "title": _TEXT,
+            "status": {"type": "integer", "minimum": 400, "maximum": 599},
+            "detail": _TEXT,
+            "code": {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"},
+        },
+        "required": ["type", "title", "status", "detail", "code"],
+    },
+    "Pending": {
+        "type": "object",
+        "properties": {"outcome": {"const": "pending"}, "id": _TEXT},
+        "required": ["outcome", "id"],
+    },
+}
+PARAMETERS: Json = {
+    "IdempotencyKey": {
+        "name": idempotency.HEADER,
+        "in": "header",
+        "description": "Makes a repetition the same command, with one outcome. Yours alone, for this command alone.",
+        "schema": {"type": "string", "pattern": idempotency.KEY},
+    },
+    "Prefer": {
+        "name": "Prefer",
+        "in": "header",
+        "description": (
+            f"RFC 7240: `wait=N` seconds ({limits.WAIT:.0f} by default, {limits.MAX_WAIT} at most) until the answer is "
+            "202; `respond-async`: at once. What is not understood is passed over."
+        ),
+        "schema": _TEXT,
+    },
+    "Ttl": {
+        "name": TTL_HEADER,
+        "in": "header",
+        "description": "Seconds after which the command is not to be carried out any more, by the broker's clock.",
+        "schema": {"type": "string", "pattern": TTL},
+    },
+    "Correlation": {
+        "name": CORRELATION_HEADER,
+        "in": "header",
+        "description": "Continues the flow of another message.",
+        "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+    },
+    "Position": {
+        "name": POSITION_HEADER,
+        "in": "header",
+        "description": (
+            "As an answer to a command has said it: this answer is at least as new, or 503. A place that nobody can "
+            "have seen is a 400 at once."
+        ),
+        "schema": {"type": "string", "pattern": f"^({_PLACES}(;{_PLACES})*)?$"},
+    },
+    "Freshness": {
+        "name": FRESHNESS_HEADER,
+        "in": "header",
+        "description": "An answer of a table that has yet to catch up is not wanted: 503 in its place.",
+        "schema": {"const": COMPLETE},
+    },
+    "Page": {
+        "name": "page",
+        "in": "query",
+        "description": f"From 1 on, as far as row {limits.MAX_ROW}; beyond follow `next`.",
+        "schema": {"type": "integer", "minimum": 1, "default": 1},
+    },
+    "PageSize": {
+        "name": "page_size",
+        "in": "query",
+        "schema": {"type": "integer", "minimum": 1, "maximum": limits.MAX_PAGE_SIZE, "default": limits.PAGE_SIZE},
+    },
+    "Cursor": {"name": "cursor", "in": "query", "description": "Out of `next`.", "schema": _TEXT},
+}
+HEADERS: Json = {
+    "Location": {"description": "Where the outcome will be.", "required": True, "schema": _TEXT},
+    "Position": {"description": "Where the events are: send it with a query that has to see them.", "schema": _TEXT},
+    "Freshness": {
+        "description": (
+            "Whether the row's partition has read all that its inputs held when it was started, or how many records it "
+            "is behind, at least: what is not found may be among them. Absent where no table answers."
+        ),
+        "schema": {"type": "string", "pattern": f"^({COMPLETE}|behind=[0-9]+)$"},
+    },
+    "PreferenceApplied": {"description": "What of `Prefer` was honoured.", "schema": _TEXT},
+    "RetryAfter": {"description": "Seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}},
+}
+
+
+def content(schema: Json, media_type: str = "application/json") -> Json:
+    """Return what a body is."""
+    return {media_type: {"schema": schema}}
+
+
+def schema_ref(name: str) -> Json:
+    """Return a reference to a schema among the components."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def parameter_refs(*names: str) -> list[Json]:
+    """Return references to parameters among the components."""
+    return [{"$ref": f"#/components/parameters/{name}"} for name in names]
+
+
+def header_refs(**names: str) -> Json:
+    """Return references to headers: the name of each with ``_`` for ``-``, and that of its component."""
+    return {name.replace("_", "-"): {"$ref": f"#/components/headers/{part}"} for name, part in names.items()}
+
+
+def problem_refs(*statuses: int) -> Json:
+    """Return references to the problems that an operation may answer with."""
+    return {str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in statuses}
+
+
+def problem_responses() -> Json:
+    """Return the components that :func:`problem_refs` refers to."""
+    return {_name(status): problem_response(status) for status in _WHY}
+
+
+def problem_response(status: int, schema: Json | None = None) -> Json:
+    """Return a response that is a problem; `schema` says more of it than the common one."""
+    common = schema_ref("Problem")
+    body = common if schema is None else {"allOf": [common, schema]}
+    response: Json = {"description": _WHY[status], "content": content(body, problem.MEDIA_TYPE)}
+    if status in _LATER:
+        response["headers"] = header_refs(Retry_After="RetryAfter")
+    if status in _DOUBTED:
+        response.setdefault("headers", {}).update(header_refs(Verbwire_Freshness="Freshness"))
+    return response
+
+
+def _name(status: int) -> str:
+    return HTTPStatus(status).name.title().replace("_", "")

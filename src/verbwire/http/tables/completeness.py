@@ -1,0 +1,55 @@
+"""Whether an answer is of a table that has read what there was when it was started, and questions that insist on it.
+
+"Not found" is a claim about all that has happened: of a table that is still catching up it is said with that doubt.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from verbwire.http.base.problem import HttpProblem, unavailable
+from verbwire.http.base.requests import header
+from verbwire.http.forwarding.partial_list import PartialList, complete
+from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.wire.freshness import COMPLETE, HEADER, encode_freshness
+
+
+def insists(request: Request) -> bool:
+    """Whether a request takes no other answer than a complete one; 400 for a header that says something else."""
+    wanted = header(request, HEADER)
+    if wanted in (None, COMPLETE):
+        return wanted is not None
+    raise HttpProblem(400, "bad_freshness", f"{HEADER} is {wanted!r}: write {COMPLETE}, or leave it out")
+
+
+def told(behind: int | None) -> dict[str, str]:
+    """Return the header that tells of one row's table; None: it is behind nothing."""
+    return {HEADER: encode_freshness(behind)}
+
+
+def require_complete(table: QueryableTable, behind: int | None) -> None:
+    """Raise 503 ``catching_up`` where a row's partition is still behind."""
+    if behind is not None:
+        raise _catching_up(f"table {table.name} has {behind} records or more to read yet", behind)
+
+
+def require_complete_list(table: QueryableTable, found: PartialList) -> None:
+    """Raise 503 ``catching_up`` where partitions are still behind, or do not answer."""
+    if not complete(found):
+        late = f"partitions {', '.join(map(str, sorted({*found.behind, *found.missing})))} of table {table.name}"
+        raise _catching_up(f"{late} are not complete", sum(found.behind.values()))
+
+
+def doubtful(absent: HttpProblem, behind: int | None) -> HttpProblem:
+    """Return what is said where nothing was found: that there is nothing, or that it is not known yet."""
+    if behind is None:
+        return HttpProblem(absent.status_code, absent.code, absent.detail, told(None))
+    detail = f"{absent.detail}, as far as is known: the table has yet to catch up, {behind} records or more are to come"
+    return HttpProblem(absent.status_code, absent.code, detail, told(behind), {"behind": behind})
+
+
+def _catching_up(late: str, behind: int) -> HttpProblem:
+    problem = unavailable("catching_up", f"{late}: ask again, or without {HEADER}", more={"behind": behind})
+    return HttpProblem(
+        problem.status_code, problem.code, problem.detail, {**(problem.headers or {}), **told(behind)}, problem.more
+    )

@@ -1,0 +1,192 @@
+"""Queries over HTTP: ``GET /queries/{name}?field=value...``, answered by tables and responders.
+
+Checked in this order: who asks, whether there is such a query, whether they may ask it, whether it makes sense. What
+somebody may not see is not there: by its key it is not found, in lists it does not occur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from verbwire.contracts.schema.model import Contract, SharedType
+from verbwire.declarations.handlers import Handler
+from verbwire.declarations.principal import Principal
+from verbwire.declarations.table import Only
+from verbwire.errors import UnencodableError, UnkeyableError
+from verbwire.handling.permission import refusal
+from verbwire.http.access.auth import require
+from verbwire.http.avro_json import encode
+from verbwire.http.base.names import NameResolver
+from verbwire.http.base.problem import HttpProblem
+from verbwire.http.base.requests import json_bytes, parameters, path_parameter, principal_of, query_string
+from verbwire.http.tables.lists import Listing, Lists
+from verbwire.http.tables.parameters import bad_parameter, defaults_of, parameter_reader
+from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.http.tables.reads import TableReads
+from verbwire.messages import Kind, Message, Query
+from verbwire.observability.watch.handlers import HandlerWatch
+from verbwire.queries.plan import QueryPlan, may_see, seen_by
+from verbwire.wire.avro.messages import Encoder
+
+PATH = "/queries/"
+
+
+class Answerable(Protocol):
+    """A query, and what answers it."""
+
+    @property
+    def contract(self) -> Contract:
+        """The query's contract."""
+        ...
+
+    async def answer(self, request: Request, asker: Principal, lookup: TableReads) -> Response:
+        """Answer it to somebody who may ask it."""
+        ...
+
+
+class Queries:
+    """Answers the queries of a project."""
+
+    def __init__(self, answers: Sequence[Answerable], lookup: TableReads) -> None:
+        by_name = {each.contract.name: each for each in answers}
+        self._named = NameResolver("query", by_name, "GET /openapi.json lists them")
+        self._lookup = lookup
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """The paths it answers."""
+        return [Route(PATH + "{name}", self.query)]
+
+    def is_public(self, path: str) -> bool:
+        """Whether nobody known has to ask for what a path names, percent-encoded as it came."""
+        if not path.startswith(PATH):
+            return False
+        try:
+            return self._named.find(unquote(path.removeprefix(PATH))).contract.public
+        except HttpProblem:
+            return False
+
+    async def query(self, request: Request) -> Response:
+        """GET /queries/{name}: the answer to a query, by its full name or a short one that is its own."""
+        found, principal = self._named.find(path_parameter(request, "name")), principal_of(request)
+        for scope in sorted(found.contract.requires):
+            require(principal, scope)
+        if refused := refusal(found.contract, principal.actor, principal.scopes):
+            raise HttpProblem(403, refused.code, refused.reason)
+        return await found.answer(request, Principal(principal.actor, principal.scopes), self._lookup)
+
+
+class FromRow:
+    """A query that a table answers by the one row whose key it holds."""
+
+    def __init__(self, plan: QueryPlan, table: QueryableTable, only: Only | None = None) -> None:
+        self.contract = plan.query
+        self._plan = plan
+        self._table = table
+        self._only = only
+        self._read = parameter_reader(plan.query)
+        self._names = tuple(plan.query.fields)
+
+    async def answer(self, request: Request, asker: Principal, lookup: TableReads) -> Response:
+        """Answer by the row, 404 where there is none that the asker may see."""
+        row = self._plan.rows.row
+        values = self._read(parameters(query_string(request), self._names))
+        try:
+            key = self._table.checked(self._plan.key(values))
+        except UnkeyableError as error:
+            raise bad_parameter(", ".join(row.key), str(error)) from None
+        absent = HttpProblem(404, "not_found", f"there is no {row.short} of this {' and '.join(row.key)}")
+        return await lookup.row(request, self._table, key, absent, self._seen_by(asker))
+
+    def _seen_by(self, asker: Principal) -> Callable[[Message], bool] | None:
+        only, rows = self._only, self._plan.rows
+        return None if only is None else lambda row: may_see(rows, row, _seen(only, asker))
+
+
+class FromRows:
+    """A query that a table answers by a list."""
+
+    def __init__(self, plan: QueryPlan, query: type[Query], table: QueryableTable, only: Only | None = None) -> None:
+        self.contract = plan.query
+        self._table = table
+        self._only = only
+        self._lists = Lists(plan.query.name, PATH + plan.query.name, plan, defaults_of(query))
+
+    async def answer(self, request: Request, asker: Principal, lookup: TableReads) -> Response:
+        """Answer by those rows that the asker may see."""
+        wanted = self._lists.read(query_string(request))
+
+        def listing() -> Listing:
+            return wanted(seen_by(self._lists.plan.rows, _seen(self._only, asker)))
+
+        return await lookup.rows(request, self._table, {"query": self.contract.name}, listing)
+
+
+class FromResponder:
+    """A query that a function answers, on every worker."""
+
+    def __init__(
+        self, contract: Contract, reply: Contract | SharedType, handler: Handler, watch: HandlerWatch | None = None
+    ) -> None:
+        self.contract = contract
+        self._watch = watch or HandlerWatch(contract.name)
+        self._handler = handler
+        self._reply = reply.name.rpartition(".")[2]
+        self._replies = Encoder(_contract(reply), 0)
+        self._encode = encode.encoder(reply)
+        self._query = Encoder(contract, 0)
+        self._read = parameter_reader(contract)
+        self._names = tuple(contract.fields)
+
+    async def answer(self, request: Request, asker: Principal, lookup: TableReads) -> Response:
+        """Answer by the function, off the loop; 404 where it returns None."""
+        values = self._read(parameters(query_string(request), self._names))
+        try:
+            query = self._query.normal(msgspec.convert(values, self._handler.message))
+        except UnencodableError as error:
+            raise HttpProblem(400, "bad_parameter", str(error)) from None
+
+        def ask() -> bytes:
+            reply = self._watch.call(
+                self._handler, self.contract.name, lambda: self._handler.call_alone(query, lambda: asker)
+            )
+            if reply is None:
+                raise HttpProblem(404, "not_found", f"{self.contract.short} has no answer to this")
+            if type(reply).__name__ != self._reply:
+                where = f"{self._handler.where} returned {type(reply).__name__}"
+                raise TypeError(f"{where}, {self.contract.name} is answered by {self._reply}")
+            return self._encode(self._fitting(reply))
+
+        return json_bytes(await lookup.responders.run(ask))
+
+    def _fitting(self, reply: Any) -> Any:
+        """A reply as any reader would have it: what does not fit its schema must not pass for it in JSON."""
+        try:
+            found = self._replies.normal(reply)
+            self._replies(found)
+        except UnencodableError as error:
+            raise TypeError(f"{self._handler.where}: {error}") from error
+        return found
+
+
+def _contract(record: Contract | SharedType) -> Contract:
+    return record if isinstance(record, Contract) else Contract(record.name, Kind.ROW, (), record.schema, record.file)
+
+
+def _seen(only: Only | None, asker: Principal) -> Mapping[str, Any] | None:
+    """Return what rows must have that the asker may see, None where that is none of them.
+
+    Nobody known has no name: a rule made of it must not find the rows that have none in that field.
+    """
+    if only is None:
+        return {}
+    seen = only(asker)
+    nameless = not asker.actor and any(value == "" for value in seen.values() if isinstance(value, str))
+    return None if nameless else seen

@@ -1,0 +1,256 @@
+"""A table as HTTP serves it: one row by its key, or rows of some partitions in one order."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from verbwire.engine.restore.repartition_progress import RepartitionProgress
+from verbwire.engine.state.reader import StoreReader
+from verbwire.engine.state.row_query import size_of
+from verbwire.errors import MessageError, UnavailableError, UndecodableError
+from verbwire.http.avro_json import encode
+from verbwire.http.base import limits
+from verbwire.http.base.problem import HttpProblem, unavailable
+from verbwire.http.forwarding.partial_list import PartialList
+from verbwire.http.tables.log_ends import LogEndSource
+from verbwire.http.tables.paging import PageWindow
+from verbwire.messages import Message
+from verbwire.observability.watch.throttle import Throttle
+from verbwire.queries.plan import QueryableRow, row_key
+from verbwire.queries.selection import EVERYTHING, Selection
+from verbwire.wire.keys import parse_key, parse_key_text
+
+_told = Throttle[tuple[str, int]]()
+_log = logging.getLogger("verbwire.http")
+_RESTORING_SECONDS = 1
+_STOPPED_SECONDS = 30  # somebody has to decide first
+_ATTEMPTS = 3  # a partition may leave between looking and reading
+_LEAST_CHUNK = 16
+
+
+@dataclass(frozen=True)
+class QueryableTable:
+    """A table that HTTP shows. `decode` reads a row as it stands in the changelog; called by several threads.
+
+    `index` and `search` are those of its declaration, `handed_over` is there where events count under other keys than
+    their own, `cluster` where Kafka can be asked how far its inputs go. What reads the disk is called off the loop.
+    """
+
+    view: StoreReader
+    decode: Callable[[bytes], Message | None]
+    index: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    handed_over: RepartitionProgress | None = None
+    cluster: LogEndSource | None = None
+
+    @property
+    def name(self) -> str:
+        """The full name."""
+        return self.view.name
+
+    @cached_property
+    def rows(self) -> QueryableRow:
+        """What queries have to know of it."""
+        return QueryableRow.of(self.name, self.view.row, self.index, self.search)
+
+    def key(self, text: str) -> bytes:
+        """Return the key that somebody wrote; 400 for what cannot be one."""
+        row = self.view.row
+        try:
+            key = parse_key_text(row, text)
+            if len(row.key) > 1:  # a time may have been written with more digits than the field keeps
+                key = row_key(self.rows, dict(zip(row.key, parse_key(row, key), strict=True)))
+            return self.checked(key)
+        except MessageError as error:
+            raise HttpProblem(400, "bad_key", str(error)) from None
+
+    def checked(self, key: bytes) -> bytes:
+        """Return the key unless it is too long: 400."""
+        if len(key) > limits.KEY:
+            raise HttpProblem(400, "bad_key", f"the key has {len(key)} bytes: {limits.KEY} are the most")
+        return key
+
+    def partition_of(self, key: bytes) -> int:
+        """Return the partition in which a row stands."""
+        return self.view.partition_of(key)
+
+    def row(self, key: bytes, see: Callable[[Message], bool] | None = None) -> tuple[Message | None, int | None]:
+        """Return one row, None where there is none, and by how many records its partition is behind, None for none.
+
+        One that is not to be seen is not there, and takes as long: then another row is read and looked at in its place.
+        503 when the partition is not here.
+        """
+        partition = self.partition_of(key)
+        state = self.view.states[partition]
+        epoch, behind = state.epoch, state.behind()
+        try:
+            row = self._any(key) if see is None else self._seen(key, see)
+        except UnavailableError:
+            raise self.not_here(partition) from None
+        if state.epoch != epoch:
+            raise self.not_here(partition)
+        return row, behind
+
+    def find(self, partitions: Sequence[int], selection: Selection, window: PageWindow, *, whole: bool) -> PartialList:
+        """Return what these partitions have of a list: as many rows as reach to the window's end, in order.
+
+        With `whole` they are all there is, so that rows which the window skips are not read: their JSON is empty. Rows
+        that are large end it early, with `more`.
+        Partitions that are not here, or hold a row of the list that cannot be read, are named; 503 when they keep
+        moving meanwhile.
+        """
+        left = [*partitions]
+        while True:
+            try:
+                found = self._find(left, selection, window, whole=whole and len(left) == len(partitions))
+            except _UnreadableRow as row:
+                left.remove(row.partition)
+            else:
+                missing = sorted({*found.missing, *partitions} - found.positions.keys())
+                return found if len(left) == len(partitions) else msgspec.structs.replace(found, missing=missing)
+
+    def _find(self, partitions: Sequence[int], selection: Selection, window: PageWindow, *, whole: bool) -> PartialList:
+        for _ in range(_ATTEMPTS):
+            ready = set(self.view.ready())
+            here = [partition for partition in partitions if partition in ready]
+            # Before the rows: these are as new as what was applied by then, or newer.
+            epochs = self._epochs(here)
+            positions = {partition: dict(self.view.states[partition].inputs) for partition in here}
+            behind = self.view.behind()
+            try:
+                shown, more = self._shown(here, selection, window, len(partitions), whole=whole)
+            except UnavailableError:
+                continue
+            if epochs != self._epochs(here):
+                continue
+            missing = [partition for partition in partitions if partition not in positions]
+            late = {partition: behind[partition] for partition in here if partition in behind}
+            return PartialList(shown, more, positions, missing, late)
+        raise unavailable("not_ready", f"partitions of table {self.name} are moving: ask again", _RESTORING_SECONDS)
+
+    def summary(self) -> dict[str, Any]:
+        """What there is to know of the table without reading a row of it; ``rows`` counts those that are here."""
+        ready, behind = self.view.ready(), self.view.behind()
+        try:
+            rows: int | None = self.view.count()
+        except UnavailableError:  # a partition left just now
+            rows = None
+        return {
+            "name": self.name,
+            "row": self.view.row.name,
+            "key": list(self.view.row.key),
+            "index": list(self.rows.columns),
+            "search": list(self.search),
+            "partitions": self.view.partitions,
+            "ready_partitions": ready,
+            "missing_partitions": [partition for partition in self.view.states if partition not in ready],
+            "stopped": {str(partition): why for partition, why in self.view.stopped().items()},
+            "other_code": {str(partition): what for partition, what in self.view.other_code().items()},
+            "behind": {str(partition): behind[partition] for partition in ready if partition in behind},
+            "complete": len(ready) == self.view.partitions and not behind,
+            "rows": rows,
+            "dead_letters": self.view.letters(),
+        }
+
+    @cached_property
+    def json(self) -> Callable[[Message], bytes]:
+        """What writes a row."""
+        return encode.encoder(self.view.row)
+
+    def not_here(self, partition: int) -> HttpProblem:
+        """Return 503: this worker cannot answer for a partition now."""
+        stopped = self.view.states[partition].stopped is not None
+        why = "stands still until somebody decides" if stopped else "is being restored, or another worker has it"
+        detail = f"partition {partition} of table {self.name} {why}: ask again, or see GET /tables"
+        return unavailable("not_ready", detail, _STOPPED_SECONDS if stopped else _RESTORING_SECONDS)
+
+    def _any(self, key: bytes) -> Message | None:
+        value = self.view.get(key)
+        return None if value is None else self._message(EVERYTHING, key, value)
+
+    def _seen(self, key: bytes, see: Callable[[Message], bool]) -> Message | None:
+        found = self.view.nearest(key)
+        if found is None:
+            return None
+        place, value = found
+        try:
+            row = self._message(EVERYTHING, place, value)
+        except HttpProblem:
+            if place == key:
+                raise
+            return None
+        return row if see(row) and place == key else None
+
+    def _epochs(self, partitions: Iterable[int]) -> list[int]:
+        """Tell, asked twice, whether one of them was started over in between: it may be behind again."""
+        return [self.view.states[partition].epoch for partition in partitions]
+
+    def _shown(
+        self, here: list[int], selection: Selection, window: PageWindow, asked: int, *, whole: bool
+    ) -> tuple[list[tuple[bytes, bytes]], bool]:
+        """Return rows with their JSON, as many as are wanted and fit, and whether there are more."""
+        shown: list[tuple[bytes, bytes]] = []
+        stop, unread = window.skip + window.size, window.skip if whole else 0
+        room = limits.PAGE if whole else _part(window, asked / self.view.partitions)
+        for place, value in self._rows(here, selection, window.after, stop + 1):
+            if len(shown) == stop:
+                return shown, True
+            text = self.json(self._message(selection, place, value)) if len(shown) >= unread else b""
+            if len(text) > room and len(shown) > unread:
+                return shown, True
+            room -= len(text)
+            shown.append((place, text))
+        return shown, False
+
+    def _rows(self, here: list[int], selection: Selection, after: bytes, stop: int) -> Iterator[tuple[bytes, bytes]]:
+        chunk = max(_LEAST_CHUNK, stop // max(1, len(here)) + _LEAST_CHUNK)
+        return heapq.merge(*(self._from(partition, selection, after, chunk) for partition in here))
+
+    def _from(self, partition: int, selection: Selection, after: bytes, chunk: int) -> Iterator[tuple[bytes, bytes]]:
+        while rows := self.view.page(partition, after, chunk, selection, limits.CHUNK):
+            yield from rows
+            if len(rows) < chunk and size_of(rows) < limits.CHUNK:
+                return
+            after = rows[-1][0]
+
+    def _message(self, selection: Selection, place: bytes, value: bytes) -> Message:
+        try:
+            row = self.decode(value)
+        except UnavailableError:
+            detail = f"the schema of a row of {self.name} cannot be fetched from the registry: ask again"
+            raise unavailable("no_schema", detail) from None
+        except UndecodableError as error:
+            _, key = selection.at(place)
+            partition = self.partition_of(key)
+            if _told.admit((self.name, partition)) is not None:
+                _log.error(
+                    "%s: the row of the key %r (partition %d) cannot be read: %s", self.name, key, partition, error
+                )
+            raise _UnreadableRow(self.name, partition) from None
+        if row is None:
+            raise TypeError(f"table {self.name} holds something that is no {self.view.row.name}")
+        return row
+
+
+def _part(window: PageWindow, share: float) -> int:
+    """Return how many bytes those partitions may answer with which are this share of all.
+
+    Of a page that skips rows nobody knows yet whose they are: all of them are sent.
+    """
+    return limits.DEEP_PART if window.skip else max(limits.PART, int(limits.PAGE * share))
+
+
+class _UnreadableRow(HttpProblem):
+    """The 503 of a row that no code here can read: what it says nobody knows, that it is there everybody may."""
+
+    def __init__(self, table: str, partition: int) -> None:
+        detail = f"a row in partition {partition} of table {table} cannot be read: whoever runs this has it in the log"
+        super().__init__(503, "unreadable_row", detail, {"Retry-After": str(_STOPPED_SECONDS)})
+        self.partition = partition

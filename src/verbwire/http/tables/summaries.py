@@ -1,0 +1,39 @@
+"""What there is to know of the tables in all, from what each worker knows of its part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+_SAID = {"behind", "dead_letters"}
+
+
+def merge_summaries(mine: Iterable[dict[str, Any]], others: Iterable[bytes | None]) -> list[dict[str, Any]]:
+    """Return `mine` with what other workers have answered; partitions of one that did not answer are missing.
+
+    ``rows`` counts those of the partitions that are ready, ``dead_letters`` those of the stopped ones too; ``here`` are
+    the partitions of the worker that is asked. Of a worker that does not say whether its part has caught up, as older
+    ones do not, it is taken for missing.
+    """
+    summaries = {summary["name"]: {**summary, "here": summary["ready_partitions"]} for summary in mine}
+    for body in others:
+        for summary in [] if body is None else msgspec.json.decode(body)["tables"]:
+            known = summaries.get(summary["name"])
+            if known is not None and summary.keys() >= _SAID:
+                _add(known, summary)
+    return list(summaries.values())
+
+
+def _add(known: dict[str, Any], more: dict[str, Any]) -> None:
+    ready = {*known["ready_partitions"], *more["ready_partitions"]}
+    counted = known["rows"] is not None and more["rows"] is not None
+    known["ready_partitions"] = sorted(ready)
+    known["missing_partitions"] = [each for each in range(known["partitions"]) if each not in ready]
+    known["stopped"] = {**known["stopped"], **more["stopped"]}
+    known["other_code"] = {**known["other_code"], **more.get("other_code", {})}  # not known to older workers
+    known["behind"] = {**known["behind"], **more["behind"]}
+    known["complete"] = not (known["missing_partitions"] or known["behind"])
+    known["dead_letters"] += more["dead_letters"]
+    known["rows"] = known["rows"] + more["rows"] if counted else None

@@ -1,0 +1,13 @@
+"""What librdkafka says, said through Python's logging like everything else: by itself it writes to standard error.
+
+Lines of ``verbwire.kafka.librdkafka`` come while a client is polled, from the thread that polls it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+LOGGED: Mapping[str, Any] = {"logger": logging.getLogger(__name__)}
+"""For the properties of every client; its ``log_level`` says how much."""

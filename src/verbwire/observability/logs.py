@@ -1,0 +1,47 @@
+"""How a process of verbwire logs: to standard error, as text for people or as JSON, an object a line, for machines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+from verbwire.observability.log_entries import OneEntry
+from verbwire.redaction import without_secrets
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes time (RFC 3339, UTC), level, logger, message and, where there is one, the exception with its traceback.
+
+    Passwords in addresses are masked. One line of ASCII whatever is in them: a newline, or what would steer a terminal,
+    is an escape (RFC 8259).
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        said = {"time": time, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        if record.exc_info:
+            said["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            said["stack"] = self.formatStack(record.stack_info)
+        return json.dumps({name: without_secrets(text) for name, text in said.items()})
+
+
+def set_up_logging(level: str = "info", form: str = "text") -> None:
+    """Log verbwire's own lines from `level` on, those of libraries from warnings on; `form` is ``text`` or ``json``.
+
+    Warnings of Python's are lines of the log, too.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else OneEntry())
+    own = getattr(logging, level.upper())
+    logging.basicConfig(level=max(own, logging.WARNING), handlers=[handler], force=True)
+    logging.getLogger("verbwire").setLevel(own)
+    logging.captureWarnings(True)
+
+
+def is_json() -> bool:
+    """Whether this process logs JSON."""
+    return any(isinstance(each.formatter, JsonFormatter) for each in logging.getLogger().handlers)

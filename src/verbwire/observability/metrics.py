@@ -1,0 +1,283 @@
+"""What a worker counts, for Prometheus. Engine threads count once a batch, HTTP once a request.
+
+Nothing here knows of HTTP or of the engine, so both may count; names follow Prometheus' own conventions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_COMMIT_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+_HTTP_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+class MemoryUsage(Protocol):
+    """Of the memory for rows and ids."""
+
+    @property
+    def used(self) -> int:
+        """Bytes, estimated."""
+        ...
+
+    @property
+    def hits(self) -> int:
+        """How often something was there."""
+        ...
+
+    @property
+    def misses(self) -> int:
+        """How often it was not."""
+        ...
+
+    @property
+    def evictions(self) -> int:
+        """How many were let go."""
+        ...
+
+
+class Metrics:
+    """All counters of one worker process. Safe to call from any thread."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        group = ("group",)
+
+        def counter(name: str, what: str, *more: str) -> Counter:
+            return Counter(f"verbwire_{name}", what, (*group, *more), registry=registry)
+
+        self._records = counter("records", "Records handled in committed batches.")
+        self._batches = counter("batches", "Committed batches, one transaction each.")
+        self._aborts = counter("aborts", "Transactions that were aborted, or whose outcome is unknown.", "reason")
+        self._resets = counter("resets", "Times that partitions were started over from what is committed.")
+        self._dead_letters = counter("dead_letters", "Records sent to the dead letters.", "reason")
+        self._duplicates = counter("duplicates", "Commands answered from memory, since their id was known.")
+        self._rejected = counter("rejected", "Commands refused by their receiver.", "command", "code")
+        self._expired = counter("expired", "Commands that their receiver came to after their deadline.", "command")
+        self._late = counter("late", "Events left out, since their window had been over for too long.")
+        self._restored = counter("restore_rows", "Rows read back from changelogs.")
+        self._ready = Gauge("verbwire_partitions_ready", "Partitions that answer.", group, registry=registry)
+        self._stopped = Gauge(
+            "verbwire_partitions_stopped",
+            "Partitions that stand still until somebody decides.",
+            group,
+            registry=registry,
+        )
+        self._behind = Gauge(
+            "verbwire_behind",
+            "Records that a table has yet to read to where its inputs ended when it was started.",
+            group,
+            registry=registry,
+        )
+        self._table_letters = Gauge(
+            "verbwire_table_dead_letters",
+            "Dead letters in the past of the partitions that are here.",
+            group,
+            registry=registry,
+        )
+        self._running = Gauge(
+            "verbwire_handler_seconds",
+            "How long the handler that has been at one record for the longest has been at it.",
+            group,
+            registry=registry,
+        )
+        self._handled = counter("handled", "Records that subscribers and jobs are done with, dead letters among them.")
+        self._retried = counter("retried", "Attempts that failed and will be repeated.", "reason")
+        self._in_hand = Gauge(
+            "verbwire_in_hand", "Records that a subscriber or a job has in hand.", group, registry=registry
+        )
+        self._lag = Gauge(
+            "verbwire_lag",
+            "Records that a subscriber or a job has yet to do, markers of transactions among them.",
+            group,
+            registry=registry,
+        )
+        self._job = Gauge(
+            "verbwire_job_progress_ratio",
+            "How far a job is, as it says itself.",
+            ("group", "partition"),
+            registry=registry,
+        )
+        self._commit = Histogram(
+            "verbwire_commit_seconds",
+            "From a transaction's begin to its commit.",
+            group,
+            registry=registry,
+            buckets=_COMMIT_SECONDS,
+        )
+        self._requests = Counter(
+            "verbwire_http_requests", "HTTP requests answered.", ("route", "status"), registry=registry
+        )
+        self._http = Histogram(
+            "verbwire_http_seconds",
+            "From a request's head to the end of its answer.",
+            ("route",),
+            registry=registry,
+            buckets=_HTTP_SECONDS,
+        )
+        self._answers: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+
+    def group(self, name: str) -> GroupMetrics:
+        """Return the counters of one consumer group; ask once, keep it."""
+        return GroupMetrics(self, name)
+
+    def running(self, name: str) -> Callable[[float], None]:
+        """Return what is told how long a handler of that group, responder or query has been at one record or request.
+
+        In seconds, to about one; 0 where none is.
+        """
+        return self._running.labels(name).set
+
+    def certificate(self, expires: Callable[[], float], failed: Callable[[], bool]) -> None:
+        """Ask these whenever the metrics are read: when the certificate of HTTP ends, and whether it is out of date.
+
+        In seconds since the epoch; out of date is one whose files have changed and cannot be read.
+        """
+        Gauge(
+            "verbwire_http_certificate_expiry_timestamp_seconds",
+            "When the certificate that HTTP shows ends.",
+            registry=self._registry,
+        ).set_function(expires)
+        Gauge(
+            "verbwire_http_certificate_reload_failed",
+            "1 while the files of the certificate have changed and cannot be read.",
+            registry=self._registry,
+        ).set_function(failed)
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Count one HTTP answer. `route` is the pattern, never the path: labels stay few."""
+        pair = self._answers.get((route, status))
+        if pair is None:  # looking children up costs as much as all the rest
+            pair = (self._requests.labels(route, str(status)), self._http.labels(route))
+            self._answers[(route, status)] = pair
+        pair[0].inc()
+        pair[1].observe(seconds)
+
+    def memory(self, limits: Mapping[str, int], usage: Callable[[], MemoryUsage]) -> None:
+        """Show the limits of the parts of memory, in bytes, and what is in use of that for rows and ids."""
+        self._registry.register(_Memory(limits, usage))
+
+    def exposition(self) -> bytes:
+        """Everything in Prometheus' text format; its media type is :data:`CONTENT_TYPE`."""
+        return generate_latest(self._registry)
+
+
+class _Memory(Collector):
+    """Asked whenever the metrics are read."""
+
+    def __init__(self, limits: Mapping[str, int], usage: Callable[[], MemoryUsage]) -> None:
+        self._limits = limits
+        self._usage = usage
+
+    def collect(self) -> Iterator[Metric]:
+        limits = GaugeMetricFamily(
+            "verbwire_memory_limit_bytes", "What each part of cache_bytes may come to.", labels=["part"]
+        )
+        for part, size in self._limits.items():
+            limits.add_metric([part], size)
+        yield limits
+        usage = self._usage()
+        yield GaugeMetricFamily("verbwire_cache_bytes", "Memory that rows and ids take, estimated.", usage.used)
+        for name, what, value in (
+            ("hits", "Rows and ids that were in memory when a batch began.", usage.hits),
+            ("misses", "Rows and ids that were looked for in the local copy.", usage.misses),
+            ("evictions", "Rows and ids that others took the memory of.", usage.evictions),
+        ):
+            yield CounterMetricFamily(f"verbwire_cache_{name}", what, value)
+
+
+class GroupMetrics:
+    """What one group's engine counts; a few calls per batch, none per record."""
+
+    def __init__(self, metrics: Metrics, name: str) -> None:
+        self._metrics = metrics
+        self._name = name
+        self._records = metrics._records.labels(name)
+        self._batches = metrics._batches.labels(name)
+        self._commit = metrics._commit.labels(name)
+        self._resets = metrics._resets.labels(name)
+        self._duplicates = metrics._duplicates.labels(name)
+        self._late = metrics._late.labels(name)
+        self._restored = metrics._restored.labels(name)
+        self._ready = metrics._ready.labels(name)
+
+    def committed(self, records: int, seconds: float) -> None:
+        """A batch of `records` was committed, `seconds` after its transaction began."""
+        self._records.inc(records)
+        self._batches.inc()
+        self._commit.observe(seconds)
+
+    def aborted(self, reason: str) -> None:
+        """A transaction failed; `reason` is one of few words, like an error code of the broker."""
+        self._metrics._aborts.labels(self._name, reason).inc()
+
+    def reset(self) -> None:
+        """Partitions are started over as if newly assigned."""
+        self._resets.inc()
+
+    def dead_lettered(self, reason: str, records: int = 1) -> None:
+        """Records went to the dead letters; `reason` is one of few words (``undecodable``, ``failed``)."""
+        self._metrics._dead_letters.labels(self._name, reason).inc(records)
+
+    def duplicates(self, commands: int) -> None:
+        """Commands whose id was known already."""
+        self._duplicates.inc(commands)
+
+    def late(self, events: int) -> None:
+        """Events whose window had been over for longer than its lateness."""
+        self._late.inc(events)
+
+    def rejected(self, command: str, code: str, commands: int = 1) -> None:
+        """Commands refused with that code of their contract."""
+        self._metrics._rejected.labels(self._name, command, code).inc(commands)
+
+    def expired(self, command: str, commands: int = 1) -> None:
+        """Commands that were not carried out, since their time had passed."""
+        self._metrics._expired.labels(self._name, command).inc(commands)
+
+    def restored(self, rows: int) -> None:
+        """Rows read back from a changelog."""
+        self._restored.inc(rows)
+
+    def ready(self, partitions: int) -> None:
+        """Say how many partitions of the group answer now."""
+        self._ready.set(partitions)
+
+    def stopped(self, partitions: int) -> None:
+        """Say how many partitions of the group stand still until somebody decides."""
+        self._metrics._stopped.labels(self._name).set(partitions)
+
+    def table(self, behind: Callable[[], float], letters: Callable[[], float]) -> None:
+        """Ask these whenever the metrics are read: by how many records the table is behind, and its dead letters."""
+        self._metrics._behind.labels(self._name).set_function(behind)
+        self._metrics._table_letters.labels(self._name).set_function(letters)
+
+    def handled(self, records: int = 1) -> None:
+        """A subscriber or a job is done with records."""
+        self._metrics._handled.labels(self._name).inc(records)
+
+    def retried(self, reason: str) -> None:
+        """An attempt failed and will be repeated; `reason` is ``failed`` or ``obstructed``."""
+        self._metrics._retried.labels(self._name, reason).inc()
+
+    def waiting(self, in_hand: int, lag: int) -> None:
+        """Say how many records are in hand, and how many are yet to be done."""
+        self._metrics._in_hand.labels(self._name).set(in_hand)
+        self._metrics._lag.labels(self._name).set(lag)
+
+    def job_progress(self, partition: int, ratio: float) -> None:
+        """A job says how far it is with a command of this partition."""
+        self._metrics._job.labels(self._name, str(partition)).set(ratio)
+
+    def job_ended(self, partition: int) -> None:
+        """A job is done with a command of this partition, or has left it."""
+        with suppress(KeyError):  # it has said nothing
+            self._metrics._job.remove(self._name, str(partition))

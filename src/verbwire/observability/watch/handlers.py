@@ -1,0 +1,124 @@
+"""The handlers of one group under watch: what they raise is logged, what they are at is known to the watchdog."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol, TypeVar
+
+from verbwire.kafka.place import RecordPlace, place_of
+from verbwire.observability.watch.throttle import Throttle
+from verbwire.observability.watch.tracebacks import LONGEST, Frame, frames_of, summary, traceback_of
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class NamedHandler(Protocol):
+    """A handler, as far as it is named."""
+
+    @property
+    def where(self) -> str:
+        """Module and name."""
+        ...
+
+
+class EngineStep(NamedTuple):
+    """What is no handler, and is named like one."""
+
+    where: str
+
+
+class LineKind(NamedTuple):
+    """Lines of one kind differ in what nobody has to read twice a minute."""
+
+    what: str  # a handler, or how a record ended
+    topic: str
+    error: str = ""
+    frame: Frame | None = None
+
+
+class Spot:
+    """What one thread is at. It sets two attributes a record, the watchdog looks at them now and then."""
+
+    __slots__ = ("at", "handler")
+
+    def __init__(self) -> None:
+        self.handler: NamedHandler | None = None
+        self.at: RecordPlace | str | None = None  # None: at no handler; a new object for each run of one
+
+
+class HandlerWatch:
+    """Watches the handlers of one group. May be used from any thread, but for `spot`, which the engine's thread has.
+
+    `patient`: they are expected to take long, so that this is no reason to warn.
+    """
+
+    def __init__(self, group: str, patient: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self.group = group
+        self.patient = patient
+        self.spot = Spot()
+        self.spots = {self.spot}
+        self._throttle = Throttle[LineKind](clock=clock)
+
+    def raised(self, handler: str, record: RecordPlace | str, error: BaseException) -> str:
+        """Log what a handler raised at a record, and return its traceback, empty where none of its frames is a user's.
+
+        Once a minute for the same handler, topic, class of error and line of code; then with how many there were more.
+        """
+        frames, text = frames_of(error), traceback_of(error)
+        kind = LineKind(handler, _topic_of(record), type(error).__name__, frames[-1] if frames else None)
+        more = self._throttle.admit(kind)
+        if more is not None:
+            where = f"{self.group}: {handler} raised at {place_of(record)}"
+            log.error("%s: %s%s%s", where, summary(error), _more(more), text and f"\n{text}")
+        return text
+
+    def buried(self, reason: str, record: RecordPlace, detail: str) -> None:
+        """Log that a record goes to the dead letters, once a minute for a reason and a topic."""
+        more = self._throttle.admit(LineKind(reason, record.topic))
+        if more is not None:
+            place = place_of(record)
+            log.warning(
+                "%s: %s goes to the dead letters, %s: %s%s", self.group, place, reason, detail[:LONGEST], _more(more)
+            )
+
+    def skipped(self, record: RecordPlace) -> None:
+        """Log that a record is given up because somebody said so."""
+        log.warning(
+            "%s: %s is skipped, VERBWIRE_SKIP says so: it goes to the dead letters", self.group, place_of(record)
+        )
+
+    def tell_rest(self) -> None:
+        """Log how many were held back, where the minute has passed and nothing like them has come again."""
+        for kind, count in self._throttle.overdue().items():
+            log.error("%s: %s %s %d times more within a minute", self.group, kind.what, kind.error or kind.topic, count)
+
+    def call(self, handler: NamedHandler, at: str, function: Callable[[], T]) -> T:
+        """Return what a function returns that somebody waits for; it raises what that raises, but ends no program."""
+        with self.running(handler, at):
+            try:
+                return function()
+            except SystemExit as error:
+                raise RuntimeError(f"{handler.where} wanted to end the program") from error
+
+    @contextmanager
+    def running(self, handler: NamedHandler, at: RecordPlace | str) -> Iterator[None]:
+        """Know a handler while it runs, on whichever thread."""
+        spot = Spot()
+        spot.handler, spot.at = handler, at
+        self.spots.add(spot)
+        try:
+            yield
+        finally:
+            self.spots.discard(spot)
+
+
+def _topic_of(at: RecordPlace | str) -> str:
+    return at if isinstance(at, str) else at.topic
+
+
+def _more(count: int) -> str:
+    return f" ({count} more like it were not shown)" if count else ""

@@ -1,0 +1,5 @@
+"""Subscribers and jobs: groups whose handlers have side effects, run at least once.
+
+`group` polls and never stops polling, `key_queues` keeps the order of each key over several threads, `attempt` is one
+attempt at one record, `outbox` sends what a handler asked for. Read `group` first.
+"""

@@ -1,0 +1,214 @@
+"""One attempt at one record: read, allowed, in time, handled, and what it sent acknowledged."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from verbwire.declarations.context import Context
+from verbwire.declarations.effect_context import JobContext, SubscriberContext
+from verbwire.errors import (
+    ContractError,
+    DeliveryError,
+    RegistryUnavailableError,
+    Requeue,
+    UnavailableError,
+    UndecodableError,
+)
+from verbwire.handling.admission import not_admitted
+from verbwire.handling.contexts import context_of
+from verbwire.kafka.broker_clock import BrokerClock
+from verbwire.messages import Message
+from verbwire.observability.job_board import JobBoard, Running
+from verbwire.observability.metrics import GroupMetrics
+from verbwire.observability.watch.handlers import HandlerWatch
+from verbwire.observability.watch.tracebacks import summary
+from verbwire.subscribers.key_queues import QueuedRecord
+from verbwire.subscribers.outbox import Cause, EffectProducer, HandlerOutbox
+from verbwire.subscribers.partition_state import PartitionInFlight
+from verbwire.subscribers.plan import MessageHandling, SubscriberPlan
+from verbwire.wire.headers import Headers
+from verbwire.wire.ids import derived_id
+from verbwire.wire.records.dead_letters import legible, with_traceback
+
+log = logging.getLogger(__name__)
+
+_LOG_SECONDS = 30.0  # between two lines about the progress of one job
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing is left to do about the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """Its handler raised; it may be tried again, so many times."""
+
+    detail: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Broker or registry are in the way; that is not the record's fault, and does not count."""
+
+    why: str
+    registry: bool = False  # it is the registry
+
+
+Result: TypeAlias = Done | Raised | Unavailable
+
+
+@dataclass(frozen=True)
+class RecordAttempt:
+    """How a group deals with one record. Safe to call from any thread."""
+
+    plan: SubscriberPlan
+    mail: EffectProducer
+    clock: BrokerClock
+    board: JobBoard
+    metrics: GroupMetrics
+    watch: HandlerWatch
+
+    def attempt(self, task: QueuedRecord) -> Result:
+        """Try it once. Whatever a handler raises is a result; :class:`Requeue` comes through."""
+        record = task.record
+        headers = Headers(record.headers)
+        try:
+            message = self._read(task)
+            if message is None:
+                return Done()
+            receives = self.plan.receives[type(message)]
+            context = context_of(record, headers)
+            if self.plan.is_job and self._refused(message, receives, context, headers, task):
+                return Done()
+            cause = Cause(
+                self.plan.declared.group,
+                receives.handler.function.__qualname__,
+                context.id,
+                context.correlation_id,
+                headers.traceparent,
+            )
+        except UndecodableError as error:
+            return self.dead_letter(task, "undecodable", str(error))
+        except UnavailableError as error:
+            return Unavailable(str(error), isinstance(error, RegistryUnavailableError))
+        return self._handle(task, message, receives, context, HandlerOutbox(self.mail, cause))
+
+    def dead_letter(self, task: QueuedRecord, reason: str, detail: str, traceback: str = "") -> Result:
+        """Put the record among the dead letters; it is dealt with once it is there."""
+        try:
+            letter = legible(with_traceback(detail, traceback))
+            self.mail.dead_letter(self.plan.dead_letters, task.record, reason, letter)
+        except (DeliveryError, UnavailableError) as error:
+            return Unavailable(str(error))
+        self.watch.buried(reason, task.record, detail)
+        self.metrics.dead_lettered(reason)
+        return Done()
+
+    def _read(self, task: QueuedRecord) -> Message | None:
+        decoder = self.plan.decoders.get(task.record.topic)
+        if decoder is None:
+            raise UndecodableError(f"not a dead letter of this group: it names the topic {task.record.topic!r}")
+        message = decoder.decode(task.record.value)
+        if message is None and self.plan.is_job:
+            raise UndecodableError("no handler for this type")
+        return message
+
+    def _refused(
+        self, message: Message, receives: MessageHandling, context: Context, headers: Headers, task: QueuedRecord
+    ) -> bool:
+        """Whether a command may not be carried out, or not any more. Nobody waits to be told, so the log is."""
+        name = receives.contract.name
+        # Whoever hands it in again wants it done.
+        expiry = None if task.again else headers.expiry(task.record.timestamp)
+        if expiry is not None and self.clock.now_ms() > expiry:
+            self.metrics.expired(name)
+            log.warning("%s: %s has expired, it is not carried out", self.plan.group, context.id)
+            return True
+        refused = receives.check and receives.check.refusal(headers, context.id, task.record, task.record.is_stamped)
+        if refused := refused or not_admitted(receives.contract, message, context.actor, context.scopes):
+            self.metrics.rejected(name, refused.code)
+            log.warning("%s: %s of %s was refused: %s", self.plan.group, context.id, context.actor, refused.reason)
+            return True
+        return False
+
+    def _handle(
+        self, task: QueuedRecord, message: Message, receives: MessageHandling, facts: Context, outbox: HandlerOutbox
+    ) -> Result:
+        handler = receives.handler
+        try:
+            with (
+                self._context(task, receives, facts, outbox) as context,
+                self.watch.running(handler, task.record),
+            ):
+                result = handler.call_alone(message, lambda: context)
+            if isinstance(result, (Message, list, tuple)):
+                raise ContractError(f"returned {type(result).__name__}: messages are sent by context.send or .publish")
+            outbox.settle()
+        except Requeue:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever it is, it is logged, and tried again)
+            if outbox.obstacle is not None:
+                return Unavailable(str(outbox.obstacle))
+            traceback = self.watch.raised(handler.where, task.record, error)
+            return Raised(f"{handler.where} failed: {summary(error)}", traceback)
+        return Done()
+
+    @contextmanager
+    def _context(
+        self, task: QueuedRecord, receives: MessageHandling, facts: Context, outbox: HandlerOutbox
+    ) -> Iterator[SubscriberContext]:
+        group = self.plan.declared.group
+        common: dict[str, Any] = {
+            **{each.name: getattr(facts, each.name) for each in fields(facts)},
+            "idempotency_key": derived_id(group, facts.id),
+            "attempt": task.failures + 1,
+            "outbox": outbox,
+        }
+        if not self.plan.is_job:
+            yield SubscriberContext(**common)
+            return
+        place = (facts.topic, facts.partition, facts.offset)
+        entry = Running(group, receives.contract.name, facts.id, *place, task.failures + 1, datetime.now(UTC))
+        self.board.begin(entry)
+        try:
+            yield JobContext(**common, run=Run(task.share, entry, self.metrics))
+        finally:
+            self.board.end(entry)
+            self.metrics.job_ended(facts.partition)
+
+
+class Run:
+    """One run of a job's handler."""
+
+    def __init__(self, share: PartitionInFlight, entry: Running, metrics: GroupMetrics) -> None:
+        self._share = share
+        self._entry = entry
+        self._metrics = metrics
+        self._logged = time.monotonic()
+        self._lock = threading.Lock()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the command is asked back."""
+        return self._share.stopping
+
+    def progress(self, done: float, total: float, note: str) -> None:
+        """Show how far it is."""
+        entry = self._entry
+        entry.done, entry.total, entry.note = done, total, note
+        self._metrics.job_progress(entry.partition, done / total if total else 0.0)
+        with self._lock:
+            now = time.monotonic()
+            if now - self._logged < _LOG_SECONDS:
+                return
+            self._logged = now
+        log.info("%s: %s of %s: %g of %g %s", entry.group, entry.id, entry.command, done, total, note)

@@ -1,0 +1,877 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, infer_types=False
+"""From Avro's bytes to messages and back without a dict between: the types of a plan, compiled.
+
+A plan (:mod:`verbwire.wire.avro.compiled`) is a tree of the nodes below, made once for a pair of schemas. Each node reads
+and writes the values of one type, and knows whether a value is in the one form that reading gives. They take what is
+exactly right and nothing else: for every other value, and for bytes that are not beyond doubt, they raise
+:class:`UnplannedError`, and fastavro with the checks around it, the reference, decides and words the error.
+
+Source: Avro 1.12 specification, "Binary Encoding"; days from civil dates by H. Hinnant, "chrono-Compatible Low-Level
+Date Algorithms".
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.datetime cimport (
+    PyDate_CheckExact, PyDateTime_CheckExact, PyTime_CheckExact, date_new, datetime_day, datetime_fold, datetime_hour,
+    datetime_microsecond, datetime_minute, datetime_month, datetime_new, datetime_second, datetime_tzinfo,
+    datetime_year, import_datetime, time_fold, time_hour, time_microsecond, time_minute, time_new, time_second,
+    time_tzinfo, date_year, date_month, date_day,
+)
+from cpython.dict cimport PyDict_Check, PyDict_GetItem, PyDict_Next, PyDict_SetItem, PyDict_Size
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact, PyFloat_FromDouble
+from cpython.list cimport PyList_CheckExact
+from cpython.long cimport PyLong_CheckExact
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.object cimport PyObject, PyObject_TypeCheck, PyTypeObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from cpython.unicode cimport PyUnicode_Check, PyUnicode_CheckExact, PyUnicode_DecodeUTF8
+from libc.math cimport isinf, isnan
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy
+
+from datetime import UTC
+from decimal import Decimal
+from uuid import UUID
+
+from msgspec import Struct
+
+from verbwire.wire.avro.frozen_map import FrozenMap
+
+cdef extern from "Python.h":
+    object PyObject_Vectorcall(object callable, PyObject **args, size_t count, object names)
+    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
+    long long PyLong_AsLongLongAndOverflow(object number, int *overflow) except? -1
+
+import_datetime()
+
+cdef object _UTC = UTC
+cdef object _Decimal = Decimal
+cdef object _UUID = UUID
+cdef object _FrozenMap = FrozenMap
+cdef PyTypeObject *_STRUCT = <PyTypeObject *>Struct
+
+cdef enum:
+    ON_STACK = 64  # fields of a record that need no memory of their own
+    SHORT = 1024  # bytes of a message that need none
+
+
+class UnplannedError(ValueError):
+    """These bytes, or this value, are not beyond doubt: the reference decides about them."""
+
+
+# -- bytes
+
+cdef struct Source:
+    const unsigned char *at
+    const unsigned char *end
+
+
+cdef struct Sink:
+    unsigned char *data
+    Py_ssize_t used
+    Py_ssize_t room
+    unsigned char *stack
+
+
+cdef int doubt(str why) except -1:
+    raise UnplannedError(why)
+
+
+cdef inline int64_t read_long(Source *source) except? -1:
+    """A number of one to ten bytes; the tenth has the last bit."""
+    cdef uint64_t found = 0
+    cdef unsigned char byte
+    cdef int shift = 0
+    while True:
+        if source.at >= source.end:
+            doubt("a number ends early")
+        byte = source.at[0]
+        source.at += 1
+        if shift == 63 and byte > 1:
+            doubt("a number has more than 64 bits")
+        found |= <uint64_t>(byte & 0x7F) << shift
+        if byte < 0x80:
+            return <int64_t>(found >> 1) ^ -<int64_t>(found & 1)
+        shift += 7
+
+
+cdef inline const unsigned char *take(Source *source, int64_t size) except NULL:
+    cdef const unsigned char *found = source.at
+    if size < 0 or size > source.end - source.at:
+        doubt("more bytes are announced than there are")
+    source.at += size
+    return found
+
+
+cdef int grow(Sink *sink, Py_ssize_t size) except -1:
+    cdef Py_ssize_t room = 2 * (sink.room + size)
+    cdef unsigned char *data
+    if sink.data == sink.stack:
+        data = <unsigned char *>PyMem_Malloc(room)
+        if data != NULL:
+            memcpy(data, sink.data, sink.used)
+    else:
+        data = <unsigned char *>PyMem_Realloc(sink.data, room)
+    if data == NULL:
+        raise MemoryError
+    sink.data = data
+    sink.room = room
+    return 0
+
+
+cdef inline int write_long(Sink *sink, int64_t value) except -1:
+    cdef uint64_t rest = (<uint64_t>value << 1) ^ <uint64_t>(value >> 63)
+    if sink.room - sink.used < 10:
+        grow(sink, 10)
+    while rest >= 0x80:
+        sink.data[sink.used] = <unsigned char>(rest | 0x80)
+        sink.used += 1
+        rest >>= 7
+    sink.data[sink.used] = <unsigned char>rest
+    sink.used += 1
+    return 0
+
+
+cdef inline int write_raw(Sink *sink, const void *data, Py_ssize_t size) except -1:
+    if sink.room - sink.used < size:
+        grow(sink, size)
+    memcpy(sink.data + sink.used, data, size)
+    sink.used += size
+    return 0
+
+
+cdef inline int64_t whole(object value) except? -1:
+    """The value of an int (no bool) of at most 64 bits."""
+    cdef int overflow = 0
+    cdef int64_t found
+    if not PyLong_CheckExact(value):
+        doubt("no int")
+    found = PyLong_AsLongLongAndOverflow(value, &overflow)
+    if overflow:
+        doubt("more than 64 bits")
+    return found
+
+
+# -- dates
+
+cdef inline int64_t days_of(int64_t year, int month, int day) noexcept:
+    """Days since 1970-01-01 of a civil date."""
+    cdef int64_t era, of_era, of_year
+    if month <= 2:
+        year -= 1
+    era = (year if year >= 0 else year - 399) // 400
+    of_era = year - era * 400
+    of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
+    return era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
+
+
+cdef inline int civil_of(int64_t days, int *year, int *month, int *day) except -1:
+    """The civil date of days since 1970-01-01, within the years that Python knows."""
+    cdef int64_t era, of_era, years, of_year, shifted
+    if days < -719162 or days > 2932896:
+        doubt("a day outside the years 1 to 9999")
+    days += 719468
+    era = (days if days >= 0 else days - 146096) // 146097
+    of_era = days - era * 146097
+    years = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
+    of_year = of_era - (365 * years + years // 4 - years // 100)
+    shifted = (5 * of_year + 2) // 153
+    day[0] = <int>(of_year - (153 * shifted + 2) // 5 + 1)
+    month[0] = <int>(shifted + 3 if shifted < 10 else shifted - 9)
+    year[0] = <int>(years + era * 400 + (1 if month[0] <= 2 else 0))
+    return 0
+
+
+cdef inline int64_t floored(int64_t value, int64_t by) noexcept:
+    cdef int64_t found = value // by
+    return found - 1 if value % by < 0 else found
+
+
+# -- types
+
+cdef class Node:
+    """A type of a plan."""
+
+    cdef object read(self, Source *source):
+        """Return the next value."""
+        raise NotImplementedError
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        """Write a value; of several forms of one value some are taken, as the reference takes them."""
+        raise NotImplementedError
+
+    cdef bint tidy(self, object value) except -1:
+        """Whether a value is in the one form that reading gives."""
+        raise NotImplementedError
+
+
+cdef class Null(Node):
+    """Takes no bytes."""
+
+    cdef object read(self, Source *source):
+        return None
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        return 0 if value is None else doubt("no null")
+
+    cdef bint tidy(self, object value) except -1:
+        return value is None
+
+
+cdef class Boolean(Node):
+    """One byte, 0 or 1."""
+
+    cdef object read(self, Source *source):
+        cdef unsigned char byte = take(source, 1)[0]
+        if byte > 1:
+            doubt("no boolean")
+        return byte == 1
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        cdef unsigned char byte = value is True
+        if value is not True and value is not False:
+            doubt("no boolean")
+        return write_raw(sink, &byte, 1)
+
+    cdef bint tidy(self, object value) except -1:
+        return value is True or value is False
+
+
+cdef class Long(Node):
+    """A number of 64 bits."""
+
+    cdef object read(self, Source *source):
+        return read_long(source)
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        return write_long(sink, whole(value))
+
+    cdef bint tidy(self, object value) except -1:
+        return PyLong_CheckExact(value)
+
+
+cdef class Int(Long):
+    """A number of 32 bits."""
+
+    cdef object read(self, Source *source):
+        cdef int64_t found = read_long(source)
+        if found < -2147483648 or found > 2147483647:
+            doubt("more than 32 bits")
+        return found
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        cdef int64_t found = whole(value)
+        if found < -2147483648 or found > 2147483647:
+            doubt("more than 32 bits")
+        return write_long(sink, found)
+
+
+cdef class Float(Node):
+    """Four bytes of IEEE 754, little-endian."""
+
+    cdef object read(self, Source *source):
+        cdef float found
+        memcpy(&found, take(source, 4), 4)
+        return PyFloat_FromDouble(found)
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        cdef float short
+        if not PyFloat_CheckExact(value):
+            doubt("no float")
+        short = <float>PyFloat_AS_DOUBLE(value)
+        if isinf(short) and not isinf(PyFloat_AS_DOUBLE(value)):
+            doubt("too large for a float")
+        return write_raw(sink, &short, 4)
+
+    cdef bint tidy(self, object value) except -1:
+        cdef double exact
+        if not PyFloat_CheckExact(value):
+            return False
+        exact = PyFloat_AS_DOUBLE(value)
+        return isnan(exact) or <double><float>exact == exact
+
+
+cdef class Double(Node):
+    """Eight bytes of IEEE 754, little-endian."""
+
+    cdef object read(self, Source *source):
+        cdef double found
+        memcpy(&found, take(source, 8), 8)
+        return PyFloat_FromDouble(found)
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        cdef double found
+        if not PyFloat_CheckExact(value):
+            doubt("no float")
+        found = PyFloat_AS_DOUBLE(value)
+        return write_raw(sink, &found, 8)
+
+    cdef bint tidy(self, object value) except -1:
+        return PyFloat_CheckExact(value)
+
+
+cdef class Bytes(Node):
+    """A length, and as many bytes."""
+
+    cdef object read(self, Source *source):
+        cdef int64_t size = read_long(source)
+        return PyBytes_FromStringAndSize(<const char *>take(source, size), <Py_ssize_t>size)
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        if not PyBytes_CheckExact(value):
+            doubt("no bytes")
+        write_long(sink, PyBytes_GET_SIZE(value))
+        return write_raw(sink, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+
+    cdef bint tidy(self, object value) except -1:
+        return PyBytes_CheckExact(value)
+
+
+cdef class String(Node):
+    """A length, and as many bytes of UTF-8."""
+
+    cdef object read(self, Source *source):
+        cdef int64_t size = read_long(source)
+        return PyUnicode_DecodeUTF8(<const char *>take(source, size), <Py_ssize_t>size, NULL)
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        cdef Py_ssize_t size
+        cdef const char *data
+        if not PyUnicode_CheckExact(value):
+            doubt("no text")
+        data = PyUnicode_AsUTF8AndSize(value, &size)
+        write_long(sink, size)
+        return write_raw(sink, data, size)
+
+    cdef bint tidy(self, object value) except -1:
+        return PyUnicode_CheckExact(value)
+
+
+cdef class Fixed(Node):
+    """As many bytes as its schema says."""
+
+    cdef Py_ssize_t size
+
+    def __init__(self, Py_ssize_t size):
+        self.size = size
+
+    cdef object read(self, Source *source):
+        return PyBytes_FromStringAndSize(<const char *>take(source, self.size), self.size)
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        if not PyBytes_CheckExact(value) or PyBytes_GET_SIZE(value) != self.size:
+            doubt("not so many bytes")
+        return write_raw(sink, PyBytes_AS_STRING(value), self.size)
+
+    cdef bint tidy(self, object value) except -1:
+        return PyBytes_CheckExact(value)
+
+
+cdef class Enum(Node):
+    """The place of a symbol; `members` are what is read, None where that is unknown here."""
+
+    cdef tuple members
+    cdef dict places
+
+    def __init__(self, tuple members, dict places):
+        self.members = members
+        self.places = places
+
+    cdef object read(self, Source *source):
+        cdef int64_t place = read_long(source)
+        cdef object member
+        if place < 0 or place >= PyTuple_GET_SIZE(self.members):
+            doubt("no symbol")
+        member = <object>PyTuple_GET_ITEM(self.members, <Py_ssize_t>place)
+        if member is None:
+            doubt("a symbol that is unknown here")
+        return member
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        cdef PyObject *place
+        if not PyUnicode_Check(value):
+            doubt("no symbol")
+        place = PyDict_GetItem(self.places, value)
+        if place == NULL:
+            doubt("no symbol of this enum")
+        return write_long(sink, <object>place)
+
+    cdef bint tidy(self, object value) except -1:
+        return PyUnicode_Check(value) and not PyUnicode_CheckExact(value)
+
+
+# -- logical types
+
+cdef class Date(Node):
+    """Days since 1970-01-01."""
+
+    cdef object read(self, Source *source):
+        cdef int year, month, day
+        civil_of(read_long(source), &year, &month, &day)
+        return date_new(year, month, day)
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        if not PyDate_CheckExact(value):
+            doubt("no date")
+        return write_long(sink, days_of(date_year(value), date_month(value), date_day(value)))
+
+    cdef bint tidy(self, object value) except -1:
+        return PyDate_CheckExact(value)
+
+
+cdef class Time(Node):
+    """A time of day in units of so many microseconds."""
+
+    cdef int64_t unit
+
+    def __init__(self, int64_t unit):
+        self.unit = unit
+
+    cdef object read(self, Source *source):
+        cdef int64_t found = read_long(source)
+        cdef int seconds
+        if found < 0 or found >= 86400000000 // self.unit:
+            doubt("no time of a day")
+        found *= self.unit
+        seconds = <int>(found // 1000000)
+        return time_new(seconds // 3600, seconds // 60 % 60, seconds % 60, <int>(found % 1000000), None)
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        cdef int64_t seconds
+        if not PyTime_CheckExact(value) or time_tzinfo(value) is not None or time_fold(value):
+            doubt("no time of day without a zone")
+        seconds = (time_hour(value) * 60 + time_minute(value)) * 60 + time_second(value)
+        return write_long(sink, (seconds * 1000000 + time_microsecond(value)) // self.unit)
+
+    cdef bint tidy(self, object value) except -1:
+        return (
+            PyTime_CheckExact(value)
+            and time_tzinfo(value) is None
+            and not time_fold(value)
+            and time_microsecond(value) % self.unit == 0
+        )
+
+
+cdef class Timestamp(Node):
+    """A moment since 1970 in units of so many microseconds, in UTC or in no zone (`zone` is None)."""
+
+    cdef int64_t unit
+    cdef object zone
+
+    def __init__(self, int64_t unit, bint local):
+        self.unit = unit
+        self.zone = None if local else _UTC
+
+    cdef object read(self, Source *source):
+        cdef int64_t found = read_long(source)
+        cdef int64_t day = 86400000000 // self.unit
+        cdef int64_t days = floored(found, day)
+        cdef int64_t rest
+        cdef int year, month, of_month, seconds
+        civil_of(days, &year, &month, &of_month)  # before the rest: what is no date would overflow there
+        rest = (found - days * day) * self.unit
+        seconds = <int>(rest // 1000000)
+        return datetime_new(
+            year, month, of_month, seconds // 3600, seconds // 60 % 60, seconds % 60, <int>(rest % 1000000), self.zone
+        )
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        cdef int64_t seconds
+        if not PyDateTime_CheckExact(value) or datetime_tzinfo(value) is not self.zone or datetime_fold(value):
+            doubt("not in the zone of the type")
+        seconds = days_of(datetime_year(value), datetime_month(value), datetime_day(value)) * 86400
+        seconds += (datetime_hour(value) * 60 + datetime_minute(value)) * 60 + datetime_second(value)
+        return write_long(sink, floored(seconds * 1000000 + datetime_microsecond(value), self.unit))
+
+    cdef bint tidy(self, object value) except -1:
+        return (
+            PyDateTime_CheckExact(value)
+            and datetime_tzinfo(value) is self.zone
+            and not datetime_fold(value)
+            and datetime_microsecond(value) % self.unit == 0
+        )
+
+
+cdef inline int hex_of(unsigned char digit) except -1:
+    if 48 <= digit <= 57:
+        return digit - 48
+    if 97 <= digit <= 102:
+        return digit - 87
+    return doubt("no hexadecimal digit")
+
+
+cdef class Uuid(Node):
+    """A UUID as text, in the form of RFC 9562, in small letters."""
+
+    cdef object read(self, Source *source):
+        cdef const unsigned char *text
+        cdef unsigned char found[16]
+        cdef int at = 0, each
+        if read_long(source) != 36:
+            doubt("no UUID of 36 letters")
+        text = take(source, 36)
+        if text[8] != 45 or text[13] != 45 or text[18] != 45 or text[23] != 45:
+            doubt("no UUID")
+        for each in range(16):
+            if text[at] == 45:
+                at += 1
+            found[each] = <unsigned char>(hex_of(text[at]) << 4 | hex_of(text[at + 1]))
+            at += 2
+        return _UUID(bytes=PyBytes_FromStringAndSize(<const char *>found, 16))
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        cdef Py_ssize_t size
+        cdef const char *data
+        if type(value) is not _UUID:
+            doubt("no UUID")
+        text = str(value)
+        data = PyUnicode_AsUTF8AndSize(text, &size)
+        write_long(sink, size)
+        return write_raw(sink, data, size)
+
+    cdef bint tidy(self, object value) except -1:
+        return type(value) is _UUID
+
+
+cdef class DecimalNumber(Node):
+    """An unscaled number, big-endian, in bytes or (`size`) a fixed; functions of the reference do the arithmetic."""
+
+    cdef Py_ssize_t size
+    cdef object from_bytes, normal, context
+    cdef int scale
+
+    def __init__(self, object size, object from_bytes, object normal, object context, int scale):
+        self.size = -1 if size is None else size
+        self.from_bytes = from_bytes
+        self.normal = normal
+        self.context = context
+        self.scale = scale
+
+    cdef object read(self, Source *source):
+        cdef int64_t size = self.size if self.size >= 0 else read_long(source)
+        return self.from_bytes(PyBytes_FromStringAndSize(<const char *>take(source, size), <Py_ssize_t>size))
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        unscaled = int(self.normal(value).scaleb(self.scale, self.context))
+        cdef Py_ssize_t size = self.size
+        if size < 0:
+            size = (unscaled.bit_length() + 8) >> 3
+            write_long(sink, size)
+        data = unscaled.to_bytes(size, "big", signed=True)
+        return write_raw(sink, PyBytes_AS_STRING(data), size)
+
+    cdef bint tidy(self, object value) except -1:
+        return type(value) is _Decimal and self.normal(value) is value
+
+
+# -- types that hold others
+
+cdef int64_t block(Source *source, Py_ssize_t least, const unsigned char **ends) except -1:
+    """How many items the next block has, each of at least so many bytes; where it ends, if it says so."""
+    cdef int64_t count = read_long(source)
+    cdef int64_t size
+    ends[0] = NULL
+    if count < 0:
+        if count == -9223372036854775807 - 1:
+            doubt("a block of so many items")
+        count = -count
+        size = read_long(source)
+        if size < 0 or size > source.end - source.at:
+            doubt("a block is longer than the message")
+        ends[0] = source.at + size
+    if count > (source.end - source.at) // least:
+        doubt("more items are announced than there are bytes")
+    return count
+
+
+cdef class Blocks(Node):
+    """What is written in blocks of so many, each of them at least so many bytes long."""
+
+    cdef Node item
+    cdef Py_ssize_t least
+
+    def __init__(self, Node item, Py_ssize_t least):
+        self.item = item
+        self.least = least
+
+
+cdef class Array(Blocks):
+    """Blocks of items, read as a tuple."""
+
+    cdef object read(self, Source *source):
+        cdef const unsigned char *ends
+        cdef int64_t count
+        cdef list found = []
+        while True:
+            count = block(source, self.least, &ends)
+            if count == 0:
+                if ends != NULL:
+                    doubt("an empty block with a size")
+                return tuple(found)
+            while count:
+                found.append(self.item.read(source))
+                count -= 1
+            if ends != NULL and source.at != ends:
+                doubt("a block does not end where it says")
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        cdef tuple items
+        cdef Py_ssize_t at
+        if PyTuple_CheckExact(value):
+            items = value
+        elif PyList_CheckExact(value):
+            items = tuple(value)  # which nobody changes under us
+        else:
+            doubt("no tuple")
+        if PyTuple_GET_SIZE(items):
+            write_long(sink, PyTuple_GET_SIZE(items))
+            for at in range(PyTuple_GET_SIZE(items)):
+                self.item.write(<object>PyTuple_GET_ITEM(items, at), sink)
+        return write_long(sink, 0)
+
+    cdef bint tidy(self, object value) except -1:
+        cdef Py_ssize_t at
+        if not PyTuple_CheckExact(value):
+            return False
+        for at in range(PyTuple_GET_SIZE(value)):
+            if not self.item.tidy(<object>PyTuple_GET_ITEM(value, at)):
+                return False
+        return True
+
+
+cdef class Map(Blocks):
+    """Blocks of entries, read as a map that cannot be changed."""
+
+    cdef object read(self, Source *source):
+        cdef const unsigned char *ends
+        cdef int64_t count, size
+        cdef Py_ssize_t entries = 0
+        found = _FrozenMap()
+        while True:
+            count = block(source, self.least, &ends)
+            if count == 0:
+                if ends != NULL or PyDict_Size(found) != entries:
+                    doubt("an empty block with a size, or a key twice")
+                return found
+            entries += <Py_ssize_t>count
+            while count:
+                size = read_long(source)
+                key = PyUnicode_DecodeUTF8(<const char *>take(source, size), <Py_ssize_t>size, NULL)
+                PyDict_SetItem(found, key, self.item.read(source))
+                count -= 1
+            if ends != NULL and source.at != ends:
+                doubt("a block does not end where it says")
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        cdef Py_ssize_t size
+        cdef const char *data
+        if not PyDict_Check(value):
+            doubt("no dict")
+        if PyDict_Size(value):
+            write_long(sink, PyDict_Size(value))
+            for key, item in list(dict.items(value)):
+                if not PyUnicode_CheckExact(key):
+                    doubt("a key is no text")
+                data = PyUnicode_AsUTF8AndSize(key, &size)
+                write_long(sink, size)
+                write_raw(sink, data, size)
+                self.item.write(item, sink)
+        return write_long(sink, 0)
+
+    cdef bint tidy(self, object value) except -1:
+        if type(value) is not _FrozenMap:
+            return False
+        for item in dict.values(value):
+            if not self.item.tidy(item):
+                return False
+        return True
+
+
+cdef class Union(Node):
+    """The place of a branch, and its value; None for branches that are refused here.
+
+    What is written is told by its class: `places` has those of which one branch only takes values.
+    """
+
+    cdef tuple branches
+    cdef dict places
+
+    def __init__(self, tuple branches, dict places):
+        self.branches = branches
+        self.places = places
+
+    cdef object read(self, Source *source):
+        cdef int64_t place = read_long(source)
+        if place < 0 or place >= PyTuple_GET_SIZE(self.branches):
+            doubt("no branch")
+        branch = <object>PyTuple_GET_ITEM(self.branches, <Py_ssize_t>place)
+        if branch is None:
+            doubt("a branch that is unknown here")
+        return (<Node>branch).read(source)
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        cdef int64_t place = self.place(value)
+        if place < 0:
+            doubt("no branch")
+        write_long(sink, place)
+        return (<Node>PyTuple_GET_ITEM(self.branches, <Py_ssize_t>place)).write(value, sink)
+
+    cdef bint tidy(self, object value) except -1:
+        cdef int64_t place = self.place(value)
+        return place >= 0 and (<Node>PyTuple_GET_ITEM(self.branches, <Py_ssize_t>place)).tidy(value)
+
+    cdef int64_t place(self, object value) except -2:
+        cdef PyObject *found = PyDict_GetItem(self.places, type(value))
+        return -1 if found == NULL else <int64_t>(<object>found)
+
+
+cdef class Nullable(Node):
+    """A value or null: the union that there is most of."""
+
+    cdef Node inner
+    cdef int null
+
+    def __init__(self, Node inner, int null):
+        self.inner = inner
+        self.null = null
+
+    cdef object read(self, Source *source):
+        cdef int64_t place = read_long(source)
+        if place == self.null:
+            return None
+        if place != 1 - self.null:
+            doubt("no branch")
+        return self.inner.read(source)
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        if value is None:
+            return write_long(sink, self.null)
+        write_long(sink, 1 - self.null)
+        return self.inner.write(value, sink)
+
+    cdef bint tidy(self, object value) except -1:
+        return value is None or self.inner.tidy(value)
+
+
+cdef class Resolved(Node):
+    """What is read by another type and then brought into the reader's, by a function of the reference."""
+
+    cdef Node inner
+    cdef object resolve
+
+    def __init__(self, Node inner, object resolve):
+        self.inner = inner
+        self.resolve = resolve
+
+    cdef object read(self, Source *source):
+        return self.resolve(self.inner.read(source))
+
+
+cdef class Record(Node):
+    """Fields in the writer's order; those without a name of ours (None) are passed over. Depths are bounded by plans."""
+
+    cdef object cls
+    cdef tuple wanted, names, nodes
+
+    def __init__(self, object cls, tuple names, tuple nodes):
+        self.cls = cls
+        self.wanted = names
+        self.names = tuple(name for name in names if name is not None)
+        self.nodes = nodes
+
+    cdef object read(self, Source *source):
+        cdef PyObject *stack[ON_STACK]
+        cdef PyObject **values = stack
+        cdef Py_ssize_t count = PyTuple_GET_SIZE(self.nodes), at, made = 0
+        if count > ON_STACK:
+            values = <PyObject **>PyMem_Malloc(count * sizeof(PyObject *))
+            if values == NULL:
+                raise MemoryError
+        try:
+            for at in range(count):
+                value = (<Node>PyTuple_GET_ITEM(self.nodes, at)).read(source)
+                if <object>PyTuple_GET_ITEM(self.wanted, at) is not None:
+                    Py_INCREF(value)
+                    values[made] = <PyObject *>value
+                    made += 1
+            return PyObject_Vectorcall(self.cls, values, 0, self.names)
+        finally:
+            for at in range(made):
+                Py_DECREF(<object>values[at])
+            if values != stack:
+                PyMem_Free(values)
+
+    cdef int write(self, object value, Sink *sink) except -1:
+        cdef Py_ssize_t at
+        if not PyObject_TypeCheck(value, _STRUCT):
+            doubt("no record")
+        for at in range(PyTuple_GET_SIZE(self.nodes)):
+            field = getattr(value, <str>PyTuple_GET_ITEM(self.names, at))
+            (<Node>PyTuple_GET_ITEM(self.nodes, at)).write(field, sink)
+        return 0
+
+    cdef bint tidy(self, object value) except -1:
+        cdef Py_ssize_t at
+        if not PyObject_TypeCheck(value, _STRUCT):
+            return False
+        for at in range(PyTuple_GET_SIZE(self.nodes)):
+            field = getattr(value, <str>PyTuple_GET_ITEM(self.names, at))
+            if not (<Node>PyTuple_GET_ITEM(self.nodes, at)).tidy(field):
+                return False
+        return True
+
+
+# -- messages
+
+cdef class Reading:
+    """Reads messages behind a frame of so many bytes; UnplannedError, or what Python raises, where in doubt."""
+
+    cdef Node root
+    cdef Py_ssize_t frame
+
+    def __init__(self, Node root, Py_ssize_t frame):
+        self.root = root
+        self.frame = frame
+
+    def __call__(self, object value):
+        """Return the message in the value of a record."""
+        cdef Source source
+        if not PyBytes_CheckExact(value) or PyBytes_GET_SIZE(value) < self.frame:
+            doubt("no frame")
+        source.at = <const unsigned char *>PyBytes_AS_STRING(value) + self.frame
+        source.end = <const unsigned char *>PyBytes_AS_STRING(value) + PyBytes_GET_SIZE(value)
+        message = self.root.read(&source)
+        if source.at != source.end:
+            doubt("bytes are left over")
+        return message
+
+
+cdef class Writing:
+    """Writes messages behind a frame; UnplannedError, or what Python raises, where in doubt."""
+
+    cdef Node root
+    cdef bytes frame
+
+    def __init__(self, Node root, bytes frame):
+        self.root = root
+        self.frame = frame
+
+    def __call__(self, object message):
+        """Return the value of a record."""
+        cdef unsigned char stack[SHORT]
+        cdef Sink sink
+        sink.data = sink.stack = stack
+        sink.used = 0
+        sink.room = SHORT
+        try:
+            write_raw(&sink, PyBytes_AS_STRING(self.frame), PyBytes_GET_SIZE(self.frame))
+            self.root.write(message, &sink)
+            return PyBytes_FromStringAndSize(<const char *>sink.data, sink.used)
+        finally:
+            if sink.data != stack:
+                PyMem_Free(sink.data)
+
+    def tidy(self, object message):
+        """Whether a message is what a reader would return for it."""
+        return self.root.tidy(message)

@@ -1,0 +1,374 @@
+"""Plans by which the compiled codec reads and writes; without it, and for what it does not take, there is none.
+
+``verbwire.wire.avro._compiled`` is an optional extension, built where a C compiler is. What it reads and writes are the
+values that are beyond doubt; :mod:`verbwire.wire.avro.messages` hands all others to fastavro and the checks around it,
+which are the reference for both.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from decimal import MAX_EMAX, MIN_EMIN, Context
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from msgspec import inspect
+
+from verbwire.contracts.schema.model import Schema
+from verbwire.messages import Message
+from verbwire.wire.avro.expanded import spelled_out
+from verbwire.wire.avro.framing import HEADER_SIZE
+from verbwire.wire.avro.normal_form import Decimals
+from verbwire.wire.avro.resolution import (
+    NAMED,
+    PROMOTIONS,
+    MismatchError,
+    kind_of,
+    pairs,
+    preferred_branches,
+    same_name,
+    symbols_known,
+    whole_int,
+)
+from verbwire.wire.avro.strict_schemas import decimal_reader
+
+if TYPE_CHECKING:
+    from verbwire.wire.avro import _compiled
+elif sys.byteorder == "little" and os.environ.get("VERBWIRE_CODEC") != "fastavro":
+    try:
+        from verbwire.wire.avro import _compiled
+    except ImportError:
+        _compiled = None
+else:
+    _compiled = None
+
+AVAILABLE: bool = _compiled is not None
+"""Whether the compiled codec works here; ``VERBWIRE_CODEC=fastavro`` in the environment leaves it out."""
+
+_MOST_LEVELS = 40  # of types in each other: safety.MAX_DEPTH, and one's own contracts
+_LEAST = {"null": 0, "boolean": 1, "float": 4, "double": 8}
+
+_LEAVES: Mapping[str, Callable[[], Any]] = (
+    {
+        "null": _compiled.Null,
+        "boolean": _compiled.Boolean,
+        "int": _compiled.Int,
+        "long": _compiled.Long,
+        "float": _compiled.Float,
+        "double": _compiled.Double,
+        "bytes": _compiled.Bytes,
+        "string": _compiled.String,
+        "uuid": _compiled.Uuid,
+        "date": _compiled.Date,
+        "time-millis": partial(_compiled.Time, 1000),
+        "time-micros": partial(_compiled.Time, 1),
+        "timestamp-millis": partial(_compiled.Timestamp, 1000, False),
+        "timestamp-micros": partial(_compiled.Timestamp, 1, False),
+        "local-timestamp-millis": partial(_compiled.Timestamp, 1000, True),
+        "local-timestamp-micros": partial(_compiled.Timestamp, 1, True),
+    }
+    if AVAILABLE
+    else {}
+)
+"""What makes the node of a type that holds no others."""
+
+
+class _NoPlanError(Exception):
+    """The reference alone takes such a type."""
+
+
+def reading(writer: Schema, reader: Schema, cls: type[Message]) -> Callable[[bytes], Message] | None:
+    """Return what reads records of the `writer`'s schema into a class of the `reader`'s; None where nothing does.
+
+    The two can be resolved (:func:`~verbwire.wire.avro.resolution.resolution` has not refused them). It raises one of
+    :data:`~verbwire.wire.avro.messages.MISFITS` for a record that is not beyond doubt.
+    """
+    if not AVAILABLE:
+        return None
+    try:
+        node = _Reading().of(spelled_out(writer), spelled_out(reader), inspect.type_info(cls), 0)
+    except (_NoPlanError, MismatchError, RecursionError):
+        return None
+    return _compiled.Reading(node, HEADER_SIZE)
+
+
+def writing(schema: Schema, frame: bytes) -> _compiled.Writing | None:
+    """Return what writes the messages of a schema behind a frame; None where nothing does.
+
+    It raises one of :data:`~verbwire.wire.avro.messages.MISFITS` for a message that is not beyond doubt.
+    """
+    if not AVAILABLE:
+        return None
+    try:
+        return _compiled.Writing(_Types().node(spelled_out(schema), 0, _written), frame)
+    except (_NoPlanError, RecursionError):
+        return None
+
+
+def _leaf(node: Any) -> Any:
+    """The node of a type that holds no others and is no enum: the same for reading and writing."""
+    match kind_of(node):
+        case "fixed":
+            return _compiled.Fixed(node["size"])
+        case "decimal":
+            return _decimal(node)
+        case kind if kind in _LEAVES:
+            return _LEAVES[kind]()
+        case _:
+            raise _NoPlanError
+
+
+def _decimal(node: Schema) -> Any:
+    precision, scale = node["precision"], node["scale"]
+    context = Context(prec=precision, Emin=MIN_EMIN, Emax=MAX_EMAX)
+    size = node["size"] if node["type"] == "fixed" else None
+    return _compiled.DecimalNumber(size, decimal_reader(precision, scale), Decimals(precision, scale), context, scale)
+
+
+class _Types:
+    """What is known of the types of one spelled-out schema: each object once, few may stand in millions of places."""
+
+    def __init__(self) -> None:
+        self._least: dict[int, int] = {}
+        self._maps: dict[int, bool] = {}
+        self._made: dict[int, Any] = {}
+
+    def items(self, node: Schema, inner: str) -> int:
+        """Return how many bytes an item of an array, or an entry of a map, takes at least."""
+        least = self.least(node[inner]) + (inner == "values")
+        if not least:
+            raise _NoPlanError  # a few bytes could claim millions of them
+        return least
+
+    def least(self, node: Any) -> int:
+        """Return how many bytes a value takes at least."""
+        if id(node) not in self._least:
+            self._least[id(node)] = self._find_least(node)
+        return self._least[id(node)]
+
+    def _find_least(self, node: Any) -> int:
+        if isinstance(node, dict) and "fields" in node:
+            return sum(self.least(field["type"]) for field in node["fields"])
+        if isinstance(node, dict) and "size" in node:
+            return int(node["size"])
+        return _LEAST.get(kind_of(node), 1)
+
+    def holds_map(self, node: Any) -> bool:
+        """Whether there is a map in a value."""
+        if id(node) not in self._maps:
+            self._maps[id(node)] = self._find_map(node)
+        return self._maps[id(node)]
+
+    def _find_map(self, node: Any) -> bool:
+        if isinstance(node, list):
+            return any(map(self.holds_map, node))
+        match kind_of(node):
+            case "map":
+                return True
+            case "array":
+                return self.holds_map(node["items"])
+            case "record":
+                return any(self.holds_map(field["type"]) for field in node["fields"])
+            case _:
+                return False
+
+    def node(self, node: Any, level: int, record: Callable[[Schema, tuple[Any, ...]], Any]) -> Any:
+        """Return what writes values of a type, or reads and forgets them; `record` makes the nodes of records."""
+        if id(node) not in self._made:
+            self._made[id(node)] = self._make(node, _level(level), record)
+        return self._made[id(node)]
+
+    def _make(self, node: Any, level: int, record: Callable[[Schema, tuple[Any, ...]], Any]) -> Any:
+        if isinstance(node, list):
+            return _union(node, tuple(self.node(branch, level, record) for branch in node))
+        match kind_of(node):
+            case "record":
+                return record(node, tuple(self.node(field["type"], level, record) for field in node["fields"]))
+            case "array":
+                return _compiled.Array(self.node(node["items"], level, record), self.items(node, "items"))
+            case "map":
+                return _compiled.Map(self.node(node["values"], level, record), self.items(node, "values"))
+            case "enum":
+                places = {symbol: place for place, symbol in enumerate(node["symbols"])}
+                return _compiled.Enum(tuple(node["symbols"]), places)
+            case _:
+                return _leaf(node)
+
+
+def _level(level: int) -> int:
+    if level > _MOST_LEVELS:
+        raise _NoPlanError
+    return level + 1
+
+
+_CLASSES: dict[str, type] = {
+    "null": type(None),
+    "boolean": bool,
+    **dict.fromkeys(("int", "long"), int),
+    **dict.fromkeys(("float", "double"), float),
+    "string": str,
+    "bytes": bytes,
+}
+
+
+def _union(branches: list[Any], nodes: tuple[Any, ...]) -> Any:
+    """A union; what is written is told apart by its class, where each branch has one of its own."""
+    if len(branches) == 2 and "null" in branches and None not in nodes:
+        null = branches.index("null")
+        return _compiled.Nullable(nodes[1 - null], null)
+    places = {_CLASSES.get(kind_of(branch)): place for place, branch in enumerate(branches)}
+    alike = None in places or len(places) < len(branches) or {int, float} <= places.keys()
+    return _compiled.Union(nodes, {} if alike or {str, bytes} <= places.keys() else places)
+
+
+def _written(node: Schema, nodes: tuple[Any, ...]) -> Any:
+    return _compiled.Record(None, tuple(field["name"] for field in node["fields"]), nodes)
+
+
+def _forgotten(_node: Schema, nodes: tuple[Any, ...]) -> Any:
+    return _compiled.Record(_nothing, (None,) * len(nodes), nodes)
+
+
+def _nothing() -> None:
+    """What a record becomes that nobody wants."""
+
+
+# -- reading
+
+_READ_INTO: dict[str, tuple[type, ...]] = {
+    "null": (inspect.NoneType,),
+    "boolean": (inspect.BoolType,),
+    **dict.fromkeys(("int", "long"), (inspect.IntType,)),
+    **dict.fromkeys(("float", "double"), (inspect.FloatType,)),
+    **dict.fromkeys(("bytes", "fixed"), (inspect.BytesType,)),
+    "string": (inspect.StrType,),
+    "enum": (inspect.EnumType, inspect.LiteralType),
+    "uuid": (inspect.UUIDType,),
+    "decimal": (inspect.DecimalType,),
+    "date": (inspect.DateType,),
+    **dict.fromkeys(("time-millis", "time-micros"), (inspect.TimeType,)),
+    **dict.fromkeys(("timestamp-millis", "timestamp-micros"), (inspect.DateTimeType,)),
+    **dict.fromkeys(("local-timestamp-millis", "local-timestamp-micros"), (inspect.DateTimeType,)),
+    "array": (inspect.VarTupleType,),
+    "map": (inspect.DictType,),
+    "record": (inspect.StructType,),
+}
+
+
+def _into(info: Any, kind: str) -> Any:
+    """Of what a class has for a field, what values of one Avro type become."""
+    found = info.types if isinstance(info, inspect.UnionType) else (info,)
+    fitting = [each for each in found if isinstance(each, _READ_INTO[kind])]
+    if len(fitting) != 1:
+        raise _NoPlanError
+    return fitting[0]
+
+
+class _Reading:
+    """Plans what is read, as :mod:`verbwire.wire.avro.resolution` does; remembers what it planned of two types."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int, int], Any] = {}
+        self._types = _Types()
+
+    def of(self, writer: Any, reader: Any, info: Any, level: int) -> Any:
+        """Return the node for a writer's type and what it becomes; MismatchError where it cannot become that."""
+        place = (id(writer), id(reader), id(info))
+        if place not in self._known:
+            self._known[place] = self._find(writer, reader, info, _level(level))
+        return self._known[place]
+
+    def _find(self, writer: Any, reader: Any, info: Any, level: int) -> Any:
+        if isinstance(writer, list):
+            return self._union(writer, reader, info, level)
+        if isinstance(reader, list):
+            return self._into_union(writer, reader, info, level)
+        theirs, ours = kind_of(writer), kind_of(reader)
+        info = _into(info, ours)
+        if (theirs, ours) in PROMOTIONS:
+            return _promoted(writer, PROMOTIONS[theirs, ours])
+        if theirs != ours or (theirs in NAMED and not same_name(writer, reader)):
+            raise MismatchError
+        match theirs:
+            case "record":
+                return self._record(writer, reader, info, level)
+            case "array":
+                inner = self.of(writer["items"], reader["items"], info.item_type, level)
+                return _compiled.Array(inner, self._types.items(writer, "items"))
+            case "map":
+                inner = self.of(writer["values"], reader["values"], info.value_type, level)
+                return _compiled.Map(inner, self._types.items(writer, "values"))
+            case "enum":
+                return _compiled.Enum(_members(writer, reader, info), {})
+            case "fixed" if writer["size"] != reader["size"]:
+                raise MismatchError
+            case "decimal" if writer["type"] != reader["type"]:
+                raise MismatchError
+            case "decimal" if (writer["precision"], writer["scale"]) != (reader["precision"], reader["scale"]):
+                return _compiled.Resolved(_leaf(writer), Decimals(reader["precision"], reader["scale"]))
+            case _:
+                return _leaf(writer)
+
+    def _union(self, branches: list[Any], reader: Any, info: Any, level: int) -> Any:
+        nodes = tuple(self._branch(branch, reader, info, level) for branch in branches)
+        return _union(branches, nodes)
+
+    def _branch(self, branch: Any, reader: Any, info: Any, level: int) -> Any:
+        try:
+            return self.of(branch, reader, info, level)
+        except MismatchError:
+            return None
+
+    def _into_union(self, writer: Any, branches: list[Any], info: Any, level: int) -> Any:
+        for branch in preferred_branches(writer, branches):
+            try:
+                return self.of(writer, branch, info, level)
+            except MismatchError:
+                continue
+        raise MismatchError
+
+    def _record(self, writer: Schema, reader: Schema, info: Any, level: int) -> Any:
+        known = {theirs["name"]: ours for theirs, ours in pairs(writer, reader)}
+        read = {ours["name"] for ours in known.values()}
+        if any(self._types.holds_map(field["type"]) for field in reader["fields"] if field["name"] not in read):
+            raise _NoPlanError  # the class would give a map that can be changed
+        types = {field.name: field.type for field in info.fields}
+        names = tuple(known[each["name"]]["name"] if each["name"] in known else None for each in writer["fields"])
+        if not read <= types.keys():
+            raise _NoPlanError
+        nodes = tuple(self._field(each, known.get(each["name"]), types, level) for each in writer["fields"])
+        return _compiled.Record(info.cls, names, nodes)
+
+    def _field(self, theirs: Schema, ours: Schema | None, types: Mapping[str, Any], level: int) -> Any:
+        if ours is None:
+            return self._types.node(theirs["type"], level, _forgotten)
+        return self.of(theirs["type"], ours["type"], types[ours["name"]], level)
+
+
+def _promoted(writer: Any, resolve: Callable[[Any], Any] | None) -> Any:
+    node = _leaf(writer)
+    return node if resolve is None or resolve is whole_int else _compiled.Resolved(node, resolve)
+
+
+def _members(writer: Schema, reader: Schema, info: Any) -> tuple[Any, ...]:
+    member = info.cls if isinstance(info, inspect.EnumType) else str
+    known = symbols_known(writer["symbols"], reader["symbols"], reader["default"])
+    return tuple(member(known[symbol]) if symbol in known else None for symbol in writer["symbols"])
+
+
+def told() -> str:
+    """Return what writes and reads messages here, and where it is the slower one what would help, for people."""
+    if AVAILABLE:
+        return "Avro is written and read by the compiled codec."
+    if os.environ.get("VERBWIRE_CODEC") == "fastavro":
+        return "Avro is written and read by fastavro: VERBWIRE_CODEC says so."
+    return (
+        "Avro is written and read by fastavro, which is several times slower than the compiled codec: that is built "
+        "where verbwire is installed and a C compiler with Python's headers is (Debian: apt install gcc python3-dev)."
+    )
+
+
+if __name__ == "__main__":
+    print(told())

@@ -1,0 +1,1 @@
+"""JSON on the wire where its standard leaves readers a choice: repeated names, large numbers."""

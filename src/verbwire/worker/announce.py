@@ -1,0 +1,57 @@
+"""This worker among the others: what it says of itself, and the others as its HTTP asks them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from verbwire.discovery.announcer import Announcer
+from verbwire.discovery.directory import Directory
+from verbwire.http.forwarding.peers import Peers
+from verbwire.security.tls import Authorities
+from verbwire.worker.services import GroupHost, Services
+from verbwire.worker.trust import Trust
+
+log = logging.getLogger(__name__)
+
+
+class Announcement:
+    """Announces what is hosted here, and follows what the others announce."""
+
+    def __init__(self, services: Services, hosted: Sequence[GroupHost], directory: Directory, trust: Trust) -> None:
+        name, codec, kafka = services.settings.worker, services.codec, services.kafka
+        self._clock, self._outage = services.clock, services.outage
+        self._announcer = Announcer(
+            *(kafka, codec, name, lambda: [each.share() for each in hosted]),
+            observe=self._heard,
+            now_ms=self._clock.now_ms,
+            sign=trust.sign,
+        )
+        self._directory, self._tokens = directory, trust.tokens
+        self.peers = Peers(directory, name, trust.tokens, Authorities(services.settings.tls_ca))
+        if trust.tokens is None:
+            log.warning(
+                "this worker answers for its own partitions only, and believes whatever the directory says of who is "
+                "alive: set http_internal_secret (VERBWIRE_HTTP_INTERNAL_SECRET), the same for all"
+            )
+
+    def _heard(self, broker_ms: int) -> None:
+        """The broker has taken what this worker says of itself, and told its time."""
+        self._clock.observe(broker_ms)
+        self._outage.reached()
+
+    def start(self, url: str) -> None:
+        """Begin; `url` is where others reach this worker."""
+        if self._tokens is not None:
+            self._tokens.reached_at(url)
+        self._directory.start()
+        self._announcer.start(url)
+
+    def leave(self) -> None:
+        """Say that this worker is about to stop, so that nobody asks it any more; waits for the broker, bounded."""
+        self._announcer.leave()
+
+    def close(self) -> None:
+        """Be gone, once HTTP has given its last answer."""
+        self._announcer.close()
+        self._directory.close()

@@ -1,0 +1,82 @@
+"""What a worker's HTTP has beside its tables: commands to Kafka, their outcomes, and a description of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from verbwire.client.base.connection import Connection
+from verbwire.http.access.rates import Rates
+from verbwire.http.app import Part
+from verbwire.http.base import limits
+from verbwire.http.base.interruptible_waits import InterruptibleWaits
+from verbwire.http.commands.endpoint import Commands
+from verbwire.http.commands.gateway import Gateway
+from verbwire.http.commands.outcome_links import OutcomeLinks
+from verbwire.http.commands.outcome_memory import AggregateOutcomes
+from verbwire.http.commands.outcomes import OutcomeEndpoint
+from verbwire.http.forwarding.peers import Peers
+from verbwire.http.operations.openapi import OpenApi
+from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.project import Project
+from verbwire.secrets import internal_secret
+from verbwire.wire.records.outcomes import OUTCOME, OutcomeRecord
+from verbwire.worker.services import Services
+
+
+@dataclass(frozen=True)
+class CommandEndpoints:
+    """The parts of HTTP that send; to be closed once HTTP has given its last answer."""
+
+    gateway: Gateway
+    parts: Sequence[Part]
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        self.gateway.close()
+
+
+def messaging(
+    project: Project,
+    services: Services,
+    registry: str,
+    tables: Iterable[QueryableTable],
+    peers: Peers,
+    waits: InterruptibleWaits,
+    rates: Rates,
+) -> CommandEndpoints:
+    """Build them; `tables` are those of all groups, also of those that are hosted elsewhere.
+
+    Kafka is reached at the first command.
+    """
+    settings, codec = services.settings, services.codec
+    gateway = Gateway(
+        Connection(
+            bootstrap=services.bootstrap,
+            registry=registry,
+            names=codec.names,
+            catalog=codec.catalog,
+            # Somebody waits for each. What is not reached is told by the worker, and to who asked.
+            kafka={"linger.ms": "0", "log_level": "2", **settings.kafka},
+            registry_conf=settings.registry_client,
+            delivery_seconds=limits.DELIVERY_SECONDS,
+            grants=services.grants,
+        )
+    )
+    links = OutcomeLinks(internal_secret(settings))
+    receivers = _receivers(project, services, {table.name: table for table in tables})
+    commands = Commands(codec.catalog, project.classes, gateway, links, waits)
+    outcomes = OutcomeEndpoint(receivers, codec, gateway, links, peers)
+    return CommandEndpoints(gateway, [commands, outcomes, OpenApi(settings.project, codec.catalog, rates.told())])
+
+
+def _receivers(
+    project: Project, services: Services, tables: Mapping[str, QueryableTable]
+) -> Iterator[AggregateOutcomes]:
+    names = services.codec.names
+    for declared in project.aggregates:
+        namespace, table = declared.namespace, tables.get(declared.group)  # none where it is not deployed yet
+        if table is not None:
+            ledger = names.outcomes(namespace)
+            decoder = services.codec.topic_decoder(ledger, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
+            yield AggregateOutcomes(namespace, names.commands(namespace), table.view, decoder.decode)

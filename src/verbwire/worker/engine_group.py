@@ -1,0 +1,182 @@
+"""One group as a worker hosts it: its core, what others may see of it, and its health."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TextIO
+
+from verbwire.declarations.aggregate import STATE, Aggregate
+from verbwire.declarations.process import Process
+from verbwire.declarations.table import Table
+from verbwire.engine.builders.code import fingerprints_of
+from verbwire.engine.builders.groups import aggregate_plan, table_plan
+from verbwire.engine.builders.process import command_topics, process_plan
+from verbwire.engine.faust.security import Security
+from verbwire.engine.group import GroupEngine
+from verbwire.engine.restore.repartition_catch_up import RepartitionCatchUp
+from verbwire.engine.restore.repartition_progress import RepartitionProgress
+from verbwire.engine.state.reader import StoreReader
+from verbwire.engine.topology import Topology
+from verbwire.http.operations.health import Standing
+from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.kafka.offsets import ClusterOffsets
+from verbwire.messages import Message
+from verbwire.names import Names
+from verbwire.settings import skipped
+from verbwire.wire.records.workers import GroupShare
+from verbwire.worker.local_copies import hold
+from verbwire.worker.services import NO_REGISTRY, Services
+
+if TYPE_CHECKING:
+    from verbwire.engine.faust.app import GroupApp
+
+NOT_ASSIGNED = "waiting for the group to assign partitions"
+NOT_HEARD = "partitions are being prepared, or the group has not answered for a while: cut off from Kafka, or stopped"
+
+
+@dataclass
+class EngineGroup:
+    """A group that the engine runs in this process; `app` is there once Faust has been imported.
+
+    `catching_up` is there where its events count under other keys than their own.
+    """
+
+    group: str  # as declared, without prefix
+    core: GroupEngine
+    table: QueryableTable
+    alone: TextIO  # while it is open, no other process has these copies
+    services: Services
+    security: Security
+    catching_up: RepartitionCatchUp | None = None
+    app: GroupApp | None = None
+
+    @property
+    def name(self) -> str:
+        """The group's name on the cluster."""
+        return self.core.plan.group
+
+    @property
+    def tables(self) -> Sequence[QueryableTable]:
+        """The one table that it keeps."""
+        return [self.table]
+
+    def connect(self) -> None:
+        """Abort what a predecessor of this name left open."""
+        self.core.start()
+
+    async def start(self) -> None:
+        """Join the group by Faust, whose import the worker has seen to."""
+        from verbwire.engine.faust.app import group_app
+
+        settings = self.services.settings
+        self.app = group_app(self.core, self.services.bootstrap, settings.worker, settings.data_folder, self.security)
+        if self.catching_up is not None:
+            self.catching_up.start()
+        await self.app.start()
+
+    async def stop(self, leave: bool) -> None:
+        """Finish the transaction in hand, then let go."""
+        if self.catching_up is not None:
+            self.catching_up.stop()
+        if self.app is None:
+            return
+        try:
+            await self.app.stop_group(leave)
+        finally:
+            await asyncio.get_running_loop().run_in_executor(self.app.engine_thread, self.core.close)
+            self.app.engine_thread.shutdown()
+
+    def share(self) -> GroupShare:
+        """Return the partitions that it owns, and what others should know of them."""
+        owned = sorted((self.app and self.app.owned) or ())
+        view, sources = self.core.view, self.core.plan.sources
+        ready, stopped = set(view.ready()), view.stopped()
+        return GroupShare(
+            group=self.group,
+            generation=self.app.generation() if self.app else 0,
+            owned=tuple(owned),
+            ready=tuple(each for each in owned if each in ready),
+            stopped=tuple(each for each in owned if each in stopped),
+            caught_up=tuple(each for each in owned if view.states[each].has_read(sources)),
+        )
+
+    def live(self) -> str | None:
+        """Return why the group is beyond repair, or None."""
+        return self.app.alive() if self.app else None
+
+    def not_ready(self) -> list[str]:
+        """Return what this worker owns and is still being prepared. One that stands still is not: see `standing`."""
+        owned = self.app.owned if self.app else None
+        if owned is None:
+            return [NOT_ASSIGNED]
+        if not self.core.view.lease():
+            return [NOT_HEARD]
+        if self.core.waits_for_registry():
+            return [NO_REGISTRY]
+        states = self.core.view.states
+        return [
+            f"partition {partition}: being restored"
+            for partition in sorted(owned)
+            if not states[partition].ready and states[partition].stopped is None
+        ]
+
+    def standing(self) -> Standing:
+        """Return which of the partitions that it owns stand still, and which have yet to catch up."""
+        view, owned = self.core.view, (self.app and self.app.owned) or ()
+        return Standing(owned, [partition for partition in view.stopped() if partition in owned], view.behind())
+
+
+def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Services) -> EngineGroup:
+    """Build the group's core on its topics as they are deployed."""
+    settings, codec, kafka = services.settings, services.codec, services.kafka
+    names, security = codec.names, services.security
+    group = names.group(declared.group)
+    cluster = ClusterOffsets(kafka, group)
+    plan = _plan(declared, group, services, cluster)
+    row: type[Message] = declared.row if isinstance(declared, Table) else declared.state
+    contract = codec.catalog.of(row)
+    plan = replace(plan, code=replace(plan.code, by=fingerprints_of(declared, contract, names, settings.root)))
+    view = StoreReader(declared.group, contract, plan.partitions)
+    # Workers on one machine may share the data folder, their copies they may not: a late write of one that lost a
+    # partition would put older rows into the file of the one that has it.
+    copies = settings.data_folder / "tables" / settings.worker
+    alone = hold(copies / group)
+    metrics = services.metrics.group(group)
+    services.watched(plan.processor.watch)
+    metrics.table(lambda: sum(view.behind().values()), view.letters)
+    core = GroupEngine(plan, kafka, names, settings.worker, copies, view, metrics, services.others)
+    # A decoder of its own: the engine's thread has the other.
+    decoder = codec.topic_decoder(plan.changelog, contract.namespace, {contract.name: row})
+    own = plan.repartition
+    handed_over = RepartitionProgress(cluster, plan.sources, own, plan.partitions) if own else None
+    catching_up = RepartitionCatchUp(view, plan.sources, own, cluster, services.others.caught_up) if own else None
+    table = QueryableTable(view, decoder.decode, plan.columns, plan.search, handed_over, cluster)
+    return EngineGroup(declared.group, core, table, alone, services, security, catching_up)
+
+
+def _plan(
+    declared: Aggregate[Any] | Table[Any] | Process[Any], group: str, services: Services, cluster: ClusterOffsets
+) -> Topology:
+    codec, names, skip = services.codec, services.codec.names, services.settings.skip
+    skips = [(topic, p, offset) for owner, topic, p, offset in map(skipped, skip) if owner == group]
+    if isinstance(declared, Aggregate):
+        own = [names.commands(declared.namespace), names.changelog(group, STATE)]
+        return aggregate_plan(
+            declared, codec, _partitions(cluster, group, own, names), services.hints, services.clock, services.grants
+        )
+    own = [*map(names.events, declared.sources), names.changelog(group, declared.table)]
+    if isinstance(declared, Process):
+        own += [*map(names.outcomes, declared.answering), names.repartition(group, declared.table)]
+        commands = command_topics(declared, codec)
+        targets = {topic: found.partitions for topic, found in cluster.topics(commands).items()}
+        return process_plan(declared, codec, _partitions(cluster, group, own, names), targets, skips, services.grants)
+    return table_plan(declared, codec, _partitions(cluster, group, own, names), skips)
+
+
+def _partitions(cluster: ClusterOffsets, group: str, topics: list[str], names: Names) -> int:
+    """Return how many partitions a group has: as most of its topics. Where one is unlike them, it stands still."""
+    found = cluster.topics([*topics, names.dead_letters(group)])
+    return Counter(topic.partitions for topic in found.values()).most_common(1)[0][0]

@@ -1,0 +1,63 @@
+"""The queries that a worker answers: those of the tables it hosts, and all that responders answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from verbwire.contracts.schema.model import Catalog, Contract, SharedType
+from verbwire.declarations.responder import Responder
+from verbwire.declarations.table import Only
+from verbwire.errors import ContractError
+from verbwire.http.tables.queries import Answerable, FromResponder, FromRow, FromRows
+from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.observability.watch.handlers import EngineStep, HandlerWatch
+from verbwire.project import Project
+from verbwire.queries.check import table_plans
+
+
+def answering(
+    project: Project, tables: Iterable[QueryableTable], watched: Callable[[str], HandlerWatch]
+) -> list[Answerable]:
+    """Return how each query is answered here; ContractError for one that is declared without sense.
+
+    `watched` gives the watch over the functions of a table or a responder, by its name.
+    """
+    here = {table.name: table for table in tables}
+    responders = [
+        each
+        for responder in project.responders
+        for each in _from_responder(project.catalog, responder, watched(responder.name))
+    ]
+    return [*_from_tables(project, here, watched), *responders]
+
+
+def _from_tables(
+    project: Project, here: dict[str, QueryableTable], watched: Callable[[str], HandlerWatch]
+) -> Iterator[Answerable]:
+    for declared in project.tables:
+        table = here.get(declared.group)
+        if table is None:
+            continue
+        for query, plan in table_plans(project.catalog, declared).items():
+            only = declared.queries[query].only
+            if only is not None:
+                only = _watched(only, watched(plan.query.name), plan.query.name)
+            yield FromRows(plan, query, table, only) if plan.many else FromRow(plan, table, only)
+
+
+def _watched(only: Only, watch: HandlerWatch, query: str) -> Only:
+    step = EngineStep(f"only={getattr(only, '__qualname__', type(only).__name__)}")
+    return lambda asker: watch.call(step, query, lambda: only(asker))
+
+
+def _from_responder(catalog: Catalog, responder: Responder, watch: HandlerWatch) -> Iterator[Answerable]:
+    for query, handler in responder.handlers.items():
+        contract = catalog.of(query)
+        yield FromResponder(contract, _reply(catalog, contract), handler, watch)
+
+
+def _reply(catalog: Catalog, query: Contract) -> Contract | SharedType:
+    found = catalog.contracts.get(query.reply or "") or catalog.types.get(query.reply or "")
+    if found is None:
+        raise ContractError(f"{query.name} names no reply: say which record answers it")
+    return found

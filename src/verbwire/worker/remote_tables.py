@@ -1,0 +1,67 @@
+"""The tables of the project that other workers keep: known here, so that this worker can ask for them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+
+from verbwire.declarations import Declared
+from verbwire.declarations.aggregate import STATE, Aggregate
+from verbwire.declarations.process import Process
+from verbwire.declarations.table import Table
+from verbwire.engine.state.reader import StoreReader
+from verbwire.errors import UnavailableError
+from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.kafka.offsets import ClusterOffsets
+from verbwire.messages import Message, Row
+from verbwire.project import Project
+from verbwire.worker.services import Services
+
+log = logging.getLogger(__name__)
+
+
+def elsewhere(project: Project, here: Collection[str], services: Services) -> list[QueryableTable]:
+    """Return the tables of all groups but those `here`, without a row in them.
+
+    One whose topic is not deployed yet is left out, and the log says so.
+    """
+    return list(_elsewhere(project, here, services))
+
+
+def _elsewhere(project: Project, here: Collection[str], services: Services) -> Iterator[QueryableTable]:
+    names, cluster = services.codec.names, ClusterOffsets(services.kafka, "")
+    for group, declared in project.declared.items():
+        kept = _kept(declared)
+        if group in here or kept is None:
+            continue
+        table, row = kept
+        topic = names.changelog(names.group(group), table)
+        try:
+            partitions = cluster.topics([topic])[topic].partitions
+        except UnavailableError as error:
+            log.warning("table %s cannot be asked for by way of this worker: %s", group, error)
+            continue
+        view = StoreReader(group, services.codec.catalog.of(row), partitions)
+        yield QueryableTable(view, _nothing_to_read, *_looked_for(declared))
+
+
+def _kept(declared: Declared) -> tuple[str, type[Row]] | None:
+    """The table that a group keeps: its name within the group, and its rows."""
+    match declared:
+        case Aggregate():
+            return STATE, declared.state
+        case Table():
+            return declared.table, declared.row
+        case Process():
+            return declared.table, declared.state
+        case _:
+            return None
+
+
+def _looked_for(declared: Declared) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The fields that queries filter and sort on, and those that they search."""
+    return (declared.index, declared.search) if isinstance(declared, Table) else ((), ())
+
+
+def _nothing_to_read(value: bytes) -> Message | None:
+    raise NotImplementedError("no partition of this table is ever here")

@@ -1,0 +1,101 @@
+"""What a worker hosts, whatever kind of group it is, and what all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+from verbwire.engine.faust.security import Security, security_of
+from verbwire.engine.processors.reply_notifier import ReplyNotifier
+from verbwire.engine.restore.partition_restorer import WorkerLiveness
+from verbwire.http.operations.health import Standing
+from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.kafka.broker_clock import BrokerClock
+from verbwire.observability.job_board import JobBoard
+from verbwire.observability.metrics import Metrics
+from verbwire.observability.outages import Outage
+from verbwire.observability.watch.handlers import HandlerWatch
+from verbwire.observability.watch.watchdog import Watchdog
+from verbwire.settings import Settings
+from verbwire.wire.codec.topics import Codec
+from verbwire.wire.grants.policy import Grants
+from verbwire.wire.records.workers import GroupShare
+
+NO_REGISTRY = "the schema registry is waited for, it does not answer or not with what it should know: see the log"
+
+
+@dataclass(frozen=True)
+class Services:
+    """What all groups of one worker process share."""
+
+    settings: Settings
+    bootstrap: str
+    kafka: dict[str, str] = field(repr=False)  # librdkafka properties, the addresses among them
+    codec: Codec
+    metrics: Metrics
+    hints: ReplyNotifier  # to those who wait for outcomes
+    others: WorkerLiveness  # the workers of the project
+    grants: Grants = field(default_factory=Grants)
+    outage: Outage = field(default_factory=lambda: Outage("Kafka"))
+    clock: BrokerClock = field(default_factory=BrokerClock)
+    jobs: JobBoard = field(default_factory=JobBoard)
+    watchdog: Watchdog = field(default_factory=Watchdog)
+
+    def watched(self, watch: HandlerWatch) -> HandlerWatch:
+        """Have the watchdog look after the handlers of a group, a responder or a query; return the same."""
+        self.watchdog.add(watch, self.metrics.running(watch.group))
+        return watch
+
+    @cached_property
+    def security(self) -> Security:
+        """How Faust's consumers prove who they are: one reading, and one set of certificates, for all of them."""
+        return security_of(self.kafka)
+
+
+class GroupHost(Protocol):
+    """A group in this process. Health asks it from HTTP's loop; everything else is called by the worker's."""
+
+    @property
+    def group(self) -> str:
+        """The group's name as declared, without prefix."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The group's name on the cluster."""
+        ...
+
+    @property
+    def tables(self) -> Sequence[QueryableTable]:
+        """What HTTP may show of it."""
+        ...
+
+    def connect(self) -> None:
+        """Reach the cluster, and clear up what a killed predecessor left; blocks, off the loop, before `start`."""
+        ...
+
+    async def start(self) -> None:
+        """Begin to work; returns when the group has been joined, or will be by itself."""
+        ...
+
+    async def stop(self, leave: bool) -> None:
+        """Finish what is in hand and let go; `leave` the group where this worker will not come back."""
+        ...
+
+    def share(self) -> GroupShare:
+        """What of the group this worker has now. From any thread."""
+        ...
+
+    def live(self) -> str | None:
+        """Why only a new process can help, or None."""
+        ...
+
+    def not_ready(self) -> list[str]:
+        """What keeps this worker from serving the group; empty when nothing does."""
+        ...
+
+    def standing(self) -> Standing:
+        """Which of its partitions stand still, or are behind."""
+        ...

@@ -1,0 +1,101 @@
+"""A subscriber or a job as a worker hosts it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from verbwire.client.base.connection import Connection, Identity
+from verbwire.declarations.job import Job
+from verbwire.declarations.subscriber import Subscriber
+from verbwire.http.operations.health import Standing
+from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.observability.watch.handlers import HandlerWatch
+from verbwire.subscribers.attempt import RecordAttempt
+from verbwire.subscribers.group import SubscriberGroup
+from verbwire.subscribers.outbox import EffectProducer
+from verbwire.subscribers.plan import SubscriberPlan, effect_plan
+from verbwire.wire.records.workers import GroupShare
+from verbwire.worker.services import NO_REGISTRY, Services
+
+_CLOSE_SECONDS = 1.0
+
+
+@dataclass
+class SubscriberGroupHost:
+    """A group of side effects in this process."""
+
+    plan: SubscriberPlan
+    mail: EffectProducer
+    running: SubscriberGroup
+
+    @property
+    def group(self) -> str:
+        """The group's name as declared, without prefix."""
+        return self.plan.declared.group
+
+    @property
+    def name(self) -> str:
+        """The group's name on the cluster."""
+        return self.plan.group
+
+    @property
+    def tables(self) -> Sequence[QueryableTable]:
+        """None: it keeps nothing."""
+        return ()
+
+    def share(self) -> GroupShare:
+        """Return the partitions whose records it handles."""
+        owned = self.running.owned()
+        return GroupShare(group=self.group, owned=owned, ready=owned)
+
+    def connect(self) -> None:
+        """See that its topics are there."""
+        for topic in (*self.plan.topics, self.plan.dead_letters):
+            self.mail.producer.require_topic(topic)
+
+    async def start(self) -> None:
+        """Join the group."""
+        self.running.start()
+
+    async def stop(self, leave: bool) -> None:
+        """Finish what runs, within bounds; what is not done is left to whoever has its partition next."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(None, self.running.stop, leave)
+        finally:
+            await loop.run_in_executor(None, self.mail.close, _CLOSE_SECONDS)
+
+    def live(self) -> str | None:
+        """Return why only a new process can help, or None."""
+        return self.running.live()
+
+    def not_ready(self) -> list[str]:
+        """Return what keeps this worker from doing its part for the group."""
+        return self.running.not_ready() or ([NO_REGISTRY] if self.running.waits_for_registry() else [])
+
+    def standing(self) -> Standing:
+        """Return the partitions that it has: none of them ever stands still, and there is nothing to catch up."""
+        return Standing(self.running.owned())
+
+
+def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGroupHost:
+    """Build the group on its topics; it sends under its own name and with the scopes that it declares."""
+    settings, codec = services.settings, services.codec
+    plan = effect_plan(declared, codec, services.grants)
+    connection = Connection(
+        bootstrap=services.bootstrap,
+        registry=codec.registry.url,
+        names=codec.names,
+        catalog=codec.catalog,
+        identity=Identity(declared.group, tuple(declared.scopes)),
+        kafka={"log_level": "2", **services.kafka},  # what is not sent is tried again, and told
+        registry_conf=settings.registry_client,
+        grants=services.grants,
+    )
+    mail = EffectProducer(connection, declared)
+    metrics = services.metrics.group(plan.group)
+    watch = services.watched(HandlerWatch(plan.group, patient=plan.is_job))
+    handling = RecordAttempt(plan, mail, services.clock, services.jobs, metrics, watch)
+    return SubscriberGroupHost(plan, mail, SubscriberGroup(handling, services.kafka, settings.worker))

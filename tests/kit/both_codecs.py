@@ -1,0 +1,94 @@
+"""Both codecs at once: whatever a test reads or writes, the compiled codec and the reference must agree about it."""
+
+from __future__ import annotations
+
+import random
+import re
+from typing import Any
+
+import pytest
+
+from verbwire.errors import UndecodableError, UnencodableError
+from verbwire.messages import Message
+from verbwire.wire.avro.messages import MISFITS, Encoder, Reader
+
+_ODD = (0, 1, 2, 3, 4, 0x7E, 0x7F, 0x80, 0x81, 0xFE, 0xFF)
+_RUNS = (b"\xff" * 9 + b"\x01", b"\x80" * 11, b"\xfe\xff\xff\xff\x0f", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", b"")
+_ADDRESS = re.compile(" at 0x[0-9a-f]+")
+
+
+def compare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every encoder and reader of a test do its work twice."""
+    monkeypatch.setattr(Encoder, "__call__", write_by_both)
+    monkeypatch.setattr(Encoder, "normal", _normal_by_both)
+    monkeypatch.setattr(Reader, "__call__", read_by_both)
+
+
+def compiled_or_none(does: Any, what: Any) -> Any:
+    """What the compiled codec makes of it; None where it leaves that to the reference."""
+    try:
+        return None if does is None else does(what)
+    except MISFITS:
+        return None
+
+
+def alike(found: Message, expected: Message) -> bool:
+    """Whether two messages are the same, types of values included: True is not 1, and NaN is NaN."""
+    shown = [_ADDRESS.sub("", repr(each)) for each in (found, expected)]
+    return type(found) is type(expected) and shown[0] == shown[1] and (found == expected or "nan" in shown[0])
+
+
+def write_by_both(encoder: Encoder, message: Message) -> bytes:
+    found = compiled_or_none(encoder._compiled, message)
+    try:
+        expected = encoder._by_reference(message)
+    except UnencodableError:
+        assert found is None or (encoder._bounds and encoder._bounds(message)), f"written all the same: {message!r}"
+        raise
+    assert found in (None, expected), f"written otherwise: {message!r}"
+    return expected
+
+
+def read_by_both(reader: Reader, value: bytes) -> Message:
+    found = compiled_or_none(reader._compiled, value)
+    try:
+        expected = reader._by_reference(value)
+    except UndecodableError:
+        assert found is None, f"read all the same: {value!r} as {found!r}"
+        raise
+    assert found is None or alike(found, expected), f"read otherwise: {value!r} as {found!r}, not {expected!r}"
+    return expected
+
+
+_normal = Encoder.normal
+
+
+def _normal_by_both(encoder: Encoder, message: Message) -> Message:
+    tidy = encoder._is_tidy(message)
+    compiled, encoder._compiled = encoder._compiled, None
+    try:
+        expected = _normal(encoder, message)
+    finally:
+        encoder._compiled = compiled
+    assert expected is message or not tidy, f"called tidy: {message!r}"
+    return expected
+
+
+def spoilt(chance: random.Random, value: bytes) -> bytes:
+    """Bytes of a record that were changed on their way, behind its frame."""
+    found = bytearray(value)
+    for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
+        at = chance.randrange(5, len(found) + 1)
+        match chance.randrange(6):
+            case 0 | 1 if at < len(found):
+                found[at] = chance.choice(_ODD) if chance.random() < 0.5 else chance.randrange(256)
+            case 2:
+                found[at:at] = chance.choice(_RUNS) if chance.random() < 0.5 else chance.randbytes(chance.randrange(13))
+            case 3:
+                del found[at : at + chance.randrange(1, 9)]
+            case 4:
+                other = chance.randrange(5, len(found) + 1)
+                found[at:at] = found[other : other + chance.randrange(32)]
+            case _:
+                found += found[at:]
+    return bytes(found)

@@ -1,0 +1,201 @@
+"""A core of the bank's engine, driven by the test in the place of Faust's adapter: batch by batch."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.faults.all_dead import AllDead
+from tests.kit.bank import SECONDS, Bank, Taken
+from tests.kit.cluster import eventually
+from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.process import Process
+from verbwire.declarations.table import Table
+from verbwire.engine.builders.groups import aggregate_plan, table_plan
+from verbwire.engine.builders.process import command_topics, process_plan
+from verbwire.engine.group import GroupEngine
+from verbwire.engine.processors.reply_notifier import ReplyNotifier
+from verbwire.engine.restore.partition_restorer import WorkerLiveness
+from verbwire.engine.state.reader import StoreReader
+from verbwire.engine.topology import Topology
+from verbwire.errors import UnavailableError, VerbwireError
+from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.kafka.broker_clock import BrokerClock
+from verbwire.messages import Message, Row
+from verbwire.observability.metrics import Metrics
+from verbwire.wire.codec.topics import Codec
+from verbwire.wire.grants.policy import Grants
+
+
+@dataclass
+class Engine:
+    """One core on some partitions of the bank, driven by the test in the place of Faust's adapter."""
+
+    bank: Bank
+    declared: Aggregate[Any] | Table[Any] | Process[Any]
+    partitions: Sequence[int]
+    folder: Path
+    worker: str = field(default_factory=lambda: f"w-{uuid.uuid4().hex[:8]}")
+    codec: Codec | None = None
+    skips: Sequence[tuple[str, int, int]] = ()
+    clock: BrokerClock = field(default_factory=BrokerClock)
+    others: WorkerLiveness = field(default_factory=AllDead)
+    change: Callable[[Topology], Topology] = lambda plan: plan
+    grants: Grants = field(default_factory=Grants)
+
+    def __post_init__(self) -> None:
+        codec = self.codec or self.bank.codec
+        self.hints = ReplyNotifier(self.bank.kafka, self.bank.names.replies())
+        if isinstance(self.declared, Process):
+            targets = dict.fromkeys(command_topics(self.declared, codec), self.bank.partitions)
+            row: type[Row] = self.declared.state
+            plan = process_plan(self.declared, codec, self.bank.partitions, targets, self.skips, self.grants)
+        elif isinstance(self.declared, Aggregate):
+            plan = aggregate_plan(self.declared, codec, self.bank.partitions, self.hints, self.clock, self.grants)
+            row = self.declared.state
+        else:
+            plan, row = table_plan(self.declared, codec, self.bank.partitions, self.skips), self.declared.row
+        self.plan = self.change(plan)
+        self.membership = self.bank.member(self.plan.group, self.plan.inputs[0]).membership
+        contract = codec.catalog.of(row)
+        self.view = StoreReader(self.declared.group, contract, self.bank.partitions)
+        metrics = Metrics()
+        self.metrics = metrics
+        self.core = GroupEngine(
+            self.plan,
+            self.bank.kafka,
+            self.bank.names,
+            self.worker,
+            self.folder,
+            self.view,
+            metrics.group(self.plan.group),
+            self.others,
+        )
+        classes = {contract.name: row}
+        decoder = codec.topic_decoder(self.plan.changelog, contract.namespace, classes)
+        asking = Codec(codec.catalog, self.bank.registry, self.bank.names)  # whatever becomes of the engine's own
+        self._decoder = asking.topic_decoder(self.plan.changelog, contract.namespace, classes)
+        self.table = QueryableTable(self.view, decoder.decode)
+        self.next: dict[tuple[str, int], int] = {}
+        self.live = True
+
+    def __enter__(self) -> Engine:
+        self.core.start()
+        self.prepare()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.core.close()
+        self.hints.close()
+
+    def own(self, *partitions: int) -> None:
+        """Let go of what is held and take these, as after a rebalance: cheaper than a new core for each test."""
+        self.membership = self.bank.member(self.plan.group, self.plan.inputs[0]).membership
+        self.partitions = partitions
+        self.prepare()
+
+    def prepare(self) -> None:
+        """What the adapter does after an assignment, and after a failure."""
+        todo, first, end = set(self.partitions), True, time.monotonic() + 2 * SECONDS
+        self.next = {}
+        while todo:
+            assert time.monotonic() < end, f"partitions {todo} are not ready"
+            try:
+                ready = self.core.prepare(sorted(todo), lambda: False, first)
+            except UnavailableError:
+                continue
+            self.next |= {(topic, p): offset for p, inputs in ready.items() for topic, offset in inputs.items()}
+            todo, first = todo - set(ready) - set(self.core.stopped()), False
+
+    def fetch(self) -> dict[tuple[str, int], list[Taken]]:
+        """What the inputs hold from the engine's own positions on."""
+        return {place: self.bank.read(*place, start) for place, start in self.next.items()}
+
+    def fetch_all(self) -> list[Taken]:
+        """Everything that the inputs hold, from their first records on."""
+        return [record for topic in self.plan.inputs for p in self.partitions for record in self.bank.read(topic, p)]
+
+    def share(self, partition: int) -> Engine:
+        """Take a partition that other tests have used, and see only what comes from now on."""
+        self.own(partition)
+        self.bank.mark(partition)
+        return self
+
+    @property
+    def partition(self) -> int:
+        """The one partition of a test."""
+        (partition,) = self.partitions
+        return partition
+
+    def run(self) -> None:
+        """Deal with everything that is there; raises what the engine fails with, else the positions move on."""
+        batch = self.fetch()
+        self.core.process(batch, self.membership, lambda: self.live)
+        eventually(lambda: not self.core.busy(), SECONDS, 0.002)
+        if self.core.failure:
+            raise self.core.failure
+        for place, records in batch.items():
+            if records and place[1] not in self.core.stopped():
+                self.next[place] = records[-1].offset + 1
+
+    def run_through(self, times: int = 10) -> None:
+        """Deal with everything, starting over after failures as a worker does; raises the last when they never end."""
+        for last in (*[False] * (times - 1), True):
+            try:
+                self.run()
+                return
+            except VerbwireError:
+                if last:
+                    raise
+                self.prepare()
+
+    def store(self, partition: int) -> Path:
+        """The file of a partition's copy."""
+        return self.folder / self.plan.group / f"{self.plan.table}-{partition}.db"
+
+    def rows(self) -> dict[bytes, Message]:
+        """The rows of the partition as other threads see them."""
+        return {key: self._decoded(value) for key, value in self.view.page(self.partition, None, 1000)}
+
+    def counted_pence(self) -> int:
+        """What the rows say of coins, all together."""
+        return sum(int(getattr(row, "pence", 0)) for row in self.rows().values())
+
+    def ask(self, partition: int, query: str) -> list[Any]:
+        """Ask a partition's file, ready or not."""
+        with closing(sqlite3.connect(f"{self.store(partition).as_uri()}?mode=ro", uri=True)) as connection:
+            return connection.execute(query).fetchall()
+
+    def held(self, partition: int) -> dict[bytes, Message]:
+        """The rows in a partition's file, ready or not."""
+        return {key: self._decoded(value) for key, value in self.ask(partition, "select key, value from rows")}
+
+    def _decoded(self, value: bytes) -> Message:
+        row = self._decoder.decode(value)
+        assert row is not None
+        return row
+
+    def served(self, key: bytes) -> bytes | None:
+        """The row under a key of the test's partition as HTTP gives it, wherever that key would belong."""
+        view = StoreReader(self.view.name, self.view.row, 1)
+        view.states[0] = self.view.states[self.partition]
+        served = QueryableTable(view, self.table.decode)
+        row, _ = served.row(key)
+        return None if row is None else served.json(row)
+
+    def counted(self, name: str, **labels: str) -> float:
+        """One of the worker's counters, by its name and labels in Prometheus' format."""
+        every = sorted({"group": self.plan.group, **labels}.items())
+        line = f"verbwire_{name}{{" + ",".join(f'{label}="{value}"' for label, value in every) + "}"
+        found = [each for each in self.metrics.exposition().decode().splitlines() if each.startswith(line)]
+        return float(found[0].rpartition(" ")[2]) if found else 0.0
+
+    def inputs(self, partition: int) -> dict[str, int]:
+        """How far the table says it is."""
+        return dict(self.view.states[partition].inputs)

@@ -1,0 +1,1 @@
+"""Sample projects of the tests: contracts and their generated classes."""

@@ -1,0 +1,153 @@
+"""What other threads see of a table: whole states, of the file that is the copy now, or that it is not here."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from verbwire.contracts.schema.load import load_catalog
+from verbwire.engine.state.connections import READERS
+from verbwire.engine.state.reader import StoreReader
+from verbwire.engine.state.store import PartitionStore, StoreChanges
+from verbwire.errors import UnavailableError
+from verbwire.wire.partitioner import partition_of
+
+PARTITIONS = 3
+ROW = load_catalog(Path(__file__).parents[2] / "kit/samples/bank").find("bank.jars.JarRow")
+KEYS = [b"jar-%d" % number for number in range(30)]
+
+
+class Owned:
+    """A table's view over stores that are all here."""
+
+    def __init__(self, folder: Path) -> None:
+        self.view = StoreReader("bank.jars", ROW, PARTITIONS)
+        self.stores = {p: PartitionStore(folder / f"jars-{p}.db") for p in range(PARTITIONS)}
+        for partition in self.stores:
+            self.show(partition)
+
+    def show(self, partition: int) -> None:
+        state = self.view.states[partition]
+        state.path = self.stores[partition].path
+        state.epoch += 1
+        state.ready = True
+
+    def put(self, *keys: bytes, value: bytes = b"value") -> None:
+        for key in keys:
+            self.stores[partition_of(key, PARTITIONS)].apply(StoreChanges(rows={key: (value,)}))
+
+
+@pytest.fixture(params=["plain", "a b", "50%20#1?mode=rw&x"], ids=["plain", "space", "signs"])
+def owned(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Owned]:
+    table = Owned(tmp_path / request.param)
+    yield table
+    for store in table.stores.values():
+        store.close()
+
+
+def in_thread(call: Callable[[], object]) -> object:
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.append(call()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_rows_are_found_in_the_partition_of_their_key(owned: Owned) -> None:
+    owned.put(*KEYS)
+    assert all(owned.view.get(key) == b"value" for key in KEYS)
+    assert owned.view.get(b"never") is None
+    assert (owned.view.count(), sorted(dict(owned.view.items()))) == (30, sorted(KEYS))
+    assert owned.view.missing() == []
+
+
+def test_a_row_written_is_seen_at_once_by_every_thread(owned: Owned) -> None:
+    for number in range(5):
+        owned.put(KEYS[0], value=b"%d" % number)
+        assert owned.view.get(KEYS[0]) == in_thread(lambda: owned.view.get(KEYS[0])) == b"%d" % number
+
+
+def test_pages_go_through_a_partition_in_the_order_of_the_keys(owned: Owned) -> None:
+    owned.put(*KEYS)
+    mine = sorted(key for key in KEYS if partition_of(key, PARTITIONS) == 1)
+    first = owned.view.page(1, None, 4)
+    assert [key for key, _ in first] == mine[:4]
+    assert [key for key, _ in owned.view.page(1, first[-1][0], 100)] == mine[4:]
+    assert owned.view.page(1, mine[-1], 100) == []
+
+
+def test_a_partition_that_is_not_ready_answers_nobody(owned: Owned) -> None:
+    owned.put(*KEYS)
+    owned.view.states[1].ready = False
+    lost = next(key for key in KEYS if partition_of(key, PARTITIONS) == 1)
+    with pytest.raises(UnavailableError, match=r"partition 1 of table bank\.jars is not ready here: it is being rest"):
+        owned.view.get(lost)
+    assert owned.view.missing() == [1]
+    assert owned.view.count() == sum(partition_of(key, PARTITIONS) != 1 for key in KEYS)
+    assert {partition_of(key, PARTITIONS) for key, _ in owned.view.items()} == {0, 2}
+
+
+def test_a_stopped_partition_says_why(owned: Owned) -> None:
+    state = owned.view.states[0]
+    state.ready, state.stopped = False, "stopped at topic/0/7: the handler raised"
+    with pytest.raises(UnavailableError, match="topic/0/7: the handler raised; ask again"):
+        owned.view.page(0, None, 10)
+
+
+def test_after_a_rebuild_nobody_reads_the_old_file(owned: Owned) -> None:
+    key = next(key for key in KEYS if partition_of(key, PARTITIONS) == 2)
+    owned.put(key, value=b"old")
+    assert owned.view.get(key) == b"old"
+    owned.view.states[2].ready = False
+    owned.stores[2].rebuild("damaged")
+    owned.put(key, value=b"new")
+    owned.show(2)
+    assert owned.view.get(key) == b"new"
+
+
+def test_a_file_that_cannot_be_read_is_unavailable_not_a_crash(owned: Owned) -> None:
+    owned.put(*KEYS)
+    for store in owned.stores.values():
+        store.close()
+        store.path.write_bytes(b"not a database " * 500)
+    with pytest.raises(UnavailableError, match="cannot be read"):
+        owned.view.get(KEYS[0])
+
+
+def test_without_its_lease_a_table_answers_nothing(owned: Owned) -> None:
+    owned.put(*KEYS)
+    owned.view.lease = lambda: False
+    assert (owned.view.ready(), owned.view.missing()) == ([], [0, 1, 2])
+    for read in (lambda: owned.view.get(KEYS[0]), lambda: owned.view.page(0, None, 10)):
+        with pytest.raises(UnavailableError, match="not ready here"):
+            read()
+    assert (owned.view.count(), list(owned.view.items())) == (0, [])
+
+
+@pytest.mark.parametrize("happens", ["lease", "ready", "epoch"])
+def test_what_was_lost_while_it_was_read_is_not_told(
+    owned: Owned, happens: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is stopped between looking and reading, and goes on when another has the partition."""
+    owned.put(*KEYS)
+    partition = partition_of(KEYS[0], PARTITIONS)
+    state, reading = owned.view.states[partition], READERS.reading
+
+    def stopped_before_reading(path: Path) -> AbstractContextManager[sqlite3.Connection]:
+        if happens == "lease":
+            owned.view.lease = lambda: False
+        elif happens == "ready":
+            state.ready = False
+        else:  # it went and came back
+            state.epoch += 1
+        return reading(path)
+
+    assert owned.view.get(KEYS[0]) == b"value"
+    monkeypatch.setattr(READERS, "reading", stopped_before_reading)
+    with pytest.raises(UnavailableError, match="not ready here"):
+        owned.view.get(KEYS[0])

@@ -1,0 +1,199 @@
+"""Waiting for what somebody has seen: it costs nobody else anything, and never lasts longer than there is hope."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from tests.kit.cluster import eventually
+from tests.kit.http import CATALOG, EVENTS, problem
+from tests.kit.market import Market, open_market, stall
+from tests.kit.samples.trade.market import StallRow
+from verbwire.engine.state.reader import StoreReader
+from verbwire.http.base import limits
+from verbwire.http.base.coalescing import CoalescedCalls
+from verbwire.http.base.thread_pool import BoundedThreadPool
+from verbwire.http.tables.position_bound import PositionBound
+from verbwire.http.tables.waiters import PositionWaiters
+from verbwire.wire.keys import key_of
+from verbwire.wire.partitioner import partition_of
+
+HOME = partition_of(key_of(CATALOG.of(StallRow), stall(7)), 4)
+GET = "/queries/GetStall?stall_id=07"
+SEEN = {"Verbwire-Position": f"{EVENTS}={HOME}:1000"}
+
+
+@pytest.fixture
+def market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Market]:
+    monkeypatch.setattr(limits, "FRESH_SECONDS", 20.0)
+    monkeypatch.setattr(limits, "WAITS", 6)
+    monkeypatch.setattr(limits, "WAITS_EACH", 2)
+    with open_market(tmp_path, topics={EVENTS}) as opened:
+        yield opened
+
+
+def apply(market: Market) -> None:
+    """Do what the engine does once the table is as far."""
+    market.stalls.view.states[HOME].inputs = {EVENTS: 1000}
+    market.stalls.view.moved(HOME)
+
+
+@contextmanager
+def waiting(market: Market, *actors: str) -> Iterator[list[Future[httpx.Response]]]:
+    """Somebody who waits for what the table has not applied, each on a thread."""
+    with ThreadPoolExecutor(len(actors)) as pool:
+        asked = [pool.submit(market.ask, GET, actor, **SEEN) for actor in actors]
+        try:
+            eventually(lambda: waits(market) >= len(actors))
+            yield asked
+        finally:
+            apply(market)
+
+
+def waits(market: Market) -> int:
+    """How many requests wait."""
+    awaited = getattr(market.stalls.view.moved, "__self__", None)
+    return sum(map(len, awaited._waiting.values())) if awaited else 0
+
+
+def test_who_waits_is_woken_and_has_waited_alone(market: Market) -> None:
+    with waiting(market, "ann", "ann") as asked:
+        refused = market.ask(GET, "ann", **SEEN)
+        assert "waits for what you have seen" in problem(refused, 429, "too_many")["detail"]
+        assert refused.headers["retry-after"]
+        for actor in ("ann", "bob"):
+            assert market.ask(GET, actor).status_code == 200, "what waits for nothing"
+        assert not any(each.done() for each in asked)
+    assert [each.result().status_code for each in asked] == [200, 200]
+    assert not waits(market)
+    assert market.ask(GET, "ann", **SEEN).status_code == 200
+
+
+def test_who_waits_does_not_look_again_and_again(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, lacking = [0], PositionBound.lacking
+
+    def counted(self: PositionBound, *args: object) -> object:
+        looked[0] += 1
+        return lacking(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(PositionBound, "lacking", counted)
+    with waiting(market, "ann") as asked:
+        before = looked[0]
+        for partition in {0, 1, 2, 3} - {HOME}:
+            market.stalls.view.moved(partition)
+            assert market.http.nobody.get("/health/live").status_code == 200
+        assert looked[0] == before
+        market.stalls.view.moved(HOME)
+        eventually(lambda: looked[0] == before + 1)
+    assert asked[0].result().status_code == 200
+
+
+def test_who_waits_for_a_partition_that_is_taken_away_is_told_at_once(market: Market) -> None:
+    view = market.stalls.view
+    with waiting(market, "ann", "ann") as asked:
+        view.states[HOME].ready = False
+        view.moved(HOME)
+        for each in asked:
+            problem(each.result(5), 503, "behind")
+
+
+def test_a_topic_that_no_contract_knows_is_told(market: Market) -> None:
+    answer = market.ask(GET, **{"Verbwire-Position": f"{EVENTS}=0:1;town.markt.events=0:1"})
+    assert "town.markt.events" in problem(answer, 400, "unknown_topic")["detail"]
+
+
+# -- who asks together
+
+
+def test_those_who_ask_at_the_same_time_ask_once() -> None:
+    calls: list[Sequence[int]] = []
+
+    def doubled(asked: Sequence[int]) -> Sequence[int]:
+        calls.append(asked)
+        return [2 * each for each in asked]
+
+    async def ask(together: CoalescedCalls[int, int]) -> None:
+        assert await asyncio.gather(*map(together.ask, range(300))) == [2 * each for each in range(300)]
+
+    run_together(doubled, ask)
+    assert len(calls) == 1
+
+
+def test_an_answer_is_never_older_than_its_question() -> None:
+    """Who comes while a question is under way is not told its answer: what it wants to know may be newer."""
+    now, may_go, asking = [1], threading.Event(), threading.Event()
+
+    def told(asked: Sequence[str]) -> Sequence[int]:
+        answer = now[0]
+        asking.set()
+        may_go.wait(10)
+        return [answer for _ in asked]
+
+    async def ask(together: CoalescedCalls[str, int]) -> None:
+        first = asyncio.create_task(together.ask("first"))
+        while not asking.is_set():
+            await asyncio.sleep(0.001)
+        now[0] = 2
+        second = asyncio.create_task(together.ask("second"))
+        given_up = asyncio.create_task(together.ask("third"))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        may_go.set()
+        assert (await first, await second) == (1, 2)
+
+    run_together(told, ask)
+
+
+def test_what_goes_wrong_all_are_told_who_asked() -> None:
+    def broken(_: Sequence[int]) -> Sequence[int]:
+        raise RuntimeError("no answer")
+
+    async def ask(together: CoalescedCalls[int, int]) -> None:
+        for _ in range(2):
+            told = await asyncio.gather(together.ask(1), together.ask(2), return_exceptions=True)
+            assert [str(each) for each in told] == ["no answer"] * 2
+
+    run_together(broken, ask)
+
+
+def run_together(question: object, ask: object) -> None:
+    readers = BoundedThreadPool(1, 10)
+    try:
+        asyncio.run(ask(CoalescedCalls(question, readers, 0.001)))  # type: ignore[operator, arg-type]
+    finally:
+        readers.close()
+
+
+def test_only_the_partition_that_has_moved_wakes_who_waits_for_it() -> None:
+    view, looked = StoreReader("town.stalls", CATALOG.of(StallRow), 2), [0]
+    reached = threading.Event()
+
+    def has_reached() -> bool:
+        looked[0] += 1
+        return reached.is_set()
+
+    async def wait() -> None:
+        awaited = PositionWaiters(view)
+        waits = asyncio.create_task(awaited.until(1, has_reached))
+        await asyncio.sleep(0)
+        for partition in (0, 1):
+            threading.Thread(target=view.moved, args=(partition,)).start()
+        began = time.monotonic()
+        while looked[0] < 2 and time.monotonic() - began < 10:
+            await asyncio.sleep(0.001)
+        assert not waits.done()
+        reached.set()
+        view.moved(1)
+        await asyncio.wait_for(waits, 10)
+        assert not awaited._waiting
+
+    asyncio.run(wait())
+    assert looked[0] == 3

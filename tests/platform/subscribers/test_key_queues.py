@@ -1,0 +1,125 @@
+"""Records in hand: order per key, waiting without a thread, and what may be committed. No broker."""
+
+from __future__ import annotations
+
+import threading
+
+from tests.kit.cluster import eventually
+from verbwire.subscribers.key_queues import KeyedWorkQueue, QueuedRecord
+from verbwire.subscribers.partition_state import PartitionInFlight
+from verbwire.wire.records.dead_letters import Original
+
+
+def a_task(share: PartitionInFlight, offset: int, key: bytes | None) -> QueuedRecord:
+    return QueuedRecord(Original(share.topic, share.partition, offset, 0, key, b"v", []), offset, share)
+
+
+def filled(*keys: bytes | None, share: PartitionInFlight | None = None) -> tuple[KeyedWorkQueue, PartitionInFlight]:
+    lanes, share = KeyedWorkQueue(), share or PartitionInFlight("t", 0)
+    for offset, key in enumerate(keys):
+        lanes.add(a_task(share, offset, key))
+    return lanes, share
+
+
+def take(lanes: KeyedWorkQueue) -> QueuedRecord:
+    task = lanes.take()
+    assert task is not None
+    return task
+
+
+def has_none(lanes: KeyedWorkQueue) -> bool:
+    """Whether nothing can begin now."""
+    taken: list[QueuedRecord | None] = []
+    thread = threading.Thread(target=lambda: taken.append(lanes.take()))
+    thread.start()
+    thread.join(0.05)
+    waits = thread.is_alive()
+    lanes.close()
+    thread.join()
+    return waits and taken == [None]
+
+
+def test_a_key_is_one_at_a_time_and_others_pass_it() -> None:
+    lanes, _ = filled(b"a", b"a", b"b")
+    first, other = take(lanes), take(lanes)
+    assert (first.offset, other.offset) == (0, 2)
+    lanes.done(first)
+    assert take(lanes).offset == 1
+
+
+def test_records_without_a_key_are_in_the_order_of_their_partition() -> None:
+    lanes, _ = filled(None, None)
+    take(lanes)
+    assert has_none(lanes)
+
+
+def test_what_waits_for_another_attempt_holds_its_key_and_no_thread() -> None:
+    lanes, share = filled(b"a", b"a", b"b")
+    lanes.again(take(lanes), 0.02)
+    assert take(lanes).offset == 2
+    again = take(lanes)
+    assert again.offset == 0
+    lanes.done(again)
+    assert lanes.committable([share]) == {share: 1}
+    assert take(lanes).offset == 1
+
+
+def test_the_lowest_open_offset_is_committed_and_no_more() -> None:
+    lanes, share = filled(b"a", b"b", b"c")
+    assert lanes.committable([share]) == {share: 0}
+    tasks = [take(lanes) for _ in range(3)]
+    lanes.done(tasks[2])
+    lanes.done(tasks[1])
+    assert lanes.committable([share]) == {share: 0}
+    lanes.done(tasks[0])
+    assert lanes.committable([share]) == {share: 3}
+    share.committed = 3
+    assert lanes.committable([share]) == {}
+    assert (share.records, share.bytes) == (0, 0)
+
+
+def test_taking_back_waits_for_what_runs_and_drops_the_rest() -> None:
+    lanes, share = filled(b"a", b"b", b"a")
+    running = take(lanes)
+    finisher = threading.Timer(0.05, lanes.done, (running,))
+    finisher.start()
+    lanes.take_back([share], 5)
+    assert lanes.committable([share]) == {share: 1}
+    assert has_none(lanes)
+
+
+def test_what_is_not_finished_in_time_is_abandoned_and_asked_to_stop() -> None:
+    lanes, share = filled(b"a")
+    running = take(lanes)
+    assert not running.share.stopping
+    lanes.take_back([share], 0.01)
+    assert running.share.stopping
+    assert lanes.committable([share]) == {share: 0}
+    lanes.again(running, 0)  # handed back: it does not begin anew here
+    assert has_none(lanes)
+
+
+def test_the_same_key_of_another_topic_goes_on_when_one_is_taken_back() -> None:
+    gone, kept = PartitionInFlight("gone", 0), PartitionInFlight("kept", 0)
+    lanes, _ = filled(b"a", share=gone)
+    lanes.add(a_task(kept, 7, b"a"))
+    lanes.take_back([gone], 0)
+    assert take(lanes).share is kept
+
+
+def test_a_key_that_comes_back_waits_for_its_abandoned_handler() -> None:
+    lanes, old = filled(b"a")
+    abandoned = take(lanes)
+    lanes.take_back([old], 0)
+    new = PartitionInFlight("t", 0)
+    lanes.add(a_task(new, 0, b"a"))
+    taken: list[QueuedRecord] = []
+    thread = threading.Thread(target=lambda: taken.append(take(lanes)))
+    thread.start()
+    thread.join(0.03)
+    assert not taken
+    lanes.done(abandoned)
+    eventually(lambda: taken, 5)
+    thread.join()
+    assert taken[0].share is new
+    assert lanes.committable([new]) == {new: 0}

@@ -1,0 +1,117 @@
+"""A subscriber as its user runs it: a worker process that is killed, and the command line for its dead letters."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from tests.kit.bank import CATALOG, NAMESPACE, Bank
+from tests.kit.cluster import Cluster
+from tests.kit.samples.bank.jars import CoinsPut
+from tests.kit.worker import Branch, branch
+from verbwire.deploy.deployment import Target, deploy
+from verbwire.messages import Kind
+from verbwire.wire.topics import GroupPlan
+
+pytestmark = pytest.mark.kafka
+
+GROUP = "bank.marks"
+CODE = """
+import time
+from datetime import timedelta
+from pathlib import Path
+from schemas.jars import CoinsPut
+from verbwire import EffectContext, Subscriber
+
+marks = Subscriber("bank.marks", retries=0)
+
+@marks.on
+def mark(event: CoinsPut, context: EffectContext) -> None:
+    with Path("marks").open("a") as file:
+        file.write(f"{event.how} {context.idempotency_key}\\n")
+    if event.how == "hangs" and Path("hang").exists():
+        time.sleep(600)
+    if event.how == "raises" and Path("raise").exists():
+        raise RuntimeError("cannot mark it")
+"""
+
+
+@pytest.fixture
+def project(cluster: Cluster, tmp_path: Path) -> Iterator[Branch]:
+    shop = Bank(cluster, f"m{uuid.uuid4().hex[:10]}", 1)
+    target = Target(cluster.bootstrap, cluster.registry_url, shop.names, partitions=1)
+    created = deploy(target, CATALOG, [GroupPlan(GROUP, Kind.EVENT, (NAMESPACE,), retries=True)]).topics
+    try:
+        with branch(tmp_path, shop) as opened:
+            opened.write("consumers/marks.py", CODE)
+            for file in ("hang", "raise"):
+                opened.write(file, "")
+            yield opened
+    finally:
+        admin = AdminClient(shop.kafka)
+        for future in admin.delete_topics([*created]).values():
+            future.result()
+        shop.close()
+
+
+def command_line(project: Branch, *commands: Sequence[str]) -> str:
+    """What several `verbwire dead-letters` print; in one process, since starting one takes the time."""
+    code = "\n".join(
+        (
+            "import json, sys",
+            "from verbwire.cli import app",
+            "for each in json.loads(sys.argv[1]): app(['dead-letters', *each], standalone_mode=False)",
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(commands)],
+        cwd=project.folder,
+        env={**os.environ, **project.environment, "COLUMNS": "1000"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_killed_worker_does_it_again_with_the_same_key_and_letters_are_handed_back(project: Branch) -> None:
+    marks, bank = project.folder / "marks", project.bank
+    worker = project.start(GROUP)
+    bank.send(CoinsPut(jar_id="j", pence=1, how="hangs"), 0)
+    worker.until(lambda: marks.exists() and marks.read_text().count("\n") == 1)
+    worker.ends(signal.SIGKILL, 10)
+    (project.folder / "hang").unlink()
+    bank.send(CoinsPut(jar_id="j", pence=1, how="raises"), 0, id="letter-1")
+
+    worker = project.start(GROUP)
+    worker.until(lambda: marks.read_text().count("\n") == 3)
+    first, second, raised = marks.read_text().splitlines()
+    assert first == second
+    assert first.startswith("hangs ")
+    worker.until(lambda: "goes to the dead letters" in worker.said())
+    assert worker.get("/jobs") == (200, {"jobs": [], "complete": True})
+    assert worker.get("/jobs", ())[0] == 403
+
+    (project.folder / "raise").unlink()
+    said = command_line(project, ["list"], ["show", GROUP, "0/0"], ["retry", GROUP, "--all"], ["list"])
+    listed, shown, handed = said.partition("place: ")[0], *said.partition("place: ")[2].split("handed back ")
+    assert "letter-1" in listed
+    assert "failed" in listed
+    assert "cannot mark it" in shown
+    assert '{"jar_id":"j","pence":1,"how":"raises"}' in shown
+    assert handed == f"1 of {GROUP}\nno dead letters\n"
+    worker.until(lambda: marks.read_text().count("\n") == 4)
+    assert marks.read_text().splitlines()[3] == raised
+    code, _ = worker.ends(signal.SIGTERM, 10)
+    assert code == 0

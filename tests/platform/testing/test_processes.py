@@ -1,0 +1,97 @@
+"""The kit for processes and tables of windows: what it runs, what it refuses, what its failures say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from tests.kit import bank_jars, bank_tills
+from tests.kit.bank import CATALOG
+from tests.kit.samples.bank.jars import PutCoins, ShakeJar, TakeCoins
+from tests.kit.samples.bank.tills import CoinsMoved, MinuteRow, OwnerRow, SavingState
+from verbwire import Accepted, Rejected, tagged
+from verbwire.testing import fold, given
+
+SAVINGS = bank_tills.savings()
+MOVED = CoinsMoved(till_id="t", owner="ann", pence=5)
+STATE = SavingState(owner="ann", pence=5)
+PUT = PutCoins(jar_id="ann", pence=5)
+TAKE = TakeCoins(jar_id="ann", pence=1)
+TOLD = "Rejected jar_full of test"
+START = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
+
+
+def how(text: str) -> CoinsMoved:
+    return replace(MOVED, how=text)
+
+
+def test_an_undertaking_is_led_step_by_step() -> None:
+    begun = given(SAVINGS, catalog=CATALOG).when(MOVED).then(PUT).then_state(STATE)
+    answered = begun.when(Rejected("jar_full"), of=PutCoins).then(TAKE)
+    answered.then_state(replace(STATE, told=(TOLD,))).when(how("over")).then().then_state(None)
+
+
+def test_it_begins_where_the_test_says() -> None:
+    given(SAVINGS, MOVED).when(MOVED).then_state(replace(STATE, pence=10))
+    given(SAVINGS, state=STATE).when(Accepted(), of=PutCoins).then().then_state(
+        replace(STATE, told=("Accepted of test",))
+    )
+
+
+@pytest.mark.parametrize(
+    ("moved", "said"),
+    [
+        ("undeclared command", "ShakeJar is not among what this process sends"),
+        ("no state", "a process returns SavingState or None first, not PutCoins"),
+        ("command beyond its type", "is against its contract"),
+        ("state under another key", "is under another key than its undertaking's, b'ann'"),
+    ],
+)
+def test_what_the_engine_would_stop_at_fails(moved: str, said: str) -> None:
+    with pytest.raises(AssertionError, match=said):
+        given(SAVINGS, catalog=CATALOG).when(how(moved))
+
+
+def test_a_tag_tells_which_of_several_commands_was_answered() -> None:
+    second = PutCoins(jar_id="ann", pence=bank_jars.FULL + 1)
+    led = given(SAVINGS, catalog=CATALOG).when(how("tagged")).then(tagged("first", PUT), tagged("second", second))
+    led = led.when(Accepted(), of=PutCoins, tag="first").when(Rejected("jar_full"), of=PutCoins, tag="second")
+    led.then_state(replace(STATE, told=("Accepted of first", "Rejected jar_full of second")))
+    with pytest.raises(AssertionError, match=r"led to other commands:(.|\n)*-    tag='first',"):
+        given(SAVINGS).when(MOVED).then(tagged("first", PUT))
+
+
+def test_what_is_not_heard_is_told() -> None:
+    with pytest.raises(AssertionError, match="ignores what becomes of TakeCoins"):
+        given(SAVINGS).when(Accepted(), of=TakeCoins)
+    with pytest.raises(AssertionError, match="hears no outcome of ShakeJar"):
+        given(SAVINGS).when(Accepted(), of=ShakeJar)
+    with pytest.raises(AssertionError, match="hears no outcome of nothing: say of=YourCommand"):
+        given(SAVINGS).when(Accepted())
+    with pytest.raises(AssertionError, match="names no undertaking, it would not be heard"):
+        given(SAVINGS, catalog=CATALOG).when(replace(MOVED, owner=None))
+
+
+def test_a_difference_shows_the_field() -> None:
+    with pytest.raises(AssertionError, match=r"led to other commands:(.|\n)*-    pence=6,(.|\n)*\+    pence=5,"):
+        given(SAVINGS).when(MOVED).then(replace(PUT, pence=6))
+    with pytest.raises(AssertionError, match="led to other state"):
+        given(SAVINGS).when(MOVED).then_state(None)
+
+
+def test_a_window_is_folded_like_any_row() -> None:
+    events = [CoinsMoved(till_id="t", pence=5, moved_at=START + timedelta(seconds=each)) for each in (0, 59)]
+    table: Any = bank_tills.minutes()
+    assert fold(table, *events, catalog=CATALOG) == MinuteRow(owner="t", minute=START, pence=10)
+    later = CoinsMoved(till_id="t", pence=5, moved_at=START + timedelta(seconds=60))
+    with pytest.raises(AssertionError, match=r"is of the window of 2010-12-01 08:27:00\+00:00, those before it of"):
+        fold(table, *events, later, catalog=CATALOG)
+
+
+def test_a_re_keyed_row_is_folded_like_any_row() -> None:
+    row = fold(bank_tills.owners(), MOVED, MOVED, catalog=CATALOG)
+    assert isinstance(row, OwnerRow)
+    assert row.pence == 10
