@@ -219,6 +219,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "handling",
         "kafka",
         "names",
+        "observability",
         "observability.watch",
     },
     "engine.builders": {
@@ -305,6 +306,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "http.operations": {
         "contracts.schema",
+        "engine.state",
         "http.avro_json",
         "http.base",
         "http.commands",

@@ -14,6 +14,7 @@ import httpx2 as httpx
 from tests.kit.samples.town.library import CounterRow, LoanRow, ShelfRow
 from verbwire.contracts.schema.load import load_catalog
 from verbwire.contracts.schema.model import Catalog
+from verbwire.engine.state.partition_state import PartitionState
 from verbwire.engine.state.reader import Goal, StoreReader
 from verbwire.engine.state.store import PartitionStore, StoreChanges
 from verbwire.http.access.auth import Authenticator, AuthSettings
@@ -95,7 +96,7 @@ class Table:
         """Make every partition ready and every row readable."""
         self.on_decode: Callable[[bytes], object] = lambda _: None
         for state in self.view.states.values():
-            state.ready, state.stopped, state.goal = True, None, Goal()
+            state.state, state.goal = PartitionState.RUNNING, Goal()
 
     def put(self, rows: Iterable[Row]) -> None:
         """Write rows as the engine does: where their keys belong."""

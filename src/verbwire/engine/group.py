@@ -15,8 +15,10 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 
 from verbwire.engine.code.facts import CODE_HEADER, other_code
+from verbwire.engine.restore.lifecycle import PartitionLifecycle
 from verbwire.engine.restore.partition_restorer import WINDOW_MS, PartitionRestorer, WorkerLiveness
 from verbwire.engine.state.partition_cache import PartitionCache
+from verbwire.engine.state.partition_state import RETRYING
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.topology import ROWS, StopPartition, Topology
 from verbwire.engine.transactions.blame import FailedTransaction, FailureSuspects, Place, RecordRange
@@ -78,7 +80,10 @@ class GroupEngine:
         self._metrics = metrics
         self._producers = ProducerPair(kafka, names, plan.group, worker, plan.limits)
         self._committer = Committer(self._producers, plan.group, self._committed, metrics.aborted)
-        self._preparation = PartitionRestorer(plan, kafka, worker, folder, view, self._producers, others)
+        self._lifecycle = PartitionLifecycle(plan.group, view, metrics)
+        self._preparation = PartitionRestorer(
+            plan, kafka, worker, folder, view, self._lifecycle, self._producers, others
+        )
         self._shards: dict[int, PartitionCache] = {}
         self._turn = 0
         self._failed = False  # in a transaction that was being built
@@ -111,7 +116,8 @@ class GroupEngine:
             self._look_for_blame()
             self._failed = False
             self._committer.recover()
-            self.drop()
+            self._lifecycle.assign(partitions)
+            self._close_caches()
             self._producers.ready()
             self._preparation.begin()
             self._producers.ready()  # what the topics take is known by now
@@ -120,8 +126,8 @@ class GroupEngine:
         blameless = [shard for shard in shards if not self._is_to_blame(shard)]
         for shard in blameless:
             self._shards[shard.partition] = shard
-            self._show(shard)
-        self._count_ready()
+            code = other_code(shard.facts.get(CODE_HEADER))
+            self._lifecycle.run(shard.partition, shard.store.path, shard.next, code)
         return {shard.partition: dict(shard.next) for shard in blameless}
 
     def _look_for_blame(self) -> None:
@@ -144,29 +150,29 @@ class GroupEngine:
         why = self._blame.verdict(shard.partition, shard.next)
         if why:
             shard.close()
-            self._stand_still(shard, why)
+            self._lifecycle.stop(shard.partition, why)
         return why is not None
 
-    def drop(self) -> None:
-        """Close what is held of all partitions; they answer nobody until they are prepared again."""
-        for partition, shard in self._shards.items():
-            self.view.states[partition].ready = False
+    def _close_caches(self) -> None:
+        for shard in self._shards.values():
             shard.close()
         self._shards = {}
-        for state in self.view.states.values():
-            state.ready, state.stopped, state.path = False, None, None
-            self.view.moved(state.partition)
-        self._count_ready()
+
+    def suspend(self) -> None:
+        """Answer no query for the partitions of an assignment that was revoked; the next one closes their copies."""
+        self._lifecycle.suspend()
 
     def release(self) -> None:
-        """Answer for nothing until the next assignment is prepared: somebody else may be ahead of what is held."""
+        """Close all partitions until the next assignment is prepared: a new owner may be ahead of what is held."""
         self._committer.recover()
-        self.drop()
+        self._lifecycle.close()
+        self._close_caches()
 
     def close(self) -> None:
-        """Finish what is under way and close."""
+        """Finish the transaction in flight, close all partitions, and disconnect."""
         self._committer.close()
-        self.drop()
+        self._lifecycle.close()
+        self._close_caches()
         self._preparation.close()
 
     # -- state, for any thread
@@ -190,23 +196,17 @@ class GroupEngine:
         """The topics of the group, as they were when its partitions were prepared last."""
         return self._preparation.topics
 
-    def stand_still(self, why: str) -> None:
-        """Go on with none of the partitions that are here; what is under way is still committed."""
-        for partition in [*self._shards]:
-            state = self.view.states[partition]
-            if state.stopped is None:
-                state.ready, state.stopped = False, why
-                self.view.moved(partition)
-                log.error("%s: partition %d stands still: %s", self.plan.group, partition, why)
-        self._count_ready()
+    def stop_all(self, why: str) -> None:
+        """Stop all running partitions until an operator decides; transactions in flight are still committed."""
+        self._lifecycle.stop_running(why)
 
     def stopped(self) -> dict[int, str]:
-        """The partitions that stand still until somebody decides, and why."""
+        """The partitions that process nothing until an operator decides, or until they can be restored, and why."""
         return self.view.stopped()
 
-    def resting(self) -> set[int]:
-        """Return those of them that are tried again by themselves: their copies could not be opened or written."""
-        return self._preparation.resting() & set(self.stopped())
+    def retrying(self) -> set[int]:
+        """Return those of them that are restored again without an operator: a copy could not be opened or written."""
+        return set(self._lifecycle.within(RETRYING))
 
     def waits_for_registry(self) -> bool:
         """Whether records could not be read lately because the schema registry does not know what it should."""
@@ -309,7 +309,7 @@ class GroupEngine:
         try:
             dealt, halt = self._handle(transaction, shard, fresh)
         except NewerSchemaError as error:  # met when its rows were loaded: nothing of these records is done
-            self._stand_still(shard, str(error))
+            self._lifecycle.stop(partition, str(error))
             return len(records)
         if dealt:
             after = fresh[dealt - 1].offset + 1
@@ -321,7 +321,7 @@ class GroupEngine:
             self._write_rows(transaction, shard)
             shard.end(transaction.of(partition).rows, transaction.written)
         if halt:
-            self._stop(shard, halt)
+            self._lifecycle.stop(partition, self._advice(halt))
             return len(records)
         return len(records) - len(fresh) + dealt
 
@@ -377,24 +377,12 @@ class GroupEngine:
             on_delivery=transaction.note_position(shard.partition, ROWS),
         )
 
-    def _stop(self, shard: PartitionCache, halt: StopPartition) -> None:
+    def _advice(self, halt: StopPartition) -> str:
         place = place_of(halt.record)
-        self._stand_still(
-            shard,
+        return (
             f"stopped at {place}: {halt.reason}. Mend the handler and start the worker again, "
-            f"or skip the record, which then goes to the dead letters: VERBWIRE_SKIP={self.plan.group}@{place}",
+            f"or skip the record, which then goes to the dead letters: VERBWIRE_SKIP={self.plan.group}@{place}"
         )
-
-    def _stand_still(self, shard: PartitionCache, why: str) -> None:
-        state = self.view.states[shard.partition]
-        state.ready, state.stopped = False, why
-        self.view.moved(shard.partition)
-        self._count_ready()
-        log.error("%s: partition %d %s", self.plan.group, shard.partition, state.stopped)
-
-    def _count_ready(self) -> None:
-        self._metrics.ready(sum(state.ready for state in self.view.states.values()))
-        self._metrics.stopped(len(self.stopped()))
 
     # -- after the commit, on the committing thread
 
@@ -435,11 +423,3 @@ class GroupEngine:
         self._forget_at = time.monotonic() + FORGET_SECONDS
         for shard in transaction.shards.values():
             shard.store.forget_answers(int(time.time() * 1000) - WINDOW_MS)
-
-    def _show(self, shard: PartitionCache) -> None:
-        state = self.view.states[shard.partition]
-        state.path, state.inputs, state.stopped = shard.store.path, dict(shard.next), None
-        state.other_code = other_code(shard.facts.get(CODE_HEADER))
-        state.epoch += 1
-        state.ready = True
-        self.view.moved(shard.partition)

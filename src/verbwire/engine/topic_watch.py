@@ -29,8 +29,8 @@ class Watched(Protocol):
 
     look_again: Callable[[], None]  # lets its consumer group ask for its topics at once
 
-    def stand_still(self, why: str) -> None:
-        """Go on with none of its partitions."""
+    def stop_all(self, why: str) -> None:
+        """Stop all its partitions until an operator decides."""
         ...
 
 
@@ -89,7 +89,7 @@ class TopicWatch:
             if not news.isdisjoint(before):
                 group.look_again()
             if (why := difference(before, now, gone)) and group.topics is before:
-                group.stand_still(f"its topics have changed: {why}")
+                group.stop_all(f"its topics have changed: {why}")
 
     def _run(self) -> None:
         looking = True

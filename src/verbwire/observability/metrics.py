@@ -64,10 +64,16 @@ class Metrics:
         self._expired = counter("expired", "Commands that their receiver came to after their deadline.", "command")
         self._late = counter("late", "Events left out, since their window had been over for too long.")
         self._restored = counter("restore_rows", "Rows read back from changelogs.")
-        self._ready = Gauge("verbwire_partitions_ready", "Partitions that answer.", group, registry=registry)
+        self._partitions = Gauge(
+            "verbwire_partitions",
+            "Partitions of a group at this worker by state: restoring, running, retrying, stopped, suspended, closed.",
+            ("group", "state"),
+            registry=registry,
+        )
+        self._ready = Gauge("verbwire_partitions_ready", "Partitions that are running.", group, registry=registry)
         self._stopped = Gauge(
             "verbwire_partitions_stopped",
-            "Partitions that stand still until somebody decides.",
+            "Partitions that are stopped until an operator decides, or retrying until their copies can be written.",
             group,
             registry=registry,
         )
@@ -247,13 +253,12 @@ class GroupMetrics:
         """Rows read back from a changelog."""
         self._restored.inc(rows)
 
-    def ready(self, partitions: int) -> None:
-        """Say how many partitions of the group answer now."""
-        self._ready.set(partitions)
-
-    def stopped(self, partitions: int) -> None:
-        """Say how many partitions of the group stand still until somebody decides."""
-        self._metrics._stopped.labels(self._name).set(partitions)
+    def states(self, partitions: Mapping[str, int]) -> None:
+        """Say how many partitions of the group are in each state here (`engine/state/partition_state.py`)."""
+        for state, number in partitions.items():
+            self._metrics._partitions.labels(self._name, state).set(number)
+        self._ready.set(partitions.get("running", 0))
+        self._metrics._stopped.labels(self._name).set(partitions.get("stopped", 0) + partitions.get("retrying", 0))
 
     def table(self, behind: Callable[[], float], letters: Callable[[], float]) -> None:
         """Ask these whenever the metrics are read: by how many records the table is behind, and its dead letters."""

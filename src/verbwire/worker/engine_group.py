@@ -108,7 +108,7 @@ class EngineGroup:
         return self.app.alive() if self.app else None
 
     def not_ready(self) -> list[str]:
-        """Return what this worker owns and is still being prepared. One that stands still is not: see `standing`."""
+        """Return the owned partitions that are still being restored. Stopped ones are told by `standing`."""
         owned = self.app.owned if self.app else None
         if owned is None:
             return [NOT_ASSIGNED]
@@ -118,13 +118,13 @@ class EngineGroup:
             return [NO_REGISTRY]
         states = self.core.view.states
         return [
-            f"partition {partition}: being restored"
+            f"partition {partition}: {states[partition].state}"
             for partition in sorted(owned)
             if not states[partition].ready and states[partition].stopped is None
         ]
 
     def standing(self) -> Standing:
-        """Return which of the partitions that it owns stand still, and which have yet to catch up."""
+        """Return which of the owned partitions are stopped, and which are behind."""
         view, owned = self.core.view, (self.app and self.app.owned) or ()
         return Standing(owned, [partition for partition in view.stopped() if partition in owned], view.behind())
 
@@ -177,6 +177,6 @@ def _plan(
 
 
 def _partitions(cluster: ClusterOffsets, group: str, topics: list[str], names: Names) -> int:
-    """Return how many partitions a group has: as most of its topics. Where one is unlike them, it stands still."""
+    """Return how many partitions a group has: as most of its topics. Where one is unlike them, the group stops."""
     found = cluster.topics([*topics, names.dead_letters(group)])
     return Counter(topic.partitions for topic in found.values()).most_common(1)[0][0]

@@ -53,10 +53,10 @@ def test_a_worker_that_is_ready_needs_no_token_to_say_so(project: Path, http: Ht
 
 
 def test_what_is_missing_is_told_by_group(project: Path, http: Http, group: Group) -> None:
-    group.missing = ["partition 3: being restored"]
+    group.missing = ["partition 3: restoring"]
     code, said = asked(project, http.operator.base_url.port)
     assert code == 1
-    assert f"{group.name}: partition 3: being restored" in said
+    assert f"{group.name}: partition 3: restoring" in said
     assert asked(project, http.operator.base_url.port, "--live")[0] == 0
 
 

@@ -29,6 +29,7 @@ from verbwire.client.base.connection import Connection
 from verbwire.client.base.credentials import token_of
 from verbwire.client.base.positions import SeenPositions
 from verbwire.client.querying.querier import Querier
+from verbwire.engine.state.partition_state import PartitionState
 from verbwire.engine.state.reader import Goal
 from verbwire.errors import (
     BadQueryError,
@@ -155,7 +156,7 @@ def test_what_is_no_query_is_refused_at_once(asks: Asks) -> None:
 def test_it_asks_again_while_nobody_can_answer(asks: Asks, market: Market) -> None:
     states = list(market.stalls.view.states.values())
     for state in states:
-        state.ready = False
+        state.state = PartitionState.RESTORING
     threading.Timer(0.3, market.stalls.mend).start()
     assert ask(asks(), GetStall(stall_id="07")) == stall(7)
 
@@ -174,7 +175,7 @@ def test_who_is_not_reached_names_the_setting(asks: Asks) -> None:
 @pytest.mark.parametrize("cause", ["not ready", "nobody there"])
 def test_it_gives_up_when_the_time_is_over(asks: Asks, market: Market, cause: str) -> None:
     for state in market.stalls.view.states.values():
-        state.ready = cause == "nobody there"
+        state.state = PartitionState.RUNNING if cause == "nobody there" else PartitionState.CLOSED
     querier = asks(**({"http_endpoints": (NOWHERE,)} if cause == "nobody there" else {}))
     began = time.monotonic()
     try:

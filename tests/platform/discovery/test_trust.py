@@ -22,6 +22,7 @@ from verbwire.client.base.positions import SeenPositions
 from verbwire.client.querying.querier import Querier
 from verbwire.discovery.announcer import Announcer
 from verbwire.discovery.directory import Directory
+from verbwire.engine.state.partition_state import PartitionState
 from verbwire.errors import ConfigurationError, UnavailableError
 from verbwire.http.access.peer_tokens import PeerTokens
 from verbwire.http.forwarding.peers import Peers
@@ -119,7 +120,7 @@ def test_a_rogue_record_collects_nothing(bank: Bank, rogue: Rogue, tmp_path: Pat
                 open_market(tmp_path / name, Peers(directory, name, tokens), tokens)
             )
             for partition, state in market.stalls.view.states.items():
-                state.ready = partition in owned
+                state.state = PartitionState.RUNNING if partition in owned else PartitionState.CLOSED
             stack.enter_context(announced(bank, name, "http://{}:{}".format(*market.http.address), *owned))
         eventually(lambda: all(directory.owner(STALLS, partition) for partition in PARTITIONS), 30)
         rogue.writes(bank, "m0", "rogue", "m1")

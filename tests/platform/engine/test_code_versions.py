@@ -43,12 +43,12 @@ def new(bank: Bank, second: Codec, table: Engine) -> Iterator[Engine]:
     """A worker of the second version, which takes over what the first has left, and its copy."""
     put(bank, table.partition, 1)
     table.run()
-    table.core.drop()
+    table.core.release()
     with Engine(bank, bank_jars_second_version.table(), [table.partition], table.folder, codec=second) as running:
         put(bank, table.partition, 2)
         running.run()
         assert running.rows() == {b"j": Second(jar_id="j", pence=3, puts=1)}
-        running.core.drop()
+        running.core.release()
         yield running
 
 
@@ -80,7 +80,7 @@ def test_old_code_stands_still_where_newer_code_has_written(bank: Bank, table: E
     assert not table.view.states[partition].ready
     table.run()  # reads nothing of it
     assert changelog(bank, table) == written
-    table.core.drop()
+    table.core.release()
     new.prepare()
     new.run()
     assert new.rows() == {b"j": Second(jar_id="j", pence=7, puts=2)}

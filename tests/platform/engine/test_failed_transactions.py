@@ -158,7 +158,7 @@ def test_a_disk_without_room_stops_the_partition_until_there_is_room_again(
             for number in range(20):
                 bank.send(CoinsPut(jar_id=f"j{number:02}" * 60, pence=1), here)
             engine.run_through()
-            assert engine.core.resting() == {here}
+            assert engine.core.retrying() == {here}
             assert "disk" in engine.core.stopped()[here]
             assert "goes on by itself" in engine.core.stopped()[here]
 

@@ -214,7 +214,7 @@ def test_another_worker_goes_on_in_the_middle(saving: Saving, jars: Engine, tmp_
     jars.run()
     saving.move(7)
     saving.engine.run()  # handed over, not led on yet
-    saving.engine.core.drop()
+    saving.engine.core.release()
     with saving.another(tmp_path) as other:
         saving.settle(other)
         assert saving.state(other) == SavingState(owner=saving.owner, pence=12, told=("Accepted of flow",))
@@ -306,7 +306,7 @@ def test_an_outcome_tells_which_of_several_commands_was_answered(
     jars.own(saving.there)
     saving.move(5, "tagged")
     saving.settle()
-    saving.engine.core.drop()
+    saving.engine.core.release()
     jars.run()
     with saving.another(tmp_path) as other:  # a restart later
         saving.settle(other)
@@ -321,7 +321,7 @@ def test_a_topic_that_the_group_once_read_and_no_longer_does_is_named_at_the_sta
     saving = stopping
     saving.move(5)
     saving.settle()
-    saving.engine.core.drop()
+    saving.engine.core.release()
     caplog.clear()
     with Engine(saving.branch, silent_savings(), [saving.here, saving.there], tmp_path) as engine:
         assert engine.held(saving.there) == {saving.owner.encode(): SavingState(owner=saving.owner, pence=5)}
@@ -339,7 +339,7 @@ def test_an_outcome_that_nobody_hears_any_more_is_passed_over_only_where_nobody_
     if case == "over":
         saving.move(1, "over")
     saving.settle()
-    saving.engine.core.drop()
+    saving.engine.core.release()
     jars.run()
     next_version = taking(ignores=case == "ignored")
     with Engine(saving.branch, next_version, [saving.here, saving.there], tmp_path) as engine:

@@ -165,7 +165,7 @@ def test_another_worker_goes_on_in_the_middle(till: Till, tmp_path: Path, copies
     for pence in range(1, 6):
         till.move(pence, till.far if pence % 2 else till.near)
     till.engine.run()  # handed over, not folded yet
-    till.engine.core.drop()
+    till.engine.core.release()
     with till.another(tmp_path if copies == "lost" else till.engine.folder) as other:
         till.move(10, till.far)
         till.settle(other)
@@ -181,7 +181,7 @@ def test_forgotten_offsets_count_nothing_twice(till: Till, step: str, copies: st
     till.engine.run()
     if step == "folded":
         till.engine.run()
-    till.engine.core.drop()
+    till.engine.core.release()
     if copies == "lost":
         for partition in (till.here, till.there):
             till.engine.store(partition).unlink()

@@ -75,7 +75,7 @@ LOST: dict[str, Callable[[Path], object]] = {
 def test_a_copy_that_is_of_no_use_is_restored_from_its_log(bank: Bank, table: Engine, how: str) -> None:
     rows, partition = fill(bank, table), table.partition
     restored = table.counted("restore_rows_total")
-    table.core.drop()
+    table.core.release()
     LOST[how](table.store(partition))
     table.prepare()
     bank.send(CoinsPut(jar_id=key(0), pence=1), partition)  # touches what it has
@@ -90,7 +90,7 @@ def test_a_copy_that_is_of_no_use_is_restored_from_its_log(bank: Bank, table: En
 def test_a_copy_that_is_up_to_date_is_taken_as_it_is(bank: Bank, table: Engine, copy: str) -> None:
     rows = fill(bank, table, 5)
     if copy == "restored":
-        table.core.drop()
+        table.core.release()
         table.store(table.partition).unlink()
         table.prepare()
     restored = table.counted("restore_rows_total")
@@ -102,14 +102,14 @@ def test_a_copy_that_is_up_to_date_is_taken_as_it_is(bank: Bank, table: Engine, 
 def test_a_copy_that_lags_is_brought_up_to_date(bank: Bank, table: Engine, tmp_path: Path) -> None:
     """As after a crash between the commit and the local write."""
     fill(bank, table, 10)
-    table.core.drop()
+    table.core.release()
     shutil.copy(table.store(table.partition), tmp_path / "older")
     table.prepare()
     for number in range(5, 8):
         bank.send(CoinsPut(jar_id=key(number), pence=100, how="delete" if number == 7 else ""), table.partition)
     table.run()
     rows, restored = table.held(table.partition), table.counted("restore_rows_total")
-    table.core.drop()
+    table.core.release()
     shutil.copy(tmp_path / "older", table.store(table.partition))
     table.prepare()
     assert table.rows() == rows
@@ -148,7 +148,7 @@ def test_a_row_that_nobody_can_read_stops_its_partition_and_no_other(bank: Bank,
         bank.send(CoinsPut(jar_id="j", pence=2), partition)
     table.own(stained, clean)
     table.run()
-    table.core.drop()
+    table.core.release()
     row = bank.codec.encoder(bank.codec.catalog.of(JarRow))(JarRow(jar_id="k", pence=1))
     bank.put(table.plan.changelog, stained, b"k", row + b"one byte too many")
     declared = bank_jars.table()
@@ -160,7 +160,7 @@ def test_a_row_that_nobody_can_read_stops_its_partition_and_no_other(bank: Bank,
         assert f"/{stained}@" in said
         assert after.held(clean) == {b"j": JarRow(jar_id="j", pence=2)}
         bank.put(table.plan.changelog, stained, b"k", None)
-        after.core.drop()
+        after.core.release()
         after.prepare()
         assert after.core.stopped() == {}
         assert after.held(stained) == {b"j": JarRow(jar_id="j", pence=2)}
@@ -177,7 +177,7 @@ def test_facts_of_a_partition_move_with_its_rows(bank: Bank, table: Engine, copy
     table.core._shards[partition].facts["vw_test"] = b"as it is"
     bank.put(bank.names.events(NAMESPACE), partition, b"k", b"no event: it becomes a dead letter")
     table.run()
-    table.core.drop()
+    table.core.release()
     if copy == "restored":
         table.store(partition).unlink()
     table.prepare()
@@ -194,7 +194,7 @@ def test_no_key_of_a_users_row_is_the_engines_own(bank: Bank, table: Engine) -> 
     table.run()
     (mark,) = [record for record in bank.read(table.plan.changelog, partition) if record.value is None]
     assert mark.key == b""
-    table.core.drop()
+    table.core.release()
     table.store(partition).unlink()
     table.prepare()
     assert table.rows() == {odd.encode(): JarRow(jar_id=odd, pence=5)}
@@ -207,7 +207,7 @@ def test_a_receiver_has_states_and_positions_again(bank: Bank, receiver: Engine)
         for _ in range(3):
             bank.send(PutCoins(jar_id="j", pence=1, how=how), partition)
         receiver.run()
-    receiver.core.drop()
+    receiver.core.release()
     receiver.store(partition).unlink()
     receiver.prepare()
     assert receiver.rows() == {b"j": JarState(jar_id="j", pence=3)}
@@ -301,7 +301,7 @@ def test_a_worker_that_lives_is_waited_for_and_a_dead_one_is_not(
 @pytest.mark.parametrize("copy", ["here", "lost"])
 def test_offsets_that_the_broker_forgot_are_told_by_the_log(bank: Bank, table: Engine, copy: str) -> None:
     fill(bank, table, 5)
-    table.core.drop()
+    table.core.release()
     if copy == "lost":
         table.store(table.partition).unlink()
     bank.forget(table.plan.group)
@@ -321,7 +321,7 @@ def test_a_receiver_whose_offsets_were_forgotten_repeats_nothing(bank: Bank, rec
         bank.send(PutCoins(jar_id="j", pence=1, how=how), partition, id=str(number))
     bank.put(bank.names.commands(NAMESPACE), partition, b"j", b"garbage", [("ce_id", b"4")])
     receiver.run()
-    receiver.core.drop()
+    receiver.core.release()
     if copy == "lost":
         receiver.store(partition).unlink()
     bank.forget(receiver.plan.group)

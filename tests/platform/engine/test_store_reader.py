@@ -12,6 +12,7 @@ import pytest
 
 from verbwire.contracts.schema.load import load_catalog
 from verbwire.engine.state.connections import READERS
+from verbwire.engine.state.partition_state import PartitionState
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.state.store import PartitionStore, StoreChanges
 from verbwire.errors import UnavailableError
@@ -35,7 +36,7 @@ class Owned:
         state = self.view.states[partition]
         state.path = self.stores[partition].path
         state.epoch += 1
-        state.ready = True
+        state.state = PartitionState.RUNNING
 
     def put(self, *keys: bytes, value: bytes = b"value") -> None:
         for key in keys:
@@ -83,7 +84,7 @@ def test_pages_go_through_a_partition_in_the_order_of_the_keys(owned: Owned) -> 
 
 def test_a_partition_that_is_not_ready_answers_nobody(owned: Owned) -> None:
     owned.put(*KEYS)
-    owned.view.states[1].ready = False
+    owned.view.states[1].state = PartitionState.RESTORING
     lost = next(key for key in KEYS if partition_of(key, PARTITIONS) == 1)
     with pytest.raises(UnavailableError, match=r"partition 1 of table bank\.jars is not ready here: it is being rest"):
         owned.view.get(lost)
@@ -94,7 +95,7 @@ def test_a_partition_that_is_not_ready_answers_nobody(owned: Owned) -> None:
 
 def test_a_stopped_partition_says_why(owned: Owned) -> None:
     state = owned.view.states[0]
-    state.ready, state.stopped = False, "stopped at topic/0/7: the handler raised"
+    state.state, state.reason = PartitionState.STOPPED, "stopped at topic/0/7: the handler raised"
     with pytest.raises(UnavailableError, match="topic/0/7: the handler raised; ask again"):
         owned.view.page(0, None, 10)
 
@@ -103,7 +104,7 @@ def test_after_a_rebuild_nobody_reads_the_old_file(owned: Owned) -> None:
     key = next(key for key in KEYS if partition_of(key, PARTITIONS) == 2)
     owned.put(key, value=b"old")
     assert owned.view.get(key) == b"old"
-    owned.view.states[2].ready = False
+    owned.view.states[2].state = PartitionState.RESTORING
     owned.stores[2].rebuild("damaged")
     owned.put(key, value=b"new")
     owned.show(2)
@@ -142,7 +143,7 @@ def test_what_was_lost_while_it_was_read_is_not_told(
         if happens == "lease":
             owned.view.lease = lambda: False
         elif happens == "ready":
-            state.ready = False
+            state.state = PartitionState.RESTORING
         else:  # it went and came back
             state.epoch += 1
         return reading(path)

@@ -126,7 +126,7 @@ def test_a_restart_knows_the_time(clock: Clock, tmp_path: Path, how: str, copy: 
     clock.run(0)
     clock.move(1000, how=how)
     clock.engine.run()
-    clock.engine.core.drop()
+    clock.engine.core.release()
     folder = clock.engine.folder if copy == "here" else tmp_path
     with Engine(clock.branch, minutes(), [clock.engine.partition], folder) as other:
         clock.move(1)
@@ -259,7 +259,7 @@ def test_an_event_far_ahead_of_its_record_is_a_dead_letter_and_moves_no_time(lon
     assert clock.engine.counted("dead_letters_total", reason="ahead") == 1
     (letter,) = clock.branch.dead_letters(partition, MINUTES)
     assert "9999-12-31T00:00:00+00:00 is more than 1:00:00 ahead" in (letter.header("vw_detail") or "")
-    clock.engine.core.drop()
+    clock.engine.core.release()
     with Engine(clock.branch, minutes(), [partition], tmp_path) as other:
         assert other.core._shards[partition].time == clock.microseconds(1)
 

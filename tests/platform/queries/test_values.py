@@ -26,6 +26,7 @@ from tests.kit.value_samples import EAST, RANGES, SAMPLES, WEST, Sample, inside,
 from verbwire.client.querying.request import QueryRoute
 from verbwire.client.querying.result import Page
 from verbwire.contracts.schema.model import Catalog
+from verbwire.engine.state.partition_state import PartitionState
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.state.store import PartitionStore, StoreChanges
 from verbwire.errors import UndecodableError, UnencodableError
@@ -94,7 +95,8 @@ class Samples:
     def _worker(self, stores: list[PartitionStore], partitions: Sequence[int]) -> QueryableTable:
         view = StoreReader("town.samples", self.contract, PARTITIONS)
         for partition in partitions:
-            view.states[partition].path, view.states[partition].ready = stores[partition].path, True
+            view.states[partition].path = stores[partition].path
+            view.states[partition].state = PartitionState.RUNNING
         return QueryableTable(view, self.read, tuple(SAMPLES))
 
     def row(self, **values: Any) -> Any:

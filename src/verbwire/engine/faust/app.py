@@ -18,13 +18,12 @@ from verbwire.security.private_files import keep_from_others, private_folder
 
 
 class GroupApp(faust.App):
-    """A Faust app that runs one core."""
+    """A Faust app that runs one group's engine."""
 
     logger = FAUST_LOG
     core: GroupEngine
     engine_thread: ThreadPoolExecutor
     failure: BaseException | None = None
-    owned: set[int] | None = None  # the partitions of the current assignment; None: there is none
 
     async def crash(self, reason: BaseException) -> None:
         """Remember why, for whoever runs the worker."""
@@ -46,6 +45,12 @@ class GroupApp(faust.App):
         """Whether this worker may answer for what it has: the assignment holds, and the group has answered lately."""
         consumer = self._consumer
         return consumer is not None and consumer.holds()
+
+    @property
+    def owned(self) -> set[int] | None:
+        """The partitions of the current assignment; None while there is none."""
+        assignment = self._consumer and self._consumer.next_assignment
+        return assignment.partitions if assignment else None
 
     def generation(self) -> int:
         """Return the group's generation under which partitions are owned, 0 while there is none."""

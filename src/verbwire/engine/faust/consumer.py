@@ -86,8 +86,9 @@ class InputBisection:
 class PartitionAssignment:
     """The partitions of one assignment, and who we were when they were given to us."""
 
-    def __init__(self, membership: GroupMetadata) -> None:
+    def __init__(self, membership: GroupMetadata, partitions: set[int] | None = None) -> None:
         self.membership = membership
+        self.partitions = partitions  # None until Faust's assignor has been asked
         self.live = True
         self.inputs: set[TP] = set()  # the partitions that are prepared and read
         self.read: dict[tuple[str, int], int] = {}  # up to where, as the core has been told
@@ -317,6 +318,7 @@ class Consumer(driver.Consumer):
         self.forget_assignment()
         self._assignment = self._next = None
         self.app.tables.recovery.on_partitions_revoked(revoked)  # at once: the batch in flight may queue behind it
+        asyncio.get_running_loop().run_in_executor(self.engine_thread, self.core.suspend)
 
     async def _settle(self) -> None:
         deadline = asyncio.get_running_loop().time() + REVOKE_SECONDS
@@ -441,7 +443,7 @@ class Consumer(driver.Consumer):
             self._thread.rejoin()
             return
         self._assignment = None
-        self._next = PartitionAssignment(assignment.membership)
+        self._next = PartitionAssignment(assignment.membership, assignment.partitions)
         self.app.tables.recovery.again()
 
 

@@ -17,7 +17,7 @@ from verbwire.errors import EngineError, FencedError, VerbwireError
 log = logging.getLogger(__name__)
 
 _ASK_AGAIN = 0.05  # seconds: partitions of dead workers become stable one by one
-_ASK_RESTING = 0.5  # seconds: those that stand still until their copies can be written
+_ASK_RETRYING = 0.5  # seconds: copies that could not be opened or written
 _AFTER_FAILURE = 0.2  # seconds, twice as long after each further one
 _LONGEST_PAUSE = 2.0
 
@@ -40,7 +40,6 @@ class Recovery(Service):
 
     def on_partitions_revoked(self, _: set[TP]) -> None:
         """Interrupt the preparation under way."""
-        self.app.owned = None
         self._number += 1
 
     async def on_rebalance(self, *_: Any, **__: Any) -> None:
@@ -86,12 +85,14 @@ class Recovery(Service):
         inputs = [tp for tp in self.app.assignor.assigned_actives() if tp.topic in plan.inputs]
         todo, first = {tp.partition for tp in inputs if tp.partition < plan.partitions}, True  # others were added
         self._complete_once(len(inputs) == len(todo) * len(plan.inputs) > 0)
-        self.app.owned = set(todo)
+        assignment.partitions = set(todo)
 
         def cancelled() -> bool:
             return self._number != number or self.should_stop or not assignment.live
 
         await consumer.no_fetch_in_flight()
+        if cancelled():
+            raise CancelledRestore
         while todo or first:
             ready = await asyncio.get_running_loop().run_in_executor(
                 consumer.engine_thread, self.app.core.prepare, sorted(todo), cancelled, first
@@ -102,11 +103,11 @@ class Recovery(Service):
                 await self._begin(assignment, {TP(t, p): o for p, inputs in ready.items() for t, o in inputs.items()})
                 if cancelled():
                     raise CancelledRestore
-            resting = self.app.core.resting()
-            todo -= set(ready) | (set(self.app.core.stopped()) - resting)
+            retrying = self.app.core.retrying()
+            todo -= set(ready) | (set(self.app.core.stopped()) - retrying)
             first = False
             if todo:
-                await self.sleep(_ASK_AGAIN if todo - resting else _ASK_RESTING)
+                await self.sleep(_ASK_AGAIN if todo - retrying else _ASK_RETRYING)
                 if cancelled():
                     raise CancelledRestore
 

@@ -23,11 +23,13 @@ from verbwire.engine.code.facts import CODE_HEADER, FoldedBy, write_code
 from verbwire.engine.code.watch import CodeWatch
 from verbwire.engine.restore.changelog import CancelledRestore, ChangelogReader, ChangelogTask
 from verbwire.engine.restore.kept_copy import KeptCopy, look, put_back, set_aside
+from verbwire.engine.restore.lifecycle import PartitionLifecycle
 from verbwire.engine.restore.log_completeness import LogState, decided, fits, require_both, require_whole, ways_out
 from verbwire.engine.restore.resume import read_from, require_same, require_unread
 from verbwire.engine.restore.topic_identity import TOPICS_FACT, others, read_topics, write_topics
 from verbwire.engine.state.failures import StoreFailures
 from verbwire.engine.state.partition_cache import PartitionCache
+from verbwire.engine.state.partition_state import RETRYING, STOPPED
 from verbwire.engine.state.reader import Goal, StoreReader
 from verbwire.engine.state.store import PartitionStore
 from verbwire.engine.topic_watch import unlike
@@ -38,7 +40,6 @@ from verbwire.errors import EngineError, UnavailableError, VerbwireError
 from verbwire.handling.record import letters_of
 from verbwire.kafka.broker_clock import CLOCKS_APART
 from verbwire.kafka.offsets import ClusterOffsets, Committed, TopicIdentity
-from verbwire.observability.watch.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class PartitionRestorer:
         worker: str,
         folder: Path,
         view: StoreReader,
+        lifecycle: PartitionLifecycle,
         producers: ProducerPair,
         others: WorkerLiveness,
     ) -> None:
@@ -79,6 +81,7 @@ class PartitionRestorer:
         self._worker = worker
         self._folder = folder
         self._view = view
+        self._lifecycle = lifecycle
         self._producers = producers
         self._cluster = ClusterOffsets(kafka, plan.group)
         self._reader = ChangelogReader(kafka)
@@ -93,7 +96,6 @@ class PartitionRestorer:
         self._tell_at = 0.0
         self._found: dict[int, tuple[list[LogState], KeptCopy | None]] = {}  # logs and copy, before they were touched
         self._troubles = StoreFailures()  # with copies that cannot be opened or written
-        self._told = Throttle[int]()  # of those
         self._aside: dict[int, Path] = {}  # copies of other logs than those that are there, until it is clear why
 
     def start(self) -> None:
@@ -106,10 +108,6 @@ class PartitionRestorer:
         now = time.monotonic()
         self._clear_at, self._tell_at = now + CLEAR_AWAY_AFTER, now + HANGING_AFTER
         self._describe()
-
-    def resting(self) -> set[int]:
-        """Return the partitions that stand still for want of room, and are tried again. From any thread."""
-        return self._troubles.resting()
 
     def close(self) -> None:
         """Disconnect."""
@@ -127,16 +125,15 @@ class PartitionRestorer:
         except Exception as error:
             if len(partitions) == 1:
                 log.exception("%s: preparing partition %d failed", self._plan.group, partitions[0])
-                self._stand_still(partitions[0], legible(f"preparing it failed: {type(error).__name__}: {error}"))
+                self._stop(partitions[0], legible(f"preparing it failed: {type(error).__name__}: {error}"))
                 return [], 0
         return self._one_by_one(partitions, cancel)
 
     def _probe(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[PartitionCache], int]:
-        states = self._view.states
-        partitions = [p for p in partitions if states[p].stopped is None or not self._troubles.is_early(p)]
+        partitions = [p for p in partitions if self._is_due(p)]
         if self._unfit:
             for partition in partitions:
-                self._stand_still(partition, self._unfit)
+                self._stop(partition, self._unfit)
         if not partitions or self._unfit:
             return [], 0
         committed = self._cluster.stable((topic, p) for p in partitions for topic in self._plan.inputs)
@@ -155,6 +152,10 @@ class PartitionRestorer:
         return shards, restored
 
     # -- inside
+
+    def _is_due(self, partition: int) -> bool:
+        state = self._lifecycle.state(partition)
+        return state is not STOPPED and not (state is RETRYING and self._troubles.is_early(partition))
 
     def _one_by_one(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[PartitionCache], int]:
         shards: list[PartitionCache] = []
@@ -182,13 +183,12 @@ class PartitionRestorer:
         restored = self._reader.restore(tasks, cancel, STALLED)
         refused = {task.partition: task.refused for task in tasks if task.refused}
         for partition, why in refused.items():
-            self._stand_still(partition, why, stores[partition])
+            self._stop(partition, why, stores[partition])
         troubled = {task.partition: task.trouble for task in tasks if task.trouble and not task.refused}
         for partition, error in troubled.items():
             self._have_trouble(partition, "the copy cannot be written", error, stores[partition])
         starts = self._starts([p for p in stores if p not in {*refused, *troubled}], committed, stores)
-        for partition in self._troubles.over(starts):
-            log.warning("%s: partition %d goes on: its copy can be written again", self._plan.group, partition)
+        self._troubles.over(starts)
         return [self._shard(p, stores[p], starts[p]) for p in stores if p in starts], restored
 
     def _describe(self) -> None:
@@ -224,14 +224,13 @@ class PartitionRestorer:
         shard.facts[TOPICS_FACT] = write_topics({topic: self.topics[topic].id for topic in topics})
         return shard
 
-    def _stand_still(self, partition: int, why: str, store: PartitionStore | None = None) -> None:
+    def _stop(self, partition: int, why: str, store: PartitionStore | None = None) -> None:
         if store is not None:
             store.close()
         if aside := self._aside.pop(partition, None):
             put_back(aside, self._path(partition))
         self._troubles.over([partition])
-        self._view.states[partition].stopped = why
-        log.error("%s: partition %d stands still: %s", self._plan.group, partition, why)
+        self._lifecycle.stop(partition, why)
 
     def _open(
         self,
@@ -261,7 +260,7 @@ class PartitionRestorer:
                 if not decided(offsets):
                     require_whole(logs, offsets, kept, ways_out(self._plan))
             except EngineError as error:
-                self._stand_still(partition, str(error))
+                self._stop(partition, str(error))
                 continue
             try:
                 if kept is not None and not fits(kept, logs):
@@ -292,12 +291,9 @@ class PartitionRestorer:
         if not self._troubles.another(partition):
             log.warning("%s: partition %d is not ready, once more: %s", self._plan.group, partition, why)
         elif not isinstance(error, UnavailableError | OSError):
-            self._stand_still(partition, f"{why}. Mend that, and start the worker again")
+            self._stop(partition, f"{why}. Mend that, and start the worker again")
         else:
-            why += ". The partition goes on by itself once that has passed"
-            self._view.states[partition].stopped = why
-            if self._told.admit(partition) is not None:
-                log.error("%s: partition %d stands still: %s", self._plan.group, partition, why)
+            self._lifecycle.retry(partition, f"{why}. The partition goes on by itself once that has passed")
 
     def _log_ids(self) -> dict[str, str]:
         return {each.name: self.topics[each.topic].id for each in self._plan.logs}
@@ -358,7 +354,7 @@ class PartitionRestorer:
                     {topic: end[topic, partition] for topic in self._plan.inputs}, whole=own is None
                 )
             except EngineError as error:
-                self._stand_still(partition, str(error), stores[partition])
+                self._stop(partition, str(error), stores[partition])
             self._aside.pop(partition, None)
         self._watch.tell()
         return starts

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
-from verbwire.engine.state.reader import PartitionState, StoreReader
+from verbwire.engine.state.reader import PartitionStatus, StoreReader
 from verbwire.errors import UnavailableError
 from verbwire.kafka.offsets import ClusterOffsets
 
@@ -55,7 +55,7 @@ class RepartitionCatchUp:
             goal.ends = {**goal.ends, self._topic: ends[self._topic, partition]}
             goal.whole = True
 
-    def _has_read(self, state: PartitionState) -> bool:
+    def _has_read(self, state: PartitionStatus) -> bool:
         return state.has_read(self._sources) or self._elsewhere(self._view.name, state.partition)
 
     def _run(self) -> None:

@@ -21,7 +21,7 @@ class _Trouble:
 
 
 class StoreFailures:
-    """What is known of them. Belongs to the engine's thread, but for :meth:`resting`."""
+    """What is known of them. Belongs to the engine's thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -44,7 +44,3 @@ class StoreFailures:
         passed = [each for each in partitions if each in self._of and self._of[each].times >= TROUBLES]
         self._of = {each: trouble for each, trouble in self._of.items() if each not in partitions}
         return passed
-
-    def resting(self) -> set[int]:
-        """Return the partitions that stand still, and will be tried again. From any thread."""
-        return {each for each, trouble in list(self._of.items()) if trouble.times >= TROUBLES}

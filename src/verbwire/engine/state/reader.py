@@ -16,6 +16,7 @@ from pathlib import Path
 
 from verbwire.contracts.schema.model import Contract
 from verbwire.engine.state.connections import READERS
+from verbwire.engine.state.partition_state import CLOSED, RETRYING, RUNNING, STOPPED, SUSPENDED, PartitionState
 from verbwire.engine.state.row_query import select
 from verbwire.engine.state.store import AnsweredCommand
 from verbwire.errors import UnavailableError
@@ -38,18 +39,28 @@ class Goal:
 
 
 @dataclass
-class PartitionState:
-    """One partition of a table in this process. Plain attributes: written by the engine, read by anyone."""
+class PartitionStatus:
+    """One partition of a table in this process. Plain attributes: written by the engine, read by any thread."""
 
     partition: int
+    state: PartitionState = CLOSED  # written by `PartitionLifecycle` alone
+    reason: str = ""  # for the state, where that is STOPPED or RETRYING
     path: Path | None = None  # the store's file, while this worker owns the partition
-    ready: bool = False
     epoch: int = 0  # counts up when the file may be another one: what was read of the one before is not told
-    stopped: str | None = None  # why it stands still, where a handler raised
     other_code: str | None = None  # which parts of the code that folded it were others before, and up to where
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read, applied so far
     goal: Goal = field(default_factory=Goal)  # replaced whenever it is prepared
     letters: int = 0  # how many records of its past are dead letters
+
+    @property
+    def ready(self) -> bool:
+        """Whether queries may read it, as long as the lease holds."""
+        return self.state is RUNNING
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it processes nothing, where an operator or a disk is waited for."""
+        return self.reason if self.state in (STOPPED, RETRYING) else None
 
     def lacking(self, topics: Collection[str] | None = None) -> int:
         """How many records, marks of transactions among them, it has yet to read to where its inputs ended then."""
@@ -85,7 +96,7 @@ class StoreReader:
         self.name = name  # the group's name; HTTP also knows it by any unique end of it
         self.row = row
         self.partitions = partitions
-        self.states = {partition: PartitionState(partition) for partition in range(partitions)}
+        self.states = {partition: PartitionStatus(partition) for partition in range(partitions)}
         self.lease: Callable[[], bool] = _always
         self.moved: Callable[[int], None] = _unheard  # told, by the engine, of a partition that got further, or is gone
 
@@ -105,6 +116,12 @@ class StoreReader:
     def stopped(self) -> dict[int, str]:
         """The partitions that stand still here until somebody decides, and why."""
         return {partition: state.stopped for partition, state in self.states.items() if state.stopped is not None}
+
+    def lifecycle(self) -> dict[int, PartitionState]:
+        """Return the state of each partition that this worker has. Without a lease none is RUNNING to others."""
+        held = self.lease()
+        found = {partition: status.state for partition, status in self.states.items() if status.state is not CLOSED}
+        return found if held else {each: SUSPENDED if state is RUNNING else state for each, state in found.items()}
 
     def other_code(self) -> dict[int, str]:
         """The partitions here that were folded by other code before: in which parts of it, and since when no more."""
@@ -199,7 +216,7 @@ class StoreReader:
             ) from error
         self._require(state, state.epoch == epoch)
 
-    def _require(self, state: PartitionState, same: bool) -> None:
+    def _require(self, state: PartitionStatus, same: bool) -> None:
         if not (same and state.ready and self.lease()):
             why = state.stopped or "it is being restored, or another worker owns it"
             raise UnavailableError(

@@ -94,5 +94,5 @@ class Health:
         every = [group.standing() for group in self._groups]
         if not any(each.owned for each in every) or any(set(each.owned) - set(each.stopped) for each in every):
             return None
-        detail = "every partition that this worker owns stands still until somebody decides: see GET /tables"
+        detail = "every partition that this worker owns is stopped until an operator decides: see GET /tables"
         return HttpProblem(503, "stopped", detail, {"Retry-After": "30"}, self.standing())

@@ -6,6 +6,7 @@ from typing import Any
 
 from verbwire.contracts.schema.bounds import bounded_key, bounds_of
 from verbwire.contracts.schema.model import Catalog, Contract
+from verbwire.engine.state.partition_state import CLOSED, PartitionState
 from verbwire.http.avro_json.schema import JsonSchemas
 from verbwire.http.operations.openapi_parts import (
     Json,
@@ -23,6 +24,7 @@ _POST = (*_ANY, 401, 404, 408, 411, 413, 415, 429, 503)
 _READ = (*_ANY, 401, 404, 429, 503)
 _OPERATORS = (*_ANY, 401, 403, 429, 503)
 _TEXT: Json = {"type": "string"}
+_STATE: Json = {"type": "string", "enum": [each for each in PartitionState if each is not CLOSED]}
 _OPERATOR = "For operators: the scope `verbwire:operator`."
 _COMPOUND = ("array", "map", "record")
 _FRESH = ("Position", "Freshness")
@@ -113,6 +115,7 @@ def tables() -> Json:
             "complete": {"type": "boolean", "description": _COMPLETE},
             "missing_partitions": {"type": "array", "items": {"type": "integer"}},
             "behind": {**_COUNTS, "description": _BEHIND},
+            "states": {"type": "object", "additionalProperties": _STATE, "description": "State, by partition."},
             "stopped": {"type": "object", "additionalProperties": _TEXT, "description": "Why, by partition."},
             "other_code": {"type": "object", "additionalProperties": _TEXT, "description": _OTHER_CODE},
             "dead_letters": {"type": "integer", "description": "Records of its past that it could not count."},

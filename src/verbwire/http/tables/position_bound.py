@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from verbwire.engine.state.reader import PartitionState
+from verbwire.engine.state.reader import PartitionStatus
 from verbwire.errors import UnavailableError, UndecodableError
 from verbwire.http.base import limits
 from verbwire.http.base.coalescing import CoalescedCalls
@@ -80,7 +80,7 @@ class PositionBounds:
             return await self._in_time(states, wanted, nowhere)
 
     async def _in_time(
-        self, states: Sequence[PartitionState], wanted: PositionBound, nowhere: Positions
+        self, states: Sequence[PartitionStatus], wanted: PositionBound, nowhere: Positions
     ) -> PositionBound:
         try:
             async with asyncio.timeout_at(wanted.deadline):
@@ -91,7 +91,7 @@ class PositionBounds:
             late = next((f"partition {each.partition}" for each in states if _late(each, wanted)), "some partition")
             raise _behind(self._table, late) from None
 
-    async def _applied(self, states: Sequence[PartitionState], wanted: PositionBound) -> PositionBound:
+    async def _applied(self, states: Sequence[PartitionStatus], wanted: PositionBound) -> PositionBound:
         while (known := self._known(wanted)) is None:
             try:
                 await self._look.ask(wanted.positions)
@@ -112,7 +112,7 @@ class PositionBounds:
         read, partitions = self._read(), self._table.view.partitions
         return {place: each for place, each in wanted.positions.items() if place[1] >= partitions and place[0] in read}
 
-    def _waited_for(self, states: Sequence[PartitionState], wanted: PositionBound) -> Positions:
+    def _waited_for(self, states: Sequence[PartitionStatus], wanted: PositionBound) -> Positions:
         own, partitions = self._table.handed_over, self._table.view.partitions
         places = {place: offset for state in states for place, offset in _late(state, wanted).items()}
         if own is not None and own.known(wanted.positions) is None:
@@ -140,7 +140,7 @@ class PositionBounds:
         applied = {(topic, each.partition): offset for each in self._ready() for topic, offset in each.inputs.items()}
         return asked if own is None else own.look(asked, applied)
 
-    def _ready(self) -> Iterator[PartitionState]:
+    def _ready(self) -> Iterator[PartitionStatus]:
         return (state for state in self._table.view.states.values() if state.ready)
 
 
@@ -151,11 +151,11 @@ def require_applied(table: QueryableTable, inputs: Mapping[int, Mapping[str, int
             raise _behind(table, f"partition {partition}")
 
 
-def _late(state: PartitionState, wanted: PositionBound) -> Positions:
+def _late(state: PartitionStatus, wanted: PositionBound) -> Positions:
     return wanted.lacking(state.partition, state.inputs) if state.ready else {}
 
 
-def _is_there(state: PartitionState, wanted: PositionBound) -> bool:
+def _is_there(state: PartitionStatus, wanted: PositionBound) -> bool:
     return not _late(state, wanted)
 
 

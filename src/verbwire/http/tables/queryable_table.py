@@ -151,6 +151,7 @@ class QueryableTable:
             "partitions": self.view.partitions,
             "ready_partitions": ready,
             "missing_partitions": [partition for partition in self.view.states if partition not in ready],
+            "states": {str(partition): state for partition, state in self.view.lifecycle().items()},
             "stopped": {str(partition): why for partition, why in self.view.stopped().items()},
             "other_code": {str(partition): what for partition, what in self.view.other_code().items()},
             "behind": {str(partition): behind[partition] for partition in ready if partition in behind},
@@ -167,7 +168,7 @@ class QueryableTable:
     def not_here(self, partition: int) -> HttpProblem:
         """Return 503: this worker cannot answer for a partition now."""
         stopped = self.view.states[partition].stopped is not None
-        why = "stands still until somebody decides" if stopped else "is being restored, or another worker has it"
+        why = "is stopped until an operator decides" if stopped else "is being restored, or another worker has it"
         detail = f"partition {partition} of table {self.name} {why}: ask again, or see GET /tables"
         return unavailable("not_ready", detail, _STOPPED_SECONDS if stopped else _RESTORING_SECONDS)
 

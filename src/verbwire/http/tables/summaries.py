@@ -31,6 +31,7 @@ def _add(known: dict[str, Any], more: dict[str, Any]) -> None:
     counted = known["rows"] is not None and more["rows"] is not None
     known["ready_partitions"] = sorted(ready)
     known["missing_partitions"] = [each for each in range(known["partitions"]) if each not in ready]
+    known["states"] = {**known["states"], **more.get("states", {})}  # not known to older workers
     known["stopped"] = {**known["stopped"], **more["stopped"]}
     known["other_code"] = {**known["other_code"], **more.get("other_code", {})}  # not known to older workers
     known["behind"] = {**known["behind"], **more["behind"]}

@@ -22,6 +22,7 @@ from tests.kit.http import CATALOG, EVENTS, SECRET, SHELVES, Http, ShelfRow, Tab
 from tests.kit.market import INDEX, Market, open_market, stall
 from tests.kit.samples.trade.market import FindStalls, GetStall, StallRow
 from verbwire.discovery.directory import Directory
+from verbwire.engine.state.partition_state import PartitionState
 from verbwire.http.access.peer_tokens import FORWARDED, PARTITIONS, PeerTokens
 from verbwire.http.base import limits
 from verbwire.http.forwarding import peers as module
@@ -84,7 +85,7 @@ def three(folder: Path, secrets: tuple[str, str, str] = (WORKERS_SECRET,) * 3) -
             table = tables[name] = Table(folder / name, SHELVES, ShelfRow)
             table.put(shelf(number) for number in range(ROWS))  # those of others are there, and must not be told
             for partition, state in table.view.states.items():
-                state.ready = partition in mine
+                state.state = PartitionState.RUNNING if partition in mine else PartitionState.CLOSED
             tokens = PeerTokens(secret, name)
             peers = Peers(cast(Directory, known), name, tokens)
             board = JobBoard()
@@ -262,14 +263,14 @@ def test_what_other_workers_send_is_counted_before_it_is_read(tmp_path: Path, mo
 
 def test_an_owner_that_is_not_ready_says_so_itself(shared: Three) -> None:
     state = shared.tables["w2"].view.states[2]
-    state.ready, state.stopped = False, "a handler raised"
+    state.state, state.reason = PartitionState.STOPPED, "a handler raised"
     try:
         answer = shared.workers["w0"].operator.get(path_of(number_in(2, shared.tables["w0"])))
-        assert "stands still until somebody decides" in problem(answer, 503, "not_ready")["detail"]
+        assert "is stopped until an operator decides" in problem(answer, 503, "not_ready")["detail"]
         assert answer.headers["retry-after"] == "30"
         assert shared.workers["w1"].operator.get("/tables/shelves").json()["missing_partitions"] == [2]
     finally:
-        state.ready, state.stopped = True, None
+        state.state = PartitionState.RUNNING
 
 
 def test_when_nobody_has_anything_an_empty_list_is_no_answer(shared: Three, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -392,7 +393,7 @@ def test_queries_have_one_answer_wherever_they_are_asked(tmp_path: Path) -> None
             market = stack.enter_context(open_market(tmp_path / name, peers=peers, tokens=tokens))
             for table in (market.stalls, market.turnover):
                 for partition, state in table.view.states.items():
-                    state.ready = known.owners[partition] == name
+                    state.state = PartitionState.RUNNING if known.owners[partition] == name else PartitionState.CLOSED
             known.urls[name] = "http://{}:{}".format(*market.http.address)
             markets.append(market)
         for path, who in ASKED:
@@ -426,7 +427,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mixed]:
             table = Table(folder / name, "town.stalls", StallRow, index=index, search=["note"])
             table.put(map(stall, range(24)))
             for partition, state in table.view.states.items():
-                state.ready = known.owners[partition] == name
+                state.state = PartitionState.RUNNING if known.owners[partition] == name else PartitionState.CLOSED
             served, queries = table.served(), list[Answerable]()
             if name == "new":
                 plans = {query: plan_query(CATALOG.of(query), served.rows) for query in (GetStall, FindStalls)}

@@ -43,10 +43,10 @@ def test_health_asks_for_no_token_and_turns_with_the_groups() -> None:
     with serving(groups=[carts, orders]) as http:
         assert http.nobody.get("/health/live").json() == {"status": "live"}
         assert http.nobody.get("/health/ready").json() == {"status": "ready", "stopped": {}, "behind": {}}
-        carts.missing = ["partition 3: being restored"]
+        carts.missing = ["partition 3: restoring"]
         answer = http.nobody.get("/health/ready")
         body = problem(answer, 503, "not_ready")
-        assert body["groups"] == {"shop.carts": ["partition 3: being restored"]}
+        assert body["groups"] == {"shop.carts": ["partition 3: restoring"]}
         assert answer.headers["retry-after"] == "1"
         assert http.nobody.get("/health/live").status_code == 200, "unready is no reason to be killed"
         orders.dead = "its coordination task has ended"
@@ -133,7 +133,7 @@ def test_every_count_of_a_group_is_shown(http: Http) -> None:
     group.duplicates(4)
     group.rejected("shop.carts.AddProductToCart", "already_checked_out", 5)
     group.restored(6)
-    group.ready(7)
+    group.states({"running": 7, "stopped": 1, "retrying": 2})
     lines = http.operator.get("/metrics").text.splitlines()
     assert {
         'verbwire_records_total{group="g"} 2.0',
@@ -145,7 +145,9 @@ def test_every_count_of_a_group_is_shown(http: Http) -> None:
         'verbwire_duplicates_total{group="g"} 4.0',
         'verbwire_rejected_total{code="already_checked_out",command="shop.carts.AddProductToCart",group="g"} 5.0',
         'verbwire_restore_rows_total{group="g"} 6.0',
+        'verbwire_partitions{group="g",state="running"} 7.0',
         'verbwire_partitions_ready{group="g"} 7.0',
+        'verbwire_partitions_stopped{group="g"} 3.0',
     } <= set(lines)
 
 

@@ -28,6 +28,7 @@ from verbwire.client.base.connection import Connection
 from verbwire.client.base.positions import SeenPositions
 from verbwire.client.querying.querier import Querier
 from verbwire.discovery.directory import Directory
+from verbwire.engine.state.partition_state import PartitionState
 from verbwire.errors import ConfigurationError, UnavailableError
 from verbwire.http.access.peer_tokens import PeerTokens
 from verbwire.http.base import limits
@@ -286,7 +287,7 @@ def test_workers_ask_each_other_over_tls_and_verify(
             table = Table(tmp_path / name, SHELVES, ShelfRow)
             table.put(shelf(number) for number in range(ROWS))
             for partition, state in table.view.states.items():
-                state.ready = known.owners[partition] == name
+                state.state = PartitionState.RUNNING if known.owners[partition] == name else PartitionState.CLOSED
             tokens = PeerTokens(WORKERS_SECRET, name)
             peers = Peers(cast(Directory, known), name, tokens, Authorities(ca))
             opened[name] = stack.enter_context(

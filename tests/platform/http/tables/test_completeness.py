@@ -11,6 +11,7 @@ import pytest
 
 from tests.kit.http import EVENTS, SHELVES, Group, Http, ShelfRow, Table, problem, serving, shelf
 from tests.platform.http.forwarding.test_peers import Three, number_in, path_of, three
+from verbwire.engine.state.partition_state import PartitionState
 from verbwire.engine.state.reader import Goal
 from verbwire.http.operations.health import Standing
 from verbwire.http.tables.summaries import merge_summaries
@@ -60,7 +61,7 @@ def test_a_list_is_complete_only_when_every_partition_has_caught_up(http: Http, 
     assert refused.headers["retry-after"] == "1"
     shelves.view.states[1].inputs = {EVENTS: 112}
     assert http.operator.get(LIST, headers=INSISTING).json()["complete"]
-    shelves.view.states[1].ready = False
+    shelves.view.states[1].state = PartitionState.RESTORING
     problem(http.operator.get(LIST, headers=INSISTING), 503, "catching_up")
 
 
@@ -131,7 +132,7 @@ def test_workers_agree_on_what_is_behind(tmp_path: Path) -> None:
 def _caught_up(shared: Three) -> None:
     shared.tables["w1"].mend()
     for partition in (0, 2, 3):
-        shared.tables["w1"].view.states[partition].ready = False
+        shared.tables["w1"].view.states[partition].state = PartitionState.RESTORING
     for worker in shared.all:
         assert worker.operator.get(LIST, headers=INSISTING).json()["complete"]
         assert worker.operator.get("/tables").json()["tables"][0]["complete"]
@@ -140,8 +141,9 @@ def _caught_up(shared: Three) -> None:
 def test_a_worker_that_does_not_say_whether_it_has_caught_up_is_not_believed_to_have() -> None:
     """As in a rolling update from a version that knows of no such thing."""
     mine = {"name": "t", "partitions": 2, "ready_partitions": [0], "missing_partitions": [1], "rows": 1, "stopped": {}}
-    mine |= {"behind": {}, "complete": False, "dead_letters": 0, "other_code": {}}
+    mine |= {"behind": {}, "complete": False, "dead_letters": 0, "other_code": {}, "states": {"0": "running"}}
     old = {**mine, "ready_partitions": [1]}
+    del old["states"]
     new = msgspec.json.encode({"tables": [old]})
     del old["behind"]
     for body, missing in ((new, []), (msgspec.json.encode({"tables": [old]}), [1])):
@@ -158,7 +160,7 @@ def test_one_stopped_partition_makes_no_worker_unready() -> None:
         assert answer.status_code == 200
         told = {"status": "ready", "stopped": {"shop.carts": [2]}, "behind": {"shop.carts": {"1": 40}}}
         assert answer.json() == told
-        carts.missing = ["partition 0: being restored"]
+        carts.missing = ["partition 0: restoring"]
         problem(http.nobody.get("/health/ready"), 503, "not_ready")
 
 

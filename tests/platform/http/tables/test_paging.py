@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.http import EVENTS, SHELVES, Http, ShelfRow, Table, problem, serving, shelf
+from verbwire.engine.state.partition_state import PartitionState
 from verbwire.http.base import limits
 from verbwire.http.forwarding.partial_list import merged, size_of
 from verbwire.http.tables.lists import Lists
@@ -242,7 +243,7 @@ def test_a_cursor_that_is_not_ours_is_refused(empty: Http, text: str) -> None:
 
 def test_a_list_says_when_a_partition_is_missing(http: Http, shelves: Table) -> None:
     shelves.put(shelf(number) for number in range(100))
-    shelves.view.states[1].ready = False
+    shelves.view.states[1].state = PartitionState.RESTORING
     seen: list[str] = []
     for answer in walk(http, f"{PATH}?page_size=13"):
         assert (answer["complete"], answer["missing_partitions"]) == (False, [1])
@@ -255,7 +256,7 @@ def test_a_list_says_when_a_partition_is_missing(http: Http, shelves: Table) -> 
 def test_a_list_of_nothing_that_is_ready_is_not_an_empty_list(http: Http, shelves: Table) -> None:
     shelves.put(shelf(number) for number in range(10))
     for state in shelves.view.states.values():
-        state.ready = False
+        state.state = PartitionState.RESTORING
     answer = http.operator.get(PATH)
     problem(answer, 503, "not_ready")
     assert answer.headers["retry-after"] == "1"

@@ -17,6 +17,7 @@ from tests.kit.cluster import eventually
 from tests.kit.http import CATALOG, EVENTS, problem
 from tests.kit.market import Market, open_market, stall
 from tests.kit.samples.trade.market import StallRow
+from verbwire.engine.state.partition_state import PartitionState
 from verbwire.engine.state.reader import StoreReader
 from verbwire.http.base import limits
 from verbwire.http.base.coalescing import CoalescedCalls
@@ -99,7 +100,7 @@ def test_who_waits_does_not_look_again_and_again(market: Market, monkeypatch: py
 def test_who_waits_for_a_partition_that_is_taken_away_is_told_at_once(market: Market) -> None:
     view = market.stalls.view
     with waiting(market, "ann", "ann") as asked:
-        view.states[HOME].ready = False
+        view.states[HOME].state = PartitionState.RESTORING
         view.moved(HOME)
         for each in asked:
             problem(each.result(5), 503, "behind")

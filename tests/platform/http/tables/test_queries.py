@@ -14,6 +14,7 @@ from tests.kit.http import CATALOG, EVENTS, problem
 from tests.kit.market import Market, open_market, stall
 from tests.kit.samples.trade.market import StallRow
 from verbwire import Principal
+from verbwire.engine.state.partition_state import PartitionState
 from verbwire.errors import UndecodableError
 from verbwire.http.base import limits
 from verbwire.queries.plan import may_see
@@ -215,12 +216,12 @@ def test_a_parameter_that_nobody_knows_is_told(market: Market) -> None:
 
 def test_what_is_not_ready_is_said(market: Market) -> None:
     home = partition_of(key_of(CATALOG.of(StallRow), stall(7)), 4)
-    market.stalls.view.states[home].ready = False
+    market.stalls.view.states[home].state = PartitionState.RESTORING
     problem(market.ask(f"{GET}?stall_id=07"), 503, "not_ready")
     answer = market.ask(f"{FIND}?page_size=100").json()
     assert (answer["complete"], answer["missing_partitions"]) == (False, [home])
     for state in market.stalls.view.states.values():
-        state.ready = False
+        state.state = PartitionState.RESTORING
     problem(market.ask(FIND), 503, "not_ready")
 
 
@@ -265,23 +266,23 @@ def test_a_partition_that_becomes_ready_meanwhile_is_asked_too_whether_it_is_far
     monkeypatch.setattr(limits, "FRESH_SECONDS", 0.05)
     view = market.stalls.view
     home = partition_of(key_of(CATALOG.of(StallRow), stall(7)), 4)
-    view.states[home].ready = False
+    view.states[home].state = PartitionState.RESTORING
     read = view._reading
 
     def comes_back(partition: int) -> Any:
-        view.states[home].ready = True
+        view.states[home].state = PartitionState.RUNNING
         return read(partition)
 
     ready = view.ready
 
     def ready_by_then() -> list[int]:
-        view.states[home].ready = True
+        view.states[home].state = PartitionState.RUNNING
         return ready()
 
     seen = {"Verbwire-Position": f"{EVENTS}={home}:1000"}
     monkeypatch.setattr(view, "_reading", comes_back)
     problem(market.ask(f"{GET}?stall_id=07", **seen), 503, "behind")
-    view.states[home].ready = False
+    view.states[home].state = PartitionState.RESTORING
     monkeypatch.setattr(view, "ready", ready_by_then)
     problem(market.ask(FIND, **seen), 503, "behind")
 

@@ -12,6 +12,7 @@ import httpx2 as httpx
 import pytest
 
 from tests.kit.http import EVENTS, SHELVES, CounterRow, Http, LoanRow, ShelfRow, Table, problem, serving, shelf
+from verbwire.engine.state.partition_state import PartitionState
 from verbwire.engine.state.reader import Goal
 from verbwire.errors import UnavailableError, UndecodableError
 from verbwire.http.base import limits
@@ -45,8 +46,8 @@ def shelves(running: tuple[Http, Table]) -> Iterator[Table]:
 def test_the_list_says_what_there_is_and_how_far_it_is(tmp_path: Path) -> None:
     shelves = Table(tmp_path, SHELVES, ShelfRow)
     shelves.put(shelf(number) for number in range(20))
-    shelves.view.states[2].ready = False
-    shelves.view.states[2].stopped = "a handler raised"
+    stopped = shelves.view.states[2]
+    stopped.state, stopped.reason = PartitionState.STOPPED, "a handler raised"
     shelves.view.states[1].goal = Goal({EVENTS: 140})
     shelves.view.states[0].letters, shelves.view.states[2].letters = 2, 3
     shelves.view.states[0].other_code = "changed: on town.library.BookShelved (since town.library.events@7)"
@@ -64,6 +65,7 @@ def test_the_list_says_what_there_is_and_how_far_it_is(tmp_path: Path) -> None:
         "partitions": 4,
         "ready_partitions": [0, 1, 3],
         "missing_partitions": [2],
+        "states": {"0": "running", "1": "running", "2": "stopped", "3": "running"},
         "stopped": {"2": "a handler raised"},
         "other_code": {"0": "changed: on town.library.BookShelved (since town.library.events@7)"},
         "behind": {"1": 40},
@@ -153,15 +155,15 @@ def test_a_partition_that_is_not_ready_answers_nobody(http: Http, shelves: Table
     row = shelf(5)
     home = partition_of(key_of(shelves.contract, row), 4)
     state = shelves.view.states[home]
-    state.ready = False
+    state.state = PartitionState.RESTORING
     answer = http.operator.get(f"/tables/shelves/{row.shelf}")
     assert str(home) in problem(answer, 503, "not_ready")["detail"]
     assert answer.headers["retry-after"] == "1"
-    state.stopped = "handler shop.fold raised at some.topic/3/17"
+    state.state, state.reason = PartitionState.STOPPED, "handler shop.fold raised at some.topic/3/17"
     answer = http.operator.get(f"/tables/shelves/{row.shelf}")
     assert int(answer.headers["retry-after"]) > 1
     assert "some.topic" not in answer.text
-    state.ready, state.stopped = True, None
+    state.state = PartitionState.RUNNING
     assert http.operator.get(f"/tables/shelves/{row.shelf}").status_code == 200
 
 
