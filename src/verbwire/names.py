@@ -20,7 +20,7 @@ _TAG = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_TAG}}}")
 DIRECTORY_READER = "verbwire.discovery.directory"
 RESTORE_READER = "verbwire.restore"
 FACTS_READER = "verbwire.facts"
-LETTERS_READER = "verbwire.dead-letters"
+DEAD_LETTER_READER = "verbwire.dead-letters"
 
 
 def require_dotted(name: str, what: str) -> str:

@@ -25,7 +25,7 @@ from verbwire.acls.model import Operation, Permission, Resource, on_groups, on_t
 from verbwire.contracts.schema.model import Catalog
 from verbwire.errors import ConfigurationError
 from verbwire.messages import Kind
-from verbwire.names import DIRECTORY_READER, FACTS_READER, LETTERS_READER, RESTORE_READER, Names, require_dotted
+from verbwire.names import DEAD_LETTER_READER, DIRECTORY_READER, FACTS_READER, RESTORE_READER, Names, require_dotted
 from verbwire.wire.topics import GroupPlan, Use, context_topics, group_topics
 
 _READ, _WRITE, _DESCRIBE = Operation.READ, Operation.WRITE, Operation.DESCRIBE
@@ -102,7 +102,7 @@ def _operator(resources: ProjectResources) -> set[Permission]:
         | on_topics({topic for plan in plans for topic in plan.inputs(names)}, _READ)  # those of others, too
         | on_topics({topic for plan in plans for topic in _handed_back(names, plan)}, _WRITE)
         | on_groups(resources.groups, _DESCRIBE)
-        | on_groups([DIRECTORY_READER, FACTS_READER, LETTERS_READER], _DESCRIBE)
+        | on_groups([DIRECTORY_READER, FACTS_READER, DEAD_LETTER_READER], _DESCRIBE)
     )
 
 

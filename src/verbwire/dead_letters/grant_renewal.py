@@ -9,9 +9,9 @@ from __future__ import annotations
 from verbwire.client.base.connection import Connection
 from verbwire.contracts.schema.model import Contract
 from verbwire.errors import UndecodableError
+from verbwire.kafka.record import ConsumedRecord
 from verbwire.wire.grants.policy import Grantor
 from verbwire.wire.headers import GRANT_HEADER, Headers, RawHeaders
-from verbwire.wire.records.dead_letters import Original
 
 
 class GrantRenewal:
@@ -22,7 +22,7 @@ class GrantRenewal:
         self._names = connection.names
         self._catalog = connection.catalog
 
-    def refuses(self, original: Original) -> str | None:
+    def refuses(self, original: ConsumedRecord) -> str | None:
         """Return why its receiver would refuse a command that was handed back, None where it would not."""
         contract = self._contract(original)
         if contract is None:
@@ -34,7 +34,7 @@ class GrantRenewal:
             return str(error)
         return f"its grant is {fault}, it would be refused: its sender has to send it again" if fault else None
 
-    def headers(self, original: Original) -> RawHeaders:
+    def headers(self, original: ConsumedRecord) -> RawHeaders:
         """Return its headers with a grant of now, unchanged where it needs none."""
         contract = self._contract(original)
         grantor = None if contract is None else self._grants.grantor(contract, self._names)
@@ -42,7 +42,7 @@ class GrantRenewal:
             return [*original.headers]
         return [each for each in original.headers if each[0] != GRANT_HEADER] + _signed(grantor, original)
 
-    def _contract(self, original: Original) -> Contract | None:
+    def _contract(self, original: ConsumedRecord) -> Contract | None:
         """Return the contract of a command that requires a grant."""
         try:
             found = self._catalog.contracts.get(Headers(original.headers).type or "")
@@ -51,7 +51,7 @@ class GrantRenewal:
         return found if found is not None and self._grants.required(found) else None
 
 
-def _signed(grantor: Grantor, original: Original) -> RawHeaders:
+def _signed(grantor: Grantor, original: ConsumedRecord) -> RawHeaders:
     headers = Headers(original.headers)
     key, value = original.key or b"", original.value or b""
     return grantor.headers(headers.actor, headers.scopes, headers.command_id or "", key, value)

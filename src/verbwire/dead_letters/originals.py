@@ -6,18 +6,14 @@ own choice; handed back by an operator it would be carried out. The record in it
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from verbwire.errors import UnavailableError
-from verbwire.kafka import denials
-from verbwire.wire.records.dead_letters import Original
+from verbwire.kafka.readers import consumed, read_to_end, unreadable
+from verbwire.kafka.record import ConsumedRecord
 
 _SECONDS = 10.0
-_SILENCE_SECONDS = 30.0
 _NOT_THERE = frozenset({KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART})
 
 
@@ -37,7 +33,7 @@ class OriginalRecords:
         if self._consumer is not None:
             self._consumer.close()
 
-    def mismatch(self, letter: Original, unchecked: bool) -> str | None:
+    def mismatch(self, letter: ConsumedRecord, unchecked: bool) -> str | None:
         """Return why a letter is not to be handed back, None where its record, byte by byte, lies where it says.
 
         One whose record its topic no longer keeps is believed by itself where `unchecked` says so.
@@ -64,7 +60,7 @@ class OriginalRecords:
             self._consumer = self._make()
         return self._consumer
 
-    def _kept(self, letter: Original) -> tuple[int, int] | None:
+    def _kept(self, letter: ConsumedRecord) -> tuple[int, int] | None:
         """Return the first offset that its partition keeps and the one behind the last, None for no such partition."""
         try:
             # Asked for anew: what librdkafka remembers may be older than the record.
@@ -72,43 +68,17 @@ class OriginalRecords:
         except KafkaException as error:
             if error.args[0].code() in _NOT_THERE:
                 return None
-            raise _unreadable(letter.topic, error.args[0]) from error
+            raise unreadable(letter.topic, error.args[0]) from error
         return (int(found[0]), int(found[1])) if found is not None else None
 
-    def _read(self, letter: Original) -> Original | None:
+    def _read(self, letter: ConsumedRecord) -> ConsumedRecord | None:
         """Return the committed record at its place, None where there is none."""
-        consumer, deadline = self._open(), time.monotonic() + _SILENCE_SECONDS
-        consumer.assign([TopicPartition(letter.topic, letter.partition, letter.offset)])
-        while time.monotonic() < deadline:
-            message = consumer.poll(0.5)
-            if message is None:
-                continue
-            if (error := message.error()) is None:
-                return _original(message) if message.offset() == letter.offset else None
-            if error.code() == KafkaError._PARTITION_EOF:
-                return None
-            if not error.retriable():
-                raise _unreadable(letter.topic, error)
-        raise UnavailableError(f"nothing comes of {letter.topic}: is the broker up?")
+        start = TopicPartition(letter.topic, letter.partition, letter.offset)
+        message = next(read_to_end(self._open(), [start]), None)
+        return consumed(message) if message is not None and message.offset() == letter.offset else None
 
 
-def _unreadable(topic: str, error: KafkaError) -> UnavailableError:
-    return denials.unavailable(error, "READ", f"TOPIC {topic}", f"{topic} cannot be read")
-
-
-def _original(message: Any) -> Original:
-    return Original(
-        message.topic(),
-        message.partition(),
-        message.offset(),
-        message.timestamp()[1],
-        message.key(),
-        message.value(),
-        message.headers() or (),
-    )
-
-
-def _unlike(letter: Original, found: Original) -> str | None:
+def _unlike(letter: ConsumedRecord, found: ConsumedRecord) -> str | None:
     """Return what of a letter is not its record's, None where all is."""
     parts: Mapping[str, tuple[object, object]] = {
         "key": (letter.key, found.key),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from verbwire.client.base.connection import Connection
 from verbwire.client.producing.ack import Ack
@@ -24,27 +23,14 @@ from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.errors import ConfigurationError, UnavailableError, UndecodableError
 from verbwire.kafka import denials
-from verbwire.kafka.librdkafka import LOGGED
-from verbwire.kafka.place import place_of
-from verbwire.names import LETTERS_READER, Names
+from verbwire.kafka.readers import read_to_end, reader_properties
+from verbwire.kafka.record import place_of
+from verbwire.names import DEAD_LETTER_READER, Names
 from verbwire.wire.headers import Headers, RawHeaders
 from verbwire.wire.records.dead_letters import MAX_LETTER, Letter, letter_headers, mark_headers, marked, read_letter
 
 _SECONDS = 10.0
-_SILENCE_SECONDS = 30.0
 _AT_ONCE = 200  # letters that are handed back before their marks are written
-_SETTINGS = {
-    "group.id": LETTERS_READER,
-    "enable.auto.commit": False,
-    "enable.partition.eof": True,
-    "isolation.level": "read_committed",
-    "auto.offset.reset": "earliest",
-    "fetch.wait.max.ms": 50,
-    "queued.max.messages.kbytes": 16_384,
-    "fetch.message.max.bytes": MAX_LETTER,
-    **LOGGED,
-    "log_level": 3,
-}
 
 
 @dataclass(frozen=True)
@@ -135,7 +121,7 @@ class DeadLetters:
         with self._reader() as consumer:
             if place.partition >= len(self._partitions(consumer, group)):
                 raise _none(group, place)
-            for message in _until_end(consumer, [start]):
+            for message in read_to_end(consumer, [start]):
                 found = _found(group, message)
                 if found is None or found.place != place:
                     break
@@ -219,7 +205,7 @@ class DeadLetters:
         topic = self._topic(group)
         with self._reader() as consumer:
             partitions = self._partitions(consumer, group)
-            yield from _until_end(consumer, [TopicPartition(topic, each, OFFSET_BEGINNING) for each in partitions])
+            yield from read_to_end(consumer, [TopicPartition(topic, each, OFFSET_BEGINNING) for each in partitions])
 
     def _partitions(self, consumer: Consumer, group: str) -> Mapping[int, object]:
         topic = self._topic(group)
@@ -242,7 +228,16 @@ class DeadLetters:
             consumer.close()
 
     def _consumer(self) -> Consumer:
-        return Consumer({**_SETTINGS, **self._connection.kafka, "bootstrap.servers": self._connection.bootstrap})
+        kafka = {**self._connection.kafka, "bootstrap.servers": self._connection.bootstrap}
+        return Consumer(
+            reader_properties(
+                kafka,
+                DEAD_LETTER_READER,
+                fetch_wait_max_ms=50,
+                queued_max_messages_kbytes=16_384,
+                fetch_message_max_bytes=MAX_LETTER,
+            )
+        )
 
     def _topic(self, group: str) -> str:
         return self._names.dead_letters(self._names.group(group))
@@ -293,28 +288,6 @@ def _target(declared: Declared, names: Names, renewal: GrantRenewal) -> _Target:
                 f"{declared.group} counts records in the order of their log, one that comes later would count twice or "
                 "at the wrong time. Mend it by an event, or mend the handler and rebuild it"
             )
-
-
-def _until_end(consumer: Consumer, starts: list[TopicPartition]) -> Iterator[Message]:
-    """Yield the records from these places to where each partition ends by now."""
-    consumer.assign(starts)
-    open_ = {each.partition for each in starts}
-    heard = time.monotonic()
-    while open_:
-        message = consumer.poll(0.5)
-        if message is None:
-            if time.monotonic() - heard > _SILENCE_SECONDS:
-                raise UnavailableError(f"nothing comes of {starts[0].topic}: is the broker up?")
-            continue
-        heard = time.monotonic()
-        if (error := message.error()) is None:
-            if message.partition() in open_:
-                yield message
-        elif error.code() == KafkaError._PARTITION_EOF:
-            open_.discard(message.partition())
-        elif not error.retriable():
-            topic = starts[0].topic
-            raise denials.unavailable(error, "READ", f"TOPIC {topic}", f"{topic} cannot be read")
 
 
 def _found(group: str, message: Message) -> DeadLetter | None:

@@ -21,8 +21,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Top
 
 from verbwire.errors import UnavailableError, VerbwireError
 from verbwire.kafka import denials
-from verbwire.kafka.librdkafka import LOGGED
-from verbwire.kafka.recreatable import PATIENT
+from verbwire.kafka.readers import is_end, reader_properties
 from verbwire.names import DIRECTORY_READER, Names
 from verbwire.observability.watch.throttle import Throttle
 from verbwire.wire.codec.topics import Codec
@@ -83,19 +82,9 @@ class Directory:
         self._failure: KafkaError | None = None
         self._lost = False  # all brokers were gone, and nothing was heard since
         self._heard = time.monotonic()
-        self._conf: dict[str, Any] = {
-            **kafka,
-            "group.id": DIRECTORY_READER,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "enable.partition.eof": True,
-            "fetch.wait.max.ms": 100,
-            "queued.max.messages.kbytes": 2048,
-            "error_cb": self._note,
-            **PATIENT,
-            **LOGGED,
-            "log_level": 2,
-        }
+        self._conf = reader_properties(
+            kafka, DIRECTORY_READER, fetch_wait_max_ms=100, queued_max_messages_kbytes=2048
+        ) | {"error_cb": self._note}
         self._consumer = Consumer(self._conf)
         self._thread = threading.Thread(target=self._run, name="verbwire-directory", daemon=True)
 
@@ -188,12 +177,12 @@ class Directory:
 
     def _take(self, message: Message) -> bool:
         """Note what a message says; return whether it says anything."""
+        if is_end(message):
+            self._lost = False
+            self._complete.set()
+            return False
         if error := message.error():
-            if error.code() == KafkaError._PARTITION_EOF:
-                self._lost = False
-                self._complete.set()
-            else:
-                self._failure = error
+            self._failure = error
             return False
         self._lost, self._heard = False, time.monotonic()
         self._newest = message.timestamp()[1], time.monotonic()

@@ -35,19 +35,11 @@ from verbwire.errors import (
     UnencodableError,
     VerbwireError,
 )
-from verbwire.handling.record import (
-    INPUTS_HEADER,
-    LETTERS_HEADER,
-    MARK,
-    TIME_HEADER,
-    Record,
-    letters_of,
-    write_inputs,
-)
 from verbwire.kafka.offsets import TopicIdentity
-from verbwire.kafka.place import place_of
+from verbwire.kafka.record import Record, place_of
 from verbwire.names import Names
 from verbwire.observability.metrics import GroupMetrics
+from verbwire.wire.records.changelog import INPUTS_HEADER, LETTERS_HEADER, MARK, TIME_HEADER, letters_of, write_inputs
 
 log = logging.getLogger(__name__)
 

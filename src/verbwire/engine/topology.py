@@ -13,7 +13,7 @@ from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.store import StoreChanges
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.engine.transactions.transaction import Transaction
-from verbwire.handling.record import Record
+from verbwire.kafka.record import Record
 from verbwire.messages import Row
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.queries.selection import Value

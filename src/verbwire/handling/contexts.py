@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 from verbwire.declarations.context import Context, OutcomeContext
 from verbwire.errors import UndecodableError
-from verbwire.handling.record import Record
-from verbwire.kafka.place import place_of
+from verbwire.kafka.record import Record, place_of
 from verbwire.wire.headers import MAX_ID, Headers
 from verbwire.wire.ids import derived_id
 

@@ -23,6 +23,7 @@ from verbwire.errors import (
 )
 from verbwire.handling.admission import not_admitted
 from verbwire.handling.contexts import context_of
+from verbwire.handling.dispatch import MessageHandling
 from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.messages import Message
 from verbwire.observability.job_board import JobBoard, Running
@@ -32,7 +33,7 @@ from verbwire.observability.watch.tracebacks import summary
 from verbwire.subscribers.key_queues import QueuedRecord
 from verbwire.subscribers.outbox import Cause, EffectProducer, HandlerOutbox
 from verbwire.subscribers.partition_state import PartitionInFlight
-from verbwire.subscribers.plan import MessageHandling, SubscriberPlan
+from verbwire.subscribers.plan import SubscriberPlan
 from verbwire.wire.headers import Headers
 from verbwire.wire.ids import derived_id
 from verbwire.wire.records.dead_letters import legible, with_traceback

@@ -9,16 +9,17 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from verbwire.errors import Requeue, UndecodableError
 from verbwire.kafka import denials
 from verbwire.kafka.librdkafka import LOGGED
+from verbwire.kafka.readers import consumed
 from verbwire.kafka.recreatable import PATIENT
 from verbwire.subscribers.attempt import Done, Raised, RecordAttempt, Unavailable
 from verbwire.subscribers.key_queues import KeyedWorkQueue, QueuedRecord
 from verbwire.subscribers.partition_state import PartitionInFlight
-from verbwire.wire.records.dead_letters import Original, read_letter
+from verbwire.wire.records.dead_letters import read_letter
 
 log = logging.getLogger(__name__)
 
@@ -226,14 +227,9 @@ class SubscriberGroup:
             self._on_error(message.error()) if message.error() else self._take(message)
 
     def _take(self, message: Message) -> None:
-        topic, partition, offset = message.topic(), message.partition(), message.offset()
-        share = self._shares[topic, partition]
-        kind, timestamp = message.timestamp()
-        record = Original(
-            *(topic, partition, offset, timestamp, message.key(), message.value(), message.headers() or ()),
-            is_stamped=kind == TIMESTAMP_LOG_APPEND_TIME,
-        )
-        if topic != self._plan.retries:
+        record = consumed(message)
+        share, offset = self._shares[record.topic, record.partition], record.offset
+        if record.topic != self._plan.retries:
             return self._lanes.add(QueuedRecord(record, offset, share))
         try:
             letter = read_letter(record.key, record.value, record.headers)

@@ -10,16 +10,15 @@ from collections import deque
 from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 
-from verbwire.kafka.place import place_of
+from verbwire.kafka.record import ConsumedRecord, place_of
 from verbwire.subscribers.partition_state import PartitionInFlight
-from verbwire.wire.records.dead_letters import Original
 
 
 @dataclass(eq=False, slots=True)
 class QueuedRecord:
     """A record in hand, and what became of it so far."""
 
-    record: Original  # as it lay in its own topic, when somebody has handed it back to the group
+    record: ConsumedRecord  # as it lay in its own topic, when somebody has handed it back to the group
     offset: int  # in the partition that `share` is of
     share: PartitionInFlight
     again: bool = False  # whether it comes from the group's retries

@@ -16,10 +16,11 @@ from verbwire.declarations.sends import require_declared
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.engine.transactions.record_limits import MAX_RECORD, too_large
 from verbwire.errors import DeliveryError, UnavailableError, UnencodableError
+from verbwire.kafka.record import ConsumedRecord
 from verbwire.messages import Command, Event, Kind, Message
 from verbwire.wire.ids import derived_id
 from verbwire.wire.keys import key_of
-from verbwire.wire.records.dead_letters import MAX_LETTER, Original, letter_headers, stub_headers
+from verbwire.wire.records.dead_letters import MAX_LETTER, letter_headers, stub_headers
 
 
 class Cause(NamedTuple):
@@ -52,7 +53,7 @@ class EffectProducer:
         if contract.kind is Kind.COMMAND:
             require_permitted(contract, self._identity.actor or "", self._identity.scopes)
 
-    def dead_letter(self, topic: str, record: Original, reason: str, detail: str) -> None:
+    def dead_letter(self, topic: str, record: ConsumedRecord, reason: str, detail: str) -> None:
         """Put a record among the dead letters and wait until it is there; a stub where they do not take it whole.
 
         :class:`DeliveryError` when it is not, or not within the time that a delivery may take.

@@ -5,26 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.errors import ContractError
+from verbwire.handling.dispatch import MessageHandling
 from verbwire.messages import Kind, Message
 from verbwire.wire.codec.topics import Codec, TopicDecoder
-from verbwire.wire.grants.policy import GrantCheck, Grants
+from verbwire.wire.grants.policy import Grants
 
 _IN_HAND = 256  # records of a partition that a subscriber has in hand at most
 _IN_HAND_OF_JOB = 4  # times its concurrency: what is done behind something long is done again after a crash
-
-
-@dataclass(frozen=True)
-class MessageHandling:
-    """How one type of message is dealt with."""
-
-    contract: Contract
-    handler: Handler
-    check: GrantCheck | None = None  # of the proof that a command has to carry
 
 
 @dataclass(frozen=True)

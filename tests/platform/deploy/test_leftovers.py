@@ -13,8 +13,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from tests.kit.cli import library, place, verbwire
 from tests.kit.cluster import Cluster, eventually
 from verbwire.deploy import leftovers
+from verbwire.kafka.record import ConsumedRecord
 from verbwire.names import Names
-from verbwire.wire.records.dead_letters import Original, letter_headers
+from verbwire.wire.records.dead_letters import letter_headers
 
 pytestmark = pytest.mark.kafka
 SETTINGS = "partitions = 2\n"
@@ -105,7 +106,7 @@ def test_dead_letters_are_whole_in_a_pipe_and_steer_no_terminal(
 ) -> None:
     evil = "\x1b[2J[bold]\u202e" + "long" * 30 + "\nplace: forged"
     headers = [("ce_id", evil.encode()), ("ce_type", b"library.loans.BorrowBook")]
-    record = Original(f"{unique}.library.loans.commands", 1, 7, 1_000, b"k", b"v", headers)
+    record = ConsumedRecord(f"{unique}.library.loans.commands", 1, 7, 1_000, b"k", b"v", headers)
     producer = Producer({"bootstrap.servers": cluster.bootstrap})
     letters = f"{unique}.library.loans.aggregate.dead-letters"
     producer.produce(letters, b"v", b"k", partition=1, headers=letter_headers(record, "undecodable", evil))

@@ -8,7 +8,7 @@ from typing import Any
 from verbwire.engine.code.deployed import CodeFinding, compare
 from verbwire.engine.code.facts import CODE_HEADER, CodeChange, CodeFingerprints, FoldedBy, write_code
 from verbwire.errors import NewerSchemaError
-from verbwire.handling.record import INPUTS_HEADER, write_inputs
+from verbwire.wire.records.changelog import INPUTS_HEADER, write_inputs
 
 PARTS = {"row": "r1", "on a.Placed": "p1"}
 AT_HAND = CodeFingerprints(PARTS, {"on a.Placed": "a.events"}, meaning="its rows hold results of both")

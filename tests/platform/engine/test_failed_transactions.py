@@ -22,7 +22,7 @@ from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.store import PartitionStore, StoreChanges
 from verbwire.engine.topology import Processor, Topology
 from verbwire.engine.transactions.transaction import Transaction
-from verbwire.handling.record import Record
+from verbwire.kafka.record import Record
 
 pytestmark = pytest.mark.kafka
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from verbwire.engine.transactions import group_metadata
 from verbwire.engine.transactions.group_metadata import GroupMetadata, encode, verify_form
 from verbwire.errors import EngineError, FencedError
-from verbwire.handling.record import read_inputs, write_inputs
+from verbwire.wire.records.changelog import read_inputs, write_inputs
 
 TOPICS = st.from_regex(r"[a-z][a-z0-9._-]{0,30}", fullmatch=True)
 

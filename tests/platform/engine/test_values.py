@@ -17,11 +17,12 @@ from tests.kit.contracts_made import made
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.table import Table
-from verbwire.engine.processors.aggregate import AggregateProcessor, CommandHandling, EventEmission
+from verbwire.engine.processors.aggregate import AggregateProcessor, EventEmission
 from verbwire.engine.processors.table import TableProcessor
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.store import PartitionStore
 from verbwire.engine.topology import StopPartition
+from verbwire.handling.dispatch import CommandHandling
 from verbwire.messages import Rejected
 from verbwire.testing import fold as told_fold
 from verbwire.testing import given

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 
 from tests.kit.cluster import eventually
+from verbwire.kafka.record import ConsumedRecord
 from verbwire.subscribers.key_queues import KeyedWorkQueue, QueuedRecord
 from verbwire.subscribers.partition_state import PartitionInFlight
-from verbwire.wire.records.dead_letters import Original
 
 
 def a_task(share: PartitionInFlight, offset: int, key: bytes | None) -> QueuedRecord:
-    return QueuedRecord(Original(share.topic, share.partition, offset, 0, key, b"v", []), offset, share)
+    return QueuedRecord(ConsumedRecord(share.topic, share.partition, offset, 0, key, b"v", []), offset, share)
 
 
 def filled(*keys: bytes | None, share: PartitionInFlight | None = None) -> tuple[KeyedWorkQueue, PartitionInFlight]:

@@ -10,8 +10,7 @@ from confluent_kafka import Consumer, Message
 
 from verbwire.client.base.connection import Connection
 from verbwire.kafka import denials
-from verbwire.kafka.librdkafka import LOGGED
-from verbwire.kafka.recreatable import PATIENT
+from verbwire.kafka.readers import reader_properties
 
 log = logging.getLogger(__name__)
 
@@ -28,21 +27,15 @@ def consumer(connection: Connection, isolation: str, long_poll_ms: int = 500) ->
     A new assignment is fetched once the broker has answered the last fetch: after `long_poll_ms` at the latest.
     """
     return Consumer(
-        {
-            **PATIENT,
-            **LOGGED,
-            "log_level": 3,
-            **connection.kafka,
-            "bootstrap.servers": connection.bootstrap,
-            "group.id": connection.names.askers(),
-            "isolation.level": isolation,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest",  # where our place is gone: what is left is newer than it
-            "fetch.wait.max.ms": long_poll_ms,
-            "queued.max.messages.kbytes": 8192,
-            "fetch.error.backoff.ms": 50,
-        }
+        reader_properties(
+            {"log_level": 3, **connection.kafka, "bootstrap.servers": connection.bootstrap},
+            connection.names.askers(),
+            isolation_level=isolation,
+            enable_partition_eof=False,
+            fetch_wait_max_ms=long_poll_ms,
+            queued_max_messages_kbytes=8192,
+            fetch_error_backoff_ms=50,
+        )
     )
 
 

@@ -11,7 +11,7 @@ from verbwire.declarations.handlers import Handler
 from verbwire.declarations.requirements import require_table
 from verbwire.declarations.table import Table
 from verbwire.engine.code.facts import CurrentCode
-from verbwire.engine.processors.aggregate import AggregateProcessor, CommandHandling, EventEmission
+from verbwire.engine.processors.aggregate import AggregateProcessor, EventEmission
 from verbwire.engine.processors.inputs import hear_events
 from verbwire.engine.processors.outcomes import OutcomeLog, answer_of
 from verbwire.engine.processors.repartition import Repartitioner
@@ -23,8 +23,9 @@ from verbwire.engine.state.store import StoreChanges
 from verbwire.engine.topology import ANSWERS, Log, Topology
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.errors import ContractError
-from verbwire.handling.record import Record
+from verbwire.handling.dispatch import CommandHandling
 from verbwire.kafka.broker_clock import BrokerClock
+from verbwire.kafka.record import Record
 from verbwire.messages import Event, Kind, Message
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.wire.codec.topics import Codec
@@ -169,4 +170,4 @@ def _receives(codec: Codec, cls: type[Message], handler: Handler, state: Contrac
             f"{contract.name} is replied to with {reply.name}, the state of its aggregate: a handler that returns one "
             "could mean either. Make a row of its own for the reply"
         )
-    return CommandHandling(contract, handler, codec.encoder(reply), check)
+    return CommandHandling(contract, handler, check, codec.encoder(reply))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from verbwire.engine.code.facts import CODE_HEADER, CodeFingerprints, FoldedBy, read_code
 from verbwire.errors import NewerSchemaError
-from verbwire.handling.record import INPUTS_HEADER, read_inputs
 from verbwire.wire.codec.versions import Versions
+from verbwire.wire.records.changelog import INPUTS_HEADER, read_inputs
 
 _NAMED = 4
 Facts = Mapping[int, Mapping[str, bytes]]  # partition -> the headers of its last changelog record

@@ -19,7 +19,7 @@ from faust.types import TP
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.state.store import PartitionStore, StoreChanges
 from verbwire.errors import EngineError
-from verbwire.kafka.place import place_of
+from verbwire.kafka.record import place_of
 
 FAUST_LOG = logging.getLogger("faust.verbwire")
 _LOG = "faust"

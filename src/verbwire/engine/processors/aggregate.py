@@ -18,44 +18,20 @@ from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import ContractError, UndecodableError
 from verbwire.handling.admission import not_admitted
 from verbwire.handling.contexts import context_of, place_id
-from verbwire.handling.record import Record, is_stamped
+from verbwire.handling.dispatch import CommandHandling
 from verbwire.kafka.broker_clock import BrokerClock
+from verbwire.kafka.record import Record, is_stamped
 from verbwire.messages import ID_REUSED, Accepted, Event, Expired, Failed, Message, Rejected, Row
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.observability.watch.tracebacks import summary
 from verbwire.wire.avro.fingerprints import fingerprint_of
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.codec.topics import TopicDecoder
-from verbwire.wire.grants.policy import GrantCheck
 from verbwire.wire.headers import Headers, HeaderTemplate, RawHeaders
 from verbwire.wire.keys import key_of
 
 T = TypeVar("T")
 MAX_EVENTS = 10_000  # of one command: its outcome names the place of each
-
-
-@dataclass(frozen=True)
-class CommandHandling:
-    """How one type of command is dealt with."""
-
-    contract: Contract
-    handler: Handler
-    reply: Encoder | None = None  # of the row that its contract names
-    check: GrantCheck | None = None  # of the proof that it has to carry
-
-    def framed(self, reply: Row | None) -> bytes | None:
-        """Return the reply's record; ContractError where it is not what the contract says."""
-        name = self.contract.short
-        if self.reply is None:
-            if reply is None:
-                return None
-            raise ContractError(f"{type(reply).__name__} is no state and {name} has no reply: name it in its contract")
-        expected = self.reply.contract
-        if reply is None:
-            raise ContractError(f"{name} was not replied to: return {expected.short} besides its events")
-        if (reply.__contract__, reply.__fingerprint__) != (expected.name, expected.fingerprint):
-            raise ContractError(f"{name} is replied to with {expected.name} as it is now, not {type(reply).__name__}")
-        return self.reply(reply)
 
 
 @dataclass(frozen=True)

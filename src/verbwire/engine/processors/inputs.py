@@ -12,7 +12,7 @@ from verbwire.declarations.handlers import Handler
 from verbwire.engine.topology import StopPartition
 from verbwire.errors import UndecodableError
 from verbwire.handling.contexts import context_of, outcome_context_of
-from verbwire.handling.record import Record
+from verbwire.kafka.record import Record
 from verbwire.messages import Command
 from verbwire.observability.watch.tracebacks import summary
 from verbwire.wire.codec.replies import Replies

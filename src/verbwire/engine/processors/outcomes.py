@@ -11,7 +11,7 @@ from verbwire.engine.topology import ANSWERS
 from verbwire.engine.transactions.record_limits import RecordLimits, too_large
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import UnencodableError
-from verbwire.handling.record import Record
+from verbwire.kafka.record import Record
 from verbwire.messages import FORBIDDEN, Failed, Outcome, Rejected
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.headers import UNDERTAKING_HEADER, HeaderTemplate

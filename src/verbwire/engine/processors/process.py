@@ -15,8 +15,7 @@ from verbwire.engine.topology import StopPartition
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.handling.contexts import correlation_of, id_of
-from verbwire.handling.record import Record
-from verbwire.kafka.place import place_of
+from verbwire.kafka.record import Record, place_of
 from verbwire.messages import Command, Row
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.headers import Headers, HeaderTemplate, RawHeaders

@@ -7,30 +7,16 @@ them: what a handler is told of a record is the same, whichever way it came, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verbwire.engine.topology import StopPartition
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import UndecodableError
-from verbwire.handling.record import Record
+from verbwire.kafka.record import ConsumedRecord, Record
 from verbwire.wire.partitioner import partition_of
 
 SOURCE_HEADER = "vw_source"
 """The last header of a record handed over: its first place and time, ``topic/partition/offset/timestamp``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """A record as it was where it was first read, but for its key, which is the new one."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +41,7 @@ class Repartitioner:
             )
         transaction.produce(self.topic, self.partition_of(key), key, record.value, headers)
 
-    def source_of(self, record: Record) -> Origin:
+    def source_of(self, record: Record) -> ConsumedRecord:
         """Return what was handed over by this record; UndecodableError where it was nothing of ours."""
         name, value = record.headers[-1] if record.headers else ("", b"")
         parts = value.rsplit(b"/", 3) if name == SOURCE_HEADER and value else []
@@ -65,4 +51,4 @@ class Repartitioner:
             topic, partition, offset, timestamp = parts[0].decode(), int(parts[1]), int(parts[2]), int(parts[3])
         except ValueError as error:
             raise UndecodableError(f"{self.topic}: header {SOURCE_HEADER} names no place: {value!r}") from error
-        return Origin(topic, partition, offset, timestamp, record.key, record.value, record.headers[:-1])
+        return ConsumedRecord(topic, partition, offset, timestamp, record.key, record.value, record.headers[:-1])

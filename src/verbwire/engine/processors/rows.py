@@ -10,7 +10,7 @@ from verbwire.engine.state.store import StoreChanges
 from verbwire.engine.topology import ROWS, Log
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.errors import ContractError, UndecodableError, UnencodableError
-from verbwire.handling.record import Record
+from verbwire.kafka.record import Record
 from verbwire.messages import Kind, Message, Row
 from verbwire.queries.columns import row_values, table_columns
 from verbwire.queries.selection import Value

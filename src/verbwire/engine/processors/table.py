@@ -15,8 +15,7 @@ from verbwire.engine.topology import StopPartition
 from verbwire.engine.transactions.dead_letters import dead_letter, legible
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import UndecodableError
-from verbwire.handling.record import Record
-from verbwire.kafka.place import place_of
+from verbwire.kafka.record import Record, place_of
 from verbwire.messages import Row
 from verbwire.observability.watch.handlers import EngineStep, HandlerWatch
 from verbwire.observability.watch.tracebacks import summary

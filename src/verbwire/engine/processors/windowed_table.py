@@ -22,9 +22,8 @@ from verbwire.engine.topology import StopPartition
 from verbwire.engine.transactions.dead_letters import legible
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import NewerSchemaError, UndecodableError
-from verbwire.handling.record import Record
 from verbwire.kafka.broker_clock import CLOCKS_APART
-from verbwire.kafka.place import place_of
+from verbwire.kafka.record import Record, place_of
 from verbwire.observability.watch.throttle import Throttle
 from verbwire.wire.keys import window_key
 

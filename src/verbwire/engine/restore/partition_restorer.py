@@ -37,9 +37,9 @@ from verbwire.engine.topology import Topology
 from verbwire.engine.transactions.dead_letters import legible
 from verbwire.engine.transactions.producers import ProducerPair
 from verbwire.errors import EngineError, UnavailableError, VerbwireError
-from verbwire.handling.record import letters_of
 from verbwire.kafka.broker_clock import CLOCKS_APART
 from verbwire.kafka.offsets import ClusterOffsets, Committed, TopicIdentity
+from verbwire.wire.records.changelog import letters_of
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from verbwire.engine.transactions.transaction import Transaction
-from verbwire.handling.record import Record
+from verbwire.kafka.record import Record
 from verbwire.wire.records.dead_letters import legible, letter_headers, stub_headers, with_traceback
 
 __all__ = ["dead_letter", "legible", "with_traceback"]

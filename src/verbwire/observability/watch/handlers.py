@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol, TypeVar
 
-from verbwire.kafka.place import RecordPlace, place_of
+from verbwire.kafka.record import RecordPlace, place_of
 from verbwire.observability.watch.throttle import Throttle
 from verbwire.observability.watch.tracebacks import LONGEST, Frame, frames_of, summary, traceback_of
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from verbwire.kafka.place import RecordPlace, place_of
+from verbwire.kafka.record import RecordPlace, place_of
 from verbwire.observability.watch.handlers import HandlerWatch, NamedHandler, Spot
 
 log = logging.getLogger(__name__)

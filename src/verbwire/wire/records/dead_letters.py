@@ -20,10 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from verbwire.errors import UndecodableError
-from verbwire.kafka.place import RecordPlace
+from verbwire.kafka.record import ConsumedRecord, Record
 
 PLACE = ("vw_topic", "vw_partition", "vw_offset", "vw_timestamp", "vw_reason", "vw_detail")
 RETRIED = "vw_retried"
@@ -31,34 +30,11 @@ DETAIL_LIMIT = 2000
 MAX_LETTER = 4 * 1024 * 1024  # bytes: the largest record of a source, and why it could not be handled
 
 
-class Consumed(RecordPlace, Protocol):
-    """A record as any client hands it over, as far as its letter tells of it."""
-
-    @property
-    def timestamp(self) -> int: ...  # noqa: D102
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True)
-class Original:
-    """A record as it lay in its own topic before it became a letter."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-    is_stamped: bool = True  # whether its timestamp is the broker's
-
-
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A dead letter, read."""
 
-    original: Original
+    original: ConsumedRecord
     reason: str
     detail: str
 
@@ -68,7 +44,7 @@ class Letter:
         return not (self.original.key or self.original.value or self.original.headers)
 
 
-def letter_headers(record: Consumed, reason: str, detail: str) -> list[tuple[str, bytes]]:
+def letter_headers(record: Record, reason: str, detail: str) -> list[tuple[str, bytes]]:
     """Return the headers of a record's letter. `reason` is one of few words; `detail` is for people."""
     place = (
         record.topic.encode(),
@@ -81,7 +57,7 @@ def letter_headers(record: Consumed, reason: str, detail: str) -> list[tuple[str
     return [*record.headers, *zip(PLACE, place, strict=True)]
 
 
-def stub_headers(record: Consumed, reason: str, detail: str) -> list[tuple[str, bytes]]:
+def stub_headers(record: Record, reason: str, detail: str) -> list[tuple[str, bytes]]:
     """Return the headers of a letter that says where its record lies, where that is too large to be kept itself."""
     said = f"the record is too large for the dead letters, look for it at its place: {detail}"
     return letter_headers(record, reason, said)[-len(PLACE) :]
@@ -100,7 +76,7 @@ def read_letter(key: bytes | None, value: bytes | None, headers: Sequence[tuple[
         place = (topic, int(partition), int(offset), int(timestamp))
     except (AttributeError, ValueError) as error:
         raise UndecodableError(f"not a dead letter: its place cannot be read: {error}") from error
-    return Letter(Original(*place, key, value, list(headers[: -len(PLACE)])), reason, detail)
+    return Letter(ConsumedRecord(*place, key, value, list(headers[: -len(PLACE)])), reason, detail)
 
 
 def mark_headers(offset: int) -> list[tuple[str, bytes]]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from verbwire.kafka.record import ConsumedRecord
 from verbwire.wire.ids import derived_id
-from verbwire.wire.records.dead_letters import (
-    DETAIL_LIMIT,
-    Original,
-    letter_headers,
-    mark_headers,
-    marked,
-    read_letter,
-)
+from verbwire.wire.records.dead_letters import DETAIL_LIMIT, letter_headers, mark_headers, marked, read_letter
 
-RECORD = Original("shop.orders.events", 3, 41, 1_700_000_000_000, b"k", b"v", [("ce_id", b"a"), ("vw_topic", b"lie")])
+RECORD = ConsumedRecord(
+    "shop.orders.events", 3, 41, 1_700_000_000_000, b"k", b"v", [("ce_id", b"a"), ("vw_topic", b"lie")]
+)
 
 
 def test_a_letter_gives_back_the_record_that_it_was() -> None:
@@ -26,7 +22,7 @@ def test_a_letter_gives_back_the_record_that_it_was() -> None:
 def test_a_mark_is_no_letter_and_a_letter_no_mark() -> None:
     assert read_letter(b"k", None, mark_headers(7)) is None
     assert marked(mark_headers(7)) == 7
-    posing = Original("t", 0, 1, 2, b"k", None, mark_headers(7))
+    posing = ConsumedRecord("t", 0, 1, 2, b"k", None, mark_headers(7))
     assert marked(letter_headers(posing, "failed", "")) is None
     assert marked([]) is None
     assert read_letter(None, None, []) is None

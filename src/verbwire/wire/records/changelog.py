@@ -1,26 +1,11 @@
-"""What the engine takes in: a record as any Kafka client hands it over."""
+"""What a changelog says besides rows: how far the inputs are, and facts about the whole partition, as headers.
+
+The last record of each transaction and partition carries them, so they move, and are restored, with the rows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
-
-from verbwire.wire.records.dead_letters import Consumed
-
-
-class Record(Consumed, Protocol):
-    """One record of an input topic; aiokafka's `ConsumerRecord` is one. Timestamps in milliseconds."""
-
-    @property
-    def key(self) -> bytes | None: ...  # noqa: D102
-    @property
-    def value(self) -> bytes | None: ...  # noqa: D102
-
-
-def is_stamped(record: Record) -> bool:
-    """Whether the broker has written its timestamp (LogAppendTime), as far as the record tells."""
-    return getattr(record, "timestamp_type", 1) == 1
-
 
 INPUTS_HEADER = "vw_inputs"
 """On the last changelog record of a batch and partition: how far the inputs are, ``topic:offset`` joined by commas."""

@@ -1,0 +1,88 @@
+"""Consumers that belong to no group: partitions assigned by hand, nothing committed, read to the end.
+
+Restores, dead letters, the directory of workers and clients that wait for outcomes read so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Message, TopicPartition
+
+from verbwire.errors import UnavailableError
+from verbwire.kafka import denials
+from verbwire.kafka.librdkafka import LOGGED
+from verbwire.kafka.record import ConsumedRecord
+from verbwire.kafka.recreatable import PATIENT
+
+SILENCE_SECONDS = 30.0  # without a record or an end, until a read to the end is given up
+_POLL_SECONDS = 0.5
+
+
+def reader_properties(kafka: Mapping[str, Any], name: str, **properties: Any) -> dict[str, Any]:
+    """Return the properties of a consumer in no group; `kafka` are those of the connection.
+
+    librdkafka requires a ``group.id`` all the same: `name`, under which nothing is committed. Further `properties` are
+    written with ``_`` for ``.``. Aborted transactions are left out, and the end of each partition is an event.
+    """
+    return {
+        **PATIENT,
+        **LOGGED,
+        "log_level": 2,  # what cannot be read is told by our own errors
+        **kafka,
+        "group.id": name,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "earliest",  # where a position is gone: what is left is newer
+        "enable.partition.eof": True,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        **{key.replace("_", "."): value for key, value in properties.items()},
+    }
+
+
+def is_end(message: Message) -> bool:
+    """Whether a message is no record, but says that its partition has been read to the end."""
+    error = message.error()
+    return error is not None and error.code() == KafkaError._PARTITION_EOF
+
+
+def unreadable(topic: str, error: KafkaError) -> UnavailableError:
+    """Return the error for a topic that cannot be read; it names the ACL where one is missing."""
+    return denials.unavailable(error, "READ", f"TOPIC {topic}", f"{topic} cannot be read")
+
+
+def read_to_end(
+    consumer: Consumer, starts: Sequence[TopicPartition], clock: Callable[[], float] = time.monotonic
+) -> Iterator[Message]:
+    """Yield the records of partitions of one topic from these offsets on, to where each partition ends by now.
+
+    :class:`UnavailableError` when the topic cannot be read, or when no broker answers for :data:`SILENCE_SECONDS`.
+    """
+    consumer.assign([*starts])
+    unfinished, heard = {each.partition for each in starts}, clock()
+    while unfinished:
+        message = consumer.poll(_POLL_SECONDS)
+        if message is None:
+            if clock() - heard > SILENCE_SECONDS:
+                topic = starts[0].topic
+                raise UnavailableError(f"nothing of {topic} arrived for {SILENCE_SECONDS:.0f} s: is Kafka up?")
+            continue
+        heard = clock()
+        if is_end(message):
+            unfinished.discard(message.partition())
+        elif (error := message.error()) is None:
+            if message.partition() in unfinished:
+                yield message
+        elif not error.retriable():
+            raise unreadable(starts[0].topic, error)
+
+
+def consumed(message: Message) -> ConsumedRecord:
+    """Return the record that a message holds."""
+    kind, timestamp = message.timestamp()
+    place: tuple[Any, Any, Any] = message.topic(), message.partition(), message.offset()
+    headers: Any = message.headers() or ()
+    is_stamped = kind == TIMESTAMP_LOG_APPEND_TIME
+    return ConsumedRecord(*place, timestamp, message.key(), message.value(), headers, is_stamped)
