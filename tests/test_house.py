@@ -220,6 +220,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "names",
         "observability",
         "observability.watch",
+        "wire",
         "wire.records",
     },
     "engine.builders": {
@@ -253,6 +254,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "kafka",
         "names",
         "observability",
+        "wire",
         "wire.records",
     },
     "http.commands": {
@@ -262,7 +264,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "client.producing",
         "contracts.schema",
         "declarations",
-        "engine.restore",
         "engine.state",
         "errors",
         "handling",

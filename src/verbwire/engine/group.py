@@ -16,7 +16,7 @@ from confluent_kafka import KafkaException
 
 from verbwire.engine.code.facts import CODE_HEADER, other_code
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
-from verbwire.engine.restore.partition_restorer import WINDOW_MS, PartitionRestorer, WorkerLiveness
+from verbwire.engine.restore.partition_restorer import PartitionRestorer, WorkerLiveness
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.partition_state import RETRYING
 from verbwire.engine.state.reader import StoreReader
@@ -40,6 +40,7 @@ from verbwire.kafka.record import Record, place_of
 from verbwire.names import Names
 from verbwire.observability.metrics import GroupMetrics
 from verbwire.wire.records.changelog import INPUTS_HEADER, LETTERS_HEADER, MARK, TIME_HEADER, letters_of, write_inputs
+from verbwire.wire.topics import OUTCOME_RETENTION_MS
 
 log = logging.getLogger(__name__)
 
@@ -414,4 +415,4 @@ class GroupEngine:
             return
         self._forget_at = time.monotonic() + FORGET_SECONDS
         for shard in transaction.shards.values():
-            shard.store.forget_answers(int(time.time() * 1000) - WINDOW_MS)
+            shard.store.forget_answers(int(time.time() * 1000) - OUTCOME_RETENTION_MS)

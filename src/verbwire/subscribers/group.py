@@ -13,6 +13,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from verbwire.errors import Requeue, UndecodableError
 from verbwire.kafka import denials
+from verbwire.kafka.group_membership import (
+    HEARTBEAT_SECONDS,
+    NOT_ASSIGNED,
+    REVOKE_SECONDS,
+    SESSION_SECONDS,
+    duplicate_worker,
+)
 from verbwire.kafka.librdkafka import LOGGED
 from verbwire.kafka.readers import consumed
 from verbwire.kafka.recreatable import PATIENT
@@ -23,7 +30,6 @@ from verbwire.wire.records.dead_letters import read_letter
 
 log = logging.getLogger(__name__)
 
-REVOKE_SECONDS = 4.0  # for handlers that run when partitions are taken away; the session is longer
 STOP_SECONDS = 6.0  # for them when the worker ends; with the last commit, less than the worker itself waits
 _LEAVE_SECONDS = 2.5  # for the last commit; librdkafka itself would wait for a silent broker without end
 _POLL_SECONDS = 0.1
@@ -40,8 +46,8 @@ _PATIENCE = 3
 _PATIENCE_SECONDS = 60.0
 
 _SETTINGS: Mapping[str, Any] = {
-    "session.timeout.ms": 8_000,
-    "heartbeat.interval.ms": 1_000,
+    "session.timeout.ms": int(SESSION_SECONDS * 1000),
+    "heartbeat.interval.ms": int(HEARTBEAT_SECONDS * 1000),
     "fetch.wait.max.ms": 100,  # a partition that is taken up waits for the fetch under way, of others that are empty
     "queued.min.messages": 1_000,
     "fetch.queue.backoff.ms": 20,  # by default a partition whose queue was full is let alone for a second
@@ -118,7 +124,7 @@ class SubscriberGroup:
 
     def not_ready(self) -> list[str]:
         """Return what keeps this worker from doing its part."""
-        return [] if self._assigned else [self._obstacle or "waiting for the group to assign partitions"]
+        return [] if self._assigned else [self._obstacle or NOT_ASSIGNED]
 
     def waits_for_registry(self) -> bool:
         """Whether records could not be read lately because the schema registry does not know what it should."""
@@ -361,10 +367,7 @@ class SubscriberGroup:
             log.debug("%s: %s", self._plan.group, error.str())
             return
         if "group.instance.id" in error.str():  # its code says no more than that it is fatal
-            self._put_out = (
-                f"another process uses the worker name {self._worker!r} in group {self._plan.group}: "
-                "give each worker a name of its own (VERBWIRE_WORKER)"
-            )
+            self._put_out = duplicate_worker(self._worker, self._plan.group)
         else:
             self._put_out = f"the consumer is beyond repair: {error.str()}"
 

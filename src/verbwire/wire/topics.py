@@ -15,6 +15,12 @@ _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 _SHARED_PARTITIONS = 12
 
+OUTCOME_RETENTION_MS = 7 * _DAY
+"""How long outcomes are kept, and how long aggregates remember the ids of their commands: the idempotency window."""
+
+LARGEST_RECORD = 4 * 1024 * 1024
+"""Bytes of the largest record of a source together with the headers that a dead letter or a repartition adds."""
+
 # Kafka deletes and compacts whole closed segments only, and by default closes them after 1 GiB or 7 days.
 EVENTS = {
     "cleanup.policy": "delete",
@@ -28,7 +34,7 @@ COMMANDS = {
     "segment.ms": str(_DAY),
     "message.timestamp.type": "LogAppendTime",  # deadlines are measured by the broker's clock, not by the sender's
 }
-OUTCOMES = {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY), "segment.ms": str(_DAY)}
+OUTCOMES = {"cleanup.policy": "delete", "retention.ms": str(OUTCOME_RETENTION_MS), "segment.ms": str(_DAY)}
 CHANGELOG = {
     "cleanup.policy": "compact",
     "segment.bytes": str(50 * 1024 * 1024),
@@ -40,7 +46,7 @@ REPARTITION = {
     "cleanup.policy": "delete",
     "retention.ms": str(7 * _DAY),
     "segment.ms": str(_DAY),
-    "max.message.bytes": str(4 * 1024 * 1024),  # the largest record of a source, and where it came from
+    "max.message.bytes": str(LARGEST_RECORD),
 }
 RETRIES = REPARTITION
 REPLIES = {"cleanup.policy": "delete", "retention.ms": str(_HOUR), "segment.ms": str(10 * _MINUTE)}
@@ -48,7 +54,7 @@ DEAD_LETTERS = {
     "cleanup.policy": "delete",
     "retention.ms": str(90 * _DAY),
     "segment.ms": str(7 * _DAY),
-    "max.message.bytes": str(4 * 1024 * 1024),  # the largest record of a source, and why it could not be handled
+    "max.message.bytes": str(LARGEST_RECORD),
 }
 WORKERS = {
     "cleanup.policy": "compact",

@@ -22,6 +22,7 @@ from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.topology import Topology
 from verbwire.http.operations.health import Standing
 from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.kafka.group_membership import NOT_ASSIGNED
 from verbwire.kafka.offsets import ClusterOffsets
 from verbwire.messages import Message
 from verbwire.names import Names
@@ -33,7 +34,6 @@ from verbwire.worker.services import NO_REGISTRY, Services
 if TYPE_CHECKING:
     from verbwire.engine.faust.app import GroupApp
 
-NOT_ASSIGNED = "waiting for the group to assign partitions"
 NOT_HEARD = "partitions are being prepared, or the group has not answered for a while: cut off from Kafka, or stopped"
 
 

@@ -22,13 +22,13 @@ from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from verbwire.engine.faust.lease import SESSION_SECONDS, Lease, now
+from verbwire.engine.faust.lease import Lease, now
 from verbwire.engine.faust.reconnecting import Reconnecting
 from verbwire.engine.group import MAX_BATCH, GroupEngine
 from verbwire.engine.transactions.group_metadata import GroupMetadata
-from verbwire.engine.transactions.producers import namesake
 from verbwire.errors import EngineError, FencedError, RegistryUnavailableError, UnavailableError, VerbwireError
 from verbwire.kafka import denials
+from verbwire.kafka.group_membership import HEARTBEAT_SECONDS, REVOKE_SECONDS, SESSION_SECONDS, duplicate_worker
 
 log = logging.getLogger(__name__)
 FAUST_LOG = logging.getLogger("faust.verbwire")  # for the classes that Faust runs: it tells every step of theirs
@@ -36,9 +36,8 @@ FAUST_LOG = logging.getLogger("faust.verbwire")  # for the classes that Faust ru
 FETCH_SECONDS = 0.1  # also how soon a failed commit is noticed while nothing comes in
 GATHER_SECONDS = 0.003  # how soon it is noticed that the next transaction may begin
 GATHER_RECORDS = 500  # with so many there is work enough to begin with it beside the transaction before
-REVOKE_SECONDS = 4.0  # for the transaction in flight; the session is longer
-NAMESAKE_SECONDS = 3.0  # put out of the group so soon after joining it, we were not merely slow
-NAMESAKE_PATIENCE = 4  # how often a worker that has long been there bears it, until the other has ended
+FENCED_SECONDS = 3.0  # fenced so soon after joining, this worker was not merely slow: another has its name
+FENCED_TIMES = 4  # in a row, until a worker that has long been a member ends, too; the newcomer ends at the first
 _IDLE_SECONDS = 0.01
 _REGISTRY_SECONDS = 0.5  # until it is asked again: what is there answers questions meanwhile
 _DOUBTS = 2  # failures to read, in a row, until inputs are read one by one
@@ -192,7 +191,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             fenced = "UnknownError" in str(error)  # so aiokafka calls FENCED_INSTANCE_ID, which it does not know
             if denials.refuses(error):
                 return denials.denied("READ", f"GROUP {self.consumer.app.conf.id}")
-            return f"{self.consumer.namesake()}" if fenced else f"the group's coordination has failed: {error}"
+            return f"{self.consumer.duplicate_worker()}" if fenced else f"the group's coordination has failed: {error}"
         task = getattr(coordinator, "_coordination_task", None)
         return "the group's coordination has ended" if task and task.done() else None
 
@@ -208,8 +207,8 @@ class Consumer(driver.Consumer):
     _batch: tuple[PartitionAssignment, asyncio.Future[None]] | None = None
     _member = ""  # the id that the group knows us by
     _joined = 0.0  # when it gave us that one
-    _settled = False  # whether we were ever in it for longer than NAMESAKE_SECONDS
-    _put_out = 0  # how often in a row we were not
+    _settled = False  # whether it ever was a member for longer than FENCED_SECONDS
+    _fenced = 0  # how often in a row it was not
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._doubts = InputBisection()
@@ -235,14 +234,14 @@ class Consumer(driver.Consumer):
     def capture(self, generation: int, member: str) -> None:
         """Remember the membership of a new assignment. In aiokafka's thread."""
         group, instance = self.app.conf.id, self.app.conf.consumer_group_instance_id
-        self._notice_namesake(member)
+        self._detect_duplicate_worker(member)
         self._next = PartitionAssignment(GroupMetadata(group, generation, member, instance))
         log.info("%s: assigned in generation %d", group, generation)
 
-    def _notice_namesake(self, member: str) -> None:
-        """Let a worker end that another has the name of: joining, each would put out the other, by turns for ever.
+    def _detect_duplicate_worker(self, member: str) -> None:
+        """Stop if another worker uses the same name: two static members with one id would fence each other for ever.
 
-        The newcomer ends at once, so that the one that was there goes on.
+        The newcomer stops at once, so that the worker that was there goes on.
         """
         if member == self._member:
             return
@@ -250,15 +249,15 @@ class Consumer(driver.Consumer):
         before, self._joined = self._joined, time.monotonic()
         if not known:
             return
-        soon = self._joined - before < NAMESAKE_SECONDS
+        soon = self._joined - before < FENCED_SECONDS
         self._settled = self._settled or not soon
-        self._put_out = self._put_out + 1 if soon else 0
-        if self._put_out > (NAMESAKE_PATIENCE if self._settled else 0):
-            self.app.failure = self.namesake()
+        self._fenced = self._fenced + 1 if soon else 0
+        if self._fenced > (FENCED_TIMES if self._settled else 0):
+            self.app.failure = self.duplicate_worker()
 
-    def namesake(self) -> EngineError:
-        """Return what is said where another process has this worker's name."""
-        return namesake(self.app.conf.consumer_group_instance_id, self.app.conf.id)
+    def duplicate_worker(self) -> EngineError:
+        """Return the error for another process that uses this worker's name."""
+        return EngineError(duplicate_worker(self.app.conf.consumer_group_instance_id, self.app.conf.id))
 
     def forget_assignment(self) -> None:
         """The partitions are no longer ours, whether they are read or still prepared. In aiokafka's thread too."""
@@ -462,7 +461,7 @@ def _named(error: Exception) -> str:
 
 SETTINGS = {
     "broker_session_timeout": SESSION_SECONDS,
-    "broker_heartbeat_interval": 1.0,
+    "broker_heartbeat_interval": HEARTBEAT_SECONDS,
     "broker_rebalance_timeout": 10.0,
     # aiokafka leaves the group when nobody has fetched for so long, and joins again only when somebody fetches: a spare
     # without partitions, a long restore or outage, or partitions that all stand still would end the worker in silence.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 
-SESSION_SECONDS = 8.0
+from verbwire.kafka.group_membership import SESSION_SECONDS
+
 LEASE_SECONDS = SESSION_SECONDS - 2.0
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while a machine is suspended, where there is

@@ -40,6 +40,7 @@ from verbwire.errors import EngineError, UnavailableError, VerbwireError
 from verbwire.kafka.broker_clock import CLOCKS_APART
 from verbwire.kafka.offsets import ClusterOffsets, Committed, TopicIdentity
 from verbwire.wire.records.changelog import letters_of
+from verbwire.wire.topics import OUTCOME_RETENTION_MS
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,6 @@ CLEAR_AWAY_EVERY = 5.0  # and once more: who is to blame may not be known to be 
 HANGING_AFTER = 60.0  # no transaction of ours lives for so long: the cluster itself has forgotten it
 STALLED = 60.0  # seconds without a restored record
 _TOMBSTONES = "86400000"  # Kafka's own delete.retention.ms, where we may not ask for the topic's
-WINDOW_MS = 7 * 24 * 3600 * 1000  # how long ids are remembered: the outcomes' retention
 
 
 class WorkerLiveness(Protocol):
@@ -307,7 +307,7 @@ class PartitionRestorer:
             text = "%s: partition %d's local copy is built anew from the log: %s"
             log.warning(text, self._plan.group, partition, store.rebuilt)
         try:
-            store.forget_answers(int(time.time() * 1000) - WINDOW_MS)
+            store.forget_answers(int(time.time() * 1000) - OUTCOME_RETENTION_MS)
         except BaseException:
             store.close()
             raise

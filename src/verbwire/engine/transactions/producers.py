@@ -18,9 +18,11 @@ from verbwire.engine.state.memory import KIB, MEMORY
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.errors import EngineError
 from verbwire.kafka import denials
+from verbwire.kafka.group_membership import duplicate_worker
 from verbwire.kafka.librdkafka import LOGGED
 from verbwire.kafka.recreatable import PATIENT
 from verbwire.names import Names
+from verbwire.wire.records.dead_letters import MAX_LETTER
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,7 @@ _SETTINGS: dict[str, Any] = {
     "partitioner": "murmur2_random",  # Java's and aiokafka's; librdkafka's own would scatter the keys
     "compression.type": "lz4",
     "linger.ms": 2,
-    "message.max.bytes": 4 * 1024 * 1024,  # a dead letter is larger than its record: place and reason are beside it
+    "message.max.bytes": MAX_LETTER,  # a dead letter is larger than its record: place and reason are beside it
     "queue.buffering.max.messages": 1_000_000,
     "transaction.timeout.ms": 10_000,  # a dead worker's open transaction holds back every reader for so long
     # With the default 100 ms a one-record transaction takes 94 ms, with these 6 (confluent-kafka-python#967).
@@ -87,7 +89,7 @@ class ProducerPair:
         before, now = self._fenced_at.get(turn, 0.0), time.monotonic()
         self._fenced_at[turn] = now
         if before and now - before < 5:
-            raise namesake(self._worker, self._group)
+            raise EngineError(duplicate_worker(self._worker, self._group))
 
     def abort_transactions_of(self, workers: Iterable[str]) -> None:
         """Abort the transactions that dead workers left open, instead of waiting for the broker to do it."""
@@ -124,14 +126,6 @@ def fatal_errors() -> Iterator[None]:
         if isinstance(cause, KafkaException):
             raise cause from None
         raise
-
-
-def namesake(worker: str, group: str) -> EngineError:
-    """Return what is said where two processes fence each other by turns."""
-    return EngineError(
-        f"another process uses the worker name {worker!r} in group {group}: "
-        "give each worker a name of its own (VERBWIRE_WORKER)"
-    )
 
 
 GROUP_FENCE = frozenset({KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.FENCED_INSTANCE_ID})

@@ -17,7 +17,6 @@ from starlette.routing import Route
 
 from verbwire.client.asking.pending_command import outcome_for
 from verbwire.client.producing.ack import Position
-from verbwire.engine.restore.partition_restorer import WINDOW_MS
 from verbwire.errors import UnavailableError
 from verbwire.http.base import limits
 from verbwire.http.base.concurrency import ConcurrencyLimiter
@@ -35,6 +34,7 @@ from verbwire.wire.codec.replies import Replies
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.outcome_tokens import OutcomeToken
 from verbwire.wire.records.outcomes import EventPosition
+from verbwire.wire.topics import OUTCOME_RETENTION_MS
 
 _log = logging.getLogger("verbwire.http")
 
@@ -116,7 +116,7 @@ class OutcomeEndpoint:
                 pending = await self._readers.run(lambda: self._gateway.resume(token.encode()))
                 outcome = await pending
         except TimeoutError:
-            if token.timestamp + WINDOW_MS < time.time() * 1000:
+            if token.timestamp + OUTCOME_RETENTION_MS < time.time() * 1000:
                 raise _gone() from None
             return _pending(token)
         except UnavailableError as error:

@@ -23,11 +23,12 @@ from dataclasses import dataclass
 
 from verbwire.errors import UndecodableError
 from verbwire.kafka.record import ConsumedRecord, Record
+from verbwire.wire.topics import LARGEST_RECORD
 
 PLACE = ("vw_topic", "vw_partition", "vw_offset", "vw_timestamp", "vw_reason", "vw_detail")
 RETRIED = "vw_retried"
 DETAIL_LIMIT = 2000
-MAX_LETTER = 4 * 1024 * 1024  # bytes: the largest record of a source, and why it could not be handled
+MAX_LETTER = LARGEST_RECORD
 
 
 @dataclass(frozen=True, slots=True)
