@@ -19,7 +19,7 @@ import streams.carts
 from tests.faults.all_dead import AllDead
 from tests.faults.harness import AGGREGATE, INPUTS, PARTITIONS, Shop
 from tests.kit.cluster import eventually
-from verbwire.engine.builders.groups import aggregate_plan, table_plan
+from verbwire.engine.builders.groups import aggregate_topology, table_topology
 from verbwire.engine.group import GroupEngine
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.state.reader import StoreReader
@@ -115,22 +115,22 @@ class CoreWorker:
         codec = Codec(shop.catalog, Registry(shop.cluster.registry_url, {}), shop.names)
         if group == AGGREGATE:
             hints = ReplyNotifier({"bootstrap.servers": shop.cluster.bootstrap}, shop.names.replies())
-            plan = aggregate_plan(consumers.carts.carts, codec, PARTITIONS, hints, BrokerClock())
+            topology = aggregate_topology(consumers.carts.carts, codec, PARTITIONS, hints, BrokerClock())
             contract = shop.catalog.of(consumers.carts.carts.state)
         else:
-            plan = table_plan(streams.carts.carts, codec, PARTITIONS)
+            topology = table_topology(streams.carts.carts, codec, PARTITIONS)
             contract = shop.catalog.of(streams.carts.carts.row)
         self._shop = shop
         self._topic = f"{shop.prefix}.{INPUTS[group]}"
         self.name = name
         self.core = GroupEngine(
-            plan,
+            topology,
             {"bootstrap.servers": shop.cluster.bootstrap},
             shop.names,
             name,
             shop.tables / name,
             StoreReader(group, contract, PARTITIONS),
-            Metrics().group(plan.group),
+            Metrics().group(topology.group),
             AllDead(),
         )
 

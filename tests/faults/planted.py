@@ -94,8 +94,8 @@ def early_second(patch: Patch) -> None:
 
     def submit(self: Committer, transaction: Transaction) -> None:
         self.flushed = transaction.flushed
-        thread = threads.setdefault((id(self), transaction.turn), ThreadPoolExecutor(1))
-        self._under_way[transaction.turn] = thread.submit(self._run, transaction)
+        thread = threads.setdefault((id(self), transaction.slot), ThreadPoolExecutor(1))
+        self._under_way[transaction.slot] = thread.submit(self._run, transaction)
 
     patch(Committer, "submit", submit)
 

@@ -84,12 +84,12 @@ def a_first_transaction_that_fails(shop: Shop, patch: pytest.MonkeyPatch, bug: s
 
     def hold_the_first(self: Any, transaction: Transaction) -> None:
         # By its turn: with a thread for each of the two, the second may be here before the first.
-        if transaction.turn == 0:
+        if transaction.slot == 0:
             go.wait(START_SECONDS)
         send(self, transaction)
 
     patch.setattr(committer.Committer, "_send_offsets", hold_the_first)
-    patch.setattr(committer, "reach", lambda point: second.set() if point == "after-commit" else None)
+    patch.setattr(committer, "hit", lambda point: second.set() if point == "after-commit" else None)
     patch.setattr(group, "MAX_BATCH", TWO_TRANSACTIONS // 2)
     with _worker(shop, "a") as a, Member(shop, AGGREGATE, "a") as member:
         share(member)
@@ -97,7 +97,7 @@ def a_first_transaction_that_fails(shop: Shop, patch: pytest.MonkeyPatch, bug: s
         a.core.process(_batch(shop), member.membership(), lambda: True)
         if bug:
             assert second.wait(START_SECONDS)
-        _abort_from_outside(shop, "a", turn=0)
+        _abort_from_outside(shop, "a", slot=0)
         go.set()
         eventually(lambda: not a.core.busy(), START_SECONDS)
         assert a.core.failure is not None
@@ -111,9 +111,9 @@ def a_first_transaction_that_is_slow(shop: Shop, patch: pytest.MonkeyPatch, bug:
     state_log = f"{shop.prefix}.{AGGREGATE}-state-changelog"
     held: list[Transaction] = []
 
-    def lazy_first(self: Any, worker: str, turn: int, *seconds: float) -> Producer:
-        patch.setitem(producers._SETTINGS, "linger.ms", 0 if turn else 9_000)
-        return create(self, worker, turn, *seconds)
+    def lazy_first(self: Any, worker: str, slot: int, *seconds: float) -> Producer:
+        patch.setitem(producers._SETTINGS, "linger.ms", 0 if slot else 9_000)
+        return create(self, worker, slot, *seconds)
 
     def late_flush(self: Any, transaction: Transaction) -> None:
         if not held:
@@ -143,9 +143,9 @@ def _batch(shop: Shop) -> dict[tuple[str, int], list[Input]]:
     return {(records[0].topic, 0): records}
 
 
-def _abort_from_outside(shop: Shop, worker: str, turn: int) -> None:
+def _abort_from_outside(shop: Shop, worker: str, slot: int) -> None:
     """What a new owner does to the transactions of a worker that it takes for dead."""
-    name = shop.names.transactional_id(shop.names.group(AGGREGATE), worker, turn)
+    name = shop.names.transactional_id(shop.names.group(AGGREGATE), worker, slot)
     producer = Producer({"bootstrap.servers": shop.cluster.bootstrap, "transactional.id": name, "log_level": 3})
     producer.init_transactions(START_SECONDS)
 

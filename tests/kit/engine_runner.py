@@ -17,8 +17,8 @@ from tests.kit.cluster import eventually
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
-from verbwire.engine.builders.groups import aggregate_plan, table_plan
-from verbwire.engine.builders.process import command_topics, process_plan
+from verbwire.engine.builders.groups import aggregate_topology, table_topology
+from verbwire.engine.builders.process import command_topics, process_topology
 from verbwire.engine.group import GroupEngine
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.restore.partition_restorer import WorkerLiveness
@@ -46,7 +46,7 @@ class Engine:
     skips: Sequence[tuple[str, int, int]] = ()
     clock: BrokerClock = field(default_factory=BrokerClock)
     others: WorkerLiveness = field(default_factory=AllDead)
-    change: Callable[[Topology], Topology] = lambda plan: plan
+    change: Callable[[Topology], Topology] = lambda topology: topology
     grants: Grants = field(default_factory=Grants)
 
     def __post_init__(self) -> None:
@@ -55,33 +55,35 @@ class Engine:
         if isinstance(self.declared, Process):
             targets = dict.fromkeys(command_topics(self.declared, codec), self.bank.partitions)
             row: type[Row] = self.declared.state
-            plan = process_plan(self.declared, codec, self.bank.partitions, targets, self.skips, self.grants)
+            topology = process_topology(self.declared, codec, self.bank.partitions, targets, self.skips, self.grants)
         elif isinstance(self.declared, Aggregate):
-            plan = aggregate_plan(self.declared, codec, self.bank.partitions, self.hints, self.clock, self.grants)
+            topology = aggregate_topology(
+                self.declared, codec, self.bank.partitions, self.hints, self.clock, self.grants
+            )
             row = self.declared.state
         else:
-            plan, row = table_plan(self.declared, codec, self.bank.partitions, self.skips), self.declared.row
-        self.plan = self.change(plan)
-        self.membership = self.bank.member(self.plan.group, self.plan.inputs[0]).membership
+            topology, row = table_topology(self.declared, codec, self.bank.partitions, self.skips), self.declared.row
+        self.topology = self.change(topology)
+        self.membership = self.bank.member(self.topology.group, self.topology.inputs[0]).membership
         contract = codec.catalog.of(row)
-        self.view = StoreReader(self.declared.group, contract, self.bank.partitions)
+        self.reader = StoreReader(self.declared.group, contract, self.bank.partitions)
         metrics = Metrics()
         self.metrics = metrics
         self.core = GroupEngine(
-            self.plan,
+            self.topology,
             self.bank.kafka,
             self.bank.names,
             self.worker,
             self.folder,
-            self.view,
-            metrics.group(self.plan.group),
+            self.reader,
+            metrics.group(self.topology.group),
             self.others,
         )
         classes = {contract.name: row}
-        decoder = codec.topic_decoder(self.plan.changelog, contract.namespace, classes)
+        decoder = codec.topic_decoder(self.topology.changelog, contract.namespace, classes)
         asking = Codec(codec.catalog, self.bank.registry, self.bank.names)  # whatever becomes of the engine's own
-        self._decoder = asking.topic_decoder(self.plan.changelog, contract.namespace, classes)
-        self.table = QueryableTable(self.view, decoder.decode)
+        self._decoder = asking.topic_decoder(self.topology.changelog, contract.namespace, classes)
+        self.table = QueryableTable(self.reader, decoder.decode)
         self.next: dict[tuple[str, int], int] = {}
         self.live = True
 
@@ -96,7 +98,7 @@ class Engine:
 
     def own(self, *partitions: int) -> None:
         """Let go of what is held and take these, as after a rebalance: cheaper than a new core for each test."""
-        self.membership = self.bank.member(self.plan.group, self.plan.inputs[0]).membership
+        self.membership = self.bank.member(self.topology.group, self.topology.inputs[0]).membership
         self.partitions = partitions
         self.prepare()
 
@@ -119,7 +121,9 @@ class Engine:
 
     def fetch_all(self) -> list[Taken]:
         """Everything that the inputs hold, from their first records on."""
-        return [record for topic in self.plan.inputs for p in self.partitions for record in self.bank.read(topic, p)]
+        return [
+            record for topic in self.topology.inputs for p in self.partitions for record in self.bank.read(topic, p)
+        ]
 
     def share(self, partition: int) -> Engine:
         """Take a partition that other tests have used, and see only what comes from now on."""
@@ -157,11 +161,11 @@ class Engine:
 
     def store(self, partition: int) -> Path:
         """The file of a partition's copy."""
-        return self.folder / self.plan.group / f"{self.plan.table}-{partition}.db"
+        return self.folder / self.topology.group / f"{self.topology.table}-{partition}.db"
 
     def rows(self) -> dict[bytes, Message]:
         """The rows of the partition as other threads see them."""
-        return {key: self._decoded(value) for key, value in self.view.page(self.partition, None, 1000)}
+        return {key: self._decoded(value) for key, value in self.reader.page(self.partition, None, 1000)}
 
     def counted_pence(self) -> int:
         """What the rows say of coins, all together."""
@@ -183,19 +187,19 @@ class Engine:
 
     def served(self, key: bytes) -> bytes | None:
         """The row under a key of the test's partition as HTTP gives it, wherever that key would belong."""
-        view = StoreReader(self.view.name, self.view.row, 1)
-        view.states[0] = self.view.states[self.partition]
-        served = QueryableTable(view, self.table.decode)
+        reader = StoreReader(self.reader.name, self.reader.row, 1)
+        reader.states[0] = self.reader.states[self.partition]
+        served = QueryableTable(reader, self.table.decode)
         row, _ = served.row(key)
         return None if row is None else served.json(row)
 
     def counted(self, name: str, **labels: str) -> float:
         """One of the worker's counters, by its name and labels in Prometheus' format."""
-        every = sorted({"group": self.plan.group, **labels}.items())
+        every = sorted({"group": self.topology.group, **labels}.items())
         line = f"verbwire_{name}{{" + ",".join(f'{label}="{value}"' for label, value in every) + "}"
         found = [each for each in self.metrics.exposition().decode().splitlines() if each.startswith(line)]
         return float(found[0].rpartition(" ")[2]) if found else 0.0
 
     def inputs(self, partition: int) -> dict[str, int]:
         """How far the table says it is."""
-        return dict(self.view.states[partition].inputs)
+        return dict(self.reader.states[partition].inputs)

@@ -39,7 +39,14 @@ from verbwire.kafka.offsets import TopicIdentity
 from verbwire.kafka.record import Record, place_of
 from verbwire.names import Names
 from verbwire.observability.metrics import GroupMetrics
-from verbwire.wire.records.changelog import INPUTS_HEADER, LETTERS_HEADER, MARK, TIME_HEADER, letters_of, write_inputs
+from verbwire.wire.records.changelog import (
+    DEAD_LETTERS_HEADER,
+    INPUTS_HEADER,
+    MARK,
+    TIME_HEADER,
+    dead_letter_count,
+    write_inputs,
+)
 from verbwire.wire.topics import OUTCOME_RETENTION_MS
 
 log = logging.getLogger(__name__)
@@ -58,36 +65,36 @@ class GroupEngine:
 
     def __init__(
         self,
-        plan: Topology,
+        topology: Topology,
         kafka: dict[str, str],
         names: Names,
         worker: str,
         folder: Path,
-        view: StoreReader,
+        reader: StoreReader,
         metrics: GroupMetrics,
-        others: WorkerLiveness,
+        liveness: WorkerLiveness,
     ) -> None:
-        self.plan = plan
-        self.view = view
+        self.topology = topology
+        self.reader = reader
         self._worker = worker
         self._metrics = metrics
-        self._producers = ProducerPair(kafka, names, plan.group, worker, plan.limits)
-        self._committer = Committer(self._producers, plan.group, self._committed, metrics.aborted)
-        self._lifecycle = PartitionLifecycle(plan.group, view, metrics)
+        self._producers = ProducerPair(kafka, names, topology.group, worker, topology.limits)
+        self._committer = Committer(self._producers, topology.group, self._committed, metrics.aborted)
+        self._lifecycle = PartitionLifecycle(topology.group, reader, metrics)
         self._preparation = PartitionRestorer(
-            plan, kafka, worker, folder, view, self._lifecycle, self._producers, others
+            topology, kafka, worker, folder, reader, self._lifecycle, self._producers, liveness
         )
-        self._shards: dict[int, PartitionCache] = {}
-        self._turn = 0
+        self._caches: dict[int, PartitionCache] = {}
+        self._slot = 0
         self._failed = False  # in a transaction that was being built
         self._failure: VerbwireError | None = None  # with what
         self._blame = FailureSuspects()
         self._waits_until = 0.0  # for the registry, as far as we know: it is asked again before that
-        self._told = ""  # of what failed last
+        self._logged = ""  # of what failed last
         self._progress: deque[tuple[Place, int]] = deque()  # what was committed while anything was under suspicion
-        self._careful: set[int] = set()
+        self._row_checks: set[int] = set()  # see Transaction.row_checks
         self._forget_at = time.monotonic() + FORGET_SECONDS
-        self.look_again: Callable[[], None] = lambda: None  # lets the consumer group ask for its topics at once
+        self.refresh_topics: Callable[[], None] = lambda: None  # lets the consumer group ask for its topics at once
 
     # -- life
 
@@ -114,42 +121,42 @@ class GroupEngine:
             self._producers.ready()
             self._preparation.begin()
             self._producers.ready()  # what the topics take is known by now
-        shards, restored = self._preparation.probe(partitions, cancel)
+        caches, restored = self._preparation.probe(partitions, cancel)
         self._metrics.restored(restored)
-        blameless = [shard for shard in shards if not self._is_to_blame(shard)]
-        for shard in blameless:
-            self._shards[shard.partition] = shard
-            code = other_code(shard.facts.get(CODE_HEADER))
-            self._lifecycle.run(shard.partition, shard.store.path, shard.next, code)
-        return {shard.partition: dict(shard.next) for shard in blameless}
+        blameless = [cache for cache in caches if not self._is_to_blame(cache)]
+        for cache in blameless:
+            self._caches[cache.partition] = cache
+            code = other_code(cache.facts.get(CODE_HEADER))
+            self._lifecycle.run(cache.partition, cache.store.path, cache.next, code)
+        return {cache.partition: dict(cache.next) for cache in blameless}
 
     def _look_for_blame(self) -> None:
         """Take down what may be to blame for the failure that the partitions start over after."""
         self._take_progress()
         failures = {id(each): each for each in (self._failure, self.failure) if isinstance(each, FailedTransaction)}
-        for stumble in failures.values():
-            told = str(stumble).split(" ", 1)[0]  # the error's name; numbers of records and times stand behind it
-            if self._told != told:  # else it is the same once more, while its record is looked for
-                self._told = told
-                log.error("%s: a transaction failed: %s", self.plan.group, stumble, exc_info=stumble.__cause__)
-            self._blame.failed(stumble)
+        for failure in failures.values():
+            told = str(failure).split(" ", 1)[0]  # the error's name; numbers of records and times stand behind it
+            if self._logged != told:  # else it is the same once more, while its record is looked for
+                self._logged = told
+                log.error("%s: a transaction failed: %s", self.topology.group, failure, exc_info=failure.__cause__)
+            self._blame.failed(failure)
         self._failure = None
 
     def _take_progress(self) -> None:
         while self._progress:
             self._blame.progressed(*self._progress.popleft())
 
-    def _is_to_blame(self, shard: PartitionCache) -> bool:
-        why = self._blame.verdict(shard.partition, shard.next)
+    def _is_to_blame(self, cache: PartitionCache) -> bool:
+        why = self._blame.reason_to_stop(cache.partition, cache.next)
         if why:
-            shard.close()
-            self._lifecycle.stop(shard.partition, why)
+            cache.close()
+            self._lifecycle.stop(cache.partition, why)
         return why is not None
 
     def _close_caches(self) -> None:
-        for shard in self._shards.values():
-            shard.close()
-        self._shards = {}
+        for cache in self._caches.values():
+            cache.close()
+        self._caches = {}
 
     def suspend(self) -> None:
         """Answer no query for the partitions of an assignment that was revoked; the next one closes their copies."""
@@ -195,7 +202,7 @@ class GroupEngine:
 
     def stopped(self) -> dict[int, str]:
         """The partitions that process nothing until an operator decides, or until they can be restored, and why."""
-        return self.view.stopped()
+        return self.reader.stopped()
 
     def retrying(self) -> set[int]:
         """Return those of them that are restored again without an operator: a copy could not be opened or written."""
@@ -209,14 +216,14 @@ class GroupEngine:
 
     def unreadable(self, topic: str, partition: int, why: str) -> None:
         """Let a partition stand still, once it is prepared again, whose input cannot be read."""
-        if shard := self._shards.get(partition):
-            self._blame.found((topic, partition), shard.next[topic], why)
+        if cache := self._caches.get(partition):
+            self._blame.found((topic, partition), cache.next[topic], why)
 
     def process(
         self,
         batch: Batch,
         membership: GroupMetadata,
-        still: Callable[[], bool],
+        is_live: Callable[[], bool],
         read: Mapping[tuple[str, int], int] = _NONE,
     ) -> None:
         """Deal with these records and hand their transactions over for commit.
@@ -231,31 +238,31 @@ class GroupEngine:
         if self._blame.suspects():
             todo.sort(key=lambda piece: self._blame.limit(piece[0]) is not None)  # the neighbours first
         while todo:
-            if not still():
-                raise FencedError(f"{self.plan.group}: the partitions were taken away")
+            if not is_live():
+                raise FencedError(f"{self.topology.group}: the partitions were taken away")
             todo = self._one(todo, membership)
         if read:
-            epochs = {partition: self.view.states[partition].epoch for partition in self._shards}
+            epochs = {partition: self.reader.states[partition].epoch for partition in self._caches}
             self._committer.afterwards(lambda: self._note_read(read, epochs))
 
     def _one(self, todo: list[Piece], membership: GroupMetadata) -> list[Piece]:
         """Build one transaction of as much as fits; return what is left, first those that have not had their turn."""
         self._take_progress()
-        turn, self._turn = self._turn, 1 - self._turn
-        self._committer.wait_for_turn(turn)
-        producer, before = self._producers.get(turn), self._committer.flushed
+        slot, self._slot = self._slot, 1 - self._slot
+        self._committer.wait_for_slot(slot)
+        producer, before = self._producers.get(slot), self._committer.flushed
         try:
-            transaction = Transaction(producer, turn, membership, self._worker, before, self.plan.limits)
+            transaction = Transaction(producer, slot, membership, self._worker, before, self.topology.limits)
         except KafkaException as error:  # a producer that has met a fatal error since its last transaction
-            self._producers.give_up(turn)
+            self._producers.give_up(slot)
             raise classified(error, {}) from error
-        transaction.deadline = time.monotonic() + BATCH_SECONDS
+        transaction.deadline, transaction.row_checks = time.monotonic() + BATCH_SECONDS, self._row_checks
         waiting, begun, alone = [], [], False
         try:
             for place, records, until in todo:
                 limit = self._blame.limit(place)
                 room = min(MAX_BATCH - transaction.records, limit or MAX_BATCH)
-                if room <= 0 or transaction.is_late() or alone or (limit and transaction.stretches):
+                if room <= 0 or transaction.is_late() or alone or (limit and transaction.ranges):
                     waiting.append((place, records, until))
                     continue
                 alone = limit is not None
@@ -270,12 +277,12 @@ class GroupEngine:
                 raise
             if not isinstance(error, KafkaException):  # else what was produced earlier has failed: produce() is told
                 whole = RecordRange(records[0].offset, records[-1].offset + 1, len(records))
-                transaction.stretches = {place: transaction.stretches.get(place, whole)}
-            self._failure = classified(error, transaction.stretches)
+                transaction.ranges = {place: transaction.ranges.get(place, whole)}
+            self._failure = classified(error, transaction.ranges)
             if isinstance(error, RegistryUnavailableError):
                 self._waits_until = time.monotonic() + REGISTRY_SECONDS
             raise self._failure from error
-        if transaction.shards:
+        if transaction.caches:
             hit("after-produce")
             self._committer.submit(transaction)
         else:
@@ -288,93 +295,93 @@ class GroupEngine:
         With all of them the topic is dealt with up to `until`, where that is behind the last.
         """
         topic, partition = place
-        shard = self._shards.get(partition)
-        if shard is None or partition in self.stopped():
+        cache = self._caches.get(partition)
+        if cache is None or partition in self.stopped():
             return len(records)
-        expected = shard.next[topic]
+        expected = cache.next[topic]
         fresh = [record for record in records if record.offset >= expected] if records[0].offset < expected else records
         if len(fresh) < len(records):
             # aiokafka does so when a partition changes its leader; the position has been ours alone all the time.
-            log.info("%s: %s/%d came again from below %d: passed over", self.plan.group, topic, partition, expected)
+            log.info("%s: %s/%d came again from below %d: passed over", self.topology.group, topic, partition, expected)
         if not fresh:
             return len(records)
-        transaction.stretches[place] = RecordRange(fresh[0].offset, fresh[-1].offset + 1, len(fresh))
+        transaction.ranges[place] = RecordRange(fresh[0].offset, fresh[-1].offset + 1, len(fresh))
         try:
-            dealt, halt = self._handle(transaction, shard, fresh)
+            dealt, stop = self._handle(transaction, cache, fresh)
         except NewerSchemaError as error:  # met when its rows were loaded: nothing of these records is done
             self._lifecycle.stop(partition, str(error))
             return len(records)
         if dealt:
             after = fresh[dealt - 1].offset + 1
-            transaction.stretches[place] = RecordRange(fresh[0].offset, after, dealt)
-            transaction.used(shard, topic, max(after, until) if dealt == len(fresh) else after)
+            transaction.ranges[place] = RecordRange(fresh[0].offset, after, dealt)
+            transaction.used(cache, topic, max(after, until) if dealt == len(fresh) else after)
             transaction.records += dealt
-            if letters := transaction.letters.pop(partition, 0):
-                shard.facts[LETTERS_HEADER] = b"%d" % (letters_of(shard.facts) + letters)
-            self._write_rows(transaction, shard)
-            shard.end(transaction.of(partition).rows, transaction.written)
-        if halt:
-            self._lifecycle.stop(partition, self._advice(halt))
+            if letters := transaction.dead_letters.pop(partition, 0):
+                cache.facts[DEAD_LETTERS_HEADER] = b"%d" % (dead_letter_count(cache.facts) + letters)
+            self._write_rows(transaction, cache)
+            cache.end(transaction.of(partition).rows, transaction.written)
+        if stop:
+            self._lifecycle.stop(partition, self._advice(stop))
             return len(records)
         return len(records) - len(fresh) + dealt
 
     def _handle(
-        self, transaction: Transaction, shard: PartitionCache, records: list[Record]
+        self, transaction: Transaction, cache: PartitionCache, records: list[Record]
     ) -> tuple[int, StopPartition | None]:
         """Return how many of the records are dealt with, and why not more where one must not be skipped."""
         try:
-            dealt = self.plan.processor.process(shard, records, transaction, shard.partition in self._careful)
-        except StopPartition as halt:
-            return records.index(halt.record), halt
-        self._careful.discard(shard.partition)
+            dealt = self.topology.processor.process(cache, records, transaction)
+        except StopPartition as stop:
+            return records.index(stop.record), stop
+        self._row_checks.discard(cache.partition)
         return dealt, None
 
-    def _write_rows(self, transaction: Transaction, shard: PartitionCache) -> None:
+    def _write_rows(self, transaction: Transaction, cache: PartitionCache) -> None:
         """Add the rows that changed, each once; the last one says how far the inputs are."""
-        changes, partition = transaction.of(shard.partition), shard.partition
-        left = len(shard.dirty)
-        for key, row in shard.dirty.items():
+        changes, partition = transaction.of(cache.partition), cache.partition
+        left = len(cache.dirty)
+        for key, row in cache.dirty.items():
             left -= 1
             value = None
             if row is None:
                 changes.rows[key] = None
             else:
                 try:
-                    value, columns = self.plan.encode(key, row)
+                    value, columns = self.topology.encode(key, row)
                 except MessageError as error:
                     # Which record is to blame is not known here: once more, writing each row at once.
-                    self._careful.add(partition)
+                    self._row_checks.add(partition)
                     raise UnencodableError(f"partition {partition} starts over, row by row: {error}") from error
                 changes.rows[key] = (value, *columns)
             if left:
-                transaction.produce(self.plan.changelog, partition, key, value)
+                transaction.produce(self.topology.changelog, partition, key, value)
             else:
-                self._write_last(transaction, shard, key, value)
-        if not shard.dirty and (self.plan.writes_progress or shard.facts != shard.told):
-            self._write_last(transaction, shard, MARK, None)
+                self._write_last(transaction, cache, key, value)
+        if not cache.dirty and (self.topology.writes_progress or cache.facts != cache.written_facts):
+            self._write_last(transaction, cache, MARK, None)
 
-    def _write_last(self, transaction: Transaction, shard: PartitionCache, key: bytes, value: bytes | None) -> None:
-        headers = [(INPUTS_HEADER, write_inputs(shard.next))]
-        if shard.time is not None:
-            headers.append((TIME_HEADER, b"%d" % shard.time))
-            transaction.of(shard.partition).time = shard.time
-        headers += shard.facts.items()
-        if shard.facts != shard.told:  # the copy has what was told already
-            transaction.of(shard.partition).facts = shard.told = dict(shard.facts)
+    def _write_last(self, transaction: Transaction, cache: PartitionCache, key: bytes, value: bytes | None) -> None:
+        headers = [(INPUTS_HEADER, write_inputs(cache.next))]
+        if cache.time is not None:
+            headers.append((TIME_HEADER, b"%d" % cache.time))
+            transaction.of(cache.partition).time = cache.time
+        headers += cache.facts.items()
+        if cache.facts != cache.written_facts:  # the copy has what was told already
+            transaction.of(cache.partition).facts = cache.written_facts = dict(cache.facts)
         transaction.produce(
-            self.plan.changelog,
-            shard.partition,
+            self.topology.changelog,
+            cache.partition,
             key,
             value,
             headers,
-            on_delivery=transaction.note_position(shard.partition, ROWS),
+            on_delivery=transaction.note_position(cache.partition, ROWS),
         )
 
-    def _advice(self, halt: StopPartition) -> str:
-        place = place_of(halt.record)
+    def _advice(self, stop: StopPartition) -> str:
+        place = place_of(stop.record)
         return (
-            f"stopped at {place}: {halt.reason}. Mend the handler and start the worker again, "
-            f"or skip the record, which then goes to the dead letters: VERBWIRE_SKIP={self.plan.group}@{place}"
+            f"stopped at {place}: {stop.reason}. Mend the handler and start the worker again, "
+            f"or skip the record, which then goes to the dead letters: VERBWIRE_SKIP={self.topology.group}@{place}"
         )
 
     # -- after the commit, on the committing thread
@@ -382,19 +389,19 @@ class GroupEngine:
     def _note_read(self, read: Mapping[tuple[str, int], int], epochs: Mapping[int, int]) -> None:
         """Take down how far partitions are that have not started over since it was read."""
         for (topic, partition), position in read.items():
-            state = self.view.states[partition]
+            state = self.reader.states[partition]
             if state.ready and state.epoch == epochs.get(partition) and state.inputs.get(topic, position) < position:
                 state.inputs = {**state.inputs, topic: position}
-                self.view.moved(partition)
+                self.reader.moved(partition)
 
     def _committed(self, transaction: Transaction, seconds: float) -> None:
         if self._blame.suspects():
-            self._progress.extend((place, stretch.until) for place, stretch in transaction.stretches.items())
-        for partition in transaction.shards:
-            state, changes = self.view.states[partition], transaction.of(partition)
+            self._progress.extend((place, record_range.until) for place, record_range in transaction.ranges.items())
+        for partition in transaction.caches:
+            state, changes = self.reader.states[partition], transaction.of(partition)
             state.inputs = {**state.inputs, **changes.inputs}
-            state.letters = letters_of(changes.facts) or state.letters
-            self.view.moved(partition)
+            state.dead_letters = dead_letter_count(changes.facts) or state.dead_letters
+            self.reader.moved(partition)
         self._forget_answers(transaction)
         self._metrics.committed(transaction.records, seconds)
         for what, n in transaction.counts.items():
@@ -414,5 +421,5 @@ class GroupEngine:
         if time.monotonic() < self._forget_at:
             return
         self._forget_at = time.monotonic() + FORGET_SECONDS
-        for shard in transaction.shards.values():
-            shard.store.forget_answers(int(time.time() * 1000) - OUTCOME_RETENTION_MS)
+        for cache in transaction.caches.values():
+            cache.store.forget_answers(int(time.time() * 1000) - OUTCOME_RETENTION_MS)

@@ -27,7 +27,7 @@ class Watched(Protocol):
         """They, as they were when its partitions were prepared last."""
         ...
 
-    look_again: Callable[[], None]  # lets its consumer group ask for its topics at once
+    refresh_topics: Callable[[], None]  # lets its consumer group ask for its topics at once
 
     def stop_all(self, why: str) -> None:
         """Stop all its partitions until an operator decides."""
@@ -87,7 +87,7 @@ class TopicWatch:
         self._seen = now
         for group, before in asked.items():
             if not news.isdisjoint(before):
-                group.look_again()
+                group.refresh_topics()
             if (why := difference(before, now, gone)) and group.topics is before:
                 group.stop_all(f"its topics have changed: {why}")
 

@@ -39,10 +39,9 @@ class Processor(Protocol):
         """Who knows what those functions raise, and which of them is running."""
         ...
 
-    def process(self, shard: PartitionCache, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
+    def process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
         """Deal with the records of one partition and topic, in order, until the transaction is late; return how many.
 
-        `careful`: write each row at once, so that the record to blame for one that cannot be written is known.
         Raises :class:`StopPartition` for a record that must not be skipped; what came before it is dealt with.
         """
 

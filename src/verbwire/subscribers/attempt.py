@@ -110,7 +110,7 @@ class RecordAttempt:
             self.mail.dead_letter(self.plan.dead_letters, task.record, reason, letter)
         except (DeliveryError, UnavailableError) as error:
             return Unavailable(str(error))
-        self.watch.buried(reason, task.record, detail)
+        self.watch.dead_lettered(reason, task.record, detail)
         self.metrics.dead_lettered(reason)
         return Done()
 

@@ -12,8 +12,8 @@ from verbwire.declarations.aggregate import STATE, Aggregate
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
 from verbwire.engine.builders.code import fingerprints_of
-from verbwire.engine.builders.groups import aggregate_plan, table_plan
-from verbwire.engine.builders.process import command_topics, process_plan
+from verbwire.engine.builders.groups import aggregate_topology, table_topology
+from verbwire.engine.builders.process import command_topics, process_topology
 from verbwire.engine.faust.security import Security
 from verbwire.engine.group import GroupEngine
 from verbwire.engine.restore.repartition_catch_up import RepartitionCatchUp
@@ -56,7 +56,7 @@ class EngineGroup:
     @property
     def name(self) -> str:
         """The group's name on the cluster."""
-        return self.core.plan.group
+        return self.core.topology.group
 
     @property
     def tables(self) -> Sequence[QueryableTable]:
@@ -92,15 +92,15 @@ class EngineGroup:
     def share(self) -> GroupShare:
         """Return the partitions that it owns, and what others should know of them."""
         owned = sorted((self.app and self.app.owned) or ())
-        view, sources = self.core.view, self.core.plan.sources
-        ready, stopped = set(view.ready()), view.stopped()
+        reader, sources = self.core.reader, self.core.topology.sources
+        ready, stopped = set(reader.ready()), reader.stopped()
         return GroupShare(
             group=self.group,
             generation=self.app.generation() if self.app else 0,
             owned=tuple(owned),
             ready=tuple(each for each in owned if each in ready),
             stopped=tuple(each for each in owned if each in stopped),
-            caught_up=tuple(each for each in owned if view.states[each].has_read(sources)),
+            caught_up=tuple(each for each in owned if reader.states[each].has_read(sources)),
         )
 
     def live(self) -> str | None:
@@ -112,11 +112,11 @@ class EngineGroup:
         owned = self.app.owned if self.app else None
         if owned is None:
             return [NOT_ASSIGNED]
-        if not self.core.view.lease():
+        if not self.core.reader.lease():
             return [NOT_HEARD]
         if self.core.waits_for_registry():
             return [NO_REGISTRY]
-        states = self.core.view.states
+        states = self.core.reader.states
         return [
             f"partition {partition}: {states[partition].state}"
             for partition in sorted(owned)
@@ -125,8 +125,8 @@ class EngineGroup:
 
     def standing(self) -> Standing:
         """Return which of the owned partitions are stopped, and which are behind."""
-        view, owned = self.core.view, (self.app and self.app.owned) or ()
-        return Standing(owned, [partition for partition in view.stopped() if partition in owned], view.behind())
+        reader, owned = self.core.reader, (self.app and self.app.owned) or ()
+        return Standing(owned, [partition for partition in reader.stopped() if partition in owned], reader.behind())
 
 
 def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Services) -> EngineGroup:
@@ -135,36 +135,38 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     names, security = codec.names, services.security
     group = names.group(declared.group)
     cluster = ClusterOffsets(kafka, group)
-    plan = _plan(declared, group, services, cluster)
+    topology = _topology(declared, group, services, cluster)
     row: type[Message] = declared.row if isinstance(declared, Table) else declared.state
     contract = codec.catalog.of(row)
-    plan = replace(plan, code=replace(plan.code, by=fingerprints_of(declared, contract, names, settings.root)))
-    view = StoreReader(declared.group, contract, plan.partitions)
+    topology = replace(
+        topology, code=replace(topology.code, by=fingerprints_of(declared, contract, names, settings.root))
+    )
+    reader = StoreReader(declared.group, contract, topology.partitions)
     # Workers on one machine may share the data folder, their copies they may not: a late write of one that lost a
     # partition would put older rows into the file of the one that has it.
     copies = settings.data_folder / "tables" / settings.worker
     alone = hold(copies / group)
     metrics = services.metrics.group(group)
-    services.watched(plan.processor.watch)
-    metrics.table(lambda: sum(view.behind().values()), view.letters)
-    core = GroupEngine(plan, kafka, names, settings.worker, copies, view, metrics, services.others)
+    services.watched(topology.processor.watch)
+    metrics.table(lambda: sum(reader.behind().values()), reader.dead_letters)
+    core = GroupEngine(topology, kafka, names, settings.worker, copies, reader, metrics, services.others)
     # A decoder of its own: the engine's thread has the other.
-    decoder = codec.topic_decoder(plan.changelog, contract.namespace, {contract.name: row})
-    own = plan.repartition
-    handed_over = RepartitionProgress(cluster, plan.sources, own, plan.partitions) if own else None
-    catching_up = RepartitionCatchUp(view, plan.sources, own, cluster, services.others.caught_up) if own else None
-    table = QueryableTable(view, decoder.decode, plan.columns, plan.search, handed_over, cluster)
+    decoder = codec.topic_decoder(topology.changelog, contract.namespace, {contract.name: row})
+    own = topology.repartition
+    handed_over = RepartitionProgress(cluster, topology.sources, own, topology.partitions) if own else None
+    catching_up = RepartitionCatchUp(reader, topology.sources, own, cluster, services.others.caught_up) if own else None
+    table = QueryableTable(reader, decoder.decode, topology.columns, topology.search, handed_over, cluster)
     return EngineGroup(declared.group, core, table, alone, services, security, catching_up)
 
 
-def _plan(
+def _topology(
     declared: Aggregate[Any] | Table[Any] | Process[Any], group: str, services: Services, cluster: ClusterOffsets
 ) -> Topology:
     codec, names, skip = services.codec, services.codec.names, services.settings.skip
     skips = [(topic, p, offset) for owner, topic, p, offset in map(skipped, skip) if owner == group]
     if isinstance(declared, Aggregate):
         own = [names.commands(declared.namespace), names.changelog(group, STATE)]
-        return aggregate_plan(
+        return aggregate_topology(
             declared, codec, _partitions(cluster, group, own, names), services.hints, services.clock, services.grants
         )
     own = [*map(names.events, declared.sources), names.changelog(group, declared.table)]
@@ -172,8 +174,10 @@ def _plan(
         own += [*map(names.outcomes, declared.answering), names.repartition(group, declared.table)]
         commands = command_topics(declared, codec)
         targets = {topic: found.partitions for topic, found in cluster.topics(commands).items()}
-        return process_plan(declared, codec, _partitions(cluster, group, own, names), targets, skips, services.grants)
-    return table_plan(declared, codec, _partitions(cluster, group, own, names), skips)
+        return process_topology(
+            declared, codec, _partitions(cluster, group, own, names), targets, skips, services.grants
+        )
+    return table_topology(declared, codec, _partitions(cluster, group, own, names), skips)
 
 
 def _partitions(cluster: ClusterOffsets, group: str, topics: list[str], names: Names) -> int:

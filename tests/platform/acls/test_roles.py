@@ -19,8 +19,8 @@ from verbwire.acls.script import script
 from verbwire.client.producing.ack import Ack, Failures
 from verbwire.declarations import Declared
 from verbwire.deploy.group_plans import group_plans
-from verbwire.engine.builders.groups import aggregate_plan, table_plan
-from verbwire.engine.builders.process import command_topics, process_plan
+from verbwire.engine.builders.groups import aggregate_topology, table_topology
+from verbwire.engine.builders.process import command_topics, process_topology
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.topology import Topology
 from verbwire.errors import ConfigurationError, DeliveryError
@@ -49,10 +49,10 @@ def may(role: str, resources: ProjectResources | None = None) -> set[tuple[str, 
 def engine_plan(declared: Any, bank: Bank) -> Topology:
     codec, partitions = bank.codec, bank.partitions
     if declared.group == bank_tills.SAVINGS:
-        return process_plan(declared, codec, partitions, dict.fromkeys(command_topics(declared, codec), partitions))
+        return process_topology(declared, codec, partitions, dict.fromkeys(command_topics(declared, codec), partitions))
     if declared.group == RECEIVER:
-        return aggregate_plan(declared, codec, partitions, ReplyNotifier({}, bank.names.replies()), BrokerClock())
-    return table_plan(declared, codec, partitions)
+        return aggregate_topology(declared, codec, partitions, ReplyNotifier({}, bank.names.replies()), BrokerClock())
+    return table_topology(declared, codec, partitions)
 
 
 @pytest.mark.kafka

@@ -37,7 +37,7 @@ def depot(cluster: Cluster) -> Iterator[Depot]:
 
 
 @contextmanager
-def letters_of(connection: Connection) -> Iterator[DeadLetters]:
+def dead_letter_count(connection: Connection) -> Iterator[DeadLetters]:
     with closing(DeadLetters(connection)) as letters:
         yield letters
 
@@ -65,7 +65,7 @@ def breaks(depot: Depot, count: int) -> None:
 def test_a_subscriber_alone_hears_again_what_is_handed_back_to_it(depot: Depot) -> None:
     seen, other, broken = Seen(), Seen(), [True]
     group, another = retried(BROKEN, seen, broken), retried(OTHER, other, [False])
-    with depot.open(group, another), letters_of(depot.connection) as letters:
+    with depot.open(group, another), dead_letter_count(depot.connection) as letters:
         breaks(depot, 6)
         depot.host(group)
         depot.host(another)
@@ -99,7 +99,7 @@ def test_a_subscriber_alone_hears_again_what_is_handed_back_to_it(depot: Depot) 
 
 def test_what_fails_again_is_a_letter_again_with_its_first_place(depot: Depot) -> None:
     group = retried(AGAIN, Seen(), [True])
-    with depot.open(group), letters_of(depot.connection) as letters:
+    with depot.open(group), dead_letter_count(depot.connection) as letters:
         breaks(depot, 2)
         depot.host(group)
         depot.letters(AGAIN, 2)
@@ -115,7 +115,7 @@ def test_a_failed_command_is_decided_again_under_its_id(bank: Bank, receiver: En
     partition = receiver.partition
     bank.send(PutCoins(jar_id=unique, pence=2, how="raises"), partition, id=unique)
     receiver.run()
-    with letters_of(connection) as letters:
+    with dead_letter_count(connection) as letters:
         (found,) = [each for each in letters.page(RECEIVER, 10_000).letters if each.id == unique]
         assert found.place.partition == partition
         assert letters.retry(bank_jars.receiver(), [found.place]) == (1, [])
@@ -131,7 +131,7 @@ def test_a_reused_id_and_a_table_take_nothing_back(bank: Bank, receiver: Engine,
     for pence in (1, 2):
         bank.send(PutCoins(jar_id=unique, pence=pence), receiver.partition, id=unique)
     receiver.run()
-    with letters_of(connection) as letters:
+    with dead_letter_count(connection) as letters:
         (found,) = [each for each in letters.page(RECEIVER, 10_000).letters if each.id == unique]
         count, left = letters.retry(bank_jars.receiver(), [found.place])
         assert (count, len(left)) == (0, 1)
@@ -150,7 +150,7 @@ def test_a_letter_that_is_not_the_record_at_its_place_is_not_handed_back(
     bank.send(PutCoins(jar_id=unique, pence=2, how="raises"), partition, id=unique)
     receiver.run()
     (letter,) = bank.dead_letters(partition)
-    with letters_of(connection) as letters:
+    with dead_letter_count(connection) as letters:
         own, place = list(letter.headers[:-6]), dict(letter.headers[-6:])
 
         def forged(said: str, **changes: object) -> None:
@@ -182,7 +182,7 @@ def test_a_letter_whose_record_is_no_longer_kept_is_handed_back_only_when_that_i
     (letter,) = bank.dead_letters(partition)
     place = DeadLetterPlace(partition, letter.offset)
     bank.cut_off(commands, partition, offset + 1)
-    with letters_of(connection) as letters:
+    with dead_letter_count(connection) as letters:
         count, left = letters.retry(bank_jars.receiver(), [place])
         assert (count, ["no longer kept" in each and "--unchecked" in each for each in left]) == (0, [True])
         assert letters.retry(bank_jars.receiver(), [place], unchecked=True) == (1, [])
@@ -191,7 +191,7 @@ def test_a_letter_whose_record_is_no_longer_kept_is_handed_back_only_when_that_i
 
 
 def test_a_place_where_nothing_lies_is_named(depot: Depot) -> None:
-    with letters_of(depot.connection) as letters:
+    with dead_letter_count(depot.connection) as letters:
         for place in (DeadLetterPlace(0, 0), DeadLetterPlace(99, 0)):
             with pytest.raises(ConfigurationError, match=f"lies at {place}"):
                 letters.one(OTHER, place)

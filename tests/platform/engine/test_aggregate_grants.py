@@ -19,7 +19,7 @@ from verbwire.client.asking.pending_command import outcome_for
 from verbwire.client.base.connection import Connection, Identity
 from verbwire.client.client import Client
 from verbwire.dead_letters.requeue import DeadLetterPlace, DeadLetters
-from verbwire.engine.builders.process import process_plan
+from verbwire.engine.builders.process import process_topology
 from verbwire.engine.processors.process import ProcessManagerProcessor
 from verbwire.messages import Message
 from verbwire.wire.grants.grants import Claim, derive, sign
@@ -150,7 +150,7 @@ def test_clients_sign_for_themselves_and_gateways_on_behalf_of_others(bank: Bank
 def test_a_process_signs_what_it_sends(branch: Bank) -> None:
     targets = {branch.names.commands(NAMESPACE): branch.partitions}
     declared = savings()
-    lead = process_plan(declared, branch.codec, branch.partitions, targets, grants=GRANTS).processor
+    lead = process_topology(declared, branch.codec, branch.partitions, targets, grants=GRANTS).processor
     assert isinstance(lead, ProcessManagerProcessor)
     grant = lead.sends[PutCoins].grant
     assert grant is not None
@@ -167,7 +167,7 @@ def test_a_process_does_not_take_a_forgerys_outcome_for_its_own(branch: Bank, ca
     encode, headers = branch.codec.encoder(OUTCOME), [("ce_causationid", id.encode())]
 
     def heard(grants: Grants, wrong: str) -> object:
-        lead = process_plan(declared, branch.codec, branch.partitions, targets, grants=grants).processor
+        lead = process_topology(declared, branch.codec, branch.partitions, targets, grants=grants).processor
         assert isinstance(lead, ProcessManagerProcessor)
         line = OutcomeRecord(
             command_id=id,
@@ -179,7 +179,7 @@ def test_a_process_does_not_take_a_forgerys_outcome_for_its_own(branch: Bank, ca
             partition=0,
             offset=3,
         )
-        return lead.hearings[topic].hear(Taken(topic, 0, 4, 0, b"k", encode(line), headers), keyed=False)
+        return lead.input_readers[topic].read(Taken(topic, 0, 4, 0, b"k", encode(line), headers), keyed=False)
 
     assert heard(GRANTS, "missing") is None
     assert heard(GRANTS, "false") is None

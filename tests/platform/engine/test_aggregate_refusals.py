@@ -102,7 +102,7 @@ def test_what_a_handler_raised_is_logged_once_and_stands_in_every_letter(
 ) -> None:
     """With its traceback from the handler on; who sent the command is told the first line alone."""
     seen = []
-    spot = receiver.plan.processor.watch.spot
+    spot = receiver.topology.processor.watch.spot
 
     def tip(command: PutCoins) -> CoinsPut:
         seen.append((spot.handler and spot.handler.where, spot.at))
@@ -279,4 +279,4 @@ def test_dead_letters_are_counted_by_reason(bank: Bank, receiver: Engine) -> Non
         bank.put(bank.names.commands(NAMESPACE), receiver.partition, b"j", b"garbage")
     receiver.run()
     assert receiver.counted("dead_letters_total", reason="undecodable") == before + 3
-    assert receiver.plan.group == bank.names.group(RECEIVER)
+    assert receiver.topology.group == bank.names.group(RECEIVER)

@@ -57,7 +57,7 @@ def put(bank: Bank, partition: int, pence: int) -> None:
 
 
 def changelog(bank: Bank, engine: Engine) -> list[bytes | None]:
-    return [record.value for record in bank.read(engine.plan.changelog, engine.partition, 0)]
+    return [record.value for record in bank.read(engine.topology.changelog, engine.partition, 0)]
 
 
 def forget_the_fact(path: Path) -> None:
@@ -77,7 +77,7 @@ def test_old_code_stands_still_where_newer_code_has_written(bank: Bank, table: E
     put(bank, partition, 4)
     table.prepare()
     assert "rows of bank.jars.JarRow here are of version 2, this code has version 1" in table.core.stopped()[partition]
-    assert not table.view.states[partition].ready
+    assert not table.reader.states[partition].ready
     table.run()  # reads nothing of it
     assert changelog(bank, table) == written
     table.core.release()
@@ -99,7 +99,7 @@ def test_old_code_that_meets_a_newer_row_at_work_leaves_it_and_serves_its_neighb
         put(bank, partition, 2)
     table.run()
     assert {p: "of version 2" in why for p, why in table.core.stopped().items()} == {stained: True}
-    assert bank.read(table.plan.changelog, stained, 0) == []
+    assert bank.read(table.topology.changelog, stained, 0) == []
     assert table.held(clean) == {b"j": First(jar_id="j", pence=2)}
 
 
@@ -136,7 +136,7 @@ def test_whatever_a_group_keeps_old_code_stands_still_where_newer_code_has_writt
     moment = datetime(2010, 12, 1, tzinfo=UTC)
     value = newer(branch, row.__contract__, owner="o", jar_id="o", minute=moment, pence=1, told=[], label="", seen=[])
     with Engine(branch, declared, [], tmp_path) as engine:
-        branch.put(engine.plan.changelog, partition, b"o", value)
+        branch.put(engine.topology.changelog, partition, b"o", value)
         engine.own(partition)
         why = engine.core.stopped()[partition]
         assert f"rows of {row.__contract__} here are of version 2, this code has version 1" in why
@@ -145,9 +145,9 @@ def test_whatever_a_group_keeps_old_code_stands_still_where_newer_code_has_writt
 def of_this_repository(declared: Any, bank: Bank) -> Callable[[Topology], Topology]:
     """The plan of a group whose project is this repository: its code is known."""
 
-    def change(plan: Topology) -> Topology:
+    def change(topology: Topology) -> Topology:
         contract = bank.codec.catalog.of(declared.row)
-        return replace(plan, code=replace(plan.code, by=fingerprints_of(declared, contract, bank.names, ROOT)))
+        return replace(topology, code=replace(topology.code, by=fingerprints_of(declared, contract, bank.names, ROOT)))
 
     return change
 

@@ -35,7 +35,7 @@ class Told:
     def __init__(self, moved_at: datetime) -> None:
         self._event = CoinsMoved(till_id="t", pence=1, moved_at=moved_at)
 
-    def hear(self, record: Any, keyed: bool) -> Any:  # noqa: ARG002 (as the engine calls it)
+    def read(self, record: Any, keyed: bool) -> Any:  # noqa: ARG002 (as the engine calls it)
         return self._event, minutes().handlers[CoinsMoved], record.key
 
     def context(self, record: Any) -> Any:
@@ -44,7 +44,7 @@ class Told:
 
 def fold(moved_at: datetime, window: Window) -> WindowedTableProcessor:
     return WindowedTableProcessor(
-        hearings={TOPIC: Told(moved_at)},
+        input_readers={TOPIC: Told(moved_at)},
         row=MinuteRow,
         encode=lambda _key, row: row,
         normal=lambda row: row,
@@ -83,7 +83,7 @@ class Noted:
 
     def __init__(self) -> None:
         self.counted: Counter[str] = Counter()
-        self.letters: dict[int, int] = {}
+        self.dead_letters: dict[int, int] = {}
 
     def count(self, *name: str) -> None:
         self.counted[" ".join(name)] += 1
@@ -96,7 +96,7 @@ class Noted:
 
 
 class Untouched:
-    """A shard of which no row is asked for."""
+    """A partition of which no row is asked for."""
 
     time = None
 
@@ -105,12 +105,12 @@ class Untouched:
 
 
 def test_what_is_left_out_is_counted_and_nothing_more() -> None:
-    shard: Any = Untouched()
+    cache: Any = Untouched()
     transaction: Any = Noted()
     late = fold(WRITTEN + 2 * HOUR, Window(MINUTE, when_ahead="late"))
-    assert late.process(shard, [record(), record()], transaction, careful=False) == 2
+    assert late.process(cache, [record(), record()], transaction) == 2
     assert transaction.counted == {"late": 2}
-    assert shard.time is None
+    assert cache.time is None
 
 
 def test_a_record_handed_over_is_held_against_its_first_timestamp() -> None:
@@ -137,11 +137,11 @@ def test_times_before_the_epoch_are_ahead_of_nothing() -> None:
 @pytest.mark.parametrize(("when", "counted"), [("dead-letter", "dead_lettered ahead"), ("late", "late")])
 def test_it_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture, when: Ahead, counted: str) -> None:
     ahead = fold(WRITTEN + 2 * HOUR, Window(MINUTE, when_ahead=when))
-    shard: Any = Untouched()
+    cache: Any = Untouched()
     transaction: Any = Noted()
     with caplog.at_level(logging.WARNING):
         for _ in range(100):
-            ahead.process(shard, [record()], transaction, careful=False)
+            ahead.process(cache, [record()], transaction)
     (told,) = caplog.messages
     assert f"{TOPIC}/0/7" in told
     assert "the event's time 2020-11-28T10:00:00+00:00 is more than 1:00:00 ahead" in told
@@ -159,16 +159,16 @@ class Plan:
     ("window", "days"), [(None, 9999), (Window(MINUTE), 0.04), (Window(MINUTE, ahead=timedelta(days=2)), 1.9)]
 )
 def test_a_time_that_an_event_may_have_had_is_gone_on_with(window: Window | None, days: float) -> None:
-    plan: Any = Plan(window)
-    _require_past(plan, None)
-    _require_past(plan, int((time.time() + days * 86400) * 1e6))
+    topology: Any = Plan(window)
+    _require_past(topology, None)
+    _require_past(topology, int((time.time() + days * 86400) * 1e6))
 
 
 @pytest.mark.parametrize("ahead", [HOUR, timedelta(days=2)])
 def test_a_time_from_before_there_was_a_bound_stops_the_partition_with_the_ways_out(ahead: timedelta) -> None:
-    plan: Any = Plan(Window(MINUTE, ahead=ahead))
+    topology: Any = Plan(Window(MINUTE, ahead=ahead))
     with pytest.raises(EngineError, match=r"changelog is [\d.]+ days ahead.*Rebuild.*ahead=") as raised:
-        _require_past(plan, int(datetime(9999, 1, 1, tzinfo=UTC).timestamp() * 1e6))
+        _require_past(topology, int(datetime(9999, 1, 1, tzinfo=UTC).timestamp() * 1e6))
     assert "they are missing" in str(raised.value)
 
 

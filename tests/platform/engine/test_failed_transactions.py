@@ -40,14 +40,14 @@ class Fragile:
     def watch(self) -> Any:
         return self.processor.watch
 
-    def process(self, shard: PartitionCache, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
+    def process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
         if any(record.key == b"bad" for record in records):
             raise ZeroDivisionError("the jar broke the machine")
-        return self.processor.process(shard, records, transaction, careful)
+        return self.processor.process(cache, records, transaction)
 
 
-def fragile(plan: Topology) -> Topology:
-    return replace(plan, processor=Fragile(plan.processor))
+def fragile(topology: Topology) -> Topology:
+    return replace(topology, processor=Fragile(topology.processor))
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_fault_that_nobody_foresaw_stops_at_its_record(
             bank.send(of(jar_id=f"j{number}", pence=1), there)
         engine.run_through(OFTEN)
         (stopped,) = engine.core.stopped().items()
-        topic = engine.plan.inputs[0]
+        topic = engine.topology.inputs[0]
         assert stopped[0] == here
         assert f"stopped at {topic}/{here}/37, which has failed again and again, alone: ZeroDivisionError" in stopped[1]
         assert "the jar broke the machine" in stopped[1]
@@ -97,11 +97,11 @@ def test_a_changelog_with_a_record_of_nobodys_stops_its_partition_alone(
         for partition in pair:
             bank.send(CoinsPut(jar_id="j", pence=1), partition)
         engine.run()
-        offset = bank.put(engine.plan.changelog, here, b"k", None, [("vw_inputs", b"no offset")])
+        offset = bank.put(engine.topology.changelog, here, b"k", None, [("vw_inputs", b"no offset")])
     with Engine(bank, bank_jars.table(), pair, tmp_path / "after") as engine:
         (stopped,) = engine.core.stopped().items()
         assert stopped[0] == here
-        assert f"{engine.plan.changelog}/{here}@{offset} cannot be taken into the table: ValueError" in stopped[1]
+        assert f"{engine.topology.changelog}/{here}@{offset} cannot be taken into the table: ValueError" in stopped[1]
         assert engine.held(there) == {b"j": row("j", 1)}
         bank.send(CoinsPut(jar_id="j", pence=2), there)
         engine.run()
@@ -168,7 +168,7 @@ def test_a_disk_without_room_stops_the_partition_until_there_is_room_again(
 
         eventually(goes_on)
         assert len(engine.held(here)) == 21
-        assert engine.view.states[here].ready
+        assert engine.reader.states[here].ready
 
 
 def test_a_folder_that_cannot_be_used_stops_the_partition_and_not_the_worker(

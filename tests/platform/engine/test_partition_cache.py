@@ -29,9 +29,9 @@ def store(tmp_path: Path) -> Iterator[PartitionStore]:
     opened.close()
 
 
-def end(shard: PartitionCache) -> None:
+def end(cache: PartitionCache) -> None:
     """Of a batch that is not in the store yet."""
-    shard.end({key: None if row is None else (b"record",) for key, row in shard.dirty.items()}, threading.Event())
+    cache.end({key: None if row is None else (b"record",) for key, row in cache.dirty.items()}, threading.Event())
 
 
 def decode(value: bytes) -> JarRow:
@@ -50,7 +50,7 @@ class Model:
 
     def start_over(self) -> None:
         """After a failure: only what was committed counts, and the shard is a new one."""
-        self.shard = PartitionCache(0, self.store, decode, {}, budget=self.budget)
+        self.cache = PartitionCache(0, self.store, decode, {}, budget=self.budget)
         self.under_way: list[tuple[StoreChanges, threading.Event]] = []
         self.truth = {key: int(value) for key, value in self.store.items()}
         self.known = {name: answer.fingerprint for name, answer in self.store.answers(map(str, range(100))).items()}
@@ -62,28 +62,28 @@ class Model:
             self.store.apply(changes)
             written.set()
         ids = [str(number) for _, number in writes if number is not None]
-        self.shard.begin([key for key, _ in writes], ids)
+        self.cache.begin([key for key, _ in writes], ids)
         for name in ids:
-            assert self.shard.answered(name) == self.known.get(name)
+            assert self.cache.answered(name) == self.known.get(name)
         changes, written = StoreChanges(), threading.Event()
         for key, number in writes:
-            row = self.shard.get(key)
+            row = self.cache.get(key)
             assert (row.pence if isinstance(row, JarRow) else None) == self.truth.get(key)
-            self.shard.put(key, None if number is None else JarRow(jar_id="a", pence=number))
+            self.cache.put(key, None if number is None else JarRow(jar_id="a", pence=number))
             self.truth[key] = number
             changes.rows[key] = None if number is None else (b"%d" % number,)
             if number is not None:
                 self._remember(str(number), key, changes)
-        assert set(self.shard.dirty) == set(changes.rows)
+        assert set(self.cache.dirty) == set(changes.rows)
         self.under_way.append((changes, written))
-        self.shard.end(changes.rows, written)
+        self.cache.end(changes.rows, written)
         if not self.budget.size:
             for _ in range(2):  # other partitions take all of it
                 self.budget.grew(1)
 
     def _remember(self, name: str, fingerprint: bytes, changes: StoreChanges) -> None:
-        if self.shard.answered(name) is None:
-            self.shard.remember(name, fingerprint)
+        if self.cache.answered(name) is None:
+            self.cache.remember(name, fingerprint)
             self.known[name] = fingerprint
             changes.answers[name] = AnsweredCommand(fingerprint, b"", 0)
 
@@ -124,8 +124,8 @@ def test_a_partition_at_rest_gives_its_memory_to_those_in_use() -> None:
     budget = Budget(100_000)
     idle, busy = Cache[int, str](budget), Cache[int, str](budget)
     idle.keep(dict.fromkeys(range(50), "row"), dict.fromkeys(range(50), 500))
-    for turn in range(20):
-        some = range(turn * 10, turn * 10 + 10)
+    for slot in range(20):
+        some = range(slot * 10, slot * 10 + 10)
         busy.keep(dict.fromkeys(some, "row"), dict.fromkeys(some, 500))
         assert budget.usage().used <= budget.size + 10 * 700, "it is a budget, but for one batch"
     assert idle.usage().used == 0
@@ -156,34 +156,34 @@ def test_a_batch_asks_the_store_once_for_what_it_does_not_know(
         return get(keys)
 
     monkeypatch.setattr(store, "get", noted)
-    shard = PartitionCache(0, store, decode, {})
-    shard.begin([b"a", b"b", b"never", b"a"])
-    end(shard)
-    shard.begin([b"b", b"never"])
-    end(shard)
-    shard.begin([b"a", b"new"])
+    cache = PartitionCache(0, store, decode, {})
+    cache.begin([b"a", b"b", b"never", b"a"])
+    end(cache)
+    cache.begin([b"b", b"never"])
+    end(cache)
+    cache.begin([b"a", b"new"])
     assert asked == [[b"a", b"b", b"never"], [b"new"]]
 
 
 def test_a_deleted_row_is_gone_for_the_next_batch_too(store: PartitionStore) -> None:
     store.apply(StoreChanges(rows={b"a": (b"1",)}))
-    shard = PartitionCache(0, store, decode, {})
-    shard.begin([b"a"])
-    assert shard.get(b"a") == JarRow(jar_id="a", pence=1)
-    shard.put(b"a", None)
-    assert shard.dirty == {b"a": None}
-    end(shard)
-    shard.begin([b"a"])  # not committed, the store still has it
-    assert shard.get(b"a") is None
-    assert shard.dirty == {}
+    cache = PartitionCache(0, store, decode, {})
+    cache.begin([b"a"])
+    assert cache.get(b"a") == JarRow(jar_id="a", pence=1)
+    cache.put(b"a", None)
+    assert cache.dirty == {b"a": None}
+    end(cache)
+    cache.begin([b"a"])  # not committed, the store still has it
+    assert cache.get(b"a") is None
+    assert cache.dirty == {}
 
 
 def test_an_id_is_known_as_soon_as_it_is_answered(store: PartitionStore) -> None:
     store.apply(StoreChanges(answers={"old": AnsweredCommand(b"fingerprint", b"outcome", 1)}))
-    shard = PartitionCache(0, store, decode, {})
-    shard.begin([], ["old", "new"])
-    known: list[Any] = [shard.answered("old"), shard.answered("new")]
-    shard.remember("new", b"another")
-    end(shard)
-    shard.begin([], ["new"])
-    assert [*known, shard.answered("new")] == [b"fingerprint", None, b"another"]
+    cache = PartitionCache(0, store, decode, {})
+    cache.begin([], ["old", "new"])
+    known: list[Any] = [cache.answered("old"), cache.answered("new")]
+    cache.remember("new", b"another")
+    end(cache)
+    cache.begin([], ["new"])
+    assert [*known, cache.answered("new")] == [b"fingerprint", None, b"another"]

@@ -126,7 +126,7 @@ def test_a_command_says_whose_it_is_and_why(saving: Saving) -> None:
         assert said == {
             "ce_specversion": "1.0",
             "ce_type": type(command).__contract__,
-            "ce_source": saving.engine.plan.group,
+            "ce_source": saving.engine.topology.group,
             "ce_id": IDS.id(saving.owner.encode(), "e5", CoinsMoved.__contract__, position)[0],
             "ce_correlationid": "flow",
             "ce_causationid": "e5",
@@ -293,7 +293,7 @@ def test_a_key_too_long_for_a_header_stops_the_partition_and_can_be_skipped(stop
     saving.settle()
     (why,) = saving.engine.core.stopped().values()
     assert "this one has 1200" in why
-    own = saving.engine.plan.repartition or ""
+    own = saving.engine.topology.repartition or ""
     with saving.another(tmp_path, skips=[(own, saving.there, 0)]) as skipping:
         saving.settle(skipping)
         assert skipping.core.stopped() == {}

@@ -114,7 +114,7 @@ def test_what_the_dead_letters_refuse_leaves_a_stub_there(narrow: Bank, place: i
 def test_a_row_that_its_changelog_refuses_stops_its_partition_alone(narrow: Bank, tmp_path: Path) -> None:
     here, there = narrow.partition(), narrow.partition()
     with Engine(narrow, bank_jars.table(), [here, there], tmp_path) as engine:
-        limit_records(narrow.cluster.bootstrap, engine.plan.changelog, LIMIT)
+        limit_records(narrow.cluster.bootstrap, engine.topology.changelog, LIMIT)
         narrow.send(CoinsPut(jar_id="j", pence=1), here)
         offset = narrow.send(CoinsPut(jar_id="j", pence=1, how="row large"), here)
         for number in range(40):
@@ -123,7 +123,7 @@ def test_a_row_that_its_changelog_refuses_stops_its_partition_alone(narrow: Bank
         (stopped,) = engine.core.stopped().items()
         assert stopped[0] == here
         assert f"/{here}/{offset}" in stopped[1]
-        assert f"raise {engine.plan.changelog}'s max.message.bytes" in stopped[1]
+        assert f"raise {engine.topology.changelog}'s max.message.bytes" in stopped[1]
         assert (len(engine.held(here)), len(engine.held(there))) == (1, 40)
 
 
@@ -135,7 +135,7 @@ def test_a_record_that_only_the_broker_knows_to_be_too_large_is_found_by_halves(
     monkeypatch.setattr(RecordLimits, "learn", lambda *_: None)
     here, there = narrow.partition(), narrow.partition()
     with Engine(narrow, bank_jars.table(), [here, there], tmp_path) as engine:
-        limit_records(narrow.cluster.bootstrap, engine.plan.changelog, LIMIT)
+        limit_records(narrow.cluster.bootstrap, engine.topology.changelog, LIMIT)
         for number in range(12):
             narrow.send(CoinsPut(jar_id=f"j{number}", pence=1, how="row large" if number == 7 else ""), here)
             narrow.send(CoinsPut(jar_id=f"j{number}", pence=1), there)
@@ -164,7 +164,10 @@ def test_an_id_without_end_fails_its_command_alone(narrow: Bank, place: int, tmp
 def test_a_topic_that_takes_next_to_nothing_is_named(narrow: Bank, place: int, tmp_path: Path) -> None:
     with Engine(narrow, bank_jars.table(), [place], tmp_path) as engine:
         assert engine.core.stopped() == {}
-        limit_records(narrow.cluster.bootstrap, engine.plan.changelog, 1000)
+        limit_records(narrow.cluster.bootstrap, engine.topology.changelog, 1000)
         engine.own(place)
         why = engine.core.stopped()[place]
-        assert why == f"{engine.plan.changelog} takes 1000 bytes at most, 16384 are needed: raise its max.message.bytes"
+        assert (
+            why
+            == f"{engine.topology.changelog} takes 1000 bytes at most, 16384 are needed: raise its max.message.bytes"
+        )

@@ -16,7 +16,7 @@ from tests.kit.cluster import eventually
 from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.tills import CoinsMoved, OwnerRow
 from verbwire.engine import group
-from verbwire.engine.builders.groups import table_plan
+from verbwire.engine.builders.groups import table_topology
 from verbwire.engine.restore.repartition_progress import RepartitionProgress
 from verbwire.errors import FencedError
 from verbwire.kafka.offsets import ClusterOffsets
@@ -35,7 +35,7 @@ class Till:
         self.engine = engine
         self.here, self.there = engine.partitions
         self.topic = branch.names.events(NAMESPACE)
-        self.own = engine.plan.repartition or ""
+        self.own = engine.topology.repartition or ""
         self.near, self.far, self.farther = (
             living_in(partition, branch.partitions, next(NUMBERS)) for partition in (self.here, self.there, self.there)
         )
@@ -185,7 +185,7 @@ def test_forgotten_offsets_count_nothing_twice(till: Till, step: str, copies: st
     if copies == "lost":
         for partition in (till.here, till.there):
             till.engine.store(partition).unlink()
-    till.branch.forget(till.engine.plan.group)
+    till.branch.forget(till.engine.topology.group)
     till.engine.own(till.here, till.there)
     till.move(4, till.far)
     till.settle()
@@ -271,17 +271,17 @@ def test_what_nobody_handed_over_is_not_counted(till: Till, headers: list[tuple[
 
 
 def test_a_plan_tells_its_sources_from_its_own_topic(branch: Bank) -> None:
-    plan = table_plan(owners(), branch.codec, 1)
-    assert plan.sources == (branch.names.events(NAMESPACE),)
-    assert plan.repartition == f"{plan.group}-owners-repartition"
-    assert plan.inputs == (*plan.sources, plan.repartition)
+    topology = table_topology(owners(), branch.codec, 1)
+    assert topology.sources == (branch.names.events(NAMESPACE),)
+    assert topology.repartition == f"{topology.group}-owners-repartition"
+    assert topology.inputs == (*topology.sources, topology.repartition)
 
 
 def test_who_has_seen_an_event_can_tell_how_far_the_own_topic_has_to_be_read(till: Till) -> None:
     """To its end, which is the mark of a transaction and no record: the partition is told to be there all the same."""
     engine, place = till.engine, (till.own, till.there)
-    cluster = ClusterOffsets(till.branch.kafka, engine.plan.group)
-    over = RepartitionProgress(cluster, engine.plan.sources, till.own, till.branch.partitions)
+    cluster = ClusterOffsets(till.branch.kafka, engine.topology.group)
+    over = RepartitionProgress(cluster, engine.topology.sources, till.own, till.branch.partitions)
     wanted = {(till.topic, till.here): till.move(5, till.far) + 1, ("another.topic", 0): 7}
     assert over.look([wanted], {}) == [None]
     engine.run()
@@ -295,7 +295,7 @@ def test_who_has_seen_an_event_can_tell_how_far_the_own_topic_has_to_be_read(til
 
 def test_what_was_read_before_a_partition_started_over_says_nothing_of_it(lone_till: Till) -> None:
     till, engine, place = lone_till, lone_till.engine, (lone_till.own, lone_till.there)
-    before = engine.view.states[till.there].epoch
+    before = engine.reader.states[till.there].epoch
     engine.prepare()
     engine.core._note_read({place: 1000}, {till.there: before})
     assert engine.inputs(till.there)[till.own] == 0

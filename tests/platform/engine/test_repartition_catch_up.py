@@ -23,19 +23,19 @@ pytestmark = pytest.mark.kafka
 
 
 def letters(engine: Engine) -> int:
-    return engine.view.letters()
+    return engine.reader.dead_letters()
 
 
 def test_a_table_is_behind_until_it_has_read_what_was_there_when_it_began(bank: Bank, table: Engine) -> None:
-    assert table.view.behind() == {}
+    assert table.reader.behind() == {}
     for _ in range(3):
         bank.send(CoinsPut(jar_id="j", pence=1), table.partition)
-    assert table.view.behind() == {}, "what comes later is no lack of what was there"
+    assert table.reader.behind() == {}, "what comes later is no lack of what was there"
     table.prepare()
-    assert table.view.behind() == {table.partition: 3}
+    assert table.reader.behind() == {table.partition: 3}
     bank.send(CoinsPut(jar_id="j", pence=1), table.partition)
     table.run()
-    assert table.view.behind() == {}
+    assert table.reader.behind() == {}
 
 
 def test_a_tail_that_holds_no_records_counts_as_read(bank: Bank, table: Engine) -> None:
@@ -50,11 +50,11 @@ def test_a_tail_that_holds_no_records_counts_as_read(bank: Bank, table: Engine) 
     producer.abort_transaction(SECONDS)
     table.prepare()
     place, start = (topic, table.partition), table.next[topic, table.partition]
-    assert table.view.behind() == {table.partition: 3}
+    assert table.reader.behind() == {table.partition: 3}
     table.run()
-    assert table.view.behind() == {table.partition: 2}
+    assert table.reader.behind() == {table.partition: 2}
     table.core.process({}, table.membership, lambda: True, {place: start + 3})  # as the consumer tells of its position
-    eventually(lambda: table.view.behind() == {}, SECONDS)
+    eventually(lambda: table.reader.behind() == {}, SECONDS)
 
 
 class Elsewhere(AllDead):
@@ -80,10 +80,10 @@ def pair(branch: Bank, tmp_path: Path) -> Iterator[tuple[Engine, Engine]]:
 
 
 def catching_up(engine: Engine, elsewhere: Elsewhere) -> RepartitionCatchUp:
-    cluster = ClusterOffsets(engine.bank.kafka, engine.plan.group)
-    own = engine.plan.repartition
+    cluster = ClusterOffsets(engine.bank.kafka, engine.topology.group)
+    own = engine.topology.repartition
     assert own is not None
-    return RepartitionCatchUp(engine.view, engine.plan.sources, own, cluster, elsewhere.caught_up)
+    return RepartitionCatchUp(engine.reader, engine.topology.sources, own, cluster, elsewhere.caught_up)
 
 
 def test_a_rekeyed_table_is_behind_until_what_others_hand_over_counts(
@@ -97,17 +97,17 @@ def test_a_rekeyed_table_is_behind_until_what_others_hand_over_counts(
         branch.send(CoinsMoved(till_id="t", owner=owner, pence=pence, how=""), one.partition)
     two.prepare()
     looking.look()
-    assert two.view.behind() == {partition: 0}, "nothing is known to be missing, and nothing known to be complete"
+    assert two.reader.behind() == {partition: 0}, "nothing is known to be missing, and nothing known to be complete"
     one.run()
     others.read = True
     looking.look()
-    assert two.view.behind()[partition] >= 5, "handed over, and not yet counted"
+    assert two.reader.behind()[partition] >= 5, "handed over, and not yet counted"
     two.run()
     for topic, place in two.next:  # behind the mark of the transaction that handed over
-        two.core.process({}, two.membership, lambda: True, {(topic, place): two.view.states[place].goal.ends[topic]})
-    eventually(lambda: two.view.behind() == {}, SECONDS)
+        two.core.process({}, two.membership, lambda: True, {(topic, place): two.reader.states[place].goal.ends[topic]})
+    eventually(lambda: two.reader.behind() == {}, SECONDS)
     two.prepare()
-    assert partition in two.view.behind(), "it began anew: asked again"
+    assert partition in two.reader.behind(), "it began anew: asked again"
 
 
 def test_a_rekeyed_table_is_behind_while_its_own_sources_are(branch: Bank, pair: tuple[Engine, Engine]) -> None:
@@ -120,12 +120,12 @@ def test_a_rekeyed_table_is_behind_while_its_own_sources_are(branch: Bank, pair:
     two.prepare()
     others.read = False  # the other partitions of the table are nobody's
     looking.look()
-    assert two.view.behind() == {partition: 1}
-    assert not two.view.states[partition].has_read(two.plan.sources)
+    assert two.reader.behind() == {partition: 1}
+    assert not two.reader.states[partition].has_read(two.topology.sources)
     two.run()
-    assert two.view.states[partition].has_read(two.plan.sources)
+    assert two.reader.states[partition].has_read(two.topology.sources)
     looking.look()
-    assert two.view.behind() == {partition: 0}
+    assert two.reader.behind() == {partition: 0}
 
 
 def test_dead_letters_in_a_tables_past_are_counted_with_its_partition(
@@ -177,6 +177,6 @@ def test_a_stopped_partition_is_a_state_of_its_own(bank: Bank, table: Engine) ->
     bank.send(CoinsPut(jar_id="j", pence=1, how="raises"), table.partition)
     table.run()
     assert (table.counted("partitions_stopped"), table.counted("partitions_ready")) == (1, 0)
-    assert (letters(table), list(table.view.stopped())) == (1, [table.partition])
+    assert (letters(table), list(table.reader.stopped())) == (1, [table.partition])
     table.prepare()
     assert table.counted("partitions_stopped") == 0

@@ -297,11 +297,11 @@ def test_every_outcome_is_found_by_others(bank: Bank, partition: int, tmp_path: 
         if lost:
             engine.store(partition).unlink()
             engine.prepare()
-        found = {name: engine.view.answer(partition, name) for name in (*sent, "unknown")}
+        found = {name: engine.reader.answer(partition, name) for name in (*sent, "unknown")}
     ledger = {bank.outcome(line.value).command_id: line.value for line in bank.ledger(partition)}
     assert {name: answer.outcome for name, answer in found.items() if answer is not None} == ledger
     assert found.pop("unknown") is None
     guards = {name: bool(answer.fingerprint) for name, answer in found.items() if answer is not None}
     assert guards == {"accepted": True, "rejected": True, "failed": False, "expired": False}
     with pytest.raises(UnavailableError):
-        engine.view.answer(partition, "accepted")
+        engine.reader.answer(partition, "accepted")

@@ -150,7 +150,7 @@ def test_a_row_that_nobody_can_read_stops_its_partition_and_no_other(bank: Bank,
     table.run()
     table.core.release()
     row = bank.codec.encoder(bank.codec.catalog.of(JarRow))(JarRow(jar_id="k", pence=1))
-    bank.put(table.plan.changelog, stained, b"k", row + b"one byte too many")
+    bank.put(table.topology.changelog, stained, b"k", row + b"one byte too many")
     declared = bank_jars.table()
     declared.index = ("pence",)
     with Engine(bank, declared, [stained, clean], table.folder) as after:
@@ -159,7 +159,7 @@ def test_a_row_that_nobody_can_read_stops_its_partition_and_no_other(bank: Bank,
         assert "of the key b'k' cannot be read: not a bank.jars.JarRow" in said
         assert f"/{stained}@" in said
         assert after.held(clean) == {b"j": JarRow(jar_id="j", pence=2)}
-        bank.put(table.plan.changelog, stained, b"k", None)
+        bank.put(table.topology.changelog, stained, b"k", None)
         after.core.release()
         after.prepare()
         assert after.core.stopped() == {}
@@ -171,17 +171,17 @@ def test_facts_of_a_partition_move_with_its_rows(bank: Bank, table: Engine, copy
     """Also those that changed in a transaction which changed no row."""
     partition = table.partition
     fill(bank, table, 3)
-    table.core._shards[partition].facts["vw_test"] = b"as it was"
+    table.core._caches[partition].facts["vw_test"] = b"as it was"
     bank.send(CoinsPut(jar_id=key(0), pence=1), partition)
     table.run()
-    table.core._shards[partition].facts["vw_test"] = b"as it is"
+    table.core._caches[partition].facts["vw_test"] = b"as it is"
     bank.put(bank.names.events(NAMESPACE), partition, b"k", b"no event: it becomes a dead letter")
     table.run()
     table.core.release()
     if copy == "restored":
         table.store(partition).unlink()
     table.prepare()
-    assert table.core._shards[partition].facts["vw_test"] == b"as it is"
+    assert table.core._caches[partition].facts["vw_test"] == b"as it is"
 
 
 def test_no_key_of_a_users_row_is_the_engines_own(bank: Bank, table: Engine) -> None:
@@ -189,10 +189,10 @@ def test_no_key_of_a_users_row_is_the_engines_own(bank: Bank, table: Engine) -> 
     partition, odd = table.partition, "\0verbwire"
     bank.send(CoinsPut(jar_id=odd, pence=5), partition)
     table.run()
-    table.core._shards[partition].facts["vw_test"] = b"changed"
+    table.core._caches[partition].facts["vw_test"] = b"changed"
     bank.put(bank.names.events(NAMESPACE), partition, b"k", b"no event: it becomes a dead letter")
     table.run()
-    (mark,) = [record for record in bank.read(table.plan.changelog, partition) if record.value is None]
+    (mark,) = [record for record in bank.read(table.topology.changelog, partition) if record.value is None]
     assert mark.key == b""
     table.core.release()
     table.store(partition).unlink()
@@ -215,13 +215,13 @@ def test_a_receiver_has_states_and_positions_again(bank: Bank, receiver: Engine)
     assert receiver.next == {(topic, partition): 6}
 
 
-@pytest.mark.parametrize("step", ["_store", "_starts", "_shard", "each alone"])
+@pytest.mark.parametrize("step", ["_store", "_starts", "_open_cache", "each alone"])
 def test_a_preparation_that_fails_leaves_no_copy_open(
     table: Engine, bank: Bank, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     partitions = (table.partition, bank.partition())
     table.own(*partitions)
-    name = "_shard" if step == "each alone" else step
+    name = "_open_cache" if step == "each alone" else step
     does, failures = getattr(PartitionRestorer, name), 0
 
     def fails(self: PartitionRestorer, *arguments: object) -> object:
@@ -275,11 +275,11 @@ def test_a_worker_that_lives_is_waited_for_and_a_dead_one_is_not(
     first = Engine(bank, bank_jars.table(), [partition], tmp_path / "first", worker="lives")
     with first:
         fill(bank, first, 5)
-    name = bank.names.transactional_id(first.plan.group, "lives", 0)
+    name = bank.names.transactional_id(first.topology.group, "lives", 0)
     producer = Producer({**bank.kafka, "transactional.id": name, "log_level": 0})
     producer.init_transactions(SECONDS)
     producer.begin_transaction()
-    producer.produce(first.plan.changelog, b"never committed", b"key", partition)
+    producer.produce(first.topology.changelog, b"never committed", b"key", partition)
     producer.flush(SECONDS)
     others = Living({"lives"})
     second = Engine(bank, bank_jars.table(), [partition], tmp_path / "second", others=others)
@@ -287,7 +287,7 @@ def test_a_worker_that_lives_is_waited_for_and_a_dead_one_is_not(
     try:
         assert second.core.prepare([partition], lambda: False, True) == {}
         assert second.core.prepare([partition], lambda: False, False) == {}
-        assert f"{first.plan.changelog}/{partition} from " in caplog.text
+        assert f"{first.topology.changelog}/{partition} from " in caplog.text
         assert "kafka-transactions.sh" in caplog.text
         others.names.clear()
         eventually(lambda: second.core.prepare([partition], lambda: False, False))
@@ -304,7 +304,7 @@ def test_offsets_that_the_broker_forgot_are_told_by_the_log(bank: Bank, table: E
     table.core.release()
     if copy == "lost":
         table.store(table.partition).unlink()
-    bank.forget(table.plan.group)
+    bank.forget(table.topology.group)
     table.own(table.partition)
     bank.send(CoinsPut(jar_id=key(0), pence=7), table.partition)
     table.run()
@@ -324,7 +324,7 @@ def test_a_receiver_whose_offsets_were_forgotten_repeats_nothing(bank: Bank, rec
     receiver.core.release()
     if copy == "lost":
         receiver.store(partition).unlink()
-    bank.forget(receiver.plan.group)
+    bank.forget(receiver.topology.group)
     receiver.own(partition)
     bank.send(PutCoins(jar_id="j", pence=1), partition, id="5")
     receiver.run()
@@ -345,14 +345,14 @@ def test_offsets_set_back_stop_the_partition(bank: Bank, table: Engine) -> None:
     """Reading again would count twice; nothing but somebody's decision helps."""
     fill(bank, table, 5)
     partition, other, topic = table.partition, bank.partition(), bank.names.events(NAMESPACE)
-    bank.commit(table.plan.group, topic, partition, 3)
+    bank.commit(table.topology.group, topic, partition, 3)
     bank.send(CoinsPut(jar_id="j", pence=1), other)
     table.own(partition, other)
     table.run()
     assert table.held(other) == {b"j": JarRow(jar_id="j", pence=1)}  # goes on
     table.own(partition)
     stands_still(table, "the group's offset in", "is 3, but records up to 5", "Restore the offset, or rebuild")
-    bank.commit(table.plan.group, topic, partition, 5)
+    bank.commit(table.topology.group, topic, partition, 5)
     table.own(partition)
     assert len(table.rows()) == 5
 
@@ -360,7 +360,7 @@ def test_offsets_set_back_stop_the_partition(bank: Bank, table: Engine) -> None:
 def test_offsets_beyond_the_end_stop_the_partition(bank: Bank, table: Engine) -> None:
     """The topic has lost its end: what comes next would be passed over in silence until it is that long again."""
     fill(bank, table, 5)
-    bank.commit(table.plan.group, bank.names.events(NAMESPACE), table.partition, 9)
+    bank.commit(table.topology.group, bank.names.events(NAMESPACE), table.partition, 9)
     table.own(table.partition)
     stands_still(table, "the group's offset in", "is 9", "ends at 5")
 
@@ -379,7 +379,7 @@ def test_records_lost_while_the_broker_forgot_the_offsets_stop_it_too(bank: Bank
     for _ in range(3):
         bank.send(CoinsPut(jar_id="j", pence=1), table.partition)
     bank.cut_off(bank.names.events(NAMESPACE), table.partition, 7)
-    bank.forget(table.plan.group)
+    bank.forget(table.topology.group)
     table.own(table.partition)
     stands_still(table, "no longer holds the records from 5 to 7")
 
@@ -398,12 +398,14 @@ def test_a_new_table_takes_what_retention_has_left(bank: Bank, partition: int, t
 
 
 def with_odd(part: str, odd: str) -> Callable[[Topology], Topology]:
-    def change(plan: Topology) -> Topology:
+    def change(topology: Topology) -> Topology:
         if part == "inputs":
-            return replace(plan, inputs=(odd,))
+            return replace(topology, inputs=(odd,))
         if part == "outputs":
-            return replace(plan, outputs=(odd,))
-        return replace(plan, logs=tuple(replace(log, topic=odd) if log.name == part else log for log in plan.logs))
+            return replace(topology, outputs=(odd,))
+        return replace(
+            topology, logs=tuple(replace(log, topic=odd) if log.name == part else log for log in topology.logs)
+        )
 
     return change
 

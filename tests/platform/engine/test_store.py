@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.descriptors import open_below
-from verbwire.engine.restore.kept_copy import look
+from verbwire.engine.restore.kept_copy import read_kept_copy
 from verbwire.engine.state.store import AnsweredCommand, PartitionStore, StoreChanges
 from verbwire.errors import UnavailableError
 
@@ -245,8 +245,8 @@ def test_a_copy_that_cannot_be_looked_at_is_not_taken_for_none(path: Path) -> No
     """Else its partition would be made anew from a log that may hold less than the copy."""
     write(path)
     with no_more_files(), pytest.raises(UnavailableError, match="it is kept as it is"):
-        look(path, IDENTITY)
-    kept = look(path, IDENTITY)
+        read_kept_copy(path, IDENTITY)
+    kept = read_kept_copy(path, IDENTITY)
     assert kept is not None
     assert kept.topics == IDENTITY
 

@@ -27,13 +27,13 @@ class Owned:
     """A table's view over stores that are all here."""
 
     def __init__(self, folder: Path) -> None:
-        self.view = StoreReader("bank.jars", ROW, PARTITIONS)
+        self.reader = StoreReader("bank.jars", ROW, PARTITIONS)
         self.stores = {p: PartitionStore(folder / f"jars-{p}.db") for p in range(PARTITIONS)}
         for partition in self.stores:
             self.show(partition)
 
     def show(self, partition: int) -> None:
-        state = self.view.states[partition]
+        state = self.reader.states[partition]
         state.path = self.stores[partition].path
         state.epoch += 1
         state.state = PartitionState.RUNNING
@@ -61,54 +61,54 @@ def in_thread(call: Callable[[], object]) -> object:
 
 def test_rows_are_found_in_the_partition_of_their_key(owned: Owned) -> None:
     owned.put(*KEYS)
-    assert all(owned.view.get(key) == b"value" for key in KEYS)
-    assert owned.view.get(b"never") is None
-    assert (owned.view.count(), sorted(dict(owned.view.items()))) == (30, sorted(KEYS))
-    assert owned.view.missing() == []
+    assert all(owned.reader.get(key) == b"value" for key in KEYS)
+    assert owned.reader.get(b"never") is None
+    assert (owned.reader.count(), sorted(dict(owned.reader.items()))) == (30, sorted(KEYS))
+    assert owned.reader.missing() == []
 
 
 def test_a_row_written_is_seen_at_once_by_every_thread(owned: Owned) -> None:
     for number in range(5):
         owned.put(KEYS[0], value=b"%d" % number)
-        assert owned.view.get(KEYS[0]) == in_thread(lambda: owned.view.get(KEYS[0])) == b"%d" % number
+        assert owned.reader.get(KEYS[0]) == in_thread(lambda: owned.reader.get(KEYS[0])) == b"%d" % number
 
 
 def test_pages_go_through_a_partition_in_the_order_of_the_keys(owned: Owned) -> None:
     owned.put(*KEYS)
     mine = sorted(key for key in KEYS if partition_of(key, PARTITIONS) == 1)
-    first = owned.view.page(1, None, 4)
+    first = owned.reader.page(1, None, 4)
     assert [key for key, _ in first] == mine[:4]
-    assert [key for key, _ in owned.view.page(1, first[-1][0], 100)] == mine[4:]
-    assert owned.view.page(1, mine[-1], 100) == []
+    assert [key for key, _ in owned.reader.page(1, first[-1][0], 100)] == mine[4:]
+    assert owned.reader.page(1, mine[-1], 100) == []
 
 
 def test_a_partition_that_is_not_ready_answers_nobody(owned: Owned) -> None:
     owned.put(*KEYS)
-    owned.view.states[1].state = PartitionState.RESTORING
+    owned.reader.states[1].state = PartitionState.RESTORING
     lost = next(key for key in KEYS if partition_of(key, PARTITIONS) == 1)
     with pytest.raises(UnavailableError, match=r"partition 1 of table bank\.jars is not ready here: it is being rest"):
-        owned.view.get(lost)
-    assert owned.view.missing() == [1]
-    assert owned.view.count() == sum(partition_of(key, PARTITIONS) != 1 for key in KEYS)
-    assert {partition_of(key, PARTITIONS) for key, _ in owned.view.items()} == {0, 2}
+        owned.reader.get(lost)
+    assert owned.reader.missing() == [1]
+    assert owned.reader.count() == sum(partition_of(key, PARTITIONS) != 1 for key in KEYS)
+    assert {partition_of(key, PARTITIONS) for key, _ in owned.reader.items()} == {0, 2}
 
 
 def test_a_stopped_partition_says_why(owned: Owned) -> None:
-    state = owned.view.states[0]
+    state = owned.reader.states[0]
     state.state, state.reason = PartitionState.STOPPED, "stopped at topic/0/7: the handler raised"
     with pytest.raises(UnavailableError, match="topic/0/7: the handler raised; ask again"):
-        owned.view.page(0, None, 10)
+        owned.reader.page(0, None, 10)
 
 
 def test_after_a_rebuild_nobody_reads_the_old_file(owned: Owned) -> None:
     key = next(key for key in KEYS if partition_of(key, PARTITIONS) == 2)
     owned.put(key, value=b"old")
-    assert owned.view.get(key) == b"old"
-    owned.view.states[2].state = PartitionState.RESTORING
+    assert owned.reader.get(key) == b"old"
+    owned.reader.states[2].state = PartitionState.RESTORING
     owned.stores[2].rebuild("damaged")
     owned.put(key, value=b"new")
     owned.show(2)
-    assert owned.view.get(key) == b"new"
+    assert owned.reader.get(key) == b"new"
 
 
 def test_a_file_that_cannot_be_read_is_unavailable_not_a_crash(owned: Owned) -> None:
@@ -117,17 +117,17 @@ def test_a_file_that_cannot_be_read_is_unavailable_not_a_crash(owned: Owned) -> 
         store.close()
         store.path.write_bytes(b"not a database " * 500)
     with pytest.raises(UnavailableError, match="cannot be read"):
-        owned.view.get(KEYS[0])
+        owned.reader.get(KEYS[0])
 
 
 def test_without_its_lease_a_table_answers_nothing(owned: Owned) -> None:
     owned.put(*KEYS)
-    owned.view.lease = lambda: False
-    assert (owned.view.ready(), owned.view.missing()) == ([], [0, 1, 2])
-    for read in (lambda: owned.view.get(KEYS[0]), lambda: owned.view.page(0, None, 10)):
+    owned.reader.lease = lambda: False
+    assert (owned.reader.ready(), owned.reader.missing()) == ([], [0, 1, 2])
+    for read in (lambda: owned.reader.get(KEYS[0]), lambda: owned.reader.page(0, None, 10)):
         with pytest.raises(UnavailableError, match="not ready here"):
             read()
-    assert (owned.view.count(), list(owned.view.items())) == (0, [])
+    assert (owned.reader.count(), list(owned.reader.items())) == (0, [])
 
 
 @pytest.mark.parametrize("happens", ["lease", "ready", "epoch"])
@@ -137,18 +137,18 @@ def test_what_was_lost_while_it_was_read_is_not_told(
     """A process that is stopped between looking and reading, and goes on when another has the partition."""
     owned.put(*KEYS)
     partition = partition_of(KEYS[0], PARTITIONS)
-    state, reading = owned.view.states[partition], READERS.reading
+    state, reading = owned.reader.states[partition], READERS.reading
 
     def stopped_before_reading(path: Path) -> AbstractContextManager[sqlite3.Connection]:
         if happens == "lease":
-            owned.view.lease = lambda: False
+            owned.reader.lease = lambda: False
         elif happens == "ready":
             state.state = PartitionState.RESTORING
         else:  # it went and came back
             state.epoch += 1
         return reading(path)
 
-    assert owned.view.get(KEYS[0]) == b"value"
+    assert owned.reader.get(KEYS[0]) == b"value"
     monkeypatch.setattr(READERS, "reading", stopped_before_reading)
     with pytest.raises(UnavailableError, match="not ready here"):
-        owned.view.get(KEYS[0])
+        owned.reader.get(KEYS[0])

@@ -78,8 +78,8 @@ def test_the_changelog_holds_each_changed_row_once_a_batch_and_how_far_it_is(ban
         bank.send(coins(pence), partition)
         bank.send(coins(pence, jar="k"), partition)
     table.run()
-    rows = bank.read(table.plan.changelog, partition)
-    decoded = {record.key: table.plan.decode(record.value or b"") for record in rows}
+    rows = bank.read(table.topology.changelog, partition)
+    decoded = {record.key: table.topology.decode(record.value or b"") for record in rows}
     assert decoded == {b"j": JarRow(jar_id="j", pence=6), b"k": JarRow(jar_id="k", pence=6)}
     assert [record.header("vw_inputs") for record in rows] == [None, f"{topic}:6"]
 
@@ -98,7 +98,7 @@ def test_none_deletes_the_row_everywhere(bank: Bank, table: Engine) -> None:
     bank.send(coins(1, "delete"), partition)
     table.run()
     assert table.rows() == {b"k": JarRow(jar_id="k", pence=8)}
-    assert bank.read(table.plan.changelog, partition)[-1].value is None
+    assert bank.read(table.topology.changelog, partition)[-1].value is None
     assert table.served(b"j") is None
     assert msgspec.json.decode(table.served(b"k") or b"")["pence"] == 8
     bank.send(coins(3), partition)  # and the next event begins a new row
@@ -184,7 +184,7 @@ def test_a_record_that_cannot_be_folded_stops_its_partition_and_says_where(bank:
     assert list(table.core.stopped()) == [partition]
     assert f"stopped at {topic}/{partition}/{offset}: " in why
     assert SAYS[how] in why
-    assert f"VERBWIRE_SKIP={table.plan.group}@{topic}/{partition}/{offset}" in why
+    assert f"VERBWIRE_SKIP={table.topology.group}@{topic}/{partition}/{offset}" in why
     assert bank.dead_letters(partition, TABLE) == []
     assert table.inputs(partition) == {topic: offset}
     held = {p: table.held(p) for p in (partition, other)}
@@ -197,7 +197,7 @@ def test_a_record_that_cannot_be_folded_stops_its_partition_and_says_where(bank:
 
 def _answers_503(table: Engine, partition: int, why: str) -> None:
     with pytest.raises(UnavailableError, match="stopped at"):
-        table.view.page(partition, None, 10)
+        table.reader.page(partition, None, 10)
     summary = table.table.summary()
     assert summary["stopped"] == {str(partition): why}
     assert partition in summary["missing_partitions"]
@@ -263,7 +263,7 @@ def test_a_table_of_two_contexts_is_the_fold_of_both(bank: Bank, partition: int,
         engine.run()
         assert engine.rows() == {b"a": JarRow(jar_id="a", pence=1), b"b": JarRow(jar_id="b", pence=2)}
         assert engine.inputs(partition) == {books: 2, jars: 4}
-        last = bank.read(engine.plan.changelog, partition)[-1].header("vw_inputs")
+        last = bank.read(engine.topology.changelog, partition)[-1].header("vw_inputs")
         assert last == f"{books}:2,{jars}:4"
     engine.store(partition).unlink()
     with Engine(bank, of_both(), [partition], tmp_path) as again:

@@ -75,15 +75,15 @@ def test_a_table_whose_changelog_was_made_again_is_not_taken_for_empty(
     fickle: Bank, place: int, tmp_path: Path, copy: str
 ) -> None:
     before, topic = folded(fickle, place, tmp_path), fickle.names.events(NAMESPACE)
-    make_again(fickle, before.plan.changelog)
+    make_again(fickle, before.topology.changelog)
     if copy == "lost":
         before.store(place).unlink()
     with Engine(fickle, bank_jars.table(), [place], tmp_path) as engine:
-        said = f"nothing was ever written to {engine.plan.changelog}", f"{topic} up to 3", "--to-earliest"
+        said = f"nothing was ever written to {engine.topology.changelog}", f"{topic} up to 3", "--to-earliest"
         stands_still(engine, *said)
         if copy == "here":
             assert engine.held(place) == JAR
-        fickle.commit(engine.plan.group, topic, place, 0)  # whoever sets it by hand has decided
+        fickle.commit(engine.topology.group, topic, place, 0)  # whoever sets it by hand has decided
         engine.own(place)
         engine.run()
         assert engine.rows() == JAR
@@ -94,7 +94,7 @@ def test_a_partition_without_a_row_leaves_a_witness_too(fickle: Bank, place: int
     fickle.put(fickle.names.events(NAMESPACE), place, b"k", b"no event: it becomes a dead letter")
     with Engine(fickle, bank_jars.table(), [place], tmp_path) as engine:
         engine.run()
-        make_again(fickle, engine.plan.changelog)
+        make_again(fickle, engine.topology.changelog)
         engine.own(place)
         stands_still(engine, "nothing was ever written to")
 
@@ -104,20 +104,20 @@ def test_a_receiver_without_memory_decides_nothing(fickle: Bank, place: int, tmp
     fickle.send(PutCoins(jar_id="j", pence=1), place)
     with Engine(fickle, bank_jars.receiver(), [place], tmp_path / "before") as engine:
         engine.run()
-        (lost,) = [log.topic for log in engine.plan.logs if log.name == part]
+        (lost,) = [log.topic for log in engine.topology.logs if log.name == part]
         make_again(fickle, lost)
-    fickle.forget(engine.plan.group)  # after a week nothing but the other log knows that there was something
+    fickle.forget(engine.topology.group)  # after a week nothing but the other log knows that there was something
     with Engine(fickle, bank_jars.receiver(), [place], tmp_path / "after") as engine:
         stands_still(engine, f"nothing was ever written to {lost}", "decided, and their events published, once more")
 
 
 def test_a_changelog_that_has_lost_its_beginning_is_no_backup(fickle: Bank, place: int, tmp_path: Path) -> None:
     before = folded(fickle, place, tmp_path / "here")
-    set_config(fickle.cluster.bootstrap, before.plan.changelog, "cleanup.policy", "compact,delete")
-    fickle.cut_off(before.plan.changelog, place, 1)
+    set_config(fickle.cluster.bootstrap, before.topology.changelog, "cleanup.policy", "compact,delete")
+    fickle.cut_off(before.topology.changelog, place, 1)
     put(fickle, place, 8)
     with Engine(fickle, bank_jars.table(), [place], tmp_path / "elsewhere") as engine:
-        stands_still(engine, f"{engine.plan.changelog} no longer holds its records up to 1", "cleanup.policy")
+        stands_still(engine, f"{engine.topology.changelog} no longer holds its records up to 1", "cleanup.policy")
     with Engine(fickle, bank_jars.table(), [place], tmp_path / "here") as engine:
         engine.run()
         assert engine.counted_pence() == 15
@@ -127,7 +127,7 @@ def test_a_copy_that_is_ahead_of_its_log_is_not_thrown_away(fickle: Bank, place:
     before = folded(fickle, place, tmp_path)
     say(before.store(place), "position rows", 100_000)
     with Engine(fickle, bank_jars.table(), [place], tmp_path) as engine:
-        stands_still(engine, f"{engine.plan.changelog} ends at ", "read up to 100000: its end is lost")
+        stands_still(engine, f"{engine.topology.changelog} ends at ", "read up to 100000: its end is lost")
         assert engine.held(place) == JAR
 
 
@@ -137,7 +137,7 @@ def test_a_changelog_made_again_under_a_running_worker_is_not_taken_for_all(
     """What the worker goes on to write there looks like a log; only the id that goes with it tells."""
     folded(fickle, place, tmp_path / "here")
     with Engine(fickle, bank_jars.table(), [place], tmp_path / "here") as engine:
-        make_again(fickle, engine.plan.changelog)
+        make_again(fickle, engine.topology.changelog)
         fickle.send(CoinsPut(jar_id="k", pence=8), place)
         engine.run_through()
         held = engine.held(place)
@@ -158,11 +158,11 @@ def test_an_input_made_again_is_not_read_from_where_the_old_one_was(
     for _ in range(5):
         put(fickle, place, 100)
     if offset == "of the old one":  # committed by a worker that had it in hand when the topic went
-        fickle.commit(before.plan.group, topic, place, 3, by="w1")
+        fickle.commit(before.topology.group, topic, place, 3, by="w1")
     with Engine(fickle, bank_jars.table(), [place], tmp_path / "here") as engine:
         stands_still(engine, f"{topic} was deleted and made again", "up to 3, which says nothing", "--to-earliest")
         assert engine.held(place) == JAR
-        fickle.commit(engine.plan.group, topic, place, 1)
+        fickle.commit(engine.topology.group, topic, place, 1)
         engine.own(place)
         engine.run()
         assert engine.counted_pence() == 407
@@ -183,13 +183,13 @@ def test_a_watch_stops_the_groups_whose_topics_are_others(fickle: Bank, tmp_path
         watch.look()
         assert (table.core.stopped(), receiver.core.stopped()) == ({}, {})
         asked: list[str] = []
-        table.core.look_again = lambda: asked.append("table")
-        receiver.core.look_again = lambda: asked.append("receiver")
-        make_again(fickle, table.plan.changelog)
+        table.core.refresh_topics = lambda: asked.append("table")
+        receiver.core.refresh_topics = lambda: asked.append("receiver")
+        make_again(fickle, table.topology.changelog)
         TopicWatch(fickle.kafka, [table.core, receiver.core]).look()  # one that begins late, like a busy worker's
         assert asked == ["table"]
         watch.look()
-        assert f"{table.plan.changelog} was deleted and made again" in table.core.stopped()[here]
+        assert f"{table.topology.changelog} was deleted and made again" in table.core.stopped()[here]
         assert receiver.core.stopped() == {}
         put(fickle, here, 1)
         table.run()

@@ -22,22 +22,20 @@ class Group:
         self.failures = 0
 
     def stopped(self) -> dict[Place, str]:
-        verdicts = {place: self.blame.verdict(place[1], {place[0]: self.next[place]}) for place in self.next}
+        verdicts = {place: self.blame.reason_to_stop(place[1], {place[0]: self.next[place]}) for place in self.next}
         return {place: why for place, why in verdicts.items() if why}
 
     def run(self) -> int:
         """Work until there is nothing left to do, and return how often a transaction failed."""
         while left := [each for each in self.next if self.next[each] < self.end and each not in self.stopped()]:
             for taken in self.transactions(left):
-                stretches = {
-                    place: RecordRange(self.next[place], self.next[place] + n, n) for place, n in taken.items()
-                }
-                if any(each.first <= self.bad.get(place, -1) < each.until for place, each in stretches.items()):
+                ranges = {place: RecordRange(self.next[place], self.next[place] + n, n) for place, n in taken.items()}
+                if any(each.first <= self.bad.get(place, -1) < each.until for place, each in ranges.items()):
                     self.failures += 1
                     assert self.failures < 100
-                    self.blame.failed(FailedTransaction("no such record", stretches))
+                    self.blame.failed(FailedTransaction("no such record", ranges))
                     break  # starts over
-                for place, each in stretches.items():
+                for place, each in ranges.items():
                     self.next[place] = each.until
                     self.blame.progressed(place, each.until)
         return self.failures
@@ -78,9 +76,9 @@ def test_bad_records_of_two_neighbours_are_both_found() -> None:
 
 
 def test_what_is_no_records_fault_is_not_looked_for_in_them() -> None:
-    blame, stretches = FailureSuspects(), {A: RecordRange(0, 3000, 3000)}
+    blame, ranges = FailureSuspects(), {A: RecordRange(0, 3000, 3000)}
     for _ in range(2):
-        blame.failed(FailedTransaction("not authorized", stretches, any_record=True))
+        blame.failed(FailedTransaction("not authorized", ranges, any_record=True))
     assert blame.limit(A) == 1
 
 

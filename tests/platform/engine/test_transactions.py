@@ -20,7 +20,7 @@ from tests.kit.samples.bank.jars import CoinsPut, JarRow, JarState, PutCoins
 from verbwire.contracts.schema.model import Contract
 from verbwire.engine import group
 from verbwire.engine.transactions.committer import NotTakenError
-from verbwire.engine.transactions.producers import TURNS
+from verbwire.engine.transactions.producers import SLOTS
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
 from verbwire.messages import Command, Event
@@ -43,7 +43,7 @@ def test_a_fetch_larger_than_a_transaction_becomes_several(
     assert table.counted("batches_total") - before[0] == 5
     assert table.counted("records_total") - before[1] == 220
     assert sum(row.pence for row in table.rows().values() if isinstance(row, JarRow)) == sum(range(220))
-    inputs = [each.header("vw_inputs") for each in bank.read(table.plan.changelog, table.partition)]
+    inputs = [each.header("vw_inputs") for each in bank.read(table.topology.changelog, table.partition)]
     topic = bank.names.events(NAMESPACE)
     assert [each for each in inputs if each] == [f"{topic}:{offset}" for offset in (50, 100, 150, 200, 220)]
 
@@ -113,7 +113,7 @@ def test_a_partition_that_is_not_held_is_left_alone(bank: Bank, table: Engine) -
     bank.send(CoinsPut(jar_id="j", pence=1), other)
     table.core.process({(topic, other): bank.read(topic, other)}, table.membership, lambda: True)
     eventually(lambda: not table.core.busy())
-    assert [bank.read(table.plan.changelog, each) for each in (table.partition, other)] == [[], []]
+    assert [bank.read(table.topology.changelog, each) for each in (table.partition, other)] == [[], []]
 
 
 @pytest.mark.parametrize("how", ["no member", "old generation", "another member", "taken away"])
@@ -146,7 +146,7 @@ def test_a_producer_that_did_not_get_its_records_out_is_replaced(
     """It may have been told of no broker at all for a moment; it would fail the same way for ever."""
     committer, producers = receiver.core._committer, receiver.core._producers
     flush, stuck = committer._flush, iter([True])
-    held = [producers.get(turn) for turn in TURNS]
+    held = [producers.get(slot) for slot in SLOTS]
 
     def flush_or_not(transaction: Transaction) -> None:
         if next(stuck, False):
@@ -158,7 +158,7 @@ def test_a_producer_that_did_not_get_its_records_out_is_replaced(
     with pytest.raises(NotTakenError):
         receiver.run()
     receiver.prepare()
-    assert sum(producers.get(turn) is before for turn, before in zip(TURNS, held, strict=True)) == 1
+    assert sum(producers.get(slot) is before for slot, before in zip(SLOTS, held, strict=True)) == 1
     receiver.run()
     assert [line.command_id for line in bank.outcomes(partition)] == ["c1"]
 
@@ -168,7 +168,7 @@ def test_a_producer_fenced_while_a_transaction_is_built_starts_over(
 ) -> None:
     """As when a paused worker wakes up: the broker has given its transaction up, and produce() is the first to know."""
     with Engine(bank, bank_jars.receiver(), [partition], tmp_path) as engine:
-        name = bank.names.transactional_id(engine.plan.group, engine.worker, 0)
+        name = bank.names.transactional_id(engine.topology.group, engine.worker, 0)
         done = iter([False, True])
 
         def fence(command: PutCoins) -> list[CoinsPut]:
@@ -202,7 +202,7 @@ def test_a_producer_fenced_twice_at_once_has_a_namesake(
 ) -> None:
     """Once may be a transaction that took too long; twice is another process of our name, and no waiting helps."""
     with Engine(bank, bank_jars.receiver(), [partition], tmp_path) as engine:
-        name = bank.names.transactional_id(engine.plan.group, engine.worker, 0)
+        name = bank.names.transactional_id(engine.topology.group, engine.worker, 0)
 
         def fence(command: PutCoins) -> list[CoinsPut]:
             Producer({**bank.kafka, "transactional.id": name}).init_transactions(10)
@@ -218,7 +218,7 @@ def test_a_producer_fenced_twice_at_once_has_a_namesake(
             bank.send(PutCoins(jar_id="j", pence=1, how=how), partition)
         with pytest.raises(UnavailableError):
             engine.run()
-        engine.core._turn = 0  # the same producer's turn again
+        engine.core._slot = 0  # the same producer's turn again
         engine.prepare()
         with pytest.raises(EngineError, match=f"another process uses the worker name '{engine.worker}' in group"):
             engine.run()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -76,7 +77,7 @@ def told(row: Any) -> str:
 
 
 @pytest.fixture
-def shard(tmp_path: Path, meters: Meters) -> Iterator[PartitionCache]:
+def cache(tmp_path: Path, meters: Meters) -> Iterator[PartitionCache]:
     contract = meters.catalog.find("Meter")
     read: Any = Reader(contract, meters.classes["Meter"], contract.schema)
     store = PartitionStore(tmp_path / "meters.db")
@@ -90,7 +91,7 @@ class Told:
     def __init__(self, event: Any, handler: Handler) -> None:
         self._said = event, handler, b"m"
 
-    def hear(self, record: Any, keyed: bool) -> Any:  # noqa: ARG002 (as the engine calls it)
+    def read(self, record: Any, keyed: bool) -> Any:  # noqa: ARG002 (as the engine calls it)
         return self._said
 
     def context(self, record: Any) -> Any:  # noqa: ARG002 (nobody asks)
@@ -103,14 +104,17 @@ class Batch:
     def is_late(self) -> bool:
         return False
 
+    def checks_rows(self, _partition: int) -> bool:
+        return False
 
-def fold(meters: Meters, shard: PartitionCache, function: Any) -> None:
+
+def fold(meters: Meters, cache: PartitionCache, function: Any) -> None:
     """Fold two events in one batch."""
     event = meters.encoder("MeterRead").normal(meters.make("MeterRead"))
     encoder = meters.encoder("Meter")
     hearing = Told(event, Handler(function, meters.classes["MeterRead"], False))
     table = TableProcessor(
-        hearings={"events": hearing},
+        input_readers={"events": hearing},
         row=meters.classes["Meter"],
         encode=lambda _key, row: encoder(row),
         normal=encoder.normal,
@@ -118,35 +122,35 @@ def fold(meters: Meters, shard: PartitionCache, function: Any) -> None:
     )
     records = [Taken("events", 0, offset, 0, b"m", b"", ()) for offset in range(2)]
     batch: Any = Batch()
-    table.process(shard, records, batch, False)
+    table.process(cache, records, batch)
 
 
-def test_the_next_event_of_a_batch_meets_the_row_as_it_will_be_read(meters: Meters, shard: PartitionCache) -> None:
+def test_the_next_event_of_a_batch_meets_the_row_as_it_will_be_read(meters: Meters, cache: PartitionCache) -> None:
     seen: list[Any] = []
 
     def count(row: Any, _event: Any) -> Any:
         seen.append(row)
         return meters.make("Meter")
 
-    fold(meters, shard, count)
+    fold(meters, cache, count)
     value = meters.encoder("Meter")(meters.make("Meter"))
     contract = meters.catalog.find("Meter")
     after_a_restart = Reader(contract, meters.classes["Meter"], contract.schema)(value)
     assert seen == [None, after_a_restart]
-    assert repr(seen[1]) == repr(shard.get(b"m")) == repr(after_a_restart)
+    assert repr(seen[1]) == repr(cache.get(b"m")) == repr(after_a_restart)
     assert told(seen[1]) == READ
     assert (type(seen[1].tags), type(seen[1].names)) == (FrozenMap, tuple)
 
 
-def test_a_handler_that_changes_a_rows_map_stops_at_its_record(meters: Meters, shard: PartitionCache) -> None:
+def test_a_handler_that_changes_a_rows_map_stops_at_its_record(meters: Meters, cache: PartitionCache) -> None:
     def spoil(row: Any, _event: Any) -> Any:
         if row is not None:
             row.tags["bad"] = 1
         return row or meters.make("Meter")
 
     with pytest.raises(StopPartition, match="cannot be changed"):
-        fold(meters, shard, spoil)
-    row: Any = shard.get(b"m")
+        fold(meters, cache, spoil)
+    row: Any = cache.get(b"m")
     assert row.tags == {"a": 1}
 
 
@@ -172,10 +176,14 @@ def decide(meters: Meters, state: Any, handle: Any, apply: Any) -> Any:
         clock=unused,
         watch=unused,
     )
-    command = encoder("ReadMeter").normal(meters.make("ReadMeter"))
-    receives = CommandHandling(meters.catalog.find("ReadMeter"), Handler(handle, classes["ReadMeter"], False))
-    sender: Any = type("Sender", (), {"actor": None, "scopes": ()})
-    return decider._decide(state, command, receives, unused, Headers(()), sender)
+    command: Any = SimpleNamespace(
+        message=encoder("ReadMeter").normal(meters.make("ReadMeter")),
+        handling=CommandHandling(meters.catalog.find("ReadMeter"), Handler(handle, classes["ReadMeter"], False)),
+        sender=SimpleNamespace(actor=None, scopes=()),
+        record=unused,
+        headers=Headers(()),
+    )
+    return decider._decide(state, command)
 
 
 @pytest.mark.parametrize("beside", [False, True])

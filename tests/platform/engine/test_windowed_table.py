@@ -98,8 +98,8 @@ def test_a_row_stands_under_its_key_and_window_where_the_key_belongs(clock: Cloc
     minute = clock.start + timedelta(minutes=1)
     key = key_bytes((clock.till, minute))
     assert clock.engine.rows() == {key: MinuteRow(owner=clock.till, minute=minute, pence=1)}
-    assert clock.engine.view.partition_of(key) == clock.engine.partition
-    assert clock.engine.view.get(key) is not None
+    assert clock.engine.reader.partition_of(key) == clock.engine.partition
+    assert clock.engine.reader.get(key) is not None
 
 
 def test_what_comes_after_its_window_has_closed_is_late_counted_and_left_out(clock: Clock) -> None:
@@ -145,7 +145,7 @@ def test_an_aborted_transaction_moves_no_time(clock: Clock) -> None:
         clock.engine.run()
     clock.engine.membership = mine
     clock.engine.prepare()
-    assert clock.engine.core._shards[clock.engine.partition].time == clock.microseconds(0)
+    assert clock.engine.core._caches[clock.engine.partition].time == clock.microseconds(0)
     clock.engine.run()
     clock.run(1)
     assert clock.pence() == {960: 1}
@@ -157,7 +157,7 @@ def test_a_record_that_stops_the_partition_moves_no_time(lone_clock: Clock) -> N
     clock.move(1000, how="raises")
     clock.engine.run_through()
     assert clock.engine.core.stopped()
-    (witness,) = clock.branch.read(clock.engine.plan.changelog, clock.engine.partition)
+    (witness,) = clock.branch.read(clock.engine.topology.changelog, clock.engine.partition)
     assert witness.header("vw_time") == str(clock.microseconds(0))
 
 
@@ -176,7 +176,7 @@ def test_windows_that_time_has_left_behind_are_forgotten(clock: Clock) -> None:
     assert clock.pence() == {0: 1, 60: 1, 120: 1, 660: 1}
     clock.run(660.001)
     assert clock.pence() == {60: 1, 120: 1, 660: 2}
-    last = clock.branch.read(clock.engine.plan.changelog, clock.engine.partition)[-1]
+    last = clock.branch.read(clock.engine.topology.changelog, clock.engine.partition)[-1]
     assert (last.key, last.value) == (key_bytes((clock.till, clock.start)), None)
     clock.run(5000)
     assert clock.pence() == {4980: 1}
@@ -225,7 +225,7 @@ def test_another_worker_goes_on_in_the_middle_of_a_re_keyed_table_of_windows(bra
             second.run()
         assert [row.pence for row in second.held(there).values() if isinstance(row, MinuteRow)] == [1]
         assert second.counted("late_total") == 1
-        assert second.inputs(there)[second.plan.repartition or ""] > 0
+        assert second.inputs(there)[second.topology.repartition or ""] > 0
 
 
 def test_a_key_that_is_none_of_the_rows_stops_the_partition(branch: Bank, lone_clock: Clock) -> None:
@@ -261,7 +261,7 @@ def test_an_event_far_ahead_of_its_record_is_a_dead_letter_and_moves_no_time(lon
     assert "9999-12-31T00:00:00+00:00 is more than 1:00:00 ahead" in (letter.header("vw_detail") or "")
     clock.engine.core.release()
     with Engine(clock.branch, minutes(), [partition], tmp_path) as other:
-        assert other.core._shards[partition].time == clock.microseconds(1)
+        assert other.core._caches[partition].time == clock.microseconds(1)
 
 
 def test_windows_are_aligned_to_the_epoch_before_it_too() -> None:

@@ -270,8 +270,8 @@ def test_a_function_that_somebody_waits_for_cannot_end_the_program() -> None:
 def test_a_flood_of_dead_letters_is_one_line_a_minute_and_topic(caplog: pytest.LogCaptureFixture) -> None:
     watch = HandlerWatch("g")
     for offset in range(1000):
-        watch.buried("undecodable", record(offset), "x" * 100_000)
-        watch.buried("undecodable", record(offset, "books"), "not Avro")
+        watch.dead_lettered("undecodable", record(offset), "x" * 100_000)
+        watch.dead_lettered("undecodable", record(offset, "books"), "not Avro")
     assert [line.levelname for line in caplog.records] == ["WARNING", "WARNING"]
     assert caplog.records[1].getMessage() == "g: books/0/0 goes to the dead letters, undecodable: not Avro"
     assert len(caplog.records[0].getMessage()) < 1_100

@@ -12,7 +12,7 @@ from verbwire.declarations.requirements import require_table
 from verbwire.declarations.table import Table
 from verbwire.engine.code.facts import CurrentCode
 from verbwire.engine.processors.aggregate import AggregateProcessor, EventEmission
-from verbwire.engine.processors.inputs import hear_events
+from verbwire.engine.processors.inputs import event_readers
 from verbwire.engine.processors.outcomes import OutcomeLog, answer_of
 from verbwire.engine.processors.repartition import Repartitioner
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
@@ -36,7 +36,7 @@ from verbwire.wire.records.outcomes import OUTCOME, OutcomeRecord
 Skips = Iterable[tuple[str, int, int]]
 
 
-def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = ()) -> Topology:
+def table_topology(table: Table[Any], codec: Codec, partitions: int, skips: Skips = ()) -> Topology:
     """Return the plan of a table."""
     require_table(table, codec.catalog)
     names = codec.names
@@ -46,7 +46,7 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
     own = Repartitioner(names.repartition(group, table.table), partitions) if table.keys else None
     keys = {event: handler.function for event, handler in table.keys.items()}
     folding: dict[str, Any] = {
-        "hearings": hear_events(codec, table.sources, table.handlers, keys),
+        "hearings": event_readers(codec, table.sources, table.handlers, keys),
         "row": table.row,
         "encode": rows.encode,
         "normal": rows.normal,
@@ -63,7 +63,7 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
     return Topology(
         group=group,
         table=table.table,
-        inputs=(*fold.hearings, *([own.topic] if own else [])),
+        inputs=(*fold.input_readers, *([own.topic] if own else [])),
         outputs=(fold.dead_letters, *([own.topic] if own else [])),
         partitions=partitions,
         logs=(rows.log(),),
@@ -79,11 +79,11 @@ def table_plan(table: Table[Any], codec: Codec, partitions: int, skips: Skips = 
     )
 
 
-def aggregate_plan(
+def aggregate_topology(
     aggregate: Aggregate[Any],
     codec: Codec,
     partitions: int,
-    hints: ReplyNotifier,
+    notifier: ReplyNotifier,
     clock: BrokerClock,
     grants: Grants | None = None,
 ) -> Topology:
@@ -120,7 +120,7 @@ def aggregate_plan(
         events_topic=names.events(namespace),
         encode=rows.encode,
         normal=rows.normal,
-        ledger=OutcomeLog(outcomes, codec.encoder(OUTCOME), HeaderTemplate(OUTCOME, group), hints, limits),
+        ledger=OutcomeLog(outcomes, codec.encoder(OUTCOME), HeaderTemplate(OUTCOME, group), notifier, limits),
         limits=limits,
         dead_letters=names.dead_letters(group),
         clock=clock,

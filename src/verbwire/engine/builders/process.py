@@ -12,7 +12,7 @@ from verbwire.declarations.process import Process
 from verbwire.declarations.requirements import require_process
 from verbwire.engine.builders.groups import Skips
 from verbwire.engine.code.facts import CurrentCode
-from verbwire.engine.processors.inputs import InputReader, OutcomeInput, hear_events
+from verbwire.engine.processors.inputs import InputReader, OutcomeInput, event_readers
 from verbwire.engine.processors.process import CommandEmission, ProcessManagerProcessor
 from verbwire.engine.processors.repartition import Repartitioner
 from verbwire.engine.processors.rows import RowCodec, of_kind
@@ -28,7 +28,7 @@ from verbwire.wire.process_command_ids import CommandIds
 from verbwire.wire.records.outcomes import OUTCOME, OutcomeRecord
 
 
-def process_plan(
+def process_topology(
     process: Process[Any],
     codec: Codec,
     partitions: int,
@@ -45,8 +45,8 @@ def process_plan(
     own = Repartitioner(names.repartition(group, process.table), partitions)
     keys = {event: attrgetter(field) for event, field in process.keys.items()}
     lead = ProcessManagerProcessor(
-        hearings={
-            **hear_events(codec, process.sources, process.handlers, keys),
+        input_readers={
+            **event_readers(codec, process.sources, process.handlers, keys),
             **_hear_outcomes(process, codec, ids, grants or Grants()),
         },
         row=process.state,
@@ -63,7 +63,7 @@ def process_plan(
     return Topology(
         group=group,
         table=process.table,
-        inputs=(*lead.hearings, own.topic),
+        inputs=(*lead.input_readers, own.topic),
         outputs=(lead.dead_letters, own.topic),
         partitions=partitions,
         logs=(rows.log(),),
@@ -101,12 +101,12 @@ def _hear_outcomes(process: Process[Any], codec: Codec, ids: CommandIds, grants:
     handlers = {command.__contract__: handler for command, handler in process.outcomes.items()}
     ignored = {command.__contract__ for command in process.ignored}
     ignored |= {contract.name for contract in codec.catalog if contract.response == "none"}
-    replies, hearings = Replies(codec), dict[str, InputReader]()
+    replies, input_readers = Replies(codec), dict[str, InputReader]()
     for namespace in process.answering:
         topic = codec.names.outcomes(namespace)
         decoder = codec.topic_decoder(topic, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
-        hearings[topic] = OutcomeInput(decoder, replies, handlers, frozenset(ignored), ids, signed)
-    return hearings
+        input_readers[topic] = OutcomeInput(decoder, replies, handlers, frozenset(ignored), ids, signed)
+    return input_readers
 
 
 def _signs(process: Process[Any], contract: Contract, codec: Codec, grants: Grants) -> bool:

@@ -75,31 +75,33 @@ def group_app(
     core: GroupEngine, bootstrap: str, worker: str, folder: Path, security: Security = UNPROTECTED
 ) -> GroupApp:
     """Return the app of one group. `worker` is a stable name: the static member and its address derive from it."""
-    plan = core.plan
-    own = folder / "faust" / plan.group
+    topology = core.topology
+    own = folder / "faust" / topology.group
     keep_from_others(private_folder(own))
     app = GroupApp(
-        plan.group,
+        topology.group,
         broker=[f"kafka://{each.strip()}" for each in bootstrap.split(",")],
         store="sqlite://",
         datadir=str(own),
-        topic_partitions=plan.partitions,
+        topic_partitions=topology.partitions,
         TableManager=Tables,
         consumer_group_instance_id=worker,
         # Part of the stored assignment: a static member that came back with another one would never get a partition.
         canonical_url=f"http://{worker}",
         broker_credentials=_credentials(security),
-        consumer_max_fetch_size=MEMORY.fetch(plan.partitions * (len(plan.inputs) + 1)),  # Faust reads the log, too
+        consumer_max_fetch_size=MEMORY.fetch(
+            topology.partitions * (len(topology.inputs) + 1)
+        ),  # Faust reads the log, too
         **SETTINGS,
     )
     app.core = core
-    core.look_again = app.topics_have_changed
-    core.view.lease = app.holds
-    app.engine_thread = ThreadPoolExecutor(1, thread_name_prefix=f"engine {plan.group}")
+    core.refresh_topics = app.topics_have_changed
+    core.reader.lease = app.holds
+    app.engine_thread = ThreadPoolExecutor(1, thread_name_prefix=f"engine {topology.group}")
     app.transport = Transport([URL(f"kafka://{each.strip()}") for each in bootstrap.split(",")], app)
-    for topic in plan.inputs:
+    for topic in topology.inputs:
         app.topics.add(app.topic(topic, key_type=bytes, value_type=bytes))
-    app.Table(plan.table, partitions=plan.partitions, key_type=bytes, value_type=bytes)
+    app.Table(topology.table, partitions=topology.partitions, key_type=bytes, value_type=bytes)
     return app
 
 

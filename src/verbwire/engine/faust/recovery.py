@@ -81,10 +81,10 @@ class Recovery(Service):
     async def _prepare(self, assignment: PartitionAssignment, number: int) -> None:
         consumer: Consumer = self.app.consumer
         assignment.membership.proof()  # refuses what is no membership before any work is done
-        plan = self.app.core.plan
-        inputs = [tp for tp in self.app.assignor.assigned_actives() if tp.topic in plan.inputs]
-        todo, first = {tp.partition for tp in inputs if tp.partition < plan.partitions}, True  # others were added
-        self._complete_once(len(inputs) == len(todo) * len(plan.inputs) > 0)
+        topology = self.app.core.topology
+        inputs = [tp for tp in self.app.assignor.assigned_actives() if tp.topic in topology.inputs]
+        todo, first = {tp.partition for tp in inputs if tp.partition < topology.partitions}, True  # others were added
+        self._complete_once(len(inputs) == len(todo) * len(topology.inputs) > 0)
         assignment.partitions = set(todo)
 
         def cancelled() -> bool:

@@ -33,7 +33,7 @@ class FaustStore(SerializedStore):
     def __init__(self, url: Any, app: Any, table: Any, **options: Any) -> None:
         super().__init__(url, app, table, **options)
         core = getattr(app, "core", None)
-        self._view: StoreReader | None = core.view if core is not None else None
+        self._reader: StoreReader | None = core.reader if core is not None else None
         self._open: dict[int, PartitionStore] = {}
 
     # -- positions, for Faust's own recovery
@@ -86,8 +86,8 @@ class FaustStore(SerializedStore):
     # -- the mapping
 
     def _get(self, key: bytes) -> bytes | None:
-        if self._view is not None:
-            return self._view.get(key)
+        if self._reader is not None:
+            return self._reader.get(key)
         for store in self._stores():
             if found := store.get([key]):
                 return found[key]
@@ -100,14 +100,14 @@ class FaustStore(SerializedStore):
         self._write(key, None)
 
     def _write(self, key: bytes, row: tuple[bytes] | None) -> None:
-        if self._view is not None:
+        if self._reader is not None:
             raise EngineError(f"table {self.table_name} is written by the engine alone: change it through its events")
         for store in self._stores():
             store.apply(StoreChanges(rows={key: row}))
 
     def _iteritems(self) -> Iterator[tuple[bytes, bytes]]:
-        if self._view is not None:
-            yield from self._view.items()
+        if self._reader is not None:
+            yield from self._reader.items()
         else:
             for store in self._stores():
                 yield from store.items()
@@ -122,7 +122,7 @@ class FaustStore(SerializedStore):
         return self._get(key) is not None
 
     def _size(self) -> int:
-        return self._view.count() if self._view is not None else sum(store.count() for store in self._stores())
+        return self._reader.count() if self._reader is not None else sum(store.count() for store in self._stores())
 
     def _clear(self) -> None:
         for store in self._stores():

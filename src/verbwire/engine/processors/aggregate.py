@@ -65,118 +65,137 @@ class AggregateProcessor:
     clock: BrokerClock
     watch: HandlerWatch
 
-    def process(self, shard: PartitionCache, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
+    def process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
         """Decide these commands, in order, and return how many there was time for."""
         try:
-            return self._process(shard, records, transaction, careful)
+            return self._process(cache, records, transaction)
         finally:
             self.watch.spot.at = None
 
-    def _process(
-        self, shard: PartitionCache, records: Sequence[Record], transaction: Transaction, careful: bool
-    ) -> int:
-        taken = [*map(_Taken, records)]
-        shard.begin([record.key for record in records if record.key], [each.name for each in taken])
-        page = self.ledger.page(transaction, shard.partition)
-        for done, each in enumerate(taken):
+    def _process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
+        received = [*map(_ReceivedRecord, records)]
+        cache.begin([record.key for record in records if record.key], [each.name for each in received])
+        batch = self.ledger.batch(transaction, cache.partition)
+        for done, each in enumerate(received):
             if done and transaction.is_late():
                 return done
-            self._take(shard, each, page, careful)
-        return len(taken)
+            self._process_one(cache, each, batch)
+        return len(received)
 
-    def _take(self, shard: PartitionCache, taken: _Taken, page: OutcomeBatch, careful: bool) -> None:
-        record, headers, name = taken.record, taken.headers, taken.name
-        transaction, known = page.transaction, shard.answered(name)
+    def _process_one(self, cache: PartitionCache, received: _ReceivedRecord, batch: OutcomeBatch) -> None:
+        known = cache.answered(received.name)
         try:
-            if taken.unnamed is not None:
-                raise taken.unnamed
-            command = self.decoder.decode(record.value)
-            if command is None or not record.key:
-                raise UndecodableError("no handler for this type" if record.key else "the record has no key")
-            sender = _Sender(headers.correlation_id or name, headers.actor, headers.scopes, headers.traceparent)
-            expiry, asker = headers.expiry(record.timestamp), headers.reply_partition
-            undertaking = headers.undertaking
+            command = self._read(received)
         except UndecodableError as error:
-            self.watch.buried("undecodable", record, str(error))
-            if known is not None:  # whatever this is, that id has its one outcome
-                return dead_letter(transaction, self.dead_letters, record, "undecodable", str(error))
-            return self._fail(_unreadable(record, headers, name), "undecodable", str(error), page)
+            self._refuse_unreadable(received, known is not None, batch, str(error))
+        else:
+            if not self._needs_no_decision(command, known, batch):
+                self._carry_out(cache, command, batch)
+
+    def _read(self, received: _ReceivedRecord) -> _Command:
+        """Return the command that a record is; UndecodableError where it is none that this aggregate handles."""
+        record, headers, name = received.record, received.headers, received.name
+        if received.unnamed is not None:
+            raise received.unnamed
+        message = self.decoder.decode(record.value)
+        if message is None or not record.key:
+            raise UndecodableError("no handler for this type" if record.key else "the record has no key")
+        sender = _Sender(headers.correlation_id or name, headers.actor, headers.scopes, headers.traceparent)
+        expiry, reply_partition = headers.expiry(record.timestamp), headers.reply_partition
+        undertaking = headers.undertaking
         assert record.value is not None  # noqa: S101 (decoded just now)
-        receives, fingerprint = self.commands[type(command)], self.decoder.fingerprint(command, record.value)
-        if receives.contract.response == "none":
-            asker = None
-        verdict = partial(
+        handling, fingerprint = self.commands[type(message)], self.decoder.fingerprint(message, record.value)
+        if handling.contract.response == "none":
+            reply_partition = None
+        entry = partial(
             OutcomeEntry,
             name,
-            receives.contract.name,
+            handling.contract.name,
             fingerprint,
             record,
-            asker,
+            reply_partition,
             correlation_id=None if sender.correlation_id == name else sender.correlation_id,
             traceparent=sender.traceparent,
             undertaking=undertaking,
         )
-        if receives.check and (ungranted := receives.check.refusal(headers, name, record, is_stamped(record))):
+        return _Command(
+            *(record, record.key, headers, name, message, handling, fingerprint),
+            *(sender, expiry, reply_partition, entry),
+        )
+
+    def _refuse_unreadable(self, received: _ReceivedRecord, is_known: bool, batch: OutcomeBatch, detail: str) -> None:
+        record = received.record
+        self.watch.dead_lettered("undecodable", record, detail)
+        if is_known:  # whatever this is, that id has its one outcome
+            dead_letter(batch.transaction, self.dead_letters, record, "undecodable", detail)
+        else:
+            self._fail(_unreadable(record, received.headers, received.name), "undecodable", detail, batch)
+
+    def _needs_no_decision(self, command: _Command, known: bytes | None, batch: OutcomeBatch) -> bool:
+        """Deal with a command without a valid grant, with an id that was answered before, or after its deadline."""
+        transaction, record, name = batch.transaction, command.record, command.name
+        contract, check, entry = command.handling.contract, command.handling.check, command.entry
+        if check and (ungranted := check.refusal(command.headers, name, record, is_stamped(record))):
             # Before its id is looked at: somebody else may have sent that command, and waits for its outcome.
-            transaction.count("rejected", receives.contract.name, ungranted.code)
-            return page.enter(verdict(ungranted)) if known is None else page.refuse(verdict(ungranted))
-        if known == fingerprint:
+            transaction.count("rejected", contract.name, ungranted.code)
+            batch.enter(entry(ungranted)) if known is None else batch.refuse(entry(ungranted))
+        elif known == command.fingerprint:
             transaction.count("duplicate")
-            return page.repeat(name, asker)
-        if known is not None:
+            batch.repeat(name, command.reply_partition)
+        elif known is not None:
             detail = f"{name} named another payload"
-            self.watch.buried("id-reused", record, detail)
+            self.watch.dead_lettered("id-reused", record, detail)
             dead_letter(transaction, self.dead_letters, record, "id-reused", detail)
-            return page.refuse(verdict(Rejected(ID_REUSED, detail)))
-        if expiry is not None and self.clock.now_ms() >= expiry:
-            transaction.count("expired", receives.contract.name)
-            return page.enter(verdict(Expired()))
+            batch.refuse(entry(Rejected(ID_REUSED, detail)))
+        elif command.expiry is not None and self.clock.now_ms() >= command.expiry:
+            transaction.count("expired", contract.name)
+            batch.enter(entry(Expired()))
+        else:
+            return False
+        return True
+
+    def _carry_out(self, cache: PartitionCache, command: _Command, batch: OutcomeBatch) -> None:
+        transaction, record, handling, name = batch.transaction, command.record, command.handling, command.name
+        key = command.key
         spot = self.watch.spot
-        spot.handler, spot.at = receives.handler, record
+        spot.handler, spot.at = handling.handler, record
         try:
-            decided = self._decide(shard.get(record.key), command, receives, record, headers, sender)
-            prepared = [self._prepare(record.key, event, n, name, sender) for n, event in enumerate(decided.events)]
-            decision = verdict(decided.outcome, decided.reply)
-            self.ledger.require_fit(decision, len(prepared), self.events_topic)
-            if careful and decided.state is not None:
-                self.encode(record.key, decided.state)
+            decided = self._decide(cache.get(key), command)
+            prepared = [self._prepare(key, event, n, name, command.sender) for n, event in enumerate(decided.events)]
+            entry = command.entry(decided.outcome, decided.reply)
+            self.ledger.require_fit(entry, len(prepared), self.events_topic)
+            if transaction.checks_rows(cache.partition) and decided.state is not None:
+                self.encode(key, decided.state)
         except BaseException as error:  # noqa: BLE001 (whatever a handler raises, sys.exit() too: the key goes on)
-            traceback = self.watch.raised(receives.handler.where, record, error)
-            reason = f"{receives.handler.where} failed: {summary(error)}"
-            return self._fail(verdict, "failed", reason, page, traceback)
+            traceback = self.watch.raised(handling.handler.where, record, error)
+            detail = f"{handling.handler.where} failed: {summary(error)}"
+            return self._fail(command.entry, "failed", detail, batch, traceback)
         for value, its_headers in prepared:
             transaction.produce(
-                self.events_topic, record.partition, record.key, value, its_headers, on_delivery=decision.delivered
+                self.events_topic, record.partition, key, value, its_headers, on_delivery=entry.delivered
             )
         if decided.changed:
-            shard.put(record.key, decided.state)
-        if decision.final:
-            shard.remember(name, fingerprint)
+            cache.put(key, decided.state)
+        if entry.final:
+            cache.remember(name, command.fingerprint)
         if isinstance(decided.outcome, Rejected):
-            transaction.count("rejected", receives.contract.name, decided.outcome.code)
-        return page.enter(decision)
+            transaction.count("rejected", handling.contract.name, decided.outcome.code)
+        return batch.enter(entry)
 
-    def _decide(
-        self,
-        state: Row | None,
-        command: Message,
-        receives: CommandHandling,
-        record: Record,
-        headers: Headers,
-        sender: _Sender,
-    ) -> _Decided:
-        if refused := not_admitted(receives.contract, command, sender.actor, sender.scopes):
+    def _decide(self, state: Row | None, command: _Command) -> _Decided:
+        handling, sender = command.handling, command.sender
+        if refused := not_admitted(handling.contract, command.message, sender.actor, sender.scopes):
             return _Decided(refused)
-        context = partial(context_of, record, headers)
-        returned = receives.handler.call(command, state, context)
+        context = partial(context_of, command.record, command.headers)
+        returned = handling.handler.call(command.message, state, context)
         if isinstance(returned, Rejected):
-            if returned.code not in receives.contract.rejections:
-                raise ContractError(f"{returned.code!r} is not among the rejections of {receives.contract.name}")
+            if returned.code not in handling.contract.rejections:
+                raise ContractError(f"{returned.code!r} is not among the rejections of {handling.contract.name}")
             return _Decided(returned)
         result = read_result(returned, self.state)
         if len(result.events) > MAX_EVENTS:
             raise ContractError(f"{len(result.events)} events of one command, {MAX_EVENTS} are the most: split it")
-        reply = receives.framed(result.reply)
+        reply = handling.framed(result.reply)
         # What is applied is what readers will see of the event, and what is kept is what a restart would read.
         events = [self._emits(type(event)).encoder.normal(event) for event in result.events]
         if result.state is None:
@@ -221,19 +240,19 @@ class AggregateProcessor:
 
     def _fail(
         self,
-        verdict: Callable[[Failed], OutcomeEntry],
+        entry: Callable[[Failed], OutcomeEntry],
         reason: str,
         detail: str,
-        page: OutcomeBatch,
+        batch: OutcomeBatch,
         traceback: str = "",
     ) -> None:
-        failed = verdict(Failed(reason=legible(detail[:500])))
-        dead_letter(page.transaction, self.dead_letters, failed.record, reason, with_traceback(detail, traceback))
-        page.enter(failed)
+        failed = entry(Failed(reason=legible(detail[:500])))
+        dead_letter(batch.transaction, self.dead_letters, failed.record, reason, with_traceback(detail, traceback))
+        batch.enter(failed)
 
 
-class _Taken:
-    """A command's record, and the id that it goes by: its place, which is as unique, where it names none legibly."""
+class _ReceivedRecord:
+    """A record, and the id that it goes by: its place, which is as unique, where it names none legibly."""
 
     __slots__ = ("headers", "name", "record", "unnamed")
 
@@ -256,6 +275,22 @@ class _Sender(NamedTuple):
     traceparent: str | None
 
 
+class _Command(NamedTuple):
+    """A command that can be read, and everything that its outcome names."""
+
+    record: Record
+    key: bytes
+    headers: Headers
+    name: str  # its id
+    message: Message
+    handling: CommandHandling
+    fingerprint: bytes
+    sender: _Sender
+    expiry: int | None
+    reply_partition: int | None  # of the caller that waits for its outcome
+    entry: Callable[..., OutcomeEntry]
+
+
 class _Decided(NamedTuple):
     outcome: Accepted | Rejected
     events: Sequence[Event] = ()
@@ -266,14 +301,14 @@ class _Decided(NamedTuple):
 
 def _unreadable(record: Record, headers: Headers, name: str) -> Callable[[Failed], OutcomeEntry]:
     """The verdict on what may be no command at all, with as much as its headers say."""
-    command, asker = _said(lambda: headers.type) or "", _said(lambda: headers.reply_partition)
+    command, reply_partition = _said(lambda: headers.type) or "", _said(lambda: headers.reply_partition)
     return partial(
         OutcomeEntry,
         name,
         command,
         fingerprint_of(record.value or b""),
         record,
-        asker,
+        reply_partition,
         correlation_id=_said(lambda: headers.started_by),
         traceparent=_said(lambda: headers.traceparent),
         undertaking=_said(lambda: headers.undertaking),

@@ -34,7 +34,7 @@ NO_HANDLER = Handler(lambda *_: None, Command, False)
 class InputReader(Protocol):
     """How the records of one topic are read."""
 
-    def hear(self, record: Record, keyed: bool) -> Input | None:
+    def read(self, record: Record, keyed: bool) -> Input | None:
         """Return what the record says, None where that is nothing to this group; UndecodableError for no message.
 
         `keyed`: the record's key is already the one that it counts under. Halt where that key cannot be told.
@@ -54,7 +54,7 @@ class EventInput:
     handlers: Mapping[Any, Handler]  # class of event -> handler
     keys: Mapping[Any, Callable[[Any], object]]  # class of event -> the key it counts under here
 
-    def hear(self, record: Record, keyed: bool) -> Input | None:
+    def read(self, record: Record, keyed: bool) -> Input | None:
         """Return the event, its handler and its key here."""
         key = record.key
         if not key and not self.keys:
@@ -94,7 +94,7 @@ class OutcomeInput:
     ids: CommandIds
     signed: frozenset[str] = frozenset()  # full names of those of its commands that carry grants
 
-    def hear(self, record: Record, keyed: bool) -> Input | None:  # noqa: ARG002 (its id tells the key in any case)
+    def read(self, record: Record, keyed: bool) -> Input | None:  # noqa: ARG002 (its id tells the key in any case)
         """Return the outcome, its handler and its key; those of others are passed over by a look at their id alone.
 
         One of ours that cannot be read, or has no handler and is not to be ignored, comes with :data:`NO_HANDLER`. Halt
@@ -126,7 +126,7 @@ class OutcomeInput:
             )
             return None
         handler = self.handlers.get(line.command)
-        return (_unheard(line), NO_HANDLER, key) if handler is None else (self.replies.outcome(line), handler, key)
+        return (_unhandled(line), NO_HANDLER, key) if handler is None else (self.replies.outcome(line), handler, key)
 
     def context(self, record: Record) -> Context:
         """Return the facts of an outcome, and which command it answers."""
@@ -138,7 +138,7 @@ class OutcomeInput:
         return None if cause is None else self.ids.read(cause.decode(errors="replace"))
 
 
-def _unheard(line: OutcomeRecord) -> str:
+def _unhandled(line: OutcomeRecord) -> str:
     return (
         f"no handler for the outcome of {line.command} ({line.status}): add one with @outcome_of, or say "
         f"ignores({line.command.rpartition('.')[2]}) where it does not matter"
@@ -153,13 +153,13 @@ def _header(record: Record, wanted: str) -> bytes | None:
     return None
 
 
-def hear_events(
+def event_readers(
     codec: Codec, sources: Iterable[str], handlers: Mapping[Any, Handler], keys: Mapping[Any, Callable[[Any], object]]
 ) -> dict[str, InputReader]:
     """Return, by topic, how the events of these contexts are heard."""
-    hearings: dict[str, InputReader] = {}
+    input_readers: dict[str, InputReader] = {}
     for namespace in sources:
         topic = codec.names.events(namespace)
         classes = {cls.__contract__: cls for cls in handlers if cls.__contract__.rpartition(".")[0] == namespace}
-        hearings[topic] = EventInput(codec.topic_decoder(topic, namespace, classes), handlers, keys)
-    return hearings
+        input_readers[topic] = EventInput(codec.topic_decoder(topic, namespace, classes), handlers, keys)
+    return input_readers

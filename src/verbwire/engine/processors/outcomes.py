@@ -35,7 +35,7 @@ class OutcomeEntry:
     command: str
     fingerprint: bytes
     record: Record
-    asker: int | None  # the partition of the replies at which somebody waits for it
+    reply_partition: int | None  # the partition of the replies at which somebody waits for it
     outcome: Outcome
     reply: bytes | None = None  # framed
     events: list[EventPosition] = field(default_factory=list)
@@ -90,40 +90,40 @@ class OutcomeLog:
     """Writes the outcomes of one aggregate, and tells those who wait for them."""
 
     def __init__(
-        self, topic: str, encoder: Encoder, headers: HeaderTemplate, hints: ReplyNotifier, limits: RecordLimits
+        self, topic: str, encoder: Encoder, headers: HeaderTemplate, notifier: ReplyNotifier, limits: RecordLimits
     ) -> None:
         self.limits = limits
         self.topic = topic
         self.headers = headers
-        self.hints = hints
+        self.notifier = notifier
         self.encode = encoder
 
-    def require_fit(self, verdict: OutcomeEntry, events: int, events_topic: str) -> None:
+    def require_fit(self, entry: OutcomeEntry, events: int, events_topic: str) -> None:
         """Raise UnencodableError where the line cannot be written: it carries texts and a reply of the handler's own.
 
         The places of its `events` are not known yet, and are counted as the most they may be.
         """
-        key = verdict.record.key or b""
+        key = entry.record.key or b""
         limit, places = self.limits.room(self.topic), events * (len(events_topic) + _POSITION)
-        room = limit - len(key) - len(verdict.undertaking or b"") - _REST - places
-        if isinstance(verdict.outcome, Rejected):
-            size = len(key) + len(self.encode(verdict.line()))
+        room = limit - len(key) - len(entry.undertaking or b"") - _REST - places
+        if isinstance(entry.outcome, Rejected):
+            size = len(key) + len(self.encode(entry.line()))
             if size > limit:
-                raise too_large(f"the outcome of {verdict.command}", size, limit)
-        elif (reply := len(verdict.reply or b"")) > max(room, 0):
+                raise too_large(f"the outcome of {entry.command}", size, limit)
+        elif (reply := len(entry.reply or b"")) > max(room, 0):
             raise UnencodableError(
-                f"the reply to {verdict.command} is {reply} bytes, its outcome has room for {room}: keep less in it, "
+                f"the reply to {entry.command} is {reply} bytes, its outcome has room for {room}: keep less in it, "
                 "and let the asker query for the rest"
             )
         elif room < 0:
-            raise UnencodableError(f"{verdict.command} has too many events for its outcome: split it")
+            raise UnencodableError(f"{entry.command} has too many events for its outcome: split it")
 
-    def page(self, transaction: Transaction, partition: int) -> OutcomeBatch:
+    def batch(self, transaction: Transaction, partition: int) -> OutcomeBatch:
         """Return a page for the verdicts on one partition's commands; it is written once their events are out."""
-        page = OutcomeBatch(self, transaction, partition)
-        transaction.after_flush.append(page.write)
-        transaction.after_commit.append(page.tell)
-        return page
+        batch = OutcomeBatch(self, transaction, partition)
+        transaction.after_flush.append(batch.write)
+        transaction.after_commit.append(batch.tell)
+        return batch
 
 
 class OutcomeBatch:
@@ -133,51 +133,53 @@ class OutcomeBatch:
         self.transaction = transaction
         self._ledger = ledger
         self._partition = partition
-        self._verdicts: list[OutcomeEntry] = []
+        self._entries: list[OutcomeEntry] = []
         self._told: list[tuple[int, str, bytes]] = []  # partition of the asker, id, outcome
         self._again: list[tuple[int, str]] = []
 
-    def enter(self, verdict: OutcomeEntry) -> None:
+    def enter(self, entry: OutcomeEntry) -> None:
         """Enter a verdict."""
-        self._verdicts.append(verdict)
+        self._entries.append(entry)
 
-    def refuse(self, verdict: OutcomeEntry) -> None:
+    def refuse(self, entry: OutcomeEntry) -> None:
         """Only tell the asker: the ledger holds one outcome per id, and this is not it."""
-        if verdict.asker is not None:
-            self._told.append((verdict.asker, verdict.command_id, self._ledger.encode(verdict.line())))
+        if entry.reply_partition is not None:
+            self._told.append((entry.reply_partition, entry.command_id, self._ledger.encode(entry.line())))
 
-    def repeat(self, command_id: str, asker: int | None) -> None:
+    def repeat(self, command_id: str, reply_partition: int | None) -> None:
         """Tell the asker the outcome that this id has already."""
-        if asker is not None:
-            self._again.append((asker, command_id))
+        if reply_partition is not None:
+            self._again.append((reply_partition, command_id))
 
     def write(self) -> None:
         """Produce the lines. They arrive in order, so the last alone tells how far the ledger is."""
         ledger, transaction, partition = self._ledger, self.transaction, self._partition
-        answers, last = transaction.of(partition).answers, len(self._verdicts) - 1
-        for index, verdict in enumerate(self._verdicts):
-            record, line = verdict.record, verdict.line()
+        answers, last = transaction.of(partition).answers, len(self._entries) - 1
+        for index, entry in enumerate(self._entries):
+            record, line = entry.record, entry.line()
             value = ledger.encode(line)
             headers = ledger.headers.headers(
-                f"{verdict.command_id}:outcome",
-                correlation_id=verdict.correlation_id,
-                causation_id=verdict.command_id,
-                traceparent=verdict.traceparent,
+                f"{entry.command_id}:outcome",
+                correlation_id=entry.correlation_id,
+                causation_id=entry.command_id,
+                traceparent=entry.traceparent,
             )
-            if verdict.undertaking is not None:
-                headers.append((UNDERTAKING_HEADER, verdict.undertaking))
+            if entry.undertaking is not None:
+                headers.append((UNDERTAKING_HEADER, entry.undertaking))
             note = transaction.note_position(partition, ANSWERS) if index == last else None
             # A key that is too large for the ledger is left out: who looks for the outcome knows its place, or its id.
             key = record.key if ledger.limits.fits(ledger.topic, record.key, value, headers) else None
             transaction.produce(ledger.topic, partition, key, value, headers, on_delivery=note)
-            answers[verdict.command_id] = answer_of(line, value, record.timestamp)
-            if verdict.asker is not None:
-                self._told.append((verdict.asker, verdict.command_id, value))
+            answers[entry.command_id] = answer_of(line, value, record.timestamp)
+            if entry.reply_partition is not None:
+                self._told.append((entry.reply_partition, entry.command_id, value))
 
     def tell(self) -> None:
         """Send the hints, once it is committed and the copy has it: who is told may ask here and find it."""
         if self._again:
-            known = self.transaction.shards[self._partition].store.recall(name for _, name in self._again)
-            self._told += [(asker, name, known[name].outcome) for asker, name in self._again if name in known]
-        for asker, name, outcome in self._told:
-            self._ledger.hints.send(asker, name, outcome)
+            known = self.transaction.caches[self._partition].store.recall(name for _, name in self._again)
+            self._told += [
+                (reply_partition, name, known[name].outcome) for reply_partition, name in self._again if name in known
+            ]
+        for reply_partition, name, outcome in self._told:
+            self._ledger.notifier.send(reply_partition, name, outcome)

@@ -50,24 +50,24 @@ class ProcessManagerProcessor(TableProcessor):
             _cause(taken)  # where that cannot be read the record is to blame, not the handler
         return taken
 
-    def _fold(self, shard: PartitionCache, heard: Matched, transaction: Transaction, careful: bool) -> None:
-        if heard.handler is not NO_HANDLER:
-            super()._fold(shard, heard, transaction, careful)
-        elif shard.get(heard.key) is not None:  # else it is over, and nobody waits for this
-            raise StopPartition(heard.record, _unheard(heard))
+    def _fold(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
+        if matched.handler is not NO_HANDLER:
+            super()._fold(cache, matched, transaction)
+        elif cache.get(matched.key) is not None:  # else it is over, and nobody waits for this
+            raise StopPartition(matched.record, _unhandled(matched))
 
-    def _read(self, heard: Matched, returned: object) -> tuple[Row | None, Sequence[Produced]]:
+    def _read(self, matched: Matched, returned: object) -> tuple[Row | None, Sequence[Produced]]:
         """Return the state, and its commands as records; whatever is wrong with them is the handler's fault."""
         step = read_step(returned, self.row, [*self.sends])
-        return step.state, [self._sent(heard, number, command) for number, command in enumerate(step.commands)]
+        return step.state, [self._sent(matched, number, command) for number, command in enumerate(step.commands)]
 
-    def _sent(self, heard: Matched, number: int, what: Command | Tagged) -> Produced:
+    def _sent(self, matched: Matched, number: int, what: Command | Tagged) -> Produced:
         tag, command = (what.tag, what.command) if isinstance(what, Tagged) else (None, what)
         sends = self.sends[type(command)]
         command = sends.encoder.normal(command)
-        name, correlation, traceparent = _cause(heard)
+        name, correlation, traceparent = _cause(matched)
         key = key_of(sends.contract, command)
-        id, more = self.ids.id(heard.key, name, heard.handler.message.__contract__, number, tag)
+        id, more = self.ids.id(matched.key, name, matched.handler.message.__contract__, number, tag)
         headers = sends.headers.headers(id, correlation_id=correlation, causation_id=name, traceparent=traceparent)
         headers += more
         value = sends.encoder(command)
@@ -77,13 +77,13 @@ class ProcessManagerProcessor(TableProcessor):
         return Produced(sends.topic, partition_of(key, sends.partitions), key, value, headers)
 
 
-def _unheard(heard: Matched) -> str:
-    place = place_of(heard.source)
-    return f"the undertaking of {place} is under way, and would wait for it for ever: {heard.message}"
+def _unhandled(matched: Matched) -> str:
+    place = place_of(matched.source)
+    return f"the undertaking of {place} is under way, and would wait for it for ever: {matched.message}"
 
 
-def _cause(heard: Matched) -> tuple[str, str, str | None]:
+def _cause(matched: Matched) -> tuple[str, str, str | None]:
     """Return what the commands inherit: id of their cause, id of what started the flow, trace."""
-    headers = Headers(heard.source.headers)
-    name = id_of(heard.source, headers)
+    headers = Headers(matched.source.headers)
+    name = id_of(matched.source, headers)
     return name, correlation_of(headers, name), headers.traceparent

@@ -73,7 +73,7 @@ Taken: TypeAlias = (
 class TableProcessor:
     """Folds messages into rows, each under the key it counts under; with a `repartition` that may be another's."""
 
-    hearings: Mapping[str, InputReader]  # topic -> how its records are read
+    input_readers: Mapping[str, InputReader]  # topic -> how its records are read
     row: type[Row]
     encode: Callable[[bytes, Row], object]  # raises where the row does not fit its contract or its key
     normal: Callable[[Row], Row]  # the row as it will be read back
@@ -82,24 +82,22 @@ class TableProcessor:
     skips: frozenset[tuple[str, int, int]] = field(default_factory=frozenset)  # (topic, partition, offset)
     watch: HandlerWatch = field(default_factory=lambda: HandlerWatch(""))
 
-    def process(self, shard: PartitionCache, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
+    def process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
         """Fold these records, in order, and return how many there was time for."""
         try:
-            return self._process(shard, records, transaction, careful)
+            return self._process(cache, records, transaction)
         finally:
             self.watch.spot.at = None
 
-    def _process(
-        self, shard: PartitionCache, records: Sequence[Record], transaction: Transaction, careful: bool
-    ) -> int:
+    def _process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
         taken = self._take_all(records, transaction)
-        shard.begin(each.key for each in taken if isinstance(each, Matched))
+        cache.begin(each.key for each in taken if isinstance(each, Matched))
         for done, (record, each) in enumerate(zip(records, taken, strict=False)):
             if done and transaction.is_late():
                 return done
             match each:
                 case Matched():
-                    self._fold(shard, each, transaction, careful)
+                    self._fold(cache, each, transaction)
                 case ForeignKey(key) if self.repartition is not None:
                     self.repartition.forward(transaction, record, key)
                 case DeadLettered():
@@ -122,10 +120,10 @@ class TableProcessor:
                 taken.append(self._take(record))
             except UndecodableError as error:
                 taken.append(DeadLettered("undecodable", str(error)))
-            except StopPartition as halt:
-                if halt.__cause__ is not None:
-                    self.watch.raised(_KEYS.where, record, halt.__cause__)
-                taken.append(halt)
+            except StopPartition as stop:
+                if stop.__cause__ is not None:
+                    self.watch.raised(_KEYS.where, record, stop.__cause__)
+                taken.append(stop)
                 break
         return taken
 
@@ -133,60 +131,60 @@ class TableProcessor:
         repartition, source, handed_over = self.repartition, record, False
         if repartition is not None and record.topic == repartition.topic:
             source, handed_over = repartition.source_of(record), True
-        hearing = self.hearings.get(source.topic)
-        if hearing is None:
+        reader = self.input_readers.get(source.topic)
+        if reader is None:
             raise UndecodableError(f"{source.topic} is not heard here")
         if self.skips and (record.topic, record.partition, record.offset) in self.skips:
             return DeadLettered(SKIPPED, "the settings say to skip it")
         if repartition is not None:
             self.watch.spot.handler, self.watch.spot.at = _KEYS, record
-        said = hearing.hear(source, handed_over)
+        said = reader.read(source, handed_over)
         if said is None:
             return None
         message, handler, key = said
         if repartition is not None and not handed_over and repartition.partition_of(key) != record.partition:
             return ForeignKey(key)
-        context = hearing.context(source) if handler.wants_context else None
+        context = reader.context(source) if handler.wants_context else None
         return Matched(record, source, message, handler, key, context)
 
     # -- what comes of it
 
-    def _fold(self, shard: PartitionCache, heard: Matched, transaction: Transaction, careful: bool) -> None:
-        before, handler, context = shard.get(heard.key), heard.handler, heard.context
+    def _fold(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
+        before, handler, context = cache.get(matched.key), matched.handler, matched.context
         spot = self.watch.spot
-        spot.handler, spot.at = handler, heard.record
+        spot.handler, spot.at = handler, matched.record
         try:
-            returned = handler.function(before, heard.message, *(() if context is None else (context,)))
-            after, sent = self._read(heard, returned)
+            returned = handler.function(before, matched.message, *(() if context is None else (context,)))
+            after, sent = self._read(matched, returned)
             if after is not None and after is not before:
                 after = self.normal(after)
-            if careful and after is not None:
-                self.encode(heard.key, after)
+            if transaction.checks_rows(cache.partition) and after is not None:
+                self.encode(matched.key, after)
         except BaseException as error:  # sys.exit(), too: the next worker would meet the record again, and end as well
-            self.watch.raised(handler.where, heard.record, error)
-            raise _to_blame(heard, error) from error
+            self.watch.raised(handler.where, matched.record, error)
+            raise _to_blame(matched, error) from error
         for each in sent:
             transaction.produce(each.topic, each.partition, each.key, each.value, each.headers)
         if after is not before:
-            shard.put(heard.key, after)
+            cache.put(matched.key, after)
 
     def _refuse(self, transaction: Transaction, record: Record, refused: DeadLettered) -> None:
         if refused.reason == SKIPPED:
             self.watch.skipped(record)
         else:
-            self.watch.buried(refused.reason, record, refused.detail)
+            self.watch.dead_lettered(refused.reason, record, refused.detail)
         dead_letter(transaction, self.dead_letters, record, refused.reason, refused.detail)
 
-    def _read(self, heard: Matched, returned: object) -> tuple[Row | None, Sequence[Produced]]:  # noqa: ARG002 (see Lead)
+    def _read(self, matched: Matched, returned: object) -> tuple[Row | None, Sequence[Produced]]:  # noqa: ARG002 (see Lead)
         """Return the row, and what is sent besides: by a table, nothing."""
         if returned is not None and type(returned) is not self.row:
             raise TypeError(f"returned {type(returned).__name__}, the table's row is {self.row.__name__}")
         return returned, ()
 
 
-def _to_blame(heard: Matched, error: BaseException) -> StopPartition:
+def _to_blame(matched: Matched, error: BaseException) -> StopPartition:
     """Return the stop at a record whose handler failed."""
-    record, source = heard.record, heard.source
+    record, source = matched.record, matched.source
     came = "" if source is record else f", with {place_of(source)}"
     kind, _, text = summary(error).partition(": ")
-    return StopPartition(record, legible(f"{heard.handler.where} raised {kind}{came}: {text}"))
+    return StopPartition(record, legible(f"{matched.handler.where} raised {kind}{came}: {text}"))

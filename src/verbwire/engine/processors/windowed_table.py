@@ -51,41 +51,41 @@ class WindowedTableProcessor(TableProcessor):
         self._latest = self._latest_now()
         self._throttle = Throttle[str]()
 
-    def process(self, shard: PartitionCache, records: Sequence[Record], transaction: Transaction, careful: bool) -> int:
+    def process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
         """Fold these events, in order, and return how many; forget the windows that time has left behind."""
         self._latest = self._latest_now()
-        done = super().process(shard, records, transaction, careful)
-        if shard.time is not None:
-            self._forget(shard, shard.time - self._kept)
+        done = super().process(cache, records, transaction)
+        if cache.time is not None:
+            self._forget(cache, cache.time - self._kept)
         return done
 
     def _take(self, record: Record) -> Taken:
         taken = super()._take(record)
         return self._place(taken) if isinstance(taken, Matched) else taken
 
-    def _place(self, heard: Matched) -> Taken:
+    def _place(self, matched: Matched) -> Taken:
         """Return it under the key of its window's row."""
-        time = _moment(getattr(heard.message, self.times[type(heard.message)]))
+        time = _moment(getattr(matched.message, self.times[type(matched.message)]))
         microseconds = _microseconds(time)
-        if microseconds > heard.source.timestamp * 1000 + self._ahead or microseconds > self._latest:
-            return self._too_far_ahead(heard, time)
+        if microseconds > matched.source.timestamp * 1000 + self._ahead or microseconds > self._latest:
+            return self._too_far_ahead(matched, time)
         try:
             start = self.window.start_of(time)
         except OverflowError as error:
             raise UndecodableError(f"the event's time {time} is in no window") from error
         try:
-            key = window_key(self.contract, heard.key, start)
+            key = window_key(self.contract, matched.key, start)
         except UndecodableError as error:
-            raise StopPartition(heard.record, legible(str(error))) from error
-        context = heard.context and replace(heard.context, window=start)
-        return heard._replace(key=key, context=context, at=(microseconds, _microseconds(start)))
+            raise StopPartition(matched.record, legible(str(error))) from error
+        context = matched.context and replace(matched.context, window=start)
+        return matched._replace(key=key, context=context, at=(microseconds, _microseconds(start)))
 
     def _latest_now(self) -> int:
         """What no event's time is beyond, unless its record's timestamp is wrong, too."""
         return int(clock.time() * 1e6) + self._ahead + CLOCKS_APART // _MICROSECOND
 
-    def _too_far_ahead(self, heard: Matched, time: datetime) -> DeadLettered | Skipped:
-        source, window = heard.source, self.window
+    def _too_far_ahead(self, matched: Matched, time: datetime) -> DeadLettered | Skipped:
+        source, window = matched.source, self.window
         why = (
             f"the event's time {time.isoformat()} is more than {window.ahead} ahead of its record's timestamp "
             f"{source.timestamp} ms, or of now: mend the sender's clock, or let the window take it (ahead=...)"
@@ -97,28 +97,28 @@ class WindowedTableProcessor(TableProcessor):
             log.warning("%s: %s. It is left out, as late. Others like it are told of a minute from now", place, why)
         return Skipped("late")
 
-    def _fold(self, shard: PartitionCache, heard: Matched, transaction: Transaction, careful: bool) -> None:
-        (time, start), now = heard.at, shard.time
+    def _fold(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
+        (time, start), now = matched.at, cache.time
         if now is not None and start + self._open < now:
             transaction.count("late")
             return
-        super()._fold(shard, heard, transaction, careful)
-        shard.time = time if now is None else max(now, time)
+        super()._fold(cache, matched, transaction)
+        cache.time = time if now is None else max(now, time)
 
-    def _forget(self, shard: PartitionCache, before: int) -> None:
+    def _forget(self, cache: PartitionCache, before: int) -> None:
         """Delete the rows of windows that began before.
 
         Those that the transactions under way have changed are not all in the store yet: the next batch finds them.
         """
-        changed = [key for key, row in shard.dirty.items() if row is not None and self._start_of(row) < before]
-        found = shard.store.below(self._start, before, FORGOTTEN_AT_ONCE)
+        changed = [key for key, row in cache.dirty.items() if row is not None and self._start_of(row) < before]
+        found = cache.store.below(self._start, before, FORGOTTEN_AT_ONCE)
         try:
-            shard.load(found)
+            cache.load(found)
         except NewerSchemaError:
             found = []  # whose code has their version forgets them
         for key in (*changed, *found):
-            if shard.get(key) is not None:
-                shard.put(key, None)
+            if cache.get(key) is not None:
+                cache.put(key, None)
 
     def _start_of(self, row: Any) -> int:
         return _microseconds(getattr(row, self._start))

@@ -9,7 +9,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from verbwire.engine.restore.topic_identity import others, read_topics
+from verbwire.engine.restore.topic_identity import read_topics, recreated
 from verbwire.engine.state.memory import KIB, MEMORY
 from verbwire.engine.state.store import PartitionStore, StoreChanges
 from verbwire.engine.topology import ROWS, Log
@@ -37,7 +37,7 @@ class ChangelogTask:
     start: int
     end: int
     refused: str | None = None  # why it was given up: rows that this code must not take, or that nobody can read
-    trouble: Exception | None = None  # why it was given up for now: the copy cannot be written
+    failure: Exception | None = None  # why it was given up for now: the copy cannot be written
     unreadable: dict[bytes, str] = field(default_factory=dict)  # key -> what is wrong with its last record so far
 
     def note(self, key: bytes, problem: str) -> None:
@@ -48,7 +48,7 @@ class ChangelogTask:
 
     def is_given_up(self) -> bool:
         """Whether no more of it is read."""
-        return self.refused is not None or self.trouble is not None
+        return self.refused is not None or self.failure is not None
 
     def end_here(self) -> None:
         """Give up where something that cannot be read is the last of its key."""
@@ -161,7 +161,7 @@ class _Piece:
         try:
             self.task.store.apply(changes)
         except Exception as error:  # noqa: BLE001 (a full disk, a value that SQLite does not take: this partition's)
-            self.task.trouble = error
+            self.task.failure = error
 
     def _read(self, changes: StoreChanges) -> None:
         """Read the records; an outage of the registry is raised, anything else is the fault of a record."""
@@ -205,7 +205,7 @@ class _Piece:
                 changes.inputs, changes.time = read_inputs(value), int(time) if time else None
                 changes.facts = read_facts(headers)
                 before, now = read_topics(self.task.store.facts()), read_topics(changes.facts)
-                changes.forgotten = others(before, {**before, **now}, before)
+                changes.forgotten = recreated(before, {**before, **now}, before)
                 return
 
 

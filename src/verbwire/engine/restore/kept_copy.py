@@ -23,7 +23,7 @@ class KeptCopy:
     inputs: Mapping[str, int]  # input topic -> next offset to read
 
 
-def look(path: Path, logs: Mapping[str, str]) -> KeptCopy | None:
+def read_kept_copy(path: Path, logs: Mapping[str, str]) -> KeptCopy | None:
     """Return what is kept in a file, None where there is none, or nothing to be read in it.
 
     UnavailableError where it cannot be opened now: what it holds is not known then, and must not be taken for nothing.

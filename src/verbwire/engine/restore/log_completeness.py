@@ -80,17 +80,17 @@ def fits(kept: KeptCopy, logs: Sequence[LogState]) -> bool:
     return all(kept.topics.get(log.name) == log.id and kept.positions[log.name] <= log.end for log in logs)
 
 
-def ways_out(plan: Topology) -> str:
+def ways_out(topology: Topology) -> str:
     """Return what can be done about a log that has lost what was in it."""
-    own = [*(log.topic for log in plan.logs), *([plan.repartition] if plan.repartition else [])]
+    own = [*(log.topic for log in topology.logs), *([topology.repartition] if topology.repartition else [])]
     again = (
         "commands that are still in their topic are then decided, and their events published, once more"
-        if any(log.name == ANSWERS for log in plan.logs)
+        if any(log.name == ANSWERS for log in topology.logs)
         else "its inputs are then read from the beginning"
     )
     return (
         "A copy that is here is left as it is. Restore the topic from a backup, and set the group's offsets to where "
-        f"that ends; or make {plan.group} anew: end its workers, delete {', '.join(own)}, run `verbwire deploy`, set "
-        "the group's offsets to the beginning (kafka-consumer-groups.sh --reset-offsets --to-earliest), start them: "
-        + again
+        f"that ends; or make {topology.group} anew: end its workers, delete {', '.join(own)}, run `verbwire deploy`, "
+        "set the group's offsets to the beginning (kafka-consumer-groups.sh --reset-offsets --to-earliest), start "
+        f"them: {again}"
     )

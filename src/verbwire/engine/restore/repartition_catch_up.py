@@ -23,19 +23,19 @@ class RepartitionCatchUp:
 
     def __init__(
         self,
-        view: StoreReader,
+        reader: StoreReader,
         sources: Collection[str],
         topic: str,
         cluster: ClusterOffsets,
         elsewhere: Callable[[str, int], bool],
     ) -> None:
-        self._view = view
+        self._reader = reader
         self._sources = sources
         self._topic = topic
         self._cluster = cluster
         self._elsewhere = elsewhere
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"catching up {view.name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"catching up {reader.name}", daemon=True)
 
     def start(self) -> None:
         """Look again and again, on a thread of its own."""
@@ -47,8 +47,8 @@ class RepartitionCatchUp:
 
     def look(self) -> None:
         """Look once; UnavailableError when the broker is silent."""
-        waiting = {state.partition: state.goal for state in self._view.states.values() if not state.goal.whole}
-        if not waiting or not all(map(self._has_read, self._view.states.values())):
+        waiting = {state.partition: state.goal for state in self._reader.states.values() if not state.goal.whole}
+        if not waiting or not all(map(self._has_read, self._reader.states.values())):
             return
         ends = self._cluster.ends((self._topic, partition) for partition in waiting)
         for partition, goal in waiting.items():  # of a partition that was started over meanwhile it is another's
@@ -56,7 +56,7 @@ class RepartitionCatchUp:
             goal.whole = True
 
     def _has_read(self, state: PartitionStatus) -> bool:
-        return state.has_read(self._sources) or self._elsewhere(self._view.name, state.partition)
+        return state.has_read(self._sources) or self._elsewhere(self._reader.name, state.partition)
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):

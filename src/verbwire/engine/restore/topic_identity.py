@@ -23,6 +23,6 @@ def read_topics(facts: Mapping[str, bytes]) -> dict[str, str]:
     return {topic: id for topic, _, id in pairs}
 
 
-def others(known: Mapping[str, str], now: Mapping[str, str], topics: Iterable[str]) -> list[str]:
+def recreated(known: Mapping[str, str], now: Mapping[str, str], topics: Iterable[str]) -> list[str]:
     """Return those of the topics that are not the ones that they were."""
     return [topic for topic in topics if topic in known and known[topic] != now[topic]]

@@ -66,7 +66,7 @@ class Budget:
         with self._lock:
             self._young += size
             if self._young > self.size // 2:
-                let_go = [each.turn() for each in self._caches]
+                let_go = [each.slot() for each in self._caches]
                 self._young = 0
         del let_go  # outside of the lock: it is many objects
 
@@ -126,7 +126,7 @@ class Cache(Generic[K, V]):
         if grown:
             self._budget.grew(grown)
 
-    def turn(self) -> object:
+    def slot(self) -> object:
         """Let go of the elder generation, and return it."""
         with self._lock:
             gone = self._values[1], self._sizes[1]

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-TROUBLES = 3  # in a row, until a partition stands still
+MAX_FAILURES = 3  # in a row, until a partition stands still
 REST_SECONDS = 5.0  # between two attempts after that
 
 
 @dataclass
-class _Trouble:
+class _Failures:
     times: int = 0
     again: float = 0.0  # not before, on the monotonic clock
 
@@ -25,22 +25,22 @@ class StoreFailures:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._of: dict[int, _Trouble] = {}
+        self._of: dict[int, _Failures] = {}
 
-    def another(self, partition: int) -> bool:
+    def failed(self, partition: int) -> bool:
         """Count one more; return whether the partition is to stand still until its next attempt."""
-        trouble = self._of.setdefault(partition, _Trouble())
-        trouble.times += 1
-        trouble.again = self._clock() + (REST_SECONDS if trouble.times >= TROUBLES else 0.0)
-        return trouble.times >= TROUBLES
+        known = self._of.setdefault(partition, _Failures())
+        known.times += 1
+        known.again = self._clock() + (REST_SECONDS if known.times >= MAX_FAILURES else 0.0)
+        return known.times >= MAX_FAILURES
 
     def is_early(self, partition: int) -> bool:
         """Whether it is too early for the next attempt."""
-        trouble = self._of.get(partition)
-        return trouble is not None and self._clock() < trouble.again
+        known = self._of.get(partition)
+        return known is not None and self._clock() < known.again
 
-    def over(self, partitions: Collection[int]) -> list[int]:
+    def recovered(self, partitions: Collection[int]) -> list[int]:
         """Forget the troubles of these; return those that stood still."""
-        passed = [each for each in partitions if each in self._of and self._of[each].times >= TROUBLES]
-        self._of = {each: trouble for each, trouble in self._of.items() if each not in partitions}
+        passed = [each for each in partitions if each in self._of and self._of[each].times >= MAX_FAILURES]
+        self._of = {each: known for each, known in self._of.items() if each not in partitions}
         return passed

@@ -47,7 +47,7 @@ class PartitionCache:
         # What is true of the whole partition, by the name of a header: written with the last changelog record of each
         # batch, so that it moves, and is restored, with the rows. `told` is what stands there already.
         self.facts: dict[str, bytes] = dict(facts or {})
-        self.told: Mapping[str, bytes] = dict(self.facts)
+        self.written_facts: Mapping[str, bytes] = dict(self.facts)
         self.dirty: dict[bytes, Row | None] = {}  # changed by the batch
         self._decode = decode
         self._rows: dict[bytes, Row | None] = {}  # of the batch

@@ -50,7 +50,7 @@ class PartitionStatus:
     other_code: str | None = None  # which parts of the code that folded it were others before, and up to where
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read, applied so far
     goal: Goal = field(default_factory=Goal)  # replaced whenever it is prepared
-    letters: int = 0  # how many records of its past are dead letters
+    dead_letters: int = 0  # how many records of its past are dead letters
 
     @property
     def ready(self) -> bool:
@@ -81,7 +81,7 @@ def _always() -> bool:
     return True
 
 
-def _unheard(partition: int) -> None:
+def _no_waiter(partition: int) -> None:
     """Nobody waits for it."""
 
 
@@ -98,7 +98,9 @@ class StoreReader:
         self.partitions = partitions
         self.states = {partition: PartitionStatus(partition) for partition in range(partitions)}
         self.lease: Callable[[], bool] = _always
-        self.moved: Callable[[int], None] = _unheard  # told, by the engine, of a partition that got further, or is gone
+        self.moved: Callable[[int], None] = (
+            _no_waiter  # told, by the engine, of a partition that got further, or is gone
+        )
 
     def ready(self) -> list[int]:
         """The partitions that this worker can answer for now."""
@@ -128,11 +130,11 @@ class StoreReader:
         states = self.states.values()
         return {each.partition: each.other_code for each in states if each.path is not None and each.other_code}
 
-    def letters(self) -> int:
+    def dead_letters(self) -> int:
         """How many records of the past of the partitions that are here are dead letters, the stopped ones included."""
         if not self.lease():
             return 0
-        return sum(state.letters for state in self.states.values() if state.ready or state.stopped is not None)
+        return sum(state.dead_letters for state in self.states.values() if state.ready or state.stopped is not None)
 
     def missing(self) -> list[int]:
         """The partitions that it cannot answer for."""

@@ -21,14 +21,14 @@ def select(
 
     They end with the row whose value brings them to `size` bytes.
     """
-    stretches = list(_stretches(selection, after))
-    if len(stretches) == 1:
-        return _read(connection, selection, stretches[0], limit, size)
+    ranges = list(_stretches(selection, after))
+    if len(ranges) == 1:
+        return _read(connection, selection, ranges[0], limit, size)
     found: list[tuple[bytes, bytes]] = []
     connection.execute("begin")  # one state of the partition, whatever is written between two statements
     try:
-        for stretch in stretches:
-            found += _read(connection, selection, stretch, limit - len(found), size - size_of(found))
+        for record_range in ranges:
+            found += _read(connection, selection, record_range, limit - len(found), size - size_of(found))
     finally:
         connection.execute("rollback")
     return found
@@ -68,7 +68,7 @@ def _stretches(selection: Selection, after: bytes) -> Iterator[_Stretch]:
 
 
 def _read(
-    connection: sqlite3.Connection, selection: Selection, stretch: _Stretch, limit: int, size: int
+    connection: sqlite3.Connection, selection: Selection, record_range: _Stretch, limit: int, size: int
 ) -> list[tuple[bytes, bytes]]:
     if limit <= 0 or size <= 0:
         return []
@@ -82,11 +82,11 @@ def _read(
         tests.append(_MATCHES)
         bound.append(selection.search)
     sql = (
-        f"select key, {sort}, value from rows where {' and '.join([*tests, stretch.where])} "
-        f"order by {stretch.order} limit ?"
+        f"select key, {sort}, value from rows where {' and '.join([*tests, record_range.where])} "
+        f"order by {record_range.order} limit ?"
     )
     found: list[tuple[bytes, bytes]] = []
-    with closing(connection.execute(sql, (*bound, *stretch.bound, limit))) as rows:
+    with closing(connection.execute(sql, (*bound, *record_range.bound, limit))) as rows:
         for key, value, row in rows:
             found.append((selection.place(value, key), row))
             size -= len(row)

@@ -55,24 +55,26 @@ class FailureSuspects:
         self._suspicions: dict[Place, _Suspicion] = {}
         self._found: dict[int, tuple[Place, int, str]] = {}  # partition -> where, and why
 
-    def failed(self, stumble: FailedTransaction) -> None:
+    def failed(self, failure: FailedTransaction) -> None:
         """Take down that a transaction failed."""
-        single = len(stumble.suspects) == 1
-        for place, stretch in stumble.suspects.items():
-            known = self._suspicions.setdefault(place, _Suspicion(stretch.until))
-            known.until = max(known.until, stretch.until)
+        single = len(failure.suspects) == 1
+        for place, record_range in failure.suspects.items():
+            known = self._suspicions.setdefault(place, _Suspicion(record_range.until))
+            known.until = max(known.until, record_range.until)
             known.failures += 1
             if known.failures < TOGETHER:
                 continue
-            if stumble.any_record:
+            if failure.any_record:
                 known.limit = 1
             else:
-                known.limit = stretch.records if known.limit is None else max(1, min(known.limit, stretch.records) // 2)
-            if single and stretch.records == 1:
-                known.alone = known.alone + 1 if known.first == stretch.first else 1
-                known.first = stretch.first
+                known.limit = (
+                    record_range.records if known.limit is None else max(1, min(known.limit, record_range.records) // 2)
+                )
+            if single and record_range.records == 1:
+                known.alone = known.alone + 1 if known.first == record_range.first else 1
+                known.first = record_range.first
             if known.alone >= FINALLY:
-                self._found[place[1]] = (place, stretch.first, str(stumble))
+                self._found[place[1]] = (place, record_range.first, str(failure))
 
     def progressed(self, place: Place, position: int) -> None:
         """Everything before `position` is dealt with."""
@@ -93,7 +95,7 @@ class FailureSuspects:
         """Whether there are any."""
         return bool(self._suspicions)
 
-    def verdict(self, partition: int, positions: Mapping[str, int]) -> str | None:
+    def reason_to_stop(self, partition: int, positions: Mapping[str, int]) -> str | None:
         """Return why a partition stands still that would read on at these positions, None where it need not."""
         if partition not in self._found:
             return None

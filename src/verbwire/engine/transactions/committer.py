@@ -19,7 +19,7 @@ from confluent_kafka import KafkaError, KafkaException
 from verbwire.engine.transactions.blame import FailedTransaction, Place, RecordRange
 from verbwire.engine.transactions.dead_letters import legible
 from verbwire.engine.transactions.failpoints import hit
-from verbwire.engine.transactions.producers import GROUP_FENCE, PRODUCER_FENCE, TURNS, ProducerPair, fatal_errors
+from verbwire.engine.transactions.producers import GROUP_FENCE, PRODUCER_FENCE, SLOTS, ProducerPair, fatal_errors
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
 from verbwire.kafka import denials
@@ -73,12 +73,12 @@ class Committer:
     def submit(self, transaction: Transaction) -> None:
         """Commit this one after those before it."""
         self.flushed = transaction.flushed
-        self._under_way[transaction.turn] = self._thread.submit(self._run, transaction)
+        self._under_way[transaction.slot] = self._thread.submit(self._run, transaction)
 
-    def wait_for_turn(self, turn: int) -> None:
+    def wait_for_slot(self, slot: int) -> None:
         """Wait until the last transaction of this turn is over; raise what has failed since the last recovery."""
-        if turn in self._under_way:
-            self._under_way.pop(turn).result()
+        if slot in self._under_way:
+            self._under_way.pop(slot).result()
         if self.failure:
             raise self.failure
 
@@ -92,9 +92,9 @@ class Committer:
 
     def recover(self) -> None:
         """Wait until nothing is under way and forget the failure: the caller starts its partitions over."""
-        for turn in TURNS:
-            if turn in self._under_way:
-                self._under_way.pop(turn).result()
+        for slot in SLOTS:
+            if slot in self._under_way:
+                self._under_way.pop(slot).result()
         if self._last is not None:
             self._last.result()
         self.failure = None
@@ -139,7 +139,7 @@ class Committer:
             hit("after-offsets")
         except Exception as error:
             self.abort(transaction, error)
-            raise classified(error, transaction.stretches) from error
+            raise classified(error, transaction.ranges) from error
         try:
             hit("during-commit")
             with fatal_errors():
@@ -147,8 +147,8 @@ class Committer:
         except KafkaException as error:
             # Whether it is committed is unknown: librdkafka lacks the newer protocol (KIP-890), so this producer
             # object must not touch the next transaction.
-            self._producers.give_up(transaction.turn, fenced=error.args[0].code() in PRODUCER_FENCE)
-            raise classified(error, transaction.stretches) from error
+            self._producers.give_up(transaction.slot, fenced=error.args[0].code() in PRODUCER_FENCE)
+            raise classified(error, transaction.ranges) from error
         hit("after-commit")
         self._write_locally(transaction)  # 5. the copies, never before
         for tell in transaction.after_commit:  # 6. whoever waits for it
@@ -170,7 +170,7 @@ class Committer:
 
     def _write_locally(self, transaction: Transaction) -> None:
         for partition, changes in transaction.changes.items():
-            transaction.shards[partition].store.apply(changes)
+            transaction.caches[partition].store.apply(changes)
         transaction.written.set()
 
     def abort(self, transaction: Transaction, because: BaseException | None = None) -> None:
@@ -188,7 +188,7 @@ class Committer:
                     return
         except KafkaException as error:
             log.warning("abort failed: %s", error.args[0].str())
-        self._producers.give_up(transaction.turn, fenced=fatal)
+        self._producers.give_up(transaction.slot, fenced=fatal)
 
 
 def _got_stuck(because: BaseException | None) -> bool:

@@ -21,4 +21,4 @@ def dead_letter(transaction: Transaction, topic: str, record: Record, reason: st
         key, value, headers = None, None, stub_headers(record, reason, detail)
     transaction.produce(topic, record.partition, key, value, headers)
     transaction.count("dead_lettered", reason)
-    transaction.letters[record.partition] = transaction.letters.get(record.partition, 0) + 1
+    transaction.dead_letters[record.partition] = transaction.dead_letters.get(record.partition, 0) + 1

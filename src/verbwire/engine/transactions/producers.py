@@ -26,7 +26,7 @@ from verbwire.wire.records.dead_letters import MAX_LETTER
 
 log = logging.getLogger(__name__)
 
-TURNS = (0, 1)
+SLOTS = (0, 1)
 INIT_SECONDS = 30.0
 BATCH = 1_000_000  # bytes of records that go to the broker together, at most
 _SETTINGS: dict[str, Any] = {
@@ -65,41 +65,41 @@ class ProducerPair:
         """
         if self._batch != (batch := self._batch_size()):
             self._batch, self._producers = batch, {}
-        for turn in TURNS:
-            self.get(turn)
+        for slot in SLOTS:
+            self.get(slot)
 
     def _batch_size(self) -> int:
         return min(BATCH, self._limits.smallest())
 
-    def get(self, turn: int) -> Producer:
+    def get(self, slot: int) -> Producer:
         """Return the producer whose turn it is, a new one where the last was given up."""
-        if turn not in self._producers:
-            self._producers[turn] = self._create(self._worker, turn)
-        return self._producers[turn]
+        if slot not in self._producers:
+            self._producers[slot] = self._create(self._worker, slot)
+        return self._producers[slot]
 
-    def give_up(self, turn: int, fenced: bool = False) -> None:
+    def give_up(self, slot: int, fenced: bool = False) -> None:
         """Drop a producer whose state is unknown or fatal.
 
         Fenced means: the broker timed our transaction out, or a new owner cleared it away, or somebody else uses our
         name. The first two pass; EngineError when it happens again at once, which is the third.
         """
-        self._producers.pop(turn, None)
+        self._producers.pop(slot, None)
         if not fenced:
             return
-        before, now = self._fenced_at.get(turn, 0.0), time.monotonic()
-        self._fenced_at[turn] = now
+        before, now = self._fenced_at.get(slot, 0.0), time.monotonic()
+        self._fenced_at[slot] = now
         if before and now - before < 5:
             raise EngineError(duplicate_worker(self._worker, self._group))
 
     def abort_transactions_of(self, workers: Iterable[str]) -> None:
         """Abort the transactions that dead workers left open, instead of waiting for the broker to do it."""
         for worker in workers:
-            for turn in TURNS:
-                self._create(worker, turn, seconds=10.0)
+            for slot in SLOTS:
+                self._create(worker, slot, seconds=10.0)
             log.warning("%s: aborted what worker %s had left open", self._group, worker)
 
-    def _create(self, worker: str, turn: int, seconds: float = INIT_SECONDS) -> Producer:
-        name = self._names.transactional_id(self._group, worker, turn)
+    def _create(self, worker: str, slot: int, seconds: float = INIT_SECONDS) -> Producer:
+        name = self._names.transactional_id(self._group, worker, slot)
         own = {"queue.buffering.max.kbytes": MEMORY.produced // KIB, "transactional.id": name}
         producer = Producer({**_SETTINGS, **self._kafka, "batch.size": self._batch, **own})
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from confluent_kafka import Producer, TopicPartition
@@ -30,24 +30,25 @@ class Transaction:
     def __init__(
         self,
         producer: Producer,
-        turn: int,
+        slot: int,
         membership: GroupMetadata,
         worker: str,
         before: threading.Event,
         limits: RecordLimits,
     ) -> None:
         self.producer = producer
-        self.turn = turn
+        self.slot = slot
         self.membership = membership
         self.limits = limits
         self.changes: dict[int, StoreChanges] = {}  # partition -> what its store learns
-        self.shards: dict[int, PartitionCache] = {}
-        self.stretches: dict[Place, RecordRange] = {}  # what it deals with
+        self.caches: dict[int, PartitionCache] = {}
+        self.ranges: dict[Place, RecordRange] = {}  # what it deals with
         self.after_flush: list[Callable[[], None]] = []  # what needs the offsets of what was produced
         self.after_commit: list[Callable[[], None]] = []  # what others may be told then
         self.records = 0
         self.counts: dict[tuple[str, ...], int] = {}
-        self.letters: dict[int, int] = {}  # partition -> how many of its records become dead letters
+        self.dead_letters: dict[int, int] = {}  # partition -> how many of its records become dead letters
+        self.row_checks: Collection[int] = ()  # partitions whose rows are encoded as each record is processed
         self.deadline = float("inf")  # on the monotonic clock; after it no further record is begun
         self.flushed = threading.Event()  # the broker has all records, or will never take them
         self.written = threading.Event()  # the local copies have what it changed
@@ -70,12 +71,16 @@ class Transaction:
                 with fatal_errors():
                     self.producer.poll(_FULL_SECONDS)
 
-    def used(self, shard: PartitionCache, topic: str, next_offset: int) -> None:
+    def used(self, cache: PartitionCache, topic: str, next_offset: int) -> None:
         """Note that the inputs up to `next_offset` are dealt with: they are committed with the rest, or not at all."""
-        shard.next[topic] = next_offset
-        self.shards[shard.partition] = shard
-        self.of(shard.partition).inputs[topic] = next_offset
-        self._offsets[topic, shard.partition] = next_offset
+        cache.next[topic] = next_offset
+        self.caches[cache.partition] = cache
+        self.of(cache.partition).inputs[topic] = next_offset
+        self._offsets[topic, cache.partition] = next_offset
+
+    def checks_rows(self, partition: int) -> bool:
+        """Whether each row is encoded at once, so that the record to blame for one that cannot be encoded is known."""
+        return partition in self.row_checks
 
     def is_late(self) -> bool:
         """Whether it has to be committed before more is done: the broker lets it live for ten seconds."""

@@ -157,7 +157,7 @@ class QueryableTable:
             "behind": {str(partition): behind[partition] for partition in ready if partition in behind},
             "complete": len(ready) == self.view.partitions and not behind,
             "rows": rows,
-            "dead_letters": self.view.letters(),
+            "dead_letters": self.view.dead_letters(),
         }
 
     @cached_property

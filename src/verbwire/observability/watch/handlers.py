@@ -76,7 +76,7 @@ class HandlerWatch:
             log.error("%s: %s%s%s", where, summary(error), _more(more), text and f"\n{text}")
         return text
 
-    def buried(self, reason: str, record: RecordPlace, detail: str) -> None:
+    def dead_lettered(self, reason: str, record: RecordPlace, detail: str) -> None:
         """Log that a record goes to the dead letters, once a minute for a reason and a topic."""
         more = self._throttle.admit(LineKind(reason, record.topic))
         if more is not None:

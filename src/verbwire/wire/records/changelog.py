@@ -16,7 +16,7 @@ TIME_HEADER = "vw_time"
 FACT_PREFIX = "vw_"
 """Whatever else stands beside them under such a name is a fact about the whole partition, as it is after that batch."""
 
-LETTERS_HEADER = "vw_letters"
+DEAD_LETTERS_HEADER = "vw_letters"
 """A fact: how many records of the partition have become dead letters since its table began."""
 
 MARK = b""
@@ -35,9 +35,9 @@ def read_facts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:
     }
 
 
-def letters_of(facts: Mapping[str, bytes]) -> int:
+def dead_letter_count(facts: Mapping[str, bytes]) -> int:
     """Return how many dead letters these facts tell of."""
-    return int(facts.get(LETTERS_HEADER, b"0"))
+    return int(facts.get(DEAD_LETTERS_HEADER, b"0"))
 
 
 def write_inputs(inputs: dict[str, int]) -> bytes:

@@ -116,7 +116,7 @@ def test_workers_agree_on_what_is_behind(tmp_path: Path) -> None:
     with three(tmp_path) as shared:
         hold_back(shared.tables["w1"], 1, 9)  # its own
         hold_back(shared.tables["w0"], 1, 5)  # nobody's concern: it does not have that one
-        shared.tables["w2"].view.states[2].letters = 4
+        shared.tables["w2"].view.states[2].dead_letters = 4
         for worker in shared.all:
             answer = worker.operator.get(LIST).json()
             assert (answer["complete"], answer["behind"]) == (False, {"1": 9})

@@ -49,7 +49,7 @@ def test_the_list_says_what_there_is_and_how_far_it_is(tmp_path: Path) -> None:
     stopped = shelves.view.states[2]
     stopped.state, stopped.reason = PartitionState.STOPPED, "a handler raised"
     shelves.view.states[1].goal = Goal({EVENTS: 140})
-    shelves.view.states[0].letters, shelves.view.states[2].letters = 2, 3
+    shelves.view.states[0].dead_letters, shelves.view.states[2].dead_letters = 2, 3
     shelves.view.states[0].other_code = "changed: on town.library.BookShelved (since town.library.events@7)"
     with serving([shelves, Table(tmp_path, COUNTERS, CounterRow)]) as http:
         answer = http.operator.get("/tables").json()
