@@ -86,13 +86,13 @@ class RecordAttempt:
             message = self._read(task)
             if message is None:
                 return Done()
-            receives = self.plan.receives[type(message)]
+            handling = self.plan.handlings[type(message)]
             context = context_of(record, headers)
-            if self.plan.is_job and self._refused(message, receives, context, headers, task):
+            if self.plan.is_job and self._refused(message, handling, context, headers, task):
                 return Done()
             cause = Cause(
                 self.plan.declared.group,
-                receives.handler.function.__qualname__,
+                handling.handler.function.__qualname__,
                 context.id,
                 context.correlation_id,
                 headers.traceparent,
@@ -101,7 +101,7 @@ class RecordAttempt:
             return self.dead_letter(task, "undecodable", str(error))
         except UnavailableError as error:
             return Unavailable(str(error), isinstance(error, RegistryUnavailableError))
-        return self._handle(task, message, receives, context, HandlerOutbox(self.mail, cause))
+        return self._handle(task, message, handling, context, HandlerOutbox(self.mail, cause))
 
     def dead_letter(self, task: QueuedRecord, reason: str, detail: str, traceback: str = "") -> Result:
         """Put the record among the dead letters; it is dealt with once it is there."""
@@ -124,30 +124,30 @@ class RecordAttempt:
         return message
 
     def _refused(
-        self, message: Message, receives: MessageHandling, context: Context, headers: Headers, task: QueuedRecord
+        self, message: Message, handling: MessageHandling, context: Context, headers: Headers, task: QueuedRecord
     ) -> bool:
         """Whether a command may not be carried out, or not any more. Nobody waits to be told, so the log is."""
-        name = receives.contract.name
+        name = handling.contract.name
         # Whoever hands it in again wants it done.
-        expiry = None if task.again else headers.expiry(task.record.timestamp)
+        expiry = None if task.requeued else headers.expiry(task.record.timestamp)
         if expiry is not None and self.clock.now_ms() > expiry:
             self.metrics.expired(name)
             log.warning("%s: %s has expired, it is not carried out", self.plan.group, context.id)
             return True
-        refused = receives.check and receives.check.refusal(headers, context.id, task.record, task.record.is_stamped)
-        if refused := refused or not_admitted(receives.contract, message, context.actor, context.scopes):
+        refused = handling.check and handling.check.refusal(headers, context.id, task.record, task.record.is_stamped)
+        if refused := refused or not_admitted(handling.contract, message, context.actor, context.scopes):
             self.metrics.rejected(name, refused.code)
             log.warning("%s: %s of %s was refused: %s", self.plan.group, context.id, context.actor, refused.reason)
             return True
         return False
 
     def _handle(
-        self, task: QueuedRecord, message: Message, receives: MessageHandling, facts: Context, outbox: HandlerOutbox
+        self, task: QueuedRecord, message: Message, handling: MessageHandling, facts: Context, outbox: HandlerOutbox
     ) -> Result:
-        handler = receives.handler
+        handler = handling.handler
         try:
             with (
-                self._context(task, receives, facts, outbox) as context,
+                self._context(task, handling, facts, outbox) as context,
                 self.watch.running(handler, task.record),
             ):
                 result = handler.call_alone(message, lambda: context)
@@ -165,7 +165,7 @@ class RecordAttempt:
 
     @contextmanager
     def _context(
-        self, task: QueuedRecord, receives: MessageHandling, facts: Context, outbox: HandlerOutbox
+        self, task: QueuedRecord, handling: MessageHandling, facts: Context, outbox: HandlerOutbox
     ) -> Iterator[SubscriberContext]:
         group = self.plan.declared.group
         common: dict[str, Any] = {
@@ -178,10 +178,10 @@ class RecordAttempt:
             yield SubscriberContext(**common)
             return
         place = (facts.topic, facts.partition, facts.offset)
-        entry = Running(group, receives.contract.name, facts.id, *place, task.failures + 1, datetime.now(UTC))
+        entry = Running(group, handling.contract.name, facts.id, *place, task.failures + 1, datetime.now(UTC))
         self.board.begin(entry)
         try:
-            yield JobContext(**common, run=Run(task.share, entry, self.metrics))
+            yield JobContext(**common, run=Run(task.in_flight, entry, self.metrics))
         finally:
             self.board.end(entry)
             self.metrics.job_ended(facts.partition)
@@ -190,8 +190,8 @@ class RecordAttempt:
 class Run:
     """One run of a job's handler."""
 
-    def __init__(self, share: PartitionInFlight, entry: Running, metrics: GroupMetrics) -> None:
-        self._share = share
+    def __init__(self, in_flight: PartitionInFlight, entry: Running, metrics: GroupMetrics) -> None:
+        self._in_flight = in_flight
         self._entry = entry
         self._metrics = metrics
         self._logged = time.monotonic()
@@ -200,7 +200,7 @@ class Run:
     @property
     def stopping(self) -> bool:
         """Whether the command is asked back."""
-        return self._share.stopping
+        return self._in_flight.stopping
 
     def progress(self, done: float, total: float, note: str) -> None:
         """Show how far it is."""

@@ -1,4 +1,4 @@
-"""Records in hand, in lanes: those of one key one after another, those of different keys side by side."""
+"""Queues the records in flight by key: those of one key run one after another, those of different keys in parallel."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from verbwire.subscribers.partition_state import PartitionInFlight
 
 @dataclass(eq=False, slots=True)
 class QueuedRecord:
-    """A record in hand, and what became of it so far."""
+    """A record in flight, and its attempts so far."""
 
-    record: ConsumedRecord  # as it lay in its own topic, when somebody has handed it back to the group
-    offset: int  # in the partition that `share` is of
-    share: PartitionInFlight
-    again: bool = False  # whether it comes from the group's retries
-    failures: int = 0  # how often its handler has raised
-    delays: int = 0  # how often something else was in the way
-    lane: Hashable = field(init=False)
+    record: ConsumedRecord  # as it lay in its own topic, where an operator has requeued it
+    offset: int  # in the partition that `in_flight` is of
+    in_flight: PartitionInFlight
+    requeued: bool = False  # whether it comes from the group's retries topic
+    failures: int = 0  # attempts in which its handler raised
+    delays: int = 0  # attempts in which broker or registry were in the way
+    order_key: Hashable = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lane = self.record.key or (self.share.topic, self.share.partition)
+        self.order_key = self.record.key or (self.in_flight.topic, self.in_flight.partition)
 
     @property
     def place(self) -> str:
@@ -41,18 +41,18 @@ class QueuedRecord:
 
 
 class KeyedWorkQueue:
-    """Hands tasks to threads. A task that waits to be tried again holds its lane, but no thread.
+    """Hands tasks to handler threads. A task that waits for its retry holds the queue of its key, but no thread.
 
     Safe to call from any thread: the consumer's adds and takes back, those of the handlers take and finish.
     """
 
     def __init__(self) -> None:
         lock = threading.Lock()
-        self._work = threading.Condition(lock)  # for those who take
-        self._rest = threading.Condition(lock)  # for who waits until something is finished
-        self._lanes: dict[Hashable, deque[QueuedRecord]] = {}
-        self._ready: deque[QueuedRecord] = deque()  # heads of their lanes
-        self._later: list[tuple[float, int, QueuedRecord]] = []  # heads too, in the order of the time when they are due
+        self._work = threading.Condition(lock)  # handler threads wait for a task
+        self._rest = threading.Condition(lock)  # a revoke waits for running tasks
+        self._queues: dict[Hashable, deque[QueuedRecord]] = {}
+        self._ready: deque[QueuedRecord] = deque()  # the first of each key
+        self._later: list[tuple[float, int, QueuedRecord]] = []  # firsts, too, by the time when they are due
         self._numbers = itertools.count()
         self._running: set[QueuedRecord] = set()
         self._closed = False
@@ -60,33 +60,37 @@ class KeyedWorkQueue:
     # -- the consumer's side
 
     def add(self, task: QueuedRecord) -> None:
-        """Take a record in hand."""
+        """Queue a record."""
         with self._work:
-            task.share.open(task.offset, task.size)
-            lane = self._lanes.get(task.lane)
-            if lane is not None:
-                lane.append(task)
+            task.in_flight.open(task.offset, task.size)
+            waiting = self._queues.get(task.order_key)
+            if waiting is not None:
+                waiting.append(task)
                 return
-            self._lanes[task.lane] = deque((task,))
+            self._queues[task.order_key] = deque((task,))
             self._ready.append(task)
             self._work.notify()
 
-    def committable(self, shares: Iterable[PartitionInFlight]) -> dict[PartitionInFlight, int]:
+    def committable(self, partitions: Iterable[PartitionInFlight]) -> dict[PartitionInFlight, int]:
         """Return up to where these partitions are done, where that is more than what was committed."""
         with self._work:
-            offsets = ((share, share.committable()) for share in shares)
-            return {share: offset for share, offset in offsets if offset is not None and offset != share.committed}
+            offsets = ((in_flight, in_flight.committable()) for in_flight in partitions)
+            return {
+                in_flight: offset
+                for in_flight, offset in offsets
+                if offset is not None and offset != in_flight.committed
+            }
 
-    def take_back(self, shares: Collection[PartitionInFlight], seconds: float) -> None:
+    def take_back(self, partitions: Collection[PartitionInFlight], seconds: float) -> None:
         """Drop what has not begun of these partitions, and wait at most `seconds` for what runs.
 
-        What still runs afterwards is abandoned: it is not done, whatever it says later.
+        What still runs afterwards is abandoned: it does not count as done, whatever becomes of it.
         """
         with self._work:
-            for share in shares:
-                share.stopping = True
-            self._drop(set(shares))
-            self._rest.wait_for(lambda: not any(task.share in shares for task in self._running), seconds)
+            for in_flight in partitions:
+                in_flight.stopping = True
+            self._drop(set(partitions))
+            self._rest.wait_for(lambda: not any(task.in_flight in partitions for task in self._running), seconds)
 
     def close(self) -> None:
         """Let the threads go as soon as they are free."""
@@ -94,10 +98,10 @@ class KeyedWorkQueue:
             self._closed = True
             self._work.notify_all()
 
-    def in_hand(self) -> int:
-        """How many records are in hand, over all partitions."""
+    def in_flight(self) -> int:
+        """How many records are in flight, over all partitions."""
         with self._work:
-            return sum(map(len, self._lanes.values()))
+            return sum(map(len, self._queues.values()))
 
     # -- the handlers' side
 
@@ -116,45 +120,45 @@ class KeyedWorkQueue:
             return None
 
     def done(self, task: QueuedRecord) -> None:
-        """Note that a task is dealt with; the next of its lane may begin."""
+        """Note that a task is done; the next of its key may begin."""
         with self._work:
-            task.share.close(task.offset)
+            task.in_flight.close(task.offset)
             self._leave(task)
 
-    def again(self, task: QueuedRecord, seconds: float) -> None:
-        """Try a task again after some time; one of a partition that is asked back is left to the next owner."""
+    def retry_later(self, task: QueuedRecord, seconds: float) -> None:
+        """Retry a task after some time; one of a revoked partition is left to the next owner."""
         with self._work:
-            if task.share.stopping:
+            if task.in_flight.stopping:
                 self._leave(task)
                 return
             self._running.discard(task)
             heapq.heappush(self._later, (time.monotonic() + seconds, next(self._numbers), task))
-            self._work.notify()  # whoever waits may wait for a later one
+            self._work.notify()  # a thread may be waiting for a later one
 
     def _leave(self, task: QueuedRecord) -> None:
         self._running.discard(task)
-        lane = self._lanes[task.lane]
-        lane.popleft()
-        if lane:
-            self._ready.append(lane[0])
+        waiting = self._queues[task.order_key]
+        waiting.popleft()
+        if waiting:
+            self._ready.append(waiting[0])
             self._work.notify()
         else:
-            del self._lanes[task.lane]
+            del self._queues[task.order_key]
         self._rest.notify_all()
 
-    def _drop(self, shares: set[PartitionInFlight]) -> None:
+    def _drop(self, partitions: set[PartitionInFlight]) -> None:
         def stays(task: QueuedRecord) -> bool:
-            return task.share not in shares or task in self._running
+            return task.in_flight not in partitions or task in self._running
 
         self._ready = deque(filter(stays, self._ready))
         self._later = [entry for entry in self._later if stays(entry[2])]
         heapq.heapify(self._later)
-        for key, lane in list(self._lanes.items()):
-            kept = deque(filter(stays, lane))
+        for key, waiting in list(self._queues.items()):
+            kept = deque(filter(stays, waiting))
             if not kept:
-                del self._lanes[key]
+                del self._queues[key]
                 continue
-            if kept[0] is not lane[0]:  # it has waited for one that is gone
+            if kept[0] is not waiting[0]:  # it has waited for one that was dropped
                 self._ready.append(kept[0])
                 self._work.notify()
-            self._lanes[key] = kept
+            self._queues[key] = kept

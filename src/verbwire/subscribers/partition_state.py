@@ -1,4 +1,4 @@
-"""What a worker has in hand of one partition, from the day it is assigned until it is let go."""
+"""Tracks the records in flight of one assigned partition."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ _OVERHEAD = 500  # bytes that a record takes here beside its own: an estimate, f
 class PartitionInFlight:
     """The open records of one partition. Not thread-safe: the lock of its `KeyedWorkQueue` guards it.
 
-    What is committed is the lowest open offset: a record that is done behind one that is not would be skipped by the
-    next owner otherwise. So after a crash some that were done are handled again, never one less.
+    The lowest open offset is committed: the next owner would skip it if a later, finished one were. So after a crash
+    some finished records are handled again, and none is lost.
     """
 
     def __init__(self, topic: str, partition: int) -> None:
         self.topic = topic
         self.partition = partition
-        self.stopping = False  # asked back: finish soon; read by any thread
+        self.stopping = False  # revoked: handlers should finish soon; read by any thread
         self.committed: int | None = None  # sent to the broker; None where that is not known
         self.bytes = 0
         self._open: dict[int, int] = {}  # offset -> bytes, in the order of the log
@@ -23,17 +23,17 @@ class PartitionInFlight:
 
     @property
     def records(self) -> int:
-        """How many records are in hand."""
+        """How many records are in flight."""
         return len(self._open)
 
     def open(self, offset: int, size: int) -> None:
-        """Take a record in hand; they come in the order of their offsets."""
+        """Begin with a record; they come in the order of their offsets."""
         self._open[offset] = size + _OVERHEAD
         self.bytes += size + _OVERHEAD
         self._next = offset + 1
 
     def close(self, offset: int) -> None:
-        """Note that a record is dealt with."""
+        """Note that a record is done."""
         self.bytes -= self._open.pop(offset, 0)
 
     def committable(self) -> int | None:

@@ -14,8 +14,8 @@ from verbwire.messages import Kind, Message
 from verbwire.wire.codec.topics import Codec, TopicDecoder
 from verbwire.wire.grants.policy import Grants
 
-_IN_HAND = 256  # records of a partition that a subscriber has in hand at most
-_IN_HAND_OF_JOB = 4  # times its concurrency: what is done behind something long is done again after a crash
+_IN_FLIGHT = 256  # records of a partition that a subscriber has in hand at most
+_IN_FLIGHT_OF_JOB = 4  # times its concurrency: what is done behind something long is done again after a crash
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class SubscriberPlan:
     declared: Subscriber | Job
     group: str  # on the cluster
     decoders: Mapping[str, TopicDecoder]  # by topic: what it reads, its retries aside
-    receives: Mapping[type[Message], MessageHandling]
+    handlings: Mapping[type[Message], MessageHandling]
     retries: str
     dead_letters: str
 
@@ -40,20 +40,20 @@ class SubscriberPlan:
         return isinstance(self.declared, Job)
 
     @property
-    def in_hand(self) -> int:
+    def in_flight(self) -> int:
         """How many records of a partition may be in hand before it is paused."""
-        return _IN_HAND_OF_JOB * self.declared.concurrency if self.is_job else _IN_HAND
+        return _IN_FLIGHT_OF_JOB * self.declared.concurrency if self.is_job else _IN_FLIGHT
 
 
-def effect_plan(declared: Subscriber | Job, codec: Codec, grants: Grants | None = None) -> SubscriberPlan:
+def subscriber_plan(declared: Subscriber | Job, codec: Codec, grants: Grants | None = None) -> SubscriberPlan:
     """Return the plan of a subscriber or a job; :class:`ContractError` for what cannot work."""
     if not declared.handlers:
         raise ContractError(f"{declared.group} hears nothing: add a handler with @{_decorator(declared)}")
     names, group = codec.names, codec.names.group(declared.group)
     rule = grants or Grants()
-    receives = {cls: _receives(codec, cls, handler, rule) for cls, handler in _handlers(declared)}
+    handlings = {cls: _handling(codec, cls, handler, rule) for cls, handler in _handlers(declared)}
     if isinstance(declared, Job):
-        _require_silence(declared, receives)
+        _require_silence(declared, handlings)
         topics = {names.commands(declared.namespace): declared.namespace}
     else:
         topics = {names.events(namespace): namespace for namespace in declared.sources}
@@ -61,10 +61,10 @@ def effect_plan(declared: Subscriber | Job, codec: Codec, grants: Grants | None 
         declared=declared,
         group=group,
         decoders={
-            topic: codec.topic_decoder(topic, namespace, _classes(receives, namespace))
+            topic: codec.topic_decoder(topic, namespace, _classes(handlings, namespace))
             for topic, namespace in topics.items()
         },
-        receives=receives,
+        handlings=handlings,
         retries=names.retries(group),
         dead_letters=names.dead_letters(group),
     )
@@ -74,7 +74,7 @@ def _handlers(declared: Subscriber | Job) -> Iterable[tuple[type[Message], Handl
     return declared.handlers.items()
 
 
-def _receives(codec: Codec, cls: type[Message], handler: Handler, grants: Grants) -> MessageHandling:
+def _handling(codec: Codec, cls: type[Message], handler: Handler, grants: Grants) -> MessageHandling:
     contract = codec.catalog.of(cls)
     return MessageHandling(contract, handler, grants.check(contract, codec.names))
 
@@ -83,8 +83,8 @@ def _decorator(declared: Subscriber | Job) -> str:
     return "handles" if isinstance(declared, Job) else "on"
 
 
-def _require_silence(job: Job, receives: Mapping[type[Message], MessageHandling]) -> None:
-    for each in receives.values():
+def _require_silence(job: Job, handlings: Mapping[type[Message], MessageHandling]) -> None:
+    for each in handlings.values():
         contract = each.contract
         if contract.kind is Kind.COMMAND and contract.response != "none":
             raise ContractError(
@@ -93,5 +93,5 @@ def _require_silence(job: Job, receives: Mapping[type[Message], MessageHandling]
             )
 
 
-def _classes(receives: Mapping[type[Message], MessageHandling], namespace: str) -> dict[str, type[Message]]:
-    return {cls.__contract__: cls for cls, each in receives.items() if each.contract.namespace == namespace}
+def _classes(handlings: Mapping[type[Message], MessageHandling], namespace: str) -> dict[str, type[Message]]:
+    return {cls.__contract__: cls for cls, each in handlings.items() if each.contract.namespace == namespace}

@@ -15,7 +15,7 @@ from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.subscribers.attempt import RecordAttempt
 from verbwire.subscribers.group import SubscriberGroup
 from verbwire.subscribers.outbox import EffectProducer
-from verbwire.subscribers.plan import SubscriberPlan, effect_plan
+from verbwire.subscribers.plan import SubscriberPlan, subscriber_plan
 from verbwire.wire.records.workers import GroupShare
 from verbwire.worker.services import NO_REGISTRY, Services
 
@@ -83,7 +83,7 @@ class SubscriberGroupHost:
 def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGroupHost:
     """Build the group on its topics; it sends under its own name and with the scopes that it declares."""
     settings, codec = services.settings, services.codec
-    plan = effect_plan(declared, codec, services.grants)
+    plan = subscriber_plan(declared, codec, services.grants)
     connection = Connection(
         bootstrap=services.bootstrap,
         registry=codec.registry.url,

@@ -22,7 +22,7 @@ from verbwire.client.base.connection import Identity
 from verbwire.client.client import Client
 from verbwire.errors import ContractError
 from verbwire.names import Names
-from verbwire.subscribers.plan import effect_plan
+from verbwire.subscribers.plan import subscriber_plan
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.grants.policy import Grants
 from verbwire.wire.headers import Headers
@@ -390,4 +390,4 @@ def test_a_job_cannot_promise_an_outcome() -> None:
 
     codec = Codec(CATALOG, Registry("http://127.0.0.1:1"), Names("depot"))
     with pytest.raises(ContractError, match='answers nobody: write "response": "none"'):
-        effect_plan(group, codec)
+        subscriber_plan(group, codec)

@@ -10,15 +10,17 @@ from verbwire.subscribers.key_queues import KeyedWorkQueue, QueuedRecord
 from verbwire.subscribers.partition_state import PartitionInFlight
 
 
-def a_task(share: PartitionInFlight, offset: int, key: bytes | None) -> QueuedRecord:
-    return QueuedRecord(ConsumedRecord(share.topic, share.partition, offset, 0, key, b"v", []), offset, share)
+def a_task(in_flight: PartitionInFlight, offset: int, key: bytes | None) -> QueuedRecord:
+    return QueuedRecord(
+        ConsumedRecord(in_flight.topic, in_flight.partition, offset, 0, key, b"v", []), offset, in_flight
+    )
 
 
-def filled(*keys: bytes | None, share: PartitionInFlight | None = None) -> tuple[KeyedWorkQueue, PartitionInFlight]:
-    lanes, share = KeyedWorkQueue(), share or PartitionInFlight("t", 0)
+def filled(*keys: bytes | None, in_flight: PartitionInFlight | None = None) -> tuple[KeyedWorkQueue, PartitionInFlight]:
+    lanes, in_flight = KeyedWorkQueue(), in_flight or PartitionInFlight("t", 0)
     for offset, key in enumerate(keys):
-        lanes.add(a_task(share, offset, key))
-    return lanes, share
+        lanes.add(a_task(in_flight, offset, key))
+    return lanes, in_flight
 
 
 def take(lanes: KeyedWorkQueue) -> QueuedRecord:
@@ -54,57 +56,57 @@ def test_records_without_a_key_are_in_the_order_of_their_partition() -> None:
 
 
 def test_what_waits_for_another_attempt_holds_its_key_and_no_thread() -> None:
-    lanes, share = filled(b"a", b"a", b"b")
-    lanes.again(take(lanes), 0.02)
+    lanes, in_flight = filled(b"a", b"a", b"b")
+    lanes.retry_later(take(lanes), 0.02)
     assert take(lanes).offset == 2
     again = take(lanes)
     assert again.offset == 0
     lanes.done(again)
-    assert lanes.committable([share]) == {share: 1}
+    assert lanes.committable([in_flight]) == {in_flight: 1}
     assert take(lanes).offset == 1
 
 
 def test_the_lowest_open_offset_is_committed_and_no_more() -> None:
-    lanes, share = filled(b"a", b"b", b"c")
-    assert lanes.committable([share]) == {share: 0}
+    lanes, in_flight = filled(b"a", b"b", b"c")
+    assert lanes.committable([in_flight]) == {in_flight: 0}
     tasks = [take(lanes) for _ in range(3)]
     lanes.done(tasks[2])
     lanes.done(tasks[1])
-    assert lanes.committable([share]) == {share: 0}
+    assert lanes.committable([in_flight]) == {in_flight: 0}
     lanes.done(tasks[0])
-    assert lanes.committable([share]) == {share: 3}
-    share.committed = 3
-    assert lanes.committable([share]) == {}
-    assert (share.records, share.bytes) == (0, 0)
+    assert lanes.committable([in_flight]) == {in_flight: 3}
+    in_flight.committed = 3
+    assert lanes.committable([in_flight]) == {}
+    assert (in_flight.records, in_flight.bytes) == (0, 0)
 
 
 def test_taking_back_waits_for_what_runs_and_drops_the_rest() -> None:
-    lanes, share = filled(b"a", b"b", b"a")
+    lanes, in_flight = filled(b"a", b"b", b"a")
     running = take(lanes)
     finisher = threading.Timer(0.05, lanes.done, (running,))
     finisher.start()
-    lanes.take_back([share], 5)
-    assert lanes.committable([share]) == {share: 1}
+    lanes.take_back([in_flight], 5)
+    assert lanes.committable([in_flight]) == {in_flight: 1}
     assert has_none(lanes)
 
 
 def test_what_is_not_finished_in_time_is_abandoned_and_asked_to_stop() -> None:
-    lanes, share = filled(b"a")
+    lanes, in_flight = filled(b"a")
     running = take(lanes)
-    assert not running.share.stopping
-    lanes.take_back([share], 0.01)
-    assert running.share.stopping
-    assert lanes.committable([share]) == {share: 0}
-    lanes.again(running, 0)  # handed back: it does not begin anew here
+    assert not running.in_flight.stopping
+    lanes.take_back([in_flight], 0.01)
+    assert running.in_flight.stopping
+    assert lanes.committable([in_flight]) == {in_flight: 0}
+    lanes.retry_later(running, 0)  # handed back: it does not begin anew here
     assert has_none(lanes)
 
 
 def test_the_same_key_of_another_topic_goes_on_when_one_is_taken_back() -> None:
     gone, kept = PartitionInFlight("gone", 0), PartitionInFlight("kept", 0)
-    lanes, _ = filled(b"a", share=gone)
+    lanes, _ = filled(b"a", in_flight=gone)
     lanes.add(a_task(kept, 7, b"a"))
     lanes.take_back([gone], 0)
-    assert take(lanes).share is kept
+    assert take(lanes).in_flight is kept
 
 
 def test_a_key_that_comes_back_waits_for_its_abandoned_handler() -> None:
@@ -121,5 +123,5 @@ def test_a_key_that_comes_back_waits_for_its_abandoned_handler() -> None:
     lanes.done(abandoned)
     eventually(lambda: taken, 5)
     thread.join()
-    assert taken[0].share is new
+    assert taken[0].in_flight is new
     assert lanes.committable([new]) == {new: 0}

@@ -46,7 +46,7 @@ def table_topology(table: Table[Any], codec: Codec, partitions: int, skips: Skip
     own = Repartitioner(names.repartition(group, table.table), partitions) if table.keys else None
     keys = {event: handler.function for event, handler in table.keys.items()}
     folding: dict[str, Any] = {
-        "hearings": event_readers(codec, table.sources, table.handlers, keys),
+        "input_readers": event_readers(codec, table.sources, table.handlers, keys),
         "row": table.row,
         "encode": rows.encode,
         "normal": rows.normal,

@@ -47,7 +47,7 @@ def process_topology(
     lead = ProcessManagerProcessor(
         input_readers={
             **event_readers(codec, process.sources, process.handlers, keys),
-            **_hear_outcomes(process, codec, ids, grants or Grants()),
+            **_outcome_readers(process, codec, ids, grants or Grants()),
         },
         row=process.state,
         encode=rows.encode,
@@ -95,7 +95,7 @@ def _sends(
     return CommandEmission(contract, codec.encoder(contract), headers, topic, targets[topic], grant)
 
 
-def _hear_outcomes(process: Process[Any], codec: Codec, ids: CommandIds, grants: Grants) -> dict[str, InputReader]:
+def _outcome_readers(process: Process[Any], codec: Codec, ids: CommandIds, grants: Grants) -> dict[str, InputReader]:
     sent = map(codec.catalog.of, process.sends)
     signed = frozenset(each.name for each in sent if _signs(process, each, codec, grants))
     handlers = {command.__contract__: handler for command, handler in process.outcomes.items()}

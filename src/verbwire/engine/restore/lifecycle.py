@@ -105,7 +105,7 @@ class PartitionLifecycle:
     def _stop(self, status: PartitionStatus, why: str) -> None:
         status.reason = why
         self._move(status, STOPPED)
-        log.error("%s: partition %d is stopped: %s", self._group, status.partition, why)
+        log.error("%s: partition %d is stopped: %s", self._group, status.partition, why.removeprefix("stopped "))
 
     def _move_all(self, partitions: Collection[int], state: PartitionState) -> None:
         with self._lock:
