@@ -66,7 +66,7 @@ class BalanceDebited(Event, frozen=True, kw_only=True):
     """The order that it is for."""
 
 
-class CreditBalance(Command, frozen=True, kw_only=True):
+class CreditBalance(Command[None], frozen=True, kw_only=True):
     """Give money back to a customer's account, at most what was ever put on it.
 
     Requires: accounts:write.
@@ -86,7 +86,7 @@ class CreditBalance(Command, frozen=True, kw_only=True):
     """What it is for: the number of the credit note, or of the order that came to nothing."""
 
 
-class DebitBalance(Command, frozen=True, kw_only=True):
+class DebitBalance(Command[None], frozen=True, kw_only=True):
     """Put what an order costs on the account of its customer; the account begins with its first debit.
 
     Requires: accounts:write.
@@ -104,7 +104,7 @@ class DebitBalance(Command, frozen=True, kw_only=True):
     """The order that it is for."""
 
 
-class GetAccount(Query, frozen=True, kw_only=True):
+class GetAccount(Query[AccountRow], frozen=True, kw_only=True):
     """What is on an account? A customer sees their own, the scope accounts:all every one.
 
     Reply: shop.accounts.AccountRow.

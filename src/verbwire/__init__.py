@@ -16,7 +16,7 @@ from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.declarations.tagged import Tagged, tagged
 from verbwire.declarations.window import Window
-from verbwire.messages import Accepted, Command, Event, Expired, Failed, Outcome, Query, Rejected, Row
+from verbwire.messages import Accepted, Command, Event, Expired, Failed, Outcome, Page, Query, Rejected, Row
 
 __all__ = [
     "Accepted",
@@ -30,6 +30,7 @@ __all__ = [
     "JobContext",
     "Outcome",
     "OutcomeContext",
+    "Page",
     "Principal",
     "Process",
     "Query",

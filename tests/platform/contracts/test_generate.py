@@ -155,6 +155,20 @@ def test_a_doc_of_blanks_says_nothing(tmp_path: Path, blank: str) -> None:
     compile(source, "generated", "exec")
 
 
+def test_what_a_request_is_replied_to_with_is_the_argument_of_its_base(tricky_folder: Path) -> None:
+    carts, common = ((tricky_folder / each / "__init__.py").read_text() for each in ("carts", "common"))
+    for line in (
+        "class OpenCart(_Command[CartRow], frozen=True, kw_only=True):",
+        "class ListCarts(Query[CartRow], frozen=True, kw_only=True):",
+        'class HoldCart(_Command["HoldRow"], frozen=True, kw_only=True):',
+        'class RepeatCart(_Command["RepeatRow"], frozen=True, kw_only=True):',
+        "if TYPE_CHECKING:\n    from ..common import HoldRow  # noqa: F401\n",
+    ):
+        assert line in carts
+    assert 'class CountCarts(Query[Page["CartRow"]], frozen=True, kw_only=True):' in common
+    assert imported(tricky_folder, "carts").HoldCart(cart_id="1").cart_id == "1"
+
+
 def test_generating_twice_changes_nothing(tricky_folder: Path) -> None:
     assert generated(tricky_folder) == []
 

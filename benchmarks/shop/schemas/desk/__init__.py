@@ -18,7 +18,21 @@ class AcceptedOrder(Row, frozen=True, kw_only=True):
     """What it costs, in pence."""
 
 
-class GetAcceptedOrder(Query, frozen=True, kw_only=True):
+class OrderState(Row, frozen=True, kw_only=True):
+    """What the receiver knows of an order."""
+
+    __contract__ = "bench.desk.OrderState"
+    __fingerprint__ = "6c335965552f6acb"
+
+    order_id: str
+    """The order."""
+    customer_id: str
+    """Who ordered."""
+    total_pence: int
+    """What it costs, in pence."""
+
+
+class GetAcceptedOrder(Query[AcceptedOrder], frozen=True, kw_only=True):
     """What was accepted under this number?
 
     Requires: orders:write.
@@ -46,21 +60,7 @@ class OrderAccepted(Event, frozen=True, kw_only=True):
     """What it costs, in pence."""
 
 
-class OrderState(Row, frozen=True, kw_only=True):
-    """What the receiver knows of an order."""
-
-    __contract__ = "bench.desk.OrderState"
-    __fingerprint__ = "6c335965552f6acb"
-
-    order_id: str
-    """The order."""
-    customer_id: str
-    """Who ordered."""
-    total_pence: int
-    """What it costs, in pence."""
-
-
-class PlaceOrder(Command, frozen=True, kw_only=True):
+class PlaceOrder(Command[None], frozen=True, kw_only=True):
     """Place an order; always accepted, unless it was placed before.
 
     Requires: orders:write.

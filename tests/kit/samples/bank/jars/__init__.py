@@ -4,42 +4,6 @@
 from verbwire import Command, Event, Row
 
 
-class CoinsPut(Event, frozen=True, kw_only=True):
-    """Coins were put into a jar."""
-
-    __contract__ = "bank.jars.CoinsPut"
-    __fingerprint__ = "81301842126c3dd7"
-
-    jar_id: str
-    """The jar."""
-    pence: int
-    """How much, in pence."""
-    how: str = ""
-    """What the test wants to happen; empty: the usual."""
-
-
-class CoinsTaken(Event, frozen=True, kw_only=True):
-    """Coins were taken out of a jar."""
-
-    __contract__ = "bank.jars.CoinsTaken"
-    __fingerprint__ = "9ae6adc31e51aade"
-
-    jar_id: str
-    """The jar."""
-    pence: int
-    """How much, in pence."""
-
-
-class DustJar(Command, frozen=True, kw_only=True):
-    """Dust a jar; nobody is told when it is done."""
-
-    __contract__ = "bank.jars.DustJar"
-    __fingerprint__ = "313f1e394ffc3f7c"
-
-    jar_id: str
-    """The jar."""
-
-
 class JarRow(Row, frozen=True, kw_only=True):
     """A jar as the table shows it."""
 
@@ -68,6 +32,56 @@ class JarSeal(Row, frozen=True, kw_only=True):
     """What else stands on it."""
 
 
+class JarState(Row, frozen=True, kw_only=True):
+    """What the receiver has to know of a jar."""
+
+    __contract__ = "bank.jars.JarState"
+    __fingerprint__ = "9914b5a01cb23e59"
+
+    jar_id: str
+    """The jar."""
+    pence: int = 0
+    """What is in it."""
+    label: str = ""
+    """What stands on it."""
+
+
+class CoinsPut(Event, frozen=True, kw_only=True):
+    """Coins were put into a jar."""
+
+    __contract__ = "bank.jars.CoinsPut"
+    __fingerprint__ = "81301842126c3dd7"
+
+    jar_id: str
+    """The jar."""
+    pence: int
+    """How much, in pence."""
+    how: str = ""
+    """What the test wants to happen; empty: the usual."""
+
+
+class CoinsTaken(Event, frozen=True, kw_only=True):
+    """Coins were taken out of a jar."""
+
+    __contract__ = "bank.jars.CoinsTaken"
+    __fingerprint__ = "9ae6adc31e51aade"
+
+    jar_id: str
+    """The jar."""
+    pence: int
+    """How much, in pence."""
+
+
+class DustJar(Command[None], frozen=True, kw_only=True):
+    """Dust a jar; nobody is told when it is done."""
+
+    __contract__ = "bank.jars.DustJar"
+    __fingerprint__ = "313f1e394ffc3f7c"
+
+    jar_id: str
+    """The jar."""
+
+
 class JarSealed(Event, frozen=True, kw_only=True):
     """A jar was sealed."""
 
@@ -88,21 +102,7 @@ class JarShaken(Event, frozen=True, kw_only=True):
     """The jar."""
 
 
-class JarState(Row, frozen=True, kw_only=True):
-    """What the receiver has to know of a jar."""
-
-    __contract__ = "bank.jars.JarState"
-    __fingerprint__ = "9914b5a01cb23e59"
-
-    jar_id: str
-    """The jar."""
-    pence: int = 0
-    """What is in it."""
-    label: str = ""
-    """What stands on it."""
-
-
-class PutCoins(Command, frozen=True, kw_only=True):
+class PutCoins(Command[None], frozen=True, kw_only=True):
     """Put coins into a jar.
 
     Rejections: jar_full.
@@ -119,7 +119,7 @@ class PutCoins(Command, frozen=True, kw_only=True):
     """What the test wants to happen; empty: the usual."""
 
 
-class SealJar(Command, frozen=True, kw_only=True):
+class SealJar(Command[JarSeal], frozen=True, kw_only=True):
     """Seal a jar; its receiver answers with the seal.
 
     Rejections: sealed_already.
@@ -135,7 +135,7 @@ class SealJar(Command, frozen=True, kw_only=True):
     """What the test wants to happen; empty: the usual."""
 
 
-class ShakeJar(Command, frozen=True, kw_only=True):
+class ShakeJar(Command[None], frozen=True, kw_only=True):
     """Shake a jar; anybody may."""
 
     __contract__ = "bank.jars.ShakeJar"
@@ -145,7 +145,7 @@ class ShakeJar(Command, frozen=True, kw_only=True):
     """The jar."""
 
 
-class TakeCoins(Command, frozen=True, kw_only=True):
+class TakeCoins(Command[None], frozen=True, kw_only=True):
     """Take coins out of a jar.
 
     Requires: jars:write.

@@ -6,24 +6,6 @@ import datetime
 from verbwire import Event, Row
 
 
-class CoinsMoved(Event, frozen=True, kw_only=True):
-    """Coins were moved at a till."""
-
-    __contract__ = "bank.tills.CoinsMoved"
-    __fingerprint__ = "c994664cab8e13f2"
-
-    till_id: str
-    """The till."""
-    owner: str | None = None
-    """Whose coins; null: nobody's."""
-    pence: int
-    """How much, in pence."""
-    moved_at: datetime.datetime = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-    """When."""
-    how: str = ""
-    """What the test wants to happen; empty: the usual."""
-
-
 class MinuteRow(Row, frozen=True, kw_only=True):
     """What was moved within a minute."""
 
@@ -64,3 +46,21 @@ class SavingState(Row, frozen=True, kw_only=True):
     """What was sent on, in pence."""
     told: tuple[str, ...] = ()
     """What became of it."""
+
+
+class CoinsMoved(Event, frozen=True, kw_only=True):
+    """Coins were moved at a till."""
+
+    __contract__ = "bank.tills.CoinsMoved"
+    __fingerprint__ = "c994664cab8e13f2"
+
+    till_id: str
+    """The till."""
+    owner: str | None = None
+    """Whose coins; null: nobody's."""
+    pence: int
+    """How much, in pence."""
+    moved_at: datetime.datetime = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    """When."""
+    how: str = ""
+    """What the test wants to happen; empty: the usual."""

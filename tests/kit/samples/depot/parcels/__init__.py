@@ -4,6 +4,18 @@
 from verbwire import Command, Event, Row
 
 
+class ParcelState(Row, frozen=True, kw_only=True):
+    """What the receiver of parcels' commands knows of one."""
+
+    __contract__ = "depot.parcels.ParcelState"
+    __fingerprint__ = "b369104e18b76ce9"
+
+    parcel_id: str
+    """The parcel."""
+    arrivals: int = 0
+    """How often it came."""
+
+
 class ParcelArrived(Event, frozen=True, kw_only=True):
     """A parcel arrived at the depot."""
 
@@ -18,19 +30,7 @@ class ParcelArrived(Event, frozen=True, kw_only=True):
     """What the test wants to happen; empty: the usual."""
 
 
-class ParcelState(Row, frozen=True, kw_only=True):
-    """What the receiver of parcels' commands knows of one."""
-
-    __contract__ = "depot.parcels.ParcelState"
-    __fingerprint__ = "b369104e18b76ce9"
-
-    parcel_id: str
-    """The parcel."""
-    arrivals: int = 0
-    """How often it came."""
-
-
-class ShipParcel(Command, frozen=True, kw_only=True):
+class ShipParcel(Command[None], frozen=True, kw_only=True):
     """Ship a parcel to where it is wanted."""
 
     __contract__ = "depot.parcels.ShipParcel"
