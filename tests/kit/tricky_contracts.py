@@ -96,7 +96,7 @@ ROW = record("CartRow", {"cart_id": "string", "line": ["null", "Line"]}, kind="r
 QUERY = record("ListCarts", {}, kind="query", reply="CartRow")
 # Contexts that use types of one another reply with each other's records, and one of them to a message inside of it.
 CROSSING = record(
-    "CountCarts", {"shop": ["null", "string"]}, namespace="shop.common", kind="query", many=True, reply="shop.carts.CartRow"
+    "CountCarts", {"shop": "string"}, namespace="shop.common", kind="query", many=True, reply="shop.carts.CartRow"
 )
 ALSO_CROSSING = record(
     "HoldCart", {"cart_id": "string"}, kind="command", key="cart_id", reply="shop.common.HoldRow"

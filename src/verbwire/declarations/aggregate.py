@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
+from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler, add_handler, read_handler
 from verbwire.messages import Command, Event, Kind, Rejected, Row
 from verbwire.names import require_dotted
@@ -18,6 +19,8 @@ Decision = Event | Row | Sequence[Event | Row] | Rejected
 
 Among the events, or alone, may stand the new state, and must stand the reply where the command's contract names one.
 """
+
+D = TypeVar("D", bound=Decision)
 
 STATE = "state"  # the name of an aggregate's table within its group
 
@@ -43,13 +46,25 @@ class Aggregate(Generic[S]):
         self.handlers: dict[type[Command], Handler] = {}
         self.appliers: dict[type[Event], Handler] = {}
 
-    def handles(self, function: Callable[[C, S | None], Decision] | Callable[..., Decision]) -> Callable[..., Decision]:
+    @overload
+    def handles(self, function: Callable[[C, S | None], D]) -> Callable[[C, S | None], D]: ...
+    @overload
+    def handles(self, function: Callable[[C, S | None, Context], D]) -> Callable[[C, S | None, Context], D]: ...
+    def handles(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Register the one handler of a command: ``(command, state) -> events, state, reply | Rejected``."""
         handler = read_handler(function, Kind.COMMAND, 0, "(command: YourCommand, state: YourState | None)")
         add_handler(self.handlers, handler, Command, self.namespace)
         return function
 
-    def applies(self, function: Callable[[S, E], S] | Callable[..., S]) -> Callable[..., S]:
+    @overload
+    def applies(self, function: Callable[[S | None, E], S]) -> Callable[[S | None, E], S]: ...
+    @overload
+    def applies(self, function: Callable[[S, E], S]) -> Callable[[S, E], S]: ...
+    @overload
+    def applies(self, function: Callable[[S | None, E, Context], S]) -> Callable[[S | None, E, Context], S]: ...
+    @overload
+    def applies(self, function: Callable[[S, E, Context], S]) -> Callable[[S, E, Context], S]: ...
+    def applies(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Register how an event changes the state: ``(state | None, event) -> state``."""
         handler = read_handler(function, Kind.EVENT, 1, "(state: YourState | None, event: YourEvent)")
         add_handler(self.appliers, handler, Event)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
+from verbwire.declarations.effect_context import JobContext
 from verbwire.declarations.handlers import Handler, add_handler, read_handler
 from verbwire.declarations.sends import require_messages
 from verbwire.errors import ContractError
@@ -47,7 +48,11 @@ class Job:
         self.sends, self.publishes = require_messages(self.group, sends, publishes)
         self.handlers: dict[type[Command], Handler] = {}
 
-    def handles(self, function: Callable[[C], None] | Callable[..., None]) -> Callable[..., Any]:
+    @overload
+    def handles(self, function: Callable[[C], None]) -> Callable[[C], None]: ...
+    @overload
+    def handles(self, function: Callable[[C, JobContext], None]) -> Callable[[C, JobContext], None]: ...
+    def handles(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Register the one handler of a command: ``(command)`` or ``(command, context)``."""
         handler = read_handler(function, Kind.COMMAND, 0, "(command: YourCommand)", takes=1)
         add_handler(self.handlers, handler, Command, self.namespace)

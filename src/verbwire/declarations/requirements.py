@@ -76,7 +76,7 @@ def _misfits(process: Process[Any], command: type[Command], contract: Contract) 
     if contract.response != "none" and command not in process.outcomes and command not in process.ignored:
         yield (
             f"{whose} sends {contract.name}, which promises an outcome, and does not hear it: add a handler with "
-            f"@outcome_of({name}), or say that it does not matter here: ignores({name})"
+            f"@outcome_of({name}), or say that it does not matter here: ignores=[{name}]"
         )
     if contract.requires.difference(process.scopes):
         yield _unpermitted(contract, whose, process.scopes)

@@ -122,7 +122,7 @@ class TypeSource:
         for module, names in sorted(self._members.items()):
             run = [name for name in names if (module, name) in self._run]
             groups[_group(module)] += _from_imports(module, names, run)
-            checked += _from_imports(module, names, names.keys() - run)
+            checked += _from_imports(module, names, names.keys() - run, LINE - 4)
         if checked:
             groups.append(["if TYPE_CHECKING:", *(f"    {_kept(line)}" for line in checked)])
         return "\n\n".join("\n".join(group) for group in groups if group).splitlines()
@@ -184,16 +184,16 @@ def _kept(line: str) -> str:
     return f"{line}  # noqa: F401" if line.startswith("from") else line
 
 
-def _from_imports(module: str, aliases: Mapping[str, str], names: Iterable[str]) -> list[str]:
+def _from_imports(module: str, aliases: Mapping[str, str], names: Iterable[str], room: int = LINE) -> list[str]:
     """The statements that import these names of a module, those under another name behind the others."""
     plain = sorted((name for name in names if aliases[name] == name), key=_member_order)
     renamed = [f"from {module} import {name} as {aliases[name]}" for name in sorted(names) if aliases[name] != name]
-    return [*(_from_import(module, plain) if plain else []), *renamed]
+    return [*(_from_import(module, plain, room) if plain else []), *renamed]
 
 
-def _from_import(module: str, names: list[str]) -> list[str]:
+def _from_import(module: str, names: list[str], room: int) -> list[str]:
     line = f"from {module} import {', '.join(names)}"
-    return [line] if len(line) <= LINE else [f"from {module} import (", *(f"    {name}," for name in names), ")"]
+    return [line] if len(line) <= room else [f"from {module} import (", *(f"    {name}," for name in names), ")"]
 
 
 def _member_order(name: str) -> tuple[Any, ...]:
