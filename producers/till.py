@@ -17,7 +17,7 @@ from schemas.orders import CancelOrder, FindOrders, GetOrder, OrderReceipt, Orde
 from schemas.reports import BuildSalesReport
 from verbwire import Accepted, Command, Expired, Failed, Rejected
 from verbwire.client import Client, CommandHandle, Connection
-from verbwire.errors import NotFoundError, OutcomeUnknown, VerbwireError
+from verbwire.errors import NotFoundError, OutcomeUnknownError, VerbwireError
 from verbwire.settings import load_settings
 
 ACTOR, SCOPES = "till", ("orders:write", "orders:all", "reports:write")
@@ -108,7 +108,7 @@ def _ask(client: Client, command: Command, order_id: str) -> int:
 def _outcome(pending: CommandHandle) -> int:
     try:
         outcome = pending.result(SECONDS)
-    except OutcomeUnknown:
+    except OutcomeUnknownError:
         print(f"no outcome yet; it is not lost: python -m producers.till resume {pending.token}")
         return UNKNOWN
     match outcome:

@@ -21,7 +21,7 @@ class Job:
 
     A command is done by one worker; when that one dies in the midst of it another begins it again, with the same
     `context.idempotency_key`. A handler that raises is tried again like a subscriber's, then the command goes to the
-    dead letters. On a stop the work in hand is handed back: `context.stopping` becomes true, and a handler that returns
+    dead letters. On a stop the command in hand is requeued: `context.stopping` becomes true, and a handler that returns
     by raising `context.requeue()` leaves its command for another worker. `sends`, `publishes` and `scopes` are as
     in :class:`~verbwire.Subscriber`.
     """

@@ -164,7 +164,8 @@ def _forced(rows: QueryableRow, name: str, value: Any) -> Condition:
 def _checked(rows: QueryableRow, sort: str, name: str, value: Any) -> Value:
     native = _NATIVE.get(sort.split()[0])
     if value is not None and native is not None and not isinstance(value, native):
-        raise ContractError(f"table {rows.table}: `visible` gives {name!r} a {type(value).__name__}, it is of type {sort}")
+        given = type(value).__name__
+        raise ContractError(f"table {rows.table}: `visible` gives {name!r} a {given}, it is of type {sort}")
     try:
         found = rows.columns[name].exact(value)
     except ValueError as error:

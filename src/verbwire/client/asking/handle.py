@@ -8,7 +8,7 @@ from typing import Any, Generic
 from verbwire.client.asking.in_flight import InFlightCommands
 from verbwire.client.asking.pending_command import PendingCommand
 from verbwire.client.producing.ack import Ack, Position
-from verbwire.errors import OutcomeUnknown, VerbwireError
+from verbwire.errors import OutcomeUnknownError, VerbwireError
 from verbwire.messages import Outcome, R_co
 
 
@@ -74,10 +74,10 @@ class CommandHandle(Generic[R_co]):
     def result(self, timeout: float | None = None) -> Outcome[R_co]:
         """Wait for the outcome, at most `timeout` seconds (None: as long as it takes).
 
-        :class:`OutcomeUnknown` when it has not come by then: wait again, or resume its token elsewhere.
+        :class:`OutcomeUnknownError` when it has not come by then: wait again, or resume its token elsewhere.
         """
         if not self._question.wait(timeout):
-            raise OutcomeUnknown(self.command, self.id, self.token, timeout)
+            raise OutcomeUnknownError(self.command, self.id, self.token, timeout)
         return self._take()
 
     def __await__(self) -> Generator[Any, None, Outcome[R_co]]:

@@ -113,7 +113,9 @@ class FromRow:
 class FromRows:
     """A query that a table answers by a list."""
 
-    def __init__(self, plan: QueryPlan, query: type[Query], table: QueryableTable, visible: RowFilter | None = None) -> None:
+    def __init__(
+        self, plan: QueryPlan, query: type[Query], table: QueryableTable, visible: RowFilter | None = None
+    ) -> None:
         self.contract = plan.query
         self._table = table
         self._visible = visible
