@@ -98,9 +98,7 @@ QUERY = record("ListCarts", {}, kind="query", reply="CartRow")
 CROSSING = record(
     "CountCarts", {"shop": "string"}, namespace="shop.common", kind="query", many=True, reply="shop.carts.CartRow"
 )
-ALSO_CROSSING = record(
-    "HoldCart", {"cart_id": "string"}, kind="command", key="cart_id", reply="shop.common.HoldRow"
-)
+ALSO_CROSSING = record("HoldCart", {"cart_id": "string"}, kind="command", key="cart_id", reply="shop.common.HoldRow")
 HOLD_ROW = record("HoldRow", {"cart_id": "string"}, namespace="shop.common", kind="row", key="cart_id")
 INSIDE = record("RepeatCart", {"cart_id": "string"}, kind="command", key="cart_id", reply="RepeatRow")
 INSIDE_ROW = record("RepeatRow", {"cart_id": "string", "asked": "RepeatCart"}, kind="row", key="cart_id")

@@ -62,9 +62,7 @@ class Querier:
         self._asking: _Asking | None = None
         self._closed = threading.Event()
 
-    def query(
-        self, query: Query[R], timeout: float, after: Page[Any] | None, complete: bool = False
-    ) -> QueryResult[R]:
+    def query(self, query: Query[R], timeout: float, after: Page[Any] | None, complete: bool = False) -> QueryResult[R]:
         """Begin to ask, and return the answer-to-be; what is wrong with the question itself is raised here."""
         route = self._routes.get(type(query))
         if route is None:
