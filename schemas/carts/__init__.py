@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from verbwire import Command, Event, Query, Row
+from verbwire import Command, Event, Query, Row, State
 
 
 class CartStatus(StrEnum):
@@ -57,11 +57,11 @@ class CartRow(Row, frozen=True, kw_only=True):
     """Its lines, in the order in which they were added."""
 
 
-class CartState(Row, frozen=True, kw_only=True):
+class CartState(State, frozen=True, kw_only=True):
     """What the receiver of cart commands has to know of a cart to decide."""
 
     __contract__ = "shop.carts.CartState"
-    __fingerprint__ = "28ed79385857ded5"
+    __fingerprint__ = "82f1362b5dc8301e"
 
     cart_id: str
     """The cart."""

@@ -4,7 +4,7 @@
 import datetime
 from enum import StrEnum
 
-from verbwire import Command, Event, Page, Query, Row
+from verbwire import Command, Event, Page, Query, Reply, Row, State
 
 
 class OrderStatus(StrEnum):
@@ -16,11 +16,11 @@ class OrderStatus(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
-class OrderReceipt(Row, frozen=True, kw_only=True):
+class OrderReceipt(Reply, frozen=True, kw_only=True):
     """What somebody who placed an order is told at once."""
 
     __contract__ = "shop.orders.OrderReceipt"
-    __fingerprint__ = "c6c69d23249675d7"
+    __fingerprint__ = "e97cee00f84cfe60"
 
     order_id: str
     """The order's number."""
@@ -54,11 +54,11 @@ class OrderRow(Row, frozen=True, kw_only=True):
     """Why it was cancelled; null unless it was."""
 
 
-class OrderState(Row, frozen=True, kw_only=True):
+class OrderState(State, frozen=True, kw_only=True):
     """What the receiver of order commands has to know of an order to decide, and to say what happened."""
 
     __contract__ = "shop.orders.OrderState"
-    __fingerprint__ = "bc515bf8b8558ba8"
+    __fingerprint__ = "71a9f4a490662b0c"
 
     order_id: str
     """The order's number."""

@@ -16,7 +16,20 @@ from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.declarations.tagged import Tagged, tagged
 from verbwire.declarations.window import Window
-from verbwire.messages import Accepted, Command, Event, Expired, Failed, Outcome, Page, Query, Rejected, Row
+from verbwire.messages import (
+    Accepted,
+    Command,
+    Event,
+    Expired,
+    Failed,
+    Outcome,
+    Page,
+    Query,
+    Rejected,
+    Reply,
+    Row,
+    State,
+)
 
 __all__ = [
     "Accepted",
@@ -35,8 +48,10 @@ __all__ = [
     "Process",
     "Query",
     "Rejected",
+    "Reply",
     "Responder",
     "Row",
+    "State",
     "Subscriber",
     "SubscriberContext",
     "Table",

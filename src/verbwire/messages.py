@@ -30,6 +30,8 @@ class Kind(StrEnum):
     EVENT = "event"
     QUERY = "query"
     ROW = "row"
+    STATE = "state"
+    REPLY = "reply"
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,10 +66,30 @@ class Query(Message, Generic[R_co], frozen=True, kw_only=True):
     __kind__ = Kind.QUERY
 
 
-class Row(Message, frozen=True, kw_only=True):
-    """What a table holds under one key."""
+class Stored(Message, frozen=True, kw_only=True):
+    """What a store keeps under one key, and a changelog for good: a row or a state."""
+
+
+class Row(Stored, frozen=True, kw_only=True):
+    """A row of a table: queries show it."""
 
     __kind__ = Kind.ROW
+
+
+class State(Stored, frozen=True, kw_only=True):
+    """The state of an aggregate or a process: its handlers decide by it."""
+
+    __kind__ = Kind.STATE
+
+
+class Reply(Message, frozen=True, kw_only=True):
+    """The reply to a command, which stands in its outcome; or to a query that a responder answers."""
+
+    __kind__ = Kind.REPLY
+
+
+KEPT = (Kind.ROW, Kind.STATE)
+"""The kinds of what a store keeps."""
 
 
 class Accepted(msgspec.Struct, Generic[R_co], frozen=True, kw_only=True):

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 from verbwire.declarations.context import Context
-from verbwire.declarations.handlers import Handler, add_handler, read_handler
-from verbwire.messages import Command, Event, Kind, Rejected, Row
+from verbwire.declarations.handlers import Handler, add_handler, read_handler, require_class
+from verbwire.messages import Command, Event, Kind, Rejected, Reply, State
 from verbwire.names import require_dotted
 
-S = TypeVar("S", bound=Row)
+S = TypeVar("S", bound=State)
 C = TypeVar("C", bound=Command)
 E = TypeVar("E", bound=Event)
 
-Decision = Event | Row | Sequence[Event | Row] | Rejected
+Decision = Event | State | Reply | Sequence[Event | State | Reply] | Rejected
 """What a command handler returns: an event, several (or ``[]``: accepted, nothing changed), or a refusal.
 
 Among the events, or alone, may stand the new state, and must stand the reply where the command's contract names one.
@@ -42,7 +42,7 @@ class Aggregate(Generic[S]):
     def __init__(self, namespace: str, *, state: type[S]) -> None:
         self.namespace = require_dotted(namespace, "aggregate")
         self.group = f"{namespace}.aggregate"
-        self.state = state
+        self.state = require_class(state, State, f"aggregate {namespace}")
         self.handlers: dict[type[Command], Handler] = {}
         self.appliers: dict[type[Event], Handler] = {}
 

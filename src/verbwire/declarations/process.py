@@ -11,19 +11,20 @@ from verbwire.declarations.handlers import (
     add_handler,
     read_handler,
     read_outcome_handler,
+    require_class,
     require_command,
 )
 from verbwire.declarations.tagged import Tagged
 from verbwire.errors import ContractError
-from verbwire.messages import Command, Event, Kind, Outcome, Row
+from verbwire.messages import Command, Event, Kind, Outcome, State
 from verbwire.names import require_dotted
 
-S = TypeVar("S", bound=Row)
+S = TypeVar("S", bound=State)
 E = TypeVar("E", bound=Event)
 R = TypeVar("R")
 N = TypeVar("N", bound="Next")
 
-Next: TypeAlias = Row | tuple[Row | None, *tuple[Command | Tagged, ...]] | None
+Next: TypeAlias = State | tuple[State | None, *tuple[Command | Tagged, ...]] | None
 """What a handler of a process returns: its new state, or None when it is over; alone or followed by commands."""
 
 STATE = "state"  # the name of a process's table within its group
@@ -85,7 +86,7 @@ class Process(Generic[S]):
     ) -> None:
         self.group = require_dotted(name, "process")
         self.table = STATE
-        self.state = state
+        self.state = require_class(state, State, f"process {name}")
         self.sends = tuple(sends)
         self.scopes = tuple(scopes)
         self.handlers: dict[type[Event], Handler] = {}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 from verbwire.declarations.context import Context
-from verbwire.declarations.handlers import Handler, add_handler, read_handler
+from verbwire.declarations.handlers import Handler, add_handler, read_handler, require_class
 from verbwire.declarations.principal import Principal
 from verbwire.declarations.window import Window
 from verbwire.errors import ContractError, WrongVerbError
@@ -45,7 +45,7 @@ class Table(Generic[R]):
     ) -> None:
         self.group = require_dotted(name, "table")
         self.table = name.rpartition(".")[2]
-        self.row = row
+        self.row = require_class(row, Row, f"table {name}")
         self.answers = tuple(answers)
         self.index = tuple(index)
         self.search = tuple(search)

@@ -224,6 +224,22 @@ def test_an_event_cannot_be_rejected(jars: Aggregate[JarState], table: Table[Jar
             register(function)
 
 
+# -- records of their kind
+
+
+def test_rows_and_states_are_no_substitutes_for_each_other() -> None:
+    wrong: Any = JarState
+    with pytest.raises(
+        ContractError, match=r'table bank\.jars: JarState is of kind state, and a row is .*"kind": "row"'
+    ):
+        Table("bank.jars", row=wrong)
+    wrong = JarRow
+    with pytest.raises(ContractError, match=r"aggregate bank\.jars: JarRow is of kind row, and a state is wanted"):
+        Aggregate("bank.jars", state=wrong)
+    with pytest.raises(ContractError, match=r"process bank\.jars: JarRow is of kind row, and a state is wanted"):
+        Process("bank.jars", state=wrong)
+
+
 # -- one each
 
 

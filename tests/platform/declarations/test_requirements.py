@@ -78,10 +78,6 @@ def test_a_process_that_cannot_be_led_is_refused() -> None:
     require_process(bank_tills.savings(), CATALOG)
     with pytest.raises(ContractError, match="hears no event, nothing can begin it"):
         require_process(Process("bank.savings", state=SavingState), CATALOG)
-    several: Any = Process("bank.savings", state=MinuteRow)
-    several.on(key="owner")(_moved)
-    with pytest.raises(ContractError, match=r"a state of bank\.tills\.MinuteRow stands under owner, minute"):
-        require_process(several, CATALOG)
 
 
 def _moved(state: Any, event: CoinsMoved) -> Any:

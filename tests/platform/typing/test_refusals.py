@@ -80,6 +80,8 @@ def hears_a_command(command: PlaceOrder) -> None: ...
 @job.handles  # refused: "C" of "handles" of "Job" cannot be "OrderConfirmed"
 def does_an_event(event: OrderConfirmed) -> None: ...
 Process("shop.checkout", state=CheckoutState, sends=[OrderPlaced])  # refused: List item 0 has incompatible type
+Table("shop.orders", row=OrderState)  # refused: Value of type variable "R" of "Table" cannot be "OrderState"
+Aggregate("shop.orders", state=OrderRow)  # refused: Value of type variable "S" of "Aggregate" cannot be "OrderRow"
 Table("shop.orders", row=OrderRow, answers=[PlaceOrder])  # refused: List item 0 has incompatible type
 """
 

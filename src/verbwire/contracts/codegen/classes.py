@@ -16,7 +16,9 @@ from verbwire.errors import ContractError
 from verbwire.messages import Kind
 
 _INDENT = "    "
-_BASES = {Kind.COMMAND: "Command", Kind.EVENT: "Event", Kind.QUERY: "Query", Kind.ROW: "Row"}
+_BASES = {Kind.COMMAND: "Command", Kind.EVENT: "Event", Kind.QUERY: "Query"}
+_BASES |= {Kind.ROW: "Row", Kind.STATE: "State", Kind.REPLY: "Reply"}
+_DATA = (Kind.ROW, Kind.STATE, Kind.REPLY)
 _MIXED_CASE = re.compile(r"_*[a-z].*[A-Z]")  # what ruff's N815 complains about in a class
 _AMBIGUOUS = ("l", "O", "I")  # and E741
 
@@ -103,7 +105,7 @@ def _in_order(classes: Iterable[GeneratedClass]) -> list[GeneratedClass]:
 
 def _rank(each: GeneratedClass) -> tuple[int, str]:
     if each.contract:
-        return (2 if each.contract.kind is Kind.ROW else 3, each.short)
+        return (2 if each.contract.kind in _DATA else 3, each.short)
     return (0 if each.schema["type"] == "enum" else 1, each.short)
 
 

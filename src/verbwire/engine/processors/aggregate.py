@@ -20,7 +20,7 @@ from verbwire.handling.admission import not_admitted
 from verbwire.handling.contexts import context_of, place_id
 from verbwire.handling.record import Record, is_stamped
 from verbwire.kafka.broker_clock import BrokerClock
-from verbwire.messages import ID_REUSED, Accepted, Event, Expired, Failed, Message, Rejected, Row
+from verbwire.messages import ID_REUSED, Accepted, Event, Expired, Failed, Message, Rejected, Reply, Stored
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.observability.watch.tracebacks import summary
 from verbwire.wire.avro.fingerprints import fingerprint_of
@@ -43,7 +43,7 @@ class CommandHandling:
     reply: Encoder | None = None  # of the row that its contract names
     check: GrantCheck | None = None  # of the proof that it has to carry
 
-    def framed(self, reply: Row | None) -> bytes | None:
+    def framed(self, reply: Reply | None) -> bytes | None:
         """Return the reply's record; ContractError where it is not what the contract says."""
         name = self.contract.short
         if self.reply is None:
@@ -77,12 +77,12 @@ class AggregateProcessor:
 
     decoder: TopicDecoder
     commands: Mapping[type[Message], CommandHandling]
-    state: type[Row]
+    state: type[Stored]
     events: dict[type[Event], EventEmission]  # those met so far
     emits: Callable[[type[Event]], EventEmission]  # ContractError for one that this aggregate cannot emit
     events_topic: str
-    encode: Callable[[bytes, Row], object]
-    normal: Callable[[Row], Row]  # the state as it will be read back
+    encode: Callable[[bytes, Stored], object]
+    normal: Callable[[Stored], Stored]  # the state as it will be read back
     ledger: OutcomeLog
     limits: RecordLimits
     dead_letters: str
@@ -182,7 +182,7 @@ class AggregateProcessor:
 
     def _decide(
         self,
-        state: Row | None,
+        state: Stored | None,
         command: Message,
         receives: CommandHandling,
         record: Record,
@@ -209,7 +209,7 @@ class AggregateProcessor:
             return _Decided(Accepted(), events, bool(events), state, reply)
         return _Decided(Accepted(), events, True, self.normal(result.state), reply)
 
-    def _apply(self, state: Row | None, event: Event, context: Callable[[], object]) -> Row:
+    def _apply(self, state: Stored | None, event: Event, context: Callable[[], object]) -> Stored:
         applier = self._emits(type(event)).applier
         if applier is None:
             raise ContractError(
@@ -284,7 +284,7 @@ class _Decided(NamedTuple):
     outcome: Accepted | Rejected
     events: Sequence[Event] = ()
     changed: bool = False
-    state: Row | None = None  # as it is afterwards, where it changed
+    state: Stored | None = None  # as it is afterwards, where it changed
     reply: bytes | None = None
 
 

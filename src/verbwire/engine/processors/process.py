@@ -17,7 +17,7 @@ from verbwire.engine.transactions.transaction import Transaction
 from verbwire.handling.contexts import correlation_of, id_of
 from verbwire.handling.record import Record
 from verbwire.kafka.place import place_of
-from verbwire.messages import Command, Row
+from verbwire.messages import Command, Stored
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.headers import Headers, HeaderTemplate, RawHeaders
 from verbwire.wire.keys import key_of
@@ -57,7 +57,7 @@ class ProcessManagerProcessor(TableProcessor):
         elif shard.get(heard.key) is not None:  # else it is over, and nobody waits for this
             raise StopPartition(heard.record, _unheard(heard))
 
-    def _read(self, heard: Matched, returned: object) -> tuple[Row | None, Sequence[Produced]]:
+    def _read(self, heard: Matched, returned: object) -> tuple[Stored | None, Sequence[Produced]]:
         """Return the state, and its commands as records; whatever is wrong with them is the handler's fault."""
         step = read_step(returned, self.row, [*self.sends])
         return step.state, [self._sent(heard, number, command) for number, command in enumerate(step.commands)]

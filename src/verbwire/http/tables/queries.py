@@ -179,7 +179,7 @@ class FromResponder:
 
 
 def _contract(record: Contract | SharedType) -> Contract:
-    return record if isinstance(record, Contract) else Contract(record.name, Kind.ROW, (), record.schema, record.file)
+    return record if isinstance(record, Contract) else Contract(record.name, Kind.REPLY, (), record.schema, record.file)
 
 
 def _seen(visible: RowFilter | None, principal: Principal) -> Mapping[str, Any] | None:

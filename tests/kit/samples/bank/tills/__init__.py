@@ -3,7 +3,7 @@
 
 import datetime
 
-from verbwire import Event, Row
+from verbwire import Event, Row, State
 
 
 class MinuteRow(Row, frozen=True, kw_only=True):
@@ -34,11 +34,11 @@ class OwnerRow(Row, frozen=True, kw_only=True):
     """What the handler was told of each event: id, place and time."""
 
 
-class SavingState(Row, frozen=True, kw_only=True):
+class SavingState(State, frozen=True, kw_only=True):
     """How far an owner's coins are on their way into a jar."""
 
     __contract__ = "bank.tills.SavingState"
-    __fingerprint__ = "543849d1d3638219"
+    __fingerprint__ = "5158889fe54f2d81"
 
     owner: str
     """The owner."""

@@ -5,7 +5,7 @@ import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from verbwire import Page, Query, Row
+from verbwire import Page, Query, Reply, Row
 
 
 class StallStatus(StrEnum):
@@ -15,11 +15,11 @@ class StallStatus(StrEnum):
     CLOSED = "CLOSED"
 
 
-class Price(Row, frozen=True, kw_only=True):
+class Price(Reply, frozen=True, kw_only=True):
     """What something costs."""
 
     __contract__ = "town.market.Price"
-    __fingerprint__ = "270cddee4e31c144"
+    __fingerprint__ = "700164bf84267c5d"
 
     goods: str
     amount: Decimal
