@@ -31,7 +31,7 @@ Next = CheckoutState | None | tuple[CheckoutState, Command]
 """Where it stands now, and what has to be done to get on; None: it is over."""
 
 
-@checkout.on("cart_id")
+@checkout.on(key="cart_id")
 def bought(state: CheckoutState | None, event: CartCheckedOut) -> Next:
     """The cart becomes an order of its number."""
     order = PlaceOrder(
@@ -54,7 +54,7 @@ def place_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
     return _stopped(state, problem) if state.step is CheckoutStep.PLACING else replace(state, problem=problem)
 
 
-@checkout.on("order_id")
+@checkout.on(key="order_id")
 def placed(state: CheckoutState | None, event: OrderPlaced) -> Next:
     """Who has an account pays by it; a guest's order is confirmed at once."""
     state = CheckoutState(

@@ -79,10 +79,10 @@ def days_of(begin: datetime, until: datetime) -> Iterator[tuple[datetime, dateti
 
 def minutes(client: Client, begin: datetime, end: datetime) -> Iterator[SalesMinuteRow]:
     """Yield all minutes of a time; raises what the query raises, and `ConnectionError` for half an answer."""
-    query, page = SalesPerMinute(minute_from=begin, minute_until=end, page_size=PAGE), None
+    query = SalesPerMinute(minute_from=begin, minute_until=end, page_size=PAGE)
+    page: Page[SalesMinuteRow] | None = None
     while True:
         page = client.query(query, _SECONDS, after=page).result()
-        assert isinstance(page, Page)  # noqa: S101 (its contract says many)
         if not page.complete:
             raise ConnectionError("some of the sales cannot be read just now: the job is tried again")
         yield from page.rows

@@ -15,9 +15,9 @@ from decimal import Decimal
 from schemas.forms import CheckOrderForm, FormCheck
 from schemas.orders import CancelOrder, FindOrders, GetOrder, OrderReceipt, OrderRow, OrderStatus, PlaceOrder
 from schemas.reports import BuildSalesReport
-from verbwire import Accepted, Command, Expired, Failed, Outcome, Rejected
-from verbwire.client import Client, CommandHandle, Connection, Page
-from verbwire.errors import NotFoundError, OutcomeUnknown, VerbwireError
+from verbwire import Accepted, Command, Expired, Failed, Rejected
+from verbwire.client import Client, CommandHandle, Connection
+from verbwire.errors import NotFoundError, OutcomeUnknownError, VerbwireError
 from verbwire.settings import load_settings
 
 ACTOR, SCOPES = "till", ("orders:write", "orders:all", "reports:write")
@@ -83,7 +83,7 @@ def find(client: Client, options: argparse.Namespace) -> int:
     """List orders, the first page of them."""
     status = OrderStatus(options.status) if options.status else None
     query = FindOrders(customer_id=options.customer, status=status, search=options.search, page_size=options.lines)
-    page: Page = client.query(query, SECONDS).result()
+    page = client.query(query, SECONDS).result()
     print(*map(_line, page.rows), sep="\n")
     if page.next is not None:
         print("... and more")
@@ -107,8 +107,8 @@ def _ask(client: Client, command: Command, order_id: str) -> int:
 
 def _outcome(pending: CommandHandle) -> int:
     try:
-        outcome: Outcome = pending.result(SECONDS)
-    except OutcomeUnknown:
+        outcome = pending.result(SECONDS)
+    except OutcomeUnknownError:
         print(f"no outcome yet; it is not lost: python -m producers.till resume {pending.token}")
         return UNKNOWN
     match outcome:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from msgspec.structs import replace
 
 from schemas.accounts import AccountRow, BalanceCredited, BalanceDebited, GetAccount
 from streams.sight import own_unless
-from verbwire import Table
+from verbwire import Principal, Table
 
-accounts = Table("shop.accounts", row=AccountRow)
-accounts.answers(GetAccount, only=own_unless("accounts:all", "account_id"))
+accounts = Table("shop.accounts", row=AccountRow, answers=[GetAccount])
+
+
+@accounts.visible
+def own(principal: Principal) -> Mapping[str, Any]:
+    """A customer sees their own account, staff all of them."""
+    return own_unless("accounts:all", principal, "account_id")
 
 
 @accounts.on

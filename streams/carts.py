@@ -7,8 +7,7 @@ from msgspec.structs import replace
 from schemas.carts import CartCheckedOut, CartLine, CartRow, CartStatus, GetCart, ProductAddedToCart
 from verbwire import Table
 
-carts = Table("shop.carts", row=CartRow, index=["customer_id", "status"])
-carts.answers(GetCart)
+carts = Table("shop.carts", row=CartRow, answers=[GetCart], index=["customer_id", "status"])
 
 
 @carts.on

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from msgspec.structs import replace
 
 from schemas.orders import FindOrders, GetOrder, OrderCancelled, OrderConfirmed, OrderPlaced, OrderRow, OrderStatus
 from streams.sight import own_unless
-from verbwire import Table
+from verbwire import Principal, Table
 
-orders = Table("shop.orders", row=OrderRow, index=["customer_id", "status"], search=["note", "country"])
-orders.answers(GetOrder, only=own_unless("orders:all", "customer_id"))
-orders.answers(FindOrders, only=own_unless("orders:all", "customer_id"))
+orders = Table(
+    "shop.orders",
+    row=OrderRow,
+    answers=[GetOrder, FindOrders],
+    index=["customer_id", "status"],
+    search=["note", "country"],
+)
+
+
+@orders.visible
+def own(principal: Principal) -> Mapping[str, Any]:
+    """A customer sees their own orders, staff all of them."""
+    return own_unless("orders:all", principal, "customer_id")
 
 
 @orders.on

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from msgspec.structs import replace
 
 from schemas.orders import OrderConfirmed
 from schemas.sales import CustomerSalesRow, GetCustomerSales
 from streams.sight import own_unless
-from verbwire import Table
+from verbwire import Principal, Table
 
-sales_per_customer = Table("shop.sales_per_customer", row=CustomerSalesRow)
-sales_per_customer.answers(GetCustomerSales, only=own_unless("sales:read", "customer_id"))
+sales_per_customer = Table("shop.sales_per_customer", row=CustomerSalesRow, answers=[GetCustomerSales])
+
+
+@sales_per_customer.visible
+def own(principal: Principal) -> Mapping[str, Any]:
+    """A customer sees what they bought themselves, staff everybody's."""
+    return own_unless("sales:read", principal, "customer_id")
 
 
 @sales_per_customer.rekeys

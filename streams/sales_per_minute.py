@@ -15,8 +15,7 @@ from verbwire import Table, Window
 KEPT = timedelta(days=20 * 366)
 MINUTES = Window(timedelta(minutes=1), lateness=KEPT, retention=KEPT)
 
-sales_per_minute = Table("shop.sales_per_minute", row=SalesMinuteRow, window=MINUTES)
-sales_per_minute.answers(SalesPerMinute)
+sales_per_minute = Table("shop.sales_per_minute", row=SalesMinuteRow, answers=[SalesPerMinute], window=MINUTES)
 
 
 @sales_per_minute.rekeys

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from verbwire import Principal
 
 
-def own_unless(scope: str, field: str) -> Callable[[Principal], Mapping[str, Any]]:
-    """Let somebody see the rows whose `field` names them, or all of them by a scope."""
-
-    def only(asker: Principal) -> Mapping[str, Any]:
-        return {} if scope in asker.scopes else {field: asker.actor}
-
-    return only
+def own_unless(scope: str, principal: Principal, field: str) -> Mapping[str, Any]:
+    """Show the rows whose `field` names the principal, or all of them to one with a scope."""
+    return {} if scope in principal.scopes else {field: principal.actor}

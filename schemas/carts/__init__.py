@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from verbwire import Command, Event, Query, Row
+from verbwire import Command, Event, Query, Row, State
 
 
 class CartStatus(StrEnum):
@@ -31,7 +31,49 @@ class CartLine(msgspec.Struct, frozen=True, kw_only=True):
     """Price of one, in pence."""
 
 
-class AddProductToCart(Command, frozen=True, kw_only=True):
+class CartRow(Row, frozen=True, kw_only=True):
+    """A cart as the table of carts shows it."""
+
+    __contract__ = "shop.carts.CartRow"
+    __fingerprint__ = "1f024a6f2acdf35c"
+
+    cart_id: str
+    """The cart."""
+    status: CartStatus = CartStatus.OPEN
+    """Whether it still takes products."""
+    customer_id: str | None = None
+    """Who buys; null for a guest, or as long as nobody has said."""
+    country: str | None = None
+    """Where the customer lives; null as long as nobody has said."""
+    lines: int = 0
+    """How many lines it has."""
+    quantity: int = 0
+    """How many things, over all lines."""
+    total_pence: int = 0
+    """The sum of its lines, in pence."""
+    checked_out_at: datetime.datetime | None = None
+    """When it was checked out, UTC; null as long as it is open."""
+    products: tuple[CartLine, ...] = ()
+    """Its lines, in the order in which they were added."""
+
+
+class CartState(State, frozen=True, kw_only=True):
+    """What the receiver of cart commands has to know of a cart to decide."""
+
+    __contract__ = "shop.carts.CartState"
+    __fingerprint__ = "82f1362b5dc8301e"
+
+    cart_id: str
+    """The cart."""
+    lines: int = 0
+    """How many lines were added."""
+    total_pence: int = 0
+    """The sum of its lines, in pence."""
+    checked_out: bool = False
+    """Whether it is closed."""
+
+
+class AddProductToCart(Command[None], frozen=True, kw_only=True):
     """Put a product into a cart; the cart begins with its first product, and may hold one product on several lines.
 
     Requires: carts:write.
@@ -77,49 +119,7 @@ class CartCheckedOut(Event, frozen=True, kw_only=True):
     """When the customer did so, UTC."""
 
 
-class CartRow(Row, frozen=True, kw_only=True):
-    """A cart as the table of carts shows it."""
-
-    __contract__ = "shop.carts.CartRow"
-    __fingerprint__ = "1f024a6f2acdf35c"
-
-    cart_id: str
-    """The cart."""
-    status: CartStatus = CartStatus.OPEN
-    """Whether it still takes products."""
-    customer_id: str | None = None
-    """Who buys; null for a guest, or as long as nobody has said."""
-    country: str | None = None
-    """Where the customer lives; null as long as nobody has said."""
-    lines: int = 0
-    """How many lines it has."""
-    quantity: int = 0
-    """How many things, over all lines."""
-    total_pence: int = 0
-    """The sum of its lines, in pence."""
-    checked_out_at: datetime.datetime | None = None
-    """When it was checked out, UTC; null as long as it is open."""
-    products: tuple[CartLine, ...] = ()
-    """Its lines, in the order in which they were added."""
-
-
-class CartState(Row, frozen=True, kw_only=True):
-    """What the receiver of cart commands has to know of a cart to decide."""
-
-    __contract__ = "shop.carts.CartState"
-    __fingerprint__ = "28ed79385857ded5"
-
-    cart_id: str
-    """The cart."""
-    lines: int = 0
-    """How many lines were added."""
-    total_pence: int = 0
-    """The sum of its lines, in pence."""
-    checked_out: bool = False
-    """Whether it is closed."""
-
-
-class CheckOutCart(Command, frozen=True, kw_only=True):
+class CheckOutCart(Command[None], frozen=True, kw_only=True):
     """Close a cart and buy what is in it. Nothing can be added to it afterwards.
 
     Requires: carts:write.
@@ -139,7 +139,7 @@ class CheckOutCart(Command, frozen=True, kw_only=True):
     """When the customer did so, UTC."""
 
 
-class GetCart(Query, frozen=True, kw_only=True):
+class GetCart(Query[CartRow], frozen=True, kw_only=True):
     """What is in a cart now?
 
     Requires: carts:read.

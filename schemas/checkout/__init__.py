@@ -3,7 +3,7 @@
 
 from enum import StrEnum
 
-from verbwire import Row
+from verbwire import State
 
 
 class CheckoutStep(StrEnum):
@@ -17,11 +17,11 @@ class CheckoutStep(StrEnum):
     STOPPED = "STOPPED"
 
 
-class CheckoutState(Row, frozen=True, kw_only=True):
+class CheckoutState(State, frozen=True, kw_only=True):
     """A check-out that is not over: one that ended well, or was undone cleanly, has no state any more."""
 
     __contract__ = "shop.checkout.CheckoutState"
-    __fingerprint__ = "1bcde0882cc1d99c"
+    __fingerprint__ = "13df7ae7dddd5244"
 
     order_id: str
     """The order, and the cart it came from."""

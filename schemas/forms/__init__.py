@@ -16,7 +16,7 @@ class FormCheck(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with it, field by field, for people."""
 
 
-class CheckOrderForm(Query, frozen=True, kw_only=True):
+class CheckOrderForm(Query[FormCheck], frozen=True, kw_only=True):
     """Is an order's form filled in so that it could be placed? Nothing is placed by asking.
 
     Reply: shop.forms.FormCheck.

@@ -6,6 +6,22 @@ import datetime
 from verbwire import Event, Row
 
 
+class SuspicionRow(Row, frozen=True, kw_only=True):
+    """An order that somebody should look at."""
+
+    __contract__ = "shop.fraud.SuspicionRow"
+    __fingerprint__ = "c6478fdb0f080b9a"
+
+    order_id: str
+    """The order's number."""
+    customer_id: str | None = None
+    """Who ordered; null for a guest."""
+    total_pence: int = 0
+    """What it costs, in pence."""
+    reason: str = ""
+    """What looked wrong, for people."""
+
+
 class SuspicionRaised(Event, frozen=True, kw_only=True):
     """An order looked as if somebody should look at it. It may be said twice of the same order."""
 
@@ -21,20 +37,4 @@ class SuspicionRaised(Event, frozen=True, kw_only=True):
     placed_at: datetime.datetime
     """When it was placed, UTC."""
     reason: str
-    """What looked wrong, for people."""
-
-
-class SuspicionRow(Row, frozen=True, kw_only=True):
-    """An order that somebody should look at."""
-
-    __contract__ = "shop.fraud.SuspicionRow"
-    __fingerprint__ = "c6478fdb0f080b9a"
-
-    order_id: str
-    """The order's number."""
-    customer_id: str | None = None
-    """Who ordered; null for a guest."""
-    total_pence: int = 0
-    """What it costs, in pence."""
-    reason: str = ""
     """What looked wrong, for people."""

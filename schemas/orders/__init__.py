@@ -4,7 +4,7 @@
 import datetime
 from enum import StrEnum
 
-from verbwire import Command, Event, Query, Row
+from verbwire import Command, Event, Page, Query, Reply, Row, State
 
 
 class OrderStatus(StrEnum):
@@ -16,7 +16,65 @@ class OrderStatus(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
-class CancelOrder(Command, frozen=True, kw_only=True):
+class OrderReceipt(Reply, frozen=True, kw_only=True):
+    """What somebody who placed an order is told at once."""
+
+    __contract__ = "shop.orders.OrderReceipt"
+    __fingerprint__ = "e97cee00f84cfe60"
+
+    order_id: str
+    """The order's number."""
+    total_pence: int
+    """What it costs, in pence."""
+    placed_at: datetime.datetime
+    """When it was placed, UTC."""
+
+
+class OrderRow(Row, frozen=True, kw_only=True):
+    """An order as the table of orders shows it."""
+
+    __contract__ = "shop.orders.OrderRow"
+    __fingerprint__ = "6ca56d6966551a89"
+
+    order_id: str
+    """The order's number."""
+    status: OrderStatus = OrderStatus.PLACED
+    """How far it is."""
+    customer_id: str | None = None
+    """Who ordered; null for a guest."""
+    country: str = ""
+    """Where the customer lives, as the shop writes it."""
+    total_pence: int = 0
+    """What it costs, in pence."""
+    placed_at: datetime.datetime = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    """When it was placed, UTC."""
+    note: str | None = None
+    """What the customer wanted to say about it."""
+    cancelled_because: str | None = None
+    """Why it was cancelled; null unless it was."""
+
+
+class OrderState(State, frozen=True, kw_only=True):
+    """What the receiver of order commands has to know of an order to decide, and to say what happened."""
+
+    __contract__ = "shop.orders.OrderState"
+    __fingerprint__ = "71a9f4a490662b0c"
+
+    order_id: str
+    """The order's number."""
+    customer_id: str | None = None
+    """Who ordered; null for a guest."""
+    country: str = ""
+    """Where the customer lives, as the shop writes it."""
+    total_pence: int = 0
+    """What it costs, in pence."""
+    placed_at: datetime.datetime = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    """When it was placed, UTC."""
+    status: OrderStatus = OrderStatus.PLACED
+    """How far it is."""
+
+
+class CancelOrder(Command[None], frozen=True, kw_only=True):
     """Call off an order that was placed and is not confirmed yet.
 
     Requires: orders:write.
@@ -32,7 +90,7 @@ class CancelOrder(Command, frozen=True, kw_only=True):
     """Why, for people."""
 
 
-class ConfirmOrder(Command, frozen=True, kw_only=True):
+class ConfirmOrder(Command[None], frozen=True, kw_only=True):
     """Accept an order that was placed: what it takes to pay for it is done.
 
     Requires: orders:write.
@@ -46,7 +104,7 @@ class ConfirmOrder(Command, frozen=True, kw_only=True):
     """The order's number."""
 
 
-class FindOrders(Query, frozen=True, kw_only=True):
+class FindOrders(Query[Page[OrderRow]], frozen=True, kw_only=True):
     """Which orders are there? A customer sees their own, the scope orders:all every one.
 
     Reply: shop.orders.OrderRow.
@@ -67,7 +125,7 @@ class FindOrders(Query, frozen=True, kw_only=True):
     """Orders on a page, at most 1,000."""
 
 
-class GetOrder(Query, frozen=True, kw_only=True):
+class GetOrder(Query[OrderRow], frozen=True, kw_only=True):
     """How far is an order? A customer sees their own, the scope orders:all every one.
 
     Reply: shop.orders.OrderRow.
@@ -138,65 +196,7 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
     """What the customer wanted to say about it."""
 
 
-class OrderReceipt(Row, frozen=True, kw_only=True):
-    """What somebody who placed an order is told at once."""
-
-    __contract__ = "shop.orders.OrderReceipt"
-    __fingerprint__ = "c6c69d23249675d7"
-
-    order_id: str
-    """The order's number."""
-    total_pence: int
-    """What it costs, in pence."""
-    placed_at: datetime.datetime
-    """When it was placed, UTC."""
-
-
-class OrderRow(Row, frozen=True, kw_only=True):
-    """An order as the table of orders shows it."""
-
-    __contract__ = "shop.orders.OrderRow"
-    __fingerprint__ = "6ca56d6966551a89"
-
-    order_id: str
-    """The order's number."""
-    status: OrderStatus = OrderStatus.PLACED
-    """How far it is."""
-    customer_id: str | None = None
-    """Who ordered; null for a guest."""
-    country: str = ""
-    """Where the customer lives, as the shop writes it."""
-    total_pence: int = 0
-    """What it costs, in pence."""
-    placed_at: datetime.datetime = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-    """When it was placed, UTC."""
-    note: str | None = None
-    """What the customer wanted to say about it."""
-    cancelled_because: str | None = None
-    """Why it was cancelled; null unless it was."""
-
-
-class OrderState(Row, frozen=True, kw_only=True):
-    """What the receiver of order commands has to know of an order to decide, and to say what happened."""
-
-    __contract__ = "shop.orders.OrderState"
-    __fingerprint__ = "bc515bf8b8558ba8"
-
-    order_id: str
-    """The order's number."""
-    customer_id: str | None = None
-    """Who ordered; null for a guest."""
-    country: str = ""
-    """Where the customer lives, as the shop writes it."""
-    total_pence: int = 0
-    """What it costs, in pence."""
-    placed_at: datetime.datetime = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-    """When it was placed, UTC."""
-    status: OrderStatus = OrderStatus.PLACED
-    """How far it is."""
-
-
-class PlaceOrder(Command, frozen=True, kw_only=True):
+class PlaceOrder(Command[OrderReceipt], frozen=True, kw_only=True):
     """Order what was chosen, at this price; the order has to be confirmed afterwards.
 
     Requires: orders:write.

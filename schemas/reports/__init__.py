@@ -6,7 +6,7 @@ import datetime
 from verbwire import Command
 
 
-class BuildSalesReport(Command, frozen=True, kw_only=True):
+class BuildSalesReport(Command[None], frozen=True, kw_only=True):
     """Write down what was sold on each day to each country. Takes its time; the report is there when it is done.
 
     Requires: reports:write.

@@ -3,7 +3,7 @@
 
 import datetime
 
-from verbwire import Query, Row
+from verbwire import Page, Query, Row
 
 
 class CustomerSalesRow(Row, frozen=True, kw_only=True):
@@ -22,19 +22,6 @@ class CustomerSalesRow(Row, frozen=True, kw_only=True):
     """When the latest of them was placed, UTC."""
 
 
-class GetCustomerSales(Query, frozen=True, kw_only=True):
-    """What has a customer bought? A customer sees their own, the scope sales:read everybody's.
-
-    Reply: shop.sales.CustomerSalesRow.
-    """
-
-    __contract__ = "shop.sales.GetCustomerSales"
-    __fingerprint__ = "f3831aaa3200243f"
-
-    customer_id: str
-    """The customer."""
-
-
 class SalesMinuteRow(Row, frozen=True, kw_only=True):
     """What was sold to one country in one minute, by the time at which the orders were placed."""
 
@@ -51,7 +38,20 @@ class SalesMinuteRow(Row, frozen=True, kw_only=True):
     """What they cost together, in pence."""
 
 
-class SalesPerMinute(Query, frozen=True, kw_only=True):
+class GetCustomerSales(Query[CustomerSalesRow], frozen=True, kw_only=True):
+    """What has a customer bought? A customer sees their own, the scope sales:read everybody's.
+
+    Reply: shop.sales.CustomerSalesRow.
+    """
+
+    __contract__ = "shop.sales.GetCustomerSales"
+    __fingerprint__ = "f3831aaa3200243f"
+
+    customer_id: str
+    """The customer."""
+
+
+class SalesPerMinute(Query[Page[SalesMinuteRow]], frozen=True, kw_only=True):
     """What was sold, minute by minute and country by country?
 
     Requires: sales:read.

@@ -16,7 +16,20 @@ from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.declarations.tagged import Tagged, tagged
 from verbwire.declarations.window import Window
-from verbwire.messages import Accepted, Command, Event, Expired, Failed, Outcome, Query, Rejected, Row
+from verbwire.messages import (
+    Accepted,
+    Command,
+    Event,
+    Expired,
+    Failed,
+    Outcome,
+    Page,
+    Query,
+    Rejected,
+    Reply,
+    Row,
+    State,
+)
 
 __all__ = [
     "Accepted",
@@ -30,12 +43,15 @@ __all__ = [
     "JobContext",
     "Outcome",
     "OutcomeContext",
+    "Page",
     "Principal",
     "Process",
     "Query",
     "Rejected",
+    "Reply",
     "Responder",
     "Row",
+    "State",
     "Subscriber",
     "SubscriberContext",
     "Table",

@@ -6,29 +6,27 @@
     ├── ConfigurationError       a setting is missing or wrong: change it and start again
     ├── ContractError            a schema, or code that disagrees with one: fix it, `verbwire check` tells where
     │   └── WrongVerbError       published a command, sent an event, ...
-    ├── MessageError             this one message cannot be written or read: poison, trying again is useless
+    ├── MessageError             this one message cannot be written or read: it would fail the same way again
     │   ├── UnkeyableError       its key is null, empty or of a type that has no bytes
     │   ├── UnencodableError     its fields do not fit the schema, or it is larger than a record may be
     │   └── UndecodableError     bytes that are not a message this topic may hold
     ├── DeliveryError            the broker did not take a message; it may be sent again with the same id
-    ├── UnavailableError         broker or registry cannot be reached now: retryable
+    ├── UnavailableError         broker, registry or workers cannot be reached now: retryable
     │   ├── RegistryUnavailableError  it is the registry
-    │   ├── ClosedError          the client was closed
-    │   ├── NotAuthorizedError   Kafka's ACLs do not let us; once somebody has written them they do
-    │   └── OutcomeUnknown       no outcome of an asked command yet: ask for it again, with the same id or its token
-    ├── QueryError               a query was refused, or broke; `status` and `code` are those of its answer
-    │   ├── NotFoundError        there is nothing of this key, or nothing that we may see
-    │   ├── NotAllowedError      the worker does not know us, or the query requires a scope that we lack
-    │   └── BadQueryError        the question makes no sense to who answers it
+    │   ├── NotAuthorizedError   Kafka's ACLs deny it; retryable once an operator has written them
+    │   └── OutcomeUnknownError  no outcome of an asked command yet: ask for it again, with the same id or its token
+    ├── ClosedError              the client was closed: make a new one
+    ├── QueryError               a query was refused, or failed; `status` and `code` are those of the HTTP response
+    │   ├── NotFoundError        there is no row under this key, or none that this principal may see
+    │   ├── NotAllowedError      the token is missing or refused, or lacks a scope that the query requires
+    │   └── BadQueryError        the query is invalid: fix its parameters
     ├── DeployError              topics or schemas on the cluster contradict the contracts
     ├── EngineError              a worker cannot go on with a partition, or at all
     │   ├── FencedError          this worker lost its partitions; the new owner does the work
-    │   ├── StoppedError         a handler raised: the partition waits for somebody's decision
-    │   ├── Requeue      a job's handler leaves its command to another worker
     │   └── NewerSchemaError     a row was written with a newer schema than this code has: newer code goes on with it
     └── StackError               the embedded Kafka or registry did not start, or died
 
-A refused command is not in this tree: :class:`verbwire.Rejected` is a value.
+A refused command is not in this tree: :class:`verbwire.Rejected` is a value. Nor is :class:`Requeue`: it is a signal.
 """
 
 from __future__ import annotations
@@ -78,16 +76,12 @@ class RegistryUnavailableError(UnavailableError):
     """The schema registry does not answer now, or not with what it has given out itself; trying again may help."""
 
 
-class ClosedError(UnavailableError):
-    """The client was closed and takes no more messages."""
-
-
 class NotAuthorizedError(UnavailableError):
-    """Kafka's ACLs do not let us; the message names the ACL and the command that writes it."""
+    """Kafka's ACLs deny what was asked for; the message names the ACL and the command that writes it."""
 
 
-class OutcomeUnknown(UnavailableError):  # noqa: N818 (it says what is the case; the command may be done already)
-    """The outcome of a command did not come in time; the command may be carried out, or have been.
+class OutcomeUnknownError(UnavailableError):
+    """The outcome of a command did not come in time; the command may have been carried out, or may still be.
 
     `token` is for ``Client.resume``, in any process; None when the broker had not acknowledged the command either:
     then send it again with the same `id`, which is safe in any case.
@@ -100,8 +94,12 @@ class OutcomeUnknown(UnavailableError):  # noqa: N818 (it says what is the case;
         self.token = token
 
 
+class ClosedError(VerbwireError):
+    """The client was closed and takes no more messages; trying again is useless, a new client takes them."""
+
+
 class QueryError(VerbwireError):
-    """A query was refused, or broke where it was answered; the message is what its answer says."""
+    """A query was refused, or failed in the worker; the message is that of its HTTP response."""
 
     def __init__(self, text: str, status: int, code: str) -> None:
         super().__init__(text)
@@ -110,15 +108,15 @@ class QueryError(VerbwireError):
 
 
 class NotFoundError(QueryError):
-    """There is no such row, or none that we may see."""
+    """There is no such row, or none that this principal may see."""
 
 
 class NotAllowedError(QueryError):
-    """Our token is missing or refused, or lacks a scope that the query requires."""
+    """The token is missing or refused, or lacks a scope that the query requires."""
 
 
 class BadQueryError(QueryError):
-    """No worker knows the query, or a field of it makes no sense there."""
+    """The query is invalid: no worker knows it, or one of its fields; fix its parameters."""
 
 
 class DeployError(VerbwireError):
@@ -133,20 +131,20 @@ class FencedError(EngineError):
     """This worker no longer owns the partitions; their new owner does the work again."""
 
 
-class StoppedError(EngineError):
-    """A handler raised on a record that must not be skipped in silence."""
-
-
-class Requeue(EngineError):  # noqa: N818 (a signal, not an error: a job raises it)
-    """A job's handler does not finish its command: it stays where it is, for another worker or another time."""
-
-
 class NewerSchemaError(EngineError):
     """Rows were written with a newer version of their schema: written back by this code they would lose what it added.
 
-    Only the partition that holds them stands still, until a worker has it whose code has that version.
+    Only the partition that holds them is stopped, until a worker whose code has that version owns it.
     """
 
 
 class StackError(VerbwireError):
     """The embedded Kafka or registry did not start, or died; the message ends with its log's last lines."""
+
+
+class Requeue(BaseException):
+    """A signal, no error: a job's handler leaves its command undone, for another worker or another time.
+
+    ``raise context.requeue()``. Not an :class:`Exception`, as :class:`asyncio.CancelledError` is none: a handler's own
+    ``except Exception`` around its effects would take it for one of theirs, and the command for done.
+    """

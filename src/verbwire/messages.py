@@ -1,4 +1,4 @@
-"""What a message is in Python: the four kinds, and the outcomes a command may have.
+"""Base classes of messages by their kind, the outcomes that a command may have, and pages of lists.
 
 Classes of messages are written by ``verbwire schemas generate``; each carries the full name of its contract.
 They are frozen :class:`msgspec.Struct` classes: compared by value, created by keyword, quick to encode.
@@ -6,10 +6,21 @@ They are frozen :class:`msgspec.Struct` classes: compared by value, created by k
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias
 
 import msgspec
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    R_co = TypeVar("R_co", covariant=True, default=Any)
+    """The reply. By default anything, so that code about any command writes `Command`."""
+else:  # before Python 3.13 a TypeVar has no default, and type checkers alone want one
+    from typing import TypeVar
+
+    R_co = TypeVar("R_co", covariant=True)
 
 
 class Kind(StrEnum):
@@ -19,6 +30,8 @@ class Kind(StrEnum):
     EVENT = "event"
     QUERY = "query"
     ROW = "row"
+    STATE = "state"
+    REPLY = "reply"
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,8 +42,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     __kind__: ClassVar[Kind]
 
 
-class Command(Message, frozen=True, kw_only=True):
-    """Asks exactly one logical receiver to do something; it may be refused. Sent, never published."""
+class Command(Message, Generic[R_co], frozen=True, kw_only=True):
+    """Asks exactly one logical receiver to do something; it may be refused. Sent, never published.
+
+    ``Command[OrderReceipt]`` is replied to with an OrderReceipt, ``Command[None]`` is accepted without a reply.
+    """
 
     __kind__ = Kind.COMMAND
 
@@ -41,22 +57,45 @@ class Event(Message, frozen=True, kw_only=True):
     __kind__ = Kind.EVENT
 
 
-class Query(Message, frozen=True, kw_only=True):
-    """Asks the one owner for current state; changes nothing."""
+class Query(Message, Generic[R_co], frozen=True, kw_only=True):
+    """Asks the one owner for current state; changes nothing.
+
+    ``Query[OrderRow]`` is answered by an OrderRow, ``Query[Page[OrderRow]]`` by a :class:`Page` of them.
+    """
 
     __kind__ = Kind.QUERY
 
 
-class Row(Message, frozen=True, kw_only=True):
-    """What a table holds under one key."""
+class Stored(Message, frozen=True, kw_only=True):
+    """What a store keeps under one key, and a changelog for good: a row or a state."""
+
+
+class Row(Stored, frozen=True, kw_only=True):
+    """A row of a table: queries show it."""
 
     __kind__ = Kind.ROW
 
 
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+class State(Stored, frozen=True, kw_only=True):
+    """The state of an aggregate or a process: its handlers decide by it."""
+
+    __kind__ = Kind.STATE
+
+
+class Reply(Message, frozen=True, kw_only=True):
+    """The reply to a command, which stands in its outcome; or to a query that a responder answers."""
+
+    __kind__ = Kind.REPLY
+
+
+KEPT = (Kind.ROW, Kind.STATE)
+"""The kinds of what a store keeps."""
+
+
+class Accepted(msgspec.Struct, Generic[R_co], frozen=True, kw_only=True):
     """The receiver did what the command asked; `reply` is there where the command's contract names one."""
 
-    reply: Any = None
+    reply: R_co = None  # type: ignore[assignment]  # of a Command[None]
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -80,7 +119,23 @@ class Expired(msgspec.Struct, frozen=True, kw_only=True):
     """The command's deadline passed before the receiver came to it; it changed nothing."""
 
 
-Outcome = Accepted | Rejected | Failed | Expired
+Outcome: TypeAlias = Accepted[R_co] | Rejected | Failed | Expired
+"""What became of a command; ``Outcome[OrderReceipt]`` is that of a ``Command[OrderReceipt]``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[R_co]):
+    """A part of a list. `complete` says whether all of the table answered, and has read what there was when it started.
+
+    `next` is None on the last page; ``client.query(query, after=page)`` asks for the one that follows.
+    """
+
+    rows: tuple[R_co, ...]
+    page: int | None  # None behind a cursor, and where large rows ended it early
+    page_size: int
+    complete: bool
+    next: str | None
+
 
 FORBIDDEN = "forbidden"
 """The code of a rejection for want of permission: verbwire's own, every command may be answered with it."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from schemas.carts import CartCheckedOut, CartState, ProductAddedToCart
+from schemas.carts import CartCheckedOut, CartRow, CartStatus, ProductAddedToCart
 from verbwire import Table
 
-sums = Table("shop.sums", row=CartState)
+sums = Table("shop.sums", row=CartRow)
 
 
 @sums.on
-def added(sum_: CartState | None, event: ProductAddedToCart) -> CartState:
+def added(sum_: CartRow | None, event: ProductAddedToCart) -> CartRow:
     """One line more."""
-    sum_ = sum_ or CartState(cart_id=event.cart_id)
+    sum_ = sum_ or CartRow(cart_id=event.cart_id)
     return replace(sum_, lines=sum_.lines + 1, total_pence=sum_.total_pence + event.line_pence)
 
 
 @sums.on
-def closed(sum_: CartState | None, event: CartCheckedOut) -> CartState:
+def closed(sum_: CartRow | None, event: CartCheckedOut) -> CartRow:
     """Nothing comes any more."""
-    return replace(sum_ or CartState(cart_id=event.cart_id), checked_out=True)
+    return replace(sum_ or CartRow(cart_id=event.cart_id), status=CartStatus.CHECKED_OUT)

@@ -89,9 +89,11 @@ def _minutes(table: Table[MinuteRow]) -> Table[MinuteRow]:
 
 def savings(mended: bool = False) -> Process[SavingState]:
     """The process that puts what an owner moves into the jar of that name, and says what became of it."""
-    process = Process(SAVINGS, state=SavingState, sends=[PutCoins, TakeCoins], scopes=["jars:write"])
+    process = Process(
+        SAVINGS, state=SavingState, sends=[PutCoins, TakeCoins], ignores=[TakeCoins], scopes=["jars:write"]
+    )
 
-    @process.on("owner")
+    @process.on(key="owner")
     def moved(state: SavingState | None, event: CoinsMoved) -> Any:
         owner = event.owner or ""
         state = state or SavingState(owner=owner)
@@ -129,7 +131,6 @@ def savings(mended: bool = False) -> Process[SavingState]:
         state = replace(state, told=(*state.told, f"{told} of {context.tag or context.correlation_id}"))
         return (state, TakeCoins(jar_id=state.owner, pence=1)) if isinstance(outcome, Rejected) else state
 
-    process.ignores(TakeCoins)
     return process
 
 
@@ -137,7 +138,7 @@ def silent_savings() -> Process[SavingState]:
     """A version of that process that sends nothing, and so hears no outcomes."""
     process = Process(SAVINGS, state=SavingState)
 
-    @process.on("owner")
+    @process.on(key="owner")
     def moved(state: SavingState | None, event: CoinsMoved) -> SavingState | None:
         return state
 
@@ -146,9 +147,11 @@ def silent_savings() -> Process[SavingState]:
 
 def taking(ignores: bool = False) -> Process[SavingState]:
     """The next version of that process, in which nothing is put into jars any more."""
-    process = Process(SAVINGS, state=SavingState, sends=[TakeCoins], scopes=["jars:write"])
+    process = Process(
+        SAVINGS, state=SavingState, sends=[TakeCoins], ignores=[PutCoins] if ignores else [], scopes=["jars:write"]
+    )
 
-    @process.on("owner")
+    @process.on(key="owner")
     def moved(state: SavingState | None, event: CoinsMoved) -> Any:
         return state, TakeCoins(jar_id=event.owner or "", pence=event.pence)
 
@@ -156,8 +159,6 @@ def taking(ignores: bool = False) -> Process[SavingState]:
     def answered(state: SavingState | None, outcome: Outcome) -> SavingState | None:
         return state
 
-    if ignores:
-        process.ignores(PutCoins)
     return process
 
 

@@ -22,7 +22,7 @@ BORROW = record(
     "BorrowBook", {"loan_id": "string"}, namespace="library.loans", kind="command", key="loan_id", requires=[]
 )
 BORROWED = record("BookBorrowed", {"loan_id": "string"}, namespace="library.loans", kind="event", key="loan_id")
-STATE = record("LoanState", {"loan_id": "string"}, namespace="library.loans", kind="row", key="loan_id")
+STATE = record("LoanState", {"loan_id": "string"}, namespace="library.loans", kind="state", key="loan_id")
 LENT = record("LentRow", {"loan_id": "string"}, namespace="library.loans", kind="row", key="loan_id")
 LOANS = """
 from schemas.loans import BookBorrowed, BorrowBook, LoanState

@@ -24,7 +24,7 @@ from tests.kit.samples.trade.market import (
     TurnoverRow,
 )
 from verbwire import Principal, Responder
-from verbwire.declarations.table import Only
+from verbwire.declarations.table import RowFilter
 from verbwire.http.access.peer_tokens import PeerTokens
 from verbwire.http.forwarding.peers import ALONE, Peers
 from verbwire.http.tables.queries import Answerable, FromResponder, FromRow, FromRows
@@ -35,15 +35,15 @@ INDEX = ("owner", "status", "opened_at", "fee", "visitors")
 NOON = datetime(2010, 12, 1, 12, tzinfo=UTC)
 
 
-def own(asker: Principal) -> Mapping[str, Any]:
-    return {} if "stalls:all" in asker.scopes else {"owner": asker.actor or None}
+def own(principal: Principal) -> Mapping[str, Any]:
+    return {} if "stalls:all" in principal.scopes else {"owner": principal.actor or None}
 
 
 prices = Responder("town.prices")
 
 
 @prices.answers
-def quote(query: QuotePrice, asker: Principal) -> Price | None:
+def quote(query: QuotePrice, principal: Principal) -> Price | None:
     if query.goods == "unknown":
         return None
     if query.goods == "broken":
@@ -52,7 +52,7 @@ def quote(query: QuotePrice, asker: Principal) -> Price | None:
         return GetStall(stall_id="x")  # type: ignore[return-value]  # what a bug may do
     if query.goods in ("half a penny", "a coin"):
         return Price(goods=query.goods, amount=Decimal("0.005" if query.goods == "half a penny" else "1E+1"))
-    return Price(goods=f"{query.goods} for {asker.actor or 'nobody'}", amount=Decimal("1.20") * sum(query.pieces))
+    return Price(goods=f"{query.goods} for {principal.actor or 'nobody'}", amount=Decimal("1.20") * sum(query.pieces))
 
 
 class Market:
@@ -85,7 +85,7 @@ def open_market(
     folder: Path,
     peers: Peers = ALONE,
     tokens: PeerTokens | None = None,
-    only: Only = own,
+    visible: RowFilter = own,
     topics: Collection[str] | None = None,
 ) -> Iterator[Market]:
     """The market, served until the block ends."""
@@ -103,8 +103,8 @@ def open_market(
         return plan_query(CATALOG.of(query), table.rows)
 
     queries: list[Answerable] = [
-        FromRow(plan(GetStall, served), served, only),
-        FromRows(plan(FindStalls, served), FindStalls, served, only),
+        FromRow(plan(GetStall, served), served, visible),
+        FromRows(plan(FindStalls, served), FindStalls, served, visible),
         FromRow(plan(GetTurnover, windows), windows),
         FromRows(plan(FindTurnover, windows), FindTurnover, windows),
         FromResponder(CATALOG.of(QuotePrice), CATALOG.of(Price), prices.handlers[QuotePrice]),

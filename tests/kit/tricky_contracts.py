@@ -90,13 +90,39 @@ COMMAND = record(
     key="cart_id",
     requires=["carts:write"],
     rejections=["too_late", "already_open"],
-    reply="CartRow",
+    reply="OpenReceipt",
 )
+RECEIPT = record("OpenReceipt", {"cart_id": "string", "line": ["null", "Line"]}, kind="reply")
 ROW = record("CartRow", {"cart_id": "string", "line": ["null", "Line"]}, kind="row", key="cart_id")
 QUERY = record("ListCarts", {}, kind="query", reply="CartRow")
+# Contexts that use types of one another reply with each other's records, and one of them to a message inside of it.
+CROSSING = record(
+    "CountCarts", {"shop": "string"}, namespace="shop.common", kind="query", many=True, reply="shop.carts.CartRow"
+)
+ALSO_CROSSING = record(
+    "HoldCart", {"cart_id": "string"}, kind="command", key="cart_id", reply="shop.common.HoldReceipt"
+)
+HELD = record("HoldReceipt", {"cart_id": "string"}, namespace="shop.common", kind="reply")
+INSIDE = record("RepeatCart", {"cart_id": "string"}, kind="command", key="cart_id", reply="RepeatReceipt")
+REPEATED = record("RepeatReceipt", {"cart_id": "string", "asked": "RepeatCart"}, kind="reply", key="cart_id")
+CROSSINGS = [CROSSING, ALSO_CROSSING, HELD, INSIDE, REPEATED]
 NAMES_OF_OURS = record("Command", {"Event": "int"})
 
 MANY = [record(f"Measure{number}InMetricUnits", {"x": "int"}, namespace="shop.common") for number in range(1, 12)]
 USES_MANY = event("MeasuresTaken", {f"m{number}": f"shop.common.{each['name']}" for number, each in enumerate(MANY)})
 
-PROJECT = [*MANY, USES_MANY, MONEY, LINE, STATUS, EVERYTHING, LONG_NAME, COMMAND, ROW, QUERY, NAMES_OF_OURS]
+PROJECT = [
+    *MANY,
+    USES_MANY,
+    MONEY,
+    LINE,
+    STATUS,
+    EVERYTHING,
+    LONG_NAME,
+    COMMAND,
+    RECEIPT,
+    ROW,
+    QUERY,
+    *CROSSINGS,
+    NAMES_OF_OURS,
+]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from benchmarks.shop.schemas.desk import AcceptedOrder, GetAcceptedOrder, OrderAccepted
 from verbwire import Table
 
-accepted_orders = Table("bench.accepted", row=AcceptedOrder)
-accepted_orders.answers(GetAcceptedOrder)
+accepted_orders = Table("bench.accepted", row=AcceptedOrder, answers=[GetAcceptedOrder])
 
 
 @accepted_orders.on

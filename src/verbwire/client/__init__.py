@@ -8,6 +8,7 @@ from verbwire.client.asking.handle import CommandHandle
 from verbwire.client.base.connection import Connection, Identity
 from verbwire.client.client import Client
 from verbwire.client.producing.ack import Ack, Position
-from verbwire.client.querying.result import Page, QueryResult
+from verbwire.client.querying.result import QueryResult
+from verbwire.messages import Page
 
 __all__ = ["Ack", "Client", "CommandHandle", "Connection", "Identity", "Page", "Position", "QueryResult"]

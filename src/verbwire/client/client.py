@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from verbwire.client.asking.asker import Asker, milliseconds
 from verbwire.client.asking.handle import CommandHandle
@@ -15,9 +15,11 @@ from verbwire.client.producing.ids import Ids
 from verbwire.client.producing.producer import Producer
 from verbwire.client.producing.routes import Route, Routes
 from verbwire.client.querying.querier import Querier
-from verbwire.client.querying.result import Page, QueryResult
-from verbwire.messages import Command, Event, Kind, Query
+from verbwire.client.querying.result import QueryResult
+from verbwire.messages import Command, Event, Kind, Page, Query
 from verbwire.wire.keys import key_of
+
+R = TypeVar("R")
 
 
 class Client:
@@ -75,13 +77,13 @@ class Client:
 
     def ask(
         self,
-        command: Command,
+        command: Command[R],
         *,
         id: str | None = None,
         ttl: float | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
-    ) -> CommandHandle:
+    ) -> CommandHandle[R]:
         """Ask the one receiver to do something, and return the outcome-to-be. Parameters as in :meth:`send`.
 
         The command is as durable as a sent one: a receiver that is down answers later. The same `id` with the same
@@ -91,17 +93,17 @@ class Client:
         """
         return self._asker.ask(command, id=id, ttl=ttl, correlation_id=correlation_id, causation_id=causation_id)
 
-    def resume(self, token: str) -> CommandHandle:
+    def resume(self, token: str) -> CommandHandle[Any]:
         """Return the outcome-to-be of a command asked before, perhaps by a process that is gone.
 
-        `token` is that of its Pending, or of the :class:`OutcomeUnknown`. The outcome is found for as long as
+        `token` is that of its Pending, or of the :class:`OutcomeUnknownError`. The outcome is found for as long as
         the receiver's ledger keeps it: 7 days, unless the topic says otherwise.
         """
         return self._asker.resume(token)
 
     def query(
-        self, query: Query, timeout: float = 10.0, *, after: Page | None = None, complete: bool = False
-    ) -> QueryResult:
+        self, query: Query[R], timeout: float = 10.0, *, after: Page[Any] | None = None, complete: bool = False
+    ) -> QueryResult[R]:
         """Ask for what is now, and return the answer-to-be: the reply, or a :class:`Page` of replies.
 
         It shows at least what our asked commands are known to have changed. While nobody can answer, it is asked again

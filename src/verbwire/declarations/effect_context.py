@@ -67,11 +67,11 @@ class JobContext(SubscriberContext):
         self.run.progress(done, total, note)
 
     def requeue(self) -> Requeue:
-        """Return what to raise in order to leave the command, not done, to another worker: it begins anew there.
+        """Return the signal to raise in order to leave the command undone: another worker begins it again.
 
         ::
 
             if context.stopping:
-                raise context.handed_back()
+                raise context.requeue()
         """
-        return Requeue(f"{self.id} is handed back")
+        return Requeue(f"{self.id} is requeued")

@@ -77,6 +77,17 @@ def read_outcome_handler(function: Callable[..., Any], command: type[Command]) -
     )
 
 
+def require_class(cls: type[M], base: type[Message], what: str) -> type[M]:
+    """Return the class; :class:`ContractError` where it is of another kind than `base` is for."""
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        kind = getattr(cls, "__kind__", None)
+        said = f"is of kind {kind}" if kind else "is no generated class"
+        name = getattr(cls, "__name__", repr(cls))
+        wanted = base.__kind__
+        raise ContractError(f'{what}: {name} {said}, and a {wanted} is wanted: give its schema "kind": "{wanted}"')
+    return cls
+
+
 def require_command(command: object, what: str) -> None:
     """Raise :class:`WrongVerbError` where `command` is no generated class of a command."""
     if not (isinstance(command, type) and issubclass(command, Command) and command.__contract__):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
+from verbwire.declarations.effect_context import JobContext
 from verbwire.declarations.handlers import Handler, add_handler, read_handler
 from verbwire.declarations.sends import require_messages
 from verbwire.errors import ContractError
@@ -20,7 +21,7 @@ class Job:
 
     A command is done by one worker; when that one dies in the midst of it another begins it again, with the same
     `context.idempotency_key`. A handler that raises is tried again like a subscriber's, then the command goes to the
-    dead letters. On a stop the work in hand is handed back: `context.stopping` becomes true, and a handler that returns
+    dead letters. On a stop the command in hand is requeued: `context.stopping` becomes true, and a handler that returns
     by raising `context.requeue()` leaves its command for another worker. `sends`, `publishes` and `scopes` are as
     in :class:`~verbwire.Subscriber`.
     """
@@ -47,7 +48,11 @@ class Job:
         self.sends, self.publishes = require_messages(self.group, sends, publishes)
         self.handlers: dict[type[Command], Handler] = {}
 
-    def handles(self, function: Callable[[C], None] | Callable[..., None]) -> Callable[..., Any]:
+    @overload
+    def handles(self, function: Callable[[C], None]) -> Callable[[C], None]: ...
+    @overload
+    def handles(self, function: Callable[[C, JobContext], None]) -> Callable[[C, JobContext], None]: ...
+    def handles(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Register the one handler of a command: ``(command)`` or ``(command, context)``."""
         handler = read_handler(function, Kind.COMMAND, 0, "(command: YourCommand)", takes=1)
         add_handler(self.handlers, handler, Command, self.namespace)

@@ -3,21 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast, overload
 
+from verbwire.declarations.context import Context, OutcomeContext
 from verbwire.declarations.handlers import (
     Handler,
     add_handler,
     read_handler,
     read_outcome_handler,
+    require_class,
     require_command,
 )
+from verbwire.declarations.tagged import Tagged
 from verbwire.errors import ContractError
-from verbwire.messages import Command, Event, Kind, Row
+from verbwire.messages import Command, Event, Kind, Outcome, State
 from verbwire.names import require_dotted
 
-S = TypeVar("S", bound=Row)
+S = TypeVar("S", bound=State)
+E = TypeVar("E", bound=Event)
+R = TypeVar("R")
+N = TypeVar("N", bound="Next")
+
+Next: TypeAlias = State | tuple[State | None, *tuple[Command | Tagged, ...]] | None
+"""What a handler of a process returns: its new state, or None when it is over; alone or followed by commands."""
+
 STATE = "state"  # the name of a process's table within its group
+
+
+class EventDecorator(Protocol[S]):
+    """Keeps the type of a handler of events."""
+
+    @overload
+    def __call__(self, function: Callable[[S | None, E], N]) -> Callable[[S | None, E], N]: ...
+    @overload
+    def __call__(self, function: Callable[[S, E], N]) -> Callable[[S, E], N]: ...
+    @overload
+    def __call__(self, function: Callable[[S | None, E, Context], N]) -> Callable[[S | None, E, Context], N]: ...
+    @overload
+    def __call__(self, function: Callable[[S, E, Context], N]) -> Callable[[S, E, Context], N]: ...
+
+
+class OutcomeDecorator(Protocol[S, R]):
+    """Keeps the type of a handler of outcomes."""
+
+    @overload
+    def __call__(self, function: Callable[[S | None, Outcome[R]], N]) -> Callable[[S | None, Outcome[R]], N]: ...
+    @overload
+    def __call__(self, function: Callable[[S, Outcome[R]], N]) -> Callable[[S, Outcome[R]], N]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[S | None, Outcome[R], OutcomeContext], N]
+    ) -> Callable[[S | None, Outcome[R], OutcomeContext], N]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[S, Outcome[R], OutcomeContext], N]
+    ) -> Callable[[S, Outcome[R], OutcomeContext], N]: ...
 
 
 class Process(Generic[S]):
@@ -26,29 +66,39 @@ class Process(Generic[S]):
     Guarantee: each event, and the outcome of each command that it sent, is dealt with exactly once; new state and
     commands become visible together or not at all. The ids of its commands derive from their cause, so that a repeat
     is the same command. `sends` lists the commands it may send, `scopes` is what its commands may do: it acts on its
-    own behalf, its name is the actor.
+    own behalf, its name is the actor. Each command that it sends needs a function for its outcome, unless its contract
+    says that it has none, or it is among those that the process `ignores`: it does not matter what becomes of them.
+    (Commands that only an earlier version sent may be named there, too: for undertakings of that time.)
 
     A handler returns the new state, or None when the undertaking is over, alone or followed by commands:
     ``return state, PlaceOrder(...)``. One that raises stops its partition and says where. So does the outcome of a
-    command that nothing here is about, neither `outcome_of` nor `ignores`, while its undertaking is under way.
+    command that is neither handled here nor ignored, while its undertaking is under way.
     """
 
     def __init__(
-        self, name: str, *, state: type[S], sends: Sequence[type[Command]] = (), scopes: Sequence[str] = ()
+        self,
+        name: str,
+        *,
+        state: type[S],
+        sends: Sequence[type[Command]] = (),
+        ignores: Sequence[type[Command]] = (),
+        scopes: Sequence[str] = (),
     ) -> None:
         self.group = require_dotted(name, "process")
         self.table = STATE
-        self.state = state
+        self.state = require_class(state, State, f"process {name}")
         self.sends = tuple(sends)
         self.scopes = tuple(scopes)
         self.handlers: dict[type[Event], Handler] = {}
         self.keys: dict[type[Event], str] = {}  # event -> its field that names the undertaking
         self.outcomes: dict[type[Command], Handler] = {}
-        self.ignored: set[type[Command]] = set()
+        self.ignored = frozenset(ignores)
         for command in self.sends:
             require_command(command, f"process {name} sends")
+        for command in ignores:
+            require_command(command, f"process {name} ignores the outcome of")
 
-    def on(self, key: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def on(self, *, key: str) -> EventDecorator[S]:
         """Register what an event leads to: ``(state | None, event) -> state | None | (state | None, *commands)``.
 
         `key` is the event's field that names the undertaking: the key of its state.
@@ -61,9 +111,9 @@ class Process(Generic[S]):
             self.keys[add_handler(self.handlers, handler, Event)] = key
             return function
 
-        return register
+        return cast("EventDecorator[S]", register)
 
-    def outcome_of(self, command: type[Command]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def outcome_of(self, command: type[Command[R]]) -> OutcomeDecorator[S, R]:
         """Register what the outcome of one of its own commands leads to: ``(state | None, outcome) -> ...``.
 
         The outcome is `Accepted`, `Rejected`, `Failed` or `Expired`; the handler returns what an event's would. Its
@@ -74,26 +124,14 @@ class Process(Generic[S]):
             handler = read_outcome_handler(function, command)
             if command not in self.sends:
                 raise ContractError(f"{handler.where}: {command.__name__} is not among what {self.group} sends")
-            self._require_one_answer(command, command in self.ignored)
+            if command in self.ignored:
+                raise ContractError(
+                    f"process {self.group} both handles and ignores the outcome of {command.__name__}: remove one"
+                )
             add_handler(self.outcomes, handler, Command)
             return function
 
-        return register
-
-    def ignores(self, *commands: type[Command]) -> None:
-        """Say that it does not matter what becomes of these commands of its own: their outcomes are passed over.
-
-        Every other command that it sends needs a function for its outcome, unless its contract says that it has none.
-        Commands that only an earlier version of the process sent may be named, too: for undertakings of that time.
-        """
-        for command in commands:
-            require_command(command, f"process {self.group} ignores the outcome of")
-            self._require_one_answer(command, command in self.outcomes)
-            self.ignored.add(command)
-
-    def _require_one_answer(self, command: type[Command], other: bool) -> None:
-        if other:
-            raise ContractError(f"process {self.group} both hears and ignores what becomes of {command.__name__}")
+        return cast("OutcomeDecorator[S, R]", register)
 
     @property
     def sources(self) -> list[str]:

@@ -35,7 +35,11 @@ def require_table(table: Table[Any], catalog: Catalog) -> None:
             raise ContractError(f"table {table.group} re-keys {event.__name__} and does not hear it: add a handler")
     row = catalog.of(table.row)
     if table.window is None:
-        _require_one_key(f"table {table.group}: a row of", row, "give the table a window, or the row one key")
+        if len(row.key) > 1:
+            raise ContractError(
+                f"table {table.group}: a row of {row.name} stands under {', '.join(row.key)}, which only rows of "
+                "windows may: give the table a window, or the row one key"
+            )
         return
     if len(row.key) != 2 or not _is_timestamp(row.fields[row.key[1]]):
         raise ContractError(
@@ -56,7 +60,6 @@ def require_process(process: Process[Any], catalog: Catalog) -> None:
     """
     if not process.handlers:
         raise ContractError(f"process {process.group} hears no event, nothing can begin it: add a handler with @on")
-    _require_one_key(f"process {process.group}: a state of", catalog.of(process.state), "give it one key")
     for command in process.outcomes:
         contract = catalog.of(command)
         if contract.response == "none":
@@ -76,7 +79,7 @@ def _misfits(process: Process[Any], command: type[Command], contract: Contract) 
     if contract.response != "none" and command not in process.outcomes and command not in process.ignored:
         yield (
             f"{whose} sends {contract.name}, which promises an outcome, and does not hear it: add a handler with "
-            f"@outcome_of({name}), or say that it does not matter here: ignores({name})"
+            f"@outcome_of({name}), or say that it does not matter here: ignores=[{name}]"
         )
     if contract.requires.difference(process.scopes):
         yield _unpermitted(contract, whose, process.scopes)
@@ -103,13 +106,6 @@ def _unpermitted(contract: Contract, group: str, scopes: Collection[str]) -> str
         f"{group} sends {contract.name}, which requires {missing}: it would be refused every time. Add that to the "
         f"scopes of {group}"
     )
-
-
-def _require_one_key(whose: str, row: Contract, do: str) -> None:
-    if len(row.key) > 1:
-        raise ContractError(
-            f"{whose} {row.name} stands under {', '.join(row.key)}, which only rows of windows may: {do}"
-        )
 
 
 def _is_timestamp(avro: Any) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from verbwire.declarations.handlers import Handler, add_handler, read_handler
+from verbwire.declarations.principal import Principal
 from verbwire.messages import Kind, Query
 from verbwire.names import require_dotted
 
 Q = TypeVar("Q", bound=Query)
+R = TypeVar("R")
 
 
 class Responder:
@@ -22,8 +24,12 @@ class Responder:
         self.name = require_dotted(name, "responder")
         self.handlers: dict[type[Query], Handler] = {}
 
-    def answers(self, function: Callable[[Q], Any] | Callable[..., Any]) -> Callable[..., Any]:
-        """Register the answer to a query: ``(query) -> reply``, or ``(query, asker) -> reply``."""
-        handler = read_handler(function, Kind.QUERY, 0, "(query: YourQuery)", takes=1, extra="asker")
+    @overload
+    def answers(self, function: Callable[[Q], R]) -> Callable[[Q], R]: ...
+    @overload
+    def answers(self, function: Callable[[Q, Principal], R]) -> Callable[[Q, Principal], R]: ...
+    def answers(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Register the answer to a query: ``(query) -> reply``, or ``(query, principal) -> reply``."""
+        handler = read_handler(function, Kind.QUERY, 0, "(query: YourQuery)", takes=1, extra="principal")
         add_handler(self.handlers, handler, Query)
         return function

@@ -8,9 +8,10 @@ from typing import Generic, NamedTuple, TypeVar
 
 from verbwire.declarations.tagged import Tagged
 from verbwire.errors import ContractError
-from verbwire.messages import Command, Event, Row
+from verbwire.messages import Command, Event, Reply, Stored
 
-S = TypeVar("S", bound=Row)
+S = TypeVar("S", bound=Stored)
+M = TypeVar("M")
 
 EXPECTED = "return events, the new state, the reply (alone, or several in a tuple; [] changes nothing), or Rejected"
 
@@ -19,11 +20,11 @@ class Result(NamedTuple):
     """Of an accepted command."""
 
     events: Sequence[Event]
-    state: Row | None = None  # None: what the events make of the one before
-    reply: Row | None = None
+    state: Stored | None = None  # None: what the events make of the one before
+    reply: Reply | None = None
 
 
-def read_result(returned: object, state: type[Row]) -> Result:
+def read_result(returned: object, state: type[Stored]) -> Result:
     """Take apart what a handler returned for an accepted command; `state` is the class of its aggregate's state.
 
     :class:`ContractError` when something else is among it, or two states, or two replies.
@@ -31,18 +32,24 @@ def read_result(returned: object, state: type[Row]) -> Result:
     if isinstance(returned, Event):
         return Result((returned,))
     events: list[Event] = []
-    rows: dict[str, Row] = {}
+    states: list[Stored] = []
+    replies: list[Reply] = []
     for part in returned if isinstance(returned, list | tuple) else (returned,):
         if isinstance(part, Event):
             events.append(part)
-        elif isinstance(part, Row):
-            what = "state" if type(part) is state else "reply"
-            if what in rows:
-                raise ContractError(f"a command has one {what}, here are {rows[what]!r} and {part!r}: {EXPECTED}")
-            rows[what] = part
+        elif type(part) is state:
+            states.append(part)
+        elif isinstance(part, Reply):
+            replies.append(part)
         else:
             raise ContractError(f"a command handler does not return {type(part).__name__}: {EXPECTED}")
-    return Result(events, rows.get("state"), rows.get("reply"))
+    return Result(events, _one("state", states), _one("reply", replies))
+
+
+def _one(what: str, found: list[M]) -> M | None:
+    if len(found) > 1:
+        raise ContractError(f"a command has one {what}, here are {found[0]!r} and {found[1]!r}: {EXPECTED}")
+    return found[0] if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
+from verbwire.declarations.effect_context import SubscriberContext
 from verbwire.declarations.handlers import Handler, add_handler, read_handler
 from verbwire.declarations.sends import require_messages
 from verbwire.errors import ContractError
@@ -45,7 +46,11 @@ class Subscriber:
         self.sends, self.publishes = require_messages(self.group, sends, publishes)
         self.handlers: dict[type[Event], Handler] = {}
 
-    def on(self, function: Callable[[E], None] | Callable[..., None]) -> Callable[..., Any]:
+    @overload
+    def on(self, function: Callable[[E], None]) -> Callable[[E], None]: ...
+    @overload
+    def on(self, function: Callable[[E, SubscriberContext], None]) -> Callable[[E, SubscriberContext], None]: ...
+    def on(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Register what is done about an event: ``(event)`` or ``(event, context)``."""
         handler = read_handler(function, Kind.EVENT, 0, "(event: YourEvent)", takes=1)
         add_handler(self.handlers, handler, Event)

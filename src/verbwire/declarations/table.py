@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
-from verbwire.declarations.handlers import Handler, add_handler, read_handler
+from verbwire.declarations.context import Context
+from verbwire.declarations.handlers import Handler, add_handler, read_handler, require_class
 from verbwire.declarations.principal import Principal
 from verbwire.declarations.window import Window
 from verbwire.errors import ContractError, WrongVerbError
@@ -16,25 +16,21 @@ from verbwire.names import require_dotted
 R = TypeVar("R", bound=Row)
 E = TypeVar("E", bound=Event)
 
-Only = Callable[[Principal], Mapping[str, Any]]
-"""Which rows somebody may see: the fields that a row must have, and their values; an empty mapping means all."""
+K = TypeVar("K")
+F = TypeVar("F", bound=Row | None)
 
-
-@dataclass(frozen=True, slots=True)
-class AnsweredQuery:
-    """A query that a table answers, and which rows of it each asker may see."""
-
-    query: type[Query]
-    only: Only | None = None
+RowFilter = Callable[[Principal], Mapping[str, Any]]
+"""Which rows a principal may see: the fields that a row must have, and their values; an empty mapping means all."""
 
 
 class Table(Generic[R]):
     """A projection: for each key the fold of its events, exactly once, in their order.
 
-    `name` is the consumer group's name; its last part is the table's. `index` names the row's fields that queries
-    filter and sort on, `search` those whose words a search term is looked for in. With a `window` a row stands under
-    its key and the start of a window of event time. A handler that raises stops its partition and says where: a wrong
-    row is worse than none.
+    `name` is the consumer group's name; its last part is the table's. `answers` lists the queries that it answers: one
+    whose contract says ``"many": true`` by a list, any other by the one row under its key. `index` names the row's
+    fields that queries filter and sort on, `search` those whose words a search term is looked for in. With a `window` a
+    row stands under its key and the start of a window of event time. A handler that raises stops its partition and says
+    where: a wrong row is worse than none.
     """
 
     def __init__(
@@ -42,30 +38,49 @@ class Table(Generic[R]):
         name: str,
         *,
         row: type[R],
+        answers: Sequence[type[Query]] = (),
         index: Sequence[str] = (),
         search: Sequence[str] = (),
         window: Window | None = None,
     ) -> None:
         self.group = require_dotted(name, "table")
         self.table = name.rpartition(".")[2]
-        self.row = row
+        self.row = require_class(row, Row, f"table {name}")
+        self.answers = tuple(answers)
         self.index = tuple(index)
         self.search = tuple(search)
         self.window = window
         self.handlers: dict[type[Event], Handler] = {}
         self.keys: dict[type[Event], Handler] = {}  # events that stand under another key here than in their topic
-        self.queries: dict[type[Query], AnsweredQuery] = {}
+        self.row_filter: RowFilter | None = None  # of what its queries show
         for field in (*self.index, *self.search):
             if field not in row.__struct_fields__:
                 raise ContractError(f"table {name}: field {field!r} is no field of {row.__name__}")
+        for query in self.answers:
+            if not (isinstance(query, type) and issubclass(query, Query) and query.__contract__):
+                raise WrongVerbError(f"table {name} answers queries: {query!r} is none")
+            if self.answers.count(query) > 1:
+                raise ContractError(f"table {name} answers {query.__name__} twice: name it once")
 
-    def on(self, function: Callable[[R | None, E], R | None] | Callable[..., R | None]) -> Callable[..., R | None]:
+    @overload
+    def on(self, function: Callable[[R | None, E], F]) -> Callable[[R | None, E], F]: ...
+    @overload
+    def on(self, function: Callable[[R, E], F]) -> Callable[[R, E], F]: ...
+    @overload
+    def on(self, function: Callable[[R | None, E, Context], F]) -> Callable[[R | None, E, Context], F]: ...
+    @overload
+    def on(self, function: Callable[[R, E, Context], F]) -> Callable[[R, E, Context], F]: ...
+    def on(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Register what an event does to the row under its key: ``(row | None, event) -> row | None``; None deletes."""
         handler = read_handler(function, Kind.EVENT, 1, "(row: YourRow | None, event: YourEvent)")
         add_handler(self.handlers, handler, Event)
         return function
 
-    def rekeys(self, function: Callable[[E], Any]) -> Callable[..., Any]:
+    @overload
+    def rekeys(self, function: Callable[[E], K]) -> Callable[[E], K]: ...
+    @overload
+    def rekeys(self, function: Callable[[E, Context], K]) -> Callable[[E, Context], K]: ...
+    def rekeys(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Register under which key an event counts here: ``(event) -> key | None``; None: not in this table.
 
         The events travel through a topic of the table's own, in the transaction that reads them, so each still counts
@@ -75,16 +90,16 @@ class Table(Generic[R]):
         add_handler(self.keys, handler, Event)
         return function
 
-    def answers(self, query: type[Query], *, only: Only | None = None) -> None:
-        """Let this table answer a query; `only` says which rows somebody may see.
+    def visible(self, function: RowFilter) -> RowFilter:
+        """Register which rows a principal may see, by whatever query: ``(principal) -> {"customer_id": ...}``.
 
-        A query whose contract says ``"many": true`` is answered by a list, any other by the one row under its key.
+        Without it everybody who may ask a query sees all rows. A principal that is not known has no name, and never
+        sees the rows that have none in that field.
         """
-        if not (isinstance(query, type) and issubclass(query, Query) and query.__contract__):
-            raise WrongVerbError(f"table {self.group} answers queries: {query!r} is none")
-        if query in self.queries:
-            raise ContractError(f"table {self.group} answers {query.__name__} already")
-        self.queries[query] = AnsweredQuery(query, only)
+        if self.row_filter is not None:
+            raise ContractError(f"table {self.group} has a filter of its rows already: make one function of the two")
+        self.row_filter = function
+        return function
 
     @property
     def sources(self) -> list[str]:

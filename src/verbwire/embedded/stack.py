@@ -22,7 +22,7 @@ from verbwire.embedded.ports import Ports
 from verbwire.embedded.processes import Child, reap, stop
 from verbwire.embedded.progress import report
 from verbwire.embedded.registry import EmbeddedRegistry
-from verbwire.embedded.state import Addresses, FolderLock, State, read_state, write_state
+from verbwire.embedded.state import Addresses, FolderLock, StackState, read_state, write_state
 from verbwire.errors import StackError
 from verbwire.security.private_files import keep_from_others
 
@@ -149,7 +149,7 @@ class Stack:
         self._recordings = [Recording(java.java(), child, program.archive) for child, program in recorded.items()]
         reporter.say(f"Kafka {self.bootstrap}, registry {self.registry_url}")
 
-    def _reap(self, previous: State | None) -> None:
+    def _reap(self, previous: StackState | None) -> None:
         reap(previous.processes.values() if previous else (), STOP_SECONDS)
 
     def _take_ports(self, previous: dict[str, int]) -> None:
@@ -196,7 +196,9 @@ class Stack:
 
     def _record(self, ready: bool) -> None:
         processes = {name: child.identity for name, child in self._children.items()}
-        state = State(nodes=self._nodes, addresses=self.addresses, ports=self._ports, ready=ready, processes=processes)
+        state = StackState(
+            nodes=self._nodes, addresses=self.addresses, ports=self._ports, ready=ready, processes=processes
+        )
         write_state(self._folder, state)
 
     def _kafka_answers(self) -> bool:

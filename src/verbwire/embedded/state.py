@@ -24,7 +24,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     registry_url: str
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
+class StackState(msgspec.Struct, frozen=True, kw_only=True):
     """``stack.json``: stays after a stop, so that the next run can have the same ports."""
 
     nodes: int
@@ -34,14 +34,14 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     processes: dict[str, ProcessId] = {}
 
 
-def read_state(folder: Path) -> State | None:
+def read_state(folder: Path) -> StackState | None:
     """What the last run left, or None if nothing legible."""
     with suppress(FileNotFoundError, msgspec.DecodeError):
-        return msgspec.json.decode((folder / FILE).read_bytes(), type=State)
+        return msgspec.json.decode((folder / FILE).read_bytes(), type=StackState)
     return None
 
 
-def write_state(folder: Path, state: State) -> None:
+def write_state(folder: Path, state: StackState) -> None:
     """Replace ``stack.json``, never leaving half of it."""
     fresh = private_file(folder / f"{FILE}.part")
     fresh.write_bytes(msgspec.json.format(msgspec.json.encode(state)) + b"\n")

@@ -14,7 +14,7 @@ from verbwire.engine.state.store import StoreChanges
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.kafka.record import Record
-from verbwire.messages import Row
+from verbwire.messages import Stored
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.queries.selection import Value
 
@@ -66,8 +66,8 @@ class Topology:
     partitions: int
     logs: tuple[Log, ...]
     columns: tuple[str, ...]
-    encode: Callable[[bytes, Row], tuple[bytes, Sequence[Value]]]
-    decode: Callable[[bytes], Row]
+    encode: Callable[[bytes, Stored], tuple[bytes, Sequence[Value]]]
+    decode: Callable[[bytes], Stored]
     processor: Processor
     code: CurrentCode
     search: tuple[str, ...] = ()  # fields whose text stands behind the columns

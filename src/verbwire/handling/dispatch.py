@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.handlers import Handler
 from verbwire.errors import ContractError
-from verbwire.messages import Row
+from verbwire.messages import Reply
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.grants.policy import GrantCheck
 
@@ -27,7 +27,7 @@ class CommandHandling(MessageHandling):
 
     reply: Encoder | None = None  # of the row that its contract names
 
-    def framed(self, reply: Row | None) -> bytes | None:
+    def framed(self, reply: Reply | None) -> bytes | None:
         """Return the reply's record; ContractError where it is not what the contract says."""
         name = self.contract.short
         if self.reply is None:

@@ -27,7 +27,7 @@ def rows_of(catalog: Catalog, table: Table[Any]) -> QueryableRow:
 def table_plans(catalog: Catalog, table: Table[Any]) -> dict[type[Query], QueryPlan]:
     """Return the plans of a table's queries; ContractError for the first that does not fit."""
     rows = rows_of(catalog, table)
-    return {query: plan_query(catalog.of(query), rows) for query in table.queries}
+    return {query: plan_query(catalog.of(query), rows) for query in table.answers}
 
 
 def check_queries(catalog: Catalog, tables: Sequence[Table[Any]], responders: Sequence[Responder]) -> list[Finding]:
@@ -57,7 +57,7 @@ def _misfits(catalog: Catalog, tables: Sequence[Table[Any]]) -> Iterator[Finding
         except ContractError as error:
             yield Finding.at("query", Severity.ERROR, table.group, str(error))
             continue
-        for query in table.queries:
+        for query in table.answers:
             try:
                 plan_query(catalog.of(query), rows)
             except ContractError as error:
@@ -98,7 +98,7 @@ def _reply_names(query: Contract) -> tuple[str, ...]:
 
 def _answered(catalog: Catalog, tables: Sequence[Table[Any]], responders: Sequence[Responder]) -> Iterator[Finding]:
     by: dict[str, list[str]] = {contract.name: [] for contract in catalog if contract.kind is Kind.QUERY}
-    for name, queries in [(t.group, t.queries) for t in tables] + [(r.name, r.handlers) for r in responders]:
+    for name, queries in [(t.group, t.answers) for t in tables] + [(r.name, tuple(r.handlers)) for r in responders]:
         for query in queries:
             by.setdefault(query.__contract__, []).append(name)
     for query_name, names in by.items():

@@ -125,19 +125,19 @@ def every_filter(rows: QueryableRow) -> QueryPlan:
     return plan_query(query, rows)
 
 
-def seen_by(rows: QueryableRow, only: Mapping[str, Any] | None) -> tuple[Condition, ...]:
-    """Return as conditions which rows somebody may see; ContractError for a field that is no column, or no such value.
+def seen_by(rows: QueryableRow, visible: Mapping[str, Any] | None) -> tuple[Condition, ...]:
+    """Return the conditions of a row filter; ContractError for a field that is no column, or no such value.
 
-    None means no row at all. A rule that cannot be held must not be passed over: more would be seen than was meant.
+    None means no row at all. Filters that cannot be applied are rejected: ignoring one would expose rows.
     """
-    if only is None:
+    if visible is None:
         return (Condition(KEY, Operator.IS, b""),)  # no key is empty
-    return tuple(_forced(rows, name, value) for name, value in only.items())
+    return tuple(_forced(rows, name, value) for name, value in visible.items())
 
 
-def may_see(rows: QueryableRow, row: Message, only: Mapping[str, Any] | None) -> bool:
-    """Whether a row is one of those that somebody may see, as :func:`seen_by` has it; ContractError likewise."""
-    return only is not None and all(_same(rows, name, getattr(row, name), value) for name, value in only.items())
+def may_see(rows: QueryableRow, row: Message, visible: Mapping[str, Any] | None) -> bool:
+    """Whether a row passes a row filter, as :func:`seen_by` has it; ContractError likewise."""
+    return visible is not None and all(_same(rows, name, getattr(row, name), value) for name, value in visible.items())
 
 
 def _same(rows: QueryableRow, name: str, found: Any, wanted: Any) -> bool:
@@ -158,19 +158,20 @@ def _forced(rows: QueryableRow, name: str, value: Any) -> Condition:
         return Condition(name, Operator.IS, _checked(rows, rows.columns[name].sort, name, value))
     if rows.row.key == (name,):
         return Condition(KEY, Operator.IS, key_bytes(value))
-    raise ContractError(f"table {rows.table}: `only` names {name!r}, which has no index: there are {_columns(rows)}")
+    raise ContractError(f"table {rows.table}: `visible` names {name!r}, which has no index: there are {_columns(rows)}")
 
 
 def _checked(rows: QueryableRow, sort: str, name: str, value: Any) -> Value:
     native = _NATIVE.get(sort.split()[0])
     if value is not None and native is not None and not isinstance(value, native):
-        raise ContractError(f"table {rows.table}: `only` gives {name!r} a {type(value).__name__}, it is of type {sort}")
+        given = type(value).__name__
+        raise ContractError(f"table {rows.table}: `visible` gives {name!r} a {given}, it is of type {sort}")
     try:
         found = rows.columns[name].exact(value)
     except ValueError as error:
-        raise ContractError(f"table {rows.table}: `only` gives {name!r} what it cannot be: {error}") from None
+        raise ContractError(f"table {rows.table}: `visible` gives {name!r} what it cannot be: {error}") from None
     if isinstance(found, int) and found not in _LONG:
-        raise ContractError(f"table {rows.table}: `only` gives {name!r} a number of more than 64 bits")
+        raise ContractError(f"table {rows.table}: `visible` gives {name!r} a number of more than 64 bits")
     return found
 
 

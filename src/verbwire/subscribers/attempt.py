@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from verbwire.declarations.context import Context
 from verbwire.declarations.effect_context import JobContext, SubscriberContext
 from verbwire.errors import (
+    ClosedError,
     ContractError,
     DeliveryError,
     RegistryUnavailableError,
@@ -108,7 +109,7 @@ class RecordAttempt:
         try:
             letter = legible(with_traceback(detail, traceback))
             self.mail.dead_letter(self.plan.dead_letters, task.record, reason, letter)
-        except (DeliveryError, UnavailableError) as error:
+        except (ClosedError, DeliveryError, UnavailableError) as error:
             return Unavailable(str(error))
         self.watch.dead_lettered(reason, task.record, detail)
         self.metrics.dead_lettered(reason)

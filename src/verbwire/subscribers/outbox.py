@@ -15,7 +15,7 @@ from verbwire.declarations.requirements import require_permitted
 from verbwire.declarations.sends import require_declared
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.engine.transactions.record_limits import MAX_RECORD, too_large
-from verbwire.errors import DeliveryError, UnavailableError, UnencodableError
+from verbwire.errors import ClosedError, DeliveryError, UnavailableError, UnencodableError
 from verbwire.kafka.record import ConsumedRecord
 from verbwire.messages import Command, Event, Kind, Message
 from verbwire.wire.ids import derived_id
@@ -78,7 +78,7 @@ class HandlerOutbox:
         self._mail = mail
         self._cause = cause
         self._acks: list[Ack] = []
-        self.obstacle: DeliveryError | UnavailableError | None = None  # not the handler's fault
+        self.obstacle: ClosedError | DeliveryError | UnavailableError | None = None  # not the handler's fault
 
     def send(self, command: Command) -> None:
         """Queue a command."""
@@ -117,6 +117,6 @@ class HandlerOutbox:
                 traceparent=cause.traceparent,
             )
             self._acks.append(self._mail.producer.produce(route.topic, key, value, headers, id))
-        except (DeliveryError, UnavailableError) as error:
+        except (ClosedError, DeliveryError, UnavailableError) as error:
             self.obstacle = error
             raise

@@ -22,7 +22,7 @@ from typing import Any, TypeVar, overload
 from verbwire.contracts.schema.model import Catalog
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.process import Process
-from verbwire.messages import Event, Row
+from verbwire.messages import Event, State
 from verbwire.testing.aggregates import Decided, Given, given_events
 from verbwire.testing.comparing import CONTEXT
 from verbwire.testing.effects import effects_of
@@ -31,7 +31,7 @@ from verbwire.testing.tables import fold
 
 __all__ = ["CONTEXT", "Decided", "Given", "ProcessInstance", "ProcessStep", "effects_of", "fold", "given"]
 
-S = TypeVar("S", bound=Row)
+S = TypeVar("S", bound=State)
 
 
 @overload

@@ -12,10 +12,10 @@ from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.results import Result, read_result
 from verbwire.errors import ContractError
-from verbwire.messages import Command, Event, Message, Rejected, Row
+from verbwire.messages import Command, Event, Message, Rejected, Reply, State
 from verbwire.testing.comparing import CONTEXT, beyond_bounds, fitting, key_in, registered, same, show
 
-S = TypeVar("S", bound=Row)
+S = TypeVar("S", bound=State)
 M = TypeVar("M", bound=Message)
 
 
@@ -80,7 +80,7 @@ class Decided(Generic[S]):
     after: Given[S]
     events: Sequence[Event] = ()
     rejected: Rejected | None = None
-    reply: Row | None = None
+    reply: Reply | None = None
 
     def when(self, command: Command, *, context: Context = CONTEXT) -> Decided[S]:
         """Hand the aggregate the next command."""
@@ -109,7 +109,7 @@ class Decided(Generic[S]):
         same("details", [details], [found], self.command)
         return self
 
-    def then_reply(self, reply: Row) -> Decided[S]:
+    def then_reply(self, reply: Reply) -> Decided[S]:
         """Check what whoever asked is told."""
         __tracebackhide__ = True
         if self.rejected is not None:
@@ -157,7 +157,7 @@ def _require_declared(rejected: Rejected, command: Command, catalog: Catalog | N
         )
 
 
-def _require_reply(reply: Row | None, command: Command, catalog: Catalog | None) -> None:
+def _require_reply(reply: Reply | None, command: Command, catalog: Catalog | None) -> None:
     __tracebackhide__ = True
     if catalog is None:
         return

@@ -13,11 +13,11 @@ from verbwire.declarations.process import Process
 from verbwire.declarations.results import read_step
 from verbwire.declarations.tagged import Tagged
 from verbwire.errors import ContractError, VerbwireError
-from verbwire.messages import Command, Event, Outcome, Row
+from verbwire.messages import Command, Event, Outcome, State
 from verbwire.testing.comparing import CONTEXT, fitting, key_in, registered, same, show
 from verbwire.wire.keys import key_bytes
 
-S = TypeVar("S", bound=Row)
+S = TypeVar("S", bound=State)
 
 
 @dataclass(frozen=True)

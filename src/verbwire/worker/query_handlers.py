@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from verbwire.contracts.schema.model import Catalog, Contract, SharedType
 from verbwire.declarations.responder import Responder
-from verbwire.declarations.table import Only
+from verbwire.declarations.table import RowFilter
 from verbwire.errors import ContractError
 from verbwire.http.tables.queries import Answerable, FromResponder, FromRow, FromRows
 from verbwire.http.tables.queryable_table import QueryableTable
@@ -39,15 +39,15 @@ def _from_tables(
         if table is None:
             continue
         for query, plan in table_plans(project.catalog, declared).items():
-            only = declared.queries[query].only
-            if only is not None:
-                only = _watched(only, watched(plan.query.name), plan.query.name)
-            yield FromRows(plan, query, table, only) if plan.many else FromRow(plan, table, only)
+            visible = declared.row_filter
+            if visible is not None:
+                visible = _watched(visible, watched(plan.query.name), plan.query.name)
+            yield FromRows(plan, query, table, visible) if plan.many else FromRow(plan, table, visible)
 
 
-def _watched(only: Only, watch: HandlerWatch, query: str) -> Only:
-    step = EngineStep(f"only={getattr(only, '__qualname__', type(only).__name__)}")
-    return lambda asker: watch.call(step, query, lambda: only(asker))
+def _watched(visible: RowFilter, watch: HandlerWatch, query: str) -> RowFilter:
+    step = EngineStep(f"visible {getattr(visible, '__qualname__', type(visible).__name__)}")
+    return lambda principal: watch.call(step, query, lambda: visible(principal))
 
 
 def _from_responder(catalog: Catalog, responder: Responder, watch: HandlerWatch) -> Iterator[Answerable]:

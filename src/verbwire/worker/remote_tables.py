@@ -13,7 +13,7 @@ from verbwire.engine.state.reader import StoreReader
 from verbwire.errors import UnavailableError
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.kafka.offsets import ClusterOffsets
-from verbwire.messages import Message, Row
+from verbwire.messages import Message, Stored
 from verbwire.project import Project
 from verbwire.worker.services import Services
 
@@ -45,7 +45,7 @@ def _elsewhere(project: Project, here: Collection[str], services: Services) -> I
         yield QueryableTable(view, _nothing_to_read, *_looked_for(declared))
 
 
-def _kept(declared: Declared) -> tuple[str, type[Row]] | None:
+def _kept(declared: Declared) -> tuple[str, type[Stored]] | None:
     """The table that a group keeps: its name within the group, and its rows."""
     match declared:
         case Aggregate():

@@ -29,7 +29,7 @@ from verbwire.errors import (
     ClosedError,
     ContractError,
     DeliveryError,
-    OutcomeUnknown,
+    OutcomeUnknownError,
     UnavailableError,
     UndecodableError,
     UnencodableError,
@@ -155,7 +155,7 @@ def test_what_others_are_told_is_not_our_answer(client: Client, receiver: Played
         receiver.whisper(record, id, receiver.encode(each))
     receiver.whisper(record, new_id(), b"nonsense")
     receiver.flush()
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises(OutcomeUnknownError):
         pending.result(0.3)
     receiver.hint(record, line)
     assert pending.result(HEARD) == Accepted()
@@ -269,7 +269,7 @@ def test_a_token_is_resumed_by_another_client(connection: Connection, client: Cl
     receiver.answer(records[:1])
     assert early.result(HEARD) == Accepted()
     assert _token(late)
-    with pytest.raises(OutcomeUnknown, match=r"office\.notes\.TakeNote late") as unknown:
+    with pytest.raises(OutcomeUnknownError, match=r"office\.notes\.TakeNote late") as unknown:
         late.result(0)
     assert unknown.value.id == "late"
     assert unknown.value.token == late.token
@@ -320,7 +320,7 @@ def test_asks_in_flight_are_bounded_and_given_up_ones_forgotten(
             client.ask(COMMAND)
         assert time.monotonic() - started > 0.9
         records = receiver.take(3)  # the fourth was not sent
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(OutcomeUnknownError):
             pendings[0].result(0.01)
         del pendings[0]
         gc.collect()

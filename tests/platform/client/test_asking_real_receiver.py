@@ -13,7 +13,7 @@ from tests.kit.engine_runner import Engine
 from tests.kit.played_receiver import HEARD, hearing
 from tests.kit.samples.bank.jars import JarSeal, PutCoins, SealJar, TakeCoins
 from verbwire.client import Client, CommandHandle, Connection, Identity
-from verbwire.errors import OutcomeUnknown
+from verbwire.errors import OutcomeUnknownError
 from verbwire.messages import FORBIDDEN, ID_REUSED, Accepted, Command, Expired, Failed, Outcome, Rejected
 
 pytestmark = pytest.mark.kafka
@@ -83,7 +83,7 @@ def test_a_receiver_that_was_down_answers_who_has_the_token(
 ) -> None:
     pending = client.ask(SealJar(jar_id=jar))
     acknowledged(pending)
-    with pytest.raises(OutcomeUnknown) as unknown:
+    with pytest.raises(OutcomeUnknownError) as unknown:
         pending.result(0.05)
     with Client(connection) as another:
         resumed = another.resume(unknown.value.token or "")

@@ -24,6 +24,7 @@ from tests.kit.samples.trade.market import (
     StallStatus,
     TurnoverRow,
 )
+from verbwire import Query
 from verbwire.client import Page
 from verbwire.client.base.connection import Connection
 from verbwire.client.base.credentials import token_of
@@ -195,7 +196,7 @@ def hold_back(market: Market, records: int = 1) -> None:
 
 def test_an_answer_says_whether_its_table_has_caught_up(asks: Asks, market: Market) -> None:
     querier = asks()
-    queries = [GetStall(stall_id="07"), FindStalls()]
+    queries: list[Query] = [GetStall(stall_id="07"), FindStalls()]
     answers = [querier.query(each, 10.0, None) for each in queries]
     assert [(each.result(10) is not None, each.complete) for each in answers] == [(True, True)] * 2
     quoted = querier.query(QuotePrice(goods="tea", pieces=(1,)), 10.0, None)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.kit.contract_projects import event, project, record
-from verbwire import Event, Rejected, Row
+from verbwire import Event, Rejected, Reply
 from verbwire.contracts.checks.check import CommandGroup, EventGroup, check, check_contracts, unreadable
 from verbwire.contracts.checks.findings import Finding, Severity, as_json, as_text, fails
 from verbwire.contracts.codegen.generate import generate, write
@@ -26,7 +26,7 @@ class CartOpened(Event, frozen=True, kw_only=True):
     __contract__ = "shop.carts.CartOpened"
 
 
-class Receipt(Row, frozen=True, kw_only=True):
+class Receipt(Reply, frozen=True, kw_only=True):
     __contract__ = "shop.carts.Receipt"
 
 
@@ -118,7 +118,7 @@ def test_a_computed_code_is_only_mentioned(tmp_path: Path) -> None:
     assert codes(findings) == [("computed-rejection", "info"), ("unemitted-event", "info")]
 
 
-def _undetermined(command: Any, state: Any) -> Event | Row:
+def _undetermined(command: Any, state: Any) -> Event | Reply:
     return CartOpened()
 
 
@@ -134,7 +134,7 @@ def test_a_handler_that_says_it_returns_no_reply_where_one_is_due_is_an_error(
     tmp_path: Path, handler: Callable[..., Any], expected: list[str]
 ) -> None:
     opening = record("OpenCart", {"id": "string"}, kind="command", key="id", reply="Receipt")
-    receipt = record("Receipt", {"id": "string"}, kind="row", key="id")
+    receipt = record("Receipt", {"id": "string"}, kind="reply", key="id")
     findings = found(tmp_path, [carts(handler), TABLE], opening, OPENED, receipt)
     errors = [each for each in findings if each.severity is Severity.ERROR and each.code != "undeclared-rejection"]
     assert [each.code for each in errors] == expected

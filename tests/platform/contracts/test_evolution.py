@@ -13,7 +13,7 @@ from verbwire.contracts.checks.evolution import changes, new_changes
 from verbwire.contracts.checks.findings import Severity
 
 Json = Any
-KINDS = ("event", "row", "command", "query")
+KINDS = ("event", "row", "state", "reply", "command", "query")
 MILLIS = {"type": "long", "logicalType": "timestamp-millis"}
 MICROS = {"type": "long", "logicalType": "timestamp-micros"}
 LOCAL = {"type": "long", "logicalType": "local-timestamp-millis"}
@@ -103,9 +103,9 @@ def test_the_same_in_another_spelling_is_no_change() -> None:
 
 
 MAY: dict[str, tuple[Json, Json, set[str]]] = {  # what was, what is, and the kinds that may do so
-    "gain a field with a default": (None, field("long", default=0), {"event", "row", "command", "query"}),
+    "gain a field with a default": (None, field("long", default=0), {*KINDS}),
     "gain one without": (None, field("long"), set()),
-    "lose a field with a default": (field("long", default=0), None, {"event", "row", "command", "query"}),
+    "lose a field with a default": (field("long", default=0), None, {*KINDS}),
     "lose one without": (field("long"), None, {"command", "query"}),
     "become wider": (field("int"), field("long"), {"command", "query"}),
     "become wider, exactly": (field("int"), field("double"), {"command", "query"}),
@@ -120,13 +120,13 @@ MAY: dict[str, tuple[Json, Json, set[str]]] = {  # what was, what is, and the ki
     "gain a symbol where there was a default": (
         field(enum("A", default="A")),
         field(enum("A", "B", default="A")),
-        {"event", "row", "command", "query"},
+        {*KINDS},
     ),
     "gain a symbol and a default": (field(enum("A")), field(enum("A", "B", default="A")), {"command", "query"}),
     "gain a default for unknown symbols": (
         field(enum("A")),
         field(enum("A", default="A")),
-        {"event", "row", "command", "query"},
+        {*KINDS},
     ),
     "lose a symbol": (field(enum("A", "B")), field(enum("A")), set()),
     "lose a symbol, with a default": (field(enum("A", "B", default="A")), field(enum("A", default="A")), set()),
@@ -135,7 +135,7 @@ MAY: dict[str, tuple[Json, Json, set[str]]] = {  # what was, what is, and the ki
     "be renamed with an alias and a default": (
         field("long", default=0),
         field("long", "y", aliases=["x"], default=0),
-        {"event", "row", "command", "query"},
+        {*KINDS},
     ),
     "have its record renamed with an alias": (
         field(inner(field("long"))),
@@ -150,7 +150,7 @@ MAY: dict[str, tuple[Json, Json, set[str]]] = {  # what was, what is, and the ki
     "have its record gain a field with a default": (
         field(inner(field("long"))),
         field(inner(field("long"), field("long", "y", default=0))),
-        {"event", "row", "command", "query"},
+        {*KINDS},
     ),
 }
 
@@ -291,6 +291,16 @@ def test_attributes_that_routed_what_was_written_stay(kind: str, before: Json, n
     assert change.code == f"{said.split()[0].strip(chr(34))}-changed"
     assert change.text.startswith(said)
     assert change.text.endswith("Leave it, or make this a new message, of another name")
+
+
+def test_what_a_stored_record_is_for_may_be_said_later() -> None:
+    """Subjects, topics and bytes are the same: deployed code reads what is written under any of the three."""
+    row = message("row", field("long"))
+    for kind in ("state", "reply"):
+        assert changes(row, message(kind, field("long"))) == []
+        (error,) = changes(row, message(kind, field("string")))
+        assert error.code == "type-changed", "only of the kind nothing is said"
+    assert [each.code for each in changes(row, message("event", field("long")))] == ["kind-changed"]
 
 
 def test_another_kind_is_another_message() -> None:

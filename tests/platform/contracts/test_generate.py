@@ -141,7 +141,7 @@ def test_docs_become_docstrings_with_what_a_caller_has_to_know(tricky_folder: Pa
         'Ends in a quote and holds others: """. A path: C:\\temp. \u2013'
     )
     assert '- of two "things"' in carts.EverythingHappened.__doc__
-    facts = "Requires: carts:write.\nRejections: already_open, too_late.\nReply: shop.carts.CartRow."
+    facts = "Requires: carts:write.\nRejections: already_open, too_late.\nReply: shop.carts.OpenReceipt."
     assert facts in inspect.cleandoc(carts.OpenCart.__doc__)  # Python 3.13 and later have taken the indent away
 
 
@@ -153,6 +153,20 @@ def test_a_doc_of_blanks_says_nothing(tmp_path: Path, blank: str) -> None:
     assert '"""The event shop.carts.CartOpened."""' in source
     assert '""" ' not in source
     compile(source, "generated", "exec")
+
+
+def test_what_a_request_is_replied_to_with_is_the_argument_of_its_base(tricky_folder: Path) -> None:
+    carts, common = ((tricky_folder / each / "__init__.py").read_text() for each in ("carts", "common"))
+    for line in (
+        "class OpenCart(_Command[OpenReceipt], frozen=True, kw_only=True):",
+        "class ListCarts(Query[CartRow], frozen=True, kw_only=True):",
+        'class HoldCart(_Command["HoldReceipt"], frozen=True, kw_only=True):',
+        'class RepeatCart(_Command["RepeatReceipt"], frozen=True, kw_only=True):',
+        "if TYPE_CHECKING:\n    from ..common import HoldReceipt  # noqa: F401\n",
+    ):
+        assert line in carts
+    assert 'class CountCarts(Query[Page["CartRow"]], frozen=True, kw_only=True):' in common
+    assert imported(tricky_folder, "carts").HoldCart(cart_id="1").cart_id == "1"
 
 
 def test_generating_twice_changes_nothing(tricky_folder: Path) -> None:

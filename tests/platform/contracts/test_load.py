@@ -65,13 +65,21 @@ def test_a_row_inside_a_reply_says_nothing_of_its_own_kind(tmp_path: Path) -> No
     assert "key" not in inner
 
 
-def test_a_command_is_replied_to_with_a_row(tmp_path: Path) -> None:
-    plain = record("Receipt", {"cart_id": "string"})
-    with pytest.raises(ContractError, match=r'"reply".*Receipt is no row.* give it "kind": "row"'):
-        load_catalog(project(tmp_path, plain, command(reply="Receipt")))
+def test_a_command_is_replied_to_with_a_record_of_that_kind(tmp_path: Path) -> None:
     row = record("Receipt", {"cart_id": "string"}, kind="row", key="cart_id")
-    catalog = load_catalog(project(tmp_path, row, command(reply="Receipt")))
+    for wrong, said in [(record("Receipt", {"cart_id": "string"}), "a part of others"), (row, "of kind row")]:
+        with pytest.raises(ContractError, match=rf'"reply".*Receipt is {said}.* give it "kind": "reply"'):
+            load_catalog(project(tmp_path, wrong, command(reply="Receipt")))
+    reply = record("Receipt", {"cart_id": "string"}, kind="reply")  # it is kept under no key, and needs none
+    catalog = load_catalog(project(tmp_path, reply, command(reply="Receipt")))
     assert "shop.carts.Receipt" in {each.reply for each in catalog}
+
+
+def test_a_query_is_not_answered_by_the_state_of_an_aggregate(tmp_path: Path) -> None:
+    state = record("Cart", {"cart_id": "string"}, kind="state", key="cart_id")
+    query = record("GetCart", {"cart_id": "string"}, kind="query", key="cart_id", reply="Cart")
+    with pytest.raises(ContractError, match=r'"reply".*Cart is of kind state: a query is answered by'):
+        load_catalog(project(tmp_path, state, query))
 
 
 def test_the_fingerprint_ignores_layout_and_follows_content(tmp_path: Path) -> None:

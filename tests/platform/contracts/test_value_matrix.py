@@ -18,7 +18,7 @@ from tests.kit.value_matrix import REFUSED, Refused, Types
 from verbwire.contracts.schema.model import Contract
 from verbwire.errors import UndecodableError, UnencodableError
 from verbwire.wire.avro.fingerprints import Fingerprints
-from verbwire.wire.avro.generic_classes import row_class
+from verbwire.wire.avro.generic_classes import record_class
 from verbwire.wire.avro.messages import Encoder, Reader
 
 # More of them: VALUE_MATRIX=2000 make test ARGS="-n 0 tests/platform/contracts/test_value_matrix.py"
@@ -96,7 +96,7 @@ def test_what_was_not_written_is_read_as_its_default(data: st.DataObject) -> Non
     assert (read, repr(read)) == (left_out, repr(left_out))
     assert repr(read.more) == repr(default(new.module))
     assert new.encode.normal(read) is read
-    loose = new.read(value, old.contract, row_class(new.contract))
+    loose = new.read(value, old.contract, record_class(new.contract))
     assert msgspec.json.encode(loose) == msgspec.json.encode(read)
     assert new.encode.fingerprint(read) == old.encode.fingerprint(example.given)
 

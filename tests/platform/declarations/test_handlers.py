@@ -224,6 +224,22 @@ def test_an_event_cannot_be_rejected(jars: Aggregate[JarState], table: Table[Jar
             register(function)
 
 
+# -- records of their kind
+
+
+def test_rows_and_states_are_no_substitutes_for_each_other() -> None:
+    wrong: Any = JarState
+    with pytest.raises(
+        ContractError, match=r'table bank\.jars: JarState is of kind state, and a row is .*"kind": "row"'
+    ):
+        Table("bank.jars", row=wrong)
+    wrong = JarRow
+    with pytest.raises(ContractError, match=r"aggregate bank\.jars: JarRow is of kind row, and a state is wanted"):
+        Aggregate("bank.jars", state=wrong)
+    with pytest.raises(ContractError, match=r"process bank\.jars: JarRow is of kind row, and a state is wanted"):
+        Process("bank.jars", state=wrong)
+
+
 # -- one each
 
 
@@ -271,16 +287,12 @@ def _answered(state: SavingState | None, outcome: Outcome) -> SavingState | None
 
 
 def test_what_becomes_of_a_command_is_heard_or_ignored() -> None:
-    heard, ignoring = (Process("bank.savings", state=SavingState, sends=[PutCoins]) for _ in range(2))
-    heard.outcome_of(PutCoins)(_answered)
-    ignoring.ignores(PutCoins, ShakeJar)  # what it no longer sends may be named, too
-    assert ignoring.ignored == {PutCoins, ShakeJar}
-    with pytest.raises(ContractError, match="both hears and ignores what becomes of PutCoins"):
-        heard.ignores(PutCoins)
-    with pytest.raises(ContractError, match="both hears and ignores what becomes of PutCoins"):
+    ignored: list[type[Command]] = [PutCoins, ShakeJar]  # what it no longer sends may be named, too
+    ignoring = Process("bank.savings", state=SavingState, sends=[PutCoins], ignores=ignored)
+    with pytest.raises(ContractError, match="both handles and ignores the outcome of PutCoins"):
         ignoring.outcome_of(PutCoins)(_answered)
     with pytest.raises(WrongVerbError, match=r"ignores the outcome of .*CoinsPut.*, which is no command"):
-        heard.ignores(CoinsPut)  # type: ignore[arg-type]  # what a user may get wrong
+        Process("bank.savings", state=SavingState, ignores=[CoinsPut])  # type: ignore[list-item]  # a user's mistake
 
 
 @pytest.mark.parametrize("tag", ["", "t" * 25, "two words", "a/b", "größe", "a\n"])

@@ -351,7 +351,7 @@ def test_an_outcome_that_nobody_hears_any_more_is_passed_over_only_where_nobody_
     (outcome,) = saving.branch.ledger(saving.there)
     assert f"{outcome.topic}/{outcome.partition}/{outcome.offset}" in stopped[saving.there]
     assert "no handler for the outcome of bank.jars.PutCoins (ACCEPTED)" in stopped[saving.there]
-    assert "@outcome_of, or say ignores(PutCoins)" in stopped[saving.there]
+    assert "@outcome_of, or say ignores=[PutCoins]" in stopped[saving.there]
 
 
 UNREADABLE: dict[str, tuple[str, bytes | None, list[tuple[str, bytes]], str]] = {

@@ -68,7 +68,13 @@ def meters(tmp_path_factory: pytest.TempPathFactory) -> Meters:
     command = record("ReadMeter", FIELDS, kind="command", key="id", rejections=["no"], public=True)
     event = record("MeterRead", FIELDS, kind="event", key="id")
     return Meters(
-        *made(tmp_path_factory.mktemp("meters"), command, event, record("Meter", FIELDS, kind="row", key="id"))
+        *made(
+            tmp_path_factory.mktemp("meters"),
+            command,
+            event,
+            record("Meter", FIELDS, kind="row", key="id"),
+            record("MeterState", FIELDS, kind="state", key="id"),
+        )
     )
 
 
@@ -222,15 +228,17 @@ def test_the_testing_kit_shows_values_as_they_will_be_read(meters: Meters) -> No
     )
     row: Any = told_fold(table, meters.make("MeterRead"), catalog=meters.catalog)
     assert told(row) == READ
-    aggregate: Any = Aggregate("shop.carts", state=meters.classes["Meter"])
+    aggregate: Any = Aggregate("shop.carts", state=meters.classes["MeterState"])
     aggregate.handlers[meters.classes["ReadMeter"]] = Handler(
         lambda command, _state: [meters.make("MeterRead")] if told(command) == READ else [],
         meters.classes["ReadMeter"],
         False,
     )
     aggregate.appliers[meters.classes["MeterRead"]] = Handler(
-        lambda _state, event: meters.make("Meter") if told(event) == READ else None, meters.classes["MeterRead"], False
+        lambda _state, event: meters.make("MeterState") if told(event) == READ else None,
+        meters.classes["MeterRead"],
+        False,
     )
     decided = given(aggregate, catalog=meters.catalog).when(meters.make("ReadMeter"))
-    decided.then(meters.make("MeterRead")).then_state(meters.make("Meter"))
+    decided.then(meters.make("MeterRead")).then_state(meters.make("MeterState"))
     assert told(decided.after.state) == READ

@@ -234,17 +234,14 @@ def test_a_key_is_made_of_what_its_fields_keep() -> None:
     ],
 )
 def test_a_rule_that_cannot_be_held_is_an_error_not_no_rule(only: dict[str, Any]) -> None:
-    with pytest.raises(ContractError, match="`only`"):
+    with pytest.raises(ContractError, match="`visible`"):
         seen_by(STALLS, only)
 
 
 def market() -> tuple[Table[Any], Table[Any], Responder]:
-    stalls = Table("town.stalls", row=StallRow, index=INDEX, search=["note"])
-    turnover, prices = Table("town.turnover", row=TurnoverRow), Responder("town.prices")
-    stalls.answers(GetStall)
-    stalls.answers(FindStalls)
-    turnover.answers(GetTurnover)
-    turnover.answers(FindTurnover)
+    stalls = Table("town.stalls", row=StallRow, answers=[GetStall, FindStalls], index=INDEX, search=["note"])
+    turnover = Table("town.turnover", row=TurnoverRow, answers=[GetTurnover, FindTurnover])
+    prices = Responder("town.prices")
 
     @prices.answers
     def quote(query: QuotePrice) -> Price:
@@ -284,8 +281,7 @@ def test_queries_that_have_no_answer_or_two_are_found() -> None:
 
 
 def test_a_query_that_does_not_fit_is_found_and_keeps_a_worker_from_starting() -> None:
-    turnover = Table[Any]("town.turnover", row=TurnoverRow)
-    turnover.answers(FindStalls)
+    turnover = Table("town.turnover", row=TurnoverRow, answers=[FindStalls])
     [misfit] = [each for each in check_queries(CATALOG, [turnover], []) if each.code == "query"]
     assert (misfit.file, misfit.severity) == ("town.turnover", "error")
     with pytest.raises(

@@ -23,8 +23,8 @@ from msgspec import convert
 from tests.kit.http import CATALOG
 from tests.kit.samples.trade.market import QuotePrice
 from tests.kit.value_samples import EAST, RANGES, SAMPLES, WEST, Sample, inside, module
+from verbwire.client import Page
 from verbwire.client.querying.request import QueryRoute
-from verbwire.client.querying.result import Page
 from verbwire.contracts.schema.model import Catalog
 from verbwire.engine.state.partition_state import PartitionState
 from verbwire.engine.state.reader import StoreReader

@@ -21,7 +21,9 @@ from verbwire import (
     Job,
     JobContext,
     Rejected,
+    Reply,
     Row,
+    State,
     Subscriber,
     SubscriberContext,
     Table,
@@ -32,13 +34,15 @@ from verbwire.errors import ContractError
 from verbwire.testing import CONTEXT, effects_of, fold, given
 
 TEXT = [{"name": name, "type": "string"} for name in ("lamp", "by")]
+TIMES = {"name": "times", "type": "int", "default": 0}
 SCHEMAS: list[dict[str, Any]] = [
     {"name": "SwitchOn", "kind": "command", "rejections": ["burnt_out"], "fields": TEXT},
     {"name": "SwitchedOn", "kind": "event", "fields": TEXT},
     {"name": "Broke", "kind": "event", "fields": TEXT[:1]},
     {"name": "DimLamp", "kind": "command", "reply": "Light", "fields": TEXT},
-    {"name": "Light", "kind": "row", "fields": TEXT[:1]},
-    {"name": "Lamp", "kind": "row", "fields": [*TEXT[:1], {"name": "times", "type": "int", "default": 0}]},
+    {"name": "Light", "kind": "reply", "fields": TEXT[:1]},
+    {"name": "Lamp", "kind": "state", "fields": [*TEXT[:1], TIMES]},
+    {"name": "LampRow", "kind": "row", "fields": [*TEXT[:1], TIMES]},
 ]
 
 
@@ -51,7 +55,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps({"type": "record", "namespace": "home.lamps", "key": "lamp", "doc": "-", **schema}))
     catalog = load_catalog(folder)
-    for cls in (SwitchOn, SwitchedOn, Broke, DimLamp, Light, Lamp):
+    for cls in (SwitchOn, SwitchedOn, Broke, DimLamp, Light, Lamp, LampRow):
         cls.__fingerprint__ = catalog.find(cls.__name__).fingerprint
     return catalog
 
@@ -79,7 +83,7 @@ class DimLamp(Command, frozen=True, kw_only=True):
     by: str = "ann"
 
 
-class Light(Row, frozen=True, kw_only=True):
+class Light(Reply, frozen=True, kw_only=True):
     __contract__: ClassVar[str] = "home.lamps.Light"
     lamp: str = "hall"
 
@@ -88,14 +92,20 @@ class Unheard(Event, frozen=True, kw_only=True):
     __contract__: ClassVar[str] = "home.lamps.Unheard"
 
 
-class Lamp(Row, frozen=True, kw_only=True):
+class Lamp(State, frozen=True, kw_only=True):
     __contract__: ClassVar[str] = "home.lamps.Lamp"
     lamp: str
     times: int = 0
 
 
+class LampRow(Row, frozen=True, kw_only=True):
+    __contract__: ClassVar[str] = "home.lamps.LampRow"
+    lamp: str
+    times: int = 0
+
+
 lamps = Aggregate("home.lamps", state=Lamp)
-table = Table("home.lamps", row=Lamp)
+table = Table("home.lamps", row=LampRow)
 
 
 @lamps.handles
@@ -133,12 +143,12 @@ def broke(lamp: Lamp, event: Broke) -> Lamp:
 
 
 @table.on
-def seen(row: Lamp | None, event: SwitchedOn) -> Lamp:
-    return Lamp(lamp=event.lamp, times=(row.times if row else 0) + 1)
+def seen(row: LampRow | None, event: SwitchedOn) -> LampRow:
+    return LampRow(lamp=event.lamp, times=(row.times if row else 0) + 1)
 
 
 @table.on
-def gone(row: Lamp | None, event: Broke) -> None:
+def gone(row: LampRow | None, event: Broke) -> None:
     return None
 
 
@@ -266,7 +276,7 @@ def test_with_a_catalog_stale_classes_are_refused(catalog: Catalog, monkeypatch:
 
 def test_a_tables_events_fold_into_its_row(catalog: Catalog) -> None:
     assert fold(table) is None
-    assert fold(table, SwitchedOn(), SwitchedOn(), catalog=catalog) == Lamp(lamp="hall", times=2)
+    assert fold(table, SwitchedOn(), SwitchedOn(), catalog=catalog) == LampRow(lamp="hall", times=2)
     assert fold(table, SwitchedOn(), Broke()) is None
     with pytest.raises(AssertionError, match="has no function for Unheard"):
         fold(table, Unheard())

@@ -16,11 +16,11 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     """How many."""
 
 
-class OrderPlaced(Event, frozen=True, kw_only=True):
-    """An order was placed: about 40 bytes of Avro."""
+class OrderRow(Row, frozen=True, kw_only=True):
+    """An order as the table shows it; as large as its event."""
 
-    __contract__ = "bench.orders.OrderPlaced"
-    __fingerprint__ = "d43c072c2799ae17"
+    __contract__ = "bench.orders.OrderRow"
+    __fingerprint__ = "45b58975b9e011f0"
 
     order_id: str
     """The order."""
@@ -32,11 +32,11 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
     """Its lines."""
 
 
-class OrderRow(Row, frozen=True, kw_only=True):
-    """An order as the table shows it; as large as its event."""
+class OrderPlaced(Event, frozen=True, kw_only=True):
+    """An order was placed: about 40 bytes of Avro."""
 
-    __contract__ = "bench.orders.OrderRow"
-    __fingerprint__ = "45b58975b9e011f0"
+    __contract__ = "bench.orders.OrderPlaced"
+    __fingerprint__ = "d43c072c2799ae17"
 
     order_id: str
     """The order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from functools import partial
+from typing import Any, TypeVar
 
 from verbwire.client.asking.handle import CommandHandle
 from verbwire.client.asking.in_flight import InFlightCommands
@@ -26,6 +27,8 @@ from verbwire.errors import (
 from verbwire.messages import Command, Kind
 from verbwire.wire.keys import key_of
 from verbwire.wire.outcome_tokens import OutcomeToken
+
+R = TypeVar("R")
 
 
 class Asker:
@@ -49,7 +52,7 @@ class Asker:
 
     def ask(
         self,
-        command: Command,
+        command: Command[R],
         *,
         id: str | None = None,
         ttl: float | None = None,
@@ -57,7 +60,7 @@ class Asker:
         correlation_id: str | None = None,
         causation_id: str | None = None,
         traceparent: str | None = None,
-    ) -> CommandHandle:
+    ) -> CommandHandle[R]:
         """Send a command and return its outcome-to-be; blocks until there is room in queue and book.
 
         `identity` is who asks, in the place of the connection's own. The rest as in `Client.ask`.
@@ -97,7 +100,7 @@ class Asker:
         ack.when_done(partial(self._acknowledged, question, ack))
         return CommandHandle(self._book, question)
 
-    def resume(self, token: str) -> CommandHandle:
+    def resume(self, token: str) -> CommandHandle[Any]:
         """Return the outcome-to-be of a command asked before, perhaps by another process.
 
         :class:`UndecodableError` when it is no token, :class:`ContractError` when its command is none of this project.

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import Any, Generic
 
 from verbwire.client.asking.in_flight import InFlightCommands
 from verbwire.client.asking.pending_command import PendingCommand
 from verbwire.client.producing.ack import Ack, Position
-from verbwire.errors import OutcomeUnknown, VerbwireError
-from verbwire.messages import Outcome
+from verbwire.errors import OutcomeUnknownError, VerbwireError
+from verbwire.messages import Outcome, R_co
 
 
-class CommandHandle:
+class CommandHandle(Generic[R_co]):
     """The outcome-to-be of one command that was asked.
 
     ``pending.result(timeout)`` waits in any thread, ``await pending`` in any running loop; both give the
@@ -71,20 +71,20 @@ class CommandHandle:
         """Whether the outcome is there, or there will be none."""
         return self._question.done()
 
-    def result(self, timeout: float | None = None) -> Outcome:
+    def result(self, timeout: float | None = None) -> Outcome[R_co]:
         """Wait for the outcome, at most `timeout` seconds (None: as long as it takes).
 
-        :class:`OutcomeUnknown` when it has not come by then: wait again, or resume its token elsewhere.
+        :class:`OutcomeUnknownError` when it has not come by then: wait again, or resume its token elsewhere.
         """
         if not self._question.wait(timeout):
-            raise OutcomeUnknown(self.command, self.id, self.token, timeout)
+            raise OutcomeUnknownError(self.command, self.id, self.token, timeout)
         return self._take()
 
-    def __await__(self) -> Generator[Any, None, Outcome]:
+    def __await__(self) -> Generator[Any, None, Outcome[R_co]]:
         yield from self._question.arrival()
         return self._take()
 
-    def _take(self) -> Outcome:
+    def _take(self) -> Outcome[R_co]:
         question = self._question
         answer = question.answer
         if isinstance(answer, VerbwireError):

@@ -17,7 +17,14 @@ from verbwire.wire.grants.policy import Grantor
 from verbwire.wire.headers import HeaderTemplate, RawHeaders
 from verbwire.wire.registry.client import Registry
 
-_VERBS = {Kind.EVENT: "published", Kind.COMMAND: "sent", Kind.QUERY: "asked", Kind.ROW: "written by its table"}
+_VERBS = {
+    Kind.EVENT: "published",
+    Kind.COMMAND: "sent",
+    Kind.QUERY: "asked",
+    Kind.ROW: "written by its table",
+    Kind.STATE: "written by its aggregate or process",
+    Kind.REPLY: "returned by a handler",
+}
 
 
 class Route(NamedTuple):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,7 +17,7 @@ from verbwire.client.base.connection import Connection
 from verbwire.client.base.positions import SeenPositions
 from verbwire.client.querying.endpoints import WorkerEndpoints
 from verbwire.client.querying.request import QueryRoute
-from verbwire.client.querying.result import Page, QueryResult
+from verbwire.client.querying.result import QueryResult
 from verbwire.errors import (
     BadQueryError,
     ClosedError,
@@ -27,7 +27,7 @@ from verbwire.errors import (
     UnavailableError,
     UnencodableError,
 )
-from verbwire.messages import Query
+from verbwire.messages import Page, Query
 from verbwire.security.hosts import is_loopback
 from verbwire.security.tls import Authorities, advice_of
 from verbwire.wire.codec.topics import Codec
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     import httpx2 as httpx
 
 log = logging.getLogger(__name__)
+
+R = TypeVar("R")
 
 THREADS = 16  # questions at the same time; more of them wait
 _PAUSE_SECONDS = 0.1  # the first pause before asking again; each is twice as long as the one before
@@ -60,7 +62,7 @@ class Querier:
         self._asking: _Asking | None = None
         self._closed = threading.Event()
 
-    def query(self, query: Query, timeout: float, after: Page | None, complete: bool = False) -> QueryResult:
+    def query(self, query: Query[R], timeout: float, after: Page[Any] | None, complete: bool = False) -> QueryResult[R]:
         """Begin to ask, and return the answer-to-be; what is wrong with the question itself is raised here."""
         route = self._routes.get(type(query))
         if route is None:
@@ -114,11 +116,11 @@ class _Asking:
             verify=context, limits=httpx.Limits(max_keepalive_connections=THREADS, keepalive_expiry=15.0)
         )
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="verbwire-query")
-        self._open: set[QueryResult] = set()
+        self._open: set[QueryResult[Any]] = set()
         self._told = False
 
-    def begin(self, question: _Question) -> QueryResult:
-        answer = QueryResult(question.route.contract.name)
+    def begin(self, question: _Question) -> QueryResult[Any]:
+        answer: QueryResult[Any] = QueryResult(question.route.contract.name)
         self._open.add(answer)
         self._pool.submit(self._run, answer, question)
         return answer
@@ -130,7 +132,7 @@ class _Asking:
             answer.settle(None, _closed())
         self._doors.close()
 
-    def _run(self, answer: QueryResult, question: _Question) -> None:
+    def _run(self, answer: QueryResult[Any], question: _Question) -> None:
         try:
             reply, complete = self._ask(question)
             answer.settle(reply, complete=complete)
@@ -224,7 +226,7 @@ def _timeout(seconds: float) -> httpx.Timeout:
     return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
 
 
-def _following(route: QueryRoute, after: Page) -> str:
+def _following(route: QueryRoute, after: Page[Any]) -> str:
     if after.next is None or not after.next.startswith(f"/queries/{route.contract.name}?"):
         why = "it is the last one" if after.next is None else "it answered another query"
         raise UnencodableError(f"{route.contract.name}: nothing follows this page, {why}")

@@ -10,10 +10,9 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from verbwire.client.querying.result import Page
 from verbwire.contracts.schema.model import Catalog, Contract, Schema
 from verbwire.errors import ContractError, UndecodableError, UnencodableError, WrongVerbError
-from verbwire.messages import Kind, Message, Query
+from verbwire.messages import Kind, Message, Page, Query
 from verbwire.queries.columns import type_sort
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.json.numbers import reader, writer
@@ -73,13 +72,13 @@ class _Rows(msgspec.Struct):
     rows: msgspec.Raw
 
 
-def _page(reply: type[Any], schema: Schema) -> Callable[[bytes], Page]:
+def _page(reply: type[Any], schema: Schema) -> Callable[[bytes], Page[Any]]:
     """The rows by themselves: a page of any class is read by one decoder of lists of it."""
     rows: Any = tuple[reply, ...]  # type: ignore[valid-type]  # made here
     rows_of = _exactly(rows, {"type": "array", "items": schema})
     page_of, parts_of = msgspec.json.Decoder(_Rows).decode, msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
-    def read(body: bytes) -> Page:
+    def read(body: bytes) -> Page[Any]:
         require_once(body, parts_of(body))
         found = page_of(body)
         return Page(rows_of(found.rows), found.page, found.page_size, found.complete, found.next)

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
 from verbwire.client.base.completion import Completion
 from verbwire.errors import UnavailableError
+from verbwire.messages import R_co
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A part of a list. `complete` says whether all of the table answered, and has read what there was when it started.
-
-    `next` is None on the last page; ``client.query(query, after=page)`` asks for the one that follows.
-    """
-
-    rows: tuple[Any, ...]
-    page: int | None  # None behind a cursor, and where large rows ended it early
-    page_size: int
-    complete: bool
-    next: str | None
-
-
-class QueryResult(Completion):
+class QueryResult(Completion, Generic[R_co]):
     """The answer-to-be of one query; may be waited for by several threads.
 
     ``answer.result(timeout)`` waits in any thread, ``await answer`` in any running loop; both give the reply, a
-    :class:`Page` of replies for a query that many rows answer, or raise what went wrong (see `Client.query`).
+    :class:`~verbwire.Page` of replies for a query that many rows answer, or raise what went wrong (see `Client.query`).
 
     Once it is there, `complete` says whether the table it is of has caught up since it was started; None where that is
     not said, as by responders.
@@ -49,13 +35,13 @@ class QueryResult(Completion):
         """Whether there is an answer, or will be none."""
         return self._settled_
 
-    def result(self, timeout: float | None = None) -> Any:
+    def result(self, timeout: float | None = None) -> R_co:
         """Wait for the answer, at most `timeout` seconds (None: as long as the query may take)."""
         if not self.wait(timeout):
             raise UnavailableError(f"{self._name} is not answered within {timeout} s; it is still asked")
         return self._take()
 
-    def __await__(self) -> Generator[Any, None, Any]:
+    def __await__(self) -> Generator[Any, None, R_co]:
         yield from self.arrival()
         return self._take()
 
@@ -69,7 +55,8 @@ class QueryResult(Completion):
         for wake in wakes:
             wake()
 
-    def _take(self) -> Any:
+    def _take(self) -> R_co:
         if self._error is not None:
             raise self._error
-        return self._reply
+        reply: R_co = self._reply
+        return reply

@@ -18,7 +18,7 @@ from verbwire.contracts.codegen.generate import COMMAND, stale
 from verbwire.contracts.schema.defaults import named_types
 from verbwire.contracts.schema.load import read_catalog
 from verbwire.contracts.schema.model import Catalog, Contract
-from verbwire.messages import Event, Kind, Message
+from verbwire.messages import KEPT, Event, Kind, Message
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 
@@ -280,7 +280,7 @@ def _enums(catalog: Catalog) -> Iterator[Finding]:
 def _row_aliases(catalog: Catalog) -> Iterator[Finding]:
     """Fields of rows that were renamed: what is stored is read by the alias, and nothing else is."""
     for contract in catalog:
-        records = [contract.schema, *named_types(contract.schema).values()] if contract.kind is Kind.ROW else []
+        records = [contract.schema, *named_types(contract.schema).values()] if contract.kind in KEPT else []
         fields = [field for each in records for field in each.get("fields", ())]
         for name, aliases in {field["name"]: field["aliases"] for field in fields if field.get("aliases")}.items():
             old = ", ".join(aliases)

@@ -1,8 +1,8 @@
 """What a new version of a message contradicts of the versions before it, and what to do instead.
 
-Events and rows are kept for good, and read by old and new code side by side: new code reads what was written before,
-code of before what is written now. Commands and queries are read by their one receiver, which is deployed first: new
-code reads what was written before.
+Events, rows and states are kept for good, replies as long as the ledger keeps outcomes, and old and new code read them
+side by side: new code reads what was written before, code of before what is written now. Commands and queries are read
+by their one receiver, which is deployed first: new code reads what was written before.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from verbwire.contracts.checks.findings import Severity
 from verbwire.contracts.checks.silent_changes import oversights
 from verbwire.contracts.schema.attributes import key_of, reply_of
 from verbwire.contracts.schema.model import Catalog, Schema
-from verbwire.messages import Kind
+from verbwire.messages import KEPT, Kind
 
-BOTH_WAYS = (Kind.EVENT, Kind.ROW)
+_DATA = (*KEPT, Kind.REPLY)  # whose kind says what they are for, and nothing of where or how they are written
+BOTH_WAYS = (Kind.EVENT, *_DATA)
 _BESIDE = "keep the type, and add a field of the new one beside it, with a default"
 
 _OLD_RECORDS = {  # of before, read by new code
@@ -80,11 +81,11 @@ class EvolutionFinding:
 def changes(older: Schema, newer: Schema) -> list[EvolutionFinding]:
     """Return what is against the rules between two versions of a message, in any spelling; errors and warnings."""
     before, now = expanded(older), expanded(newer)
-    if "kind" in before and before["kind"] != now["kind"]:
+    if "kind" in before and before["kind"] != now["kind"] and not {before["kind"], now["kind"]} <= set(_DATA):
         text = f'"kind" was {before["kind"]}, is {now["kind"]}: give the new message a name of its own'
         return [EvolutionFinding("kind-changed", text)]
     attributes = _attributes(before, now) if "kind" in before else ()
-    told = oversights(before, now, kept=now["kind"] == Kind.ROW)
+    told = oversights(before, now, kept=now["kind"] in KEPT)
     warnings = (EvolutionFinding(code, text, Severity.WARNING) for code, text in told)
     return list(dict.fromkeys([*attributes, *_schemas(before, now), *warnings]))
 
@@ -123,10 +124,10 @@ def _gone(name: str, kind: str | None, elsewhere: Sequence[str]) -> Iterator[Evo
             f'retired = ["{name}"]'
         )
         yield EvolutionFinding("message-gone", text)
-    elif kind == Kind.ROW and elsewhere:
+    elif kind in KEPT and elsewhere:
         text = (
-            f"{name} is gone, and {elsewhere[0]} is another row: a table of it cannot be restored from what its "
-            "changelog holds. Leave the row where it was, or give the table a name of its own, too"
+            f"{name} is gone, and {elsewhere[0]} is another {kind}: a table of it cannot be restored from what its "
+            f"changelog holds. Leave the {kind} where it was, or give the table a name of its own, too"
         )
         yield EvolutionFinding("row-moved", text)
 
@@ -159,7 +160,7 @@ def _change(misfit: Incompatibility, texts: Mapping[Reason, str]) -> EvolutionFi
 def _attributes(older: Schema, newer: Schema) -> Iterator[EvolutionFinding]:
     names = _names_before(older, newer)
     key, before = tuple(names.get(each, each) for each in key_of(newer)), key_of(older)
-    if key != before and newer["kind"] != Kind.QUERY:
+    if key != before and newer["kind"] not in (Kind.QUERY, Kind.REPLY):
         yield _ours("key", ", ".join(before), ", ".join(key), "what was written before stands under the old one")
     yield from _time(older, newer, names)
     was, now = (each.get("response", "outcome") for each in (older, newer))

@@ -29,9 +29,9 @@ def verb_form_doubt(kind: Kind, name: str) -> NameDoubt | None:
     """Say what seems wrong with a name for a message of that kind, and what to call it; None if nothing does.
 
     A command begins with an imperative (``PlaceOrder``). An event says somewhere what happened (``OrderPlaced``,
-    ``CartCheckedOut``). A query begins with a verb of asking (``GetOrder``) or is a noun phrase
-    (``SalesPerMinute``). Rows are things and may be called anything. Names are of any language, and the English known
-    here is little: it is sure only of a command in the past tense and of an event in the imperative.
+    ``CartCheckedOut``). A query begins with a verb of asking (``GetOrder``) or is a noun phrase (``SalesPerMinute``).
+    Rows, states and replies are things and may be called anything. Names are of any language, and the English that is
+    known here is little: it is sure only of a command in the past tense and of an event in the imperative.
     """
     parts = words(name)
     if not parts:
@@ -43,7 +43,7 @@ def verb_form_doubt(kind: Kind, name: str) -> NameDoubt | None:
             return _event_doubt(name, parts)
         case Kind.QUERY:
             return _query_doubt(name, parts)
-        case Kind.ROW:
+        case Kind.ROW | Kind.STATE | Kind.REPLY:
             return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,9 @@ from verbwire.errors import ContractError
 from verbwire.messages import Kind
 
 _INDENT = "    "
-_BASES = {Kind.COMMAND: "Command", Kind.EVENT: "Event", Kind.QUERY: "Query", Kind.ROW: "Row"}
+_BASES = {Kind.COMMAND: "Command", Kind.EVENT: "Event", Kind.QUERY: "Query"}
+_BASES |= {Kind.ROW: "Row", Kind.STATE: "State", Kind.REPLY: "Reply"}
+_DATA = (Kind.ROW, Kind.STATE, Kind.REPLY)
 _MIXED_CASE = re.compile(r"_*[a-z].*[A-Z]")  # what ruff's N815 complains about in a class
 _AMBIGUOUS = ("l", "O", "I")  # and E741
 
@@ -58,11 +60,12 @@ def references(node: Json) -> Iterator[str]:
 def module_source(mark: str, context: str, classes: Mapping[str, GeneratedClass], named: Named) -> str:
     """The source of a context's module. `classes` are those of all contexts, by full name."""
     own = _in_order([each for each in classes.values() if each.context == context])
+    replies = _Replies(classes, [each.name for each in own])
     _refuse_hidden_types(own)
     taken = {each.short for each in own}
     taken |= {field["name"] for each in own for field in each.schema.get("fields", ())}
     spelling = TypeSource(named, {each.name: each.context for each in classes.values()}, context, frozenset(taken))
-    bodies = ["\n".join(_class_lines(each, spelling)) for each in own]
+    bodies = ["\n".join(_class_lines(each, spelling, replies)) for each in own]
     namespaces = sorted({each.name.rpartition(".")[0] for each in own})
     head = [mark, *([] if spelling.settled else ["# isort: skip_file"]), *_excuses(bodies)]
     head += docstring(f"The contracts of {' and '.join(namespaces)} as classes.", "")
@@ -85,7 +88,7 @@ def _excuses(bodies: Iterable[str]) -> list[str]:
 
 
 def _in_order(classes: Iterable[GeneratedClass]) -> list[GeneratedClass]:
-    """Enums, plain records, messages, by name; each after what it refers to, as defaults are made at import."""
+    """Enums, plain records, rows, messages, by name; each after what it refers to, as defaults are made at import."""
     waiting = {each.name: each for each in sorted(classes, key=_rank)}
     done: dict[str, GeneratedClass] = {}
 
@@ -101,10 +104,35 @@ def _in_order(classes: Iterable[GeneratedClass]) -> list[GeneratedClass]:
 
 
 def _rank(each: GeneratedClass) -> tuple[int, str]:
-    return (0 if each.schema["type"] == "enum" else 2 if each.contract else 1, each.short)
+    if each.contract:
+        return (2 if each.contract.kind in _DATA else 3, each.short)
+    return (0 if each.schema["type"] == "enum" else 1, each.short)
 
 
-def _class_lines(each: GeneratedClass, spelling: TypeSource) -> Iterator[str]:
+class _Replies:
+    """Spells what commands and queries are replied to with: the type argument of their base class.
+
+    What Python has not made yet where the class begins is named in quotes, which type checkers read alone: so contexts
+    may reply with each other's records, and no import of one waits for the other.
+    """
+
+    def __init__(self, classes: Mapping[str, GeneratedClass], order: Sequence[str]) -> None:
+        self._classes = classes
+        self._place = {name: place for place, name in enumerate(order)}
+
+    def argument(self, contract: Contract, spelling: TypeSource) -> str:
+        """The argument in its brackets; empty for kinds that are not replied to."""
+        if contract.kind not in (Kind.COMMAND, Kind.QUERY):
+            return ""
+        if contract.reply is None:
+            return "[None]" if contract.kind is Kind.COMMAND else ""
+        reply = spelling.reply_name(contract.reply)
+        if self._place.get(contract.reply, len(self._place)) > self._place[contract.name]:
+            reply = f'"{reply}"'
+        return f"[{spelling.member('verbwire', 'Page')}[{reply}]]" if contract.many else f"[{reply}]"
+
+
+def _class_lines(each: GeneratedClass, spelling: TypeSource, replies: _Replies) -> Iterator[str]:
     if each.schema["type"] == "enum":
         yield _fitting(f"class {each.short}({spelling.member('enum', 'StrEnum')}):")
         yield from docstring(_doc(each.schema) or f"An enum of {each.name}.", _INDENT)
@@ -113,7 +141,10 @@ def _class_lines(each: GeneratedClass, spelling: TypeSource) -> Iterator[str]:
             yield _fitting(f'{_INDENT}{symbol.upper()} = "{symbol}"')
         return
     contract = each.contract
-    base = spelling.member("verbwire", _BASES[contract.kind]) if contract else f"{spelling.module('msgspec')}.Struct"
+    if contract:
+        base = spelling.member("verbwire", _BASES[contract.kind]) + replies.argument(contract, spelling)
+    else:
+        base = f"{spelling.module('msgspec')}.Struct"
     yield _fitting(f"class {each.short}({base}, frozen=True, kw_only=True):")
     yield from docstring(_text_of(each), _INDENT)
     if contract:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,7 @@ class TypeSource:
         self._taken = taken
         self._modules: dict[str, str] = {}  # alias of an imported module
         self._members: dict[str, dict[str, str]] = {}  # module: name: alias
+        self._run: set[tuple[str, str]] = set()  # of these, what Python needs; type checkers alone import the others
 
     def type(self, node: Json) -> str:
         """The annotation of an Avro type."""
@@ -89,13 +90,24 @@ class TypeSource:
         short = name.rpartition(".")[2]
         return short if context == self._context else self.member(f"..{context}", short)
 
+    def reply_name(self, name: str) -> str:
+        """The class of a reply by its full name; from another context, type checkers alone import it."""
+        context, short = self._contexts[name], name.rpartition(".")[2]
+        if context == self._context:
+            return short
+        self.member("typing", "TYPE_CHECKING")
+        return self._alias(f"..{context}", short)
+
     def module(self, name: str) -> str:
         """An imported module."""
-        return self._modules.setdefault(name, self._free(name))
+        if name not in self._modules:
+            self._modules[name] = self._free(name)
+        return self._modules[name]
 
     def member(self, module: str, name: str) -> str:
         """A name imported from a module."""
-        return self._members.setdefault(module, {}).setdefault(name, self._free(name))
+        self._run.add((module, name))
+        return self._alias(module, name)
 
     def builtin(self, name: str) -> str:
         """A built-in type, also where a field of that name hides it."""
@@ -104,13 +116,15 @@ class TypeSource:
     def imports(self) -> list[str]:
         """The import statements, sorted and grouped as isort does."""
         groups: list[list[str]] = [[], [], [], []]
+        checked: list[str] = []
         for name, alias in sorted(self._modules.items()):
             groups[_group(name)].append(f"import {name}" if alias == name else f"import {name} as {alias}")
         for module, names in sorted(self._members.items()):
-            plain = sorted((name for name, alias in names.items() if alias == name), key=_member_order)
-            renamed = [f"{name} as {alias}" for name, alias in sorted(names.items()) if alias != name]
-            groups[_group(module)] += _from_import(module, plain) if plain else []
-            groups[_group(module)] += [f"from {module} import {each}" for each in renamed]
+            run = [name for name in names if (module, name) in self._run]
+            groups[_group(module)] += _from_imports(module, names, run)
+            checked += _from_imports(module, names, names.keys() - run, LINE - 4)
+        if checked:
+            groups.append(["if TYPE_CHECKING:", *(f"    {_kept(line)}" for line in checked)])
         return "\n\n".join("\n".join(group) for group in groups if group).splitlines()
 
     @property
@@ -147,8 +161,15 @@ class TypeSource:
             return f"{module}.{type(value).__name__}{constructor_arguments(value, f'{module}.UTC')}"
         return value_literal(value)
 
+    def _alias(self, module: str, name: str) -> str:
+        names = self._members.setdefault(module, {})
+        if name not in names:
+            names[name] = self._free(name)
+        return names[name]
+
     def _free(self, name: str) -> str:
-        while name in self._taken:
+        used = {*self._modules.values(), *(alias for names in self._members.values() for alias in names.values())}
+        while name in self._taken or name in used:
             name = f"_{name}"
         return name
 
@@ -158,9 +179,21 @@ def _group(module: str) -> int:
     return 3 if module.startswith(".") else {"msgspec": 1, "verbwire": 2}.get(module, 0)
 
 
-def _from_import(module: str, names: list[str]) -> list[str]:
+def _kept(line: str) -> str:
+    """A line of an import that ruff takes for unused: it does not look for names in quotes among type arguments."""
+    return f"{line}  # noqa: F401" if line.startswith("from") else line
+
+
+def _from_imports(module: str, aliases: Mapping[str, str], names: Iterable[str], room: int = LINE) -> list[str]:
+    """The statements that import these names of a module, those under another name behind the others."""
+    plain = sorted((name for name in names if aliases[name] == name), key=_member_order)
+    renamed = [f"from {module} import {name} as {aliases[name]}" for name in sorted(names) if aliases[name] != name]
+    return [*(_from_import(module, plain, room) if plain else []), *renamed]
+
+
+def _from_import(module: str, names: list[str], room: int) -> list[str]:
     line = f"from {module} import {', '.join(names)}"
-    return [line] if len(line) <= LINE else [f"from {module} import (", *(f"    {name}," for name in names), ")"]
+    return [line] if len(line) <= room else [f"from {module} import (", *(f"    {name}," for name in names), ")"]
 
 
 def _member_order(name: str) -> tuple[Any, ...]:

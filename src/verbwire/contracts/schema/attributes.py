@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from verbwire.contracts.schema.defaults import named_types
 from verbwire.contracts.schema.grammar import OURS, Json, full_name
 from verbwire.contracts.schema.problems import ContractProblem, SchemaPlace, near
-from verbwire.messages import FORBIDDEN, ID_REUSED, OUT_OF_BOUNDS, Kind
+from verbwire.messages import FORBIDDEN, ID_REUSED, KEPT, OUT_OF_BOUNDS, Kind
 
 _KEY_TYPES = ("string", "int", "long", "bytes", "fixed", "enum")
 _WINDOW_TYPES = ("date", "timestamp-millis", "timestamp-micros")  # in keys of several fields, where order counts
@@ -19,9 +18,11 @@ _SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _SCOPE = re.compile(r"[a-z0-9][a-z0-9_.*-]*(:[a-z0-9_.*-]+)*")
 _OWN_CODES = (FORBIDDEN, ID_REUSED, OUT_OF_BOUNDS)
 _REQUESTS = (Kind.COMMAND, Kind.QUERY)
+_MAY_LACK_KEY = (Kind.QUERY, Kind.REPLY)  # that decides no partition
+_ANSWERS = (Kind.ROW, Kind.REPLY, None)  # kinds of what a query is answered by
 _ALLOWED: dict[str, tuple[Kind, ...]] = {
     "key": tuple(Kind),
-    "time": (Kind.COMMAND, Kind.EVENT, Kind.ROW),
+    "time": (Kind.COMMAND, Kind.EVENT, *KEPT),
     "requires": _REQUESTS,
     "public": _REQUESTS,
     "rejections": (Kind.COMMAND,),
@@ -34,6 +35,8 @@ _WHY_NOT = {
     Kind.EVENT: "nobody answers or refuses an event",
     Kind.QUERY: "a query is always answered and changes nothing",
     Kind.ROW: "a row is what a table holds",
+    Kind.STATE: "a state is what an aggregate or a process keeps",
+    Kind.REPLY: "a reply is what a command or a query is answered with",
     Kind.COMMAND: "a command has no such thing",
 }
 
@@ -51,9 +54,9 @@ def reply_of(schema: dict[str, Any]) -> str | None:
 
 
 def attribute_problems(
-    schema: dict[str, Any], place: SchemaPlace, rows: AbstractSet[str], plain: AbstractSet[str]
+    schema: dict[str, Any], place: SchemaPlace, records: Mapping[str, str | None]
 ) -> Iterator[ContractProblem]:
-    """What is wrong with our attributes of a resolved schema; `rows` and `plain` records are what may be a reply."""
+    """What is wrong with our attributes of a resolved schema; `records` are the kinds of all, by full name."""
     if "kind" not in schema:
         for name in sorted(set(OURS) & set(schema)):
             yield place.at(name).problem('says something about a message: add "kind", or remove it')
@@ -77,7 +80,7 @@ def attribute_problems(
             "would be passed over. Keep the name; or add the new one beside it, handle both, and drop the old one when "
             "no topic holds it any more"
         )
-    if "key" not in schema and kind is not Kind.QUERY:
+    if "key" not in schema and kind not in _MAY_LACK_KEY:
         yield place.at("key").problem(f"is missing: name the field that decides the partition, {_fields(schema)}")
     if schema.get("public") and schema.get("requires"):
         yield place.at("public").problem('contradicts "requires": remove one of the two')
@@ -85,12 +88,24 @@ def attribute_problems(
         yield place.at("response").problem('"none" contradicts "reply": remove one of the two')
     if schema.get("response") == "none" and schema.get("rejections"):
         yield place.at("response").problem('"none" contradicts "rejections", nobody would hear of them: remove one')
-    reply = reply_of(schema)
-    if reply and kind is Kind.COMMAND and reply in plain:
-        yield place.at("reply").problem(f'{reply} is no row, and an outcome holds it by itself: give it "kind": "row"')
-    elif reply and reply not in rows | plain:
-        known = near(schema["reply"], [name.rpartition(".")[2] for name in rows | plain])
-        yield place.at("reply").problem(f"{reply} is no row or plain record with a file of its own: {known}Name one")
+    if reply := reply_of(schema):
+        yield from _reply_problems(kind, reply, place.at("reply"), records)
+
+
+def _reply_problems(
+    kind: Kind, reply: str, place: SchemaPlace, records: Mapping[str, str | None]
+) -> Iterator[ContractProblem]:
+    if reply not in records:
+        may = [name for name, kind_of in records.items() if kind_of in _ANSWERS]
+        known = near(reply.rpartition(".")[2], [name.rpartition(".")[2] for name in may])
+        yield place.problem(f"there is no record {reply} with a file of its own: {known}Name one")
+    elif kind is Kind.COMMAND and records[reply] != Kind.REPLY:
+        found = f"of kind {records[reply]}" if records[reply] else "a part of others"
+        yield place.problem(f'{reply} is {found}, and an outcome holds a reply of its own: give it "kind": "reply"')
+    elif records[reply] not in _ANSWERS:
+        yield place.problem(
+            f"{reply} is of kind {records[reply]}: a query is answered by a row, a reply or a plain record"
+        )
 
 
 def _key_texts(schema: dict[str, Any], key: Json) -> Iterator[str]:

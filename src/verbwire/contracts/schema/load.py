@@ -139,9 +139,7 @@ def _name_problems(
 
 
 def _meaning_problems(resolved: dict[str, Schema], sources: SchemaSources) -> Iterator[ContractProblem]:
-    records = {name: schema for name, schema in resolved.items() if schema["type"] == "record"}
-    rows = {name for name, schema in records.items() if schema.get("kind") == Kind.ROW}
-    plain = {name for name, schema in records.items() if "kind" not in schema}
+    records = {name: schema.get("kind") for name, schema in resolved.items() if schema["type"] == "record"}
     named = named_types(list(resolved.values()))
     dangerous: set[str] = set()
     for name, schema in sorted(resolved.items(), key=lambda each: "kind" in each[1]):
@@ -155,7 +153,7 @@ def _meaning_problems(resolved: dict[str, Schema], sources: SchemaSources) -> It
         yield from union_problems(own, place)
         misfits = list(default_problems(own, place, named))
         yield from misfits or default_excesses(own, place)
-        yield from attribute_problems(schema, place, rows, plain)
+        yield from attribute_problems(schema, place, records)
 
 
 def _catalog(resolved: dict[str, Schema], sources: SchemaSources) -> Catalog:

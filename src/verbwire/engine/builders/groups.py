@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.aggregate import STATE, Aggregate
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.requirements import require_table
@@ -93,8 +92,7 @@ def aggregate_topology(
     limits = RecordLimits()
     rows = RowCodec(codec, names.changelog(group, STATE), aggregate.state, limits=limits)
     receives: dict[type[Message], CommandHandling] = {
-        cls: _receives(codec, cls, handler, rows.contract, grants or Grants())
-        for cls, handler in aggregate.handlers.items()
+        cls: _receives(codec, cls, handler, grants or Grants()) for cls, handler in aggregate.handlers.items()
     }
     emitted = codec.catalog.of_namespace(namespace, Kind.EVENT)
     for contract in emitted:
@@ -155,19 +153,14 @@ def _answers_log(codec: Codec, outcomes: str, commands: str) -> Log:
     return Log(ANSWERS, outcomes, absorb)
 
 
-def _receives(codec: Codec, cls: type[Message], handler: Handler, state: Contract, grants: Grants) -> CommandHandling:
+def _receives(codec: Codec, cls: type[Message], handler: Handler, grants: Grants) -> CommandHandling:
     contract = of_kind(codec, cls, Kind.COMMAND)
     check = grants.check(contract, codec.names)
     if contract.reply is None:
         return CommandHandling(contract, handler, check=check)
     reply = codec.catalog.contracts.get(contract.reply)
-    if reply is None or reply.kind is not Kind.ROW:
+    if reply is None or reply.kind is not Kind.REPLY:
         raise ContractError(
-            f'{contract.name} is replied to with {contract.reply}, which is no row: give it that "kind"'
-        )
-    if reply is state:
-        raise ContractError(
-            f"{contract.name} is replied to with {reply.name}, the state of its aggregate: a handler that returns one "
-            "could mean either. Make a row of its own for the reply"
+            f'{contract.name} is replied to with {contract.reply}, which is no reply: give it that "kind"'
         )
     return CommandHandling(contract, handler, check, codec.encoder(reply))

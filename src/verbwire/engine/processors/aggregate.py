@@ -21,7 +21,7 @@ from verbwire.handling.contexts import context_of, place_id
 from verbwire.handling.dispatch import CommandHandling
 from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.kafka.record import Record, is_stamped
-from verbwire.messages import ID_REUSED, Accepted, Event, Expired, Failed, Message, Rejected, Row
+from verbwire.messages import ID_REUSED, Accepted, Event, Expired, Failed, Message, Rejected, Stored
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.observability.watch.tracebacks import summary
 from verbwire.wire.avro.fingerprints import fingerprint_of
@@ -53,12 +53,12 @@ class AggregateProcessor:
 
     decoder: TopicDecoder
     commands: Mapping[type[Message], CommandHandling]
-    state: type[Row]
+    state: type[Stored]
     events: dict[type[Event], EventEmission]  # those met so far
     emits: Callable[[type[Event]], EventEmission]  # ContractError for one that this aggregate cannot emit
     events_topic: str
-    encode: Callable[[bytes, Row], object]
-    normal: Callable[[Row], Row]  # the state as it will be read back
+    encode: Callable[[bytes, Stored], object]
+    normal: Callable[[Stored], Stored]  # the state as it will be read back
     ledger: OutcomeLog
     limits: RecordLimits
     dead_letters: str
@@ -182,7 +182,7 @@ class AggregateProcessor:
             transaction.count("rejected", handling.contract.name, decided.outcome.code)
         return batch.enter(entry)
 
-    def _decide(self, state: Row | None, command: _Command) -> _Decided:
+    def _decide(self, state: Stored | None, command: _Command) -> _Decided:
         handling, sender = command.handling, command.sender
         if refused := not_admitted(handling.contract, command.message, sender.actor, sender.scopes):
             return _Decided(refused)
@@ -204,7 +204,7 @@ class AggregateProcessor:
             return _Decided(Accepted(), events, bool(events), state, reply)
         return _Decided(Accepted(), events, True, self.normal(result.state), reply)
 
-    def _apply(self, state: Row | None, event: Event, context: Callable[[], object]) -> Row:
+    def _apply(self, state: Stored | None, event: Event, context: Callable[[], object]) -> Stored:
         applier = self._emits(type(event)).applier
         if applier is None:
             raise ContractError(
@@ -295,7 +295,7 @@ class _Decided(NamedTuple):
     outcome: Accepted | Rejected
     events: Sequence[Event] = ()
     changed: bool = False
-    state: Row | None = None  # as it is afterwards, where it changed
+    state: Stored | None = None  # as it is afterwards, where it changed
     reply: bytes | None = None
 
 

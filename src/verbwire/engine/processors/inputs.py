@@ -141,7 +141,7 @@ class OutcomeInput:
 def _unhandled(line: OutcomeRecord) -> str:
     return (
         f"no handler for the outcome of {line.command} ({line.status}): add one with @outcome_of, or say "
-        f"ignores({line.command.rpartition('.')[2]}) where it does not matter"
+        f"ignores=[{line.command.rpartition('.')[2]}] where it does not matter"
     )
 
 

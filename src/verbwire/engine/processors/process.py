@@ -16,7 +16,7 @@ from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.handling.contexts import correlation_of, id_of
 from verbwire.kafka.record import Record, place_of
-from verbwire.messages import Command, Row
+from verbwire.messages import Command, Stored
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.headers import Headers, HeaderTemplate, RawHeaders
 from verbwire.wire.keys import key_of
@@ -56,7 +56,7 @@ class ProcessManagerProcessor(TableProcessor):
         elif cache.get(matched.key) is not None:  # else it is over, and nobody waits for this
             raise StopPartition(matched.record, _unhandled(matched))
 
-    def _read(self, matched: Matched, returned: object) -> tuple[Row | None, Sequence[Produced]]:
+    def _read(self, matched: Matched, returned: object) -> tuple[Stored | None, Sequence[Produced]]:
         """Return the state, and its commands as records; whatever is wrong with them is the handler's fault."""
         step = read_step(returned, self.row, [*self.sends])
         return step.state, [self._sent(matched, number, command) for number, command in enumerate(step.commands)]

@@ -11,14 +11,14 @@ from verbwire.engine.topology import ROWS, Log
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.errors import ContractError, UndecodableError, UnencodableError
 from verbwire.kafka.record import Record
-from verbwire.messages import Kind, Message, Row
+from verbwire.messages import KEPT, Kind, Message, Stored
 from verbwire.queries.columns import row_values, table_columns
 from verbwire.queries.selection import Value
 from verbwire.wire.codec.topics import Codec, TopicDecoder
 from verbwire.wire.codec.versions import Versions
 from verbwire.wire.keys import key_of
 
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=Stored)
 
 
 class RowCodec:
@@ -28,14 +28,14 @@ class RowCodec:
         self,
         codec: Codec,
         changelog: str,
-        row: type[Row],
+        row: type[Stored],
         index: Sequence[str] | None = None,
         search: Sequence[str] = (),
         limits: RecordLimits | None = None,
     ) -> None:
         self._limits = limits or RecordLimits()
         self.changelog = changelog
-        self.contract = of_kind(codec, row, Kind.ROW)
+        self.contract = of_kind(codec, row, *KEPT)
         self._what = f"a row of {self.contract.name}"
         self._encoder = codec.encoder(self.contract)
         self._decoder = codec.topic_decoder(changelog, self.contract.namespace, {row.__contract__: row})
@@ -45,7 +45,7 @@ class RowCodec:
         self._values = row_values(columns.values(), search)
         self._has_values = bool(columns or search)
 
-    def encode(self, key: bytes, row: Row) -> tuple[bytes, Sequence[Value]]:
+    def encode(self, key: bytes, row: Stored) -> tuple[bytes, Sequence[Value]]:
         """Return the value and the columns; UnencodableError where the row lies about its key, or is too large."""
         if key_of(self.contract, row) != key:
             raise UnencodableError(
@@ -57,7 +57,7 @@ class RowCodec:
         """Return the row as it will be read back; UnencodableError where it cannot be."""
         return self._encoder.normal(row)
 
-    def decode(self, value: bytes) -> Row:
+    def decode(self, value: bytes) -> Stored:
         """Return the row of a changelog's value, to be written anew; NewerSchemaError where that would lose some."""
         self.versions.require_not_newer(value)
         return _a_row(self._decoder, value)
@@ -83,16 +83,16 @@ class RowCodec:
             raise UndecodableError(f"what is sought of the row cannot be told: {error}") from error
 
 
-def _a_row(decoder: TopicDecoder, value: bytes) -> Row:
+def _a_row(decoder: TopicDecoder, value: bytes) -> Stored:
     row = decoder.decode(value)
-    if not isinstance(row, Row):
+    if not isinstance(row, Stored):
         raise UndecodableError("the changelog holds a record that is not a row of its table")
     return row
 
 
-def of_kind(codec: Codec, cls: type[Message], kind: Kind) -> Contract:
+def of_kind(codec: Codec, cls: type[Message], *kinds: Kind) -> Contract:
     """Return the contract of a class; ContractError where it is of another kind."""
     contract = codec.catalog.of(cls)
-    if contract.kind != kind:
-        raise ContractError(f"{contract.name} is a {contract.kind}, a {kind} is wanted here")
+    if contract.kind not in kinds:
+        raise ContractError(f"{contract.name} is a {contract.kind}, a {' or '.join(kinds)} is wanted here")
     return contract

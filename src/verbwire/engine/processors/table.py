@@ -16,7 +16,7 @@ from verbwire.engine.transactions.dead_letters import dead_letter, legible
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import UndecodableError
 from verbwire.kafka.record import Record, place_of
-from verbwire.messages import Row
+from verbwire.messages import Stored
 from verbwire.observability.watch.handlers import EngineStep, HandlerWatch
 from verbwire.observability.watch.tracebacks import summary
 
@@ -74,9 +74,9 @@ class TableProcessor:
     """Folds messages into rows, each under the key it counts under; with a `repartition` that may be another's."""
 
     input_readers: Mapping[str, InputReader]  # topic -> how its records are read
-    row: type[Row]
-    encode: Callable[[bytes, Row], object]  # raises where the row does not fit its contract or its key
-    normal: Callable[[Row], Row]  # the row as it will be read back
+    row: type[Stored]
+    encode: Callable[[bytes, Stored], object]  # raises where the row does not fit its contract or its key
+    normal: Callable[[Stored], Stored]  # the row as it will be read back
     dead_letters: str
     repartition: Repartitioner | None = None
     skips: frozenset[tuple[str, int, int]] = field(default_factory=frozenset)  # (topic, partition, offset)
@@ -175,7 +175,7 @@ class TableProcessor:
             self.watch.dead_lettered(refused.reason, record, refused.detail)
         dead_letter(transaction, self.dead_letters, record, refused.reason, refused.detail)
 
-    def _read(self, matched: Matched, returned: object) -> tuple[Row | None, Sequence[Produced]]:  # noqa: ARG002 (see Lead)
+    def _read(self, matched: Matched, returned: object) -> tuple[Stored | None, Sequence[Produced]]:  # noqa: ARG002 (see Lead)
         """Return the row, and what is sent besides: by a table, nothing."""
         if returned is not None and type(returned) is not self.row:
             raise TypeError(f"returned {type(returned).__name__}, the table's row is {self.row.__name__}")

@@ -14,7 +14,7 @@ from verbwire.engine.state.cache_budget import BUDGET, Budget, Cache
 from verbwire.engine.state.row_sizes import RowExpansion
 from verbwire.engine.state.store import PartitionStore
 from verbwire.errors import UndecodableError
-from verbwire.messages import Row
+from verbwire.messages import Stored
 
 _ID = 150  # bytes: an id and the fingerprint of its command
 
@@ -23,7 +23,7 @@ class _UnderWay(NamedTuple):
     """What one batch has changed, until the store has it."""
 
     written: threading.Event
-    rows: Mapping[bytes, Row | None]
+    rows: Mapping[bytes, Stored | None]
     answers: Mapping[str, bytes]
 
 
@@ -34,7 +34,7 @@ class PartitionCache:
         self,
         partition: int,
         store: PartitionStore,
-        decode: Callable[[bytes], Row],
+        decode: Callable[[bytes], Stored],
         inputs: dict[str, int],
         time: int | None = None,
         facts: Mapping[str, bytes] | None = None,
@@ -48,16 +48,16 @@ class PartitionCache:
         # batch, so that it moves, and is restored, with the rows. `told` is what stands there already.
         self.facts: dict[str, bytes] = dict(facts or {})
         self.written_facts: Mapping[str, bytes] = dict(self.facts)
-        self.dirty: dict[bytes, Row | None] = {}  # changed by the batch
+        self.dirty: dict[bytes, Stored | None] = {}  # changed by the batch
         self._decode = decode
-        self._rows: dict[bytes, Row | None] = {}  # of the batch
+        self._rows: dict[bytes, Stored | None] = {}  # of the batch
         self._answers: dict[str, bytes | None] = {}
         self._read: dict[bytes, int] = {}  # those that were read from the store, and how long their records are
         self._asked: dict[str, int] = {}
         self._remembered: dict[str, bytes] = {}
         self._under_way: list[_UnderWay] = []
         self._expansion = RowExpansion()
-        self._kept_rows: Cache[bytes, Row | None] = Cache(budget)
+        self._kept_rows: Cache[bytes, Stored | None] = Cache(budget)
         self._kept_answers: Cache[str, bytes | None] = Cache(budget)
 
     def begin(self, keys: Iterable[bytes], ids: Iterable[str] = ()) -> None:
@@ -87,7 +87,7 @@ class PartitionCache:
                 return True
         return False
 
-    def _decoded(self, key: bytes, value: bytes) -> Row:
+    def _decoded(self, key: bytes, value: bytes) -> Stored:
         try:
             return self._decode(value)
         except UndecodableError as error:
@@ -103,11 +103,11 @@ class PartitionCache:
                 self._answers[name] = (found[name].fingerprint or None) if name in found else None
                 self._asked[name] = _ID
 
-    def get(self, key: bytes) -> Row | None:
+    def get(self, key: bytes) -> Stored | None:
         """Return the row as this batch has left it."""
         return self._rows[key]
 
-    def put(self, key: bytes, row: Row | None) -> None:
+    def put(self, key: bytes, row: Stored | None) -> None:
         """Change or delete (None) a row."""
         self._rows[key] = row
         self.dirty[key] = row

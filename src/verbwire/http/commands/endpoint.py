@@ -26,6 +26,7 @@ from verbwire.client.producing.ids import Ids
 from verbwire.contracts.schema.model import Catalog, Contract
 from verbwire.declarations.principal import Principal
 from verbwire.errors import (
+    ClosedError,
     ContractError,
     DeliveryError,
     RegistryUnavailableError,
@@ -134,7 +135,7 @@ class Commands:
                 outcome = await pending
         except TimeoutError:
             return await self._later(contract, pending, principal, wish)
-        except (DeliveryError, UnavailableError) as error:
+        except (ClosedError, DeliveryError, UnavailableError) as error:
             raise _not_taken(contract, error) from error
         response = answer(pending.id, outcome, pending.events, self._reply(outcome))
         response.headers.update(wish.headers)
@@ -171,7 +172,7 @@ class Commands:
             raise unavailable("not_deployed", detail, 30) from None
         except TimeoutError as error:  # its thread is still asking, whom is not known here
             raise _not_taken(contract, error, "Kafka, or the schema registry before it,") from error
-        except (DeliveryError, UnavailableError) as error:
+        except (ClosedError, DeliveryError, UnavailableError) as error:
             raise _not_taken(contract, error) from error
 
 
@@ -179,7 +180,7 @@ async def _acknowledged(contract: Contract, ack: Ack) -> None:
     try:
         async with asyncio.timeout(limits.DELIVERY_SECONDS):
             await ack
-    except (DeliveryError, UnavailableError, TimeoutError) as error:
+    except (ClosedError, DeliveryError, UnavailableError, TimeoutError) as error:
         raise _not_taken(contract, error) from error
 
 

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from verbwire.contracts.schema.model import Contract, SharedType
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.principal import Principal
-from verbwire.declarations.table import Only
+from verbwire.declarations.table import RowFilter
 from verbwire.errors import UnencodableError, UnkeyableError
 from verbwire.handling.permission import refusal
 from verbwire.http.access.auth import require
@@ -46,7 +46,7 @@ class Answerable(Protocol):
         """The query's contract."""
         ...
 
-    async def answer(self, request: Request, asker: Principal, lookup: TableReads) -> Response:
+    async def answer(self, request: Request, principal: Principal, lookup: TableReads) -> Response:
         """Answer it to somebody who may ask it."""
         ...
 
@@ -86,16 +86,16 @@ class Queries:
 class FromRow:
     """A query that a table answers by the one row whose key it holds."""
 
-    def __init__(self, plan: QueryPlan, table: QueryableTable, only: Only | None = None) -> None:
+    def __init__(self, plan: QueryPlan, table: QueryableTable, visible: RowFilter | None = None) -> None:
         self.contract = plan.query
         self._plan = plan
         self._table = table
-        self._only = only
+        self._visible = visible
         self._read = parameter_reader(plan.query)
         self._names = tuple(plan.query.fields)
 
-    async def answer(self, request: Request, asker: Principal, lookup: TableReads) -> Response:
-        """Answer by the row, 404 where there is none that the asker may see."""
+    async def answer(self, request: Request, principal: Principal, lookup: TableReads) -> Response:
+        """Answer by the row, 404 where there is none that the principal may see."""
         row = self._plan.rows.row
         values = self._read(parameters(query_string(request), self._names))
         try:
@@ -103,28 +103,30 @@ class FromRow:
         except UnkeyableError as error:
             raise bad_parameter(", ".join(row.key), str(error)) from None
         absent = HttpProblem(404, "not_found", f"there is no {row.short} of this {' and '.join(row.key)}")
-        return await lookup.row(request, self._table, key, absent, self._seen_by(asker))
+        return await lookup.row(request, self._table, key, absent, self._seen_by(principal))
 
-    def _seen_by(self, asker: Principal) -> Callable[[Message], bool] | None:
-        only, rows = self._only, self._plan.rows
-        return None if only is None else lambda row: may_see(rows, row, _seen(only, asker))
+    def _seen_by(self, principal: Principal) -> Callable[[Message], bool] | None:
+        visible, rows = self._visible, self._plan.rows
+        return None if visible is None else lambda row: may_see(rows, row, _seen(visible, principal))
 
 
 class FromRows:
     """A query that a table answers by a list."""
 
-    def __init__(self, plan: QueryPlan, query: type[Query], table: QueryableTable, only: Only | None = None) -> None:
+    def __init__(
+        self, plan: QueryPlan, query: type[Query], table: QueryableTable, visible: RowFilter | None = None
+    ) -> None:
         self.contract = plan.query
         self._table = table
-        self._only = only
+        self._visible = visible
         self._lists = Lists(plan.query.name, PATH + plan.query.name, plan, defaults_of(query))
 
-    async def answer(self, request: Request, asker: Principal, lookup: TableReads) -> Response:
-        """Answer by those rows that the asker may see."""
+    async def answer(self, request: Request, principal: Principal, lookup: TableReads) -> Response:
+        """Answer by those rows that the principal may see."""
         wanted = self._lists.read(query_string(request))
 
         def listing() -> Listing:
-            return wanted(seen_by(self._lists.plan.rows, _seen(self._only, asker)))
+            return wanted(seen_by(self._lists.plan.rows, _seen(self._visible, principal)))
 
         return await lookup.rows(request, self._table, {"query": self.contract.name}, listing)
 
@@ -145,7 +147,7 @@ class FromResponder:
         self._read = parameter_reader(contract)
         self._names = tuple(contract.fields)
 
-    async def answer(self, request: Request, asker: Principal, lookup: TableReads) -> Response:
+    async def answer(self, request: Request, principal: Principal, lookup: TableReads) -> Response:
         """Answer by the function, off the loop; 404 where it returns None."""
         values = self._read(parameters(query_string(request), self._names))
         try:
@@ -155,7 +157,7 @@ class FromResponder:
 
         def ask() -> bytes:
             reply = self._watch.call(
-                self._handler, self.contract.name, lambda: self._handler.call_alone(query, lambda: asker)
+                self._handler, self.contract.name, lambda: self._handler.call_alone(query, lambda: principal)
             )
             if reply is None:
                 raise HttpProblem(404, "not_found", f"{self.contract.short} has no answer to this")
@@ -177,16 +179,16 @@ class FromResponder:
 
 
 def _contract(record: Contract | SharedType) -> Contract:
-    return record if isinstance(record, Contract) else Contract(record.name, Kind.ROW, (), record.schema, record.file)
+    return record if isinstance(record, Contract) else Contract(record.name, Kind.REPLY, (), record.schema, record.file)
 
 
-def _seen(only: Only | None, asker: Principal) -> Mapping[str, Any] | None:
-    """Return what rows must have that the asker may see, None where that is none of them.
+def _seen(visible: RowFilter | None, principal: Principal) -> Mapping[str, Any] | None:
+    """Return what rows must have that the principal may see, None where that is none of them.
 
     Nobody known has no name: a rule made of it must not find the rows that have none in that field.
     """
-    if only is None:
+    if visible is None:
         return {}
-    seen = only(asker)
-    nameless = not asker.actor and any(value == "" for value in seen.values() if isinstance(value, str))
+    seen = visible(principal)
+    nameless = not principal.actor and any(value == "" for value in seen.values() if isinstance(value, str))
     return None if nameless else seen

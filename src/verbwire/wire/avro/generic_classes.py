@@ -9,21 +9,37 @@ import msgspec
 
 from verbwire.contracts.schema.defaults import plain_default
 from verbwire.contracts.schema.model import Contract, Schema
-from verbwire.messages import Message, Row
+from verbwire.messages import Kind, Message, Reply, Row, State
 from verbwire.wire.avro.expanded import spelled_out
 from verbwire.wire.avro.strict_types import fitting_type
 
 
-class _Loose(Row, frozen=True, kw_only=True):
-    """Base of the classes made here, which are thereby no direct subclasses of Row, as the generated ones are."""
+class _LooseRow(Row, frozen=True, kw_only=True):
+    """Base of the rows made here, which are thereby no direct subclasses of Row, as the generated ones are."""
 
 
-def row_class(contract: Contract) -> type[Message]:
-    """Return the generated class of this very contract, if somebody has imported it; else one with the same fields.
+class _LooseState(State, frozen=True, kw_only=True):
+    """The same for states."""
 
-    It has the same defaults; its enums are text.
+
+class _LooseReply(Reply, frozen=True, kw_only=True):
+    """The same for replies."""
+
+
+_BASES: Mapping[Kind, tuple[type[Message], type[Message]]] = {
+    Kind.ROW: (Row, _LooseRow),
+    Kind.STATE: (State, _LooseState),
+    Kind.REPLY: (Reply, _LooseReply),
+}
+
+
+def record_class(contract: Contract) -> type[Message]:
+    """Return the generated class of a row, state or reply where it is imported; else a new one with the same fields.
+
+    The new one has the same defaults; its enums are text.
     """
-    for cls in Row.__subclasses__():
+    base, loose = _BASES.get(contract.kind, _BASES[Kind.ROW])
+    for cls in base.__subclasses__():
         if (cls.__contract__, cls.__fingerprint__) == (contract.name, contract.fingerprint):
             return cls
 
@@ -32,7 +48,7 @@ def row_class(contract: Contract) -> type[Message]:
         return msgspec.defstruct(
             schema["name"].rpartition(".")[2],
             [_field(field, fields[field["name"]]) for field in schema["fields"]],
-            bases=(_Loose,) if outermost else (msgspec.Struct,),
+            bases=(loose,) if outermost else (msgspec.Struct,),
             namespace={"__contract__": contract.name, "__fingerprint__": contract.fingerprint} if outermost else {},
             frozen=True,
             kw_only=True,

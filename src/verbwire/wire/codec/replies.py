@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from verbwire.errors import UndecodableError
 from verbwire.messages import Accepted, Outcome
-from verbwire.wire.avro.generic_classes import row_class
+from verbwire.wire.avro.generic_classes import record_class
 from verbwire.wire.codec.topics import Codec, TopicDecoder
 from verbwire.wire.records.outcomes import OutcomeRecord
 
@@ -40,4 +40,4 @@ class Replies:
         catalog = self._codec.catalog
         contract = catalog.find(catalog.find(command).reply or f"the reply of {command}")
         where = f"a reply to {command}"  # stands in errors in the place of a topic
-        return self._codec.topic_decoder(where, contract.namespace, {contract.name: row_class(contract)})
+        return self._codec.topic_decoder(where, contract.namespace, {contract.name: record_class(contract)})

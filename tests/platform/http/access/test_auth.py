@@ -19,7 +19,13 @@ from verbwire.security.tokens import AUDIENCE, ISSUER, METRICS, OPERATOR, mint_t
 
 CLOSED = ["/tables", "/tables/shelves", "/tables/shelves/shelf%2000001", "/tables/nothing", "/metrics", "/nothing", "/"]
 NOW = int(time.time())
-GOOD = {"iss": ISSUER, "aud": AUDIENCE, "sub": "olga", "scope": OPERATOR, "exp": NOW + 600}
+GOOD = {
+    "iss": ISSUER,
+    "aud": AUDIENCE,
+    "sub": "olga",
+    "scope": OPERATOR,
+    "exp": NOW + 86_400,
+}  # however long the suite takes
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +69,7 @@ WRONG = {
     "expired": f"Bearer {signed(exp=NOW - 60)}",
     "no expiry": f"Bearer {signed(exp=None)}",
     "odd expiry": f"Bearer {signed(exp='soon')}",
-    "not yet valid": f"Bearer {signed(nbf=NOW + 600)}",
+    "not yet valid": f"Bearer {signed(nbf=NOW + 86_400)}",
     "no subject": f"Bearer {signed(sub=None)}",
     "empty subject": f"Bearer {signed(sub='')}",
     "odd subject": f"Bearer {signed(sub=7)}",

@@ -37,14 +37,12 @@ STREAMS = """
 from schemas.jars import CoinsPut, FindJars, GetJar, JarRow
 from verbwire import Table
 
-jars = Table("bank.jars", row=JarRow, index=["pence"])
+jars = Table("bank.jars", row=JarRow, answers=[GetJar, FindJars], index=["pence"])
 
 @jars.on
 def coins_put(row: JarRow | None, event: CoinsPut) -> JarRow:
     return JarRow(jar_id=event.jar_id, pence=event.pence)
 
-jars.answers(GetJar)
-jars.answers(FindJars)
 """
 CONFIG = """
 [checks]  # a command may expire, and a slow machine may not be ready: 500 is what must not be

@@ -102,10 +102,10 @@ def test_what_cannot_be_read_beside_a_key_is_not_told_under_it(market: Market) -
 
 
 def test_who_has_no_name_does_not_see_what_belongs_to_an_empty_one(tmp_path: Path) -> None:
-    def own(asker: Principal) -> Mapping[str, Any]:
-        return {"owner": asker.actor}
+    def own(principal: Principal) -> Mapping[str, Any]:
+        return {"owner": principal.actor}
 
-    with open_market(tmp_path, only=own) as market:
+    with open_market(tmp_path, visible=own) as market:
         market.stalls.put([msgspec.structs.replace(stall(1), stall_id="nobody's", owner="")])
         assert found(market, "page_size=100", actor="") == []
         assert found(market, "", actor="ann") == [f"{n:02}" for n in range(24) if n % 3 == 0][:20]

@@ -24,7 +24,7 @@ from verbwire.errors import UndecodableError
 from verbwire.messages import Message
 from verbwire.wire.avro import compiled
 from verbwire.wire.avro.framing import frame
-from verbwire.wire.avro.generic_classes import row_class
+from verbwire.wire.avro.generic_classes import record_class
 from verbwire.wire.avro.messages import MISFITS, Encoder, Reader
 
 ROOT = Path(__file__).parents[4]
@@ -48,7 +48,7 @@ def test_a_message_needs_no_reference(message: Message) -> None:
 
 def test_every_contract_of_the_shop_is_planned() -> None:
     for each in load_catalog(ROOT / "schemas"):
-        assert has_plans(Encoder(each, 1), Reader(each, row_class(each), each.schema)), each.name
+        assert has_plans(Encoder(each, 1), Reader(each, record_class(each), each.schema)), each.name
 
 
 @settings(max_examples=150, deadline=None)
@@ -185,7 +185,7 @@ def test_records_inside_a_row_whose_class_nobody_imported_are_compared_by_value(
     inner = {"type": "record", "name": "Inner", "fields": [{"name": "n", "type": "long"}]}
     row = record("Made", [{"name": "id", "type": "string"}, {"name": "inner", "type": inner}], kind="row", key="id")
     contract = load_catalog(project(tmp_path, row)).find("Made")
-    reader = Reader(contract, row_class(contract), contract.schema)
+    reader = Reader(contract, record_class(contract), contract.schema)
     value = frame(1) + b"\x021\x04"
     assert reader(value) == reader(value)
     assert Encoder(contract, 1)(reader(value)) == value

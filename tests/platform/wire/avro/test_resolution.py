@@ -22,7 +22,7 @@ from verbwire.errors import ContractError, UndecodableError
 from verbwire.messages import Message
 from verbwire.wire.avro.framing import frame
 from verbwire.wire.avro.frozen_map import FrozenMap
-from verbwire.wire.avro.generic_classes import row_class
+from verbwire.wire.avro.generic_classes import record_class
 from verbwire.wire.avro.messages import Encoder, Reader
 
 TAKEN = CATALOG.of(EVENT)
@@ -76,7 +76,7 @@ def test_an_old_record_has_the_default_of_a_field_it_lacks(
     found: Any = Reader(contract, cls, old)(frame(1) + body.getvalue())
     assert (found, type(found.more), found.more) == (cls(id="1"), type(value), value)
     assert Encoder(contract, 1).normal(found) is found
-    loose: Any = Reader(contract, row_class(contract), old)(frame(1) + body.getvalue())
+    loose: Any = Reader(contract, record_class(contract), old)(frame(1) + body.getvalue())
     assert (type(loose.more), loose.more) == (type(value), value)
 
 

@@ -20,7 +20,7 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.errors import UndecodableError
 from verbwire.messages import Kind
 from verbwire.wire.avro.framing import frame
-from verbwire.wire.avro.generic_classes import row_class
+from verbwire.wire.avro.generic_classes import record_class
 from verbwire.wire.avro.messages import Encoder, Reader
 from verbwire.wire.avro.validation import walk_of
 
@@ -41,7 +41,7 @@ SCHEMA = {
     "fields": [{"name": name, "type": each} for name, each in FIELDS.items()],
 }
 CONTRACT = Contract("shop.Held", Kind.ROW, (), SCHEMA, Path("Held.avsc"))
-CLASS = row_class(CONTRACT)
+CLASS = record_class(CONTRACT)
 READER = Reader(CONTRACT, CLASS, SCHEMA)
 WHOLE = {"n": 5, "i": -1, "xs": [7], "m": {"a": None}, "t": "x", "f": b"four", "d": 0.5}
 FAULTS = ("too long", "too large", "no count", "size", "negative size", "key")

@@ -12,7 +12,7 @@ import pytest
 from tests.kit.cluster import Cluster
 from verbwire.contracts.schema.load import load_catalog
 from verbwire.errors import ContractError, UndecodableError
-from verbwire.messages import Accepted, Expired, Row
+from verbwire.messages import Accepted, Expired, Reply
 from verbwire.names import Names
 from verbwire.wire.codec.replies import Replies
 from verbwire.wire.codec.topics import Codec
@@ -26,18 +26,18 @@ SCHEMAS = (
     {"name": "OpenDoor", "kind": "command", "reply": "Key", "fields": TEXT},
     {"name": "CloseDoor", "kind": "command", "reply": "Bolt", "fields": TEXT},
     {"name": "PaintDoor", "kind": "command", "fields": TEXT},
-    {"name": "Key", "kind": "row", "fields": [*TEXT, {"name": "teeth", "type": {"type": "array", "items": "int"}}]},
-    {"name": "Bolt", "kind": "row", "fields": TEXT},
+    {"name": "Key", "kind": "reply", "fields": [*TEXT, {"name": "teeth", "type": {"type": "array", "items": "int"}}]},
+    {"name": "Bolt", "kind": "reply", "fields": TEXT},
 )
 
 
-class Key(Row, frozen=True, kw_only=True):
+class Key(Reply, frozen=True, kw_only=True):
     __contract__: ClassVar[str] = "home.doors.Key"
     door: str
     teeth: tuple[int, ...]
 
 
-class Bolt(Row, frozen=True, kw_only=True):  # of an earlier version
+class Bolt(Reply, frozen=True, kw_only=True):  # of an earlier version
     __contract__: ClassVar[str] = "home.doors.Bolt"
     __fingerprint__: ClassVar[str] = "an earlier one"
 

@@ -3,25 +3,7 @@
 
 import datetime
 
-from verbwire import Event, Row
-
-
-class CoinsMoved(Event, frozen=True, kw_only=True):
-    """Coins were moved at a till."""
-
-    __contract__ = "bank.tills.CoinsMoved"
-    __fingerprint__ = "c994664cab8e13f2"
-
-    till_id: str
-    """The till."""
-    owner: str | None = None
-    """Whose coins; null: nobody's."""
-    pence: int
-    """How much, in pence."""
-    moved_at: datetime.datetime = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-    """When."""
-    how: str = ""
-    """What the test wants to happen; empty: the usual."""
+from verbwire import Event, Row, State
 
 
 class MinuteRow(Row, frozen=True, kw_only=True):
@@ -52,11 +34,11 @@ class OwnerRow(Row, frozen=True, kw_only=True):
     """What the handler was told of each event: id, place and time."""
 
 
-class SavingState(Row, frozen=True, kw_only=True):
+class SavingState(State, frozen=True, kw_only=True):
     """How far an owner's coins are on their way into a jar."""
 
     __contract__ = "bank.tills.SavingState"
-    __fingerprint__ = "543849d1d3638219"
+    __fingerprint__ = "5158889fe54f2d81"
 
     owner: str
     """The owner."""
@@ -64,3 +46,21 @@ class SavingState(Row, frozen=True, kw_only=True):
     """What was sent on, in pence."""
     told: tuple[str, ...] = ()
     """What became of it."""
+
+
+class CoinsMoved(Event, frozen=True, kw_only=True):
+    """Coins were moved at a till."""
+
+    __contract__ = "bank.tills.CoinsMoved"
+    __fingerprint__ = "c994664cab8e13f2"
+
+    till_id: str
+    """The till."""
+    owner: str | None = None
+    """Whose coins; null: nobody's."""
+    pence: int
+    """How much, in pence."""
+    moved_at: datetime.datetime = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    """When."""
+    how: str = ""
+    """What the test wants to happen; empty: the usual."""

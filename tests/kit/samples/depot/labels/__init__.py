@@ -4,7 +4,7 @@
 from verbwire import Command
 
 
-class PrintLabels(Command, frozen=True, kw_only=True):
+class PrintLabels(Command[None], frozen=True, kw_only=True):
     """Print the labels of a batch; it takes long.
 
     Requires: labels:print.

@@ -28,6 +28,20 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     says: str | None = None
 
 
+class NotesPerDay(Row, frozen=True, kw_only=True):
+    """How many notes an author has taken in a window of time."""
+
+    __contract__ = "office.notes.NotesPerDay"
+    __fingerprint__ = "202caaae0809a680"
+
+    author: str
+    number: int
+    folder: UUID
+    window: datetime.datetime
+    day: datetime.date
+    notes: int = 0
+
+
 class NoteTaken(Event, frozen=True, kw_only=True):
     """A note was taken. Its fields are of every type that a schema may have."""
 
@@ -58,21 +72,7 @@ class NoteTaken(Event, frozen=True, kw_only=True):
     any: bool | int | str | None = None
 
 
-class NotesPerDay(Row, frozen=True, kw_only=True):
-    """How many notes an author has taken in a window of time."""
-
-    __contract__ = "office.notes.NotesPerDay"
-    __fingerprint__ = "202caaae0809a680"
-
-    author: str
-    number: int
-    folder: UUID
-    window: datetime.datetime
-    day: datetime.date
-    notes: int = 0
-
-
-class TakeNote(Command, frozen=True, kw_only=True):
+class TakeNote(Command[None], frozen=True, kw_only=True):
     """Take a note.
 
     Rejections: already_taken.

@@ -5,7 +5,7 @@ import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from verbwire import Query, Row
+from verbwire import Page, Query, Reply, Row
 
 
 class StallStatus(StrEnum):
@@ -15,88 +15,14 @@ class StallStatus(StrEnum):
     CLOSED = "CLOSED"
 
 
-class FindStalls(Query, frozen=True, kw_only=True):
-    """Which stalls are there?
-
-    Reply: town.market.StallRow.
-    """
-
-    __contract__ = "town.market.FindStalls"
-    __fingerprint__ = "a52edee0951cd0df"
-
-    owner: str | None = None
-    status: StallStatus | None = None
-    opened_at_from: datetime.datetime | None = None
-    opened_at_until: datetime.datetime | None = None
-    fee_from: Decimal | None = None
-    visitors: int | None = None
-    search: str | None = None
-    sort: str | None = None
-    page: int = 1
-    page_size: int = 20
-
-
-class FindTurnover(Query, frozen=True, kw_only=True):
-    """What was sold, minute by minute?
-
-    Reply: town.market.TurnoverRow.
-    """
-
-    __contract__ = "town.market.FindTurnover"
-    __fingerprint__ = "10f700512b7370f6"
-
-    stall_id: str | None = None
-    minute_from: datetime.datetime | None = None
-    minute_until: datetime.datetime | None = None
-
-
-class GetStall(Query, frozen=True, kw_only=True):
-    """Which stall is that?
-
-    Requires: stalls:read.
-    Reply: town.market.StallRow.
-    """
-
-    __contract__ = "town.market.GetStall"
-    __fingerprint__ = "a512ed53cec7e308"
-
-    stall_id: str
-
-
-class GetTurnover(Query, frozen=True, kw_only=True):
-    """What did a stall sell in a minute?
-
-    Reply: town.market.TurnoverRow.
-    """
-
-    __contract__ = "town.market.GetTurnover"
-    __fingerprint__ = "c1d62de34e8f1c34"
-
-    minute: datetime.datetime
-    stall_id: str
-
-
-class Price(Row, frozen=True, kw_only=True):
+class Price(Reply, frozen=True, kw_only=True):
     """What something costs."""
 
     __contract__ = "town.market.Price"
-    __fingerprint__ = "270cddee4e31c144"
+    __fingerprint__ = "700164bf84267c5d"
 
     goods: str
     amount: Decimal
-
-
-class QuotePrice(Query, frozen=True, kw_only=True):
-    """What would it cost?
-
-    Reply: town.market.Price.
-    """
-
-    __contract__ = "town.market.QuotePrice"
-    __fingerprint__ = "3feb6b89fb32cd0a"
-
-    goods: str
-    pieces: tuple[int, ...] = (1,)
 
 
 class StallRow(Row, frozen=True, kw_only=True):
@@ -125,3 +51,77 @@ class TurnoverRow(Row, frozen=True, kw_only=True):
     stall_id: str
     minute: datetime.datetime
     pence: int = 0
+
+
+class FindStalls(Query[Page[StallRow]], frozen=True, kw_only=True):
+    """Which stalls are there?
+
+    Reply: town.market.StallRow.
+    """
+
+    __contract__ = "town.market.FindStalls"
+    __fingerprint__ = "a52edee0951cd0df"
+
+    owner: str | None = None
+    status: StallStatus | None = None
+    opened_at_from: datetime.datetime | None = None
+    opened_at_until: datetime.datetime | None = None
+    fee_from: Decimal | None = None
+    visitors: int | None = None
+    search: str | None = None
+    sort: str | None = None
+    page: int = 1
+    page_size: int = 20
+
+
+class FindTurnover(Query[Page[TurnoverRow]], frozen=True, kw_only=True):
+    """What was sold, minute by minute?
+
+    Reply: town.market.TurnoverRow.
+    """
+
+    __contract__ = "town.market.FindTurnover"
+    __fingerprint__ = "10f700512b7370f6"
+
+    stall_id: str | None = None
+    minute_from: datetime.datetime | None = None
+    minute_until: datetime.datetime | None = None
+
+
+class GetStall(Query[StallRow], frozen=True, kw_only=True):
+    """Which stall is that?
+
+    Requires: stalls:read.
+    Reply: town.market.StallRow.
+    """
+
+    __contract__ = "town.market.GetStall"
+    __fingerprint__ = "a512ed53cec7e308"
+
+    stall_id: str
+
+
+class GetTurnover(Query[TurnoverRow], frozen=True, kw_only=True):
+    """What did a stall sell in a minute?
+
+    Reply: town.market.TurnoverRow.
+    """
+
+    __contract__ = "town.market.GetTurnover"
+    __fingerprint__ = "c1d62de34e8f1c34"
+
+    minute: datetime.datetime
+    stall_id: str
+
+
+class QuotePrice(Query[Price], frozen=True, kw_only=True):
+    """What would it cost?
+
+    Reply: town.market.Price.
+    """
+
+    __contract__ = "town.market.QuotePrice"
+    __fingerprint__ = "3feb6b89fb32cd0a"
+
+    goods: str
+    pieces: tuple[int, ...] = (1,)
