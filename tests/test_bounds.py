@@ -21,7 +21,7 @@ from schemas.checkout import CheckoutState, CheckoutStep
 from schemas.orders import CancelOrder, OrderCancelled, OrderConfirmed, OrderPlaced, PlaceOrder
 from streams.orders import orders as orders_table
 from streams.sales_per_customer import sales_per_customer
-from tests.shop_in_memory import catalog, project
+from tests.shop import catalog, project
 from verbwire import Accepted, Aggregate, Command, Rejected
 from verbwire.engine.transactions.record_limits import MAX_RECORD
 from verbwire.errors import UnencodableError

@@ -129,7 +129,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire.records",
     },
     "http.serving": {"errors", "http.base", "observability.watch", "security"},
-    "testing": {"contracts.schema", "declarations", "errors", "handling", "messages", "wire", "wire.avro"},
     "client.asking": {
         "client.base",
         "client.producing",
@@ -324,7 +323,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "queries",
     },
 }
-ON_TOP = {"worker", "cli", "__init__"}
+ON_TOP = {"worker", "cli", "testing", "testing.memory", "__init__"}
 OF_MODULES = {"", "engine", "http"}  # packages whose modules are rooms of their own
 
 # Libraries that only some parts may touch, so that they can be replaced, and so that nobody pays for them unasked.
@@ -333,7 +332,7 @@ DOORS: dict[str, set[str]] = {
     "mode": {"engine.faust"},
     "aiokafka": {"engine.faust", "engine.topic_watch"},
     "fastavro": {"contracts.schema", "contracts.checks", "wire.avro", "wire.codec"},
-    "starlette": {"http"},
+    "starlette": {"http", "testing.memory"},
     "uvicorn": {"http.serving"},
     "jwt": {"http.access", "security"},
     "jgo": {"embedded"},

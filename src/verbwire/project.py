@@ -1,4 +1,13 @@
-"""The user's project: its folders imported, its declarations found."""
+"""The user's project: its settings, its contracts, and its declarations, found by importing its folders.
+
+::
+
+    project = load_project()  # of the folder that we are in, or one above it
+    given(orders, catalog=project.catalog).when(PlaceOrder(...)).then(OrderPlaced(...))
+
+``[tool.verbwire]`` in pyproject.toml marks the project's folder. What a test needs of it without importing any
+declaration is :func:`load_catalog`; what another process needs is :class:`Settings`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +21,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from verbwire.contracts.codegen.generate import COMMAND, stale
-from verbwire.contracts.schema.load import load_catalog
+from verbwire.contracts.schema import load
 from verbwire.contracts.schema.model import Catalog, Contract
 from verbwire.declarations import GROUPS, Declared
 from verbwire.declarations.aggregate import Aggregate
@@ -23,7 +32,17 @@ from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.errors import ConfigurationError, ContractError
 from verbwire.messages import Message
-from verbwire.settings import Settings
+from verbwire.settings import Settings, load_settings
+
+__all__ = [
+    "Catalog",
+    "Declared",
+    "Project",
+    "Settings",
+    "load_catalog",
+    "load_project",
+    "load_settings",
+]
 
 FOLDERS = ("consumers", "streams")
 D = TypeVar("D")
@@ -100,15 +119,21 @@ class Project:
         return found
 
 
-def load_project(settings: Settings) -> Project:
-    """Import the project's folders and return what they declare.
+def load_catalog(settings: Settings | None = None) -> Catalog:
+    """Return the contracts of a project, by default of the one that we are in; imports none of its folders."""
+    return load.load_catalog((settings or load_settings()).schemas)
+
+
+def load_project(settings: Settings | None = None) -> Project:
+    """Import the folders of a project, by default of the one that we are in, and return what they declare.
 
     :class:`ContractError` where the generated classes are missing or stale and an import fails for it.
     """
+    settings = settings or load_settings()
     root = str(settings.root)
     if sys.path[:1] != [root]:
         sys.path.insert(0, root)
-    catalog = load_catalog(settings.schemas)
+    catalog = load.load_catalog(settings.schemas)
     declared: dict[str, Declared] = {}
     responders: list[Responder] = []
     folders: dict[str, str] = {}

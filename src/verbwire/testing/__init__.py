@@ -1,4 +1,4 @@
-"""Testing handlers without a broker: what had happened, what is asked, what must come of it.
+"""Tests without a broker: single handlers by given, when, then; a whole project by :class:`InMemory`.
 
 ::
 
@@ -9,15 +9,19 @@
     assert effects_of(fraud, OrderPlaced(...)) == [CancelOrder(...)]
     assert fold(sales, OrderPlaced(...), OrderPlaced(...)) == SalesRow(...)
 
+    with InMemory(load_project(), actor="17850", scopes=["orders:write"]) as shop:
+        assert shop.ask(PlaceOrder(...)) == Accepted(reply=OrderReceipt(...))
+        assert shop.row(orders, "7") == OrderRow(...)
+
 The kit runs the same handlers and appliers as the engine, in the same order. With a `catalog` it also holds every
 message against its contract: declared rejections, the reply, the command's key on each event and on the state, fields
 that fit their schema.
-Permissions are the engine's; it checks a command's `requires` before any handler sees it.
+Permissions are the engine's; it checks a command's `requires` before any handler sees it. `InMemory` runs that engine.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from verbwire.contracts.schema.model import Catalog
 from verbwire.declarations.aggregate import Aggregate
@@ -29,7 +33,25 @@ from verbwire.testing.effects import effects_of
 from verbwire.testing.processes import ProcessInstance, ProcessStep
 from verbwire.testing.tables import fold
 
-__all__ = ["CONTEXT", "Decided", "Given", "ProcessInstance", "ProcessStep", "effects_of", "fold", "given"]
+if TYPE_CHECKING:
+    from verbwire.testing.memory.client import MemoryClient
+    from verbwire.testing.memory.in_memory import CommandOutcome, GroupStoppedError, InMemory, LetterInMemory
+
+__all__ = [
+    "CONTEXT",
+    "CommandOutcome",
+    "Decided",
+    "Given",
+    "GroupStoppedError",
+    "InMemory",
+    "LetterInMemory",
+    "MemoryClient",
+    "ProcessInstance",
+    "ProcessStep",
+    "effects_of",
+    "fold",
+    "given",
+]
 
 S = TypeVar("S", bound=Row)
 
@@ -56,3 +78,16 @@ def given(
     for event in events:
         undertaking = undertaking.when(event).after
     return undertaking
+
+
+def __getattr__(name: str) -> Any:
+    """Import the project in memory when it is first asked for: who tests a handler need not wait for the engine."""
+    if name in ("CommandOutcome", "GroupStoppedError", "InMemory", "LetterInMemory"):
+        from verbwire.testing.memory import in_memory
+
+        return getattr(in_memory, name)
+    if name == "MemoryClient":
+        from verbwire.testing.memory.client import MemoryClient
+
+        return MemoryClient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
