@@ -45,7 +45,9 @@ from verbwire.wire.records.outcomes import OUTCOME, OutcomeRecord
 from verbwire.worker.known_topics import topics_of
 from verbwire.worker.query_handlers import answering
 
-M = TypeVar("M", Command, Event)
+M = TypeVar("M", bound=Message)
+E = TypeVar("E", bound=Event)
+C = TypeVar("C", bound=Command)
 R = TypeVar("R", bound=Row)
 _NOWHERE = "127.0.0.1:1"  # an address that nothing connects to
 _MOST_ROUNDS = 10_000
@@ -82,11 +84,18 @@ class InMemory:
 
     ::
 
-        with InMemory(load_project(), actor="17850", scopes=["orders:write"]) as shop:
-            assert shop.ask(PlaceOrder(order_id="7", ...)) == Accepted(reply=OrderReceipt(order_id="7", ...))
-            assert shop.row(orders, "7").status is OrderStatus.CONFIRMED
-            assert shop.query(GetOrder(order_id="7")).total_pence == 500
-            assert shop.events(OrderConfirmed) == [OrderConfirmed(order_id="7", ...)]
+        >>> from datetime import UTC, datetime
+        >>> from verbwire.project import load_project
+        >>> from verbwire.testing import InMemory
+        >>> noon = datetime(2010, 12, 1, 12, tzinfo=UTC)
+        >>> place = PlaceOrder(order_id="7", customer_id="17850", country="EIRE", total_pence=500, placed_at=noon)
+        >>> with InMemory(load_project(), actor="17850", scopes=["orders:write"]) as shop:
+        ...     outcome = shop.ask(place)
+        ...     row = shop.row(orders, "7")
+        ...     found = shop.query(GetOrder(order_id="7"))
+        ...     confirmed = shop.events(OrderConfirmed)
+        >>> outcome.reply.total_pence, row.status.value, found == row, [each.order_id for each in confirmed]
+        (500, 'CONFIRMED', True, ['7'])
 
     The code that decides is the worker's own: messages pass through the encoder and the reader, receivers check
     permissions, grants, bounds, ids and deadlines, tables and processes run on the engine's processors and local
@@ -223,11 +232,11 @@ class InMemory:
         """Return the row or state of one key, None where there is none."""
         return self.rows(declared).get(key if len(key) > 1 else key[0])
 
-    def events(self, *classes: type[M]) -> list[M]:
+    def events(self, *classes: type[E]) -> list[E]:
         """Return all events of these classes that were published, by whomever, in order."""
         return self._messages(classes, self._connection.names.events)
 
-    def commands(self, *classes: type[M]) -> list[M]:
+    def commands(self, *classes: type[C]) -> list[C]:
         """Return all commands of these classes that were sent, by whomever, in order."""
         return self._messages(classes, self._connection.names.commands)
 
