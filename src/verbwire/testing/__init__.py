@@ -21,6 +21,7 @@ Permissions are the engine's; it checks a command's `requires` before any handle
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from verbwire.contracts.schema.model import Catalog
@@ -35,7 +36,8 @@ from verbwire.testing.tables import fold
 
 if TYPE_CHECKING:
     from verbwire.testing.memory.client import MemoryClient
-    from verbwire.testing.memory.in_memory import CommandOutcome, GroupStoppedError, InMemory, LetterInMemory
+    from verbwire.testing.memory.history import CommandOutcome, LetterInMemory
+    from verbwire.testing.memory.in_memory import GroupStoppedError, InMemory
 
 __all__ = [
     "CONTEXT",
@@ -80,14 +82,17 @@ def given(
     return undertaking
 
 
+_IN_MEMORY = {
+    "CommandOutcome": "history",
+    "GroupStoppedError": "in_memory",
+    "InMemory": "in_memory",
+    "LetterInMemory": "history",
+    "MemoryClient": "client",
+}
+
+
 def __getattr__(name: str) -> Any:
     """Import the project in memory when it is first asked for: who tests a handler need not wait for the engine."""
-    if name in ("CommandOutcome", "GroupStoppedError", "InMemory", "LetterInMemory"):
-        from verbwire.testing.memory import in_memory
-
-        return getattr(in_memory, name)
-    if name == "MemoryClient":
-        from verbwire.testing.memory.client import MemoryClient
-
-        return MemoryClient
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _IN_MEMORY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"verbwire.testing.memory.{_IN_MEMORY[name]}"), name)

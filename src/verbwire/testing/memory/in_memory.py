@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,7 @@ from verbwire.declarations.requirements import require_fit
 from verbwire.declarations.responder import Responder
 from verbwire.declarations.table import Table
 from verbwire.errors import ContractError
-from verbwire.messages import Command, Event, Message, Outcome, Query, Rejected, Row
+from verbwire.messages import Command, Event, Outcome, Query, Rejected, Row
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.project import Project, load_project
 from verbwire.queries.check import require_queries
@@ -34,18 +34,15 @@ from verbwire.testing.memory.clock import MemoryClock
 from verbwire.testing.memory.engine_groups import MemoryEngineGroup
 from verbwire.testing.memory.grants import MemoryGrants
 from verbwire.testing.memory.groups import MemoryGroup, MemoryReplies, MemoryServices
+from verbwire.testing.memory.history import CommandOutcome, LetterInMemory, MemoryHistory
 from verbwire.testing.memory.queries import MemoryQueries
 from verbwire.testing.memory.registry import MemoryRegistry
 from verbwire.testing.memory.subscriber_groups import MemorySubscriberGroup
 from verbwire.testing.memory.topics import MemoryProducer, MemoryTopics
-from verbwire.wire.codec.replies import Replies
 from verbwire.wire.codec.topics import OWN, Codec
-from verbwire.wire.records.dead_letters import read_letter
-from verbwire.wire.records.outcomes import OUTCOME, OutcomeRecord
 from verbwire.worker.known_topics import topics_of
 from verbwire.worker.query_handlers import answering
 
-M = TypeVar("M", bound=Message)
 E = TypeVar("E", bound=Event)
 C = TypeVar("C", bound=Command)
 R = TypeVar("R", bound=Row)
@@ -58,25 +55,6 @@ class GroupStoppedError(AssertionError):
 
     The handler's exception is the cause. `stopped` of the project in memory names the groups from then on.
     """
-
-
-@dataclass(frozen=True, slots=True)
-class CommandOutcome:
-    """What became of one command."""
-
-    command: str  # the full name of its contract
-    id: str
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class LetterInMemory:
-    """A record that a group gave up."""
-
-    group: str  # as declared
-    topic: str  # where the record was read
-    reason: str  # one of few words: undecodable, failed, id-reused, ahead
-    detail: str  # for people; where a handler raised, with its traceback
 
 
 class InMemory:
@@ -137,8 +115,7 @@ class InMemory:
         self._topics = MemoryTopics(partitions, clock)
         self._producer = MemoryProducer(self._topics)
         self._told = MemoryReplies()
-        self._replies = Replies(codec)
-        self._outcome_lines = codec.topic_decoder("outcomes", OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
+        self._history = MemoryHistory(codec, self._topics)
         self._paused: set[str] = set()
         with ExitStack() as opened:
             folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="verbwire-in-memory-")))
@@ -234,21 +211,16 @@ class InMemory:
 
     def events(self, *classes: type[E]) -> list[E]:
         """Return all events of these classes that were published, by whomever, in order."""
-        return self._messages(classes, self._connection.names.events)
+        return self._history.messages(classes, self._connection.names.events)
 
     def commands(self, *classes: type[C]) -> list[C]:
         """Return all commands of these classes that were sent, by whomever, in order."""
-        return self._messages(classes, self._connection.names.commands)
+        return self._history.messages(classes, self._connection.names.commands)
 
     def outcomes(self, *classes: type[Command]) -> list[CommandOutcome]:
         """Return the outcomes of all commands so far, or of those of these classes, in order."""
         wanted = {cls.__contract__ for cls in classes}
-        lines = map(self._outcome_lines.decode, self._values(self._connection.names.outcomes))
-        return [
-            CommandOutcome(line.command, line.command_id, self._replies.outcome(line))
-            for line in lines
-            if isinstance(line, OutcomeRecord) and (not wanted or line.command in wanted)
-        ]
+        return [each for each in self._history.outcomes() if not wanted or each.command in wanted]
 
     @property
     def rejections(self) -> list[CommandOutcome]:
@@ -258,7 +230,7 @@ class InMemory:
     @property
     def dead_letters(self) -> list[LetterInMemory]:
         """The records that groups gave up."""
-        return [*self._letters()]
+        return [*self._history.letters(self._groups)]
 
     @property
     def stopped(self) -> dict[str, str]:
@@ -304,11 +276,10 @@ class InMemory:
     def outcome_of(self, command: Command, id: str) -> Outcome | None:
         """Return what was told of a command that was just asked; None while its receiver is paused."""
         found = self._told.outcomes.pop(id, None)
-        line = None if found is None else self._outcome_lines.decode(found)
-        if isinstance(line, OutcomeRecord):
-            return self._replies.outcome(line)
-        self._require_receiver(type(command))
-        return None
+        if found is None:
+            self._require_receiver(type(command))
+            return None
+        return self._history.outcome(found)
 
     def answer(self, query: Query, identity: Identity, after: Page | None) -> Any:
         """Return the reply to a query, or a page of them."""
@@ -329,36 +300,6 @@ class InMemory:
             raise ContractError(
                 f"nobody here receives {command.__name__}: give InMemory the Aggregate({namespace!r}, ...) as well"
             )
-
-    def _messages(self, classes: tuple[type[M], ...], topic_of: Callable[[str], str]) -> list[M]:
-        if not classes:
-            raise TypeError("name the classes of the messages that you look for")
-        found: list[tuple[int, M]] = []
-        by_namespace: dict[str, dict[str, type[Message]]] = {}
-        for cls in classes:
-            namespace = self._project.catalog.of(cls).namespace
-            by_namespace.setdefault(namespace, {})[cls.__contract__] = cls
-        for namespace, named in by_namespace.items():
-            topic = topic_of(namespace)
-            decoder = self._codec.topic_decoder(topic, namespace, named)
-            for record in self._topics.records(topic):
-                message: Any = decoder.decode(record.value)
-                if message is not None:
-                    found.append((record.number, message))
-        return [message for _, message in sorted(found, key=lambda each: each[0])]
-
-    def _values(self, topic_of: Callable[[str], str]) -> Iterator[bytes | None]:
-        namespaces = {contract.namespace for contract in self._project.catalog}
-        records = [record for each in namespaces for record in self._topics.records(topic_of(each))]
-        return (record.value for record in sorted(records, key=lambda record: record.number))
-
-    def _letters(self) -> Iterator[LetterInMemory]:
-        names = self._connection.names
-        for group in self._groups:
-            for record in self._topics.records(names.dead_letters(names.group(group))):
-                letter = read_letter(record.key, record.value, record.headers)
-                if letter is not None:
-                    yield LetterInMemory(group, letter.original.topic, letter.reason, letter.detail)
 
 
 def _project_of(declared: tuple[Project | Declared | Responder, ...], catalog: Catalog | None) -> Project:
