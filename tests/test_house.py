@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "acls": {"contracts.schema", "errors", "kafka", "messages", "names", "wire"},
     "contracts.checks": {"contracts.codegen", "contracts.schema", "errors", "messages"},
     "engine.topic_watch": {"errors", "kafka"},
+    "tokens": {"errors", "secrets", "security", "settings"},
     "http.avro_json": {"contracts.schema", "wire.avro", "wire.json"},
     "observability.watch": {"kafka"},
     "wire.records": {"contracts.schema", "errors", "kafka", "messages", "wire"},
@@ -323,7 +324,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "queries",
     },
 }
-ON_TOP = {"worker", "cli", "testing", "testing.memory", "__init__"}
+ON_TOP = {"worker", "cli", "testing", "testing.memory", "pytest_plugin", "__init__"}
 OF_MODULES = {"", "engine", "http"}  # packages whose modules are rooms of their own
 
 # Libraries that only some parts may touch, so that they can be replaced, and so that nobody pays for them unasked.

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from verbwire.testing.memory.client import MemoryClient
     from verbwire.testing.memory.history import CommandOutcome, LetterInMemory
     from verbwire.testing.memory.in_memory import GroupStoppedError, InMemory
+    from verbwire.testing.running import RunningProject
 
 __all__ = [
     "CONTEXT",
@@ -50,6 +51,7 @@ __all__ = [
     "MemoryClient",
     "ProcessInstance",
     "ProcessStep",
+    "RunningProject",
     "effects_of",
     "fold",
     "given",
@@ -82,17 +84,18 @@ def given(
     return undertaking
 
 
-_IN_MEMORY = {
-    "CommandOutcome": "history",
-    "GroupStoppedError": "in_memory",
-    "InMemory": "in_memory",
-    "LetterInMemory": "history",
-    "MemoryClient": "client",
+_LATER = {
+    "CommandOutcome": "memory.history",
+    "GroupStoppedError": "memory.in_memory",
+    "InMemory": "memory.in_memory",
+    "LetterInMemory": "memory.history",
+    "MemoryClient": "memory.client",
+    "RunningProject": "running",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import the project in memory when it is first asked for: who tests a handler need not wait for the engine."""
-    if name not in _IN_MEMORY:
+    """Import what runs a project when it is first asked for: who tests a handler need not wait for the engine."""
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"verbwire.testing.memory.{_IN_MEMORY[name]}"), name)
+    return getattr(importlib.import_module(f"verbwire.testing.{_LATER[name]}"), name)
