@@ -15,8 +15,7 @@ from schemas.accounts import CreditBalance, DebitBalance
 from schemas.carts import CartCheckedOut
 from schemas.checkout import CheckoutState, CheckoutStep
 from schemas.orders import CancelOrder, ConfirmOrder, OrderPlaced, PlaceOrder
-from verbwire import Accepted, Command, Outcome, Process, Rejected
-from verbwire.messages import Expired, Failed
+from verbwire import Accepted, Command, Expired, Failed, Outcome, Process, Rejected
 
 checkout = Process(
     "shop.checkout",

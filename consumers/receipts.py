@@ -8,7 +8,7 @@ from urllib.parse import quote
 from consumers.files import write_whole
 from schemas.orders import OrderConfirmed
 from verbwire import Subscriber
-from verbwire.settings import load_settings
+from verbwire.project import load_settings
 
 receipts = Subscriber("shop.receipts")
 

@@ -20,9 +20,7 @@ from producers.sales_lines import NotAddressable, Sales, SalesLine, ToSend, Unre
 from producers.settling import Orders, bought
 from schemas.accounts import CreditBalance
 from schemas.carts import AddProductToCart, CheckOutCart
-from verbwire.client.base.connection import Connection, Identity
-from verbwire.client.client import Client
-from verbwire.client.producing.ack import Ack
+from verbwire.client import Ack, Client, Connection, Identity
 from verbwire.errors import VerbwireError
 
 IDENTITY = Identity(actor="sales-importer", scopes=("carts:write", "accounts:write"))

@@ -18,7 +18,7 @@ from schemas.reports import BuildSalesReport
 from verbwire import Accepted, Command, Expired, Failed, Outcome, Rejected
 from verbwire.client import Client, CommandHandle, Connection, Page
 from verbwire.errors import NotFoundError, OutcomeUnknown, VerbwireError
-from verbwire.settings import load_settings
+from verbwire.project import load_settings
 
 ACTOR, SCOPES = "till", ("orders:write", "orders:all", "reports:write")
 SECONDS = 10.0

@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from verbwire.project import Catalog, Project, load_project, load_settings
+from tests.kit.cluster import Cluster
+from verbwire.client import Connection
+from verbwire.project import Catalog, Project, load_catalog, load_project, load_settings
 from verbwire.testing import InMemory
 
 ROOT = Path(__file__).parents[1]
@@ -18,9 +20,16 @@ def project() -> Project:
     return load_project(load_settings(ROOT))
 
 
+@cache
 def catalog() -> Catalog:
     """The shop's contracts."""
-    return project().catalog
+    return load_catalog(load_settings(ROOT))
+
+
+def connection_to(cluster: Cluster, prefix: str, **settings: object) -> Connection:
+    """What a client of the shop needs to know, on that cluster and under that prefix."""
+    there = {"bootstrap": cluster.bootstrap, "registry": cluster.registry_url, "prefix": prefix}
+    return Connection.of_project(load_settings(ROOT, {**there, **settings}))
 
 
 def shop_in_memory() -> InMemory:

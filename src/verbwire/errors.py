@@ -33,6 +33,34 @@ A refused command is not in this tree: :class:`verbwire.Rejected` is a value.
 
 from __future__ import annotations
 
+__all__ = [
+    "BadQueryError",
+    "ClosedError",
+    "ConfigurationError",
+    "ContractError",
+    "DeliveryError",
+    "DeployError",
+    "EngineError",
+    "FencedError",
+    "MessageError",
+    "NewerSchemaError",
+    "NotAllowedError",
+    "NotAuthorizedError",
+    "NotFoundError",
+    "OutcomeUnknown",
+    "QueryError",
+    "RegistryUnavailableError",
+    "Requeue",
+    "StackError",
+    "StoppedError",
+    "UnavailableError",
+    "UndecodableError",
+    "UnencodableError",
+    "UnkeyableError",
+    "VerbwireError",
+    "WrongVerbError",
+]
+
 
 class VerbwireError(Exception):
     """The root of the tree. Every message says what to do."""

@@ -32,9 +32,10 @@ from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.errors import ConfigurationError, ContractError
 from verbwire.messages import Message
-from verbwire.settings import Settings, load_settings
+from verbwire.settings import EMBEDDED, Settings, load_settings
 
 __all__ = [
+    "EMBEDDED",
     "Catalog",
     "Declared",
     "Project",

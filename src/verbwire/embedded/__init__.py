@@ -5,13 +5,15 @@
     with Stack(Path(".verbwire/stack")) as stack:
         print(stack.bootstrap, stack.registry_url)
 
-Another process of the same project finds them with ``running_stack(folder)``.
+Another process of the same project finds them with ``running_stack(folder)``. `Child`, `stop` and `reap` are what runs
+them: a process that ends with ours, and that the next start ends where ours was killed; for whoever runs workers so.
 """
 
 from __future__ import annotations
 
 from verbwire.embedded.java import java_command
+from verbwire.embedded.processes import Child, ProcessId, reap, stop
 from verbwire.embedded.stack import Stack
 from verbwire.embedded.state import Addresses, running_stack
 
-__all__ = ["Addresses", "Stack", "java_command", "running_stack"]
+__all__ = ["Addresses", "Child", "ProcessId", "Stack", "java_command", "reap", "running_stack", "stop"]

@@ -29,7 +29,7 @@ from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.process import Process
 from verbwire.messages import Event, Row
 from verbwire.testing.aggregates import Decided, Given, given_events
-from verbwire.testing.comparing import CONTEXT
+from verbwire.testing.comparing import CONTEXT, encoded
 from verbwire.testing.effects import effects_of
 from verbwire.testing.processes import ProcessInstance, ProcessStep
 from verbwire.testing.tables import fold
@@ -53,6 +53,7 @@ __all__ = [
     "ProcessStep",
     "RunningProject",
     "effects_of",
+    "encoded",
     "fold",
     "given",
 ]

@@ -56,6 +56,14 @@ def fitting(message: M, catalog: Catalog | None) -> M:
         raise AssertionError(f"{show(message)}\nis against its contract: {error}") from error
 
 
+def encoded(message: Message, catalog: Catalog) -> bytes:
+    """Return the bytes of a message as a record holds them.
+
+    :class:`UnencodableError` where it does not fit its schema and its bounds.
+    """
+    return Encoder(catalog.of(message), 0)(message)
+
+
 def key_in(message: Message, catalog: Catalog | None) -> bytes:
     """Return the key of a message by its contract. Without a catalog any key is fine."""
     __tracebackhide__ = True

@@ -84,10 +84,15 @@ class RunningProject:
             raise StackError(f"the worker serves no HTTP yet{self._said()}")
         return f"http://{found[1]}:{found[2]}"
 
+    def connection(self, actor: str = "", scopes: Iterable[str] = ()) -> Connection:
+        """Return what a client of this run needs to know, on somebody's behalf."""
+        return Connection.of_project(
+            load_settings(self.root, {**self._overrides, "actor": actor, "scopes": tuple(scopes)})
+        )
+
     def client(self, actor: str = "tests", scopes: Iterable[str] = ()) -> Client:
         """Return a client that sends, asks and queries on somebody's behalf; close it, best by ``with``."""
-        settings = load_settings(self.root, {**self._overrides, "actor": actor, "scopes": tuple(scopes)})
-        return Client(Connection.of_project(settings))
+        return Client(self.connection(actor, scopes))
 
     def http(self, actor: str | None = "tests", scopes: Iterable[str] = ()) -> httpx.Client:
         """Return an HTTP client of the worker with a token of somebody's; None: without a token. Closed in the end."""
@@ -115,9 +120,13 @@ class RunningProject:
 
     def start(self) -> Self:
         """Deploy the project and start its worker; returns once that is ready. :class:`StackError` where it is not."""
-        self.run("deploy")
+        self.deploy()
         self.start_worker()
         return self
+
+    def deploy(self) -> None:
+        """Make the project's topics and schemas; :class:`StackError` where they cannot be made."""
+        self.run("deploy")
 
     def start_worker(self) -> None:
         """Start the worker, after `stop_worker` for instance, and wait until it is ready."""
