@@ -489,6 +489,12 @@ def test_every_package_says_what_lives_there() -> None:
     assert not bare
 
 
+def test_the_files_that_contributing_names_are_there() -> None:
+    named = re.findall(r"`([\w./]+(?:\.py|\.md|/))`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert len(named) > 30
+    assert [name for name in named if not ((PLATFORM / name).exists() or (ROOT / name).exists())] == []
+
+
 def test_the_platform_knows_nothing_of_the_project() -> None:
     wrong = [f"{file}: {name}" for file in files() for name in imports(file) if name.partition(".")[0] in DOMAIN]
     assert not wrong
