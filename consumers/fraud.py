@@ -1,4 +1,4 @@
-"""The fraud watch: hears the same events as the receipts, in a group of its own, and says which order looks wrong.
+"""The fraud watch: handles the same events as the receipts, in a group of its own, and says which look wrong.
 
 It keeps nothing, so it judges each order by itself. After a crash it may say the same twice: whoever hears of a
 suspicion knows it by its order.

@@ -51,7 +51,7 @@ D = TypeVar("D")
 
 @dataclass(frozen=True)
 class Project:
-    """What the project declares."""
+    """Holds what a project declares, with its settings and contracts."""
 
     settings: Settings
     catalog: Catalog
@@ -66,12 +66,12 @@ class Project:
 
     @property
     def aggregates(self) -> list[Aggregate[Any]]:
-        """The receivers of commands that decide on a state."""
+        """The aggregates."""
         return self._of(Aggregate)
 
     @property
     def tables(self) -> list[Table[Any]]:
-        """The projections."""
+        """The tables."""
         return self._of(Table)
 
     @property
@@ -81,19 +81,19 @@ class Project:
 
     @property
     def subscribers(self) -> list[Subscriber]:
-        """Those that hear of events for the sake of side effects."""
+        """The subscribers: handlers of events with side effects."""
         return self._of(Subscriber)
 
     @property
     def jobs(self) -> list[Job]:
-        """The receivers of commands whose work is long."""
+        """The jobs."""
         return self._of(Job)
 
     @cached_property
     def classes(self) -> dict[str, type[Message]]:
         """The generated class of every contract, by full name; :class:`ContractError` for one missing or stale.
 
-        For who meets messages that no declaration names: commands that come over HTTP, replies.
+        For messages that no declaration names: commands that come over HTTP, replies.
         """
         return {contract.name: _generated(self.settings.root, self.catalog, contract) for contract in self.catalog}
 
@@ -101,7 +101,7 @@ class Project:
         return [each for each in self.declared.values() if isinstance(each, kind)]
 
     def chosen(self, names: Iterable[str]) -> list[str]:
-        """Return the groups meant by names of folders or groups; all of them where none is named."""
+        """Return the groups that names of folders or groups select; all where none is given."""
         wanted = list(names)
         if not self.groups:
             raise ConfigurationError(f"{self.settings.root} declares no group: put modules into {' or '.join(FOLDERS)}")
@@ -196,7 +196,7 @@ def _declarations(root: Path, folder: str) -> list[Declared | Responder]:
 
 
 def _modules(root: Path, folder: str) -> list[str]:
-    """The dotted names of all modules below a folder, in folders inside it, too, with an ``__init__.py`` or without."""
+    """Return the dotted names of all modules below a folder, with an ``__init__.py`` beside them or without."""
     files = [file.relative_to(root).with_suffix("") for file in (root / folder).rglob("*.py")]
     parts = [each.parts[:-1] if each.name == "__init__" else each.parts for each in files]
     return sorted(".".join(each) for each in parts if not any("." in part for part in each))

@@ -5,8 +5,8 @@
     with Stack(Path(".verbwire/stack")) as stack:
         print(stack.bootstrap, stack.registry_url)
 
-Another process of the same project finds them with ``running_stack(folder)``. `Child`, `stop` and `reap` are what runs
-them: a process that ends with ours, and that the next start ends where ours was killed; for whoever runs workers so.
+Another process of the same project finds them with ``running_stack(folder)``. `Child` is a process that ends with this
+one, `stop` ends several, `reap` those that a killed process has left behind; a program that runs workers may use them.
 """
 
 from __future__ import annotations

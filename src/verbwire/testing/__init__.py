@@ -16,7 +16,7 @@
 The kit runs the same handlers and appliers as the engine, in the same order. With a `catalog` it also holds every
 message against its contract: declared rejections, the reply, the command's key on each event and on the state, fields
 that fit their schema.
-Permissions are the engine's; it checks a command's `requires` before any handler sees it. `InMemory` runs that engine.
+It does not check permissions: receivers do, before any handler is called. `InMemory` runs these receivers, too.
 """
 
 from __future__ import annotations
@@ -72,17 +72,17 @@ def given(
 def given(
     declared: Aggregate[Any] | Process[Any], *events: Event, state: Any = None, catalog: Catalog | None = None
 ) -> Given[Any] | ProcessInstance[Any]:
-    """Begin with an aggregate, or an undertaking of a process, in a state (by default it is new).
+    """Return an aggregate, or an instance of a process, in a state (by default: new), ready for `when`.
 
-    Then these events happened to it; what a process sent because of them is behind us.
+    The events are applied to it first; the commands that a process sends because of them are not part of the test.
     """
     __tracebackhide__ = True
     if isinstance(declared, Aggregate):
         return given_events(declared, events, state, catalog)
-    undertaking = ProcessInstance(declared, state, catalog)
+    instance = ProcessInstance(declared, state, catalog)
     for event in events:
-        undertaking = undertaking.when(event).after
-    return undertaking
+        instance = instance.when(event).after
+    return instance
 
 
 _LATER = {
