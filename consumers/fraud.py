@@ -18,7 +18,7 @@ MUCH_FOR_A_GUEST = 100_000  # pence, of somebody without an account
 
 @fraud.on
 def watch(event: OrderConfirmed, context: SubscriberContext) -> None:
-    """Raise a suspicion where there is one."""
+    """Publish a suspicion where there is one."""
     reason = suspicion(event)
     if reason is not None:
         context.publish(

@@ -15,7 +15,7 @@ receipts = Subscriber("shop.receipts")
 
 @receipts.on
 def issue(event: OrderConfirmed) -> None:
-    """Write the order's receipt; hearing of it again writes the same one in its place."""
+    """Write the order's receipt; a redelivered event writes the same file again."""
     write_whole(receipt_file(event.order_id), receipt(event))
 
 

@@ -31,7 +31,7 @@ _METADATA_SECONDS = 10.0
 
 
 def bought(client: Client, sales: Iterable[SalesLine], waiting: Callable[[int], None] = lambda _: None) -> int:
-    """Return how many check-outs were accepted; `waiting` hears of that number again and again until all are decided.
+    """Return how many check-outs were accepted; `waiting` is called with that number until all are decided.
 
     Waits for as long as it takes: a receiver that is down decides later.
     """

@@ -1,4 +1,4 @@
-"""The two worker processes of the demo, run by the same command line that anybody would use."""
+"""Runs the demo's two worker processes by verbwire's own command line."""
 
 from __future__ import annotations
 
