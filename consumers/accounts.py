@@ -1,4 +1,4 @@
-"""The one receiver of account commands: credits never pass debits, whoever sends them and in whatever order."""
+"""The aggregate of accounts: credits never exceed debits, in whatever order the commands come."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ accounts = Aggregate("shop.accounts", state=AccountState)
 
 @accounts.handles
 def debit(command: DebitBalance, account: AccountState | None) -> BalanceDebited | Rejected:
-    """Put something on an account, which begins by it."""
+    """Debit an account; the first debit opens it."""
     if command.pence <= 0:
         return Rejected("amount_not_positive", f"{command.pence} pence is nothing to pay")
     return BalanceDebited(account_id=command.account_id, pence=command.pence, order_id=command.order_id)
@@ -20,7 +20,7 @@ def debit(command: DebitBalance, account: AccountState | None) -> BalanceDebited
 
 @accounts.handles
 def credit(command: CreditBalance, account: AccountState | None) -> BalanceCredited | Rejected:
-    """Give back at most what was ever put on."""
+    """Credit an account, at most by what was debited."""
     if command.pence <= 0:
         return Rejected("amount_not_positive", f"{command.pence} pence is nothing to give back")
     account = account or AccountState(account_id=command.account_id)
@@ -43,5 +43,5 @@ def debited(account: AccountState | None, event: BalanceDebited) -> AccountState
 
 @accounts.applies
 def credited(account: AccountState, event: BalanceCredited) -> AccountState:
-    """So much less can be given back from now on."""
+    """Note what was credited: it cannot be credited again."""
     return replace(account, credited_pence=account.credited_pence + event.pence)

@@ -1,4 +1,4 @@
-"""The one receiver of cart commands: fills carts, and checks them out once.
+"""The aggregate of carts: fills them, and checks each out once.
 
 It keeps its state and nothing else: a handler returns the cart as it is now beside what happened. Orders and accounts
 are made of their events instead; which of the two fits is each receiver's own choice.

@@ -1,4 +1,4 @@
-"""The checkout: leads what was bought over orders and accounts, step by step, and undoes what cannot be finished.
+"""The checkout process: takes a sale through orders and accounts, step by step, and undoes what cannot be finished.
 
 A cart that was checked out becomes an order of the same number, the order's total is put on the customer's account
 (a guest has none), the order is confirmed. An order that somebody placed without a cart is led on in the same way.
@@ -15,8 +15,7 @@ from schemas.accounts import CreditBalance, DebitBalance
 from schemas.carts import CartCheckedOut
 from schemas.checkout import CheckoutState, CheckoutStep
 from schemas.orders import CancelOrder, ConfirmOrder, OrderPlaced, PlaceOrder
-from verbwire import Accepted, Command, Outcome, Process, Rejected
-from verbwire.messages import Expired, Failed
+from verbwire import Accepted, Command, Expired, Failed, Outcome, Process, Rejected
 
 checkout = Process(
     "shop.checkout",
@@ -46,7 +45,7 @@ def bought(state: CheckoutState | None, event: CartCheckedOut) -> Next:
 
 @checkout.outcome_of(PlaceOrder)
 def place_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
-    """An order that was taken is heard of as an event; a cart that became none ends here, and says so."""
+    """Stop where the order was refused; an accepted one goes on with its event, OrderPlaced."""
     if state is None or isinstance(outcome, Accepted):
         return state
     problem = f"the cart did not become an order: {_why(outcome)}"
@@ -56,7 +55,7 @@ def place_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
 
 @checkout.on(key="order_id")
 def placed(state: CheckoutState | None, event: OrderPlaced) -> Next:
-    """Who has an account pays by it; a guest's order is confirmed at once."""
+    """Debit the customer's account; a guest's order is confirmed at once."""
     state = CheckoutState(
         order_id=event.order_id,
         customer_id=event.customer_id,
@@ -71,7 +70,7 @@ def placed(state: CheckoutState | None, event: OrderPlaced) -> Next:
 
 @checkout.outcome_of(DebitBalance)
 def debit_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
-    """What is paid for is confirmed; what cannot be paid for is called off."""
+    """Confirm an order that is paid for; cancel one that cannot be."""
     if state is None:
         return None
     if isinstance(outcome, Accepted):
@@ -81,7 +80,7 @@ def debit_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
 
 @checkout.outcome_of(ConfirmOrder)
 def confirm_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
-    """Confirmed, by us or by somebody before us: it is over. Cancelled meanwhile: the money goes back."""
+    """End with a confirmed order, whoever confirmed it; credit the account of one that was cancelled meanwhile."""
     if state is None:
         return None
     match outcome:
@@ -95,7 +94,7 @@ def confirm_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
 
 @checkout.outcome_of(CancelOrder)
 def cancel_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
-    """A cancelled order costs nothing; one that was confirmed meanwhile stands, if it was paid for."""
+    """Credit the account of a cancelled order; one that was confirmed meanwhile stands, if it was paid for."""
     if state is None:
         return None
     match outcome:
@@ -109,7 +108,7 @@ def cancel_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
 
 @checkout.outcome_of(CreditBalance)
 def credit_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
-    """With the money back nothing is left of it."""
+    """End once the account is credited."""
     if state is None or isinstance(outcome, Accepted):
         return None
     return _stopped(state, f"{state.problem}; and the account was not credited: {_why(outcome)}")

@@ -1,4 +1,4 @@
-"""The fraud watch: hears the same events as the receipts, in a group of its own, and says which order looks wrong.
+"""The fraud watch: handles the same events as the receipts, in a group of its own, and says which look wrong.
 
 It keeps nothing, so it judges each order by itself. After a crash it may say the same twice: whoever hears of a
 suspicion knows it by its order.
@@ -18,7 +18,7 @@ MUCH_FOR_A_GUEST = 100_000  # pence, of somebody without an account
 
 @fraud.on
 def watch(event: OrderConfirmed, context: SubscriberContext) -> None:
-    """Raise a suspicion where there is one."""
+    """Publish a suspicion where there is one."""
     reason = suspicion(event)
     if reason is not None:
         context.publish(

@@ -1,4 +1,4 @@
-"""The one receiver of order commands: an order is placed once, and then confirmed or cancelled once."""
+"""The aggregate of orders: each is placed once, and then confirmed or cancelled once."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _not_open(order_id: str, order: OrderState | None) -> Rejected:
 
 @orders.applies
 def placed(order: OrderState | None, event: OrderPlaced) -> OrderState:
-    """What will have to be told when it is confirmed or cancelled."""
+    """Keep what the later events repeat."""
     return OrderState(
         order_id=event.order_id,
         customer_id=event.customer_id,

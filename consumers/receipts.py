@@ -8,14 +8,14 @@ from urllib.parse import quote
 from consumers.files import write_whole
 from schemas.orders import OrderConfirmed
 from verbwire import Subscriber
-from verbwire.settings import load_settings
+from verbwire.project import load_settings
 
 receipts = Subscriber("shop.receipts")
 
 
 @receipts.on
 def issue(event: OrderConfirmed) -> None:
-    """Write the order's receipt; hearing of it again writes the same one in its place."""
+    """Write the order's receipt; a redelivered event writes the same file again."""
     write_whole(receipt_file(event.order_id), receipt(event))
 
 

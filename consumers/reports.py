@@ -19,7 +19,7 @@ from schemas.reports import BuildSalesReport
 from schemas.sales import SalesMinuteRow, SalesPerMinute
 from verbwire import Job, JobContext
 from verbwire.client import Client, Connection, Page
-from verbwire.settings import load_settings
+from verbwire.project import load_settings
 
 SCOPES = ("sales:read",)
 COLUMNS = ("day", "country", "orders", "pence")

@@ -1,4 +1,4 @@
-"""Whatever puts messages in: here the importer of the shop's sales lines, and the demo around it.
+"""Programs that send messages: the importer of the shop's sales lines, and the demo around it.
 
 A producer makes typed messages of `schemas` and hands them to `verbwire.client`. It decides nothing: whether a product
 may go into a cart is for the receiver to say, in `consumers`. Producers, consumers and streams never import each other;

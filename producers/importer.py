@@ -20,9 +20,7 @@ from producers.sales_lines import NotAddressable, Sales, SalesLine, ToSend, Unre
 from producers.settling import Orders, bought
 from schemas.accounts import CreditBalance
 from schemas.carts import AddProductToCart, CheckOutCart
-from verbwire.client.base.connection import Connection, Identity
-from verbwire.client.client import Client
-from verbwire.client.producing.ack import Ack
+from verbwire.client import Ack, Client, Connection, Identity
 from verbwire.errors import VerbwireError
 
 IDENTITY = Identity(actor="sales-importer", scopes=("carts:write", "accounts:write"))
@@ -32,7 +30,7 @@ _TELL_SECONDS = 2.0
 
 @dataclass(slots=True)
 class Imported:
-    """What was done so far."""
+    """Counts what was sent so far."""
 
     doing: str = "sending sales"
     lines: int = 0  # read while sending sales
@@ -53,11 +51,11 @@ Progress: TypeAlias = Callable[[SalesLine | None, Imported], None]
 """Hears of what was done so far: at every line, and with None again and again while waiting; may end it by raising."""
 
 
-def _unheard(_line: SalesLine | None, _done: Imported) -> None:
-    """Nobody wants to know."""
+def _no_progress(_line: SalesLine | None, _done: Imported) -> None:
+    """Ignore the progress."""
 
 
-def import_sales(connection: Connection, sales: Sales, progress: Progress = _unheard) -> Imported:
+def import_sales(connection: Connection, sales: Sales, progress: Progress = _no_progress) -> Imported:
     """Send all sales, wait until they are settled, send all credits; return when the broker has every command.
 
     Waits for receivers as long as it takes. Raises :class:`verbwire.errors.DeliveryError` at the first command that the
@@ -151,8 +149,8 @@ class _Sending:
         self._done.ends[topic, partition] = max(self._done.ends.get((topic, partition), 0), offset + 1)
 
 
-class _Teller:
-    """Tells of unreadable lines at once and of the rest every other second, on standard error."""
+class _ProgressLines:
+    """Prints unreadable lines at once and progress every other second, on standard error."""
 
     def __init__(self) -> None:
         self._next = time.monotonic() + _TELL_SECONDS
@@ -171,7 +169,7 @@ def main() -> int:
     parser.add_argument("file", type=Path, help="CSV, plain or gzip; see producers/data/README.md")
     options = parser.parse_args()
     try:
-        done = import_sales(Connection.of_project(), read_sales(options.file), _Teller())
+        done = import_sales(Connection.of_project(), read_sales(options.file), _ProgressLines())
     except (VerbwireError, ValueError, OSError, EOFError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1

@@ -20,10 +20,8 @@ from producers.sales_lines import SalesLine, ToSend
 from schemas.carts import CheckOutCart
 from schemas.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from verbwire import Accepted
-from verbwire.client.asking.handle import CommandHandle
-from verbwire.client.base.connection import Connection
-from verbwire.client.client import Client
-from verbwire.wire.headers import Headers
+from verbwire.client import Client, CommandHandle, Connection
+from verbwire.records import Headers
 
 WINDOW = 500  # check-outs that may wait for their outcome
 SETTLED = {OrderConfirmed.__contract__, OrderCancelled.__contract__}
@@ -33,7 +31,7 @@ _METADATA_SECONDS = 10.0
 
 
 def bought(client: Client, sales: Iterable[SalesLine], waiting: Callable[[int], None] = lambda _: None) -> int:
-    """Return how many check-outs were accepted; `waiting` hears of that number again and again until all are decided.
+    """Return how many check-outs were accepted; `waiting` is called with that number until all are decided.
 
     Waits for as long as it takes: a receiver that is down decides later.
     """

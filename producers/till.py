@@ -18,7 +18,7 @@ from schemas.reports import BuildSalesReport
 from verbwire import Accepted, Command, Expired, Failed, Rejected
 from verbwire.client import Client, CommandHandle, Connection
 from verbwire.errors import NotFoundError, OutcomeUnknownError, VerbwireError
-from verbwire.settings import load_settings
+from verbwire.project import load_settings
 
 ACTOR, SCOPES = "till", ("orders:write", "orders:all", "reports:write")
 SECONDS = 10.0

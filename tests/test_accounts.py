@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from msgspec.structs import replace
 
 from consumers.accounts import accounts
 from schemas.accounts import AccountRow, AccountState, BalanceCredited, BalanceDebited, CreditBalance, DebitBalance
 from streams.accounts import accounts as table
-from verbwire.contracts.schema.load import load_catalog
+from tests.shop import catalog
 from verbwire.testing import fold, given
 
-CATALOG = load_catalog(Path(__file__).parents[1] / "schemas")
+CATALOG = catalog()
 
 DEBIT = DebitBalance(account_id="17850", pence=13912, order_id="536365")
 DEBITED = BalanceDebited(account_id="17850", pence=13912, order_id="536365")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,15 +20,11 @@ from schemas.checkout import CheckoutState, CheckoutStep
 from schemas.orders import CancelOrder, OrderCancelled, OrderConfirmed, OrderPlaced, PlaceOrder
 from streams.orders import orders as orders_table
 from streams.sales_per_customer import sales_per_customer
-from tests.shop_in_memory import catalog, project
+from tests.shop import catalog, project
 from verbwire import Accepted, Aggregate, Command, Rejected
-from verbwire.engine.transactions.record_limits import MAX_RECORD
 from verbwire.errors import UnencodableError
-from verbwire.http.avro_json.encode import encoder
-from verbwire.http.base.problem import HttpProblem
-from verbwire.http.commands.body import message_reader
-from verbwire.testing import fold, given
-from verbwire.wire.avro.messages import Encoder
+from verbwire.records import MAX_RECORD
+from verbwire.testing import encoded, fold, given
 
 CATALOG = catalog()
 MORNING = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
@@ -64,18 +59,7 @@ STOPPED: dict[str, tuple[Command, str, str]] = {
 def test_a_command_that_stopped_others_is_sent_by_nobody(story: str) -> None:
     command, field, bound = STOPPED[story]
     with pytest.raises(UnencodableError, match=f"{field} .*{'pattern' if bound == 'pattern' else bound}"):
-        Encoder(CATALOG.of(command), 1)(command)
-
-
-@pytest.mark.parametrize("story", STOPPED)
-def test_a_command_that_stopped_others_is_a_400_that_names_the_field(story: str) -> None:
-    command, field, bound = STOPPED[story]
-    contract = CATALOG.of(command)
-    with pytest.raises(HttpProblem) as caught:
-        message_reader(contract, type(command))(encoder(contract)(command))
-    assert (caught.value.status_code, caught.value.code) == (400, "out_of_bounds")
-    assert (caught.value.more["field"], caught.value.more["details"]["bound"]) == (field, bound)
-    assert len(json.dumps(caught.value.more)) < 500
+        encoded(command, CATALOG)
 
 
 @pytest.mark.parametrize("story", STOPPED)
@@ -129,9 +113,9 @@ def test_a_cart_that_is_full_takes_no_more_lines_and_no_more_pence() -> None:
 def test_the_row_of_the_largest_cart_fits_into_a_record() -> None:
     line = CartLine(stock_code=WIDE * 20, description=WIDE * 100, quantity=100_000, unit_price_pence=10_000_000)
     row = CartRow(cart_id="7" * 40, customer_id=WIDE * 40, country=WIDE * 60, products=(line,) * MOST_LINES)
-    assert len(Encoder(CATALOG.of(CartRow), 1)(row)) < MAX_RECORD
+    assert len(encoded(row, CATALOG)) < MAX_RECORD
     with pytest.raises(UnencodableError, match=f"products has {MOST_LINES + 1} items"):
-        Encoder(CATALOG.of(CartRow), 1)(replace(row, products=(*row.products, line)))
+        encoded(replace(row, products=(*row.products, line)), CATALOG)
 
 
 def test_a_long_story_of_problems_is_cut_where_it_is_a_reason() -> None:
@@ -165,7 +149,7 @@ def test_what_the_importer_reads_fits_its_contract_and_the_rest_is_unreadable(tm
     sent = [each.command for each in found if isinstance(each, ToSend)]
     assert len(sent) == 3
     for command in sent:
-        assert Encoder(CATALOG.of(command), 1)(command)
+        assert encoded(command, CATALOG)
 
 
 def test_every_key_and_text_that_comes_from_outside_has_an_upper_bound() -> None:

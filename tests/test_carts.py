@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -20,10 +19,10 @@ from schemas.carts import (
     ProductAddedToCart,
 )
 from streams.carts import carts as table
-from verbwire.contracts.schema.load import load_catalog
+from tests.shop import catalog
 from verbwire.testing import fold, given
 
-CATALOG = load_catalog(Path(__file__).parents[1] / "schemas")
+CATALOG = catalog()
 NOON = datetime(2010, 12, 1, 12, tzinfo=UTC)
 
 ADD = AddProductToCart(

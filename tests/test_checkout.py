@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -13,11 +12,11 @@ from schemas.accounts import CreditBalance, DebitBalance
 from schemas.carts import CartCheckedOut
 from schemas.checkout import CheckoutState, CheckoutStep
 from schemas.orders import CancelOrder, ConfirmOrder, OrderPlaced, PlaceOrder
+from tests.shop import catalog
 from verbwire import Accepted, Command, Expired, Failed, Outcome, Rejected
-from verbwire.contracts.schema.load import load_catalog
 from verbwire.testing import ProcessInstance, ProcessStep, given
 
-CATALOG = load_catalog(Path(__file__).parents[1] / "schemas")
+CATALOG = catalog()
 MORNING = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
 BOUGHT = CartCheckedOut(
     cart_id="536365",

@@ -27,11 +27,9 @@ from producers.counting import count
 from producers.till import main as till
 from schemas.carts import ProductAddedToCart
 from tests.kit.cluster import Cluster, eventually
-from verbwire.client.base.connection import Connection
-from verbwire.client.client import Client
-from verbwire.contracts.schema.load import load_catalog
-from verbwire.embedded.processes import ProcessId
-from verbwire.names import Names
+from tests.shop import connection_to
+from verbwire.client import Client
+from verbwire.embedded import ProcessId
 
 pytestmark = pytest.mark.kafka
 
@@ -139,8 +137,6 @@ def test_once_more_it_changes_no_number_and_stays_until_ctrl_c_with_urls_that_wo
 
 
 def test_a_number_that_differs_is_named_and_fails_the_demo(demo: Demo, first: str, cluster: Cluster) -> None:
-    names = Names("shop", demo.environment["VERBWIRE_PREFIX"])
-    connection = Connection(cluster.bootstrap, cluster.registry_url, names, load_catalog(ROOT / "schemas"))
     stray = ProductAddedToCart(
         cart_id="536365",
         stock_code="POST",
@@ -151,7 +147,7 @@ def test_a_number_that_differs_is_named_and_fails_the_demo(demo: Demo, first: st
         customer_id=None,
         country="United Kingdom",
     )
-    with Client(connection) as client:
+    with Client(connection_to(cluster, demo.environment["VERBWIRE_PREFIX"])) as client:
         client.publish(stray).result(10)
     code, output = demo.run("--patience", "3")
     assert code == 1

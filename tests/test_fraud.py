@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -12,10 +11,10 @@ from consumers.fraud import fraud
 from schemas.fraud import SuspicionRaised, SuspicionRow
 from schemas.orders import OrderConfirmed
 from streams.suspicions import suspicions
-from verbwire.contracts.schema.load import load_catalog
+from tests.shop import catalog
 from verbwire.testing import effects_of, fold
 
-CATALOG = load_catalog(Path(__file__).parents[1] / "schemas")
+CATALOG = catalog()
 MORNING = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
 SOLD = OrderConfirmed(order_id="7", customer_id="17850", country="EIRE", total_pence=500_000, placed_at=MORNING)
 GUESTS = replace(SOLD, customer_id=None, total_pence=100_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -17,29 +18,27 @@ from schemas.accounts import CreditBalance
 from schemas.carts import AddProductToCart, CheckOutCart
 from schemas.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from tests.kit.cluster import Cluster, eventually, records
-from verbwire.client.base.connection import Connection
-from verbwire.contracts.schema.load import load_catalog
-from verbwire.deploy.deployment import Target, deploy
+from tests.shop import connection_to
+from verbwire.client import Connection
+from verbwire.embedded import Addresses
 from verbwire.errors import ContractError
-from verbwire.names import Names
-from verbwire.wire.codec.topics import Codec
-from verbwire.wire.headers import Headers
-from verbwire.wire.registry.client import Registry
+from verbwire.records import Headers, RecordReader
+from verbwire.testing import RunningProject
 
 pytestmark = pytest.mark.kafka
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT / "producers/data/online_retail_2010-12.csv.gz"
-CATALOG = load_catalog(ROOT / "schemas")
-CONTEXTS = ["shop.carts", "shop.accounts", "shop.orders"]  # where it sends to, and what it waits for
 LINES = 600  # with credits, rejected lines and many invoices among them
 
 
 @pytest.fixture
-def connection(cluster: Cluster, unique: str) -> Connection:
-    names = Names("shop", unique)
-    deploy(Target(cluster.bootstrap, cluster.registry_url, names, partitions=3), CATALOG, [], CONTEXTS)
-    return Connection(cluster.bootstrap, cluster.registry_url, names, CATALOG)
+def connection(cluster: Cluster, tmp_path: Path) -> Iterator[Connection]:
+    addresses = Addresses(bootstrap=cluster.bootstrap, registry_url=cluster.registry_url)
+    shop = RunningProject(ROOT, addresses, tmp_path, partitions=3)
+    shop.deploy()
+    yield shop.connection()
+    shop.stop()
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +84,7 @@ def test_every_command_arrives_in_order_with_its_id_and_the_importers_rights(
 
 def expect_in_order(connection: Connection, context: str, sent: list[ToSend]) -> None:
     topic = connection.names.commands(context)
-    codec = Codec(CATALOG, Registry(connection.registry), connection.names)
-    classes = {type(line.command).__contract__: type(line.command) for line in sent}
-    decode = codec.topic_decoder(topic, context, classes).decode
+    decode = RecordReader(connection).commands(*{type(line.command) for line in sent})
     arrived: dict[str, list[tuple[str | None, object]]] = {}
     for record in sorted(
         records(connection.bootstrap, topic, len(sent)), key=lambda each: (each.partition(), each.offset())
@@ -149,6 +146,8 @@ def test_orders_that_came_of_the_file_are_counted_when_they_are_confirmed_or_can
 
 
 def test_a_cluster_without_the_topics_is_told_what_to_do(cluster: Cluster, unique: str, sales: Sales) -> None:
-    nowhere = Connection(cluster.bootstrap, cluster.registry_url, Names("shop", unique), CATALOG)
-    with importing_client(nowhere) as client, pytest.raises(ContractError, match="verbwire deploy"):
+    with (
+        importing_client(connection_to(cluster, unique)) as client,
+        pytest.raises(ContractError, match="verbwire deploy"),
+    ):
         send_sales(client, sales, Imported(), unheard)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -25,11 +24,11 @@ from schemas.orders import (
 )
 from streams.orders import orders as table
 from streams.orders import own
+from tests.shop import catalog
 from verbwire import Command, Principal
-from verbwire.contracts.schema.load import load_catalog
 from verbwire.testing import fold, given
 
-CATALOG = load_catalog(Path(__file__).parents[1] / "schemas")
+CATALOG = catalog()
 MORNING = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
 
 PLACE = PlaceOrder(

@@ -19,18 +19,15 @@ from confluent_kafka.admin import AdminClient
 from schemas.orders import ConfirmOrder, FindOrders, GetOrder, OrderReceipt, OrderStatus, PlaceOrder
 from schemas.sales import GetCustomerSales, SalesPerMinute
 from tests.kit.cluster import Cluster, eventually
+from tests.shop import ROOT, connection_to
 from verbwire import Accepted, Rejected
-from verbwire.client import Client, Connection, Identity
-from verbwire.contracts.schema.load import load_catalog
+from verbwire.client import Client
 from verbwire.errors import NotAllowedError, NotFoundError
-from verbwire.names import Names
-from verbwire.secrets import workers_key
-from verbwire.security.tokens import mint_token
-from verbwire.settings import Settings
+from verbwire.project import load_settings
+from verbwire.tokens import development_token
 
 pytestmark = pytest.mark.kafka
 
-ROOT = Path(__file__).parents[1]
 SECONDS = 60.0
 NOON = datetime(2010, 12, 1, 12, tzinfo=UTC)
 SCOPES = ("orders:write", "sales:read")
@@ -42,12 +39,13 @@ class Shop:
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         self.cluster = cluster
         self._secret = secrets.token_hex(32)
-        self.names = Names("shop", f"t{uuid.uuid4().hex[:10]}")
+        self.prefix = f"t{uuid.uuid4().hex[:10]}"
+        self.names = connection_to(cluster, self.prefix).names
         self._environment = {
             **os.environ,
             "VERBWIRE_BOOTSTRAP": cluster.bootstrap,
             "VERBWIRE_REGISTRY": cluster.registry_url,
-            "VERBWIRE_PREFIX": self.names.prefix,
+            "VERBWIRE_PREFIX": self.prefix,
             "VERBWIRE_PARTITIONS": "2",
             "VERBWIRE_DATA": str(folder),
             "VERBWIRE_HTTP_SECRET": self._secret,
@@ -78,22 +76,12 @@ class Shop:
 
     def token(self, actor: str, scopes: tuple[str, ...] = SCOPES) -> str:
         """What somebody shows HTTP."""
-        return mint_token(self._secret, actor, scopes)
+        return development_token(load_settings(ROOT, {"http_secret": self._secret}), actor, scopes)
 
     def client(self, actor: str = "4711", scopes: tuple[str, ...] = SCOPES) -> Client:
         """Somebody who asks."""
-        token = self.token(actor, scopes)
-        return Client(
-            Connection(
-                self.cluster.bootstrap,
-                self.cluster.registry_url,
-                self.names,
-                load_catalog(ROOT / "schemas"),
-                identity=Identity(actor, scopes),
-                token=lambda: token,
-                workers_key=lambda: workers_key(Settings(http_secret=self._secret)),
-            )
-        )
+        who = {"actor": actor, "scopes": scopes, "http_secret": self._secret}
+        return Client(connection_to(self.cluster, self.prefix, **who))
 
     def stop(self) -> None:
         """End the workers, and leave nothing on the broker: it may serve many runs."""
@@ -101,7 +89,7 @@ class Shop:
             process.kill()
             process.wait()
         admin = AdminClient({"bootstrap.servers": self.cluster.bootstrap, "log_level": 3})
-        mine = [name for name in admin.list_topics(timeout=30).topics if name.startswith(f"{self.names.prefix}.")]
+        mine = [name for name in admin.list_topics(timeout=30).topics if name.startswith(f"{self.prefix}.")]
         for future in admin.delete_topics(mine).values():
             future.result()
 

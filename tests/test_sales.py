@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -11,10 +10,10 @@ from schemas.orders import OrderConfirmed
 from schemas.sales import CustomerSalesRow, SalesMinuteRow
 from streams.sales_per_customer import sales_per_customer
 from streams.sales_per_minute import sales_per_minute
-from verbwire.contracts.schema.load import load_catalog
+from tests.shop import catalog
 from verbwire.testing import fold
 
-CATALOG = load_catalog(Path(__file__).parents[1] / "schemas")
+CATALOG = catalog()
 MORNING = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
 SOLD = OrderConfirmed(
     order_id="536365", customer_id="17850", country="United Kingdom", total_pence=13912, placed_at=MORNING

@@ -19,10 +19,10 @@ from producers.demo.tables import Tables
 from producers.demo.workers import Workers, deploy
 from producers.importer import Imported, import_sales
 from producers.sales_lines import SalesLine, read_sales
-from verbwire.client.base.connection import Connection
+from verbwire.client import Connection
 from verbwire.embedded import Stack, running_stack
 from verbwire.errors import StackError, VerbwireError
-from verbwire.settings import EMBEDDED, Settings, load_settings
+from verbwire.project import EMBEDDED, Settings, load_settings
 
 FILE = Path(__file__).parents[1] / "data" / "online_retail_2010-12.csv.gz"
 CONTEXTS = ("shop.carts", "shop.orders", "shop.accounts")

@@ -10,11 +10,9 @@ from typing import Any, Self
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from verbwire.client.base.connection import Connection
+from verbwire.client import Connection
 from verbwire.errors import UnavailableError
-from verbwire.wire.codec.topics import Codec
-from verbwire.wire.records.outcomes import OUTCOME, OutcomeRecord, OutcomeStatus
-from verbwire.wire.registry.client import Registry
+from verbwire.records import OutcomeRecord, OutcomeStatus, RecordReader
 
 ACCEPTED = "accepted"
 _BATCH = 5000
@@ -29,10 +27,8 @@ class Ledger:
     """
 
     def __init__(self, connection: Connection, contexts: Iterable[str]) -> None:
-        self._topics = [connection.names.outcomes(context) for context in contexts]
-        codec = Codec(connection.catalog, Registry(connection.registry, connection.registry_conf), connection.names)
-        classes = {OUTCOME.name: OutcomeRecord}
-        self._decoders = {topic: codec.topic_decoder(topic, "verbwire", classes).decode for topic in self._topics}
+        reader, names = RecordReader(connection), connection.names
+        self._decoders = {names.outcomes(context): reader.outcomes(context) for context in contexts}
         self._consumer = Consumer(_properties(connection))
         self._unread: set[tuple[str, int]] = set()
         self._read = threading.Event()
@@ -45,7 +41,7 @@ class Ledger:
         self.repeated = 0  # outcomes of a command that had one already
 
     def __enter__(self) -> Self:
-        for topic in self._topics:
+        for topic in self._decoders:
             found = self._consumer.list_topics(topic, timeout=_METADATA_SECONDS).topics[topic]
             self._unread |= {(topic, partition) for partition in found.partitions}
         self._consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in self._unread])

@@ -1,4 +1,4 @@
-"""The tables of one worker, read over HTTP as anybody would."""
+"""Reads the tables of one worker over HTTP."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Tables:
             return False
 
     def count(self, table: str) -> int | None:
-        """How many rows a table has; None when that cannot be told just now."""
+        """Return how many rows a table has, None while the worker cannot tell."""
         try:
             status, answer = self._get("/tables")
         except (OSError, http.client.HTTPException):

@@ -1,4 +1,4 @@
-"""The two worker processes of the demo, run by the same command line that anybody would use."""
+"""Runs the demo's two worker processes by verbwire's own command line."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from typing import Self
 import msgspec
 
 from producers.demo.tables import Tables
-from verbwire.embedded.processes import Child, ProcessId, reap, stop
+from verbwire.embedded import Child, ProcessId, reap, stop
 from verbwire.errors import ConfigurationError, StackError
-from verbwire.secrets import http_secret
-from verbwire.security.tokens import OPERATOR, mint_token
-from verbwire.settings import Settings
+from verbwire.project import Settings
+from verbwire.tokens import OPERATOR, development_token
 
 # The one whose tables people want to see gets the usual port.
 FOLDERS = ("streams", "consumers")
@@ -61,7 +60,7 @@ class Workers:
         return self._tables
 
     def __enter__(self) -> Self:
-        token = self._token()
+        token = development_token(self._settings, "demo", SCOPES, _TOKEN_SECONDS)
         logs = self._settings.data_folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         # A demo that was killed could not stop its workers; without their broker they may take a minute to end.
@@ -99,16 +98,6 @@ class Workers:
         for child in self._children:
             if child.ended():
                 raise child.failure("ended before the demo did")
-
-    def _token(self) -> str:
-        settings, secret = self._settings, http_secret(self._settings)
-        if secret is None:
-            raise ConfigurationError(
-                "the demo signs a token of its own: unset http_jwks_url (VERBWIRE_HTTP_JWKS_URL) for it"
-            )
-        return mint_token(
-            secret, "demo", SCOPES, _TOKEN_SECONDS, issuer=settings.http_issuer, audience=settings.http_audience
-        )
 
 
 def _free_port(host: str, wanted: int, taken: list[int]) -> int:

@@ -31,6 +31,33 @@ A refused command is not in this tree: :class:`verbwire.Rejected` is a value. No
 
 from __future__ import annotations
 
+__all__ = [
+    "BadQueryError",
+    "ClosedError",
+    "ConfigurationError",
+    "ContractError",
+    "DeliveryError",
+    "DeployError",
+    "EngineError",
+    "FencedError",
+    "MessageError",
+    "NewerSchemaError",
+    "NotAllowedError",
+    "NotAuthorizedError",
+    "NotFoundError",
+    "OutcomeUnknownError",
+    "QueryError",
+    "RegistryUnavailableError",
+    "Requeue",
+    "StackError",
+    "UnavailableError",
+    "UndecodableError",
+    "UnencodableError",
+    "UnkeyableError",
+    "VerbwireError",
+    "WrongVerbError",
+]
+
 
 class VerbwireError(Exception):
     """The root of the tree. Every message says what to do."""

@@ -1,4 +1,13 @@
-"""The user's project: its folders imported, its declarations found."""
+"""The user's project: its settings, its contracts, and its declarations, found by importing its folders.
+
+::
+
+    project = load_project()  # of the folder that we are in, or one above it
+    given(orders, catalog=project.catalog).when(PlaceOrder(...)).then(OrderPlaced(...))
+
+``[tool.verbwire]`` in pyproject.toml marks the project's folder. What a test needs of it without importing any
+declaration is :func:`load_catalog`; what another process needs is :class:`Settings`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +21,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from verbwire.contracts.codegen.generate import COMMAND, stale
-from verbwire.contracts.schema.load import load_catalog
+from verbwire.contracts.schema import load
 from verbwire.contracts.schema.model import Catalog, Contract
 from verbwire.declarations import GROUPS, Declared
 from verbwire.declarations.aggregate import Aggregate
@@ -23,7 +32,18 @@ from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.errors import ConfigurationError, ContractError
 from verbwire.messages import Message
-from verbwire.settings import Settings
+from verbwire.settings import EMBEDDED, Settings, load_settings
+
+__all__ = [
+    "EMBEDDED",
+    "Catalog",
+    "Declared",
+    "Project",
+    "Settings",
+    "load_catalog",
+    "load_project",
+    "load_settings",
+]
 
 FOLDERS = ("consumers", "streams")
 D = TypeVar("D")
@@ -31,7 +51,7 @@ D = TypeVar("D")
 
 @dataclass(frozen=True)
 class Project:
-    """What the project declares."""
+    """Holds what a project declares, with its settings and contracts."""
 
     settings: Settings
     catalog: Catalog
@@ -46,12 +66,12 @@ class Project:
 
     @property
     def aggregates(self) -> list[Aggregate[Any]]:
-        """The receivers of commands that decide on a state."""
+        """The aggregates."""
         return self._of(Aggregate)
 
     @property
     def tables(self) -> list[Table[Any]]:
-        """The projections."""
+        """The tables."""
         return self._of(Table)
 
     @property
@@ -61,19 +81,19 @@ class Project:
 
     @property
     def subscribers(self) -> list[Subscriber]:
-        """Those that hear of events for the sake of side effects."""
+        """The subscribers: handlers of events with side effects."""
         return self._of(Subscriber)
 
     @property
     def jobs(self) -> list[Job]:
-        """The receivers of commands whose work is long."""
+        """The jobs."""
         return self._of(Job)
 
     @cached_property
     def classes(self) -> dict[str, type[Message]]:
         """The generated class of every contract, by full name; :class:`ContractError` for one missing or stale.
 
-        For who meets messages that no declaration names: commands that come over HTTP, replies.
+        For messages that no declaration names: commands that come over HTTP, replies.
         """
         return {contract.name: _generated(self.settings.root, self.catalog, contract) for contract in self.catalog}
 
@@ -81,7 +101,7 @@ class Project:
         return [each for each in self.declared.values() if isinstance(each, kind)]
 
     def chosen(self, names: Iterable[str]) -> list[str]:
-        """Return the groups meant by names of folders or groups; all of them where none is named."""
+        """Return the groups that names of folders or groups select; all where none is given."""
         wanted = list(names)
         if not self.groups:
             raise ConfigurationError(f"{self.settings.root} declares no group: put modules into {' or '.join(FOLDERS)}")
@@ -100,15 +120,21 @@ class Project:
         return found
 
 
-def load_project(settings: Settings) -> Project:
-    """Import the project's folders and return what they declare.
+def load_catalog(settings: Settings | None = None) -> Catalog:
+    """Return the contracts of a project, by default of the one that we are in; imports none of its folders."""
+    return load.load_catalog((settings or load_settings()).schemas)
+
+
+def load_project(settings: Settings | None = None) -> Project:
+    """Import the folders of a project, by default of the one that we are in, and return what they declare.
 
     :class:`ContractError` where the generated classes are missing or stale and an import fails for it.
     """
+    settings = settings or load_settings()
     root = str(settings.root)
     if sys.path[:1] != [root]:
         sys.path.insert(0, root)
-    catalog = load_catalog(settings.schemas)
+    catalog = load.load_catalog(settings.schemas)
     declared: dict[str, Declared] = {}
     responders: list[Responder] = []
     folders: dict[str, str] = {}
@@ -170,7 +196,7 @@ def _declarations(root: Path, folder: str) -> list[Declared | Responder]:
 
 
 def _modules(root: Path, folder: str) -> list[str]:
-    """The dotted names of all modules below a folder, in folders inside it, too, with an ``__init__.py`` or without."""
+    """Return the dotted names of all modules below a folder, with an ``__init__.py`` beside them or without."""
     files = [file.relative_to(root).with_suffix("") for file in (root / folder).rglob("*.py")]
     parts = [each.parts[:-1] if each.name == "__init__" else each.parts for each in files]
     return sorted(".".join(each) for each in parts if not any("." in part for part in each))

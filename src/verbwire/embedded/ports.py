@@ -52,7 +52,7 @@ class Ports:
         raise StackError(f"no port between {FREE.start} and {FREE.stop} is free: stop other stacks")
 
     def release(self) -> None:
-        """Give every lease back."""
+        """Release all leases."""
         while self._leases:
             self._leases.pop().close()
 

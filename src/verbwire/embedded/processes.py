@@ -41,7 +41,7 @@ class ProcessId(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, pid: int) -> ProcessId:
-        """The identity of a process that runs now."""
+        """Return the identity of a process that runs now."""
         return cls(pid=pid, started=extra("psutil").Process(pid).create_time())
 
     def alive(self) -> bool:
@@ -98,7 +98,7 @@ class Child:
         return self.ended()
 
     def failure(self, what: str) -> StackError:
-        """An error that says `what` happened and ends with the log's last lines."""
+        """Return an error that says `what` happened and ends with the log's last lines."""
         status = f"exit status {self._process.returncode}" if self.ended() else "still running"
         return StackError(f"{self.name} {what} ({status}); see {self.log}, which ends:\n{tail(self.log)}")
 
@@ -117,7 +117,7 @@ def _bound_to_this_thread(command: Sequence[str]) -> list[str]:
 
 
 def tail(log: Path) -> str:
-    """The last lines of a log."""
+    """Return the last lines of a log."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 20_000))
         lines = file.read().decode("utf-8", "replace").splitlines()
@@ -145,7 +145,7 @@ def _session(pid: int) -> int:
 
 
 def reap(orphans: Iterable[ProcessId], grace: float) -> None:
-    """End what a killed owner left running, with whatever that had started.
+    """Kill the processes that a killed owner left running, with their children.
 
     Another process that got the same number meanwhile is not touched.
     """

@@ -18,7 +18,7 @@ API = "/apis/ccompat/v7"
 
 
 def program(class_path: ClassPath) -> Program:
-    """What runs the registry: one flat class path, since no archive holds what Quarkus' own class loader loads."""
+    """Return the program that runs the registry: on a flat class path: no archive holds what Quarkus' loader loads."""
     return Program(
         REGISTRY, class_path, ("--add-opens=java.base/java.lang=ALL-UNNAMED", "--enable-native-access=ALL-UNNAMED")
     )

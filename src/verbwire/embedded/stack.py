@@ -176,9 +176,9 @@ class Stack:
             self._start_broker(broker)
 
     def _start_broker(self, broker: Broker) -> None:
-        if broker.has_to_be_let_in():
+        if broker.needs_unfencing():
             apart = self._run(broker.start_apart)
-            self._wait([lambda: broker.is_let_in(apart)])
+            self._wait([lambda: broker.is_unfenced(apart)])
             stop([self._children.pop(apart.name)], STOP_SECONDS)
         self._run(broker.start)
 

@@ -1,4 +1,4 @@
-"""What a stack's folder says about it: ``stack.json`` for other processes, and the lock of its one owner."""
+"""Writes and reads ``stack.json``, by which other processes find a stack, and locks its folder for one owner."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class StackState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_state(folder: Path) -> StackState | None:
-    """What the last run left, or None if nothing legible."""
+    """Return what the last run wrote, None if nothing legible."""
     with suppress(FileNotFoundError, msgspec.DecodeError):
         return msgspec.json.decode((folder / FILE).read_bytes(), type=StackState)
     return None
@@ -49,7 +49,7 @@ def write_state(folder: Path, state: StackState) -> None:
 
 
 def running_stack(folder: Path) -> Addresses | None:
-    """The addresses of the stack that some process runs in `folder`, or None if it is not ready or not alive."""
+    """Return the addresses of the stack that runs in `folder`, None if it is not ready or not alive."""
     state = read_state(folder)
     if state is None or not state.ready or not all(process.alive() for process in state.processes.values()):
         return None

@@ -1,4 +1,4 @@
-"""An aggregate in some state, and what comes of a command."""
+"""Hands commands to an aggregate in some state and checks what it decides."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ M = TypeVar("M", bound=Message)
 def given_events(
     aggregate: Aggregate[S], events: Sequence[Event], state: S | None, catalog: Catalog | None
 ) -> Given[S]:
-    """Begin with an aggregate in a state to which these events then happened."""
+    """Return an aggregate in a state to which these events were applied."""
     __tracebackhide__ = True
     state = None if state is None else fitting(state, catalog)
     for event in events:
@@ -32,14 +32,14 @@ def given_events(
 
 @dataclass(frozen=True)
 class Given(Generic[S]):
-    """An aggregate in some state, ready for a command."""
+    """Holds an aggregate in some state, ready for a command."""
 
     aggregate: Aggregate[S]
     state: S | None
     catalog: Catalog | None = None
 
     def when(self, command: Command, *, context: Context = CONTEXT) -> Decided[S]:
-        """Hand it the command; what handlers and appliers raise comes through as it is."""
+        """Handle a command; exceptions of handlers and appliers are raised unchanged."""
         __tracebackhide__ = True
         if refused := beyond_bounds(command, self.catalog):
             return Decided(command, self, rejected=refused)
@@ -74,7 +74,7 @@ class Given(Generic[S]):
 
 @dataclass(frozen=True)
 class Decided(Generic[S]):
-    """What came of a command. Every `then` returns it, so that checks, and further commands, can follow."""
+    """Holds what a command led to. Every `then` returns it, so that checks, and further commands, can follow."""
 
     command: Command
     after: Given[S]
@@ -110,7 +110,7 @@ class Decided(Generic[S]):
         return self
 
     def then_reply(self, reply: Reply) -> Decided[S]:
-        """Check what whoever asked is told."""
+        """Check the reply that the client gets."""
         __tracebackhide__ = True
         if self.rejected is not None:
             raise AssertionError(f"{show(self.command)}\nwas rejected: {_refusal(self.rejected)}")
@@ -124,7 +124,7 @@ class Decided(Generic[S]):
         return self
 
     def _read(self, expected: M) -> M:
-        """What a test expects, as it would be read back, too."""
+        """Return a message that the test expects, as it would be read back."""
         return fitting(expected, self.after.catalog)
 
 

@@ -1,4 +1,4 @@
-"""What all of the kit has in common: holding messages against contracts, and showing where two differ."""
+"""Checks messages against their contracts, and shows where two differ."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ CONTEXT = Context(
     partition=0,
     offset=0,
 )
-"""What handlers are told of the record when a test says nothing else; change it with `dataclasses.replace`."""
+"""The context that handlers get when a test gives none; change it with `dataclasses.replace`."""
 
 
 def registered(handlers: Mapping[Any, Handler], message: Message, owner: str, decorator: str) -> Handler:
-    """Return the function for a message; AssertionError where there is none."""
+    """Return the handler of a message; AssertionError where there is none."""
     __tracebackhide__ = True
     if type(message) not in handlers:
         raise AssertionError(
@@ -44,7 +44,7 @@ def registered(handlers: Mapping[Any, Handler], message: Message, owner: str, de
 
 
 def fitting(message: M, catalog: Catalog | None) -> M:
-    """Hold a message against its contract; return it as it is read back. Without a catalog nothing is known of it."""
+    """Check a message against its contract; return it as it is read back. Without a catalog: unchecked."""
     __tracebackhide__ = True
     if catalog is None:
         return message
@@ -56,8 +56,16 @@ def fitting(message: M, catalog: Catalog | None) -> M:
         raise AssertionError(f"{show(message)}\nis against its contract: {error}") from error
 
 
+def encoded(message: Message, catalog: Catalog) -> bytes:
+    """Return the bytes of a message as a record holds them.
+
+    :class:`UnencodableError` where it does not fit its schema and its bounds.
+    """
+    return Encoder(catalog.of(message), 0)(message)
+
+
 def key_in(message: Message, catalog: Catalog | None) -> bytes:
-    """Return the key of a message by its contract. Without a catalog any key is fine."""
+    """Return the key of a message by its contract. Without a catalog all keys are equal."""
     __tracebackhide__ = True
     if catalog is None:
         return b""
@@ -88,7 +96,7 @@ def same(what: str, expected: list[Any], found: list[Any], cause: object) -> Non
 
 
 def show(value: object) -> str:
-    """One field a line, so that a difference shows the field and nothing else."""
+    """Return a message with one field a line, so that a difference shows the field and nothing else."""
     if not isinstance(value, msgspec.Struct):
         return repr(value)
     fields = "".join(f"\n    {name}={getattr(value, name)!r}," for name in value.__struct_fields__)

@@ -1,4 +1,4 @@
-"""What a subscriber or a job sends because of one message."""
+"""Runs the handler of a subscriber or a job once, and returns what it sends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def effects_of(
 ) -> list[Message]:
     """Hand a subscriber its event, or a job its command, and return what it sends and publishes because of it.
 
-    What the handler raises comes through as it is. `context` is what it is told of the record; its idempotency key is
+    Exceptions of the handler are raised unchanged. `context` holds the facts of the record; the idempotency key is
     ``test``, and a job is never asked to stop.
     """
     __tracebackhide__ = True
@@ -37,7 +37,7 @@ def effects_of(
 
 
 class _Sent:
-    """An outbox, and a job's run, that keep what they are given."""
+    """Collects what a handler sends: an outbox, and the run of a job."""
 
     stopping = False
 
@@ -53,7 +53,7 @@ class _Sent:
         self._put(Kind.EVENT, event)
 
     def progress(self, done: float, total: float, note: str) -> None:
-        """Nobody looks."""
+        """Ignore it: no page shows it."""
 
     def _put(self, kind: Kind, message: Message) -> None:
         if message.__kind__ != kind:

@@ -1,4 +1,4 @@
-"""An undertaking that a process leads, step by step."""
+"""Steps one instance of a process manager through events and outcomes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ S = TypeVar("S", bound=State)
 
 @dataclass(frozen=True)
 class ProcessInstance(Generic[S]):
-    """An undertaking in some state, ready for what happens next."""
+    """An instance of a process in some state, ready for the next event or outcome."""
 
     process: Process[S]
     state: S | None
@@ -36,7 +36,7 @@ class ProcessInstance(Generic[S]):
         tag: str | None = None,
         context: Context = CONTEXT,
     ) -> ProcessStep[S]:
-        """Let it hear an event, or the outcome `of` one of its commands, which was sent under this `tag`.
+        """Hand it an event, or the outcome `of` one of its commands, which was sent under this `tag`.
 
         What handlers raise comes through as it is.
         """
@@ -52,7 +52,7 @@ class ProcessInstance(Generic[S]):
         commands = [_sent(each, self.catalog) for each in step.commands]
         state = None if step.state is None else fitting(step.state, self.catalog)
         if state is not None and key_in(state, self.catalog) != key and None not in (key, self.catalog):
-            raise AssertionError(f"{show(state)}\nis under another key than its undertaking's, {key!r}")
+            raise AssertionError(f"{show(state)}\nis under another key than its process instance, {key!r}")
         return ProcessStep(heard, replace(self, state=state), commands)
 
     def _handler(self, heard: Event | Outcome, of: type[Command] | None) -> Handler:
@@ -61,13 +61,14 @@ class ProcessInstance(Generic[S]):
         if isinstance(heard, Event):
             return registered(self.process.handlers, heard, owner, "on")
         if of in self.process.ignored:
-            raise AssertionError(f"{owner} ignores what becomes of {of.__name__}: it would not be heard")
+            raise AssertionError(f"{owner} ignores outcomes of {of.__name__}: no handler is called")
         if of not in self.process.outcomes:
-            raise AssertionError(f"{owner} hears no outcome of {of.__name__ if of else 'nothing: say of=YourCommand'}")
+            name = of.__name__ if of else "nothing: say of=YourCommand"
+            raise AssertionError(f"{owner} has no handler for the outcome of {name}")
         return self.process.outcomes[of]
 
     def _key(self, heard: Event | Outcome) -> bytes | None:
-        """The key that an event names; an outcome comes to the undertaking that sent its command, whatever it is."""
+        """Return the key that an event names; an outcome belongs to the instance that sent its command."""
         __tracebackhide__ = True
         if self.state is not None:
             return key_in(self.state, self.catalog)
@@ -76,12 +77,14 @@ class ProcessInstance(Generic[S]):
         try:
             return key_bytes(getattr(heard, self.process.keys[type(heard)]))
         except VerbwireError as error:
-            raise AssertionError(f"{show(heard)}\nnames no undertaking, it would not be heard: {error}") from error
+            raise AssertionError(
+                f"{show(heard)}\nnames no process instance, no handler would be called: {error}"
+            ) from error
 
 
 @dataclass(frozen=True)
 class ProcessStep(Generic[S]):
-    """What came of it. Every `then` returns it, so that checks, and what happens next, can follow."""
+    """Holds what one step led to. Every `then` returns it, so that checks, and further steps, can follow."""
 
     heard: Event | Outcome
     after: ProcessInstance[S]
@@ -95,31 +98,31 @@ class ProcessStep(Generic[S]):
         tag: str | None = None,
         context: Context = CONTEXT,
     ) -> ProcessStep[S]:
-        """Let the undertaking hear what happens next."""
+        """Hand the instance the next event or outcome."""
         __tracebackhide__ = True
         return self.after.when(heard, of=of, tag=tag, context=context)
 
     def then(self, *commands: Command | Tagged) -> ProcessStep[S]:
-        """Check that exactly these commands were sent, in this order; with none: nothing was."""
+        """Check that exactly these commands were sent, in this order; without any: that none was."""
         __tracebackhide__ = True
         catalog = self.after.catalog
         same("commands", [_sent(each, catalog) for each in commands], list(self.commands), self.heard)
         return self
 
     def then_state(self, state: S | None) -> ProcessStep[S]:
-        """Check the state that it is in now; None: it is over."""
+        """Check its state now; None: the instance has ended."""
         __tracebackhide__ = True
         same("state", [state and fitting(state, self.after.catalog)], [self.after.state], self.heard)
         return self
 
 
 def _sent(what: Command | Tagged, catalog: Catalog | None) -> Command | Tagged:
-    """A command as its receiver reads it, under its tag."""
+    """Return a command as its receiver reads it, under its tag."""
     return Tagged(what.tag, fitting(what.command, catalog)) if isinstance(what, Tagged) else fitting(what, catalog)
 
 
 def _of_outcome(context: Context, tag: str | None) -> Context:
-    """What the handler of an outcome is told; a test that hands over such a context itself knows better."""
+    """Return the context of an outcome; one that the test gives itself is kept as it is."""
     if isinstance(context, OutcomeContext):
         return context if tag is None else replace(context, tag=tag)
     facts = {each.name: getattr(context, each.name) for each in fields(context)}

@@ -1,4 +1,4 @@
-"""Rows as their events add up to them."""
+"""Folds events into a row, as a table does."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ R = TypeVar("R", bound=Row)
 
 
 def fold(table: Table[R], *events: Event, catalog: Catalog | None = None, context: Context = CONTEXT) -> R | None:
-    """Return the row that these events, all of one key, add up to; None where the last of them deletes it.
+    """Fold these events, all of one key, and return the row; None where the last of them deletes it.
 
-    In a table of windows they are all of one window, too: with a `catalog`, which names the events' time, that is
-    checked, and the handlers find its begin in their context. Which events are late or too far ahead is the engine's.
+    In a windowed table they are all of one window, too: with a `catalog`, which names the events' time, that is
+    checked, and the handlers find its start in their context. Late events and those too far ahead are left to
+    :class:`InMemory`.
     """
     __tracebackhide__ = True
     row: R | None = None
@@ -34,16 +35,16 @@ def fold(table: Table[R], *events: Event, catalog: Catalog | None = None, contex
 
 
 def _in_window(table: Table[Any], event: Event, catalog: Catalog | None, context: Context) -> Context:
-    """The context of an event of the window that `context` names, or that it begins."""
+    """Return the context with the window of an event, which has to be the one that `context` names, if any."""
     __tracebackhide__ = True
     if table.window is None or catalog is None:
         return context
     field = catalog.of(event).time
     if field is None:
-        raise AssertionError(f"{show(event)}\nhas no time by its contract, table {table.group} is one of windows")
+        raise AssertionError(f"{show(event)}\nnames no time in its contract, and table {table.group} is windowed")
     time: datetime | date = getattr(event, field)
     moment = time if isinstance(time, datetime) else datetime(time.year, time.month, time.day, tzinfo=UTC)
     start = table.window.start_of(moment)
     if context.window not in (None, start):
-        raise AssertionError(f"{show(event)}\nis of the window of {start}, those before it of {context.window}")
+        raise AssertionError(f"{show(event)}\nbelongs to the window of {start}, earlier ones to {context.window}")
     return replace(context, window=start)

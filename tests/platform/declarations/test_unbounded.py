@@ -12,7 +12,7 @@ from tests.kit import bank_jars, bank_tills
 from tests.kit.bank import CATALOG
 from tests.kit.samples.bank.jars import JarRow
 from tests.kit.samples.bank.tills import CoinsMoved, OwnerRow
-from tests.shop_in_memory import catalog, project
+from tests.shop import catalog, project
 from verbwire import Table
 from verbwire.contracts.checks.findings import Finding, Severity
 from verbwire.contracts.schema.model import Catalog

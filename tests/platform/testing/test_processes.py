@@ -47,7 +47,7 @@ def test_it_begins_where_the_test_says() -> None:
         ("undeclared command", "ShakeJar is not among what this process sends"),
         ("no state", "a process returns SavingState or None first, not PutCoins"),
         ("command beyond its type", "is against its contract"),
-        ("state under another key", "is under another key than its undertaking's, b'ann'"),
+        ("state under another key", "is under another key than its process instance, b'ann'"),
     ],
 )
 def test_what_the_engine_would_stop_at_fails(moved: str, said: str) -> None:
@@ -65,13 +65,13 @@ def test_a_tag_tells_which_of_several_commands_was_answered() -> None:
 
 
 def test_what_is_not_heard_is_told() -> None:
-    with pytest.raises(AssertionError, match="ignores what becomes of TakeCoins"):
+    with pytest.raises(AssertionError, match="ignores outcomes of TakeCoins"):
         given(SAVINGS).when(Accepted(), of=TakeCoins)
-    with pytest.raises(AssertionError, match="hears no outcome of ShakeJar"):
+    with pytest.raises(AssertionError, match="has no handler for the outcome of ShakeJar"):
         given(SAVINGS).when(Accepted(), of=ShakeJar)
-    with pytest.raises(AssertionError, match="hears no outcome of nothing: say of=YourCommand"):
+    with pytest.raises(AssertionError, match="has no handler for the outcome of nothing: say of=YourCommand"):
         given(SAVINGS).when(Accepted())
-    with pytest.raises(AssertionError, match="names no undertaking, it would not be heard"):
+    with pytest.raises(AssertionError, match="names no process instance, no handler would be called"):
         given(SAVINGS, catalog=CATALOG).when(replace(MOVED, owner=None))
 
 
@@ -87,7 +87,7 @@ def test_a_window_is_folded_like_any_row() -> None:
     table: Any = bank_tills.minutes()
     assert fold(table, *events, catalog=CATALOG) == MinuteRow(owner="t", minute=START, pence=10)
     later = CoinsMoved(till_id="t", pence=5, moved_at=START + timedelta(seconds=60))
-    with pytest.raises(AssertionError, match=r"is of the window of 2010-12-01 08:27:00\+00:00, those before it of"):
+    with pytest.raises(AssertionError, match=r"belongs to the window of 2010-12-01 08:27:00\+00:00, earlier ones to"):
         fold(table, *events, later, catalog=CATALOG)
 
 

@@ -67,7 +67,7 @@ class Querier:
         route = self._routes.get(type(query))
         if route is None:
             route = self._routes[type(query)] = QueryRoute(self._connection.catalog, type(query))
-        target = route.target(query) if after is None else _following(route, after)
+        target = route.target(query) if after is None else following_page(route, after)
         with self._lock:
             if self._closed.is_set():
                 raise ClosedError("the client is closed: make a new one")
@@ -150,7 +150,7 @@ class _Asking:
                 reply = route.read(said.body)
                 return reply, reply.complete if isinstance(reply, Page) else said.complete
             if said.is_final():
-                raise _refusal(said.status or 0, said.body, name)
+                raise refusal_of(said.status or 0, said.body, name)
             if time.monotonic() + pause > question.deadline:
                 raise UnavailableError(f"{name} was not answered in time: {said.why}")
             if self._closed.wait(pause):
@@ -226,7 +226,8 @@ def _timeout(seconds: float) -> httpx.Timeout:
     return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
 
 
-def _following(route: QueryRoute, after: Page[Any]) -> str:
+def following_page(route: QueryRoute, after: Page[Any]) -> str:
+    """Return the target of the page behind `after`; :class:`UnencodableError` where none follows it."""
     if after.next is None or not after.next.startswith(f"/queries/{route.contract.name}?"):
         why = "it is the last one" if after.next is None else "it answered another query"
         raise UnencodableError(f"{route.contract.name}: nothing follows this page, {why}")
@@ -246,7 +247,8 @@ def _said(body: bytes) -> tuple[str, str]:
     return problem.code, problem.detail
 
 
-def _refusal(status: int, body: bytes, name: str) -> QueryError:
+def refusal_of(status: int, body: bytes, name: str) -> QueryError:
+    """Return the error that a refused query raises, by its answer's status and problem."""
     code, detail = _said(body)
     text = f"{name}: {detail or f'status {status}'}"
     if status in (401, 403):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time as clock
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -41,6 +41,7 @@ class WindowedTableProcessor(TableProcessor):
     window: Window
     contract: Contract  # of the row: its key is what is counted, and when the window begins
     times: Mapping[type[Any], str]  # class of event -> its field that is event time
+    now: Callable[[], float] = clock.time  # seconds since the epoch
 
     def __post_init__(self) -> None:
         self._start = self.contract.key[-1]
@@ -82,7 +83,7 @@ class WindowedTableProcessor(TableProcessor):
 
     def _latest_now(self) -> int:
         """What no event's time is beyond, unless its record's timestamp is wrong, too."""
-        return int(clock.time() * 1e6) + self._ahead + CLOCKS_APART // _MICROSECOND
+        return int(self.now() * 1e6) + self._ahead + CLOCKS_APART // _MICROSECOND
 
     def _too_far_ahead(self, matched: Matched, time: datetime) -> DeadLettered | Skipped:
         source, window = matched.source, self.window

@@ -1,0 +1,118 @@
+"""One aggregate, table or process in memory: the engine's processor, its local store, and a transaction a batch.
+
+The steps are those of `engine.group` and `engine.transactions.committer`, without what only a cluster needs: fencing,
+restoring, changelogs, and a thread that commits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from verbwire.contracts.schema.model import Contract
+from verbwire.engine.restore.lifecycle import PartitionLifecycle
+from verbwire.engine.state.partition_cache import PartitionCache
+from verbwire.engine.state.reader import StoreReader
+from verbwire.engine.state.store import PartitionStore
+from verbwire.engine.topology import StopPartition, Topology
+from verbwire.engine.transactions.group_metadata import GroupMetadata
+from verbwire.engine.transactions.transaction import Transaction
+from verbwire.kafka.record import Record, place_of
+from verbwire.observability.metrics import Metrics
+from verbwire.testing.memory.topics import MemoryTopics, MemoryTransactions
+
+BATCH = 500  # records a transaction
+
+
+class MemoryEngineGroup:
+    """Runs the topology of one group on the topics in memory."""
+
+    def __init__(self, name: str, row: Contract, topology: Topology, topics: MemoryTopics, folder: Path) -> None:
+        self.name = name  # as declared
+        self.row = row
+        self.topology = topology
+        self.stopped: str | None = None  # why a partition stands still: a handler raised
+        self.cause: BaseException | None = None
+        self.counts: dict[tuple[str, ...], int] = {}  # late events, duplicates, ..., as metrics count them
+        self._topics = topics
+        self._producer = MemoryTransactions(topics)
+        self._membership = GroupMetadata(topology.group, 1, "in-memory")
+        self.view = StoreReader(name, row, topology.partitions)
+        self._lifecycle = PartitionLifecycle(name, self.view, Metrics().group(name))
+        self._lifecycle.assign(range(topology.partitions))
+        self._caches = [self._cache(partition, folder / name) for partition in range(topology.partitions)]
+
+    def step(self) -> bool:
+        """Process what there is to read, a batch of each topic and partition; return whether there was anything."""
+        found = False
+        for cache in self._caches:
+            for topic in self.topology.inputs:
+                records = self._topics.read(topic, cache.partition, cache.next[topic], BATCH)
+                if records and self.view.states[cache.partition].ready:
+                    self._process(cache, topic, records)
+                    found = True
+        return found
+
+    def rows(self) -> list[bytes]:
+        """Return all rows, as a changelog has them."""
+        return [value for cache in self._caches for _, value in cache.store.items()]
+
+    def close(self) -> None:
+        """Close the stores."""
+        for cache in self._caches:
+            cache.close()
+
+    # -- inside
+
+    def _cache(self, partition: int, folder: Path) -> PartitionCache:
+        topology = self.topology
+        store = PartitionStore(folder / f"{partition}.db", topology.columns, search=topology.search)
+        self._lifecycle.run(partition, store.path, dict.fromkeys(topology.inputs, 0), None)
+        return PartitionCache(partition, store, topology.decode, dict.fromkeys(topology.inputs, 0))
+
+    def _process(self, cache: PartitionCache, topic: str, records: Sequence[Record]) -> None:
+        transaction, stop = self._begin(), None
+        try:
+            # A row that cannot be written is the fault of the record that made it, not of its batch.
+            transaction.row_checks = (cache.partition,)
+            dealt = self.topology.processor.process(cache, records, transaction)
+        except StopPartition as found:
+            dealt, stop = records.index(found.record), found
+        if dealt:
+            transaction.used(cache, topic, records[dealt - 1].offset + 1)
+            self._keep_rows(transaction, cache)
+            self._commit(transaction, cache)
+        if stop is not None:
+            self._stop(cache, stop)
+
+    def _begin(self) -> Transaction:
+        before = threading.Event()
+        before.set()
+        return Transaction(self._producer, 0, self._membership, "in-memory", before, self.topology.limits)
+
+    def _keep_rows(self, transaction: Transaction, cache: PartitionCache) -> None:
+        changes = transaction.of(cache.partition)
+        for key, row in cache.dirty.items():
+            value, columns = (None, ()) if row is None else self.topology.encode(key, row)
+            changes.rows[key] = None if value is None else (value, *columns)
+        changes.time = cache.time
+        cache.end(changes.rows, transaction.written)
+
+    def _commit(self, transaction: Transaction, cache: PartitionCache) -> None:
+        self._producer.flush()
+        for produce in transaction.after_flush:  # outcomes, which carry the offsets of events
+            produce()
+        self._producer.flush()
+        cache.store.apply(transaction.of(cache.partition))
+        transaction.written.set()
+        for tell in transaction.after_commit:
+            tell()
+        self.view.states[cache.partition].inputs = dict(cache.next)
+        for what, number in transaction.counts.items():
+            self.counts[what] = self.counts.get(what, 0) + number
+
+    def _stop(self, cache: PartitionCache, stop: StopPartition) -> None:
+        self.stopped = f"{self.name} stopped at {place_of(stop.record)}: {stop.reason}"
+        self.cause = stop.__cause__
+        self._lifecycle.stop(cache.partition, self.stopped)

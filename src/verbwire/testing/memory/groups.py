@@ -1,0 +1,82 @@
+"""From declarations to the groups in memory: the plans that a worker would run, with what stands for the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from verbwire.client.base.connection import Connection, Identity
+from verbwire.declarations import Declared
+from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.process import Process
+from verbwire.declarations.table import Table
+from verbwire.engine.builders.groups import aggregate_topology, table_topology
+from verbwire.engine.builders.process import command_topics, process_topology
+from verbwire.engine.processors.reply_notifier import ReplyNotifier
+from verbwire.engine.processors.windowed_table import WindowedTableProcessor
+from verbwire.engine.topology import Topology
+from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.subscribers.plan import subscriber_plan
+from verbwire.testing.memory.clock import MemoryClock
+from verbwire.testing.memory.engine_groups import MemoryEngineGroup
+from verbwire.testing.memory.subscriber_groups import MemorySubscriberGroup
+from verbwire.testing.memory.topics import MemoryTopics
+from verbwire.wire.codec.topics import Codec
+from verbwire.wire.grants.policy import Grants
+
+MemoryGroup: TypeAlias = MemoryEngineGroup | MemorySubscriberGroup
+
+
+class MemoryReplies(ReplyNotifier):
+    """Keeps what askers are told, by the id of their command."""
+
+    def __init__(self) -> None:  # no Kafka: nothing is connected
+        self.outcomes: dict[str, bytes] = {}
+
+    def send(self, partition: int, command_id: str, outcome: bytes) -> None:  # noqa: ARG002 (one partition will do)
+        """Keep an outcome's record."""
+        self.outcomes[command_id] = outcome
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""
+
+
+@dataclass(frozen=True)
+class MemoryServices:
+    """What all groups in memory share."""
+
+    connection: Connection
+    codec: Codec
+    topics: MemoryTopics
+    clock: MemoryClock
+    grants: Grants
+    replies: MemoryReplies
+    folder: Path
+
+    def group(self, declared: Declared) -> MemoryGroup:
+        """Return the group that a declaration is; :class:`ContractError` where it does not fit its contracts."""
+        if isinstance(declared, Aggregate | Table | Process):
+            row = self.codec.catalog.of(declared.row if isinstance(declared, Table) else declared.state)
+            return MemoryEngineGroup(declared.group, row, self._topology(declared), self.topics, self.folder)
+        connection = replace(self.connection, identity=Identity(declared.group, tuple(declared.scopes)))
+        plan = subscriber_plan(declared, self.codec, self.grants)
+        return MemorySubscriberGroup(plan, connection, self.topics, self.codec, self.clock)
+
+    def table(self, group: MemoryEngineGroup, row: type[Any]) -> QueryableTable:
+        """Return a table as HTTP shows it."""
+        topology = group.topology
+        decoder = self.codec.topic_decoder(topology.changelog, group.row.namespace, {group.row.name: row})
+        return QueryableTable(group.view, decoder.decode, topology.columns, topology.search)
+
+    def _topology(self, declared: Aggregate[Any] | Table[Any] | Process[Any]) -> Topology:
+        codec, partitions, grants = self.codec, self.topics.partitions, self.grants
+        if isinstance(declared, Aggregate):
+            return aggregate_topology(declared, codec, partitions, self.replies, self.clock, grants)
+        if isinstance(declared, Process):
+            targets = dict.fromkeys(command_topics(declared, codec), partitions)
+            return process_topology(declared, codec, partitions, targets, grants=grants)
+        topology = table_topology(declared, codec, partitions)
+        if isinstance(topology.processor, WindowedTableProcessor):
+            topology.processor.now = self.clock.seconds
+        return topology

@@ -1,0 +1,333 @@
+"""A whole project in memory: `InMemory`, the driver that tests use."""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar, overload
+
+from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.producing.ack import Position
+from verbwire.contracts.schema.model import Catalog
+from verbwire.declarations import Declared
+from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.job import Job
+from verbwire.declarations.process import Process
+from verbwire.declarations.requirements import require_fit
+from verbwire.declarations.responder import Responder
+from verbwire.declarations.table import Table
+from verbwire.errors import ContractError
+from verbwire.messages import Command, Event, Outcome, Page, Query, Rejected, Row, State
+from verbwire.observability.watch.handlers import HandlerWatch
+from verbwire.project import Project, load_project
+from verbwire.queries.check import require_queries
+from verbwire.settings import load_settings
+from verbwire.testing.memory.client import MemoryClient
+from verbwire.testing.memory.clock import MemoryClock
+from verbwire.testing.memory.engine_groups import MemoryEngineGroup
+from verbwire.testing.memory.grants import MemoryGrants
+from verbwire.testing.memory.groups import MemoryGroup, MemoryReplies, MemoryServices
+from verbwire.testing.memory.history import CommandOutcome, LetterInMemory, MemoryHistory
+from verbwire.testing.memory.queries import MemoryQueries
+from verbwire.testing.memory.registry import MemoryRegistry
+from verbwire.testing.memory.subscriber_groups import MemorySubscriberGroup
+from verbwire.testing.memory.topics import MemoryProducer, MemoryTopics
+from verbwire.wire.codec.topics import OWN, Codec
+from verbwire.worker.known_topics import topics_of
+from verbwire.worker.query_handlers import answering
+
+E = TypeVar("E", bound=Event)
+C = TypeVar("C", bound=Command)
+R = TypeVar("R", bound=Row)
+S = TypeVar("S", bound=State)
+_NOWHERE = "127.0.0.1:1"  # an address that nothing connects to
+_MOST_ROUNDS = 10_000
+
+
+class GroupStoppedError(AssertionError):
+    """A handler of a table or a process raised: its partition stands still, as it would on a worker.
+
+    The handler's exception is the cause. `stopped` of the project in memory names the groups from then on.
+    """
+
+
+class InMemory:
+    """A project's worker in memory: no broker, no thread, no waiting. Everything is done before a call returns.
+
+    ::
+
+        >>> from datetime import UTC, datetime
+        >>> from verbwire.project import load_project
+        >>> from verbwire.testing import InMemory
+        >>> noon = datetime(2010, 12, 1, 12, tzinfo=UTC)
+        >>> place = PlaceOrder(order_id="7", customer_id="17850", country="EIRE", total_pence=500, placed_at=noon)
+        >>> with InMemory(load_project(), actor="17850", scopes=["orders:write"]) as shop:
+        ...     outcome = shop.ask(place)
+        ...     row = shop.row(orders, "7")
+        ...     found = shop.query(GetOrder(order_id="7"))
+        ...     confirmed = shop.events(OrderConfirmed)
+        >>> outcome.reply.total_pence, row.status.value, found == row, [each.order_id for each in confirmed]
+        (500, 'CONFIRMED', True, ['7'])
+
+    The code that decides is the worker's own: messages pass through the encoder and the reader, receivers check
+    permissions, grants, bounds, ids and deadlines, tables and processes run on the engine's processors and local
+    stores, subscribers and jobs by their attempts, queries through the endpoints of HTTP. What a cluster adds is not
+    here: several workers, restarts, redeployment, waiting between attempts.
+
+    It is made of a :class:`~verbwire.project.Project`, or of single declarations with their `catalog`; of neither, the
+    project is found from the working folder upwards. `actor` and `scopes` are who sends and asks, by default those of
+    the settings: without an actor a receiver refuses what is not public, here as there. Topics have one partition
+    unless `partitions` says otherwise. The clock starts at `now`, by default this moment, and moves by `advance` alone.
+
+    A handler of an aggregate, subscriber or job that raises is an outcome, or a dead letter; one of a table or a
+    process raises :class:`GroupStoppedError` here, and its group stands still. Close it after use, best by ``with``.
+    """
+
+    def __init__(
+        self,
+        *declared: Project | Declared | Responder,
+        catalog: Catalog | None = None,
+        actor: str | None = None,
+        scopes: Iterable[str] | None = None,
+        partitions: int = 1,
+        now: datetime | None = None,
+    ) -> None:
+        project = self._project = _project_of(declared, catalog)
+        settings = project.settings
+        require_queries(project.catalog, project.tables, project.responders)
+        for each in project.declared.values():
+            require_fit(each, project.catalog)
+        who = Identity(
+            (settings.actor or None) if actor is None else actor,
+            tuple(settings.scopes if scopes is None else scopes),
+        )
+        clock = self._clock = MemoryClock(now or datetime.now(UTC))
+        registry = MemoryRegistry([*project.catalog, *OWN.values()], settings.names)
+        codec = self._codec = Codec(project.catalog, registry, settings.names)
+        grants = MemoryGrants(settings.grants, clock)
+        self._connection = Connection(_NOWHERE, "", settings.names, project.catalog, who, grants=grants)
+        self._topics = MemoryTopics(partitions, clock)
+        self._producer = MemoryProducer(self._topics)
+        self._told = MemoryReplies()
+        self._history = MemoryHistory(codec, self._topics)
+        self._paused: set[str] = set()
+        with ExitStack() as opened:
+            folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="verbwire-in-memory-")))
+            services = MemoryServices(self._connection, codec, self._topics, clock, grants, self._told, folder)
+            self._groups: dict[str, MemoryGroup] = {}
+            for name, each in project.declared.items():
+                self._groups[name] = services.group(each)
+                opened.callback(self._groups[name].close)
+            self._queries = _queries(project, services, self._groups)
+            opened.callback(self._queries.close)
+            self._close = weakref.finalize(self, opened.pop_all().close)
+        self._client = self.acting_as(who.actor, who.scopes)
+
+    # -- the four verbs
+
+    def publish(self, event: Event, *, id: str | None = None) -> Position:
+        """Publish an event, and let happen whatever comes of it."""
+        return self._client.publish(event, id=id)
+
+    def send(self, command: Command, *, id: str | None = None, ttl: float | None = None) -> Position:
+        """Send a command, and let happen whatever comes of it; its outcome is among `outcomes`."""
+        return self._client.send(command, id=id, ttl=ttl)
+
+    def send_all(self, commands: Iterable[Command]) -> None:
+        """Send many commands before the first is carried out: they are taken in batches, as under load."""
+        for command in commands:
+            self._client.enqueue(command)
+        self.run()
+
+    def ask(self, command: Command, *, id: str | None = None, ttl: float | None = None) -> Outcome:
+        """Send a command and return its outcome, once whatever comes of it has happened, too."""
+        return self._client.ask(command, id=id, ttl=ttl)
+
+    def query(self, query: Query, *, after: Page | None = None) -> Any:
+        """Return the reply to a query, or a :class:`~verbwire.client.Page` of replies. Raises as `Client.query`."""
+        return self._client.query(query, after=after)
+
+    def acting_as(self, actor: str | None, scopes: Iterable[str] = ()) -> MemoryClient:
+        """Return a client that does the same on somebody else's behalf."""
+        connection = replace(self._connection, identity=Identity(actor, tuple(scopes)))
+        return MemoryClient(self, connection, self._producer, self._codec)
+
+    # -- time, and groups that are down
+
+    @property
+    def now(self) -> datetime:
+        """The time in memory."""
+        return self._clock.now
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass. Commands that wait may expire, grants too; jobs that were requeued are tried again.
+
+        Windows close by the newest event time alone, not by this clock (see :class:`~verbwire.Window`): publish a later
+        event. How far that may be ahead of the record is measured by this clock.
+        """
+        self._clock.advance(seconds)
+        for group in self._groups.values():
+            if isinstance(group, MemorySubscriberGroup):
+                group.retry()
+        self.run()
+
+    @contextmanager
+    def paused(self, *groups: Declared | str) -> Iterator[None]:
+        """Keep groups from reading, as if their worker were down; they go on where they were at the block's end."""
+        names = {self._group(each).name for each in groups}
+        self._paused |= names
+        try:
+            yield
+        finally:
+            self._paused -= names
+        self.run()
+
+    # -- what came of it
+
+    @overload
+    def rows(self, declared: Table[R]) -> dict[Any, R]: ...
+    @overload
+    def rows(self, declared: Aggregate[S] | Process[S]) -> dict[Any, S]: ...
+    def rows(self, declared: Table[Any] | Aggregate[Any] | Process[Any]) -> dict[Any, Any]:
+        """Return the rows of a table, or the states of an aggregate or a process, by their keys.
+
+        The key of a table of windows is a pair: what is counted, and when the window begins.
+        """
+        group = self._group(declared)
+        assert isinstance(group, MemoryEngineGroup)  # noqa: S101 (that is what these declarations become)
+        fields = group.row.key
+        found: dict[Any, Any] = {}
+        for value in group.rows():
+            row: Any = group.topology.decode(value)
+            key = tuple(getattr(row, field) for field in fields)
+            found[key if len(fields) > 1 else key[0]] = row
+        return found
+
+    @overload
+    def row(self, declared: Table[R], *key: Any) -> R | None: ...
+    @overload
+    def row(self, declared: Aggregate[S] | Process[S], *key: Any) -> S | None: ...
+    def row(self, declared: Table[Any] | Aggregate[Any] | Process[Any], *key: Any) -> Any:
+        """Return the row or state of one key, None where there is none."""
+        return self.rows(declared).get(key if len(key) > 1 else key[0])
+
+    def events(self, *classes: type[E]) -> list[E]:
+        """Return all events of these classes that were published, by whomever, in order."""
+        return self._history.messages(classes, self._connection.names.events)
+
+    def commands(self, *classes: type[C]) -> list[C]:
+        """Return all commands of these classes that were sent, by whomever, in order."""
+        return self._history.messages(classes, self._connection.names.commands)
+
+    def outcomes(self, *classes: type[Command]) -> list[CommandOutcome]:
+        """Return the outcomes of all commands so far, or of those of these classes, in order."""
+        wanted = {cls.__contract__ for cls in classes}
+        return [each for each in self._history.outcomes() if not wanted or each.command in wanted]
+
+    @property
+    def rejections(self) -> list[CommandOutcome]:
+        """The outcomes of the commands that were rejected."""
+        return [each for each in self.outcomes() if isinstance(each.outcome, Rejected)]
+
+    @property
+    def dead_letters(self) -> list[LetterInMemory]:
+        """The records that groups gave up."""
+        return [*self._history.letters(self._groups)]
+
+    @property
+    def stopped(self) -> dict[str, str]:
+        """The groups that stand still since a handler raised, and why."""
+        engines = [each for each in self._groups.values() if isinstance(each, MemoryEngineGroup)]
+        return {each.name: each.stopped for each in engines if each.stopped is not None}
+
+    def late(self, table: Table[Any]) -> int:
+        """Return how many events a table of windows has left out, since their window was over."""
+        group = self._group(table)
+        return group.counts.get(("late",), 0) if isinstance(group, MemoryEngineGroup) else 0
+
+    # -- its life
+
+    def run(self) -> None:
+        """Let all groups process what there is, until nothing is left. The verbs do so by themselves."""
+        stopped = {*self.stopped}
+        for _ in range(_MOST_ROUNDS):
+            if not [name for name, each in self._groups.items() if name not in self._paused and each.step()]:
+                break
+        else:
+            raise AssertionError(
+                f"after {_MOST_ROUNDS} rounds there is still something to do: do handlers cause each other in a circle?"
+            )
+        for each in self._groups.values():
+            if isinstance(each, MemoryEngineGroup) and each.stopped and each.name not in stopped:
+                raise GroupStoppedError(each.stopped) from each.cause
+
+    def close(self) -> None:
+        """Remove what it keeps; closing twice is fine."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- for its clients
+
+    def outcome_of(self, command: Command, id: str) -> Outcome | None:
+        """Return what was told of a command that was just asked; None while its receiver is paused."""
+        found = self._told.outcomes.pop(id, None)
+        if found is None:
+            self._require_receiver(type(command))
+            return None
+        return self._history.outcome(found)
+
+    def answer(self, query: Query, identity: Identity, after: Page | None) -> Any:
+        """Return the reply to a query, or a page of them."""
+        return self._queries.query(query, identity, after)
+
+    # -- inside
+
+    def _group(self, declared: object) -> MemoryGroup:
+        name = declared if isinstance(declared, str) else getattr(declared, "group", repr(declared))
+        if name not in self._groups:
+            raise ContractError(f"{name} is no group of this project: there are {', '.join(sorted(self._groups))}")
+        return self._groups[name]
+
+    def _require_receiver(self, command: type[Command]) -> None:
+        namespace = self._project.catalog.of(command).namespace
+        receivers = [each for each in self._project.declared.values() if isinstance(each, Aggregate | Job)]
+        if not any(each.namespace == namespace for each in receivers):
+            raise ContractError(
+                f"nobody here receives {command.__name__}: give InMemory the Aggregate({namespace!r}, ...) as well"
+            )
+
+
+def _project_of(declared: tuple[Project | Declared | Responder, ...], catalog: Catalog | None) -> Project:
+    if len(declared) == 1 and isinstance(declared[0], Project):
+        return declared[0]
+    if any(isinstance(each, Project) for each in declared):
+        raise TypeError("InMemory takes one Project, or declarations: not both")
+    if not declared:
+        return load_project(load_settings())
+    settings = load_settings()
+    groups = {each.group: each for each in declared if not isinstance(each, Responder | Project)}
+    responders = tuple(each for each in declared if isinstance(each, Responder))
+    return Project(settings, catalog or load_project(settings).catalog, groups, responders)
+
+
+def _queries(project: Project, services: MemoryServices, groups: dict[str, MemoryGroup]) -> MemoryQueries:
+    tables = []
+    for declared in project.tables:
+        group = groups[declared.group]
+        assert isinstance(group, MemoryEngineGroup)  # noqa: S101 (that is what a table becomes)
+        tables.append(services.table(group, declared.row))
+    answers = answering(project, tables, HandlerWatch)
+    return MemoryQueries(project.catalog, answers, topics_of(project, project.settings.names))

@@ -1,0 +1,120 @@
+"""One subscriber or job in memory: the attempts of `subscribers` in the caller's thread, with no waiting in between."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from verbwire.client.base.connection import Connection
+from verbwire.client.producing.routes import Routes
+from verbwire.declarations.job import Job
+from verbwire.declarations.subscriber import Subscriber
+from verbwire.errors import Requeue
+from verbwire.kafka.record import ConsumedRecord
+from verbwire.observability.job_board import JobBoard
+from verbwire.observability.metrics import Metrics
+from verbwire.observability.watch.handlers import HandlerWatch
+from verbwire.subscribers.attempt import Done, Raised, RecordAttempt, Unavailable
+from verbwire.subscribers.key_queues import QueuedRecord
+from verbwire.subscribers.outbox import EffectProducer
+from verbwire.subscribers.partition_state import PartitionInFlight
+from verbwire.subscribers.plan import SubscriberPlan
+from verbwire.testing.memory.clock import MemoryClock
+from verbwire.testing.memory.topics import MemoryProducer, MemoryRecord, MemoryTopics
+from verbwire.wire.codec.topics import Codec
+from verbwire.wire.records.dead_letters import MAX_LETTER
+
+
+class MemoryRoutes(Routes):
+    """Routes of messages by a codec that is there already."""
+
+    def __init__(self, connection: Connection, producer: MemoryProducer, codec: Codec) -> None:
+        super().__init__(connection, producer)
+        self._codec = codec
+
+
+class MemoryEffectProducer(EffectProducer):
+    """What handlers send, into the topics in memory."""
+
+    def __init__(self, connection: Connection, declared: Subscriber | Job, topics: MemoryTopics, codec: Codec) -> None:
+        self._identity = connection.identity
+        self._declared = declared
+        self.producer = MemoryProducer(topics, MAX_LETTER)
+        self.routes = MemoryRoutes(connection, self.producer, codec)
+
+
+class MemorySubscriberGroup:
+    """Hands the records of a group's topics to its handlers, in their order; what fails is tried again at once.
+
+    A record that its handler requeues waits for the next `advance`, and those of its key behind it.
+    """
+
+    def __init__(
+        self,
+        plan: SubscriberPlan,
+        connection: Connection,
+        topics: MemoryTopics,
+        codec: Codec,
+        clock: MemoryClock,
+    ) -> None:
+        self.name = plan.declared.group
+        self.stopping = False  # told to jobs that ask for it
+        self._plan = plan
+        self._topics = topics
+        self._attempts = RecordAttempt(
+            plan=plan,
+            mail=MemoryEffectProducer(connection, plan.declared, topics, codec),
+            clock=clock,
+            board=JobBoard(),
+            metrics=Metrics().group(plan.group),
+            watch=HandlerWatch(plan.group, patient=plan.is_job),
+        )
+        self._shares = [
+            PartitionInFlight(topic, partition) for topic in plan.decoders for partition in range(topics.partitions)
+        ]
+        self._read = dict.fromkeys(self._shares, 0)
+        self._requeued: deque[QueuedRecord] = deque()
+
+    def step(self) -> bool:
+        """Handle what there is to read; return whether there was anything."""
+        found = False
+        for share in self._shares:
+            for record in self._topics.read(share.topic, share.partition, self._read[share], 500):
+                self._read[share] = record.offset + 1
+                self._take(QueuedRecord(_original(record), record.offset, share))
+                found = True
+        return found
+
+    def retry(self) -> None:
+        """Try again what was requeued."""
+        waiting, self._requeued = self._requeued, deque()
+        for task in waiting:
+            self._take(task)
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""
+
+    def _take(self, task: QueuedRecord) -> None:
+        task.in_flight.stopping = self.stopping
+        behind = any(task.order_key == each.order_key for each in self._requeued)
+        try:
+            if behind or not self._handled(task):
+                self._requeued.append(task)
+        except Requeue:
+            self._requeued.append(task)
+
+    def _handled(self, task: QueuedRecord) -> bool:
+        while True:
+            result = self._attempts.attempt(task)
+            if isinstance(result, Raised):
+                task.failures += 1
+                if task.failures <= self._plan.declared.retries:
+                    continue
+                result = self._attempts.dead_letter(task, "failed", result.detail, result.traceback)
+            if isinstance(result, Unavailable):
+                raise AssertionError(f"{self.name}: {result.why}")
+            return isinstance(result, Done)
+
+
+def _original(record: MemoryRecord) -> ConsumedRecord:
+    place = (record.topic, record.partition, record.offset, record.timestamp)
+    return ConsumedRecord(*place, record.key, record.value, record.headers)
