@@ -15,12 +15,13 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 
 from verbwire.engine.code.facts import CODE_HEADER, other_code
+from verbwire.engine.processors.changelog_writer import ChangelogWriter
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
 from verbwire.engine.restore.partition_restorer import PartitionRestorer, WorkerLiveness
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.partition_state import RETRYING
 from verbwire.engine.state.reader import StoreReader
-from verbwire.engine.topology import ROWS, StopPartition, Topology
+from verbwire.engine.topology import StopPartition, Topology
 from verbwire.engine.transactions.blame import FailedTransaction, FailureSuspects, Place, RecordRange
 from verbwire.engine.transactions.committer import Committer, classified, reason_of
 from verbwire.engine.transactions.failpoints import hit
@@ -29,10 +30,8 @@ from verbwire.engine.transactions.producers import ProducerPair
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import (
     FencedError,
-    MessageError,
     NewerSchemaError,
     RegistryUnavailableError,
-    UnencodableError,
     VerbwireError,
 )
 from verbwire.kafka.offsets import TopicIdentity
@@ -41,11 +40,7 @@ from verbwire.names import Names
 from verbwire.observability.metrics import GroupMetrics
 from verbwire.wire.records.changelog import (
     DEAD_LETTERS_HEADER,
-    INPUTS_HEADER,
-    MARK,
-    TIME_HEADER,
     dead_letter_count,
-    write_inputs,
 )
 from verbwire.wire.topics import OUTCOME_RETENTION_MS
 
@@ -92,7 +87,7 @@ class GroupEngine:
         self._waits_until = 0.0  # for the registry, as far as we know: it is asked again before that
         self._logged = ""  # of what failed last
         self._progress: deque[tuple[Place, int]] = deque()  # what was committed while anything was under suspicion
-        self._row_checks: set[int] = set()  # see Transaction.row_checks
+        self._changelog = ChangelogWriter(topology)
         self._forget_at = time.monotonic() + FORGET_SECONDS
         self.refresh_topics: Callable[[], None] = lambda: None  # lets the consumer group ask for its topics at once
 
@@ -256,7 +251,7 @@ class GroupEngine:
         except KafkaException as error:  # a producer that has met a fatal error since its last transaction
             self._producers.give_up(slot)
             raise classified(error, {}) from error
-        transaction.deadline, transaction.row_checks = time.monotonic() + BATCH_SECONDS, self._row_checks
+        transaction.deadline, transaction.row_checks = time.monotonic() + BATCH_SECONDS, self._changelog.row_checks
         waiting, begun, alone = [], [], False
         try:
             for place, records, until in todo:
@@ -318,7 +313,7 @@ class GroupEngine:
             transaction.records += dealt
             if letters := transaction.dead_letters.pop(partition, 0):
                 cache.facts[DEAD_LETTERS_HEADER] = b"%d" % (dead_letter_count(cache.facts) + letters)
-            self._write_rows(transaction, cache)
+            self._changelog.write(transaction, cache)
             cache.end(transaction.of(partition).rows, transaction.written)
         if stop:
             self._lifecycle.stop(partition, self._advice(stop))
@@ -333,49 +328,8 @@ class GroupEngine:
             dealt = self.topology.processor.process(cache, records, transaction)
         except StopPartition as stop:
             return records.index(stop.record), stop
-        self._row_checks.discard(cache.partition)
+        self._changelog.row_checks.discard(cache.partition)
         return dealt, None
-
-    def _write_rows(self, transaction: Transaction, cache: PartitionCache) -> None:
-        """Add the rows that changed, each once; the last one says how far the inputs are."""
-        changes, partition = transaction.of(cache.partition), cache.partition
-        left = len(cache.dirty)
-        for key, row in cache.dirty.items():
-            left -= 1
-            value = None
-            if row is None:
-                changes.rows[key] = None
-            else:
-                try:
-                    value, columns = self.topology.encode(key, row)
-                except MessageError as error:
-                    # Which record is to blame is not known here: once more, writing each row at once.
-                    self._row_checks.add(partition)
-                    raise UnencodableError(f"partition {partition} starts over, row by row: {error}") from error
-                changes.rows[key] = (value, *columns)
-            if left:
-                transaction.produce(self.topology.changelog, partition, key, value)
-            else:
-                self._write_last(transaction, cache, key, value)
-        if not cache.dirty and (self.topology.writes_progress or cache.facts != cache.written_facts):
-            self._write_last(transaction, cache, MARK, None)
-
-    def _write_last(self, transaction: Transaction, cache: PartitionCache, key: bytes, value: bytes | None) -> None:
-        headers = [(INPUTS_HEADER, write_inputs(cache.next))]
-        if cache.time is not None:
-            headers.append((TIME_HEADER, b"%d" % cache.time))
-            transaction.of(cache.partition).time = cache.time
-        headers += cache.facts.items()
-        if cache.facts != cache.written_facts:  # the copy has what was told already
-            transaction.of(cache.partition).facts = cache.written_facts = dict(cache.facts)
-        transaction.produce(
-            self.topology.changelog,
-            cache.partition,
-            key,
-            value,
-            headers,
-            on_delivery=transaction.note_position(cache.partition, ROWS),
-        )
 
     def _advice(self, stop: StopPartition) -> str:
         place = place_of(stop.record)
@@ -404,18 +358,7 @@ class GroupEngine:
             self.reader.moved(partition)
         self._forget_answers(transaction)
         self._metrics.committed(transaction.records, seconds)
-        for what, n in transaction.counts.items():
-            match what:
-                case ("dead_lettered", reason):
-                    self._metrics.dead_lettered(reason, n)
-                case ("rejected", command, code):
-                    self._metrics.rejected(command, code, n)
-                case ("expired", command):
-                    self._metrics.expired(command, n)
-                case ("late",):
-                    self._metrics.late(n)
-                case ("duplicate",):
-                    self._metrics.duplicates(n)
+        self._metrics.counted(transaction.counts)
 
     def _forget_answers(self, transaction: Transaction) -> None:
         if time.monotonic() < self._forget_at:

@@ -53,7 +53,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     "verbwire.engine.transactions.committer": ("abort failed: %s",),
     "verbwire.kafka.librdkafka": ("%s [%s] %s",),
     "verbwire.engine.restore.partition_restorer": ("%s: could not clear away what others left open: %s",),
-    "verbwire.subscribers.assignment": ("%s: offsets were not committed: %s",),
+    "verbwire.subscribers.assigned_partitions": ("%s: offsets were not committed: %s",),
     "verbwire.subscribers.group": ("%s: %d partitions were lost",),
     "verbwire.subscribers.handler_threads": ("%s: %s has to wait: %s",),
     "verbwire.discovery.announcer": ("this worker could not be announced: %s",),

@@ -25,7 +25,7 @@ from verbwire.kafka.group_membership import (
 from verbwire.kafka.librdkafka import LOGGED
 from verbwire.kafka.readers import consumed
 from verbwire.kafka.recreatable import PATIENT
-from verbwire.subscribers.assignment import AssignedPartitions
+from verbwire.subscribers.assigned_partitions import AssignedPartitions
 from verbwire.subscribers.attempt import RecordAttempt
 from verbwire.subscribers.handler_threads import HandlerThreads
 from verbwire.subscribers.key_queues import KeyedWorkQueue, QueuedRecord

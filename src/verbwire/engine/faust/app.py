@@ -9,7 +9,8 @@ import faust
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from yarl import URL
 
-from verbwire.engine.faust.consumer import FAUST_LOG, SETTINGS, Transport
+from verbwire.engine.faust.consumer import SETTINGS, Transport
+from verbwire.engine.faust.consumer_thread import FAUST_LOG
 from verbwire.engine.faust.recovery import Tables
 from verbwire.engine.faust.security import UNPROTECTED, Security
 from verbwire.engine.group import GroupEngine

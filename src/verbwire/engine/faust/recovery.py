@@ -10,7 +10,9 @@ from faust.tables.manager import TableManager
 from faust.types import TP
 from mode import Service
 
-from verbwire.engine.faust.consumer import FAUST_LOG, Consumer, PartitionAssignment
+from verbwire.engine.faust.assignment import PartitionAssignment
+from verbwire.engine.faust.consumer import Consumer
+from verbwire.engine.faust.consumer_thread import FAUST_LOG
 from verbwire.engine.restore.changelog import CancelledRestore
 from verbwire.errors import EngineError, FencedError, VerbwireError
 
