@@ -17,7 +17,8 @@ from confluent_kafka import KafkaException
 from verbwire.engine.code.facts import CODE_HEADER, other_code
 from verbwire.engine.processors.changelog_writer import ChangelogWriter
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
-from verbwire.engine.restore.partition_restorer import PartitionRestorer, WorkerLiveness
+from verbwire.engine.restore.open_transactions import WorkerLiveness
+from verbwire.engine.restore.partition_restorer import PartitionRestorer
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.partition_state import RETRYING
 from verbwire.engine.state.reader import StoreReader

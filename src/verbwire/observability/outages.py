@@ -52,7 +52,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     "verbwire.engine.faust.recovery": ("%s: not ready, once more: %s",),
     "verbwire.engine.transactions.committer": ("abort failed: %s",),
     "verbwire.kafka.librdkafka": ("%s [%s] %s",),
-    "verbwire.engine.restore.partition_restorer": ("%s: could not clear away what others left open: %s",),
+    "verbwire.engine.restore.open_transactions": ("%s: transactions of dead workers could not be aborted: %s",),
     "verbwire.subscribers.assigned_partitions": ("%s: offsets were not committed: %s",),
     "verbwire.subscribers.group": ("%s: %d partitions were lost",),
     "verbwire.subscribers.handler_threads": ("%s: %s has to wait: %s",),
