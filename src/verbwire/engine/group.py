@@ -1,7 +1,7 @@
-"""The engine of one group: batch in, pure functions, transaction out. Knows nothing of Faust.
+"""Runs one group: batch in, pure functions, transaction out. Knows nothing of Faust.
 
-Everything here runs on one thread of the group's own, in order; committing and the local writes run on a second one
-(committing.py). Whatever fails ends the same way: the partitions start over from what is committed.
+Everything here runs on one thread of the group's own, in order; commits and local writes run on a second one
+(`transactions/committer.py`). Every failure ends the same way: the partitions start over from what is committed.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ class GroupEngine:
     def prepare(self, partitions: Sequence[int], cancel: Callable[[], bool], first: bool) -> dict[int, dict[str, int]]:
         """Make ready those of the partitions that can be now, and return where to read their inputs.
 
-        Never waits for somebody else's transaction: ask again for the rest, from the start, in a moment. `first`
-        says that this is a new assignment, or a new beginning after a failure: everything held so far is dropped.
+        Never waits for another worker's transaction: ask again for the rest, from the start, in a moment. `first`
+        marks a new assignment, or a new beginning after a failure: everything held so far is dropped.
         """
         if first:
             if self._failed or self.failure:
@@ -127,7 +127,7 @@ class GroupEngine:
         return {cache.partition: dict(cache.next) for cache in blameless}
 
     def _look_for_blame(self) -> None:
-        """Take down what may be to blame for the failure that the partitions start over after."""
+        """Note what may be to blame for the failure after which the partitions start over."""
         self._take_progress()
         failures = {id(each): each for each in (self._failure, self.failure) if isinstance(each, FailedTransaction)}
         for failure in failures.values():
@@ -211,7 +211,7 @@ class GroupEngine:
     # -- the batch
 
     def unreadable(self, topic: str, partition: int, why: str) -> None:
-        """Let a partition stand still, once it is prepared again, whose input cannot be read."""
+        """Stop a partition, once it is prepared again, whose input cannot be read."""
         if cache := self._caches.get(partition):
             self._blame.found((topic, partition), cache.next[topic], why)
 
@@ -222,9 +222,9 @@ class GroupEngine:
         is_live: Callable[[], bool],
         read: Mapping[tuple[str, int], int] = _NONE,
     ) -> None:
-        """Deal with these records and hand their transactions over for commit.
+        """Process these records and hand their transactions over for commit.
 
-        `read` says up to where topics have been read with this batch: behind its last records there may be the marks of
+        `read` is up to where topics have been read with this batch: behind its last records there may be the markers of
         transactions. They are committed with the records, and a log that ends with them is applied to its end: should
         retention take all of it, nothing is missed.
         FencedError when the partitions are no longer ours, another VerbwireError when they have to start over; in
@@ -242,7 +242,7 @@ class GroupEngine:
             self._committer.afterwards(lambda: self._note_read(read, epochs))
 
     def _one(self, todo: list[Piece], membership: GroupMetadata) -> list[Piece]:
-        """Build one transaction of as much as fits; return what is left, first those that have not had their turn."""
+        """Build one transaction of as much as fits; return what is left, first the places that have not been begun."""
         self._take_progress()
         slot, self._slot = self._slot, 1 - self._slot
         self._committer.wait_for_slot(slot)
@@ -342,7 +342,7 @@ class GroupEngine:
     # -- after the commit, on the committing thread
 
     def _note_read(self, read: Mapping[tuple[str, int], int], epochs: Mapping[int, int]) -> None:
-        """Take down how far partitions are that have not started over since it was read."""
+        """Note how far partitions are that have not started over since it was read."""
         for (topic, partition), position in read.items():
             state = self.reader.states[partition]
             if state.ready and state.epoch == epochs.get(partition) and state.inputs.get(topic, position) < position:

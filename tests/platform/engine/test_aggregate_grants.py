@@ -183,7 +183,7 @@ def test_a_process_does_not_take_a_forgerys_outcome_for_its_own(branch: Bank, ca
 
     assert heard(GRANTS, "missing") is None
     assert heard(GRANTS, "false") is None
-    assert caplog.text.count("somebody else has sent it under its id") == 2
+    assert caplog.text.count("has sent it under its id") == 2
     assert heard(GRANTS, "late") is not None, "its own, if clocks are apart"
     assert heard(Grants(), "missing") is not None, "its own: it does not sign, and has to hear of that"
 

@@ -1,4 +1,4 @@
-"""One group as a Faust app: its group membership, its co-partitioning and its table are Faust's, the work is ours."""
+"""Runs one group as a Faust app: membership, co-partitioning and table are Faust's, processing is the engine's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class GroupApp(faust.App):
     failure: BaseException | None = None
 
     async def crash(self, reason: BaseException) -> None:
-        """Remember why, for whoever runs the worker."""
+        """Remember why, for the worker to report."""
         self.failure = self.failure or reason
         await super().crash(reason)
 

@@ -8,14 +8,14 @@ from verbwire.engine.transactions.group_metadata import GroupMetadata
 
 
 class PartitionAssignment:
-    """The partitions of one assignment, and who we were when they were given to us."""
+    """The partitions of one assignment, and the membership under which they were assigned."""
 
     def __init__(self, membership: GroupMetadata, partitions: set[int] | None = None) -> None:
         self.membership = membership
         self.partitions = partitions  # None until Faust's assignor has been asked
         self.live = True
         self.inputs: set[TP] = set()  # the partitions that are prepared and read
-        self.read: dict[tuple[str, int], int] = {}  # up to where, as the core has been told
+        self.read: dict[tuple[str, int], int] = {}  # up to where, as the engine knows
 
     def is_live(self) -> bool:
         """Whether it still holds."""

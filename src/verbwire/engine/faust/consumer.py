@@ -1,4 +1,4 @@
-"""Faust's consumer group as the engine uses it: whole fetches per partition, positions owned by us, a captured fence.
+"""Replaces Faust's message loop: whole fetches per partition, positions owned by us, a captured fence.
 
 Three rules live here, each found by losing or doubling records without it:
 
@@ -36,7 +36,7 @@ GATHER_SECONDS = 0.003  # how soon it is noticed that the next transaction may b
 GATHER_RECORDS = 500  # with so many there is work enough to begin with it beside the transaction before
 _IDLE_SECONDS = 0.01
 _REGISTRY_SECONDS = 0.5  # until it is asked again: what is there answers questions meanwhile
-# Not said to pass, but they do; what follows on the first, the preparation tells.
+# Not retriable by their class, but they pass; what the first means is found out by the restore.
 _PASSING = (OffsetOutOfRangeError, KafkaTimeoutError, IllegalStateError, NoOffsetForPartitionError)
 
 
@@ -57,13 +57,13 @@ class Consumer(driver.Consumer):
 
     @property
     def core(self) -> GroupEngine:
-        """The engine's core of this group."""
+        """The engine of this group."""
         core: GroupEngine = self.app.core
         return core
 
     @property
     def engine_thread(self) -> ThreadPoolExecutor:
-        """The one thread that the core runs on."""
+        """The one thread that the engine runs on."""
         thread: ThreadPoolExecutor = self.app.engine_thread
         return thread
 
@@ -201,7 +201,9 @@ class Consumer(driver.Consumer):
             work = asyncio.get_running_loop().run_in_executor(
                 self.engine_thread, self.core.process, batch, assignment.membership, assignment.is_live, read
             )
-            work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks after a stop
+            work.add_done_callback(
+                lambda done: done.cancelled() or done.exception()
+            )  # after a stop its result is not asked for
             self._batch = (assignment, work)
 
     def _has_to_wait(self, assignment: PartitionAssignment, records: dict[TP, list[Any]]) -> bool:
@@ -232,7 +234,7 @@ class Consumer(driver.Consumer):
     def _newly_read(
         self, assignment: PartitionAssignment, positions: dict[tuple[str, int], int]
     ) -> dict[tuple[str, int], int]:
-        """Return those positions that the core does not know yet."""
+        """Return those positions that the engine does not know yet."""
         news = {place: offset for place, offset in positions.items() if assignment.read.get(place) != offset}
         assignment.read |= news
         return news
@@ -242,7 +244,7 @@ class Consumer(driver.Consumer):
         return {tp for tp in assignment.inputs if tp.partition not in stopped} if stopped else assignment.inputs
 
     async def _last_batch(self, assignment: PartitionAssignment) -> VerbwireError | None:
-        """Return what the batch in hand failed with, unless it was an older assignment's."""
+        """Return what the batch in flight failed with, unless it was an older assignment's."""
         if self._batch is None:
             return None
         owner, work = self._batch
@@ -288,8 +290,8 @@ SETTINGS = {
     "broker_session_timeout": SESSION_SECONDS,
     "broker_heartbeat_interval": HEARTBEAT_SECONDS,
     "broker_rebalance_timeout": 10.0,
-    # aiokafka leaves the group when nobody has fetched for so long, and joins again only when somebody fetches: a spare
-    # without partitions, a long restore or outage, or partitions that all stand still would end the worker in silence.
+    # aiokafka leaves the group after so long without a fetch, and joins again only with the next one: a standby without
+    # partitions, a long restore or outage, or partitions that are all stopped would end the worker in silence.
     "broker_max_poll_interval": 10 * 365 * 86400.0,
     "broker_max_poll_records": MAX_BATCH,
     # Where the log no longer holds a position, aiokafka would go on at its first record and say nothing of those lost.

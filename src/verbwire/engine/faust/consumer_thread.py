@@ -30,7 +30,7 @@ class RebalanceListener(driver.ConsumerRebalanceListener):
         return super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: Iterable[TP]) -> None:
-        """Capture who we are now; at commit time it could be who we are later."""
+        """Capture the membership now; at commit time it could be a later one."""
         coordinator = self._thread._ensure_consumer()._coordinator
         self._thread.consumer.capture(coordinator.generation, coordinator.member_id)
         await super().on_partitions_assigned(assigned)
@@ -105,8 +105,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def coordination_ended(self) -> str | None:
         """Return why aiokafka's coordination goes on no more: the process would live on without partitions, for ever.
 
-        After an error that it cannot deal with it waits until somebody has taken notice of it by a method that Faust
-        never calls.
+        After an error that it cannot deal with it waits to be asked about it by a method that Faust never calls.
         """
         coordinator = self._consumer and self._consumer._coordinator
         if not coordinator:

@@ -1,4 +1,4 @@
-"""Faust's table manager and recovery as the engine uses them: partitions are prepared by the core, in batches."""
+"""Replaces Faust's table manager and recovery: the engine restores partitions, in batches."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class ChangelogWriter:
         self.row_checks: set[int] = set()
 
     def write(self, transaction: Transaction, cache: PartitionCache) -> None:
-        """Add the rows that changed, each once; the last one says how far the inputs are."""
+        """Add the rows that changed, each once; the last one carries the positions of the inputs."""
         left = len(cache.dirty)
         for key, row in cache.dirty.items():
             left -= 1

@@ -1,10 +1,10 @@
-"""What a new owner does before it reads its first record, in the one order that is safe.
+"""Restores a new owner's partitions before it reads its first record, in the one order that is safe.
 
-1. its own producers are initialised (core.py): what it, or its predecessor of the same name, left open is aborted
+1. its own producers are initialised (group.py): what it, or its predecessor of the same name, left open is aborted
 2. committed offsets, stable ones only
 3. the ends of its logs, open transactions included
 4. the stores are restored up to those ends, which a `read_committed` reader reaches only when nothing is open below
-5. the inputs are sought (faust_driver.py)
+5. the inputs are sought (faust/recovery.py, faust/consumer.py)
 
 Each call is a probe of all the steps: what is not stable yet is asked for again from step 2, never waited for.
 """
@@ -71,7 +71,7 @@ class PartitionRestorer:
         self._changelog_reader = ChangelogReader(kafka)
         self._codes: dict[int, FoldedBy] = {}  # what is to be said of a partition that is about to be ready
         self._watch = CodeWatch(topology.group, topology.code)
-        self._abandoned: set[str] = set()  # topics that are not read any more, as far as that was told
+        self._abandoned: set[str] = set()  # topics that are not read any more, as far as that was logged
         self._found: dict[int, tuple[list[LogState], KeptCopy | None]] = {}  # logs and copy, before they were touched
         self._failures = StoreFailures()  # with copies that cannot be opened or written
         self._aside: dict[int, Path] = {}  # copies of other logs than those that are there, until it is clear why
@@ -96,9 +96,9 @@ class PartitionRestorer:
         self._changelog_reader.close()
 
     def probe(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[PartitionCache], int]:
-        """Return the shards of the partitions that are ready now, and how many records were restored for them.
+        """Return the caches of the partitions that are restored now, and how many records that took.
 
-        What fails in a way that nobody foresaw is tried partition by partition: the one to blame stands still.
+        What fails in a way that is not foreseen is retried partition by partition: the one to blame stops.
         """
         try:
             return self._probe(partitions, cancel)
@@ -163,7 +163,7 @@ class PartitionRestorer:
         cancel: Callable[[], bool],
         opened: ExitStack,
     ) -> tuple[list[PartitionCache], int]:
-        """Bring the copies of these partitions up to date; whoever stands still is not among the shards."""
+        """Bring the copies of these partitions up to date; those that had to stop are not among the caches."""
         stores = self._open(ready, committed, ends, opened)
         tasks = self._tasks(stores, ends)
         restored = self._changelog_reader.restore(tasks, cancel, STALLED)
@@ -183,8 +183,8 @@ class PartitionRestorer:
         for topic in sorted(left):
             self._abandoned.add(topic)
             log.warning(
-                "%s has read %s before and does not any more: what has come there since, and will, is not heard. "
-                "An undertaking of a process that waits for an outcome from there waits for ever",
+                "%s has read %s before and does not any more: records that have come there since, and will, are not "
+                "processed. A process instance that waits for an outcome from there waits for ever",
                 self._topology.group,
                 topic,
             )
@@ -247,16 +247,16 @@ class PartitionRestorer:
     def _set_aside(self, partition: int, path: Path, kept: KeptCopy) -> None:
         self._aside[partition] = set_aside(path, kept)
         log.warning(
-            "%s: the copy of partition %d is of another log: it is kept in %s, and made anew from the log",
+            "%s: the copy of partition %d is of another log: it is kept in %s, and restored from the log",
             self._topology.group,
             partition,
             self._aside[partition],
         )
 
     def _fail(self, partition: int, what: str, error: Exception, store: PartitionStore | None = None) -> None:
-        """Try a partition again whose copy cannot be opened or written, soon; after a few times it stands still.
+        """Retry a partition whose copy cannot be opened or written; after a few failures it is RETRYING, or stopped.
 
-        It goes on by itself where that may pass: no room on the disk, no descriptor left, a folder that is read-only.
+        It is RETRYING where that may pass: no room on the disk, no descriptor left, a folder that is read-only.
         """
         if store is not None:
             store.close()
@@ -277,7 +277,7 @@ class PartitionRestorer:
     def _store(self, partition: int, path: Path, identity: dict[str, str]) -> PartitionStore:
         store = PartitionStore(path, self._topology.columns, identity, self._topics.max_copy_age, self._topology.search)
         if store.rebuilt:
-            text = "%s: partition %d's local copy is built anew from the log: %s"
+            text = "%s: partition %d's local copy is rebuilt from the log: %s"
             log.warning(text, self._topology.group, partition, store.rebuilt)
         try:
             store.forget_answers(int(time.time() * 1000) - OUTCOME_RETENTION_MS)

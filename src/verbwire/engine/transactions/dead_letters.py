@@ -1,4 +1,4 @@
-"""Where a record goes that a group could not read or handle: bytes unchanged, with place and reason beside them."""
+"""Writes the dead letters of a group: the record's bytes unchanged, its place and the reason as headers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def dead_letter(transaction: Transaction, topic: str, record: Record, reason: st
     """Add the record to the dead letters of the group, in the same transaction as everything else.
 
     `reason` is one of few words; `detail` is for people. The record's own headers come first, untouched. Where the
-    topic does not take it whole, the letter is a stub, which only says where the record lies.
+    topic does not take it whole, the letter is a stub, which only names the place of the record.
     """
     headers = letter_headers(record, reason, detail)
     key, value = record.key, record.value
