@@ -20,7 +20,7 @@ from verbwire.kafka.record import ConsumedRecord
 from verbwire.messages import Command, Event, Kind, Message
 from verbwire.wire.ids import derived_id
 from verbwire.wire.keys import key_of
-from verbwire.wire.records.dead_letters import MAX_LETTER, letter_headers, stub_headers
+from verbwire.wire.records.dead_letters import MAX_DEAD_LETTER, dead_letter_headers, stub_headers
 
 
 class Cause(NamedTuple):
@@ -39,7 +39,7 @@ class EffectProducer:
     def __init__(self, connection: Connection, declared: Subscriber | Job) -> None:
         self._identity = connection.identity
         self._declared = declared
-        kafka = {**connection.kafka, "message.max.bytes": MAX_LETTER}
+        kafka = {**connection.kafka, "message.max.bytes": MAX_DEAD_LETTER}
         self.producer = Producer(replace(connection, kafka=kafka))
         self.routes = Routes(connection, self.producer)
 
@@ -58,7 +58,7 @@ class EffectProducer:
 
         :class:`DeliveryError` when it is not, or not within the time that a delivery may take.
         """
-        headers = letter_headers(record, reason, detail)
+        headers = dead_letter_headers(record, reason, detail)
         try:
             self.producer.produce(topic, record.key, record.value, headers, "", record.partition).result()
         except (TooLargeError, UnencodableError):

@@ -197,7 +197,7 @@ def test_a_letter_that_is_handed_back_gets_a_grant_of_now(bank: Bank, receiver: 
     eventually(lambda: time.time() > began + 0.6)
     letters = DeadLetters(Connection(*place, grants=GRANTS))
     try:
-        assert letters.retry(bank_jars.receiver(), [DeadLetterPlace(partition, letter.offset)]) == (1, [])
+        assert letters.requeue(bank_jars.receiver(), [DeadLetterPlace(partition, letter.offset)]) == (1, [])
     finally:
         letters.close()
     receiver.run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.kafka.record import Record
-from verbwire.wire.records.dead_letters import legible, letter_headers, stub_headers, with_traceback
+from verbwire.wire.records.dead_letters import dead_letter_headers, legible, stub_headers, with_traceback
 
 __all__ = ["dead_letter", "legible", "with_traceback"]
 
@@ -15,7 +15,7 @@ def dead_letter(transaction: Transaction, topic: str, record: Record, reason: st
     `reason` is one of few words; `detail` is for people. The record's own headers come first, untouched. Where the
     topic does not take it whole, the letter is a stub, which only names the place of the record.
     """
-    headers = letter_headers(record, reason, detail)
+    headers = dead_letter_headers(record, reason, detail)
     key, value = record.key, record.value
     if not transaction.limits.fits(topic, key, value, headers):
         key, value, headers = None, None, stub_headers(record, reason, detail)

@@ -22,7 +22,7 @@ from verbwire.kafka.group_membership import duplicate_worker
 from verbwire.kafka.librdkafka import LOGGED
 from verbwire.kafka.recreatable import PATIENT
 from verbwire.names import Names
-from verbwire.wire.records.dead_letters import MAX_LETTER
+from verbwire.wire.records.dead_letters import MAX_DEAD_LETTER
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _SETTINGS: dict[str, Any] = {
     "partitioner": "murmur2_random",  # Java's and aiokafka's; librdkafka's own would scatter the keys
     "compression.type": "lz4",
     "linger.ms": 2,
-    "message.max.bytes": MAX_LETTER,  # a dead letter is larger than its record: place and reason are beside it
+    "message.max.bytes": MAX_DEAD_LETTER,  # a dead letter is larger than its record: place and reason are beside it
     "queue.buffering.max.messages": 1_000_000,
     "transaction.timeout.ms": 10_000,  # a dead worker's open transaction holds back every reader for so long
     # With the default 100 ms a one-record transaction takes 94 ms, with these 6 (confluent-kafka-python#967).
