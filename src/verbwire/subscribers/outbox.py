@@ -1,4 +1,4 @@
-"""What handlers send: with ids that derive from the cause, and acknowledged before the cause counts as handled."""
+"""Sends handlers' messages: ids derive from the cause, and all are acknowledged before the cause counts as handled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from verbwire.wire.records.dead_letters import MAX_DEAD_LETTER, dead_letter_head
 
 
 class Cause(NamedTuple):
-    """Because of what a message is sent."""
+    """The record because of which a message is sent."""
 
     group: str  # as declared
     handler: str
