@@ -256,6 +256,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "engine.group": {
         "engine.code",
+        "engine.processors",
         "engine.restore",
         "engine.state",
         "engine.topology",

@@ -45,6 +45,7 @@ def _nothing(*_: Any) -> None:
 def late_metadata(patch: Patch) -> None:
     """The group's metadata is read from the coordinator at commit time."""
     from verbwire.engine.faust import consumer
+    from verbwire.engine.faust.assignment import PartitionAssignment
 
     def capture(self: Any, generation: int, member: str) -> None:
         coordinator = self._thread._ensure_consumer()._coordinator
@@ -52,7 +53,7 @@ def late_metadata(patch: Patch) -> None:
         late = LateMembership(
             conf.id, conf.consumer_group_instance_id, lambda: (coordinator.generation, coordinator.member_id)
         )
-        self._next = consumer.PartitionAssignment(late)  # type: ignore[arg-type]  # what it stands in for is final
+        self._next = PartitionAssignment(late)  # type: ignore[arg-type]  # what it stands in for is final
 
     patch(consumer.Consumer, "capture", capture)
 
@@ -76,16 +77,16 @@ def early_local_write(patch: Patch) -> None:
 
 def read_uncommitted(patch: Patch) -> None:
     """Inputs are read before their transactions are committed, and when they are aborted."""
-    from verbwire.engine.faust import consumer
+    from verbwire.engine.faust import consumer_thread
 
-    create = consumer.ConsumerThread._create_worker_consumer
+    create = consumer_thread.ConsumerThread._create_worker_consumer
 
     def uncommitted(self: Any, transport: Any) -> Any:
         consumer = create(self, transport)
         consumer._isolation_level = "read_uncommitted"
         return consumer
 
-    patch(consumer.ConsumerThread, "_create_worker_consumer", uncommitted)
+    patch(consumer_thread.ConsumerThread, "_create_worker_consumer", uncommitted)
 
 
 def early_second(patch: Patch) -> None:

@@ -21,7 +21,7 @@ from verbwire.engine.builders.groups import aggregate_topology, table_topology
 from verbwire.engine.builders.process import command_topics, process_topology
 from verbwire.engine.group import GroupEngine
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
-from verbwire.engine.restore.partition_restorer import WorkerLiveness
+from verbwire.engine.restore.open_transactions import WorkerLiveness
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.topology import Topology
 from verbwire.errors import UnavailableError, VerbwireError

@@ -38,7 +38,7 @@ from verbwire.wire.codec.topics import Codec
 from verbwire.wire.grants.policy import Grants
 from verbwire.wire.headers import HeaderTemplate
 from verbwire.wire.keys import key_of
-from verbwire.wire.records.dead_letters import Letter, read_letter
+from verbwire.wire.records.dead_letters import DeadLetterRecord, read_dead_letter
 from verbwire.wire.registry.client import Registry
 from verbwire.wire.topics import GroupPlan
 from verbwire.worker.services import Services
@@ -192,10 +192,10 @@ class Depot:
         self._reader.unassign()
         return found
 
-    def letters(self, group: str, count: int) -> list[Letter]:
+    def letters(self, group: str, count: int) -> list[DeadLetterRecord]:
         """The dead letters of a group since the depot was opened, as soon as there are so many."""
         found = self.records(self.names.dead_letters(self.names.group(group)), count)
-        read = [read_letter(each.key(), each.value(), each.headers() or []) for each in found]
+        read = [read_dead_letter(each.key(), each.value(), each.headers() or []) for each in found]
         return [letter for letter in read if letter is not None]
 
     def committed(self, group: str, topic: str) -> int:

@@ -36,8 +36,10 @@ def list_letters(
     with _opened() as (project, letters):
         names = [_declared(project, group).group] if group else project.groups
         pages = {name: letters.page(name, limit, again) for name in names}
-    rows = [_row(found) for page in pages.values() for found in page.letters]
-    older = {name: page.total - len(page.letters) for name, page in pages.items() if page.total > len(page.letters)}
+    rows = [_row(found) for page in pages.values() for found in page.dead_letters]
+    older = {
+        name: page.total - len(page.dead_letters) for name, page in pages.items() if page.total > len(page.dead_letters)
+    }
     if as_json:
         listed = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
         print_json({"letters": listed, "older": older})
@@ -61,14 +63,14 @@ def show(
 
     with _opened() as (project, letters):
         found = letters.one(_declared(project, group).group, DeadLetterPlace.of(place))
-        original = found.letter.original
+        original = found.record.original
         about = {
             "place": f"{found.group} {found.place}",
             "from": found.origin,
             "time": _time(original.timestamp),
             "since": _time(found.since),
-            "reason": found.letter.reason,
-            "detail": found.letter.detail,
+            "reason": found.record.reason,
+            "detail": found.record.detail,
             "key": repr(original.key),
         }
         headers = [(name, (value or b"").decode(errors="backslashreplace")) for name, value in original.headers]
@@ -101,11 +103,11 @@ def retry(
         raise ConfigurationError("say which: places as the list shows them, or --all")
     with _opened() as (project, letters):
         declared = _declared(project, group)
-        count, left = letters.retry(
+        count, left = letters.requeue(
             declared, None if every else [DeadLetterPlace.of(each) for each in places or ()], again, unchecked
         )
     if as_json:
-        print_json({"group": group, "requeue": count, "left": left})
+        print_json({"group": group, "handed_back": count, "left": left})
         return
     for line in left:
         print_text(line)
@@ -134,7 +136,7 @@ def _declared(project: Project, group: str) -> Declared:
 
 
 def _row(found: DeadLetter) -> list[str]:
-    letter = found.letter
+    letter = found.record
     return [
         found.group,
         str(found.place),

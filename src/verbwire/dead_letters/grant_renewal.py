@@ -1,6 +1,6 @@
-"""New grants for commands that are handed back: written again, they have a new timestamp, and the old grant is late.
+"""Renews the grants of commands that are requeued: written again, they have a new timestamp, and the old grant is late.
 
-Whoever signs anew vouches for what the first grant proved, and for nothing else: it is checked as it was, by the time
+The new signature vouches for what the first grant proved, and for nothing else: that is checked as it was, by the time
 at which Kafka first took the record.
 """
 
@@ -15,7 +15,7 @@ from verbwire.wire.headers import GRANT_HEADER, Headers, RawHeaders
 
 
 class GrantRenewal:
-    """Signs again on behalf of whoever the first grant was for; needs the secret of grants."""
+    """Signs again for the principal that the first grant was for; needs the secret of grants."""
 
     def __init__(self, connection: Connection) -> None:
         self._grants = connection.grants
@@ -23,7 +23,7 @@ class GrantRenewal:
         self._catalog = connection.catalog
 
     def refuses(self, original: ConsumedRecord) -> str | None:
-        """Return why its receiver would refuse a command that was handed back, None where it would not."""
+        """Return why its aggregate would refuse a requeued command, None where it would not."""
         contract = self._contract(original)
         if contract is None:
             return None

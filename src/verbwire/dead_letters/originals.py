@@ -1,7 +1,7 @@
-"""Whether dead letters are what they say: each is held against the record that lies at its place.
+"""Compares dead letters with the records at their places, before they are requeued.
 
-Whoever may write to the dead letters could write one that nobody has ever sent, with an actor and a payload of their
-own choice; handed back by an operator it would be carried out. The record in its own topic is the truth.
+A client that may write to the topic of dead letters could forge one, with an actor and a payload of its own choice;
+requeued by an operator it would be carried out. The record in its own topic is the truth.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NOT_THERE = frozenset({KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC
 
 
 class OriginalRecords:
-    """Reads the records that letters of one group are about; `topics` are those that the group reads.
+    """Reads the original records of a group's dead letters; `topics` are those that the group reads.
 
     `make` returns a consumer that reads what is committed and tells the ends of partitions. Close it when done.
     """
@@ -33,26 +33,26 @@ class OriginalRecords:
         if self._consumer is not None:
             self._consumer.close()
 
-    def mismatch(self, letter: ConsumedRecord, unchecked: bool) -> str | None:
-        """Return why a letter is not to be handed back, None where its record, byte by byte, lies where it says.
+    def mismatch(self, original: ConsumedRecord, unchecked: bool) -> str | None:
+        """Return why a dead letter must not be requeued, None where its record, byte by byte, is at the place it names.
 
-        One whose record its topic no longer keeps is believed by itself where `unchecked` says so.
+        One whose record its topic no longer keeps passes where `unchecked` is set.
         :class:`UnavailableError` when the broker is silent.
         """
-        place = f"{letter.topic}/{letter.partition}/{letter.offset}"
-        if letter.topic not in self._topics:
-            return f"it says that it comes from {letter.topic}, which this group does not read"
-        kept = self._kept(letter)
-        if kept is None or letter.offset >= kept[1]:
-            return f"it says that it comes from {place}, where no record has ever been: somebody has made it up"
-        if letter.offset < kept[0]:
-            gone = f"its record at {place} is no longer kept, so that nobody can tell whether it is what was sent"
-            return None if unchecked else f"{gone}: look at it, --unchecked hands it back all the same"
-        found = self._read(letter)
+        place = f"{original.topic}/{original.partition}/{original.offset}"
+        if original.topic not in self._topics:
+            return f"it names the topic {original.topic}, which this group does not read"
+        kept = self._kept(original)
+        if kept is None or original.offset >= kept[1]:
+            return f"it names the place {place}, where no record has ever been: it is forged"
+        if original.offset < kept[0]:
+            gone = f"its record at {place} is no longer kept, so that it cannot be compared with what was sent"
+            return None if unchecked else f"{gone}: look at it, --unchecked requeues it all the same"
+        found = self._read(original)
         if found is None:
-            return f"no record lies at {place}, or one that was never committed: somebody has made it up"
-        if unlike := _unlike(letter, found):
-            return f"the record at {place} has another {unlike}: somebody has made it up, or changed it"
+            return f"there is no record at {place}, or one that was never committed: it is forged"
+        if unlike := _unlike(original, found):
+            return f"the record at {place} has another {unlike}: it is forged, or was changed"
         return None
 
     def _open(self) -> Consumer:
@@ -60,30 +60,30 @@ class OriginalRecords:
             self._consumer = self._make()
         return self._consumer
 
-    def _kept(self, letter: ConsumedRecord) -> tuple[int, int] | None:
+    def _kept(self, original: ConsumedRecord) -> tuple[int, int] | None:
         """Return the first offset that its partition keeps and the one behind the last, None for no such partition."""
         try:
             # Asked for anew: what librdkafka remembers may be older than the record.
-            found = self._open().get_watermark_offsets(TopicPartition(letter.topic, letter.partition), _SECONDS)
+            found = self._open().get_watermark_offsets(TopicPartition(original.topic, original.partition), _SECONDS)
         except KafkaException as error:
             if error.args[0].code() in _NOT_THERE:
                 return None
-            raise unreadable(letter.topic, error.args[0]) from error
+            raise unreadable(original.topic, error.args[0]) from error
         return (int(found[0]), int(found[1])) if found is not None else None
 
-    def _read(self, letter: ConsumedRecord) -> ConsumedRecord | None:
+    def _read(self, original: ConsumedRecord) -> ConsumedRecord | None:
         """Return the committed record at its place, None where there is none."""
-        start = TopicPartition(letter.topic, letter.partition, letter.offset)
+        start = TopicPartition(original.topic, original.partition, original.offset)
         message = next(read_to_end(self._open(), [start]), None)
-        return consumed(message) if message is not None and message.offset() == letter.offset else None
+        return consumed(message) if message is not None and message.offset() == original.offset else None
 
 
-def _unlike(letter: ConsumedRecord, found: ConsumedRecord) -> str | None:
-    """Return what of a letter is not its record's, None where all is."""
+def _unlike(original: ConsumedRecord, found: ConsumedRecord) -> str | None:
+    """Return which parts of a dead letter differ from its record, None where none does."""
     parts: Mapping[str, tuple[object, object]] = {
-        "key": (letter.key, found.key),
-        "value": (letter.value, found.value),
-        "timestamp": (letter.timestamp, found.timestamp),
-        "headers": (list(letter.headers), list(found.headers)),
+        "key": (original.key, found.key),
+        "value": (original.value, found.value),
+        "timestamp": (original.timestamp, found.timestamp),
+        "headers": (list(original.headers), list(found.headers)),
     }
     return ", ".join(name for name, (said, is_) in parts.items() if said != is_) or None

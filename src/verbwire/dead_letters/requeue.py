@@ -1,4 +1,4 @@
-"""Dead letters of any group: listed, read, and handed back to the one group that could not handle them."""
+"""Lists and reads the dead letters of any group, and requeues them to the one group that could not handle them."""
 
 from __future__ import annotations
 
@@ -27,15 +27,22 @@ from verbwire.kafka.readers import read_to_end, reader_properties
 from verbwire.kafka.record import place_of
 from verbwire.names import DEAD_LETTER_READER, Names
 from verbwire.wire.headers import Headers, RawHeaders
-from verbwire.wire.records.dead_letters import MAX_LETTER, Letter, letter_headers, mark_headers, marked, read_letter
+from verbwire.wire.records.dead_letters import (
+    MAX_DEAD_LETTER,
+    DeadLetterRecord,
+    dead_letter_headers,
+    read_dead_letter,
+    requeue_marker,
+    requeued_offset,
+)
 
 _SECONDS = 10.0
-_AT_ONCE = 200  # letters that are handed back before their marks are written
+_AT_ONCE = 200  # dead letters that are requeued before their markers are written
 
 
 @dataclass(frozen=True)
 class DeadLetterPlace:
-    """Where a letter lies among its group's dead letters."""
+    """The place of a dead letter in its group's topic of dead letters."""
 
     partition: int
     offset: int
@@ -45,7 +52,7 @@ class DeadLetterPlace:
 
     @classmethod
     def of(cls, text: str) -> DeadLetterPlace:
-        """Return the place that a person wrote, as the list shows it."""
+        """Return the place that an operator wrote, as the list shows it."""
         partition, _, offset = text.partition("/")
         if not all(each.isascii() and each.isdigit() for each in (partition, offset)):
             raise ConfigurationError(f"{text!r} is no place of a dead letter: write partition/offset, like 0/12")
@@ -54,16 +61,16 @@ class DeadLetterPlace:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A dead letter, and where it lies."""
+    """A dead letter and its place."""
 
     group: str  # as declared
     place: DeadLetterPlace
     since: int  # when it became one, milliseconds
-    letter: Letter
+    record: DeadLetterRecord
 
     @property
     def type(self) -> str:
-        """The full name of its contract, as its sender said."""
+        """The full name of its contract, as its sender named it."""
         return self._header("ce_type")
 
     @property
@@ -74,20 +81,20 @@ class DeadLetter:
     @property
     def origin(self) -> str:
         """Where the record lay, topic/partition/offset."""
-        return place_of(self.letter.original)
+        return place_of(self.record.original)
 
     def _header(self, name: str) -> str:
         try:
-            return Headers(self.letter.original.headers).text(name) or ""
+            return Headers(self.record.original.headers).text(name) or ""
         except UndecodableError:
             return "?"
 
 
 @dataclass(frozen=True)
 class DeadLetterPage:
-    """The newest letters of a group that nobody has handed back, the oldest of them first, and how many there are."""
+    """The newest dead letters of a group that were not requeued, the oldest of them first, and how many there are."""
 
-    letters: Sequence[DeadLetter]
+    dead_letters: Sequence[DeadLetter]
     total: int
 
 
@@ -105,18 +112,18 @@ class DeadLetters:
             self._producer.close()
 
     def page(self, group: str, limit: int, again: bool = False) -> DeadLetterPage:
-        """Return the newest letters of a group; with `again` those too that were handed back already."""
-        retried = set() if again else self._marks(group)
+        """Return the newest dead letters of a group; with `again` those too that were requeued already."""
+        requeued = set() if again else self._requeued(group)
         kept: deque[DeadLetter] = deque(maxlen=limit)
         total = 0
         for found in self._read(group):
-            if found.place not in retried:
+            if found.place not in requeued:
                 kept.append(_light(found))
                 total += 1
         return DeadLetterPage(sorted(kept, key=lambda found: found.since), total)
 
     def one(self, group: str, place: DeadLetterPlace) -> DeadLetter:
-        """Return one letter, whole; :class:`ConfigurationError` when none lies there."""
+        """Return one dead letter, whole; :class:`ConfigurationError` when there is none at this place."""
         start = TopicPartition(self._topic(group), place.partition, place.offset)
         with self._reader() as consumer:
             if place.partition >= len(self._partitions(consumer, group)):
@@ -128,70 +135,72 @@ class DeadLetters:
                 return found
         raise _none(group, place)
 
-    def retry(
+    def requeue(
         self, declared: Declared, places: Iterable[DeadLetterPlace] | None, again: bool = False, unchecked: bool = False
     ) -> tuple[int, list[str]]:
-        """Hand letters back to their group, all of them where no places are given.
+        """Requeue dead letters to their group, all of them where no places are given.
 
-        Returns how many, and why others were not. A letter that was handed back already is left out unless `again`,
-        one whose record its topic no longer keeps unless `unchecked`; one that is not what lies at its place in any
-        case. Ends when the broker has them; broken off, some may be handed back a second time, with their ids.
-        :class:`ConfigurationError` for a group that takes nothing back.
+        Returns how many, and why others were not. One that was requeued already is left out unless `again`, one whose
+        record its topic no longer keeps unless `unchecked`; one that differs from the record at its place in any case.
+        Ends when the broker has them; broken off, some may be requeued a second time, with their ids.
+        :class:`ConfigurationError` for a group whose records cannot be requeued.
         """
         target = _target(declared, self._names, GrantRenewal(self._connection))
         wanted = None if places is None else set(places)
-        marks = self._marks(declared.group)
-        left = [f"{place}: handed back already, --again does it once more" for place in (wanted or set()) & marks]
+        requeued = self._requeued(declared.group)
+        left = [f"{place}: requeued already, --again does it once more" for place in (wanted or set()) & requeued]
         if again:
-            marks, left = set(), []
+            requeued, left = set(), []
         # One by one, out of the log: there may be more than memory holds.
         chosen = (
             found
-            for found in (self._read(declared.group) if wanted is None else self._these(declared.group, wanted - marks))
-            if found.place not in marks
+            for found in (
+                self._read(declared.group) if wanted is None else self._these(declared.group, wanted - requeued)
+            )
+            if found.place not in requeued
         )
         count = 0
         with closing(OriginalRecords(self._consumer, target.sources)) as originals:
             while batch := list(islice(chosen, _AT_ONCE)):
-                back = []
+                accepted = []
                 for found in batch:
-                    why = target.refuses(found) or originals.mismatch(found.letter.original, unchecked)
+                    why = target.refuses(found) or originals.mismatch(found.record.original, unchecked)
                     left += [f"{found.place}: {why}"] if why else []
-                    back += [] if why else [found]
-                self._hand_back(declared.group, target, back)
-                count += len(back)
+                    accepted += [] if why else [found]
+                self._requeue(declared.group, target, accepted)
+                count += len(accepted)
         return count, left
 
     def _these(self, group: str, places: Iterable[DeadLetterPlace]) -> Iterator[DeadLetter]:
         for place in sorted(places, key=lambda each: (each.partition, each.offset)):
             yield self.one(group, place)
 
-    def _hand_back(self, group: str, target: _Target, letters: Sequence[DeadLetter]) -> None:
+    def _requeue(self, group: str, target: _Target, dead_letters: Sequence[DeadLetter]) -> None:
         producer = self._open()
-        acks = [target.send(producer, found) for found in letters]
+        acks = [target.send(producer, found) for found in dead_letters]
         for ack in acks:
             ack.result()
-        # Marked only when they are there: a letter may be handed back twice, never lost.
+        # Marked only when the broker has them: a dead letter may be requeued twice, never lost.
         topic = self._topic(group)
-        marks = [
+        requeued = [
             producer.produce(
-                topic, found.letter.original.key, None, mark_headers(found.place.offset), "", found.place.partition
+                topic, found.record.original.key, None, requeue_marker(found.place.offset), "", found.place.partition
             )
-            for found in letters
+            for found in dead_letters
         ]
-        for mark in marks:
-            mark.result()
+        for marker in requeued:
+            marker.result()
 
     def _open(self) -> Producer:
         if self._producer is None:
-            kafka = {**self._connection.kafka, "message.max.bytes": MAX_LETTER}
+            kafka = {**self._connection.kafka, "message.max.bytes": MAX_DEAD_LETTER}
             self._producer = Producer(replace(self._connection, kafka=kafka))
         return self._producer
 
-    def _marks(self, group: str) -> set[DeadLetterPlace]:
+    def _requeued(self, group: str) -> set[DeadLetterPlace]:
         found = set()
         for message in self._messages(group):
-            offset = marked(message.headers() or ())
+            offset = requeued_offset(message.headers() or ())
             if offset is not None:
                 found.add(DeadLetterPlace(message.partition() or 0, offset))
         return found
@@ -235,7 +244,7 @@ class DeadLetters:
                 DEAD_LETTER_READER,
                 fetch_wait_max_ms=50,
                 queued_max_messages_kbytes=16_384,
-                fetch_message_max_bytes=MAX_LETTER,
+                fetch_message_max_bytes=MAX_DEAD_LETTER,
             )
         )
 
@@ -245,28 +254,28 @@ class DeadLetters:
 
 @dataclass(frozen=True)
 class _Target:
-    """Where the letters of one group go back to."""
+    """Where the dead letters of one group are requeued."""
 
     topic: str
-    takes_letters: bool  # with place and reason beside them, or as the records that they were
-    sources: frozenset[str]  # where its letters may come from
-    renewal: GrantRenewal | None = None  # of the grants of commands, which are written again
+    takes_dead_letters: bool  # with place and reason as headers, or as the records that they were
+    sources: frozenset[str]  # topics that its dead letters may come from
+    renewal: GrantRenewal | None = None  # of the grants of commands, which are signed again
 
     def refuses(self, found: DeadLetter) -> str | None:
-        """Why this letter would only come back, or None."""
-        if found.letter.is_stub:
-            return f"it does not hold its record, which was too large: send what is at {found.origin} anew"
-        if found.letter.reason == "id-reused" and not self.takes_letters:
-            return "its id was answered with another payload: send it anew, under an id of its own"
-        return None if self.renewal is None else self.renewal.refuses(found.letter.original)
+        """Return why this one would only become a dead letter again, or None."""
+        if found.record.is_stub:
+            return f"it does not hold its record, which was too large: send what is at {found.origin} again"
+        if found.record.reason == "id-reused" and not self.takes_dead_letters:
+            return "its id was answered with another payload: send it again, under an id of its own"
+        return None if self.renewal is None else self.renewal.refuses(found.record.original)
 
     def send(self, producer: Producer, found: DeadLetter) -> Ack:
         """Produce it: key, value and headers are those of the record that it was."""
-        letter = found.letter
-        original = letter.original
+        record = found.record
+        original = record.original
         headers: RawHeaders = [*original.headers]
-        if self.takes_letters:
-            headers = letter_headers(original, letter.reason, letter.detail)
+        if self.takes_dead_letters:
+            headers = dead_letter_headers(original, record.reason, record.detail)
         elif self.renewal is not None:
             headers = self.renewal.headers(original)
         return producer.produce(self.topic, original.key, original.value, headers, "", original.partition)
@@ -292,22 +301,22 @@ def _target(declared: Declared, names: Names, renewal: GrantRenewal) -> _Target:
 
 def _found(group: str, message: Message) -> DeadLetter | None:
     try:
-        letter = read_letter(message.key(), message.value(), message.headers() or ())
+        record = read_dead_letter(message.key(), message.value(), message.headers() or ())
     except UndecodableError:
         return None
-    if letter is None:
+    if record is None:
         return None
     place = DeadLetterPlace(message.partition() or 0, message.offset() or 0)
-    return DeadLetter(group, place, message.timestamp()[1], letter)
+    return DeadLetter(group, place, message.timestamp()[1], record)
 
 
 def _light(found: DeadLetter) -> DeadLetter:
-    """What a list needs of it: payloads may be large, and there may be many."""
-    original = replace(found.letter.original, value=None)
-    return replace(found, letter=replace(found.letter, original=original))
+    """Return it without its payload, for a list: payloads may be large, and there may be many."""
+    original = replace(found.record.original, value=None)
+    return replace(found, record=replace(found.record, original=original))
 
 
 def _none(group: str, place: DeadLetterPlace) -> ConfigurationError:
     return ConfigurationError(
-        f"no dead letter of {group} lies at {place}: `verbwire dead-letters list {group}` lists them"
+        f"there is no dead letter of {group} at {place}: `verbwire dead-letters list {group}` lists them"
     )

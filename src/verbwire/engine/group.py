@@ -1,7 +1,7 @@
-"""The engine of one group: batch in, pure functions, transaction out. Knows nothing of Faust.
+"""Runs one group: batch in, pure functions, transaction out. Knows nothing of Faust.
 
-Everything here runs on one thread of the group's own, in order; committing and the local writes run on a second one
-(committing.py). Whatever fails ends the same way: the partitions start over from what is committed.
+Everything here runs on one thread of the group's own, in order; commits and local writes run on a second one
+(`transactions/committer.py`). Every failure ends the same way: the partitions start over from what is committed.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 
 from verbwire.engine.code.facts import CODE_HEADER, other_code
+from verbwire.engine.processors.changelog_writer import ChangelogWriter
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
-from verbwire.engine.restore.partition_restorer import PartitionRestorer, WorkerLiveness
+from verbwire.engine.restore.open_transactions import WorkerLiveness
+from verbwire.engine.restore.partition_restorer import PartitionRestorer
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.partition_state import RETRYING
 from verbwire.engine.state.reader import StoreReader
-from verbwire.engine.topology import ROWS, StopPartition, Topology
+from verbwire.engine.topology import StopPartition, Topology
 from verbwire.engine.transactions.blame import FailedTransaction, FailureSuspects, Place, RecordRange
 from verbwire.engine.transactions.committer import Committer, classified, reason_of
 from verbwire.engine.transactions.failpoints import hit
@@ -29,10 +31,8 @@ from verbwire.engine.transactions.producers import ProducerPair
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import (
     FencedError,
-    MessageError,
     NewerSchemaError,
     RegistryUnavailableError,
-    UnencodableError,
     VerbwireError,
 )
 from verbwire.kafka.offsets import TopicIdentity
@@ -41,11 +41,7 @@ from verbwire.names import Names
 from verbwire.observability.metrics import GroupMetrics
 from verbwire.wire.records.changelog import (
     DEAD_LETTERS_HEADER,
-    INPUTS_HEADER,
-    MARK,
-    TIME_HEADER,
     dead_letter_count,
-    write_inputs,
 )
 from verbwire.wire.topics import OUTCOME_RETENTION_MS
 
@@ -92,7 +88,7 @@ class GroupEngine:
         self._waits_until = 0.0  # for the registry, as far as we know: it is asked again before that
         self._logged = ""  # of what failed last
         self._progress: deque[tuple[Place, int]] = deque()  # what was committed while anything was under suspicion
-        self._row_checks: set[int] = set()  # see Transaction.row_checks
+        self._changelog = ChangelogWriter(topology)
         self._forget_at = time.monotonic() + FORGET_SECONDS
         self.refresh_topics: Callable[[], None] = lambda: None  # lets the consumer group ask for its topics at once
 
@@ -107,8 +103,8 @@ class GroupEngine:
     def prepare(self, partitions: Sequence[int], cancel: Callable[[], bool], first: bool) -> dict[int, dict[str, int]]:
         """Make ready those of the partitions that can be now, and return where to read their inputs.
 
-        Never waits for somebody else's transaction: ask again for the rest, from the start, in a moment. `first`
-        says that this is a new assignment, or a new beginning after a failure: everything held so far is dropped.
+        Never waits for another worker's transaction: ask again for the rest, from the start, in a moment. `first`
+        marks a new assignment, or a new beginning after a failure: everything held so far is dropped.
         """
         if first:
             if self._failed or self.failure:
@@ -131,7 +127,7 @@ class GroupEngine:
         return {cache.partition: dict(cache.next) for cache in blameless}
 
     def _look_for_blame(self) -> None:
-        """Take down what may be to blame for the failure that the partitions start over after."""
+        """Note what may be to blame for the failure after which the partitions start over."""
         self._take_progress()
         failures = {id(each): each for each in (self._failure, self.failure) if isinstance(each, FailedTransaction)}
         for failure in failures.values():
@@ -215,7 +211,7 @@ class GroupEngine:
     # -- the batch
 
     def unreadable(self, topic: str, partition: int, why: str) -> None:
-        """Let a partition stand still, once it is prepared again, whose input cannot be read."""
+        """Stop a partition, once it is prepared again, whose input cannot be read."""
         if cache := self._caches.get(partition):
             self._blame.found((topic, partition), cache.next[topic], why)
 
@@ -226,9 +222,9 @@ class GroupEngine:
         is_live: Callable[[], bool],
         read: Mapping[tuple[str, int], int] = _NONE,
     ) -> None:
-        """Deal with these records and hand their transactions over for commit.
+        """Process these records and hand their transactions over for commit.
 
-        `read` says up to where topics have been read with this batch: behind its last records there may be the marks of
+        `read` is up to where topics have been read with this batch: behind its last records there may be the markers of
         transactions. They are committed with the records, and a log that ends with them is applied to its end: should
         retention take all of it, nothing is missed.
         FencedError when the partitions are no longer ours, another VerbwireError when they have to start over; in
@@ -246,7 +242,7 @@ class GroupEngine:
             self._committer.afterwards(lambda: self._note_read(read, epochs))
 
     def _one(self, todo: list[Piece], membership: GroupMetadata) -> list[Piece]:
-        """Build one transaction of as much as fits; return what is left, first those that have not had their turn."""
+        """Build one transaction of as much as fits; return what is left, first the places that have not been begun."""
         self._take_progress()
         slot, self._slot = self._slot, 1 - self._slot
         self._committer.wait_for_slot(slot)
@@ -256,7 +252,7 @@ class GroupEngine:
         except KafkaException as error:  # a producer that has met a fatal error since its last transaction
             self._producers.give_up(slot)
             raise classified(error, {}) from error
-        transaction.deadline, transaction.row_checks = time.monotonic() + BATCH_SECONDS, self._row_checks
+        transaction.deadline, transaction.row_checks = time.monotonic() + BATCH_SECONDS, self._changelog.row_checks
         waiting, begun, alone = [], [], False
         try:
             for place, records, until in todo:
@@ -318,7 +314,7 @@ class GroupEngine:
             transaction.records += dealt
             if letters := transaction.dead_letters.pop(partition, 0):
                 cache.facts[DEAD_LETTERS_HEADER] = b"%d" % (dead_letter_count(cache.facts) + letters)
-            self._write_rows(transaction, cache)
+            self._changelog.write(transaction, cache)
             cache.end(transaction.of(partition).rows, transaction.written)
         if stop:
             self._lifecycle.stop(partition, self._advice(stop))
@@ -333,49 +329,8 @@ class GroupEngine:
             dealt = self.topology.processor.process(cache, records, transaction)
         except StopPartition as stop:
             return records.index(stop.record), stop
-        self._row_checks.discard(cache.partition)
+        self._changelog.row_checks.discard(cache.partition)
         return dealt, None
-
-    def _write_rows(self, transaction: Transaction, cache: PartitionCache) -> None:
-        """Add the rows that changed, each once; the last one says how far the inputs are."""
-        changes, partition = transaction.of(cache.partition), cache.partition
-        left = len(cache.dirty)
-        for key, row in cache.dirty.items():
-            left -= 1
-            value = None
-            if row is None:
-                changes.rows[key] = None
-            else:
-                try:
-                    value, columns = self.topology.encode(key, row)
-                except MessageError as error:
-                    # Which record is to blame is not known here: once more, writing each row at once.
-                    self._row_checks.add(partition)
-                    raise UnencodableError(f"partition {partition} starts over, row by row: {error}") from error
-                changes.rows[key] = (value, *columns)
-            if left:
-                transaction.produce(self.topology.changelog, partition, key, value)
-            else:
-                self._write_last(transaction, cache, key, value)
-        if not cache.dirty and (self.topology.writes_progress or cache.facts != cache.written_facts):
-            self._write_last(transaction, cache, MARK, None)
-
-    def _write_last(self, transaction: Transaction, cache: PartitionCache, key: bytes, value: bytes | None) -> None:
-        headers = [(INPUTS_HEADER, write_inputs(cache.next))]
-        if cache.time is not None:
-            headers.append((TIME_HEADER, b"%d" % cache.time))
-            transaction.of(cache.partition).time = cache.time
-        headers += cache.facts.items()
-        if cache.facts != cache.written_facts:  # the copy has what was told already
-            transaction.of(cache.partition).facts = cache.written_facts = dict(cache.facts)
-        transaction.produce(
-            self.topology.changelog,
-            cache.partition,
-            key,
-            value,
-            headers,
-            on_delivery=transaction.note_position(cache.partition, ROWS),
-        )
 
     def _advice(self, stop: StopPartition) -> str:
         place = place_of(stop.record)
@@ -387,7 +342,7 @@ class GroupEngine:
     # -- after the commit, on the committing thread
 
     def _note_read(self, read: Mapping[tuple[str, int], int], epochs: Mapping[int, int]) -> None:
-        """Take down how far partitions are that have not started over since it was read."""
+        """Note how far partitions are that have not started over since it was read."""
         for (topic, partition), position in read.items():
             state = self.reader.states[partition]
             if state.ready and state.epoch == epochs.get(partition) and state.inputs.get(topic, position) < position:
@@ -404,18 +359,7 @@ class GroupEngine:
             self.reader.moved(partition)
         self._forget_answers(transaction)
         self._metrics.committed(transaction.records, seconds)
-        for what, n in transaction.counts.items():
-            match what:
-                case ("dead_lettered", reason):
-                    self._metrics.dead_lettered(reason, n)
-                case ("rejected", command, code):
-                    self._metrics.rejected(command, code, n)
-                case ("expired", command):
-                    self._metrics.expired(command, n)
-                case ("late",):
-                    self._metrics.late(n)
-                case ("duplicate",):
-                    self._metrics.duplicates(n)
+        self._metrics.counted(transaction.counts)
 
     def _forget_answers(self, transaction: Transaction) -> None:
         if time.monotonic() < self._forget_at:

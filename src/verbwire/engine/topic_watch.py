@@ -1,7 +1,7 @@
-"""Notices that topics change under groups that run: one question to the cluster for all of them, every few seconds.
+"""Notices that topics change under running groups: one request to the cluster for all of them, every few seconds.
 
-Partitions that are added to a topic, and a topic that is deleted or made again, are told by nothing that a consumer
-reads: keys are hashed elsewhere from then on, offsets are those of another topic.
+A consumer does not learn by itself that partitions were added to a topic, or that a topic was deleted and created
+again: keys are hashed elsewhere from then on, offsets are those of another topic.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def unlike(topic: str, found: int, wanted: int) -> str:
     """Return what is said of a topic that has another number of partitions than the rest of its group's."""
     return (
         f"{topic} has {found} partitions, the group's other topics have {wanted}: keys are in other partitions than "
-        "their rows. Kafka takes no partitions back: make the topic anew with the old number and put its records back "
-        "key by key, or move to new topics (another VERBWIRE_PREFIX) and read everything in again"
+        "their rows. Kafka takes no partitions back: create the topic again with the old number and put its records "
+        "back key by key, or move to new topics (another VERBWIRE_PREFIX) and read everything in again"
     )
 
 

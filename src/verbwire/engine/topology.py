@@ -1,4 +1,4 @@
-"""What a group's core is told: which topics it reads, which logs restore it, and what to do with records."""
+"""Describes one group: which topics it reads, which logs restore it, and what processes its records."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ class Log:
 
     name: str
     topic: str
-    absorb: Callable[[StoreChanges, Record], None]  # what one of its records says of the store
+    absorb: Callable[[StoreChanges, Record], None]  # applies one of its records to the store
 
 
 class Processor(Protocol):
-    """Turns records into what a transaction holds. Runs on the engine's thread, calls the user's functions."""
+    """Turns records into the contents of a transaction. Runs on the engine's thread, calls the user's functions."""
 
     @property
     def watch(self) -> HandlerWatch:
-        """Who knows what those functions raise, and which of them is running."""
+        """Knows what those functions raise, and which of them is running."""
         ...
 
     def process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
-        """Deal with the records of one partition and topic, in order, until the transaction is late; return how many.
+        """Process the records of one partition and topic, in order, until the transaction is late; return how many.
 
         Raises :class:`StopPartition` for a record that must not be skipped; what came before it is dealt with.
         """
 
 
 class StopPartition(Exception):  # noqa: N818 (a signal, not an error: the partition stops here)
-    """A handler raised on `record` and the partition waits for somebody's decision."""
+    """Stops the partition at `record` until an operator fixes the handler or skips the record."""
 
     def __init__(self, record: Record, reason: str) -> None:
         super().__init__(reason)

@@ -1,5 +1,5 @@
-"""What the engine, subscribers and jobs share about one record: its form, its context, who may send it.
+"""What engine, subscribers and jobs share in handling one record: its dispatch, its context, who may send it.
 
-`record` is a record as any Kafka client returns it, `contexts` builds what a handler is told of it, `permission` and
-`admission` decide before any handler sees a command.
+`dispatch` has the handler of each type of message, `contexts` builds the context that handlers may ask for,
+`permission` and `admission` decide before any handler sees a command. Read `dispatch` first.
 """

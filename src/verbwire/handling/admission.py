@@ -1,4 +1,4 @@
-"""What a receiver looks at before any handler sees a command: may they, and does it keep to its bounds?"""
+"""Admits commands before any handler sees them: is the sender allowed, and does the command keep to its bounds?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from verbwire.messages import OUT_OF_BOUNDS, Message, Rejected
 
 
 def not_admitted(contract: Contract, command: Message, actor: str | None, scopes: Collection[str]) -> Rejected | None:
-    """Return why a command of somebody with these scopes is rejected unseen, whoever wrote it; None where it is not."""
+    """Return why a command of a sender with these scopes is rejected before its handler; None where it is not."""
     return refusal(contract, actor, scopes) or out_of_bounds(contract, command)
 
 

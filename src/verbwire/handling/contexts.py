@@ -1,4 +1,4 @@
-"""Building the context of a record for the handlers that ask for one."""
+"""Builds the context of a record for the handlers that ask for one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def context_of(record: Record, headers: Headers | None = None) -> Context:
 
 
 def outcome_context_of(record: Record, tag: str | None) -> OutcomeContext:
-    """Return the facts of an outcome that a process hears, and which of its commands it answers."""
+    """Return the facts of an outcome for a process, and which of its commands it answers."""
     headers = Headers(record.headers)
     facts = context_of(record, headers)
     given = {each.name: getattr(facts, each.name) for each in fields(facts)}

@@ -1,4 +1,4 @@
-"""Who may have a command carried out, or a query answered: the receiver's decision, the same everywhere."""
+"""Decides who may have a command carried out, or a query answered: the same rule everywhere."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from verbwire.messages import FORBIDDEN, Rejected
 
 
 def refusal(contract: Contract, actor: str | None, scopes: Collection[str]) -> Rejected | None:
-    """Return why somebody with these scopes may not ask this; None when they may.
+    """Return why a principal with these scopes is refused; None where it is not.
 
-    What requires nothing has to come from somebody known all the same, unless its contract says that it is public.
+    A message that requires no scope has to come from an authenticated principal all the same, unless it is public.
     """
     if missing := contract.requires.difference(scopes):
         return Rejected(FORBIDDEN, f"{contract.short} requires {' '.join(sorted(missing))}")

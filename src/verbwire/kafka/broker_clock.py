@@ -8,11 +8,11 @@ from collections import deque
 from datetime import timedelta
 
 CLOCKS_APART = timedelta(hours=1)  # this machine's and the broker's, at most
-_KEPT = 8  # observations; an older one says too little of a clock that drifts, or was set
+_KEPT = 8  # observations; an older one is of no use for a clock that drifts, or was set
 
 
 class BrokerClock:
-    """Tells the broker's time. May be used by several threads.
+    """Estimates the broker's time. May be used by several threads.
 
     Until something was observed it is this machine's. An observation is late by as long as the acknowledgement took,
     so the one that is ahead of the others is the nearest.

@@ -1,6 +1,6 @@
 """Whether Kafka is reached, and why not, in librdkafka's own words.
 
-It tells those to a callback; whoever waits for an answer is only told that the time is over.
+It passes those to a callback; a call that waits for an answer only learns that its time is over.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from verbwire.kafka.librdkafka import LOGGED
 from verbwire.redaction import shown_address, without_secrets
 
 _SILENT_SECONDS = 30.0  # a broker that takes the connection may be busy
-_REFUSED_SECONDS = 10.0  # nobody listens: perhaps not yet
+_REFUSED_SECONDS = 10.0  # no listener: perhaps not yet
 _POLL_SECONDS = 0.05
 # Trying again does not help.
 _NOT_LET_IN = frozenset(
@@ -29,14 +29,14 @@ _NOT_LET_IN = frozenset(
         KafkaError.UNSUPPORTED_SASL_MECHANISM,
     }
 )
-_NO_NEWS = frozenset({KafkaError._ALL_BROKERS_DOWN})  # follows on another, which says more
+_NO_NEWS = frozenset({KafkaError._ALL_BROKERS_DOWN})  # follows on another, which has more detail
 
 
 class ConnectionErrors:
     """What stands between a client and its brokers; `note` is to be its ``error_cb``."""
 
     def __init__(self) -> None:
-        self.not_let_in: str | None = None  # by whoever checks certificates and passwords
+        self.not_let_in: str | None = None  # by a check of certificates or passwords
         self.last: str | None = None
         self.denied = False  # an ACL is in the way
 
@@ -57,7 +57,7 @@ def require_kafka(kafka: Mapping[str, Any]) -> int:
     """Return how many brokers there are, when the cluster has answered; `kafka` are librdkafka's properties.
 
     :class:`ConfigurationError` when they are not accepted; :class:`UnavailableError` at once when certificate or
-    password are not, after 10 s when nobody listens, after 30 s when nobody answers.
+    password are not, after 10 s when connections are refused, after 30 s when there is no answer.
     """
     obstacles, where = ConnectionErrors(), f"Kafka at {shown_address(kafka['bootstrap.servers'])}"
     try:
@@ -78,7 +78,7 @@ def require_kafka(kafka: Mapping[str, Any]) -> int:
         return len(answer.result().nodes)
     except KafkaException as error:
         encrypted = str(kafka.get("security.protocol", "")).upper().endswith("SSL")
-        hint = "" if encrypted else " (a listener that wants TLS says nothing to others: see security.protocol)"
+        hint = "" if encrypted else " (a listener that requires TLS does not answer others: see security.protocol)"
         raise UnavailableError(f"{where} does not answer: {obstacles.told(error.args[0].str())}{hint}") from error
 
 

@@ -1,4 +1,4 @@
-"""What Kafka's ACLs do not let us do, in words that name the ACL and who writes it."""
+"""Turns Kafka's authorization errors into texts that name the missing ACL and how it is written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DENIED = frozenset(
 
 
 def is_denied(error: KafkaError) -> bool:
-    """Whether somebody would have to allow it first."""
+    """Whether an ACL is missing."""
     return error.code() in _DENIED
 
 
@@ -30,12 +30,12 @@ def denied(operation: str, resource: str) -> str:
 
 
 def said(error: KafkaError, operation: str, resource: str) -> str:
-    """Return what an error says; where an ACL is in the way, which one."""
+    """Return an error as text; where an ACL is missing, which one."""
     return denied(operation, resource) if is_denied(error) else str(error.str())
 
 
 def refuses(error: Exception) -> bool:
-    """Whether an error of aiokafka's says the same; its classes are called after Kafka's codes."""
+    """Whether an error of aiokafka's means the same; its classes are called after Kafka's codes."""
     return type(error).__name__.endswith("AuthorizationFailedError")
 
 

@@ -1,4 +1,4 @@
-"""What librdkafka says, said through Python's logging like everything else: by itself it writes to standard error.
+"""Routes librdkafka's log lines through Python's logging: by itself it writes to standard error.
 
 Lines of ``verbwire.kafka.librdkafka`` come while a client is polled, from the thread that polls it.
 """
@@ -10,4 +10,4 @@ from collections.abc import Mapping
 from typing import Any
 
 LOGGED: Mapping[str, Any] = {"logger": logging.getLogger(__name__)}
-"""For the properties of every client; its ``log_level`` says how much."""
+"""For the properties of every client; its ``log_level`` sets how much."""

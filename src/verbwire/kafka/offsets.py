@@ -1,6 +1,6 @@
-"""What the cluster says of offsets, asked through confluent-kafka: aiokafka cannot ask for stable ones (KIP-447).
+"""Asks the cluster for offsets, through confluent-kafka: aiokafka cannot ask for stable ones (KIP-447).
 
-Every answer is a probe: nothing here waits for a transaction of somebody else to end.
+Every answer is a probe: nothing here waits for another client's transaction to end.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Committed:
     """A committed offset that no open transaction may still change; None: the group never committed here."""
 
     offset: int | None
-    by: str = ""  # the worker that committed it; empty where somebody has set it by hand
+    by: str = ""  # the worker that committed it; empty where an operator has set it by hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,11 @@ class ClusterOffsets:
     """Committed offsets of one group, ends of logs, identities of topics. May be used by several threads.
 
     Offsets are asked for by consumers that join nothing: librdkafka's AdminClient ends the process, by a null pointer,
-    when such a request of its own times out while nobody coordinates the group (2.16, rdkafka_coord.c).
+    when such a request of its own times out while the group has no coordinator (2.16, rdkafka_coord.c).
     """
 
     def __init__(self, kafka: dict[str, str], group: str) -> None:
-        # What does not answer is told by our own errors.
+        # What does not answer is named by our own errors.
         conf = {**PATIENT, **LOGGED, **kafka, "log_level": 2}
         asking = {**conf, "group.id": group, "enable.auto.commit": False, "enable.auto.offset.store": False}
         self._admin = _admin(conf)
@@ -174,7 +174,7 @@ class ClusterOffsets:
             yield asked
         except KafkaException as error:
             client.failed(asked)
-            otherwise = f"{self._where} does not tell {what}"
+            otherwise = f"{self._where} did not answer the request for {what}"
             raise denials.unavailable(error.args[0], "DESCRIBE", what, otherwise) from error
 
 

@@ -43,7 +43,7 @@ def reader_properties(kafka: Mapping[str, Any], name: str, **properties: Any) ->
 
 
 def is_end(message: Message) -> bool:
-    """Whether a message is no record, but says that its partition has been read to the end."""
+    """Whether a message is no record, but the event that its partition has been read to the end."""
     error = message.error()
     return error is not None and error.code() == KafkaError._PARTITION_EOF
 
@@ -61,15 +61,15 @@ def read_to_end(
     :class:`UnavailableError` when the topic cannot be read, or when no broker answers for :data:`SILENCE_SECONDS`.
     """
     consumer.assign([*starts])
-    unfinished, heard = {each.partition for each in starts}, clock()
+    unfinished, last_answer = {each.partition for each in starts}, clock()
     while unfinished:
         message = consumer.poll(_POLL_SECONDS)
         if message is None:
-            if clock() - heard > SILENCE_SECONDS:
+            if clock() - last_answer > SILENCE_SECONDS:
                 topic = starts[0].topic
                 raise UnavailableError(f"nothing of {topic} arrived for {SILENCE_SECONDS:.0f} s: is Kafka up?")
             continue
-        heard = clock()
+        last_answer = clock()
         if is_end(message):
             unfinished.discard(message.partition())
         elif (error := message.error()) is None:

@@ -1,8 +1,8 @@
-"""A client of the cluster that is made when it is needed, and made anew after it has failed.
+"""Keeps a Kafka client that is created when it is needed, and replaced after it has failed.
 
-librdkafka's clients may be stuck for good once something was wrong: one that was told of no broker at all, if only for
-a moment, asks nobody any more (a node that stalls for longer than its session is left out of what it tells of the
-cluster, while it goes on answering); another goes on asking a coordinator that is gone (librdkafka#5511). A new one
+librdkafka's clients may be stuck for good after a failure: one that got metadata without any broker, if only for
+a moment, never asks again (a node that stalls for longer than its session is left out of the metadata that it
+returns, while it goes on answering); another goes on asking a coordinator that is gone (librdkafka#5511). A new one
 begins from the bootstrap addresses.
 """
 
@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 PATIENT: Mapping[str, str] = {
-    # With "rebootstrap" a client tries to connect without a pause while nobody answers, 23 times a second, and says so
+    # With "rebootstrap" a client tries to connect without a pause while no broker answers, 23 times a second, and logs
     # each time. And a broker that comes back, when it was the last one, is not found again by what waits for it as a
     # coordinator (librdkafka#5511).
     "metadata.recovery.strategy": "none",
@@ -25,7 +25,7 @@ PATIENT: Mapping[str, str] = {
 
 
 class ReplaceableClient(Generic[T]):
-    """Keeps one client; may be used by several threads, if the client may be."""
+    """Holds one client and replaces it after a failure. Thread-safe if the client is."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
@@ -40,7 +40,7 @@ class ReplaceableClient(Generic[T]):
             return self._client
 
     def failed(self, client: T) -> None:
-        """Let go of this client, where it is still the one that is kept; whoever else uses it may go on to do so."""
+        """Let go of this client, where it is still the one that is kept; other users of it may go on."""
         with self._lock:
             if self._client is client:
                 self._client = None

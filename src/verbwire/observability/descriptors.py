@@ -1,4 +1,4 @@
-"""How many files this process may have open: sockets, pipes and local copies are all among them.
+"""Raises the limit of open files of this process: sockets, pipes and local copies all count.
 
 The limit is POSIX's RLIMIT_NOFILE. The soft one, 1,024 on most machines, is what applies, and is there for the sake of
 programs that use select(2); a process may raise it to the hard one by itself. JVMs do so, and here workers do.

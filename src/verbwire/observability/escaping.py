@@ -1,4 +1,4 @@
-"""Text that others wrote, as it may be shown: it steers no terminal and begins no line of a log (CWE-117, CWE-150)."""
+"""Escapes text of others for display: it controls no terminal and begins no line of a log (CWE-117, CWE-150)."""
 
 from __future__ import annotations
 

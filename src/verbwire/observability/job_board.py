@@ -1,4 +1,4 @@
-"""What this worker's jobs are doing right now, for people: a board that jobs write on and HTTP reads."""
+"""Shows what this worker's jobs are doing now: jobs write it, HTTP reads it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass
 class Running:
-    """One command in the hands of a job."""
+    """One command that a job is working on."""
 
     group: str  # as declared, without prefix
     command: str  # full name of its contract
@@ -43,7 +43,7 @@ class JobBoard:
             self._running.remove(entry)
 
     def shown(self) -> list[dict[str, Any]]:
-        """Return what is under way, the longest first, as ``GET /jobs`` tells it."""
+        """Return what is under way, the longest first, as ``GET /jobs`` shows it."""
         now = datetime.now(UTC)
         with self._lock:
             return [_shown(entry, now) for entry in self._running]

@@ -1,4 +1,4 @@
-"""How a process of ours writes its log for people: every entry begins a line, and nothing else does."""
+"""Formats log entries as text: every entry begins a line, and nothing else does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class OneEntry(logging.Formatter):
     """Writes an entry so that what records and headers hold can neither begin another nor steer a terminal.
 
     Lines after the first, tracebacks for instance, are indented; control characters are spelled out. Passwords in
-    addresses are masked, whoever quotes them: librdkafka, httpx, an exception of a user's function.
+    addresses are masked, wherever they come from: librdkafka, httpx, an exception of a user's function.
     """
 
     def __init__(self) -> None:

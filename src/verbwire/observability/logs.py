@@ -1,4 +1,4 @@
-"""How a process of verbwire logs: to standard error, as text for people or as JSON, an object a line, for machines."""
+"""Sets up logging: to standard error, as text or as JSON, an object a line."""
 
 from __future__ import annotations
 

@@ -249,6 +249,21 @@ class GroupMetrics:
         """Commands that were not carried out, since their time had passed."""
         self._metrics._expired.labels(self._name, command).inc(commands)
 
+    def counted(self, counts: Mapping[tuple[str, ...], int]) -> None:
+        """Add what a committed transaction has counted: the metric's name, then its labels beside the group."""
+        for what, n in counts.items():
+            match what:
+                case ("dead_lettered", reason):
+                    self.dead_lettered(reason, n)
+                case ("rejected", command, code):
+                    self.rejected(command, code, n)
+                case ("expired", command):
+                    self.expired(command, n)
+                case ("late",):
+                    self.late(n)
+                case ("duplicate",):
+                    self.duplicates(n)
+
     def restored(self, rows: int) -> None:
         """Rows read back from a changelog."""
         self._restored.inc(rows)

@@ -1,8 +1,8 @@
-"""An outage of Kafka in the log of a worker: a line when it begins, one a minute, one when it ends.
+"""Reduces an outage of Kafka in a worker's log to a line when it begins, one a minute, and one when it ends.
 
-Dozens of clients notice it, each again and again, in words of its own. What says no more than that Kafka is not
-reached tells the outage, and is not logged besides; nor is, as long as it lasts, what can only follow from it. All else
-passes: what a library repeats in the same words, once a minute.
+Dozens of clients notice it, each again and again, in words of its own. A line that means no more than that Kafka is not
+reached reports the outage, and is not logged itself; nor is, as long as it lasts, what only follows from it. All other
+lines pass; those that a library repeats in the same words, once a minute.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MINUTE = 60.0
 AFTERMATH_SECONDS = 10.0
 QUIET_SECONDS = 2.0  # without a complaint: clients that are cut off complain every second
 
-# By logger, the forms of lines that say no more than that a broker is not reached.
+# By logger, the formats of lines that mean no more than that a broker is not reached.
 NOT_REACHED: dict[str, tuple[str, ...]] = {
     "aiokafka": (
         "Unable connect to node with id %s: %s",
@@ -52,8 +52,8 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     "verbwire.engine.faust.recovery": ("%s: not ready, once more: %s",),
     "verbwire.engine.transactions.committer": ("abort failed: %s",),
     "verbwire.kafka.librdkafka": ("%s [%s] %s",),
-    "verbwire.engine.restore.partition_restorer": ("%s: could not clear away what others left open: %s",),
-    "verbwire.subscribers.assignment": ("%s: offsets were not committed: %s",),
+    "verbwire.engine.restore.open_transactions": ("%s: transactions of dead workers could not be aborted: %s",),
+    "verbwire.subscribers.assigned_partitions": ("%s: offsets were not committed: %s",),
     "verbwire.subscribers.group": ("%s: %d partitions were lost",),
     "verbwire.subscribers.handler_threads": ("%s: %s has to wait: %s",),
     "verbwire.discovery.announcer": ("this worker could not be announced: %s",),
@@ -63,7 +63,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
 
 
 class Outage:
-    """Whether something is reached, told in few lines. May be used by several threads."""
+    """Whether a system is reached, logged in few lines. May be used by several threads."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -81,7 +81,7 @@ class Outage:
         return self.lasts() or time.monotonic() - self._ended < AFTERMATH_SECONDS
 
     def failed(self, why: str) -> None:
-        """Somebody does not reach it."""
+        """A client does not reach it."""
         with self._lock:
             self._last = time.monotonic()
             if self._over is not None:
@@ -91,7 +91,7 @@ class Outage:
         log.warning("%s is not reached: %s. What needs it waits, and goes on by itself", self._what, why)
 
     def reached(self) -> None:
-        """Somebody has reached it; the outage is over once nobody complains any more."""
+        """A client has reached it; the outage is over once no client complains any more."""
         with self._lock:
             now = time.monotonic()
             if self._over is None or now - self._last < QUIET_SECONDS:
@@ -116,7 +116,7 @@ class Quiet(logging.Filter):
         self._said: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a line is to be logged; one that says that Kafka is not reached tells the outage instead."""
+        """Whether a line is to be logged; one that means that Kafka is not reached reports the outage instead."""
         if record.msg in NOT_REACHED.get(record.name, ()):
             self._outage.failed(record.getMessage())
             return False
@@ -134,7 +134,7 @@ class Quiet(logging.Filter):
 
 @contextmanager
 def told_of(outage: Outage) -> Iterator[None]:
-    """Have the loggers that complain tell of the outage, until the block ends."""
+    """Filter the loggers that complain by the outage, until the block ends."""
     quiet, loggers = Quiet(outage), [logging.getLogger(name) for name in {*NOT_REACHED, *EXPLAINED}]
     for each in loggers:
         each.addFilter(quiet)

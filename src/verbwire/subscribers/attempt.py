@@ -1,4 +1,4 @@
-"""One attempt at one record: read, allowed, in time, handled, and what it sent acknowledged."""
+"""Attempts one record: decode, admit, check the deadline, handle, and wait until what was sent is acknowledged."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ _LOG_SECONDS = 30.0  # between two lines about the progress of one job
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Nothing is left to do about the record."""
+    """The record is finished."""
 
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """Its handler raised; it may be tried again, so many times."""
+    """Its handler raised; it may be retried, so many times."""
 
     detail: str
     traceback: str
@@ -59,7 +59,7 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Broker or registry are in the way; that is not the record's fault, and does not count."""
+    """Broker or registry are in the way; this is not the record's fault, and does not count as a retry."""
 
     why: str
     registry: bool = False  # it is the registry
@@ -70,7 +70,7 @@ Result: TypeAlias = Done | Raised | Unavailable
 
 @dataclass(frozen=True)
 class RecordAttempt:
-    """How a group deals with one record. Safe to call from any thread."""
+    """Attempts the records of one group. Safe to call from any thread."""
 
     plan: SubscriberPlan
     mail: EffectProducer
@@ -105,7 +105,7 @@ class RecordAttempt:
         return self._handle(task, message, handling, context, HandlerOutbox(self.mail, cause))
 
     def dead_letter(self, task: QueuedRecord, reason: str, detail: str, traceback: str = "") -> Result:
-        """Put the record among the dead letters; it is dealt with once it is there."""
+        """Write the record to the dead letters; it is finished once the broker has it."""
         try:
             letter = legible(with_traceback(detail, traceback))
             self.mail.dead_letter(self.plan.dead_letters, task.record, reason, letter)
@@ -127,9 +127,9 @@ class RecordAttempt:
     def _refused(
         self, message: Message, handling: MessageHandling, context: Context, headers: Headers, task: QueuedRecord
     ) -> bool:
-        """Whether a command may not be carried out, or not any more. Nobody waits to be told, so the log is."""
+        """Whether a command may not be carried out, or not any more. Jobs have no outcome, so it is logged."""
         name = handling.contract.name
-        # Whoever hands it in again wants it done.
+        # An operator who requeues it wants it done.
         expiry = None if task.requeued else headers.expiry(task.record.timestamp)
         if expiry is not None and self.clock.now_ms() > expiry:
             self.metrics.expired(name)
@@ -200,11 +200,11 @@ class Run:
 
     @property
     def stopping(self) -> bool:
-        """Whether the command is asked back."""
+        """Whether the command's partition is revoked."""
         return self._in_flight.stopping
 
     def progress(self, done: float, total: float, note: str) -> None:
-        """Show how far it is."""
+        """Report the progress."""
         entry = self._entry
         entry.done, entry.total, entry.note = done, total, note
         self._metrics.job_progress(entry.partition, done / total if total else 0.0)

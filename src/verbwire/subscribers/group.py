@@ -25,11 +25,11 @@ from verbwire.kafka.group_membership import (
 from verbwire.kafka.librdkafka import LOGGED
 from verbwire.kafka.readers import consumed
 from verbwire.kafka.recreatable import PATIENT
-from verbwire.subscribers.assignment import AssignedPartitions
+from verbwire.subscribers.assigned_partitions import AssignedPartitions
 from verbwire.subscribers.attempt import RecordAttempt
 from verbwire.subscribers.handler_threads import HandlerThreads
 from verbwire.subscribers.key_queues import KeyedWorkQueue, QueuedRecord
-from verbwire.wire.records.dead_letters import read_letter
+from verbwire.wire.records.dead_letters import read_dead_letter
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +192,7 @@ class SubscriberGroup:
         if record.topic != self._plan.retries:
             return self._queue.add(QueuedRecord(record, offset, in_flight))
         try:
-            letter = read_letter(record.key, record.value, record.headers)
+            letter = read_dead_letter(record.key, record.value, record.headers)
         except UndecodableError:
             letter = None  # handled as what it is: a record of no topic of this group
         return self._queue.add(

@@ -1,4 +1,4 @@
-"""What handlers send: with ids that derive from the cause, and acknowledged before the cause counts as handled."""
+"""Sends handlers' messages: ids derive from the cause, and all are acknowledged before the cause counts as handled."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from verbwire.kafka.record import ConsumedRecord
 from verbwire.messages import Command, Event, Kind, Message
 from verbwire.wire.ids import derived_id
 from verbwire.wire.keys import key_of
-from verbwire.wire.records.dead_letters import MAX_LETTER, letter_headers, stub_headers
+from verbwire.wire.records.dead_letters import MAX_DEAD_LETTER, dead_letter_headers, stub_headers
 
 
 class Cause(NamedTuple):
-    """Because of what a message is sent."""
+    """The record because of which a message is sent."""
 
     group: str  # as declared
     handler: str
@@ -39,7 +39,7 @@ class EffectProducer:
     def __init__(self, connection: Connection, declared: Subscriber | Job) -> None:
         self._identity = connection.identity
         self._declared = declared
-        kafka = {**connection.kafka, "message.max.bytes": MAX_LETTER}
+        kafka = {**connection.kafka, "message.max.bytes": MAX_DEAD_LETTER}
         self.producer = Producer(replace(connection, kafka=kafka))
         self.routes = Routes(connection, self.producer)
 
@@ -58,7 +58,7 @@ class EffectProducer:
 
         :class:`DeliveryError` when it is not, or not within the time that a delivery may take.
         """
-        headers = letter_headers(record, reason, detail)
+        headers = dead_letter_headers(record, reason, detail)
         try:
             self.producer.produce(topic, record.key, record.value, headers, "", record.partition).result()
         except (TooLargeError, UnencodableError):

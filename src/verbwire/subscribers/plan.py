@@ -1,4 +1,4 @@
-"""From a declaration to what a group runs: its topics, what it reads there, and what is done about it."""
+"""Plans a subscriber's or a job's group from its declaration: topics, decoders, handlers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from verbwire.messages import Kind, Message
 from verbwire.wire.codec.topics import Codec, TopicDecoder
 from verbwire.wire.grants.policy import Grants
 
-_IN_FLIGHT = 256  # records of a partition that a subscriber has in hand at most
+_IN_FLIGHT = 256  # records of a partition that a subscriber has in flight at most
 _IN_FLIGHT_OF_JOB = 4  # times its concurrency: what is done behind something long is done again after a crash
 
 
 @dataclass(frozen=True)
 class SubscriberPlan:
-    """What a group with side effects is told."""
+    """Describes one subscriber or job."""
 
     declared: Subscriber | Job
     group: str  # on the cluster
@@ -36,19 +36,19 @@ class SubscriberPlan:
 
     @property
     def is_job(self) -> bool:
-        """Whether it is the one receiver of commands, so that what it does not know is lost on everybody."""
+        """Whether it is the one receiver of commands, so that a type without a handler is lost for all."""
         return isinstance(self.declared, Job)
 
     @property
     def in_flight(self) -> int:
-        """How many records of a partition may be in hand before it is paused."""
+        """How many records of a partition may be in flight before it is paused."""
         return _IN_FLIGHT_OF_JOB * self.declared.concurrency if self.is_job else _IN_FLIGHT
 
 
 def subscriber_plan(declared: Subscriber | Job, codec: Codec, grants: Grants | None = None) -> SubscriberPlan:
     """Return the plan of a subscriber or a job; :class:`ContractError` for what cannot work."""
     if not declared.handlers:
-        raise ContractError(f"{declared.group} hears nothing: add a handler with @{_decorator(declared)}")
+        raise ContractError(f"{declared.group} has no handler: add one with @{_decorator(declared)}")
     names, group = codec.names, codec.names.group(declared.group)
     rule = grants or Grants()
     handlings = {cls: _handling(codec, cls, handler, rule) for cls, handler in _handlers(declared)}

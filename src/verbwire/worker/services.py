@@ -9,7 +9,7 @@ from typing import Protocol
 
 from verbwire.engine.faust.security import Security, security_of
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
-from verbwire.engine.restore.partition_restorer import WorkerLiveness
+from verbwire.engine.restore.open_transactions import WorkerLiveness
 from verbwire.http.operations.health import Standing
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.kafka.broker_clock import BrokerClock

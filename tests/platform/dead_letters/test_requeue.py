@@ -1,4 +1,4 @@
-"""Dead letters: listed, read, and handed back to the one group that could not handle them."""
+"""Dead letters: listed, read, and requeued to the one group that could not handle them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def depot(cluster: Cluster) -> Iterator[Depot]:
 
 
 @contextmanager
-def dead_letter_count(connection: Connection) -> Iterator[DeadLetters]:
+def opened(connection: Connection) -> Iterator[DeadLetters]:
     with closing(DeadLetters(connection)) as letters:
         yield letters
 
@@ -62,36 +62,36 @@ def breaks(depot: Depot, count: int) -> None:
     depot.client.flush()
 
 
-def test_a_subscriber_alone_hears_again_what_is_handed_back_to_it(depot: Depot) -> None:
+def test_only_the_subscriber_handles_again_what_is_requeued_to_it(depot: Depot) -> None:
     seen, other, broken = Seen(), Seen(), [True]
     group, another = retried(BROKEN, seen, broken), retried(OTHER, other, [False])
-    with depot.open(group, another), dead_letter_count(depot.connection) as letters:
+    with depot.open(group, another), opened(depot.connection) as letters:
         breaks(depot, 6)
         depot.host(group)
         depot.host(another)
         assert len(other.wait(7)) == 7
         depot.letters(BROKEN, 6)
         page = letters.page(BROKEN, 4)
-        assert (len(page.letters), page.total) == (4, 6)
-        everything = {found.id: found for found in letters.page(BROKEN, 100).letters}
+        assert (len(page.dead_letters), page.total) == (4, 6)
+        everything = {found.id: found for found in letters.page(BROKEN, 100).dead_letters}
         assert sorted(everything) == [f"e{number}" for number in range(6)]
         assert len({found.place.partition for found in everything.values()}) == 2
         found = letters.one(BROKEN, everything["e0"].place)
-        assert (found.type, found.letter.reason) == ("depot.parcels.ParcelArrived", "failed")
+        assert (found.type, found.record.reason) == ("depot.parcels.ParcelArrived", "failed")
         assert found.origin.startswith(depot.events)
-        assert plain(depot.registry, found.letter.original.value or b"")["how"] == LARGE
+        assert plain(depot.registry, found.record.original.value or b"")["how"] == LARGE
 
         broken[0] = False
         place = everything["e1"].place
-        assert letters.retry(group, [place]) == (1, [])
+        assert letters.requeue(group, [place]) == (1, [])
         again = seen.wait(8)[7:]
         assert again == [call for call in seen.calls[:7] if call[0] == 1], "another key, or another place"
-        assert letters.retry(group, [place]) == (0, [f"{place}: handed back already, --again does it once more"])
-        assert letters.retry(group, None) == (5, [])
+        assert letters.requeue(group, [place]) == (0, [f"{place}: requeued already, --again does it once more"])
+        assert letters.requeue(group, None) == (5, [])
         assert sorted(number for number, _, _ in seen.wait(13)[8:]) == [0, 2, 3, 4, 5]
         assert letters.page(BROKEN, 100).total == 0
         assert letters.page(BROKEN, 100, again=True).total == 6
-        assert letters.retry(group, [place], again=True) == (1, [])
+        assert letters.requeue(group, [place], again=True) == (1, [])
         assert seen.wait(14)[13][0] == 1
         assert len(other.calls) == 7
         eventually(lambda: depot.committed(BROKEN, depot.names.retries(depot.names.group(BROKEN))) == 7)
@@ -99,14 +99,14 @@ def test_a_subscriber_alone_hears_again_what_is_handed_back_to_it(depot: Depot) 
 
 def test_what_fails_again_is_a_letter_again_with_its_first_place(depot: Depot) -> None:
     group = retried(AGAIN, Seen(), [True])
-    with depot.open(group), dead_letter_count(depot.connection) as letters:
+    with depot.open(group), opened(depot.connection) as letters:
         breaks(depot, 2)
         depot.host(group)
         depot.letters(AGAIN, 2)
-        first = {found.origin: found.letter.original for found in letters.page(AGAIN, 9).letters}
-        assert letters.retry(group, None)[0] == 2
+        first = {found.origin: found.record.original for found in letters.page(AGAIN, 9).dead_letters}
+        assert letters.requeue(group, None)[0] == 2
         eventually(lambda: letters.page(AGAIN, 9).total == 2)
-        second = {found.origin: found.letter.original for found in letters.page(AGAIN, 9).letters}
+        second = {found.origin: found.record.original for found in letters.page(AGAIN, 9).dead_letters}
         assert second == first
 
 
@@ -115,11 +115,11 @@ def test_a_failed_command_is_decided_again_under_its_id(bank: Bank, receiver: En
     partition = receiver.partition
     bank.send(PutCoins(jar_id=unique, pence=2, how="raises"), partition, id=unique)
     receiver.run()
-    with dead_letter_count(connection) as letters:
-        (found,) = [each for each in letters.page(RECEIVER, 10_000).letters if each.id == unique]
+    with opened(connection) as letters:
+        (found,) = [each for each in letters.page(RECEIVER, 10_000).dead_letters if each.id == unique]
         assert found.place.partition == partition
-        assert letters.retry(bank_jars.receiver(), [found.place]) == (1, [])
-        assert found.place not in [each.place for each in letters.page(RECEIVER, 10_000).letters]
+        assert letters.requeue(bank_jars.receiver(), [found.place]) == (1, [])
+        assert found.place not in [each.place for each in letters.page(RECEIVER, 10_000).dead_letters]
     first, second = bank.read(bank.names.commands(NAMESPACE), partition)
     assert (first.key, first.value, list(first.headers)) == (second.key, second.value, list(second.headers))
     receiver.run()
@@ -131,16 +131,16 @@ def test_a_reused_id_and_a_table_take_nothing_back(bank: Bank, receiver: Engine,
     for pence in (1, 2):
         bank.send(PutCoins(jar_id=unique, pence=pence), receiver.partition, id=unique)
     receiver.run()
-    with dead_letter_count(connection) as letters:
-        (found,) = [each for each in letters.page(RECEIVER, 10_000).letters if each.id == unique]
-        count, left = letters.retry(bank_jars.receiver(), [found.place])
+    with opened(connection) as letters:
+        (found,) = [each for each in letters.page(RECEIVER, 10_000).dead_letters if each.id == unique]
+        count, left = letters.requeue(bank_jars.receiver(), [found.place])
         assert (count, len(left)) == (0, 1)
         assert "under an id of its own" in left[0]
         with pytest.raises(ConfigurationError, match="in the order of their log"):
-            letters.retry(bank_jars.table(), [DeadLetterPlace(0, 0)])
+            letters.requeue(bank_jars.table(), [DeadLetterPlace(0, 0)])
 
 
-def test_a_letter_that_is_not_the_record_at_its_place_is_not_handed_back(
+def test_a_dead_letter_that_is_not_the_record_at_its_place_is_not_requeued(
     bank: Bank, receiver: Engine, unique: str
 ) -> None:
     """Somebody who may write to the dead letters sends nothing by an operator's hand."""
@@ -150,7 +150,7 @@ def test_a_letter_that_is_not_the_record_at_its_place_is_not_handed_back(
     bank.send(PutCoins(jar_id=unique, pence=2, how="raises"), partition, id=unique)
     receiver.run()
     (letter,) = bank.dead_letters(partition)
-    with dead_letter_count(connection) as letters:
+    with opened(connection) as letters:
         own, place = list(letter.headers[:-6]), dict(letter.headers[-6:])
 
         def forged(said: str, **changes: object) -> None:
@@ -159,7 +159,7 @@ def test_a_letter_that_is_not_the_record_at_its_place_is_not_handed_back(
             value = changes.get("value", letter.value)
             assert value is None or isinstance(value, bytes)
             offset = bank.put(letters_topic, partition, letter.key, value, [*before, *headers.items()])  # type: ignore[list-item]
-            count, left = letters.retry(bank_jars.receiver(), [DeadLetterPlace(partition, offset)])
+            count, left = letters.requeue(bank_jars.receiver(), [DeadLetterPlace(partition, offset)])
             assert (count, [said in each for each in left]) == (0, [True]), left
 
         forged("another headers", actor=b"mallory")
@@ -169,10 +169,10 @@ def test_a_letter_that_is_not_the_record_at_its_place_is_not_handed_back(
         forged("does not read", vw_topic=bank.names.events(NAMESPACE).encode())
         forged("another timestamp", vw_timestamp=b"1")
         assert len(bank.read(commands, partition)) == 1, "something was sent"
-        assert letters.retry(bank_jars.receiver(), [DeadLetterPlace(partition, letter.offset)]) == (1, [])
+        assert letters.requeue(bank_jars.receiver(), [DeadLetterPlace(partition, letter.offset)]) == (1, [])
 
 
-def test_a_letter_whose_record_is_no_longer_kept_is_handed_back_only_when_that_is_said(
+def test_a_dead_letter_whose_record_is_no_longer_kept_is_requeued_only_when_that_is_said(
     bank: Bank, receiver: Engine, unique: str
 ) -> None:
     connection = Connection(bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, JARS)
@@ -182,18 +182,18 @@ def test_a_letter_whose_record_is_no_longer_kept_is_handed_back_only_when_that_i
     (letter,) = bank.dead_letters(partition)
     place = DeadLetterPlace(partition, letter.offset)
     bank.cut_off(commands, partition, offset + 1)
-    with dead_letter_count(connection) as letters:
-        count, left = letters.retry(bank_jars.receiver(), [place])
+    with opened(connection) as letters:
+        count, left = letters.requeue(bank_jars.receiver(), [place])
         assert (count, ["no longer kept" in each and "--unchecked" in each for each in left]) == (0, [True])
-        assert letters.retry(bank_jars.receiver(), [place], unchecked=True) == (1, [])
+        assert letters.requeue(bank_jars.receiver(), [place], unchecked=True) == (1, [])
     (again,) = bank.read(commands, partition, offset + 1)
     assert (again.key, again.value, list(again.headers)) == (letter.key, letter.value, list(letter.headers[:-6]))
 
 
 def test_a_place_where_nothing_lies_is_named(depot: Depot) -> None:
-    with dead_letter_count(depot.connection) as letters:
+    with opened(depot.connection) as letters:
         for place in (DeadLetterPlace(0, 0), DeadLetterPlace(99, 0)):
-            with pytest.raises(ConfigurationError, match=f"lies at {place}"):
+            with pytest.raises(ConfigurationError, match=f"no dead letter of .* at {place}"):
                 letters.one(OTHER, place)
     with pytest.raises(ConfigurationError, match="like 0/12"):
         DeadLetterPlace.of("0-12")

@@ -15,7 +15,7 @@ from tests.kit.cluster import Cluster, eventually
 from verbwire.deploy import leftovers
 from verbwire.kafka.record import ConsumedRecord
 from verbwire.names import Names
-from verbwire.wire.records.dead_letters import letter_headers
+from verbwire.wire.records.dead_letters import dead_letter_headers
 
 pytestmark = pytest.mark.kafka
 SETTINGS = "partitions = 2\n"
@@ -109,7 +109,7 @@ def test_dead_letters_are_whole_in_a_pipe_and_steer_no_terminal(
     record = ConsumedRecord(f"{unique}.library.loans.commands", 1, 7, 1_000, b"k", b"v", headers)
     producer = Producer({"bootstrap.servers": cluster.bootstrap})
     letters = f"{unique}.library.loans.aggregate.dead-letters"
-    producer.produce(letters, b"v", b"k", partition=1, headers=letter_headers(record, "undecodable", evil))
+    producer.produce(letters, b"v", b"k", partition=1, headers=dead_letter_headers(record, "undecodable", evil))
     assert producer.flush(20) == 0
     shown = "\\x1b[2J[bold]\\u202e" + "long" * 30 + "\\nplace: forged"
     listed = verbwire(deployed, "dead-letters", "list", **where).stdout

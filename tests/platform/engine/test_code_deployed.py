@@ -62,7 +62,7 @@ def test_what_was_other_code_before_is_told_with_its_offsets() -> None:
 
 def test_rows_on_which_it_would_stand_still_are_an_error() -> None:
     facts = {p: said(FoldedBy(schema=schema, parts=PARTS), 5) for p, schema in ((0, 9), (1, 7), (2, 9))}
-    why = "a worker of this code would stand still on partition 0, 2: rows of version 9"
+    why = "a worker of this code would stop on partition 0, 2: rows of version 9"
     assert [*compare(AT_HAND, VERSIONS, facts)] == [CodeFinding("newer_rows", why, grave=True)]
     assert [*compare(None, VERSIONS, facts)] == [CodeFinding("newer_rows", why, grave=True)]
     assert [*compare(AT_HAND, None, facts)] == []  # its own version is not deployed: newer than all that is there

@@ -194,7 +194,7 @@ def test_a_preparation_that_fails_as_nobody_foresaw_stops_its_partition_alone(
         if path.name == f"jars-{here}.db":
             raise LookupError("nobody foresaw this")
 
-    monkeypatch.setattr(partition_restorer, "look", fail)
+    monkeypatch.setattr(partition_restorer, "read_kept_copy", fail)
     with Engine(bank, bank_jars.table(), pair, tmp_path) as engine:
         assert engine.core.stopped() == {here: "preparing it failed: LookupError: nobody foresaw this"}
         assert engine.next == {(bank.names.events(NAMESPACE), there): 0}

@@ -23,7 +23,7 @@ from tests.kit.bank import CATALOG, NAMESPACE, Bank, Member
 from tests.kit.cluster import Cluster
 from tests.kit.samples.bank.jars import CoinsPut
 from verbwire.engine.builders.groups import table_topology
-from verbwire.engine.faust.consumer import InputBisection
+from verbwire.engine.faust.input_bisection import InputBisection
 from verbwire.engine.group import GroupEngine
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.transactions.committer import Committer

@@ -15,7 +15,7 @@ from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.jars import CoinsPut, JarRow, JarSeal, JarState, PutCoins, SealJar
 from verbwire.engine.transactions.record_limits import DEFAULT, LEAST, MAX_RECORD, RecordLimits
 from verbwire.errors import UnencodableError
-from verbwire.wire.records.dead_letters import read_letter
+from verbwire.wire.records.dead_letters import read_dead_letter
 
 LIMIT = 20_000
 MUCH = "".join(uuid.uuid4().hex for _ in range(900))  # 28,800 letters that do not compress well
@@ -104,7 +104,7 @@ def test_what_the_dead_letters_refuse_leaves_a_stub_there(narrow: Bank, place: i
         engine.run_through()
         assert engine.rows() == {b"j": JarRow(jar_id="j", pence=1)}
     (found,) = narrow.dead_letters(place, TABLE)
-    letter = read_letter(found.key, found.value, found.headers)
+    letter = read_dead_letter(found.key, found.value, found.headers)
     assert letter is not None
     assert (letter.is_stub, letter.original.offset, letter.reason) == (True, offset, "undecodable")
     assert letter.detail.startswith("the record is too large for the dead letters, look for it at its place: ")

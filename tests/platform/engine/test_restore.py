@@ -19,7 +19,7 @@ from tests.kit.cluster import eventually
 from tests.kit.descriptors import open_below
 from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.jars import CoinsPut, JarRow, JarState, PutCoins
-from verbwire.engine.restore import partition_restorer
+from verbwire.engine.restore import open_transactions
 from verbwire.engine.restore.changelog import CancelledRestore
 from verbwire.engine.restore.partition_restorer import PartitionRestorer
 from verbwire.engine.topology import Topology
@@ -269,9 +269,9 @@ class Living:
 def test_a_worker_that_lives_is_waited_for_and_a_dead_one_is_not(
     bank: Bank, partition: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(partition_restorer, "CLEAR_AWAY_AFTER", 0.0)
-    monkeypatch.setattr(partition_restorer, "CLEAR_AWAY_EVERY", 0.0)
-    monkeypatch.setattr(partition_restorer, "HANGING_AFTER", 0.0)
+    monkeypatch.setattr(open_transactions, "ABORT_DEAD_AFTER", 0.0)
+    monkeypatch.setattr(open_transactions, "ABORT_DEAD_EVERY", 0.0)
+    monkeypatch.setattr(open_transactions, "HANGING_AFTER", 0.0)
     first = Engine(bank, bank_jars.table(), [partition], tmp_path / "first", worker="lives")
     with first:
         fill(bank, first, 5)

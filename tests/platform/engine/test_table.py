@@ -238,7 +238,7 @@ def test_a_skipped_record_goes_into_the_dead_letters(
     offset = stop(bank, table)
     with Engine(bank, bank_jars.table(), [partition], tmp_path, skips=[(topic, partition, offset)]) as skipping:
         skipping.run()
-        assert f"{topic}/{partition}/{offset} is skipped, VERBWIRE_SKIP says so" in caplog.text
+        assert f"{topic}/{partition}/{offset} is skipped, as VERBWIRE_SKIP demands" in caplog.text
         assert skipping.rows() == {b"j": JarRow(jar_id="j", pence=9)}
     (letter,) = bank.dead_letters(partition, TABLE)
     assert (letter.header("vw_reason"), letter.header("vw_offset")) == ("skipped", str(offset))

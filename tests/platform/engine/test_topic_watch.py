@@ -160,7 +160,7 @@ def test_an_input_made_again_is_not_read_from_where_the_old_one_was(
     if offset == "of the old one":  # committed by a worker that had it in hand when the topic went
         fickle.commit(before.topology.group, topic, place, 3, by="w1")
     with Engine(fickle, bank_jars.table(), [place], tmp_path / "here") as engine:
-        stands_still(engine, f"{topic} was deleted and made again", "up to 3, which says nothing", "--to-earliest")
+        stands_still(engine, f"{topic} was deleted and made again", "up to 3, which is no offset", "--to-earliest")
         assert engine.held(place) == JAR
         fickle.commit(engine.topology.group, topic, place, 1)
         engine.own(place)

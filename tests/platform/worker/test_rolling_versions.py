@@ -53,7 +53,7 @@ def test_a_rolling_update_and_a_rollback_lose_nothing(versions: Versions) -> Non
         assert "rows of bank.jars.JarRow here are of version 2, this code has version 1" in why
         assert versions.workers["w1"].get("/tables/bank.jars/jar-0")[0] == 503
         told = versions.checked(1)
-        assert "a worker of this code would stand still on 6 partitions (among them 0, 1, 2, 3): rows of" in told
+        assert "a worker of this code would stop on 6 partitions (among them 0, 1, 2, 3): rows of" in told
     versions.stop("w1")
     versions.start(2, "w1")
     versions.put(range(0, JARS, 2), "bob")

@@ -1,4 +1,4 @@
-"""From a declaration to the fingerprints of its parts, by which a changelog tells what code has folded its rows."""
+"""Fingerprints the parts of a declaration: a changelog names by them the code that has folded its rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from verbwire.wire.avro.schema_equality import shape
 log = logging.getLogger(__name__)
 
 Folding: TypeAlias = Aggregate[Any] | Table[Any] | Process[Any]
-_Part: TypeAlias = tuple[str, str, Handler | str]  # name, the topic it hears or "", a function or what else it is
+_Part: TypeAlias = tuple[str, str, Handler | str]  # name, the topic it reads or "", a function or what else it is
 
 
 def fingerprints_of(declared: Folding, row: Contract, names: Names, root: Path) -> CodeFingerprints | None:
@@ -36,8 +36,8 @@ def fingerprints_of(declared: Folding, row: Contract, names: Names, root: Path) 
     except Exception as error:  # noqa: BLE001 (whatever a user's code is like, its fingerprint keeps no worker from work)
         log.debug("%s: no fingerprint of its code: %r", declared.group, error)
         return None
-    heard = {name: topic for name, topic, _ in every if topic}
-    return CodeFingerprints(parts, heard, _meaning(declared), lasting=isinstance(declared, Table))
+    reads = {name: topic for name, topic, _ in every if topic}
+    return CodeFingerprints(parts, reads, _meaning(declared), lasting=isinstance(declared, Table))
 
 
 def _meaning(declared: Folding) -> str:

@@ -1,4 +1,4 @@
-"""From a declaration to the plan that a core runs: topics by name, contracts to encoders, functions to handlers."""
+"""Builds the topology of an aggregate or a table: topics by name, contracts to encoders, functions to handlers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Skips = Iterable[tuple[str, int, int]]
 
 
 def table_topology(table: Table[Any], codec: Codec, partitions: int, skips: Skips = ()) -> Topology:
-    """Return the plan of a table."""
+    """Return the topology of a table."""
     require_table(table, codec.catalog)
     names = codec.names
     group = names.group(table.group)
@@ -86,7 +86,7 @@ def aggregate_topology(
     clock: BrokerClock,
     grants: Grants | None = None,
 ) -> Topology:
-    """Return the plan of an aggregate; it tells askers by `hints`, and deadlines by `clock`."""
+    """Return the topology of an aggregate; it notifies clients by `notifier`, and holds deadlines against `clock`."""
     names, namespace = codec.names, aggregate.namespace
     group, commands = names.group(aggregate.group), names.commands(aggregate.namespace)
     limits = RecordLimits()

@@ -1,4 +1,4 @@
-"""From a process's declaration to the plan that a core runs."""
+"""Builds the topology of a process."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def process_topology(
     skips: Skips = (),
     grants: Grants | None = None,
 ) -> Topology:
-    """Return the plan of a process; `targets` says how many partitions the commands' topics have."""
+    """Return the topology of a process; `targets` are the numbers of partitions of the commands' topics."""
     require_process(process, codec.catalog)
     names = codec.names
     group, ids = names.group(process.group), CommandIds(process.group)

@@ -17,7 +17,7 @@ Facts = Mapping[int, Mapping[str, bytes]]  # partition -> the headers of its las
 
 @dataclass(frozen=True)
 class CodeFinding:
-    """One thing to tell of a group. `code` is a finding's; `grave` where a worker of this code would stand still."""
+    """One finding about a group. `code` is a finding's; `grave` where a worker of this code would stop."""
 
     code: str
     text: str
@@ -57,7 +57,7 @@ def _newer(versions: Versions | None, folded: Mapping[int, FoldedBy]) -> Iterato
             refused[str(error)].append(partition)
     for why, partitions in refused.items():
         where = _some([str(each) for each in partitions])
-        yield CodeFinding("newer_rows", f"a worker of this code would stand still on {where}: {why}", grave=True)
+        yield CodeFinding("newer_rows", f"a worker of this code would stop on {where}: {why}", grave=True)
 
 
 def _some(partitions: list[str]) -> str:

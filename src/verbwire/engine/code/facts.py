@@ -52,10 +52,10 @@ class FoldedBy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known of the code that has folded a partition so far."""
 
     schema: int  # the registry's id of the newest schema that its rows may be of
-    # The code that folded last, by its parts, ``on shop.orders.OrderPlaced`` for instance; None: nobody could read it.
+    # The code that folded last, by its parts, ``on shop.orders.OrderPlaced`` for instance; None: it could not be read.
     parts: dict[str, str] | None = None
     changes: tuple[CodeChange, ...] = ()  # where it was other code before, the latest such place of each part
-    unknown: dict[str, int] = {}  # nobody took down what folded below these offsets
+    unknown: dict[str, int] = {}  # which code folded below these offsets is not recorded
 
     def news(self, before: FoldedBy | None) -> tuple[CodeChange, ...]:
         """Return the change that has come since `before`, where one has."""
@@ -64,20 +64,20 @@ class FoldedBy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class CodeFingerprints:
-    """The code at hand, by its parts. `heard` says which input topic a part hears, where it is that of one topic.
+    """The code at hand, by its parts. `reads` is the input topic that a part handles, where it is one.
 
-    `meaning` is what other code before this means for who reads the outcome; `lasting`: as long as the rows stand.
+    `meaning` is what other code before this means for readers of the outcome; `lasting`: as long as the rows stand.
     """
 
     parts: Mapping[str, str]
-    heard: Mapping[str, str] = field(default_factory=dict)
+    reads: Mapping[str, str] = field(default_factory=dict)
     meaning: str = ""
     lasting: bool = False
 
     def change(self, before: FoldedBy, reached: Mapping[str, int]) -> CodeChange:
         """Return in which parts this code is other than that before, if it goes on from the offsets `reached`.
 
-        A handler that is added with a topic of which nothing was read yet hears all of it: that changes nothing.
+        A handler that is added with a topic of which nothing was read yet handles all of it: that changes nothing.
         """
         if before.parts is None:
             return CodeChange(at={})
@@ -90,7 +90,7 @@ class CodeFingerprints:
         )
 
     def _comes_late(self, part: str, reached: Mapping[str, int]) -> bool:
-        return self.heard[part] in reached if part in self.heard else bool(reached)
+        return self.reads[part] in reached if part in self.reads else bool(reached)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def write_code(folded_by: FoldedBy) -> bytes:
 
 
 def read_code(value: bytes | None) -> FoldedBy | None:
-    """Return what a header's value tells; None for what nobody of ours has written."""
+    """Return what a header's value tells; None for one that verbwire has not written."""
     try:
         return msgspec.json.decode(value, type=FoldedBy) if value else None
     except msgspec.DecodeError:

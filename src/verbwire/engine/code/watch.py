@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class CodeWatch:
-    """Refuses partitions that are newer than the code of a group, and tells where other code has folded before."""
+    """Refuses partitions that are newer than the code of a group, and reports where other code has folded before."""
 
     def __init__(self, group: str, code: CurrentCode) -> None:
         self._group = group

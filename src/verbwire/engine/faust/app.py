@@ -1,4 +1,4 @@
-"""One group as a Faust app: its group membership, its co-partitioning and its table are Faust's, the work is ours."""
+"""Runs one group as a Faust app: membership, co-partitioning and table are Faust's, processing is the engine's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import faust
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from yarl import URL
 
-from verbwire.engine.faust.consumer import FAUST_LOG, SETTINGS, Transport
+from verbwire.engine.faust.consumer import SETTINGS, Transport
+from verbwire.engine.faust.consumer_thread import FAUST_LOG
 from verbwire.engine.faust.recovery import Tables
 from verbwire.engine.faust.security import UNPROTECTED, Security
 from verbwire.engine.group import GroupEngine
@@ -26,7 +27,7 @@ class GroupApp(faust.App):
     failure: BaseException | None = None
 
     async def crash(self, reason: BaseException) -> None:
-        """Remember why, for whoever runs the worker."""
+        """Remember why, for the worker to report."""
         self.failure = self.failure or reason
         await super().crash(reason)
 

@@ -1,4 +1,4 @@
-"""Faust's consumer group as the engine uses it: whole fetches per partition, positions owned by us, a captured fence.
+"""Replaces Faust's message loop: whole fetches per partition, positions owned by us, a captured fence.
 
 Three rules live here, each found by losing or doubling records without it:
 
@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 from aiokafka.errors import IllegalStateError, KafkaTimeoutError, NoOffsetForPartitionError, OffsetOutOfRangeError
-from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from verbwire.engine.faust.lease import Lease, now
-from verbwire.engine.faust.reconnecting import Reconnecting
+from verbwire.engine.faust.assignment import PartitionAssignment
+from verbwire.engine.faust.consumer_thread import FAUST_LOG, ConsumerThread, RebalanceListener
+from verbwire.engine.faust.duplicate_worker import DuplicateWorkerDetector
+from verbwire.engine.faust.input_bisection import InputBisection, UnreadableInputError
 from verbwire.engine.group import MAX_BATCH, GroupEngine
 from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.errors import EngineError, FencedError, RegistryUnavailableError, UnavailableError, VerbwireError
@@ -31,169 +30,14 @@ from verbwire.kafka import denials
 from verbwire.kafka.group_membership import HEARTBEAT_SECONDS, REVOKE_SECONDS, SESSION_SECONDS, duplicate_worker
 
 log = logging.getLogger(__name__)
-FAUST_LOG = logging.getLogger("faust.verbwire")  # for the classes that Faust runs: it tells every step of theirs
 
 FETCH_SECONDS = 0.1  # also how soon a failed commit is noticed while nothing comes in
 GATHER_SECONDS = 0.003  # how soon it is noticed that the next transaction may begin
 GATHER_RECORDS = 500  # with so many there is work enough to begin with it beside the transaction before
-FENCED_SECONDS = 3.0  # fenced so soon after joining, this worker was not merely slow: another has its name
-FENCED_TIMES = 4  # in a row, until a worker that has long been a member ends, too; the newcomer ends at the first
 _IDLE_SECONDS = 0.01
 _REGISTRY_SECONDS = 0.5  # until it is asked again: what is there answers questions meanwhile
-_DOUBTS = 2  # failures to read, in a row, until inputs are read one by one
-# Not said to pass, but they do; what follows on the first, the preparation tells.
+# Not retriable by their class, but they pass; what the first means is found out by the restore.
 _PASSING = (OffsetOutOfRangeError, KafkaTimeoutError, IllegalStateError, NoOffsetForPartitionError)
-_FETCH_WAIT_MS = 100
-_RETRY_BACKOFF_MS = 50
-
-
-class UnreadableInputError(UnavailableError):
-    """Something of the inputs cannot be read, and that will not pass: no permission, a batch that is damaged."""
-
-
-class InputBisection:
-    """Finds the one input that cannot be read: after two failures each is read alone, until one fails."""
-
-    def __init__(self) -> None:
-        self._failures = 0
-        self._passed: set[TP] = set()
-
-    def choose(self, readable: set[TP]) -> set[TP]:
-        """Return what to read now of these."""
-        if self._failures < _DOUBTS or not readable:
-            return readable
-        left = readable - self._passed
-        if not left:
-            self._failures, self._passed = 0, set()
-            return readable
-        return {min(left)}
-
-    def passed(self, read: set[TP]) -> None:
-        """These could be read."""
-        if self._failures >= _DOUBTS:
-            self._passed |= read
-
-    def failed(self, read: set[TP]) -> TP | None:
-        """Something of these could not; return which, where that is known."""
-        self._failures += 1
-        if len(read) > 1 or self._failures < _DOUBTS:
-            return None
-        self._failures, self._passed = 0, set()
-        return next(iter(read))
-
-
-class PartitionAssignment:
-    """The partitions of one assignment, and who we were when they were given to us."""
-
-    def __init__(self, membership: GroupMetadata, partitions: set[int] | None = None) -> None:
-        self.membership = membership
-        self.partitions = partitions  # None until Faust's assignor has been asked
-        self.live = True
-        self.inputs: set[TP] = set()  # the partitions that are prepared and read
-        self.read: dict[tuple[str, int], int] = {}  # up to where, as the core has been told
-
-    def is_live(self) -> bool:
-        """Whether it still holds."""
-        return self.live
-
-
-class RebalanceListener(driver.ConsumerRebalanceListener):
-    """Called by aiokafka in its own thread. No heartbeat is sent before these callbacks return: nothing slow here."""
-
-    def on_partitions_revoked(self, revoked: Iterable[TP]) -> Any:
-        """Mark the assignment dead before anything else happens."""
-        self._thread.consumer.forget_assignment()
-        return super().on_partitions_revoked(revoked)
-
-    async def on_partitions_assigned(self, assigned: Iterable[TP]) -> None:
-        """Capture who we are now; at commit time it could be who we are later."""
-        coordinator = self._thread._ensure_consumer()._coordinator
-        self._thread.consumer.capture(coordinator.generation, coordinator.member_id)
-        await super().on_partitions_assigned(assigned)
-
-
-class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """aiokafka's thread, reading only what is committed."""
-
-    logger = FAUST_LOG
-    leave_group = False
-
-    def __post_init__(self) -> None:
-        """Know of no answer of the group yet."""
-        super().__post_init__()
-        self.lease = Lease()
-
-    async def on_start(self) -> None:
-        """Listen to what the group answers, before there is a subscription that it could answer."""
-        await super().on_start()
-        coordinator = self._ensure_consumer()._coordinator
-        send = coordinator._send_req
-
-        async def timed(request: Any) -> Any:
-            sent = now()
-            answer = await send(request)
-            if isinstance(request, (SyncGroupRequest, HeartbeatRequest)) and answer.error_code == 0:
-                self.lease.renew(sent)
-            return answer
-
-        coordinator._send_req = timed
-
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._isolation_level = "read_committed"
-        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
-        consumer._retry_backoff_ms = _RETRY_BACKOFF_MS
-        consumer._client._get_conn = Reconnecting(consumer._client._get_conn)
-        return consumer
-
-    def verify_event_path(self, now: float, tp: TP) -> None:
-        """Say nothing: Faust would complain that it has not committed, which it must not."""
-
-    async def on_thread_stop(self) -> None:
-        """Leave the group where this worker will not come back; aiokafka never does for a static member."""
-        if self.leave_group and self._consumer is not None:
-            self._consumer._coordinator._group_instance_id = None
-        await super().on_thread_stop()
-
-    def positions(self, places: Iterable[TP]) -> dict[tuple[str, int], int]:
-        """Return where aiokafka reads on: behind the records it has given us, and behind marks that are no records."""
-        subscription = self._ensure_consumer()._subscription.subscription
-        assignment = subscription.assignment if subscription else None
-        states = {tp: assignment.state_value(driver._TopicPartition(*tp)) for tp in places} if assignment else {}
-        return {
-            (tp.topic, tp.partition): each.position for tp, each in states.items() if each and each.has_valid_position
-        }
-
-    def rejoin(self) -> None:
-        """Ask for a new assignment, whatever aiokafka believes of the present one. From any thread."""
-        self.thread_loop.call_soon_threadsafe(self._ensure_consumer()._coordinator.request_rejoin)
-
-    def topics_have_changed(self) -> None:
-        """Ask for the topics now, not within five minutes, then for a new assignment. From any thread."""
-        consumer = self._ensure_consumer()
-
-        async def ask() -> None:
-            await consumer._client.force_metadata_update()
-            consumer._coordinator.request_rejoin()
-
-        asyncio.run_coroutine_threadsafe(ask(), self.thread_loop)
-
-    def coordination_ended(self) -> str | None:
-        """Return why aiokafka's coordination goes on no more: the process would live on without partitions, for ever.
-
-        After an error that it cannot deal with it waits until somebody has taken notice of it by a method that Faust
-        never calls.
-        """
-        coordinator = self._consumer and self._consumer._coordinator
-        if not coordinator:
-            return None
-        if error := getattr(coordinator, "_pending_exception", None):
-            fenced = "UnknownError" in str(error)  # so aiokafka calls FENCED_INSTANCE_ID, which it does not know
-            if denials.refuses(error):
-                return denials.denied("READ", f"GROUP {self.consumer.app.conf.id}")
-            return f"{self.consumer.duplicate_worker()}" if fenced else f"the group's coordination has failed: {error}"
-        task = getattr(coordinator, "_coordination_task", None)
-        return "the group's coordination has ended" if task and task.done() else None
 
 
 class Consumer(driver.Consumer):
@@ -205,24 +49,21 @@ class Consumer(driver.Consumer):
     _next: PartitionAssignment | None = None  # what is being prepared
     _fetch: asyncio.Future[Any] | None = None
     _batch: tuple[PartitionAssignment, asyncio.Future[None]] | None = None
-    _member = ""  # the id that the group knows us by
-    _joined = 0.0  # when it gave us that one
-    _settled = False  # whether it ever was a member for longer than FENCED_SECONDS
-    _fenced = 0  # how often in a row it was not
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self._doubts = InputBisection()
+        self._bisection = InputBisection()
+        self._detector = DuplicateWorkerDetector()
         super().__init__(*arguments, **options)
 
     @property
     def core(self) -> GroupEngine:
-        """The engine's core of this group."""
+        """The engine of this group."""
         core: GroupEngine = self.app.core
         return core
 
     @property
     def engine_thread(self) -> ThreadPoolExecutor:
-        """The one thread that the core runs on."""
+        """The one thread that the engine runs on."""
         thread: ThreadPoolExecutor = self.app.engine_thread
         return thread
 
@@ -234,26 +75,10 @@ class Consumer(driver.Consumer):
     def capture(self, generation: int, member: str) -> None:
         """Remember the membership of a new assignment. In aiokafka's thread."""
         group, instance = self.app.conf.id, self.app.conf.consumer_group_instance_id
-        self._detect_duplicate_worker(member)
+        if self._detector.is_duplicate(member):
+            self.app.failure = self.duplicate_worker()
         self._next = PartitionAssignment(GroupMetadata(group, generation, member, instance))
         log.info("%s: assigned in generation %d", group, generation)
-
-    def _detect_duplicate_worker(self, member: str) -> None:
-        """Stop if another worker uses the same name: two static members with one id would fence each other for ever.
-
-        The newcomer stops at once, so that the worker that was there goes on.
-        """
-        if member == self._member:
-            return
-        known, self._member = self._member, member
-        before, self._joined = self._joined, time.monotonic()
-        if not known:
-            return
-        soon = self._joined - before < FENCED_SECONDS
-        self._settled = self._settled or not soon
-        self._fenced = self._fenced + 1 if soon else 0
-        if self._fenced > (FENCED_TIMES if self._settled else 0):
-            self.app.failure = self.duplicate_worker()
 
     def duplicate_worker(self) -> EngineError:
         """Return the error for another process that uses this worker's name."""
@@ -347,7 +172,7 @@ class Consumer(driver.Consumer):
             await asyncio.sleep(_IDLE_SECONDS)
             return
         # Looked at once: a partition may stop at any time, and none means all.
-        readable = self._doubts.choose(self._readable(assignment))
+        readable = self._bisection.choose(self._readable(assignment))
         if not readable:
             await asyncio.sleep(_IDLE_SECONDS)
             return
@@ -361,7 +186,7 @@ class Consumer(driver.Consumer):
         if self._assignment is not assignment or not assignment.live:
             return
         if failure is not None:
-            if isinstance(failure, UnreadableInputError) and (tp := self._doubts.failed(readable)):
+            if isinstance(failure, UnreadableInputError) and (tp := self._bisection.failed(readable)):
                 call = partial(self.core.unreadable, tp.topic, tp.partition, str(failure))
                 await asyncio.get_running_loop().run_in_executor(self.engine_thread, call)
             if isinstance(failure, RegistryUnavailableError):
@@ -369,14 +194,16 @@ class Consumer(driver.Consumer):
             if self._assignment is assignment:
                 self._start_over(assignment, failure)
             return
-        self._doubts.passed(readable)
+        self._bisection.passed(readable)
         read = self._newly_read(assignment, positions)
         if records or read:
             batch = {(tp.topic, tp.partition): found for tp, found in records.items()}
             work = asyncio.get_running_loop().run_in_executor(
                 self.engine_thread, self.core.process, batch, assignment.membership, assignment.is_live, read
             )
-            work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks after a stop
+            work.add_done_callback(
+                lambda done: done.cancelled() or done.exception()
+            )  # after a stop its result is not asked for
             self._batch = (assignment, work)
 
     def _has_to_wait(self, assignment: PartitionAssignment, records: dict[TP, list[Any]]) -> bool:
@@ -407,7 +234,7 @@ class Consumer(driver.Consumer):
     def _newly_read(
         self, assignment: PartitionAssignment, positions: dict[tuple[str, int], int]
     ) -> dict[tuple[str, int], int]:
-        """Return those positions that the core does not know yet."""
+        """Return those positions that the engine does not know yet."""
         news = {place: offset for place, offset in positions.items() if assignment.read.get(place) != offset}
         assignment.read |= news
         return news
@@ -417,7 +244,7 @@ class Consumer(driver.Consumer):
         return {tp for tp in assignment.inputs if tp.partition not in stopped} if stopped else assignment.inputs
 
     async def _last_batch(self, assignment: PartitionAssignment) -> VerbwireError | None:
-        """Return what the batch in hand failed with, unless it was an older assignment's."""
+        """Return what the batch in flight failed with, unless it was an older assignment's."""
         if self._batch is None:
             return None
         owner, work = self._batch
@@ -463,8 +290,8 @@ SETTINGS = {
     "broker_session_timeout": SESSION_SECONDS,
     "broker_heartbeat_interval": HEARTBEAT_SECONDS,
     "broker_rebalance_timeout": 10.0,
-    # aiokafka leaves the group when nobody has fetched for so long, and joins again only when somebody fetches: a spare
-    # without partitions, a long restore or outage, or partitions that all stand still would end the worker in silence.
+    # aiokafka leaves the group after so long without a fetch, and joins again only with the next one: a standby without
+    # partitions, a long restore or outage, or partitions that are all stopped would end the worker in silence.
     "broker_max_poll_interval": 10 * 365 * 86400.0,
     "broker_max_poll_records": MAX_BATCH,
     # Where the log no longer holds a position, aiokafka would go on at its first record and say nothing of those lost.

@@ -1,4 +1,4 @@
-"""How long a membership is known to hold, so that a worker that was stopped or cut off notices before it answers.
+"""Leases the partitions to a member for as long as its session cannot have ended, so that a paused worker notices.
 
 The broker gives a silent member's partitions away when its session ends; the session is counted from the last request
 that the broker has dealt with, hence from no earlier than when that request was sent. A worker that counts from the
@@ -17,7 +17,7 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while 
 
 
 def now() -> float:
-    """Return seconds on a clock that nobody sets and that nothing stops."""
+    """Return seconds on a clock that is never set and never stops."""
     return time.clock_gettime(_CLOCK)
 
 
@@ -26,12 +26,12 @@ class Lease:
 
     def __init__(self, seconds: float = LEASE_SECONDS) -> None:
         self._seconds = seconds
-        self._heard = float("-inf")
+        self._answered_at = float("-inf")
 
     def renew(self, sent: float) -> None:
         """The group has answered what was sent then."""
-        self._heard = sent
+        self._answered_at = sent
 
     def holds(self) -> bool:
-        """Whether nobody else can have been given our partitions, as long as no rebalance has begun."""
-        return now() - self._heard < self._seconds
+        """Whether no other worker can have been given our partitions, as long as no rebalance has begun."""
+        return now() - self._answered_at < self._seconds

@@ -21,7 +21,7 @@ LONGEST_PAUSE = 1.0
 class _Failure:
     until: float  # on the monotonic clock: no attempt before
     pause: float
-    tried: bool = False  # whether somebody makes the next one
+    tried: bool = False  # whether a caller makes the next one
 
 
 class Reconnecting:
@@ -43,7 +43,7 @@ class Reconnecting:
             last.tried = True
         try:
             connection = await self._connect(node, **options)
-        except BaseException:  # cancelled, as in a rebalance: whoever waits next tries in its place
+        except BaseException:  # cancelled, as in a rebalance: the next caller that waits tries in its place
             if last is not None:
                 last.tried = False
             raise

@@ -1,4 +1,4 @@
-"""Faust's table manager and recovery as the engine uses them: partitions are prepared by the core, in batches."""
+"""Replaces Faust's table manager and recovery: the engine restores partitions, in batches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from faust.tables.manager import TableManager
 from faust.types import TP
 from mode import Service
 
-from verbwire.engine.faust.consumer import FAUST_LOG, Consumer, PartitionAssignment
+from verbwire.engine.faust.assignment import PartitionAssignment
+from verbwire.engine.faust.consumer import Consumer
+from verbwire.engine.faust.consumer_thread import FAUST_LOG
 from verbwire.engine.restore.changelog import CancelledRestore
 from verbwire.errors import EngineError, FencedError, VerbwireError
 

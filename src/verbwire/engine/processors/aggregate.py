@@ -1,4 +1,4 @@
-"""The processor of an aggregate: command and state in, events and an outcome out."""
+"""Processes the commands of an aggregate: command and state in, events and an outcome out."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class EventEmission:
 
 @dataclass
 class AggregateProcessor:
-    """Decides commands one key at a time. Accepted and rejected ones are not done again under the same id.
+    """Decides commands, in order per key. One that was accepted or rejected is not decided again under the same id.
 
-    But for those that were rejected for want of permission: it may have been given since.
+    Except where it was rejected for want of permission, which may have been given since.
     """
 
     decoder: TopicDecoder
@@ -136,7 +136,7 @@ class AggregateProcessor:
         transaction, record, name = batch.transaction, command.record, command.name
         contract, check, entry = command.handling.contract, command.handling.check, command.entry
         if check and (ungranted := check.refusal(command.headers, name, record, is_stamped(record))):
-            # Before its id is looked at: somebody else may have sent that command, and waits for its outcome.
+            # Before its id is looked up: another client may have sent that command, and waits for its outcome.
             transaction.count("rejected", contract.name, ungranted.code)
             batch.enter(entry(ungranted)) if known is None else batch.refuse(entry(ungranted))
         elif known == command.fingerprint:
@@ -300,7 +300,7 @@ class _Decided(NamedTuple):
 
 
 def _unreadable(record: Record, headers: Headers, name: str) -> Callable[[Failed], OutcomeEntry]:
-    """The verdict on what may be no command at all, with as much as its headers say."""
+    """The outcome entry of an undecodable record, from whatever headers it has."""
     command, reply_partition = _said(lambda: headers.type) or "", _said(lambda: headers.reply_partition)
     return partial(
         OutcomeEntry,

@@ -1,4 +1,4 @@
-"""What a record of an input says, to which handler, and under which key it counts."""
+"""Reads the records of inputs: the message, its handler, and the key under which it counts."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from verbwire.wire.records.outcomes import OutcomeRecord
 
 log = logging.getLogger(__name__)
 
-Input: TypeAlias = tuple[Any, Handler, bytes]  # the message, who is to hear it, under which key it counts
+Input: TypeAlias = tuple[Any, Handler, bytes]  # the message, its handler, the key under which it counts
 
 NO_HANDLER = Handler(lambda *_: None, Command, False)
-"""In the place of a handler, where the one that should be there is not; the message says why, for people."""
+"""Stands in for a handler that is missing; the message is then the reason, as text."""
 
 
 class InputReader(Protocol):
-    """How the records of one topic are read."""
+    """Reads the records of one topic."""
 
     def read(self, record: Record, keyed: bool) -> Input | None:
-        """Return what the record says, None where that is nothing to this group; UndecodableError for no message.
+        """Return what a record holds, None where this group has no handler for it; UndecodableError for no message.
 
-        `keyed`: the record's key is already the one that it counts under. Halt where that key cannot be told.
+        `keyed`: the record's key is already the one that it counts under. StopPartition where that key is not known.
         """
         ...
 
     def context(self, record: Record) -> Context:
-        """Return what a handler that asks for a context is told of the record; UndecodableError as above."""
+        """Return the context of the record for handlers that want one; UndecodableError as above."""
         ...
 
 
@@ -85,7 +85,7 @@ class EventInput:
 
 @dataclass
 class OutcomeInput:
-    """Outcomes of one process's own commands, under the undertakings that sent them."""
+    """Outcomes of one process's own commands, under the keys of the instances that sent them."""
 
     decoder: TopicDecoder
     replies: Replies
@@ -97,8 +97,8 @@ class OutcomeInput:
     def read(self, record: Record, keyed: bool) -> Input | None:  # noqa: ARG002 (its id tells the key in any case)
         """Return the outcome, its handler and its key; those of others are passed over by a look at their id alone.
 
-        One of ours that cannot be read, or has no handler and is not to be ignored, comes with :data:`NO_HANDLER`. Halt
-        where it cannot be told whose it is.
+        One of ours that cannot be read, or has no handler and is not to be ignored, comes with :data:`NO_HANDLER`.
+        StopPartition where it is not known to which instance it belongs.
         """
         found = self._command(record)
         if found is None:
@@ -106,7 +106,7 @@ class OutcomeInput:
         try:
             key = self.ids.key(found, _header(record, UNDERTAKING_HEADER))
         except UndecodableError as error:
-            raise StopPartition(record, f"an outcome whose undertaking cannot be told: {error}") from None
+            raise StopPartition(record, f"an outcome whose process instance is not known: {error}") from None
         try:
             return self._outcome(record, key)
         except UndecodableError as error:
@@ -120,8 +120,8 @@ class OutcomeInput:
             return None
         if line.command in self.signed and is_forgery(line):
             log.warning(
-                "%s/%d/%d: %s was refused, its grant was %s: this process signs, so that somebody else has sent it "
-                "under its id; unless grant_secrets here and at its receiver differ",
+                "%s/%d/%d: %s was refused, its grant was %s: this process signs its commands, so another client "
+                "has sent it under its id; unless grant_secrets here and at its receiver differ",
                 *(record.topic, record.partition, record.offset, line.command_id, line.details["grant"]),
             )
             return None
@@ -156,7 +156,7 @@ def _header(record: Record, wanted: str) -> bytes | None:
 def event_readers(
     codec: Codec, sources: Iterable[str], handlers: Mapping[Any, Handler], keys: Mapping[Any, Callable[[Any], object]]
 ) -> dict[str, InputReader]:
-    """Return, by topic, how the events of these contexts are heard."""
+    """Return, by topic, the readers of the events of these contexts."""
     input_readers: dict[str, InputReader] = {}
     for namespace in sources:
         topic = codec.names.events(namespace)

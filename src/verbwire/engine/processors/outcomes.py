@@ -1,4 +1,4 @@
-"""Entering outcomes: one record per command, in the command's own partition, with the places of its events."""
+"""Writes outcomes to the ledger (the outcome log): one record per command, in its own partition."""
 
 from __future__ import annotations
 
@@ -29,19 +29,21 @@ _REST = 2_000  # bytes of a line beside reply and places: ids and names, all of 
 
 @dataclass(slots=True)
 class OutcomeEntry:
-    """What was decided on one command; learns where its events went as they are delivered."""
+    """The outcome of one command; the places of its events are added as they are delivered."""
 
     command_id: str
     command: str
     fingerprint: bytes
     record: Record
-    reply_partition: int | None  # the partition of the replies at which somebody waits for it
+    reply_partition: int | None  # of the replies topic, at which a client waits for it
     outcome: Outcome
     reply: bytes | None = None  # framed
     events: list[EventPosition] = field(default_factory=list)
     correlation_id: str | None = None  # where the command was not the first of its flow
     traceparent: str | None = None
-    undertaking: bytes | None = None  # the key of who waits for it, where the id has no room for that
+    undertaking: bytes | None = (
+        None  # the key of the process instance that waits for it, where the id has no room for that
+    )
 
     @property
     def final(self) -> bool:
@@ -49,7 +51,7 @@ class OutcomeEntry:
         return _is_final(_STATUS[type(self.outcome).__name__], getattr(self.outcome, "code", None))
 
     def delivered(self, error: Any, message: Any) -> None:
-        """Take down the place of one event; a failed delivery fails the transaction by itself."""
+        """Note the place of one event; a failed delivery fails the transaction by itself."""
         if error is None:
             place = EventPosition(topic=message.topic(), partition=message.partition(), offset=message.offset())
             self.events.append(place)
@@ -74,20 +76,20 @@ class OutcomeEntry:
 
 
 def answer_of(line: OutcomeRecord, value: bytes, at: int) -> AnsweredCommand:
-    """Return what a partition remembers of a line; without its fingerprint where the id may be tried again."""
+    """Return what a partition remembers of an outcome; without its fingerprint where the id may be tried again."""
     return AnsweredCommand(line.fingerprint if _is_final(line.status, line.code) else b"", value, at)
 
 
 def _is_final(status: OutcomeStatus, code: str | None) -> bool:
-    """Whether an outcome is the one its id has for good: what was accepted, or rejected for what the command says.
+    """Whether an outcome is the one its id has for good: accepted, or rejected for what the command holds.
 
-    A missing permission says nothing of the command: who has been given it since sends the same one again.
+    A missing permission is no property of the command: a client that has been given it since sends the same one again.
     """
     return status == OutcomeStatus.ACCEPTED or (status == OutcomeStatus.REJECTED and code != FORBIDDEN)
 
 
 class OutcomeLog:
-    """Writes the outcomes of one aggregate, and tells those who wait for them."""
+    """Writes the outcomes of one aggregate, and notifies the clients that wait for them."""
 
     def __init__(
         self, topic: str, encoder: Encoder, headers: HeaderTemplate, notifier: ReplyNotifier, limits: RecordLimits
@@ -113,13 +115,13 @@ class OutcomeLog:
         elif (reply := len(entry.reply or b"")) > max(room, 0):
             raise UnencodableError(
                 f"the reply to {entry.command} is {reply} bytes, its outcome has room for {room}: keep less in it, "
-                "and let the asker query for the rest"
+                "and let the client query for the rest"
             )
         elif room < 0:
             raise UnencodableError(f"{entry.command} has too many events for its outcome: split it")
 
     def batch(self, transaction: Transaction, partition: int) -> OutcomeBatch:
-        """Return a page for the verdicts on one partition's commands; it is written once their events are out."""
+        """Return the batch for one partition's outcomes; it is written once their events are with the broker."""
         batch = OutcomeBatch(self, transaction, partition)
         transaction.after_flush.append(batch.write)
         transaction.after_commit.append(batch.tell)
@@ -127,7 +129,7 @@ class OutcomeLog:
 
 
 class OutcomeBatch:
-    """The lines of one partition in one transaction."""
+    """The outcomes of one partition in one transaction."""
 
     def __init__(self, ledger: OutcomeLog, transaction: Transaction, partition: int) -> None:
         self.transaction = transaction
@@ -138,21 +140,21 @@ class OutcomeBatch:
         self._again: list[tuple[int, str]] = []
 
     def enter(self, entry: OutcomeEntry) -> None:
-        """Enter a verdict."""
+        """Add an outcome."""
         self._entries.append(entry)
 
     def refuse(self, entry: OutcomeEntry) -> None:
-        """Only tell the asker: the ledger holds one outcome per id, and this is not it."""
+        """Notify the client only; the ledger already holds this id's outcome."""
         if entry.reply_partition is not None:
             self._told.append((entry.reply_partition, entry.command_id, self._ledger.encode(entry.line())))
 
     def repeat(self, command_id: str, reply_partition: int | None) -> None:
-        """Tell the asker the outcome that this id has already."""
+        """Notify the client of the outcome that this id has already."""
         if reply_partition is not None:
             self._again.append((reply_partition, command_id))
 
     def write(self) -> None:
-        """Produce the lines. They arrive in order, so the last alone tells how far the ledger is."""
+        """Produce the records. They arrive in order, so the position of the last one is the ledger's."""
         ledger, transaction, partition = self._ledger, self.transaction, self._partition
         answers, last = transaction.of(partition).answers, len(self._entries) - 1
         for index, entry in enumerate(self._entries):
@@ -167,7 +169,7 @@ class OutcomeBatch:
             if entry.undertaking is not None:
                 headers.append((UNDERTAKING_HEADER, entry.undertaking))
             note = transaction.note_position(partition, ANSWERS) if index == last else None
-            # A key that is too large for the ledger is left out: who looks for the outcome knows its place, or its id.
+            # A key that is too large for the ledger is left out: clients look for an outcome by its place or its id.
             key = record.key if ledger.limits.fits(ledger.topic, record.key, value, headers) else None
             transaction.produce(ledger.topic, partition, key, value, headers, on_delivery=note)
             answers[entry.command_id] = answer_of(line, value, record.timestamp)
@@ -175,7 +177,7 @@ class OutcomeBatch:
                 self._told.append((entry.reply_partition, entry.command_id, value))
 
     def tell(self) -> None:
-        """Send the hints, once it is committed and the copy has it: who is told may ask here and find it."""
+        """Send the notifications, once all is committed and in the copy: a notified client may ask this worker."""
         if self._again:
             known = self.transaction.caches[self._partition].store.recall(name for _, name in self._again)
             self._told += [

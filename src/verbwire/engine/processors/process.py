@@ -38,7 +38,7 @@ class CommandEmission:
 
 @dataclass(kw_only=True)
 class ProcessManagerProcessor(TableProcessor):
-    """Leads undertakings: the rows are their states, and commands go out in the transaction that changes them."""
+    """Runs process instances: the rows are their states, and commands go out in the transaction that changes them."""
 
     sends: Mapping[type[Command], CommandEmission]
     ids: CommandIds
@@ -53,7 +53,7 @@ class ProcessManagerProcessor(TableProcessor):
     def _fold(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
         if matched.handler is not NO_HANDLER:
             super()._fold(cache, matched, transaction)
-        elif cache.get(matched.key) is not None:  # else it is over, and nobody waits for this
+        elif cache.get(matched.key) is not None:  # else the instance has ended, and waits for nothing
             raise StopPartition(matched.record, _unhandled(matched))
 
     def _read(self, matched: Matched, returned: object) -> tuple[Stored | None, Sequence[Produced]]:
@@ -79,7 +79,7 @@ class ProcessManagerProcessor(TableProcessor):
 
 def _unhandled(matched: Matched) -> str:
     place = place_of(matched.source)
-    return f"the undertaking of {place} is under way, and would wait for it for ever: {matched.message}"
+    return f"the process instance of {place} would wait for ever for it: {matched.message}"
 
 
 def _cause(matched: Matched) -> tuple[str, str, str | None]:

@@ -1,8 +1,8 @@
-"""Hints to those who wait for an outcome: sent after the commit, on a topic where each of them listens.
+"""Notifies clients that wait for an outcome: after the commit, on a topic that each of them consumes.
 
-A hint promises nothing. The outcome in the ledger is the truth, and who is not told reads it there; so nothing here
-waits, and nothing that goes wrong here is anybody's failure. A hint that comes twice says the same again: there is no
-need of an idempotent producer, whose fatal errors somebody would have to look after.
+Notifications are best effort. The ledger is authoritative; clients that miss one poll it. So nothing here waits, and a
+failure here fails nothing else. A notification that comes twice repeats the same outcome: there is no need of an
+idempotent producer, whose fatal errors would have to be dealt with.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SETTINGS = {
     "queue.buffering.max.messages": 100_000,
     "queue.buffering.max.kbytes": 16_384,
     **LOGGED,
-    "log_level": 2,  # what is not sent is nobody's failure
+    "log_level": 2,  # a notification that is not sent is no failure
 }
 
 
@@ -40,7 +40,7 @@ class ReplyNotifier:
         self._producer: Producer | None = None
 
     def send(self, partition: int, command_id: str, outcome: bytes) -> None:
-        """Tell the asker who listens at `partition`; `outcome` is the ledger's record. Never waits, never fails."""
+        """Notify the client that consumes `partition`; `outcome` is the ledger's record. Never waits, never fails."""
         try:
             producer = self._producer or self._connect()
             producer.produce(self._topic, outcome, command_id.encode(), partition)

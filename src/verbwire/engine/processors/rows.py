@@ -1,4 +1,4 @@
-"""How the rows of one table are written, checked against their keys, and read back from the changelog."""
+"""Encodes the rows of one table, checks them against their keys, and decodes them from the changelog."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ R = TypeVar("R", bound=Stored)
 
 
 class RowCodec:
-    """How the rows of one table are written and read."""
+    """Encodes and decodes the rows of one table."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class RowCodec:
         return self._encoder.normal(row)
 
     def decode(self, value: bytes) -> Stored:
-        """Return the row of a changelog's value, to be written anew; NewerSchemaError where that would lose some."""
+        """Return the row of a changelog's value, to be rewritten; NewerSchemaError where that would lose fields."""
         self.versions.require_not_newer(value)
         return _a_row(self._decoder, value)
 
@@ -80,7 +80,7 @@ class RowCodec:
         try:
             return self._values(row)
         except (ArithmeticError, ValueError) as error:
-            raise UndecodableError(f"what is sought of the row cannot be told: {error}") from error
+            raise UndecodableError(f"the indexed values of the row cannot be computed: {error}") from error
 
 
 def _a_row(decoder: TopicDecoder, value: bytes) -> Stored:

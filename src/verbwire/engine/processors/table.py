@@ -1,4 +1,4 @@
-"""The processor of a table: row and event in, row out."""
+"""Processes the events of a table: row and event in, row out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from verbwire.observability.watch.tracebacks import summary
 
 
 class Matched(NamedTuple):
-    """What a record says to the handler of a row that is in this partition."""
+    """A message, its handler, and the key of a row that is in this partition."""
 
     record: Record  # as it was read: a stop or a dead letter names its place
     source: Record  # as it was first written
@@ -34,7 +34,7 @@ class Matched(NamedTuple):
 
 
 class ForeignKey(NamedTuple):
-    """A record that counts in another partition."""
+    """A record whose key belongs to another partition."""
 
     key: bytes
 
@@ -66,7 +66,7 @@ SKIPPED = "skipped"
 _KEYS = EngineStep("its @rekeys")
 Taken: TypeAlias = (
     Matched | ForeignKey | DeadLettered | Skipped | StopPartition | None
-)  # None: it says nothing to this group
+)  # None: this group has no handler for it
 
 
 @dataclass(kw_only=True)
@@ -133,7 +133,7 @@ class TableProcessor:
             source, handed_over = repartition.source_of(record), True
         reader = self.input_readers.get(source.topic)
         if reader is None:
-            raise UndecodableError(f"{source.topic} is not heard here")
+            raise UndecodableError(f"this group does not read {source.topic}")
         if self.skips and (record.topic, record.partition, record.offset) in self.skips:
             return DeadLettered(SKIPPED, "the settings say to skip it")
         if repartition is not None:

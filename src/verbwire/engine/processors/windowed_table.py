@@ -1,6 +1,6 @@
-"""The processor of a table of windows: rows by key and window of event time, closed and forgotten as time moves on.
+"""Processes events into a windowed table: rows by key and window of event time, closed and dropped as time moves on.
 
-Time is the newest event time that was folded in the partition, and nobody's clock. It is committed with what it
+Time is the newest event time that was folded in the partition, no machine's clock. It is committed with what it
 decided: a restart, or another owner, decides the same. No event moves it further than `ahead` of its own record's
 timestamp, which is the same on every replay; nor of today, where a topic holds timestamps that its producers gave.
 """
@@ -95,7 +95,7 @@ class WindowedTableProcessor(TableProcessor):
             return DeadLettered("ahead", why)  # which is logged as every letter is
         if self._throttle.admit(source.topic) is not None:
             place = place_of(source)
-            log.warning("%s: %s. It is left out, as late. Others like it are told of a minute from now", place, why)
+            log.warning("%s: %s. It is left out, as late. Others like it are logged once a minute", place, why)
         return Skipped("late")
 
     def _fold(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:

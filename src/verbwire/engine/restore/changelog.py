@@ -1,4 +1,4 @@
-"""Bringing local stores up to their logs, in batches, before a partition starts."""
+"""Restores local stores from their changelogs, in batches, before a partition starts."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class ChangelogTask:
     store: PartitionStore
     start: int
     end: int
-    refused: str | None = None  # why it was given up: rows that this code must not take, or that nobody can read
+    refused: str | None = None  # why it was given up: rows that this code must not take, or cannot read
     failure: Exception | None = None  # why it was given up for now: the copy cannot be written
     unreadable: dict[bytes, str] = field(default_factory=dict)  # key -> what is wrong with its last record so far
 
     def note(self, key: bytes, problem: str) -> None:
-        """Take down that the last record of a key cannot be read; a later one may mend that."""
+        """Note that the last record of a key cannot be read; a later one may mend that."""
         self.unreadable[key] = problem
         if len(self.unreadable) > _UNREADABLE:
             self.end_here()
@@ -78,7 +78,7 @@ class ChangelogReader:
         )
 
     def warm(self) -> None:
-        """Connect now, not when somebody waits."""
+        """Connect now, not when a partition waits."""
         self._consumer.list_topics(timeout=10)
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class ChangelogReader:
         """Read every task to its end and return the number of records.
 
         The end of a log may be control records and aborted ones, which are never seen: only the end-of-partition
-        event says that the reader is past them. UnavailableError when nothing moves for `seconds`.
+        event shows that the reader is past them. UnavailableError when nothing moves for `seconds`.
         """
         todo = {(task.log.topic, task.partition): task for task in tasks if task.start < task.end}
         if not todo:
@@ -112,7 +112,7 @@ class ChangelogReader:
                 elif time.monotonic() - moved > seconds:
                     left = ", ".join(f"{topic}/{partition}" for topic, partition in sorted(todo))
                     raise UnavailableError(f"restoring {left} has not moved for {seconds:.0f} s")
-        except UnavailableError:  # a new client begins from the bootstrap addresses, see anew.py
+        except UnavailableError:  # a new client begins from the bootstrap addresses, see kafka/recreatable.py
             self._consumer.close()
             self._consumer = self._connect()
             raise
@@ -144,7 +144,7 @@ class ChangelogReader:
 
 @dataclass
 class _Piece:
-    """What one read brought of one log."""
+    """The records that one read brought of one log."""
 
     task: ChangelogTask
     messages: list[Message]
@@ -187,8 +187,8 @@ class _Piece:
             offset = self.task.start if message is None else message.offset()
             place = f"{self.task.log.topic}/{self.task.partition}@{offset}"
             self.task.refused = (
-                f"{place} cannot be taken into the table: {legible(f'{type(error).__name__}: {error}')}. Find out who "
-                "wrote it; mend the code where that is to blame, and start the worker again, or make the table anew"
+                f"{place} cannot be taken into the table: {legible(f'{type(error).__name__}: {error}')}. Find out what "
+                "wrote it; mend the code where that is to blame, and start the worker again, or rebuild the table"
             )
 
     def _note(self, record: _Restored, error: UndecodableError) -> None:
@@ -196,7 +196,7 @@ class _Piece:
         self.task.note(key, f"the record {place} of the key {key[:80]!r} cannot be read: {error}")
 
     def _progress(self, changes: StoreChanges) -> None:
-        """Take down how far the rows are: the last record of each batch says so, thus the latest such one counts."""
+        """Note the positions of the inputs: the last record of each batch has them, so the latest one counts."""
         for message in reversed(self.messages):
             headers = message.headers() or ()
             said = dict(headers)

@@ -1,4 +1,4 @@
-"""What this worker has kept of a partition since it last had it, looked at before anything is done with it."""
+"""Reads the copy of a partition that this worker has kept since it last owned it, before anything is done with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FILES = ("", "-wal", "-shm")
 
 @dataclass(frozen=True, slots=True)
 class KeptCopy:
-    """What a copy says of itself."""
+    """What a copy holds, by its own record."""
 
     topics: Mapping[str, str]  # log -> id of the topic that it is a copy of
     positions: Mapping[str, int]  # log -> the offset up to which it has been read

@@ -1,6 +1,6 @@
-"""Whether the logs of a partition hold what the group says it has dealt with.
+"""Checks that the logs of a partition hold the output for the inputs that the group has committed.
 
-Committed offsets tell that inputs were dealt with, the logs what came of them. Offsets without a log are a
+Committed offsets are the inputs that were processed, the logs what came of them. Offsets without a log are a
 contradiction: to go on would be to answer from an empty table, or to decide without memory.
 """
 
@@ -27,7 +27,7 @@ class LogState:
 
 
 def decided(committed: Mapping[str, Committed]) -> bool:
-    """Whether somebody has set all of the group's offsets by hand since a worker committed any: their decision."""
+    """Whether an operator has set all of the group's offsets by hand since a worker committed any: a decision."""
     return all(each.offset is not None and not each.by for each in committed.values())
 
 
@@ -52,13 +52,13 @@ def require_whole(
         if log.name == ROWS and position < log.begins and (read or log.end > log.begins):
             raise EngineError(
                 f"{log.topic} no longer holds its records up to {log.begins}, and there is no copy of them here: "
-                "somebody has deleted them, or its cleanup.policy is not compact. "
+                "they were deleted, or its cleanup.policy is not compact. "
                 f"Start the worker that has a copy. {ways}"
             )
 
 
 def require_both(logs: Sequence[LogState], kept: KeptCopy | None, applied: Mapping[str, int], ways: str) -> None:
-    """Raise EngineError where one log tells of inputs that were dealt with, and nothing was ever written to another.
+    """Raise EngineError where one log holds positions of inputs, and nothing was ever written to another.
 
     Asked once they are restored: that one is longer may be due to transactions that were aborted.
     """
@@ -68,7 +68,7 @@ def require_both(logs: Sequence[LogState], kept: KeptCopy | None, applied: Mappi
 
 
 def never_written(topic: str, done: str, ways: str) -> EngineError:
-    """Return what is said of a log that lacks everything."""
+    """Return the error for a log that lacks everything."""
     return EngineError(
         f"nothing was ever written to {topic}, but the group has dealt with {done}: the topic was deleted and made "
         f"again, and what it held is gone. {ways}"
@@ -81,7 +81,7 @@ def fits(kept: KeptCopy, logs: Sequence[LogState]) -> bool:
 
 
 def ways_out(topology: Topology) -> str:
-    """Return what can be done about a log that has lost what was in it."""
+    """Return the ways out for a log that has lost its records."""
     own = [*(log.topic for log in topology.logs), *([topology.repartition] if topology.repartition else [])]
     again = (
         "commands that are still in their topic are then decided, and their events published, once more"
@@ -90,7 +90,7 @@ def ways_out(topology: Topology) -> str:
     )
     return (
         "A copy that is here is left as it is. Restore the topic from a backup, and set the group's offsets to where "
-        f"that ends; or make {topology.group} anew: end its workers, delete {', '.join(own)}, run `verbwire deploy`, "
+        f"that ends; or rebuild {topology.group}: stop its workers, delete {', '.join(own)}, run `verbwire deploy`, "
         "set the group's offsets to the beginning (kafka-consumer-groups.sh --reset-offsets --to-earliest), start "
         f"them: {again}"
     )

@@ -1,10 +1,10 @@
-"""What a new owner does before it reads its first record, in the one order that is safe.
+"""Restores a new owner's partitions before it reads its first record, in the one order that is safe.
 
-1. its own producers are initialised (core.py): what it, or its predecessor of the same name, left open is aborted
+1. its own producers are initialised (group.py): what it, or its predecessor of the same name, left open is aborted
 2. committed offsets, stable ones only
 3. the ends of its logs, open transactions included
 4. the stores are restored up to those ends, which a `read_committed` reader reaches only when nothing is open below
-5. the inputs are sought (faust_driver.py)
+5. the inputs are sought (faust/recovery.py, faust/consumer.py)
 
 Each call is a probe of all the steps: what is not stable yet is asked for again from step 2, never waited for.
 """
@@ -14,17 +14,18 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
 
 from verbwire.engine.code.facts import CODE_HEADER, FoldedBy, write_code
 from verbwire.engine.code.watch import CodeWatch
 from verbwire.engine.restore.changelog import CancelledRestore, ChangelogReader, ChangelogTask
+from verbwire.engine.restore.group_topics import GroupTopics
 from verbwire.engine.restore.kept_copy import KeptCopy, put_back, read_kept_copy, set_aside
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
 from verbwire.engine.restore.log_completeness import LogState, decided, fits, require_both, require_whole, ways_out
+from verbwire.engine.restore.open_transactions import OpenTransactions, WorkerLiveness
 from verbwire.engine.restore.resume import read_from, require_same, require_unread
 from verbwire.engine.restore.topic_identity import TOPICS_FACT, read_topics, recreated, write_topics
 from verbwire.engine.state.failures import StoreFailures
@@ -32,7 +33,6 @@ from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.partition_state import RETRYING, STOPPED
 from verbwire.engine.state.reader import Goal, StoreReader
 from verbwire.engine.state.store import PartitionStore
-from verbwire.engine.topic_watch import unlike
 from verbwire.engine.topology import Topology
 from verbwire.engine.transactions.dead_letters import legible
 from verbwire.engine.transactions.producers import ProducerPair
@@ -44,23 +44,7 @@ from verbwire.wire.topics import OUTCOME_RETENTION_MS
 
 log = logging.getLogger(__name__)
 
-ABORT_DEAD_AFTER = 0.5  # seconds of waiting until a dead predecessor's transactions are aborted by us
-ABORT_DEAD_EVERY = 5.0  # and once more: who is to blame may not be known to be dead yet
-HANGING_AFTER = 60.0  # no transaction of ours lives for so long: the cluster itself has forgotten it
 STALLED = 60.0  # seconds without a restored record
-_TOMBSTONES = "86400000"  # Kafka's own delete.retention.ms, where we may not ask for the topic's
-
-
-class WorkerLiveness(Protocol):
-    """What is known of the workers of this project."""
-
-    def dead(self, named: Collection[str]) -> set[str]:
-        """Return which of the named, and of those heard of not long ago, seem to have died, or to be held up."""
-        ...
-
-    def caught_up(self, group: str, partition: int) -> bool:
-        """Whether a partition's owner has read its sources to where they ended when it began. `group` as declared."""
-        ...
 
 
 class PartitionRestorer:
@@ -78,45 +62,43 @@ class PartitionRestorer:
         liveness: WorkerLiveness,
     ) -> None:
         self._topology = topology
-        self._worker = worker
         self._folder = folder
         self._reader = reader
         self._lifecycle = lifecycle
-        self._producers = producers
         self._cluster = ClusterOffsets(kafka, topology.group)
+        self._topics = GroupTopics(topology, self._cluster)
+        self._open_transactions = OpenTransactions(topology.group, worker, self._cluster, producers, liveness)
         self._changelog_reader = ChangelogReader(kafka)
-        self.topics: dict[str, TopicIdentity] = {}  # as they were last looked at; replaced, never changed
-        self._misconfigured: str | None = None  # which of them are not as they have to be, and why
-        self._max_age = 0.0
-        self._liveness = liveness
         self._codes: dict[int, FoldedBy] = {}  # what is to be said of a partition that is about to be ready
         self._watch = CodeWatch(topology.group, topology.code)
-        self._abandoned: set[str] = set()  # topics that are not read any more, as far as that was told
-        self._abort_at = 0.0
-        self._report_at = 0.0
+        self._abandoned: set[str] = set()  # topics that are not read any more, as far as that was logged
         self._found: dict[int, tuple[list[LogState], KeptCopy | None]] = {}  # logs and copy, before they were touched
         self._failures = StoreFailures()  # with copies that cannot be opened or written
         self._aside: dict[int, Path] = {}  # copies of other logs than those that are there, until it is clear why
 
     def start(self) -> None:
-        """Connect, and compare the topics with what the plan takes for granted."""
-        self._describe()
+        """Connect, and compare the topics with what the topology takes for granted."""
+        self._topics.describe()
         self._changelog_reader.warm()
 
     def begin(self) -> None:
         """A new assignment: the wait for others' transactions is counted from here."""
-        now = time.monotonic()
-        self._abort_at, self._report_at = now + ABORT_DEAD_AFTER, now + HANGING_AFTER
-        self._describe()
+        self._open_transactions.begin()
+        self._topics.describe()
+
+    @property
+    def topics(self) -> Mapping[str, TopicIdentity]:
+        """The group's topics as they were described last. From any thread."""
+        return self._topics.identities
 
     def close(self) -> None:
         """Disconnect."""
         self._changelog_reader.close()
 
     def probe(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[PartitionCache], int]:
-        """Return the shards of the partitions that are ready now, and how many records were restored for them.
+        """Return the caches of the partitions that are restored now, and how many records that took.
 
-        What fails in a way that nobody foresaw is tried partition by partition: the one to blame stands still.
+        What fails in a way that is not foreseen is retried partition by partition: the one to blame stops.
         """
         try:
             return self._probe(partitions, cancel)
@@ -131,10 +113,10 @@ class PartitionRestorer:
 
     def _probe(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[PartitionCache], int]:
         partitions = [p for p in partitions if self._is_due(p)]
-        if self._misconfigured:
+        if self._topics.misconfigured:
             for partition in partitions:
-                self._stop(partition, self._misconfigured)
-        if not partitions or self._misconfigured:
+                self._stop(partition, self._topics.misconfigured)
+        if not partitions or self._topics.misconfigured:
             return [], 0
         committed = self._cluster.stable((topic, p) for p in partitions for topic in self._topology.inputs)
         settled = [p for p in partitions if all((topic, p) in committed for topic in self._topology.inputs)]
@@ -144,8 +126,10 @@ class PartitionRestorer:
             p for p in settled if all(stable[each.topic, p] >= ends[each.topic, p] for each in self._topology.logs)
         ]
         if len(ready) < len(partitions):
-            self._abort_dead_transactions(partitions)
-            self._report_hanging({place: offset for place, offset in stable.items() if offset < ends[place]})
+            self._open_transactions.abort_dead([(topic, p) for p in partitions for topic in self._topology.inputs])
+            self._open_transactions.report_hanging(
+                {place: offset for place, offset in stable.items() if offset < ends[place]}
+            )
         if not ready:
             return [], 0
         with ExitStack() as opened:  # on the way out of an error nothing stays open
@@ -179,7 +163,7 @@ class PartitionRestorer:
         cancel: Callable[[], bool],
         opened: ExitStack,
     ) -> tuple[list[PartitionCache], int]:
-        """Bring the copies of these partitions up to date; whoever stands still is not among the shards."""
+        """Bring the copies of these partitions up to date; those that had to stop are not among the caches."""
         stores = self._open(ready, committed, ends, opened)
         tasks = self._tasks(stores, ends)
         restored = self._changelog_reader.restore(tasks, cancel, STALLED)
@@ -193,29 +177,14 @@ class PartitionRestorer:
         self._failures.recovered(starts)
         return [self._open_cache(p, stores[p], starts[p]) for p in stores if p in starts], restored
 
-    def _describe(self) -> None:
-        own = dict.fromkeys(
-            [*self._topology.inputs, *self._topology.outputs, *(each.topic for each in self._topology.logs)]
-        )
-        sizes = {**self._topology.targets, **dict.fromkeys(own, self._topology.partitions)}
-        self.topics = self._cluster.topics([*sizes])
-        odd = {name: topic.partitions for name, topic in self.topics.items() if topic.partitions != sizes[name]}
-        settings = self._cluster.settings(dict.fromkeys([*self._topology.written, self._topology.changelog]))
-        self._topology.limits.learn({name: int(its["max.message.bytes"]) for name, its in settings.items()})
-        unlikes = "; ".join(unlike(name, found, sizes[name]) for name, found in odd.items())
-        self._misconfigured = unlikes or self._topology.limits.too_small()
-        # Deletions leave a compacted log after this time: a copy that missed them for longer cannot be mended.
-        tombstones = settings.get(self._topology.changelog, {}).get("delete.retention.ms", _TOMBSTONES)
-        self._max_age = int(tombstones) / 1000 / 2
-
     def _report_abandoned_topics(self, topics: Iterable[str]) -> None:
         """Name the topics that an earlier version of the group has read, once: the rows hold what came of them."""
         left = set(topics) - {*self._topology.inputs, *self._abandoned}
         for topic in sorted(left):
             self._abandoned.add(topic)
             log.warning(
-                "%s has read %s before and does not any more: what has come there since, and will, is not heard. "
-                "An undertaking of a process that waits for an outcome from there waits for ever",
+                "%s has read %s before and does not any more: records that have come there since, and will, are not "
+                "processed. A process instance that waits for an outcome from there waits for ever",
                 self._topology.group,
                 topic,
             )
@@ -278,16 +247,16 @@ class PartitionRestorer:
     def _set_aside(self, partition: int, path: Path, kept: KeptCopy) -> None:
         self._aside[partition] = set_aside(path, kept)
         log.warning(
-            "%s: the copy of partition %d is of another log: it is kept in %s, and made anew from the log",
+            "%s: the copy of partition %d is of another log: it is kept in %s, and restored from the log",
             self._topology.group,
             partition,
             self._aside[partition],
         )
 
     def _fail(self, partition: int, what: str, error: Exception, store: PartitionStore | None = None) -> None:
-        """Try a partition again whose copy cannot be opened or written, soon; after a few times it stands still.
+        """Retry a partition whose copy cannot be opened or written; after a few failures it is RETRYING, or stopped.
 
-        It goes on by itself where that may pass: no room on the disk, no descriptor left, a folder that is read-only.
+        It is RETRYING where that may pass: no room on the disk, no descriptor left, a folder that is read-only.
         """
         if store is not None:
             store.close()
@@ -306,9 +275,9 @@ class PartitionRestorer:
         return self._folder / self._topology.group / f"{self._topology.table}-{partition}.db"
 
     def _store(self, partition: int, path: Path, identity: dict[str, str]) -> PartitionStore:
-        store = PartitionStore(path, self._topology.columns, identity, self._max_age, self._topology.search)
+        store = PartitionStore(path, self._topology.columns, identity, self._topics.max_copy_age, self._topology.search)
         if store.rebuilt:
-            text = "%s: partition %d's local copy is built anew from the log: %s"
+            text = "%s: partition %d's local copy is rebuilt from the log: %s"
             log.warning(text, self._topology.group, partition, store.rebuilt)
         try:
             store.forget_answers(int(time.time() * 1000) - OUTCOME_RETENTION_MS)
@@ -380,32 +349,6 @@ class PartitionRestorer:
             require_same(topic, committed[topic], applied.get(topic))
             applied.pop(topic, None)
             store.forget_input(topic)
-
-    def _abort_dead_transactions(self, partitions: Sequence[int]) -> None:
-        """Kept waiting: abort the transactions of dead workers, now and then.
-
-        Never those of a worker that lives: it would lose its producers, to and fro, and take us for its namesake.
-        """
-        if time.monotonic() < self._abort_at:
-            return
-        self._abort_at = time.monotonic() + ABORT_DEAD_EVERY
-        try:
-            last = self._cluster.last_workers((topic, p) for p in partitions for topic in self._topology.inputs)
-            self._producers.abort_transactions_of(sorted(self._liveness.dead(last) - {self._worker}))
-        except UnavailableError as error:
-            log.warning("%s: could not clear away what others left open: %s", self._topology.group, error)
-
-    def _report_hanging(self, open_from: dict[tuple[str, int], int]) -> None:
-        if not open_from or time.monotonic() < self._report_at:
-            return
-        self._report_at = time.monotonic() + HANGING_AFTER
-        places = ", ".join(f"{topic}/{partition} from {offset}" for (topic, partition), offset in open_from.items())
-        log.error(
-            "%s: a transaction in %s has been open for longer than any of ours lives, and holds the partition back. "
-            "Kafka's kafka-transactions.sh tells whose it is (find-hanging) and ends it (abort)",
-            self._topology.group,
-            places,
-        )
 
 
 def _require_past(topology: Topology, time_us: int | None) -> None:

@@ -1,8 +1,8 @@
-"""When a re-keyed table has caught up: what other partitions had to hand over counts in it, too.
+"""Finds out when a re-keyed table has caught up: what other partitions had to forward counts in it, too.
 
-Each partition knows where its own inputs ended when it was prepared. Of the others it is enough to hear that they have
-read that far: all that they hand over of it stands in the group's own topic then, and up to the end that this has by
-now it has to be read. They are here, or other workers', who say so in the directory.
+Each partition knows where its own inputs ended when it was prepared. Of the others it is enough to know that they have
+read that far: all that they forward of it stands in the group's own topic then, and up to the end that this has by
+now it has to be read. They are here, or other workers', which announce it in the directory.
 """
 
 from __future__ import annotations
@@ -60,5 +60,5 @@ class RepartitionCatchUp:
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):
-            with suppress(UnavailableError):  # the outage is told elsewhere; it is asked again
+            with suppress(UnavailableError):  # the outage is logged elsewhere; the next look asks again
                 self.look()

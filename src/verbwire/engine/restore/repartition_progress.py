@@ -1,7 +1,7 @@
-"""How far a group has to read what it hands to itself, so that what its sources held counts in its rows.
+"""Maps positions in a group's sources to positions in its repartition topic, for read-your-writes.
 
 An event of a re-keyed table counts in a partition that need not be its own. Once the group has committed a source up
-to some place, all that this part of it hands over stands in the group's own topic, and whoever has read that to the
+to some place, all that was forwarded of it stands in the repartition topic, and a partition that has read that to the
 end it had then has seen it. To the end with open transactions: that the offsets are committed does not say that the
 mark of the same transaction stands in the other topic already.
 """

@@ -1,4 +1,4 @@
-"""Where a partition reads an input on, or why it must not.
+"""Decides where a partition reads an input on, or why it must not.
 
 The group's offset is the truth, the changelog's is the second witness: where the broker forgot an idle group's offsets
 (after 7 days), the log still knows how far its rows are.
@@ -11,7 +11,7 @@ from verbwire.kafka.offsets import Committed
 
 
 def require_unread(topic: str, committed: Committed, first: int) -> None:
-    """What the group hands to itself it reads from the first record on: where that is gone, its sources are, too."""
+    """The group reads its repartition topic from the first record on: where that is gone, its sources are, too."""
     if committed.offset is None and first > 0:
         raise EngineError(
             f"{topic} has lost its records up to {first}, and the group has forgotten whether it had dealt with them. "
@@ -20,16 +20,16 @@ def require_unread(topic: str, committed: Committed, first: int) -> None:
 
 
 def require_same(topic: str, group_offset: Committed, applied: int | None) -> None:
-    """Raise EngineError for an input that is another topic than the one that was read, unless somebody has decided.
+    """Raise EngineError for an input that is another topic than the one that was read, unless an operator has decided.
 
-    The group's offset, set by hand, says where to begin in the new one.
+    The group's offset, set by hand, is where to begin in the new one.
     """
     if (group_offset.offset and group_offset.by) or (group_offset.offset is None and applied):
         raise EngineError(
             f"{topic} was deleted and made again: the group has read the one before up to "
-            f"{group_offset.offset or applied}, which says nothing of this one. To go on with the rows as they "
+            f"{group_offset.offset or applied}, which is no offset of this one. To go on with the rows as they "
             "are, end the group's workers and set its offset in it by hand (kafka-consumer-groups.sh --reset-offsets "
-            "--to-earliest, or to where the records are new); or make the table anew"
+            "--to-earliest, or to where the records are new); or rebuild the table"
         )
 
 
@@ -51,7 +51,7 @@ def read_from(topic: str, group_offset: Committed, applied: int | None, first: i
         )
     if start < first:
         raise EngineError(
-            f"{topic} no longer holds the records from {start} to {first}: nobody dealt with them before "
+            f"{topic} no longer holds the records from {start} to {first}: they were not processed before "
             "retention removed them. Decide what is lost, then set the group's offset to go on"
         )
     return start

@@ -1,6 +1,6 @@
-"""Whether a partition's positions are of the topics that stand there now: ids of topics travel with them.
+"""Checks that a partition's positions are of the topics that are there now: ids of topics travel with them.
 
-A topic that was deleted and made again has its name, but another id. An offset of the old one says nothing of the new
+A topic that was deleted and made again has its name, but another id. An offset in the old one means nothing in the new
 one, and a changelog that was made again lacks what stood in the old one.
 """
 

@@ -1,7 +1,7 @@
 """What is kept in memory of rows and ids: one budget in bytes for a process, shared by all partitions in it.
 
 A cache has two generations, and they turn in all caches at once: when the younger ones have come to half of the budget
-they become the elder ones, and what has not been touched since the turn before is let go, whoever's it is. So what is
+they become the elder ones, and what has not been touched since the turn before is evicted, from any cache. So what is
 in use has the memory, and a partition at rest has none in the end. Nothing depends on what is kept: what is not here is
 read from the local copy again.
 """

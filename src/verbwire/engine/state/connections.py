@@ -1,7 +1,7 @@
 """Read-only connections to local copies: kept open between questions, a bounded number of them in a process.
 
 Each costs descriptors and a cache of pages, and a process may have hundreds of copies and dozens of threads that read.
-So they belong to nobody: whoever reads borrows one, and where there are too many the one that has not been used for the
+So they are pooled: each read borrows one, and where there are too many the one that has not been used for the
 longest time is closed.
 
 While a copy has a writer, SQLite keeps the descriptor of a reader that was closed for the next one, since closing it

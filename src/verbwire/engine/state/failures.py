@@ -1,7 +1,7 @@
-"""Partitions whose copies cannot be opened or written: they stand still after a few attempts, and go on by themselves.
+"""Counts failures of copies that cannot be opened or written: after a few in a row the partition is RETRYING.
 
-No room on the disk, no descriptor left, a folder that may not be written: none of it is the copy's fault, and all of it
-passes without a restart.
+No room on the disk, no descriptor left, a folder that may not be written: the copy itself is sound, and the partition
+goes on without a restart once that has passed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-MAX_FAILURES = 3  # in a row, until a partition stands still
+MAX_FAILURES = 3  # in a row, until a partition is RETRYING
 REST_SECONDS = 5.0  # between two attempts after that
 
 
@@ -21,14 +21,14 @@ class _Failures:
 
 
 class StoreFailures:
-    """What is known of them. Belongs to the engine's thread."""
+    """Counts them by partition. Belongs to the engine's thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._of: dict[int, _Failures] = {}
 
     def failed(self, partition: int) -> bool:
-        """Count one more; return whether the partition is to stand still until its next attempt."""
+        """Count one more failure; return whether the partition is to wait for its next attempt."""
         known = self._of.setdefault(partition, _Failures())
         known.times += 1
         known.again = self._clock() + (REST_SECONDS if known.times >= MAX_FAILURES else 0.0)

@@ -1,9 +1,9 @@
-"""What a worker's memory is used for, beside what Python and its libraries take in any case: one number, shared out.
+"""Divides a worker's memory, beside what Python and its libraries take in any case: one number, shared out.
 
-Half of it is for rows and ids (cache.py), an eighth for the pages of all copies, a quarter for what has been fetched
-and is not dealt with yet, an eighth for what has been produced and is not with the broker yet. The last two are each
-group's; there is a least that a group needs (its producers have to take a transaction), so they may come to more than
-their part: :meth:`MemoryShares.limits` says how much. They are limits, and reached only by large records.
+Half of it is for rows and ids (cache_budget.py), an eighth for the pages of all copies, a quarter for what has been
+fetched and is not processed yet, an eighth for what has been produced and is not with the broker yet. The last two are
+each group's; there is a least that a group needs (its producers have to take a transaction), so they may come to more
+than their part: :meth:`MemoryShares.limits` returns how much. They are limits, and reached only by large records.
 """
 
 from __future__ import annotations

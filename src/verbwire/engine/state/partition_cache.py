@@ -1,4 +1,4 @@
-"""One partition of a group in memory: rows decoded, ids answered, on top of the local store.
+"""Caches one partition in memory: decoded rows and answered ids, in front of the local store.
 
 What a batch needs is fetched when it begins, and is its own until it ends. What transactions under way have changed is
 not in the store yet: it is looked for in them, so that it does not matter what the caches let go, and when.
@@ -45,7 +45,7 @@ class PartitionCache:
         self.next = inputs  # input topic -> the offset expected next
         self.time = time  # the newest event time, microseconds since the epoch, in a table of windows
         # What is true of the whole partition, by the name of a header: written with the last changelog record of each
-        # batch, so that it moves, and is restored, with the rows. `told` is what stands there already.
+        # batch, so that it moves, and is restored, with the rows. `written_facts` stand there already.
         self.facts: dict[str, bytes] = dict(facts or {})
         self.written_facts: Mapping[str, bytes] = dict(self.facts)
         self.dirty: dict[bytes, Stored | None] = {}  # changed by the batch
@@ -61,7 +61,7 @@ class PartitionCache:
         self._kept_answers: Cache[str, bytes | None] = Cache(budget)
 
     def begin(self, keys: Iterable[bytes], ids: Iterable[str] = ()) -> None:
-        """Make a batch's rows and ids known, with one question to the store each."""
+        """Load a batch's rows and ids into the cache, with one store query each."""
         self.dirty, self._rows, self._read = {}, {}, {}
         self._answers, self._asked, self._remembered = {}, {}, {}
         self._under_way = [each for each in self._under_way if not each.written.is_set()]
@@ -69,7 +69,7 @@ class PartitionCache:
         self._load_answers(set(ids))
 
     def load(self, keys: Iterable[bytes]) -> None:
-        """Make more rows known, in the midst of a batch."""
+        """Load more rows, in the midst of a batch."""
         rows = self._rows
         unknown = self._kept_rows.find({key for key in keys if key not in rows}, rows)
         missing = [key for key in unknown if not self._is_under_way(key)] if self._under_way else unknown

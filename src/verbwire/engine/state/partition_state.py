@@ -26,7 +26,7 @@ class PartitionState(StrEnum):
     """What this worker does with a partition."""
 
     CLOSED = "closed"
-    """Nothing: the partition is not assigned to this worker, or about to be prepared anew. Nothing of it is open."""
+    """Nothing: the partition is not assigned to this worker, or about to be restored again. Nothing of it is open."""
 
     RESTORING = "restoring"
     """Waits until offsets and changelog are stable, and restores the local copy. Answers no query."""

@@ -1,6 +1,6 @@
-"""What other threads may see of a group's tables: which partitions are here, how far they are, and their rows.
+"""Reads a group's local stores from other threads: which partitions are here, how far they are, and their rows.
 
-The engine writes the state, HTTP and Faust read it. A partition that is not ready answers nobody: a wrong row is
+The engine writes the status, HTTP and Faust read it. A partition that is not running answers no query: a wrong row is
 worse than none.
 """
 
@@ -46,7 +46,7 @@ class PartitionStatus:
     state: PartitionState = CLOSED  # written by `PartitionLifecycle` alone
     reason: str = ""  # for the state, where that is STOPPED or RETRYING
     path: Path | None = None  # the store's file, while this worker owns the partition
-    epoch: int = 0  # counts up when the file may be another one: what was read of the one before is not told
+    epoch: int = 0  # counts up when the file may be another one: an answer read from the one before is dropped
     other_code: str | None = None  # which parts of the code that folded it were others before, and up to where
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read, applied so far
     goal: Goal = field(default_factory=Goal)  # replaced whenever it is prepared
@@ -82,7 +82,7 @@ def _always() -> bool:
 
 
 def _no_waiter(partition: int) -> None:
-    """Nobody waits for it."""
+    """No request waits for it."""
 
 
 class StoreReader:
@@ -98,12 +98,10 @@ class StoreReader:
         self.partitions = partitions
         self.states = {partition: PartitionStatus(partition) for partition in range(partitions)}
         self.lease: Callable[[], bool] = _always
-        self.moved: Callable[[int], None] = (
-            _no_waiter  # told, by the engine, of a partition that got further, or is gone
-        )
+        self.moved: Callable[[int], None] = _no_waiter  # called by the engine when a partition got further, or is gone
 
     def ready(self) -> list[int]:
-        """The partitions that this worker can answer for now."""
+        """The partitions that this worker can answer for now, by their state and the lease."""
         return [partition for partition, state in self.states.items() if state.ready] if self.lease() else []
 
     def has(self, partition: int) -> bool:
@@ -116,7 +114,7 @@ class StoreReader:
         return {partition: behind for partition, behind in found.items() if behind is not None}
 
     def stopped(self) -> dict[int, str]:
-        """The partitions that stand still here until somebody decides, and why."""
+        """The partitions that are stopped or retrying here, and why."""
         return {partition: state.stopped for partition, state in self.states.items() if state.stopped is not None}
 
     def lifecycle(self) -> dict[int, PartitionState]:

@@ -1,4 +1,4 @@
-"""How many bytes of memory a decoded row takes, as near as it can be told without looking at each.
+"""Estimates how many bytes of memory a decoded row takes, without looking at each.
 
 The length of a row's record is known whenever it is read or written. How many bytes of Python's objects come of one
 byte of it depends on its schema, and is learned by measuring a row now and then.

@@ -36,7 +36,7 @@ _ADVANCE = (
     "on conflict (name) do update set value = max(cast(value as integer), cast(excluded.value as integer))"
 )
 # The index holds no text of its own, it reads the rows'. SQLite before 3.43 cannot delete from one that has none to
-# read; what it has to forget is told by the triggers.
+# read; the triggers say what it has to forget.
 _FULL_TEXT = """
     create virtual table if not exists search using
         fts5(words, content='rows', content_rowid='rowid', tokenize="unicode61 remove_diacritics 2");
@@ -83,8 +83,8 @@ class PartitionStore:
 
     A file that is damaged, of another identity, or not caught up for longer than `max_age` seconds (tombstones
     may be gone from the log by then) is thrown away and starts empty: the log restores it. Damage that shows only
-    later raises UnavailableError: whoever opens the store again after that finds it empty. So does a disk that is full,
-    a file that cannot be opened or is locked, which is kept: whoever tries again later finds it as it was.
+    later raises UnavailableError: the next open finds it empty. So does a disk that is full,
+    a file that cannot be opened or is locked, which is kept: a later open finds it as it was.
     """
 
     def __init__(
@@ -144,11 +144,11 @@ class PartitionStore:
         return None if found is None else int(found)
 
     def facts(self) -> dict[str, bytes]:
-        """What the log tells of the partition as a whole, by the name of the header."""
+        """Return the facts about the partition as a whole, by the name of the header."""
         return {name: bytes(value) for name, value in self._named("fact ")}
 
     def forget_input(self, topic: str) -> None:
-        """An input is another topic by now: how far the one before was read says nothing of it."""
+        """Forget the position of an input that is another topic by now."""
         with self._noticing_damage():
             self._writer.execute("delete from meta where name = ?", ("input " + topic,))
 

@@ -1,8 +1,8 @@
-"""What is to blame when a group fails again and again and gets no further: in the end one record.
+"""Finds the one record that makes a group's transactions fail again and again.
 
-Outages are nobody's fault and do not come here. Whatever else fails a transaction puts all that it dealt with under
-suspicion. A suspect that fails twice is dealt with alone, so that its neighbours go on; alone it is halved until it is
-one record, and the partition stands still at that. What gets past the place where it failed is cleared.
+Outages do not come here. Any other failure makes all records of the transaction suspects. A place that fails twice gets
+transactions of its own, so that its neighbours go on; these are halved until one record is left, and the partition
+stops at that. A place that gets past its failure is cleared.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from verbwire.errors import UnavailableError
 
-TOGETHER = 2  # failures, until a suspect is dealt with alone
+TOGETHER = 2  # failures, until a suspect gets transactions of its own
 FINALLY = 2  # failures of one record alone, until it is to blame
 Place: TypeAlias = tuple[str, int]  # topic and partition
 
@@ -49,14 +49,14 @@ class _Suspicion:
 
 
 class FailureSuspects:
-    """Remembers suspects, and who was found to be to blame. Belongs to the engine's thread."""
+    """Remembers suspects, and records that were found to be to blame. Belongs to the engine's thread."""
 
     def __init__(self) -> None:
         self._suspicions: dict[Place, _Suspicion] = {}
         self._found: dict[int, tuple[Place, int, str]] = {}  # partition -> where, and why
 
     def failed(self, failure: FailedTransaction) -> None:
-        """Take down that a transaction failed."""
+        """Note that a transaction failed."""
         single = len(failure.suspects) == 1
         for place, record_range in failure.suspects.items():
             known = self._suspicions.setdefault(place, _Suspicion(record_range.until))
@@ -83,7 +83,7 @@ class FailureSuspects:
             del self._suspicions[place]
 
     def found(self, place: Place, position: int, why: str) -> None:
-        """What stands at this position is to blame; somebody else has found out."""
+        """Note that the record at this position is to blame, as another part of the engine has found out."""
         self._found[place[1]] = (place, position, why)
 
     def limit(self, place: Place) -> int | None:
@@ -96,11 +96,11 @@ class FailureSuspects:
         return bool(self._suspicions)
 
     def reason_to_stop(self, partition: int, positions: Mapping[str, int]) -> str | None:
-        """Return why a partition stands still that would read on at these positions, None where it need not."""
+        """Return why a partition must stop that would read on at these positions, None where it need not."""
         if partition not in self._found:
             return None
         (topic, _), offset, why = self._found[partition]
-        if positions.get(topic, 0) > offset:  # somebody has got past it
+        if positions.get(topic, 0) > offset:  # an operator has set the offset behind it
             del self._found[partition]
             self._suspicions.pop((topic, partition), None)
             return None

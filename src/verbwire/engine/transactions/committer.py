@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 SECONDS = 10.0  # for each call to the broker; the transaction itself lives as long (producers.py)
 _PATIENCE = 2.0  # seconds more, for a call that does not keep its own time
-# What the broker says of a record, and would say of it again.
+# The broker refuses a record so, and would refuse it again.
 _REFUSED = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,
@@ -46,7 +46,7 @@ _REFUSED = frozenset(
 
 
 class NotTakenError(UnavailableError):
-    """Records stayed in the producer: it may have been told of no broker at all, and does not ask again by itself."""
+    """Records stayed in the producer: it may know of no broker at all, and does not ask again by itself."""
 
 
 class Committer:
@@ -76,7 +76,7 @@ class Committer:
         self._under_way[transaction.slot] = self._thread.submit(self._run, transaction)
 
     def wait_for_slot(self, slot: int) -> None:
-        """Wait until the last transaction of this turn is over; raise what has failed since the last recovery."""
+        """Wait until the last transaction of this slot is over; raise what has failed since the last recovery."""
         if slot in self._under_way:
             self._under_way.pop(slot).result()
         if self.failure:
@@ -114,7 +114,7 @@ class Committer:
                 self._commit(transaction)
         except VerbwireError as error:
             self._fail(error)
-        except Exception as error:  # the log has it; whoever restores the copy from there finds out whose fault it is
+        except Exception as error:  # the changelog has it; the restore from there finds out whose fault it is
             if not isinstance(error, sqlite3.Error):
                 log.exception("writing a local copy failed in a way that is not foreseen")
             self._fail(UnavailableError(f"the local copy could not be written ({error!r}); restoring it from the log"))
@@ -151,7 +151,7 @@ class Committer:
             raise classified(error, transaction.ranges) from error
         hit("after-commit")
         self._write_locally(transaction)  # 5. the copies, never before
-        for tell in transaction.after_commit:  # 6. whoever waits for it
+        for tell in transaction.after_commit:  # 6. notifications to those who wait for it
             tell()
         self._committed(transaction, time.perf_counter() - started)
 

@@ -1,10 +1,10 @@
-"""Where a record goes that a group could not read or handle: bytes unchanged, with place and reason beside them."""
+"""Writes the dead letters of a group: the record's bytes unchanged, its place and the reason as headers."""
 
 from __future__ import annotations
 
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.kafka.record import Record
-from verbwire.wire.records.dead_letters import legible, letter_headers, stub_headers, with_traceback
+from verbwire.wire.records.dead_letters import dead_letter_headers, legible, stub_headers, with_traceback
 
 __all__ = ["dead_letter", "legible", "with_traceback"]
 
@@ -13,9 +13,9 @@ def dead_letter(transaction: Transaction, topic: str, record: Record, reason: st
     """Add the record to the dead letters of the group, in the same transaction as everything else.
 
     `reason` is one of few words; `detail` is for people. The record's own headers come first, untouched. Where the
-    topic does not take it whole, the letter is a stub, which only says where the record lies.
+    topic does not take it whole, the letter is a stub, which only names the place of the record.
     """
-    headers = letter_headers(record, reason, detail)
+    headers = dead_letter_headers(record, reason, detail)
     key, value = record.key, record.value
     if not transaction.limits.fits(topic, key, value, headers):
         key, value, headers = None, None, stub_headers(record, reason, detail)

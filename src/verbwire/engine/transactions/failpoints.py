@@ -1,4 +1,4 @@
-"""Named places where a fault test may kill this process, or hold it; free when nobody asked for one.
+"""Named places where a fault test may kill this process, or hold it; they cost nothing unless one is set.
 
 ``VERBWIRE_CRASH_POINT=after-flush:3`` kills with SIGKILL the third time the point is reached;
 ``VERBWIRE_PAUSE_POINT=after-flush:3:6.5`` holds the thread there for 6.5 seconds instead.

@@ -19,7 +19,7 @@ _MAGIC = b"CGMDv2:"
 
 @dataclass(frozen=True, slots=True)
 class GroupMetadata:
-    """Who we were when the partitions were assigned. Captured once per assignment, never read at commit time.
+    """The membership under which partitions were assigned. Captured once per assignment, never read at commit time.
 
     Read at commit time it would be the membership of a later assignment: the broker checks member and generation,
     never ownership, and would let us commit for partitions that another worker has by then.

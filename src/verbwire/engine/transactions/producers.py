@@ -1,4 +1,4 @@
-"""A worker's two transactional producers for one group, used in turn.
+"""Keeps a worker's two transactional producers for one group, which take transactions alternately.
 
 Two hide the moment after a commit in which the coordinator still answers CONCURRENT_TRANSACTIONS. Their ids are the
 same after a restart of the worker, so that `init_transactions` aborts what a killed predecessor left open.
@@ -22,7 +22,7 @@ from verbwire.kafka.group_membership import duplicate_worker
 from verbwire.kafka.librdkafka import LOGGED
 from verbwire.kafka.recreatable import PATIENT
 from verbwire.names import Names
-from verbwire.wire.records.dead_letters import MAX_LETTER
+from verbwire.wire.records.dead_letters import MAX_DEAD_LETTER
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +33,15 @@ _SETTINGS: dict[str, Any] = {
     "partitioner": "murmur2_random",  # Java's and aiokafka's; librdkafka's own would scatter the keys
     "compression.type": "lz4",
     "linger.ms": 2,
-    "message.max.bytes": MAX_LETTER,  # a dead letter is larger than its record: place and reason are beside it
+    "message.max.bytes": MAX_DEAD_LETTER,  # a dead letter is larger than its record: place and reason are beside it
     "queue.buffering.max.messages": 1_000_000,
     "transaction.timeout.ms": 10_000,  # a dead worker's open transaction holds back every reader for so long
     # With the default 100 ms a one-record transaction takes 94 ms, with these 6 (confluent-kafka-python#967).
     "retry.backoff.ms": 1,
     "retry.backoff.max.ms": 5,
-    **PATIENT,  # nothing is lost: after a failure the engine connects anew, from the bootstrap
-    "log_level": 0,  # whatever it says is raised to us, and told; of an outage by the worker
-    **LOGGED,  # what is fatal it says at every level
+    **PATIENT,  # nothing is lost: after a failure the engine connects again, from the bootstrap addresses
+    "log_level": 0,  # errors are raised to the engine, which logs them; the worker logs outages
+    **LOGGED,  # fatal errors are logged at every level
 }
 
 
@@ -61,7 +61,7 @@ class ProducerPair:
     def ready(self) -> None:
         """Make both usable: this also aborts what this worker, or its predecessor of the same name, left open.
 
-        Anew where a topic takes less by now: the broker refuses a batch that is too large, and all of its records.
+        Replaces them where a topic takes less by now: the broker refuses a batch that is too large as a whole.
         """
         if self._batch != (batch := self._batch_size()):
             self._batch, self._producers = batch, {}
@@ -72,7 +72,7 @@ class ProducerPair:
         return min(BATCH, self._limits.smallest())
 
     def get(self, slot: int) -> Producer:
-        """Return the producer whose turn it is, a new one where the last was given up."""
+        """Return the producer of a slot, a new one where the last was given up."""
         if slot not in self._producers:
             self._producers[slot] = self._create(self._worker, slot)
         return self._producers[slot]
@@ -80,7 +80,7 @@ class ProducerPair:
     def give_up(self, slot: int, fenced: bool = False) -> None:
         """Drop a producer whose state is unknown or fatal.
 
-        Fenced means: the broker timed our transaction out, or a new owner cleared it away, or somebody else uses our
+        Fenced means: the broker timed our transaction out, or a new owner aborted it, or another process uses our
         name. The first two pass; EngineError when it happens again at once, which is the third.
         """
         self._producers.pop(slot, None)

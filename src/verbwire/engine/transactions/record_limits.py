@@ -40,7 +40,7 @@ class RecordLimits:
         return min(self._bytes.values(), default=DEFAULT)
 
     def too_small(self) -> str | None:
-        """Return which topic does not even take what says that something did not fit; None where all do."""
+        """Return which topic is too small even for the stub of a dead letter, or a failed outcome; None if none is."""
         for topic, limit in self._bytes.items():
             if limit < LEAST:
                 return f"{topic} takes {limit} bytes at most, {LEAST} are needed: raise its max.message.bytes"

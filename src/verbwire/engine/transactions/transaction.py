@@ -1,4 +1,4 @@
-"""One transaction: what a batch produces, which inputs it used up, and what the local copies learn after its commit."""
+"""Builds one transaction: the records it produces, the input offsets it commits, the changes of the local copies."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Transaction:
         self.slot = slot
         self.membership = membership
         self.limits = limits
-        self.changes: dict[int, StoreChanges] = {}  # partition -> what its store learns
+        self.changes: dict[int, StoreChanges] = {}  # partition -> changes of its store
         self.caches: dict[int, PartitionCache] = {}
         self.ranges: dict[Place, RecordRange] = {}  # what it deals with
         self.after_flush: list[Callable[[], None]] = []  # what needs the offsets of what was produced
-        self.after_commit: list[Callable[[], None]] = []  # what others may be told then
+        self.after_commit: list[Callable[[], None]] = []  # notifications that are sent then
         self.records = 0
         self.counts: dict[tuple[str, ...], int] = {}
         self.dead_letters: dict[int, int] = {}  # partition -> how many of its records become dead letters
@@ -72,7 +72,7 @@ class Transaction:
                     self.producer.poll(_FULL_SECONDS)
 
     def used(self, cache: PartitionCache, topic: str, next_offset: int) -> None:
-        """Note that the inputs up to `next_offset` are dealt with: they are committed with the rest, or not at all."""
+        """Note that the inputs up to `next_offset` are processed: they are committed with the rest, or not at all."""
         cache.next[topic] = next_offset
         self.caches[cache.partition] = cache
         self.of(cache.partition).inputs[topic] = next_offset
@@ -87,18 +87,18 @@ class Transaction:
         return time.monotonic() > self.deadline
 
     def of(self, partition: int) -> StoreChanges:
-        """Return what the store of a partition will learn."""
+        """Return the changes of a partition's store."""
         changes = self.changes.get(partition)
         if changes is None:
             changes = self.changes[partition] = StoreChanges()
         return changes
 
     def count(self, *what: str) -> None:
-        """Count something for the metrics; they are told once the transaction is committed."""
+        """Count something for the metrics, to which it is added once the transaction is committed."""
         self.counts[what] = self.counts.get(what, 0) + 1
 
     def note_position(self, partition: int, log: str) -> Callable[[Any, Any], None]:
-        """Return a delivery callback that takes down how far a log is after this transaction."""
+        """Return a delivery callback that notes how far a log is after this transaction."""
         positions = self.of(partition).positions
 
         def delivered(error: Any, message: Any) -> None:
@@ -108,5 +108,5 @@ class Transaction:
         return delivered
 
     def offsets(self) -> list[TopicPartition]:
-        """Return the input offsets, with the worker's name for whoever has to clear up after it."""
+        """Return the input offsets, with the worker's name: a new owner aborts the transactions of a dead one by it."""
         return [TopicPartition(topic, part, offset, self._worker) for (topic, part), offset in self._offsets.items()]

@@ -1,4 +1,4 @@
-"""The handlers of one group under watch: what they raise is logged, what they are at is known to the watchdog."""
+"""Watches the handlers of one group: logs what they raise, and shows the watchdog what they are at."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class NamedHandler(Protocol):
 
 
 class EngineStep(NamedTuple):
-    """What is no handler, and is named like one."""
+    """A step of the engine, named like a handler."""
 
     where: str
 
 
 class LineKind(NamedTuple):
-    """Lines of one kind differ in what nobody has to read twice a minute."""
+    """What makes log lines alike, so that one a minute is enough."""
 
     what: str  # a handler, or how a record ended
     topic: str
@@ -41,7 +41,7 @@ class LineKind(NamedTuple):
 
 
 class Spot:
-    """What one thread is at. It sets two attributes a record, the watchdog looks at them now and then."""
+    """What one thread is at. It sets two attributes per record, the watchdog reads them once a second."""
 
     __slots__ = ("at", "handler")
 
@@ -86,18 +86,18 @@ class HandlerWatch:
             )
 
     def skipped(self, record: RecordPlace) -> None:
-        """Log that a record is given up because somebody said so."""
+        """Log that a record is skipped as an operator has set."""
         log.warning(
-            "%s: %s is skipped, VERBWIRE_SKIP says so: it goes to the dead letters", self.group, place_of(record)
+            "%s: %s is skipped, as VERBWIRE_SKIP demands: it goes to the dead letters", self.group, place_of(record)
         )
 
     def tell_rest(self) -> None:
-        """Log how many were held back, where the minute has passed and nothing like them has come again."""
+        """Log how many lines were held back, where their minute has passed."""
         for kind, count in self._throttle.overdue().items():
             log.error("%s: %s %s %d times more within a minute", self.group, kind.what, kind.error or kind.topic, count)
 
     def call(self, handler: NamedHandler, at: str, function: Callable[[], T]) -> T:
-        """Return what a function returns that somebody waits for; it raises what that raises, but ends no program."""
+        """Call a function whose result a request waits for; it raises what that raises, but never ends the program."""
         with self.running(handler, at):
             try:
                 return function()
@@ -106,7 +106,7 @@ class HandlerWatch:
 
     @contextmanager
     def running(self, handler: NamedHandler, at: RecordPlace | str) -> Iterator[None]:
-        """Know a handler while it runs, on whichever thread."""
+        """Watch a handler while it runs, on any thread."""
         spot = Spot()
         spot.handler, spot.at = handler, at
         self.spots.add(spot)

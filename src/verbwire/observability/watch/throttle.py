@@ -1,4 +1,4 @@
-"""One line a minute of each kind, and how many there would have been: for what may happen a thousand times a second."""
+"""Throttles log lines to one a minute of each kind, and counts the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Told:
 
 
 class Throttle(Generic[K]):
-    """Says of each occurrence whether it is to be told. `clock` is monotonic, in seconds. From any thread."""
+    """Admits one occurrence of each kind per period. `clock` is monotonic, in seconds. From any thread."""
 
     def __init__(self, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -28,7 +28,7 @@ class Throttle(Generic[K]):
         self._lock = threading.Lock()
 
     def admit(self, kind: K) -> int | None:
-        """Return how many of this kind were held back since one was told; None where this one is held back, too."""
+        """Return how many of this kind were held back since one was admitted; None where this one is held back, too."""
         now = self._clock()
         with self._lock:
             told = self._told.get(kind)

@@ -1,4 +1,4 @@
-"""What an exception says, for the log and for dead letters: in one line, and as a traceback without our own frames.
+"""Formats exceptions for the log and for dead letters: in one line, and as a traceback without our own frames.
 
 Values of variables are never shown. The message of an exception is, and may hold data.
 """

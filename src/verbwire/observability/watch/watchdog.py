@@ -1,7 +1,7 @@
-"""Names the handlers that take long, while they do: one thread a process, which looks once a second.
+"""Logs the handlers that run for long, while they do: one thread per process, which looks once a second.
 
-Nothing is measured where handlers are called. A handler that is at the same record whenever it is looked at has been
-there for as long as that, give or take a second.
+Nothing is measured where handlers are called. A handler that is at the same record at every look has been running for
+as long, give or take a second.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _Group:
 
 
 class Watchdog:
-    """Looks after handlers; `clock` is monotonic, in seconds."""
+    """Watches handlers; `clock` is monotonic, in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -47,7 +47,7 @@ class Watchdog:
         self._thread = threading.Thread(target=self._run, name="watchdog of handlers", daemon=True)
 
     def add(self, watch: HandlerWatch, longest: Callable[[float], None]) -> None:
-        """Watch a group's handlers; `longest` is told how long the longest-running one is at its record, in seconds."""
+        """Watch a group's handlers; `longest` gets the seconds of the longest-running one."""
         self._groups.append(_Group(watch, longest))
 
     def start(self) -> None:
@@ -89,7 +89,7 @@ class Watchdog:
             try:
                 self.look()
             except Exception:
-                log.exception("looking after handlers failed, it is tried again")
+                log.exception("watching handlers failed, it is retried")
 
 
 def _tell(watch: HandlerWatch, seen: _Seen, what: str) -> None:

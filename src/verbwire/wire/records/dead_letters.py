@@ -1,19 +1,19 @@
-"""What a dead letter looks like: key, value and headers of the record, unchanged, and six headers after its own.
+"""The format of a dead letter: key, value and headers of the record, unchanged, and six headers after its own.
 
 ========================  ===========================================================================================
 ``vw_topic``              where the record lay
-``vw_partition``          its partition there, and the partition of the letter among the dead letters
+``vw_partition``          its partition there, and the partition of the dead letter in its topic
 ``vw_offset``             its offset there
 ``vw_timestamp``          its timestamp, milliseconds
 ``vw_reason``             one of few words: ``undecodable``, ``failed``, ``id-reused``, ``skipped``, ``ahead``
 ``vw_detail``             why, for people: a line, and where a handler raised its traceback, cut
 ========================  ===========================================================================================
 
-A letter that was handed back to its group (`verbwire dead-letters retry`) is followed, in the same partition, by a
-*mark*: a record of the same key without a value, whose one header ``vw_retried`` is the letter's offset.
+A dead letter that was requeued (`verbwire dead-letters retry`) is followed, in the same partition, by a *marker*: a
+record of the same key without a value, whose one header ``vw_retried`` is the dead letter's offset.
 
-What is handed to a group's retries topic has the same form as the letter, so that a record keeps the place, and with
-it the id and the time, that it had at first.
+Records of a group's retries topic have the same format, so that a requeued record keeps the place, and with it the id
+and the time, that it had at first.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from verbwire.errors import UndecodableError
 from verbwire.kafka.record import ConsumedRecord, Record
 from verbwire.wire.topics import LARGEST_RECORD
 
-PLACE = ("vw_topic", "vw_partition", "vw_offset", "vw_timestamp", "vw_reason", "vw_detail")
-RETRIED = "vw_retried"
+PLACE_HEADERS = ("vw_topic", "vw_partition", "vw_offset", "vw_timestamp", "vw_reason", "vw_detail")
+REQUEUED_HEADER = "vw_retried"
 DETAIL_LIMIT = 2000
-MAX_LETTER = LARGEST_RECORD
+MAX_DEAD_LETTER = LARGEST_RECORD
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """A dead letter, read."""
+class DeadLetterRecord:
+    """A dead letter, decoded."""
 
     original: ConsumedRecord
     reason: str
@@ -41,12 +41,12 @@ class Letter:
 
     @property
     def is_stub(self) -> bool:
-        """Whether it only says where its record lies."""
+        """Whether it only names the place of its record."""
         return not (self.original.key or self.original.value or self.original.headers)
 
 
-def letter_headers(record: Record, reason: str, detail: str) -> list[tuple[str, bytes]]:
-    """Return the headers of a record's letter. `reason` is one of few words; `detail` is for people."""
+def dead_letter_headers(record: Record, reason: str, detail: str) -> list[tuple[str, bytes]]:
+    """Return the headers of a record's dead letter. `reason` is one of few words; `detail` is for people."""
     place = (
         record.topic.encode(),
         b"%d" % record.partition,
@@ -55,45 +55,47 @@ def letter_headers(record: Record, reason: str, detail: str) -> list[tuple[str, 
         reason.encode(),
         detail[:DETAIL_LIMIT].encode(errors="replace"),
     )
-    return [*record.headers, *zip(PLACE, place, strict=True)]
+    return [*record.headers, *zip(PLACE_HEADERS, place, strict=True)]
 
 
 def stub_headers(record: Record, reason: str, detail: str) -> list[tuple[str, bytes]]:
-    """Return the headers of a letter that says where its record lies, where that is too large to be kept itself."""
+    """Return the headers of a dead letter that only names the place of a record that is too large for it."""
     said = f"the record is too large for the dead letters, look for it at its place: {detail}"
-    return letter_headers(record, reason, said)[-len(PLACE) :]
+    return dead_letter_headers(record, reason, said)[-len(PLACE_HEADERS) :]
 
 
-def read_letter(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Letter | None:
-    """Return the letter that a record is, None for one that is none (a mark, or somebody else's).
+def read_dead_letter(
+    key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]
+) -> DeadLetterRecord | None:
+    """Return the dead letter that a record is, None for one that is none (a marker, or written by another program).
 
     Only the last six headers count: those before them are the original's, whatever they are called.
     """
-    names, values = zip(*headers[-len(PLACE) :], strict=True) if headers else ((), ())
-    if names != PLACE:
+    names, values = zip(*headers[-len(PLACE_HEADERS) :], strict=True) if headers else ((), ())
+    if names != PLACE_HEADERS:
         return None
     try:
         topic, partition, offset, timestamp, reason, detail = (each.decode(errors="replace") for each in values)
         place = (topic, int(partition), int(offset), int(timestamp))
     except (AttributeError, ValueError) as error:
         raise UndecodableError(f"not a dead letter: its place cannot be read: {error}") from error
-    return Letter(ConsumedRecord(*place, key, value, list(headers[: -len(PLACE)])), reason, detail)
+    return DeadLetterRecord(ConsumedRecord(*place, key, value, list(headers[: -len(PLACE_HEADERS)])), reason, detail)
 
 
-def mark_headers(offset: int) -> list[tuple[str, bytes]]:
-    """Return the headers of the mark that says: the letter at this offset, of this partition, was handed back."""
-    return [(RETRIED, b"%d" % offset)]
+def requeue_marker(offset: int) -> list[tuple[str, bytes]]:
+    """Return the headers of the marker that the dead letter at this offset, of this partition, was requeued."""
+    return [(REQUEUED_HEADER, b"%d" % offset)]
 
 
-def marked(headers: Sequence[tuple[str, bytes]]) -> int | None:
-    """Return the offset of the letter that a mark is about, None for a record that is no mark."""
-    if [name for name, _ in headers] != [RETRIED] or not headers[0][1].isdigit():
+def requeued_offset(headers: Sequence[tuple[str, bytes]]) -> int | None:
+    """Return the offset of the dead letter that a marker names, None for a record that is no marker."""
+    if [name for name, _ in headers] != [REQUEUED_HEADER] or not headers[0][1].isdigit():
         return None
     return int(headers[0][1])
 
 
 def with_traceback(detail: str, traceback: str) -> str:
-    """Return the detail of a letter with as much of a traceback as fits behind it: its end, where it was raised."""
+    """Return the detail of a dead letter and the end of the traceback, where it was raised, as far as it fits."""
     if not traceback:
         return detail
     room = DETAIL_LIMIT - len(detail) - 1

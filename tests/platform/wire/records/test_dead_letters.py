@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from verbwire.kafka.record import ConsumedRecord
 from verbwire.wire.ids import derived_id
-from verbwire.wire.records.dead_letters import DETAIL_LIMIT, letter_headers, mark_headers, marked, read_letter
+from verbwire.wire.records.dead_letters import (
+    DETAIL_LIMIT,
+    dead_letter_headers,
+    read_dead_letter,
+    requeue_marker,
+    requeued_offset,
+)
 
 RECORD = ConsumedRecord(
     "shop.orders.events", 3, 41, 1_700_000_000_000, b"k", b"v", [("ce_id", b"a"), ("vw_topic", b"lie")]
@@ -12,20 +18,20 @@ RECORD = ConsumedRecord(
 
 
 def test_a_letter_gives_back_the_record_that_it_was() -> None:
-    headers = letter_headers(RECORD, "failed", "ü" * 3000)
-    letter = read_letter(b"k", b"v", headers)
+    headers = dead_letter_headers(RECORD, "failed", "ü" * 3000)
+    letter = read_dead_letter(b"k", b"v", headers)
     assert letter is not None
     assert letter.original == RECORD
     assert (letter.reason, letter.detail) == ("failed", "ü" * DETAIL_LIMIT)
 
 
 def test_a_mark_is_no_letter_and_a_letter_no_mark() -> None:
-    assert read_letter(b"k", None, mark_headers(7)) is None
-    assert marked(mark_headers(7)) == 7
-    posing = ConsumedRecord("t", 0, 1, 2, b"k", None, mark_headers(7))
-    assert marked(letter_headers(posing, "failed", "")) is None
-    assert marked([]) is None
-    assert read_letter(None, None, []) is None
+    assert read_dead_letter(b"k", None, requeue_marker(7)) is None
+    assert requeued_offset(requeue_marker(7)) == 7
+    posing = ConsumedRecord("t", 0, 1, 2, b"k", None, requeue_marker(7))
+    assert requeued_offset(dead_letter_headers(posing, "failed", "")) is None
+    assert requeued_offset([]) is None
+    assert read_dead_letter(None, None, []) is None
 
 
 def test_an_id_is_that_of_its_cause_handler_and_position() -> None:

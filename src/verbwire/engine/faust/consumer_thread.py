@@ -1,0 +1,119 @@
+"""Runs aiokafka's consumer on its own thread: read_committed, with a lease, and the membership as it is assigned."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from verbwire.engine.faust.lease import Lease, now
+from verbwire.engine.faust.reconnecting import Reconnecting
+from verbwire.kafka import denials
+
+FAUST_LOG = logging.getLogger("faust.verbwire")  # for the classes that Faust runs: it logs every step of theirs
+
+_FETCH_WAIT_MS = 100
+_RETRY_BACKOFF_MS = 50
+
+
+class RebalanceListener(driver.ConsumerRebalanceListener):
+    """Called by aiokafka in its own thread. No heartbeat is sent before these callbacks return: nothing slow here."""
+
+    def on_partitions_revoked(self, revoked: Iterable[TP]) -> Any:
+        """Mark the assignment dead before anything else happens."""
+        self._thread.consumer.forget_assignment()
+        return super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TP]) -> None:
+        """Capture the membership now; at commit time it could be a later one."""
+        coordinator = self._thread._ensure_consumer()._coordinator
+        self._thread.consumer.capture(coordinator.generation, coordinator.member_id)
+        await super().on_partitions_assigned(assigned)
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """aiokafka's thread, reading only what is committed."""
+
+    logger = FAUST_LOG
+    leave_group = False
+
+    def __post_init__(self) -> None:
+        """Know of no answer of the group yet."""
+        super().__post_init__()
+        self.lease = Lease()
+
+    async def on_start(self) -> None:
+        """Listen to what the group answers, before there is a subscription that it could answer."""
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator
+        send = coordinator._send_req
+
+        async def timed(request: Any) -> Any:
+            sent = now()
+            answer = await send(request)
+            if isinstance(request, (SyncGroupRequest, HeartbeatRequest)) and answer.error_code == 0:
+                self.lease.renew(sent)
+            return answer
+
+        coordinator._send_req = timed
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
+        consumer._retry_backoff_ms = _RETRY_BACKOFF_MS
+        consumer._client._get_conn = Reconnecting(consumer._client._get_conn)
+        return consumer
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Say nothing: Faust would complain that it has not committed, which it must not."""
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group where this worker will not come back; aiokafka never does for a static member."""
+        if self.leave_group and self._consumer is not None:
+            self._consumer._coordinator._group_instance_id = None
+        await super().on_thread_stop()
+
+    def positions(self, places: Iterable[TP]) -> dict[tuple[str, int], int]:
+        """Return where aiokafka reads on: behind the records it has given us, and behind marks that are no records."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription else None
+        states = {tp: assignment.state_value(driver._TopicPartition(*tp)) for tp in places} if assignment else {}
+        return {
+            (tp.topic, tp.partition): each.position for tp, each in states.items() if each and each.has_valid_position
+        }
+
+    def rejoin(self) -> None:
+        """Ask for a new assignment, whatever aiokafka believes of the present one. From any thread."""
+        self.thread_loop.call_soon_threadsafe(self._ensure_consumer()._coordinator.request_rejoin)
+
+    def topics_have_changed(self) -> None:
+        """Ask for the topics now, not within five minutes, then for a new assignment. From any thread."""
+        consumer = self._ensure_consumer()
+
+        async def ask() -> None:
+            await consumer._client.force_metadata_update()
+            consumer._coordinator.request_rejoin()
+
+        asyncio.run_coroutine_threadsafe(ask(), self.thread_loop)
+
+    def coordination_ended(self) -> str | None:
+        """Return why aiokafka's coordination goes on no more: the process would live on without partitions, for ever.
+
+        After an error that it cannot deal with it waits to be asked about it by a method that Faust never calls.
+        """
+        coordinator = self._consumer and self._consumer._coordinator
+        if not coordinator:
+            return None
+        if error := getattr(coordinator, "_pending_exception", None):
+            fenced = "UnknownError" in str(error)  # so aiokafka calls FENCED_INSTANCE_ID, which it does not know
+            if denials.refuses(error):
+                return denials.denied("READ", f"GROUP {self.consumer.app.conf.id}")
+            return f"{self.consumer.duplicate_worker()}" if fenced else f"the group's coordination has failed: {error}"
+        task = getattr(coordinator, "_coordination_task", None)
+        return "the group's coordination has ended" if task and task.done() else None
