@@ -14,6 +14,7 @@ from tests.kit.offsets import ends
 from verbwire.client.asking.poller import PollDelays
 from verbwire.client.base.connection import Connection
 from verbwire.client.client import Client
+from verbwire.contracts.schema.tree import record_of
 from verbwire.wire.avro.fingerprints import Fingerprints
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.headers import Headers, HeaderTemplate
@@ -80,7 +81,7 @@ class PlayedReceiver:
         return OutcomeRecord(**{**said, **fields})
 
     def _fingerprint(self, value: bytes) -> bytes:
-        return Fingerprints(self._registry.schema(int.from_bytes(value[1:5], "big"))).of_value(value)
+        return Fingerprints(record_of(self._registry.schema(int.from_bytes(value[1:5], "big")))).of_value(value)
 
     def enter(self, record: Record, line: OutcomeRecord, timestamp: int = 0) -> None:
         """Write a line into the ledger, as the engine does; its time is now, unless another is given."""

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from typing import Any
 
-from verbwire.contracts.schema.defaults import named_types
 from verbwire.contracts.schema.model import Contract
+from verbwire.contracts.schema.tree import NULL, AvroEnum, AvroFixed, AvroType, AvroUnion, Logical, Primitive
 from verbwire.errors import ContractError
 from verbwire.messages import Message
 from verbwire.queries.selection import Value
@@ -21,8 +21,8 @@ _WIDE = 18  # digits of a decimal that fit into 64 bits
 _shifted = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX).scaleb  # the thread's own rounds to 28 digits
 NAN = "NaN"
 """What a column of floats holds where a row has NaN."""
-_INTEGERS = ("int", "long")
-_PLAIN = ("string", "boolean", "bytes", "enum", "fixed")
+_PRIMITIVES = {name: name for name in ("string", "boolean", "bytes")}
+_PRIMITIVES |= dict.fromkeys(("int", "long"), "integer") | dict.fromkeys(("float", "double"), "number")
 _LOGICAL = {
     "uuid": "uuid",
     "date": "date",
@@ -91,62 +91,50 @@ def row_values(columns: Iterable[Column], search: Sequence[str]) -> Callable[[Me
 
 def column(contract: Contract, name: str) -> Column:
     """Return how a field is compared; ContractError for a type that has no order."""
-    sort, node = type_sort(contract, name), _resolved(contract, name)
+    sort, node = type_sort(contract, name), _one_type(contract, name)
     if sort is None or node is None:
         raise ContractError(f"{contract.name}: field {name!r} cannot be an index: it has no one type that has an order")
-    return Column(name, sort, _writer(sort, node), written(dict(node)))
+    return Column(name, sort, _writer(node), written(node))
 
 
 def type_sort(contract: Contract, name: str) -> str | None:
     """Return the kind of a field's type, null aside; None for records, arrays, maps and unions of several types."""
-    node = _resolved(contract, name)
-    if node is None:
-        return None
-    base, logical = node["type"], node.get("logicalType")
-    if logical == "decimal":
-        return f"decimal of {node.get('scale', 0)} places"
-    if logical in _LOGICAL:
-        return _LOGICAL[logical]
-    if base == "enum":
-        return f"enum {node['name'].rpartition('.')[2]}"
-    if base in _INTEGERS:
-        return "integer"
-    if base in ("float", "double"):
-        return "number"
-    return str(base) if base in _PLAIN else None
+    match _one_type(contract, name):
+        case Logical(kind="decimal", scale=scale):
+            return f"decimal of {scale} places"
+        case Logical(kind):
+            return _LOGICAL[kind]
+        case AvroEnum(name=enum):
+            return f"enum {enum.rpartition('.')[2]}"
+        case AvroFixed():
+            return "fixed"
+        case Primitive(kind):
+            return _PRIMITIVES.get(kind)
+        case _:
+            return None
 
 
 def is_nullable(contract: Contract, name: str) -> bool:
     """Whether a field may be null."""
-    node = contract.fields[name]
-    return isinstance(node, list) and "null" in node
+    node = contract.types[name]
+    return isinstance(node, AvroUnion) and NULL in node.branches
 
 
-def _resolved(contract: Contract, name: str) -> Mapping[str, Any] | None:
-    """The type of a field, null aside, with its definition where it has a name; None for a union of several."""
-    node = contract.fields[name]
-    branches = [each for each in node if each != "null"] if isinstance(node, list) else [node]
-    if len(branches) != 1:
-        return None
-    found = branches[0]
-    if isinstance(found, str):
-        return named_types(contract.schema).get(found) or {"type": found}
-    return found if isinstance(found["type"], str) else None
+def _one_type(contract: Contract, name: str) -> AvroType | None:
+    """The type of a field, null aside; None for a union of several."""
+    node = contract.types[name]
+    if not isinstance(node, AvroUnion):
+        return node
+    return node.others[0] if len(node.others) == 1 else None
 
 
-def _writer(sort: str, node: Mapping[str, Any]) -> Callable[[Any], Value] | None:
-    match sort.split()[0]:
-        case "uuid":
-            return str
-        case "date":
-            return date.toordinal
-        case "time":
-            return _microseconds
-        case "timestamp" | "local":
-            return _since_epoch
-        case "decimal":
-            return _decimal(node["precision"], node.get("scale", 0))
-        case "number":
+def _writer(node: AvroType) -> Callable[[Any], Value] | None:
+    match node:
+        case Logical(kind="decimal", precision=precision, scale=scale):
+            return _decimal(precision, scale)
+        case Logical(kind):
+            return _WRITERS[_LOGICAL[kind]]
+        case Primitive("float" | "double"):
             return _number
         case _:
             return None
@@ -166,6 +154,15 @@ def _number(value: float) -> Value:
     SQLite would take NaN for null. It compares text as above every number, and so do places.
     """
     return float(value) + 0.0 if value == value else NAN
+
+
+_WRITERS: Mapping[str, Callable[[Any], Value]] = {
+    "uuid": str,
+    "date": date.toordinal,
+    "time": _microseconds,
+    "timestamp": _since_epoch,
+    "local timestamp": _since_epoch,
+}
 
 
 def _decimal(precision: int, scale: int) -> Callable[[Decimal], Value]:

@@ -77,7 +77,7 @@ def test_what_is_written_is_read_back_or_refused_with_its_field(data: st.DataObj
     assert version.encode(normal) == value
     fingerprint = version.encode.fingerprint(message)
     assert fingerprint == Reader(version.contract, version.cls, version.contract.schema).fingerprint(read, value)
-    assert fingerprint == Fingerprints(version.contract.schema).of_value(value)
+    assert fingerprint == Fingerprints(version.contract.tree).of_value(value)
 
 
 @many

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import doctest
 import subprocess
 import sys
@@ -12,7 +13,10 @@ from typing import Any
 
 import pytest
 
-from schemas.orders import GetOrder, OrderConfirmed, PlaceOrder
+from consumers.forms import forms
+from schemas.forms import CheckOrderForm
+from schemas.orders import FindOrders, GetOrder, OrderConfirmed, PlaceOrder
+from schemas.sales import SalesPerMinute
 from streams.orders import orders
 from tests.kit import bank_jars, bank_tills, foreign_writer
 from tests.kit.bank import CATALOG
@@ -30,7 +34,7 @@ from tests.kit.samples.bank.tills import CoinsMoved, OwnerRow
 from tests.kit.samples.depot.labels import PrintLabels
 from tests.kit.samples.depot.parcels import ParcelArrived
 from tests.kit.subscribers import CATALOG as DEPOT
-from tests.shop import ROOT
+from tests.shop import ROOT, catalog, shop_in_memory
 from verbwire import (
     Accepted,
     Expired,
@@ -43,15 +47,18 @@ from verbwire import (
 )
 from verbwire.errors import (
     ContractError,
+    NotAllowedError,
+    NotFoundError,
     OutcomeUnknownError,
     UnencodableError,
     WrongVerbError,
 )
 from verbwire.testing import GroupStoppedError, InMemory
+from verbwire.testing.memory.grants import MemorySigner
 
 receiver, table = bank_jars.receiver(), bank_jars.table()
 owners, minutes, savings = bank_tills.owners(), bank_tills.own_minutes(), bank_tills.savings()
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NOW = datetime(2100, 3, 1, 12, tzinfo=UTC)  # long after today, by which nothing may go here
 
 
 @pytest.fixture
@@ -265,6 +272,55 @@ def test_importing_the_kit_for_handlers_does_not_import_the_engine() -> None:
     code = "import sys, verbwire.testing; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert not {"confluent_kafka", "starlette"} & set(loaded)
+
+
+@pytest.fixture
+def shop() -> Iterator[InMemory]:
+    with shop_in_memory() as found:
+        for number in range(5):
+            order = PlaceOrder(order_id=str(number), customer_id="ann", country="EIRE", total_pence=5, placed_at=NOW)
+            found.send(order)
+        yield found
+
+
+def test_queries_are_answered_as_over_http_page_after_page(shop: InMemory) -> None:
+    ann = shop.acting_as("ann")
+    assert ann.query(GetOrder(order_id="3")) == shop.row(orders, "3")
+    first = ann.query(FindOrders(page_size=3))
+    assert [row.order_id for row in first.rows] == ["0", "1", "2"]
+    assert [row.order_id for row in ann.query(FindOrders(page_size=3), after=first).rows] == ["3", "4"]
+
+
+def test_queries_show_nobody_more_than_over_http(shop: InMemory) -> None:
+    bob = shop.acting_as("bob")
+    with pytest.raises(NotFoundError):
+        bob.query(GetOrder(order_id="3"))
+    assert bob.query(FindOrders()).rows == ()
+    with pytest.raises(NotAllowedError, match="sales:read"):
+        bob.query(SalesPerMinute())
+
+
+def test_queries_are_answered_within_a_running_loop_and_by_responders() -> None:
+    async def asked() -> None:
+        with InMemory(forms, catalog=catalog(), actor="ann") as shop:
+            assert not shop.query(CheckOrderForm()).ok
+
+    asyncio.run(asked())
+
+
+def test_grants_that_a_project_requires_are_signed_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERBWIRE_GRANTS", "required")
+    groups = (receiver, owners, savings)
+    with InMemory(*groups, catalog=CATALOG, actor="ann", scopes=["jars:write"], now=NOW) as bank:
+        bank.advance(10 * 86400)  # this machine's clock says nothing here
+        assert bank.ask(PutCoins(jar_id="a", pence=1)) == Accepted()
+        bank.publish(moved(pence=3))
+        assert [each.outcome for each in bank.outcomes(PutCoins)] == [Accepted(), Accepted()]
+        with monkeypatch.context() as patch:
+            patch.setattr(MemorySigner, "header", lambda *_: ("vw_grant", b"1.9.forged"))
+            forged = bank.ask(PutCoins(jar_id="b", pence=1))
+        assert isinstance(forged, Rejected)
+        assert forged.details == {"grant": "false"}
 
 
 def test_the_example_of_in_memory_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from verbwire.contracts.schema.bounds_check import Check, compile_bounds
 from verbwire.contracts.schema.defaults import Named, named_types
+from verbwire.contracts.schema.tree import AvroRecord, AvroType, record_of
 from verbwire.errors import ContractError
 from verbwire.messages import Kind, Message
 
@@ -46,6 +47,16 @@ class Contract:
     def short(self) -> str:
         """The record's name without its namespace."""
         return self.name.rpartition(".")[2]
+
+    @cached_property
+    def tree(self) -> AvroRecord:
+        """Its schema as a tree of types, for code that walks through it."""
+        return record_of(self.schema)
+
+    @cached_property
+    def types(self) -> Mapping[str, AvroType]:
+        """The type of each field, of that tree."""
+        return {field.name: field.type for field in self.tree.fields}
 
     @cached_property
     def fields(self) -> Mapping[str, Any]:

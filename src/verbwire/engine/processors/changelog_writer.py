@@ -6,7 +6,7 @@ from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.topology import ROWS, Topology
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import MessageError, UnencodableError
-from verbwire.messages import Row
+from verbwire.messages import Stored
 from verbwire.wire.records.changelog import INPUTS_HEADER, MARK, TIME_HEADER, write_inputs
 
 
@@ -33,7 +33,7 @@ class ChangelogWriter:
         if not cache.dirty and (self._topology.writes_progress or cache.facts != cache.written_facts):
             self._write_last(transaction, cache, MARK, None)
 
-    def _encode(self, transaction: Transaction, partition: int, key: bytes, row: Row | None) -> bytes | None:
+    def _encode(self, transaction: Transaction, partition: int, key: bytes, row: Stored | None) -> bytes | None:
         """Return a row's value, and note what the local copy learns; None for one that was deleted."""
         changes = transaction.of(partition)
         if row is None:

@@ -11,7 +11,7 @@ from verbwire.messages import Message, Outcome
 from verbwire.testing.memory.topics import MemoryRecord, MemoryTopics
 from verbwire.wire.codec.replies import Replies
 from verbwire.wire.codec.topics import Codec
-from verbwire.wire.records.dead_letters import read_letter
+from verbwire.wire.records.dead_letters import read_dead_letter
 from verbwire.wire.records.outcomes import OUTCOME, OutcomeRecord
 
 M = TypeVar("M", bound=Message)
@@ -77,7 +77,7 @@ class MemoryHistory:
         names = self._codec.names
         for group in groups:
             for record in self._topics.records(names.dead_letters(names.group(group))):
-                letter = read_letter(record.key, record.value, record.headers)
+                letter = read_dead_letter(record.key, record.value, record.headers)
                 if letter is not None:
                     yield LetterInMemory(group, letter.original.topic, letter.reason, letter.detail)
 

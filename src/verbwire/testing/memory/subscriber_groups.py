@@ -21,7 +21,7 @@ from verbwire.subscribers.plan import SubscriberPlan
 from verbwire.testing.memory.clock import MemoryClock
 from verbwire.testing.memory.topics import MemoryProducer, MemoryRecord, MemoryTopics
 from verbwire.wire.codec.topics import Codec
-from verbwire.wire.records.dead_letters import MAX_LETTER
+from verbwire.wire.records.dead_letters import MAX_DEAD_LETTER
 
 
 class MemoryRoutes(Routes):
@@ -38,7 +38,7 @@ class MemoryEffectProducer(EffectProducer):
     def __init__(self, connection: Connection, declared: Subscriber | Job, topics: MemoryTopics, codec: Codec) -> None:
         self._identity = connection.identity
         self._declared = declared
-        self.producer = MemoryProducer(topics, MAX_LETTER)
+        self.producer = MemoryProducer(topics, MAX_DEAD_LETTER)
         self.routes = MemoryRoutes(connection, self.producer, codec)
 
 

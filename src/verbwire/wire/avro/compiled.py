@@ -9,23 +9,32 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import inspect
 
-from verbwire.contracts.schema.model import Schema
+from verbwire.contracts.schema.tree import (
+    NULL,
+    AvroArray,
+    AvroEnum,
+    AvroField,
+    AvroFixed,
+    AvroMap,
+    AvroRecord,
+    AvroType,
+    AvroUnion,
+    Logical,
+    Primitive,
+)
 from verbwire.messages import Message
-from verbwire.wire.avro.expanded import spelled_out
 from verbwire.wire.avro.framing import HEADER_SIZE
 from verbwire.wire.avro.normal_form import Decimals
 from verbwire.wire.avro.resolution import (
-    NAMED,
-    PROMOTIONS,
     MismatchError,
-    kind_of,
+    leaf_resolution,
     pairs,
     preferred_branches,
     same_name,
@@ -79,7 +88,7 @@ class _NoPlanError(Exception):
     """The reference alone takes such a type."""
 
 
-def reading(writer: Schema, reader: Schema, cls: type[Message]) -> Callable[[bytes], Message] | None:
+def reading(writer: AvroType, reader: AvroType, cls: type[Message]) -> Callable[[bytes], Message] | None:
     """Return what reads records of the `writer`'s schema into a class of the `reader`'s; None where nothing does.
 
     The two can be resolved (:func:`~verbwire.wire.avro.resolution.resolution` has not refused them). It raises one of
@@ -88,13 +97,13 @@ def reading(writer: Schema, reader: Schema, cls: type[Message]) -> Callable[[byt
     if not AVAILABLE:
         return None
     try:
-        node = _Reading().of(spelled_out(writer), spelled_out(reader), inspect.type_info(cls), 0)
+        node = _Reading().of(writer, reader, inspect.type_info(cls), 0)
     except (_NoPlanError, MismatchError, RecursionError):
         return None
     return _compiled.Reading(node, HEADER_SIZE)
 
 
-def writing(schema: Schema, frame: bytes) -> _compiled.Writing | None:
+def writing(tree: AvroType, frame: bytes) -> _compiled.Writing | None:
     """Return what writes the messages of a schema behind a frame; None where nothing does.
 
     It raises one of :data:`~verbwire.wire.avro.messages.MISFITS` for a message that is not beyond doubt.
@@ -102,99 +111,107 @@ def writing(schema: Schema, frame: bytes) -> _compiled.Writing | None:
     if not AVAILABLE:
         return None
     try:
-        return _compiled.Writing(_Types().node(spelled_out(schema), 0, _written), frame)
+        return _compiled.Writing(_Types().node(tree, 0, _written), frame)
     except (_NoPlanError, RecursionError):
         return None
 
 
-def _leaf(node: Any) -> Any:
+def _leaf(node: AvroType) -> Any:
     """The node of a type that holds no others and is no enum: the same for reading and writing."""
-    match kind_of(node):
-        case "fixed":
-            return _compiled.Fixed(node["size"])
-        case "decimal":
+    match node:
+        case AvroFixed(size=size):
+            return _compiled.Fixed(size)
+        case Logical(kind="decimal"):
             return _decimal(node)
-        case kind if kind in _LEAVES:
+        case Primitive(kind) | Logical(kind):
             return _LEAVES[kind]()
         case _:
             raise _NoPlanError
 
 
-def _decimal(node: Schema) -> Any:
-    precision, scale = node["precision"], node["scale"]
+def _decimal(node: Logical) -> Any:
+    precision, scale = node.precision, node.scale
     context = Context(prec=precision, Emin=MIN_EMIN, Emax=MAX_EMAX)
-    size = node["size"] if node["type"] == "fixed" else None
+    size = node.base.size if isinstance(node.base, AvroFixed) else None
     return _compiled.DecimalNumber(size, decimal_reader(precision, scale), Decimals(precision, scale), context, scale)
 
 
 class _Types:
-    """What is known of the types of one spelled-out schema: each object once, few may stand in millions of places."""
+    """What is known of the types of one schema: each once, few may stand in millions of places."""
 
     def __init__(self) -> None:
-        self._least: dict[int, int] = {}
-        self._maps: dict[int, bool] = {}
-        self._made: dict[int, Any] = {}
+        self._least: dict[AvroType, int] = {}
+        self._maps: dict[AvroType, bool] = {}
+        self._made: dict[AvroType, Any] = {}
 
-    def items(self, node: Schema, inner: str) -> int:
-        """Return how many bytes an item of an array, or an entry of a map, takes at least."""
-        least = self.least(node[inner]) + (inner == "values")
-        if not least:
-            raise _NoPlanError  # a few bytes could claim millions of them
-        return least
+    def array(self, node: AvroArray, inner: Any) -> Any:
+        """Return the node of an array; `inner` is that of its items."""
+        return _compiled.Array(inner, _some_bytes(self.least(node.items)))
 
-    def least(self, node: Any) -> int:
+    def map(self, node: AvroMap, inner: Any) -> Any:
+        """Return the node of a map; `inner` is that of its values, each of which has a key."""
+        return _compiled.Map(inner, _some_bytes(self.least(node.values) + 1))
+
+    def least(self, node: AvroType) -> int:
         """Return how many bytes a value takes at least."""
-        if id(node) not in self._least:
-            self._least[id(node)] = self._find_least(node)
-        return self._least[id(node)]
+        if node not in self._least:
+            self._least[node] = self._find_least(node)
+        return self._least[node]
 
-    def _find_least(self, node: Any) -> int:
-        if isinstance(node, dict) and "fields" in node:
-            return sum(self.least(field["type"]) for field in node["fields"])
-        if isinstance(node, dict) and "size" in node:
-            return int(node["size"])
-        return _LEAST.get(kind_of(node), 1)
+    def _find_least(self, node: AvroType) -> int:
+        match node:
+            case AvroRecord(fields=fields):
+                return sum(self.least(field.type) for field in fields)
+            case AvroFixed(size=size) | Logical(base=AvroFixed(size=size)):
+                return size
+            case _:
+                return _LEAST.get(node.kind, 1)
 
-    def holds_map(self, node: Any) -> bool:
+    def holds_map(self, node: AvroType) -> bool:
         """Whether there is a map in a value."""
-        if id(node) not in self._maps:
-            self._maps[id(node)] = self._find_map(node)
-        return self._maps[id(node)]
+        if node not in self._maps:
+            self._maps[node] = self._find_map(node)
+        return self._maps[node]
 
-    def _find_map(self, node: Any) -> bool:
-        if isinstance(node, list):
-            return any(map(self.holds_map, node))
-        match kind_of(node):
-            case "map":
+    def _find_map(self, node: AvroType) -> bool:
+        match node:
+            case AvroMap():
                 return True
-            case "array":
-                return self.holds_map(node["items"])
-            case "record":
-                return any(self.holds_map(field["type"]) for field in node["fields"])
+            case AvroUnion(branches):
+                return any(map(self.holds_map, branches))
+            case AvroArray(items):
+                return self.holds_map(items)
+            case AvroRecord(fields=fields):
+                return any(self.holds_map(field.type) for field in fields)
             case _:
                 return False
 
-    def node(self, node: Any, level: int, record: Callable[[Schema, tuple[Any, ...]], Any]) -> Any:
+    def node(self, node: AvroType, level: int, record: Callable[[AvroRecord, tuple[Any, ...]], Any]) -> Any:
         """Return what writes values of a type, or reads and forgets them; `record` makes the nodes of records."""
-        if id(node) not in self._made:
-            self._made[id(node)] = self._make(node, _level(level), record)
-        return self._made[id(node)]
+        if node not in self._made:
+            self._made[node] = self._make(node, _level(level), record)
+        return self._made[node]
 
-    def _make(self, node: Any, level: int, record: Callable[[Schema, tuple[Any, ...]], Any]) -> Any:
-        if isinstance(node, list):
-            return _union(node, tuple(self.node(branch, level, record) for branch in node))
-        match kind_of(node):
-            case "record":
-                return record(node, tuple(self.node(field["type"], level, record) for field in node["fields"]))
-            case "array":
-                return _compiled.Array(self.node(node["items"], level, record), self.items(node, "items"))
-            case "map":
-                return _compiled.Map(self.node(node["values"], level, record), self.items(node, "values"))
-            case "enum":
-                places = {symbol: place for place, symbol in enumerate(node["symbols"])}
-                return _compiled.Enum(tuple(node["symbols"]), places)
+    def _make(self, node: AvroType, level: int, record: Callable[[AvroRecord, tuple[Any, ...]], Any]) -> Any:
+        match node:
+            case AvroUnion(branches):
+                return _union(branches, tuple(self.node(branch, level, record) for branch in branches))
+            case AvroRecord(fields=fields):
+                return record(node, tuple(self.node(field.type, level, record) for field in fields))
+            case AvroArray(items):
+                return self.array(node, self.node(items, level, record))
+            case AvroMap(values):
+                return self.map(node, self.node(values, level, record))
+            case AvroEnum(symbols=symbols):
+                return _compiled.Enum(symbols, {symbol: place for place, symbol in enumerate(symbols)})
             case _:
                 return _leaf(node)
+
+
+def _some_bytes(least: int) -> int:
+    if not least:
+        raise _NoPlanError  # a few bytes could claim millions of items
+    return least
 
 
 def _level(level: int) -> int:
@@ -213,21 +230,21 @@ _CLASSES: dict[str, type] = {
 }
 
 
-def _union(branches: list[Any], nodes: tuple[Any, ...]) -> Any:
+def _union(branches: Sequence[AvroType], nodes: tuple[Any, ...]) -> Any:
     """A union; what is written is told apart by its class, where each branch has one of its own."""
-    if len(branches) == 2 and "null" in branches and None not in nodes:
-        null = branches.index("null")
+    if len(branches) == 2 and NULL in branches and None not in nodes:
+        null = branches.index(NULL)
         return _compiled.Nullable(nodes[1 - null], null)
-    places = {_CLASSES.get(kind_of(branch)): place for place, branch in enumerate(branches)}
+    places = {_CLASSES.get(branch.kind): place for place, branch in enumerate(branches)}
     alike = None in places or len(places) < len(branches) or {int, float} <= places.keys()
     return _compiled.Union(nodes, {} if alike or {str, bytes} <= places.keys() else places)
 
 
-def _written(node: Schema, nodes: tuple[Any, ...]) -> Any:
-    return _compiled.Record(None, tuple(field["name"] for field in node["fields"]), nodes)
+def _written(node: AvroRecord, nodes: tuple[Any, ...]) -> Any:
+    return _compiled.Record(None, tuple(field.name for field in node.fields), nodes)
 
 
-def _forgotten(_node: Schema, nodes: tuple[Any, ...]) -> Any:
+def _forgotten(_node: AvroRecord, nodes: tuple[Any, ...]) -> Any:
     return _compiled.Record(_nothing, (None,) * len(nodes), nodes)
 
 
@@ -270,58 +287,42 @@ class _Reading:
     """Plans what is read, as :mod:`verbwire.wire.avro.resolution` does; remembers what it planned of two types."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, int, int], Any] = {}
+        self._known: dict[tuple[AvroType, AvroType, int], Any] = {}
         self._types = _Types()
 
-    def of(self, writer: Any, reader: Any, info: Any, level: int) -> Any:
+    def of(self, writer: AvroType, reader: AvroType, info: Any, level: int) -> Any:
         """Return the node for a writer's type and what it becomes; MismatchError where it cannot become that."""
-        place = (id(writer), id(reader), id(info))
+        place = (writer, reader, id(info))
         if place not in self._known:
             self._known[place] = self._find(writer, reader, info, _level(level))
         return self._known[place]
 
-    def _find(self, writer: Any, reader: Any, info: Any, level: int) -> Any:
-        if isinstance(writer, list):
-            return self._union(writer, reader, info, level)
-        if isinstance(reader, list):
-            return self._into_union(writer, reader, info, level)
-        theirs, ours = kind_of(writer), kind_of(reader)
-        info = _into(info, ours)
-        if (theirs, ours) in PROMOTIONS:
-            return _promoted(writer, PROMOTIONS[theirs, ours])
-        if theirs != ours or (theirs in NAMED and not same_name(writer, reader)):
-            raise MismatchError
-        match theirs:
-            case "record":
+    def _find(self, writer: AvroType, reader: AvroType, info: Any, level: int) -> Any:
+        match writer, reader:
+            case AvroUnion(branches), _:
+                return _union(branches, tuple(self._branch(branch, reader, info, level) for branch in branches))
+            case _, AvroUnion(branches):
+                return self._into_union(writer, branches, info, level)
+        info = _into(info, reader.kind)
+        match writer, reader:
+            case AvroRecord(), AvroRecord() if same_name(writer, reader):
                 return self._record(writer, reader, info, level)
-            case "array":
-                inner = self.of(writer["items"], reader["items"], info.item_type, level)
-                return _compiled.Array(inner, self._types.items(writer, "items"))
-            case "map":
-                inner = self.of(writer["values"], reader["values"], info.value_type, level)
-                return _compiled.Map(inner, self._types.items(writer, "values"))
-            case "enum":
+            case AvroEnum(), AvroEnum() if same_name(writer, reader):
                 return _compiled.Enum(_members(writer, reader, info), {})
-            case "fixed" if writer["size"] != reader["size"]:
-                raise MismatchError
-            case "decimal" if writer["type"] != reader["type"]:
-                raise MismatchError
-            case "decimal" if (writer["precision"], writer["scale"]) != (reader["precision"], reader["scale"]):
-                return _compiled.Resolved(_leaf(writer), Decimals(reader["precision"], reader["scale"]))
+            case AvroArray(theirs), AvroArray(ours):
+                return self._types.array(writer, self.of(theirs, ours, info.item_type, level))
+            case AvroMap(theirs), AvroMap(ours):
+                return self._types.map(writer, self.of(theirs, ours, info.value_type, level))
             case _:
-                return _leaf(writer)
+                return _resolved(writer, leaf_resolution(writer, reader))
 
-    def _union(self, branches: list[Any], reader: Any, info: Any, level: int) -> Any:
-        nodes = tuple(self._branch(branch, reader, info, level) for branch in branches)
-        return _union(branches, nodes)
-
-    def _branch(self, branch: Any, reader: Any, info: Any, level: int) -> Any:
+    def _branch(self, branch: AvroType, reader: AvroType, info: Any, level: int) -> Any:
         try:
             return self.of(branch, reader, info, level)
         except MismatchError:
             return None
 
-    def _into_union(self, writer: Any, branches: list[Any], info: Any, level: int) -> Any:
+    def _into_union(self, writer: AvroType, branches: Sequence[AvroType], info: Any, level: int) -> Any:
         for branch in preferred_branches(writer, branches):
             try:
                 return self.of(writer, branch, info, level)
@@ -329,33 +330,33 @@ class _Reading:
                 continue
         raise MismatchError
 
-    def _record(self, writer: Schema, reader: Schema, info: Any, level: int) -> Any:
-        known = {theirs["name"]: ours for theirs, ours in pairs(writer, reader)}
-        read = {ours["name"] for ours in known.values()}
-        if any(self._types.holds_map(field["type"]) for field in reader["fields"] if field["name"] not in read):
+    def _record(self, writer: AvroRecord, reader: AvroRecord, info: Any, level: int) -> Any:
+        known = {theirs.name: ours for theirs, ours in pairs(writer, reader)}
+        read = {ours.name for ours in known.values()}
+        if any(self._types.holds_map(field.type) for field in reader.fields if field.name not in read):
             raise _NoPlanError  # the class would give a map that can be changed
         types = {field.name: field.type for field in info.fields}
-        names = tuple(known[each["name"]]["name"] if each["name"] in known else None for each in writer["fields"])
+        names = tuple(known[each.name].name if each.name in known else None for each in writer.fields)
         if not read <= types.keys():
             raise _NoPlanError
-        nodes = tuple(self._field(each, known.get(each["name"]), types, level) for each in writer["fields"])
+        nodes = tuple(self._field(each, known.get(each.name), types, level) for each in writer.fields)
         return _compiled.Record(info.cls, names, nodes)
 
-    def _field(self, theirs: Schema, ours: Schema | None, types: Mapping[str, Any], level: int) -> Any:
+    def _field(self, theirs: AvroField, ours: AvroField | None, types: Mapping[str, Any], level: int) -> Any:
         if ours is None:
-            return self._types.node(theirs["type"], level, _forgotten)
-        return self.of(theirs["type"], ours["type"], types[ours["name"]], level)
+            return self._types.node(theirs.type, level, _forgotten)
+        return self.of(theirs.type, ours.type, types[ours.name], level)
 
 
-def _promoted(writer: Any, resolve: Callable[[Any], Any] | None) -> Any:
+def _resolved(writer: AvroType, resolve: Callable[[Any], Any] | None) -> Any:
     node = _leaf(writer)
     return node if resolve is None or resolve is whole_int else _compiled.Resolved(node, resolve)
 
 
-def _members(writer: Schema, reader: Schema, info: Any) -> tuple[Any, ...]:
+def _members(writer: AvroEnum, reader: AvroEnum, info: Any) -> tuple[Any, ...]:
     member = info.cls if isinstance(info, inspect.EnumType) else str
-    known = symbols_known(writer["symbols"], reader["symbols"], reader["default"])
-    return tuple(member(known[symbol]) if symbol in known else None for symbol in writer["symbols"])
+    known = symbols_known(writer, reader)
+    return tuple(member(known[symbol]) if symbol in known else None for symbol in writer.symbols)
 
 
 def told() -> str:

@@ -16,11 +16,19 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 from fastavro import schemaless_reader
 
-from verbwire.contracts.schema.defaults import plain_default
-from verbwire.contracts.schema.grammar import full_name
 from verbwire.contracts.schema.model import Schema
+from verbwire.contracts.schema.tree import (
+    NO_DEFAULT,
+    NULL,
+    AvroArray,
+    AvroField,
+    AvroMap,
+    AvroRecord,
+    AvroType,
+    AvroUnion,
+    Primitive,
+)
 from verbwire.messages import Message
-from verbwire.wire.avro.expanded import spelled_out
 from verbwire.wire.avro.framing import HEADER_SIZE
 from verbwire.wire.avro.resolution import resolution
 from verbwire.wire.avro.strict_schemas import reading_schema
@@ -41,11 +49,10 @@ def fingerprint_of(command_value: bytes) -> bytes:
 class Fingerprints:
     """Tells the fingerprints of records that were written with one schema. May be used by several threads."""
 
-    def __init__(self, schema: Schema) -> None:
-        self._schema = schema
-        whole = spelled_out(schema)
-        self._name = full_name(schema["name"], schema.get("namespace", "")).encode() + b"\x00"
-        self._canon = _record(whole) or _same
+    def __init__(self, tree: AvroRecord) -> None:
+        self._tree = tree
+        self._name = tree.name.encode() + b"\x00"
+        self._canon = _record(tree) or _same
 
     def of(self, message: Message) -> bytes:
         """Return the 16 bytes of a message in its normal form, whose class has the fields of the schema."""
@@ -62,8 +69,7 @@ class Fingerprints:
 
     @cached_property
     def _reading(self) -> tuple[Schema, Canon | None, Any]:
-        cls = fitting_type(spelled_out(self._schema))
-        return reading_schema(self._schema), resolution(self._schema, self._schema), cls
+        return reading_schema(self._tree), resolution(self._tree, self._tree), fitting_type(self._tree)
 
 
 def _same(value: Any) -> Any:
@@ -79,19 +85,19 @@ def _number(value: Any) -> Any:
     return int(value) if value.is_integer() and abs(value) < 2**63 else value  # no int is larger
 
 
-def _type(node: Any) -> Canon | None:
+def _type(node: AvroType) -> Canon | None:
     """Return what brings values of a type into one form, None where they have no others."""
-    if isinstance(node, list):
-        return _union(node)
-    if isinstance(node, str):
-        return _number if node in ("float", "double") else None
     match node:
-        case {"fields": _}:
+        case AvroUnion():
+            return _union(node)
+        case AvroRecord():
             return _record(node)
-        case {"items": items}:
+        case AvroArray(items):
             return _items(_type(items))
-        case {"values": values}:
+        case AvroMap(values):
             return _entries(_type(values))
+        case Primitive("float" | "double"):
+            return _number
         case _:
             return None
 
@@ -104,11 +110,10 @@ def _entries(inner: Canon | None) -> Canon | None:
     return None if inner is None else lambda entries: {key: inner(value) for key, value in entries.items()}
 
 
-def _union(branches: list[Any]) -> Canon | None:
-    others = [branch for branch in branches if branch != "null"]
-    if len(others) != 1:
+def _union(union: AvroUnion) -> Canon | None:
+    if len(union.others) != 1:
         return _number
-    inner = _type(others[0])
+    inner = _type(union.others[0])
     return None if inner is None else lambda value: None if value is None else inner(value)
 
 
@@ -121,24 +126,24 @@ class _Field(NamedTuple):
     written: bytes | None  # the default as it is written, where values may equal it that are others
 
 
-def _field(field: Schema) -> _Field:
-    node, canon = field["type"], _type(field["type"])
-    if "default" not in field:
-        return _Field(field["name"], canon, _REQUIRED, None)
-    default = plain_default(field["default"], node)
+def _field(field: AvroField) -> _Field:
+    canon = _type(field.type)
+    if field.default is NO_DEFAULT:
+        return _Field(field.name, canon, _REQUIRED, None)
+    default = field.python_default
     default = default if canon is None else canon(default)
-    return _Field(field["name"], canon, default, None if _is_simple(node) else _write(default))
+    return _Field(field.name, canon, default, None if _is_simple(field.type) else _write(default))
 
 
-def _is_simple(node: Any) -> bool:
+def _is_simple(node: AvroType) -> bool:
     """Whether values of a type are equal only when they are the same."""
-    if isinstance(node, list):
-        return len(node) == 2 and node[0] == "null"
-    return isinstance(node, str) or node["type"] not in ("record", "array", "map")
+    if isinstance(node, AvroUnion):
+        return len(node.branches) == 2 and node.branches[0] is NULL
+    return not isinstance(node, AvroRecord | AvroArray | AvroMap)
 
 
-def _record(node: Schema) -> Canon | None:
-    fields = [*map(_field, node["fields"])]
+def _record(node: AvroRecord) -> Canon | None:
+    fields = [*map(_field, node.fields)]
     if all(each.canon is None and each.default is _REQUIRED for each in fields):
         return None
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import msgspec
 
-from verbwire.contracts.schema.defaults import plain_default
-from verbwire.contracts.schema.model import Contract, Schema
+from verbwire.contracts.schema.model import Contract
+from verbwire.contracts.schema.tree import NO_DEFAULT, AvroField, AvroRecord
 from verbwire.messages import Kind, Message, Reply, Row, State
-from verbwire.wire.avro.expanded import spelled_out
 from verbwire.wire.avro.strict_types import fitting_type
 
 
@@ -43,23 +42,23 @@ def record_class(contract: Contract) -> type[Message]:
         if (cls.__contract__, cls.__fingerprint__) == (contract.name, contract.fingerprint):
             return cls
 
-    def record(schema: Schema, fields: Mapping[str, Any]) -> type[msgspec.Struct]:
-        outermost = schema["name"] == contract.name
+    def record(node: AvroRecord, fields: Mapping[str, Any]) -> type[msgspec.Struct]:
+        outermost = node is contract.tree
         return msgspec.defstruct(
-            schema["name"].rpartition(".")[2],
-            [_field(field, fields[field["name"]]) for field in schema["fields"]],
+            node.short,
+            [_field(field, fields[field.name]) for field in node.fields],
             bases=(loose,) if outermost else (msgspec.Struct,),
             namespace={"__contract__": contract.name, "__fingerprint__": contract.fingerprint} if outermost else {},
             frozen=True,
             kw_only=True,
         )
 
-    made: type[Message] = fitting_type(spelled_out(contract.schema), record)
+    made: type[Message] = fitting_type(contract.tree, record)
     return made
 
 
-def _field(field: Schema, its_type: Any) -> Any:
-    if "default" not in field:
-        return field["name"], its_type
-    default = msgspec.convert(plain_default(field["default"], field["type"]), its_type)
-    return field["name"], its_type, msgspec.field(default_factory=lambda: default)
+def _field(field: AvroField, its_type: Any) -> Any:
+    if field.default is NO_DEFAULT:
+        return field.name, its_type
+    default = msgspec.convert(field.python_default, its_type)
+    return field.name, its_type, msgspec.field(default_factory=lambda: default)

@@ -23,6 +23,7 @@ from msgspec import convert
 
 from verbwire.contracts.schema.bounds_check import BoundViolation
 from verbwire.contracts.schema.model import Contract, Schema
+from verbwire.contracts.schema.tree import record_of
 from verbwire.errors import ContractError, UndecodableError, UnencodableError
 from verbwire.messages import Message
 from verbwire.wire.avro import compiled
@@ -75,12 +76,12 @@ class Encoder:
         self.schema_id = schema_id
         self._frame = frame(schema_id)
         self._schema = writing_schema(contract.schema)
-        self._fitting = fitting_type(contract.schema)
+        self._fitting = fitting_type(contract.tree)
         self._bounds = contract.bounds
-        self._fields = msgspec.structs.asdict if is_flat(contract.schema) else _builtins
-        self._written, self._kept = written(contract.schema), kept(contract.schema)
+        self._fields = msgspec.structs.asdict if is_flat(contract.tree) else _builtins
+        self._written, self._kept = written(contract.tree), kept(contract.tree)
         self._readers: dict[type[Message], Reader] = {}  # of those that were untidy once
-        self._compiled = compiled.writing(contract.schema, self._frame)
+        self._compiled = compiled.writing(contract.tree, self._frame)
 
     def __call__(self, message: Message) -> bytes:
         """Return the value of a record; :class:`UnencodableError` names the field that does not fit, or its bounds."""
@@ -143,7 +144,7 @@ class Encoder:
 
     @cached_property
     def _fingerprints(self) -> Fingerprints:
-        return Fingerprints(self.contract.schema)
+        return Fingerprints(self.contract.tree)
 
     def _unencodable(self, error: Exception) -> UnencodableError:
         return UnencodableError(f"{self.contract.name} does not fit its schema: {error}")
@@ -161,14 +162,15 @@ class Reader:
         self._cls = cls
         try:
             fastavro.parse_schema(writer_schema, named_schemas={})
-            self._schema = reading_schema(writer_schema)
-            self._resolve = resolution(writer_schema, contract.schema)
-            self._walk = walk_of(writer_schema)
+            self._written_as = writer = record_of(writer_schema)
+            self._schema = reading_schema(writer)
+            self._resolve = resolution(writer, contract.tree)
+            self._walk = walk_of(writer)
         except (*BAD_SCHEMAS, ArithmeticError) as error:
             raise ContractError(f"the schema of a {contract.name} cannot be read: {error}") from error
-        self._frozen = frozen(contract.schema)
+        self._frozen = frozen(contract.tree)
         self._writer_schema = writer_schema
-        self._compiled = compiled.reading(writer_schema, contract.schema, cls)
+        self._compiled = compiled.reading(writer, contract.tree, cls)
 
     def __call__(self, value: bytes) -> Message:
         """Return the message in a record's value, its frame included; :class:`UndecodableError` otherwise."""
@@ -211,7 +213,7 @@ class Reader:
 
     @cached_property
     def _fingerprints(self) -> Fingerprints:
-        return Fingerprints(self._writer_schema)
+        return Fingerprints(self._written_as)
 
     @cached_property
     def _same(self) -> bool:

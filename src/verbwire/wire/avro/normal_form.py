@@ -21,8 +21,17 @@ from uuid import UUID
 import msgspec
 
 from verbwire.contracts.schema.defaults import number
-from verbwire.contracts.schema.grammar import PRIMITIVES, full_name
-from verbwire.contracts.schema.model import Schema
+from verbwire.contracts.schema.tree import (
+    AvroArray,
+    AvroEnum,
+    AvroFixed,
+    AvroMap,
+    AvroRecord,
+    AvroType,
+    AvroUnion,
+    Logical,
+    Primitive,
+)
 from verbwire.wire.avro.frozen_map import FrozenMap
 
 Normal: TypeAlias = Callable[[Any], Any]
@@ -33,26 +42,26 @@ class UntidyError(ValueError):
     """A value stands for another in a way that only its class can tell: text for a member of an enum, for one."""
 
 
-def written(schema: Schema) -> Normal | None:
+def written(tree: AvroType) -> Normal | None:
     """Return what makes a record of a schema exactly writable, None where every record is.
 
     It is all that changes, or refuses, what is written: tuples and lists are written alike, and left alone.
     """
-    plan = _Plans(values=True, records=True).plan(schema)
+    plan = _Plans(values=True, records=True).plan(tree)
     return None if plan is _plain_record else plan
 
 
-def kept(schema: Schema) -> Normal | None:
+def kept(tree: AvroType) -> Normal | None:
     """Return what makes a record of a schema what a reader of it would return, None where every record is that.
 
     :class:`UntidyError` where that takes a reader.
     """
-    return _Plans(values=True, shapes=True, maps=True).plan(schema)
+    return _Plans(values=True, shapes=True, maps=True).plan(tree)
 
 
-def frozen(schema: Schema) -> Normal | None:
+def frozen(tree: AvroType) -> Normal | None:
     """Return what makes the maps of a record unchangeable that is normal otherwise, None where it has no maps."""
-    return _Plans(maps=True).plan(schema)
+    return _Plans(maps=True).plan(tree)
 
 
 # -- values
@@ -283,65 +292,55 @@ class _Plans:
         self, *, values: bool = False, shapes: bool = False, maps: bool = False, records: bool = False
     ) -> None:
         self._values, self._shapes, self._maps, self._records = values, shapes, maps, records
-        self._named: dict[str, Normal | None] = {}
+        self._known: dict[AvroType, Normal | None] = {}
 
-    def plan(self, node: Any, namespace: str = "") -> Normal | None:
+    def plan(self, node: AvroType) -> Normal | None:
         """Return what to do with a value of the type, None where it has one form only."""
-        if isinstance(node, list):
-            return self._union(node, namespace)
-        if isinstance(node, str):
-            return self._leaf(node) if node in PRIMITIVES else self._named[full_name(node, namespace)]
-        found = self._spelled_out(node, namespace)
-        if "name" in node:
-            self._named[full_name(node["name"], node.get("namespace", namespace))] = found
-        return found
+        if node not in self._known:
+            self._known[node] = self._make(node)
+        return self._known[node]
 
-    def _spelled_out(self, node: dict[str, Any], namespace: str) -> Normal | None:
-        match node["type"]:
-            case _ if node.get("logicalType") in (*_LOGICAL, "decimal"):
-                return self._logical(node) if self._values else None
-            case "record":
-                return self._record(node, namespace)
-            case "array":
-                inner = self.plan(node["items"], namespace)
+    def _make(self, node: AvroType) -> Normal | None:
+        match node:
+            case AvroUnion():
+                return self._union(node)
+            case Logical():
+                return _logical(node) if self._values else None
+            case AvroRecord():
+                return self._record(node)
+            case AvroArray(items):
+                inner = self.plan(items)
                 if inner is _plain_record:
                     return _plain_records
                 return _Array(inner, self._shapes) if inner or self._shapes else None
-            case "map":
-                inner = self.plan(node["values"], namespace)
+            case AvroMap(values):
+                inner = self.plan(values)
                 return _Map(inner, self._maps) if inner or self._maps else None
-            case "enum":
+            case AvroEnum():
                 return _enum if self._shapes else None
-            case "fixed":
-                return self._leaf("bytes")
-            case primitive:
-                return self._leaf(primitive)
+            case AvroFixed() | Primitive("bytes"):
+                return _bytes if self._shapes else None
+            case Primitive(kind):
+                return _LEAVES.get(kind) if self._values else None
 
-    def _leaf(self, name: str) -> Normal | None:
-        if name == "bytes":
-            return _bytes if self._shapes else None
-        return _LEAVES.get(name) if self._values else None
-
-    def _logical(self, node: dict[str, Any]) -> Normal:
-        if node["logicalType"] == "decimal":
-            return Decimals(node["precision"], node.get("scale", 0))
-        return _LOGICAL[node["logicalType"]]
-
-    def _union(self, branches: list[Any], namespace: str) -> Normal | None:
-        plans = [(branch, self.plan(branch, namespace)) for branch in branches if branch != "null"]
+    def _union(self, union: AvroUnion) -> Normal | None:
+        plans = [(branch, self.plan(branch)) for branch in union.others]
         if len(plans) == 1:
             inner = plans[0][1]
             return None if inner is None else Nullable(inner)
         normals: dict[type, Normal] = {}
         for branch, normal in plans:
             if normal is not None:
-                normals |= dict.fromkeys((bytearray,) if branch == "bytes" else (int, float), normal)
+                normals |= dict.fromkeys((bytearray,) if branch.kind == "bytes" else (int, float), normal)
         return _Union(normals) if normals else None
 
-    def _record(self, node: dict[str, Any], namespace: str) -> Normal | None:
-        inside = full_name(node["name"], node.get("namespace", namespace)).rpartition(".")[0]
-        plans = [(field["name"], self.plan(field["type"], inside)) for field in node["fields"]]
+    def _record(self, node: AvroRecord) -> Normal | None:
+        plans = [(field.name, self.plan(field.type)) for field in node.fields]
         normals = tuple((name, plan) for name, plan in plans if plan is not None)
         if normals:
             return _Record(normals)
         return _plain_record if self._records else None
+
+
+def _logical(node: Logical) -> Normal:
+    return Decimals(node.precision, node.scale) if node.kind == "decimal" else _LOGICAL[node.kind]

@@ -17,15 +17,25 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from verbwire.contracts.schema.model import Schema
-from verbwire.wire.avro.expanded import spelled_out
+from verbwire.contracts.schema.tree import (
+    NO_DEFAULT,
+    AvroArray,
+    AvroEnum,
+    AvroField,
+    AvroFixed,
+    AvroMap,
+    AvroRecord,
+    AvroType,
+    AvroUnion,
+    Logical,
+    Primitive,
+)
 from verbwire.wire.avro.normal_form import Decimals, Nullable, as_double, as_float
 from verbwire.wire.avro.strict_schemas import BOOLEANS
 
 Resolve: TypeAlias = Callable[[Any], Any]
 
 _LEAST, _MOST = -(2**31), 2**31 - 1
-NAMED = ("record", "enum", "fixed")
 _PYTHON: dict[str, type] = {
     "null": type(None),
     "boolean": bool,
@@ -48,13 +58,13 @@ class MismatchError(ValueError):
     """What was written with one schema cannot be read by the other."""
 
 
-def resolution(writer: Schema, reader: Schema) -> Resolve | None:
+def resolution(writer: AvroType, reader: AvroType) -> Resolve | None:
     """Return what makes fields that were read by the `writer`'s schema those of the `reader`'s, None if they are.
 
     It may change the dicts and lists that it is given. :class:`MismatchError` where no value of the one schema is one
     of the other; where only some are not, it raises ValueError when it meets such a value.
     """
-    return _Resolutions().of(spelled_out(writer), spelled_out(reader))
+    return _Resolutions().of(writer, reader)
 
 
 # -- values
@@ -191,46 +201,33 @@ class _Resolutions:
     """Remembers the pairs of types that were seen; a foreign schema may use one of them in very many places."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, int], Resolve | None] = {}
+        self._known: dict[tuple[AvroType, AvroType], Resolve | None] = {}
         self._only_ints: dict[Resolve, tuple[str, ...]] = {}  # records that need nothing but a look at these
 
-    def of(self, writer: Any, reader: Any) -> Resolve | None:
+    def of(self, writer: AvroType, reader: AvroType) -> Resolve | None:
         """Return what to do with a value of the writer's type, None for nothing; MismatchError where it cannot be."""
-        pair = (id(writer), id(reader))
+        pair = (writer, reader)
         if pair not in self._known:
             self._known[pair] = self._find(writer, reader)
         return self._known[pair]
 
-    def _find(self, writer: Any, reader: Any) -> Resolve | None:
-        if isinstance(writer, list):
-            return self._union(writer, reader)
-        if isinstance(reader, list):
-            return self._into_union(writer, reader)
-        kinds = kind_of(writer), kind_of(reader)
-        if kinds in PROMOTIONS:
-            return PROMOTIONS[kinds]
-        if kinds[0] != kinds[1] or (kinds[0] in NAMED and not same_name(writer, reader)):
-            raise MismatchError(f"{_told(writer)} was written where {_told(reader)} is read")
-        return self._same_kind(kinds[0], writer, reader)
-
-    def _same_kind(self, kind: str, writer: Any, reader: Any) -> Resolve | None:
-        match kind:
-            case "record":
+    def _find(self, writer: AvroType, reader: AvroType) -> Resolve | None:
+        match writer, reader:
+            case AvroUnion(branches), _:
+                return self._union(branches, reader)
+            case _, AvroUnion(branches):
+                return self._into_union(writer, branches)
+            case AvroRecord(), AvroRecord() if same_name(writer, reader):
                 return self._record(writer, reader)
-            case "enum":
-                return _symbols(writer["symbols"], reader["symbols"], reader["default"])
-            case "array":
-                return self._items(self.of(writer["items"], reader["items"]))
-            case "map":
-                inner = self.of(writer["values"], reader["values"])
+            case AvroEnum(), AvroEnum() if same_name(writer, reader):
+                return _symbols(writer, reader)
+            case AvroArray(theirs), AvroArray(ours):
+                return self._items(self.of(theirs, ours))
+            case AvroMap(theirs), AvroMap(ours):
+                inner = self.of(theirs, ours)
                 return None if inner is None else _Entries(inner)
-            case "fixed" if writer["size"] != reader["size"]:
-                raise MismatchError(f"{_told(writer)} has {writer['size']} bytes where {reader['size']} are read")
-            case "decimal" if writer["type"] != reader["type"]:
-                raise MismatchError(f"a decimal in {writer['type']} was written where one in {reader['type']} is read")
-            case "decimal" if (writer["precision"], writer["scale"]) != (reader["precision"], reader["scale"]):
-                return Decimals(reader["precision"], reader["scale"])
-        return None
+            case _:
+                return leaf_resolution(writer, reader)
 
     def _items(self, inner: Resolve | None) -> Resolve | None:
         if inner is whole_int:
@@ -240,14 +237,14 @@ class _Resolutions:
             return _Ints(itemgetter(*ints), len(ints) > 1)
         return None if inner is None else _Items(inner)
 
-    def _record(self, writer: Schema, reader: Schema) -> Resolve | None:
+    def _record(self, writer: AvroRecord, reader: AvroRecord) -> Resolve | None:
         known = pairs(writer, reader)
-        plans = [(theirs["name"], self._field(theirs, ours)) for theirs, ours in known]
-        booleans = tuple(theirs["name"] for theirs, _ in known if theirs["type"] == "boolean")
+        plans = [(theirs.name, self._field(theirs, ours)) for theirs, ours in known]
+        booleans = tuple(theirs.name for theirs, _ in known if theirs.type.kind == "boolean")
         ints = tuple(name for name, plan in plans if plan is whole_int)
         others = tuple((name, plan) for name, plan in plans if plan not in (None, whole_int))
-        differs = any(theirs["name"] != ours["name"] for theirs, ours in known)
-        renamed = tuple((theirs["name"], ours["name"]) for theirs, ours in known) if differs else ()
+        differs = any(theirs.name != ours.name for theirs, ours in known)
+        renamed = tuple((theirs.name, ours.name) for theirs, ours in known) if differs else ()
         if not (ints or booleans or others or renamed):
             return None
         resolve = _record(ints, booleans, others, renamed)
@@ -255,16 +252,16 @@ class _Resolutions:
             self._only_ints[resolve] = ints
         return resolve
 
-    def _field(self, theirs: Schema, ours: Schema) -> Resolve | None:
+    def _field(self, theirs: AvroField, ours: AvroField) -> Resolve | None:
         try:
-            return self.of(theirs["type"], ours["type"])
+            return self.of(theirs.type, ours.type)
         except MismatchError as error:
-            raise MismatchError(f"{ours['name']}: {error}") from None
+            raise MismatchError(f"{ours.name}: {error}") from None
 
-    def _union(self, branches: list[Any], reader: Any) -> Resolve | None:
+    def _union(self, branches: Sequence[AvroType], reader: AvroType) -> Resolve | None:
         found: dict[type, Resolve | None] = {}
         for branch in branches:
-            kind, resolve = _PYTHON[kind_of(branch)], self._branch(branch, reader)
+            kind, resolve = _PYTHON[branch.kind], self._branch(branch, reader)
             if kind in found and (found[kind] is not None or resolve is not None):
                 raise MismatchError("a union has branches whose values cannot be told apart")
             found[kind] = resolve
@@ -277,13 +274,13 @@ class _Resolutions:
             return Nullable(others[0])
         return _Branches(found)
 
-    def _branch(self, branch: Any, reader: Any) -> Resolve | None:
+    def _branch(self, branch: AvroType, reader: AvroType) -> Resolve | None:
         try:
             return self.of(branch, reader)
         except MismatchError as error:
             return _Refused(str(error))
 
-    def _into_union(self, writer: Any, branches: list[Any]) -> Resolve | None:
+    def _into_union(self, writer: AvroType, branches: Sequence[AvroType]) -> Resolve | None:
         for branch in preferred_branches(writer, branches):
             try:
                 return self.of(writer, branch)
@@ -292,49 +289,71 @@ class _Resolutions:
         raise MismatchError(f"{_told(writer)} was written where the union that is read has no such branch")
 
 
-def kind_of(node: Any) -> str:
-    """Return what a spelled-out type is: its logical type, or its type."""
-    if isinstance(node, str | list):
-        return node if isinstance(node, str) else "union"
-    return str(node.get("logicalType", node["type"]))
+def leaf_resolution(writer: AvroType, reader: AvroType) -> Resolve | None:
+    """Return what to do with values that hold no others, None for nothing; MismatchError where that cannot be.
+
+    Whatever else is not of one kind, or name, on both sides is refused here.
+    """
+    if (writer.kind, reader.kind) in PROMOTIONS:
+        return PROMOTIONS[writer.kind, reader.kind]
+    match writer, reader:
+        case AvroFixed(), AvroFixed() if same_name(writer, reader):
+            if writer.size != reader.size:
+                raise MismatchError(f"{_told(writer)} has {writer.size} bytes where {reader.size} are read")
+            return None
+        case Logical(kind="decimal"), Logical(kind="decimal"):
+            return _decimals(writer, reader)
+        case ((Primitive() | Logical()), (Primitive() | Logical())) if writer.kind == reader.kind:
+            return None
+        case _:
+            raise MismatchError(f"{_told(writer)} was written where {_told(reader)} is read")
 
 
-def _told(node: Any) -> str:
-    kind = kind_of(node)
-    return f"{kind} {node['name']}" if isinstance(node, dict) and "name" in node else f"a value of {kind}"
-
-
-def same_name(writer: Schema, reader: Schema) -> bool:
-    """Whether two named types may be one: namespaces aside, as fastavro and Java have it."""
-    short = writer["name"].rpartition(".")[2]
-    return short == reader["name"].rpartition(".")[2] or writer["name"] in reader["aliases"]
-
-
-def _symbols(theirs: list[str], ours: list[str], default: str | None) -> Resolve | None:
-    if set(theirs) <= set(ours):
+def _decimals(writer: Logical, reader: Logical) -> Resolve | None:
+    if writer.base.kind != reader.base.kind:
+        raise MismatchError(f"a decimal in {writer.base.kind} was written where one in {reader.base.kind} is read")
+    if (writer.precision, writer.scale) == (reader.precision, reader.scale):
         return None
-    return _Symbols(symbols_known(theirs, ours, default))
+    return Decimals(reader.precision, reader.scale)
 
 
-def symbols_known(theirs: list[str], ours: list[str], default: str | None) -> dict[str, str]:
+def _told(node: AvroType) -> str:
+    match node:
+        case AvroRecord(name=name) | AvroEnum(name=name) | AvroFixed(name=name) | Logical(base=AvroFixed(name=name)):
+            return f"{node.kind} {name}"
+        case _:
+            return f"a value of {node.kind}"
+
+
+def same_name(writer: AvroRecord | AvroEnum | AvroFixed, reader: AvroRecord | AvroEnum | AvroFixed) -> bool:
+    """Whether two named types may be one: namespaces aside, as fastavro and Java have it."""
+    short = writer.name.rpartition(".")[2]
+    return short == reader.name.rpartition(".")[2] or writer.name in reader.aliases
+
+
+def _symbols(writer: AvroEnum, reader: AvroEnum) -> Resolve | None:
+    return None if set(writer.symbols) <= set(reader.symbols) else _Symbols(symbols_known(writer, reader))
+
+
+def symbols_known(writer: AvroEnum, reader: AvroEnum) -> dict[str, str]:
     """Return what a writer's symbols are to a reader; those that it does not know are left out."""
-    known = {symbol: symbol for symbol in theirs if symbol in ours}
-    return known if default is None else {**dict.fromkeys(theirs, default), **known}
+    known = {symbol: symbol for symbol in writer.symbols if symbol in reader.symbols}
+    return known if reader.default is None else {**dict.fromkeys(writer.symbols, reader.default), **known}
 
 
-def preferred_branches(writer: Any, branches: list[Any]) -> list[Any]:
+def preferred_branches(writer: AvroType, branches: Sequence[AvroType]) -> list[AvroType]:
     """Return the branches of a reader's union in the order in which a writer's type is tried on them."""
-    return sorted(branches, key=lambda each: kind_of(each) != kind_of(writer))
+    return sorted(branches, key=lambda each: each.kind != writer.kind)
 
 
-def pairs(writer: Schema, reader: Schema) -> list[tuple[Schema, Schema]]:
+def pairs(writer: AvroRecord, reader: AvroRecord) -> list[tuple[AvroField, AvroField]]:
     """Return the fields that both know, as each describes them; MismatchError for one that only the reader needs."""
-    theirs = {field["name"]: field for field in writer["fields"]}
-    found: list[tuple[Schema, Schema]] = []
-    for ours in reader["fields"]:
-        known = [name for name in (ours["name"], *ours.get("aliases", ())) if name in theirs]
+    theirs = {field.name: field for field in writer.fields}
+    found: list[tuple[AvroField, AvroField]] = []
+    for ours in reader.fields:
+        known = [name for name in (ours.name, *ours.aliases) if name in theirs]
         if known:
             found.append((theirs[known[0]], ours))
-        elif "default" not in ours:
-            raise MismatchError(f"{ours['name']} was not written, and has no default")
+        elif ours.default is NO_DEFAULT:
+            raise MismatchError(f"{ours.name} was not written, and has no default")
     return found

@@ -19,7 +19,18 @@ import fastavro
 from fastavro.read import LOGICAL_READERS
 
 from verbwire.contracts.schema.model import Schema
-from verbwire.wire.avro.expanded import spelled_out
+from verbwire.contracts.schema.tree import (
+    AvroArray,
+    AvroEnum,
+    AvroField,
+    AvroFixed,
+    AvroMap,
+    AvroRecord,
+    AvroType,
+    AvroUnion,
+    Logical,
+    Primitive,
+)
 
 _DAY = 24 * 60 * 60 * 1_000_000  # microseconds
 BOOLEANS = {b"\x00": False, b"\x01": True}
@@ -73,13 +84,13 @@ _BOOLEAN_BYTE = {"type": "fixed", "size": 1}
 _PARSED = {"__fastavro_parsed": True, "__named_schemas": {}}
 
 
-def reading_schema(schema: Schema, *, booleans: bool = False) -> Schema:
-    """Return what fastavro is to read records of a valid schema by, with no schema of a reader beside it.
+def reading_schema(tree: AvroType, *, booleans: bool = False) -> Schema:
+    """Return what fastavro is to read records of a schema by, with no schema of a reader beside it.
 
     Enums come as their text, and booleans that are fields as bytes (see :data:`BOOLEANS`) unless `booleans` are wanted,
     which takes longer.
     """
-    return {**_Strict(_BOOLEAN if booleans else _BOOLEAN_BYTE).type(spelled_out(schema)), **_PARSED}
+    return {**_Strict(_BOOLEAN if booleans else _BOOLEAN_BYTE).type(tree), **_PARSED}
 
 
 def writing_schema(schema: Schema) -> Schema:
@@ -103,43 +114,43 @@ class _Strict:
 
     def __init__(self, boolean_field: Schema) -> None:
         self._boolean_field = boolean_field
-        self._made: dict[int, Any] = {}
+        self._made: dict[AvroType, Any] = {}
 
-    def type(self, node: Any) -> Any:
-        if isinstance(node, str):
-            return _BOOLEAN if node == "boolean" else sys.intern(node)
-        if id(node) not in self._made:
-            self._made[id(node)] = self._union(node) if isinstance(node, list) else self._object(node)
-        return self._made[id(node)]
+    def type(self, node: AvroType) -> Any:
+        if node not in self._made:
+            self._made[node] = self._make(node)
+        return self._made[node]
 
-    def _union(self, branches: list[Any]) -> Schema:
-        return {"type": "union", **dict(enumerate(map(self.type, branches)))}  # type: ignore[arg-type]  # see above
-
-    def _object(self, node: Schema) -> Schema:
-        made = {"type": sys.intern(node["type"])}
+    def _make(self, node: AvroType) -> Any:
         match node:
-            case {"fields": fields}:
-                return {**made, "name": node["name"], "fields": [*map(self._field, fields)]}
-            case {"symbols": symbols}:
-                return {**made, "name": node["name"], "symbols": dict(enumerate(symbols))}
-            case {"items": items}:
-                return {**made, "items": self.type(items)}
-            case {"values": values}:
-                return {**made, "values": self.type(values)}
-            case _:
-                return {**made, **({"size": node["size"]} if "size" in node else {}), **_logical(node)}
+            case Primitive(kind):
+                return _BOOLEAN if kind == "boolean" else sys.intern(kind)
+            case AvroUnion(branches):
+                return {"type": "union", **dict(enumerate(map(self.type, branches)))}
+            case AvroRecord(name=name, fields=fields):
+                return {"type": "record", "name": name, "fields": [*map(self._field, fields)]}
+            case AvroEnum(name=name, symbols=symbols):
+                return {"type": "enum", "name": name, "symbols": dict(enumerate(symbols))}
+            case AvroArray(items):
+                return {"type": "array", "items": self.type(items)}
+            case AvroMap(values):
+                return {"type": "map", "values": self.type(values)}
+            case AvroFixed(size=size):
+                return {"type": "fixed", "size": size}
+            case Logical(base=AvroFixed(size=size)):
+                return {"type": "fixed", "size": size, **_logical(node)}
+            case Logical(base=base):
+                return {"type": sys.intern(base.kind), **_logical(node)}
 
-    def _field(self, field: Schema) -> Schema:
-        made = self._boolean_field if field["type"] == "boolean" else self.type(field["type"])
-        return {"name": sys.intern(field["name"]), "type": made}
+    def _field(self, field: AvroField) -> Schema:
+        made = self._boolean_field if field.type.kind == "boolean" else self.type(field.type)
+        return {"name": sys.intern(field.name), "type": made}
 
 
-def _logical(node: Schema) -> Schema:
-    match node.get("logicalType"):
-        case None:
-            return {}
+def _logical(node: Logical) -> Schema:
+    match node.kind:
         case "decimal":
-            return {"logicalType": f"{_OURS}decimal", "read": decimal_reader(node["precision"], node["scale"])}
+            return {"logicalType": f"{_OURS}decimal", "read": decimal_reader(node.precision, node.scale)}
         case "time-millis" | "time-micros" as name:
             return {"logicalType": f"{_OURS}{name}"}
         case name:

@@ -16,8 +16,17 @@ from uuid import UUID
 
 import msgspec
 
-from verbwire.contracts.schema.grammar import full_name
-from verbwire.contracts.schema.model import Schema
+from verbwire.contracts.schema.tree import (
+    AvroArray,
+    AvroEnum,
+    AvroFixed,
+    AvroMap,
+    AvroRecord,
+    AvroType,
+    AvroUnion,
+    Logical,
+    Primitive,
+)
 
 _PRIMITIVES: dict[str, Any] = {
     "null": None,
@@ -43,64 +52,64 @@ LOGICAL: dict[str, Any] = {
 """What Avro's logical types are in Python."""
 
 
-MadeRecord: TypeAlias = Callable[[Schema, Mapping[str, Any]], type[msgspec.Struct]]
-"""Makes the class of a record of its schema, and of the types of its fields."""
+MadeRecord: TypeAlias = Callable[[AvroRecord, Mapping[str, Any]], type[msgspec.Struct]]
+"""Makes the class of a record, and of the types of its fields."""
 
 
-def _fitting_record(schema: Schema, fields: Mapping[str, Any]) -> type[msgspec.Struct]:
-    return msgspec.defstruct(schema["name"].rpartition(".")[2], [*fields.items()], kw_only=True)
+def _fitting_record(record: AvroRecord, fields: Mapping[str, Any]) -> type[msgspec.Struct]:
+    return msgspec.defstruct(record.short, [*fields.items()], kw_only=True)
 
 
-def fitting_type(schema: Schema, record: MadeRecord = _fitting_record) -> Any:
-    """Return the type to which :func:`msgspec.convert` turns exactly the values that fit a self-contained schema.
+def fitting_type(tree: AvroType, record: MadeRecord = _fitting_record) -> Any:
+    """Return the type to which :func:`msgspec.convert` turns exactly the values that fit a schema.
 
     `record` makes its classes; by default they demand every field.
     """
-    return _Types(record).type(schema, "")
+    return _Types(record).type(tree)
 
 
-def is_flat(schema: Schema) -> bool:
+def is_flat(record: AvroRecord) -> bool:
     """Whether a record holds only primitive and logical types: no records, enums, arrays or maps."""
-    return all(_is_plain(field["type"]) for field in schema["fields"])
+    return all(_is_plain(field.type) for field in record.fields)
 
 
-def _is_plain(node: Any) -> bool:
-    if isinstance(node, list):
-        return all(map(_is_plain, node))
-    return (node["type"] if isinstance(node, dict) else node) in _PRIMITIVES
+def _is_plain(node: AvroType) -> bool:
+    match node:
+        case AvroUnion(branches):
+            return all(map(_is_plain, branches))
+        case Primitive() | Logical(base=Primitive()):
+            return True
+        case _:
+            return False
 
 
 class _Types:
-    """Types of one schema; named ones are remembered."""
+    """Types of one schema, each made once."""
 
     def __init__(self, record: MadeRecord) -> None:
         self._make = record
-        self._named: dict[str, Any] = {}
+        self._made: dict[AvroType, Any] = {}
 
-    def type(self, node: Any, namespace: str) -> Any:
-        if isinstance(node, list):
-            return reduce(or_, [self.type(branch, namespace) for branch in node])
-        if isinstance(node, str):
-            return _PRIMITIVES[node] if node in _PRIMITIVES else self._named[full_name(node, namespace)]
-        found = self._found(node, namespace)
-        if "name" in node:
-            self._named[full_name(node["name"], node.get("namespace", namespace))] = found
-        return found
+    def type(self, node: AvroType) -> Any:
+        if node not in self._made:
+            self._made[node] = self._found(node)
+        return self._made[node]
 
-    def _found(self, node: Schema, namespace: str) -> Any:
-        if node.get("logicalType") in LOGICAL:
-            return LOGICAL[node["logicalType"]]
-        match node["type"]:
-            case "array":
-                return tuple[self.type(node["items"], namespace), ...]  # type: ignore[misc]  # a type made at run time
-            case "map":
-                return dict[str, self.type(node["values"], namespace)]  # type: ignore[misc]  # a type made at run time
-            case "record":
-                inside = full_name(node["name"], node.get("namespace", namespace)).rpartition(".")[0]
-                return self._make(node, {field["name"]: self.type(field["type"], inside) for field in node["fields"]})
-            case "enum":
-                return Literal[tuple(node["symbols"])]
-            case "fixed":
-                return Annotated[bytes, msgspec.Meta(min_length=node["size"], max_length=node["size"])]
-            case primitive:
-                return _PRIMITIVES[primitive]
+    def _found(self, node: AvroType) -> Any:
+        match node:
+            case Primitive(kind):
+                return _PRIMITIVES[kind]
+            case Logical(kind):
+                return LOGICAL[kind]
+            case AvroUnion(branches):
+                return reduce(or_, map(self.type, branches))
+            case AvroArray(items):
+                return tuple[self.type(items), ...]  # type: ignore[misc]  # a type made at run time
+            case AvroMap(values):
+                return dict[str, self.type(values)]  # type: ignore[misc]  # a type made at run time
+            case AvroRecord(fields=fields):
+                return self._make(node, {field.name: self.type(field.type) for field in fields})
+            case AvroEnum(symbols=symbols):
+                return Literal[symbols]
+            case AvroFixed(size=size):
+                return Annotated[bytes, msgspec.Meta(min_length=size, max_length=size)]

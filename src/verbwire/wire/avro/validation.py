@@ -11,10 +11,9 @@ Source: Avro 1.12 specification, "Binary Encoding".
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from verbwire.contracts.schema.model import Schema
-from verbwire.wire.avro.expanded import spelled_out
+from verbwire.contracts.schema.tree import AvroArray, AvroFixed, AvroMap, AvroRecord, AvroType, AvroUnion, Logical
 
 Walk: TypeAlias = Callable[[bytes, int], int]
 """From where a value begins to where it ends. ValueError or LookupError where there is none."""
@@ -24,9 +23,9 @@ _LONGEST = 10  # bytes of a number
 _LEAST = -(2**63)
 
 
-def walk_of(schema: Schema) -> Walk:
-    """Return the way through what was written with a valid schema; see :data:`Walk`."""
-    return _Walks().of(spelled_out(schema))
+def walk_of(tree: AvroType) -> Walk:
+    """Return the way through what was written with a schema, by its tree; see :data:`Walk`."""
+    return _Walks().of(tree)
 
 
 def _long(data: bytes, at: int) -> tuple[int, int]:
@@ -143,31 +142,34 @@ class _Walks:
     """Remembers the types that were seen: a foreign schema may use one in very many places, or in itself."""
 
     def __init__(self) -> None:
-        self._known: dict[int, Walk] = {}
+        self._known: dict[AvroType, Walk] = {}
 
-    def of(self, node: Any) -> Walk:
-        found = self._known.get(id(node))
+    def of(self, node: AvroType) -> Walk:
+        found = self._known.get(node)
         if found is None:
             # Within itself a type is walked through by what will be known of it then.
-            self._known[id(node)] = lambda data, at: self._known[id(node)](data, at)
-            found = self._known[id(node)] = self._made(node)
+            self._known[node] = lambda data, at: self._known[node](data, at)
+            found = self._known[node] = self._made(node)
         return found
 
-    def _made(self, node: Any) -> Walk:
-        if isinstance(node, list):
-            return _union([*map(self.of, node)])
-        match node if isinstance(node, str) else node["type"]:
+    def _made(self, node: AvroType) -> Walk:
+        match node:
+            case AvroUnion(branches):
+                return _union([*map(self.of, branches)])
+            case AvroRecord(fields=fields):
+                return _record([self.of(field.type) for field in fields])
+            case AvroArray(items):
+                return _array(self.of(items))
+            case AvroMap(values):
+                return _map(self.of(values))
+            case AvroFixed(size=size):
+                return _sized(size)
+            case Logical(base=base):
+                return self.of(base)
+        match node.kind:
             case "int" | "long" | "enum":
                 return _number
             case "bytes" | "string":
                 return _bytes
-            case "fixed":
-                return _sized(node["size"])
-            case "array":
-                return _array(self.of(node["items"]))
-            case "map":
-                return _map(self.of(node["values"]))
-            case "record":
-                return _record([self.of(field["type"]) for field in node["fields"]])
             case plain:
                 return _sized(_SIZES[plain])

@@ -9,6 +9,7 @@ from typing import Any
 import fastavro
 
 from verbwire.contracts.schema.problems import SchemaPlace
+from verbwire.contracts.schema.tree import tree_of
 from verbwire.contracts.schema.unsafe import dangers
 from verbwire.errors import UndecodableError
 from verbwire.wire.avro.framing import HEADER_SIZE
@@ -33,7 +34,9 @@ def plain(registry: Registry, value: bytes) -> dict[str, Any]:
         raise UndecodableError(f"schema {schema_id} is not safe to read: {problems[0]}")
     try:
         fastavro.parse_schema(schema)
-        fields = fastavro.schemaless_reader(io.BytesIO(value[HEADER_SIZE:]), reading_schema(schema, booleans=True))
+        fields = fastavro.schemaless_reader(
+            io.BytesIO(value[HEADER_SIZE:]), reading_schema(tree_of(schema), booleans=True)
+        )
     except (*BAD_SCHEMAS, *MISFITS) as error:
         raise UndecodableError(f"not of schema {schema_id}: {type(error).__name__} {error}") from error
     if not isinstance(fields, dict):

@@ -15,6 +15,7 @@ from tests.kit.contract_projects import record
 from tests.kit.notes import CATALOG, COMMAND, EVENT, changed, with_field
 from tests.kit.samples.office.notes import NoteTaken, TakeNote
 from verbwire.contracts.schema.model import Schema
+from verbwire.contracts.schema.tree import record_of
 from verbwire.wire.avro.fingerprints import Fingerprints
 from verbwire.wire.avro.framing import frame
 from verbwire.wire.avro.messages import Encoder, Reader
@@ -42,7 +43,7 @@ def written(schema: Schema, values: Mapping[str, Any]) -> bytes:
 
 
 def of(schema: Schema, values: Mapping[str, Any]) -> bytes:
-    return Fingerprints(schema).of_value(written(schema, values))
+    return Fingerprints(record_of(schema)).of_value(written(schema, values))
 
 
 PLAIN = schema(id="string", n="int")
@@ -127,7 +128,7 @@ def test_who_sends_need_not_give_values_in_their_normal_form() -> None:
     event = msgspec.structs.replace(EVENT, price=Decimal("1.5"), tags={"b": 1, "a": 2}, share=0.1)
     value = Encoder(contract, 1)(event)
     message = Reader(contract, NoteTaken, contract.schema)(value)
-    assert Encoder(contract, 1).fingerprint(event) == Fingerprints(contract.schema).of_value(value)
+    assert Encoder(contract, 1).fingerprint(event) == Fingerprints(contract.tree).of_value(value)
     assert Reader(contract, NoteTaken, contract.schema).fingerprint(message, value) == Encoder(contract, 1).fingerprint(
         event
     )
@@ -137,7 +138,7 @@ def test_fingerprints_stay_what_they_are() -> None:
     """They stand in ledgers, and in tokens that were handed out."""
     command = TakeNote(note_id="n1", words="buy tea", priority=3)
     assert Encoder(CATALOG.of(COMMAND), 1).fingerprint(command).hex() == "7eb4c95484f177412bcc9fbb36c28ff0"
-    event = Fingerprints(TAKEN.schema).of(Encoder(TAKEN, 1).normal(EVENT))
+    event = Fingerprints(TAKEN.tree).of(Encoder(TAKEN, 1).normal(EVENT))
     assert event.hex() == "04bc1f633afa3a7965215ce06e558ac0"
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.kit.both_codecs import read_by_both
 from verbwire.contracts.schema.model import Contract
+from verbwire.contracts.schema.tree import tree_of
 from verbwire.errors import UndecodableError
 from verbwire.messages import Kind
 from verbwire.wire.avro.framing import frame
@@ -171,12 +172,12 @@ def test_what_was_announced_and_is_missing_or_left_over_is_undecodable() -> None
 
 def test_a_type_within_itself_is_walked_through() -> None:
     inner = {"name": "inner", "type": {"type": "array", "items": "Tree"}}
-    walk = walk_of({"type": "record", "name": "Tree", "fields": [{"name": "n", "type": "int"}, inner]})
+    walk = walk_of(tree_of({"type": "record", "name": "Tree", "fields": [{"name": "n", "type": "int"}, inner]}))
     tree = b"\2\2\4\0\0"  # 1, with one that is 2 inside
     assert walk(tree, 0) == len(tree)
 
 
 def test_many_items_without_bytes_take_no_time() -> None:
-    walk = walk_of({"type": "array", "items": "null"})
+    walk = walk_of(tree_of({"type": "array", "items": "null"}))
     data = number(2**62) + number(0)
     assert walk(data, 0) == len(data)
