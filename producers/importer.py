@@ -20,12 +20,13 @@ from producers.sales_lines import NotAddressable, Sales, SalesLine, ToSend, Unre
 from producers.settling import Orders, bought
 from schemas.accounts import CreditBalance
 from schemas.carts import AddProductToCart, CheckOutCart
-from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.base.connection import Connection
 from verbwire.client.client import Client
 from verbwire.client.producing.ack import Ack
 from verbwire.errors import VerbwireError
+from verbwire.principal import Principal
 
-IDENTITY = Identity(actor="sales-importer", scopes=("carts:write", "accounts:write"))
+PRINCIPAL = Principal(actor="sales-importer", scopes=("carts:write", "accounts:write"))
 WINDOW = 10_000  # commands that may wait for the broker's acknowledgement: what bounds the memory
 _TELL_SECONDS = 2.0
 
@@ -75,7 +76,7 @@ def importing_client(connection: Connection) -> Client:
     """Return a client that sends on the importer's own behalf."""
     # A cart's lines must not be overtaken by its check-out: after a lost command nothing may follow.
     kafka = {**connection.kafka, "enable.gapless.guarantee": True}
-    return Client(replace(connection, identity=IDENTITY, kafka=kafka))
+    return Client(replace(connection, principal=PRINCIPAL, kafka=kafka))
 
 
 def send_sales(client: Client, sales: Sales, done: Imported, progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""``python -m tests.layout``: the rooms of src/verbwire from the ground up, what each is for, and what it may import."""
+"""``python -m tests.layout``: the rooms of src/verbwire from the ground up: what each is for and may import."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from schemas.orders import ConfirmOrder, FindOrders, GetOrder, OrderReceipt, Ord
 from schemas.sales import GetCustomerSales, SalesPerMinute
 from tests.kit.cluster import Cluster, eventually
 from verbwire import Accepted, Rejected
-from verbwire.client import Client, Connection, Identity
+from verbwire.client import Client, Connection, Principal
 from verbwire.contracts.schema.load import load_catalog
 from verbwire.errors import NotAllowedError, NotFoundError
 from verbwire.names import Names
@@ -89,7 +89,7 @@ class Shop:
                 self.cluster.registry_url,
                 self.names,
                 load_catalog(ROOT / "schemas"),
-                identity=Identity(actor, scopes),
+                principal=Principal(actor, scopes),
                 token=lambda: token,
                 workers_key=lambda: workers_key(Settings(http_secret=self._secret)),
             )

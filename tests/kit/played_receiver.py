@@ -16,7 +16,7 @@ from verbwire.client.base.connection import Connection
 from verbwire.client.client import Client
 from verbwire.wire.avro.fingerprints import Fingerprints
 from verbwire.wire.avro.messages import Encoder
-from verbwire.wire.headers import Headers, HeaderTemplate
+from verbwire.wire.headers import Envelope, Headers, HeaderTemplate
 from verbwire.wire.records.outcomes import OUTCOME, EventPosition, OutcomeRecord, OutcomeStatus
 from verbwire.wire.registry.client import Registry
 
@@ -96,7 +96,7 @@ class PlayedReceiver:
         producer.abort_transaction(10)
 
     def _cause(self, line: OutcomeRecord) -> Any:
-        return self._headers.headers(f"{line.command_id}:outcome", causation_id=line.command_id)
+        return self._headers.headers(f"{line.command_id}:outcome", Envelope(causation_id=line.command_id))
 
     def hint(self, record: Record, line: OutcomeRecord) -> None:
         """Tell the asker."""

@@ -20,19 +20,21 @@ def grant_key(
     By it the producer proves that its commands to this receiver come from this actor, with exactly these scopes, and
     nothing else. It is a secret, and worth something until the project's grant secrets are replaced.
     """
-    from verbwire.client.base.connection import Identity
     from verbwire.contracts.schema.load import load_catalog
     from verbwire.messages import Kind
+    from verbwire.principal import Principal
     from verbwire.secrets import grant_secrets
     from verbwire.wire.grants.grants import Claim, Key, derive
+    from verbwire.wire.headers import require_writable
 
     settings = load_settings()
     known = sorted({each.namespace for each in load_catalog(settings.schemas) if each.kind is Kind.COMMAND})
     if context not in known:
         raise ConfigurationError(f"no context {context!r} has commands, there are {', '.join(known) or 'none'}")
-    identity = Identity(actor, tuple(sorted(scope or ())))
+    principal = Principal(actor, scope or ())
+    require_writable(principal)
     secrets = grant_secrets(settings)
     if not secrets:
         raise ConfigurationError("there is no secret to derive it from: set grant_secrets (VERBWIRE_GRANT_SECRETS)")
-    claim = Claim(settings.names.group(context), actor, identity.scopes)
+    claim = Claim(settings.names.group(context), actor, tuple(sorted(principal.scopes)))
     print(Key(claim, derive(secrets[0], claim)))

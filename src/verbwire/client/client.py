@@ -6,18 +6,16 @@ import warnings
 from types import TracebackType
 from typing import Self
 
-from verbwire.client.asking.asker import Asker, milliseconds
+from verbwire.client.asking.asker import Asker
 from verbwire.client.asking.handle import CommandHandle
 from verbwire.client.base.connection import Connection
 from verbwire.client.base.positions import SeenPositions
 from verbwire.client.producing.ack import Ack
-from verbwire.client.producing.ids import Ids
-from verbwire.client.producing.producer import Producer
-from verbwire.client.producing.routes import Route, Routes
+from verbwire.client.producing.sender import Sender
 from verbwire.client.querying.querier import Querier
 from verbwire.client.querying.result import Page, QueryResult
 from verbwire.messages import Command, Event, Kind, Query
-from verbwire.wire.keys import key_of
+from verbwire.wire.headers import Envelope, milliseconds
 
 
 class Client:
@@ -40,12 +38,12 @@ class Client:
 
     def __init__(self, connection: Connection | None = None) -> None:
         connection = connection or Connection.of_project()
-        self._producer = Producer(connection)
-        self._routes = routes = Routes(connection, self._producer)
-        self._asker = Asker(connection, self._producer, routes)
+        self._sender = Sender(connection)
+        self._producer, self._routes = self._sender.producer, self._sender.routes
+        self._asker = Asker(connection, self._sender)
+        routes = self._routes
         # The function must not know the client: in a circle it would not be missed when it is forgotten.
         self._querier = Querier(connection, lambda: routes.codec, self._asker.positions)
-        self._ids = Ids()
 
     def publish(
         self, event: Event, *, id: str | None = None, correlation_id: str | None = None, causation_id: str | None = None
@@ -55,7 +53,8 @@ class Client:
         `id` makes the message recognisable when it is published again: 1 to 200 printable ASCII characters without
         spaces; by default a new one. `correlation_id` and `causation_id` continue the flow of another message.
         """
-        return self._produce(self._routes.of(Kind.EVENT, event), event, id, None, correlation_id, causation_id)
+        envelope = Envelope(id=id, correlation_id=correlation_id, causation_id=causation_id)
+        return self._sender.send(Kind.EVENT, event, envelope)
 
     def send(
         self,
@@ -71,7 +70,7 @@ class Client:
         The same `id` with the same payload is the same command: it has one outcome, however often it is sent. After
         `ttl` seconds, by the broker's clock, it is not to be carried out any more. The rest as in :meth:`publish`.
         """
-        return self._produce(self._routes.of(Kind.COMMAND, command), command, id, ttl, correlation_id, causation_id)
+        return self._sender.send(Kind.COMMAND, command, _envelope(id, ttl, correlation_id, causation_id))
 
     def ask(
         self,
@@ -89,7 +88,7 @@ class Client:
         :class:`WrongVerbError` for a command whose contract says that nobody answers. When `asks_in_flight` outcomes
         are outstanding the call blocks, at most `delivery_seconds` (then :class:`DeliveryError`).
         """
-        return self._asker.ask(command, id=id, ttl=ttl, correlation_id=correlation_id, causation_id=causation_id)
+        return self._asker.ask(command, _envelope(id, ttl, correlation_id, causation_id))
 
     def resume(self, token: str) -> CommandHandle:
         """Return the outcome-to-be of a command asked before, perhaps by a process that is gone.
@@ -151,18 +150,6 @@ class Client:
             self._asker.abandon()
             self._querier.abandon()
 
-    def _produce(
-        self,
-        route: Route,
-        message: Event | Command,
-        id: str | None,
-        ttl: float | None,
-        correlation_id: str | None,
-        causation_id: str | None,
-    ) -> Ack:
-        id = self._ids.of(id)
-        key, value = key_of(route.contract, message), route.encoder(message)
-        headers = route.headers(
-            id, key, value, ttl=milliseconds(ttl), correlation_id=correlation_id, causation_id=causation_id
-        )
-        return self._producer.produce(route.topic, key, value, headers, id)
+
+def _envelope(id: str | None, ttl: float | None, correlation_id: str | None, causation_id: str | None) -> Envelope:
+    return Envelope(id=id, ttl=milliseconds(ttl), correlation_id=correlation_id, causation_id=causation_id)

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.base.connection import Connection
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.http.operations.health import Standing
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.observability.watch.handlers import HandlerWatch
+from verbwire.principal import Principal
 from verbwire.subscribers.attempt import RecordAttempt
 from verbwire.subscribers.group import SubscriberGroup
 from verbwire.subscribers.outbox import EffectProducer
@@ -89,7 +90,7 @@ def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGr
         registry=codec.registry.url,
         names=codec.names,
         catalog=codec.catalog,
-        identity=Identity(declared.group, tuple(declared.scopes)),
+        principal=Principal(declared.group, declared.scopes),
         kafka={"log_level": "2", **services.kafka},  # what is not sent is tried again, and told
         registry_conf=settings.registry_client,
         grants=services.grants,

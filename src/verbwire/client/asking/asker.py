@@ -12,87 +12,56 @@ from verbwire.client.asking.pending_command import PendingCommand
 from verbwire.client.asking.poller import OutcomePoller, PollDelays
 from verbwire.client.asking.reply_listener import ReplyListener
 from verbwire.client.asking.resolver import OutcomeResolver
-from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.base.connection import Connection
 from verbwire.client.base.positions import SeenPositions
 from verbwire.client.producing.ack import Ack
-from verbwire.client.producing.ids import Ids
-from verbwire.client.producing.producer import Producer
-from verbwire.client.producing.routes import Routes
-from verbwire.errors import (
-    ClosedError,
-    UnencodableError,
-    WrongVerbError,
-)
+from verbwire.client.producing.sender import Sender
+from verbwire.errors import ClosedError, WrongVerbError
 from verbwire.messages import Command, Kind
-from verbwire.wire.keys import key_of
+from verbwire.wire.headers import BARE, Envelope
 from verbwire.wire.outcome_tokens import OutcomeToken
 
 
 class Asker:
     """Asks commands for one client; may be used by several threads. Starts to listen at the first one."""
 
-    def __init__(
-        self, connection: Connection, producer: Producer, routes: Routes, patience: PollDelays | None = None
-    ) -> None:
+    def __init__(self, connection: Connection, sender: Sender, patience: PollDelays | None = None) -> None:
         self.positions = SeenPositions()
         self._connection = connection
-        self._producer = producer
-        self._routes = routes
-        self._ids = Ids()
+        self._sender = sender
         self._patience = patience or PollDelays()
         self._book = InFlightCommands(connection.asks_in_flight)
-        self._answers = OutcomeResolver(routes, self._book, self.positions)
+        self._answers = OutcomeResolver(sender.routes, self._book, self.positions)
         self._lock = threading.Lock()
         self._listener: ReplyListener | None = None
         self._seeker: OutcomePoller | None = None
         self._closed = False
 
-    def ask(
-        self,
-        command: Command,
-        *,
-        id: str | None = None,
-        ttl: float | None = None,
-        identity: Identity | None = None,
-        correlation_id: str | None = None,
-        causation_id: str | None = None,
-        traceparent: str | None = None,
-    ) -> CommandHandle:
-        """Send a command and return its outcome-to-be; blocks until there is room in queue and book.
+    def ask(self, command: Command, envelope: Envelope = BARE) -> CommandHandle:
+        """Send a command and return its outcome-to-be; blocks while too many commands are in flight.
 
-        `identity` is who asks, in the place of the connection's own. The rest as in `Client.ask`.
+        Raises like `Client.ask`.
         """
-        route = self._routes.of(Kind.COMMAND, command)
+        outgoing = self._sender.encode(Kind.COMMAND, command, envelope)
+        route = outgoing.route
         if route.contract.response == "none":
             raise WrongVerbError(f"{route.contract.short} is answered by nobody (its response is none): send it")
-        unique, id = id is None, self._ids.of(id)
-        key, value = key_of(route.contract, command), route.encoder(command)
-        headers = route.headers(
-            id,
-            key,
-            value,
-            identity,
-            ttl=milliseconds(ttl),
-            reply_partition=self.start(),
-            correlation_id=correlation_id,
-            causation_id=causation_id,
-            traceparent=traceparent,
-        )
+        partition = self.start()
         question = PendingCommand(
             self._book.lock,
-            id=id,
+            id=outgoing.id,
             command=route.contract.name,
             topic=route.topic,
             fingerprint=route.encoder.fingerprint(command),
         )
-        question.unique = unique
+        question.unique = envelope.id is None
         self._book.enter(question, self._connection.delivery_seconds)
         try:
-            ack = self._producer.produce(route.topic, key, value, headers, id)
+            ack = self._sender.produce(outgoing, partition)
         except BaseException:
             self._book.leave(question)
             raise
-        self._producer.hurry(ack)
+        self._sender.producer.hurry(ack)
         question.ack = ack
         ack.when_done(partial(self._acknowledged, question, ack))
         return CommandHandle(self._book, question)
@@ -157,7 +126,7 @@ class Asker:
         return [thread for thread in (self._listener, self._seeker) if thread is not None]
 
     def _require_open(self) -> None:
-        self._producer.require_open()
+        self._sender.producer.require_open()
         if self._closed:
             raise ClosedError("the client is closed: make a new one")
 
@@ -174,12 +143,3 @@ class Asker:
             fingerprint=question.fingerprint,
         )
         return self._answers.placed(question, token, time.monotonic() + self._patience.hint)
-
-
-def milliseconds(ttl: float | None) -> int | None:
-    """Return a time to live for the header; :class:`UnencodableError` when it is not positive."""
-    if ttl is None:
-        return None
-    if not 0 < ttl <= 10**9:
-        raise UnencodableError(f"ttl {ttl}: use seconds, more than 0")
-    return max(1, round(ttl * 1000))

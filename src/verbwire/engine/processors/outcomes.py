@@ -14,7 +14,7 @@ from verbwire.errors import UnencodableError
 from verbwire.handling.record import Record
 from verbwire.messages import FORBIDDEN, Failed, Outcome, Rejected
 from verbwire.wire.avro.messages import Encoder
-from verbwire.wire.headers import UNDERTAKING_HEADER, HeaderTemplate
+from verbwire.wire.headers import UNDERTAKING_HEADER, Envelope, HeaderTemplate
 from verbwire.wire.records.outcomes import EventPosition, OutcomeRecord, OutcomeStatus
 
 _STATUS = {
@@ -160,9 +160,11 @@ class OutcomeBatch:
             value = ledger.encode(line)
             headers = ledger.headers.headers(
                 f"{verdict.command_id}:outcome",
-                correlation_id=verdict.correlation_id,
-                causation_id=verdict.command_id,
-                traceparent=verdict.traceparent,
+                Envelope(
+                    correlation_id=verdict.correlation_id,
+                    causation_id=verdict.command_id,
+                    traceparent=verdict.traceparent,
+                ),
             )
             if verdict.undertaking is not None:
                 headers.append((UNDERTAKING_HEADER, verdict.undertaking))

@@ -19,7 +19,7 @@ from verbwire.handling.record import Record
 from verbwire.kafka.place import place_of
 from verbwire.messages import Command, Row
 from verbwire.wire.avro.messages import Encoder
-from verbwire.wire.headers import Headers, HeaderTemplate, RawHeaders
+from verbwire.wire.headers import Envelope, Headers, HeaderTemplate, RawHeaders
 from verbwire.wire.keys import key_of
 from verbwire.wire.partitioner import partition_of
 from verbwire.wire.process_command_ids import CommandIds
@@ -69,7 +69,9 @@ class ProcessManagerProcessor(TableProcessor):
         name, correlation, traceparent = _cause(heard)
         key = key_of(sends.contract, command)
         id, more = self.ids.id(heard.key, name, heard.handler.message.__contract__, number, tag)
-        headers = sends.headers.headers(id, correlation_id=correlation, causation_id=name, traceparent=traceparent)
+        headers = sends.headers.headers(
+            id, Envelope(correlation_id=correlation, causation_id=name, traceparent=traceparent)
+        )
         headers += more
         value = sends.encoder(command)
         if sends.grant is not None:

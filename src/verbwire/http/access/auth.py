@@ -14,14 +14,14 @@ from typing import Any
 import jwt
 from starlette.types import Scope
 
-from verbwire.declarations.principal import Principal
 from verbwire.errors import ConfigurationError
 from verbwire.http.access.issuer import require_encrypted
 from verbwire.http.access.jwks import KeySet
 from verbwire.http.access.peer_tokens import PeerTokens
 from verbwire.http.base.problem import HttpProblem
+from verbwire.principal import NOBODY, Principal
 from verbwire.security.tokens import ALGORITHMS, AUDIENCE, INTERNAL_AUDIENCE, ISSUER, require_secret
-from verbwire.wire.headers import MAX_ACTOR
+from verbwire.wire.headers import MAX_ACTOR, MAX_SCOPES
 
 _PUBLIC = ["RS256", "PS256", "ES256", "EdDSA"]
 _REQUIRED = ["exp", "iss", "aud", "sub"]
@@ -52,10 +52,6 @@ class AuthSettings:
             raise ConfigurationError(
                 f"http_audience (VERBWIRE_HTTP_AUDIENCE) begins with {INTERNAL_AUDIENCE}: workers use that themselves"
             )
-
-
-NOBODY = Principal("", frozenset())
-"""Who asks without saying who; only where a contract is public."""
 
 
 class Authenticator:
@@ -132,9 +128,9 @@ def _principal(claims: dict[str, Any]) -> Principal | None:
     actor, scope = claims["sub"], claims.get("scope", "")
     if not actor or len(actor) > MAX_ACTOR or not actor.isprintable():
         return None
-    if not isinstance(scope, str) or not scope.isprintable():
+    if not isinstance(scope, str) or len(scope) > MAX_SCOPES or not scope.isprintable():
         return None
-    return Principal(actor, frozenset(scope.split()))
+    return Principal(actor, scope.split())
 
 
 def refused() -> HttpProblem:

@@ -11,8 +11,7 @@ from uuid import uuid4
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from verbwire.declarations.principal import Principal
-from verbwire.http.access.auth import NOBODY, Authenticator, refused
+from verbwire.http.access.auth import Authenticator, refused
 from verbwire.http.access.path_access import HEALTH, PathAccess
 from verbwire.http.access.rates import Rates
 from verbwire.http.base import limits
@@ -21,6 +20,7 @@ from verbwire.http.base.problem import HttpProblem, broken
 from verbwire.observability.metrics import Metrics
 from verbwire.observability.watch.throttle import Throttle
 from verbwire.observability.watch.tracebacks import Frame, frames_of, summary
+from verbwire.principal import NOBODY, Principal
 
 _REFUSAL_SECONDS = 0.01  # longer than any check takes, so the time of a refusal tells nothing of its reason
 _log = logging.getLogger("verbwire.http")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from verbwire.declarations.principal import Principal
-from verbwire.http.access.auth import NOBODY, require
+from verbwire.http.access.auth import require
+from verbwire.principal import NOBODY, Principal
 from verbwire.security.tokens import METRICS, OPERATOR
 
 HEALTH = frozenset({"/health/live", "/health/ready"})

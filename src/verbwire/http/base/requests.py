@@ -8,9 +8,9 @@ from urllib.parse import parse_qsl, unquote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from verbwire.declarations.principal import Principal
 from verbwire.http.base.concurrency import ByteAllowance
 from verbwire.http.base.problem import HttpProblem
+from verbwire.principal import Principal
 
 
 def path_parameter(request: Request, name: str) -> str:

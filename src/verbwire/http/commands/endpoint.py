@@ -20,11 +20,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from verbwire.client.asking.handle import CommandHandle
-from verbwire.client.base.connection import Identity
 from verbwire.client.producing.ack import Ack
 from verbwire.client.producing.ids import Ids
 from verbwire.contracts.schema.model import Catalog, Contract
-from verbwire.declarations.principal import Principal
 from verbwire.errors import (
     ContractError,
     DeliveryError,
@@ -42,14 +40,15 @@ from verbwire.http.base.requests import header, no_parameters, path_parameter, p
 from verbwire.http.base.thread_pool import BoundedThreadPool
 from verbwire.http.commands import idempotency
 from verbwire.http.commands.body import message_reader, not_the_contract, read_body
-from verbwire.http.commands.gateway import Envelope, Gateway
+from verbwire.http.commands.gateway import Gateway
 from verbwire.http.commands.idempotency import command_id
 from verbwire.http.commands.outcome_links import OutcomeLinks
 from verbwire.http.commands.outcome_responses import answer, json_response
 from verbwire.http.commands.prefer import WaitPreference, patience
 from verbwire.http.commands.reply_json import ReplyWriter
 from verbwire.messages import Command, Message
-from verbwire.wire.headers import trace_of
+from verbwire.principal import Principal
+from verbwire.wire.headers import Envelope, milliseconds, trace_of
 
 T = TypeVar("T")
 
@@ -185,9 +184,9 @@ async def _acknowledged(contract: Contract, ack: Ack) -> None:
 
 def _envelope(request: Request, principal: Principal, contract: Contract) -> Envelope:
     return Envelope(
-        identity=Identity(principal.actor, tuple(sorted(principal.scopes))),
         id=_id(request, principal, contract),
-        ttl=_ttl(header(request, TTL_HEADER)),
+        ttl=milliseconds(_ttl(header(request, TTL_HEADER))),
+        principal=principal,
         correlation_id=_correlation(header(request, CORRELATION_HEADER)),
         traceparent=trace_of(header(request, "traceparent")),
     )

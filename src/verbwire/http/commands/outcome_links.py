@@ -10,9 +10,9 @@ import binascii
 import secrets
 
 from verbwire import base64url
-from verbwire.declarations.principal import Principal
 from verbwire.errors import UndecodableError
 from verbwire.http.base.problem import HttpProblem
+from verbwire.principal import Principal
 from verbwire.security.tokens import OPERATOR, sign, verify
 from verbwire.wire.outcome_tokens import OutcomeToken
 

@@ -17,7 +17,6 @@ from starlette.routing import Route
 
 from verbwire.contracts.schema.model import Contract, SharedType
 from verbwire.declarations.handlers import Handler
-from verbwire.declarations.principal import Principal
 from verbwire.declarations.table import Only
 from verbwire.errors import UnencodableError, UnkeyableError
 from verbwire.handling.permission import refusal
@@ -32,6 +31,7 @@ from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.http.tables.reads import TableReads
 from verbwire.messages import Kind, Message, Query
 from verbwire.observability.watch.handlers import HandlerWatch
+from verbwire.principal import Principal
 from verbwire.queries.plan import QueryPlan, may_see, seen_by
 from verbwire.wire.avro.messages import Encoder
 
