@@ -18,6 +18,7 @@ from verbwire.http.access.middleware import AccessMiddleware
 from verbwire.http.access.path_access import PathAccess
 from verbwire.http.access.rates import Rates
 from verbwire.http.avro_json import encode
+from verbwire.http.base import problem_types
 from verbwire.http.base.names import NameResolver
 from verbwire.http.base.problem import HttpProblem, of_router
 from verbwire.http.base.requests import json_bytes, no_parameters, path_parameter, query_string
@@ -137,7 +138,7 @@ class _Endpoints:
         table = self._table(request)
         no_parameters(request)
         key = table.key(path_parameter(request, "key"))
-        absent = HttpProblem(404, "no_such_row", f"table {table.name} has no row under this key")
+        absent = HttpProblem(problem_types.NO_SUCH_ROW, f"table {table.name} has no row under this key")
         return await self.lookup.row(request, table, key, absent)
 
     async def live(self, request: Request) -> Response:

@@ -30,12 +30,12 @@ import time
 from datetime import timedelta
 from pathlib import Path
 from schemas.jars import CoinsPut
-from verbwire import EffectContext, Subscriber
+from verbwire import SubscriberContext, Subscriber
 
 marks = Subscriber("bank.marks", retries=0)
 
 @marks.on
-def mark(event: CoinsPut, context: EffectContext) -> None:
+def mark(event: CoinsPut, context: SubscriberContext) -> None:
     with Path("marks").open("a") as file:
         file.write(f"{event.how} {context.idempotency_key}\\n")
     if event.how == "hangs" and Path("hang").exists():

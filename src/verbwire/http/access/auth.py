@@ -18,6 +18,7 @@ from verbwire.errors import ConfigurationError
 from verbwire.http.access.issuer import require_encrypted
 from verbwire.http.access.jwks import KeySet
 from verbwire.http.access.peer_tokens import PeerTokens
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
 from verbwire.principal import NOBODY, Principal
 from verbwire.security.tokens import ALGORITHMS, AUDIENCE, INTERNAL_AUDIENCE, ISSUER, require_secret
@@ -135,13 +136,13 @@ def _principal(claims: dict[str, Any]) -> Principal | None:
 
 def refused() -> HttpProblem:
     """Return 401: the same for every reason."""
-    detail = "say who you are: send Authorization: Bearer with a valid token"
-    return HttpProblem(401, "unauthenticated", detail, {"WWW-Authenticate": 'Bearer realm="verbwire"'})
+    detail = "authentication is required: send Authorization: Bearer with a valid token"
+    return HttpProblem(problem_types.UNAUTHENTICATED, detail, {"WWW-Authenticate": 'Bearer realm="verbwire"'})
 
 
 def require(principal: Principal, scope: str) -> None:
     """Raise 403 unless the principal has that scope."""
     if scope not in principal.scopes:
         challenge = f'Bearer realm="verbwire", error="insufficient_scope", scope="{scope}"'
-        detail = f"your token lacks the scope {scope}: ask for one that has it"
-        raise HttpProblem(403, "forbidden", detail, {"WWW-Authenticate": challenge})
+        detail = f"your token lacks the scope {scope}: get one that has it"
+        raise HttpProblem(problem_types.FORBIDDEN, detail, {"WWW-Authenticate": challenge})

@@ -10,6 +10,7 @@ import jwt
 
 from verbwire.errors import UnavailableError
 from verbwire.http.access.issuer import Issuer
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import unavailable
 
 _FRESH_SECONDS = 600.0  # then asked again, for keys that were withdrawn; meanwhile the known ones are good
@@ -44,7 +45,7 @@ class KeySet:
         elif age > (_PAUSE_SECONDS if self._failed else _FRESH_SECONDS):
             self._refresh()
         if not self._keys:
-            raise unavailable("no_keys", "the token issuer's keys cannot be reached: ask again", 5)
+            raise unavailable(problem_types.NO_KEYS, "the identity provider's keys cannot be fetched: ask again", 5)
         key = self._known(key_id)
         if key is None:
             raise jwt.InvalidKeyError("unknown key id")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from verbwire.http.base import limits
+from verbwire.http.base import limits, problem_types
 from verbwire.http.base.problem import HttpProblem, page_too_large
 
 
@@ -61,10 +61,10 @@ class ConcurrencyLimiter:
 
     def _refusal(self, held: int, amount: int) -> HttpProblem:
         if held + amount > self.each:
-            detail = f"{self.each} {self._what} at a time are yours here"
+            detail = f"each principal may have {self.each} {self._what} at a time"
         else:
-            detail = f"too many {self._what} are under way here, and {held} of them are yours"
-        return HttpProblem(429, "too_many", f"{detail}: wait for answers, then ask again", {"Retry-After": "1"})
+            detail = f"too many {self._what} are in progress here, {held} of them yours"
+        return HttpProblem(problem_types.TOO_MANY, f"{detail}: wait for answers, then ask again", {"Retry-After": "1"})
 
 
 class ByteAllowance:

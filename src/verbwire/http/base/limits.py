@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.datastructures import Headers
 
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
 
 REQUEST_LINE = 8 * 1024  # bytes of the target: 414
@@ -65,7 +66,7 @@ def check_body(headers: Headers) -> None:
     """Refuse a body that is too large before any of it is read, and one that does not say how large it is."""
     closing = {"Connection": "close"}  # what the client still sends belongs to no request
     if "transfer-encoding" in headers:
-        raise HttpProblem(411, "length_required", "chunked bodies are not read: send Content-Length", closing)
+        raise HttpProblem(problem_types.LENGTH_REQUIRED, "chunked bodies are not read: send Content-Length", closing)
     length = headers.get("content-length")
     if length is not None and int(length) > BODY:  # the parser has let digits pass only
-        raise HttpProblem(413, "too_large", f"the body has {length} bytes: send at most {BODY}", closing)
+        raise HttpProblem(problem_types.TOO_LARGE, f"the body has {length} bytes: send at most {BODY}", closing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
 
 T = TypeVar("T")
@@ -31,9 +32,9 @@ class NameResolver(Generic[T]):
         if len(choices) == 1:
             return self._full[choices[0]]
         if choices:
-            detail = f"{name} is ambiguous: say {' or '.join(choices)}"
-            raise HttpProblem(400, f"ambiguous_{self._sort}", detail, more={"choices": choices})
-        raise HttpProblem(404, f"no_such_{self._sort}", f"no {self._sort} has this name: {self._hint}")
+            detail = f"{name} is ambiguous: use {' or '.join(choices)}"
+            raise HttpProblem(problem_types.AMBIGUOUS[self._sort], detail, more={"choices": choices})
+        raise HttpProblem(problem_types.NO_SUCH[self._sort], f"no {self._sort} has this name: {self._hint}")
 
     def short_names(self, name: str) -> list[str]:
         """Return the ends of a full name that mean it and no other, longest first."""

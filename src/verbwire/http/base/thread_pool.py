@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias, TypeVar
 
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import unavailable
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ class BoundedThreadPool:
 
     def _admit(self) -> None:
         if self._busy >= self._limit:
-            raise unavailable("busy", "too many requests are waiting: ask again")
+            raise unavailable(problem_types.BUSY, "too many requests are waiting: ask again")
 
     async def _counted(self, future: asyncio.Future[T]) -> T:
         self._busy += 1

@@ -32,7 +32,7 @@ from verbwire.errors import (
     UnkeyableError,
 )
 from verbwire.handling.permission import refusal
-from verbwire.http.base import limits
+from verbwire.http.base import limits, problem_types
 from verbwire.http.base.interruptible_waits import InterruptibleWaits
 from verbwire.http.base.names import NameResolver
 from verbwire.http.base.problem import HttpProblem, unavailable
@@ -166,8 +166,8 @@ class Commands:
             raise _unencodable(contract, error) from None
         except ContractError as error:
             _log.error("%s cannot be sent: %s", contract.name, error)
-            detail = f"{contract.name} has nowhere to go yet: whoever runs this has to deploy its contracts"
-            raise unavailable("not_deployed", detail, 30) from None
+            detail = f"{contract.name} has no topic yet: the operator has to run `verbwire deploy`"
+            raise unavailable(problem_types.NOT_DEPLOYED, detail, 30) from None
         except TimeoutError as error:  # its thread is still asking, whom is not known here
             raise _not_taken(contract, error, "Kafka, or the schema registry before it,") from error
         except (DeliveryError, UnavailableError) as error:
@@ -198,31 +198,31 @@ def _id(request: Request, principal: Principal, contract: Contract) -> str | Non
 
 def _ttl(text: str | None) -> float | None:
     if text is not None and not _TTL.fullmatch(text):
-        detail = f"{TTL_HEADER} is seconds: more than 0, less than a million, 3 digits behind the point at most"
-        raise HttpProblem(400, "bad_ttl", detail)
+        detail = f"{TTL_HEADER} is seconds: more than 0, less than a million, with at most 3 decimal places"
+        raise HttpProblem(problem_types.BAD_TTL, detail)
     return None if text is None else float(text)
 
 
 def _correlation(text: str | None) -> str | None:
     if text is not None and not _CORRELATION.fullmatch(text):
         detail = f"{CORRELATION_HEADER} is 1 to 200 printable ASCII characters without spaces"
-        raise HttpProblem(400, "bad_correlation_id", detail)
+        raise HttpProblem(problem_types.BAD_CORRELATION_ID, detail)
     return text
 
 
 def _unencodable(contract: Contract, error: UnencodableError) -> HttpProblem:
     if str(error).startswith(contract.name):
         return not_the_contract(contract, "", str(error))
-    return HttpProblem(413, "too_large", f"this {contract.name} is larger than a record may be: keep less in it")
+    return HttpProblem(problem_types.TOO_LARGE, f"this {contract.name} is larger than a record may be: keep less in it")
 
 
 def _not_taken(contract: Contract, error: Exception, who: str = "Kafka") -> HttpProblem:
     _log.warning("%s was not taken: %s", contract.name, error or type(error).__name__)
     if isinstance(error, RegistryUnavailableError):
-        detail = f"{contract.name} was not sent: the schema registry has to be asked first, and does not answer"
-        return unavailable("no_schema", f"{detail}; ask again", 2)
+        detail = f"{contract.name} was not sent: the schema registry, which has its schema, does not answer"
+        return unavailable(problem_types.NO_SCHEMA, f"{detail}; ask again", 2)
     detail = (
-        f"{who} did not take {contract.name} in time, it may have: send it again with the same "
-        f"{idempotency.HEADER}, then it happens once"
+        f"{who} did not acknowledge {contract.name} in time, but may have it: send it again with the same "
+        f"{idempotency.HEADER}, and it happens once"
     )
-    return unavailable("not_taken", detail, 2)
+    return unavailable(problem_types.NOT_TAKEN, detail, 2)

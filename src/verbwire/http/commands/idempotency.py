@@ -11,6 +11,7 @@ import hashlib
 import re
 
 from verbwire.contracts.schema.model import Contract
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
 
 HEADER = "Idempotency-Key"
@@ -29,6 +30,6 @@ def command_id(actor: str, contract: Contract, key: str | None) -> str | None:
     bare = key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
     if not _KEY.fullmatch(bare):
         detail = f"{HEADER} is 1 to 128 printable ASCII characters without spaces, quotes and backslashes"
-        raise HttpProblem(400, "bad_idempotency_key", detail)
+        raise HttpProblem(problem_types.BAD_IDEMPOTENCY_KEY, detail)
     scope = hashlib.blake2b(f"{contract.name}\n{actor}".encode(), digest_size=_SCOPE_BYTES).hexdigest()
     return f"{scope}:{bare}"

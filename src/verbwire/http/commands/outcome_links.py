@@ -11,6 +11,7 @@ import secrets
 
 from verbwire import base64url
 from verbwire.errors import UndecodableError
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
 from verbwire.principal import Principal
 from verbwire.security.tokens import OPERATOR, sign, verify
@@ -36,7 +37,7 @@ class OutcomeLinks:
         token = self._token(text, principal)
         if token is None:
             raise HttpProblem(
-                404, "no_such_outcome", "no outcome of yours is here: take the path from Location, as it is"
+                problem_types.NO_SUCH_OUTCOME, "you have no such outcome: use the path from Location, unchanged"
             )
         return token
 

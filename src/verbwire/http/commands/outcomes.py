@@ -19,7 +19,7 @@ from verbwire.client.asking.pending_command import outcome_for
 from verbwire.client.producing.ack import Position
 from verbwire.engine.restore.partition_restorer import WINDOW_MS
 from verbwire.errors import UnavailableError
-from verbwire.http.base import limits
+from verbwire.http.base import limits, problem_types
 from verbwire.http.base.concurrency import ConcurrencyLimiter
 from verbwire.http.base.problem import HttpProblem, unavailable
 from verbwire.http.base.requests import no_parameters, path_parameter, principal_of
@@ -78,7 +78,7 @@ class OutcomeEndpoint:
         if known is not None:
             return known
         if is_forwarded(request):  # whoever passed it on reads the ledger itself
-            raise unavailable("not_ready", "this worker does not have that receiver any more: ask again")
+            raise unavailable(problem_types.NOT_READY, "the aggregate's partition moved to another worker: ask again")
         with self._shares.taken(principal.actor):
             return await self._from_ledger(token)
 
@@ -120,7 +120,7 @@ class OutcomeEndpoint:
                 raise _gone() from None
             return _pending(token)
         except UnavailableError as error:
-            raise unavailable("not_ready", "the outcome cannot be looked up now: ask again") from error
+            raise unavailable(problem_types.NOT_READY, "the outcome cannot be looked up now: ask again") from error
         return self._told(token, outcome, pending.events)
 
     def _told(self, token: OutcomeToken, outcome: Outcome, events: Iterable[EventPosition | Position]) -> Response:
@@ -132,4 +132,4 @@ def _pending(token: OutcomeToken) -> Response:
 
 
 def _gone() -> HttpProblem:
-    return HttpProblem(410, "outcome_gone", "outcomes are kept for seven days, and this one is not there any more")
+    return HttpProblem(problem_types.OUTCOME_GONE, "outcomes are kept for seven days, and this one is gone")

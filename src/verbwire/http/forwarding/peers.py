@@ -28,9 +28,10 @@ from starlette.responses import Response
 
 from verbwire.discovery.directory import Directory
 from verbwire.http.access.peer_tokens import FORWARDED, PARTITIONS, PeerTokens
-from verbwire.http.base import limits
+from verbwire.http.base import limits, problem_types
 from verbwire.http.base.concurrency import ConcurrencyLimiter
 from verbwire.http.base.problem import HttpProblem, page_too_large, unavailable
+from verbwire.http.base.problem_types import ProblemType
 from verbwire.http.base.requests import principal_of, room_of
 from verbwire.http.forwarding import partial_list as founds
 from verbwire.http.forwarding.partial_list import PartialList, absent, merged
@@ -49,7 +50,16 @@ EACH_PRINCIPAL = 64  # of them
 _PASSED_ON = ("accept", "prefer", "traceparent", POSITION.lower(), FRESHNESS.lower())
 _PASSED_BACK = ("content-type", "cache-control", "retry-after", "vary", POSITION.lower(), FRESHNESS.lower())
 _OURS = frozenset({401, 408, 411, 413, 414, 421, 431})  # said to us, not to who asked us
-_TOLD = frozenset({"no_such_row", "not_found", "outcome_gone", "bad_position"})  # what of the refusals is an answer
+_ANSWERS = frozenset(
+    each.code
+    for each in (
+        problem_types.NO_SUCH_ROW,
+        problem_types.NOT_FOUND,
+        problem_types.OUTCOME_GONE,
+        problem_types.BAD_POSITION,
+    )
+)
+"""Problems of another worker that answer the client's request; any other tells that its version differs from ours."""
 _MIXED_SECONDS = 5
 _log = logging.getLogger("verbwire.http")
 
@@ -111,12 +121,12 @@ class Peers:
             answer = await self._ask(peer, request, {})
         except PeerUnavailable as why:
             _log.info("%s, asked for %s: %s", peer.name, request.scope["path"], why)
-            detail = "the worker that has this partition does not answer: it may be stopping, ask again"
-            raise unavailable("owner_unreachable", detail) from None
-        if 400 <= answer.status < 500 and (code := _code_of(answer)) not in _TOLD:
+            detail = "the worker that owns this partition does not answer: it may be stopping, ask again"
+            raise unavailable(problem_types.OWNER_UNREACHABLE, detail) from None
+        if 400 <= answer.status < 500 and (code := _code_of(answer)) not in _ANSWERS:
             _log.warning("%s, asked for %s, refuses what is known here: %s", peer.name, request.scope["path"], code)
-            detail = "the worker that has this partition runs another version, which does not know this yet: ask again"
-            raise unavailable("mixed_versions", detail, _MIXED_SECONDS)
+            detail = "the worker that owns this partition runs another version, which does not know this yet: ask again"
+            raise unavailable(problem_types.MIXED_VERSIONS, detail, _MIXED_SECONDS)
         headers = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
         return Response(answer.body, answer.status, headers)
 
@@ -262,7 +272,7 @@ class _Passed(HttpProblem):
 
     def __init__(self, answer: PeerAnswer) -> None:
         retry = {name: answer.headers[name] for name in ("retry-after",) if name in answer.headers}
-        super().__init__(answer.status, "passed", "", retry)
+        super().__init__(ProblemType(_code_of(answer), answer.status, "", ""), "", retry)
         self._said = answer.body
 
     def body(self) -> bytes:
@@ -271,7 +281,7 @@ class _Passed(HttpProblem):
 
 def _is_of_position(answer: PeerAnswer) -> bool:
     """Whether rows are older there than the client has seen, or than anybody can have."""
-    return answer.status == 503 or (answer.status == 400 and _code_of(answer) == "bad_position")
+    return answer.status == 503 or (answer.status == 400 and _code_of(answer) == problem_types.BAD_POSITION.code)
 
 
 def _code_of(answer: PeerAnswer) -> str:
@@ -298,7 +308,7 @@ def asked_partitions(request: Request) -> list[int] | None:
     try:
         return sorted({int(each) for each in text.split(",")})
     except ValueError:
-        raise HttpProblem(400, "bad_partitions", f"{PARTITIONS} is a list of numbers with commas") from None
+        raise HttpProblem(problem_types.BAD_PARTITIONS, f"{PARTITIONS} is a comma-separated list of numbers") from None
 
 
 def found_response(found: PartialList) -> Response:

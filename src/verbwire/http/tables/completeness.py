@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem, unavailable
 from verbwire.http.base.requests import header
 from verbwire.http.forwarding.partial_list import PartialList, complete
@@ -19,7 +20,7 @@ def insists(request: Request) -> bool:
     wanted = header(request, HEADER)
     if wanted in (None, COMPLETE):
         return wanted is not None
-    raise HttpProblem(400, "bad_freshness", f"{HEADER} is {wanted!r}: write {COMPLETE}, or leave it out")
+    raise HttpProblem(problem_types.BAD_FRESHNESS, f"{HEADER} is {wanted!r}: write {COMPLETE}, or leave it out")
 
 
 def told(behind: int | None) -> dict[str, str]:
@@ -43,13 +44,11 @@ def require_complete_list(table: QueryableTable, found: PartialList) -> None:
 def doubtful(absent: HttpProblem, behind: int | None) -> HttpProblem:
     """Return what is said where nothing was found: that there is nothing, or that it is not known yet."""
     if behind is None:
-        return HttpProblem(absent.status_code, absent.code, absent.detail, told(None))
-    detail = f"{absent.detail}, as far as is known: the table has yet to catch up, {behind} records or more are to come"
-    return HttpProblem(absent.status_code, absent.code, detail, told(behind), {"behind": behind})
+        return HttpProblem(absent.type, absent.detail, told(None))
+    detail = f"{absent.detail}so far: the table is catching up, {behind} records or more are still to be read"
+    return HttpProblem(absent.type, detail, told(behind), {"behind": behind})
 
 
 def _catching_up(late: str, behind: int) -> HttpProblem:
-    problem = unavailable("catching_up", f"{late}: ask again, or without {HEADER}", more={"behind": behind})
-    return HttpProblem(
-        problem.status_code, problem.code, problem.detail, {**(problem.headers or {}), **told(behind)}, problem.more
-    )
+    problem = unavailable(problem_types.CATCHING_UP, f"{late}: ask again, or without {HEADER}", more={"behind": behind})
+    return HttpProblem(problem.type, problem.detail, {**(problem.headers or {}), **told(behind)}, problem.more)

@@ -12,7 +12,7 @@ import msgspec
 
 from verbwire.errors import MessageError
 from verbwire.http.avro_json import encode
-from verbwire.http.base import limits
+from verbwire.http.base import limits, problem_types
 from verbwire.http.base.problem import HttpProblem, page_too_large
 from verbwire.http.base.requests import parameters
 from verbwire.http.forwarding.partial_list import PartialList, complete
@@ -98,7 +98,7 @@ class Lists:
         try:
             selection = replace(self.plan.selection(values), sort=sort, descending=descending)
         except MessageError as error:
-            raise HttpProblem(400, "bad_parameter", str(error)) from None
+            raise HttpProblem(problem_types.BAD_PARAMETER, str(error)) from None
         window = paging.window(cursor_scope(self._name, selection), given, values)
         _require_place(selection, window)
 

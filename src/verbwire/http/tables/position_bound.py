@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from verbwire.engine.state.reader import PartitionState
 from verbwire.errors import UnavailableError, UndecodableError
-from verbwire.http.base import limits
+from verbwire.http.base import limits, problem_types
 from verbwire.http.base.coalescing import CoalescedCalls
 from verbwire.http.base.concurrency import ConcurrencyLimiter
 from verbwire.http.base.problem import HttpProblem, unavailable
@@ -42,10 +42,10 @@ def wanted_of(request: Request, topics: Collection[str] | None = None) -> Positi
     try:
         positions = decode_positions(header(request, HEADER) or "")
     except UndecodableError as error:
-        raise HttpProblem(400, "bad_position", str(error)) from None
+        raise HttpProblem(problem_types.BAD_POSITION, str(error)) from None
     if topics is not None and (unknown := sorted({topic for topic, _ in positions if topic not in topics})):
         detail = f"{HEADER}: no contract of this worker has the topic {unknown[0]}; it may be of a newer version"
-        raise HttpProblem(400, "unknown_topic", detail)
+        raise HttpProblem(problem_types.UNKNOWN_TOPIC, detail)
     return PositionBound(positions, asyncio.get_running_loop().time() + limits.FRESH_SECONDS)
 
 
@@ -173,4 +173,6 @@ async def _unless(checking: Coroutine[Any, Any, None], waiting: Coroutine[Any, A
 
 
 def _behind(table: QueryableTable, late: str) -> HttpProblem:
-    return unavailable("behind", f"{late} of table {table.name} has not applied yet what you have seen: ask again")
+    return unavailable(
+        problem_types.BEHIND, f"{late} of table {table.name} has not yet applied what you have seen: ask again"
+    )

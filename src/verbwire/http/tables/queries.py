@@ -22,6 +22,7 @@ from verbwire.errors import UnencodableError, UnkeyableError
 from verbwire.handling.permission import refusal
 from verbwire.http.access.auth import require
 from verbwire.http.avro_json import encode
+from verbwire.http.base import problem_types
 from verbwire.http.base.names import NameResolver
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.base.requests import json_bytes, parameters, path_parameter, principal_of, query_string
@@ -79,7 +80,7 @@ class Queries:
         for scope in sorted(found.contract.requires):
             require(principal, scope)
         if refused := refusal(found.contract, principal.actor, principal.scopes):
-            raise HttpProblem(403, refused.code, refused.reason)
+            raise HttpProblem(problem_types.FORBIDDEN, refused.reason)
         return await found.answer(request, Principal(principal.actor, principal.scopes), self._lookup)
 
 
@@ -102,7 +103,7 @@ class FromRow:
             key = self._table.checked(self._plan.key(values))
         except UnkeyableError as error:
             raise bad_parameter(", ".join(row.key), str(error)) from None
-        absent = HttpProblem(404, "not_found", f"there is no {row.short} of this {' and '.join(row.key)}")
+        absent = HttpProblem(problem_types.NOT_FOUND, f"no {row.short} has this {' and '.join(row.key)}")
         return await lookup.row(request, self._table, key, absent, self._seen_by(asker))
 
     def _seen_by(self, asker: Principal) -> Callable[[Message], bool] | None:
@@ -151,14 +152,14 @@ class FromResponder:
         try:
             query = self._query.normal(msgspec.convert(values, self._handler.message))
         except UnencodableError as error:
-            raise HttpProblem(400, "bad_parameter", str(error)) from None
+            raise HttpProblem(problem_types.BAD_PARAMETER, str(error)) from None
 
         def ask() -> bytes:
             reply = self._watch.call(
                 self._handler, self.contract.name, lambda: self._handler.call_alone(query, lambda: asker)
             )
             if reply is None:
-                raise HttpProblem(404, "not_found", f"{self.contract.short} has no answer to this")
+                raise HttpProblem(problem_types.NOT_FOUND, f"{self.contract.short} has no answer to this")
             if type(reply).__name__ != self._reply:
                 where = f"{self._handler.where} returned {type(reply).__name__}"
                 raise TypeError(f"{where}, {self.contract.name} is answered by {self._reply}")

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from verbwire.http.base import limits
+from verbwire.http.base import limits, problem_types
 from verbwire.http.base.concurrency import ConcurrencyLimiter
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.base.requests import json_bytes, principal_of, room_of
@@ -119,5 +119,5 @@ class TableReads:
 
 def _partitions_of(table: QueryableTable, asked: list[int]) -> list[int]:
     if not set(asked) <= table.view.states.keys():
-        raise HttpProblem(400, "bad_partitions", f"table {table.name} has {table.view.partitions} partitions")
+        raise HttpProblem(problem_types.BAD_PARTITIONS, f"table {table.name} has {table.view.partitions} partitions")
     return asked

@@ -265,7 +265,7 @@ def test_an_owner_that_is_not_ready_says_so_itself(shared: Three) -> None:
     state.ready, state.stopped = False, "a handler raised"
     try:
         answer = shared.workers["w0"].operator.get(path_of(number_in(2, shared.tables["w0"])))
-        assert "stands still until somebody decides" in problem(answer, 503, "not_ready")["detail"]
+        assert "is stopped until an operator decides" in problem(answer, 503, "not_ready")["detail"]
         assert answer.headers["retry-after"] == "30"
         assert shared.workers["w1"].operator.get("/tables/shelves").json()["missing_partitions"] == [2]
     finally:
