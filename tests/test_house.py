@@ -171,6 +171,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "http.access",
         "http.base",
         "observability.watch",
+        "principal",
         "security",
         "wire",
         "wire.records",
@@ -328,16 +329,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "observability",
         "wire",
     },
-    "http.app": {
-        "http.access",
-        "http.avro_json",
-        "http.base",
-        "http.forwarding",
-        "http.operations",
-        "http.tables",
-        "observability",
-        "queries",
-    },
+    "http.app": {"http.access", "http.base", "http.forwarding", "http.operations", "http.tables", "observability"},
 }
 ON_TOP = {"worker", "cli", "__init__"}
 OF_MODULES = {"", "engine", "http"}  # packages whose modules are rooms of their own

@@ -34,7 +34,7 @@ from verbwire.engine.transactions.group_metadata import verify_form
 from verbwire.errors import EngineError
 from verbwire.http.access.auth import Authenticator, AuthSettings
 from verbwire.http.access.rates import Rates
-from verbwire.http.app import build_app
+from verbwire.http.app import Access, Readable, build_app
 from verbwire.http.base.interruptible_waits import InterruptibleWaits
 from verbwire.http.operations.health import Health
 from verbwire.http.operations.jobs import JobsPage
@@ -132,16 +132,16 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     opened.callback(commands.close)
     server = HttpServer(
         build_app(
-            tables,
-            _authenticator(settings, trust),
+            Access(_authenticator(settings, trust), rates, settings.http_open),
+            Readable(
+                tables,
+                answering(project, tables, lambda name: services.watched(HandlerWatch(name))),
+                presence.peers,
+                topics_of(project, codec.names),
+            ),
             health,
             metrics,
             [*commands.parts, JobsPage(services.jobs, settings.worker, presence.peers)],
-            answering(project, tables, lambda name: services.watched(HandlerWatch(name))),
-            presence.peers,
-            rates,
-            topics_of(project, codec.names),
-            settings.http_open,
         ),
         settings.http_host,
         settings.http_port,

@@ -29,7 +29,8 @@ from verbwire.http.commands.outcome_links import OutcomeLinks
 from verbwire.http.commands.outcome_memory import AggregateOutcomes
 from verbwire.http.commands.outcome_responses import document, json_response, position_header
 from verbwire.http.commands.reply_json import ReplyWriter
-from verbwire.http.forwarding.peers import ALONE, Peers, is_forwarded
+from verbwire.http.forwarding.peers import ALONE, Peers
+from verbwire.http.forwarding.request import ForwardableRequest
 from verbwire.messages import Outcome
 from verbwire.wire.codec.replies import Replies
 from verbwire.wire.codec.topics import Codec
@@ -73,17 +74,17 @@ class OutcomeEndpoint:
         principal = principal_of(request)
         token = self._links.read(path_parameter(request, "token"), principal)
         no_parameters(request)
-        receiver = self._receivers.get(token.namespace)
-        known = None if receiver is None else await self._from_receiver(request, receiver, token)
+        asked, receiver = ForwardableRequest.of(request), self._receivers.get(token.namespace)
+        known = None if receiver is None else await self._from_receiver(asked, receiver, token)
         if known is not None:
             return known
-        if is_forwarded(request):  # whoever passed it on reads the ledger itself
+        if asked.forwarded:  # the worker that passed it on reads the ledger itself
             raise unavailable(problem_types.NOT_READY, "the aggregate's partition moved to another worker: ask again")
         with self._shares.taken(principal.actor):
             return await self._from_ledger(token)
 
     async def _from_receiver(
-        self, request: Request, receiver: AggregateOutcomes, token: OutcomeToken
+        self, request: ForwardableRequest, receiver: AggregateOutcomes, token: OutcomeToken
     ) -> Response | None:
         """Ask whoever has the receiver's memory; None where nobody has it now, or it does not answer."""
         if receiver.view.has(token.partition):

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from starlette.requests import Request
-
 from verbwire.engine.state.reader import PartitionState
-from verbwire.errors import UnavailableError, UndecodableError
-from verbwire.http.base import limits, problem_types
+from verbwire.errors import UnavailableError
+from verbwire.http.base import problem_types
 from verbwire.http.base.coalescing import CoalescedCalls
 from verbwire.http.base.concurrency import ConcurrencyLimiter
 from verbwire.http.base.problem import HttpProblem, unavailable
-from verbwire.http.base.requests import header
 from verbwire.http.base.thread_pool import BoundedThreadPool
 from verbwire.http.tables.log_ends import ASK_SECONDS, LogEnds
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.http.tables.waiters import PositionWaiters
-from verbwire.wire.positions import HEADER, Positions, decode_positions
+from verbwire.wire.positions import Positions
 
 
 @dataclass(frozen=True)
@@ -35,18 +32,6 @@ class PositionBound:
         """Return what is wanted of a partition whose inputs are applied so far, and is not applied."""
         wanted = {(topic, partition): self.positions.get((topic, partition), 0) for topic in inputs}
         return {place: offset for place, offset in wanted.items() if inputs[place[0]] < offset}
-
-
-def wanted_of(request: Request, topics: Collection[str] | None = None) -> PositionBound:
-    """Return what the request wants; 400 for a header that says nothing legible, or names none of these topics."""
-    try:
-        positions = decode_positions(header(request, HEADER) or "")
-    except UndecodableError as error:
-        raise HttpProblem(problem_types.BAD_POSITION, str(error)) from None
-    if topics is not None and (unknown := sorted({topic for topic, _ in positions if topic not in topics})):
-        detail = f"{HEADER}: no contract of this worker has the topic {unknown[0]}; it may be of a newer version"
-        raise HttpProblem(problem_types.UNKNOWN_TOPIC, detail)
-    return PositionBound(positions, asyncio.get_running_loop().time() + limits.FRESH_SECONDS)
 
 
 class PositionBounds:

@@ -6,7 +6,8 @@ somebody may not see is not there: by its key it is not found, in lists it does 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -26,14 +27,16 @@ from verbwire.http.base import problem_types
 from verbwire.http.base.names import NameResolver
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.base.requests import json_bytes, parameters, path_parameter, principal_of, query_string
-from verbwire.http.tables.lists import Listing, Lists
+from verbwire.http.tables.lists import Lists
 from verbwire.http.tables.parameters import bad_parameter, defaults_of, parameter_reader
 from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.http.tables.read_context import ReadContext
 from verbwire.http.tables.reads import TableReads
 from verbwire.messages import Kind, Message, Query
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.principal import Principal
 from verbwire.queries.plan import QueryPlan, may_see, seen_by
+from verbwire.queries.selection import Condition
 from verbwire.wire.avro.messages import Encoder
 
 PATH = "/queries/"
@@ -47,18 +50,19 @@ class Answerable(Protocol):
         """The query's contract."""
         ...
 
-    async def answer(self, request: Request, asker: Principal, lookup: TableReads) -> Response:
-        """Answer it to somebody who may ask it."""
+    async def answer(self, query: bytes, context: ReadContext, reads: TableReads) -> Response:
+        """Answer this query string for a principal who may ask it."""
         ...
 
 
 class Queries:
     """Answers the queries of a project."""
 
-    def __init__(self, answers: Sequence[Answerable], lookup: TableReads) -> None:
+    def __init__(self, answers: Sequence[Answerable], reads: TableReads, topics: Collection[str] | None = None) -> None:
         by_name = {each.contract.name: each for each in answers}
         self._named = NameResolver("query", by_name, "GET /openapi.json lists them")
-        self._lookup = lookup
+        self._reads = reads
+        self._topics = topics
 
     @property
     def routes(self) -> Sequence[Route]:
@@ -81,7 +85,7 @@ class Queries:
             require(principal, scope)
         if refused := refusal(found.contract, principal.actor, principal.scopes):
             raise HttpProblem(problem_types.FORBIDDEN, refused.reason)
-        return await found.answer(request, Principal(principal.actor, principal.scopes), self._lookup)
+        return await found.answer(query_string(request), ReadContext.of(request, self._topics), self._reads)
 
 
 class FromRow:
@@ -95,20 +99,20 @@ class FromRow:
         self._read = parameter_reader(plan.query)
         self._names = tuple(plan.query.fields)
 
-    async def answer(self, request: Request, asker: Principal, lookup: TableReads) -> Response:
+    async def answer(self, query: bytes, context: ReadContext, reads: TableReads) -> Response:
         """Answer by the row, 404 where there is none that the asker may see."""
         row = self._plan.rows.row
-        values = self._read(parameters(query_string(request), self._names))
+        values = self._read(parameters(query, self._names))
         try:
             key = self._table.checked(self._plan.key(values))
         except UnkeyableError as error:
             raise bad_parameter(", ".join(row.key), str(error)) from None
         absent = HttpProblem(problem_types.NOT_FOUND, f"no {row.short} has this {' and '.join(row.key)}")
-        return await lookup.row(request, self._table, key, absent, self._seen_by(asker))
+        return await reads.row(context, self._table, key, absent, self._seen_by(context.principal))
 
-    def _seen_by(self, asker: Principal) -> Callable[[Message], bool] | None:
+    def _seen_by(self, principal: Principal) -> Callable[[Message], bool] | None:
         only, rows = self._only, self._plan.rows
-        return None if only is None else lambda row: may_see(rows, row, _seen(only, asker))
+        return None if only is None else lambda row: may_see(rows, row, _seen(only, principal))
 
 
 class FromRows:
@@ -120,14 +124,14 @@ class FromRows:
         self._only = only
         self._lists = Lists(plan.query.name, PATH + plan.query.name, plan, defaults_of(query))
 
-    async def answer(self, request: Request, asker: Principal, lookup: TableReads) -> Response:
+    async def answer(self, query: bytes, context: ReadContext, reads: TableReads) -> Response:
         """Answer by those rows that the asker may see."""
-        wanted = self._lists.read(query_string(request))
+        listing = self._lists.read(query)
+        restrict = None if self._only is None else partial(self._restrict, self._only, context.principal)
+        return await reads.rows(context, self._table, {"query": self.contract.name}, listing, restrict)
 
-        def listing() -> Listing:
-            return wanted(seen_by(self._lists.plan.rows, _seen(self._only, asker)))
-
-        return await lookup.rows(request, self._table, {"query": self.contract.name}, listing)
+    def _restrict(self, only: Only, principal: Principal) -> Sequence[Condition]:
+        return seen_by(self._lists.plan.rows, _seen(only, principal))
 
 
 class FromResponder:
@@ -146,17 +150,17 @@ class FromResponder:
         self._read = parameter_reader(contract)
         self._names = tuple(contract.fields)
 
-    async def answer(self, request: Request, asker: Principal, lookup: TableReads) -> Response:
+    async def answer(self, query: bytes, context: ReadContext, reads: TableReads) -> Response:
         """Answer by the function, off the loop; 404 where it returns None."""
-        values = self._read(parameters(query_string(request), self._names))
+        values = self._read(parameters(query, self._names))
         try:
-            query = self._query.normal(msgspec.convert(values, self._handler.message))
+            asked = self._query.normal(msgspec.convert(values, self._handler.message))
         except UnencodableError as error:
             raise HttpProblem(problem_types.BAD_PARAMETER, str(error)) from None
 
         def ask() -> bytes:
             reply = self._watch.call(
-                self._handler, self.contract.name, lambda: self._handler.call_alone(query, lambda: asker)
+                self._handler, self.contract.name, lambda: self._handler.call_alone(asked, lambda: context.principal)
             )
             if reply is None:
                 raise HttpProblem(problem_types.NOT_FOUND, f"{self.contract.short} has no answer to this")
@@ -165,7 +169,7 @@ class FromResponder:
                 raise TypeError(f"{where}, {self.contract.name} is answered by {self._reply}")
             return self._encode(self._fitting(reply))
 
-        return json_bytes(await lookup.responders.run(ask))
+        return json_bytes(await reads.responders.run(ask))
 
     def _fitting(self, reply: Any) -> Any:
         """A reply as any reader would have it: what does not fit its schema must not pass for it in JSON."""
@@ -181,13 +185,13 @@ def _contract(record: Contract | SharedType) -> Contract:
     return record if isinstance(record, Contract) else Contract(record.name, Kind.ROW, (), record.schema, record.file)
 
 
-def _seen(only: Only | None, asker: Principal) -> Mapping[str, Any] | None:
+def _seen(only: Only | None, principal: Principal) -> Mapping[str, Any] | None:
     """Return what rows must have that the asker may see, None where that is none of them.
 
     Nobody known has no name: a rule made of it must not find the rows that have none in that field.
     """
     if only is None:
         return {}
-    seen = only(asker)
-    nameless = not asker.actor and any(value == "" for value in seen.values() if isinstance(value, str))
+    seen = only(principal)
+    nameless = not principal.actor and any(value == "" for value in seen.values() if isinstance(value, str))
     return None if nameless else seen
