@@ -19,7 +19,8 @@ from schemas.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from tests.kit.cluster import Cluster, eventually, records
 from verbwire.client.base.connection import Connection
 from verbwire.contracts.schema.load import load_catalog
-from verbwire.deploy.deployment import Target, deploy
+from verbwire.deploy.deployment import deploy
+from verbwire.deploy.target import Target
 from verbwire.errors import ContractError
 from verbwire.names import Names
 from verbwire.wire.codec.topics import Codec

@@ -100,15 +100,15 @@ class Project:
         return found
 
 
-def load_project(settings: Settings) -> Project:
-    """Import the project's folders and return what they declare.
+def load_project(settings: Settings, catalog: Catalog | None = None) -> Project:
+    """Import the project's folders and return what they declare; `catalog` are its contracts, if they are read already.
 
     :class:`ContractError` where the generated classes are missing or stale and an import fails for it.
     """
     root = str(settings.root)
     if sys.path[:1] != [root]:
         sys.path.insert(0, root)
-    catalog = load_catalog(settings.schemas)
+    catalog = load_catalog(settings.schemas) if catalog is None else catalog
     declared: dict[str, Declared] = {}
     responders: list[Responder] = []
     folders: dict[str, str] = {}

@@ -21,10 +21,10 @@ from tests.faults.topics import Entry
 from tests.kit.cluster import eventually
 from verbwire.client.base.connection import Connection
 from verbwire.client.client import Client
+from verbwire.deploy.group_plan import GroupPlan
 from verbwire.messages import Kind
 from verbwire.principal import Principal
 from verbwire.wire.partitioner import partition_of
-from verbwire.wire.topics import GroupPlan
 
 CUSTOMERS, MINUTES = "shop.sales_per_customer", "shop.sales_per_minute"
 GROUPS = (

@@ -27,7 +27,9 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from tests.kit.cluster import Cluster, eventually
 from tests.kit.offsets import commit, ends
 from verbwire.contracts.schema.load import load_catalog
-from verbwire.deploy.deployment import Target, deploy
+from verbwire.deploy.deployment import deploy
+from verbwire.deploy.group_plan import GroupPlan
+from verbwire.deploy.target import Target
 from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.messages import Event, Kind, Message
 from verbwire.names import Names
@@ -38,7 +40,6 @@ from verbwire.wire.keys import key_of
 from verbwire.wire.partitioner import partition_of
 from verbwire.wire.records.outcomes import OUTCOME, OutcomeRecord
 from verbwire.wire.registry.client import Registry
-from verbwire.wire.topics import GroupPlan
 
 SAMPLES = Path(__file__).parent / "samples/bank"
 CATALOG = load_catalog(SAMPLES)

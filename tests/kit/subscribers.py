@@ -27,7 +27,9 @@ from verbwire.client.producing.producer import Producer
 from verbwire.contracts.schema.load import load_catalog
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
-from verbwire.deploy.deployment import Target, deploy
+from verbwire.deploy.deployment import deploy
+from verbwire.deploy.group_plan import GroupPlan
+from verbwire.deploy.target import Target
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.messages import Command, Kind
 from verbwire.names import Names
@@ -41,7 +43,6 @@ from verbwire.wire.headers import Envelope, HeaderTemplate
 from verbwire.wire.keys import key_of
 from verbwire.wire.records.dead_letters import Letter, read_letter
 from verbwire.wire.registry.client import Registry
-from verbwire.wire.topics import GroupPlan
 from verbwire.worker.services import Services
 from verbwire.worker.subscriber_group import SubscriberGroupHost, host_effects
 

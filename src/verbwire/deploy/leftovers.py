@@ -101,7 +101,7 @@ class ClusterListing:
             read_by, idle = self._readers(found)
             return Leftovers(records, idle, read_by, tuple(subjects))
         except KafkaException as error:
-            raise UnavailableError(f"{self._where} does not tell topics and groups: {error.args[0].str()}") from error
+            raise UnavailableError(f"{self._where} did not list topics and groups: {error.args[0].str()}") from error
 
     def remove(self, left: Leftovers) -> list[str]:
         """Delete topics and groups; return what was deleted, with what went with it.

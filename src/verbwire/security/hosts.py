@@ -12,12 +12,13 @@ WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 (compared with, not b
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only programs of this machine are reached by that name or address (RFC 6761, section 6.3)."""
+    """Whether only programs of this machine are reached by that name or address.
+
+    ``localhost`` is (RFC 6761, section 6.3), names below it are not: not every resolver keeps them from the DNS.
+    """
     name = host.strip("[]").rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
     try:
-        return ip_address(name).is_loopback
+        return name == "localhost" or ip_address(name).is_loopback
     except ValueError:
         return False
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TextIO
 
-from verbwire.declarations.aggregate import STATE, Aggregate
+from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
+from verbwire.deploy.group_plan import GroupPlan
 from verbwire.engine.builders.code import fingerprints_of
 from verbwire.engine.builders.groups import aggregate_plan, table_plan
 from verbwire.engine.builders.process import command_topics, process_plan
@@ -162,21 +163,19 @@ def _plan(
 ) -> Topology:
     codec, names, skip = services.codec, services.codec.names, services.settings.skip
     skips = [(topic, p, offset) for owner, topic, p, offset in map(skipped, skip) if owner == group]
-    if isinstance(declared, Aggregate):
-        own = [names.commands(declared.namespace), names.changelog(group, STATE)]
-        return aggregate_plan(
-            declared, codec, _partitions(cluster, group, own, names), services.hints, services.clock, services.grants
-        )
-    own = [*map(names.events, declared.sources), names.changelog(group, declared.table)]
-    if isinstance(declared, Process):
-        own += [*map(names.outcomes, declared.answering), names.repartition(group, declared.table)]
-        commands = command_topics(declared, codec)
-        targets = {topic: found.partitions for topic, found in cluster.topics(commands).items()}
-        return process_plan(declared, codec, _partitions(cluster, group, own, names), targets, skips, services.grants)
-    return table_plan(declared, codec, _partitions(cluster, group, own, names), skips)
+    partitions = _partitions(cluster, group, GroupPlan.of(declared, codec.catalog), names)
+    match declared:
+        case Aggregate():
+            return aggregate_plan(declared, codec, partitions, services.hints, services.clock, services.grants)
+        case Process():
+            commands = command_topics(declared, codec)
+            targets = {topic: found.partitions for topic, found in cluster.topics(commands).items()}
+            return process_plan(declared, codec, partitions, targets, skips, services.grants)
+        case Table():
+            return table_plan(declared, codec, partitions, skips)
 
 
-def _partitions(cluster: ClusterOffsets, group: str, topics: list[str], names: Names) -> int:
+def _partitions(cluster: ClusterOffsets, group: str, plan: GroupPlan, names: Names) -> int:
     """Return how many partitions a group has: as most of its topics. Where one is unlike them, it stands still."""
-    found = cluster.topics([*topics, names.dead_letters(group)])
+    found = cluster.topics([*plan.read(names), names.dead_letters(group)])
     return Counter(topic.partitions for topic in found.values()).most_common(1)[0][0]

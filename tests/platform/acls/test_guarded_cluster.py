@@ -197,5 +197,5 @@ def test_what_is_not_needed_is_taken_away_only_when_somebody_says_so(office: Off
     asked = office.project.run("acls", "--prune")
     assert f"- User:{TILL} may WRITE TOPIC {events}: there and not needed" in asked.stdout, asked
     assert (asked.returncode, stray in acls.found()) == (1, True), asked  # nobody said yes
-    assert "took away 1 ACLs" in office.project.run("acls", "--prune", "--yes").stdout
+    assert "deleted 1 ACLs" in office.project.run("acls", "--prune", "--yes").stdout
     assert stray not in acls.found()

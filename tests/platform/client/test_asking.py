@@ -23,7 +23,8 @@ from verbwire.client.asking.asker import Asker
 from verbwire.client.asking.poller import PollDelays
 from verbwire.client.producing.sender import Sender
 from verbwire.contracts.schema.model import Catalog
-from verbwire.deploy.deployment import Target, deploy
+from verbwire.deploy.deployment import deploy
+from verbwire.deploy.target import Target
 from verbwire.errors import (
     ClosedError,
     ContractError,

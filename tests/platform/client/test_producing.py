@@ -24,7 +24,8 @@ from verbwire.client.client import Client
 from verbwire.client.producing.ack import Ack, Position
 from verbwire.client.producing.producer import Producer
 from verbwire.contracts.schema.model import Catalog
-from verbwire.deploy.deployment import Target, deploy
+from verbwire.deploy.deployment import deploy
+from verbwire.deploy.target import Target
 from verbwire.errors import (
     ClosedError,
     ConfigurationError,

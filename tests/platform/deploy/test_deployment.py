@@ -13,14 +13,15 @@ from tests.kit.cluster import Cluster, eventually
 from tests.kit.notes import CATALOG, COMMAND, EVENT, NAMESPACE, changed, with_field
 from tests.kit.registry_proxy import hiding
 from verbwire.contracts.schema.model import Catalog, Contract
-from verbwire.deploy.deployment import Target, deploy
+from verbwire.deploy.deployment import deploy
+from verbwire.deploy.group_plan import GroupPlan
+from verbwire.deploy.target import Target
 from verbwire.errors import DeployError, UnavailableError
 from verbwire.messages import Kind
 from verbwire.names import Names
 from verbwire.wire.avro.schema_equality import shape
 from verbwire.wire.registry import read_back
 from verbwire.wire.registry.client import Registry
-from verbwire.wire.topics import GroupPlan
 
 pytestmark = pytest.mark.kafka
 
