@@ -205,7 +205,9 @@ def find_root(start: Path) -> Path:
     for folder in (start, *start.parents):
         if "verbwire" in _tools(folder / "pyproject.toml"):
             return folder
-    raise ConfigurationError(f"{start} lies in no verbwire project: no pyproject.toml above it has a [tool.verbwire]")
+    raise ConfigurationError(
+        f"{start} is not in a verbwire project: no pyproject.toml there or above has a [tool.verbwire]"
+    )
 
 
 def require_bootstrap(bootstrap: str) -> str:

@@ -8,7 +8,7 @@
 ``gateway``               takes the commands of all contexts over HTTP
 ``producer:<context>``    a client that sends and asks the commands of a context, and asks queries
 ``publisher:<context>``   a client that publishes the events of a context
-``reader:<group>``        a consumer group of somebody else's that reads all event topics; ``<group>*`` stands for all
+``reader:<group>``        a consumer group of another project that reads all event topics; ``<group>*`` stands for all
                           groups whose names begin so, ``reader:<group>@<context>,<context>`` reads those alone
 ========================  ===========================================================================================
 
@@ -85,7 +85,7 @@ def permissions_of(role: str, resources: ProjectResources) -> frozenset[Permissi
 
 
 def roles_of(resources: ProjectResources) -> list[str]:
-    """Return the roles that a project has by itself; who reads its events is for others to say."""
+    """Return the roles that a project has by itself; readers of its events are named in the settings."""
     emitted = {namespace for plan in resources.plans for namespace in plan.publishes}
     return [
         "operator",

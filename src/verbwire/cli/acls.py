@@ -57,7 +57,7 @@ def acls(
 
 
 def needed_acls(project: Project, flags: Sequence[str] = ()) -> set[Acl]:
-    """Return the ACLs of all that settings and flags name; :class:`ConfigurationError` where they name nobody."""
+    """Return the ACLs of all that settings and flags name; :class:`ConfigurationError` where they name none."""
     from verbwire.acls.principals import acls_of, assignments
 
     return acls_of(assignments(project.settings.principals, flags), resources_of(project))
@@ -66,7 +66,7 @@ def needed_acls(project: Project, flags: Sequence[str] = ()) -> set[Acl]:
 def reconcile(
     project: Project, needed: set[Acl], *, write: bool, prune: bool = False, ask: bool = True, quiet: bool = False
 ) -> None:
-    """Print the plan, then write what is missing, and take away what is not needed once somebody has said so."""
+    """Print the plan, then create what is missing, and delete what is not needed, after asking."""
     from verbwire.acls.cluster import ClusterAcls
     from verbwire.acls.comparison import compare
     from verbwire.kafka.addresses import addresses, kafka_properties

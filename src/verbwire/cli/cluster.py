@@ -106,7 +106,7 @@ def _note(settings: Settings, deployed: Catalog, report: DeployReport, *, quiet:
 
 
 def _left(cluster: ClusterListing, report: DeployReport, whose: Ownership, prune: bool) -> Leftovers:
-    """What nobody declares any more. Who may deploy may perhaps not ask who reads; that ends nothing but a pruning."""
+    """What is no longer declared. Without the permission to list groups only pruning fails."""
     from verbwire.deploy.leftovers import Leftovers
 
     try:
@@ -118,7 +118,7 @@ def _left(cluster: ClusterListing, report: DeployReport, whose: Ownership, prune
 
 
 def _prune(cluster: ClusterListing, left: Leftovers, yes: bool, dry_run: bool, *, quiet: bool) -> list[str]:
-    """Delete what nobody declares or reads: all of it when somebody says so, what is empty when a script does."""
+    """Delete what is neither declared nor read: all of it once confirmed, only what is empty with `--yes`."""
     going = left.unread().empty() if yes else left.unread()
     for each in () if quiet else sorted(left.topics.keys() - going.topics.keys()):
         print_text(f"kept: topic {left.said(each)}; stop its readers, or run without --yes to be asked")

@@ -58,7 +58,7 @@ def workers_key() -> None:
     key = workers_key(load_settings())
     if key is None:
         raise ConfigurationError(
-            "there is nothing to derive it from: set the workers' http_internal_secret (VERBWIRE_HTTP_INTERNAL_SECRET)"
+            "no secret to derive it from: set the workers' http_internal_secret (VERBWIRE_HTTP_INTERNAL_SECRET)"
         )
     print(key)
 
@@ -108,7 +108,7 @@ def _said(share: GroupShare) -> tuple[str, ...]:
 def _state(directory: Directory, seen: WorkerSighting) -> str:
     from verbwire.discovery.directory import DEAD_SECONDS
 
-    # Where nobody speaks any more the directory knows of no later time than their last words: our clock does.
+    # Once no worker announces itself the directory knows of no later time than their last entries: our clock does.
     if not directory.is_alive(seen) or _age(seen) > DEAD_SECONDS:
         return "silent"
     return "leaving" if seen.worker.leaving else "there"

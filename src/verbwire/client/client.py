@@ -1,4 +1,4 @@
-"""The client of the SDK: publish events, send or ask commands, ask queries."""
+"""The client: publishes events, sends and asks commands, asks queries."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Client:
     def publish(
         self, event: Event, *, id: str | None = None, correlation_id: str | None = None, causation_id: str | None = None
     ) -> Ack:
-        """Say what happened; anyone may hear it.
+        """Publish what happened; any group may subscribe to it.
 
         `id` makes the message recognisable when it is published again: 1 to 200 printable ASCII characters without
         spaces; by default a new one. `correlation_id` and `causation_id` continue the flow of another message.
@@ -65,10 +65,10 @@ class Client:
         correlation_id: str | None = None,
         causation_id: str | None = None,
     ) -> Ack:
-        """Ask the one receiver to do something, without waiting for the outcome.
+        """Send a command to its one receiver, without waiting for the outcome.
 
         The same `id` with the same payload is the same command: it has one outcome, however often it is sent. After
-        `ttl` seconds, by the broker's clock, it is not to be carried out any more. The rest as in :meth:`publish`.
+        `ttl` seconds, by the broker's clock, it expires. The rest as in :meth:`publish`.
         """
         return self._sender.send(Kind.COMMAND, command, _envelope(id, ttl, correlation_id, causation_id))
 
@@ -81,11 +81,11 @@ class Client:
         correlation_id: str | None = None,
         causation_id: str | None = None,
     ) -> CommandHandle:
-        """Ask the one receiver to do something, and return the outcome-to-be. Parameters as in :meth:`send`.
+        """Send a command to its one receiver, and return the outcome-to-be. Parameters as in :meth:`send`.
 
         The command is as durable as a sent one: a receiver that is down answers later. The same `id` with the same
         payload gets the same outcome again; with another payload it is ``Rejected("id_reused")``.
-        :class:`WrongVerbError` for a command whose contract says that nobody answers. When `asks_in_flight` outcomes
+        :class:`WrongVerbError` for a command whose contract says that it has no outcome. When `asks_in_flight` outcomes
         are outstanding the call blocks, at most `delivery_seconds` (then :class:`DeliveryError`).
         """
         return self._asker.ask(command, _envelope(id, ttl, correlation_id, causation_id))
@@ -93,7 +93,7 @@ class Client:
     def resume(self, token: str) -> CommandHandle:
         """Return the outcome-to-be of a command asked before, perhaps by a process that is gone.
 
-        `token` is that of its Pending, or of the :class:`OutcomeUnknown`. The outcome is found for as long as
+        `token` is that of its handle, or of the :class:`OutcomeUnknown`. The outcome is found for as long as
         the receiver's ledger keeps it: 7 days, unless the topic says otherwise.
         """
         return self._asker.resume(token)
@@ -101,9 +101,9 @@ class Client:
     def query(
         self, query: Query, timeout: float = 10.0, *, after: Page | None = None, complete: bool = False
     ) -> QueryResult:
-        """Ask for what is now, and return the answer-to-be: the reply, or a :class:`Page` of replies.
+        """Query the current state, and return the answer-to-be: the reply, or a :class:`Page` of replies.
 
-        It shows at least what our asked commands are known to have changed. While nobody can answer, it is asked again
+        It shows at least what our asked commands are known to have changed. While no worker answers, it is asked again
         for `timeout` seconds (then :class:`UnavailableError`). `after` asks for the page behind that one, and says all
         of the question. A table that was started not long ago may have yet to catch up: `QueryResult.complete` says so,
         and with `complete` it is asked again until it has. "Not found" is only said by one that has.

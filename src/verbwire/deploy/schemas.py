@@ -74,7 +74,7 @@ class RegistrySchemas:
         errors = [each.text for each in found if each.severity is Severity.ERROR]
         judges = not (self._dry_run and subject in self.levels)  # by the level that is set
         if not errors and judges and not self._registry.is_compatible(subject, contract.text):
-            errors = ["the registry refuses it; compare it with the versions there"]
+            errors = ["the registry rejects it; compare it with the versions there"]
         return [f"schema {subject} is not {level}: {each}" for each in errors]
 
     def missed(self, catalog: Catalog, received: set[str]) -> list[str]:
@@ -93,7 +93,7 @@ class RegistrySchemas:
         return [change.text for change in gone(newest, catalog, self._retired).values()]
 
     def _records(self, subject: str) -> list[Schema]:
-        """The versions of a subject, the newest first, but for what somebody registered there that is no record."""
+        """The versions of a subject, the newest first, leaving out any that is no record."""
         return [schema for _, schema in self._registry.versions(subject) if _is_record(schema)]
 
     def undo(self) -> None:
@@ -113,7 +113,7 @@ class RegistrySchemas:
         others = [(self._names.subject(each.name), each.text) for each in catalog if each.namespace not in owned]
         unknown = [subject for subject, text in others if self._registry.find(subject, text) is None]
         return unknown and [
-            f"of other projects, but not registered by them in the version at hand: {', '.join(unknown)}; copy their "
+            f"other projects' contracts, in a version that those have not registered: {', '.join(unknown)}; copy their "
             "files again, or wait for their deployment: a command among them cannot be sent until then"
         ]
 

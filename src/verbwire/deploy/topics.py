@@ -48,8 +48,8 @@ class ClusterTopics:
         for group in groups:
             sizes = {name: planned.get(name) or self._partitions.get(name) for name in group.inputs(names)}
             problems += [
-                f"{group.group} reads {name}, which nobody has deployed: that does the project whose context it is, "
-                "this one if it is among those owned (VERBWIRE_OWNED)"
+                f"{group.group} reads {name}, which is not deployed: the project that owns the context deploys it, "
+                "this one if it is listed in owned (VERBWIRE_OWNED)"
                 for name, n in sizes.items()
                 if not n
             ]
@@ -79,7 +79,9 @@ class ClusterTopics:
             led = {name: [each.leader >= 0 for each in topic.partitions.values()] for name, topic in found.items()}
             waiting = {name: n for name, n in waiting.items() if sum(led.get(name, ())) < n}
             if waiting and time.monotonic() > deadline:
-                raise UnavailableError(f"created, but without leaders yet: {', '.join(waiting)}; look at the brokers")
+                raise UnavailableError(
+                    f"topics were created, but have no leaders yet: {', '.join(waiting)}; look at the brokers"
+                )
             time.sleep(0.02 if waiting else 0)
 
     def _contradictions(self, topics: Iterable[Topic]) -> list[str]:
@@ -87,7 +89,7 @@ class ClusterTopics:
         missing = [topic for topic in topics if topic.name not in self._partitions]
         problems = [
             f"topic {topic.name} has {self._partitions[topic.name]} partitions, not {topic.partitions}: "
-            "with another number keys would move, so keep it (VERBWIRE_PARTITIONS)"
+            "another number would move keys, so keep it (VERBWIRE_PARTITIONS)"
             for topic in standing
             if self._partitions[topic.name] != topic.partitions
         ]
@@ -98,7 +100,9 @@ class ClusterTopics:
                 if actual == wanted:
                     continue
                 if name == "cleanup.policy":
-                    problems.append(f"topic {topic.name} has cleanup.policy={actual}, not {wanted}: is it another's?")
+                    problems.append(
+                        f"topic {topic.name} has cleanup.policy={actual}, not {wanted}: is it another project's?"
+                    )
                 else:
                     self.notes.append(f"topic {topic.name} has {name}={actual}, planned is {wanted}; left alone")
         return problems + (self._create(missing, validate_only=True) if missing else [])
@@ -127,7 +131,7 @@ class ClusterTopics:
             except KafkaException as error:
                 if denials.is_denied(error.args[0]):
                     raise NotAuthorizedError(denials.denied("CREATE", f"TOPIC {name}")) from error
-                if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # somebody deploys at the same time
+                if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # another deployment runs at the same time
                     problems.append(f"topic {name}: {error.args[0].str()}")
         if problems and not validate_only:
             raise DeployError("not all topics could be created, deploy again:\n" + "\n".join(problems))

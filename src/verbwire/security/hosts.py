@@ -53,7 +53,7 @@ def own_host() -> str:
 def base_url(text: str, setting: str) -> str:
     """Return a base URL without the slash at its end; ConfigurationError, which names the setting, where it is none.
 
-    ``http://`` or ``https://``, a host, perhaps a port and a path; who asks there is told by a token, never by the URL.
+    ``http://`` or ``https://``, a host, perhaps a port and a path; a principal is told by a token, never by the URL.
     """
     try:
         parts = urlsplit(text)

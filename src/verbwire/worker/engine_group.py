@@ -109,7 +109,7 @@ class EngineGroup:
         return self.app.alive() if self.app else None
 
     def not_ready(self) -> list[str]:
-        """Return what this worker owns and is still being prepared. One that stands still is not: see `standing`."""
+        """Return which partitions of this worker are still being restored. Stopped ones are not: see `standing`."""
         owned = self.app.owned if self.app else None
         if owned is None:
             return [NOT_ASSIGNED]
@@ -125,7 +125,7 @@ class EngineGroup:
         ]
 
     def standing(self) -> Standing:
-        """Return which of the partitions that it owns stand still, and which have yet to catch up."""
+        """Return which of its partitions are stopped, and which are still catching up."""
         view, owned = self.core.view, (self.app and self.app.owned) or ()
         return Standing(owned, [partition for partition in view.stopped() if partition in owned], view.behind())
 
@@ -176,6 +176,6 @@ def _plan(
 
 
 def _partitions(cluster: ClusterOffsets, group: str, plan: GroupPlan, names: Names) -> int:
-    """Return how many partitions a group has: as most of its topics. Where one is unlike them, it stands still."""
+    """Return how many partitions a group has: as most of its topics. One that differs stops the group."""
     found = cluster.topics([*plan.read(names), names.dead_letters(group)])
     return Counter(topic.partitions for topic in found.values()).most_common(1)[0][0]

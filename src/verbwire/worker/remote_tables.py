@@ -39,7 +39,7 @@ def _elsewhere(project: Project, here: Collection[str], services: Services) -> I
         try:
             partitions = cluster.topics([topic])[topic].partitions
         except UnavailableError as error:
-            log.warning("table %s cannot be asked for by way of this worker: %s", group, error)
+            log.warning("this worker cannot forward requests for table %s: %s", group, error)
             continue
         view = StoreReader(group, services.codec.catalog.of(row), partitions)
         yield QueryableTable(view, _nothing_to_read, *_looked_for(declared))

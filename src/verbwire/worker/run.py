@@ -158,7 +158,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     topics = TopicWatch(kafka, [each.core for each in hosted if isinstance(each, EngineGroup)])
     opened.callback(topics.stop)
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
-    # Before anything stops: nobody is sent here any more, and who waits here for an outcome is told where to ask.
+    # Before anything stops: no more requests are routed here, and those that wait for an outcome get its link.
     asyncio.run(_serve(hosted, topics, leave, [health.leave, waits.end, presence.leave], stopping))
 
 
@@ -215,7 +215,7 @@ def _import_faust() -> None:
 
 def _authenticator(settings: Settings, trust: Trust) -> Authenticator:
     if settings.http_development == ANYWHERE and not settings.http_jwks_url:
-        log.warning("http_development is %r: whoever has http_secret may be anybody here", ANYWHERE)
+        log.warning("http_development is %r: anyone with http_secret can act as any principal here", ANYWHERE)
     return Authenticator(
         AuthSettings(
             issuer=settings.http_issuer,

@@ -97,5 +97,5 @@ class GroupHost(Protocol):
         ...
 
     def standing(self) -> Standing:
-        """Which of its partitions stand still, or are behind."""
+        """Which of its partitions are stopped or behind."""
         ...

@@ -61,7 +61,7 @@ class SubscriberGroupHost:
         self.running.start()
 
     async def stop(self, leave: bool) -> None:
-        """Finish what runs, within bounds; what is not done is left to whoever has its partition next."""
+        """Finish running handlers, within bounds; the next owner of a partition does what is left."""
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(None, self.running.stop, leave)
@@ -77,7 +77,7 @@ class SubscriberGroupHost:
         return self.running.not_ready() or ([NO_REGISTRY] if self.running.waits_for_registry() else [])
 
     def standing(self) -> Standing:
-        """Return the partitions that it has: none of them ever stands still, and there is nothing to catch up."""
+        """Return the partitions that it has: they never stop, and have nothing to catch up with."""
         return Standing(self.running.owned())
 
 

@@ -351,4 +351,4 @@ def test_another_projects_copy_of_our_event_is_not_registered(registry: Registry
     assert len(list(registry.versions(subject))) == 1
     assert report.schemas == ()
     (note,) = report.notes
-    assert note.startswith(f"of other projects, but not registered by them in the version at hand: {subject};")
+    assert note.startswith(f"other projects' contracts, in a version that those have not registered: {subject};")

@@ -1,4 +1,4 @@
-"""Asking: a command is sent, and its outcome waited for."""
+"""Asks commands: sends them, and completes their handles with the outcomes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Asker:
         outgoing = self._sender.encode(Kind.COMMAND, command, envelope)
         route = outgoing.route
         if route.contract.response == "none":
-            raise WrongVerbError(f"{route.contract.short} is answered by nobody (its response is none): send it")
+            raise WrongVerbError(f"{route.contract.short} has no outcome (its response is none): use send")
         partition = self.start()
         question = PendingCommand(
             self._book.lock,

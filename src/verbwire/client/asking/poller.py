@@ -1,4 +1,4 @@
-"""Finding outcomes whose hint did not come: one thread that reads ledgers while somebody waits in vain."""
+"""Polls for outcomes whose hint did not arrive: one thread that reads the ledgers meanwhile."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ class OutcomePoller:
             try:
                 self._seek()
             except KafkaException as error:
-                log.warning("ledgers cannot be read now, it is tried again: %s", error.args[0].str())
+                log.warning("outcomes cannot be read now, retrying: %s", error.args[0].str())
                 self._rest()
             except Exception:
-                log.exception("looking for outcomes failed, it is tried again")
+                log.exception("looking for outcomes failed, retrying")
                 self._rest()
         self._let_go()
 

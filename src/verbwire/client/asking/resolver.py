@@ -1,4 +1,4 @@
-"""From what was heard or read to the answer of a question: decoded only when somebody waits for that id."""
+"""Resolves pending commands by the outcomes that were heard or read: decodes only those that are waited for."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class OutcomeResolver:
         try:
             line = self._lines.decode(value)
         except UndecodableError as error:
-            log.warning("what was said of command %r is ignored: %s", id, error)
+            log.warning("a reply about command %r is ignored: %s", id, error)
         except UnavailableError:  # the registry is silent; the ledger keeps the line
             for question in questions:
                 question.read_again()

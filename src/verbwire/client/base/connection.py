@@ -1,4 +1,4 @@
-"""Everything a client has to know before it can send: addresses, contracts, and on whose behalf."""
+"""The configuration of a client: addresses, contracts, and its principal."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Connection:
     commands whose outcomes are not there yet.
 
     Queries go over HTTP: to one of `http_endpoints` (base URLs), or else to any worker that the directory knows, with
-    the bearer token that `token` returns when it is called; None asks as nobody, which only public queries allow. The
-    directory is believed by the workers' public key, which `workers_key` returns: without one nobody in it is asked.
+    the bearer token that `token` returns when it is called; None asks anonymously, which only public queries allow. The
+    directory is verified by the workers' public key, which `workers_key` returns: without one no worker in it is asked.
     Over TLS certificates are verified by the authorities in the file `http_tls_ca` (PEM), or else by the system's.
 
     `principal` is written into every message of the client: receivers decide by it what is allowed. Kafka lets anyone

@@ -1,4 +1,4 @@
-"""Sending at once what librdkafka would hold back for company: who asks waits, who sends does not."""
+"""Bypasses ``linger.ms`` for commands whose outcome a caller waits for."""
 
 from __future__ import annotations
 

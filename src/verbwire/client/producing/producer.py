@@ -1,4 +1,4 @@
-"""An idempotent librdkafka producer with bounded memory, whose delivery reports always reach somebody."""
+"""An idempotent librdkafka producer with bounded memory, which loses no delivery report."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Producer:
         self._hurry.now(ack)
 
     def require_topic(self, topic: str) -> None:
-        """Raise :class:`ContractError` if the topic was not deployed, :class:`UnavailableError` if nobody can tell."""
+        """Raise :class:`ContractError` if the topic is not deployed, :class:`UnavailableError` if Kafka is silent."""
         self.require_open()
         try:
             found = self._kafka.list_topics(topic, timeout=min(self._seconds, _METADATA_SECONDS)).topics[topic]
@@ -131,7 +131,7 @@ class Producer:
             self.flush(timeout)
         finally:
             self._closed = True
-            # What is still waiting fails now, so that nobody waits for it for ever.
+            # What is still waiting fails now: its Acks must not wait for ever.
             self._kafka.purge()
             self._kafka.flush(_PURGE_SECONDS)
             self.abandon()
@@ -161,7 +161,7 @@ class Producer:
         while not self._stopping.is_set():
             try:
                 self._kafka.poll(_POLL_SECONDS)
-            except KafkaException as error:  # fatal: whoever sends next is told, and the reports go on
+            except KafkaException as error:  # fatal: the next call to produce raises, and the reports go on
                 self._obstacles.note(error.args[0])
 
 

@@ -1,4 +1,4 @@
-"""Where the messages of a class go, found once per class."""
+"""Routes: topic, encoder and header template of each message class, looked up once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who asks: bearer tokens (RFC 6750), JWTs (RFC 7519) checked by PyJWT with algorithms that are fixed here.
+"""Authenticates requests: bearer tokens (RFC 6750), JWTs (RFC 7519) verified by PyJWT with fixed algorithms.
 
 A token says who someone is only when its signature, issuer, audience, expiry and subject all hold; there is one answer
 for every way in which they do not, and it takes the same time, so that refusals teach nothing.
@@ -43,7 +43,7 @@ class AuthSettings:
     def __post_init__(self) -> None:
         if (self.secret is None) == (self.jwks_url is None):
             raise ConfigurationError(
-                "HTTP needs a way to check tokens: set either http_secret (VERBWIRE_HTTP_SECRET, development) "
+                "HTTP needs a way to verify tokens: set either http_secret (VERBWIRE_HTTP_SECRET, development) "
                 "or http_jwks_url (VERBWIRE_HTTP_JWKS_URL)"
             )
         if self.secret is not None:
@@ -51,7 +51,7 @@ class AuthSettings:
         require_encrypted(self.issuer, "http_issuer")
         if self.audience.startswith(INTERNAL_AUDIENCE):
             raise ConfigurationError(
-                f"http_audience (VERBWIRE_HTTP_AUDIENCE) begins with {INTERNAL_AUDIENCE}: workers use that themselves"
+                f"http_audience (VERBWIRE_HTTP_AUDIENCE) begins with {INTERNAL_AUDIENCE}, which workers use themselves"
             )
 
 
@@ -68,7 +68,7 @@ class Authenticator:
         self._known: dict[bytes, tuple[float, Principal]] = {}
 
     async def principal(self, authorization: str | None) -> Principal | None:
-        """Return who the header's token speaks for, None when it speaks for nobody.
+        """Return the principal of the header's token, None when it is missing or invalid.
 
         Raises the 503 :class:`HttpProblem` when the keys to check it with have never been reached.
         """

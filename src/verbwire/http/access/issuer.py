@@ -37,7 +37,7 @@ class Issuer:
                 body = await self._asked()
             return await asyncio.to_thread(_keys_in, body)
         except TimeoutError:
-            raise UnavailableError(f"it has not answered within {SECONDS:.0f} s") from None
+            raise UnavailableError(f"no answer within {SECONDS:.0f} s") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnavailableError(f"{type(error).__name__}: {error}") from error
 
@@ -62,8 +62,8 @@ def require_encrypted(url: str, setting: str) -> None:
     parts = urlsplit(url)
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ConfigurationError(
-            f"{setting} (VERBWIRE_{setting.upper()}) begins with http://: whoever is between could say who is who; "
-            "use https://. http:// is taken for this machine's loopback address only"
+            f"{setting} (VERBWIRE_{setting.upper()}) begins with http://: others on the way could forge principals; "
+            "use https://. http:// is accepted for this machine's loopback address only"
         )
 
 

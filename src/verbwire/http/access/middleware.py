@@ -29,7 +29,7 @@ _log = logging.getLogger("verbwire.http")
 class AccessMiddleware:
     """ASGI middleware. Closed by default: what is not listed as open needs a token, most of it with the operator scope.
 
-    Endpoints find who asks in ``request.scope["principal"]``. Where `access` lets nobody known come, that is somebody
+    Endpoints find the principal in ``request.scope["principal"]``. Where `access` allows anonymous callers, it is one
     without name and scopes. Who shows a token is known by it, or refused, there as everywhere.
     """
 
@@ -79,9 +79,9 @@ class AccessMiddleware:
             self._metrics.answered(route.path if route else "none", status, time.perf_counter() - began)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer within the shares of who asks, taken before a body is read, and kept until the answer is.
+        """Answer within the principal's shares, taken before a body is read, and kept until the answer is.
 
-        And at the rate of who asks, unless another worker asks, which has counted it.
+        And at the principal's rate, unless another worker forwards the request: that has counted it.
         """
         principal: Principal | None = scope.get("principal")
         if principal is None:

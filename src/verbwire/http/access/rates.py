@@ -58,7 +58,7 @@ class Rates:
         return self.commands if path.startswith("/commands/") else self.questions
 
     def told(self) -> str:
-        """Return in a sentence what there is, for who has to keep to it; empty where there is nothing."""
+        """Return the limits as a sentence for clients; empty where there are none."""
         given = [f"{each.a_second} {each.what}" for each in (self.commands, self.questions) if each.a_second]
         if not given:
             return ""

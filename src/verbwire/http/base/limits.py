@@ -18,7 +18,7 @@ BODY_SECONDS = 10.0  # a body must have come that long after its head: 408
 HEAD_SECONDS = 10.0  # a head must be complete that long after its first byte, or the connection's: 408
 IDLE_SECONDS = 30.0  # a connection is kept that long between an answer and the next request
 WRITE_SECONDS = 30.0  # within which an answer that did not go out at once must have been read, or it is cut off
-LINGER_SECONDS = 1.0  # that long what nobody reads is dropped behind a last answer, so that the client gets to it
+LINGER_SECONDS = 1.0  # that long input is discarded after a last answer, so that the client gets to read it
 PIPELINED = 32  # requests of one connection that wait for the answer to an earlier one
 CONNECTIONS = 500  # at most; fewer where the worker may have few files open (worker/open_files.py)
 HEALTH_CONNECTIONS = 16  # more that are taken when there are so many; they may ask for health only: 503
@@ -56,7 +56,7 @@ FRESH_SECONDS = 2.0  # how long a question waits for its table to be as far as i
 
 WAITS = 200  # questions that wait for it, also those that other workers ask: 429
 WAITS_EACH = 100  # of one principal
-ASKERS = 2  # threads that ask Kafka for the sake of who waits
+ASKERS = 2  # threads that ask Kafka on behalf of waiting requests
 READERS = 4  # threads that read tables
 RESPONDERS = 8  # threads that call responders: what those take is their own business, and no reader waits for them
 WAITING = 512  # requests that wait for them: 503

@@ -63,13 +63,13 @@ def header(request: Request, name: str) -> str | None:
 
 
 def principal_of(request: Request) -> Principal:
-    """Return who asks: set by the front, never by the client."""
+    """Return the principal: set by the middleware, never by the client."""
     found: Principal = request.scope["principal"]
     return found
 
 
 def room_of(request: Request) -> ByteAllowance:
-    """Return what is asked before this request makes the worker hold many bytes: set by the front."""
+    """Return the allowance that bytes of this request are counted by: set by the middleware."""
     found: ByteAllowance = request.scope["room"]
     return found
 

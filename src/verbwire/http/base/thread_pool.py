@@ -1,4 +1,4 @@
-"""Reading the tables off HTTP's loop, so that a slow read delays nobody but its asker."""
+"""Bounded thread pools, for reads and sends off HTTP's loop: a slow one delays no other request."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _work(loop: asyncio.AbstractEventLoop, jobs: list[_Job]) -> None:
 def _attempt(read: Callable[[], Any], future: asyncio.Future[Any]) -> _Done:
     try:
         return future, read(), None
-    except Exception as error:  # noqa: BLE001 (it belongs to whoever asked)
+    except Exception as error:  # noqa: BLE001 (it belongs to the caller)
         return future, None, error
 
 

@@ -119,7 +119,7 @@ class Commands:
         return await self._ask(postable.contract, command, envelope, principal, wish)
 
     async def _read(self, postable: PostableCommand, body: bytes) -> Command:
-        """Read a body; one that takes long, off the loop, so that nobody else waits for it."""
+        """Read a body; one that takes long, off the loop, so that no other request waits for it."""
         if len(body) <= limits.SHORT:
             return postable.read(body)
         return await self._threads.run(lambda: postable.read(body))
@@ -217,7 +217,7 @@ def _unencodable(contract: Contract, error: UnencodableError) -> HttpProblem:
 
 
 def _not_taken(contract: Contract, error: Exception, who: str = "Kafka") -> HttpProblem:
-    _log.warning("%s was not taken: %s", contract.name, error or type(error).__name__)
+    _log.warning("%s was not acknowledged: %s", contract.name, error or type(error).__name__)
     if isinstance(error, RegistryUnavailableError):
         detail = f"{contract.name} was not sent: the schema registry, which has its schema, does not answer"
         return unavailable(problem_types.NO_SCHEMA, f"{detail}; ask again", 2)

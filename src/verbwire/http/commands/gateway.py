@@ -1,4 +1,4 @@
-"""From HTTP to Kafka: commands go where every command goes, on behalf of who asked over HTTP."""
+"""Sends commands of HTTP to Kafka, where every command goes, on behalf of the request's principal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger("verbwire.http")
 
 
 class Gateway:
-    """A worker's own client for the commands of HTTP. Every method but `close` may block for seconds: not on a loop."""
+    """The client of a worker's HTTP. Every method but `close` may block for seconds: call it off the loop."""
 
     def __init__(self, connection: Connection) -> None:
         self._sender = Sender(connection)
@@ -29,7 +29,7 @@ class Gateway:
         return self._asker.ask(command, envelope)
 
     def send(self, command: Command, envelope: Envelope) -> Ack:
-        """Send a command that nobody answers; raises like :meth:`Client.send`."""
+        """Send a command without an outcome; raises like :meth:`Client.send`."""
         return self._sender.send(Kind.COMMAND, command, envelope)
 
     def resume(self, token: str) -> CommandHandle:
@@ -40,7 +40,7 @@ class Gateway:
         """Let go of the broker, once HTTP has given its last answer."""
         try:
             self._sender.producer.close(_CLOSE_SECONDS)
-        except DeliveryError as error:  # who asked was told, or will ask again with the same key
+        except DeliveryError as error:  # the client was told, or sends it again with the same key
             log.warning("commands from HTTP: %s", error)
         finally:
             self._asker.close()

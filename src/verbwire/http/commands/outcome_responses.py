@@ -1,7 +1,7 @@
 """What became of a command, over HTTP: as the answer to the command itself, and as a document that is asked for later.
 
-A refusal answers a command with a problem, so that no client takes it for success. Who asks for an outcome later is
-told it with 200, whatever it is: that question was answered.
+A refusal answers a command with a problem, so that no client takes it for success. A later request for the outcome is
+answered with 200, whatever it is: that question was answered.
 """
 
 from __future__ import annotations

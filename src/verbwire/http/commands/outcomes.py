@@ -1,6 +1,6 @@
 """Outcomes that are asked for later: ``GET /outcomes/{token}``, the path that a 202 has named.
 
-The receiver's own memory answers, here or at the worker that has it; where nobody has it now, the ledger is read for a
+The receiver's own memory answers, here or at the worker that has it; where none has it, the ledger is read for a
 moment.
 """
 
@@ -41,7 +41,7 @@ _log = logging.getLogger("verbwire.http")
 
 
 class OutcomeEndpoint:
-    """Tells what became of commands. `receivers` are all aggregates of the project."""
+    """Serves the outcomes of commands. `receivers` are all aggregates of the project."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class OutcomeEndpoint:
     async def _from_receiver(
         self, request: ForwardableRequest, receiver: AggregateOutcomes, token: OutcomeToken
     ) -> Response | None:
-        """Ask whoever has the receiver's memory; None where nobody has it now, or it does not answer."""
+        """Ask the worker that has the receiver's memory; None where none has it now, or it does not answer."""
         if receiver.view.has(token.partition):
             try:
                 return await self._readers.run_short(lambda: self._remembered(receiver, token))

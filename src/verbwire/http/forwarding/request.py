@@ -29,7 +29,7 @@ class ForwardableRequest:
     headers: Mapping[str, str]  # those that decide the answer, in lower case
     principal: Principal
     room: ByteAllowance
-    forwarded: bool  # another worker asks: it wants what is here, and nobody else is asked
+    forwarded: bool  # another worker asks: it wants what is here, no third is asked
     partitions: list[int] | None = None  # those that another worker asks for
 
     @classmethod

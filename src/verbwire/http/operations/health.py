@@ -1,9 +1,9 @@
 """Is this process beyond repair, and does it answer for all it owns: two questions that must not be mixed.
 
-An orchestrator restarts what is not live, and sends nobody to what is not ready. Ready is who serves: a worker whose
+An orchestrator restarts what is not live, and routes no requests to what is not ready. A worker is ready whose
 partitions are being restored, or that has lost its broker, is not, but never dead.
 
-A partition that stands still until somebody decides makes nobody unready: the others serve on, any worker passes
+A partition that is stopped until an operator decides makes no worker unready: the others serve on, any worker passes
 questions on, and neither a restart nor another worker would help. It is told beside `ready`, as is what has yet to
 catch up. But where every partition of a worker stands still it serves nothing of its own, and is not ready: so a
 rollout of code that breaks everywhere comes to its end at the first worker, not at the last.
@@ -19,7 +19,7 @@ from verbwire.http.base.problem import HttpProblem, unavailable
 
 
 class Standing(NamedTuple):
-    """The partitions of a group that are here: stopped until somebody decides, or behind (by how many records)."""
+    """The partitions of a group that are here: stopped until an operator decides, or behind (by how many records)."""
 
     owned: Collection[int] = ()
     stopped: Collection[int] = ()

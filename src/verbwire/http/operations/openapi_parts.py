@@ -63,7 +63,7 @@ PARAMETERS: Json = {
     "IdempotencyKey": {
         "name": idempotency.HEADER,
         "in": "header",
-        "description": "Makes a repetition the same command, with one outcome. Yours alone, for this command alone.",
+        "description": "Makes a repetition the same command, with one outcome. Valid for this principal and command.",
         "schema": {"type": "string", "pattern": idempotency.KEY},
     },
     "Prefer": {
@@ -71,35 +71,35 @@ PARAMETERS: Json = {
         "in": "header",
         "description": (
             f"RFC 7240: `wait=N` seconds ({limits.WAIT:.0f} by default, {limits.MAX_WAIT} at most) until the answer is "
-            "202; `respond-async`: at once. What is not understood is passed over."
+            "202; `respond-async`: at once. Other preferences are ignored."
         ),
         "schema": _TEXT,
     },
     "Ttl": {
         "name": TTL_HEADER,
         "in": "header",
-        "description": "Seconds after which the command is not to be carried out any more, by the broker's clock.",
+        "description": "Seconds after which the command expires, by the broker's clock.",
         "schema": {"type": "string", "pattern": TTL},
     },
     "Correlation": {
         "name": CORRELATION_HEADER,
         "in": "header",
-        "description": "Continues the flow of another message.",
+        "description": "The id of the message that started the flow, where it was another.",
         "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
     },
     "Position": {
         "name": POSITION_HEADER,
         "in": "header",
         "description": (
-            "As an answer to a command has said it: this answer is at least as new, or 503. A place that nobody can "
-            "have seen is a 400 at once."
+            "As an answer to a command returned it: this answer is at least as new, or 503. A position beyond the end "
+            "of its partition is a 400 at once."
         ),
         "schema": {"type": "string", "pattern": f"^({_PLACES}(;{_PLACES})*)?$"},
     },
     "Freshness": {
         "name": FRESHNESS_HEADER,
         "in": "header",
-        "description": "An answer of a table that has yet to catch up is not wanted: 503 in its place.",
+        "description": "Accept complete answers only: 503 while the table is catching up.",
         "schema": {"const": COMPLETE},
     },
     "Page": {
@@ -113,11 +113,14 @@ PARAMETERS: Json = {
         "in": "query",
         "schema": {"type": "integer", "minimum": 1, "maximum": limits.MAX_PAGE_SIZE, "default": limits.PAGE_SIZE},
     },
-    "Cursor": {"name": "cursor", "in": "query", "description": "Out of `next`.", "schema": _TEXT},
+    "Cursor": {"name": "cursor", "in": "query", "description": "The one in `next`.", "schema": _TEXT},
 }
 HEADERS: Json = {
-    "Location": {"description": "Where the outcome will be.", "required": True, "schema": _TEXT},
-    "Position": {"description": "Where the events are: send it with a query that has to see them.", "schema": _TEXT},
+    "Location": {"description": "Where to get the outcome.", "required": True, "schema": _TEXT},
+    "Position": {
+        "description": "Positions of the command's events: send it with a query that must see them.",
+        "schema": _TEXT,
+    },
     "Freshness": {
         "description": (
             "Whether the row's partition has read all that its inputs held when it was started, or how many records it "
@@ -125,7 +128,7 @@ HEADERS: Json = {
         ),
         "schema": {"type": "string", "pattern": f"^({COMPLETE}|behind=[0-9]+)$"},
     },
-    "PreferenceApplied": {"description": "What of `Prefer` was honoured.", "schema": _TEXT},
+    "PreferenceApplied": {"description": "The preferences of `Prefer` that were honoured.", "schema": _TEXT},
     "RetryAfter": {"description": "Seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}},
 }
 

@@ -103,7 +103,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if (problem := self._wrong()) is not None:
             self._refuse(problem)
         elif len(self.pipeline) >= limits.PIPELINED:
-            self._refused = True  # whoever asks on is answered as far as here, and may ask the rest elsewhere
+            self._refused = True  # a client that sends on is answered up to here, and may send the rest elsewhere
             self.cycle.keep_alive = False
         else:
             super().on_headers_complete()
@@ -228,7 +228,7 @@ class _Outlet:
         self.close = protocol.finish
 
     def write(self, data: bytes) -> None:
-        """Send it, as long as there is somebody to read it: asyncio warns of each write behind that."""
+        """Send it, as long as the connection is open: asyncio warns of each write after that."""
         if not self._transport.is_closing():
             self._transport.write(data)
 

@@ -1,4 +1,4 @@
-"""Whether a position can have been seen: nobody waits for what lies behind the end of its log."""
+"""Checks positions against the ends of their logs: a request must not wait for what lies behind them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LogEnds:
         self._together = CoalescedCalls(self._look, readers, ASK_SECONDS)
 
     async def require(self, wanted: Positions) -> None:
-        """Raise 400 ``bad_position`` for what nobody can have seen; where Kafka does not answer, nothing is known."""
+        """Raise 400 ``bad_position`` for positions beyond a log's end; nothing where Kafka does not answer."""
         if all(offset <= self._known.get(place, -1) for place, offset in wanted.items()):
             return
         try:

@@ -71,7 +71,7 @@ def _after(scope: str, text: str) -> bytes:
 
 
 def _sum(scope: str, place: bytes) -> bytes:
-    """Tell cursors of other lists, and cut ones; not a signature: who may ask may ask from any place on."""
+    """Tell cursors of other lists, and cut ones; not a signature: a principal may start from any place."""
     return zlib.crc32(scope.encode() + b"\x00" + place).to_bytes(4, "big")
 
 

@@ -37,7 +37,7 @@ class PositionBound:
 class PositionBounds:
     """What requests wait by that want one table to be as far as they have seen. Used on HTTP's loop only.
 
-    Waiting takes a share of `waits`, and otherwise nothing: the engine wakes who waits, and whatever Kafka has to be
+    Waiting takes a share of `waits`, and otherwise nothing: the engine wakes requests, and whatever Kafka has to be
     asked, by `askers`, it is asked once for all.
     """
 
@@ -52,7 +52,7 @@ class PositionBounds:
         """Wait until those of these partitions that are here have applied what is wanted of the topics they read.
 
         400 ``bad_position`` at once where that will never be, 503 ``behind`` when they have not in time: never an
-        answer that is older than asked for. What becomes ready after this may be behind all the same, so whoever reads
+        answer that is older than asked for. What becomes ready after this may be behind all the same, so the reader
         looks once more, for what is returned (:func:`require_applied`).
         """
         if not wanted.positions:

@@ -1,7 +1,7 @@
 """Queries over HTTP: ``GET /queries/{name}?field=value...``, answered by tables and responders.
 
-Checked in this order: who asks, whether there is such a query, whether they may ask it, whether it makes sense. What
-somebody may not see is not there: by its key it is not found, in lists it does not occur.
+Checked in this order: the principal, the query's name, permission, parameters. A row that the principal may not
+see does not exist for them: it is not found by its key, and lists leave it out.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Queries:
         return [Route(PATH + "{name}", self.query)]
 
     def is_public(self, path: str) -> bool:
-        """Whether nobody known has to ask for what a path names, percent-encoded as it came."""
+        """Whether a path, percent-encoded as it came, names a query that anonymous callers may ask."""
         if not path.startswith(PATH):
             return False
         try:

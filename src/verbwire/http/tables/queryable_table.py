@@ -30,7 +30,7 @@ from verbwire.wire.keys import parse_key, parse_key_text
 _told = Throttle[tuple[str, int]]()
 _log = logging.getLogger("verbwire.http")
 _RESTORING_SECONDS = 1
-_STOPPED_SECONDS = 30  # somebody has to decide first
+_STOPPED_SECONDS = 30  # an operator has to decide first
 _ATTEMPTS = 3  # a partition may leave between looking and reading
 _LEAST_CHUNK = 16
 
@@ -61,7 +61,7 @@ class QueryableTable:
         return QueryableRow.of(self.name, self.view.row, self.index, self.search)
 
     def key(self, text: str) -> bytes:
-        """Return the key that somebody wrote; 400 for what cannot be one."""
+        """Return the key that a text is; 400 for what cannot be one."""
         row = self.view.row
         try:
             key = parse_key_text(row, text)
@@ -244,13 +244,13 @@ class QueryableTable:
 def _part(window: PageWindow, share: float) -> int:
     """Return how many bytes those partitions may answer with which are this share of all.
 
-    Of a page that skips rows nobody knows yet whose they are: all of them are sent.
+    Of a page that skips rows it is not known yet in which part those are: all of them are sent.
     """
     return limits.DEEP_PART if window.skip else max(limits.PART, int(limits.PAGE * share))
 
 
 class _UnreadableRow(HttpProblem):
-    """The 503 of a row that no code here can read: what it says nobody knows, that it is there everybody may."""
+    """The 503 of a row that the code here cannot decode: its content stays unknown, that it exists is no secret."""
 
     def __init__(self, table: str, partition: int) -> None:
         detail = f"a row in partition {partition} of table {table} cannot be read: the worker's log has the cause"

@@ -23,7 +23,7 @@ from verbwire.wire.positions import decode_positions
 
 @dataclass(frozen=True, slots=True)
 class ReadContext:
-    """Made of the request by its endpoint; below it nobody knows of HTTP's request."""
+    """Made of the request by its endpoint; nothing below it knows Starlette's request."""
 
     request: ForwardableRequest  # for the partition's owner, where that is another worker
     bound: PositionBound  # the rows must be as new, or 503
