@@ -25,7 +25,7 @@ HEARD = 20.0  # seconds, for a hint to come
 
 def hearing(client: Client) -> Client:
     """Let a client wait for hints alone: what it hears was heard, not looked up because the machine was slow."""
-    client._asker._patience = PollDelays(hint=3600)
+    client._asker._delays = PollDelays(hint=3600)
     return client
 
 

@@ -36,7 +36,7 @@ class CommandEndpoints:
         self.gateway.close()
 
 
-def messaging(
+def command_endpoints(
     project: Project,
     services: Services,
     registry: str,

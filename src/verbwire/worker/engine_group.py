@@ -148,12 +148,12 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     metrics = services.metrics.group(group)
     services.watched(plan.processor.watch)
     metrics.table(lambda: sum(view.behind().values()), view.letters)
-    core = GroupEngine(plan, kafka, names, settings.worker, copies, view, metrics, services.others)
+    core = GroupEngine(plan, kafka, names, settings.worker, copies, view, metrics, services.liveness)
     # A decoder of its own: the engine's thread has the other.
     decoder = codec.topic_decoder(plan.changelog, contract.namespace, {contract.name: row})
     own = plan.repartition
     handed_over = RepartitionProgress(cluster, plan.sources, own, plan.partitions) if own else None
-    catching_up = RepartitionCatchUp(view, plan.sources, own, cluster, services.others.caught_up) if own else None
+    catching_up = RepartitionCatchUp(view, plan.sources, own, cluster, services.liveness.caught_up) if own else None
     table = QueryableTable(view, decoder.decode, plan.columns, plan.search, handed_over, cluster)
     return EngineGroup(declared.group, core, table, alone, services, security, catching_up)
 

@@ -9,7 +9,7 @@ from verbwire.names import Names
 from verbwire.project import Project
 
 
-def topics_of(project: Project, names: Names) -> frozenset[str]:
+def known_topics(project: Project, names: Names) -> frozenset[str]:
     """Return the topics of all contexts that there are contracts of, and the repartition topics of groups."""
     return frozenset(_topics(project, names))
 

@@ -20,15 +20,15 @@ from verbwire.worker.services import Services
 log = logging.getLogger(__name__)
 
 
-def elsewhere(project: Project, here: Collection[str], services: Services) -> list[QueryableTable]:
+def remote_tables(project: Project, here: Collection[str], services: Services) -> list[QueryableTable]:
     """Return the tables of all groups but those `here`, without a row in them.
 
     One whose topic is not deployed yet is left out, and the log says so.
     """
-    return list(_elsewhere(project, here, services))
+    return list(_tables(project, here, services))
 
 
-def _elsewhere(project: Project, here: Collection[str], services: Services) -> Iterator[QueryableTable]:
+def _tables(project: Project, here: Collection[str], services: Services) -> Iterator[QueryableTable]:
     names, cluster = services.codec.names, ClusterOffsets(services.kafka, "")
     for group, declared in project.declared.items():
         kept = _kept(declared)

@@ -36,7 +36,7 @@ class Services:
     codec: Codec
     metrics: Metrics
     hints: ReplyNotifier  # to those who wait for outcomes
-    others: WorkerLiveness  # the workers of the project
+    liveness: WorkerLiveness  # of the workers of the project
     grants: Grants = field(default_factory=Grants)
     outage: Outage = field(default_factory=lambda: Outage("Kafka"))
     clock: BrokerClock = field(default_factory=BrokerClock)

@@ -234,7 +234,7 @@ def test_a_registry_that_is_silent_for_a_moment_delays_the_answer(asker: Asker, 
 
     pending = asker.ask(COMMAND)
     records = receiver.take()
-    answers, silent = asker._answers, Silent()
+    answers, silent = asker._resolver, Silent()
     lines, answers.__dict__["_lines"] = answers._lines, silent
     receiver.answer(records)
     eventually(lambda: silent.asked > 2)

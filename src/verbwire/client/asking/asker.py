@@ -29,12 +29,12 @@ class Asker:
         self.positions = SeenPositions()
         self._connection = connection
         self._sender = sender
-        self._patience = patience or PollDelays()
-        self._book = InFlightCommands(connection.asks_in_flight)
-        self._answers = OutcomeResolver(sender.routes, self._book, self.positions)
+        self._delays = patience or PollDelays()
+        self._in_flight = InFlightCommands(connection.asks_in_flight)
+        self._resolver = OutcomeResolver(sender.routes, self._in_flight, self.positions)
         self._lock = threading.Lock()
         self._listener: ReplyListener | None = None
-        self._seeker: OutcomePoller | None = None
+        self._poller: OutcomePoller | None = None
         self._closed = False
 
     def ask(self, command: Command, envelope: Envelope = BARE) -> CommandHandle:
@@ -48,23 +48,23 @@ class Asker:
             raise WrongVerbError(f"{route.contract.short} has no outcome (its response is none): use send")
         partition = self.start()
         question = PendingCommand(
-            self._book.lock,
+            self._in_flight.lock,
             id=outgoing.id,
             command=route.contract.name,
             topic=route.topic,
             fingerprint=route.encoder.fingerprint(command),
         )
         question.unique = envelope.id is None
-        self._book.enter(question, self._connection.delivery_seconds)
+        self._in_flight.enter(question, self._connection.delivery_seconds)
         try:
             ack = self._sender.produce(outgoing, partition)
         except BaseException:
-            self._book.leave(question)
+            self._in_flight.leave(question)
             raise
-        self._sender.producer.hurry(ack)
+        self._sender.producer.bypass_linger(ack)
         question.ack = ack
         ack.when_done(partial(self._acknowledged, question, ack))
-        return CommandHandle(self._book, question)
+        return CommandHandle(self._in_flight, question)
 
     def resume(self, token: str) -> CommandHandle:
         """Return the outcome-to-be of a command asked before, perhaps by another process.
@@ -74,7 +74,7 @@ class Asker:
         place = OutcomeToken.decode(token)
         contract = self._connection.catalog.find(place.command)
         question = PendingCommand(
-            self._book.lock,
+            self._in_flight.lock,
             id=place.id,
             command=contract.name,
             topic=self._connection.names.commands(contract.namespace),
@@ -83,8 +83,8 @@ class Asker:
         question.read_again()
         question.placed(place, time.monotonic())
         self._seek()
-        self._book.enter(question, self._connection.delivery_seconds)
-        return CommandHandle(self._book, question)
+        self._in_flight.enter(question, self._connection.delivery_seconds)
+        return CommandHandle(self._in_flight, question)
 
     def start(self) -> int:
         """Be ready to hear replies, and return the partition they are to come to; done by the first `ask`.
@@ -95,7 +95,7 @@ class Asker:
             with self._lock:
                 self._require_open()
                 if self._listener is None:
-                    listener = ReplyListener(self._connection, self._answers.take)
+                    listener = ReplyListener(self._connection, self._resolver.take)
                     listener.start()
                     self._listener = listener
             self._seek()
@@ -107,7 +107,7 @@ class Asker:
             self.abandon()
             for thread in self._threads():
                 thread.join()
-        self._book.close()
+        self._in_flight.close()
 
     def abandon(self) -> None:
         """Stop the threads of an owner that is gone without closing."""
@@ -118,12 +118,12 @@ class Asker:
     def _seek(self) -> None:
         with self._lock:
             self._require_open()
-            if self._seeker is None:
-                self._seeker = OutcomePoller(self._connection, self._book, self._answers.take, self._patience)
-                self._seeker.start()
+            if self._poller is None:
+                self._poller = OutcomePoller(self._connection, self._in_flight, self._resolver.take, self._delays)
+                self._poller.start()
 
     def _threads(self) -> list[ReplyListener | OutcomePoller]:
-        return [thread for thread in (self._listener, self._seeker) if thread is not None]
+        return [thread for thread in (self._listener, self._poller) if thread is not None]
 
     def _require_open(self) -> None:
         self._sender.producer.require_open()
@@ -132,7 +132,7 @@ class Asker:
 
     def _acknowledged(self, question: PendingCommand, ack: Ack) -> None:
         if ack.error is not None:
-            return self._book.settle(question, ack.error)
+            return self._in_flight.settle(question, ack.error)
         place = ack.result(0)
         token = OutcomeToken(
             command=question.command,
@@ -142,4 +142,4 @@ class Asker:
             id=question.id,
             fingerprint=question.fingerprint,
         )
-        return self._answers.placed(question, token, time.monotonic() + self._patience.hint)
+        return self._resolver.placed(question, token, time.monotonic() + self._delays.hint)

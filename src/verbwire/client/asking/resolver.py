@@ -23,12 +23,12 @@ class OutcomeResolver:
 
     def __init__(self, routes: Routes, book: InFlightCommands, positions: SeenPositions) -> None:
         self._routes = routes
-        self._book = book
+        self._in_flight = book
         self._positions = positions
 
     def take(self, id: bytes, value: bytes) -> None:
         """Take a framed line about the command of that id; most are of others, and are dropped at once."""
-        questions = self._book.of(id)
+        questions = self._in_flight.of(id)
         if not questions:
             return
         try:
@@ -57,11 +57,11 @@ class OutcomeResolver:
         except UnavailableError:
             question.read_again()
         except VerbwireError as error:  # the reply cannot be read, and would not be another time either
-            self._book.settle(question, error)
+            self._in_flight.settle(question, error)
         else:
             if outcome is not None:
                 self._positions.remember(line.events)
-                self._book.settle(question, outcome, line.events)
+                self._in_flight.settle(question, outcome, line.events)
 
     @cached_property
     def _lines(self) -> TopicDecoder:

@@ -64,7 +64,7 @@ class Producer:
         self._stopping = threading.Event()
         self._reports = threading.Thread(target=self._serve, name="verbwire-delivery-reports", daemon=True)
         self._reports.start()
-        self._hurry = LingerBypass(self._kafka)
+        self._linger_bypass = LingerBypass(self._kafka)
 
     def produce(
         self, topic: str, key: bytes | None, value: bytes | None, headers: RawHeaders, id: str, partition: int = BY_KEY
@@ -93,9 +93,9 @@ class Producer:
             except RuntimeError as error:  # librdkafka's handle is gone: another thread has closed it meanwhile
                 raise ClosedError("the client is closed: make a new one") from error
 
-    def hurry(self, ack: Ack) -> None:
+    def bypass_linger(self, ack: Ack) -> None:
         """Let what was produced up to this record go at once, without lingering for company; returns immediately."""
-        self._hurry.now(ack)
+        self._linger_bypass.now(ack)
 
     def require_topic(self, topic: str) -> None:
         """Raise :class:`ContractError` if the topic is not deployed, :class:`UnavailableError` if Kafka is silent."""
@@ -136,14 +136,14 @@ class Producer:
             self._kafka.flush(_PURGE_SECONDS)
             self.abandon()
             self._reports.join()
-            self._hurry.join()
+            self._linger_bypass.join()
             self._kafka.close()  # now, not when it is collected: its threads would look for a broker that is gone
 
     def abandon(self) -> None:
         """Stop the thread of an owner that is gone without closing; what was queued may be lost."""
         self._closed = True
         self._stopping.set()
-        self._hurry.stop()
+        self._linger_bypass.stop()
 
     @property
     def closed(self) -> bool:
