@@ -128,7 +128,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     announcement, health, waits = Announcement(services, hosted, directory, trust), Health(hosted), InterruptibleWaits()
     rates = Rates(settings.http_command_rate, settings.http_question_rate)
     opened.callback(announcement.close)
-    commands = command_endpoints(project, services, registry, tables, announcement.peers, waits, rates)
+    commands = command_endpoints(project, services, tables, announcement.peers, waits, rates)
     opened.callback(commands.close)
     server = HttpServer(
         build_app(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
+from verbwire.client.base.connection import Connection
 from verbwire.engine.faust.security import Security, security_of
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.restore.partition_restorer import WorkerLiveness
@@ -18,6 +19,7 @@ from verbwire.observability.metrics import Metrics
 from verbwire.observability.outages import Outage
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.observability.watch.watchdog import Watchdog
+from verbwire.principal import NOBODY, Principal
 from verbwire.settings import Settings
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.grants.policy import Grants
@@ -47,6 +49,25 @@ class Services:
         """Have the watchdog look after the handlers of a group, a responder or a query; return the same."""
         self.watchdog.add(watch, self.metrics.running(watch.group))
         return watch
+
+    def connection(
+        self,
+        kafka: Mapping[str, str],
+        principal: Principal = NOBODY,
+        delivery_seconds: float = Connection.delivery_seconds,
+    ) -> Connection:
+        """Return how a client of this worker connects, with these librdkafka properties."""
+        return Connection(
+            bootstrap=self.bootstrap,
+            registry=self.codec.registry.url,
+            names=self.codec.names,
+            catalog=self.codec.catalog,
+            principal=principal,
+            kafka={"log_level": "2", **kafka},  # what is not reached is told by the worker
+            registry_conf=self.settings.registry_client,
+            delivery_seconds=delivery_seconds,
+            grants=self.grants,
+        )
 
     @cached_property
     def security(self) -> Security:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from verbwire.client.base.connection import Connection
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.http.operations.health import Standing
@@ -85,16 +84,7 @@ def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGr
     """Build the group on its topics; it sends under its own name and with the scopes that it declares."""
     settings, codec = services.settings, services.codec
     plan = effect_plan(declared, codec, services.grants)
-    connection = Connection(
-        bootstrap=services.bootstrap,
-        registry=codec.registry.url,
-        names=codec.names,
-        catalog=codec.catalog,
-        principal=Principal(declared.group, declared.scopes),
-        kafka={"log_level": "2", **services.kafka},  # what is not sent is tried again, and told
-        registry_conf=settings.registry_client,
-        grants=services.grants,
-    )
+    connection = services.connection(services.kafka, Principal(declared.group, declared.scopes))
     mail = EffectProducer(connection, declared)
     metrics = services.metrics.group(plan.group)
     watch = services.watched(HandlerWatch(plan.group, patient=plan.is_job))
