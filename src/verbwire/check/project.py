@@ -16,6 +16,7 @@ from verbwire.contracts.checks.check import (
     check_handlers,
     compare,
     in_order,
+    unreadable,
 )
 from verbwire.contracts.checks.findings import Finding, Severity
 from verbwire.contracts.schema.load import read_catalog
@@ -47,7 +48,7 @@ def check_project(settings: Settings, against: str = "", *, against_deployed: bo
     """Check a project; its contracts are compared with those of the commit `against`, and with those last deployed."""
     catalog, problems = read_catalog(settings.schemas)
     if problems:
-        return ProjectCheck([Finding.at("contract", Severity.ERROR, p.place.file, p.message) for p in problems])
+        return ProjectCheck(unreadable(problems))
     found = _compared(catalog, settings, against) if against or against_deployed else []
     found += check_contracts(catalog, settings.schemas, settings.accepted_names)
     try:
