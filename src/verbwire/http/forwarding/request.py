@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+import msgspec
 from starlette.requests import Request
 
 from verbwire.http.access.peer_tokens import PARTITIONS
@@ -16,17 +16,17 @@ from verbwire.principal import Principal
 from verbwire.wire.freshness import HEADER as FRESHNESS
 from verbwire.wire.positions import HEADER as POSITION
 
+_POSITION = POSITION.lower().encode()
 _PASSED_ON = {name.lower().encode() for name in ("Accept", "Prefer", "traceparent", POSITION, FRESHNESS)}
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardableRequest:
+class ForwardableRequest(msgspec.Struct, frozen=True):
     """What another worker needs of a request, and the allowance that its answer is counted by."""
 
     method: str
     path: str
     target: str  # path and query, as they were sent
-    headers: Mapping[str, str]  # those that decide the answer, in lower case
+    raw_headers: Sequence[tuple[bytes, bytes]]
     principal: Principal
     room: ByteAllowance
     forwarded: bool  # another worker asks: it wants what is here, no third is asked
@@ -40,7 +40,7 @@ class ForwardableRequest:
             request.method,
             request.scope["path"],
             _target(request),
-            _passed_on(request),
+            request.headers.raw,
             principal_of(request),
             room_of(request),
             forwarded,
@@ -48,14 +48,15 @@ class ForwardableRequest:
         )
 
     @property
+    def headers(self) -> dict[str, str]:
+        """Those that decide the answer, in lower case; of a repeated one the first."""
+        fields = reversed(self.raw_headers)
+        return {name.decode(): value.decode("latin-1") for name, value in fields if name in _PASSED_ON}
+
+    @property
     def has_position(self) -> bool:
         """Whether the answer has to show what the client has seen."""
-        return POSITION.lower() in self.headers
-
-
-def _passed_on(request: Request) -> dict[str, str]:
-    fields = reversed(request.headers.raw)  # of those that are repeated the first counts
-    return {name.decode(): value.decode("latin-1") for name, value in fields if name in _PASSED_ON}
+        return any(name == _POSITION for name, _ in self.raw_headers)
 
 
 def _partitions(text: str | None) -> list[int] | None:

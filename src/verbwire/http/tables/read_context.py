@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass
 
+import msgspec
 from starlette.requests import Request
 
 from verbwire.errors import UndecodableError
@@ -21,8 +21,7 @@ from verbwire.wire.positions import HEADER as POSITION
 from verbwire.wire.positions import decode_positions
 
 
-@dataclass(frozen=True, slots=True)
-class ReadContext:
+class ReadContext(msgspec.Struct, frozen=True):
     """Made of the request by its endpoint; nothing below it knows Starlette's request."""
 
     request: ForwardableRequest  # for the partition's owner, where that is another worker
