@@ -11,11 +11,12 @@ from benchmarks.figures import Stopwatch
 from benchmarks.place import SHOP, Place
 from benchmarks.shop.schemas.desk import PlaceOrder
 from benchmarks.shop.schemas.orders import Item, OrderPlaced
-from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.base.connection import Connection
 from verbwire.client.client import Client
 from verbwire.client.producing.ack import Ack
 from verbwire.contracts.schema.load import load_catalog
 from verbwire.names import Names
+from verbwire.principal import Principal
 
 M = TypeVar("M")
 
@@ -27,7 +28,7 @@ def connection(place: Place, **kafka: object) -> Connection:
         registry=place.registry,
         names=Names("bench", place.prefix),
         catalog=load_catalog(SHOP / "schemas"),
-        identity=Identity("benchmark", ("orders:write",)),
+        principal=Principal("benchmark", ("orders:write",)),
         kafka=kafka,
     )
 

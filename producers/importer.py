@@ -20,10 +20,10 @@ from producers.sales_lines import NotAddressable, Sales, SalesLine, ToSend, Unre
 from producers.settling import Orders, bought
 from schemas.accounts import CreditBalance
 from schemas.carts import AddProductToCart, CheckOutCart
-from verbwire.client import Ack, Client, Connection, Identity
+from verbwire.client import Ack, Client, Connection, Principal
 from verbwire.errors import VerbwireError
 
-IDENTITY = Identity(actor="sales-importer", scopes=("carts:write", "accounts:write"))
+PRINCIPAL = Principal(actor="sales-importer", scopes=("carts:write", "accounts:write"))
 WINDOW = 10_000  # commands that may wait for the broker's acknowledgement: what bounds the memory
 _TELL_SECONDS = 2.0
 
@@ -73,7 +73,7 @@ def importing_client(connection: Connection) -> Client:
     """Return a client that sends on the importer's own behalf."""
     # A cart's lines must not be overtaken by its check-out: after a lost command nothing may follow.
     kafka = {**connection.kafka, "enable.gapless.guarantee": True}
-    return Client(replace(connection, identity=IDENTITY, kafka=kafka))
+    return Client(replace(connection, principal=PRINCIPAL, kafka=kafka))
 
 
 def send_sales(client: Client, sales: Sales, done: Imported, progress: Progress) -> None:

@@ -9,7 +9,6 @@ from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.context import Context, OutcomeContext
 from verbwire.declarations.effect_context import JobContext, SubscriberContext
 from verbwire.declarations.job import Job
-from verbwire.declarations.principal import Principal
 from verbwire.declarations.process import Process
 from verbwire.declarations.responder import Responder
 from verbwire.declarations.subscriber import Subscriber
@@ -30,6 +29,7 @@ from verbwire.messages import (
     Row,
     State,
 )
+from verbwire.principal import Principal
 
 __all__ = [
     "Accepted",

@@ -125,8 +125,10 @@ def load_catalog(settings: Settings | None = None) -> Catalog:
     return load.load_catalog((settings or load_settings()).schemas)
 
 
-def load_project(settings: Settings | None = None) -> Project:
+def load_project(settings: Settings | None = None, catalog: Catalog | None = None) -> Project:
     """Import the folders of a project, by default of the one that we are in, and return what they declare.
+
+    `catalog` are its contracts, where they are read already.
 
     :class:`ContractError` where the generated classes are missing or stale and an import fails for it.
     """
@@ -134,7 +136,7 @@ def load_project(settings: Settings | None = None) -> Project:
     root = str(settings.root)
     if sys.path[:1] != [root]:
         sys.path.insert(0, root)
-    catalog = load.load_catalog(settings.schemas)
+    catalog = load.load_catalog(settings.schemas) if catalog is None else catalog
     declared: dict[str, Declared] = {}
     responders: list[Responder] = []
     folders: dict[str, str] = {}

@@ -30,7 +30,7 @@ def http_secret(settings: Settings) -> str | None:
         return settings.http_secret or None
     if not settings.http_secret and settings.bootstrap != EMBEDDED:
         raise ConfigurationError(
-            "HTTP needs a way to check tokens: set http_jwks_url (VERBWIRE_HTTP_JWKS_URL), "
+            "HTTP needs a way to verify tokens: set http_jwks_url (VERBWIRE_HTTP_JWKS_URL), "
             "or for development http_secret (VERBWIRE_HTTP_SECRET)"
         )
     _require_local(settings)
@@ -56,8 +56,8 @@ def _require_local(settings: Settings) -> None:
     else:
         return
     raise ConfigurationError(
-        f"{where}, and whoever has the development secret may be anybody there: let tokens come from your identity "
-        "provider (http_jwks_url, VERBWIRE_HTTP_JWKS_URL), or say that this is meant (http_development, "
+        f"{where}, and anyone with the development secret can act as anyone there: let tokens come from your identity "
+        "provider (http_jwks_url, VERBWIRE_HTTP_JWKS_URL), or confirm that this is meant (http_development, "
         f'VERBWIRE_HTTP_DEVELOPMENT="{ANYWHERE}")'
     )
 

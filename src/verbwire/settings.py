@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
@@ -13,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from verbwire.environment import from_environment
 from verbwire.errors import ConfigurationError
@@ -21,13 +20,13 @@ from verbwire.names import Names, require_dotted
 from verbwire.redaction import shown_address, shown_properties
 from verbwire.security.hosts import base_url
 from verbwire.security.workers_key import require_workers_key
+from verbwire.setting_values import Size, converted
 
 EMBEDDED = "embedded"
 OPENED = ("metrics", "openapi")
 LOCAL, ANYWHERE = "local", "anywhere"
 ROOT = "VERBWIRE_ROOT"  # the folder of the project, or one inside it; default: where we are
-Size = int  # in bytes; written with a unit, too: 64MB, 64MiB
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_CACHE = Size(128 * 2**20)
 _LEAST_CACHE = 16 * 10**6
 _SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token", "grant_secrets", "grant_keys"})
 GRANTS = ("off", "signed", "required")
@@ -43,52 +42,56 @@ class Settings:
 
     root: Path = field(default_factory=Path.cwd)  # the project's folder
     project: str = "project"
-    prefix: str = ""  # before topics, groups, transactional ids and subjects
+    prefix: str = ""  # of topics, groups, transactional ids and subjects
     bootstrap: str = field(default=EMBEDDED, repr=False)  # host:port,..., or "embedded": the stack in `data`
     registry: str = field(default=EMBEDDED, repr=False)  # the registry's URL
-    kafka: Mapping[str, str] = field(default_factory=dict, repr=False)  # librdkafka's, passed through
+    kafka: Mapping[str, str] = field(default_factory=dict, repr=False)  # librdkafka properties, passed through
     registry_client: Mapping[str, str] = field(
         default_factory=dict, repr=False
     )  # properties of its client, passed through
     partitions: int = 12  # of a new context's topics; fixed once used
     replication: int = 0  # 0: 3 where there are three brokers, else 1
     data: Path = Path(".verbwire")  # local stores, and the embedded stack
-    cache_bytes: Size = 128 * 2**20  # memory for rows, ids, pages of copies, and records on their way
-    worker: str = ""  # a stable name, "name-*": the first number that is free on `data`; default: the host's name,
-    # which StatefulSets keep stable; a container that is made anew has another
-    log_level: str = "info"  # debug, info, warning or error: of verbwire's own lines; of libraries', warnings at least
-    log_format: str = "text"  # or "json": an object a line
+    cache_bytes: Size = _CACHE  # memory for rows, ids, pages of copies, and records on their way
+    worker: str = ""  # a stable name, or "name-*": the first free number in `data`; default: the host's name,
+    # which StatefulSets keep stable and recreated containers do not
+    log_level: str = (
+        "info"  # debug, info, warning or error, for verbwire's own lines; libraries log warnings and errors
+    )
+    log_format: str = "text"  # or "json": one object per line
     http_host: str = "127.0.0.1"
     http_port: int = 8700
-    http_advertised_url: str = ""  # where other workers reach this one; default: its http_host, or full name, and port
-    http_endpoints: tuple[str, ...] = ()  # where clients ask their queries; default: the workers of the directory
-    http_development: str = LOCAL  # "anywhere": http_secret may serve more than this machine
-    http_open: tuple[str, ...] = ()  # "metrics", "openapi": told without a token, too
-    http_tls_certificate: str = ""  # PEM: this worker's chain, its own first; with it, HTTP is TLS alone
+    http_advertised_url: str = (
+        ""  # where others reach this worker; default: http_host, or the host's full name, and port
+    )
+    http_endpoints: tuple[str, ...] = ()  # workers that clients send queries to; default: those of the directory
+    http_development: str = LOCAL  # "anywhere": http_secret may be used beyond this machine
+    http_open: tuple[str, ...] = ()  # "metrics", "openapi": readable without a token
+    http_tls_certificate: str = ""  # PEM: this worker's chain, its own first; with it HTTP is TLS only
     http_tls_key: str = ""  # PEM, without a passphrase
-    http_tls_ca: str = ""  # PEM: whom workers and clients believe of others; default: the system's authorities
-    http_internal_secret: str = field(default="", repr=False)  # workers know each other by it; default: http_secret's
-    http_workers_key: str = ""  # clients know workers by it; default: derived from the secret, where that is
-    http_secret: str = field(default="", repr=False)  # development: tokens are signed with it
-    http_jwks_url: str = field(default="", repr=False)  # else the keys of the identity provider
-    http_token: str = field(default="", repr=False)  # with which this project's clients ask queries
+    http_tls_ca: str = ""  # PEM: authorities that workers and clients trust; default: the system's
+    http_internal_secret: str = field(default="", repr=False)  # authenticates workers; default: from http_secret
+    http_workers_key: str = ""  # verifies the directory's entries; default: derived from the secret, where there is one
+    http_secret: str = field(default="", repr=False)  # for development: signs tokens
+    http_jwks_url: str = field(default="", repr=False)  # in production: the keys of the identity provider
+    http_token: str = field(default="", repr=False)  # the token that this project's clients send with queries
     http_issuer: str = "verbwire"
     http_audience: str = "verbwire"
-    http_command_rate: int = 1000  # commands a second that one principal may send to a worker; 0: any number
-    http_question_rate: int = 2000  # whatever else it asks
+    http_command_rate: int = 1000  # commands a second for each principal and worker; 0: no limit
+    http_question_rate: int = 2000  # likewise for all other requests
     principals: Mapping[str, str] = field(
         default_factory=dict
-    )  # role -> who has it on Kafka, for ACLs; ";" joins several
-    grants: str = "off"  # whether commands prove on whose behalf they come: "off", "signed", "required"
-    grant_secrets: tuple[str, ...] = field(default=(), repr=False)  # the first signs, all are believed; of the workers
-    grant_keys: tuple[str, ...] = field(default=(), repr=False)  # of a producer: what `verbwire grant-key` prints
+    )  # role -> its Kafka principals, for ACLs; ";" joins several
+    grants: str = "off"  # whether commands prove their principal: "off", "signed", "required"
+    grant_secrets: tuple[str, ...] = field(default=(), repr=False)  # of workers: the first signs, all verify
+    grant_keys: tuple[str, ...] = field(default=(), repr=False)  # of producers: what `verbwire grant-key` prints
     actor: str = ""  # on whose behalf this project's clients send
     scopes: tuple[str, ...] = ()
-    retired: tuple[str, ...] = ()  # full names of messages whose files are gone, since no topic holds them any more
-    owned: tuple[str, ...] = ()  # namespaces of this project, beside those that are called after it or received here
+    retired: tuple[str, ...] = ()  # full names of messages whose files are gone because no topic holds them any more
+    owned: tuple[str, ...] = ()  # namespaces of this project, besides those named after it or received here
     imported: tuple[str, ...] = ()  # namespaces of other projects: read, sent to, never deployed from here
     accepted_names: tuple[str, ...] = ()  # of messages whose verb form is right as it is (LoanOverdue, BuchVerliehen)
-    skip: tuple[str, ...] = ()  # group@topic/partition/offset: records to give up, into the dead letters
+    skip: tuple[str, ...] = ()  # group@topic/partition/offset: records to give up; they become dead letters
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)  # where each value came from
 
     def __post_init__(self) -> None:
@@ -157,21 +160,23 @@ def load_settings(start: Path | None = None, flags: Mapping[str, Any] | None = N
     """Return the settings of the project that `start` lies in; by default ``VERBWIRE_ROOT``, or the working folder."""
     root = find_root(start or Path(os.environ.get(ROOT) or ".").absolute())
     table = _tools(root / "pyproject.toml")["verbwire"]
-    known = {each.name for each in fields(Settings)} - {"root", "sources"}
+    types = get_type_hints(Settings)
+    known = types.keys() - {"root", "sources"}
     if unknown := sorted(set(table) - known):
         raise ConfigurationError(
             f"[tool.verbwire] has no setting {', '.join(unknown)}: there are {', '.join(sorted(known))}"
         )
     values: dict[str, Any] = {"root": root, "worker": _host_name()}
     sources = {"worker": "host name", **dict.fromkeys(table, "pyproject.toml")}
-    values |= {name: _converted(name, value, f"[tool.verbwire] {name}") for name, value in table.items()}
+    values |= {name: converted(types[name], value, f"[tool.verbwire] {name}") for name, value in table.items()}
     for name in known:
         if (found := from_environment(name)) is not None:
             value, sources[name] = found
-            values[name] = _converted(name, value, sources[name])
+            values[name] = converted(types[name], value, sources[name])
     for name, value in (flags or {}).items():
         if value is not None:
-            values[name], sources[name] = _converted(name, value, f"--{name.replace('_', '-')}"), "flag"
+            flag = f"--{name.replace('_', '-')}"
+            values[name], sources[name] = converted(types[name], value, flag), "flag"
     if not values["worker"]:
         raise _bad_worker("")
     return Settings(**values, sources=sources)
@@ -200,7 +205,9 @@ def find_root(start: Path) -> Path:
     for folder in (start, *start.parents):
         if "verbwire" in _tools(folder / "pyproject.toml"):
             return folder
-    raise ConfigurationError(f"{start} lies in no verbwire project: no pyproject.toml above it has a [tool.verbwire]")
+    raise ConfigurationError(
+        f"{start} is not in a verbwire project: no pyproject.toml there or above has a [tool.verbwire]"
+    )
 
 
 def require_bootstrap(bootstrap: str) -> str:
@@ -246,55 +253,6 @@ def _bad_worker(name: str) -> ConfigurationError:
         f"worker (VERBWIRE_WORKER) is {name!r}: use letters, digits, '.', '_' and '-', 100 at most, perhaps '*' at the "
         "end, another name for each worker"
     )
-
-
-def _converted(name: str, value: Any, where: str) -> Any:
-    default = {each.name: each.type for each in fields(Settings)}[name]
-    try:
-        if default == "int":
-            if not isinstance(value, (int, str)) or isinstance(value, bool):
-                raise TypeError("write a whole number")
-            return int(value)
-        if default == "Size":
-            return _size(value)
-        if default == "Path":
-            return Path(value)
-        if default == "tuple[str, ...]":
-            return tuple(value.replace(",", " ").split()) if isinstance(value, str) else tuple(map(str, value))
-        if default == "Mapping[str, str]":
-            return _properties(value, where)
-        return str(value)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ConfigurationError(f"{where} is {value!r}, which is no {default}: {error}") from error
-
-
-def _size(value: Any) -> int:
-    """Read 67108864, "64MB" or "64 MiB"."""
-    found = re.fullmatch(r"(\d+)\s*([A-Z]*)", str(value).strip().upper(), re.ASCII)
-    if isinstance(value, bool) or found is None or found[2] not in _UNITS:
-        raise TypeError("write bytes, or a number with MB or MiB behind it: 64MB")
-    return int(found[1]) * _UNITS[found[2]]
-
-
-def _properties(value: Any, where: str) -> dict[str, str]:
-    """Read properties; an error does not repeat them, there may be a password among them."""
-    wanted = ConfigurationError(f'{where} cannot be read: write name=value;name=value, {{"name": "value"}}, or a table')
-    if isinstance(value, str) and value.lstrip().startswith("{"):  # where a value holds a semicolon
-        try:
-            value = json.loads(value)
-        except ValueError:
-            raise wanted from None
-    if isinstance(value, Mapping):
-        return {
-            str(key): ";".join(map(str, each)) if isinstance(each, list) else str(each) for key, each in value.items()
-        }
-    pairs = [each.partition("=") for each in str(value).split(";") if each.strip()]
-    if not all(sign for _, sign, _ in pairs):
-        raise wanted
-    names = [key.strip() for key, _, _ in pairs]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigurationError(f"{where} says {', '.join(twice)} twice: say it once")
-    return {name: each for name, (_, _, each) in zip(names, pairs, strict=True)}
 
 
 def _host_name() -> str:

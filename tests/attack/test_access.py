@@ -23,7 +23,7 @@ from verbwire.acls.model import Resource
 from verbwire.acls.roles import ProjectResources, permissions_of
 from verbwire.contracts.schema.load import load_catalog
 from verbwire.declarations import Declared
-from verbwire.deploy.group_plans import group_plans
+from verbwire.deploy.group_plan import group_plans
 from verbwire.wire.grants.grants import Claim, Presented, derive, fault, sign
 
 pytestmark = [pytest.mark.kafka, pytest.mark.attack]

@@ -25,10 +25,11 @@ from tests.faults.topics import Topics
 from tests.kit.cluster import Cluster, eventually
 from tests.kit.worker import limited
 from verbwire.contracts.schema.load import load_catalog
-from verbwire.deploy.deployment import Target, deploy
+from verbwire.deploy.deployment import deploy
+from verbwire.deploy.group_plan import GroupPlan
+from verbwire.deploy.target import Target
 from verbwire.messages import Kind
 from verbwire.names import Names
-from verbwire.wire.topics import GroupPlan
 
 ROOT = Path(__file__).parents[2]
 AGGREGATE, TABLE = "shop.carts.aggregate", "shop.carts"

@@ -15,8 +15,9 @@ from producers.counting import Expected, count
 from producers.sales_lines import ToSend, read_sales
 from schemas.accounts import CreditBalance
 from tests.faults.harness import ROOT, Shop
-from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.base.connection import Connection
 from verbwire.client.client import Client
+from verbwire.principal import Principal
 
 SALES = ROOT / "producers" / "data" / "online_retail_2010-12.csv.gz"
 
@@ -46,7 +47,7 @@ class Load:
                 registry=shop.cluster.registry_url,
                 names=shop.names,
                 catalog=shop.catalog,
-                identity=Identity("importer", ("carts:write",)),
+                principal=Principal("importer", ("carts:write",)),
             )
         )
         self._one_at_a_time = threading.Lock()

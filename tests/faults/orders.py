@@ -19,11 +19,12 @@ from tests.faults.findings import Findings
 from tests.faults.harness import PARTITIONS, Shop
 from tests.faults.topics import Entry
 from tests.kit.cluster import eventually
-from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.base.connection import Connection
 from verbwire.client.client import Client
+from verbwire.deploy.group_plan import GroupPlan
 from verbwire.messages import Kind
+from verbwire.principal import Principal
 from verbwire.wire.partitioner import partition_of
-from verbwire.wire.topics import GroupPlan
 
 CUSTOMERS, MINUTES = "shop.sales_per_customer", "shop.sales_per_minute"
 GROUPS = (
@@ -57,7 +58,7 @@ class Orders:
                 registry=shop.cluster.registry_url,
                 names=shop.names,
                 catalog=shop.catalog,
-                identity=Identity("till", ("orders:write",)),
+                principal=Principal("till", ("orders:write",)),
             )
         )
 

@@ -23,8 +23,8 @@ from tests.faults.harness import ROOT
 from tests.faults.questions import ask_stock_faust
 from tests.faults.run import Run, deployed_run, seeded
 from tests.kit.cluster import Cluster
+from verbwire.deploy.group_plan import GroupPlan
 from verbwire.messages import Kind
-from verbwire.wire.topics import GroupPlan
 
 pytestmark = pytest.mark.kafka
 

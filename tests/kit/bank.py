@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,19 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from tests.kit.cluster import Cluster, eventually
 from tests.kit.offsets import commit, ends
 from verbwire.contracts.schema.load import load_catalog
-from verbwire.deploy.deployment import Target, deploy
+from verbwire.deploy.deployment import deploy
+from verbwire.deploy.group_plan import GroupPlan
+from verbwire.deploy.target import Target
 from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.messages import Event, Kind, Message
 from verbwire.names import Names
+from verbwire.principal import Principal
 from verbwire.wire.codec.topics import Codec
-from verbwire.wire.headers import HeaderTemplate
+from verbwire.wire.headers import Envelope, HeaderTemplate
 from verbwire.wire.keys import key_of
 from verbwire.wire.partitioner import partition_of
 from verbwire.wire.records.outcomes import OUTCOME, OutcomeRecord
 from verbwire.wire.registry.client import Registry
-from verbwire.wire.topics import GroupPlan
 
 SAMPLES = Path(__file__).parent / "samples/bank"
 CATALOG = load_catalog(SAMPLES)
@@ -199,11 +202,16 @@ class Bank:
         id: str | None = None,
         actor: str | None = "ann",
         scopes: tuple[str, ...] = SCOPES,
+        deadline: datetime | None = None,
+        reply_partition: int | None = None,
         **more: Any,
     ) -> int:
         """Produce a command or an event as a client would, into this partition, and return its offset."""
         contract = CATALOG.of(message)
-        headers = HeaderTemplate(contract, "test", actor=actor, scopes=scopes).headers(id or uuid.uuid4().hex, **more)
+        template = HeaderTemplate(contract, "test", Principal(actor or "", scopes))
+        headers = template.headers(id or uuid.uuid4().hex, Envelope(**more), reply_partition)
+        if deadline is not None:
+            headers.append(("ce_deadline", deadline.isoformat().encode()))
         value = self.codec.encoder(contract)(message)
         return self.put(self.topic_of(message), partition, key_of(contract, message), value, headers)
 

@@ -14,9 +14,9 @@ from tests.kit.bank_jars import FULL
 from tests.kit.samples.bank.jars import PutCoins, ShakeJar, TakeCoins
 from tests.kit.samples.bank.tills import CoinsMoved, MinuteRow, OwnerRow, SavingState
 from verbwire import Context, Outcome, OutcomeContext, Process, Rejected, Table, Window, tagged
+from verbwire.deploy.group_plan import GroupPlan
 from verbwire.messages import Kind
 from verbwire.wire.partitioner import partition_of
-from verbwire.wire.topics import GroupPlan
 
 NAMESPACE = "bank.tills"
 OWNERS = "bank.owners"

@@ -20,7 +20,7 @@ from verbwire.engine.state.store import PartitionStore, StoreChanges
 from verbwire.http.access.auth import Authenticator, AuthSettings
 from verbwire.http.access.peer_tokens import PeerTokens
 from verbwire.http.access.rates import Rates
-from verbwire.http.app import Part, build_app
+from verbwire.http.app import Access, Part, Readable, build_app
 from verbwire.http.forwarding.peers import ALONE, Peers
 from verbwire.http.operations.health import Health, Standing
 from verbwire.http.serving.certificate import Certificate
@@ -180,9 +180,8 @@ def serving(
     metrics = Metrics()
     auth = Authenticator(settings or AuthSettings(secret=SECRET), tokens)
     health = Health([Group()] if groups is None else groups)
-    app = build_app(
-        [table.served() for table in tables], auth, health, metrics, parts, queries, peers, rates, topics, opened
-    )
+    readable = Readable([table.served() for table in tables], queries, peers, topics)
+    app = build_app(Access(auth, rates, opened), readable, health, metrics, parts)
     if certificate is not None:
         metrics.certificate(lambda: certificate.expires.timestamp(), lambda: certificate.failed)
     server = HttpServer(app, certificate=certificate)

@@ -17,7 +17,7 @@ from verbwire.client.client import Client
 from verbwire.contracts.schema.tree import record_of
 from verbwire.wire.avro.fingerprints import Fingerprints
 from verbwire.wire.avro.messages import Encoder
-from verbwire.wire.headers import Headers, HeaderTemplate
+from verbwire.wire.headers import Envelope, Headers, HeaderTemplate
 from verbwire.wire.records.outcomes import OUTCOME, EventPosition, OutcomeRecord, OutcomeStatus
 from verbwire.wire.registry.client import Registry
 
@@ -26,7 +26,7 @@ HEARD = 20.0  # seconds, for a hint to come
 
 def hearing(client: Client) -> Client:
     """Let a client wait for hints alone: what it hears was heard, not looked up because the machine was slow."""
-    client._asker._patience = PollDelays(hint=3600)
+    client._asker._delays = PollDelays(hint=3600)
     return client
 
 
@@ -97,7 +97,7 @@ class PlayedReceiver:
         producer.abort_transaction(10)
 
     def _cause(self, line: OutcomeRecord) -> Any:
-        return self._headers.headers(f"{line.command_id}:outcome", causation_id=line.command_id)
+        return self._headers.headers(f"{line.command_id}:outcome", Envelope(causation_id=line.command_id))
 
     def hint(self, record: Record, line: OutcomeRecord) -> None:
         """Tell the asker."""

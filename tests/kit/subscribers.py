@@ -21,26 +21,28 @@ from tests.faults.all_dead import AllDead
 from tests.kit.cluster import Cluster, eventually
 from tests.kit.foreign_writer import without_bounds
 from tests.kit.offsets import GroupOffsets, commit, ends
-from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.base.connection import Connection
 from verbwire.client.client import Client
 from verbwire.client.producing.producer import Producer
 from verbwire.contracts.schema.load import load_catalog
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
-from verbwire.deploy.deployment import Target, deploy
+from verbwire.deploy.deployment import deploy
+from verbwire.deploy.group_plan import GroupPlan
+from verbwire.deploy.target import Target
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.messages import Command, Kind
 from verbwire.names import Names
 from verbwire.observability.job_board import JobBoard
 from verbwire.observability.metrics import Metrics
+from verbwire.principal import Principal
 from verbwire.settings import Settings
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.grants.policy import Grants
-from verbwire.wire.headers import HeaderTemplate
+from verbwire.wire.headers import Envelope, HeaderTemplate
 from verbwire.wire.keys import key_of
 from verbwire.wire.records.dead_letters import DeadLetterRecord, read_dead_letter
 from verbwire.wire.registry.client import Registry
-from verbwire.wire.topics import GroupPlan
 from verbwire.worker.services import Services
 from verbwire.worker.subscriber_group import SubscriberGroupHost, host_effects
 
@@ -81,8 +83,8 @@ class Depot:
         plans += [GroupPlan(name, Kind.EVENT, (PARCELS,), retries=True) for name in subscribers]
         target = Target(cluster.bootstrap, cluster.registry_url, self.names, partitions=PARTITIONS)
         self._topics = deploy(target, CATALOG, plans).topics
-        identity = Identity("tester", SCOPES)
-        self.connection = Connection(cluster.bootstrap, cluster.registry_url, self.names, CATALOG, identity=identity)
+        principal = Principal("tester", SCOPES)
+        self.connection = Connection(cluster.bootstrap, cluster.registry_url, self.names, CATALOG, principal=principal)
         self.client = Client(self.connection)
         self.registry = Registry(cluster.registry_url)
         self.codec = Codec(CATALOG, self.registry, self.names)
@@ -164,11 +166,11 @@ class Depot:
         eventually(lambda: repetition.poll(0.1) or repetition.assignment())
         repetition.close()
 
-    def send_as(self, command: Command, identity: Identity, ttl: int | None = None, *, bounded: bool = True) -> None:
+    def send_as(self, command: Command, principal: Principal, ttl: int | None = None, *, bounded: bool = True) -> None:
         """Send a command on somebody's behalf, to be carried out within `ttl` milliseconds."""
         contract = CATALOG.of(command)
         headers = HeaderTemplate(contract, "depot").headers(
-            f"c{time.monotonic_ns()}", actor=identity.actor, scopes=identity.scopes, ttl=ttl
+            f"c{time.monotonic_ns()}", Envelope(principal=principal, ttl=ttl)
         )
         encoder = self.codec.encoder(contract)
         value = (encoder if bounded else without_bounds(encoder))(command)

@@ -34,7 +34,7 @@ _OPERATIONS = {each.value: each for each in Operation}
 
 
 class ClusterAcls:
-    """The ACLs of one cluster. `kafka` are librdkafka's properties, of somebody who may alter the cluster.
+    """The ACLs of one cluster. `kafka` are librdkafka's properties, of a principal that may alter the cluster.
 
     Every method raises :class:`UnavailableError` when the broker is silent, and :class:`ConfigurationError` where it
     has no authorizer, or does not let us.
@@ -64,7 +64,7 @@ class ClusterAcls:
         self._brokers = [node.id for node in cluster.nodes]
 
     def _require_authorizer(self) -> None:
-        """Say so where nobody checks; where we may not ask for a broker's settings, writing will tell."""
+        """Raise where no authorizer is set; where we may not ask for a broker's settings, writing will tell."""
         resource = ConfigResource(ResourceType.BROKER, str(self._brokers[0]))
         (future,) = self._admin.describe_configs([resource], request_timeout=_SECONDS).values()
         try:
@@ -112,7 +112,7 @@ def _told(error: KafkaError, operation: str) -> Exception:
 
 def _nobody_checks() -> ConfigurationError:
     return ConfigurationError(
-        "the brokers have no authorizer, ACLs would bind nobody: set authorizer.class.name, with KRaft "
+        "the brokers have no authorizer, ACLs would have no effect: set authorizer.class.name, with KRaft "
         "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
     )
 

@@ -47,7 +47,7 @@ def compare(needed: Collection[Acl], found: Collection[Acl], resources: ProjectR
 
 
 def _tells(acl: Acl) -> bool:
-    """Whether it lets somebody read or change something, not only know of it."""
+    """Whether it allows reading or changing, not only describing."""
     return acl.permission.operation in (*_CHANGES, Operation.READ)
 
 

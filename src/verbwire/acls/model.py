@@ -28,7 +28,7 @@ class Resource(StrEnum):
 
 
 class Operation(StrEnum):
-    """What it lets somebody do, by the names of Kafka's AclOperation."""
+    """What a permission allows, by the names of Kafka's AclOperation."""
 
     READ = "READ"
     WRITE = "WRITE"
@@ -61,7 +61,7 @@ class Permission:
 
 @dataclass(frozen=True, order=True, slots=True)
 class Acl:
-    """A permission of somebody's, from any host unless one is named; or, where `allows` is false, a ban."""
+    """A principal's permission, from any host unless one is named; or, where `allows` is false, a denial."""
 
     principal: str
     permission: Permission

@@ -1,4 +1,4 @@
-"""Who has which role: ``[tool.verbwire.principals]``, and the ACLs that follow from it."""
+"""Assigns roles to Kafka principals (``[tool.verbwire.principals]``), and derives their ACLs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RoleAssignment:
 
 
 def assignments(settings: Mapping[str, str], flags: Iterable[str] = ()) -> list[RoleAssignment]:
-    """Return who has which role: by the settings, and by flags like ``worker=User:ann``, which come in their place.
+    """Return the roles' principals: those of the settings, or of flags like ``worker=User:ann`` in their place.
 
     Several principals are joined by ``;``, as in Kafka's ``super.users``: a distinguished name has commas.
     """
@@ -40,10 +40,10 @@ def assignments(settings: Mapping[str, str], flags: Iterable[str] = ()) -> list[
 
 
 def acls_of(assigned: Iterable[RoleAssignment], resources: ProjectResources) -> set[Acl]:
-    """Return the ACLs of all that are assigned; :class:`ConfigurationError` where nobody is, or a role is none."""
+    """Return the ACLs of all that are assigned; :class:`ConfigurationError` where none is, or for an unknown role."""
     found = {Acl(each.principal, it) for each in assigned for it in permissions_of(each.role, resources)}
     if not found:
-        raise ConfigurationError(f"nobody has a role: {_HOW}")
+        raise ConfigurationError(f"no principal has a role: {_HOW}")
     return found
 
 

@@ -8,7 +8,7 @@
 ``gateway``               takes the commands of all contexts over HTTP
 ``producer:<context>``    a client that sends and asks the commands of a context, and asks queries
 ``publisher:<context>``   a client that publishes the events of a context
-``reader:<group>``        a consumer group of somebody else's that reads all event topics; ``<group>*`` stands for all
+``reader:<group>``        a consumer group of another project that reads all event topics; ``<group>*`` stands for all
                           groups whose names begin so, ``reader:<group>@<context>,<context>`` reads those alone
 ========================  ===========================================================================================
 
@@ -23,10 +23,10 @@ from functools import cached_property
 
 from verbwire.acls.model import Operation, Permission, Resource, on_groups, on_topics
 from verbwire.contracts.schema.model import Catalog
+from verbwire.deploy.group_plan import GroupPlan, Use, context_topics, group_topics
 from verbwire.errors import ConfigurationError
 from verbwire.messages import Kind
 from verbwire.names import DEAD_LETTER_READER, DIRECTORY_READER, FACTS_READER, RESTORE_READER, Names, require_dotted
-from verbwire.wire.topics import GroupPlan, Use, context_topics, group_topics
 
 _READ, _WRITE, _DESCRIBE = Operation.READ, Operation.WRITE, Operation.DESCRIBE
 _DEPLOYS = (
@@ -85,7 +85,7 @@ def permissions_of(role: str, resources: ProjectResources) -> frozenset[Permissi
 
 
 def roles_of(resources: ProjectResources) -> list[str]:
-    """Return the roles that a project has by itself; who reads its events is for others to say."""
+    """Return the roles that a project has by itself; readers of its events are named in the settings."""
     emitted = {namespace for plan in resources.plans for namespace in plan.publishes}
     return [
         "operator",
@@ -162,7 +162,7 @@ def _reader(which: str, role: str, resources: ProjectResources) -> set[Permissio
     every = group.endswith("*")
     name = group.removesuffix("*")
     if not name or any(each.startswith(name) if every else each == name for each in resources.groups):
-        raise ConfigurationError(f"role {role!r}: {group or 'no group'} is no group of somebody else's")
+        raise ConfigurationError(f"role {role!r}: {group or 'no group'} is not a group of another project")
     return {*on_topics(topics, _READ), Permission(Resource.GROUP, name, _READ, prefixed=every)}
 
 
@@ -172,7 +172,7 @@ def _hosted(which: str, resources: ProjectResources) -> list[GroupPlan]:
     if not found:
         known = sorted({*resources.folders.values(), *resources.folders})
         raise ConfigurationError(
-            f"role 'worker:{which}': no group or folder is called so, there are {', '.join(known)}"
+            f"role 'worker:{which}': no group or folder has that name, there are {', '.join(known)}"
         )
     return found
 

@@ -14,7 +14,7 @@ _FLAGS = {
 }
 _HEAD = (
     "#!/bin/sh",
-    "# What the roles of the project need on the cluster. Run by who may alter it; run twice, it changes nothing.",
+    "# The ACLs that the roles of the project need. Run it as an administrator; run twice, it changes nothing.",
     "set -eu",
     ': "${BOOTSTRAP:?host:port of a broker}" "${COMMAND_CONFIG:?a file of client properties}"',
     "allow() {",

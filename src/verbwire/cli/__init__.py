@@ -23,8 +23,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # frames and colours are of no use in a pipe, and cut what they frame
-    help="Commands, events and queries made real on Kafka.",
+    rich_markup_mode=None,  # frames and colours do not belong into a pipe, and cut what they frame
+    help="Commands, events and queries on Kafka.",
 )
 app.add_typer(contracts.app, name="schemas")
 app.add_typer(dead_letters.app, name="dead-letters")
@@ -46,7 +46,7 @@ def _common(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
     root: Annotated[
         Path | None,
-        typer.Option("--root", envvar=ROOT, help="The project's folder; default: the one that we are in."),
+        typer.Option("--root", envvar=ROOT, help="The project's folder; default: the one around the working folder."),
     ] = None,
 ) -> None:
     if root is not None:

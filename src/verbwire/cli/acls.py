@@ -19,35 +19,35 @@ if TYPE_CHECKING:
 
 Principals = Annotated[
     list[str] | None,
-    typer.Option("--principal", help="Who has a role: worker=User:shop-worker. In the place of the settings' own."),
+    typer.Option(
+        "--principal", help="A role and its Kafka principal: worker=User:shop-worker. Replaces those of the settings."
+    ),
 ]
 _REGISTRY = (
-    "The schema registry is no part of this: it has permissions of its own. `deploy` registers schemas and sets levels "
-    "of compatibility there; everybody else reads schemas."
+    "The schema registry is not covered: it has permissions of its own. `deploy` registers schemas and sets levels of "
+    "compatibility there; all other roles read schemas."
 )
 
 
 def acls(
     principal: Principals = None,
     as_json: AsJson = False,
-    script: Annotated[bool, typer.Option("--script", help="As a shell script of kafka-acls.sh.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what writing them would change.")] = False,
-    write: Annotated[bool, typer.Option("--write", help="Write those that are missing.")] = False,
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Take away, once asked, what is there and not needed.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    script: Annotated[bool, typer.Option("--script", help="Print a shell script that calls kafka-acls.sh.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what writing them would change.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write the missing ones.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete, after asking, those that no role needs.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
     """Print what each role of the project needs on Kafka; with --write, or `deploy --acls`, it is written.
 
     Roles are operator, worker, worker:<folder or group>, gateway, producer:<context>, publisher:<context> and
-    reader:<group>; the setting `principals` says who has them. Without any, the project's own roles are printed.
+    reader:<group>; the setting `principals` assigns them. Without any, the project's own roles are printed.
     """
     from verbwire.project import load_project
 
     if sum((as_json, script, dry_run, write or prune)) > 1:
         raise ConfigurationError(
-            "--json, --script, --dry-run and --write (or --prune) are four things: say one of them"
+            "--json, --script, --dry-run and --write (or --prune) exclude each other: use one of them"
         )
     project = load_project(load_settings())
     if dry_run or write or prune:
@@ -57,7 +57,7 @@ def acls(
 
 
 def needed_acls(project: Project, flags: Sequence[str] = ()) -> set[Acl]:
-    """Return the ACLs of all that settings and flags name; :class:`ConfigurationError` where they name nobody."""
+    """Return the ACLs of all that settings and flags name; :class:`ConfigurationError` where they name none."""
     from verbwire.acls.principals import acls_of, assignments
 
     return acls_of(assignments(project.settings.principals, flags), resources_of(project))
@@ -66,7 +66,7 @@ def needed_acls(project: Project, flags: Sequence[str] = ()) -> set[Acl]:
 def reconcile(
     project: Project, needed: set[Acl], *, write: bool, prune: bool = False, ask: bool = True, quiet: bool = False
 ) -> None:
-    """Print the plan, then write what is missing, and take away what is not needed once somebody has said so."""
+    """Print the plan, then create what is missing, and delete what is not needed, after asking."""
     from verbwire.acls.cluster import ClusterAcls
     from verbwire.acls.comparison import compare
     from verbwire.kafka.addresses import addresses, kafka_properties
@@ -80,15 +80,15 @@ def reconcile(
         said.append(f"wrote {len(plan.missing)} ACLs")
     if not quiet:
         print_text("\n".join(said))
-    if prune and plan.unneeded and (not ask or typer.confirm(f"Take away {len(plan.unneeded)} ACLs?")):
+    if prune and plan.unneeded and (not ask or typer.confirm(f"Delete {len(plan.unneeded)} ACLs?")):
         cluster.delete(plan.unneeded)
-        print(f"took away {len(plan.unneeded)} ACLs")
+        print(f"deleted {len(plan.unneeded)} ACLs")
 
 
 def resources_of(project: Project) -> ProjectResources:
     """Return what the project has on the cluster, by the same plans that `deploy` goes by."""
     from verbwire.acls.roles import ProjectResources
-    from verbwire.deploy.group_plans import group_plans
+    from verbwire.deploy.group_plan import group_plans
 
     plans = group_plans(project.declared.values(), project.catalog)
     return ProjectResources(project.settings.names, project.catalog, plans, project.folders)

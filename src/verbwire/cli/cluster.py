@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from verbwire.cli.contracts import findings_of
+from verbwire.check.project import check_project
 from verbwire.cli.exit_codes import Exit
 from verbwire.cli.output import AsJson, print_error, print_json, print_text
 from verbwire.contracts.checks.baseline import FILE, note_deployed
@@ -17,9 +17,10 @@ from verbwire.errors import ConfigurationError, UnavailableError
 from verbwire.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from verbwire.deploy.deployment import DeployReport, Target
     from verbwire.deploy.leftovers import ClusterListing, Leftovers
     from verbwire.deploy.ownership import Ownership
+    from verbwire.deploy.report import DeployReport
+    from verbwire.project import Project
 
 
 def stack() -> None:
@@ -33,33 +34,32 @@ def stack() -> None:
 def deploy(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, and change nothing.")] = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Delete topics and groups that nobody declares any more; asks before.")
+        bool, typer.Option("--prune", help="Delete topics and groups that are no longer declared; asks first.")
     ] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Prune without a question, but no topic that holds records.")
+        bool, typer.Option("--yes", "-y", help="Prune without asking, but keep topics that hold records.")
     ] = False,
     acls: Annotated[
-        bool, typer.Option("--acls", help="Write the ACLs of the principals in the settings, too: see `verbwire acls`.")
+        bool, typer.Option("--acls", help="Also write the ACLs of the principals in the settings: see `verbwire acls`.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check the project, then create topics and register schemas; run twice, it changes nothing.
 
-    Only what is this project's own is deployed: see the settings owned and imported.
+    Only this project's own contexts are deployed: see the settings owned and imported.
     """
     from verbwire.cli.acls import needed_acls, reconcile
     from verbwire.deploy.deployment import deploy as put_on_cluster
-    from verbwire.deploy.group_plans import group_plans
+    from verbwire.deploy.group_plan import group_plans
     from verbwire.deploy.leftovers import ClusterListing
     from verbwire.deploy.ownership import ownership
-    from verbwire.project import load_project
+    from verbwire.deploy.target import Target
 
     if prune and not (yes or dry_run or sys.stdin.isatty()):
-        raise ConfigurationError("--prune asks before it deletes, and there is nobody here: say --yes, or --dry-run")
+        raise ConfigurationError("--prune asks before it deletes, and there is no terminal: add --yes or --dry-run")
     settings = load_settings()
-    warnings = _require_sound(settings)
-    project = load_project(settings)
-    whose, target = ownership(project), _target(settings)
+    project, warnings = _require_sound(settings)
+    whose, target = ownership(project), Target.of(settings)
     needed = needed_acls(project) if acls else set()  # before anything is changed: there may be no principals
     plans = group_plans(project.declared.values(), project.catalog)
     report = put_on_cluster(target, project.catalog, plans, whose.owned, retired=settings.retired, dry_run=dry_run)
@@ -78,37 +78,22 @@ def deploy(
         print_json(report.facts() | {"warnings": warnings, "no_longer_declared": left.facts(), "pruned": pruned})
 
 
-def _require_sound(settings: Settings) -> list[str]:
-    """Return what `verbwire check` warns of, or end with what it finds where there are errors among that.
+def _require_sound(settings: Settings) -> tuple[Project, list[str]]:
+    """Return the project and what `verbwire check` warns of; exit where it finds errors.
 
-    What was deployed before is not asked here: the cluster knows better.
+    The contracts are not compared with those last deployed from here: the cluster knows better.
     """
-    found = [each for each in findings_of(settings, against_deployed=False) if each.severity is not Severity.INFO]
-    if fails(found):
+    checked = check_project(settings, against_deployed=False)
+    found = [each for each in checked.findings if each.severity is not Severity.INFO]
+    if checked.project is None or fails(found):
         print_error(f"{as_text(found)}: nothing was deployed")
         sys.exit(Exit.FOUND)
-    return [each.line for each in found]
+    return checked.project, [each.line for each in found]
 
 
 def _only(catalog: Catalog, owned: frozenset[str]) -> Catalog:
     """The contracts that are deployed from here: of others' copies a later check has nothing to say."""
     return Catalog({each.name: each for each in catalog if each.namespace in owned}, catalog.types)
-
-
-def _target(settings: Settings) -> Target:
-    from verbwire.deploy.deployment import Target
-    from verbwire.kafka.addresses import addresses, kafka_properties
-
-    bootstrap, registry = addresses(settings)
-    return Target(
-        bootstrap=bootstrap,
-        registry=registry,
-        names=settings.names,
-        kafka=kafka_properties(settings, bootstrap),
-        registry_conf=settings.registry_client,
-        partitions=settings.partitions,
-        replication=settings.replication,
-    )
 
 
 def _note(settings: Settings, deployed: Catalog, report: DeployReport, *, quiet: bool) -> None:
@@ -117,11 +102,11 @@ def _note(settings: Settings, deployed: Catalog, report: DeployReport, *, quiet:
         note_deployed(settings.data_folder / FILE, settings.prefix, deployed, report.versions)
     except OSError as error:  # a place that deploys and keeps nothing
         if not quiet:
-            print(f"note: `verbwire check` will not know here what was deployed: {error}")
+            print(f"note: `verbwire check` will not know what was deployed from here: {error}")
 
 
 def _left(cluster: ClusterListing, report: DeployReport, whose: Ownership, prune: bool) -> Leftovers:
-    """What nobody declares any more. Who may deploy may perhaps not ask who reads; that ends nothing but a pruning."""
+    """What is no longer declared. Without the permission to list groups only pruning fails."""
     from verbwire.deploy.leftovers import Leftovers
 
     try:
@@ -129,14 +114,14 @@ def _left(cluster: ClusterListing, report: DeployReport, whose: Ownership, prune
     except UnavailableError as error:
         if prune:
             raise
-        return Leftovers({}, notes=(f"what is no longer declared cannot be told: {error}",))
+        return Leftovers({}, notes=(f"what is no longer declared is unknown: {error}",))
 
 
 def _prune(cluster: ClusterListing, left: Leftovers, yes: bool, dry_run: bool, *, quiet: bool) -> list[str]:
-    """Delete what nobody declares or reads: all of it when somebody says so, what is empty when a script does."""
+    """Delete what is neither declared nor read: all of it once confirmed, only what is empty with `--yes`."""
     going = left.unread().empty() if yes else left.unread()
     for each in () if quiet else sorted(left.topics.keys() - going.topics.keys()):
-        print_text(f"kept: topic {left.said(each)}; stop who reads it, and without --yes you are asked")
+        print_text(f"kept: topic {left.said(each)}; stop its readers, or run without --yes to be asked")
     if dry_run or not (going.topics or going.groups):
         return []
     if not yes:

@@ -1,4 +1,4 @@
-"""``verbwire dead-letters``: what a group could not read or handle, and handing it back."""
+"""``verbwire dead-letters``: lists records that a group could not read or handle, shows and requeues them."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ if TYPE_CHECKING:
     from verbwire.declarations import Declared
     from verbwire.project import Project
 
-app = typer.Typer(no_args_is_help=True, help="What groups could not read or handle: list it, look at it, hand it back.")
-GroupName = Annotated[str, typer.Argument(help="A group, as it is declared.")]
-Again = Annotated[bool, typer.Option("--again", help="Those too that were handed back already.")]
+app = typer.Typer(
+    no_args_is_help=True, help="Records that groups could not read or handle: list, show and requeue them."
+)
+GroupName = Annotated[str, typer.Argument(help="A group's name, as declared.")]
+Again = Annotated[bool, typer.Option("--again", help="Include those that were requeued already.")]
 _COLUMNS = ("group", "place", "from", "type", "id", "reason", "since", "detail")
 
 
 @app.command("list")
 def list_letters(
-    group: Annotated[str | None, typer.Argument(help="A group, as it is declared; all by default.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="The newest so many of each group.")] = 50,
+    group: Annotated[str | None, typer.Argument(help="A group's name, as declared; all by default.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many of each group, the newest first.")] = 50,
     again: Again = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the dead letters that nobody has handed back."""
+    """List the dead letters that have not been requeued."""
     with _opened() as (project, letters):
         names = [_declared(project, group).group] if group else project.groups
         pages = {name: letters.page(name, limit, again) for name in names}
@@ -49,7 +51,7 @@ def list_letters(
     else:
         print("no dead letters")
     for name, count in older.items():
-        print(f"{name}: {count} older ones are not shown (--limit)")
+        print(f"{name}: {count} older dead letters are not shown (--limit)")
 
 
 @app.command()
@@ -58,7 +60,7 @@ def show(
     place: Annotated[str, typer.Argument(help="partition/offset, as the list shows it.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show one letter: headers, why it is one, and the message as JSON where it can be read, else in hexadecimal."""
+    """Show a dead letter: its reason, headers, and message as JSON, or in hexadecimal where it is unreadable."""
     from verbwire.dead_letters.requeue import DeadLetterPlace
 
     with _opened() as (project, letters):
@@ -89,18 +91,21 @@ def show(
 def retry(
     group: GroupName,
     places: Annotated[list[str] | None, typer.Argument(help="partition/offset, as the list shows it.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All that were not handed back already.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All that were not requeued already.")] = False,
     again: Again = False,
     unchecked: Annotated[
-        bool, typer.Option("--unchecked", help="Those too whose record is no longer kept, to be compared with.")
+        bool,
+        typer.Option(
+            "--unchecked", help="Include those whose original record is gone, so that they cannot be compared."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hand letters back: to a subscriber or a job alone, or an aggregate's to its commands, under the same id."""
+    """Requeue dead letters: to the one subscriber or job, or an aggregate's to its commands, under the same id."""
     from verbwire.dead_letters.requeue import DeadLetterPlace
 
     if bool(places) == every:
-        raise ConfigurationError("say which: places as the list shows them, or --all")
+        raise ConfigurationError("name places as the list shows them, or use --all")
     with _opened() as (project, letters):
         declared = _declared(project, group)
         count, left = letters.requeue(
@@ -111,7 +116,7 @@ def retry(
         return
     for line in left:
         print_text(line)
-    print(f"handed back {count} of {group}")
+    print(f"requeued {count} of {group}")
 
 
 @contextmanager
@@ -131,7 +136,7 @@ def _opened() -> Iterator[tuple[Project, DeadLetters]]:
 
 def _declared(project: Project, group: str) -> Declared:
     if group not in project.declared:
-        raise ConfigurationError(f"no group is called {group}: there are {', '.join(project.groups) or 'none'}")
+        raise ConfigurationError(f"no group has the name {group}: there are {', '.join(project.groups) or 'none'}")
     return project.declared[group]
 
 

@@ -21,7 +21,7 @@ def exit_of(error: VerbwireError) -> Exit:
     match error:
         case ConfigurationError():
             return Exit.USAGE
-        case NotAuthorizedError():  # trying again helps nobody
+        case NotAuthorizedError():  # trying again does not help
             return Exit.FOUND
         case UnavailableError():
             return Exit.UNAVAILABLE

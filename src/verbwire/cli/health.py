@@ -1,4 +1,4 @@
-"""``verbwire health``: whether the worker on this machine is ready, for who watches over its process."""
+"""``verbwire health``: whether the worker on this machine is ready, for supervisors and container health checks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ _SECONDS = 4.0
 
 
 def health(
-    live: Annotated[bool, typer.Option("--live", help="Ask whether it is worth keeping instead.")] = False,
-    port: Annotated[int | None, typer.Option("--port", help="Where its HTTP listens (VERBWIRE_HTTP_PORT).")] = None,
-    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="For its answer.")] = _SECONDS,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask whether the process can recover, instead of whether it is ready.")
+    ] = False,
+    port: Annotated[int | None, typer.Option("--port", help="The worker's HTTP port (VERBWIRE_HTTP_PORT).")] = None,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="How long to wait for its answer.")] = _SECONDS,
 ) -> None:
     """Ask the worker on this machine whether it is ready; ends with 0 when it is, else with 1 and its reason.
 
-    For the health check of a container: no token is needed, and the answer takes no more than the time that is given.
+    For the health check of a container: it needs no token, and ends within the time that is given.
     """
     url = _url(load_settings(flags={"http_port": port}), "live" if live else "ready")
     why = _asked(url, seconds)
@@ -49,7 +51,7 @@ def _scheme(settings: Settings) -> str:
 def _asked(url: str, seconds: float) -> str | None:
     """Return why it is not so, None where it is."""
     if urlsplit(url).port == 0:
-        return "the port is free to choose (http_port is 0): name the one that the worker tells in its log, with --port"
+        return "the worker chose its port itself (http_port is 0): pass the one in its log, with --port"
     # Its own certificate names another host than the loopback's; who answers on this machine's port is no question.
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -21,7 +21,7 @@ from verbwire.redaction import without_secrets
 _GAP = "  "
 _RED, _PLAIN = "\x1b[31m", "\x1b[0m"
 
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def write_what_the_terminal_takes() -> None:

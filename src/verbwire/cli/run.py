@@ -19,11 +19,17 @@ def worker(
     port: Annotated[
         int | None, typer.Option("--port", help="HTTP port, 0 for a free one (VERBWIRE_HTTP_PORT).")
     ] = None,
-    leave: Annotated[bool, typer.Option("--leave", help="On stop, leave the group: nobody comes back.")] = False,
+    leave: Annotated[
+        bool,
+        typer.Option(
+            "--leave",
+            help="On stop, leave the consumer group at once, instead of waiting for a restart under the same name.",
+        ),
+    ] = False,
 ) -> None:
     """Host aggregates and tables until SIGTERM or Ctrl-C, and serve the tables over HTTP.
 
-    SIGUSR1 prints what all threads are at to stderr, and the worker goes on: for one that seems to hang.
+    SIGUSR1 prints the stacks of all threads to stderr, and the worker goes on: for one that seems to hang.
     """
     from verbwire.project import load_project
     from verbwire.worker.run import run_worker
@@ -33,7 +39,7 @@ def worker(
 
 
 def config(as_json: AsJson = False) -> None:
-    """Print each setting and where its value came from, secrets masked, and what reads and writes Avro here."""
+    """Print each setting and where its value came from, secrets masked, and which codec reads and writes Avro here."""
     from verbwire.wire.avro import compiled
 
     columns, rows = ("setting", "value", "from"), load_settings().shown()
@@ -46,11 +52,13 @@ def config(as_json: AsJson = False) -> None:
 
 def token(
     scope: Annotated[list[str] | None, typer.Option("--scope", help="May be repeated.")] = None,
-    actor: Annotated[str, typer.Option("--actor", help="Whom the token stands for.")] = "developer",
+    actor: Annotated[str, typer.Option("--actor", help="The actor that the token stands for.")] = "developer",
     minutes: Annotated[int | None, typer.Option("--minutes", min=1, help="How long it is valid: 60.")] = None,
-    days: Annotated[int | None, typer.Option("--days", min=1, help="Likewise, as for a scraper of metrics.")] = None,
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, help="The same in days, for a scraper of metrics.")
+    ] = None,
 ) -> None:
-    """Print a token signed with the development secret, for curl, with the scopes that are asked for and no others.
+    """Print a token signed with the development secret, for curl, with the scopes given here and no others.
 
     verbwire:operator may read everything of a worker; verbwire:metrics reads /metrics, and nothing else.
     """
@@ -58,7 +66,7 @@ def token(
     from verbwire.security.tokens import mint_token
 
     if minutes is not None and days is not None:
-        raise ConfigurationError("say how long the token is valid once: --minutes or --days")
+        raise ConfigurationError("give one of --minutes and --days")
 
     settings = load_settings()
     secret = http_secret(settings)

@@ -1,4 +1,4 @@
-"""``verbwire workers``: who is there, and who answers for what."""
+"""``verbwire workers``: lists the workers, their groups and partitions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def workers(as_json: AsJson = False) -> None:
         require_kafka(kafka)
         key = workers_key(settings)
         if key is None:
-            log.warning("nobody's word is checked here: set http_workers_key (VERBWIRE_HTTP_WORKERS_KEY)")
+            log.warning("the workers' entries are not verified: set http_workers_key (VERBWIRE_HTTP_WORKERS_KEY)")
         with closing(Directory(kafka, codec, VerifyingKey(key).verify if key else None)) as directory:
             directory.start()
             directory.wait()
@@ -52,13 +52,13 @@ def workers(as_json: AsJson = False) -> None:
 
 
 def workers_key() -> None:
-    """Print the public key of the workers, by which clients without their secret know them (http_workers_key)."""
+    """Print the workers' public key, by which clients without their secret verify them (http_workers_key)."""
     from verbwire.secrets import workers_key
 
     key = workers_key(load_settings())
     if key is None:
         raise ConfigurationError(
-            "there is nothing to derive it from: set the workers' http_internal_secret (VERBWIRE_HTTP_INTERNAL_SECRET)"
+            "no secret to derive it from: set the workers' http_internal_secret (VERBWIRE_HTTP_INTERNAL_SECRET)"
         )
     print(key)
 
@@ -108,7 +108,7 @@ def _said(share: GroupShare) -> tuple[str, ...]:
 def _state(directory: Directory, seen: WorkerSighting) -> str:
     from verbwire.discovery.directory import DEAD_SECONDS
 
-    # Where nobody speaks any more the directory knows of no later time than their last words: our clock does.
+    # Once no worker announces itself the directory knows of no later time than their last entries: our clock does.
     if not directory.is_alive(seen) or _age(seen) > DEAD_SECONDS:
         return "silent"
     return "leaving" if seen.worker.leaving else "there"

@@ -5,10 +5,11 @@
 """
 
 from verbwire.client.asking.handle import CommandHandle
-from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.base.connection import Connection
 from verbwire.client.client import Client
 from verbwire.client.producing.ack import Ack, Position
 from verbwire.client.querying.result import QueryResult
 from verbwire.messages import Page
+from verbwire.principal import Principal
 
-__all__ = ["Ack", "Client", "CommandHandle", "Connection", "Identity", "Page", "Position", "QueryResult"]
+__all__ = ["Ack", "Client", "CommandHandle", "Connection", "Page", "Position", "Principal", "QueryResult"]

@@ -1,4 +1,4 @@
-"""The client of the SDK: publish events, send or ask commands, ask queries."""
+"""The client: publishes events, sends and asks commands, asks queries."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import warnings
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from verbwire.client.asking.asker import Asker, milliseconds
+from verbwire.client.asking.asker import Asker
 from verbwire.client.asking.handle import CommandHandle
 from verbwire.client.base.connection import Connection
 from verbwire.client.base.positions import SeenPositions
 from verbwire.client.producing.ack import Ack
-from verbwire.client.producing.ids import Ids
-from verbwire.client.producing.producer import Producer
-from verbwire.client.producing.routes import Route, Routes
+from verbwire.client.producing.sender import Sender
 from verbwire.client.querying.querier import Querier
 from verbwire.client.querying.result import QueryResult
 from verbwire.messages import Command, Event, Kind, Page, Query
-from verbwire.wire.keys import key_of
+from verbwire.wire.headers import Envelope, milliseconds
 
 R = TypeVar("R")
 
@@ -42,22 +40,23 @@ class Client:
 
     def __init__(self, connection: Connection | None = None) -> None:
         connection = connection or Connection.of_project()
-        self._producer = Producer(connection)
-        self._routes = routes = Routes(connection, self._producer)
-        self._asker = Asker(connection, self._producer, routes)
+        self._sender = Sender(connection)
+        self._producer, self._routes = self._sender.producer, self._sender.routes
+        self._asker = Asker(connection, self._sender)
+        routes = self._routes
         # The function must not know the client: in a circle it would not be missed when it is forgotten.
         self._querier = Querier(connection, lambda: routes.codec, self._asker.positions)
-        self._ids = Ids()
 
     def publish(
         self, event: Event, *, id: str | None = None, correlation_id: str | None = None, causation_id: str | None = None
     ) -> Ack:
-        """Say what happened; anyone may hear it.
+        """Publish what happened; any group may subscribe to it.
 
         `id` makes the message recognisable when it is published again: 1 to 200 printable ASCII characters without
         spaces; by default a new one. `correlation_id` and `causation_id` continue the flow of another message.
         """
-        return self._produce(self._routes.of(Kind.EVENT, event), event, id, None, correlation_id, causation_id)
+        envelope = Envelope(id=id, correlation_id=correlation_id, causation_id=causation_id)
+        return self._sender.send(Kind.EVENT, event, envelope)
 
     def send(
         self,
@@ -68,12 +67,12 @@ class Client:
         correlation_id: str | None = None,
         causation_id: str | None = None,
     ) -> Ack:
-        """Ask the one receiver to do something, without waiting for the outcome.
+        """Send a command to its one receiver, without waiting for the outcome.
 
         The same `id` with the same payload is the same command: it has one outcome, however often it is sent. After
-        `ttl` seconds, by the broker's clock, it is not to be carried out any more. The rest as in :meth:`publish`.
+        `ttl` seconds, by the broker's clock, it expires. The rest as in :meth:`publish`.
         """
-        return self._produce(self._routes.of(Kind.COMMAND, command), command, id, ttl, correlation_id, causation_id)
+        return self._sender.send(Kind.COMMAND, command, _envelope(id, ttl, correlation_id, causation_id))
 
     def ask(
         self,
@@ -84,19 +83,19 @@ class Client:
         correlation_id: str | None = None,
         causation_id: str | None = None,
     ) -> CommandHandle[R]:
-        """Ask the one receiver to do something, and return the outcome-to-be. Parameters as in :meth:`send`.
+        """Send a command to its one receiver, and return the outcome-to-be. Parameters as in :meth:`send`.
 
         The command is as durable as a sent one: a receiver that is down answers later. The same `id` with the same
         payload gets the same outcome again; with another payload it is ``Rejected("id_reused")``.
-        :class:`WrongVerbError` for a command whose contract says that nobody answers. When `asks_in_flight` outcomes
+        :class:`WrongVerbError` for a command whose contract says that it has no outcome. When `asks_in_flight` outcomes
         are outstanding the call blocks, at most `delivery_seconds` (then :class:`DeliveryError`).
         """
-        return self._asker.ask(command, id=id, ttl=ttl, correlation_id=correlation_id, causation_id=causation_id)
+        return self._asker.ask(command, _envelope(id, ttl, correlation_id, causation_id))
 
     def resume(self, token: str) -> CommandHandle[Any]:
         """Return the outcome-to-be of a command asked before, perhaps by a process that is gone.
 
-        `token` is that of its Pending, or of the :class:`OutcomeUnknownError`. The outcome is found for as long as
+        `token` is that of its handle, or of the :class:`OutcomeUnknownError`. The outcome is found for as long as
         the receiver's ledger keeps it: 7 days, unless the topic says otherwise.
         """
         return self._asker.resume(token)
@@ -104,9 +103,9 @@ class Client:
     def query(
         self, query: Query[R], timeout: float = 10.0, *, after: Page[Any] | None = None, complete: bool = False
     ) -> QueryResult[R]:
-        """Ask for what is now, and return the answer-to-be: the reply, or a :class:`Page` of replies.
+        """Query the current state, and return the answer-to-be: the reply, or a :class:`Page` of replies.
 
-        It shows at least what our asked commands are known to have changed. While nobody can answer, it is asked again
+        It shows at least what our asked commands are known to have changed. While no worker answers, it is asked again
         for `timeout` seconds (then :class:`UnavailableError`). `after` asks for the page behind that one, and says all
         of the question. A table that was started not long ago may have yet to catch up: `QueryResult.complete` says so,
         and with `complete` it is asked again until it has. "Not found" is only said by one that has.
@@ -153,18 +152,6 @@ class Client:
             self._asker.abandon()
             self._querier.abandon()
 
-    def _produce(
-        self,
-        route: Route,
-        message: Event | Command,
-        id: str | None,
-        ttl: float | None,
-        correlation_id: str | None,
-        causation_id: str | None,
-    ) -> Ack:
-        id = self._ids.of(id)
-        key, value = key_of(route.contract, message), route.encoder(message)
-        headers = route.headers(
-            id, key, value, ttl=milliseconds(ttl), correlation_id=correlation_id, causation_id=causation_id
-        )
-        return self._producer.produce(route.topic, key, value, headers, id)
+
+def _envelope(id: str | None, ttl: float | None, correlation_id: str | None, causation_id: str | None) -> Envelope:
+    return Envelope(id=id, ttl=milliseconds(ttl), correlation_id=correlation_id, causation_id=causation_id)

@@ -54,4 +54,4 @@ class GrantRenewal:
 def _signed(grantor: Grantor, original: ConsumedRecord) -> RawHeaders:
     headers = Headers(original.headers)
     key, value = original.key or b"", original.value or b""
-    return grantor.headers(headers.actor, headers.scopes, headers.command_id or "", key, value)
+    return grantor.headers(headers.principal, headers.command_id or "", key, value)

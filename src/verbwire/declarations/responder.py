@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
 from verbwire.declarations.handlers import Handler, add_handler, read_handler
-from verbwire.declarations.principal import Principal
 from verbwire.messages import Kind, Query
 from verbwire.names import require_dotted
+from verbwire.principal import Principal
 
 Q = TypeVar("Q", bound=Query)
 R = TypeVar("R")

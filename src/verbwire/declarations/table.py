@@ -7,11 +7,11 @@ from typing import Any, Generic, TypeVar, overload
 
 from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler, add_handler, read_handler, require_class
-from verbwire.declarations.principal import Principal
 from verbwire.declarations.window import Window
 from verbwire.errors import ContractError, WrongVerbError
 from verbwire.messages import Event, Kind, Query, Row
 from verbwire.names import require_dotted
+from verbwire.principal import Principal
 
 R = TypeVar("R", bound=Row)
 E = TypeVar("E", bound=Event)

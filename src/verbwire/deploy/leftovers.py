@@ -1,4 +1,4 @@
-"""What stands on the cluster under a project's names and is declared by nobody any more: told, and taken away if asked.
+"""Finds what stands on the cluster under a project's names and is no longer declared; deletes it if asked to.
 
 Subjects of the registry are only told: what was written with a schema can be read with nothing else, wherever its
 records are by now.
@@ -30,7 +30,7 @@ class Leftovers:
     """Topics with the number of their records (markers of transactions among them), and who still reads them."""
 
     topics: Mapping[str, int]
-    groups: tuple[str, ...] = ()  # consumer groups with nobody in them, whose topics are among those
+    groups: tuple[str, ...] = ()  # consumer groups without members, whose topics are among those
     read_by: Mapping[str, str] = field(default_factory=dict)  # topic -> a group that has members there
     subjects: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Leftovers:
         return [name for name, records in self.topics.items() if records]
 
     def unread(self) -> Leftovers:
-        """The same without the topics that somebody reads."""
+        """The same without the topics that a group reads."""
         return self._without(self.read_by)
 
     def empty(self) -> Leftovers:
@@ -101,7 +101,7 @@ class ClusterListing:
             read_by, idle = self._readers(found)
             return Leftovers(records, idle, read_by, tuple(subjects))
         except KafkaException as error:
-            raise UnavailableError(f"{self._where} does not tell topics and groups: {error.args[0].str()}") from error
+            raise UnavailableError(f"{self._where} did not list topics and groups: {error.args[0].str()}") from error
 
     def remove(self, left: Leftovers) -> list[str]:
         """Delete topics and groups; return what was deleted, with what went with it.
@@ -152,7 +152,7 @@ class ClusterListing:
         for group, answer in answers.items():
             members = answer.result().members
             assigned = {place.topic for each in members for place in each.assignment.topic_partitions}
-            # Of a group that runs its changelogs, too: nobody is assigned those.
+            # Of a running group its changelogs, too: those are assigned to no member.
             own_topics = {name for name in topics if members and _is_of(name, group)}
             read_by |= dict.fromkeys(own_topics | assigned.intersection(topics), group)
             idle += [] if members or group not in own else [group]

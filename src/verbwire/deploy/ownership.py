@@ -13,7 +13,7 @@ from verbwire.project import Project
 
 @dataclass(frozen=True)
 class Ownership:
-    """Namespaces of contracts and of settings, told apart. `assumed` are those imported that nobody has named."""
+    """Namespaces of contracts and of settings, told apart. `assumed` are imported although no setting names them."""
 
     owned: frozenset[str]
     imported: frozenset[str]

@@ -78,7 +78,7 @@ class Announcer:
         self._thread.start()
 
     def leave(self) -> None:
-        """Say that this worker is about to stop: nobody should ask it any more. Waits for the broker, bounded."""
+        """Announce that this worker is stopping: no requests should be sent to it. Waits for the broker, bounded."""
         self._leaving = True
         self._changed.set()
         deadline = time.monotonic() + _FLUSH_SECONDS
@@ -144,5 +144,5 @@ class Announcer:
             self._observe(at_ms)
             if abs(self._now_ms() - before) > _CORRECTED_MS:
                 self._said = None
-            if self._signed_at > self._now_ms() + AHEAD_MS:  # so far ahead that nobody has believed it
+            if self._signed_at > self._now_ms() + AHEAD_MS:  # so far ahead that no reader has trusted it
                 self._signed_at = 0

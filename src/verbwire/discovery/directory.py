@@ -1,6 +1,6 @@
 """Who answers for what: every worker says it of itself in a compacted topic, and everybody may read it.
 
-The directory only says whom to ask. Whether an answer may be given is decided by the one who is asked, by what it
+The directory only says which worker to ask. Whether it may answer is decided by that worker, by what it
 knows of its own group: an entry that is out of date costs a 503, never a wrong row.
 
 Whoever may write the topic may say anything there. So what workers say is signed by a key that only they have, and an
@@ -51,7 +51,7 @@ class WorkerSighting:
 
 @dataclass(frozen=True, slots=True)
 class UntrustedWorker:
-    """What somebody said who is not known to be a worker of this project: `name` as the key says, and why not."""
+    """An entry whose signature does not prove a worker of this project: `name` as its key says, and why not."""
 
     name: str
     url: str
@@ -62,7 +62,7 @@ class UntrustedWorker:
 class Directory:
     """Follows what the workers say. Asked from any thread; never waits but in :meth:`wait`.
 
-    The broker's clock alone tells who is silent: its present is its newest timestamp here, and what has passed since.
+    The broker's clock alone tells which workers are silent: its newest timestamp here, and what has passed since.
     `verify` tells the workers' signatures from others; without it everything is believed that can be read.
     """
 
@@ -124,7 +124,7 @@ class Directory:
         return self._silent_seconds(seen) < DEAD_SECONDS
 
     def dead(self, named: Collection[str]) -> set[str]:
-        """Return which of the named, and of those heard of not long ago, have been silent; who is not here has gone."""
+        """Return which of the named and the recent workers have an overdue heartbeat; those that left have no entry."""
         entries = self._entries
         silent = {name: self._silent_seconds(seen) for name, seen in entries.items()}
         lately = {name for name, seconds in silent.items() if seconds < _FORGOTTEN_SECONDS}
@@ -139,7 +139,7 @@ class Directory:
         return [seen.worker for seen in self.seen() if self._askable(seen)]
 
     def owner(self, group: str, partition: int) -> WorkerRecord | None:
-        """Return who owns a partition of a group (its name as declared), None when nobody is known to."""
+        """Return the owner of a partition of a group (its name as declared), None where none is known."""
         return next((seen.worker for seen in self._claims.get((group, partition), ()) if self._askable(seen)), None)
 
     def caught_up(self, group: str, partition: int) -> bool:
@@ -158,7 +158,7 @@ class Directory:
         self._consumer.assign([TopicPartition(self._topic, 0, OFFSET_BEGINNING)])
 
     def _note(self, error: KafkaError) -> None:
-        """Remember that nobody is reached. Called by librdkafka, within a call of the consumer."""
+        """Remember that no broker is reached. Called by librdkafka, within a call of the consumer."""
         self._lost = self._lost or error.code() == KafkaError._ALL_BROKERS_DOWN
 
     def _begin_anew(self) -> None:
@@ -201,7 +201,7 @@ class Directory:
             if signed_ms > at_ms + AHEAD_MS:
                 log.info("the clock of worker %s is %d ms ahead of the broker's", name, signed_ms - at_ms)
                 return
-            if signed_ms < self._last_signed(name):  # written again, by whoever has read it
+            if signed_ms < self._last_signed(name):  # replayed: written again by another
                 return
             at_ms = min(at_ms, signed_ms + _LATE_MS)
         self._doubted.pop(name, None)
@@ -238,7 +238,7 @@ class Directory:
         self._doubted[name] = UntrustedWorker(name, url, message.timestamp()[1], why)
         log.warning(
             "%s holds an entry of %.100r at %.200r that is ignored: %s. Is it a worker with another "
-            "http_internal_secret, or of an older verbwire? Else somebody writes there who should not be able to",
+            "http_internal_secret, or of an older verbwire? Else another principal may write there: check the ACLs",
             *(self._topic, name, url, why),
         )
 

@@ -56,14 +56,14 @@ class Metrics:
 
         self._records = counter("records", "Records handled in committed batches.")
         self._batches = counter("batches", "Committed batches, one transaction each.")
-        self._aborts = counter("aborts", "Transactions that were aborted, or whose outcome is unknown.", "reason")
-        self._resets = counter("resets", "Times that partitions were started over from what is committed.")
+        self._aborts = counter("aborts", "Transactions aborted, or with unknown outcome.", "reason")
+        self._resets = counter("resets", "Times that partitions were reset to what is committed.")
         self._dead_letters = counter("dead_letters", "Records sent to the dead letters.", "reason")
-        self._duplicates = counter("duplicates", "Commands answered from memory, since their id was known.")
-        self._rejected = counter("rejected", "Commands refused by their receiver.", "command", "code")
-        self._expired = counter("expired", "Commands that their receiver came to after their deadline.", "command")
-        self._late = counter("late", "Events left out, since their window had been over for too long.")
-        self._restored = counter("restore_rows", "Rows read back from changelogs.")
+        self._duplicates = counter("duplicates", "Commands with a known id, answered with their first outcome.")
+        self._rejected = counter("rejected", "Commands rejected by their aggregate.", "command", "code")
+        self._expired = counter("expired", "Commands whose time to live was over before they were handled.", "command")
+        self._late = counter("late", "Events ignored because their window had closed too long ago.")
+        self._restored = counter("restore_rows", "Rows restored from changelogs.")
         self._partitions = Gauge(
             "verbwire_partitions",
             "Partitions of a group at this worker by state: restoring, running, retrying, stopped, suspended, closed.",
@@ -79,42 +79,42 @@ class Metrics:
         )
         self._behind = Gauge(
             "verbwire_behind",
-            "Records that a table has yet to read to where its inputs ended when it was started.",
+            "Records that a table has yet to read to reach the ends that its inputs had when it was started.",
             group,
             registry=registry,
         )
         self._table_letters = Gauge(
             "verbwire_table_dead_letters",
-            "Dead letters in the past of the partitions that are here.",
+            "Dead letters among the records of the partitions on this worker.",
             group,
             registry=registry,
         )
         self._running = Gauge(
             "verbwire_handler_seconds",
-            "How long the handler that has been at one record for the longest has been at it.",
+            "How long the longest-running handler call has been running, in seconds.",
             group,
             registry=registry,
         )
-        self._handled = counter("handled", "Records that subscribers and jobs are done with, dead letters among them.")
-        self._retried = counter("retried", "Attempts that failed and will be repeated.", "reason")
+        self._handled = counter("handled", "Records that subscribers and jobs have finished, including dead letters.")
+        self._retried = counter("retried", "Attempts that failed and will be retried.", "reason")
         self._in_hand = Gauge(
-            "verbwire_in_hand", "Records that a subscriber or a job has in hand.", group, registry=registry
+            "verbwire_in_hand", "Records of a subscriber or job that are in flight.", group, registry=registry
         )
         self._lag = Gauge(
             "verbwire_lag",
-            "Records that a subscriber or a job has yet to do, markers of transactions among them.",
+            "Consumer lag of a subscriber or job, in offsets (includes transaction markers).",
             group,
             registry=registry,
         )
         self._job = Gauge(
             "verbwire_job_progress_ratio",
-            "How far a job is, as it says itself.",
+            "Progress that a job has reported, 0 to 1.",
             ("group", "partition"),
             registry=registry,
         )
         self._commit = Histogram(
             "verbwire_commit_seconds",
-            "From a transaction's begin to its commit.",
+            "Time from the beginning of a transaction to its commit.",
             group,
             registry=registry,
             buckets=_COMMIT_SECONDS,
@@ -124,7 +124,7 @@ class Metrics:
         )
         self._http = Histogram(
             "verbwire_http_seconds",
-            "From a request's head to the end of its answer.",
+            "Time from the head of a request to the end of its response.",
             ("route",),
             registry=registry,
             buckets=_HTTP_SECONDS,
@@ -149,12 +149,12 @@ class Metrics:
         """
         Gauge(
             "verbwire_http_certificate_expiry_timestamp_seconds",
-            "When the certificate that HTTP shows ends.",
+            "When the HTTP certificate expires.",
             registry=self._registry,
         ).set_function(expires)
         Gauge(
             "verbwire_http_certificate_reload_failed",
-            "1 while the files of the certificate have changed and cannot be read.",
+            "1 while the certificate's files have changed and cannot be loaded.",
             registry=self._registry,
         ).set_function(failed)
 
@@ -184,18 +184,16 @@ class _Memory(Collector):
         self._usage = usage
 
     def collect(self) -> Iterator[Metric]:
-        limits = GaugeMetricFamily(
-            "verbwire_memory_limit_bytes", "What each part of cache_bytes may come to.", labels=["part"]
-        )
+        limits = GaugeMetricFamily("verbwire_memory_limit_bytes", "Limit of each part of cache_bytes.", labels=["part"])
         for part, size in self._limits.items():
             limits.add_metric([part], size)
         yield limits
         usage = self._usage()
-        yield GaugeMetricFamily("verbwire_cache_bytes", "Memory that rows and ids take, estimated.", usage.used)
+        yield GaugeMetricFamily("verbwire_cache_bytes", "Estimated memory used by cached rows and ids.", usage.used)
         for name, what, value in (
-            ("hits", "Rows and ids that were in memory when a batch began.", usage.hits),
-            ("misses", "Rows and ids that were looked for in the local copy.", usage.misses),
-            ("evictions", "Rows and ids that others took the memory of.", usage.evictions),
+            ("hits", "Rows and ids found in memory at the start of a batch.", usage.hits),
+            ("misses", "Rows and ids that had to be read from the local copy.", usage.misses),
+            ("evictions", "Rows and ids evicted from memory.", usage.evictions),
         ):
             yield CounterMetricFamily(f"verbwire_cache_{name}", what, value)
 

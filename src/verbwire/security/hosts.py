@@ -12,12 +12,13 @@ WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 (compared with, not b
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only programs of this machine are reached by that name or address (RFC 6761, section 6.3)."""
+    """Whether only programs of this machine are reached by that name or address.
+
+    ``localhost`` is (RFC 6761, section 6.3), names below it are not: not every resolver keeps them from the DNS.
+    """
     name = host.strip("[]").rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
     try:
-        return ip_address(name).is_loopback
+        return name == "localhost" or ip_address(name).is_loopback
     except ValueError:
         return False
 
@@ -52,7 +53,7 @@ def own_host() -> str:
 def base_url(text: str, setting: str) -> str:
     """Return a base URL without the slash at its end; ConfigurationError, which names the setting, where it is none.
 
-    ``http://`` or ``https://``, a host, perhaps a port and a path; who asks there is told by a token, never by the URL.
+    ``http://`` or ``https://``, a host, perhaps a port and a path; a principal is told by a token, never by the URL.
     """
     try:
         parts = urlsplit(text)

@@ -49,7 +49,7 @@ def _tighten(path: Path) -> None:
         mode = path.lstat().st_mode
         if mode & _OTHERS and not stat.S_ISLNK(mode):
             path.chmod(stat.S_IMODE(mode) & ~_OTHERS)
-    except FileNotFoundError:  # whoever has made it has removed it again
+    except FileNotFoundError:  # its maker has removed it again
         return
     except PermissionError:
-        log.warning("%s may be read by other users of this machine, and is not ours to change", path)
+        log.warning("%s is readable by other users of this machine, and this process may not change that", path)

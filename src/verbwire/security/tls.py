@@ -21,7 +21,7 @@ _State: TypeAlias = tuple[int, int, int] | None
 
 
 class FileWatch:
-    """Says when files have changed: once, as soon as they look alike twice, since somebody may still be writing."""
+    """Says when files have changed: once, as soon as they look alike twice, since they may still be being written."""
 
     def __init__(self, *files: Path) -> None:
         self._files = files
@@ -76,7 +76,7 @@ class Authorities:
         try:
             _load(file, context)
         except ConfigurationError as error:
-            log.error("%s; those that were read before are believed on", error)
+            log.error("%s; the authorities read before stay trusted", error)
 
 
 def advice_of(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The key pair of a project's workers: what they announce is signed, so that whoever reads it knows whose it is.
+"""The key pair of a project's workers: what they announce is signed, so that readers know whose it is.
 
 Ed25519 (RFC 8032). The private key is derived from the workers' secret, so nothing has to be made or kept beside it;
 the public one may be given to clients, who must not have the secret. It is written as in a JWK (RFC 8037, section 2):
@@ -23,7 +23,7 @@ class SigningKey:
     """The private key, which every worker of a project derives from the same secret. From any thread."""
 
     def __init__(self, seed: bytes) -> None:
-        """Make the key of these 32 bytes, which nobody but the workers may know."""
+        """Make the key of these 32 bytes, which only the workers may know."""
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
         self._key: Ed25519PrivateKey = Ed25519PrivateKey.from_private_bytes(seed)

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from verbwire.client.base.connection import Connection
 from verbwire.client.producing.ack import Ack, TooLargeError
-from verbwire.client.producing.producer import Producer
-from verbwire.client.producing.routes import Routes
+from verbwire.client.producing.sender import Sender
 from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.job import Job
 from verbwire.declarations.requirements import require_permitted
@@ -18,8 +17,8 @@ from verbwire.engine.transactions.record_limits import MAX_RECORD, too_large
 from verbwire.errors import ClosedError, DeliveryError, UnavailableError, UnencodableError
 from verbwire.kafka.record import ConsumedRecord
 from verbwire.messages import Command, Event, Kind, Message
+from verbwire.wire.headers import Envelope
 from verbwire.wire.ids import derived_id
-from verbwire.wire.keys import key_of
 from verbwire.wire.records.dead_letters import MAX_DEAD_LETTER, dead_letter_headers, stub_headers
 
 
@@ -32,16 +31,25 @@ class Cause(NamedTuple):
     correlation_id: str
     traceparent: str | None
 
+    def envelope(self, number: int) -> Envelope:
+        """Return what goes with the message of that number which the handler sends because of it."""
+        return Envelope(
+            id=derived_id(self.group, self.id, self.handler, number),
+            correlation_id=self.correlation_id,
+            causation_id=self.id,
+            traceparent=self.traceparent,
+        )
+
 
 class EffectProducer:
     """The producer of one group, for what its handlers send and for its dead letters."""
 
     def __init__(self, connection: Connection, declared: Subscriber | Job) -> None:
-        self._identity = connection.identity
+        self._principal = connection.principal
         self._declared = declared
         kafka = {**connection.kafka, "message.max.bytes": MAX_DEAD_LETTER}
-        self.producer = Producer(replace(connection, kafka=kafka))
-        self.routes = Routes(connection, self.producer)
+        self.sender = Sender(replace(connection, kafka=kafka))
+        self.producer = self.sender.producer
 
     def require_permitted(self, contract: Contract, message: Message) -> None:
         """Raise :class:`ContractError` for what the group does not say that it sends, or what would be refused.
@@ -51,7 +59,7 @@ class EffectProducer:
         declared = self._declared
         require_declared(declared.group, message, (*declared.sends, *declared.publishes))
         if contract.kind is Kind.COMMAND:
-            require_permitted(contract, self._identity.actor or "", self._identity.scopes)
+            require_permitted(contract, self._principal.actor, self._principal.scopes)
 
     def dead_letter(self, topic: str, record: ConsumedRecord, reason: str, detail: str) -> None:
         """Put a record among the dead letters and wait until it is there; a stub where they do not take it whole.
@@ -67,7 +75,7 @@ class EffectProducer:
 
     def close(self, seconds: float) -> None:
         """Let go of the broker."""
-        self.routes.close()
+        self.sender.routes.close()
         self.producer.close(seconds)
 
 
@@ -100,23 +108,13 @@ class HandlerOutbox:
             raise
 
     def _put(self, kind: Kind, message: Message) -> None:
-        cause = self._cause
         try:
-            route = self._mail.routes.of(kind, message)
-            self._mail.require_permitted(route.contract, message)
-            key, value = key_of(route.contract, message), route.encoder(message)
-            if (size := len(key) + len(value)) > MAX_RECORD:  # the producer would take a letter's size
-                raise too_large(route.contract.name, size, MAX_RECORD)
-            id = derived_id(cause.group, cause.id, cause.handler, len(self._acks))
-            headers = route.headers(
-                id,
-                key,
-                value,
-                correlation_id=cause.correlation_id,
-                causation_id=cause.id,
-                traceparent=cause.traceparent,
-            )
-            self._acks.append(self._mail.producer.produce(route.topic, key, value, headers, id))
+            outgoing = self._mail.sender.encode(kind, message, self._cause.envelope(len(self._acks)))
+            contract = outgoing.route.contract
+            self._mail.require_permitted(contract, message)
+            if (size := len(outgoing.key) + len(outgoing.value)) > MAX_RECORD:  # the producer takes larger letters
+                raise too_large(contract.name, size, MAX_RECORD)
+            self._acks.append(self._mail.sender.produce(outgoing))
         except (ClosedError, DeliveryError, UnavailableError) as error:
             self.obstacle = error
             raise

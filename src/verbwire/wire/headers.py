@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeAlias
 
 import msgspec
 
 from verbwire.contracts.schema.model import Contract
-from verbwire.errors import UndecodableError
+from verbwire.errors import ConfigurationError, UndecodableError, UnencodableError
+from verbwire.principal import NOBODY, Principal
 
 RawHeaders: TypeAlias = list[tuple[str, bytes]]
 
@@ -43,38 +44,45 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}") 
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """The attributes of one message; the runtime fills them in, users do not."""
+    """What goes with one message: its id, whose it is, what it continues, how long it is good for."""
 
-    id: str
-    type: str
-    source: str
-    dataschema: str
+    id: str | None = None  # None: its sender gives it a new one
+    ttl: int | None = None  # milliseconds from the record's timestamp; a command is not carried out after them
+    principal: Principal | None = None  # None: the sender's own
     correlation_id: str | None = None  # the message that started the flow; None: this one
     causation_id: str | None = None  # the direct parent
-    actor: str | None = None
-    scopes: tuple[str, ...] = ()
-    deadline: datetime | None = None
-    ttl: int | None = None  # milliseconds from the record's timestamp
-    reply_partition: int | None = None
     traceparent: str | None = None
-    time: datetime | None = None  # only where it differs from the record's timestamp
 
 
-def to_headers(envelope: Envelope) -> RawHeaders:
-    """Return the record headers of an envelope."""
-    headers = [
-        ("ce_specversion", b"1.0"),
-        ("ce_type", envelope.type.encode()),
-        ("ce_source", envelope.source.encode()),
-        ("ce_dataschema", envelope.dataschema.encode()),
-        ("ce_id", envelope.id.encode()),
-    ]
-    if envelope.time is not None:
-        headers.append(("ce_time", rfc3339(envelope.time).encode()))
-    _add_flow(headers, envelope.id, envelope.correlation_id, envelope.causation_id, envelope.traceparent)
-    _add_sender(headers, envelope.actor, envelope.scopes)
-    _add_asker(headers, envelope.deadline, envelope.ttl, envelope.reply_partition)
-    return headers
+BARE = Envelope()
+"""What goes with a message that starts a flow on its sender's own behalf."""
+
+
+def milliseconds(ttl: float | None) -> int | None:
+    """Return a time to live in seconds as an envelope has it; :class:`UnencodableError` when it is not positive."""
+    if ttl is None:
+        return None
+    if not 0 < ttl <= 10**9:
+        raise UnencodableError(f"ttl {ttl}: use seconds, more than 0")
+    return max(1, round(ttl * 1000))
+
+
+def require_flow(envelope: Envelope) -> None:
+    """Raise :class:`UnencodableError` where an id of another message is longer than its readers take."""
+    for id in (envelope.correlation_id, envelope.causation_id):
+        if id is not None and len(id) > MAX_DERIVED_ID:
+            raise UnencodableError(f"id {id[:80]!r}... of another message: {MAX_DERIVED_ID} characters are the most")
+
+
+def require_writable(principal: Principal) -> None:
+    """Raise :class:`ConfigurationError` where actor or scopes cannot stand in a header as its readers take it."""
+    if len(principal.actor) > MAX_ACTOR or len(" ".join(principal.scopes)) > MAX_SCOPES:
+        raise ConfigurationError(
+            f"actor (VERBWIRE_ACTOR) may have {MAX_ACTOR} characters, all scopes (VERBWIRE_SCOPES) {MAX_SCOPES}"
+        )
+    for scope in principal.scopes:
+        if not scope or any(letter.isspace() for letter in scope):
+            raise ConfigurationError(f"scope {scope!r} (VERBWIRE_SCOPES): it must not be empty nor hold spaces")
 
 
 def dataschema(contract: Contract) -> str:
@@ -88,78 +96,52 @@ def trace_of(text: str | None) -> str | None:
 
 
 class HeaderTemplate:
-    """The headers of one contract from one source: what never changes is encoded once.
+    """Writes the headers of one contract from one source: what never changes is encoded once.
 
-    `actor` and `scopes` are given here by who always sends on the same behalf, else per message.
+    `principal` is on whose behalf all of its messages are sent, unless an envelope names another.
     """
 
-    def __init__(
-        self, contract: Contract, source: str, *, actor: str | None = None, scopes: Iterable[str] = ()
-    ) -> None:
-        self._constant: RawHeaders = [
+    def __init__(self, contract: Contract, source: str, principal: Principal = NOBODY) -> None:
+        self._anonymous: RawHeaders = [
             ("ce_specversion", b"1.0"),
             ("ce_type", contract.name.encode()),
             ("ce_source", source.encode()),
             ("ce_dataschema", dataschema(contract).encode()),
         ]
-        _add_sender(self._constant, actor, tuple(scopes))
+        self._own = [*self._anonymous]
+        _add_principal(self._own, principal)
 
-    def headers(
-        self,
-        id: str,
-        *,
-        correlation_id: str | None = None,
-        causation_id: str | None = None,
-        actor: str | None = None,
-        scopes: tuple[str, ...] = (),
-        deadline: datetime | None = None,
-        ttl: int | None = None,
-        reply_partition: int | None = None,
-        traceparent: str | None = None,
-    ) -> RawHeaders:
-        """Return the headers of one message; they equal those of :func:`to_headers` for the same envelope."""
-        headers = [*self._constant, ("ce_id", id.encode())]
-        if causation_id is not None or correlation_id is not None or traceparent is not None:
-            _add_flow(headers, id, correlation_id, causation_id, traceparent)
-        if actor is not None or scopes:
-            _add_sender(headers, actor, scopes)
-        if deadline is not None or ttl is not None or reply_partition is not None:
-            _add_asker(headers, deadline, ttl, reply_partition)
+    def headers(self, id: str, envelope: Envelope = BARE, reply_partition: int | None = None) -> RawHeaders:
+        """Return the headers of one message, `id` being the one that it goes by.
+
+        `reply_partition` is where in the replies topic the client waits for the outcome.
+        """
+        principal = envelope.principal
+        headers = [*(self._own if principal is None else self._anonymous), ("ce_id", id.encode())]
+        if principal is not None:
+            _add_principal(headers, principal)
+        _add_flow(headers, id, envelope)
+        if envelope.ttl is not None:
+            headers.append(("ce_ttl", b"%d" % envelope.ttl))
+        if reply_partition is not None:
+            headers.append(("ce_replypartition", b"%d" % reply_partition))
         return headers
 
 
-def _add_flow(
-    headers: RawHeaders, id: str, correlation_id: str | None, causation_id: str | None, traceparent: str | None
-) -> None:
-    if correlation_id is not None and correlation_id != id:
-        headers.append(("ce_correlationid", correlation_id.encode()))
-    if causation_id is not None:
-        headers.append(("ce_causationid", causation_id.encode()))
-    if traceparent is not None:
-        headers.append(("traceparent", traceparent.encode()))
+def _add_flow(headers: RawHeaders, id: str, envelope: Envelope) -> None:
+    if envelope.correlation_id is not None and envelope.correlation_id != id:
+        headers.append(("ce_correlationid", envelope.correlation_id.encode()))
+    if envelope.causation_id is not None:
+        headers.append(("ce_causationid", envelope.causation_id.encode()))
+    if envelope.traceparent is not None:
+        headers.append(("traceparent", envelope.traceparent.encode()))
 
 
-def _add_sender(headers: RawHeaders, actor: str | None, scopes: tuple[str, ...]) -> None:
-    if actor is not None:
-        headers.append(("ce_actor", actor.encode()))
-    if scopes:
-        headers.append(("ce_scopes", " ".join(scopes).encode()))
-
-
-def _add_asker(headers: RawHeaders, deadline: datetime | None, ttl: int | None, reply_partition: int | None) -> None:
-    if deadline is not None:
-        headers.append(("ce_deadline", rfc3339(deadline).encode()))
-    if ttl is not None:
-        headers.append(("ce_ttl", b"%d" % ttl))
-    if reply_partition is not None:
-        headers.append(("ce_replypartition", b"%d" % reply_partition))
-
-
-def rfc3339(moment: datetime) -> str:
-    """Return a moment as RFC 3339 text in UTC; `moment` must know its time zone."""
-    if moment.tzinfo is None:
-        raise ValueError(f"{moment} has no time zone: use datetime(..., tzinfo=UTC)")
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def _add_principal(headers: RawHeaders, principal: Principal) -> None:
+    if principal.actor:
+        headers.append(("ce_actor", principal.actor.encode()))
+    if principal.scopes:
+        headers.append(("ce_scopes", " ".join(sorted(principal.scopes)).encode()))
 
 
 class Headers:
@@ -254,6 +236,11 @@ class Headers:
     def scopes(self) -> tuple[str, ...]:
         """What the sender was allowed."""
         return tuple((self._bounded("ce_scopes", MAX_SCOPES) or "").split())
+
+    @property
+    def principal(self) -> Principal:
+        """On whose behalf it was sent, and what they were allowed; nobody where nothing says so."""
+        return Principal(self.actor or "", self.scopes)
 
     @property
     def deadline(self) -> datetime | None:

@@ -31,7 +31,7 @@ class Announcement:
         self.peers = Peers(directory, name, trust.tokens, Authorities(services.settings.tls_ca))
         if trust.tokens is None:
             log.warning(
-                "this worker answers for its own partitions only, and believes whatever the directory says of who is "
+                "this worker answers for its own partitions only, and does not verify whom the directory names as "
                 "alive: set http_internal_secret (VERBWIRE_HTTP_INTERNAL_SECRET), the same for all"
             )
 
@@ -48,7 +48,7 @@ class Announcement:
         self._announcer.start(url)
 
     def leave(self) -> None:
-        """Say that this worker is about to stop, so that nobody asks it any more; waits for the broker, bounded."""
+        """Announce that this worker is stopping, so that no requests are sent to it; waits for the broker, bounded."""
         self._announcer.leave()
 
     def close(self) -> None:

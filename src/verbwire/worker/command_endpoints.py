@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from verbwire.client.base.connection import Connection
 from verbwire.http.access.rates import Rates
 from verbwire.http.app import Part
 from verbwire.http.base import limits
@@ -36,10 +35,9 @@ class CommandEndpoints:
         self.gateway.close()
 
 
-def messaging(
+def command_endpoints(
     project: Project,
     services: Services,
-    registry: str,
     tables: Iterable[QueryableTable],
     peers: Peers,
     waits: InterruptibleWaits,
@@ -50,19 +48,8 @@ def messaging(
     Kafka is reached at the first command.
     """
     settings, codec = services.settings, services.codec
-    gateway = Gateway(
-        Connection(
-            bootstrap=services.bootstrap,
-            registry=registry,
-            names=codec.names,
-            catalog=codec.catalog,
-            # Somebody waits for each. What is not reached is told by the worker, and to who asked.
-            kafka={"linger.ms": "0", "log_level": "2", **settings.kafka},
-            registry_conf=settings.registry_client,
-            delivery_seconds=limits.DELIVERY_SECONDS,
-            grants=services.grants,
-        )
-    )
+    kafka = {"linger.ms": "0", **settings.kafka}  # a client waits for each
+    gateway = Gateway(services.connection(kafka, delivery_seconds=limits.DELIVERY_SECONDS))
     links = OutcomeLinks(internal_secret(settings))
     receivers = _receivers(project, services, {table.name: table for table in tables})
     commands = Commands(codec.catalog, project.classes, gateway, links, waits)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TextIO
 
-from verbwire.declarations.aggregate import STATE, Aggregate
+from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
+from verbwire.deploy.group_plan import GroupPlan
 from verbwire.engine.builders.code import fingerprints_of
 from verbwire.engine.builders.groups import aggregate_topology, table_topology
 from verbwire.engine.builders.process import command_topics, process_topology
@@ -149,12 +150,14 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     metrics = services.metrics.group(group)
     services.watched(topology.processor.watch)
     metrics.table(lambda: sum(reader.behind().values()), reader.dead_letters)
-    core = GroupEngine(topology, kafka, names, settings.worker, copies, reader, metrics, services.others)
+    core = GroupEngine(topology, kafka, names, settings.worker, copies, reader, metrics, services.liveness)
     # A decoder of its own: the engine's thread has the other.
     decoder = codec.topic_decoder(topology.changelog, contract.namespace, {contract.name: row})
     own = topology.repartition
     handed_over = RepartitionProgress(cluster, topology.sources, own, topology.partitions) if own else None
-    catching_up = RepartitionCatchUp(reader, topology.sources, own, cluster, services.others.caught_up) if own else None
+    catching_up = (
+        RepartitionCatchUp(reader, topology.sources, own, cluster, services.liveness.caught_up) if own else None
+    )
     table = QueryableTable(reader, decoder.decode, topology.columns, topology.search, handed_over, cluster)
     return EngineGroup(declared.group, core, table, alone, services, security, catching_up)
 
@@ -164,23 +167,19 @@ def _topology(
 ) -> Topology:
     codec, names, skip = services.codec, services.codec.names, services.settings.skip
     skips = [(topic, p, offset) for owner, topic, p, offset in map(skipped, skip) if owner == group]
-    if isinstance(declared, Aggregate):
-        own = [names.commands(declared.namespace), names.changelog(group, STATE)]
-        return aggregate_topology(
-            declared, codec, _partitions(cluster, group, own, names), services.hints, services.clock, services.grants
-        )
-    own = [*map(names.events, declared.sources), names.changelog(group, declared.table)]
-    if isinstance(declared, Process):
-        own += [*map(names.outcomes, declared.answering), names.repartition(group, declared.table)]
-        commands = command_topics(declared, codec)
-        targets = {topic: found.partitions for topic, found in cluster.topics(commands).items()}
-        return process_topology(
-            declared, codec, _partitions(cluster, group, own, names), targets, skips, services.grants
-        )
-    return table_topology(declared, codec, _partitions(cluster, group, own, names), skips)
+    partitions = _partitions(cluster, group, GroupPlan.of(declared, codec.catalog), names)
+    match declared:
+        case Aggregate():
+            return aggregate_topology(declared, codec, partitions, services.hints, services.clock, services.grants)
+        case Process():
+            commands = command_topics(declared, codec)
+            targets = {topic: found.partitions for topic, found in cluster.topics(commands).items()}
+            return process_topology(declared, codec, partitions, targets, skips, services.grants)
+        case Table():
+            return table_topology(declared, codec, partitions, skips)
 
 
-def _partitions(cluster: ClusterOffsets, group: str, topics: list[str], names: Names) -> int:
-    """Return how many partitions a group has: as most of its topics. Where one is unlike them, the group stops."""
-    found = cluster.topics([*topics, names.dead_letters(group)])
+def _partitions(cluster: ClusterOffsets, group: str, plan: GroupPlan, names: Names) -> int:
+    """Return how many partitions a group has: as most of its topics. One that differs stops the group."""
+    found = cluster.topics([*plan.read(names), names.dead_letters(group)])
     return Counter(topic.partitions for topic in found.values()).most_common(1)[0][0]

@@ -1,4 +1,4 @@
-"""The local copies of tables, in a folder for each worker: who has them, and what becomes of those that nobody has.
+"""The local copies of tables, in a folder for each worker: locked while in use, removed once they are abandoned.
 
 A copy is worth keeping while its worker may come back: it goes on where it was, instead of reading the whole log. A
 worker whose name is never used again leaves its copies for good.
@@ -22,9 +22,11 @@ from verbwire.worker.folder_lock import is_locked_by_us, locked, nothing_can_be_
 
 log = logging.getLogger(__name__)
 
-KEPT_SECONDS = 7 * 86400.0  # unheard of for so long, a worker is taken for gone; was it not, it reads its logs anew
+KEPT_SECONDS = (
+    7 * 86400.0
+)  # after so long a worker is taken for gone; if it comes back, it restores from the changelogs
 LOOK_SECONDS = 3600.0
-_LOCK = ".lock"  # held by who has a copy; touched while it is, so that its age tells when that was
+_LOCK = ".lock"  # held by the process that uses a copy, and touched meanwhile, so that its age tells when that was
 _GONE = ".gone-"  # before the name of a folder that is being removed
 
 
@@ -74,14 +76,14 @@ class LocalCopies:
                 for lock in self._own.glob(f"*/{_LOCK}"):
                     os.utime(lock)
                 remove_forgotten(self._tables, self._own.name, time.time() - KEPT_SECONDS)
-            except OSError as error:  # a disk that is full, or another's folder: nobody's work depends on it
-                log.warning("copies of workers that are gone could not be removed: %s", error)
+            except OSError as error:  # a full disk, or another user's folder: no work depends on it
+                log.warning("local copies of workers that are gone could not be removed: %s", error)
             if self._stopping.wait(LOOK_SECONDS):
                 return
 
 
 def remove_forgotten(tables: Path, own: str, before: float) -> None:
-    """Remove the copies of workers that nobody holds, and nobody has since `before` (seconds since the epoch)."""
+    """Remove the copies of workers that no process has held since `before` (seconds since the epoch)."""
     for folder in sorted(tables.iterdir()) if tables.is_dir() else ():
         if folder.name.startswith(_GONE):  # who began to remove it was ended
             shutil.rmtree(folder, ignore_errors=True)
@@ -96,10 +98,10 @@ def _remove(folder: Path, used: float) -> None:
                 return  # its worker is there, whatever its files say
         size = sum(path.stat().st_size for path in _files(folder))
         gone = folder.with_name(_GONE + folder.name)
-        folder.rename(gone)  # at once, should its worker come just now: it begins anew beside it
+        folder.rename(gone)  # atomically: should its worker start just now, it makes new copies beside it
         shutil.rmtree(gone)
     day = time.strftime("%Y-%m-%d", time.gmtime(used))
-    log.info("the copies of worker %s, unheard of since %s, are removed: %.1f MB", folder.name, day, size / 1e6)
+    log.info("removed the local copies of worker %s, last used on %s: %.1f MB", folder.name, day, size / 1e6)
 
 
 def _last_used(folder: Path) -> float:

@@ -21,9 +21,9 @@ from verbwire.worker.services import GroupHost
 log = logging.getLogger(__name__)
 
 _OWN = 64  # Python's, the log's, the listening socket, the registry's, connections between workers
-_TABLE_CLIENTS = 4  # two producers, who restores, who asks for offsets
+_TABLE_CLIENTS = 4  # two producers, the restorer, offsets
 _EFFECT_CLIENTS = 2  # a consumer, a producer
-_SHARED_CLIENTS = 8  # the directory, hints, commands over HTTP and who waits for their outcomes
+_SHARED_CLIENTS = 8  # the directory, hints, commands over HTTP and their outcomes
 _LEAST_READERS = 16  # descriptors
 _LEAST_CONNECTIONS = 16
 _MOST_READERS = 512
@@ -50,7 +50,7 @@ class HostedFiles:
 
 @dataclass(frozen=True, slots=True)
 class SpareDescriptors:
-    """What is left of the descriptors, for whoever asks over HTTP."""
+    """The descriptors that are left for HTTP."""
 
     connections: int
     readers: int  # descriptors of those who read copies at the same time

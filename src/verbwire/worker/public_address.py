@@ -12,7 +12,7 @@ from verbwire.settings import Settings
 def url_of(settings: Settings, port: int) -> str:
     """Return where others reach this worker's HTTP, which listens on `port`.
 
-    ConfigurationError where the settings name a plain address and HTTP is TLS: nobody would get through.
+    ConfigurationError where the settings name a plain address and HTTP is TLS: no request would get through.
     """
     tls = settings.tls_files is not None
     if settings.http_advertised_url:

@@ -15,7 +15,7 @@ from verbwire.project import Project
 from verbwire.queries.check import table_plans
 
 
-def answering(
+def query_handlers(
     project: Project, tables: Iterable[QueryableTable], watched: Callable[[str], HandlerWatch]
 ) -> list[Answerable]:
     """Return how each query is answered here; ContractError for one that is declared without sense.

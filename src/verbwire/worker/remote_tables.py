@@ -20,15 +20,15 @@ from verbwire.worker.services import Services
 log = logging.getLogger(__name__)
 
 
-def elsewhere(project: Project, here: Collection[str], services: Services) -> list[QueryableTable]:
+def remote_tables(project: Project, here: Collection[str], services: Services) -> list[QueryableTable]:
     """Return the tables of all groups but those `here`, without a row in them.
 
     One whose topic is not deployed yet is left out, and the log says so.
     """
-    return list(_elsewhere(project, here, services))
+    return list(_tables(project, here, services))
 
 
-def _elsewhere(project: Project, here: Collection[str], services: Services) -> Iterator[QueryableTable]:
+def _tables(project: Project, here: Collection[str], services: Services) -> Iterator[QueryableTable]:
     names, cluster = services.codec.names, ClusterOffsets(services.kafka, "")
     for group, declared in project.declared.items():
         kept = _kept(declared)
@@ -39,7 +39,7 @@ def _elsewhere(project: Project, here: Collection[str], services: Services) -> I
         try:
             partitions = cluster.topics([topic])[topic].partitions
         except UnavailableError as error:
-            log.warning("table %s cannot be asked for by way of this worker: %s", group, error)
+            log.warning("this worker cannot forward requests for table %s: %s", group, error)
             continue
         view = StoreReader(group, services.codec.catalog.of(row), partitions)
         yield QueryableTable(view, _nothing_to_read, *_looked_for(declared))

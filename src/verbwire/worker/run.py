@@ -34,7 +34,7 @@ from verbwire.engine.transactions.group_metadata import verify_form
 from verbwire.errors import EngineError
 from verbwire.http.access.auth import Authenticator, AuthSettings
 from verbwire.http.access.rates import Rates
-from verbwire.http.app import build_app
+from verbwire.http.app import Access, Readable, build_app
 from verbwire.http.base.interruptible_waits import InterruptibleWaits
 from verbwire.http.operations.health import Health
 from verbwire.http.operations.jobs import JobsPage
@@ -54,14 +54,14 @@ from verbwire.wire.codec.topics import Codec
 from verbwire.wire.registry.client import Registry
 from verbwire.worker.announce import Announcement
 from verbwire.worker.certificate import certificate_of
-from verbwire.worker.command_endpoints import messaging
+from verbwire.worker.command_endpoints import command_endpoints
 from verbwire.worker.engine_group import EngineGroup, host
-from verbwire.worker.known_topics import topics_of
+from verbwire.worker.known_topics import known_topics
 from verbwire.worker.local_copies import LocalCopies
 from verbwire.worker.open_files import HostedFiles, room, share_files
 from verbwire.worker.public_address import url_of
-from verbwire.worker.query_handlers import answering
-from verbwire.worker.remote_tables import elsewhere
+from verbwire.worker.query_handlers import query_handlers
+from verbwire.worker.remote_tables import remote_tables
 from verbwire.worker.services import GroupHost, Services
 from verbwire.worker.shutdown import Shutdown
 from verbwire.worker.subscriber_group import host_effects
@@ -124,24 +124,24 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     opened.callback(services.watchdog.close)
     hosted = [_host(each, services) for each in declared]
     connections = share_files(hosting.with_partitions(hosted), limit())
-    tables = [table for each in hosted for table in each.tables] + elsewhere(project, groups, services)
-    presence, health, waits = Announcement(services, hosted, directory, trust), Health(hosted), InterruptibleWaits()
+    tables = [table for each in hosted for table in each.tables] + remote_tables(project, groups, services)
+    announcement, health, waits = Announcement(services, hosted, directory, trust), Health(hosted), InterruptibleWaits()
     rates = Rates(settings.http_command_rate, settings.http_question_rate)
-    opened.callback(presence.close)
-    commands = messaging(project, services, registry, tables, presence.peers, waits, rates)
+    opened.callback(announcement.close)
+    commands = command_endpoints(project, services, tables, announcement.peers, waits, rates)
     opened.callback(commands.close)
     server = HttpServer(
         build_app(
-            tables,
-            _authenticator(settings, trust),
+            Access(_authenticator(settings, trust), rates, settings.http_open),
+            Readable(
+                tables,
+                query_handlers(project, tables, lambda name: services.watched(HandlerWatch(name))),
+                announcement.peers,
+                known_topics(project, codec.names),
+            ),
             health,
             metrics,
-            [*commands.parts, JobsPage(services.jobs, settings.worker, presence.peers)],
-            answering(project, tables, lambda name: services.watched(HandlerWatch(name))),
-            presence.peers,
-            rates,
-            topics_of(project, codec.names),
-            settings.http_open,
+            [*commands.parts, JobsPage(services.jobs, settings.worker, announcement.peers)],
         ),
         settings.http_host,
         settings.http_port,
@@ -150,7 +150,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     )
     opened.callback(server.stop)
     where, port = server.start()
-    presence.start(url_of(settings, port))
+    announcement.start(url_of(settings, port))
     services.watchdog.start()
     copies = LocalCopies(settings.data_folder / "tables", settings.worker)
     copies.start()
@@ -158,8 +158,8 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     topics = TopicWatch(kafka, [each.core for each in hosted if isinstance(each, EngineGroup)])
     opened.callback(topics.stop)
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
-    # Before anything stops: nobody is sent here any more, and who waits here for an outcome is told where to ask.
-    asyncio.run(_serve(hosted, topics, leave, [health.leave, waits.end, presence.leave], stopping))
+    # Before anything stops: no more requests are routed here, and those that wait for an outcome get its link.
+    asyncio.run(_serve(hosted, topics, leave, [health.leave, waits.end, announcement.leave], stopping))
 
 
 def _host(declared: Declared, services: Services) -> GroupHost:
@@ -215,7 +215,7 @@ def _import_faust() -> None:
 
 def _authenticator(settings: Settings, trust: Trust) -> Authenticator:
     if settings.http_development == ANYWHERE and not settings.http_jwks_url:
-        log.warning("http_development is %r: whoever has http_secret may be anybody here", ANYWHERE)
+        log.warning("http_development is %r: anyone with http_secret can act as any principal here", ANYWHERE)
     return Authenticator(
         AuthSettings(
             issuer=settings.http_issuer,

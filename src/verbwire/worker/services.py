@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
+from verbwire.client.base.connection import Connection
 from verbwire.engine.faust.security import Security, security_of
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.restore.open_transactions import WorkerLiveness
@@ -18,6 +19,7 @@ from verbwire.observability.metrics import Metrics
 from verbwire.observability.outages import Outage
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.observability.watch.watchdog import Watchdog
+from verbwire.principal import NOBODY, Principal
 from verbwire.settings import Settings
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.grants.policy import Grants
@@ -36,7 +38,7 @@ class Services:
     codec: Codec
     metrics: Metrics
     hints: ReplyNotifier  # to those who wait for outcomes
-    others: WorkerLiveness  # the workers of the project
+    liveness: WorkerLiveness  # of the workers of the project
     grants: Grants = field(default_factory=Grants)
     outage: Outage = field(default_factory=lambda: Outage("Kafka"))
     clock: BrokerClock = field(default_factory=BrokerClock)
@@ -47,6 +49,25 @@ class Services:
         """Have the watchdog look after the handlers of a group, a responder or a query; return the same."""
         self.watchdog.add(watch, self.metrics.running(watch.group))
         return watch
+
+    def connection(
+        self,
+        kafka: Mapping[str, str],
+        principal: Principal = NOBODY,
+        delivery_seconds: float = Connection.delivery_seconds,
+    ) -> Connection:
+        """Return how a client of this worker connects, with these librdkafka properties."""
+        return Connection(
+            bootstrap=self.bootstrap,
+            registry=self.codec.registry.url,
+            names=self.codec.names,
+            catalog=self.codec.catalog,
+            principal=principal,
+            kafka={"log_level": "2", **kafka},  # what is not reached is told by the worker
+            registry_conf=self.settings.registry_client,
+            delivery_seconds=delivery_seconds,
+            grants=self.grants,
+        )
 
     @cached_property
     def security(self) -> Security:
@@ -97,5 +118,5 @@ class GroupHost(Protocol):
         ...
 
     def standing(self) -> Standing:
-        """Which of its partitions stand still, or are behind."""
+        """Which of its partitions are stopped or behind."""
         ...

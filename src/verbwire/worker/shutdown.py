@@ -65,6 +65,6 @@ def _end_the_start() -> None:
 
 def _give_up() -> None:
     """End at once: nothing that was promised is lost by it, all of that is in Kafka or was never committed."""
-    log.warning("not stopped within %.0f s (is the broker gone?): ending without waiting any longer", STOP_SECONDS)
+    log.warning("not stopped within %.0f s (is the broker gone?): exiting without waiting any longer", STOP_SECONDS)
     logging.shutdown()
     os._exit(1)

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from verbwire.client.base.connection import Connection, Identity
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.http.operations.health import Standing
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.observability.watch.handlers import HandlerWatch
+from verbwire.principal import Principal
 from verbwire.subscribers.attempt import RecordAttempt
 from verbwire.subscribers.group import SubscriberGroup
 from verbwire.subscribers.outbox import EffectProducer
@@ -60,7 +60,7 @@ class SubscriberGroupHost:
         self.running.start()
 
     async def stop(self, leave: bool) -> None:
-        """Finish what runs, within bounds; what is not done is left to whoever has its partition next."""
+        """Finish running handlers, within bounds; the next owner of a partition does what is left."""
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(None, self.running.stop, leave)
@@ -76,7 +76,7 @@ class SubscriberGroupHost:
         return self.running.not_ready() or ([NO_REGISTRY] if self.running.waits_for_registry() else [])
 
     def standing(self) -> Standing:
-        """Return the partitions that it has: none of them ever stands still, and there is nothing to catch up."""
+        """Return the partitions that it has: they never stop, and have nothing to catch up with."""
         return Standing(self.running.owned())
 
 
@@ -84,16 +84,7 @@ def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGr
     """Build the group on its topics; it sends under its own name and with the scopes that it declares."""
     settings, codec = services.settings, services.codec
     plan = subscriber_plan(declared, codec, services.grants)
-    connection = Connection(
-        bootstrap=services.bootstrap,
-        registry=codec.registry.url,
-        names=codec.names,
-        catalog=codec.catalog,
-        identity=Identity(declared.group, tuple(declared.scopes)),
-        kafka={"log_level": "2", **services.kafka},  # what is not sent is tried again, and told
-        registry_conf=settings.registry_client,
-        grants=services.grants,
-    )
+    connection = services.connection(services.kafka, Principal(declared.group, declared.scopes))
     mail = EffectProducer(connection, declared)
     metrics = services.metrics.group(plan.group)
     watch = services.watched(HandlerWatch(plan.group, patient=plan.is_job))

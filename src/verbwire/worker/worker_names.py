@@ -1,8 +1,8 @@
 """Names for workers that are many and have none: ``name-*`` becomes the first number that is free on their volume.
 
-Containers that are scaled by number have no name of their own that lasts: one made anew is called otherwise, its
-predecessor's copies are nobody's, and its place in the group is kept for one that will not come back. A lock in the
-data folder, which such workers share, gives them numbers: who is made anew takes the one that was let go.
+Containers that are scaled by number have no lasting name of their own: a recreated one has another, its
+predecessor's copies are lost, and its place in the group is kept for a member that will not come back. A lock in the
+data folder, which such workers share, gives them numbers: a recreated worker takes the one that was freed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def named(settings: Settings) -> Iterator[Settings]:
         return
     name, lock = _free(settings.data_folder / "workers", settings.worker.removesuffix("*"))
     with lock:
-        log.info("this worker is %s, the first of %s that is free", name, settings.worker)
+        log.info("this worker takes the name %s, the first free one of %s", name, settings.worker)
         yield replace(settings, worker=name)
 
 

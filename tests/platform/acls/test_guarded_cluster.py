@@ -21,10 +21,11 @@ from tests.kit.worker import ProjectFolder
 from verbwire import Accepted
 from verbwire.acls.cluster import ClusterAcls
 from verbwire.acls.model import Acl, Operation, Permission, Resource
-from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.base.connection import Connection
 from verbwire.client.client import Client
 from verbwire.errors import ConfigurationError, DeliveryError, NotAuthorizedError
 from verbwire.names import Names
+from verbwire.principal import Principal
 
 pytestmark = pytest.mark.kafka
 
@@ -60,7 +61,7 @@ class Office:
     def client(self, user: str) -> Client:
         kafka = {"socket.timeout.ms": 5000, **self.kafka(user)}
         at = (self.guarded.passwords, self.cluster.registry_url, self.names, CATALOG)
-        return Client(Connection(*at, Identity("tester", SCOPES), kafka, delivery_seconds=SECONDS))
+        return Client(Connection(*at, Principal("tester", SCOPES), kafka, delivery_seconds=SECONDS))
 
     def refused(self, user: str, topic: str) -> str:
         """What Kafka says to a user who writes to a topic."""
@@ -196,5 +197,5 @@ def test_what_is_not_needed_is_taken_away_only_when_somebody_says_so(office: Off
     asked = office.project.run("acls", "--prune")
     assert f"- User:{TILL} may WRITE TOPIC {events}: there and not needed" in asked.stdout, asked
     assert (asked.returncode, stray in acls.found()) == (1, True), asked  # nobody said yes
-    assert "took away 1 ACLs" in office.project.run("acls", "--prune", "--yes").stdout
+    assert "deleted 1 ACLs" in office.project.run("acls", "--prune", "--yes").stdout
     assert stray not in acls.found()

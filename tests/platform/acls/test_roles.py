@@ -18,7 +18,7 @@ from verbwire.acls.roles import ProjectResources, permissions_of, roles_of
 from verbwire.acls.script import script
 from verbwire.client.producing.ack import Ack, Failures
 from verbwire.declarations import Declared
-from verbwire.deploy.group_plans import group_plans
+from verbwire.deploy.group_plan import context_topics, group_plans, group_topics
 from verbwire.engine.builders.groups import aggregate_topology, table_topology
 from verbwire.engine.builders.process import command_topics, process_topology
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
@@ -28,7 +28,6 @@ from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.names import Names
 from verbwire.project import load_project
 from verbwire.settings import Settings, load_settings
-from verbwire.wire.topics import context_topics, group_topics
 
 ROOT = Path(__file__).parents[3]
 
@@ -125,7 +124,7 @@ def test_the_roles_of_a_project_are_those_that_it_needs() -> None:
     [
         ("operators", "there is no role 'operators'"),
         ("reader:", "there is no role"),
-        ("worker:shop.cart", "no group or folder is called so, there are consumers"),
+        ("worker:shop.cart", "no group or folder has that name, there are consumers"),
         ("producer:shop.sales", "no context 'shop.sales' has commands"),
         ("publisher:shop.reports", "no context 'shop.reports' has events"),
     ],

@@ -18,13 +18,13 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME
 from tests.kit.cluster import Cluster, delete, eventually, limit_records
 from tests.kit.notes import CATALOG, COMMAND, NAMESPACE
 from tests.kit.played_receiver import HEARD, PlayedReceiver, hearing
-from verbwire.client import Client, CommandHandle, Connection, Identity
+from verbwire.client import Client, CommandHandle, Connection, Principal
 from verbwire.client.asking.asker import Asker
 from verbwire.client.asking.poller import PollDelays
-from verbwire.client.producing.producer import Producer
-from verbwire.client.producing.routes import Routes
+from verbwire.client.producing.sender import Sender
 from verbwire.contracts.schema.model import Catalog
-from verbwire.deploy.deployment import Target, deploy
+from verbwire.deploy.deployment import deploy
+from verbwire.deploy.target import Target
 from verbwire.errors import (
     ClosedError,
     ContractError,
@@ -37,7 +37,7 @@ from verbwire.errors import (
 )
 from verbwire.messages import ID_REUSED, Accepted, Expired, Failed, Outcome, Rejected
 from verbwire.names import Names
-from verbwire.wire.headers import Headers
+from verbwire.wire.headers import Envelope, Headers
 from verbwire.wire.outcome_tokens import OutcomeToken
 from verbwire.wire.records.outcomes import OutcomeStatus
 
@@ -65,13 +65,12 @@ def client(connection: Connection) -> Iterator[Client]:
 @pytest.fixture(scope="module")
 def asker(connection: Connection) -> Iterator[Asker]:
     """One that does not wait long for hints, as when all of them are lost."""
-    producer = Producer(connection)
-    routes = Routes(connection, producer)
-    opened = Asker(connection, producer, routes, PollDelays(hint=0.0, look_back=0.3))
+    sender = Sender(connection)
+    opened = Asker(connection, sender, PollDelays(hint=0.0, look_back=0.3))
     yield opened
-    producer.close()
+    sender.producer.close()
     opened.close()
-    routes.close()
+    sender.routes.close()
 
 
 @pytest.fixture
@@ -122,7 +121,7 @@ def test_every_outcome_is_a_value(
 def test_a_command_says_who_asks_and_where_the_answer_goes(
     connection: Connection, asker: Asker, receiver: PlayedReceiver
 ) -> None:
-    with Client(replace(connection, identity=Identity("ann", ("notes:write",)))) as client:
+    with Client(replace(connection, principal=Principal("ann", ("notes:write",)))) as client:
         client.ask(COMMAND, id="q-1", ttl=1.5, correlation_id="first", causation_id="parent")
         (record,) = receiver.take()
     headers = Headers(record.headers())
@@ -130,7 +129,7 @@ def test_a_command_says_who_asks_and_where_the_answer_goes(
     assert (headers.actor, headers.scopes) == ("ann", ("notes:write",))
     assert headers.reply_partition in range(12)
     trace = f"00-{'1' * 32}-{'2' * 16}-01"
-    asker.ask(COMMAND, identity=Identity("bob", ("notes:read",)), traceparent=trace)
+    asker.ask(COMMAND, Envelope(principal=Principal("bob", ("notes:read",)), traceparent=trace))
     (record,) = receiver.take()
     headers = Headers(record.headers())
     assert (headers.actor, headers.scopes, headers.traceparent) == ("bob", ("notes:read",), trace)
@@ -206,7 +205,7 @@ def _found_in_the_ledger(client: Client, receiver: PlayedReceiver) -> None:
 
 def test_the_ledger_tells_of_ids_that_named_something_else(asker: Asker, receiver: PlayedReceiver) -> None:
     id = new_id()
-    first, again, other = (asker.ask(command, id=id) for command in (COMMAND, COMMAND, OTHER))
+    first, again, other = (asker.ask(command, Envelope(id=id)) for command in (COMMAND, COMMAND, OTHER))
     record, *_ = receiver.take(3)
     receiver.enter(record, receiver.line(record))
     assert first.result(FOUND) == again.result(FOUND) == Accepted()
@@ -217,7 +216,7 @@ def test_the_ledger_tells_of_ids_that_named_something_else(asker: Asker, receive
 
 def test_a_failed_attempt_in_the_ledger_does_not_answer_the_next(asker: Asker, receiver: PlayedReceiver) -> None:
     id = new_id()
-    first, again = (asker.ask(command, id=id) for command in (COMMAND, OTHER))
+    first, again = (asker.ask(command, Envelope(id=id)) for command in (COMMAND, OTHER))
     records = receiver.take(2)
     receiver.enter(records[0], receiver.line(records[0], status=OutcomeStatus.FAILED))
     receiver.enter(records[1], receiver.line(records[1]))
@@ -235,7 +234,7 @@ def test_a_registry_that_is_silent_for_a_moment_delays_the_answer(asker: Asker, 
 
     pending = asker.ask(COMMAND)
     records = receiver.take()
-    answers, silent = asker._answers, Silent()
+    answers, silent = asker._resolver, Silent()
     lines, answers.__dict__["_lines"] = answers._lines, silent
     receiver.answer(records)
     eventually(lambda: silent.asked > 2)
@@ -254,11 +253,11 @@ def test_what_was_never_committed_is_no_outcome(asker: Asker, receiver: PlayedRe
 
 def test_a_repetition_of_an_old_command_finds_its_outcome_further_back(asker: Asker, receiver: PlayedReceiver) -> None:
     id = new_id()
-    asker.ask(COMMAND, id=id)
+    asker.ask(COMMAND, Envelope(id=id))
     (record,) = receiver.take()
     receiver.enter(record, receiver.line(record), timestamp=round(time.time() * 1000) - HOUR)
     receiver.flush()
-    again = asker.ask(COMMAND, id=id)
+    again = asker.ask(COMMAND, Envelope(id=id))
     assert again.result(FOUND) == Accepted()
 
 

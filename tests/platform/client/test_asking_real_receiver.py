@@ -12,7 +12,7 @@ from tests.kit.cluster import eventually
 from tests.kit.engine_runner import Engine
 from tests.kit.played_receiver import HEARD, hearing
 from tests.kit.samples.bank.jars import JarSeal, PutCoins, SealJar, TakeCoins
-from verbwire.client import Client, CommandHandle, Connection, Identity
+from verbwire.client import Client, CommandHandle, Connection, Principal
 from verbwire.errors import OutcomeUnknownError
 from verbwire.messages import FORBIDDEN, ID_REUSED, Accepted, Command, Expired, Failed, Outcome, Rejected
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.kafka
 @pytest.fixture(scope="module")
 def connection(bank: Bank) -> Connection:
     cluster = bank.cluster
-    return Connection(cluster.bootstrap, cluster.registry_url, bank.names, CATALOG, Identity("ann", SCOPES))
+    return Connection(cluster.bootstrap, cluster.registry_url, bank.names, CATALOG, Principal("ann", SCOPES))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_every_outcome_comes_back_from_the_receiver(
     assert isinstance(outcome, Failed)
     assert "the jar fell down" in outcome.reason
     assert asked(client, receiver, PutCoins(jar_id=jar, pence=5), ttl=0.001) == Expired()
-    with Client(replace(connection, identity=Identity("bob"))) as another:
+    with Client(replace(connection, principal=Principal("bob"))) as another:
         outcome = asked(hearing(another), receiver, TakeCoins(jar_id=jar, pence=1))
     assert isinstance(outcome, Rejected)
     assert outcome.code == FORBIDDEN

@@ -19,12 +19,13 @@ from confluent_kafka.admin import AdminClient
 from tests.kit.cluster import Cluster, eventually, limit_records, records
 from tests.kit.notes import CATALOG, COMMAND, EVENT, NAMESPACE, ROW
 from tests.kit.samples.office.notes import NoteTaken, TakeNote
-from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.base.connection import Connection
 from verbwire.client.client import Client
 from verbwire.client.producing.ack import Ack, Position
 from verbwire.client.producing.producer import Producer
 from verbwire.contracts.schema.model import Catalog
-from verbwire.deploy.deployment import Target, deploy
+from verbwire.deploy.deployment import deploy
+from verbwire.deploy.target import Target
 from verbwire.errors import (
     ClosedError,
     ConfigurationError,
@@ -36,6 +37,7 @@ from verbwire.errors import (
     WrongVerbError,
 )
 from verbwire.names import Names
+from verbwire.principal import Principal
 from verbwire.wire.avro.messages import Reader
 from verbwire.wire.headers import Headers
 from verbwire.wire.partitioner import partition_of
@@ -61,8 +63,8 @@ def small_records(connection: Connection) -> str:
 
 
 def test_an_event_arrives_with_key_partition_value_and_headers(connection: Connection) -> None:
-    identity = Identity("till-7", ("notes:write", "notes:read"))
-    with Client(replace(connection, identity=identity)) as client:
+    principal = Principal("till-7", ("notes:write", "notes:read"))
+    with Client(replace(connection, principal=principal)) as client:
         position = client.publish(EVENT, id="e-1", correlation_id="first", causation_id="parent").result(10)
     topic = connection.names.events(NAMESPACE)
     (record,) = records(connection.bootstrap, topic, 1)
@@ -76,7 +78,7 @@ def test_an_event_arrives_with_key_partition_value_and_headers(connection: Conne
     headers = Headers(record.headers())
     assert (headers.id, headers.type, headers.source) == ("e-1", "office.notes.NoteTaken", "office")
     assert (headers.correlation_id, headers.causation_id) == ("first", "parent")
-    assert (headers.actor, headers.scopes) == ("till-7", ("notes:write", "notes:read"))
+    assert headers.principal == principal
     assert headers.dataschema == f"urn:avro:office.notes.NoteTaken:{contract.fingerprint}"
 
 
@@ -192,7 +194,7 @@ def test_wrong_settings_are_named() -> None:
     with pytest.raises(ConfigurationError, match=r"no\.such\.property"):
         Client(Connection("127.0.0.1:1", "http://127.0.0.1:1", Names("office"), CATALOG, kafka={"no.such.property": 1}))
     with pytest.raises(ConfigurationError, match="VERBWIRE_SCOPES"):
-        Identity("ann", ("notes: write",))
+        Connection("127.0.0.1:1", "http://127.0.0.1:1", Names("office"), CATALOG, Principal("ann", ("notes: write",)))
 
 
 def test_acknowledgements_can_be_awaited_from_any_loop(connection: Connection) -> None:

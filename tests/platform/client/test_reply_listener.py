@@ -17,7 +17,8 @@ from tests.kit.cluster import Cluster, delete, eventually
 from verbwire.client.asking.reply_listener import ReplyListener
 from verbwire.client.base.connection import Connection
 from verbwire.contracts.schema.model import Catalog
-from verbwire.deploy.deployment import Target, deploy
+from verbwire.deploy.deployment import deploy
+from verbwire.deploy.target import Target
 from verbwire.errors import ContractError
 from verbwire.names import Names
 

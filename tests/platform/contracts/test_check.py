@@ -15,7 +15,7 @@ from verbwire import Event, Rejected, Reply
 from verbwire.contracts.checks.check import CommandGroup, EventGroup, check, check_contracts, unreadable
 from verbwire.contracts.checks.findings import Finding, Severity, as_json, as_text, fails
 from verbwire.contracts.codegen.generate import generate, write
-from verbwire.contracts.schema.load import load_catalog
+from verbwire.contracts.schema.load import load_catalog, read_catalog
 
 OPEN = record("OpenCart", {"id": "string"}, kind="command", key="id", rejections=["too_late", "already_open"])
 OPENED = event("CartOpened", {})
@@ -237,7 +237,7 @@ def test_an_events_field_with_an_alias_is_read_and_nothing_to_say_of(tmp_path: P
 
 
 def test_contracts_that_cannot_be_read_are_findings_too(tmp_path: Path) -> None:
-    (finding,) = unreadable(project(tmp_path, {**OPEN, "key": "cart"}))
+    (finding,) = unreadable(read_catalog(project(tmp_path, {**OPEN, "key": "cart"}))[1])
     assert codes([finding]) == [("contract", "error")]
     assert finding.file.endswith("OpenCart.avsc")
     assert finding.message.startswith('"key": ')

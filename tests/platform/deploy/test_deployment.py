@@ -13,14 +13,15 @@ from tests.kit.cluster import Cluster, eventually
 from tests.kit.notes import CATALOG, COMMAND, EVENT, NAMESPACE, changed, with_field
 from tests.kit.registry_proxy import hiding
 from verbwire.contracts.schema.model import Catalog, Contract
-from verbwire.deploy.deployment import Target, deploy
+from verbwire.deploy.deployment import deploy
+from verbwire.deploy.group_plan import GroupPlan
+from verbwire.deploy.target import Target
 from verbwire.errors import DeployError, UnavailableError
 from verbwire.messages import Kind
 from verbwire.names import Names
 from verbwire.wire.avro.schema_equality import shape
 from verbwire.wire.registry import read_back
 from verbwire.wire.registry.client import Registry
-from verbwire.wire.topics import GroupPlan
 
 pytestmark = pytest.mark.kafka
 
@@ -350,4 +351,4 @@ def test_another_projects_copy_of_our_event_is_not_registered(registry: Registry
     assert len(list(registry.versions(subject))) == 1
     assert report.schemas == ()
     (note,) = report.notes
-    assert note.startswith(f"of other projects, but not registered by them in the version at hand: {subject};")
+    assert note.startswith(f"other projects' contracts, in a version that those have not registered: {subject};")

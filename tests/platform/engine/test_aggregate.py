@@ -12,6 +12,7 @@ from tests.kit.engine_runner import Engine
 from tests.kit.foreign_writer import without_bounds
 from tests.kit.samples.bank.jars import CoinsPut, JarState, PutCoins, ShakeJar, TakeCoins
 from verbwire.contracts.schema.bounds import KEY_LENGTH
+from verbwire.principal import Principal
 from verbwire.wire.headers import HeaderTemplate
 from verbwire.wire.records.outcomes import EventPosition, OutcomeStatus
 
@@ -194,7 +195,7 @@ def test_a_command_out_of_bounds_is_rejected_whoever_wrote_it(bank: Bank, receiv
     long = PutCoins(jar_id="j" * (KEY_LENGTH + 1), pence=1, how="raises")
     much = PutCoins(jar_id="j", pence=10**9 + 1, how="raises")
     for number, command in enumerate((long, much)):
-        headers = HeaderTemplate(loose.contract, "foreign", actor="ann", scopes=("jars:write",)).headers(f"c{number}")
+        headers = HeaderTemplate(loose.contract, "foreign", Principal("ann", ("jars:write",))).headers(f"c{number}")
         bank.put(bank.topic_of(command), partition, command.jar_id.encode(), loose(command), headers)
     bank.send(PUT, partition, id="c2")
     receiver.run()

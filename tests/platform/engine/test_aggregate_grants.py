@@ -16,15 +16,16 @@ from tests.kit.samples.bank.jars import JarState, PutCoins, TakeCoins
 from tests.kit.samples.bank.tills import CoinsMoved
 from verbwire.client.asking.asker import Asker
 from verbwire.client.asking.pending_command import outcome_for
-from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.base.connection import Connection
 from verbwire.client.client import Client
 from verbwire.dead_letters.requeue import DeadLetterPlace, DeadLetters
 from verbwire.engine.builders.process import process_topology
 from verbwire.engine.processors.process import ProcessManagerProcessor
 from verbwire.messages import Message
+from verbwire.principal import Principal
 from verbwire.wire.grants.grants import Claim, derive, sign
 from verbwire.wire.grants.policy import Grants
-from verbwire.wire.headers import GRANT_HEADER, Headers, HeaderTemplate
+from verbwire.wire.headers import GRANT_HEADER, Envelope, Headers, HeaderTemplate
 from verbwire.wire.keys import key_of
 from verbwire.wire.outcome_tokens import OutcomeToken
 from verbwire.wire.process_command_ids import CommandIds
@@ -57,7 +58,7 @@ def send(
     """Send a command of ann's, with a grant that was made for somebody, or with none."""
     contract = CATALOG.of(message)
     key, value = key_of(contract, message), bank.codec.encoder(contract)(message)
-    headers = HeaderTemplate(contract, "test", actor="ann", scopes=SCOPES).headers(id)
+    headers = HeaderTemplate(contract, "test", Principal("ann", SCOPES)).headers(id)
     if signed_for is not None:
         claim = Claim(bank.names.group(NAMESPACE), signed_for, SCOPES)
         grant = sign(derive(SECRET, claim), id, key, value, int(time.time() * 1000) + more_ms)
@@ -133,10 +134,10 @@ def test_who_waits_for_an_outcome_does_not_take_a_forgerys_for_it() -> None:
 def test_clients_sign_for_themselves_and_gateways_on_behalf_of_others(bank: Bank) -> None:
     jar_id = bank.key(bank.partition())
     place = (bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, CATALOG)
-    with Client(Connection(*place, Identity("ann", SCOPES), grants=GRANTS)) as client:
+    with Client(Connection(*place, Principal("ann", SCOPES), grants=GRANTS)) as client:
         own = client.send(PutCoins(jar_id=jar_id, pence=1), id="own").result(SECONDS)
         asker: Asker = client._asker
-        pending = asker.ask(PutCoins(jar_id=jar_id, pence=1), id="others", identity=Identity("bob", ()))
+        pending = asker.ask(PutCoins(jar_id=jar_id, pence=1), Envelope(id="others", principal=Principal("bob")))
         assert pending._question.ack is not None
         other = pending._question.ack.result(SECONDS)
     for position, actor in ((own, "ann"), (other, "bob")):

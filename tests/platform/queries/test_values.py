@@ -112,7 +112,7 @@ class Samples:
             store.apply(change)
 
     def listing(self, query: str) -> Listing:
-        return self.lists.read(query.encode())(())
+        return self.lists.read(query.encode())
 
     def page(self, query: str, served: Sequence[QueryableTable] | None = None) -> tuple[list[str], str | None]:
         """The ids of one page, and the query string of the next."""

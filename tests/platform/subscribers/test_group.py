@@ -18,10 +18,10 @@ from tests.kit.samples.depot.labels import PrintLabels
 from tests.kit.samples.depot.parcels import ParcelArrived, ShipParcel
 from tests.kit.subscribers import CATALOG, JOB, LABELS, PARCELS, SCOPES, Depot, Seen
 from verbwire import Job, JobContext, Subscriber, SubscriberContext
-from verbwire.client.base.connection import Identity
 from verbwire.client.client import Client
 from verbwire.errors import ContractError
 from verbwire.names import Names
+from verbwire.principal import Principal
 from verbwire.subscribers.plan import subscriber_plan
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.grants.policy import Grants
@@ -272,10 +272,10 @@ def test_a_job_does_what_its_sender_may_ask_in_time(depot: Depot) -> None:
     seen = Seen()
     group = job(lambda command, _: seen.note(command.batch_id))
     with depot.open(group):
-        depot.send_as(PrintLabels(batch_id="late"), Identity("tester", SCOPES), ttl=0)
-        depot.send_as(PrintLabels(batch_id="in time"), Identity("tester", SCOPES), ttl=600_000)
-        depot.send_as(PrintLabels(batch_id="stranger"), Identity("stranger", ("parcels:ship",)))
-        depot.send_as(PrintLabels(batch_id="x" * 201), Identity("tester", SCOPES), bounded=False)
+        depot.send_as(PrintLabels(batch_id="late"), Principal("tester", SCOPES), ttl=0)
+        depot.send_as(PrintLabels(batch_id="in time"), Principal("tester", SCOPES), ttl=600_000)
+        depot.send_as(PrintLabels(batch_id="stranger"), Principal("stranger", ("parcels:ship",)))
+        depot.send_as(PrintLabels(batch_id="x" * 201), Principal("tester", SCOPES), bounded=False)
         depot.client.send(PrintLabels(batch_id="no hurry"), id="right").result(10)
         depot.host(group)
         eventually(lambda: depot.committed(JOB, depot.commands) == 5)
@@ -293,7 +293,7 @@ def test_a_job_that_requires_grants_does_what_is_signed(depot: Depot, caplog: py
     signing = replace(depot.connection, grants=depot.grants)
     try:
         with depot.open(group), Client(signing) as client:
-            depot.send_as(PrintLabels(batch_id="forged"), Identity("tester", SCOPES))
+            depot.send_as(PrintLabels(batch_id="forged"), Principal("tester", SCOPES))
             client.send(PrintLabels(batch_id="signed"))
             depot.host(group)
             assert seen.wait(1) == ["signed"]

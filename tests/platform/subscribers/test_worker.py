@@ -18,9 +18,10 @@ from tests.kit.bank import CATALOG, NAMESPACE, Bank
 from tests.kit.cluster import Cluster
 from tests.kit.samples.bank.jars import CoinsPut
 from tests.kit.worker import Branch, branch
-from verbwire.deploy.deployment import Target, deploy
+from verbwire.deploy.deployment import deploy
+from verbwire.deploy.group_plan import GroupPlan
+from verbwire.deploy.target import Target
 from verbwire.messages import Kind
-from verbwire.wire.topics import GroupPlan
 
 pytestmark = pytest.mark.kafka
 
@@ -105,7 +106,7 @@ def test_a_killed_worker_does_it_again_with_the_same_key_and_letters_are_handed_
 
     (project.folder / "raise").unlink()
     said = command_line(project, ["list"], ["show", GROUP, "0/0"], ["retry", GROUP, "--all"], ["list"])
-    listed, shown, handed = said.partition("place: ")[0], *said.partition("place: ")[2].split("handed back ")
+    listed, shown, handed = said.partition("place: ")[0], *said.partition("place: ")[2].split("requeued ")
     assert "letter-1" in listed
     assert "failed" in listed
     assert "cannot mark it" in shown

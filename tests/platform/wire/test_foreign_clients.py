@@ -19,7 +19,8 @@ from tests.kit.notes import CATALOG, COMMAND, EVENT, NAMESPACE
 from tests.kit.samples.office.notes import NoteTaken, TakeNote
 from verbwire.client.base.connection import Connection
 from verbwire.client.client import Client
-from verbwire.deploy.deployment import Target, deploy
+from verbwire.deploy.deployment import deploy
+from verbwire.deploy.target import Target
 from verbwire.embedded.java import java_command
 from verbwire.names import Names
 from verbwire.wire.codec.topics import Codec

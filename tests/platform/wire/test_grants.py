@@ -15,6 +15,7 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.errors import ConfigurationError
 from verbwire.messages import Kind
 from verbwire.names import Names
+from verbwire.principal import NOBODY, Principal
 from verbwire.settings import Settings, load_settings
 from verbwire.wire.grants.grants import LONGEST_MS, Claim, Key, Presented, Signer, derive, fault, sign
 from verbwire.wire.grants.policy import Grants
@@ -106,19 +107,19 @@ def test_contract_or_project_say_which_commands_carry_grants(
     assert grants.grantor(contract(by_contract, Kind.EVENT), names) is None
     if grantor is not None:
         assert grantor.audience == "staging.shop.orders"
-        assert [name for name, _ in grantor.headers("ann", (), "c1", b"k", b"v")] == ["vw_grant"]
-        assert grantor.headers(None, (), "c1", b"k", b"v") == [], "what claims nothing needs no proof"
+        assert [name for name, _ in grantor.headers(Principal("ann"), "c1", b"k", b"v")] == ["vw_grant"]
+        assert grantor.headers(NOBODY, "c1", b"k", b"v") == [], "what claims nothing needs no proof"
 
 
 def test_who_has_no_key_sends_unsigned_where_nobody_requires_it_and_is_told_where_somebody_does() -> None:
     names = Names("shop")
     signed = Grants("signed").grantor(contract(False), names)
     assert signed is not None
-    assert signed.headers("ann", (), "c1", b"k", b"v") == []
+    assert signed.headers(Principal("ann"), "c1", b"k", b"v") == []
     required = Grants("required").grantor(contract(False), names)
     assert required is not None
     with pytest.raises(ConfigurationError, match=r"grant for ann \(no scopes\).*grant_keys"):
-        required.headers("ann", (), "c1", b"k", b"v")
+        required.headers(Principal("ann"), "c1", b"k", b"v")
     nowhere = grants_of(Settings(grants="required", bootstrap="kafka:9092"))
     for none in (Grants("required"), nowhere):
         with pytest.raises(ConfigurationError, match="set grant_secrets"):

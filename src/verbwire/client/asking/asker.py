@@ -1,4 +1,4 @@
-"""Asking: a command is sent, and its outcome waited for."""
+"""Asks commands: sends them, and completes their handles with the outcomes."""
 
 from __future__ import annotations
 
@@ -13,19 +13,13 @@ from verbwire.client.asking.pending_command import PendingCommand
 from verbwire.client.asking.poller import OutcomePoller, PollDelays
 from verbwire.client.asking.reply_listener import ReplyListener
 from verbwire.client.asking.resolver import OutcomeResolver
-from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.base.connection import Connection
 from verbwire.client.base.positions import SeenPositions
 from verbwire.client.producing.ack import Ack
-from verbwire.client.producing.ids import Ids
-from verbwire.client.producing.producer import Producer
-from verbwire.client.producing.routes import Routes
-from verbwire.errors import (
-    ClosedError,
-    UnencodableError,
-    WrongVerbError,
-)
+from verbwire.client.producing.sender import Sender
+from verbwire.errors import ClosedError, WrongVerbError
 from verbwire.messages import Command, Kind
-from verbwire.wire.keys import key_of
+from verbwire.wire.headers import BARE, Envelope
 from verbwire.wire.outcome_tokens import OutcomeToken
 
 R = TypeVar("R")
@@ -34,71 +28,46 @@ R = TypeVar("R")
 class Asker:
     """Asks commands for one client; may be used by several threads. Starts to listen at the first one."""
 
-    def __init__(
-        self, connection: Connection, producer: Producer, routes: Routes, patience: PollDelays | None = None
-    ) -> None:
+    def __init__(self, connection: Connection, sender: Sender, patience: PollDelays | None = None) -> None:
         self.positions = SeenPositions()
         self._connection = connection
-        self._producer = producer
-        self._routes = routes
-        self._ids = Ids()
-        self._patience = patience or PollDelays()
-        self._book = InFlightCommands(connection.asks_in_flight)
-        self._answers = OutcomeResolver(routes, self._book, self.positions)
+        self._sender = sender
+        self._delays = patience or PollDelays()
+        self._in_flight = InFlightCommands(connection.asks_in_flight)
+        self._resolver = OutcomeResolver(sender.routes, self._in_flight, self.positions)
         self._lock = threading.Lock()
         self._listener: ReplyListener | None = None
-        self._seeker: OutcomePoller | None = None
+        self._poller: OutcomePoller | None = None
         self._closed = False
 
-    def ask(
-        self,
-        command: Command[R],
-        *,
-        id: str | None = None,
-        ttl: float | None = None,
-        identity: Identity | None = None,
-        correlation_id: str | None = None,
-        causation_id: str | None = None,
-        traceparent: str | None = None,
-    ) -> CommandHandle[R]:
-        """Send a command and return its outcome-to-be; blocks until there is room in queue and book.
+    def ask(self, command: Command[R], envelope: Envelope = BARE) -> CommandHandle[R]:
+        """Send a command and return its outcome-to-be; blocks while too many commands are in flight.
 
-        `identity` is who asks, in the place of the connection's own. The rest as in `Client.ask`.
+        Raises like `Client.ask`.
         """
-        route = self._routes.of(Kind.COMMAND, command)
+        outgoing = self._sender.encode(Kind.COMMAND, command, envelope)
+        route = outgoing.route
         if route.contract.response == "none":
-            raise WrongVerbError(f"{route.contract.short} is answered by nobody (its response is none): send it")
-        unique, id = id is None, self._ids.of(id)
-        key, value = key_of(route.contract, command), route.encoder(command)
-        headers = route.headers(
-            id,
-            key,
-            value,
-            identity,
-            ttl=milliseconds(ttl),
-            reply_partition=self.start(),
-            correlation_id=correlation_id,
-            causation_id=causation_id,
-            traceparent=traceparent,
-        )
+            raise WrongVerbError(f"{route.contract.short} has no outcome (its response is none): use send")
+        partition = self.start()
         question = PendingCommand(
-            self._book.lock,
-            id=id,
+            self._in_flight.lock,
+            id=outgoing.id,
             command=route.contract.name,
             topic=route.topic,
             fingerprint=route.encoder.fingerprint(command),
         )
-        question.unique = unique
-        self._book.enter(question, self._connection.delivery_seconds)
+        question.unique = envelope.id is None
+        self._in_flight.enter(question, self._connection.delivery_seconds)
         try:
-            ack = self._producer.produce(route.topic, key, value, headers, id)
+            ack = self._sender.produce(outgoing, partition)
         except BaseException:
-            self._book.leave(question)
+            self._in_flight.leave(question)
             raise
-        self._producer.hurry(ack)
+        self._sender.producer.bypass_linger(ack)
         question.ack = ack
         ack.when_done(partial(self._acknowledged, question, ack))
-        return CommandHandle(self._book, question)
+        return CommandHandle(self._in_flight, question)
 
     def resume(self, token: str) -> CommandHandle[Any]:
         """Return the outcome-to-be of a command asked before, perhaps by another process.
@@ -108,7 +77,7 @@ class Asker:
         place = OutcomeToken.decode(token)
         contract = self._connection.catalog.find(place.command)
         question = PendingCommand(
-            self._book.lock,
+            self._in_flight.lock,
             id=place.id,
             command=contract.name,
             topic=self._connection.names.commands(contract.namespace),
@@ -117,8 +86,8 @@ class Asker:
         question.read_again()
         question.placed(place, time.monotonic())
         self._seek()
-        self._book.enter(question, self._connection.delivery_seconds)
-        return CommandHandle(self._book, question)
+        self._in_flight.enter(question, self._connection.delivery_seconds)
+        return CommandHandle(self._in_flight, question)
 
     def start(self) -> int:
         """Be ready to hear replies, and return the partition they are to come to; done by the first `ask`.
@@ -129,7 +98,7 @@ class Asker:
             with self._lock:
                 self._require_open()
                 if self._listener is None:
-                    listener = ReplyListener(self._connection, self._answers.take)
+                    listener = ReplyListener(self._connection, self._resolver.take)
                     listener.start()
                     self._listener = listener
             self._seek()
@@ -141,7 +110,7 @@ class Asker:
             self.abandon()
             for thread in self._threads():
                 thread.join()
-        self._book.close()
+        self._in_flight.close()
 
     def abandon(self) -> None:
         """Stop the threads of an owner that is gone without closing."""
@@ -152,21 +121,21 @@ class Asker:
     def _seek(self) -> None:
         with self._lock:
             self._require_open()
-            if self._seeker is None:
-                self._seeker = OutcomePoller(self._connection, self._book, self._answers.take, self._patience)
-                self._seeker.start()
+            if self._poller is None:
+                self._poller = OutcomePoller(self._connection, self._in_flight, self._resolver.take, self._delays)
+                self._poller.start()
 
     def _threads(self) -> list[ReplyListener | OutcomePoller]:
-        return [thread for thread in (self._listener, self._seeker) if thread is not None]
+        return [thread for thread in (self._listener, self._poller) if thread is not None]
 
     def _require_open(self) -> None:
-        self._producer.require_open()
+        self._sender.producer.require_open()
         if self._closed:
             raise ClosedError("the client is closed: make a new one")
 
     def _acknowledged(self, question: PendingCommand, ack: Ack) -> None:
         if ack.error is not None:
-            return self._book.settle(question, ack.error)
+            return self._in_flight.settle(question, ack.error)
         place = ack.result(0)
         token = OutcomeToken(
             command=question.command,
@@ -176,13 +145,4 @@ class Asker:
             id=question.id,
             fingerprint=question.fingerprint,
         )
-        return self._answers.placed(question, token, time.monotonic() + self._patience.hint)
-
-
-def milliseconds(ttl: float | None) -> int | None:
-    """Return a time to live for the header; :class:`UnencodableError` when it is not positive."""
-    if ttl is None:
-        return None
-    if not 0 < ttl <= 10**9:
-        raise UnencodableError(f"ttl {ttl}: use seconds, more than 0")
-    return max(1, round(ttl * 1000))
+        return self._resolver.placed(question, token, time.monotonic() + self._delays.hint)

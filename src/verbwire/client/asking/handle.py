@@ -17,7 +17,7 @@ class CommandHandle(Generic[R_co]):
 
     ``pending.result(timeout)`` waits in any thread, ``await pending`` in any running loop; both give the
     :data:`~verbwire.messages.Outcome`. :class:`DeliveryError` when the broker did not take the command,
-    :class:`ClosedError` when the client was closed meanwhile. One that nobody holds any more is forgotten.
+    :class:`ClosedError` when the client was closed meanwhile. One that is no longer referenced is forgotten.
     """
 
     __slots__ = ("_book", "_question")
@@ -89,7 +89,7 @@ class CommandHandle(Generic[R_co]):
         answer = question.answer
         if isinstance(answer, VerbwireError):
             if question.ack is not None and question.ack.error is answer:
-                question.ack.result(0)  # raises, and somebody has seen it
+                question.ack.result(0)  # raises, and counts as seen
             raise answer
         assert answer is not None  # noqa: S101 (it is done)
         return answer

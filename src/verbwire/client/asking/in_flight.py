@@ -1,4 +1,4 @@
-"""The questions that are open: found by id, bounded in number, forgotten when nobody holds their Pending any more."""
+"""The commands in flight: found by id, bounded in number, forgotten once their handle is no longer referenced."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class InFlightCommands:
                 left = end - time.monotonic()
                 if left <= 0:
                     raise DeliveryError(
-                        f"{question.topic}: {self._limit} asked commands wait for their outcomes: is the receiver up? "
-                        "Wait for some of them or let go of their Pendings; Connection.asks_in_flight is the limit"
+                        f"{question.topic}: {self._limit} asked commands wait for their outcomes: is a worker up? "
+                        "Wait for some of them or drop their handles; Connection.asks_in_flight is the limit"
                     )
                 self._room.wait(min(left, _SWEEP_SECONDS))
                 self._sweep()

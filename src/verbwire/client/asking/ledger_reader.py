@@ -1,4 +1,4 @@
-"""Reading ledgers: `read_committed`, in no group, from early enough on for whoever waits."""
+"""Reads outcome logs: `read_committed`, in no group, from early enough on for all pending commands."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Tail:
 
 
 class OutcomeLogReader:
-    """Reads the partitions in which somebody's outcome must be. For one thread."""
+    """Reads the partitions in which pending outcomes must be. For one thread."""
 
     def __init__(self, connection: Connection, take: Take, look_back_after: float) -> None:
         self._names = connection.names
@@ -98,7 +98,7 @@ class OutcomeLogReader:
                 starts[place] = self._offset_at(place, max(0, early - CLOCK_MARGIN_MS))
             except KafkaException as error:  # another partition may still have a leader
                 log.info(
-                    "%s/%s cannot be read now, it is tried again: %s",
+                    "%s/%s cannot be read now, retrying: %s",
                     *place,
                     denials.said(error.args[0], "READ", f"TOPIC {place[0]}"),
                 )

@@ -20,7 +20,7 @@ _EARLY = 8
 class PendingCommand(Completion):
     """What was asked, and in the end its answer: an outcome, or the error for which there will be none.
 
-    In the :class:`~verbwire.client.asking.in_flight.InFlightCommands` for as long as somebody may want the answer. The
+    In the :class:`~verbwire.client.asking.in_flight.InFlightCommands` for as long as its handle exists. The
     token is known once the broker has taken the command.
     """
 
@@ -57,7 +57,7 @@ class PendingCommand(Completion):
         self.asked_at = time.monotonic()
         self.due_at: float | None = None  # when to look into the ledger
         self.unique = False  # whether no older command can have the same id
-        self.reader: object | None = None  # who reads the ledger from early enough on
+        self.reader: object | None = None  # what reads the ledger from early enough on
         self.read_since = 0.0
         self.looked_back = False
 
@@ -66,7 +66,7 @@ class PendingCommand(Completion):
         return self.answer is not None
 
     def settle(self, answer: Outcome | VerbwireError, events: tuple[EventPosition, ...] = ()) -> None:
-        """Take the answer and wake who waits; the first one counts."""
+        """Take the answer and wake its waiters; the first one counts."""
         with self._lock:
             if self.answer is not None:
                 return

@@ -1,4 +1,4 @@
-"""Finding outcomes whose hint did not come: one thread that reads ledgers while somebody waits in vain."""
+"""Polls for outcomes whose hint did not arrive: one thread that reads the ledgers meanwhile."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class OutcomePoller:
 
     def __init__(self, connection: Connection, book: InFlightCommands, take: Take, patience: PollDelays) -> None:
         self._connection = connection
-        self._book = book
+        self._in_flight = book
         self._take = take
-        self._patience = patience
+        self._delays = patience
         self._stopping = threading.Event()
         self._reader: OutcomeLogReader | None = None
         self._thread = threading.Thread(target=self._serve, name="verbwire-ledgers", daemon=True)
@@ -46,7 +46,7 @@ class OutcomePoller:
     def stop(self) -> None:
         """Ask the thread to end."""
         self._stopping.set()
-        self._book.any.set()
+        self._in_flight.any.set()
 
     def join(self) -> None:
         """Wait for its end."""
@@ -54,26 +54,26 @@ class OutcomePoller:
 
     def _serve(self) -> None:
         while not self._stopping.is_set():
-            self._book.any.wait()
+            self._in_flight.any.wait()
             try:
                 self._seek()
             except KafkaException as error:
-                log.warning("ledgers cannot be read now, it is tried again: %s", error.args[0].str())
+                log.warning("outcomes cannot be read now, retrying: %s", error.args[0].str())
                 self._rest()
             except Exception:
-                log.exception("looking for outcomes failed, it is tried again")
+                log.exception("looking for outcomes failed, retrying")
                 self._rest()
         self._let_go()
 
     def _seek(self) -> None:
         now = time.monotonic()
-        questions = self._book.all()
+        questions = self._in_flight.all()
         if not any(question.is_due(now) for question in questions):
             self._let_go()
             self._stopping.wait(_LOOK_SECONDS)
             return
         if self._reader is None:
-            self._reader = OutcomeLogReader(self._connection, self._take, self._patience.look_back)
+            self._reader = OutcomeLogReader(self._connection, self._take, self._delays.look_back)
         self._reader.cover(questions, now)
         while time.monotonic() < now + _LOOK_SECONDS and not self._stopping.is_set():
             self._reader.read()

@@ -1,6 +1,6 @@
 """Hearing replies: one thread that reads one partition of the replies topic, from its end, in no group.
 
-What is read there are hints: sent after the commit, and nobody waits for them to arrive. The ledger is the truth.
+What is read there are hints: sent after the commit, best effort. The ledger is authoritative.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From what was heard or read to the answer of a question: decoded only when somebody waits for that id."""
+"""Resolves pending commands by the outcomes that were heard or read: decodes only those that are waited for."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class OutcomeResolver:
 
     def __init__(self, routes: Routes, book: InFlightCommands, positions: SeenPositions) -> None:
         self._routes = routes
-        self._book = book
+        self._in_flight = book
         self._positions = positions
 
     def take(self, id: bytes, value: bytes) -> None:
         """Take a framed line about the command of that id; most are of others, and are dropped at once."""
-        questions = self._book.of(id)
+        questions = self._in_flight.of(id)
         if not questions:
             return
         try:
             line = self._lines.decode(value)
         except UndecodableError as error:
-            log.warning("what was said of command %r is ignored: %s", id, error)
+            log.warning("a reply about command %r is ignored: %s", id, error)
         except UnavailableError:  # the registry is silent; the ledger keeps the line
             for question in questions:
                 question.read_again()
@@ -57,11 +57,11 @@ class OutcomeResolver:
         except UnavailableError:
             question.read_again()
         except VerbwireError as error:  # the reply cannot be read, and would not be another time either
-            self._book.settle(question, error)
+            self._in_flight.settle(question, error)
         else:
             if outcome is not None:
                 self._positions.remember(line.events)
-                self._book.settle(question, outcome, line.events)
+                self._in_flight.settle(question, outcome, line.events)
 
     @cached_property
     def _lines(self) -> TopicDecoder:

@@ -1,4 +1,4 @@
-"""Something that another thread settles once: waited for in any thread, awaited in any loop."""
+"""A completion that another thread settles once: waited for in any thread, awaited in any loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Wake = Callable[[], None]
 
 
 class Completion:
-    """What is settled once. `lock` guards it, and may be shared among many."""
+    """A future. `lock` guards it, and may be shared among many."""
 
     __slots__ = ("_lock", "_wakes")
 
@@ -73,5 +73,5 @@ def _wake(loop: asyncio.AbstractEventLoop, arrived: asyncio.Future[None]) -> Non
         if not arrived.done():
             arrived.set_result(None)
 
-    with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+    with suppress(RuntimeError):  # the loop was closed meanwhile, with its waiters
         loop.call_soon_threadsafe(finish)

@@ -1,4 +1,4 @@
-"""Everything a client has to know before it can send: addresses, contracts, and on whose behalf."""
+"""The configuration of a client: addresses, contracts, and its principal."""
 
 from __future__ import annotations
 
@@ -11,34 +11,13 @@ from verbwire.client.base.credentials import Token, no_token, token_of
 from verbwire.client.base.grant_rule import grants_of
 from verbwire.contracts.schema.load import load_catalog
 from verbwire.contracts.schema.model import Catalog
-from verbwire.errors import ConfigurationError
 from verbwire.kafka.addresses import addresses
 from verbwire.names import Names
+from verbwire.principal import NOBODY, Principal
 from verbwire.secrets import workers_key
 from verbwire.settings import Settings, load_settings, require_bootstrap
 from verbwire.wire.grants.policy import Grants
-from verbwire.wire.headers import MAX_ACTOR, MAX_SCOPES
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who sends: written into every message of a client, never per message.
-
-    Receivers decide by it what is allowed. On the Kafka side whoever may write to the topic is believed, except where
-    grants are required (wire/grants/grants.py).
-    """
-
-    actor: str | None = None
-    scopes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if len(self.actor or "") > MAX_ACTOR or len(" ".join(self.scopes)) > MAX_SCOPES:
-            raise ConfigurationError(
-                f"actor (VERBWIRE_ACTOR) may have {MAX_ACTOR} characters, all scopes (VERBWIRE_SCOPES) {MAX_SCOPES}"
-            )
-        for scope in self.scopes:
-            if not scope or any(letter.isspace() for letter in scope):
-                raise ConfigurationError(f"scope {scope!r} (VERBWIRE_SCOPES): it must not be empty nor hold spaces")
+from verbwire.wire.headers import require_writable
 
 
 @dataclass(frozen=True)
@@ -52,18 +31,20 @@ class Connection:
     commands whose outcomes are not there yet.
 
     Queries go over HTTP: to one of `http_endpoints` (base URLs), or else to any worker that the directory knows, with
-    the bearer token that `token` returns when it is called; None asks as nobody, which only public queries allow. The
-    directory is believed by the workers' public key, which `workers_key` returns: without one nobody in it is asked.
+    the bearer token that `token` returns when it is called; None asks anonymously, which only public queries allow. The
+    directory is verified by the workers' public key, which `workers_key` returns: without one no worker in it is asked.
     Over TLS certificates are verified by the authorities in the file `http_tls_ca` (PEM), or else by the system's.
 
-    `grants` signs commands where their receiver, or the project, wants proof of the identity.
+    `principal` is written into every message of the client: receivers decide by it what is allowed. Kafka lets anyone
+    who may write to a topic claim any principal, except where grants are required (wire/grants/grants.py): there
+    `grants` signs the commands.
     """
 
     bootstrap: str
     registry: str = field(repr=False)
     names: Names
     catalog: Catalog
-    identity: Identity = Identity()
+    principal: Principal = NOBODY
     kafka: Mapping[str, Any] = field(default_factory=dict, repr=False)
     registry_conf: Mapping[str, Any] = field(default_factory=dict, repr=False)
     delivery_seconds: float = 60.0
@@ -78,6 +59,7 @@ class Connection:
 
     def __post_init__(self) -> None:
         require_bootstrap(self.bootstrap)
+        require_writable(self.principal)
 
     @classmethod
     def of_project(cls, settings: Settings | None = None) -> Connection:
@@ -89,7 +71,7 @@ class Connection:
             registry=registry,
             names=settings.names,
             catalog=load_catalog(settings.schemas),
-            identity=Identity(settings.actor or None, settings.scopes),
+            principal=Principal(settings.actor, settings.scopes),
             kafka=settings.kafka,
             registry_conf=settings.registry_client,
             http_endpoints=settings.http_endpoints,

@@ -1,4 +1,4 @@
-"""The bearer token with which a client asks over HTTP."""
+"""The bearer token that a client sends with its queries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RENEW_SECONDS = 60.0  # before it expires
 
 
 def no_token() -> str | None:
-    """Return none: ask as nobody."""
+    """Return none: ask anonymously."""
     return None
 
 

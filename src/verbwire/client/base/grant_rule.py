@@ -1,4 +1,4 @@
-"""The rule of grants that the settings say."""
+"""The grants that the settings configure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client has seen happen: queries are answered by tables that have seen it, too."""
+"""The positions that a client has seen: its queries are answered by tables that have applied them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class SeenPositions:
     """The highest next offset of each partition that holds an event of an outcome we got; for several threads.
 
     It grows with the partitions of the contexts that are asked, not with the number of commands. Nothing is forgotten:
-    where a topic was deleted and made anew, queries end in BadQueryError (``bad_position``), and a new client has to be
+    where a topic was deleted and recreated, queries end in BadQueryError (``bad_position``), and a new client has to be
     made.
     """
 

@@ -1,4 +1,4 @@
-"""What the broker said of one message: to be awaited, waited for, or left alone."""
+"""The acknowledgement of one message: await it, wait for it, or ignore it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Position(NamedTuple):
 
 
 class Failures:
-    """Deliveries that failed and that nobody has looked at yet: a number and the first cause, whatever happens."""
+    """Failed deliveries whose Ack was not looked at: their number and the first cause."""
 
     def __init__(self, denied: Callable[[], bool] = lambda: False) -> None:
         """Begin without any; `denied` tells whether an ACL is in the way of the producer as a whole."""
@@ -35,13 +35,13 @@ class Failures:
         self._first = self._first or error
 
     def seen(self) -> None:
-        """Note that somebody looked at one of them; called with the lock held."""
+        """Note that one of them was looked at; called with the lock held."""
         self._count = max(0, self._count - 1)
         if not self._count:
             self._first = None
 
     def raise_unseen(self) -> None:
-        """Raise :class:`DeliveryError` once for all failures that nobody has looked at."""
+        """Raise :class:`DeliveryError` once for all failures that were not looked at."""
         with self.lock:
             count, first, self._count, self._first = self._count, self._first, 0, None
         if first is not None:
@@ -56,7 +56,7 @@ class Ack(Completion):
     """The acknowledgement of one message; cheap, unless it is waited for.
 
     ``ack.result(timeout)`` waits in any thread, ``await ack`` in any running loop; both give the :class:`Position`
-    or raise :class:`DeliveryError`. A failure that nobody looks at is raised by the client's ``flush`` or ``close``.
+    or raise :class:`DeliveryError`. A failure that is not looked at is raised by the client's ``flush`` or ``close``.
     """
 
     __slots__ = ("_error", "_failures", "_offset", "_partition", "_seen", "id", "timestamp", "topic")

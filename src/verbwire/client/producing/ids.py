@@ -7,7 +7,7 @@ import re
 import secrets
 
 from verbwire.errors import UnencodableError
-from verbwire.wire.headers import MAX_DERIVED_ID, MAX_ID
+from verbwire.wire.headers import MAX_ID
 
 _ID = re.compile(rf"[!-~]{{1,{MAX_ID}}}")
 
@@ -26,10 +26,3 @@ class Ids:
         if not _ID.fullmatch(given):
             raise UnencodableError(f"id {given[:80]!r}: use 1 to {MAX_ID} printable ASCII characters without spaces")
         return given
-
-
-def require_flow(correlation_id: str | None, causation_id: str | None) -> None:
-    """Raise :class:`UnencodableError` where an id of another message is longer than its readers take."""
-    for id in (correlation_id, causation_id):
-        if id is not None and len(id) > MAX_DERIVED_ID:
-            raise UnencodableError(f"id {id[:80]!r}... of another message: {MAX_DERIVED_ID} characters are the most")

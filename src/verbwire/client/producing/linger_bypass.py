@@ -1,4 +1,4 @@
-"""Sending at once what librdkafka would hold back for company: who asks waits, who sends does not."""
+"""Bypasses ``linger.ms`` for commands whose outcome a caller waits for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LingerBypass:
 
     While librdkafka flushes it does not linger, but a thread of its own notices only at the flush's beginning, and not
     at all when it is late to wake up (rd_kafka_flush). So flushes are short, each call has one after it, and there are
-    more of them, ever rarer, until what was hurried is acknowledged.
+    more of them, ever rarer, until what was produced is acknowledged.
     (A second producer that never lingers would let asked commands overtake sent ones.)
     """
 
@@ -52,7 +52,7 @@ class LingerBypass:
     def _start(self) -> None:
         with self._lock:
             if self._thread is None and not self._stopping:
-                self._thread = threading.Thread(target=self._serve, name="verbwire-hurry", daemon=True)
+                self._thread = threading.Thread(target=self._serve, name="verbwire-linger-bypass", daemon=True)
                 self._thread.start()
 
     def _serve(self) -> None:

@@ -1,4 +1,4 @@
-"""An idempotent librdkafka producer with bounded memory, whose delivery reports always reach somebody."""
+"""An idempotent librdkafka producer with bounded memory, which loses no delivery report."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Producer:
         self._stopping = threading.Event()
         self._reports = threading.Thread(target=self._serve, name="verbwire-delivery-reports", daemon=True)
         self._reports.start()
-        self._hurry = LingerBypass(self._kafka)
+        self._linger_bypass = LingerBypass(self._kafka)
 
     def produce(
         self, topic: str, key: bytes | None, value: bytes | None, headers: RawHeaders, id: str, partition: int = BY_KEY
@@ -93,12 +93,12 @@ class Producer:
             except RuntimeError as error:  # librdkafka's handle is gone: another thread has closed it meanwhile
                 raise ClosedError("the client is closed: make a new one") from error
 
-    def hurry(self, ack: Ack) -> None:
+    def bypass_linger(self, ack: Ack) -> None:
         """Let what was produced up to this record go at once, without lingering for company; returns immediately."""
-        self._hurry.now(ack)
+        self._linger_bypass.now(ack)
 
     def require_topic(self, topic: str) -> None:
-        """Raise :class:`ContractError` if the topic was not deployed, :class:`UnavailableError` if nobody can tell."""
+        """Raise :class:`ContractError` if the topic is not deployed, :class:`UnavailableError` if Kafka is silent."""
         self.require_open()
         try:
             found = self._kafka.list_topics(topic, timeout=min(self._seconds, _METADATA_SECONDS)).topics[topic]
@@ -131,19 +131,19 @@ class Producer:
             self.flush(timeout)
         finally:
             self._closed = True
-            # What is still waiting fails now, so that nobody waits for it for ever.
+            # What is still waiting fails now: its Acks must not wait for ever.
             self._kafka.purge()
             self._kafka.flush(_PURGE_SECONDS)
             self.abandon()
             self._reports.join()
-            self._hurry.join()
+            self._linger_bypass.join()
             self._kafka.close()  # now, not when it is collected: its threads would look for a broker that is gone
 
     def abandon(self) -> None:
         """Stop the thread of an owner that is gone without closing; what was queued may be lost."""
         self._closed = True
         self._stopping.set()
-        self._hurry.stop()
+        self._linger_bypass.stop()
 
     @property
     def closed(self) -> bool:
@@ -161,7 +161,7 @@ class Producer:
         while not self._stopping.is_set():
             try:
                 self._kafka.poll(_POLL_SECONDS)
-            except KafkaException as error:  # fatal: whoever sends next is told, and the reports go on
+            except KafkaException as error:  # fatal: the next call to produce raises, and the reports go on
                 self._obstacles.note(error.args[0])
 
 

@@ -1,20 +1,20 @@
-"""Where the messages of a class go, found once per class."""
+"""Routes: topic, encoder and header template of each message class, looked up once."""
 
 from __future__ import annotations
 
 import threading
 from typing import NamedTuple
 
-from verbwire.client.base.connection import Connection, Identity
-from verbwire.client.producing.ids import require_flow
+from verbwire.client.base.connection import Connection
 from verbwire.client.producing.producer import Producer
 from verbwire.contracts.schema.model import Contract
 from verbwire.errors import WrongVerbError
 from verbwire.messages import Kind, Message
+from verbwire.principal import Principal
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.grants.policy import Grantor
-from verbwire.wire.headers import HeaderTemplate, RawHeaders
+from verbwire.wire.headers import Envelope, HeaderTemplate, RawHeaders, require_flow
 from verbwire.wire.registry.client import Registry
 
 _VERBS = {
@@ -33,44 +33,22 @@ class Route(NamedTuple):
     contract: Contract
     topic: str
     encoder: Encoder
-    template: HeaderTemplate  # on the connection's own behalf
-    on_behalf: HeaderTemplate  # on somebody else's
-    identity: Identity  # the connection's own
+    template: HeaderTemplate
+    principal: Principal  # the client's own
     grantor: Grantor | None = None  # signs them, where they carry grants
 
     def headers(
-        self,
-        id: str,
-        key: bytes,
-        value: bytes,
-        identity: Identity | None = None,
-        *,
-        ttl: int | None = None,
-        reply_partition: int | None = None,
-        correlation_id: str | None = None,
-        causation_id: str | None = None,
-        traceparent: str | None = None,
+        self, id: str, key: bytes, value: bytes, envelope: Envelope, reply_partition: int | None = None
     ) -> RawHeaders:
         """Return the headers of one message, of this record key and value.
 
-        `identity` is who sends, in the place of the connection's own. :class:`ConfigurationError` where the receiver
-        wants proof of it and there is no key for that here.
+        :class:`ConfigurationError` where the receiver wants proof of the principal and there is no key for that here.
         """
-        require_flow(correlation_id, causation_id)
-        template = self.template if identity is None else self.on_behalf
-        headers = template.headers(
-            id,
-            correlation_id=correlation_id,
-            causation_id=causation_id,
-            actor=None if identity is None else identity.actor,
-            scopes=() if identity is None else identity.scopes,
-            ttl=ttl,
-            reply_partition=reply_partition,
-            traceparent=traceparent,
-        )
+        require_flow(envelope)
+        headers = self.template.headers(id, envelope, reply_partition)
         if self.grantor is not None:
-            who = identity or self.identity
-            headers += self.grantor.headers(who.actor, who.scopes, id, key, value)
+            who = envelope.principal or self.principal
+            headers += self.grantor.headers(who, id, key, value)
         return headers
 
 
@@ -115,12 +93,11 @@ class Routes:
             raise WrongVerbError(
                 f"{contract.short} is of kind {contract.kind}: it is {_VERBS[contract.kind]}, not {_VERBS[kind]}"
             )
-        names, identity = self._connection.names, self._connection.identity
+        names, principal = self._connection.names, self._connection.principal
         topic = (names.events if kind is Kind.EVENT else names.commands)(contract.namespace)
         self._producer.require_topic(topic)
-        own = HeaderTemplate(contract, names.project, actor=identity.actor, scopes=identity.scopes)
-        on_behalf = HeaderTemplate(contract, names.project)
+        template = HeaderTemplate(contract, names.project, principal)
         grantor = self._connection.grants.grantor(contract, names)
-        route = Route(contract, topic, self.codec.encoder(contract), own, on_behalf, identity, grantor)
+        route = Route(contract, topic, self.codec.encoder(contract), template, principal, grantor)
         self._found[kind][type(message)] = route
         return route

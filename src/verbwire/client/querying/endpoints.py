@@ -60,7 +60,7 @@ class WorkerEndpoints:
             return self._now
 
     def shut(self, door: str) -> None:
-        """Ask at another one next time, where there is one: nobody answered at this."""
+        """Use another one next time, where there is one: this did not answer."""
         with self._lock:
             if self._now == door:
                 others = [url for url in self._known.urls() if url != door]

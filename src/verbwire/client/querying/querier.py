@@ -136,7 +136,7 @@ class _Asking:
         try:
             reply, complete = self._ask(question)
             answer.settle(reply, complete=complete)
-        except Exception as error:  # noqa: BLE001 (it belongs to whoever asked)
+        except Exception as error:  # noqa: BLE001 (it belongs to the caller)
             answer.settle(None, _closed() if self._closed.is_set() else error)
         finally:
             self._open.discard(answer)
@@ -178,18 +178,18 @@ class _Asking:
         if response.status_code in _AGAIN:
             self._doors.shut(door)
         code, detail = _said(response.content)
-        if code == _UNKNOWN_TOPIC:  # of an older version than whoever has answered us before
+        if code == _UNKNOWN_TOPIC:  # of an older version than the worker that has answered us before
             self._doors.shut(door)
         freshness = response.headers.get(FRESHNESS, "")
         return _Said(response.status_code, response.content, detail, freshness, code)
 
     def _tell_if_plain(self, door: str) -> None:
-        """Warn once of a token that whoever is on the way could read."""
+        """Warn once of a token that is sent unencrypted."""
         parts = urlsplit(door)
         if not self._told and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             self._told = True
             log.warning(
-                "queries show a token to %s, and whoever is on the way can read it: give the workers a certificate "
+                "queries send a token to %s unencrypted, where others can read it: give the workers a certificate "
                 "(http_tls_certificate, VERBWIRE_HTTP_TLS_CERTIFICATE)",
                 door,
             )

@@ -16,8 +16,8 @@ from verbwire.contracts.checks.rejection_codes import rejection_codes
 from verbwire.contracts.checks.verbs import verb_form_doubt
 from verbwire.contracts.codegen.generate import COMMAND, stale
 from verbwire.contracts.schema.defaults import named_types
-from verbwire.contracts.schema.load import read_catalog
 from verbwire.contracts.schema.model import Catalog, Contract
+from verbwire.contracts.schema.problems import ContractProblem
 from verbwire.messages import KEPT, Event, Kind, Message
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
@@ -43,9 +43,8 @@ class EventGroup:
     publishes: frozenset[str] = frozenset()  # likewise
 
 
-def unreadable(folder: Path) -> list[Finding]:
-    """What is wrong with the contracts of a folder so that they cannot be loaded; `check` is for those that can."""
-    _, problems = read_catalog(folder)
+def unreadable(problems: Iterable[ContractProblem]) -> list[Finding]:
+    """Return the findings of contracts that cannot be loaded; `check` is for those that can."""
     return [Finding.at("contract", ERROR, each.place.file, each.message) for each in problems]
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from verbwire.contracts.schema.bounds_check import Check, compile_bounds
 from verbwire.contracts.schema.defaults import Named, named_types
 from verbwire.contracts.schema.tree import AvroRecord, AvroType, record_of
+from verbwire.dotted_names import DottedNames
 from verbwire.errors import ContractError
 from verbwire.messages import Kind, Message
 
@@ -99,15 +100,15 @@ class Catalog:
         return len(self.contracts)
 
     def find(self, name: str) -> Contract:
-        """Return the contract of that full or unique short name; :class:`ContractError` otherwise."""
-        if name in self.contracts:
-            return self.contracts[name]
-        found = self._by_short.get(name, [])
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise ContractError(f"{name} is ambiguous: say {' or '.join(sorted(each.name for each in found))}")
-        raise ContractError(f"no contract is called {name}: there are {', '.join(sorted(self.contracts)) or 'none'}")
+        """Return the contract of that full name, or unique end of one; :class:`ContractError` otherwise."""
+        match self._names.matching(name):
+            case [found]:
+                return self.contracts[found]
+            case []:
+                known = ", ".join(sorted(self.contracts)) or "none"
+                raise ContractError(f"no contract is called {name}: there are {known}")
+            case choices:
+                raise ContractError(f"{name} is ambiguous: use {' or '.join(choices)}")
 
     def of(self, message: Message | type[Message]) -> Contract:
         """Return the contract of a generated class; refuse one generated from another version of it."""
@@ -128,8 +129,5 @@ class Catalog:
         return sorted((c for c in self if c.namespace == namespace and c.kind == kind), key=lambda c: c.name)
 
     @cached_property
-    def _by_short(self) -> dict[str, list[Contract]]:
-        found: dict[str, list[Contract]] = {}
-        for contract in self:
-            found.setdefault(contract.short, []).append(contract)
-        return found
+    def _names(self) -> DottedNames:
+        return DottedNames(self.contracts)

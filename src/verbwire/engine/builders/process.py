@@ -20,6 +20,7 @@ from verbwire.engine.topology import Topology
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.messages import Command, Kind
 from verbwire.observability.watch.handlers import HandlerWatch
+from verbwire.principal import Principal
 from verbwire.wire.codec.replies import Replies
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.grants.policy import Grants
@@ -89,9 +90,10 @@ def _sends(
     contract = of_kind(codec, command, Kind.COMMAND)
     topic = codec.names.commands(contract.namespace)
     source = codec.names.group(process.group)
-    headers = HeaderTemplate(contract, source, actor=process.group, scopes=process.scopes)
+    principal = _principal(process)
+    headers = HeaderTemplate(contract, source, principal)
     grantor = grants.grantor(contract, codec.names)
-    grant = None if grantor is None else partial(grantor.headers, process.group, process.scopes)
+    grant = None if grantor is None else partial(grantor.headers, principal)
     return CommandEmission(contract, codec.encoder(contract), headers, topic, targets[topic], grant)
 
 
@@ -111,4 +113,8 @@ def _outcome_readers(process: Process[Any], codec: Codec, ids: CommandIds, grant
 
 def _signs(process: Process[Any], contract: Contract, codec: Codec, grants: Grants) -> bool:
     grantor = grants.grantor(contract, codec.names)
-    return grantor is not None and grantor.may(process.group, process.scopes)
+    return grantor is not None and grantor.may(_principal(process))
+
+
+def _principal(process: Process[Any]) -> Principal:
+    return Principal(process.group, process.scopes)

@@ -24,10 +24,11 @@ from verbwire.kafka.record import Record, is_stamped
 from verbwire.messages import ID_REUSED, Accepted, Event, Expired, Failed, Message, Rejected, Stored
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.observability.watch.tracebacks import summary
+from verbwire.principal import Principal
 from verbwire.wire.avro.fingerprints import fingerprint_of
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.codec.topics import TopicDecoder
-from verbwire.wire.headers import Headers, HeaderTemplate, RawHeaders
+from verbwire.wire.headers import Envelope, Headers, HeaderTemplate, RawHeaders
 from verbwire.wire.keys import key_of
 
 T = TypeVar("T")
@@ -232,10 +233,12 @@ class AggregateProcessor:
     def _headers(self, emits: EventEmission, command_id: str, index: int, sender: _Sender) -> list[tuple[str, bytes]]:
         return emits.headers.headers(
             f"{command_id}:{index}",
-            correlation_id=sender.correlation_id,
-            causation_id=command_id,
-            actor=sender.actor,
-            traceparent=sender.traceparent,
+            Envelope(
+                principal=Principal(sender.actor or ""),
+                correlation_id=sender.correlation_id,
+                causation_id=command_id,
+                traceparent=sender.traceparent,
+            ),
         )
 
     def _fail(

@@ -14,7 +14,7 @@ from verbwire.errors import UnencodableError
 from verbwire.kafka.record import Record
 from verbwire.messages import FORBIDDEN, Failed, Outcome, Rejected
 from verbwire.wire.avro.messages import Encoder
-from verbwire.wire.headers import UNDERTAKING_HEADER, HeaderTemplate
+from verbwire.wire.headers import UNDERTAKING_HEADER, Envelope, HeaderTemplate
 from verbwire.wire.records.outcomes import EventPosition, OutcomeRecord, OutcomeStatus
 
 _STATUS = {
@@ -162,9 +162,11 @@ class OutcomeBatch:
             value = ledger.encode(line)
             headers = ledger.headers.headers(
                 f"{entry.command_id}:outcome",
-                correlation_id=entry.correlation_id,
-                causation_id=entry.command_id,
-                traceparent=entry.traceparent,
+                Envelope(
+                    correlation_id=entry.correlation_id,
+                    causation_id=entry.command_id,
+                    traceparent=entry.traceparent,
+                ),
             )
             if entry.undertaking is not None:
                 headers.append((UNDERTAKING_HEADER, entry.undertaking))

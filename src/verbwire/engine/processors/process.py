@@ -18,7 +18,7 @@ from verbwire.handling.contexts import correlation_of, id_of
 from verbwire.kafka.record import Record, place_of
 from verbwire.messages import Command, Stored
 from verbwire.wire.avro.messages import Encoder
-from verbwire.wire.headers import Headers, HeaderTemplate, RawHeaders
+from verbwire.wire.headers import Envelope, Headers, HeaderTemplate, RawHeaders
 from verbwire.wire.keys import key_of
 from verbwire.wire.partitioner import partition_of
 from verbwire.wire.process_command_ids import CommandIds
@@ -68,7 +68,9 @@ class ProcessManagerProcessor(TableProcessor):
         name, correlation, traceparent = _cause(matched)
         key = key_of(sends.contract, command)
         id, more = self.ids.id(matched.key, name, matched.handler.message.__contract__, number, tag)
-        headers = sends.headers.headers(id, correlation_id=correlation, causation_id=name, traceparent=traceparent)
+        headers = sends.headers.headers(
+            id, Envelope(correlation_id=correlation, causation_id=name, traceparent=traceparent)
+        )
         headers += more
         value = sends.encoder(command)
         if sends.grant is not None:

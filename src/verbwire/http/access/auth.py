@@ -1,4 +1,4 @@
-"""Who asks: bearer tokens (RFC 6750), JWTs (RFC 7519) checked by PyJWT with algorithms that are fixed here.
+"""Authenticates requests: bearer tokens (RFC 6750), JWTs (RFC 7519) verified by PyJWT with fixed algorithms.
 
 A token says who someone is only when its signature, issuer, audience, expiry and subject all hold; there is one answer
 for every way in which they do not, and it takes the same time, so that refusals teach nothing.
@@ -14,14 +14,15 @@ from typing import Any
 import jwt
 from starlette.types import Scope
 
-from verbwire.declarations.principal import Principal
 from verbwire.errors import ConfigurationError
 from verbwire.http.access.issuer import require_encrypted
 from verbwire.http.access.jwks import KeySet
 from verbwire.http.access.peer_tokens import PeerTokens
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
+from verbwire.principal import NOBODY, Principal
 from verbwire.security.tokens import ALGORITHMS, AUDIENCE, INTERNAL_AUDIENCE, ISSUER, require_secret
-from verbwire.wire.headers import MAX_ACTOR
+from verbwire.wire.headers import MAX_ACTOR, MAX_SCOPES
 
 _PUBLIC = ["RS256", "PS256", "ES256", "EdDSA"]
 _REQUIRED = ["exp", "iss", "aud", "sub"]
@@ -42,7 +43,7 @@ class AuthSettings:
     def __post_init__(self) -> None:
         if (self.secret is None) == (self.jwks_url is None):
             raise ConfigurationError(
-                "HTTP needs a way to check tokens: set either http_secret (VERBWIRE_HTTP_SECRET, development) "
+                "HTTP needs a way to verify tokens: set either http_secret (VERBWIRE_HTTP_SECRET, development) "
                 "or http_jwks_url (VERBWIRE_HTTP_JWKS_URL)"
             )
         if self.secret is not None:
@@ -50,12 +51,8 @@ class AuthSettings:
         require_encrypted(self.issuer, "http_issuer")
         if self.audience.startswith(INTERNAL_AUDIENCE):
             raise ConfigurationError(
-                f"http_audience (VERBWIRE_HTTP_AUDIENCE) begins with {INTERNAL_AUDIENCE}: workers use that themselves"
+                f"http_audience (VERBWIRE_HTTP_AUDIENCE) begins with {INTERNAL_AUDIENCE}, which workers use themselves"
             )
-
-
-NOBODY = Principal("", frozenset())
-"""Who asks without saying who; only where a contract is public."""
 
 
 class Authenticator:
@@ -71,7 +68,7 @@ class Authenticator:
         self._known: dict[bytes, tuple[float, Principal]] = {}
 
     async def principal(self, authorization: str | None) -> Principal | None:
-        """Return who the header's token speaks for, None when it speaks for nobody.
+        """Return the principal of the header's token, None when it is missing or invalid.
 
         Raises the 503 :class:`HttpProblem` when the keys to check it with have never been reached.
         """
@@ -132,20 +129,20 @@ def _principal(claims: dict[str, Any]) -> Principal | None:
     actor, scope = claims["sub"], claims.get("scope", "")
     if not actor or len(actor) > MAX_ACTOR or not actor.isprintable():
         return None
-    if not isinstance(scope, str) or not scope.isprintable():
+    if not isinstance(scope, str) or len(scope) > MAX_SCOPES or not scope.isprintable():
         return None
-    return Principal(actor, frozenset(scope.split()))
+    return Principal(actor, scope.split())
 
 
 def refused() -> HttpProblem:
     """Return 401: the same for every reason."""
-    detail = "say who you are: send Authorization: Bearer with a valid token"
-    return HttpProblem(401, "unauthenticated", detail, {"WWW-Authenticate": 'Bearer realm="verbwire"'})
+    detail = "authentication is required: send Authorization: Bearer with a valid token"
+    return HttpProblem(problem_types.UNAUTHENTICATED, detail, {"WWW-Authenticate": 'Bearer realm="verbwire"'})
 
 
 def require(principal: Principal, scope: str) -> None:
     """Raise 403 unless the principal has that scope."""
     if scope not in principal.scopes:
         challenge = f'Bearer realm="verbwire", error="insufficient_scope", scope="{scope}"'
-        detail = f"your token lacks the scope {scope}: ask for one that has it"
-        raise HttpProblem(403, "forbidden", detail, {"WWW-Authenticate": challenge})
+        detail = f"your token lacks the scope {scope}: get one that has it"
+        raise HttpProblem(problem_types.FORBIDDEN, detail, {"WWW-Authenticate": challenge})

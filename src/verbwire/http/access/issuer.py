@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import httpx2 as httpx
 import jwt
 
 from verbwire.errors import ConfigurationError, UnavailableError
+from verbwire.security.hosts import is_loopback
 
 SECONDS = 3.0  # for the whole request, however slowly it is answered
 _MOST = 256 * 1024  # bytes of a key set
@@ -37,7 +37,7 @@ class Issuer:
                 body = await self._asked()
             return await asyncio.to_thread(_keys_in, body)
         except TimeoutError:
-            raise UnavailableError(f"it has not answered within {SECONDS:.0f} s") from None
+            raise UnavailableError(f"no answer within {SECONDS:.0f} s") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnavailableError(f"{type(error).__name__}: {error}") from error
 
@@ -60,18 +60,11 @@ class Issuer:
 def require_encrypted(url: str, setting: str) -> None:
     """Raise ConfigurationError for an http:// address of another machine."""
     parts = urlsplit(url)
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ConfigurationError(
-            f"{setting} (VERBWIRE_{setting.upper()}) begins with http://: whoever is between could say who is who; "
-            "use https://. http:// is taken for this machine's loopback address only"
+            f"{setting} (VERBWIRE_{setting.upper()}) begins with http://: others on the way could forge principals; "
+            "use https://. http:// is accepted for this machine's loopback address only"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _keys_in(body: bytes) -> dict[str, jwt.PyJWK]:

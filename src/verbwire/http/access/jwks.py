@@ -1,4 +1,4 @@
-"""The public keys of a token issuer, kept while it is away: nobody who shows a known key waits for it."""
+"""Caches the public keys of an identity provider: requests signed with a known key never wait for it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import jwt
 
 from verbwire.errors import UnavailableError
 from verbwire.http.access.issuer import Issuer
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import unavailable
 
 _FRESH_SECONDS = 600.0  # then asked again, for keys that were withdrawn; meanwhile the known ones are good
-_OLD_SECONDS = 3600.0  # nobody has asked for so long that an answer is waited for first
-_PAUSE_SECONDS = 10.0  # between two attempts: whoever invents key ids must not make us hammer the issuer
+_OLD_SECONDS = 3600.0  # keys that are older are fetched again before they are used
+_PAUSE_SECONDS = 10.0  # between two attempts: invented key ids must not make the worker hammer the issuer
 _log = logging.getLogger("verbwire.http")
 
 
@@ -44,7 +45,7 @@ class KeySet:
         elif age > (_PAUSE_SECONDS if self._failed else _FRESH_SECONDS):
             self._refresh()
         if not self._keys:
-            raise unavailable("no_keys", "the token issuer's keys cannot be reached: ask again", 5)
+            raise unavailable(problem_types.NO_KEYS, "the identity provider's keys cannot be fetched: ask again", 5)
         key = self._known(key_id)
         if key is None:
             raise jwt.InvalidKeyError("unknown key id")
@@ -70,7 +71,7 @@ class KeySet:
             self._keys = await self._issuer.keys()
             self._failed = False
         except UnavailableError as error:
-            _log.warning("the keys of the token issuer cannot be fetched, the known ones stay in use: %s", error)
+            _log.warning("the identity provider's keys cannot be fetched, the known ones stay in use: %s", error)
         finally:
             self._tried = time.monotonic()
             self._fetching = None

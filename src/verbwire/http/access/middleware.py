@@ -11,8 +11,7 @@ from uuid import uuid4
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from verbwire.declarations.principal import Principal
-from verbwire.http.access.auth import NOBODY, Authenticator, refused
+from verbwire.http.access.auth import Authenticator, refused
 from verbwire.http.access.path_access import HEALTH, PathAccess
 from verbwire.http.access.rates import Rates
 from verbwire.http.base import limits
@@ -21,6 +20,7 @@ from verbwire.http.base.problem import HttpProblem, broken
 from verbwire.observability.metrics import Metrics
 from verbwire.observability.watch.throttle import Throttle
 from verbwire.observability.watch.tracebacks import Frame, frames_of, summary
+from verbwire.principal import NOBODY, Principal
 
 _REFUSAL_SECONDS = 0.01  # longer than any check takes, so the time of a refusal tells nothing of its reason
 _log = logging.getLogger("verbwire.http")
@@ -29,7 +29,7 @@ _log = logging.getLogger("verbwire.http")
 class AccessMiddleware:
     """ASGI middleware. Closed by default: what is not listed as open needs a token, most of it with the operator scope.
 
-    Endpoints find who asks in ``request.scope["principal"]``. Where `access` lets nobody known come, that is somebody
+    Endpoints find the principal in ``request.scope["principal"]``. Where `access` allows anonymous callers, it is one
     without name and scopes. Who shows a token is known by it, or refused, there as everywhere.
     """
 
@@ -79,9 +79,9 @@ class AccessMiddleware:
             self._metrics.answered(route.path if route else "none", status, time.perf_counter() - began)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer within the shares of who asks, taken before a body is read, and kept until the answer is.
+        """Answer within the principal's shares, taken before a body is read, and kept until the answer is.
 
-        And at the rate of who asks, unless another worker asks, which has counted it.
+        And at the principal's rate, unless another worker forwards the request: that has counted it.
         """
         principal: Principal | None = scope.get("principal")
         if principal is None:

@@ -1,4 +1,4 @@
-"""Who may come to a path at all: whoever asks, whoever is known, or only those with a scope for it.
+"""Access by path: for everyone, for authenticated principals, or for those with a scope.
 
 What they may do there is another question: the contract decides it, or the receiver of the command.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from verbwire.declarations.principal import Principal
-from verbwire.http.access.auth import NOBODY, require
+from verbwire.http.access.auth import require
+from verbwire.principal import NOBODY, Principal
 from verbwire.security.tokens import METRICS, OPERATOR
 
 HEALTH = frozenset({"/health/live", "/health/ready"})
@@ -25,13 +25,13 @@ class PathAccess:
         self._public = public
 
     def for_all(self, path: str) -> bool:
-        """Whether nobody known may come there."""
+        """Whether anonymous callers may go there."""
         return path in self._opened or self._public(path)
 
     def require(self, principal: Principal, path: str) -> None:
         """Raise the 403 problem unless this principal may come there.
 
-        Who has the scope of the metrics and no other reads them and does nothing else: such a token lives long, where
+        A token with the scope of the metrics alone reads them and nothing else: such a token lives long, where
         others can read it.
         """
         if path in self._opened and principal is NOBODY:

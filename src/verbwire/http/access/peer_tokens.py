@@ -1,7 +1,7 @@
-"""What one worker shows another when it asks on somebody's behalf: a token for this one request, at this one worker.
+"""Tokens between workers: each is for one request at one worker, on behalf of its principal.
 
 Such a token says whom it is for by the name and the address of the worker asked, and what it is for by a digest of the
-request: its method, path, query and every header that changes the answer. Collected by somebody else it opens nothing,
+request: its method, path, query and every header that changes the answer. Stolen, it opens nothing else,
 and for half a minute it repeats at the same worker a question that changes nothing, which is why it carries no nonce.
 
 After DPoP (RFC 9449: a proof bound to one request), HTTP Message Signatures (RFC 9421: the parts that are covered) and
@@ -38,7 +38,7 @@ class PeerTokens:
     def __init__(self, secret: str, name: str) -> None:
         self._key = sign(require_secret(secret, "http_internal_secret"), _LABEL, b"")
         self._name = name
-        self._audience = ""  # nobody's, until this worker is reached somewhere
+        self._audience = ""  # none, until this worker is reached somewhere
 
     def reached_at(self, url: str) -> None:
         """Accept, from now on, what is meant for this worker at that address: the one that it announces."""
@@ -47,7 +47,7 @@ class PeerTokens:
     def mint(
         self, peer: WorkerRecord, actor: str, scopes: list[str], method: str, target: str, headers: dict[str, str]
     ) -> str:
-        """Return a token that lets `peer`, and nobody else, answer this request on the actor's behalf."""
+        """Return a token that lets `peer`, and no other worker, answer this request on the actor's behalf."""
         now = int(time.time())
         covered = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
         claims = {

@@ -10,7 +10,7 @@ import math
 import time
 
 from verbwire.errors import ConfigurationError
-from verbwire.http.base import limits
+from verbwire.http.base import limits, problem_types
 from verbwire.http.base.problem import HttpProblem
 
 _SWEPT = 1024  # principals; with more of them those whose buckets are full are forgotten
@@ -35,8 +35,8 @@ class Rate:
         now = time.monotonic()
         full = max(self._full.get(actor, now), now) + 1 / self.a_second
         if (wait := full - now - limits.BURST_SECONDS) > 0:
-            detail = f"{self.a_second} {self.what} a second are yours here: send them more slowly"
-            raise HttpProblem(429, "too_many", detail, {"Retry-After": str(math.ceil(wait))})
+            detail = f"each principal may send {self.a_second} {self.what} a second: send them more slowly"
+            raise HttpProblem(problem_types.TOO_MANY, detail, {"Retry-After": str(math.ceil(wait))})
         self._full[actor] = full
         if len(self._full) > self._swept_at:
             self._full = {each: until for each, until in self._full.items() if until > now}
@@ -58,7 +58,7 @@ class Rates:
         return self.commands if path.startswith("/commands/") else self.questions
 
     def told(self) -> str:
-        """Return in a sentence what there is, for who has to keep to it; empty where there is nothing."""
+        """Return the limits as a sentence for clients; empty where there are none."""
         given = [f"{each.a_second} {each.what}" for each in (self.commands, self.questions) if each.a_second]
         if not given:
             return ""

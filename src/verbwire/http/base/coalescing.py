@@ -1,4 +1,4 @@
-"""Asking one question for all who want to know: whoever comes while it is under way is in the next one."""
+"""Coalesces calls: those that come while one is in flight share the next one."""
 
 from __future__ import annotations
 

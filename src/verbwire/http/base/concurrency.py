@@ -1,19 +1,19 @@
-"""How much may be served at once, and how much of it may be one principal's, so that nobody starves the others."""
+"""Limits requests in flight, in total and per principal, so that none starves the others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from verbwire.http.base import limits
+from verbwire.http.base import limits, problem_types
 from verbwire.http.base.problem import HttpProblem, page_too_large
 
 
 class ConcurrencyLimiter:
     """Counts what is in flight, in all and for each principal. Used on HTTP's loop only.
 
-    Somebody alone may have as much as `each`, but nobody more than is left for all: the fuller the house, the smaller
-    the shares, and whoever comes next finds room (dynamic thresholds: Choudhury and Hahne, IEEE/ACM ToN 6(2), 1998).
+    A principal alone may have as much as `each`, but never more than is left: the fuller the worker, the smaller
+    the shares, and the next one finds room (dynamic thresholds: Choudhury and Hahne, IEEE/ACM ToN 6(2), 1998).
     """
 
     def __init__(self, what: str, total: int, each: int) -> None:
@@ -30,7 +30,7 @@ class ConcurrencyLimiter:
 
     @property
     def idle(self) -> bool:
-        """Whether nobody has anything of it."""
+        """Whether nothing of it is in use."""
         return not self._busy
 
     def take(self, actor: str, amount: int = 1) -> None:
@@ -61,10 +61,10 @@ class ConcurrencyLimiter:
 
     def _refusal(self, held: int, amount: int) -> HttpProblem:
         if held + amount > self.each:
-            detail = f"{self.each} {self._what} at a time are yours here"
+            detail = f"each principal may have {self.each} {self._what} at a time"
         else:
-            detail = f"too many {self._what} are under way here, and {held} of them are yours"
-        return HttpProblem(429, "too_many", f"{detail}: wait for answers, then ask again", {"Retry-After": "1"})
+            detail = f"too many {self._what} are in progress here, {held} of them yours"
+        return HttpProblem(problem_types.TOO_MANY, f"{detail}: wait for answers, then ask again", {"Retry-After": "1"})
 
 
 class ByteAllowance:
@@ -95,7 +95,7 @@ class ByteAllowance:
 
 
 class ConcurrencyLimits:
-    """The shares of one server, by what is asked for: so those who wait for commands keep nobody from reading."""
+    """The shares of one server, by kind of request: requests that wait for commands keep none from reading."""
 
     def __init__(self) -> None:
         self._commands = ConcurrencyLimiter("commands", limits.COMMANDS, limits.COMMANDS_EACH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.datastructures import Headers
 
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
 
 REQUEST_LINE = 8 * 1024  # bytes of the target: 414
@@ -17,7 +18,7 @@ BODY_SECONDS = 10.0  # a body must have come that long after its head: 408
 HEAD_SECONDS = 10.0  # a head must be complete that long after its first byte, or the connection's: 408
 IDLE_SECONDS = 30.0  # a connection is kept that long between an answer and the next request
 WRITE_SECONDS = 30.0  # within which an answer that did not go out at once must have been read, or it is cut off
-LINGER_SECONDS = 1.0  # that long what nobody reads is dropped behind a last answer, so that the client gets to it
+LINGER_SECONDS = 1.0  # that long input is discarded after a last answer, so that the client gets to read it
 PIPELINED = 32  # requests of one connection that wait for the answer to an earlier one
 CONNECTIONS = 500  # at most; fewer where the worker may have few files open (worker/open_files.py)
 HEALTH_CONNECTIONS = 16  # more that are taken when there are so many; they may ask for health only: 503
@@ -55,7 +56,7 @@ FRESH_SECONDS = 2.0  # how long a question waits for its table to be as far as i
 
 WAITS = 200  # questions that wait for it, also those that other workers ask: 429
 WAITS_EACH = 100  # of one principal
-ASKERS = 2  # threads that ask Kafka for the sake of who waits
+ASKERS = 2  # threads that ask Kafka on behalf of waiting requests
 READERS = 4  # threads that read tables
 RESPONDERS = 8  # threads that call responders: what those take is their own business, and no reader waits for them
 WAITING = 512  # requests that wait for them: 503
@@ -65,7 +66,7 @@ def check_body(headers: Headers) -> None:
     """Refuse a body that is too large before any of it is read, and one that does not say how large it is."""
     closing = {"Connection": "close"}  # what the client still sends belongs to no request
     if "transfer-encoding" in headers:
-        raise HttpProblem(411, "length_required", "chunked bodies are not read: send Content-Length", closing)
+        raise HttpProblem(problem_types.LENGTH_REQUIRED, "chunked bodies are not read: send Content-Length", closing)
     length = headers.get("content-length")
     if length is not None and int(length) > BODY:  # the parser has let digits pass only
-        raise HttpProblem(413, "too_large", f"the body has {length} bytes: send at most {BODY}", closing)
+        raise HttpProblem(problem_types.TOO_LARGE, f"the body has {length} bytes: send at most {BODY}", closing)

@@ -14,26 +14,33 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from verbwire.http.base import problem_types
+from verbwire.http.base.problem_types import ProblemType
+
 MEDIA_TYPE = "application/problem+json"
 
 
 class HttpProblem(HTTPException):
     """An answer that is raised: not an error of ours, so it stands outside the tree of ``verbwire.errors``.
 
-    `code` is for programs, `detail` for people; `more` are members of its own.
+    Its `type` has status and code, for programs; `detail` is for people; `more` are members of its own.
     """
 
     def __init__(
         self,
-        status: int,
-        code: str,
+        type: ProblemType,
         detail: str,
         headers: Mapping[str, str] | None = None,
         more: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(status, detail, headers)
-        self.code = code
+        super().__init__(type.status, detail, headers)
+        self.type = type
         self.more = more or {}
+
+    @property
+    def code(self) -> str:
+        """The code of its type."""
+        return self.type.code
 
     def body(self) -> bytes:
         """The JSON document, RFC 9457 section 3."""
@@ -59,23 +66,25 @@ def of_router(error: HTTPException, method: str) -> HttpProblem:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allow = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
         detail = f"{method} is not allowed here: use {allow.replace(', ', ' or ')}"
-        return HttpProblem(405, "method_not_allowed", detail, {"Allow": allow})
-    return HttpProblem(404, "no_such_page", "nothing is here: GET /tables lists what can be read")
+        return HttpProblem(problem_types.METHOD_NOT_ALLOWED, detail, {"Allow": allow})
+    return HttpProblem(problem_types.NO_SUCH_PAGE, "nothing has this path: GET /openapi.json describes what there is")
 
 
 def broken(correlation: str) -> HttpProblem:
     """Return what to say when our own code raised; the log holds the rest under `correlation`."""
-    detail = "something broke here: give the correlation id to whoever runs this worker, its log says more"
+    detail = "the request failed inside this worker: give its operator the correlation id, the log has the cause"
     return HttpProblem(
-        500, "broken", detail, more={"instance": f"urn:uuid:{correlation}", "correlation_id": correlation}
+        problem_types.BROKEN, detail, more={"instance": f"urn:uuid:{correlation}", "correlation_id": correlation}
     )
 
 
 def page_too_large(why: str, more: Mapping[str, Any] | None = None) -> HttpProblem:
     """Return what to say where rows are too many bytes for what was asked: it can be asked for in smaller parts."""
-    return HttpProblem(400, "page_too_large", f"{why}: ask for fewer rows by page_size, and follow `next`", more=more)
+    return HttpProblem(
+        problem_types.PAGE_TOO_LARGE, f"{why}: ask for fewer rows with page_size, and follow `next`", more=more
+    )
 
 
-def unavailable(code: str, detail: str, seconds: int = 1, more: Mapping[str, Any] | None = None) -> HttpProblem:
+def unavailable(type: ProblemType, detail: str, seconds: int = 1, more: Mapping[str, Any] | None = None) -> HttpProblem:
     """Return 503 with the number of seconds after which asking again makes sense."""
-    return HttpProblem(503, code, detail, {"Retry-After": str(seconds)}, more)
+    return HttpProblem(type, detail, {"Retry-After": str(seconds)}, more)

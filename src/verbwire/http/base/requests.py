@@ -8,9 +8,10 @@ from urllib.parse import parse_qsl, unquote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from verbwire.declarations.principal import Principal
+from verbwire.http.base import problem_types
 from verbwire.http.base.concurrency import ByteAllowance
 from verbwire.http.base.problem import HttpProblem
+from verbwire.principal import Principal
 
 
 def path_parameter(request: Request, name: str) -> str:
@@ -19,7 +20,7 @@ def path_parameter(request: Request, name: str) -> str:
         return unquote(request.path_params[name], errors="strict")
     except UnicodeDecodeError:
         raise HttpProblem(
-            400, f"bad_{name}", f"the {name} in the path is not UTF-8: percent-encode its UTF-8"
+            problem_types.BAD_PATH[name], f"the {name} in the path is not UTF-8: percent-encode its UTF-8"
         ) from None
 
 
@@ -36,13 +37,15 @@ def parameters(query: bytes, allowed: Sequence[str]) -> dict[str, str]:
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
     except ValueError as error:
-        raise HttpProblem(400, "bad_query", f"the query cannot be read: {error}") from None
+        raise HttpProblem(problem_types.BAD_QUERY, f"the query cannot be read: {error}") from None
     found = dict(pairs)
     if unknown := sorted(found.keys() - set(allowed)):
-        known = f"there are {', '.join(allowed)}" if allowed else "there are none"
-        raise HttpProblem(400, "unknown_parameter", f"no parameter is called {', '.join(map(repr, unknown))}: {known}")
+        known = f"use {', '.join(allowed)}" if allowed else "this path takes none"
+        raise HttpProblem(
+            problem_types.UNKNOWN_PARAMETER, f"unknown parameter {', '.join(map(repr, unknown))}: {known}"
+        )
     if len(found) < len(pairs):
-        raise HttpProblem(400, "repeated_parameter", "say each parameter once")
+        raise HttpProblem(problem_types.REPEATED_PARAMETER, "send each parameter once")
     return found
 
 
@@ -55,18 +58,18 @@ def header(request: Request, name: str) -> str | None:
     """Return a field of the head that may stand there once; 400 when it is repeated."""
     values = request.headers.getlist(name)
     if len(values) > 1:
-        raise HttpProblem(400, "repeated_header", f"send {name} once")
+        raise HttpProblem(problem_types.REPEATED_HEADER, f"send {name} once")
     return values[0] if values else None
 
 
 def principal_of(request: Request) -> Principal:
-    """Return who asks: set by the front, never by the client."""
+    """Return the principal: set by the middleware, never by the client."""
     found: Principal = request.scope["principal"]
     return found
 
 
 def room_of(request: Request) -> ByteAllowance:
-    """Return what is asked before this request makes the worker hold many bytes: set by the front."""
+    """Return the allowance that bytes of this request are counted by: set by the middleware."""
     found: ByteAllowance = request.scope["room"]
     return found
 

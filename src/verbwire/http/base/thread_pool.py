@@ -1,4 +1,4 @@
-"""Reading the tables off HTTP's loop, so that a slow read delays nobody but its asker."""
+"""Bounded thread pools, for reads and sends off HTTP's loop: a slow one delays no other request."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias, TypeVar
 
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import unavailable
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ class BoundedThreadPool:
 
     def _admit(self) -> None:
         if self._busy >= self._limit:
-            raise unavailable("busy", "too many requests are waiting: ask again")
+            raise unavailable(problem_types.BUSY, "too many requests are waiting: ask again")
 
     async def _counted(self, future: asyncio.Future[T]) -> T:
         self._busy += 1
@@ -75,7 +76,7 @@ def _work(loop: asyncio.AbstractEventLoop, jobs: list[_Job]) -> None:
 def _attempt(read: Callable[[], Any], future: asyncio.Future[Any]) -> _Done:
     try:
         return future, read(), None
-    except Exception as error:  # noqa: BLE001 (it belongs to whoever asked)
+    except Exception as error:  # noqa: BLE001 (it belongs to the caller)
         return future, None, error
 
 

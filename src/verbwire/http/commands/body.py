@@ -12,10 +12,10 @@ from starlette.requests import ClientDisconnect, Request
 from verbwire.contracts.schema.bounds_check import BoundViolation
 from verbwire.contracts.schema.model import Contract
 from verbwire.http.avro_json.decode import JsonMismatch, reader
-from verbwire.http.base import limits
+from verbwire.http.base import limits, problem_types
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.base.requests import room_of
-from verbwire.messages import OUT_OF_BOUNDS, Message
+from verbwire.messages import Message
 from verbwire.wire.json.repeated_names import RepeatedNameError, require_once
 
 M = TypeVar("M", bound=Message)
@@ -33,20 +33,22 @@ async def read_body(request: Request) -> bytes:
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if media.strip().lower() != MEDIA_TYPE or charset not in ("", "utf-8"):
         raise HttpProblem(
-            415, "unsupported_media_type", f"send Content-Type: {MEDIA_TYPE}", {"Accept-Post": MEDIA_TYPE}
+            problem_types.UNSUPPORTED_MEDIA_TYPE, f"send Content-Type: {MEDIA_TYPE}", {"Accept-Post": MEDIA_TYPE}
         )
     if "content-encoding" in request.headers:
-        raise HttpProblem(415, "unsupported_encoding", "send the body as it is, without Content-Encoding")
+        raise HttpProblem(problem_types.UNSUPPORTED_ENCODING, "send the body as it is, without Content-Encoding")
     if "content-length" not in request.headers:
-        raise HttpProblem(411, "length_required", "say how long the body is: send Content-Length", _CLOSING)
+        raise HttpProblem(problem_types.LENGTH_REQUIRED, "the body's length is missing: send Content-Length", _CLOSING)
     room_of(request).take(int(request.headers["content-length"]))
     try:
         async with asyncio.timeout(limits.BODY_SECONDS):
             return await request.body()
     except TimeoutError:
-        raise HttpProblem(408, "too_slow", f"the body took more than {limits.BODY_SECONDS:.0f} s", _CLOSING) from None
+        raise HttpProblem(
+            problem_types.TOO_SLOW, f"the body took more than {limits.BODY_SECONDS:.0f} s", _CLOSING
+        ) from None
     except ClientDisconnect:
-        raise HttpProblem(400, "cut_off", "the body ended before its Content-Length", _CLOSING) from None
+        raise HttpProblem(problem_types.CUT_OFF, "the body ended before its Content-Length", _CLOSING) from None
 
 
 def message_reader(contract: Contract, cls: type[M]) -> Callable[[bytes], M]:
@@ -72,12 +74,14 @@ def message_reader(contract: Contract, cls: type[M]) -> Callable[[bytes], M]:
 
 def not_the_contract(contract: Contract, field: str, why: str) -> HttpProblem:
     """Return 400: the message does not fit its contract, in that field where it is one."""
-    return HttpProblem(400, "not_the_contract", f"this is no {contract.name}: {why}", more={"field": field or None})
+    return HttpProblem(
+        problem_types.NOT_THE_CONTRACT, f"this is no {contract.name}: {why}", more={"field": field or None}
+    )
 
 
 def _out_of_bounds(contract: Contract, excess: BoundViolation) -> HttpProblem:
     more = {"field": excess.field, "details": excess.details}
-    return HttpProblem(400, OUT_OF_BOUNDS, f"this {contract.name} is out of bounds: {excess}", more=more)
+    return HttpProblem(problem_types.OUT_OF_BOUNDS, f"this {contract.name} is out of bounds: {excess}", more=more)
 
 
 def _decoded(body: bytes) -> Any:
@@ -85,7 +89,7 @@ def _decoded(body: bytes) -> Any:
         value = msgspec.json.decode(body)
         require_once(body, value)
     except RepeatedNameError as error:
-        raise HttpProblem(400, "repeated_name", str(error), more={"name": error.name[:80]}) from None
+        raise HttpProblem(problem_types.REPEATED_NAME, str(error), more={"name": error.name[:80]}) from None
     except (msgspec.MsgspecError, RecursionError) as error:  # numbers out of range are among them
-        raise HttpProblem(400, "not_json", f"the body cannot be read as JSON: {error}") from None
+        raise HttpProblem(problem_types.NOT_JSON, f"the body cannot be read as JSON: {error}") from None
     return value

@@ -20,11 +20,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from verbwire.client.asking.handle import CommandHandle
-from verbwire.client.base.connection import Identity
 from verbwire.client.producing.ack import Ack
 from verbwire.client.producing.ids import Ids
 from verbwire.contracts.schema.model import Catalog, Contract
-from verbwire.declarations.principal import Principal
 from verbwire.errors import (
     ClosedError,
     ContractError,
@@ -35,7 +33,7 @@ from verbwire.errors import (
     UnkeyableError,
 )
 from verbwire.handling.permission import refusal
-from verbwire.http.base import limits
+from verbwire.http.base import limits, problem_types
 from verbwire.http.base.interruptible_waits import InterruptibleWaits
 from verbwire.http.base.names import NameResolver
 from verbwire.http.base.problem import HttpProblem, unavailable
@@ -43,14 +41,15 @@ from verbwire.http.base.requests import header, no_parameters, path_parameter, p
 from verbwire.http.base.thread_pool import BoundedThreadPool
 from verbwire.http.commands import idempotency
 from verbwire.http.commands.body import message_reader, not_the_contract, read_body
-from verbwire.http.commands.gateway import Envelope, Gateway
+from verbwire.http.commands.gateway import Gateway
 from verbwire.http.commands.idempotency import command_id
 from verbwire.http.commands.outcome_links import OutcomeLinks
 from verbwire.http.commands.outcome_responses import answer, json_response
 from verbwire.http.commands.prefer import WaitPreference, patience
 from verbwire.http.commands.reply_json import ReplyWriter
 from verbwire.messages import Command, Message
-from verbwire.wire.headers import trace_of
+from verbwire.principal import Principal
+from verbwire.wire.headers import Envelope, milliseconds, trace_of
 
 T = TypeVar("T")
 
@@ -121,7 +120,7 @@ class Commands:
         return await self._ask(postable.contract, command, envelope, principal, wish)
 
     async def _read(self, postable: PostableCommand, body: bytes) -> Command:
-        """Read a body; one that takes long, off the loop, so that nobody else waits for it."""
+        """Read a body; one that takes long, off the loop, so that no other request waits for it."""
         if len(body) <= limits.SHORT:
             return postable.read(body)
         return await self._threads.run(lambda: postable.read(body))
@@ -168,8 +167,8 @@ class Commands:
             raise _unencodable(contract, error) from None
         except ContractError as error:
             _log.error("%s cannot be sent: %s", contract.name, error)
-            detail = f"{contract.name} has nowhere to go yet: whoever runs this has to deploy its contracts"
-            raise unavailable("not_deployed", detail, 30) from None
+            detail = f"{contract.name} has no topic yet: the operator has to run `verbwire deploy`"
+            raise unavailable(problem_types.NOT_DEPLOYED, detail, 30) from None
         except TimeoutError as error:  # its thread is still asking, whom is not known here
             raise _not_taken(contract, error, "Kafka, or the schema registry before it,") from error
         except (ClosedError, DeliveryError, UnavailableError) as error:
@@ -186,9 +185,9 @@ async def _acknowledged(contract: Contract, ack: Ack) -> None:
 
 def _envelope(request: Request, principal: Principal, contract: Contract) -> Envelope:
     return Envelope(
-        identity=Identity(principal.actor, tuple(sorted(principal.scopes))),
         id=_id(request, principal, contract),
-        ttl=_ttl(header(request, TTL_HEADER)),
+        ttl=milliseconds(_ttl(header(request, TTL_HEADER))),
+        principal=principal,
         correlation_id=_correlation(header(request, CORRELATION_HEADER)),
         traceparent=trace_of(header(request, "traceparent")),
     )
@@ -200,31 +199,31 @@ def _id(request: Request, principal: Principal, contract: Contract) -> str | Non
 
 def _ttl(text: str | None) -> float | None:
     if text is not None and not _TTL.fullmatch(text):
-        detail = f"{TTL_HEADER} is seconds: more than 0, less than a million, 3 digits behind the point at most"
-        raise HttpProblem(400, "bad_ttl", detail)
+        detail = f"{TTL_HEADER} is seconds: more than 0, less than a million, with at most 3 decimal places"
+        raise HttpProblem(problem_types.BAD_TTL, detail)
     return None if text is None else float(text)
 
 
 def _correlation(text: str | None) -> str | None:
     if text is not None and not _CORRELATION.fullmatch(text):
         detail = f"{CORRELATION_HEADER} is 1 to 200 printable ASCII characters without spaces"
-        raise HttpProblem(400, "bad_correlation_id", detail)
+        raise HttpProblem(problem_types.BAD_CORRELATION_ID, detail)
     return text
 
 
 def _unencodable(contract: Contract, error: UnencodableError) -> HttpProblem:
     if str(error).startswith(contract.name):
         return not_the_contract(contract, "", str(error))
-    return HttpProblem(413, "too_large", f"this {contract.name} is larger than a record may be: keep less in it")
+    return HttpProblem(problem_types.TOO_LARGE, f"this {contract.name} is larger than a record may be: keep less in it")
 
 
 def _not_taken(contract: Contract, error: Exception, who: str = "Kafka") -> HttpProblem:
-    _log.warning("%s was not taken: %s", contract.name, error or type(error).__name__)
+    _log.warning("%s was not acknowledged: %s", contract.name, error or type(error).__name__)
     if isinstance(error, RegistryUnavailableError):
-        detail = f"{contract.name} was not sent: the schema registry has to be asked first, and does not answer"
-        return unavailable("no_schema", f"{detail}; ask again", 2)
+        detail = f"{contract.name} was not sent: the schema registry, which has its schema, does not answer"
+        return unavailable(problem_types.NO_SCHEMA, f"{detail}; ask again", 2)
     detail = (
-        f"{who} did not take {contract.name} in time, it may have: send it again with the same "
-        f"{idempotency.HEADER}, then it happens once"
+        f"{who} did not acknowledge {contract.name} in time, but may have it: send it again with the same "
+        f"{idempotency.HEADER}, and it happens once"
     )
-    return unavailable("not_taken", detail, 2)
+    return unavailable(problem_types.NOT_TAKEN, detail, 2)

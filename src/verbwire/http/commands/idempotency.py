@@ -1,8 +1,8 @@
 """The id of a command that came over HTTP: the client's ``Idempotency-Key``, bound to who sent it and to what.
 
-The receiver remembers outcomes by id. Bare, a key that somebody else has chosen would bring their outcome, and the key
+The receiver remembers outcomes by id. Bare, a key that another principal has chosen would bring theirs, and the key
 of one command that of another with the same fields. So the id is ``<scope>:<key>``, where the scope is a hash of the
-actor and the command's full name: nobody can make an id of another's scope, and the key stays legible in the ledger.
+actor and the command's full name: no client can make an id of another's scope, and the key stays legible in the ledger.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import re
 
 from verbwire.contracts.schema.model import Contract
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
 
 HEADER = "Idempotency-Key"
@@ -29,6 +30,6 @@ def command_id(actor: str, contract: Contract, key: str | None) -> str | None:
     bare = key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
     if not _KEY.fullmatch(bare):
         detail = f"{HEADER} is 1 to 128 printable ASCII characters without spaces, quotes and backslashes"
-        raise HttpProblem(400, "bad_idempotency_key", detail)
+        raise HttpProblem(problem_types.BAD_IDEMPOTENCY_KEY, detail)
     scope = hashlib.blake2b(f"{contract.name}\n{actor}".encode(), digest_size=_SCOPE_BYTES).hexdigest()
     return f"{scope}:{bare}"

@@ -1,7 +1,7 @@
 """Where the outcome of a command can be asked for later: a link that only its sender, or an operator, can use.
 
 The link holds all there is to know (which command, where it lies, who sent it), so any worker of the project can
-answer, and a signature, so that nobody can make one up or change one.
+answer, and a signature, so that no client can make one up or change one.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import binascii
 import secrets
 
 from verbwire import base64url
-from verbwire.declarations.principal import Principal
 from verbwire.errors import UndecodableError
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
+from verbwire.principal import Principal
 from verbwire.security.tokens import OPERATOR, sign, verify
 from verbwire.wire.outcome_tokens import OutcomeToken
 
@@ -36,7 +37,7 @@ class OutcomeLinks:
         token = self._token(text, principal)
         if token is None:
             raise HttpProblem(
-                404, "no_such_outcome", "no outcome of yours is here: take the path from Location, as it is"
+                problem_types.NO_SUCH_OUTCOME, "you have no such outcome: use the path from Location, unchanged"
             )
         return token
 

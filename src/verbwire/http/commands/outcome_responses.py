@@ -1,7 +1,7 @@
 """What became of a command, over HTTP: as the answer to the command itself, and as a document that is asked for later.
 
-A refusal answers a command with a problem, so that no client takes it for success. Who asks for an outcome later is
-told it with 200, whatever it is: that question was answered.
+A refusal answers a command with a problem, so that no client takes it for success. A later request for the outcome is
+answered with 200, whatever it is: that question was answered.
 """
 
 from __future__ import annotations
@@ -14,15 +14,20 @@ from starlette.responses import Response
 
 from verbwire.client.producing.ack import Position
 from verbwire.http.avro_json import encode
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.commands.body import MEDIA_TYPE
 from verbwire.messages import FORBIDDEN, ID_REUSED, OUT_OF_BOUNDS, Accepted, Expired, Failed, Outcome, Rejected
 from verbwire.wire.positions import HEADER, Positions, encode_positions, merge
 from verbwire.wire.records.outcomes import EventPosition
 
-_STATUS = {FORBIDDEN: 403, ID_REUSED: 422, OUT_OF_BOUNDS: 400}  # the rest of the rejections: 409
-_FAILED = "the receiver's code broke on this command, which changed nothing; its worker's log says more under this id"
-_EXPIRED = "the command's time to live was over before its receiver came to it; it changed nothing"
+_REJECTED = {
+    FORBIDDEN: problem_types.FORBIDDEN,
+    ID_REUSED: problem_types.ID_REUSED,
+    OUT_OF_BOUNDS: problem_types.OUT_OF_BOUNDS,
+}
+_FAILED = "the handler failed on this command, which changed nothing; the worker's log has the cause under this id"
+_EXPIRED = "the command expired before it was handled; it changed nothing"
 
 
 def answer(id: str, outcome: Outcome, events: Iterable[EventPosition | Position], reply: bytes | None) -> Response:
@@ -33,12 +38,12 @@ def answer(id: str, outcome: Outcome, events: Iterable[EventPosition | Position]
             return json_response(document(id, outcome, reply), headers=headers)
         case Rejected(code, reason, details):
             more = {"outcome": "rejected", "id": id, "details": details}
-            status = _STATUS.get(code, 409)
-            return HttpProblem(status, code, reason or f"the receiver refused: {code}", headers, more).response()
+            type = _REJECTED.get(code) or problem_types.rejection(code)
+            return HttpProblem(type, reason or f"the aggregate rejected it: {code}", headers, more).response()
         case Failed():
-            return HttpProblem(500, "failed", _FAILED, headers, {"outcome": "failed", "id": id}).response()
+            return HttpProblem(problem_types.FAILED, _FAILED, headers, {"outcome": "failed", "id": id}).response()
         case Expired():
-            return HttpProblem(504, "expired", _EXPIRED, headers, {"outcome": "expired", "id": id}).response()
+            return HttpProblem(problem_types.EXPIRED, _EXPIRED, headers, {"outcome": "expired", "id": id}).response()
 
 
 def document(id: str, outcome: Outcome, reply: bytes | None) -> dict[str, Any]:

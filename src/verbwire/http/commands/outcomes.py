@@ -1,6 +1,6 @@
 """Outcomes that are asked for later: ``GET /outcomes/{token}``, the path that a 202 has named.
 
-The receiver's own memory answers, here or at the worker that has it; where nobody has it now, the ledger is read for a
+The receiver's own memory answers, here or at the worker that has it; where none has it, the ledger is read for a
 moment.
 """
 
@@ -18,7 +18,7 @@ from starlette.routing import Route
 from verbwire.client.asking.pending_command import outcome_for
 from verbwire.client.producing.ack import Position
 from verbwire.errors import UnavailableError
-from verbwire.http.base import limits
+from verbwire.http.base import limits, problem_types
 from verbwire.http.base.concurrency import ConcurrencyLimiter
 from verbwire.http.base.problem import HttpProblem, unavailable
 from verbwire.http.base.requests import no_parameters, path_parameter, principal_of
@@ -28,7 +28,8 @@ from verbwire.http.commands.outcome_links import OutcomeLinks
 from verbwire.http.commands.outcome_memory import AggregateOutcomes
 from verbwire.http.commands.outcome_responses import document, json_response, position_header
 from verbwire.http.commands.reply_json import ReplyWriter
-from verbwire.http.forwarding.peers import ALONE, Peers, is_forwarded
+from verbwire.http.forwarding.peers import ALONE, Peers
+from verbwire.http.forwarding.request import ForwardableRequest
 from verbwire.messages import Outcome
 from verbwire.wire.codec.replies import Replies
 from verbwire.wire.codec.topics import Codec
@@ -40,7 +41,7 @@ _log = logging.getLogger("verbwire.http")
 
 
 class OutcomeEndpoint:
-    """Tells what became of commands. `receivers` are all aggregates of the project."""
+    """Serves the outcomes of commands. `receivers` are all aggregates of the project."""
 
     def __init__(
         self,
@@ -73,19 +74,19 @@ class OutcomeEndpoint:
         principal = principal_of(request)
         token = self._links.read(path_parameter(request, "token"), principal)
         no_parameters(request)
-        receiver = self._receivers.get(token.namespace)
-        known = None if receiver is None else await self._from_receiver(request, receiver, token)
+        asked, receiver = ForwardableRequest.of(request), self._receivers.get(token.namespace)
+        known = None if receiver is None else await self._from_receiver(asked, receiver, token)
         if known is not None:
             return known
-        if is_forwarded(request):  # whoever passed it on reads the ledger itself
-            raise unavailable("not_ready", "this worker does not have that receiver any more: ask again")
+        if asked.forwarded:  # the worker that passed it on reads the ledger itself
+            raise unavailable(problem_types.NOT_READY, "the aggregate's partition moved to another worker: ask again")
         with self._shares.taken(principal.actor):
             return await self._from_ledger(token)
 
     async def _from_receiver(
-        self, request: Request, receiver: AggregateOutcomes, token: OutcomeToken
+        self, request: ForwardableRequest, receiver: AggregateOutcomes, token: OutcomeToken
     ) -> Response | None:
-        """Ask whoever has the receiver's memory; None where nobody has it now, or it does not answer."""
+        """Ask the worker that has the receiver's memory; None where none has it now, or it does not answer."""
         if receiver.view.has(token.partition):
             try:
                 return await self._readers.run_short(lambda: self._remembered(receiver, token))
@@ -120,7 +121,7 @@ class OutcomeEndpoint:
                 raise _gone() from None
             return _pending(token)
         except UnavailableError as error:
-            raise unavailable("not_ready", "the outcome cannot be looked up now: ask again") from error
+            raise unavailable(problem_types.NOT_READY, "the outcome cannot be looked up now: ask again") from error
         return self._told(token, outcome, pending.events)
 
     def _told(self, token: OutcomeToken, outcome: Outcome, events: Iterable[EventPosition | Position]) -> Response:
@@ -132,4 +133,4 @@ def _pending(token: OutcomeToken) -> Response:
 
 
 def _gone() -> HttpProblem:
-    return HttpProblem(410, "outcome_gone", "outcomes are kept for seven days, and this one is not there any more")
+    return HttpProblem(problem_types.OUTCOME_GONE, "outcomes are kept for seven days, and this one is gone")

@@ -38,7 +38,7 @@ def merged(parts: Iterable[PartialList]) -> PartialList:
     """Return one list of all; no partition is in two of them.
 
     A part that has more ends somewhere, because it was long enough or large enough: behind that place it may have rows
-    that nobody here knows, so there the list ends, too.
+    that are not known here, so there the list ends, too.
     """
     found = list(parts)
     rows, left_out = _known(found)

@@ -1,9 +1,9 @@
 """Is this process beyond repair, and does it answer for all it owns: two questions that must not be mixed.
 
-An orchestrator restarts what is not live, and sends nobody to what is not ready. Ready is who serves: a worker whose
+An orchestrator restarts what is not live, and routes no requests to what is not ready. A worker is ready whose
 partitions are being restored, or that has lost its broker, is not, but never dead.
 
-A partition that stands still until somebody decides makes nobody unready: the others serve on, any worker passes
+A partition that is stopped until an operator decides makes no worker unready: the others serve on, any worker passes
 questions on, and neither a restart nor another worker would help. It is told beside `ready`, as is what has yet to
 catch up. But where every partition of a worker stands still it serves nothing of its own, and is not ready: so a
 rollout of code that breaks everywhere comes to its end at the first worker, not at the last.
@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem, unavailable
 
 
 class Standing(NamedTuple):
-    """The partitions of a group that are here: stopped until somebody decides, or behind (by how many records)."""
+    """The partitions of a group that are here: stopped until an operator decides, or behind (by how many records)."""
 
     owned: Collection[int] = ()
     stopped: Collection[int] = ()
@@ -62,17 +63,17 @@ class Health:
         reasons = {group.name: why for group in self._groups if (why := group.live()) is not None}
         if not reasons:
             return None
-        return HttpProblem(503, "dead", "this process cannot recover: start a new one", more={"groups": reasons})
+        return HttpProblem(problem_types.DEAD, "this process cannot recover: restart it", more={"groups": reasons})
 
     def not_ready(self) -> HttpProblem | None:
         """Return 503 with what is missing, None when this worker serves what it owns."""
         if self._leaving:
-            return unavailable("leaving", "this worker is about to stop: ask another")
+            return unavailable(problem_types.LEAVING, "this worker is stopping: ask another")
         missing = {group.name: reasons for group in self._groups if (reasons := group.not_ready())}
         if self._groups and not missing:
             return self._all_stopped()
         detail = "not everything that this worker owns is ready" if missing else "the worker is starting"
-        return unavailable("not_ready", f"{detail}: ask again", more={"groups": missing})
+        return unavailable(problem_types.NOT_READY, f"{detail}: ask again", more={"groups": missing})
 
     def standing(self) -> dict[str, Any]:
         """Return, by group, the partitions that stand still and those that have yet to catch up, by how many records.
@@ -95,4 +96,4 @@ class Health:
         if not any(each.owned for each in every) or any(set(each.owned) - set(each.stopped) for each in every):
             return None
         detail = "every partition that this worker owns is stopped until an operator decides: see GET /tables"
-        return HttpProblem(503, "stopped", detail, {"Retry-After": "30"}, self.standing())
+        return HttpProblem(problem_types.STOPPED, detail, {"Retry-After": "30"}, self.standing())

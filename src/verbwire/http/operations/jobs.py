@@ -11,7 +11,8 @@ from starlette.routing import Route
 
 from verbwire.http.avro_json import encode
 from verbwire.http.base.requests import no_parameters
-from verbwire.http.forwarding.peers import Peers, is_forwarded
+from verbwire.http.forwarding.peers import Peers
+from verbwire.http.forwarding.request import ForwardableRequest
 from verbwire.observability.job_board import JobBoard
 
 
@@ -35,8 +36,9 @@ class JobsPage:
         """GET /jobs: the commands under way, the longest first; not `complete` where a worker does not answer."""
         no_parameters(request)
         jobs, complete = [{"worker": self._worker, **job} for job in self._board.shown()], True
-        if not is_forwarded(request):
-            for body in await self._peers.ask_all(request):
+        asked = ForwardableRequest.of(request)
+        if not asked.forwarded:
+            for body in await self._peers.ask_all(asked):
                 complete = complete and body is not None
                 jobs += [] if body is None else msgspec.json.decode(body)["jobs"]
         jobs.sort(key=lambda job: -job["seconds"])

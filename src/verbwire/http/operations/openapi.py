@@ -59,7 +59,7 @@ def openapi(title: str, catalog: Catalog, rates: str = "") -> Json:
 
 
 class OpenApi:
-    """Shows the document to whoever is known."""
+    """Serves the document to authenticated principals."""
 
     def __init__(self, title: str, catalog: Catalog, rates: str = "") -> None:
         self._body = msgspec.json.encode(openapi(title, catalog, rates))

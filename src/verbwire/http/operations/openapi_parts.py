@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
-from verbwire.http.base import limits, problem
+from verbwire.http.base import limits, problem, problem_types
 from verbwire.http.commands import idempotency
 from verbwire.http.commands.endpoint import CORRELATION_HEADER, TTL, TTL_HEADER
 from verbwire.wire.freshness import COMPLETE
@@ -15,23 +15,23 @@ from verbwire.wire.positions import HEADER as POSITION_HEADER
 Json: TypeAlias = dict[str, Any]
 
 _WHY = {
-    400: "The request is not what is asked for here: `code` and `detail` say what, `field` where in the message.",
-    401: "Nobody known: the same answer for every reason.",
-    403: "Known, but not allowed.",
-    404: "There is no such thing, or none that you may see; with `behind`: as far as is known yet.",
+    400: "The request is wrong: `code` and `detail` say how, `field` where in the message.",
+    401: "Missing or invalid credentials; the answer is the same for every reason.",
+    403: "The principal is known, but not allowed to do this.",
+    404: "There is no such thing, or none that the principal may see; with `behind`: the table is still catching up.",
     408: "The body came too slowly.",
-    409: "The receiver refused, and changed nothing: not allowed in the current state.",
-    410: "It was kept for seven days, and they are over.",
-    411: "Say how long the body is.",
+    409: "The aggregate rejected the command, and changed nothing: not allowed in its current state.",
+    410: "The outcome was kept for seven days, and is gone.",
+    411: "The body's length is missing.",
     413: "The body, or the message in it, is too large.",
     414: "The path and its query are too long.",
-    415: "The body must be JSON, without an encoding.",
-    422: "The key has named another command, or the same one with other fields: give every command a key of its own.",
-    429: "Too many of yours, or of all, are under way here, or yours come too fast.",
+    415: "The body must be JSON, not compressed.",
+    422: "The key belongs to another command, or to this one with other fields: give every command a key of its own.",
+    429: "Too many requests, the principal's or in total, at once or a second: ask again after `Retry-After`.",
     431: "The header is too large.",
-    500: "Something broke, and changed nothing that the answer does not name.",
-    503: "Not now: not ready, too busy, or not as new or as complete as asked for.",
-    504: "The command expired before its receiver came to it, and changed nothing.",
+    500: "The request failed inside the worker, or the handler failed; nothing changed that the answer does not name.",
+    503: "Not now: not ready, too busy, or not as new or as complete as asked for; ask again after `Retry-After`.",
+    504: "The command expired before it was handled, and changed nothing.",
 }
 _LATER = (429, 503)
 _DOUBTED = (404, 503)
@@ -63,7 +63,7 @@ PARAMETERS: Json = {
     "IdempotencyKey": {
         "name": idempotency.HEADER,
         "in": "header",
-        "description": "Makes a repetition the same command, with one outcome. Yours alone, for this command alone.",
+        "description": "Makes a repetition the same command, with one outcome. Valid for this principal and command.",
         "schema": {"type": "string", "pattern": idempotency.KEY},
     },
     "Prefer": {
@@ -71,35 +71,35 @@ PARAMETERS: Json = {
         "in": "header",
         "description": (
             f"RFC 7240: `wait=N` seconds ({limits.WAIT:.0f} by default, {limits.MAX_WAIT} at most) until the answer is "
-            "202; `respond-async`: at once. What is not understood is passed over."
+            "202; `respond-async`: at once. Other preferences are ignored."
         ),
         "schema": _TEXT,
     },
     "Ttl": {
         "name": TTL_HEADER,
         "in": "header",
-        "description": "Seconds after which the command is not to be carried out any more, by the broker's clock.",
+        "description": "Seconds after which the command expires, by the broker's clock.",
         "schema": {"type": "string", "pattern": TTL},
     },
     "Correlation": {
         "name": CORRELATION_HEADER,
         "in": "header",
-        "description": "Continues the flow of another message.",
+        "description": "The id of the message that started the flow, where it was another.",
         "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
     },
     "Position": {
         "name": POSITION_HEADER,
         "in": "header",
         "description": (
-            "As an answer to a command has said it: this answer is at least as new, or 503. A place that nobody can "
-            "have seen is a 400 at once."
+            "As an answer to a command returned it: this answer is at least as new, or 503. A position beyond the end "
+            "of its partition is a 400 at once."
         ),
         "schema": {"type": "string", "pattern": f"^({_PLACES}(;{_PLACES})*)?$"},
     },
     "Freshness": {
         "name": FRESHNESS_HEADER,
         "in": "header",
-        "description": "An answer of a table that has yet to catch up is not wanted: 503 in its place.",
+        "description": "Accept complete answers only: 503 while the table is catching up.",
         "schema": {"const": COMPLETE},
     },
     "Page": {
@@ -113,11 +113,14 @@ PARAMETERS: Json = {
         "in": "query",
         "schema": {"type": "integer", "minimum": 1, "maximum": limits.MAX_PAGE_SIZE, "default": limits.PAGE_SIZE},
     },
-    "Cursor": {"name": "cursor", "in": "query", "description": "Out of `next`.", "schema": _TEXT},
+    "Cursor": {"name": "cursor", "in": "query", "description": "The one in `next`.", "schema": _TEXT},
 }
 HEADERS: Json = {
-    "Location": {"description": "Where the outcome will be.", "required": True, "schema": _TEXT},
-    "Position": {"description": "Where the events are: send it with a query that has to see them.", "schema": _TEXT},
+    "Location": {"description": "Where to get the outcome.", "required": True, "schema": _TEXT},
+    "Position": {
+        "description": "Positions of the command's events: send it with a query that must see them.",
+        "schema": _TEXT,
+    },
     "Freshness": {
         "description": (
             "Whether the row's partition has read all that its inputs held when it was started, or how many records it "
@@ -125,7 +128,7 @@ HEADERS: Json = {
         ),
         "schema": {"type": "string", "pattern": f"^({COMPLETE}|behind=[0-9]+)$"},
     },
-    "PreferenceApplied": {"description": "What of `Prefer` was honoured.", "schema": _TEXT},
+    "PreferenceApplied": {"description": "The preferences of `Prefer` that were honoured.", "schema": _TEXT},
     "RetryAfter": {"description": "Seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}},
 }
 
@@ -162,8 +165,11 @@ def problem_responses() -> Json:
 
 def problem_response(status: int, schema: Json | None = None) -> Json:
     """Return a response that is a problem; `schema` says more of it than the common one."""
+    codes = [each.code for each in problem_types.ALL if each.status == status]
+    known: list[Json] = [{"properties": {"code": {"enum": codes}}}] if schema is None and codes else []
+    more = known if schema is None else [schema]
     common = schema_ref("Problem")
-    body = common if schema is None else {"allOf": [common, schema]}
+    body = {"allOf": [common, *more]} if more else common
     response: Json = {"description": _WHY[status], "content": content(body, problem.MEDIA_TYPE)}
     if status in _LATER:
         response["headers"] = header_refs(Retry_After="RetryAfter")

@@ -25,14 +25,14 @@ _READ = (*_ANY, 401, 404, 429, 503)
 _OPERATORS = (*_ANY, 401, 403, 429, 503)
 _TEXT: Json = {"type": "string"}
 _STATE: Json = {"type": "string", "enum": [each for each in PartitionState if each is not CLOSED]}
-_OPERATOR = "For operators: the scope `verbwire:operator`."
+_OPERATOR = "For operators, with the scope `verbwire:operator`."
 _COMPOUND = ("array", "map", "record")
 _FRESH = ("Position", "Freshness")
 _TOLD = header_refs(Verbwire_Freshness="Freshness")
-_COMPLETE = "Whether all partitions are there, and have read what their inputs held when they were started."
-_NUMBER = "Null where it has none: asked for by cursor, or ended before `page_size` because its rows are large."
-_BEHIND = "Per partition that has not: how many records it has yet to read, at least."
-_OTHER_CODE = "By partition: which parts of the code were others before, and since which offsets they are not."
+_COMPLETE = "Whether all partitions are included, and have read what their inputs held when they were started."
+_NUMBER = "Null for a page asked for by cursor, or that ended before `page_size` because its rows are large."
+_BEHIND = "Per partition that has not: how many records it still has to read, at least."
+_OTHER_CODE = "By partition: which parts of the code changed, and at which offsets."
 _COUNTS: Json = {"type": "object", "additionalProperties": {"type": "integer"}}
 
 
@@ -89,7 +89,7 @@ def outcome() -> Json:
         },
         "required": ["outcome", "id"],
     }
-    told = _ok(known, "What became of it, whatever that is.", header_refs(Verbwire_Position="Position"))
+    told = _ok(known, "The outcome, whichever it is.", header_refs(Verbwire_Position="Position"))
     pending = {
         "description": "Not known yet.",
         "headers": header_refs(Retry_After="RetryAfter"),
@@ -97,10 +97,10 @@ def outcome() -> Json:
     }
     return _get(
         "outcome",
-        "What became of a command",
-        "Of your own; operators see all.",
+        "The outcome of a command",
+        "Principals see the outcomes of their own commands, operators see all.",
         {"200": told, "202": pending, **problem_refs(*_READ, 410)},
-        [_in_path("token", "The last part of the Location that a 202 has named.")],
+        [_in_path("token", "The last part of the `Location` of a 202.")],
     )
 
 
@@ -118,7 +118,7 @@ def tables() -> Json:
             "states": {"type": "object", "additionalProperties": _STATE, "description": "State, by partition."},
             "stopped": {"type": "object", "additionalProperties": _TEXT, "description": "Why, by partition."},
             "other_code": {"type": "object", "additionalProperties": _TEXT, "description": _OTHER_CODE},
-            "dead_letters": {"type": "integer", "description": "Records of its past that it could not count."},
+            "dead_letters": {"type": "integer", "description": "Dead letters among the records that it has read."},
         },
         "required": ["name", "row", "key", "complete", "missing_partitions", "behind", "stopped", "dead_letters"],
     }
@@ -154,8 +154,11 @@ def service() -> Json:
         "type": "object",
         "properties": {
             "status": _TEXT,
-            "stopped": {"type": "object", "description": "By group, the partitions that stand still."},
-            "behind": {"type": "object", "description": "By group and partition, the records yet to be read."},
+            "stopped": {"type": "object", "description": "By group, the partitions that are stopped."},
+            "behind": {
+                "type": "object",
+                "description": "By group and partition, how many records are still to be read.",
+            },
         },
         "required": ["status", "stopped", "behind"],
     }
@@ -164,13 +167,11 @@ def service() -> Json:
     jobs = _ok({"type": "object", "properties": {"jobs": {"type": "array"}}, "required": ["jobs"]})
     document = _ok({"type": "object"}, "This document.")
     return {
-        "/health/live": _open(_get("live", "Whether this process is worth keeping", "", health)),
+        "/health/live": _open(_get("live", "Whether this process can go on", "", health)),
         "/health/ready": _open(_get("ready", "Whether this worker serves", "", ready)),
-        "/jobs": _get("jobs", "What jobs do now", _OPERATOR, {"200": jobs, **problem_refs(*_OPERATORS)}),
+        "/jobs": _get("jobs", "What jobs are doing now", _OPERATOR, {"200": jobs, **problem_refs(*_OPERATORS)}),
         "/metrics": _get("metrics", "Counters", _OPERATOR, {"200": metrics, **problem_refs(*_OPERATORS)}),
-        "/openapi.json": _get(
-            "openapi", "What can be asked here", "", {"200": document, **problem_refs(*_ANY, 401, 429)}
-        ),
+        "/openapi.json": _get("openapi", "This API", "", {"200": document, **problem_refs(*_ANY, 401, 429)}),
     }
 
 
@@ -184,12 +185,12 @@ def _answers(catalog: Catalog, schemas: JsonSchemas, contract: Contract) -> Json
     }
     headers = header_refs(Verbwire_Position="Position", Preference_Applied="PreferenceApplied")
     pending = {
-        "description": "Taken; the outcome is not known yet.",
+        "description": "Kafka has it; the outcome is not known yet.",
         "headers": header_refs(Location="Location", Retry_After="RetryAfter", Preference_Applied="PreferenceApplied"),
         "content": content(schema_ref("Pending")),
     }
     return {
-        "200": _ok(accepted, "Accepted, and done.", headers),
+        "200": _ok(accepted, "The aggregate accepted it; its events are committed.", headers),
         "202": pending,
         "409": problem_response(409, _refusal(sorted(contract.rejections))),
     }
@@ -212,7 +213,7 @@ def _sent() -> Json:
         "properties": {"outcome": {"const": "none"}, "id": _TEXT},
         "required": ["outcome", "id"],
     }
-    return {"description": "Taken; nobody answers it.", "content": content(body)}
+    return {"description": "Kafka has it; it has no outcome.", "content": content(body)}
 
 
 def _parameter(schemas: JsonSchemas, contract: Contract, field: Json, is_key: bool) -> Json:
@@ -238,8 +239,8 @@ def _list(head: Json, row: Json) -> Json:
         "complete": {"type": "boolean", "description": _COMPLETE},
         "missing_partitions": {"type": "array", "items": {"type": "integer"}},
         "behind": {**_COUNTS, "description": _BEHIND},
-        "positions": {"type": "object", "description": "Per partition and topic: applied up to here."},
-        "next": {"type": ["string", "null"], "description": "Where the list goes on."},
+        "positions": {"type": "object", "description": "Per partition and topic: the next offset to be applied."},
+        "next": {"type": ["string", "null"], "description": "Path and query of the rest of the list; null at its end."},
     }
     return {"type": "object", "properties": properties, "required": list(properties)}
 

@@ -54,24 +54,24 @@ class Certificate:
             self._loaded = _load(*self._files)
         except ConfigurationError as error:
             self.failed = True
-            _log.error("%s; the certificate that ends at %s is shown on", error, self.expires)
+            _log.error("%s; the certificate that expires at %s stays in use", error, self.expires)
             return
         self.failed = False
-        _log.info("the certificate of %s has been read anew: it ends at %s", self._files[0], self.expires)
+        _log.info("the certificate of %s was reloaded: it expires at %s", self._files[0], self.expires)
         self._tell_expired()
 
     def tell_of_host(self, host: str) -> None:
         """Tell where others will refuse the certificate, since it is not of the host by which they know this worker."""
         if not _is_of(self._loaded.leaf, host):
             _log.warning(
-                "the certificate of %s is not of %s, by which other workers know this one, and they will refuse it: "
+                "the certificate of %s does not name %s, this worker's announced host: other workers will refuse it; "
                 "set http_advertised_url (VERBWIRE_HTTP_ADVERTISED_URL) to a host that it names",
                 *(self._files[0], host),
             )
 
     def _tell_expired(self) -> None:
         if self.expires < datetime.now(UTC):
-            _log.error("the certificate of %s has ended at %s: clients refuse it", self._files[0], self.expires)
+            _log.error("the certificate of %s expired at %s: clients refuse it", self._files[0], self.expires)
 
 
 def _load(certificate: Path, key: Path) -> _Loaded:

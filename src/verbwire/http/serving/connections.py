@@ -2,7 +2,7 @@
 
 A connection that waits for its client holds a place, whatever the client has said so far. So each has a moment at
 which it is closed, and where all places are taken the one that has waited longest goes first: of those who hold most,
-that nobody can take HTTP away from the others by holding on.
+that no client can keep the others out by holding on.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class ConnectionTable:
         most = Counter(each.address for each in held).most_common(_NAMED)
         stages = Counter(each.stage for each in held).most_common()
         _log.warning(
-            "all %d places for connections are taken, by %s; they wait: %s. Who waits longest makes room",
+            "all %d connections are in use, by %s; stages: %s. The one that has waited longest is closed",
             self._places,
             ", ".join(f"{address} ({count})" for address, count in most),
             ", ".join(f"{count} {stage.value}" for stage, count in stages),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from verbwire.http.base import limits
+from verbwire.http.base import limits, problem_types
 from verbwire.http.base.problem import HttpProblem, unavailable
 from verbwire.http.serving.connections import ConnectionTable, HttpConnection, Stage
 
@@ -103,7 +103,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if (problem := self._wrong()) is not None:
             self._refuse(problem)
         elif len(self.pipeline) >= limits.PIPELINED:
-            self._refused = True  # whoever asks on is answered as far as here, and may ask the rest elsewhere
+            self._refused = True  # a client that sends on is answered up to here, and may send the rest elsewhere
             self.cycle.keep_alive = False
         else:
             super().on_headers_complete()
@@ -126,7 +126,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (uvicorn's text, which says no more)
         """Answer what the parser could not read."""
-        self._refuse(HttpProblem(400, "not_http", "this is not a request of HTTP/1.1"))
+        self._refuse(HttpProblem(problem_types.NOT_HTTP, "this is not a request of HTTP/1.1"))
 
     # -- what the application and the server say
 
@@ -146,7 +146,9 @@ class LimitedProtocol(HttpToolsProtocol):
     def time_is_over(self) -> None:
         """End what takes too long: with a problem where there is a request to answer, else without a word."""
         if self.stage is Stage.HEAD and self._head_begun:
-            self._refuse(HttpProblem(408, "too_slow", f"the request's head took more than {limits.HEAD_SECONDS:.0f} s"))
+            self._refuse(
+                HttpProblem(problem_types.TOO_SLOW, f"the request's head took more than {limits.HEAD_SECONDS:.0f} s")
+            )
         elif self.stage in (Stage.ANSWER, Stage.CLOSING):
             self.make_room()
         else:
@@ -180,7 +182,9 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._health_only and not self.url.startswith(HEALTH):
             return _too_many()
         if len(self.url) > limits.REQUEST_LINE:
-            return HttpProblem(414, "target_too_long", f"the path and query are longer than {limits.REQUEST_LINE}")
+            return HttpProblem(
+                problem_types.TARGET_TOO_LONG, f"the path and query are longer than {limits.REQUEST_LINE}"
+            )
         size, hosts = 0, list[bytes]()
         for name, value in self.headers:
             size += len(name) + len(value) + 4
@@ -189,9 +193,9 @@ class LimitedProtocol(HttpToolsProtocol):
         if size > limits.HEAD or len(self.headers) > limits.HEADER_FIELDS:
             return _head_too_large()
         if len(hosts) != 1 and (hosts or self.parser.get_http_version() != "1.0"):
-            return HttpProblem(400, "bad_host", "send Host once: RFC 9112, section 3.2")
+            return HttpProblem(problem_types.BAD_HOST, "send Host once: RFC 9112, section 3.2")
         if hosts and not _HOST.fullmatch(hosts[0]):
-            return HttpProblem(400, "bad_host", "Host names one host, with a port or without")
+            return HttpProblem(problem_types.BAD_HOST, "Host names one host, with a port or without")
         return None
 
     def _refuse(self, problem: HttpProblem) -> None:
@@ -224,18 +228,18 @@ class _Outlet:
         self.close = protocol.finish
 
     def write(self, data: bytes) -> None:
-        """Send it, as long as there is somebody to read it: asyncio warns of each write behind that."""
+        """Send it, as long as the connection is open: asyncio warns of each write after that."""
         if not self._transport.is_closing():
             self._transport.write(data)
 
 
 def _too_many() -> HttpProblem:
-    return unavailable("busy", "too many connections: use fewer, keep them alive, ask again")
+    return unavailable(problem_types.BUSY, "too many connections: use fewer, keep them alive, ask again")
 
 
 def _head_too_large() -> HttpProblem:
     detail = f"the header is larger than {limits.HEAD} bytes or {limits.HEADER_FIELDS} fields"
-    return HttpProblem(431, "head_too_large", detail)
+    return HttpProblem(problem_types.HEAD_TOO_LARGE, detail)
 
 
 def _written(problem: HttpProblem) -> bytes:

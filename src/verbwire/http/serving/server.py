@@ -119,9 +119,7 @@ class _Server(uvicorn.Server):
         if not isinstance(error, OSError) or error.errno not in _NO_ROOM:
             loop.default_exception_handler(context)
         elif self._throttle.admit(error.errno) is not None:
-            _log.error(
-                "no connection can be taken (%s): those that are open go on, and it is tried again every second", error
-            )
+            _log.error("no connection can be accepted (%s): open ones go on, accepting is retried every second", error)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().set_exception_handler(self._told_of)

@@ -47,7 +47,7 @@ class TlsGate(SSLProtocol):
             asyncio.get_running_loop(),
             _Raised(self),
             certificate.context,
-            cast(Any, None),  # who waits for the handshake: nobody
+            cast(Any, None),  # nothing waits for the handshake
             server_side=True,
             ssl_handshake_timeout=math.ceil(limits.HANDSHAKE_SECONDS) + 1,  # ours comes first
             ssl_shutdown_timeout=limits.LINGER_SECONDS,
@@ -77,7 +77,7 @@ class TlsGate(SSLProtocol):
         protocol.connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Give the place back, and all that a connection holds, whoever still knows of it."""
+        """Give back the place, and all that a connection holds, even while others still refer to it."""
         super().connection_lost(exc)
         if self.stage is Stage.HANDSHAKE and isinstance(exc, ssl.SSLError):
             self._tell(exc.reason or str(exc))

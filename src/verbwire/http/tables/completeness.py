@@ -1,25 +1,15 @@
-"""Whether an answer is of a table that has read what there was when it was started, and questions that insist on it.
+"""Whether a table has read all that there was when it was started, and requests that accept no other.
 
-"Not found" is a claim about all that has happened: of a table that is still catching up it is said with that doubt.
+"Not found" is a claim about all that has happened: a table that is still catching up says by how much it is behind.
 """
 
 from __future__ import annotations
 
-from starlette.requests import Request
-
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem, unavailable
-from verbwire.http.base.requests import header
 from verbwire.http.forwarding.partial_list import PartialList, complete
 from verbwire.http.tables.queryable_table import QueryableTable
-from verbwire.wire.freshness import COMPLETE, HEADER, encode_freshness
-
-
-def insists(request: Request) -> bool:
-    """Whether a request takes no other answer than a complete one; 400 for a header that says something else."""
-    wanted = header(request, HEADER)
-    if wanted in (None, COMPLETE):
-        return wanted is not None
-    raise HttpProblem(400, "bad_freshness", f"{HEADER} is {wanted!r}: write {COMPLETE}, or leave it out")
+from verbwire.wire.freshness import HEADER, encode_freshness
 
 
 def told(behind: int | None) -> dict[str, str]:
@@ -43,13 +33,11 @@ def require_complete_list(table: QueryableTable, found: PartialList) -> None:
 def doubtful(absent: HttpProblem, behind: int | None) -> HttpProblem:
     """Return what is said where nothing was found: that there is nothing, or that it is not known yet."""
     if behind is None:
-        return HttpProblem(absent.status_code, absent.code, absent.detail, told(None))
-    detail = f"{absent.detail}, as far as is known: the table has yet to catch up, {behind} records or more are to come"
-    return HttpProblem(absent.status_code, absent.code, detail, told(behind), {"behind": behind})
+        return HttpProblem(absent.type, absent.detail, told(None))
+    detail = f"{absent.detail} so far: the table is catching up, {behind} records or more are still to be read"
+    return HttpProblem(absent.type, detail, told(behind), {"behind": behind})
 
 
 def _catching_up(late: str, behind: int) -> HttpProblem:
-    problem = unavailable("catching_up", f"{late}: ask again, or without {HEADER}", more={"behind": behind})
-    return HttpProblem(
-        problem.status_code, problem.code, problem.detail, {**(problem.headers or {}), **told(behind)}, problem.more
-    )
+    problem = unavailable(problem_types.CATCHING_UP, f"{late}: ask again, or without {HEADER}", more={"behind": behind})
+    return HttpProblem(problem.type, problem.detail, {**(problem.headers or {}), **told(behind)}, problem.more)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
@@ -12,7 +12,7 @@ import msgspec
 
 from verbwire.errors import MessageError
 from verbwire.http.avro_json import encode
-from verbwire.http.base import limits
+from verbwire.http.base import limits, problem_types
 from verbwire.http.base.problem import HttpProblem, page_too_large
 from verbwire.http.base.requests import parameters
 from verbwire.http.forwarding.partial_list import PartialList, complete
@@ -34,6 +34,10 @@ class Listing:
     window: PageWindow
     path: str
     given: Mapping[str, str]
+
+    def restricted(self, conditions: Sequence[Condition]) -> Listing:
+        """Return the list of those rows that pass these conditions as well: what the principal may see."""
+        return replace(self, selection=replace(self.selection, conditions=(*self.selection.conditions, *conditions)))
 
     def answer(self, head: Mapping[str, Any], found: PartialList) -> bytes:
         """Return the answer: rows behind those that are skipped, and what is known of all of them.
@@ -90,23 +94,18 @@ class Lists:
         self._read = parameter_reader(replace(plan.query, schema={**plan.query.schema, "fields": fields}))
         self._allowed = tuple(dict.fromkeys((*plan.query.fields, *_PLACED)))
 
-    def read(self, query: bytes) -> Callable[[Sequence[Condition]], Listing]:
-        """Return what a query string asks for, once it is known what the asker may see; 400 for what makes no sense."""
+    def read(self, query: bytes) -> Listing:
+        """Return the list that a query string asks for; 400 for what makes no sense."""
         given = parameters(query, self._allowed)
         values = {**self._defaults, **self._read({name: each for name, each in given.items() if name not in _LEFT_OUT})}
         sort, descending = _order(self.plan.rows, given.get("sort", values.get("sort")))
         try:
             selection = replace(self.plan.selection(values), sort=sort, descending=descending)
         except MessageError as error:
-            raise HttpProblem(400, "bad_parameter", str(error)) from None
+            raise HttpProblem(problem_types.BAD_PARAMETER, str(error)) from None
         window = paging.window(cursor_scope(self._name, selection), given, values)
         _require_place(selection, window)
-
-        def listing(forced: Sequence[Condition]) -> Listing:
-            narrowed = replace(selection, conditions=(*selection.conditions, *forced))
-            return Listing(self._name, narrowed, window, self._path, given)
-
-        return listing
+        return Listing(self._name, selection, window, self._path, given)
 
 
 def _fitting(rows: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

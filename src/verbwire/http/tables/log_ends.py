@@ -1,4 +1,4 @@
-"""Whether a position can have been seen: nobody waits for what lies behind the end of its log."""
+"""Checks positions against the ends of their logs: a request must not wait for what lies behind them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from verbwire.errors import UnavailableError
+from verbwire.http.base import problem_types
 from verbwire.http.base.coalescing import CoalescedCalls
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.base.thread_pool import BoundedThreadPool
@@ -51,7 +52,7 @@ class LogEnds:
         self._together = CoalescedCalls(self._look, readers, ASK_SECONDS)
 
     async def require(self, wanted: Positions) -> None:
-        """Raise 400 ``bad_position`` for what nobody can have seen; where Kafka does not answer, nothing is known."""
+        """Raise 400 ``bad_position`` for positions beyond a log's end; nothing where Kafka does not answer."""
         if all(offset <= self._known.get(place, -1) for place, offset in wanted.items()):
             return
         try:
@@ -61,10 +62,9 @@ class LogEnds:
         if wrong is not None:
             (topic, partition), offset = wrong, wanted[wrong]
             raise HttpProblem(
-                400,
-                "bad_position",
-                f"{HEADER}: {topic}={partition}:{offset} is no place that anybody can have seen; where the topic was "
-                "made anew since, forget what was seen before: a new client has seen nothing",
+                problem_types.BAD_POSITION,
+                f"{HEADER}: {topic}={partition}:{offset} is beyond the end of that partition; if the topic was "
+                "recreated since, discard the positions seen before: a new client starts without any",
             )
 
     def _look(self, asked: Sequence[Positions]) -> list[TP | None]:

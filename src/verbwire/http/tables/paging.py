@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from verbwire import base64url
-from verbwire.http.base import limits
+from verbwire.http.base import limits, problem_types
 from verbwire.http.base.problem import HttpProblem
 
 _VERSION = b"\x01"
@@ -38,12 +38,12 @@ def window(scope: str, given: Mapping[str, str], defaults: Mapping[str, Any] = N
     size = _number(given, "page_size", usual, limits.MAX_PAGE_SIZE)
     if "cursor" in given:
         if "page" in given:
-            raise HttpProblem(400, "bad_page", "a cursor knows its place: leave `page` out")
+            raise HttpProblem(problem_types.BAD_PAGE, "a cursor already says where the list goes on: leave `page` out")
         return PageWindow(size, _after(scope, given["cursor"]))
     page = _number(given, "page", defaults.get("page") or 1)
     if page * size > limits.MAX_ROW:
-        detail = f"pages end at row {limits.MAX_ROW}: follow `next`, it goes on by `cursor` to the last row"
-        raise HttpProblem(400, "page_too_deep", detail)
+        detail = f"`page` reaches to row {limits.MAX_ROW}: follow `next`, its cursor reaches the last row"
+        raise HttpProblem(problem_types.PAGE_TOO_DEEP, detail)
     return PageWindow(size, skip=(page - 1) * size)
 
 
@@ -54,7 +54,9 @@ def cursor(scope: str, place: bytes) -> str:
 
 def bad_cursor() -> HttpProblem:
     """Return 400: this is no cursor that we have given out for this list."""
-    return HttpProblem(400, "bad_cursor", "this is no cursor of this list: take the one in `next`, or start without")
+    return HttpProblem(
+        problem_types.BAD_CURSOR, "this cursor does not belong to this list: use the one in `next`, or start without"
+    )
 
 
 def _after(scope: str, text: str) -> bytes:
@@ -69,7 +71,7 @@ def _after(scope: str, text: str) -> bytes:
 
 
 def _sum(scope: str, place: bytes) -> bytes:
-    """Tell cursors of other lists, and cut ones; not a signature: who may ask may ask from any place on."""
+    """Tell cursors of other lists, and cut ones; not a signature: a principal may start from any place."""
     return zlib.crc32(scope.encode() + b"\x00" + place).to_bytes(4, "big")
 
 
@@ -80,5 +82,5 @@ def _number(given: Mapping[str, str], name: str, default: int, most: int | None 
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
     if number < 1 or (most is not None and number > most):
         limit = f" to {most}" if most is not None else " on"
-        raise HttpProblem(400, "bad_page", f"{name} is {text!r}: write a number from 1{limit}")
+        raise HttpProblem(problem_types.BAD_PAGE, f"{name} is {text!r}: write a number from 1{limit}")
     return number

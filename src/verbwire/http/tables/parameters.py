@@ -12,6 +12,7 @@ import msgspec
 from verbwire.contracts.schema.bounds_check import compile_bounds
 from verbwire.contracts.schema.model import Contract
 from verbwire.http.avro_json.decode import JsonMismatch, reader
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
 from verbwire.messages import Message
 from verbwire.queries.columns import type_sort
@@ -49,7 +50,7 @@ def parameter_reader(contract: Contract) -> Callable[[Mapping[str, str]], dict[s
         except JsonMismatch as misfit:
             raise _refused(misfit, sorts) from None
         if check is not None and (excess := check(found)):
-            raise HttpProblem(400, "bad_parameter", str(excess), more={"field": _root(excess.field)})
+            raise HttpProblem(problem_types.BAD_PARAMETER, str(excess), more={"field": _root(excess.field)})
         return found
 
     return read
@@ -63,7 +64,7 @@ def defaults_of(query: type[Message]) -> dict[str, Any]:
 
 def bad_parameter(field: str, why: str) -> HttpProblem:
     """Return 400: this parameter cannot be what it is."""
-    return HttpProblem(400, "bad_parameter", f"{field}: {why}", more={"field": field})
+    return HttpProblem(problem_types.BAD_PARAMETER, f"{field}: {why}", more={"field": field})
 
 
 def _value(sort: str | None, name: str, text: str) -> Any:
@@ -93,7 +94,9 @@ def _json(name: str, text: str) -> Any:
 def _refused(misfit: JsonMismatch, sorts: Mapping[str, str | None]) -> HttpProblem:
     field = _root(misfit.field)
     how = _WRITE.get((sorts.get(field) or "").split(" ")[0])
-    return HttpProblem(400, "bad_parameter", f"{misfit}: write {how}" if how else str(misfit), more={"field": field})
+    return HttpProblem(
+        problem_types.BAD_PARAMETER, f"{misfit}: write {how}" if how else str(misfit), more={"field": field}
+    )
 
 
 def _root(field: str) -> str:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from starlette.requests import Request
-
 from verbwire.engine.state.reader import PartitionStatus
-from verbwire.errors import UnavailableError, UndecodableError
-from verbwire.http.base import limits
+from verbwire.errors import UnavailableError
+from verbwire.http.base import problem_types
 from verbwire.http.base.coalescing import CoalescedCalls
 from verbwire.http.base.concurrency import ConcurrencyLimiter
 from verbwire.http.base.problem import HttpProblem, unavailable
-from verbwire.http.base.requests import header
 from verbwire.http.base.thread_pool import BoundedThreadPool
 from verbwire.http.tables.log_ends import ASK_SECONDS, LogEnds
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.http.tables.waiters import PositionWaiters
-from verbwire.wire.positions import HEADER, Positions, decode_positions
+from verbwire.wire.positions import Positions
 
 
 @dataclass(frozen=True)
@@ -37,22 +34,10 @@ class PositionBound:
         return {place: offset for place, offset in wanted.items() if inputs[place[0]] < offset}
 
 
-def wanted_of(request: Request, topics: Collection[str] | None = None) -> PositionBound:
-    """Return what the request wants; 400 for a header that says nothing legible, or names none of these topics."""
-    try:
-        positions = decode_positions(header(request, HEADER) or "")
-    except UndecodableError as error:
-        raise HttpProblem(400, "bad_position", str(error)) from None
-    if topics is not None and (unknown := sorted({topic for topic, _ in positions if topic not in topics})):
-        detail = f"{HEADER}: no contract of this worker has the topic {unknown[0]}; it may be of a newer version"
-        raise HttpProblem(400, "unknown_topic", detail)
-    return PositionBound(positions, asyncio.get_running_loop().time() + limits.FRESH_SECONDS)
-
-
 class PositionBounds:
     """What requests wait by that want one table to be as far as they have seen. Used on HTTP's loop only.
 
-    Waiting takes a share of `waits`, and otherwise nothing: the engine wakes who waits, and whatever Kafka has to be
+    Waiting takes a share of `waits`, and otherwise nothing: the engine wakes requests, and whatever Kafka has to be
     asked, by `askers`, it is asked once for all.
     """
 
@@ -67,7 +52,7 @@ class PositionBounds:
         """Wait until those of these partitions that are here have applied what is wanted of the topics they read.
 
         400 ``bad_position`` at once where that will never be, 503 ``behind`` when they have not in time: never an
-        answer that is older than asked for. What becomes ready after this may be behind all the same, so whoever reads
+        answer that is older than asked for. What becomes ready after this may be behind all the same, so the reader
         looks once more, for what is returned (:func:`require_applied`).
         """
         if not wanted.positions:
@@ -173,4 +158,6 @@ async def _unless(checking: Coroutine[Any, Any, None], waiting: Coroutine[Any, A
 
 
 def _behind(table: QueryableTable, late: str) -> HttpProblem:
-    return unavailable("behind", f"{late} of table {table.name} has not applied yet what you have seen: ask again")
+    return unavailable(
+        problem_types.BEHIND, f"{late} of table {table.name} has not yet applied what you have seen: ask again"
+    )

@@ -1,12 +1,13 @@
 """Queries over HTTP: ``GET /queries/{name}?field=value...``, answered by tables and responders.
 
-Checked in this order: who asks, whether there is such a query, whether they may ask it, whether it makes sense. What
-somebody may not see is not there: by its key it is not found, in lists it does not occur.
+Checked in this order: the principal, the query's name, permission, parameters. A row that the principal may not
+see does not exist for them: it is not found by its key, and lists leave it out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -17,22 +18,25 @@ from starlette.routing import Route
 
 from verbwire.contracts.schema.model import Contract, SharedType
 from verbwire.declarations.handlers import Handler
-from verbwire.declarations.principal import Principal
 from verbwire.declarations.table import RowFilter
 from verbwire.errors import UnencodableError, UnkeyableError
 from verbwire.handling.permission import refusal
 from verbwire.http.access.auth import require
 from verbwire.http.avro_json import encode
+from verbwire.http.base import problem_types
 from verbwire.http.base.names import NameResolver
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.base.requests import json_bytes, parameters, path_parameter, principal_of, query_string
-from verbwire.http.tables.lists import Listing, Lists
+from verbwire.http.tables.lists import Lists
 from verbwire.http.tables.parameters import bad_parameter, defaults_of, parameter_reader
 from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.http.tables.read_context import ReadContext
 from verbwire.http.tables.reads import TableReads
 from verbwire.messages import Kind, Message, Query
 from verbwire.observability.watch.handlers import HandlerWatch
+from verbwire.principal import Principal
 from verbwire.queries.plan import QueryPlan, may_see, seen_by
+from verbwire.queries.selection import Condition
 from verbwire.wire.avro.messages import Encoder
 
 PATH = "/queries/"
@@ -46,18 +50,19 @@ class Answerable(Protocol):
         """The query's contract."""
         ...
 
-    async def answer(self, request: Request, principal: Principal, lookup: TableReads) -> Response:
-        """Answer it to somebody who may ask it."""
+    async def answer(self, query: bytes, context: ReadContext, reads: TableReads) -> Response:
+        """Answer this query string for a principal who may ask it."""
         ...
 
 
 class Queries:
     """Answers the queries of a project."""
 
-    def __init__(self, answers: Sequence[Answerable], lookup: TableReads) -> None:
+    def __init__(self, answers: Sequence[Answerable], reads: TableReads, topics: Collection[str] | None = None) -> None:
         by_name = {each.contract.name: each for each in answers}
         self._named = NameResolver("query", by_name, "GET /openapi.json lists them")
-        self._lookup = lookup
+        self._reads = reads
+        self._topics = topics
 
     @property
     def routes(self) -> Sequence[Route]:
@@ -65,7 +70,7 @@ class Queries:
         return [Route(PATH + "{name}", self.query)]
 
     def is_public(self, path: str) -> bool:
-        """Whether nobody known has to ask for what a path names, percent-encoded as it came."""
+        """Whether a path, percent-encoded as it came, names a query that anonymous callers may ask."""
         if not path.startswith(PATH):
             return False
         try:
@@ -79,8 +84,8 @@ class Queries:
         for scope in sorted(found.contract.requires):
             require(principal, scope)
         if refused := refusal(found.contract, principal.actor, principal.scopes):
-            raise HttpProblem(403, refused.code, refused.reason)
-        return await found.answer(request, Principal(principal.actor, principal.scopes), self._lookup)
+            raise HttpProblem(problem_types.FORBIDDEN, refused.reason)
+        return await found.answer(query_string(request), ReadContext.of(request, self._topics), self._reads)
 
 
 class FromRow:
@@ -94,16 +99,16 @@ class FromRow:
         self._read = parameter_reader(plan.query)
         self._names = tuple(plan.query.fields)
 
-    async def answer(self, request: Request, principal: Principal, lookup: TableReads) -> Response:
+    async def answer(self, query: bytes, context: ReadContext, reads: TableReads) -> Response:
         """Answer by the row, 404 where there is none that the principal may see."""
         row = self._plan.rows.row
-        values = self._read(parameters(query_string(request), self._names))
+        values = self._read(parameters(query, self._names))
         try:
             key = self._table.checked(self._plan.key(values))
         except UnkeyableError as error:
             raise bad_parameter(", ".join(row.key), str(error)) from None
-        absent = HttpProblem(404, "not_found", f"there is no {row.short} of this {' and '.join(row.key)}")
-        return await lookup.row(request, self._table, key, absent, self._seen_by(principal))
+        absent = HttpProblem(problem_types.NOT_FOUND, f"no {row.short} has this {' and '.join(row.key)}")
+        return await reads.row(context, self._table, key, absent, self._seen_by(context.principal))
 
     def _seen_by(self, principal: Principal) -> Callable[[Message], bool] | None:
         visible, rows = self._visible, self._plan.rows
@@ -121,14 +126,14 @@ class FromRows:
         self._visible = visible
         self._lists = Lists(plan.query.name, PATH + plan.query.name, plan, defaults_of(query))
 
-    async def answer(self, request: Request, principal: Principal, lookup: TableReads) -> Response:
+    async def answer(self, query: bytes, context: ReadContext, reads: TableReads) -> Response:
         """Answer by those rows that the principal may see."""
-        wanted = self._lists.read(query_string(request))
+        listing = self._lists.read(query)
+        restrict = None if self._visible is None else partial(self._restrict, self._visible, context.principal)
+        return await reads.rows(context, self._table, {"query": self.contract.name}, listing, restrict)
 
-        def listing() -> Listing:
-            return wanted(seen_by(self._lists.plan.rows, _seen(self._visible, principal)))
-
-        return await lookup.rows(request, self._table, {"query": self.contract.name}, listing)
+    def _restrict(self, visible: RowFilter, principal: Principal) -> Sequence[Condition]:
+        return seen_by(self._lists.plan.rows, _seen(visible, principal))
 
 
 class FromResponder:
@@ -147,26 +152,26 @@ class FromResponder:
         self._read = parameter_reader(contract)
         self._names = tuple(contract.fields)
 
-    async def answer(self, request: Request, principal: Principal, lookup: TableReads) -> Response:
+    async def answer(self, query: bytes, context: ReadContext, reads: TableReads) -> Response:
         """Answer by the function, off the loop; 404 where it returns None."""
-        values = self._read(parameters(query_string(request), self._names))
+        values = self._read(parameters(query, self._names))
         try:
-            query = self._query.normal(msgspec.convert(values, self._handler.message))
+            asked = self._query.normal(msgspec.convert(values, self._handler.message))
         except UnencodableError as error:
-            raise HttpProblem(400, "bad_parameter", str(error)) from None
+            raise HttpProblem(problem_types.BAD_PARAMETER, str(error)) from None
 
         def ask() -> bytes:
             reply = self._watch.call(
-                self._handler, self.contract.name, lambda: self._handler.call_alone(query, lambda: principal)
+                self._handler, self.contract.name, lambda: self._handler.call_alone(asked, lambda: context.principal)
             )
             if reply is None:
-                raise HttpProblem(404, "not_found", f"{self.contract.short} has no answer to this")
+                raise HttpProblem(problem_types.NOT_FOUND, f"{self.contract.short} has no answer to this")
             if type(reply).__name__ != self._reply:
                 where = f"{self._handler.where} returned {type(reply).__name__}"
                 raise TypeError(f"{where}, {self.contract.name} is answered by {self._reply}")
             return self._encode(self._fitting(reply))
 
-        return json_bytes(await lookup.responders.run(ask))
+        return json_bytes(await reads.responders.run(ask))
 
     def _fitting(self, reply: Any) -> Any:
         """A reply as any reader would have it: what does not fit its schema must not pass for it in JSON."""

@@ -16,7 +16,7 @@ from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.state.row_query import size_of
 from verbwire.errors import MessageError, UnavailableError, UndecodableError
 from verbwire.http.avro_json import encode
-from verbwire.http.base import limits
+from verbwire.http.base import limits, problem_types
 from verbwire.http.base.problem import HttpProblem, unavailable
 from verbwire.http.forwarding.partial_list import PartialList
 from verbwire.http.tables.log_ends import LogEndSource
@@ -30,7 +30,7 @@ from verbwire.wire.keys import parse_key, parse_key_text
 _told = Throttle[tuple[str, int]]()
 _log = logging.getLogger("verbwire.http")
 _RESTORING_SECONDS = 1
-_STOPPED_SECONDS = 30  # somebody has to decide first
+_STOPPED_SECONDS = 30  # an operator has to decide first
 _ATTEMPTS = 3  # a partition may leave between looking and reading
 _LEAST_CHUNK = 16
 
@@ -61,7 +61,7 @@ class QueryableTable:
         return QueryableRow.of(self.name, self.view.row, self.index, self.search)
 
     def key(self, text: str) -> bytes:
-        """Return the key that somebody wrote; 400 for what cannot be one."""
+        """Return the key that a text is; 400 for what cannot be one."""
         row = self.view.row
         try:
             key = parse_key_text(row, text)
@@ -69,12 +69,12 @@ class QueryableTable:
                 key = row_key(self.rows, dict(zip(row.key, parse_key(row, key), strict=True)))
             return self.checked(key)
         except MessageError as error:
-            raise HttpProblem(400, "bad_key", str(error)) from None
+            raise HttpProblem(problem_types.BAD_KEY, str(error)) from None
 
     def checked(self, key: bytes) -> bytes:
         """Return the key unless it is too long: 400."""
         if len(key) > limits.KEY:
-            raise HttpProblem(400, "bad_key", f"the key has {len(key)} bytes: {limits.KEY} are the most")
+            raise HttpProblem(problem_types.BAD_KEY, f"the key has {len(key)} bytes: at most {limits.KEY} are allowed")
         return key
 
     def partition_of(self, key: bytes) -> int:
@@ -133,7 +133,9 @@ class QueryableTable:
             missing = [partition for partition in partitions if partition not in positions]
             late = {partition: behind[partition] for partition in here if partition in behind}
             return PartialList(shown, more, positions, missing, late)
-        raise unavailable("not_ready", f"partitions of table {self.name} are moving: ask again", _RESTORING_SECONDS)
+        raise unavailable(
+            problem_types.NOT_READY, f"partitions of table {self.name} are moving: ask again", _RESTORING_SECONDS
+        )
 
     def summary(self) -> dict[str, Any]:
         """What there is to know of the table without reading a row of it; ``rows`` counts those that are here."""
@@ -170,7 +172,7 @@ class QueryableTable:
         stopped = self.view.states[partition].stopped is not None
         why = "is stopped until an operator decides" if stopped else "is being restored, or another worker has it"
         detail = f"partition {partition} of table {self.name} {why}: ask again, or see GET /tables"
-        return unavailable("not_ready", detail, _STOPPED_SECONDS if stopped else _RESTORING_SECONDS)
+        return unavailable(problem_types.NOT_READY, detail, _STOPPED_SECONDS if stopped else _RESTORING_SECONDS)
 
     def _any(self, key: bytes) -> Message | None:
         value = self.view.get(key)
@@ -226,7 +228,7 @@ class QueryableTable:
             row = self.decode(value)
         except UnavailableError:
             detail = f"the schema of a row of {self.name} cannot be fetched from the registry: ask again"
-            raise unavailable("no_schema", detail) from None
+            raise unavailable(problem_types.NO_SCHEMA, detail) from None
         except UndecodableError as error:
             _, key = selection.at(place)
             partition = self.partition_of(key)
@@ -243,15 +245,15 @@ class QueryableTable:
 def _part(window: PageWindow, share: float) -> int:
     """Return how many bytes those partitions may answer with which are this share of all.
 
-    Of a page that skips rows nobody knows yet whose they are: all of them are sent.
+    Of a page that skips rows it is not known yet in which part those are: all of them are sent.
     """
     return limits.DEEP_PART if window.skip else max(limits.PART, int(limits.PAGE * share))
 
 
 class _UnreadableRow(HttpProblem):
-    """The 503 of a row that no code here can read: what it says nobody knows, that it is there everybody may."""
+    """The 503 of a row that the code here cannot decode: its content stays unknown, that it exists is no secret."""
 
     def __init__(self, table: str, partition: int) -> None:
-        detail = f"a row in partition {partition} of table {table} cannot be read: whoever runs this has it in the log"
-        super().__init__(503, "unreadable_row", detail, {"Retry-After": str(_STOPPED_SECONDS)})
+        detail = f"a row in partition {partition} of table {table} cannot be read: the worker's log has the cause"
+        super().__init__(problem_types.UNREADABLE_ROW, detail, {"Retry-After": str(_STOPPED_SECONDS)})
         self.partition = partition

@@ -1,4 +1,4 @@
-"""Who waits for a table to get further: woken by the engine's progress, so that waiting costs nobody anything."""
+"""Requests that wait for a table to get further: the engine's progress wakes them, so that waiting costs no thread."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class PositionWaiters:
                 self._waiting.pop(partition, None)
 
     def _moved(self, partition: int) -> None:
-        """Called by the engine, for every transaction: next to nothing where nobody waits."""
+        """Called by the engine, for every transaction: next to free while no request waits."""
         if self._loop is not None and partition in self._waiting:
-            with suppress(RuntimeError):  # HTTP has just stopped: nobody waits any more
+            with suppress(RuntimeError):  # HTTP has just stopped: no request waits any more
                 self._loop.call_soon_threadsafe(self._wake, partition)
 
     def _wake(self, partition: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.base.connection import Connection
 from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.process import Process
@@ -17,6 +17,7 @@ from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.processors.windowed_table import WindowedTableProcessor
 from verbwire.engine.topology import Topology
 from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.principal import Principal
 from verbwire.subscribers.plan import subscriber_plan
 from verbwire.testing.memory.clock import MemoryClock
 from verbwire.testing.memory.engine_groups import MemoryEngineGroup
@@ -59,7 +60,7 @@ class MemoryServices:
         if isinstance(declared, Aggregate | Table | Process):
             row = self.codec.catalog.of(declared.row if isinstance(declared, Table) else declared.state)
             return MemoryEngineGroup(declared.group, row, self._topology(declared), self.topics, self.folder)
-        connection = replace(self.connection, identity=Identity(declared.group, tuple(declared.scopes)))
+        connection = replace(self.connection, principal=Principal(declared.group, declared.scopes))
         plan = subscriber_plan(declared, self.codec, self.grants)
         return MemorySubscriberGroup(plan, connection, self.topics, self.codec, self.clock)
 

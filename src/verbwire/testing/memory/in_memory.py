@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
-from verbwire.client.base.connection import Connection, Identity
+from verbwire.client.base.connection import Connection
 from verbwire.client.producing.ack import Position
 from verbwire.contracts.schema.model import Catalog
 from verbwire.declarations import Declared
@@ -25,6 +25,7 @@ from verbwire.declarations.table import Table
 from verbwire.errors import ContractError
 from verbwire.messages import Command, Event, Outcome, Page, Query, Rejected, Row, State
 from verbwire.observability.watch.handlers import HandlerWatch
+from verbwire.principal import Principal
 from verbwire.project import Project, load_project
 from verbwire.queries.check import require_queries
 from verbwire.settings import load_settings
@@ -39,8 +40,8 @@ from verbwire.testing.memory.registry import MemoryRegistry
 from verbwire.testing.memory.subscriber_groups import MemorySubscriberGroup
 from verbwire.testing.memory.topics import MemoryProducer, MemoryTopics
 from verbwire.wire.codec.topics import OWN, Codec
-from verbwire.worker.known_topics import topics_of
-from verbwire.worker.query_handlers import answering
+from verbwire.worker.known_topics import known_topics
+from verbwire.worker.query_handlers import query_handlers
 
 E = TypeVar("E", bound=Event)
 C = TypeVar("C", bound=Command)
@@ -103,8 +104,8 @@ class InMemory:
         require_queries(project.catalog, project.tables, project.responders)
         for each in project.declared.values():
             require_fit(each, project.catalog)
-        who = Identity(
-            (settings.actor or None) if actor is None else actor,
+        who = Principal(
+            (settings.actor or None) if actor is None else actor or "",
             tuple(settings.scopes if scopes is None else scopes),
         )
         clock = self._clock = MemoryClock(now or datetime.now(UTC))
@@ -155,7 +156,7 @@ class InMemory:
 
     def acting_as(self, actor: str | None, scopes: Iterable[str] = ()) -> MemoryClient:
         """Return a client that does the same on somebody else's behalf."""
-        connection = replace(self._connection, identity=Identity(actor, tuple(scopes)))
+        connection = replace(self._connection, principal=Principal(actor or "", scopes))
         return MemoryClient(self, connection, self._producer, self._codec)
 
     # -- time, and groups that are down
@@ -289,9 +290,9 @@ class InMemory:
             return None
         return self._history.outcome(found)
 
-    def answer(self, query: Query, identity: Identity, after: Page | None) -> Any:
+    def answer(self, query: Query, principal: Principal, after: Page | None) -> Any:
         """Return the reply to a query, or a page of them."""
-        return self._queries.query(query, identity, after)
+        return self._queries.query(query, principal, after)
 
     # -- inside
 
@@ -329,5 +330,5 @@ def _queries(project: Project, services: MemoryServices, groups: dict[str, Memor
         group = groups[declared.group]
         assert isinstance(group, MemoryEngineGroup)  # noqa: S101 (that is what a table becomes)
         tables.append(services.table(group, declared.row))
-    answers = answering(project, tables, HandlerWatch)
-    return MemoryQueries(project.catalog, answers, topics_of(project, project.settings.names))
+    answers = query_handlers(project, tables, HandlerWatch)
+    return MemoryQueries(project.catalog, answers, known_topics(project, project.settings.names))

@@ -9,18 +9,16 @@ from typing import Any
 
 from starlette.requests import Request
 
-from verbwire.client.base.connection import Identity
 from verbwire.client.querying.querier import following_page, refusal_of
 from verbwire.client.querying.request import QueryRoute
 from verbwire.contracts.schema.model import Catalog
-from verbwire.declarations.principal import Principal
 from verbwire.http.base import limits
 from verbwire.http.base.concurrency import ByteAllowance, ConcurrencyLimiter
 from verbwire.http.base.problem import HttpProblem
-from verbwire.http.forwarding.peers import ALONE
 from verbwire.http.tables.queries import Answerable, Queries
 from verbwire.http.tables.reads import TableReads
 from verbwire.messages import Page, Query
+from verbwire.principal import Principal
 
 
 class MemoryQueries:
@@ -28,16 +26,16 @@ class MemoryQueries:
 
     def __init__(self, catalog: Catalog, answers: Sequence[Answerable], topics: Collection[str]) -> None:
         self._catalog = catalog
-        self._reads = TableReads(ALONE, topics)
-        self._queries = Queries(answers, self._reads)
+        self._reads = TableReads()
+        self._queries = Queries(answers, self._reads, topics)
         # A thread of its own: the caller may be a test that runs in a loop.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="verbwire-in-memory")
 
-    def query(self, query: Query, identity: Identity, after: Page | None) -> Any:
+    def query(self, query: Query, principal: Principal, after: Page | None) -> Any:
         """Return the reply, or a page of them; raises what a client raises."""
         route = QueryRoute(self._catalog, type(query))
         target = route.target(query) if after is None else following_page(route, after)
-        request = _request(target, Principal(identity.actor or "", frozenset(identity.scopes)))
+        request = _request(target, principal)
         try:
             return route.read(self._thread.submit(asyncio.run, self._answer(request)).result())
         except HttpProblem as problem:

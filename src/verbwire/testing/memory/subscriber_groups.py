@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import deque
 
 from verbwire.client.base.connection import Connection
+from verbwire.client.producing.ids import Ids
 from verbwire.client.producing.routes import Routes
+from verbwire.client.producing.sender import Sender
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.errors import Requeue
@@ -32,14 +34,23 @@ class MemoryRoutes(Routes):
         self._codec = codec
 
 
+class MemorySender(Sender):
+    """Sends into the topics in memory."""
+
+    def __init__(self, connection: Connection, producer: MemoryProducer, codec: Codec) -> None:
+        self.producer = producer
+        self.routes = MemoryRoutes(connection, producer, codec)
+        self._ids = Ids()
+
+
 class MemoryEffectProducer(EffectProducer):
     """What handlers send, into the topics in memory."""
 
     def __init__(self, connection: Connection, declared: Subscriber | Job, topics: MemoryTopics, codec: Codec) -> None:
-        self._identity = connection.identity
+        self._principal = connection.principal
         self._declared = declared
         self.producer = MemoryProducer(topics, MAX_DEAD_LETTER)
-        self.routes = MemoryRoutes(connection, self.producer, codec)
+        self.sender = MemorySender(connection, self.producer, codec)
 
 
 class MemorySubscriberGroup:

@@ -17,6 +17,7 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.errors import ConfigurationError
 from verbwire.messages import FORBIDDEN, Kind, Rejected
 from verbwire.names import Names
+from verbwire.principal import NOBODY, Principal
 from verbwire.wire.grants.grants import LIFETIME_MS, Claim, Key, Presented, Signer, fault
 from verbwire.wire.headers import Headers, RawHeaders
 from verbwire.wire.records.outcomes import OutcomeRecord
@@ -57,16 +58,19 @@ class Grantor:
     audience: str
     required: bool
 
-    def may(self, actor: str, scopes: tuple[str, ...]) -> bool:
-        """Whether it can sign for this actor."""
-        return self.signer.may(Claim(self.audience, actor, scopes))
+    def may(self, principal: Principal) -> bool:
+        """Whether it can sign for this principal."""
+        return self.signer.may(self._claim(principal))
 
-    def headers(self, actor: str | None, scopes: tuple[str, ...], id: str, key: bytes, value: bytes) -> RawHeaders:
+    def headers(self, principal: Principal, id: str, key: bytes, value: bytes) -> RawHeaders:
         """Return the grant, as a list of no or one header; :class:`ConfigurationError` where a key is missing."""
-        claim = Claim(self.audience, actor or "", scopes)
-        if not (actor or scopes) or not (self.required or self.signer.may(claim)):
+        claim = self._claim(principal)
+        if principal == NOBODY or not (self.required or self.signer.may(claim)):
             return []
         return [self.signer.header(claim, id, key, value)]
+
+    def _claim(self, principal: Principal) -> Claim:
+        return Claim(self.audience, principal.actor, tuple(sorted(principal.scopes)))
 
 
 @dataclass(frozen=True)

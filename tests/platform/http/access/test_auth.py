@@ -12,9 +12,9 @@ import jwt
 import pytest
 
 from tests.kit.http import SECRET, SHELVES, Http, ShelfRow, Table, problem, serving, shelf
-from verbwire.declarations.principal import Principal
 from verbwire.errors import ConfigurationError
 from verbwire.http.access.auth import AuthSettings
+from verbwire.principal import Principal
 from verbwire.security.tokens import AUDIENCE, ISSUER, METRICS, OPERATOR, mint_token
 
 CLOSED = ["/tables", "/tables/shelves", "/tables/shelves/shelf%2000001", "/tables/nothing", "/metrics", "/nothing", "/"]

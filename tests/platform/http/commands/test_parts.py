@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit.bank import CATALOG
-from verbwire.declarations.principal import Principal
 from verbwire.http.base import limits
 from verbwire.http.base.concurrency import ConcurrencyLimiter, ConcurrencyLimits
 from verbwire.http.base.problem import HttpProblem
@@ -19,6 +18,7 @@ from verbwire.http.commands.outcome_links import OutcomeLinks
 from verbwire.http.commands.outcome_responses import answer, document
 from verbwire.http.commands.prefer import WaitPreference, patience
 from verbwire.messages import Accepted, Expired, Failed, Outcome, Rejected
+from verbwire.principal import Principal
 from verbwire.security.tokens import OPERATOR
 from verbwire.wire.outcome_tokens import OutcomeToken
 from verbwire.wire.records.outcomes import EventPosition

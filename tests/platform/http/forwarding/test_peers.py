@@ -25,7 +25,7 @@ from verbwire.discovery.directory import Directory
 from verbwire.engine.state.partition_state import PartitionState
 from verbwire.http.access.peer_tokens import FORWARDED, PARTITIONS, PeerTokens
 from verbwire.http.base import limits
-from verbwire.http.forwarding import peers as module
+from verbwire.http.forwarding import peer_client
 from verbwire.http.forwarding.peers import Peers
 from verbwire.http.operations.jobs import JobsPage
 from verbwire.http.tables.queries import Answerable, FromRow, FromRows
@@ -191,7 +191,7 @@ def refusing() -> Iterator[str]:
 def test_what_an_owner_does_not_answer_is_unavailable_or_stated_to_be_missing(
     shared: Three, gone: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(peer_client, "ANSWER_SECONDS", 0.3)
     number = number_in(2, shared.tables["w0"])
     with gone() as url, monkeypatch.context() as patched:  # type: ignore[operator]
         patched.setitem(shared.known.urls, "w2", url)
@@ -208,7 +208,7 @@ def test_what_an_owner_does_not_answer_is_unavailable_or_stated_to_be_missing(
 
 
 def test_one_that_hangs_does_not_use_up_what_the_others_need(shared: Three, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "EACH", 0)
+    monkeypatch.setattr(peer_client, "EACH", 0)
     problem(shared.workers["w0"].operator.get(path_of(number_in(1, shared.tables["w0"]))), 503, "owner_unreachable")
     assert shared.workers["w0"].operator.get("/tables/shelves").json()["missing_partitions"] == [1, 2]
 
@@ -228,7 +228,7 @@ def test_a_part_that_is_too_large_is_never_missing(shared: Three, monkeypatch: p
     monkeypatch.setattr(limits, "DEEP_PART", 300)
     told = problem(shared.workers["w0"].operator.get("/tables/shelves?page=3&page_size=40"), 400, "page_too_large")
     assert shared.workers["w0"].operator.get(told["next"]).status_code == 200
-    monkeypatch.setattr(module, "MAX_ANSWER", 50)
+    monkeypatch.setattr(peer_client, "MAX_ANSWER", 50)
     problem(shared.workers["w0"].operator.get("/tables/shelves"), 400, "page_too_large")
 
 
@@ -245,7 +245,7 @@ def test_who_has_used_up_a_share_is_told_so_whichever_worker_noticed(
                 assert answer.headers["retry-after"] == "1"
             (table,) = http.get("/tables").json()["tables"]
             assert (table["missing_partitions"], table["ready_partitions"]) == ([1, 2], [0, 3])
-    monkeypatch.setattr(module, "EACH_PRINCIPAL", 0)
+    monkeypatch.setattr(peer_client, "EACH_PRINCIPAL", 0)
     with three(tmp_path / "here") as opened:
         problem(opened.workers["w0"].operator.get(path_of(number)), 429, "too_many")
         problem(opened.workers["w0"].operator.get("/tables/shelves"), 429, "too_many")
@@ -471,9 +471,9 @@ def test_what_the_asked_worker_itself_does_not_know_it_refuses(mixed: Mixed) -> 
 def test_who_waits_at_another_worker_takes_the_place_of_nobody_who_does_not(
     shared: Three, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "EACH_PRINCIPAL", 2)
+    monkeypatch.setattr(peer_client, "EACH_PRINCIPAL", 2)
     monkeypatch.setattr(limits, "FRESH_SECONDS", 20.0)
-    monkeypatch.setattr(module, "POSITION_SECONDS", 20.0)
+    monkeypatch.setattr(peer_client, "POSITION_SECONDS", 20.0)
     there, number = shared.tables["w1"], number_in(1, shared.tables["w1"])
     ahead = {"Verbwire-Position": encode_positions({(EVENTS, 1): 1000})}
     w0, state = shared.workers["w0"].operator, there.view.states[1]

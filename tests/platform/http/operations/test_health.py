@@ -15,7 +15,7 @@ from tests.kit.cluster import eventually
 from tests.kit.http import SHELVES, Group, Http, ShelfRow, Table, problem, serving, shelf
 from verbwire.errors import ConfigurationError
 from verbwire.http.access.auth import Authenticator, AuthSettings
-from verbwire.http.app import build_app
+from verbwire.http.app import Access, Readable, build_app
 from verbwire.http.base import limits
 from verbwire.http.operations.health import Health
 from verbwire.http.serving.server import HttpServer
@@ -35,7 +35,7 @@ def http(shelves: Table) -> Iterator[Http]:
 
 
 def bare_app() -> Starlette:
-    return build_app([], Authenticator(AuthSettings(secret="s" * 32)), Health([]), Metrics())
+    return build_app(Access(Authenticator(AuthSettings(secret="s" * 32))), Readable(), Health([]), Metrics())
 
 
 def test_health_asks_for_no_token_and_turns_with_the_groups() -> None:

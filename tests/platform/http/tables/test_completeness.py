@@ -85,7 +85,7 @@ def test_what_is_not_found_yet_is_not_said_to_be_nowhere(http: Http, shelves: Ta
     doubtful = http.operator.get(path)
     assert told(doubtful) == (404, "behind=5")
     body = problem(doubtful, 404, "no_such_row")
-    assert (body["behind"], "as far as is known" in body["detail"]) == (5, True)
+    assert (body["behind"], "so far" in body["detail"]) == (5, True)
     problem(http.operator.get(path, headers=INSISTING), 503, "catching_up")
 
 

@@ -99,7 +99,7 @@ def test_pages_are_slices_of_one_sorted_list(keys: set[str], partitions: int, si
         table = Table(Path(folder), SHELVES, ShelfRow, partitions)
         table.put(ShelfRow(shelf=key, books=0) for key in keys)
         served = table.served()
-        listing = Lists(SHELVES, PATH, every_filter(served.rows)).read(b"page=%d&page_size=%d" % (page, size))(())
+        listing = Lists(SHELVES, PATH, every_filter(served.rows)).read(b"page=%d&page_size=%d" % (page, size))
         every = range(partitions)
         parts = [
             served.find(some, listing.selection, listing.window, whole=len(some) == partitions)
@@ -130,7 +130,7 @@ def test_what_is_too_large_for_one_answer_is_walked_through_by_cursor(
         served, seen, query = table.served(), list[str](), b""
         lists = Lists(SHELVES, PATH, every_filter(served.rows))
         for _ in range(len(keys) + 1):
-            listing = lists.read(query)(())
+            listing = lists.read(query)
             every = range(partitions)
             parts = [
                 served.find(some, listing.selection, listing.window, whole=len(some) == partitions)

@@ -1,0 +1,56 @@
+"""Sends messages: finds their route, encodes them, writes key and headers, and hands them to the producer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from verbwire.client.base.connection import Connection
+from verbwire.client.producing.ack import Ack
+from verbwire.client.producing.ids import Ids
+from verbwire.client.producing.producer import Producer
+from verbwire.client.producing.routes import Route, Routes
+from verbwire.messages import Kind, Message
+from verbwire.wire.headers import BARE, Envelope
+from verbwire.wire.keys import key_of
+
+
+class OutgoingMessage(NamedTuple):
+    """A message that is encoded and has its id; nothing of it has been sent."""
+
+    route: Route
+    id: str
+    key: bytes
+    value: bytes
+    envelope: Envelope
+
+
+class Sender:
+    """The producing half of a client, an HTTP gateway or a group of side effects; may be used by several threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.producer = Producer(connection)
+        self.routes = Routes(connection, self.producer)
+        self._ids = Ids()
+
+    def send(self, kind: Kind, message: Message, envelope: Envelope = BARE) -> Ack:
+        """Encode a message of that kind, queue it, and return its acknowledgement-to-be.
+
+        Raises like :meth:`encode` and :meth:`Producer.produce`.
+        """
+        return self.produce(self.encode(kind, message, envelope))
+
+    def encode(self, kind: Kind, message: Message, envelope: Envelope = BARE) -> OutgoingMessage:
+        """Return a message as it will be produced.
+
+        :class:`WrongVerbError` when it is of another kind, :class:`UnencodableError` when it does not fit its contract
+        or the envelope's id cannot be one; see :meth:`Routes.of` for topics that are not there.
+        """
+        route = self.routes.of(kind, message)
+        id = self._ids.of(envelope.id)
+        return OutgoingMessage(route, id, key_of(route.contract, message), route.encoder(message), envelope)
+
+    def produce(self, outgoing: OutgoingMessage, reply_partition: int | None = None) -> Ack:
+        """Queue an encoded message; `reply_partition` is where in the replies topic its outcome is waited for."""
+        route, id, key, value, envelope = outgoing
+        headers = route.headers(id, key, value, envelope, reply_partition)
+        return self.producer.produce(route.topic, key, value, headers, id)

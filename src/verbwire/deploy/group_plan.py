@@ -1,0 +1,155 @@
+"""What each declared group needs on the cluster: the one description that `deploy`, ACLs and workers go by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Flag, auto
+
+from verbwire.contracts.schema.model import Catalog
+from verbwire.declarations import Declared
+from verbwire.declarations.aggregate import STATE, Aggregate
+from verbwire.declarations.job import Job
+from verbwire.declarations.process import Process
+from verbwire.declarations.subscriber import Subscriber
+from verbwire.declarations.table import Table
+from verbwire.messages import Kind, Message
+from verbwire.names import Names
+from verbwire.wire.topics import (
+    CHANGELOG,
+    COMMANDS,
+    DEAD_LETTERS,
+    EVENTS,
+    OUTCOMES,
+    REPARTITION,
+    REPLIES,
+    RETRIES,
+    WORKERS,
+)
+
+_SHARED_PARTITIONS = 12
+
+
+class Use(Flag):
+    """What a group does with a topic."""
+
+    READ = auto()
+    WRITE = auto()
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as it should be. `use` is what the group does with it whose own it is."""
+
+    name: str
+    partitions: int
+    settings: Mapping[str, str]
+    use: Use = Use.READ | Use.WRITE
+
+
+@dataclass(frozen=True)
+class GroupPlan:
+    """A group that a project runs: `reads` commands or events of its `namespaces`, and keeps `tables`.
+
+    `group` and `tables` are names as declared, without the prefix. `outcomes` are the namespaces whose ledgers it reads
+    besides. `rekeys` says that it gives records to itself under another key, `retries` that dead letters may be handed
+    to it again. `sends` are the namespaces whose commands it sends, `publishes` those whose events it publishes.
+    """
+
+    group: str
+    reads: Kind
+    namespaces: tuple[str, ...]
+    tables: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    rekeys: bool = False
+    retries: bool = False
+    sends: tuple[str, ...] = ()
+    publishes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, declared: Declared, catalog: Catalog) -> GroupPlan:
+        """Return what a declared group needs."""
+        match declared:
+            case Aggregate():
+                own = (declared.namespace,)
+                publishes = own if catalog.of_namespace(declared.namespace, Kind.EVENT) else ()
+                return cls(declared.group, Kind.COMMAND, own, (STATE,), publishes=publishes)
+            case Job() | Subscriber():
+                kind, read = (
+                    (Kind.COMMAND, (declared.namespace,))
+                    if isinstance(declared, Job)
+                    else (Kind.EVENT, tuple(declared.sources))
+                )
+                sent, published = _namespaces(declared.sends), _namespaces(declared.publishes)
+                return cls(declared.group, kind, read, retries=True, sends=sent, publishes=published)
+            case Process():
+                heard, outcomes, sent = tuple(declared.sources), tuple(declared.answering), _namespaces(declared.sends)
+                return cls(declared.group, Kind.EVENT, heard, (declared.table,), outcomes, rekeys=True, sends=sent)
+            case Table():
+                rekeys = bool(declared.keys)
+                return cls(declared.group, Kind.EVENT, tuple(declared.sources), (declared.table,), rekeys=rekeys)
+
+    @property
+    def decides(self) -> bool:
+        """Whether it is an aggregate: commands in, a state, and an outcome for each in the ledger."""
+        return self.reads is Kind.COMMAND and bool(self.tables)
+
+    @property
+    def transactional(self) -> bool:
+        """Whether the engine runs it: what it writes, and how far it has read, in one transaction."""
+        return bool(self.tables)
+
+    def inputs(self, names: Names) -> list[str]:
+        """The topics that it reads, those of its own aside; all of them have the same number of partitions."""
+        topic = names.commands if self.reads is Kind.COMMAND else names.events
+        return [*(topic(namespace) for namespace in self.namespaces), *map(names.outcomes, self.outcomes)]
+
+    def ledgers(self, names: Names) -> list[str]:
+        """The topics that hold the outcomes of what it decides; it reads them, too, to know what it has answered."""
+        return [names.outcomes(namespace) for namespace in self.namespaces] if self.decides else []
+
+    def outputs(self, names: Names) -> list[str]:
+        """The topics of others that it writes, and the events of its own context."""
+        return [*map(names.events, self.publishes), *map(names.commands, self.sends)]
+
+    def read(self, names: Names) -> list[str]:
+        """All topics that it reads, those of its own among them: inputs, changelogs, repartition topics, retries."""
+        own = (topic.name for topic in group_topics(names, self, 1) if Use.READ in topic.use)
+        return [*self.inputs(names), *own]
+
+
+def group_plans(declared: Iterable[Declared], catalog: Catalog) -> list[GroupPlan]:
+    """Return the plans of these groups."""
+    return [GroupPlan.of(each, catalog) for each in declared]
+
+
+def context_topics(names: Names, catalog: Catalog, owned: Collection[str], partitions: int) -> list[Topic]:
+    """Return the topics of the owned contexts, and the project's own."""
+    topics: list[Topic] = []
+    for namespace in sorted({contract.namespace for contract in catalog} & set(owned)):
+        if catalog.of_namespace(namespace, Kind.EVENT):
+            topics.append(Topic(names.events(namespace), partitions, EVENTS))
+        if catalog.of_namespace(namespace, Kind.COMMAND):
+            topics.append(Topic(names.commands(namespace), partitions, COMMANDS))
+            topics.append(Topic(names.outcomes(namespace), partitions, OUTCOMES))
+    return [
+        *topics,
+        Topic(names.replies(), _SHARED_PARTITIONS, REPLIES),
+        Topic(names.workers(), 1, WORKERS),
+    ]
+
+
+def group_topics(names: Names, plan: GroupPlan, partitions: int) -> Iterable[Topic]:
+    """Return the topics that are a group's own; `partitions` are those of its inputs."""
+    group = names.group(plan.group)
+    for table in plan.tables:
+        yield Topic(names.changelog(group, table), partitions, CHANGELOG)
+        if plan.rekeys:
+            yield Topic(names.repartition(group, table), partitions, REPARTITION)
+    if plan.retries:
+        yield Topic(names.retries(group), partitions, RETRIES, Use.READ)
+    yield Topic(names.dead_letters(group), partitions, DEAD_LETTERS, Use.WRITE)
+
+
+def _namespaces(messages: Collection[type[Message]]) -> tuple[str, ...]:
+    return tuple(sorted({each.__contract__.rpartition(".")[0] for each in messages}))

@@ -1,0 +1,143 @@
+"""The HTTP client by which one worker asks another: bounded in time, in number and in bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import httpx2 as httpx
+
+from verbwire.http.access.peer_tokens import FORWARDED, PeerTokens
+from verbwire.http.base import limits
+from verbwire.http.base.concurrency import ConcurrencyLimiter
+from verbwire.http.base.problem import page_too_large
+from verbwire.http.forwarding.answer import PassedProblem, PeerAnswer, PeerUnavailable
+from verbwire.http.forwarding.request import ForwardableRequest
+from verbwire.observability.watch.throttle import Throttle
+from verbwire.security.tls import Authorities, advice_of
+from verbwire.wire.records.workers import WorkerRecord
+
+CONNECT_SECONDS = 0.5
+ANSWER_SECONDS = 2.0
+POSITION_SECONDS = 2.0  # more where the owner may wait until it is as far as the client asks
+MAX_ANSWER = 2 * limits.DEEP_PART  # bytes: more than any worker of this version sends
+EACH = 128  # requests to one worker at the same time: one that hangs must not use up what the others need
+EACH_PRINCIPAL = 64  # of them
+_OURS = frozenset({401, 408, 411, 413, 414, 421, 431})  # the asking worker's own fault, not the client's
+_log = logging.getLogger("verbwire.http")
+
+
+class PeerClient:
+    """Sends requests to other workers of this project. Used on HTTP's loop only.
+
+    `name` is the asking worker's, `tokens` are how it proves that. Workers that are reached over TLS are verified by
+    `authorities`.
+    """
+
+    def __init__(self, name: str, tokens: PeerTokens, authorities: Authorities) -> None:
+        self._name = name
+        self._tokens = tokens
+        self._authorities = authorities
+        self._told = Throttle[str]()
+        self._client: httpx.AsyncClient | None = None
+        self._shares: dict[tuple[str, bool], ConcurrencyLimiter] = {}
+
+    async def ask(self, peer: WorkerRecord, request: ForwardableRequest, more: Mapping[str, str] = {}) -> PeerAnswer:
+        """Return what a worker answers, with `more` headers; :class:`PeerUnavailable` when it does not in time.
+
+        :class:`PassedProblem` where the principal has used up its share there.
+        """
+        seconds = ANSWER_SECONDS + (POSITION_SECONDS if request.has_position else 0.0)
+        try:
+            async with asyncio.timeout(seconds), self._place(peer, request):
+                answer = await self._send(peer, request, more)
+        except TimeoutError:
+            raise PeerUnavailable(f"no answer within {seconds:.0f} s") from None
+        except httpx.ConnectError as error:
+            advertised = "can its address, http_advertised_url there, be reached from here?"
+            self._warn(peer, f"not reached ({error}): {advice_of(error) or advertised}")
+            raise PeerUnavailable(f"{type(error).__name__}: {error}") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise PeerUnavailable(f"{type(error).__name__}: {error}") from None
+        return self._checked(peer, answer)
+
+    async def close(self) -> None:
+        """Close the connections; called once, on HTTP's loop."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    def _checked(self, peer: WorkerRecord, answer: PeerAnswer) -> PeerAnswer:
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise PassedProblem(answer)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            self._warn(
+                peer,
+                "refuses this worker: are http_internal_secret and the time (to half a minute) the same there, and is "
+                "its http_advertised_url its own?",
+            )
+        if answer.status in _OURS or (answer.status >= 500 and answer.status not in (503, 504)):
+            raise PeerUnavailable(f"status {answer.status}")
+        return answer
+
+    def _warn(self, peer: WorkerRecord, what: str) -> None:
+        """Log, once a minute for each worker, what an operator has to mend.
+
+        A worker that only stops is known by its absence from the directory.
+        """
+        if self._told.admit(peer.name) is not None:
+            _log.warning("worker %s at %s: %s", peer.name, peer.url, what)
+
+    @asynccontextmanager
+    async def _place(self, peer: WorkerRecord, request: ForwardableRequest) -> AsyncIterator[None]:
+        # Requests that may wait there have places of their own, so that they delay no others here.
+        kind = (peer.name, request.has_position)
+        shares = self._shares.setdefault(kind, ConcurrencyLimiter("questions to another worker", EACH, EACH_PRINCIPAL))
+        try:
+            if not shares.left:
+                raise PeerUnavailable(f"{EACH} requests wait for it already")
+            with shares.taken(request.principal.actor):
+                yield
+        finally:
+            if shares.idle:  # workers come and go
+                self._shares.pop(kind, None)
+
+    async def _send(self, peer: WorkerRecord, request: ForwardableRequest, more: Mapping[str, str]) -> PeerAnswer:
+        principal, target = request.principal, request.target
+        headers = {**request.headers, **more, FORWARDED: self._name}
+        scopes = sorted(principal.scopes)
+        token = self._tokens.mint(peer, principal.actor, scopes, request.method, target, headers)
+        headers["Authorization"] = f"Bearer {token}"
+        context = self._authorities.context()
+        client = self._client = self._client or _client(context)
+        async with client.stream(request.method, peer.url + target, headers=headers) as answer:
+            length = int(answer.headers.get("content-length", 0))
+            _require_size(length)
+            request.room.take(length)
+            return PeerAnswer(answer.status_code, answer.headers, await _whole(answer))
+
+
+def _client(context: ssl.SSLContext) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        verify=context,
+        timeout=httpx.Timeout(ANSWER_SECONDS + POSITION_SECONDS, connect=CONNECT_SECONDS),
+        limits=httpx.Limits(max_keepalive_connections=EACH, keepalive_expiry=15.0),  # shorter than the server's
+        headers={"Accept-Encoding": "identity"},
+        trust_env=False,  # no proxies: the addresses are this cluster's own
+    )
+
+
+async def _whole(answer: httpx.Response) -> bytes:
+    body = bytearray()
+    async for piece in answer.aiter_raw():
+        body += piece
+        _require_size(len(body))
+    return bytes(body)
+
+
+def _require_size(length: int) -> None:
+    if length > MAX_ANSWER:
+        raise page_too_large("another worker has more of this than one may send")

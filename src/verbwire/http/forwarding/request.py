@@ -1,0 +1,74 @@
+"""A request as one worker may ask another for it: only what decides the answer, and on whose behalf."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from starlette.requests import Request
+
+from verbwire.http.access.peer_tokens import PARTITIONS
+from verbwire.http.base import problem_types
+from verbwire.http.base.concurrency import ByteAllowance
+from verbwire.http.base.problem import HttpProblem
+from verbwire.http.base.requests import principal_of, room_of
+from verbwire.principal import Principal
+from verbwire.wire.freshness import HEADER as FRESHNESS
+from verbwire.wire.positions import HEADER as POSITION
+
+_POSITION = POSITION.lower().encode()
+_PASSED_ON = {name.lower().encode() for name in ("Accept", "Prefer", "traceparent", POSITION, FRESHNESS)}
+
+
+class ForwardableRequest(msgspec.Struct, frozen=True):
+    """What another worker needs of a request, and the allowance that its answer is counted by."""
+
+    method: str
+    path: str
+    target: str  # path and query, as they were sent
+    raw_headers: Sequence[tuple[bytes, bytes]]
+    principal: Principal
+    room: ByteAllowance
+    forwarded: bool  # another worker asks: it wants what is here, no third is asked
+    partitions: list[int] | None = None  # those that another worker asks for
+
+    @classmethod
+    def of(cls, request: Request) -> ForwardableRequest:
+        """Return what may be forwarded of a request; 400 where another worker asks for illegible partitions."""
+        forwarded = request.scope.get("forwarded") is True
+        return cls(
+            request.method,
+            request.scope["path"],
+            _target(request),
+            request.headers.raw,
+            principal_of(request),
+            room_of(request),
+            forwarded,
+            _partitions(request.headers.get(PARTITIONS)) if forwarded else None,
+        )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those that decide the answer, in lower case; of a repeated one the first."""
+        fields = reversed(self.raw_headers)
+        return {name.decode(): value.decode("latin-1") for name, value in fields if name in _PASSED_ON}
+
+    @property
+    def has_position(self) -> bool:
+        """Whether the answer has to show what the client has seen."""
+        return any(name == _POSITION for name, _ in self.raw_headers)
+
+
+def _partitions(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return sorted({int(each) for each in text.split(",")})
+    except ValueError:
+        raise HttpProblem(problem_types.BAD_PARTITIONS, f"{PARTITIONS} is a comma-separated list of numbers") from None
+
+
+def _target(request: Request) -> str:
+    path: bytes = request.scope["raw_path"]
+    query: bytes = request.scope["query_string"]
+    return (path + b"?" + query if query else path).decode("ascii")
