@@ -237,7 +237,7 @@ def test_a_job_that_requeues_its_command_gets_it_again_as_time_goes_on() -> None
         depot.advance(1)
         depot.advance(1)
         assert attempts == ["a", "a"]
-        with pytest.raises(WrongVerbError, match="answered by nobody"):
+        with pytest.raises(WrongVerbError, match="has no outcome"):
             depot.ask(PrintLabels(batch_id="b"))
 
 

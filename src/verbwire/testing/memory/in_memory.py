@@ -105,7 +105,7 @@ class InMemory:
         for each in project.declared.values():
             require_fit(each, project.catalog)
         who = Principal(
-            (settings.actor or None) if actor is None else actor or "",
+            (settings.actor if actor is None else actor) or "",
             tuple(settings.scopes if scopes is None else scopes),
         )
         clock = self._clock = MemoryClock(now or datetime.now(UTC))

@@ -58,6 +58,7 @@ def _request(target: str, principal: Principal) -> Request:
             "type": "http",
             "method": "GET",
             "path": path,
+            "raw_path": path.encode("ascii"),
             "path_params": {"name": path.rpartition("/")[2]},
             "query_string": query.encode("ascii"),
             "headers": [],
