@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +10,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from verbwire.contracts.schema.model import Catalog
 from verbwire.deploy.group_plan import GroupPlan, Topic, context_topics, group_topics
+from verbwire.deploy.leaders import await_leaders
 from verbwire.deploy.target import Target
 from verbwire.errors import DeployError, NotAuthorizedError, UnavailableError
 from verbwire.kafka import denials
@@ -27,9 +27,9 @@ class ClusterTopics:
     def __init__(self, target: Target) -> None:
         self.notes: list[str] = []
         self._target = target
-        kafka = {**LOGGED, "log_level": 3, **target.kafka, "bootstrap.servers": target.bootstrap}
-        require_kafka(kafka)
-        self._admin = AdminClient(kafka)
+        self._kafka = {**LOGGED, "log_level": 3, **target.kafka, "bootstrap.servers": target.bootstrap}
+        require_kafka(self._kafka)
+        self._admin = AdminClient(self._kafka)
         try:
             metadata = self._admin.list_topics(timeout=_SECONDS)
         except KafkaException as error:
@@ -63,26 +63,12 @@ class ClusterTopics:
         missing = [topic for topic in topics if topic.name not in self._partitions]
         if missing:
             self._create(missing, validate_only=False)
-            self._await_leaders(missing)
+            self.notes += await_leaders(self._kafka, {each.name: each.partitions for each in missing}, _SECONDS)
         return [topic.name for topic in missing]
 
     def missing(self, topics: Iterable[Topic]) -> list[str]:
         """Return the names of the topics that would be created."""
         return [topic.name for topic in topics if topic.name not in self._partitions]
-
-    def _await_leaders(self, topics: Iterable[Topic]) -> None:
-        # The controller answers before the brokers know: until then a client would be told that there is no such topic.
-        deadline = time.monotonic() + _SECONDS
-        waiting = {topic.name: topic.partitions for topic in topics}
-        while waiting:
-            found = self._admin.list_topics(timeout=_SECONDS).topics
-            led = {name: [each.leader >= 0 for each in topic.partitions.values()] for name, topic in found.items()}
-            waiting = {name: n for name, n in waiting.items() if sum(led.get(name, ())) < n}
-            if waiting and time.monotonic() > deadline:
-                raise UnavailableError(
-                    f"topics were created, but have no leaders yet: {', '.join(waiting)}; look at the brokers"
-                )
-            time.sleep(0.02 if waiting else 0)
 
     def _contradictions(self, topics: Iterable[Topic]) -> list[str]:
         standing = [topic for topic in topics if topic.name in self._partitions]

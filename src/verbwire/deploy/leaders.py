@@ -1,0 +1,58 @@
+"""Waits for the leaders of new topics, as each broker knows them.
+
+The controller answers before the brokers have read of a topic in its log (KIP-500), each at its own pace: until then a
+client that asks that broker is told that there is no such topic.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from verbwire.errors import UnavailableError
+
+_PAUSE_SECONDS = 0.02
+_BROKER_SECONDS = 5.0  # for the first answer of one broker, which may not be reachable from here
+
+
+def await_leaders(kafka: Mapping[str, Any], topics: Mapping[str, int], seconds: float) -> list[str]:
+    """Wait until every broker knows a leader of each partition of `topics` (name -> number of partitions).
+
+    Returns a note for each broker that cannot be asked from here. :class:`UnavailableError` after so many seconds.
+    """
+    deadline, notes = time.monotonic() + seconds, []
+    for address in _brokers(kafka, seconds):
+        # A new client asks the broker that it bootstraps from: connections to others are opened when they are needed.
+        admin = AdminClient({**kafka, "bootstrap.servers": address})
+        try:
+            admin.list_topics("__consumer_offsets", timeout=_BROKER_SECONDS)
+        except KafkaException as error:
+            notes.append(f"broker {address} was not asked whether it knows the new topics: {error.args[0].str()}")
+            continue
+        _await_leaders(admin, address, topics, deadline)
+    return notes
+
+
+def _brokers(kafka: Mapping[str, Any], seconds: float) -> Iterator[str]:
+    for broker in AdminClient(dict(kafka)).list_topics("__consumer_offsets", timeout=seconds).brokers.values():
+        yield f"[{broker.host}]:{broker.port}" if ":" in broker.host else f"{broker.host}:{broker.port}"
+
+
+def _await_leaders(admin: AdminClient, address: str, topics: Mapping[str, int], deadline: float) -> None:
+    while waiting := _without_leaders(admin, topics):
+        if time.monotonic() > deadline:
+            raise UnavailableError(
+                f"topics were created, but broker {address} knows no leaders of them yet: {', '.join(waiting)}; "
+                "look at the brokers"
+            )
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _without_leaders(admin: AdminClient, topics: Mapping[str, int]) -> list[str]:
+    found = admin.list_topics(timeout=_BROKER_SECONDS).topics
+    led = {name: sum(each.leader >= 0 for each in topic.partitions.values()) for name, topic in found.items()}
+    return [name for name, partitions in topics.items() if led.get(name, 0) < partitions]
