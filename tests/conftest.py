@@ -33,6 +33,7 @@ LONG = (
     "faults/test_whole_shop.py",
     "platform/subscribers/test_group.py",
     "platform/http/commands/test_endpoint.py",
+    "platform/testing/test_pytest_plugin.py",
 )
 _ORDER = {Path(__file__).parent / name: number for number, name in enumerate(LONG)}
 _shared = ExitStack()
