@@ -17,7 +17,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME
 
 from tests.kit.cluster import Cluster, delete, eventually, limit_records
 from tests.kit.notes import CATALOG, COMMAND, NAMESPACE
-from tests.kit.played_receiver import HEARD, PlayedReceiver, hearing
+from tests.kit.scripted_receiver import HEARD, PlayedReceiver, hearing
 from verbwire.client import Client, CommandHandle, Connection, Principal
 from verbwire.client.asking.asker import Asker
 from verbwire.client.asking.poller import PollDelays

@@ -10,7 +10,7 @@ import pytest
 from tests.kit.bank import CATALOG, SCOPES, Bank
 from tests.kit.cluster import eventually
 from tests.kit.engine_runner import Engine
-from tests.kit.played_receiver import HEARD, hearing
+from tests.kit.scripted_receiver import HEARD, hearing
 from tests.kit.samples.bank.jars import JarSeal, PutCoins, SealJar, TakeCoins
 from verbwire.client import Client, CommandHandle, Connection, Principal
 from verbwire.errors import OutcomeUnknownError

@@ -15,7 +15,7 @@ from tests.kit import bank_jars
 from tests.kit.bank import CATALOG, NAMESPACE, RECEIVER, TABLE, Bank
 from tests.kit.cluster import eventually
 from tests.kit.engine_runner import Engine
-from tests.kit.gate import Gate
+from tests.kit.tcp_proxy import Gate
 from tests.kit.samples.bank.jars import CoinsPut, JarRow, JarState, PutCoins
 from verbwire.contracts.schema.model import Contract
 from verbwire.engine import group

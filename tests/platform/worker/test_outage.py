@@ -13,7 +13,7 @@ import pytest
 
 from tests.kit.bank import Bank
 from tests.kit.cluster import Cluster, eventually
-from tests.kit.gate import Gate
+from tests.kit.tcp_proxy import Gate
 from tests.kit.samples.bank.jars import PutCoins
 from tests.kit.worker import Branch, Running, branch
 from verbwire.embedded.artifacts import KAFKA, cache_folder
