@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 LONGEST = 1_000  # characters of an exception's message
-_OURS = str(Path(__file__).parents[1]) + os.sep
+_OURS = str(Path(__file__).parents[2]) + os.sep
 _FIRST, _LAST = 3, 9  # frames that are shown of a long traceback
 _CAUSES = 3
 
