@@ -249,7 +249,9 @@ class GroupEngine:
             self._committer.abort(transaction, error)
             if not isinstance(error, Exception):
                 raise
-            if not isinstance(error, KafkaException):  # else what was produced earlier has failed: produce() is told
+            if not isinstance(
+                error, KafkaException
+            ):  # else what was produced earlier has failed, and produce() learns it
                 whole = RecordRange(records[0].offset, records[-1].offset + 1, len(records))
                 transaction.ranges = {place: transaction.ranges.get(place, whole)}
             failure = classified(error, transaction.ranges)
