@@ -63,7 +63,7 @@ class OriginalRecords:
     def _kept(self, original: ConsumedRecord) -> tuple[int, int] | None:
         """Return the first offset that its partition keeps and the one behind the last, None for no such partition."""
         try:
-            # Asked for anew: what librdkafka remembers may be older than the record.
+            # Asked for again: what librdkafka remembers may be older than the record.
             found = self._open().get_watermark_offsets(TopicPartition(original.topic, original.partition), _SECONDS)
         except KafkaException as error:
             if error.args[0].code() in _NOT_THERE:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -23,9 +22,10 @@ from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.partition_state import RETRYING
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.topology import StopPartition, Topology
-from verbwire.engine.transactions.blame import FailedTransaction, FailureSuspects, Place, RecordRange
+from verbwire.engine.transactions.blame import RecordRange
 from verbwire.engine.transactions.committer import Committer, classified, reason_of
 from verbwire.engine.transactions.failpoints import hit
+from verbwire.engine.transactions.failures import TransactionFailures
 from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.engine.transactions.producers import ProducerPair
 from verbwire.engine.transactions.transaction import Transaction
@@ -82,12 +82,8 @@ class GroupEngine:
         )
         self._caches: dict[int, PartitionCache] = {}
         self._slot = 0
-        self._failed = False  # in a transaction that was being built
-        self._failure: VerbwireError | None = None  # with what
-        self._blame = FailureSuspects()
+        self._failures = TransactionFailures(topology.group)
         self._waits_until = 0.0  # for the registry, as far as we know: it is asked again before that
-        self._logged = ""  # of what failed last
-        self._progress: deque[tuple[Place, int]] = deque()  # what was committed while anything was under suspicion
         self._changelog = ChangelogWriter(topology)
         self._forget_at = time.monotonic() + FORGET_SECONDS
         self.refresh_topics: Callable[[], None] = lambda: None  # lets the consumer group ask for its topics at once
@@ -107,10 +103,8 @@ class GroupEngine:
         marks a new assignment, or a new beginning after a failure: everything held so far is dropped.
         """
         if first:
-            if self._failed or self.failure:
+            if self._failures.start_over(self.failure):
                 self._metrics.reset()
-            self._look_for_blame()
-            self._failed = False
             self._committer.recover()
             self._lifecycle.assign(partitions)
             self._close_caches()
@@ -126,24 +120,8 @@ class GroupEngine:
             self._lifecycle.run(cache.partition, cache.store.path, cache.next, code)
         return {cache.partition: dict(cache.next) for cache in blameless}
 
-    def _look_for_blame(self) -> None:
-        """Note what may be to blame for the failure after which the partitions start over."""
-        self._take_progress()
-        failures = {id(each): each for each in (self._failure, self.failure) if isinstance(each, FailedTransaction)}
-        for failure in failures.values():
-            told = str(failure).split(" ", 1)[0]  # the error's name; numbers of records and times stand behind it
-            if self._logged != told:  # else it is the same once more, while its record is looked for
-                self._logged = told
-                log.error("%s: a transaction failed: %s", self.topology.group, failure, exc_info=failure.__cause__)
-            self._blame.failed(failure)
-        self._failure = None
-
-    def _take_progress(self) -> None:
-        while self._progress:
-            self._blame.progressed(*self._progress.popleft())
-
     def _is_to_blame(self, cache: PartitionCache) -> bool:
-        why = self._blame.reason_to_stop(cache.partition, cache.next)
+        why = self._failures.reason_to_stop(cache.partition, cache.next)
         if why:
             cache.close()
             self._lifecycle.stop(cache.partition, why)
@@ -213,7 +191,7 @@ class GroupEngine:
     def unreadable(self, topic: str, partition: int, why: str) -> None:
         """Stop a partition, once it is prepared again, whose input cannot be read."""
         if cache := self._caches.get(partition):
-            self._blame.found((topic, partition), cache.next[topic], why)
+            self._failures.found((topic, partition), cache.next[topic], why)
 
     def process(
         self,
@@ -231,8 +209,8 @@ class GroupEngine:
         both cases nothing of what failed is visible to anybody, and the caller seeks before it reads on.
         """
         todo: list[Piece] = [(place, list(records), read.get(place, 0)) for place, records in batch.items() if records]
-        if self._blame.suspects():
-            todo.sort(key=lambda piece: self._blame.limit(piece[0]) is not None)  # the neighbours first
+        if self._failures.any_suspects():
+            todo.sort(key=lambda piece: self._failures.limit(piece[0]) is not None)  # the neighbours first
         while todo:
             if not is_live():
                 raise FencedError(f"{self.topology.group}: the partitions were taken away")
@@ -243,7 +221,7 @@ class GroupEngine:
 
     def _one(self, todo: list[Piece], membership: GroupMetadata) -> list[Piece]:
         """Build one transaction of as much as fits; return what is left, first the places that have not been begun."""
-        self._take_progress()
+        self._failures.take_progress()
         slot, self._slot = self._slot, 1 - self._slot
         self._committer.wait_for_slot(slot)
         producer, before = self._producers.get(slot), self._committer.flushed
@@ -256,7 +234,7 @@ class GroupEngine:
         waiting, begun, alone = [], [], False
         try:
             for place, records, until in todo:
-                limit = self._blame.limit(place)
+                limit = self._failures.limit(place)
                 room = min(MAX_BATCH - transaction.records, limit or MAX_BATCH)
                 if room <= 0 or transaction.is_late() or alone or (limit and transaction.ranges):
                     waiting.append((place, records, until))
@@ -266,18 +244,21 @@ class GroupEngine:
                 if dealt < len(records):
                     begun.append((place, records[dealt:], until))
         except BaseException as error:
-            self._failed = True
+            self._failures.note(None)
             self._metrics.aborted(reason_of(error))
             self._committer.abort(transaction, error)
             if not isinstance(error, Exception):
                 raise
-            if not isinstance(error, KafkaException):  # else what was produced earlier has failed: produce() is told
+            if not isinstance(
+                error, KafkaException
+            ):  # else what was produced earlier has failed, and produce() learns it
                 whole = RecordRange(records[0].offset, records[-1].offset + 1, len(records))
                 transaction.ranges = {place: transaction.ranges.get(place, whole)}
-            self._failure = classified(error, transaction.ranges)
+            failure = classified(error, transaction.ranges)
+            self._failures.note(failure)
             if isinstance(error, RegistryUnavailableError):
                 self._waits_until = time.monotonic() + REGISTRY_SECONDS
-            raise self._failure from error
+            raise failure from error
         if transaction.caches:
             hit("after-produce")
             self._committer.submit(transaction)
@@ -350,8 +331,7 @@ class GroupEngine:
                 self.reader.moved(partition)
 
     def _committed(self, transaction: Transaction, seconds: float) -> None:
-        if self._blame.suspects():
-            self._progress.extend((place, record_range.until) for place, record_range in transaction.ranges.items())
+        self._failures.committed(transaction.ranges)
         for partition in transaction.caches:
             state, changes = self.reader.states[partition], transaction.of(partition)
             state.inputs = {**state.inputs, **changes.inputs}

@@ -27,9 +27,7 @@ _SECONDS = 10
 _DESCRIBE_SECONDS = 30  # asked first by a new client, on machines that have just begun to start everything
 _STABLE_SECONDS = 0.2  # a consumer that asks for stable offsets waits for them; we ask again, about everything
 _STUCK_SECONDS = 30.0  # longer than a transaction lives
-_ADMINS: WeakValueDictionary[object, ReplaceableClient[AdminClient]] = (
-    WeakValueDictionary()
-)  # as long as somebody has one
+_ADMINS: WeakValueDictionary[object, ReplaceableClient[AdminClient]] = WeakValueDictionary()  # as long as one is in use
 _ADMINS_LOCK = threading.Lock()
 TP = tuple[str, int]
 T = TypeVar("T")
@@ -73,7 +71,7 @@ class ClusterOffsets:
         """Return the committed offsets that are stable now; those under an open transaction are left out."""
         places = list(wanted)
         found = self._stable_ones(places)
-        if found is None:  # at least one is not, or nobody answers, which the following tells
+        if found is None:  # at least one is not, or no broker answers, which the following finds out
             self._committed(places)
             found = {}
             for some in _by_partition(places):

@@ -30,7 +30,7 @@ def reader_properties(kafka: Mapping[str, Any], name: str, **properties: Any) ->
     return {
         **PATIENT,
         **LOGGED,
-        "log_level": 2,  # what cannot be read is told by our own errors
+        "log_level": 2,  # our own errors name what cannot be read
         **kafka,
         "group.id": name,
         "isolation.level": "read_committed",

@@ -97,7 +97,7 @@ class Metrics:
         )
         self._handled = counter("handled", "Records that subscribers and jobs have finished, including dead letters.")
         self._retried = counter("retried", "Attempts that failed and will be retried.", "reason")
-        self._in_hand = Gauge(
+        self._in_flight = Gauge(
             "verbwire_in_hand", "Records of a subscriber or job that are in flight.", group, registry=registry
         )
         self._lag = Gauge(
@@ -136,7 +136,7 @@ class Metrics:
         return GroupMetrics(self, name)
 
     def running(self, name: str) -> Callable[[float], None]:
-        """Return what is told how long a handler of that group, responder or query has been at one record or request.
+        """Return a callback for how long a handler of that group, responder or query has been at one record or request.
 
         In seconds, to about one; 0 where none is.
         """
@@ -286,9 +286,9 @@ class GroupMetrics:
         """An attempt failed and will be repeated; `reason` is ``failed`` or ``obstructed``."""
         self._metrics._retried.labels(self._name, reason).inc()
 
-    def waiting(self, in_hand: int, lag: int) -> None:
-        """Say how many records are in hand, and how many are yet to be done."""
-        self._metrics._in_hand.labels(self._name).set(in_hand)
+    def waiting(self, in_flight: int, lag: int) -> None:
+        """Set how many records are in flight, and the lag."""
+        self._metrics._in_flight.labels(self._name).set(in_flight)
         self._metrics._lag.labels(self._name).set(lag)
 
     def job_progress(self, partition: int, ratio: float) -> None:

@@ -53,7 +53,7 @@ _SETTINGS: Mapping[str, Any] = {
     "queued.max.messages.kbytes": 16_384,
     **PATIENT,
     **LOGGED,
-    "log_level": 2,  # what does not connect is told by our own lines
+    "log_level": 2,  # our own lines name what does not connect
 }
 _MUSTS: Mapping[str, Any] = {
     "partition.assignment.strategy": "cooperative-sticky",
@@ -165,7 +165,7 @@ class SubscriberGroup:
             log.error("%s: %s", self._plan.group, why)
             self._failure = why
             return consumer
-        log.warning("%s: joining anew: %s", self._plan.group, why)
+        log.warning("%s: joining again: %s", self._plan.group, why)
         self._partitions.lose()
         self._assigned = False
         consumer.close()

@@ -54,7 +54,7 @@ class EffectProducer:
     def require_permitted(self, contract: Contract, message: Message) -> None:
         """Raise :class:`ContractError` for what the group does not say that it sends, or what would be refused.
 
-        Nobody here waits to be told of that.
+        A group has no caller that could be told of that.
         """
         declared = self._declared
         require_declared(declared.group, message, (*declared.sends, *declared.publishes))

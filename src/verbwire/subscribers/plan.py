@@ -88,7 +88,7 @@ def _require_silence(job: Job, handlings: Mapping[type[Message], MessageHandling
         contract = each.contract
         if contract.kind is Kind.COMMAND and contract.response != "none":
             raise ContractError(
-                f"job {job.namespace}: {contract.name} promises an outcome, and a job answers nobody: write "
+                f"job {job.namespace}: {contract.name} promises an outcome, and a job has none: write "
                 f'"response": "none" into its schema, or let an aggregate receive it that tells the job what to do'
             )
 

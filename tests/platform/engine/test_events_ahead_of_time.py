@@ -19,7 +19,7 @@ from verbwire.declarations.window import Ahead
 from verbwire.engine.processors.repartition import SOURCE_HEADER, Repartitioner
 from verbwire.engine.processors.table import DeadLettered, Matched, Skipped
 from verbwire.engine.processors.windowed_table import WindowedTableProcessor
-from verbwire.engine.restore.partition_restorer import _require_past
+from verbwire.engine.restore.start_positions import _require_past
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.errors import ContractError, EngineError
 from verbwire.handling.contexts import context_of

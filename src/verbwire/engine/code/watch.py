@@ -41,8 +41,8 @@ class CodeWatch:
             if what not in self._told:
                 self._told.add(what)
                 log.warning(
-                    "%s: other code has folded partition %s before %s. Up to which offsets, is told by GET /tables and "
-                    "`verbwire check --deployed`",
+                    "%s: other code has folded partition %s before %s. GET /tables and `verbwire check --deployed` "
+                    "show up to which offsets",
                     self._group,
                     ", ".join(map(str, partitions)),
                     what,

@@ -1,6 +1,6 @@
 """Every private name of Faust, mode and aiokafka that the adapter relies on, and a check that they are still there.
 
-The versions are bounded in pyproject.toml; tests/platform/test_private_names.py pins what each is used for. Importing
+The versions are bounded in pyproject.toml; tests/platform/engine/test_faust_private_names.py pins their use. Importing
 this module imports Faust, which takes a second and reads `sys.argv`: only processes that run workers do.
 """
 

@@ -136,8 +136,8 @@ class OutcomeBatch:
         self._ledger = ledger
         self._partition = partition
         self._entries: list[OutcomeEntry] = []
-        self._told: list[tuple[int, str, bytes]] = []  # partition of the asker, id, outcome
-        self._again: list[tuple[int, str]] = []
+        self._notified: list[tuple[int, str, bytes]] = []  # partition of the replies, id, outcome
+        self._repeated: list[tuple[int, str]] = []
 
     def enter(self, entry: OutcomeEntry) -> None:
         """Add an outcome."""
@@ -146,12 +146,12 @@ class OutcomeBatch:
     def refuse(self, entry: OutcomeEntry) -> None:
         """Notify the client only; the ledger already holds this id's outcome."""
         if entry.reply_partition is not None:
-            self._told.append((entry.reply_partition, entry.command_id, self._ledger.encode(entry.line())))
+            self._notified.append((entry.reply_partition, entry.command_id, self._ledger.encode(entry.line())))
 
     def repeat(self, command_id: str, reply_partition: int | None) -> None:
         """Notify the client of the outcome that this id has already."""
         if reply_partition is not None:
-            self._again.append((reply_partition, command_id))
+            self._repeated.append((reply_partition, command_id))
 
     def write(self) -> None:
         """Produce the records. They arrive in order, so the position of the last one is the ledger's."""
@@ -176,14 +176,16 @@ class OutcomeBatch:
             transaction.produce(ledger.topic, partition, key, value, headers, on_delivery=note)
             answers[entry.command_id] = answer_of(line, value, record.timestamp)
             if entry.reply_partition is not None:
-                self._told.append((entry.reply_partition, entry.command_id, value))
+                self._notified.append((entry.reply_partition, entry.command_id, value))
 
     def tell(self) -> None:
         """Send the notifications, once all is committed and in the copy: a notified client may ask this worker."""
-        if self._again:
-            known = self.transaction.caches[self._partition].store.recall(name for _, name in self._again)
-            self._told += [
-                (reply_partition, name, known[name].outcome) for reply_partition, name in self._again if name in known
+        if self._repeated:
+            known = self.transaction.caches[self._partition].store.recall(name for _, name in self._repeated)
+            self._notified += [
+                (reply_partition, name, known[name].outcome)
+                for reply_partition, name in self._repeated
+                if name in known
             ]
-        for reply_partition, name, outcome in self._told:
+        for reply_partition, name, outcome in self._notified:
             self._ledger.notifier.send(reply_partition, name, outcome)

@@ -22,7 +22,7 @@ _SETTINGS = {
     "acks": 1,
     "linger.ms": 1,
     "compression.type": "lz4",
-    "message.timeout.ms": 5_000,  # by then the asker has looked for itself
+    "message.timeout.ms": 5_000,  # by then the client has polled the ledger
     "queue.buffering.max.messages": 100_000,
     "queue.buffering.max.kbytes": 16_384,
     **LOGGED,

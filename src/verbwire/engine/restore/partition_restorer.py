@@ -24,10 +24,10 @@ from verbwire.engine.restore.changelog import CancelledRestore, ChangelogReader,
 from verbwire.engine.restore.group_topics import GroupTopics
 from verbwire.engine.restore.kept_copy import KeptCopy, put_back, read_kept_copy, set_aside
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
-from verbwire.engine.restore.log_completeness import LogState, decided, fits, require_both, require_whole, ways_out
+from verbwire.engine.restore.log_completeness import LogState, decided, fits, require_whole, ways_out
 from verbwire.engine.restore.open_transactions import OpenTransactions, WorkerLiveness
-from verbwire.engine.restore.resume import read_from, require_same, require_unread
-from verbwire.engine.restore.topic_identity import TOPICS_FACT, read_topics, recreated, write_topics
+from verbwire.engine.restore.start_positions import InputOffsets, StartPositions
+from verbwire.engine.restore.topic_identity import TOPICS_FACT, write_topics
 from verbwire.engine.state.failures import StoreFailures
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.partition_state import RETRYING, STOPPED
@@ -37,7 +37,6 @@ from verbwire.engine.topology import Topology
 from verbwire.engine.transactions.dead_letters import legible
 from verbwire.engine.transactions.producers import ProducerPair
 from verbwire.errors import EngineError, UnavailableError, VerbwireError
-from verbwire.kafka.broker_clock import CLOCKS_APART
 from verbwire.kafka.offsets import ClusterOffsets, Committed, TopicIdentity
 from verbwire.wire.records.changelog import dead_letter_count
 from verbwire.wire.topics import OUTCOME_RETENTION_MS
@@ -71,6 +70,7 @@ class PartitionRestorer:
         self._changelog_reader = ChangelogReader(kafka)
         self._codes: dict[int, FoldedBy] = {}  # what is to be said of a partition that is about to be ready
         self._watch = CodeWatch(topology.group, topology.code)
+        self._positions = StartPositions(topology, self._topics, self._watch)
         self._abandoned: set[str] = set()  # topics that are not read any more, as far as that was logged
         self._found: dict[int, tuple[list[LogState], KeptCopy | None]] = {}  # logs and copy, before they were touched
         self._failures = StoreFailures()  # with copies that cannot be opened or written
@@ -298,76 +298,25 @@ class PartitionRestorer:
     def _starts(
         self, ready: list[int], committed: dict[tuple[str, int], Committed], stores: dict[int, PartitionStore]
     ) -> dict[int, dict[str, int]]:
-        """Where each partition reads on. The group's offsets are the truth, the log's are the second witness.
-
-        Where the broker forgot an idle group's offsets (7 days), the log still knows how far its rows are.
-        """
+        """Return where each partition reads on; those that must not are stopped."""
         places = [(topic, p) for p in ready for topic in self._topology.inputs]
         first, end = self._cluster.starts(places), self._cluster.ends(places)
         starts: dict[int, dict[str, int]] = {}
         for partition in ready:
-            applied = stores[partition].inputs()
-            own = self._topology.repartition
-            offsets = {topic: committed[topic, partition] for topic in self._topology.inputs}
-            self._reader.states[partition].dead_letters = dead_letter_count(
-                stores[partition].facts()
-            )  # stands it still or not
+            store, status = stores[partition], self._reader.states[partition]
+            inputs = {
+                topic: InputOffsets(committed[place], first[place], end[place])
+                for topic in self._topology.inputs
+                for place in [(topic, partition)]
+            }
+            status.dead_letters = dead_letter_count(store.facts())  # whether it is stopped or not
             try:
-                if not decided(offsets):
-                    require_both(*self._found[partition], applied, ways_out(self._topology))
-                self._require_same_topics(stores[partition], offsets, applied)
-                self._codes[partition] = self._watch.go_on(partition, stores[partition], _reached(offsets, applied))
-                _require_past(self._topology, stores[partition].time())
-                if own is not None and own not in applied:
-                    require_unread(own, committed[own, partition], first[own, partition])
-                starts[partition] = {
-                    topic: read_from(topic, committed[place], applied.get(topic), first[place], end[place])
-                    for topic in self._topology.inputs
-                    for place in [(topic, partition)]
-                }
-                self._reader.states[partition].goal = Goal(
-                    {topic: end[topic, partition] for topic in self._topology.inputs}, whole=own is None
-                )
+                found = self._positions.of(partition, store, inputs, *self._found[partition])
+                starts[partition], self._codes[partition] = found
+                ends = {topic: each.end for topic, each in inputs.items()}
+                status.goal = Goal(ends, whole=self._topology.repartition is None)
             except EngineError as error:
-                self._stop(partition, str(error), stores[partition])
+                self._stop(partition, str(error), store)
             self._aside.pop(partition, None)
         self._watch.tell()
         return starts
-
-    def _require_same_topics(
-        self, store: PartitionStore, committed: dict[str, Committed], applied: dict[str, int]
-    ) -> None:
-        """See that positions and rows are of the topics that are there now; forget those that are not."""
-        now = {name: topic.id for name, topic in self.topics.items()}
-        known, logs = read_topics(store.facts()), [each.topic for each in self._topology.logs]
-        if (lost := recreated(known, now, logs)) and not decided(committed):
-            raise EngineError(
-                f"{', '.join(lost)} was deleted and made again while the group was at work, and what it held is gone. "
-                + ways_out(self._topology)
-            )
-        for topic in recreated(known, now, self._topology.inputs):
-            require_same(topic, committed[topic], applied.get(topic))
-            applied.pop(topic, None)
-            store.forget_input(topic)
-
-
-def _require_past(topology: Topology, time_us: int | None) -> None:
-    """A partition's time was an event's, and no event's is further than `ahead` of the broker's."""
-    if topology.window is None or time_us is None:
-        return
-    ahead = time_us / 1e6 - time.time()
-    if ahead > (topology.window.ahead + CLOCKS_APART).total_seconds():
-        raise EngineError(
-            f"the newest event time in {topology.changelog} is {ahead / 86400:.1f} days ahead of now: such an event "
-            "has closed the windows of all others, and they are missing. Rebuild the table: delete its changelog and "
-            "the group's offsets, deploy again. Or, where such times are right, let the window take them (ahead=...)"
-        )
-
-
-def _reached(committed: Mapping[str, Committed], applied: Mapping[str, int]) -> dict[str, int]:
-    """Return how far the inputs have been read, those of which anything was."""
-    return {
-        topic: max(each.offset or 0, applied.get(topic, 0))
-        for topic, each in committed.items()
-        if each.offset is not None or topic in applied
-    }

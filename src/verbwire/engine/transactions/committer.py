@@ -2,7 +2,7 @@
 
 While one transaction is committed here, the next is built on the engine's thread; its offsets are sent and it is
 committed only after the first's commit has returned. Were it earlier, and the first failed, the group would stand
-behind inputs that nobody has dealt with.
+behind inputs that were not processed.
 """
 
 from __future__ import annotations
