@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.topic_watch": {"errors", "kafka"},
     "http.avro_json": {"contracts.schema", "wire.avro", "wire.json"},
     "observability.watch": {"kafka"},
-    "wire.records": {"contracts.schema", "errors", "kafka", "messages", "wire"},
+    "wire.records": {"contracts.schema", "errors", "kafka", "messages", "security", "wire"},
     "wire.registry": {"contracts.schema", "errors", "redaction", "wire.avro"},
     "declarations": {"contracts.checks", "contracts.schema", "errors", "messages", "names"},
     "wire.codec": {
@@ -59,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire.records",
         "wire.registry",
     },
-    "wire.grants": {"base64url", "contracts.schema", "errors", "messages", "names", "wire", "wire.records"},
+    "wire.grants": {"base64url", "contracts.schema", "errors", "messages", "names", "security", "wire", "wire.records"},
     "client.base": {
         "contracts.schema",
         "errors",
@@ -153,7 +153,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire.records",
     },
     "engine.code": {"engine.state", "errors", "handling", "wire.avro", "wire.codec"},
-    "engine.transactions": {"engine.state", "errors", "handling", "kafka", "names", "wire.records"},
+    "engine.transactions": {"engine.state", "errors", "handling", "kafka", "names", "wire", "wire.records"},
     "http.forwarding": {
         "discovery",
         "http.access",

@@ -28,7 +28,8 @@ from verbwire.kafka.librdkafka import LOGGED
 from verbwire.kafka.place import place_of
 from verbwire.names import LETTERS_READER, Names
 from verbwire.wire.headers import Headers, RawHeaders
-from verbwire.wire.records.dead_letters import MAX_LETTER, Letter, letter_headers, mark_headers, marked, read_letter
+from verbwire.wire.records.dead_letters import Letter, letter_headers, mark_headers, marked, read_letter
+from verbwire.wire.topics import MAX_LETTER
 
 _SECONDS = 10.0
 _SILENCE_SECONDS = 30.0

@@ -19,7 +19,8 @@ from verbwire.errors import ClosedError, DeliveryError, UnavailableError, Unenco
 from verbwire.messages import Command, Event, Kind, Message
 from verbwire.wire.ids import derived_id
 from verbwire.wire.keys import key_of
-from verbwire.wire.records.dead_letters import MAX_LETTER, Original, letter_headers, stub_headers
+from verbwire.wire.records.dead_letters import Original, letter_headers, stub_headers
+from verbwire.wire.topics import MAX_LETTER
 
 
 class Cause(NamedTuple):

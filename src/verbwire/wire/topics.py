@@ -22,6 +22,9 @@ EVENTS = {
     "retention.bytes": "-1",
     "message.timestamp.type": "LogAppendTime",  # event times are held against the broker's clock, not a producer's
 }
+MAX_LETTER = 4 * 1024 * 1024
+"""The most bytes of a record that holds another: the largest of a source, and where it came from, or why it failed."""
+
 COMMANDS = {
     "cleanup.policy": "delete",
     "retention.ms": str(30 * _DAY),
@@ -40,7 +43,7 @@ REPARTITION = {
     "cleanup.policy": "delete",
     "retention.ms": str(7 * _DAY),
     "segment.ms": str(_DAY),
-    "max.message.bytes": str(4 * 1024 * 1024),  # the largest record of a source, and where it came from
+    "max.message.bytes": str(MAX_LETTER),
 }
 RETRIES = REPARTITION
 REPLIES = {"cleanup.policy": "delete", "retention.ms": str(_HOUR), "segment.ms": str(10 * _MINUTE)}
@@ -48,7 +51,7 @@ DEAD_LETTERS = {
     "cleanup.policy": "delete",
     "retention.ms": str(90 * _DAY),
     "segment.ms": str(7 * _DAY),
-    "max.message.bytes": str(4 * 1024 * 1024),  # the largest record of a source, and why it could not be handled
+    "max.message.bytes": str(MAX_LETTER),
 }
 WORKERS = {
     "cleanup.policy": "compact",

@@ -21,6 +21,7 @@ from verbwire.kafka import denials
 from verbwire.kafka.librdkafka import LOGGED
 from verbwire.kafka.recreatable import PATIENT
 from verbwire.names import Names
+from verbwire.wire.topics import MAX_LETTER
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ _SETTINGS: dict[str, Any] = {
     "partitioner": "murmur2_random",  # Java's and aiokafka's; librdkafka's own would scatter the keys
     "compression.type": "lz4",
     "linger.ms": 2,
-    "message.max.bytes": 4 * 1024 * 1024,  # a dead letter is larger than its record: place and reason are beside it
+    "message.max.bytes": MAX_LETTER,  # a dead letter is larger than its record: place and reason are beside it
     "queue.buffering.max.messages": 1_000_000,
     "transaction.timeout.ms": 10_000,  # a dead worker's open transaction holds back every reader for so long
     # With the default 100 ms a one-record transaction takes 94 ms, with these 6 (confluent-kafka-python#967).

@@ -28,11 +28,10 @@ from verbwire.kafka.place import RecordPlace
 PLACE = ("vw_topic", "vw_partition", "vw_offset", "vw_timestamp", "vw_reason", "vw_detail")
 RETRIED = "vw_retried"
 DETAIL_LIMIT = 2000
-MAX_LETTER = 4 * 1024 * 1024  # bytes: the largest record of a source, and why it could not be handled
 
 
 class Consumed(RecordPlace, Protocol):
-    """A record as any client hands it over, as far as its letter tells of it."""
+    """A consumed record of any client, with the fields that its dead letter keeps."""
 
     @property
     def timestamp(self) -> int: ...  # noqa: D102
@@ -64,7 +63,7 @@ class Letter:
 
     @property
     def is_stub(self) -> bool:
-        """Whether it only says where its record lies."""
+        """Whether it only names the place of its record."""
         return not (self.original.key or self.original.value or self.original.headers)
 
 
@@ -82,13 +81,13 @@ def letter_headers(record: Consumed, reason: str, detail: str) -> list[tuple[str
 
 
 def stub_headers(record: Consumed, reason: str, detail: str) -> list[tuple[str, bytes]]:
-    """Return the headers of a letter that says where its record lies, where that is too large to be kept itself."""
+    """Return the headers of a dead letter that only names the place of its record, which is too large to keep."""
     said = f"the record is too large for the dead letters, look for it at its place: {detail}"
     return letter_headers(record, reason, said)[-len(PLACE) :]
 
 
 def read_letter(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Letter | None:
-    """Return the letter that a record is, None for one that is none (a mark, or somebody else's).
+    """Return the dead letter in a record; None for one without (a mark, or a foreign record).
 
     Only the last six headers count: those before them are the original's, whatever they are called.
     """
@@ -104,7 +103,7 @@ def read_letter(key: bytes | None, value: bytes | None, headers: Sequence[tuple[
 
 
 def mark_headers(offset: int) -> list[tuple[str, bytes]]:
-    """Return the headers of the mark that says: the letter at this offset, of this partition, was handed back."""
+    """Return the headers of a requeue marker: the dead letter at this offset of this partition was requeued."""
     return [(RETRIED, b"%d" % offset)]
 
 
