@@ -1,4 +1,4 @@
-"""Who asks a query, as far as it decides what they may see."""
+"""The principal of a request: an actor and its scopes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who it is, and what they may do: taken from their credentials, never from the request.
+    """An actor and its scopes, taken from credentials, never from the request.
 
-    Where a query is public it may be nobody known: the actor is empty then, and there are no scopes.
+    Where a query is public the principal may be anonymous: the actor is empty then, and there are no scopes.
     """
 
     actor: str

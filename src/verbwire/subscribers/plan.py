@@ -57,7 +57,7 @@ class SubscriberPlan:
 def effect_plan(declared: Subscriber | Job, codec: Codec, grants: Grants | None = None) -> SubscriberPlan:
     """Return the plan of a subscriber or a job; :class:`ContractError` for what cannot work."""
     if not declared.handlers:
-        raise ContractError(f"{declared.group} hears nothing: add a handler with @{_decorator(declared)}")
+        raise ContractError(f"{declared.group} handles no message: add a handler with @{_decorator(declared)}")
     names, group = codec.names, codec.names.group(declared.group)
     rule = grants or Grants()
     receives = {cls: _receives(codec, cls, handler, rule) for cls, handler in _handlers(declared)}
@@ -97,7 +97,7 @@ def _require_silence(job: Job, receives: Mapping[type[Message], MessageHandling]
         contract = each.contract
         if contract.kind is Kind.COMMAND and contract.response != "none":
             raise ContractError(
-                f"job {job.namespace}: {contract.name} promises an outcome, and a job answers nobody: write "
+                f"job {job.namespace}: {contract.name} promises an outcome, and a job gives no outcomes: write "
                 f'"response": "none" into its schema, or let an aggregate receive it that tells the job what to do'
             )
 

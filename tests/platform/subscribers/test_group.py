@@ -389,5 +389,5 @@ def test_a_job_cannot_promise_an_outcome() -> None:
     def handle(command: ShipParcel) -> None: ...
 
     codec = Codec(CATALOG, Registry("http://127.0.0.1:1"), Names("depot"))
-    with pytest.raises(ContractError, match='answers nobody: write "response": "none"'):
+    with pytest.raises(ContractError, match='gives no outcomes: write "response": "none"'):
         effect_plan(group, codec)
