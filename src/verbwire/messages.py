@@ -52,7 +52,7 @@ class Command(Message, Generic[R_co], frozen=True, kw_only=True):
 
 
 class Event(Message, frozen=True, kw_only=True):
-    """Says what happened; nobody can refuse it. Published, never sent."""
+    """States what happened, and cannot be refused. Published, never sent."""
 
     __kind__ = Kind.EVENT
 

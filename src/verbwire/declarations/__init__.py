@@ -15,6 +15,6 @@ from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 
 Declared: TypeAlias = Aggregate[Any] | Table[Any] | Process[Any] | Subscriber | Job
-"""Whatever is a consumer group of its own; `group` is its name, without prefix."""
+"""The declarations that are consumer groups of their own; `group` is its name, without prefix."""
 
 GROUPS = (Aggregate, Table, Process, Subscriber, Job)

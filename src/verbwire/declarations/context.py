@@ -1,4 +1,4 @@
-"""What a handler may know of the record it handles, beyond the message itself."""
+"""The context of a pure handler: facts of its record, beyond the message itself."""
 
 from __future__ import annotations
 

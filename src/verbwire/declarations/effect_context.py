@@ -1,4 +1,4 @@
-"""What a handler with side effects may know and do, beyond its message."""
+"""The contexts of handlers with side effects: the facts of the record, and ways to send messages."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class JobRun(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SubscriberContext(Context):
-    """The facts of the record, the same whenever it is handled again, and a way to send messages because of it.
+    """The context of a subscriber's handler: the facts of its record, and ways to send messages because of it.
 
     Hand `idempotency_key` to whatever is called outside Kafka: it is the same after a crash, a retry, a redelivery,
-    and another for each group that hears of the same event.
+    and another for each group that subscribes to the same event.
     """
 
     idempotency_key: str
@@ -38,7 +38,7 @@ class SubscriberContext(Context):
     outbox: Outbox = field(repr=False, compare=False)
 
     def send(self, command: Command) -> None:
-        """Ask its one receiver to do something, on behalf of this group (its name is the actor).
+        """Send a command on behalf of this group (its name is the actor).
 
         The record counts as handled only when the broker has the command. Its id derives from the record, the handler
         and how many were sent before: a repeat is the same command, as long as the handler sends the same in the same
@@ -47,13 +47,13 @@ class SubscriberContext(Context):
         self.outbox.send(command)
 
     def publish(self, event: Event) -> None:
-        """Say what happened; guarantees as in :meth:`send`. Whoever hears it may hear it twice, under the same id."""
+        """Publish an event; guarantees as in :meth:`send`. Subscribers may receive it twice, under the same id."""
         self.outbox.publish(event)
 
 
 @dataclass(frozen=True, slots=True)
 class JobContext(SubscriberContext):
-    """What the handler of a job is told; it may run for minutes, so it is asked to look at `stopping` now and then."""
+    """The context of a job's handler, which may run for minutes and therefore checks `stopping` now and then."""
 
     run: JobRun = field(repr=False, compare=False)
 

@@ -63,7 +63,7 @@ def read_handler(
             f"{where} handles {message.__name__}, which is {_a(message.__kind__)}: only {_a(kind)} fits here"
         )
     if issubclass(message, Event) and Rejected in _members(hints.get("return")):
-        raise ContractError(f"{where} may return Rejected: an event says what happened, nobody can refuse it")
+        raise ContractError(f"{where} may return Rejected: an event states what happened and cannot be refused")
     return Handler(function, message, wants_context)
 
 

@@ -17,7 +17,7 @@ C = TypeVar("C", bound=Command)
 
 
 class Job:
-    """Does the commands of one namespace, each at least once, for as long as it takes; nobody waits for an outcome.
+    """Does the commands of one namespace, each at least once, for as long as it takes; no client waits for an outcome.
 
     A command is done by one worker; when that one dies in the midst of it another begins it again, with the same
     `context.idempotency_key`. A handler that raises is tried again like a subscriber's, then the command goes to the

@@ -1,4 +1,4 @@
-"""A process manager: hears what happened and what became of its commands, and sends the next ones."""
+"""A process manager: handles events and the outcomes of its commands, and sends the next ones."""
 
 from __future__ import annotations
 
@@ -61,18 +61,18 @@ class OutcomeDecorator(Protocol[S, R]):
 
 
 class Process(Generic[S]):
-    """Leads one undertaking, step by step, over several aggregates: state and event, or outcome, in; commands out.
+    """A process manager (saga): one instance per key. Handlers get state and an event or outcome, and return commands.
 
     Guarantee: each event, and the outcome of each command that it sent, is dealt with exactly once; new state and
     commands become visible together or not at all. The ids of its commands derive from their cause, so that a repeat
     is the same command. `sends` lists the commands it may send, `scopes` is what its commands may do: it acts on its
     own behalf, its name is the actor. Each command that it sends needs a function for its outcome, unless its contract
-    says that it has none, or it is among those that the process `ignores`: it does not matter what becomes of them.
-    (Commands that only an earlier version sent may be named there, too: for undertakings of that time.)
+    says that it has none, or it is among those that the process `ignores`.
+    (Commands that only an earlier version sent may be named there, too: for instances of that time.)
 
-    A handler returns the new state, or None when the undertaking is over, alone or followed by commands:
+    A handler returns the new state, or None when the instance is over, alone or followed by commands:
     ``return state, PlaceOrder(...)``. One that raises stops its partition and says where. So does the outcome of a
-    command that is neither handled here nor ignored, while its undertaking is under way.
+    command that is neither handled here nor ignored, while its instance is under way.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Process(Generic[S]):
         self.sends = tuple(sends)
         self.scopes = tuple(scopes)
         self.handlers: dict[type[Event], Handler] = {}
-        self.keys: dict[type[Event], str] = {}  # event -> its field that names the undertaking
+        self.keys: dict[type[Event], str] = {}  # event -> its field that names the instance
         self.outcomes: dict[type[Command], Handler] = {}
         self.ignored = frozenset(ignores)
         for command in self.sends:
@@ -99,9 +99,9 @@ class Process(Generic[S]):
             require_command(command, f"process {name} ignores the outcome of")
 
     def on(self, *, key: str) -> EventDecorator[S]:
-        """Register what an event leads to: ``(state | None, event) -> state | None | (state | None, *commands)``.
+        """Register the handler of an event: ``(state | None, event) -> state | None | (state | None, *commands)``.
 
-        `key` is the event's field that names the undertaking: the key of its state.
+        `key` is the event's field that names the instance: the key of its state.
         """
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -114,7 +114,7 @@ class Process(Generic[S]):
         return cast("EventDecorator[S]", register)
 
     def outcome_of(self, command: type[Command[R]]) -> OutcomeDecorator[S, R]:
-        """Register what the outcome of one of its own commands leads to: ``(state | None, outcome) -> ...``.
+        """Register the handler of the outcomes of one of its commands: ``(state | None, outcome) -> ...``.
 
         The outcome is `Accepted`, `Rejected`, `Failed` or `Expired`; the handler returns what an event's would. Its
         `context`, where it asks for one, is an :class:`~verbwire.OutcomeContext`: it tells which command was answered.
@@ -135,10 +135,10 @@ class Process(Generic[S]):
 
     @property
     def sources(self) -> list[str]:
-        """The namespaces whose events it hears."""
+        """The namespaces of its events."""
         return sorted({event.__contract__.rpartition(".")[0] for event in self.handlers})
 
     @property
     def answering(self) -> list[str]:
-        """The namespaces whose outcomes it hears."""
+        """The namespaces of the commands whose outcomes it handles."""
         return sorted({command.__contract__.rpartition(".")[0] for command in self.outcomes})

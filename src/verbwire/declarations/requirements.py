@@ -1,4 +1,4 @@
-"""What tables and processes need of the contracts that they are about; asked before anything runs."""
+"""Checks what tables, processes and subscribers need of their contracts, before anything runs."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def require_fit(declared: object, catalog: Catalog) -> None:
 
 
 def require_table(table: Table[Any], catalog: Catalog) -> None:
-    """Raise ContractError where a table hears nothing, or keys or windows do not fit its row and its events."""
+    """Raise ContractError where a table has no handlers, or keys or windows do not fit its row and its events."""
     if not table.handlers:
-        raise ContractError(f"table {table.group} hears nothing: add a handler with @on")
+        raise ContractError(f"table {table.group} handles no event: add a handler with @on")
     for event in table.keys:
         if event not in table.handlers:
-            raise ContractError(f"table {table.group} re-keys {event.__name__} and does not hear it: add a handler")
+            raise ContractError(f"table {table.group} re-keys {event.__name__} and does not handle it: add a handler")
     row = catalog.of(table.row)
     if table.window is None:
         if len(row.key) > 1:
@@ -54,12 +54,12 @@ def require_table(table: Table[Any], catalog: Catalog) -> None:
 
 
 def require_process(process: Process[Any], catalog: Catalog) -> None:
-    """Raise ContractError where nothing can begin a process, its commands and their outcomes do not fit, or its scopes.
+    """Raise ContractError where no event starts a process, or its commands, their outcomes or its scopes do not fit.
 
-    An undertaking that waits for an outcome that never comes, or nobody hears, would hang for ever.
+    An instance that waits for an outcome that never comes, or that no handler takes, would hang for ever.
     """
     if not process.handlers:
-        raise ContractError(f"process {process.group} hears no event, nothing can begin it: add a handler with @on")
+        raise ContractError(f"process {process.group} handles no event, so nothing can start it: add one with @on")
     for command in process.outcomes:
         contract = catalog.of(command)
         if contract.response == "none":
@@ -78,7 +78,7 @@ def _misfits(process: Process[Any], command: type[Command], contract: Contract) 
     whose, name = f"process {process.group}", command.__name__
     if contract.response != "none" and command not in process.outcomes and command not in process.ignored:
         yield (
-            f"{whose} sends {contract.name}, which promises an outcome, and does not hear it: add a handler with "
+            f"{whose} sends {contract.name}, which promises an outcome, and does not handle it: add a handler with "
             f"@outcome_of({name}), or say that it does not matter here: ignores=[{name}]"
         )
     if contract.requires.difference(process.scopes):
@@ -86,7 +86,7 @@ def _misfits(process: Process[Any], command: type[Command], contract: Contract) 
 
 
 def require_effects(group: Subscriber | Job, catalog: Catalog) -> None:
-    """Raise ContractError where a subscriber or a job says that it sends what its receiver would refuse."""
+    """Raise ContractError where a subscriber or a job may send commands that their receiver would refuse."""
     lacking = [each for each in map(catalog.of, group.sends) if each.requires.difference(group.scopes)]
     if lacking:
         raise ContractError("\n".join(_unpermitted(each, group.group, group.scopes) for each in lacking))

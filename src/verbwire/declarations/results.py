@@ -1,4 +1,4 @@
-"""What a handler returned, taken apart: an aggregate's events, state and reply, a process's state and commands."""
+"""Takes apart what a handler returned: an aggregate's events, state and reply, a process's state and commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXPECTED = "return events, the new state, the reply (alone, or several in a tupl
 
 
 class Result(NamedTuple):
-    """Of an accepted command."""
+    """The result of an accepted command."""
 
     events: Sequence[Event]
     state: Stored | None = None  # None: what the events make of the one before
@@ -54,7 +54,7 @@ def _one(what: str, found: list[M]) -> M | None:
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[S]):
-    """Of a message that a process has heard."""
+    """The result of one message in a process."""
 
     state: S | None
     commands: Sequence[Command | Tagged] = ()

@@ -1,4 +1,4 @@
-"""A subscriber: one of any number of groups that hear of events, for the sake of side effects."""
+"""A subscriber: one of any number of groups that handle events with side effects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ E = TypeVar("E", bound=Event)
 
 
 class Subscriber:
-    """Hears events in a group of its own, each at least once, one key in order, several keys at a time.
+    """Handles events in a group of its own, each at least once, one key in order, several keys at a time.
 
     Side effects live here, so a handler may be called again for the same event after a crash: `context.idempotency_key`
     is the same then. One that raises is tried again, `retries` times, after `backoff`, twice that, four times that;
@@ -51,12 +51,12 @@ class Subscriber:
     @overload
     def on(self, function: Callable[[E, SubscriberContext], None]) -> Callable[[E, SubscriberContext], None]: ...
     def on(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Register what is done about an event: ``(event)`` or ``(event, context)``."""
+        """Register the handler of an event: ``(event)`` or ``(event, context)``."""
         handler = read_handler(function, Kind.EVENT, 0, "(event: YourEvent)", takes=1)
         add_handler(self.handlers, handler, Event)
         return function
 
     @property
     def sources(self) -> list[str]:
-        """The namespaces whose events it hears."""
+        """The namespaces of its events."""
         return sorted({event.__contract__.rpartition(".")[0] for event in self.handlers})

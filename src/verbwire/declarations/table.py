@@ -71,7 +71,7 @@ class Table(Generic[R]):
     @overload
     def on(self, function: Callable[[R, E, Context], F]) -> Callable[[R, E, Context], F]: ...
     def on(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Register what an event does to the row under its key: ``(row | None, event) -> row | None``; None deletes."""
+        """Register the handler of an event: ``(row | None, event) -> row | None``; None deletes."""
         handler = read_handler(function, Kind.EVENT, 1, "(row: YourRow | None, event: YourEvent)")
         add_handler(self.handlers, handler, Event)
         return function
@@ -81,7 +81,7 @@ class Table(Generic[R]):
     @overload
     def rekeys(self, function: Callable[[E, Context], K]) -> Callable[[E, Context], K]: ...
     def rekeys(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Register under which key an event counts here: ``(event) -> key | None``; None: not in this table.
+        """Register the key under which an event counts here: ``(event) -> key | None``; None: not in this table.
 
         The events travel through a topic of the table's own, in the transaction that reads them, so each still counts
         exactly once. Events of one old key keep their order under the new one.
@@ -103,5 +103,5 @@ class Table(Generic[R]):
 
     @property
     def sources(self) -> list[str]:
-        """The namespaces whose events it hears."""
+        """The namespaces of its events."""
         return sorted({event.__contract__.rpartition(".")[0] for event in self.handlers})

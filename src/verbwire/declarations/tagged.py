@@ -1,4 +1,4 @@
-"""Telling commands of one type apart that a process has sent: its outcome handlers see which of them was answered."""
+"""Tags that tell apart a process's commands of one type: its outcome handlers see which of them was answered."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Tagged(msgspec.Struct, frozen=True):
 
 
 def tagged(tag: str, command: Command) -> Tagged:
-    """Return a command to be sent by a process under a tag, which the context of its outcome tells again.
+    """Return a command to be sent by a process under a tag, which stands in the context of its outcome.
 
     ``return state, tagged("sender", DebitBalance(...)), tagged("fee", DebitBalance(...))``. A tag is 1 to 24 letters,
     digits, dots, - and _ (:class:`~verbwire.errors.ContractError` otherwise). It is part of the command's id, and so

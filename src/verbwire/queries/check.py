@@ -1,4 +1,4 @@
-"""Whether every query of a project has one answer, and each makes sense to who answers it."""
+"""Checks that each query of a project is answered once, by a table or responder that it fits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def table_plans(catalog: Catalog, table: Table[Any]) -> dict[type[Query], QueryP
 
 
 def check_queries(catalog: Catalog, tables: Sequence[Table[Any]], responders: Sequence[Responder]) -> list[Finding]:
-    """Compare queries with who answers them.
+    """Check queries against the tables and responders that answer them.
 
     Codes of errors: ``query``, which is also refused when a worker starts, ``answered-twice`` and
     ``unanswered-query``.
@@ -107,5 +107,5 @@ def _answered(catalog: Catalog, tables: Sequence[Table[Any]], responders: Sequen
             yield Finding.at("answered-twice", Severity.ERROR, names[0], message)
         elif not names:
             file = catalog.find(query_name).file
-            message = f"nobody answers {query_name}: let its table answer it, or write a responder"
+            message = f"no table or responder answers {query_name}: let its table answer it, or write a responder"
             yield Finding.at(UNANSWERED, Severity.ERROR, file, message)

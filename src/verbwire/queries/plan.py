@@ -49,7 +49,7 @@ class QueryableRow:
 
     @classmethod
     def of(cls, table: str, row: Contract, index: Sequence[str] = (), search: Sequence[str] = ()) -> QueryableRow:
-        """Return what a declaration says; ContractError for an index or a search without sense."""
+        """Return the queryable row of a declaration; ContractError for an index or search that does not fit."""
         for name in search:
             if type_sort(row, name) != "string":
                 raise ContractError(f"table {table}: {name!r} cannot be searched, it is no text")
@@ -95,7 +95,7 @@ class QueryPlan:
 
 
 def plan_query(query: Contract, rows: QueryableRow) -> QueryPlan:
-    """Return how a table answers a query; ContractError says in one sentence what does not fit."""
+    """Return the plan by which a table answers a query; ContractError where the query does not fit."""
     if query.reply != rows.row.name:
         said = f"not {query.reply}" if query.reply else "and it names no reply"
         raise ContractError(f"{query.name}: table {rows.table} answers with {rows.row.name}, {said}: change its reply")
@@ -112,7 +112,7 @@ def plan_query(query: Contract, rows: QueryableRow) -> QueryPlan:
 
 
 def every_filter(rows: QueryableRow) -> QueryPlan:
-    """Return the plan of a query that nobody has written: all filters that a table has, each of them optional."""
+    """Return the plan of the query behind ``GET /tables``: all filters that a table has, each of them optional."""
     named = named_types(rows.row.schema)
     fields = []
     for name in dict.fromkeys((*rows.row.key, *rows.columns)):
@@ -176,7 +176,7 @@ def _checked(rows: QueryableRow, sort: str, name: str, value: Any) -> Value:
 
 
 def _meaning(plan: QueryPlan, field: str) -> Filter | str:
-    """What a field of the query says: a filter, or one of the names that are no column's."""
+    """The meaning of a query's field: a filter, or one of the reserved names."""
     query, rows = plan.query, plan.rows
     sort = type_sort(query, field)
     if field in rows.columns or field in rows.row.key:

@@ -1,4 +1,4 @@
-"""What somebody types to search for, as an expression of the full text index."""
+"""Turns typed search terms into an expression of the full text index."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import jwt
 
 from verbwire.errors import ConfigurationError
+from verbwire.security.netstrings import netstrings
 
 OPERATOR = "verbwire:operator"
 METRICS = "verbwire:metrics"  # reads /metrics, and nothing else
@@ -56,9 +57,8 @@ def mint_token(
 
 
 def sign(secret: str, label: str, data: bytes) -> bytes:
-    """Return the 32 bytes that vouch for `data` under this label: HMAC-SHA256, the label's length before it."""
-    name = label.encode()
-    return hmac.digest(secret.encode(), len(name).to_bytes(2, "big") + name + data, hashlib.sha256)
+    """Return the 32 bytes that vouch for `data` under this label: HMAC-SHA256."""
+    return hmac.digest(secret.encode(), netstrings(label.encode(), data), hashlib.sha256)
 
 
 def verify(secret: str, label: str, data: bytes, signature: bytes) -> bool:

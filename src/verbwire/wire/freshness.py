@@ -17,6 +17,6 @@ def encode_freshness(behind: int | None) -> str:
 
 
 def decode_freshness(text: str) -> int | None:
-    """Return how many records an answer is behind, at least; None where it is complete, or says nothing."""
+    """Return how many records an answer is behind, at least; None where it is complete, or unknown."""
     number = text.removeprefix(_BEHIND)
     return int(number) if text.startswith(_BEHIND) and number.isascii() and number.isdigit() else None

@@ -35,7 +35,7 @@ MAX_SCOPES = 16_384  # characters, as many as the head of an HTTP request
 MAX_UNDERTAKING = 8_192  # bytes
 
 UNDERTAKING_HEADER = "vw_undertaking"
-"""The key of the undertaking that sent a command, where it is too long for its id; the outcome carries it, too."""
+"""The key of the process instance that sent a command, where it is too long for its id; the outcome carries it, too."""
 
 GRANT_HEADER = "vw_grant"
 """Proof of actor and scopes, where the receiver requires one; grants.py says what it is."""
@@ -219,7 +219,7 @@ class Headers:
 
     @property
     def started_by(self) -> str | None:
-        """The id of the message that started the flow, where it was another and that is said."""
+        """The id of the message that started the flow, where the headers name one and it was another."""
         return self._bounded("ce_correlationid", MAX_DERIVED_ID)
 
     @property
@@ -266,7 +266,7 @@ class Headers:
 
     @property
     def reply_partition(self) -> int | None:
-        """Where in the replies topic the asker listens."""
+        """The partition of the replies topic that the client consumes."""
         return self._number("ce_replypartition", 9, "the number of a partition")
 
     @property
@@ -277,7 +277,7 @@ class Headers:
 
     @property
     def undertaking(self) -> bytes | None:
-        """The key of the undertaking that sent the command, where its id has no room for it."""
+        """The key of the process instance that sent the command, where its id has no room for it."""
         value = (self._values or self._read()).get(UNDERTAKING_HEADER)
         if value is not None and len(value) > MAX_UNDERTAKING:
             size = f"is {len(value)} bytes long, {MAX_UNDERTAKING} are read at most"

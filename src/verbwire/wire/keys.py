@@ -103,7 +103,7 @@ def parse_key(contract: Contract, key: bytes) -> tuple[Key, ...]:
 
 
 def window_key(row: Contract, key: bytes, start: datetime) -> bytes:
-    """Return the key of a window's row: what it counts, as `key` says it alone, and when the window begins.
+    """Return the key of a window's row: the key that it counts, and the window's begin.
 
     :class:`UndecodableError` when `key` is none that the first key field of the row could have.
     """

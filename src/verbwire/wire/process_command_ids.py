@@ -1,9 +1,9 @@
-"""The ids of a process's commands: they say whose they are, so that an outcome finds its way back by its id.
+"""The ids of a process's commands: they name the process instance, so that an outcome finds it by the command's id.
 
-``<process>/<key of the undertaking>/<what caused it, hashed>``, and ``/<tag>`` where the command has one. The key is
-written in base64 for URLs, without padding. Where that is too long, ``~`` and a hash of the key stand in its place, and
-the key itself goes with the command in a header (:data:`~verbwire.wire.headers.UNDERTAKING_HEADER`), which its receiver
-hands on with the outcome.
+``<process>/<key of the process instance>/<what caused it, hashed>``, and ``/<tag>`` where the command has one. The key
+is written in base64 for URLs, without padding. Where that is too long, ``~`` and a hash of the key stand in its place,
+and the key itself goes with the command in a header (:data:`~verbwire.wire.headers.UNDERTAKING_HEADER`), which its
+receiver hands on with the outcome.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LONGEST_NAME = MAX_ID - len("/~/") - (_KEY_HASH * 8 + 5) // 6 - _HASH - len("/"
 
 
 class CommandId(NamedTuple):
-    """What the id of a process's command says."""
+    """The parts of the id of a process's command."""
 
     key: str  # of the undertaking, as it stands there
     tag: str | None
@@ -55,13 +55,13 @@ class CommandIds:
             return f"{self._prefix}{text}{rest}", []
         if len(key) > MAX_UNDERTAKING:
             raise UnkeyableError(
-                f"the key of an undertaking goes with its commands: it may have {MAX_UNDERTAKING} bytes, this one has "
-                f"{len(key)}"
+                f"the key of a process instance goes with its commands: it may have {MAX_UNDERTAKING} bytes, "
+                f"this one has {len(key)}"
             )
         return f"{self._prefix}{_hashed(key)}{rest}", [(UNDERTAKING_HEADER, key)]
 
     def read(self, command_id: str) -> CommandId | None:
-        """Return what the id of a command says, None where it was not sent by this process."""
+        """Return the parts of a command's id; None where this process has not sent it."""
         if not command_id.startswith(self._prefix):
             return None
         key, _, rest = command_id[len(self._prefix) :].partition("/")
@@ -71,7 +71,7 @@ class CommandIds:
         return CommandId(key, tag or None)
 
     def key(self, found: CommandId, header: bytes | None) -> bytes:
-        """Return the key of the undertaking, from a command's id or the header that came with its outcome.
+        """Return the key of the process instance, from a command's id or the header that came with its outcome.
 
         UndecodableError where the header is needed, and is not there or is another's.
         """
@@ -79,7 +79,7 @@ class CommandIds:
             return _bytes(found.key) or b""
         if header is None or _hashed(header) != found.key:
             what = "is missing: its receiver is older than the process" if header is None else "is of another one"
-            raise UndecodableError(f"header {UNDERTAKING_HEADER}, the key of the undertaking that waits for it, {what}")
+            raise UndecodableError(f"header {UNDERTAKING_HEADER}, the key of the process instance, {what}")
         return header
 
 

@@ -94,7 +94,7 @@ def test_a_table_without_handlers_is_told_by_check_and_worker(tmp_path: Path) ->
     file.write_text(file.read_text("utf-8").partition("@lent.on")[0], "utf-8")
     for command in ("check", "deploy", "worker"):
         said = verbwire(folder, command)
-        assert "table library.lent hears nothing: add a handler with @on" in said.stdout + said.stderr
+        assert "table library.lent handles no event: add a handler with @on" in said.stdout + said.stderr
 
 
 def test_whose_a_context_is_has_to_be_said_where_nothing_tells(tmp_path: Path) -> None:

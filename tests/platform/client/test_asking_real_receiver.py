@@ -10,8 +10,8 @@ import pytest
 from tests.kit.bank import CATALOG, SCOPES, Bank
 from tests.kit.cluster import eventually
 from tests.kit.engine_runner import Engine
-from tests.kit.scripted_receiver import HEARD, hearing
 from tests.kit.samples.bank.jars import JarSeal, PutCoins, SealJar, TakeCoins
+from tests.kit.scripted_receiver import HEARD, hearing
 from verbwire.client import Client, CommandHandle, Connection, Principal
 from verbwire.errors import OutcomeUnknownError
 from verbwire.messages import FORBIDDEN, ID_REUSED, Accepted, Command, Expired, Failed, Outcome, Rejected

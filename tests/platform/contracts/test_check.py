@@ -142,16 +142,16 @@ def test_a_handler_that_says_it_returns_no_reply_where_one_is_due_is_an_error(
 
 
 HANDLERS: dict[str, tuple[Handlers, str]] = {
-    "no-receiver": ([], "nobody receives the commands of shop.carts"),
+    "no-receiver": ([], "no aggregate or job receives the commands of shop.carts"),
     "several-receivers": ([carts(), carts(group="shop.jobs")], "shop.carts.aggregate, shop.jobs all receive"),
     "handled-twice": ([carts(), carts(group="shop.jobs")], "OpenCart is handled by shop.carts.aggregate and shop.jobs"),
     "unhandled-command": ([CommandGroup("shop.carts.aggregate", "shop.carts", {})], "does not handle OpenCart"),
     "wrong-receiver": ([carts(), CommandGroup("x", "shop.orders", {"shop.carts.OpenCart": good})], "shop.orders"),
     "promised-outcome": (
         [CommandGroup("shop.carts.job", "shop.carts", {"shop.carts.OpenCart": good}, answers=False)],
-        'answers nobody: write "response": "none"',
+        'gives no outcomes: write "response": "none"',
     ),
-    "unknown-event": ([carts(), EventGroup("x", frozenset({"shop.carts.CartShut"}))], "hears shop.carts.CartShut"),
+    "unknown-event": ([carts(), EventGroup("x", frozenset({"shop.carts.CartShut"}))], "handles shop.carts.CartShut"),
 }
 
 
@@ -228,7 +228,7 @@ def test_a_rows_field_with_an_alias_is_a_warning_with_the_recipe(tmp_path: Path)
     (finding,) = [each for each in found(tmp_path, [carts(), TABLE], OPEN, OPENED, row) if each.code == "row-alias"]
     assert finding.severity is Severity.WARNING
     assert "in queries and indexes it is pence at once" in finding.message
-    assert "add pence beside it, let the handlers fill both, and drop price when nobody asks" in finding.message
+    assert "add pence beside it, let the handlers fill both, and drop price when no client asks" in finding.message
 
 
 def test_an_events_field_with_an_alias_is_read_and_nothing_to_say_of(tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def only_says_no(row: JarRow | None, event: CoinsPut) -> Rejected:
 @pytest.mark.parametrize("function", [says_no, only_says_no])
 def test_an_event_cannot_be_rejected(jars: Aggregate[JarState], table: Table[JarRow], function: Any) -> None:
     for register in (jars.applies, table.on):
-        with pytest.raises(ContractError, match="may return Rejected: an event says what happened, nobody can refuse"):
+        with pytest.raises(ContractError, match="may return Rejected: an event states what happened"):
             register(function)
 
 

@@ -62,8 +62,8 @@ def test_a_good_table_has_what_it_needs(table: Table[Any]) -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        (Table("bank.owners", row=OwnerRow), "hears nothing: add a handler"),
-        (deaf(), "re-keys CoinsMoved and does not hear it"),
+        (Table("bank.owners", row=OwnerRow), "handles no event: add a handler"),
+        (deaf(), "re-keys CoinsMoved and does not handle it"),
         (heard(Table("bank.minutes", row=MinuteRow)), "stands under owner, minute, which only rows of windows may"),
         (heard(Table("bank.minutes", row=OwnerRow, window=MINUTE)), "the key of bank.tills.OwnerRow is owner"),
         (timeless(), r"bank\.books\.BookClosed has none: name its field"),
@@ -76,7 +76,7 @@ def test_a_table_that_does_not_fit_its_contracts_is_refused(table: Table[Any], s
 
 def test_a_process_that_cannot_be_led_is_refused() -> None:
     require_process(bank_tills.savings(), CATALOG)
-    with pytest.raises(ContractError, match="hears no event, nothing can begin it"):
+    with pytest.raises(ContractError, match="handles no event, so nothing can start it"):
         require_process(Process("bank.savings", state=SavingState), CATALOG)
 
 

@@ -15,8 +15,8 @@ from tests.kit import bank_jars
 from tests.kit.bank import CATALOG, NAMESPACE, RECEIVER, TABLE, Bank
 from tests.kit.cluster import eventually
 from tests.kit.engine_runner import Engine
-from tests.kit.tcp_proxy import Gate
 from tests.kit.samples.bank.jars import CoinsPut, JarRow, JarState, PutCoins
+from tests.kit.tcp_proxy import Gate
 from verbwire.contracts.schema.model import Contract
 from verbwire.engine import group
 from verbwire.engine.transactions.committer import NotTakenError

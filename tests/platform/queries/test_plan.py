@@ -274,8 +274,8 @@ def test_queries_that_have_no_answer_or_two_are_found() -> None:
     assert {(each.code, each.message.split(":")[0]) for each in found} == {
         ("answered-twice", "town.market.GetStall is answered by town.stalls and town.stalls"),
         ("answered-twice", "town.market.FindStalls is answered by town.stalls and town.stalls"),
-        ("unanswered-query", "nobody answers town.market.GetTurnover"),
-        ("unanswered-query", "nobody answers town.market.FindTurnover"),
+        ("unanswered-query", "no table or responder answers town.market.GetTurnover"),
+        ("unanswered-query", "no table or responder answers town.market.FindTurnover"),
     }
     require_queries(CATALOG, [stalls], [prices])  # a worker can start: what it has is answered
 

@@ -13,8 +13,8 @@ import pytest
 
 from tests.kit.bank import Bank
 from tests.kit.cluster import Cluster, eventually
-from tests.kit.tcp_proxy import Gate
 from tests.kit.samples.bank.jars import PutCoins
+from tests.kit.tcp_proxy import Gate
 from tests.kit.worker import Branch, Running, branch
 from verbwire.embedded.artifacts import KAFKA, cache_folder
 from verbwire.embedded.installation import install

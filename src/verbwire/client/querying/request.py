@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from verbwire.contracts.schema.model import Catalog, Contract, Schema
+from verbwire.contracts.schema.model import Catalog, Contract
+from verbwire.contracts.schema.tree import AvroArray, AvroType
 from verbwire.errors import ContractError, UndecodableError, UnencodableError, WrongVerbError
 from verbwire.messages import Kind, Message, Page, Query
 from verbwire.queries.columns import type_sort
@@ -24,12 +25,12 @@ class QueryRoute:
 
     def __init__(self, catalog: Catalog, query: type[Query]) -> None:
         self.contract = _query_contract(catalog, query)
-        reply, schema = _reply_class(catalog, self.contract, query)
+        reply, tree = _reply_class(catalog, self.contract, query)
         self._sorts = {name: type_sort(self.contract, name) for name in self.contract.fields}
         self._defaults = {each.name: each.default for each in msgspec.structs.fields(query)}
         self._encoder = Encoder(self.contract, 0)  # its bytes go nowhere: it tells what fits
-        self._write = writer(self.contract.schema) or _as_it_is
-        self._decode = _page(reply, schema) if self.contract.many else _exactly(reply, schema)
+        self._write = writer(self.contract.tree) or _as_it_is
+        self._decode = _page(reply, tree) if self.contract.many else _exactly(reply, tree)
 
     def target(self, query: Message) -> str:
         """Return path and query string; :class:`UnencodableError` for a field that does not fit."""
@@ -72,10 +73,10 @@ class _Rows(msgspec.Struct):
     rows: msgspec.Raw
 
 
-def _page(reply: type[Any], schema: Schema) -> Callable[[bytes], Page[Any]]:
+def _page(reply: type[Any], tree: AvroType) -> Callable[[bytes], Page[Any]]:
     """The rows by themselves: a page of any class is read by one decoder of lists of it."""
     rows: Any = tuple[reply, ...]  # type: ignore[valid-type]  # made here
-    rows_of = _exactly(rows, {"type": "array", "items": schema})
+    rows_of = _exactly(rows, AvroArray(tree))
     page_of, parts_of = msgspec.json.Decoder(_Rows).decode, msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
     def read(body: bytes) -> Page[Any]:
@@ -86,9 +87,9 @@ def _page(reply: type[Any], schema: Schema) -> Callable[[bytes], Page[Any]]:
     return read
 
 
-def _exactly(wanted: Any, schema: Any) -> Callable[[bytes | msgspec.Raw], Any]:
+def _exactly(wanted: Any, tree: AvroType) -> Callable[[bytes | msgspec.Raw], Any]:
     """Text is never taken for a number, or for null; numbers that are written as text are looked for where any are."""
-    decode, change = msgspec.json.Decoder(wanted).decode, reader(schema)
+    decode, change = msgspec.json.Decoder(wanted).decode, reader(tree)
 
     def read(body: bytes | msgspec.Raw) -> Any:
         try:
@@ -116,8 +117,8 @@ def _query_contract(catalog: Catalog, query: type[Query]) -> Contract:
     return contract
 
 
-def _reply_class(catalog: Catalog, contract: Contract, query: type[Query]) -> tuple[type[Any], Schema]:
-    """The generated class of a query's reply and its schema; it is in the package beside the query's."""
+def _reply_class(catalog: Catalog, contract: Contract, query: type[Query]) -> tuple[type[Any], AvroType]:
+    """The generated class of a query's reply, and the tree of its schema; it is in the package beside the query's."""
     reply = catalog.contracts.get(contract.reply or "") or catalog.types.get(contract.reply or "")
     if reply is None:
         raise ContractError(f"{contract.name} names no reply: say which record answers it")
@@ -128,4 +129,4 @@ def _reply_class(catalog: Catalog, contract: Contract, query: type[Query]) -> tu
         raise ContractError(f"{module.__name__} has no {reply.name}: run `verbwire schemas generate`")
     if isinstance(reply, Contract):
         catalog.of(found)
-    return found, reply.schema
+    return found, reply.tree

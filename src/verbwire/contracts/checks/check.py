@@ -36,7 +36,7 @@ class CommandGroup:
 
 @dataclass(frozen=True)
 class EventGroup:
-    """A group that hears events: a table, a process, a subscriber."""
+    """A group that handles events: a table, a process, a subscriber."""
 
     group: str
     hears: frozenset[str]  # full names
@@ -49,7 +49,7 @@ def unreadable(problems: Iterable[ContractProblem]) -> list[Finding]:
 
 
 def check(catalog: Catalog, folder: Path, handlers: Sequence[CommandGroup | EventGroup]) -> list[Finding]:
-    """Compare contracts with their names, their generated classes, and who handles them; errors come first.
+    """Check contracts against their names, their generated classes and their handlers; errors come first.
 
     Codes of errors: ``verb-form`` (a warning where it is not sure), ``stale-classes``,
     ``no-receiver``, ``several-receivers``, ``unhandled-command``,
@@ -75,7 +75,7 @@ def check_contracts(catalog: Catalog, folder: Path, accepted: Container[str] = (
 def check_handlers(
     catalog: Catalog, handlers: Sequence[CommandGroup | EventGroup], imported: Container[str] = ()
 ) -> list[Finding]:
-    """The part of :func:`check` that is about who handles what; commands of `imported` namespaces are others'."""
+    """The part of :func:`check` about handlers; commands of `imported` namespaces are others'."""
     receivers = [each for each in handlers if isinstance(each, CommandGroup)]
     listeners = [each for each in handlers if isinstance(each, EventGroup)]
     return [
@@ -94,7 +94,7 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def compare(catalog: Catalog, folder: Path, baseline: Baseline, retired: Container[str] = ()) -> list[Finding]:
-    """Compare contracts with what they were; what is gone is told of the folder.
+    """Compare contracts with a baseline; findings about messages that are gone name the folder.
 
     Codes of errors: ``no-default``, ``type-changed``, ``type-renamed``, ``enum-symbols``, ``alias-twice``,
     ``kind-changed``, ``key-changed``, ``time-changed``, ``response-changed``, ``reply-changed``, ``many-changed``,
@@ -135,7 +135,7 @@ def _receivers(catalog: Catalog, receivers: Sequence[CommandGroup], imported: Co
         own = [each for each in receivers if each.namespace == namespace]
         groups = ", ".join(each.group for each in own)
         if not own:
-            message = f"nobody receives the commands of {namespace}: declare its aggregate or job"
+            message = f"no aggregate or job receives the commands of {namespace}: declare its aggregate or job"
             yield Finding.at("no-receiver", ERROR, commands[0].file.parent, message)
             continue
         if len(own) > 1:
@@ -166,7 +166,7 @@ def _promises(catalog: Catalog, receivers: Sequence[CommandGroup]) -> Iterator[F
         promising = (each for each in catalog.of_namespace(receiver.namespace, Kind.COMMAND) if each.response != "none")
         for contract in () if receiver.answers else promising:
             message = (
-                f'{receiver.group} is a job, which answers nobody: write "response": "none", or let an aggregate '
+                f'{receiver.group} is a job, which gives no outcomes: write "response": "none", or let an aggregate '
                 f"receive {contract.short} that tells the job what to do"
             )
             yield Finding.at("promised-outcome", ERROR, contract.file, message)
@@ -213,14 +213,15 @@ def _events(catalog: Catalog, receivers: Sequence[CommandGroup], listeners: Sequ
     emitted |= {name for each in listeners for name in each.publishes}
     for listener in listeners:
         for name in sorted(listener.hears - events.keys()):
-            message = f"hears {name}, which is no event of this project: remove the handler or add the contract"
+            message = f"handles {name}, which is no event of this project: remove the handler or add the contract"
             yield Finding.at("unknown-event", ERROR, listener.group, message)
     for name, event in events.items():
         if name not in emitted:
-            message = f"nobody here says that it emits {event.short}; a producer may publish it"
+            message = f"no handler in this project emits {event.short}; a producer may publish it"
             yield Finding.at("unemitted-event", INFO, event.file, message)
         if name not in heard:
-            yield Finding.at("unheard-event", INFO, event.file, f"nobody here hears {event.short}")
+            message = f"no handler in this project subscribes to {event.short}"
+            yield Finding.at("unheard-event", INFO, event.file, message)
 
 
 def _emitted(receiver: CommandGroup) -> Iterator[str]:
@@ -285,7 +286,7 @@ def _row_aliases(catalog: Catalog) -> Iterator[Finding]:
             old = ", ".join(aliases)
             message = (
                 f"field {name}: by its alias {old} stored rows are read, and nothing more: over HTTP, in queries and "
-                f"indexes it is {name} at once. Where somebody asks for {old}, add {name} beside it, let the handlers "
-                f"fill both, and drop {old} when nobody asks for it any more"
+                f"indexes it is {name} at once. Where clients ask for {old}, add {name} beside it, let the handlers "
+                f"fill both, and drop {old} when no client asks for it any more"
             )
             yield Finding.at("row-alias", WARNING, contract.file, message)

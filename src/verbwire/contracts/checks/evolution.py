@@ -71,7 +71,7 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class EvolutionFinding:
-    """One thing in which a version contradicts one before it, or that somebody should know of."""
+    """One contradiction between two versions of a message, or a warning about them."""
 
     code: str
     text: str  # where, what, and what to do instead
@@ -165,16 +165,14 @@ def _attributes(older: Schema, newer: Schema) -> Iterator[EvolutionFinding]:
     yield from _time(older, newer, names)
     was, now = (each.get("response", "outcome") for each in (older, newer))
     if was != now:
-        why = (
-            "who has sent one goes by the old contract, and another group would receive all that the topic holds again"
-        )
+        why = "its senders go by the old contract, and another group would receive all that the topic holds again"
         yield _ours("response", was, now, why)
     was, now = reply_of(older), reply_of(newer)
     if was is not None and was != now:
-        yield _ours("reply", was, now or "none", "who asks by the old contract cannot read another answer")
+        yield _ours("reply", was, now or "none", "clients with the old contract cannot read another reply")
     was, now = (each.get("many", False) for each in (older, newer))
     if was != now:
-        yield _ours("many", was, now, "who asks by the old contract waits for the other")
+        yield _ours("many", was, now, "clients with the old contract wait for the other")
 
 
 def _names_before(older: Schema, newer: Schema) -> dict[str, str]:

@@ -83,7 +83,7 @@ def _code_argument(call: ast.Call) -> ast.expr | None:
 
 
 def _codes(node: ast.expr | None, names: Mapping[str, Any]) -> set[str] | None:
-    """The texts that an expression can be, None if that cannot be told."""
+    """The texts that an expression may evaluate to; None if that is unknown."""
     if isinstance(node, ast.IfExp):
         first, second = _codes(node.body, names), _codes(node.orelse, names)
         return None if first is None or second is None else first | second

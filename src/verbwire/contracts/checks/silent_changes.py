@@ -29,7 +29,7 @@ class _Walk:
         self._seen: set[tuple[int, int]] = set()
 
     def records(self, before: Mapping[str, Any], now: Mapping[str, Any], path: str) -> Iterator[Told]:
-        """What is to be said of two records."""
+        """Findings about two versions of a record."""
         if (id(before), id(now)) in self._seen:
             return
         self._seen.add((id(before), id(now)))

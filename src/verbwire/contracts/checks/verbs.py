@@ -19,7 +19,7 @@ from verbwire.messages import Kind
 
 @dataclass(frozen=True, slots=True)
 class NameDoubt:
-    """What seems wrong with a name; `sure` where it says the opposite of its kind."""
+    """A doubt about a name; `sure` where the name has the form of another kind."""
 
     text: str
     sure: bool = False

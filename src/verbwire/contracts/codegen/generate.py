@@ -1,4 +1,4 @@
-"""Writes the Python classes of a project's contracts beside their schemas, and tells which are stale."""
+"""Writes the Python classes of a project's contracts beside their schemas, and lists those that are stale."""
 
 from __future__ import annotations
 

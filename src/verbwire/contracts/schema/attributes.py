@@ -32,7 +32,7 @@ _ALLOWED: dict[str, tuple[Kind, ...]] = {
     "grant": (Kind.COMMAND,),
 }
 _WHY_NOT = {
-    Kind.EVENT: "nobody answers or refuses an event",
+    Kind.EVENT: "an event has no answer and cannot be refused",
     Kind.QUERY: "a query is always answered and changes nothing",
     Kind.ROW: "a row is what a table holds",
     Kind.STATE: "a state is what an aggregate or a process keeps",
@@ -87,7 +87,7 @@ def attribute_problems(
     if schema.get("response") == "none" and "reply" in schema:
         yield place.at("response").problem('"none" contradicts "reply": remove one of the two')
     if schema.get("response") == "none" and schema.get("rejections"):
-        yield place.at("response").problem('"none" contradicts "rejections", nobody would hear of them: remove one')
+        yield place.at("response").problem('"none" contradicts "rejections", no client would receive them: remove one')
     if reply := reply_of(schema):
         yield from _reply_problems(kind, reply, place.at("reply"), records)
 
@@ -184,7 +184,7 @@ def _many_texts(_schema: dict[str, Any], many: Json) -> Iterator[str]:
 
 def _response_texts(_schema: dict[str, Any], response: Json) -> Iterator[str]:
     if response not in ("none", "outcome"):
-        yield f'{response!r} is unknown: write "none" for a job that answers nobody, or remove it'
+        yield f'{response!r} is unknown: write "none" for a job, which gives no outcomes, or remove it'
 
 
 def _grant_texts(_schema: dict[str, Any], grant: Json) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from verbwire.contracts.schema.bounds_check import Check, compile_bounds
 from verbwire.contracts.schema.defaults import Named, named_types
-from verbwire.contracts.schema.tree import AvroRecord, AvroType, record_of
+from verbwire.contracts.schema.tree import AvroRecord, AvroType, record_of, tree_of
 from verbwire.dotted_names import DottedNames
 from verbwire.errors import ContractError
 from verbwire.messages import Kind, Message
@@ -34,7 +34,7 @@ class Contract:
     public: bool = False  # whether a command may come from nobody known
     reply: str | None = None
     many: bool = False  # whether a query is answered by a list of replies, page by page
-    response: str = "outcome"  # "none": a long job that answers nobody
+    response: str = "outcome"  # "none": a long job, which gives no outcomes
     grant: bool = False  # whether a command has to prove on whose behalf it comes
     text: str = ""  # the JSON that is registered: resolved, in a stable order
     fingerprint: str = ""  # first 16 hex digits of SHA-256 over `text`
@@ -84,6 +84,11 @@ class SharedType:
     name: str  # the full name
     schema: Schema
     file: Path
+
+    @cached_property
+    def tree(self) -> AvroType:
+        """Its schema as a tree of types."""
+        return tree_of(self.schema)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Schemas that can harm whoever reads them, and unions that Python classes cannot tell apart.
+"""Schemas that can crash a reader or exhaust its memory, and unions that Python classes cannot tell apart.
 
 Why recursive schemas and zero-width items are refused (measured with fastavro 1.13 on Linux): 5 kB of a recursive
 schema end the process by SIGSEGV, which nobody can catch; five bytes of ``array<null>`` that claim 50 million items

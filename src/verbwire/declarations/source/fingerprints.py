@@ -36,7 +36,7 @@ def fingerprint(function: Callable[..., Any], sources: ModuleSources) -> str:
 
 
 def of_text(text: str) -> str:
-    """Return the fingerprint of something that is no function, said in text."""
+    """Return the fingerprint of a text, for what is no function."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

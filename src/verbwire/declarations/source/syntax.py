@@ -1,4 +1,4 @@
-"""The form of a piece of source that stays the same while it does the same: its syntax tree, less what nobody runs.
+"""A form of source code that stays the same while its behaviour does: the syntax tree, without what is never run.
 
 Comments, blank lines, positions, docstrings and the annotations of functions are left out. Written by ourselves, since
 what `ast.dump` writes differs between versions of Python.

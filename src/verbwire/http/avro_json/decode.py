@@ -13,8 +13,20 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from verbwire.contracts.schema.defaults import named_types
 from verbwire.contracts.schema.model import Contract
+from verbwire.contracts.schema.tree import (
+    NO_DEFAULT,
+    NULL,
+    AvroArray,
+    AvroEnum,
+    AvroFixed,
+    AvroMap,
+    AvroRecord,
+    AvroType,
+    AvroUnion,
+    Logical,
+    Primitive,
+)
 from verbwire.wire.avro.strict_types import LOGICAL
 from verbwire.wire.json.numbers import NOT_FINITE, SAFE_INTEGER, tag
 
@@ -39,78 +51,69 @@ def reader(contract: Contract) -> Callable[[Any], dict[str, Any]]:
 
     It raises :class:`JsonMismatch`.
     """
-    walk = _Walk(named_types(contract.schema))
-    return lambda value: walk.record(contract.schema, value, "")
+    return lambda value: _record(contract.tree, value, "")
 
 
-class _Walk:
-    """Goes through a schema and a value side by side; contracts are neither recursive nor deep."""
-
-    def __init__(self, named: Mapping[str, dict[str, Any]]) -> None:
-        self._named = named
-
-    def value(self, node: Any, value: Any, at: str) -> Any:
-        if isinstance(node, list):
-            return self._union(node, value, at)
-        if isinstance(node, str):
-            node = self._named.get(node) or {"type": node}
-        if "logicalType" in node and node["logicalType"] in LOGICAL:
+def _value(node: AvroType, value: Any, at: str) -> Any:
+    """Go through a type and a value side by side; contracts are neither recursive nor deep."""
+    match node:
+        case Primitive(kind):
+            return _primitive(kind, value, at)
+        case Logical():
             return _logical(node, value, at)
-        match node["type"]:
-            case "record":
-                return self.record(node, value, at)
-            case "array":
-                items = _expect(list, value, "an array", at)
-                return [self.value(node["items"], each, f"{at}[{index}]") for index, each in enumerate(items)]
-            case "map":
-                entries = _expect(dict, value, "an object", at)
-                return {key: self.value(node["values"], each, _inside(at, key)) for key, each in entries.items()}
-            case "enum":
-                if value not in node["symbols"]:
-                    _refuse(value, f"one of {', '.join(node['symbols'])}", at)
-                return value
-            case "fixed":
-                return _fixed(node["size"], value, at)
-            case str(name):
-                return _primitive(name, value, at)
-            case inner:
-                return self.value(inner, value, at)
-
-    def record(self, node: Mapping[str, Any], value: Any, at: str) -> dict[str, Any]:
-        given = _expect(dict, value, "an object", at)
-        fields = {field["name"]: field for field in node["fields"]}
-        for name in given.keys() - fields.keys():
-            raise JsonMismatch(_inside(at, name), f"there is no such field, there are {', '.join(fields)}")
-        for name, field in fields.items():
-            if name not in given and "default" not in field:
-                raise JsonMismatch(_inside(at, name), "this field is missing, and it has no default")
-        return {name: self.value(fields[name]["type"], each, _inside(at, name)) for name, each in given.items()}
-
-    def _union(self, branches: list[Any], value: Any, at: str) -> Any:
-        if value is None and "null" in branches:
-            return None
-        others = sorted((branch for branch in branches if branch != "null"), key=_is_number)
-        wide = tag(branches)
-        if wide is not None and isinstance(value, str):
-            others.remove(wide)  # text is text, whatever it looks like
-        elif wide is not None and isinstance(value, dict):
-            return self._tagged(wide, value, at)
-        for branch in others[:-1]:
-            try:
-                return self.value(branch, value, at)
-            except JsonMismatch:
-                continue
-        return self.value(others[-1], value, at)
-
-    def _tagged(self, name: str, value: Mapping[str, Any], at: str) -> Any:
-        if value.keys() != {name}:
-            _refuse(value, f'{{"{name}": a number}}', at)
-        return self.value(name, value[name], _inside(at, name))
+        case AvroUnion():
+            return _union(node, value, at)
+        case AvroRecord():
+            return _record(node, value, at)
+        case AvroArray(items):
+            given = _expect(list, value, "an array", at)
+            return [_value(items, each, f"{at}[{index}]") for index, each in enumerate(given)]
+        case AvroMap(values):
+            entries = _expect(dict, value, "an object", at)
+            return {key: _value(values, each, _inside(at, key)) for key, each in entries.items()}
+        case AvroEnum(symbols=symbols):
+            return value if value in symbols else _refuse(value, f"one of {', '.join(symbols)}", at)
+        case AvroFixed(size=size):
+            return _fixed(size, value, at)
 
 
-def _is_number(branch: Any) -> bool:
+def _record(node: AvroRecord, value: Any, at: str) -> dict[str, Any]:
+    given = _expect(dict, value, "an object", at)
+    fields = {field.name: field for field in node.fields}
+    for name in given.keys() - fields.keys():
+        raise JsonMismatch(_inside(at, name), f"there is no such field, there are {', '.join(fields)}")
+    for name, field in fields.items():
+        if name not in given and field.default is NO_DEFAULT:
+            raise JsonMismatch(_inside(at, name), "this field is missing, and it has no default")
+    return {name: _value(fields[name].type, each, _inside(at, name)) for name, each in given.items()}
+
+
+def _union(union: AvroUnion, value: Any, at: str) -> Any:
+    if value is None and NULL in union.branches:
+        return None
+    others = sorted(union.others, key=_is_number)
+    wide = tag([branch.kind for branch in union.branches])
+    if wide is not None and isinstance(value, str):
+        others = [each for each in others if each.kind != wide]  # text is text, whatever it looks like
+    elif wide is not None and isinstance(value, dict):
+        return _tagged(wide, value, at)
+    for branch in others[:-1]:
+        try:
+            return _value(branch, value, at)
+        except JsonMismatch:
+            continue
+    return _value(others[-1], value, at)
+
+
+def _tagged(name: str, value: Mapping[str, Any], at: str) -> Any:
+    if value.keys() != {name}:
+        _refuse(value, f'{{"{name}": a number}}', at)
+    return _primitive(name, value[name], _inside(at, name))
+
+
+def _is_number(branch: AvroType) -> bool:
     """Numbers come last: what was expected is told of them."""
-    return branch in ("int", "long", "float", "double")
+    return branch.kind in ("int", "long", "float", "double")
 
 
 def _primitive(name: str, value: Any, at: str) -> Any:
@@ -154,14 +157,13 @@ def _fixed(size: int, value: Any, at: str) -> bytes:
     return data
 
 
-def _logical(node: Mapping[str, Any], value: Any, at: str) -> Any:
-    if node["logicalType"] == "decimal":
-        return _decimal(node, value, at)
-    return _textual(LOGICAL[node["logicalType"]], f"a {node['logicalType']} as text", value, at)
+def _logical(node: Logical, value: Any, at: str) -> Any:
+    if node.kind == "decimal":
+        return _decimal(node.precision, node.scale, value, at)
+    return _textual(LOGICAL[node.kind], f"a {node.kind} as text", value, at)
 
 
-def _decimal(node: Mapping[str, Any], value: Any, at: str) -> Decimal:
-    scale, precision = node.get("scale", 0), node["precision"]
+def _decimal(precision: int, scale: int, value: Any, at: str) -> Decimal:
     if isinstance(value, str) and len(value) <= precision + _SHOWN and _DECIMAL.fullmatch(value):
         number = Decimal(value)
         _, digits, exponent = number.as_tuple()

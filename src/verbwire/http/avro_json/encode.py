@@ -21,7 +21,7 @@ _encode = msgspec.json.Encoder(decimal_format="string", uuid_format="canonical")
 
 def encoder(contract: Contract | SharedType) -> Callable[[Any], bytes]:
     """Return what writes messages of this contract, or plain records; those without wide numbers take the short way."""
-    change = writer(contract.schema)
+    change = writer(contract.tree)
     if change is None:
         return _encode
     return lambda message: _encode(change(msgspec.to_builtins(message, builtin_types=(Decimal,))))

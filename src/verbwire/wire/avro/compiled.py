@@ -249,7 +249,7 @@ def _forgotten(_node: AvroRecord, nodes: tuple[Any, ...]) -> Any:
 
 
 def _nothing() -> None:
-    """What a record becomes that nobody wants."""
+    """What a record becomes whose value is not used."""
 
 
 # -- reading

@@ -30,7 +30,7 @@ class FrozenMap(dict[str, V]):
         return NotImplemented
 
     def __copy__(self) -> FrozenMap[V]:
-        """Return itself: nobody can tell it from a copy."""
+        """Return itself: it cannot be changed, so a copy would be the same."""
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:

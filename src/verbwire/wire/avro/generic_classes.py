@@ -1,4 +1,4 @@
-"""Classes made on the spot, for records whose generated class nobody has imported here."""
+"""Makes classes at run time for records whose generated class is not imported in this process."""
 
 from __future__ import annotations
 

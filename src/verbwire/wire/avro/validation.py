@@ -1,4 +1,4 @@
-"""Whether the bytes of a record are as Avro says, told without reading its values.
+"""Validates the bytes of a record against Avro's encoding, without decoding its values.
 
 fastavro 1.13 makes a value of bytes that Java's decoder refuses, and nothing that it returns shows it: a number of more
 than ten bytes, whose rest it shifts into the others; a block of -2^63 items, which is none to it; the byte size of a

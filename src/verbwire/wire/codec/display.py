@@ -1,4 +1,4 @@
-"""Reading a record for people, whatever it is, by the schema that it says it was written with."""
+"""Renders any record for display, by its writer's schema."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Replies: from a line of the ledger to the outcome as its asker matches on it, the reply decoded.
+"""Decodes the reply in a line of the ledger, and makes the outcome that a client matches on.
 
-A reply is a framed record of the row that the command's contract names. Its class is the generated one where the
-asker has imported that; who has not (HTTP in front of somebody else's context) gets one made on the spot.
+A reply is a framed record of the reply that the command's contract names. Its class is the generated one where the
+client has imported that; HTTP in front of another project's context gets one made at run time.
 """
 
 from __future__ import annotations

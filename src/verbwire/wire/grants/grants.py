@@ -1,4 +1,4 @@
-"""Grants: proof, beside a command, that somebody who may has said on whose behalf it is sent.
+"""Makes and verifies grants: signed proof, beside a command, of on whose behalf it is sent.
 
 Whoever may write to a topic of commands can write any actor and any scopes beside them. Where grants are required the
 receiver believes those only by a header ``vw_grant`` of the same record::
@@ -32,6 +32,7 @@ import msgspec
 
 from verbwire import base64url
 from verbwire.errors import ConfigurationError
+from verbwire.security.netstrings import netstrings
 from verbwire.wire.headers import GRANT_HEADER
 
 LIFETIME_MS = 5 * 60_000
@@ -45,7 +46,7 @@ _REMEMBERED_TEXT = 500  # characters of actor and scopes
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a grant vouches for: who speaks, to whom."""
+    """What a grant vouches for: the actor, its scopes and the receiver."""
 
     audience: str
     actor: str
@@ -83,8 +84,9 @@ class Key:
 
 def derive(secret: str, claim: Claim) -> bytes:
     """Return the key of a claim: 32 bytes."""
-    for_receiver = hmac.digest(secret.encode(), _LABEL + _framed(claim.audience), "sha256")
-    return hmac.digest(for_receiver, _framed(claim.actor, " ".join(sorted(claim.scopes))), "sha256")
+    for_receiver = hmac.digest(secret.encode(), _LABEL + netstrings(claim.audience.encode()), "sha256")
+    actor, scopes = claim.actor.encode(), " ".join(sorted(claim.scopes)).encode()
+    return hmac.digest(for_receiver, netstrings(actor, scopes), "sha256")
 
 
 # Most commands of a receiver come from few senders. What strangers claim must not fill the memory.
@@ -105,7 +107,7 @@ def sign(key: bytes, id: str, record_key: bytes, value: bytes, expires_ms: int) 
 
 @dataclass(frozen=True)
 class Signer:
-    """Makes grants: with keys for what they were derived for, and with a secret for anybody."""
+    """Makes grants: with derived keys for their claims, with a secret for any actor."""
 
     secret: str | None = field(default=None, repr=False)
     keys: Sequence[Key] = field(default=(), repr=False)
@@ -179,8 +181,3 @@ def _mac(key: bytes, id: str, record_key: bytes, value: bytes, expires: bytes) -
     name = id.encode()
     head = b"%d.%d.%b." % (len(name), len(record_key), expires)
     return hmac.digest(key, head + name + record_key + value, "sha256")
-
-
-def _framed(*texts: str) -> bytes:
-    """The texts, each behind its length, so that no two lists of them are the same bytes."""
-    return b"".join(b"%d:%b" % (len(data), data) for data in (text.encode() for text in texts))

@@ -26,7 +26,7 @@ OFF, SIGNED, REQUIRED = "off", "signed", "required"
 
 _FAULTS = {
     "missing": "has none: send it over HTTP, or by a client that has a key (grant_keys)",
-    "false": "has one that was not made for it, or by nobody who may",
+    "false": "has one that was made for another command, or with an unknown key",
     "late": "has one that had expired when Kafka took it",
     "long-lived": "has one that is good for too long",
     "unstamped": "cannot be trusted, its topic takes timestamps from producers: set its message.timestamp.type to "
@@ -35,7 +35,7 @@ _FAULTS = {
 
 
 def is_forgery(outcome: OutcomeRecord) -> bool:
-    """Whether an outcome is that of a command which nobody who signs his commands can have sent."""
+    """Whether an outcome is of a command that a sender who signs its commands cannot have sent."""
     return outcome.code == FORBIDDEN and outcome.details.get("grant") in ("missing", "false")
 
 
@@ -142,7 +142,7 @@ class Grants:
         return GrantCheck(contract.short, audience(contract, names), self._secrets)
 
     def require_secret(self) -> None:
-        """Raise :class:`ConfigurationError` where a worker of this project could sign for nobody, and has to."""
+        """Raise :class:`ConfigurationError` where a worker of this project has to sign commands and has no key to."""
         if self._mode == REQUIRED and not self._secrets:
             raise _no_secret("the project")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from verbwire.contracts.schema.defaults import named_types
+from verbwire.contracts.schema.tree import AvroArray, AvroMap, AvroRecord, AvroType, AvroUnion, Logical, Primitive
 
 Change: TypeAlias = Callable[[Any], Any]
 
@@ -24,19 +24,22 @@ _POSITIONAL = 6  # places behind the point: decimals of more are 1E-7 in Python
 
 
 def tag(union: Sequence[Any]) -> str | None:
-    """Return the type of a union whose numbers may have to stand under its name, None where there is none."""
+    """Return the type of a union whose numbers may have to stand under its name; None where no type has to.
+
+    By the names of its branches; others than names are no numbers.
+    """
     wide = next((each for each in union if each in _WIDE), None)
     return wide if any(each in _TEXTS for each in union) else None
 
 
-def writer(schema: Any) -> Change | None:
+def writer(tree: AvroType) -> Change | None:
     """Return what makes JSON's values of a value of builtin types and decimals; None where it is those already."""
-    return _Walk(named_types(schema), _WRITTEN, _tagged).change(schema)
+    return _Walk(_WRITTEN, _tagged).change(tree)
 
 
-def reader(schema: Any) -> Change | None:
+def reader(tree: AvroType) -> Change | None:
     """Return the inverse of :func:`writer`; what that does not write stays as it is."""
-    return _Walk(named_types(schema), _READ, _untagged).change(schema)
+    return _Walk(_READ, _untagged).change(tree)
 
 
 def number_text(value: Any) -> Any:
@@ -51,34 +54,30 @@ def number_text(value: Any) -> Any:
 class _Walk:
     """Finds the places of a schema whose values change; contracts are neither recursive nor deep."""
 
-    def __init__(
-        self, named: Mapping[str, Any], leaves: Mapping[str, Change], tagging: Callable[[str, Change], Change]
-    ) -> None:
-        self._named = named
+    def __init__(self, leaves: Mapping[str, Change], tagging: Callable[[str, Change], Change]) -> None:
         self._leaves = leaves
         self._tagging = tagging
 
-    def change(self, node: Any) -> Change | None:
-        if isinstance(node, list):
-            return self._union(node)
-        if isinstance(node, str):
-            return self.change(self._named[node]) if node in self._named else self._leaves.get(node)
-        if "logicalType" in node:
-            long = node["logicalType"] == "decimal" and node.get("scale", 0) > _POSITIONAL
-            return self._leaves.get("decimal") if long else None
-        match node["type"]:
-            case "record":
-                found = {field["name"]: self.change(field["type"]) for field in node["fields"]}
+    def change(self, node: AvroType) -> Change | None:
+        match node:
+            case AvroUnion(branches):
+                return self._union(branches)
+            case AvroRecord(fields=fields):
+                found = {field.name: self.change(field.type) for field in fields}
                 return _fields({name: each for name, each in found.items() if each is not None})
-            case "array":
-                return _items(self.change(node["items"]))
-            case "map":
-                return _entries(self.change(node["values"]))
-            case inner:
-                return self.change(inner)
+            case AvroArray(items):
+                return _items(self.change(items))
+            case AvroMap(values):
+                return _entries(self.change(values))
+            case Logical(kind="decimal", scale=scale) if scale > _POSITIONAL:
+                return self._leaves.get("decimal")
+            case Primitive(kind):
+                return self._leaves.get(kind)
+            case _:
+                return None
 
-    def _union(self, branches: list[Any]) -> Change | None:
-        wide = tag(branches)
+    def _union(self, branches: Sequence[AvroType]) -> Change | None:
+        wide = tag([branch.kind for branch in branches])
         if wide is not None:
             return self._tagging(wide, self._leaves[wide])
         return next(filter(None, map(self.change, branches)), None)  # each leaves alone what is none of its own

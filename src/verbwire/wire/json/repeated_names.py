@@ -1,4 +1,4 @@
-"""Objects of JSON that have a name twice: which value is meant nobody can say (RFC 8259 section 4, RFC 7493)."""
+"""Refuses JSON objects with duplicate names: readers disagree on which value counts (RFC 8259 section 4, RFC 7493)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class RepeatedNameError(ValueError):
     """An object has this name twice."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name[:80]!r} stands twice in one object, nobody can tell which is meant: say it once")
+        super().__init__(f"{name[:80]!r} stands twice in one object, and readers take different ones: write it once")
         self.name = name
 
 

@@ -1,4 +1,4 @@
-"""Contracts of verbwire's own records, which stand in code: deployed like the others, read by anybody."""
+"""Contracts of verbwire's own records, which stand in code: deployed like the others, readable by any client."""
 
 from __future__ import annotations
 

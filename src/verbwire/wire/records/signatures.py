@@ -1,4 +1,4 @@
-"""Records that are signed: who wrote one, and when, is known without believing everybody who may write the topic.
+"""Signs records and verifies them: their writer and time are known without trusting all who may write the topic.
 
 Two headers stand beside the record, so that its value is what its contract says: ``vw_signed_at``, in milliseconds
 since the epoch by the broker's clock as the writer knows it, and ``vw_signature``, of the topic, the key, that time and
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from verbwire.security.netstrings import netstrings
 from verbwire.wire.headers import RawHeaders
 
 SIGNED_AT = "vw_signed_at"
@@ -26,7 +27,7 @@ Verify: TypeAlias = Callable[[bytes, bytes], bool]
 
 
 class UnsignedError(Exception):
-    """A record is not signed, or not by who should have."""
+    """A record is not signed, or with another key."""
 
 
 def signed(sign: Sign, topic: str, key: bytes, value: bytes | None, at_ms: int) -> RawHeaders:
@@ -50,6 +51,5 @@ def signed_at(
 
 
 def _said(topic: str, key: bytes, value: bytes | None, at_ms: int) -> bytes:
-    """Return what is signed: each part behind its length, so that no two records are written alike."""
-    parts = (_LABEL, topic.encode(), key, b"%d" % at_ms, b"gone" if value is None else b"said", value or b"")
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    """Return what is signed."""
+    return netstrings(_LABEL, topic.encode(), key, b"%d" % at_ms, b"gone" if value is None else b"said", value or b"")

@@ -62,7 +62,7 @@ WORKER = own_contract(_SCHEMA, __file__)
 
 
 class GroupShare(msgspec.Struct, frozen=True, kw_only=True):
-    """What of one group a worker has: the partitions it owns, and what is to be said of some of them."""
+    """A worker's share of one group: the partitions it owns, and the state of some of them."""
 
     group: str
     generation: int = 0
@@ -73,7 +73,7 @@ class GroupShare(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerRecord(Row, frozen=True, kw_only=True):
-    """What one worker says of itself."""
+    """The heartbeat of one worker, as it announces itself."""
 
     __contract__: ClassVar[str] = WORKER.name
     __fingerprint__: ClassVar[str] = WORKER.fingerprint

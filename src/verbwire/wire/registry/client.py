@@ -53,7 +53,7 @@ class Registry:
         self._finalize = weakref.finalize(self, self._client.close)
 
     def close(self) -> None:
-        """Close the connections; done by itself when nobody holds the registry any more."""
+        """Close the connections; done by itself when the registry is no longer referenced."""
         self._finalize()
 
     def register(self, subject: str, text: str) -> int:
@@ -129,7 +129,7 @@ class Registry:
         return self._or_none(lambda: self._client.get_schema_versions(schema_id)) or ()
 
     def all_subjects(self, page: int = 500) -> list[str]:
-        """Return the subjects of everybody who uses this registry, asked for `page` by page.
+        """Return all subjects of this registry, other projects' too, fetched `page` by page.
 
         Asked for all at once, Apicurio tells a thousand and does not say that there are more. A registry that knows no
         pages tells the same again, and that is the end, too.

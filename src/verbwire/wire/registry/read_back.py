@@ -17,7 +17,7 @@ _AGAIN_SECONDS = 0.2
 
 
 def require_read_back(registry: Registry, subject: str, schema_id: int, schema: object) -> None:
-    """Return when the registry tells subject and schema of an id; :class:`DeployError` when it has not in time."""
+    """Return when the registry returns subject and schema of an id; :class:`DeployError` when it has not in time."""
     deadline = time.monotonic() + SECONDS
     while (missing := _missing(registry, subject, schema_id, schema)) is not None:
         if time.monotonic() > deadline:
