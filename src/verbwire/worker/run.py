@@ -1,4 +1,4 @@
-"""Running a worker from its start to a clean stop.
+"""Runs a worker from its start to a clean stop: the composition root.
 
 The order matters: producers first (they abort what a killed predecessor left open), then HTTP (health answers while
 the rest starts), then Faust, whose import alone takes a second.
