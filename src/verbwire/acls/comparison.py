@@ -1,4 +1,4 @@
-"""What stands on the cluster beside what the roles need: what is missing, what is too much, and who else may."""
+"""Compares the cluster's ACLs with those that the roles need: what is missing, unneeded, or another's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""With what a command ends, for scripts; the table in README.md says the same."""
+"""Exit statuses of commands, for scripts; the table in README.md says the same."""
 
 from __future__ import annotations
 

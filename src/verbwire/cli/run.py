@@ -1,4 +1,4 @@
-"""``verbwire worker``, ``config``, ``token``: running things, and what one needs for it."""
+"""``verbwire worker``, ``config``, ``token``: runs a worker, prints settings, mints tokens."""
 
 from __future__ import annotations
 

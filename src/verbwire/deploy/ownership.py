@@ -1,4 +1,4 @@
-"""Which contexts a project deploys: its own. Those of others it only reads, or sends commands to."""
+"""Tells a project's own contexts, which it deploys, from those of others, which it reads or sends commands to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker says of itself in the directory's topic, signed, for as long as it runs."""
+"""Announces a worker in the directory's topic, signed, for as long as it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who answers for what: every worker says it of itself in a compacted topic, and everybody may read it.
+"""The directory: which worker owns which partition, read from a compacted topic that workers write about themselves.
 
 The directory only says which worker to ask. Whether it may answer is decided by that worker, by what it
 knows of its own group: an entry that is out of date costs a 503, never a wrong row.

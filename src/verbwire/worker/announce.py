@@ -1,4 +1,4 @@
-"""This worker among the others: what it says of itself, and the others as its HTTP asks them."""
+"""Announces this worker in the directory, and makes the other workers reachable for its HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker's HTTP has beside its tables: commands to Kafka, their outcomes, and a description of it all."""
+"""Builds the endpoints of a worker's HTTP beside its tables: commands, outcomes, OpenAPI."""
 
 from __future__ import annotations
 

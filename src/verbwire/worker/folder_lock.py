@@ -1,4 +1,4 @@
-"""Locks among the processes that share a data folder: held by an open file, and let go with it, whatever ends them."""
+"""Locks among the processes that share a data folder: held by an open file, and released with it, however they end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many files a worker has to have open for what it hosts: counted before it does, not found out in the midst of it.
+"""Counts the files that a worker needs to have open, before it starts, not when it runs out of them.
 
 What is counted is the most: all partitions of its groups may be its own one day. The figures of clients were counted on
 running workers (a client of librdkafka has a pipe and a thread for each broker that it knows, used or not).

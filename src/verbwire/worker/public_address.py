@@ -1,4 +1,4 @@
-"""Where others reach this worker's HTTP: what it announces of itself."""
+"""Finds the URL that this worker announces for its HTTP."""
 
 from __future__ import annotations
 

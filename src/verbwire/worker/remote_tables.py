@@ -1,4 +1,4 @@
-"""The tables of the project that other workers keep: known here, so that this worker can ask for them."""
+"""Tables of the project that other workers keep: known here, so that requests for them can be forwarded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running a worker from its start to a clean stop.
+"""Runs a worker from its start to a clean stop: the composition root.
 
 The order matters: producers first (they abort what a killed predecessor left open), then HTTP (health answers while
 the rest starts), then Faust, whose import alone takes a second.
@@ -36,9 +36,11 @@ from verbwire.http.access.auth import Authenticator, AuthSettings
 from verbwire.http.access.rates import Rates
 from verbwire.http.app import Access, Readable, build_app
 from verbwire.http.base.interruptible_waits import InterruptibleWaits
+from verbwire.http.forwarding.peers import Peers
 from verbwire.http.operations.health import Health
 from verbwire.http.operations.jobs import JobsPage
 from verbwire.http.serving.server import HttpServer
+from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.kafka.addresses import addresses, kafka_properties
 from verbwire.kafka.connectivity import require_kafka
 from verbwire.observability.descriptors import limit, raise_limit
@@ -133,12 +135,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     server = HttpServer(
         build_app(
             Access(_authenticator(settings, trust), rates, settings.http_open),
-            Readable(
-                tables,
-                query_handlers(project, tables, lambda name: services.watched(HandlerWatch(name))),
-                announcement.peers,
-                known_topics(project, codec.names),
-            ),
+            _readable(project, services, tables, announcement.peers),
             health,
             metrics,
             [*commands.parts, JobsPage(services.jobs, settings.worker, announcement.peers)],
@@ -152,14 +149,23 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     where, port = server.start()
     announcement.start(url_of(settings, port))
     services.watchdog.start()
-    copies = LocalCopies(settings.data_folder / "tables", settings.worker)
-    copies.start()
-    opened.callback(copies.stop)
+    _keep_copies(settings, opened)
     topics = TopicWatch(kafka, [each.core for each in hosted if isinstance(each, EngineGroup)])
     opened.callback(topics.stop)
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
     # Before anything stops: no more requests are routed here, and those that wait for an outcome get its link.
     asyncio.run(_serve(hosted, topics, leave, [health.leave, waits.end, announcement.leave], stopping))
+
+
+def _readable(project: Project, services: Services, tables: Sequence[QueryableTable], peers: Peers) -> Readable:
+    queries = query_handlers(project, tables, lambda name: services.watched(HandlerWatch(name)))
+    return Readable(tables, queries, peers, known_topics(project, services.codec.names))
+
+
+def _keep_copies(settings: Settings, opened: ExitStack) -> None:
+    copies = LocalCopies(settings.data_folder / "tables", settings.worker)
+    copies.start()
+    opened.callback(copies.stop)
 
 
 def _host(declared: Declared, services: Services) -> GroupHost:

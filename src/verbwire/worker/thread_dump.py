@@ -1,4 +1,4 @@
-"""What all threads of a worker are at, on request: for one that seems to hang."""
+"""Prints the stacks of a worker's threads on request: for one that seems to hang."""
 
 from __future__ import annotations
 

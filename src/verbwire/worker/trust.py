@@ -1,4 +1,4 @@
-"""How the workers of a project know each other: all that is derived from the secret they share."""
+"""Authenticates the workers of a project to each other: everything that derives from their shared secret."""
 
 from __future__ import annotations
 

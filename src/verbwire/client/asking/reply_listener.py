@@ -1,4 +1,4 @@
-"""Hearing replies: one thread that reads one partition of the replies topic, from its end, in no group.
+"""Listens for replies: one thread that reads one partition of the replies topic, from its end, in no group.
 
 What is read there are hints: sent after the commit, best effort. The ledger is authoritative.
 """

@@ -1,4 +1,4 @@
-"""Where a client's questions go: to one of the addresses it was given, or to any worker that the directory knows."""
+"""Worker endpoints for queries: the addresses that the client was given, or those of the directory."""
 
 from __future__ import annotations
 

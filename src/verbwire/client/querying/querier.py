@@ -1,4 +1,4 @@
-"""Asking queries over HTTP, until there is an answer or the time is up."""
+"""Sends queries over HTTP, until there is an answer or the time is up."""
 
 from __future__ import annotations
 

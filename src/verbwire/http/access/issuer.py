@@ -1,4 +1,4 @@
-"""What the issuer of tokens is asked for: its public keys (RFC 7517), by one request that ends in time."""
+"""Fetches the public keys of an identity provider (RFC 7517), by one request that ends in time."""
 
 from __future__ import annotations
 

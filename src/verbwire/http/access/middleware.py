@@ -1,4 +1,4 @@
-"""What happens to every request before and after its endpoint: identity, limits, errors as problems, counting."""
+"""The middleware of every request: authentication, limits, errors as problems, counting."""
 
 from __future__ import annotations
 

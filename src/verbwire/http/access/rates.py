@@ -1,4 +1,4 @@
-"""How many commands and questions a second one principal may send to a worker: a token bucket for each.
+"""Rate limits: a token bucket per principal for commands, and one for all other requests.
 
 Shares (http/base/concurrency.py) bound what is under way at once, rates what is answered quickly: refusals, say, of
 which one client could cause thousands a second.

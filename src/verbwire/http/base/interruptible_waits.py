@@ -1,4 +1,4 @@
-"""Waiting within a budget that ends at once when the worker is about to stop."""
+"""Waits within a budget, which ends at once when the worker stops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a request may be. Everything that a client controls and that costs memory or time has its limit here."""
+"""The limits of a request: everything that a client controls and that costs memory or time has its limit here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding a table or a contract by its full name, or by any dotted end of it that no other one shares."""
+"""Resolves the names of tables, queries and commands in paths: full, or any dotted end that no other one shares."""
 
 from __future__ import annotations
 

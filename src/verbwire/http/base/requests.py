@@ -1,4 +1,4 @@
-"""What endpoints read of a request besides its body, and how they answer."""
+"""Reads parameters and headers of requests, and writes JSON responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The id of a command that came over HTTP: the client's ``Idempotency-Key``, bound to who sent it and to what.
+"""Derives a command's id from the client's ``Idempotency-Key``, its principal and its contract.
 
 The receiver remembers outcomes by id. Bare, a key that another principal has chosen would bring theirs, and the key
 of one command that of another with the same fields. So the id is ``<scope>:<key>``, where the scope is a hash of the

@@ -1,4 +1,4 @@
-"""Where the outcome of a command can be asked for later: a link that only its sender, or an operator, can use.
+"""Signed links to outcomes, which only the command's sender, or an operator, can use.
 
 The link holds all there is to know (which command, where it lies, who sent it), so any worker of the project can
 answer, and a signature, so that no client can make one up or change one.

@@ -1,4 +1,4 @@
-"""Receivers and what they remember of the commands they answered, as far as it is in this process."""
+"""Looks up outcomes in the local state of aggregates on this worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a command, over HTTP: as the answer to the command itself, and as a document that is asked for later.
+"""Outcomes as HTTP responses: as the answer to the command itself, and as a document for later requests.
 
 A refusal answers a command with a problem, so that no client takes it for success. A later request for the outcome is
 answered with 200, whatever it is: that question was answered.

@@ -1,4 +1,4 @@
-"""Outcomes that are asked for later: ``GET /outcomes/{token}``, the path that a 202 has named.
+"""Serves outcomes later: ``GET /outcomes/{token}``, the path that a 202 has named.
 
 The receiver's own memory answers, here or at the worker that has it; where none has it, the ledger is read for a
 moment.

@@ -1,4 +1,5 @@
-"""Asking other workers, so that every worker answers every request.
+"""Forwards requests to the owners of partitions, so that every worker answers every request.
 
-`peers` finds the partition owner and forwards to it, `partial_list` merges the lists of several workers.
+`peers` finds the partition owner, `peer_client` asks it a `request` and returns its `answer`, `partial_list` merges the
+lists of several workers. Read `peers` first.
 """

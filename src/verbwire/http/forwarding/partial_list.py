@@ -1,4 +1,4 @@
-"""What some partitions have for a list, and how the answers of several workers become one.
+"""Partial lists, one per worker, and merging them.
 
 Each worker gives rows in one order, each with its place in it: bytes that sort like it. So lists are merged by places
 alone, whatever they are sorted by, and a place is also what a cursor stands for.

@@ -1,4 +1,4 @@
-"""Asking other workers, so that any worker answers any request.
+"""Forwards requests to the owners of partitions, so that any worker answers any request.
 
 The directory says who owns a partition; the worker that is asked decides whether it may answer. So a directory that is
 out of date, an owner that is gone, stopped or late all end as a 503 or as a partition that is stated to be missing,

@@ -1,4 +1,5 @@
-"""For operators and tools: health, jobs, and the OpenAPI document.
+"""For operators and tools: health, metrics, jobs, and the OpenAPI document.
 
-`health` answers liveness and readiness, `openapi` describes all endpoints from the contracts.
+`endpoints` serves health and metrics, `health` decides liveness and readiness, `openapi` describes all endpoints from
+the contracts. Read `endpoints` first.
 """

@@ -1,4 +1,4 @@
-"""Is this process beyond repair, and does it answer for all it owns: two questions that must not be mixed.
+"""Liveness (can this process go on?) and readiness (does it answer for all it owns?), which must not be mixed.
 
 An orchestrator restarts what is not live, and routes no requests to what is not ready. A worker is ready whose
 partitions are being restored, or that has lost its broker, is not, but never dead.

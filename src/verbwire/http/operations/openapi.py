@@ -1,4 +1,4 @@
-"""``GET /openapi.json``: what can be asked here, as OpenAPI 3.1, made of the contracts."""
+"""``GET /openapi.json``: describes this API as OpenAPI 3.1, made of the contracts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the operations of the OpenAPI document share: problems, headers, parameters, and schemas of our own."""
+"""Components of the OpenAPI document: problems, headers, parameters, and schemas of our own."""
 
 from __future__ import annotations
 

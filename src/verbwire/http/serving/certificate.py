@@ -1,4 +1,4 @@
-"""The certificate that this worker shows over TLS: read from its files, and again when they have changed."""
+"""The worker's TLS certificate: read from its files, and reloaded when they change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connections of one server: whose time is over, who makes room for a newcomer, and who holds how many.
+"""The connections of one server: their timeouts, and which one is closed when a newcomer finds no room.
 
 A connection that waits for its client holds a place, whatever the client has said so far. So each has a moment at
 which it is closed, and where all places are taken the one that has waited longest goes first: of those who hold most,

@@ -1,4 +1,4 @@
-"""Serving HTTP beside the engine: a thread and an event loop of its own, so that answers come while a batch runs."""
+"""Serves HTTP beside the engine: on a thread and an event loop of its own, so that answers come while a batch runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a table has read all that there was when it was started, and requests that accept no other.
+"""Completeness of answers: whether a table has read all that there was when it was started.
 
 "Not found" is a claim about all that has happened: a table that is still catching up says by how much it is behind.
 """

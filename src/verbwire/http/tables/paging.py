@@ -1,4 +1,4 @@
-"""Which part of a list an answer holds: by page number near its start, by cursor anywhere.
+"""Pages of lists: by number near the start, by cursor anywhere.
 
 A cursor is the place of a row in the list's order, so a walk meets every key that stays exactly once, whatever is
 written meanwhile, and costs the same on its last page as on its first.

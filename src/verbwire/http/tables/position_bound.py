@@ -1,4 +1,4 @@
-"""Reading one's own writes: a question waits until the table has applied what its asker has seen."""
+"""Read-your-writes: a request waits until the table has applied the positions that its client has seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to know of the tables in all, from what each worker knows of its part."""
+"""Merges the workers' summaries of their tables into one of the project."""
 
 from __future__ import annotations
 
