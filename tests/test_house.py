@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http.avro_json": {"contracts.schema", "wire.avro", "wire.json"},
     "observability.watch": {"kafka"},
     "tokens": {"errors", "secrets", "security", "settings"},
-    "wire.records": {"contracts.schema", "errors", "kafka", "messages", "wire"},
+    "wire.records": {"contracts.schema", "errors", "kafka", "messages", "security", "wire"},
     "wire.registry": {"contracts.schema", "errors", "redaction", "wire.avro"},
     "declarations": {"contracts.checks", "contracts.schema", "errors", "messages", "names", "principal"},
     "http.access": {
@@ -82,6 +82,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "messages",
         "names",
         "principal",
+        "security",
         "wire",
         "wire.records",
     },
