@@ -73,7 +73,7 @@ def _compared(catalog: Catalog, settings: Settings, against: str) -> list[Findin
     """What the contracts contradict of what they were."""
     baselines = [*_baselines(settings, against)]
     if not baselines:
-        message = "nothing was deployed from here to compare contracts with: name something else (--against main)"
+        message = "nothing was deployed from here to compare contracts with: name a baseline (--against main)"
         return [Finding.at("not-compared", Severity.INFO, settings.schemas, message)]
     return [each for baseline in baselines for each in compare(catalog, settings.schemas, baseline, settings.retired)]
 

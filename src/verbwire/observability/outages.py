@@ -57,8 +57,8 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     "verbwire.subscribers.group": ("%s: %d partitions were lost",),
     "verbwire.subscribers.handler_threads": ("%s: %s has to wait: %s",),
     "verbwire.discovery.announcer": ("this worker could not be announced: %s",),
-    "verbwire.client.asking.poller": ("ledgers cannot be read now, it is tried again: %s",),
-    "verbwire.http": ("%s was not taken: %s",),
+    "verbwire.client.asking.poller": ("outcomes cannot be read now, retrying: %s",),
+    "verbwire.http": ("%s was not acknowledged: %s",),
 }
 
 
