@@ -122,7 +122,7 @@ def test_a_project_is_found_by_flag_and_environment(tmp_path: Path) -> None:
         assert "library.loans.BorrowBook" in said.stdout
     lost = verbwire(tmp_path, "schemas", "list")
     assert lost.returncode == 2
-    assert "lies in no verbwire project" in lost.stderr
+    assert "is not in a verbwire project" in lost.stderr
 
 
 def test_it_ends_with_what_the_table_says(tmp_path: Path) -> None:
@@ -136,4 +136,4 @@ def test_it_ends_with_what_the_table_says(tmp_path: Path) -> None:
     assert verbwire(folder, "schemas", "list", **away).returncode == 0
     prune = verbwire(folder, "deploy", "--prune", **away)
     assert prune.returncode == 2
-    assert "say --yes, or --dry-run" in prune.stderr
+    assert "add --yes or --dry-run" in prune.stderr
