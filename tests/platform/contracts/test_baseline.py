@@ -183,7 +183,7 @@ def test_the_command_compares_with_both(repository: Path) -> None:
 def test_that_nothing_is_compared_is_said(repository: Path) -> None:
     (told,) = [each for each in run_check(repository) if each["code"] == "not-compared"]
     assert told["severity"] == "info"
-    assert told["message"].endswith("say with what (--against main)")
+    assert told["message"].endswith("name something else (--against main)")
 
 
 def test_what_cannot_be_imported_for_want_of_a_contract_hides_nothing(repository: Path) -> None:

@@ -84,7 +84,7 @@ def test_copies_of_workers_unheard_of_for_a_week_are_removed_and_no_others(
         remove_forgotten(tmp_path, "own", time.time() - KEPT_SECONDS)
     assert {path.name for path in tmp_path.iterdir()} == set(kept)
     (told,) = caplog.messages
-    assert told.startswith("the copies of worker gone, unheard of since ")
+    assert told.startswith("removed the local copies of worker gone, last used on ")
 
 
 def test_a_worker_that_runs_for_weeks_with_nothing_to_write_is_heard_of(tmp_path: Path) -> None:

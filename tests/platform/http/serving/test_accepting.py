@@ -76,7 +76,7 @@ def test_a_burst_of_connections_takes_no_more_descriptors_than_its_places(caplog
             assert is_alive(address)
     finally:
         server.stop(timeout=1)
-    assert "no connection can be taken" not in caplog.text
+    assert "no connection can be accepted" not in caplog.text
 
 
 def test_no_descriptor_for_a_connection_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -86,7 +86,7 @@ def test_no_descriptor_for_a_connection_is_told_once(caplog: pytest.LogCaptureFi
         with strangers(address, 200) as connect:
             with files_left(20):
                 connect()
-                eventually(lambda: "no connection can be taken" in caplog.text)
+                eventually(lambda: "no connection can be accepted" in caplog.text)
             assert is_alive(address), "it goes on by itself"
     finally:
         server.stop(timeout=1)

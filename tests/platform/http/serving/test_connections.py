@@ -105,9 +105,9 @@ def test_half_spoken_connections_do_not_take_http_away(
             assert http.raw(request("GET /health/live HTTP/1.1", "Connection: close")).startswith(b"HTTP/1.1 200")
             refused = http.raw(request("GET /tables HTTP/1.1", "Connection: close"))
             assert refused.startswith(b"HTTP/1.1 401"), "of those that are for all there is one, too"
-        lines = [each.getMessage() for each in caplog.records if "places for connections" in each.getMessage()]
+        lines = [each.getMessage() for each in caplog.records if "connections are in use" in each.getMessage()]
     assert len(lines) == 1
-    assert lines[0].startswith("all 8 places for connections are taken, by 127.0.0.1 (9); they wait: ")
+    assert lines[0].startswith("all 8 connections are in use, by 127.0.0.1 (9); stages: ")
 
 
 def test_where_all_are_being_answered_health_has_places_of_its_own(

@@ -138,7 +138,7 @@ def test_handshakes_that_are_never_done_take_nothing_from_anybody(
                 assert httpx.get(f"{url}/health/live", verify=context).status_code == 200
                 assert httpx.get(f"{url}/tables", verify=context).status_code == 401
         assert len(connections_of(https)) <= 10
-    assert sum("places for connections are taken" in each.getMessage() for each in caplog.records) == 1
+    assert sum("connections are in use" in each.getMessage() for each in caplog.records) == 1
     assert "for TLS" in caplog.text
 
 
@@ -184,7 +184,7 @@ def test_a_renewed_certificate_is_shown_without_a_restart(
 ) -> None:
     caplog.set_level(logging.INFO, "verbwire.http")
     files = authority.issue()
-    eventually(lambda: "read anew" in caplog.text, 5)
+    eventually(lambda: "was reloaded" in caplog.text, 5)
     first = shown(https, authority)
     replaced(files, authority.issue(name="next", days=300))
     eventually(lambda: shown(https, authority) != first, 5)
@@ -206,7 +206,7 @@ def test_a_renewal_that_cannot_be_read_keeps_the_old_certificate_and_is_told(
     lines = [each.getMessage() for each in caplog.records if "http_tls_key" in each.getMessage()]
     assert len(lines) == 1
     assert "worker.key holds no key in PEM" in lines[0]
-    assert "is shown on" in lines[0]
+    assert "stays in use" in lines[0]
     files[1].write_bytes(good[1])
     eventually(lambda: told(https, "reload_failed") == 0, 5)
     assert shown(https, authority) == before
@@ -268,7 +268,7 @@ def test_what_others_will_refuse_is_told_at_the_start(tmp_path: Path, caplog: py
         settings = Settings(**files, http_advertised_url=f"https://{host}:1")  # type: ignore[arg-type]  # by name
         certificate_of(settings, Metrics())
         assert ("will refuse it" not in caplog.text) is right, host
-        assert "has ended at" in caplog.text
+        assert "expired at" in caplog.text
     assert url_of(Settings(**files), 1) == "https://127.0.0.1:1"  # type: ignore[arg-type]  # by name
     plain = Settings(**files, http_advertised_url="http://w1:1")  # type: ignore[arg-type]  # by name
     with pytest.raises(ConfigurationError, match=r"VERBWIRE_HTTP_ADVERTISED_URL.*write https"):
