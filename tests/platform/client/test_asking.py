@@ -315,7 +315,7 @@ def test_asks_in_flight_are_bounded_and_given_up_ones_forgotten(
     with Client(replace(connection, asks_in_flight=3, delivery_seconds=1.0)) as client:
         pendings = [client.ask(COMMAND) for _ in range(3)]
         started = time.monotonic()
-        with pytest.raises(DeliveryError, match="3 asked commands wait for their outcomes: is the receiver up"):
+        with pytest.raises(DeliveryError, match="3 asked commands wait for their outcomes: is a worker up"):
             client.ask(COMMAND)
         assert time.monotonic() - started > 0.9
         records = receiver.take(3)  # the fourth was not sent
@@ -381,7 +381,7 @@ def test_what_cannot_be_asked_is_refused_at_the_call(connection: Connection, cli
             client.ask(COMMAND, ttl=ttl)
     contract = replace(CATALOG.of(COMMAND), response="none")
     silent = replace(connection, catalog=Catalog({contract.name: contract}))
-    with Client(silent) as another, pytest.raises(WrongVerbError, match="send it"):
+    with Client(silent) as another, pytest.raises(WrongVerbError, match="use send"):
         another.ask(COMMAND)
 
 

@@ -278,7 +278,7 @@ def test_only_owned_contexts_are_deployed(admin: AdminClient, registry: Registry
 
 def test_a_group_that_reads_what_nobody_deployed_is_refused(target: Target) -> None:
     stranger = GroupPlan("office.copies", Kind.EVENT, ("other.context",), ("copies",))
-    with pytest.raises(DeployError, match=r"office\.copies reads .*other\.context\.events, which nobody has deployed"):
+    with pytest.raises(DeployError, match=r"office\.copies reads .*other\.context\.events, which is not deployed"):
         deploy(target, CATALOG, [stranger])
 
 
