@@ -27,7 +27,7 @@ _LONGEST_NAME = MAX_ID - len("/~/") - (_KEY_HASH * 8 + 5) // 6 - _HASH - len("/"
 class CommandId(NamedTuple):
     """The parts of the id of a process's command."""
 
-    key: str  # of the undertaking, as it stands there
+    key: str  # of the process instance, as it stands there
     tag: str | None
 
 
@@ -46,7 +46,7 @@ class CommandIds:
     def id(self, key: bytes, cause: str, handler: str, position: int, tag: str | None = None) -> tuple[str, RawHeaders]:
         """Return the id of the `position`-th command that a handler sends because of the message `cause`.
 
-        Beside it the headers without which it does not lead back to the undertaking of this `key`: mostly none.
+        Beside it the headers without which it does not lead to the process instance of this `key`: mostly none.
         UnkeyableError where the key is too long for a header, too.
         """
         rest = "/" + derived_id(self._process, cause, handler, position) + (f"/{tag}" if tag else "")
