@@ -225,7 +225,7 @@ def test_the_project_is_found_from_anywhere_inside(tmp_path: Path) -> None:
 
 
 def test_outside_of_a_project_it_says_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"is not in a verbwire project: no pyproject\.toml there or above has"):
+    with pytest.raises(ConfigurationError, match=r"is not in a verbwire project: no pyproject\.toml there or above"):
         load_settings(tmp_path)
 
 

@@ -70,6 +70,6 @@ def test_a_token_has_the_scopes_that_are_asked_for(tmp_path: Path, monkeypatch: 
     lasting = claims_of("--scope", METRICS, "--days", "365")
     assert lasting["scope"] == METRICS
     assert abs(float(str(lasting["exp"])) - time.time() - 365 * 86_400) < 60
-    with pytest.raises(ConfigurationError, match="--minutes or --days"):
+    with pytest.raises(ConfigurationError, match="one of --minutes and --days"):
         claims_of("--minutes", "5", "--days", "1")
     assert CliRunner().invoke(app, ["token", "--minutes", "0"]).exit_code == 2
