@@ -131,7 +131,7 @@ class Reader:
             self.wrong.append(f"{self.name}: {answer.status_code} {answer.text[:300]}")
 
 
-def as_it_wakes(reader: Reader, jars: Sequence[str], wake: Callable[[], None]) -> None:
+def read_as_it_resumes(reader: Reader, jars: Sequence[str], wake: Callable[[], None]) -> None:
     """Let requests wait for a process that is stopped, so that they are the first thing that it sees when it wakes."""
     least, host = reader.counters.least(), reader.url.removeprefix("http://").split(":")
     lines = [f"{name}: {value}" for name, value in {"Host": ":".join(host), "Connection": "close", **HEADERS}.items()]
@@ -152,7 +152,7 @@ def as_it_wakes(reader: Reader, jars: Sequence[str], wake: Callable[[], None]) -
 
 
 @contextmanager
-def hammering(counters: Counters, urls: dict[str, str], each: int = 2) -> Iterator[dict[str, list[Reader]]]:
+def reading_under_load(counters: Counters, urls: dict[str, str], each: int = 2) -> Iterator[dict[str, list[Reader]]]:
     """Read from every worker, and count up, until the block ends."""
     stop = threading.Event()
 

@@ -21,16 +21,16 @@ from verbwire.wire.headers import Envelope, Headers, HeaderTemplate
 from verbwire.wire.records.outcomes import OUTCOME, EventPosition, OutcomeRecord, OutcomeStatus
 from verbwire.wire.registry.client import Registry
 
-HEARD = 20.0  # seconds, for a hint to come
+REPLY_SECONDS = 20.0  # seconds, for a hint to come
 
 
-def hearing(client: Client) -> Client:
+def by_replies_alone(client: Client) -> Client:
     """Let a client wait for hints alone: what it hears was heard, not looked up because the machine was slow."""
     client._asker._delays = PollDelays(hint=3600)
     return client
 
 
-class PlayedReceiver:
+class ScriptedReceiver:
     """The one receiver of a context's commands."""
 
     def __init__(self, connection: Connection, namespace: str) -> None:
@@ -99,11 +99,11 @@ class PlayedReceiver:
     def _cause(self, line: OutcomeRecord) -> Any:
         return self._headers.headers(f"{line.command_id}:outcome", Envelope(causation_id=line.command_id))
 
-    def hint(self, record: Record, line: OutcomeRecord) -> None:
+    def reply(self, record: Record, line: OutcomeRecord) -> None:
         """Tell the asker."""
-        self.whisper(record, line.command_id, self.encode(line))
+        self.send_reply(record, line.command_id, self.encode(line))
 
-    def whisper(self, record: Record, id: str, value: bytes) -> None:
+    def send_reply(self, record: Record, id: str, value: bytes) -> None:
         """Tell the asker of that command anything about any id."""
         partition = Headers(record.headers()).reply_partition
         assert partition is not None
@@ -114,7 +114,7 @@ class PlayedReceiver:
         for record in records:
             line = self.line(record, **fields)
             self.enter(record, line)
-            self.hint(record, line)
+            self.reply(record, line)
         self.flush()
 
     def send(

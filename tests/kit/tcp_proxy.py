@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 _CHUNK = 65_536
 
 
-class Gate:
+class TcpProxy:
     """Forwards TCP connections to the host and port of `url` while it is open."""
 
     def __init__(self, url: str) -> None:

@@ -115,7 +115,7 @@ def test_a_project_without_declarations_has_nothing_to_host(root: Path, names: l
         load(root).chosen(names)
 
 
-def test_what_a_module_cannot_import_is_not_hidden(root: Path) -> None:
+def test_an_import_error_of_a_module_is_not_hidden(root: Path) -> None:
     write(root, "streams/jars.py", "import consumers.never_there\n")
     with pytest.raises(ModuleNotFoundError, match="consumers"):
         load(root)

@@ -33,7 +33,7 @@ def test_a_password_in_an_address_is_not_shown(scheme: str, password: str) -> No
 
 
 @given(st.sampled_from(SCHEMES), ANY, ANY)
-def test_nor_one_in_a_list_of_bootstrap_servers(scheme: str, first: str, second: str) -> None:
+def test_a_password_in_a_list_of_bootstrap_servers_is_not_shown(scheme: str, first: str, second: str) -> None:
     shown = shown_address(f"{scheme}ann:{first}@k1.example:9092,{scheme}bob:{second}@k2.example:9092")
     rest = f"{scheme}***@k2.example:9092"
     assume(first not in rest)
@@ -44,13 +44,13 @@ def test_nor_one_in_a_list_of_bootstrap_servers(scheme: str, first: str, second:
 
 
 @given(st.text("abcdefghijklmnop0123456789!$/:%", min_size=4))
-def test_nor_one_among_the_parameters(secret: str) -> None:
+def test_a_password_among_the_parameters_is_not_shown(secret: str) -> None:
     shown = shown_address(f"https://registry.example/apis?tenant={secret}&api_key={secret}#{secret}")
     assert shown == "https://registry.example/apis?tenant=***&api_key=***#***"
 
 
 @given(st.sampled_from(SCHEMES), IN_A_WORD)
-def test_nor_one_in_a_text_that_quotes_the_address(scheme: str, password: str) -> None:
+def test_a_password_in_a_text_that_quotes_the_address_is_not_shown(scheme: str, password: str) -> None:
     shown = without_secrets(f"Failed to resolve '{scheme}ann:{password}@kafka.example:9092': try again")
     assume(password not in "Failed to resolve '***@kafka.example:9092': try again" + scheme)
     assert password not in shown

@@ -38,7 +38,7 @@ def test_a_size_may_have_a_unit(tmp_path: Path, written: str, read: int) -> None
 
 
 @pytest.mark.parametrize("written", ['"64 parsecs"', "-1", "true", '"1.5GB"', '"MB"'])
-def test_what_is_no_size_is_refused(tmp_path: Path, written: str) -> None:
+def test_a_size_that_is_none_is_refused(tmp_path: Path, written: str) -> None:
     with pytest.raises(ConfigurationError, match=r"cache_bytes.*64MB"):
         load_settings(project(tmp_path, f"cache_bytes = {written}"))
 
@@ -48,7 +48,7 @@ def test_a_cache_that_could_hold_nothing_is_refused(tmp_path: Path) -> None:
         load_settings(project(tmp_path, 'cache_bytes = "1MB"'))
 
 
-def test_what_is_not_set_has_a_default(tmp_path: Path) -> None:
+def test_a_setting_that_is_not_set_has_a_default(tmp_path: Path) -> None:
     settings = load_settings(project(tmp_path, 'project = "bank"'))
     assert (settings.bootstrap, settings.registry, settings.partitions) == ("embedded", "embedded", 12)
     assert settings.data_folder == tmp_path / ".verbwire"
@@ -245,6 +245,6 @@ def test_a_skipped_record_is_read_from_the_right() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "g", "g@t", "g@t/1", "g@t/x/1", "g@t/1/-1", "@t/1/1", "g@/1/1", "g@t/1/¹"])
-def test_what_is_no_place_is_refused(text: str) -> None:
+def test_a_skip_of_no_place_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="group@topic/partition/offset"):
         skipped(text)

@@ -178,7 +178,7 @@ def test_acls_are_for_who_may_alter_the_cluster(office: Office) -> None:
         acls.create([some])
 
 
-def test_without_an_authorizer_nobody_is_told_that_acls_protect(cluster: Cluster) -> None:
+def test_acls_on_a_cluster_without_an_authorizer_are_not_said_to_protect(cluster: Cluster) -> None:
     acls = ClusterAcls({"bootstrap.servers": cluster.bootstrap})
     some = Acl("User:x", Permission(Resource.TOPIC, "x", Operation.READ))
     with pytest.raises(ConfigurationError, match="no authorizer"):
@@ -187,7 +187,7 @@ def test_without_an_authorizer_nobody_is_told_that_acls_protect(cluster: Cluster
         acls.create([some])
 
 
-def test_what_is_not_needed_is_taken_away_only_when_somebody_says_so(office: Office) -> None:
+def test_acls_that_are_not_needed_are_removed_only_when_asked(office: Office) -> None:
     events = office.names.events(NAMESPACE)
     stray = Acl(f"User:{TILL}", Permission(Resource.TOPIC, events, Operation.WRITE))
     acls = ClusterAcls({"bootstrap.servers": office.guarded.open})

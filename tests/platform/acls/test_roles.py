@@ -159,7 +159,7 @@ def test_a_role_that_is_named_twice_in_the_environment_is_not_lost(monkeypatch: 
         load_settings(ROOT)
 
 
-def test_what_is_there_and_not_needed_is_told_and_what_is_not_ours_let_alone() -> None:
+def test_acls_that_are_not_needed_are_told_and_those_of_others_left_alone() -> None:
     needed = acls_of([RoleAssignment("producer:shop.carts", "User:till")], shop())
 
     def topic(name: str, operation: Operation, who: str, prefixed: bool = False, allows: bool = True) -> Acl:
@@ -181,7 +181,7 @@ def test_what_is_there_and_not_needed_is_told_and_what_is_not_ours_let_alone() -
     assert lines[-1] == f"{len(rest)} of {len(needed)} ACLs are there"
 
 
-def test_the_script_names_everything_once_and_quotes_it() -> None:
+def test_the_acl_script_names_everything_once_and_quotes_it() -> None:
     acls = acls_of([RoleAssignment("producer:shop.carts", "User:CN=o'hara,O=shop")], shop())
     lines = [line for line in script(acls) if line.startswith("allow ")]
     assert len(lines) == len([*told(acls)])
@@ -201,7 +201,7 @@ def test_a_prefix_stands_before_all_names() -> None:
 
 
 @pytest.mark.parametrize(("denied", "said"), [(True, r"WRITE TOPIC town\.events"), (False, "Purged in queue")])
-def test_what_a_producer_lets_go_of_that_may_write_nowhere_says_which_acl_is_missing(denied: bool, said: str) -> None:
+def test_a_purged_delivery_of_a_producer_without_acls_says_which_acl_is_missing(denied: bool, said: str) -> None:
     """Whether it was still in the queue when librdkafka gave up is chance."""
     ack = Ack("1", "town.events", Failures(lambda: denied))
     ack.settle(KafkaError(KafkaError._PURGE_QUEUE), None)

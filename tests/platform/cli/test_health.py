@@ -52,7 +52,7 @@ def test_a_worker_that_is_ready_needs_no_token_to_say_so(project: Path, http: Ht
     assert asked(project, http.operator.base_url.port, "--live") == (0, "live\n")
 
 
-def test_what_is_missing_is_told_by_group(project: Path, http: Http, group: Group) -> None:
+def test_health_tells_what_is_missing_by_group(project: Path, http: Http, group: Group) -> None:
     group.missing = ["partition 3: restoring"]
     code, said = asked(project, http.operator.base_url.port)
     assert code == 1

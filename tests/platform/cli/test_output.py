@@ -31,7 +31,7 @@ def test_an_error_is_one_line_however_long(tmp_path: Path) -> None:
     assert "w" * 300 in said.stderr
 
 
-def test_ascii_is_enough(tmp_path: Path) -> None:
+def test_output_in_ascii_is_enough(tmp_path: Path) -> None:
     """`ß` and an ellipsis would be a traceback."""
     (tmp_path / "straße").mkdir()
     folder = library(tmp_path / "straße")
@@ -42,7 +42,7 @@ def test_ascii_is_enough(tmp_path: Path) -> None:
         assert ("stra\\" in said.stdout) is (arguments != ["nonsense"])
 
 
-def test_what_others_wrote_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_of_foreign_text_is_escaped_and_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(["id", "type"], [["\x1b[2J\x9b1m\u202e[bold]x[/]\n", "漢字"], ["a", "b"]])
     assert capsys.readouterr().out.splitlines() == [
         "id                               type",
@@ -97,7 +97,7 @@ def test_a_table_without_handlers_is_told_by_check_and_worker(tmp_path: Path) ->
         assert "table library.lent handles no event: add a handler with @on" in said.stdout + said.stderr
 
 
-def test_whose_a_context_is_has_to_be_said_where_nothing_tells(tmp_path: Path) -> None:
+def test_ownership_of_a_context_has_to_be_said_where_nothing_tells(tmp_path: Path) -> None:
     folder = library(tmp_path, settings='imported = ["shop.orders"]\n')
     placed = record("OrderPlaced", {"order_id": "string"}, namespace="shop.orders", kind="event", key="order_id")
     sent = {**placed, "namespace": "shop.mails", "name": "MailSent"}
@@ -125,7 +125,7 @@ def test_a_project_is_found_by_flag_and_environment(tmp_path: Path) -> None:
     assert "is not in a verbwire project" in lost.stderr
 
 
-def test_it_ends_with_what_the_table_says(tmp_path: Path) -> None:
+def test_exit_codes_are_those_of_the_table(tmp_path: Path) -> None:
     folder = library(tmp_path)
     assert verbwire(folder, "--help").returncode == 0
     assert verbwire(folder, "check").returncode == 1

@@ -17,7 +17,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME
 
 from tests.kit.cluster import Cluster, delete, eventually, limit_records
 from tests.kit.notes import CATALOG, COMMAND, NAMESPACE
-from tests.kit.scripted_receiver import HEARD, PlayedReceiver, hearing
+from tests.kit.scripted_receiver import REPLY_SECONDS, ScriptedReceiver, by_replies_alone
 from verbwire.client import Client, CommandHandle, Connection, Principal
 from verbwire.client.asking.asker import Asker
 from verbwire.client.asking.poller import PollDelays
@@ -59,7 +59,7 @@ def connection(cluster: Cluster) -> Iterator[Connection]:
 @pytest.fixture(scope="module")
 def client(connection: Connection) -> Iterator[Client]:
     with Client(connection) as opened:
-        yield hearing(opened)
+        yield by_replies_alone(opened)
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +74,8 @@ def asker(connection: Connection) -> Iterator[Asker]:
 
 
 @pytest.fixture
-def receiver(connection: Connection) -> Iterator[PlayedReceiver]:
-    playing = PlayedReceiver(connection, NAMESPACE)
+def receiver(connection: Connection) -> Iterator[ScriptedReceiver]:
+    playing = ScriptedReceiver(connection, NAMESPACE)
     yield playing
     playing.close()
 
@@ -88,12 +88,12 @@ async def awaited(pending: CommandHandle) -> Outcome:
     return await pending
 
 
-def test_the_first_ask_of_a_client_hears_its_answer(connection: Connection, receiver: PlayedReceiver) -> None:
+def test_the_first_ask_of_a_client_hears_its_answer(connection: Connection, receiver: ScriptedReceiver) -> None:
     for _ in range(3):
         with Client(connection) as client:
-            pending = hearing(client).ask(COMMAND)
+            pending = by_replies_alone(client).ask(COMMAND)
             receiver.answer(receiver.take())
-            assert pending.result(HEARD) == Accepted()
+            assert pending.result(REPLY_SECONDS) == Accepted()
             assert pending.done()
 
 
@@ -110,16 +110,16 @@ def test_the_first_ask_of_a_client_hears_its_answer(connection: Connection, rece
     ],
 )
 def test_every_outcome_is_a_value(
-    client: Client, receiver: PlayedReceiver, said: dict[str, object], outcome: Outcome
+    client: Client, receiver: ScriptedReceiver, said: dict[str, object], outcome: Outcome
 ) -> None:
     pending = client.ask(COMMAND)
     receiver.answer(receiver.take(), **said)
-    assert pending.result(HEARD) == outcome
+    assert pending.result(REPLY_SECONDS) == outcome
     assert asyncio.run(awaited(pending)) == outcome
 
 
 def test_a_command_says_who_asks_and_where_the_answer_goes(
-    connection: Connection, asker: Asker, receiver: PlayedReceiver
+    connection: Connection, asker: Asker, receiver: ScriptedReceiver
 ) -> None:
     with Client(replace(connection, principal=Principal("ann", ("notes:write",)))) as client:
         client.ask(COMMAND, id="q-1", ttl=1.5, correlation_id="first", causation_id="parent")
@@ -136,7 +136,7 @@ def test_a_command_says_who_asks_and_where_the_answer_goes(
     assert headers.ttl is None
 
 
-def test_what_others_are_told_is_not_our_answer(client: Client, receiver: PlayedReceiver) -> None:
+def test_a_reply_to_another_command_is_not_the_outcome_of_this_one(client: Client, receiver: ScriptedReceiver) -> None:
     id = new_id()
     pending = client.ask(COMMAND, id=id)
     (record,) = receiver.take()
@@ -149,32 +149,34 @@ def test_what_others_are_told_is_not_our_answer(client: Client, receiver: Played
         receiver.line(record, offset=line.offset - 1, status=OutcomeStatus.EXPIRED),
         receiver.line(record, offset=line.offset + 1, fingerprint=b"another"),
     )
-    receiver.whisper(record, id, b"nonsense")
+    receiver.send_reply(record, id, b"nonsense")
     for each in said:
-        receiver.whisper(record, id, receiver.encode(each))
-    receiver.whisper(record, new_id(), b"nonsense")
+        receiver.send_reply(record, id, receiver.encode(each))
+    receiver.send_reply(record, new_id(), b"nonsense")
     receiver.flush()
     with pytest.raises(OutcomeUnknownError):
         pending.result(0.3)
-    receiver.hint(record, line)
-    assert pending.result(HEARD) == Accepted()
+    receiver.reply(record, line)
+    assert pending.result(REPLY_SECONDS) == Accepted()
 
 
-def test_a_repetition_gets_the_outcome_of_the_first(client: Client, receiver: PlayedReceiver) -> None:
+def test_a_duplicate_id_gets_the_outcome_of_the_first(client: Client, receiver: ScriptedReceiver) -> None:
     first, again, other = (client.ask(command, id="same") for command in (COMMAND, COMMAND, OTHER))
     records = receiver.take(3)
     remembered = receiver.line(records[0], status=OutcomeStatus.REJECTED, code="full")
-    receiver.hint(records[0], remembered)
-    receiver.hint(records[1], remembered)
-    assert first.result(HEARD) == again.result(HEARD) == Rejected("full")
+    receiver.reply(records[0], remembered)
+    receiver.reply(records[1], remembered)
+    assert first.result(REPLY_SECONDS) == again.result(REPLY_SECONDS) == Rejected("full")
     assert not other.done() or other.result(0) != Rejected("full")
-    receiver.hint(records[2], receiver.line(records[2], status=OutcomeStatus.REJECTED, code=ID_REUSED))
-    outcome = other.result(HEARD)
+    receiver.reply(records[2], receiver.line(records[2], status=OutcomeStatus.REJECTED, code=ID_REUSED))
+    outcome = other.result(REPLY_SECONDS)
     assert isinstance(outcome, Rejected)
     assert outcome.code == ID_REUSED
 
 
-def test_outcomes_whose_hints_are_lost_stand_in_the_ledger(connection: Connection, receiver: PlayedReceiver) -> None:
+def test_outcomes_whose_replies_are_lost_are_read_from_the_outcome_log(
+    connection: Connection, receiver: ScriptedReceiver
+) -> None:
     with Client(connection) as client:
         _found_in_the_ledger(client, receiver)
 
@@ -184,7 +186,7 @@ def _token(pending: CommandHandle) -> str:
     return eventually(lambda: pending.token or "")
 
 
-def _found_in_the_ledger(client: Client, receiver: PlayedReceiver) -> None:
+def _found_in_the_ledger(client: Client, receiver: ScriptedReceiver) -> None:
     commands = [msgspec.structs.replace(COMMAND, note_id=f"n{number}") for number in range(9)]
     pendings = [client.ask(command) for command in commands]
     records = receiver.take(9)
@@ -203,7 +205,7 @@ def _found_in_the_ledger(client: Client, receiver: PlayedReceiver) -> None:
     assert late.result(FOUND) == Accepted()
 
 
-def test_the_ledger_tells_of_ids_that_named_something_else(asker: Asker, receiver: PlayedReceiver) -> None:
+def test_a_reused_id_is_told_from_the_outcome_log(asker: Asker, receiver: ScriptedReceiver) -> None:
     id = new_id()
     first, again, other = (asker.ask(command, Envelope(id=id)) for command in (COMMAND, COMMAND, OTHER))
     record, *_ = receiver.take(3)
@@ -214,7 +216,7 @@ def test_the_ledger_tells_of_ids_that_named_something_else(asker: Asker, receive
     assert outcome.code == ID_REUSED
 
 
-def test_a_failed_attempt_in_the_ledger_does_not_answer_the_next(asker: Asker, receiver: PlayedReceiver) -> None:
+def test_a_failed_attempt_in_the_ledger_does_not_answer_the_next(asker: Asker, receiver: ScriptedReceiver) -> None:
     id = new_id()
     first, again = (asker.ask(command, Envelope(id=id)) for command in (COMMAND, OTHER))
     records = receiver.take(2)
@@ -224,7 +226,7 @@ def test_a_failed_attempt_in_the_ledger_does_not_answer_the_next(asker: Asker, r
     assert again.result(FOUND) == Accepted()
 
 
-def test_a_registry_that_is_silent_for_a_moment_delays_the_answer(asker: Asker, receiver: PlayedReceiver) -> None:
+def test_a_registry_that_is_silent_for_a_moment_delays_the_answer(asker: Asker, receiver: ScriptedReceiver) -> None:
     class Silent:
         asked = 0
 
@@ -243,7 +245,7 @@ def test_a_registry_that_is_silent_for_a_moment_delays_the_answer(asker: Asker, 
     assert pending.result(FOUND) == Accepted()
 
 
-def test_what_was_never_committed_is_no_outcome(asker: Asker, receiver: PlayedReceiver) -> None:
+def test_an_aborted_transaction_holds_no_outcome(asker: Asker, receiver: ScriptedReceiver) -> None:
     pending = asker.ask(COMMAND)
     (record,) = receiver.take()
     receiver.enter_and_abort(record, receiver.line(record, status=OutcomeStatus.REJECTED, code="full"))
@@ -251,7 +253,9 @@ def test_what_was_never_committed_is_no_outcome(asker: Asker, receiver: PlayedRe
     assert pending.result(FOUND) == Accepted()
 
 
-def test_a_repetition_of_an_old_command_finds_its_outcome_further_back(asker: Asker, receiver: PlayedReceiver) -> None:
+def test_a_duplicate_id_of_an_old_command_finds_its_outcome_further_back(
+    asker: Asker, receiver: ScriptedReceiver
+) -> None:
     id = new_id()
     asker.ask(COMMAND, Envelope(id=id))
     (record,) = receiver.take()
@@ -261,12 +265,14 @@ def test_a_repetition_of_an_old_command_finds_its_outcome_further_back(asker: As
     assert again.result(FOUND) == Accepted()
 
 
-def test_a_token_is_resumed_by_another_client(connection: Connection, client: Client, receiver: PlayedReceiver) -> None:
+def test_resume_by_a_token_in_another_client(
+    connection: Connection, client: Client, receiver: ScriptedReceiver
+) -> None:
     command = msgspec.structs.replace(COMMAND, note_id="n7")
     early, late = client.ask(command), client.ask(command, id="late")
     records = receiver.take(2)
     receiver.answer(records[:1])
-    assert early.result(HEARD) == Accepted()
+    assert early.result(REPLY_SECONDS) == Accepted()
     assert _token(late)
     with pytest.raises(OutcomeUnknownError, match=r"office\.notes\.TakeNote late") as unknown:
         late.result(0)
@@ -285,10 +291,12 @@ def test_a_token_is_resumed_by_another_client(connection: Connection, client: Cl
             another.resume("nonsense")
     with pytest.raises(ClosedError):
         another.resume(_token(early))
-    assert late.result(HEARD) == Accepted()  # who timed out may wait again
+    assert late.result(REPLY_SECONDS) == Accepted()  # who timed out may wait again
 
 
-def test_who_asks_does_not_linger_and_does_not_overtake(connection: Connection, receiver: PlayedReceiver) -> None:
+def test_linger_is_bypassed_by_asked_commands_which_do_not_overtake(
+    connection: Connection, receiver: ScriptedReceiver
+) -> None:
     with Client(replace(connection, kafka={"linger.ms": 30_000})) as client:
         for _ in range(3):
             started = time.monotonic()
@@ -296,21 +304,21 @@ def test_who_asks_does_not_linger_and_does_not_overtake(connection: Connection, 
             records = receiver.take(2)
             assert [Headers(record.headers()).id for record in records] == [sent.id, asked.id]
             receiver.answer(records[1:])
-            asked.result(HEARD)
-            assert time.monotonic() - started < HEARD
+            asked.result(REPLY_SECONDS)
+            assert time.monotonic() - started < REPLY_SECONDS
 
 
-def test_positions_of_events_are_remembered(connection: Connection, receiver: PlayedReceiver) -> None:
+def test_positions_of_events_are_remembered(connection: Connection, receiver: ScriptedReceiver) -> None:
     with Client(connection) as client:
         pending = client.ask(COMMAND)
         (record,) = receiver.take()
         receiver.answer([record])
-        pending.result(HEARD)
+        pending.result(REPLY_SECONDS)
         assert client.positions.known() == {("a.events", record.partition()): 8}
 
 
 def test_asks_in_flight_are_bounded_and_given_up_ones_forgotten(
-    connection: Connection, receiver: PlayedReceiver
+    connection: Connection, receiver: ScriptedReceiver
 ) -> None:
     with Client(replace(connection, asks_in_flight=3, delivery_seconds=1.0)) as client:
         pendings = [client.ask(COMMAND) for _ in range(3)]
@@ -325,7 +333,7 @@ def test_asks_in_flight_are_bounded_and_given_up_ones_forgotten(
         gc.collect()
         pendings.append(client.ask(COMMAND))
         receiver.answer(records[1:2])
-        assert pendings[0].result(HEARD) == Accepted()
+        assert pendings[0].result(REPLY_SECONDS) == Accepted()
         pendings.append(client.ask(COMMAND))
     for pending in pendings[1:]:
         with pytest.raises(ClosedError, match="resume its token"):
@@ -333,7 +341,7 @@ def test_asks_in_flight_are_bounded_and_given_up_ones_forgotten(
     receiver.take(2)
 
 
-def test_thousands_may_be_in_flight(connection: Connection, receiver: PlayedReceiver) -> None:
+def test_asks_in_flight_may_be_thousands(connection: Connection, receiver: ScriptedReceiver) -> None:
     async def everything(client: Client) -> list[Outcome]:
         pendings = [client.ask(msgspec.structs.replace(COMMAND, note_id=f"n{n % 7}")) for n in range(3_000)]
         receiver.answer(receiver.take(3_000))
@@ -343,7 +351,7 @@ def test_thousands_may_be_in_flight(connection: Connection, receiver: PlayedRece
         assert asyncio.run(everything(client)) == [Accepted()] * 3_000
 
 
-def test_an_abandoned_loop_does_no_harm(client: Client, receiver: PlayedReceiver) -> None:
+def test_an_ask_of_an_abandoned_loop_does_no_harm(client: Client, receiver: ScriptedReceiver) -> None:
     async def give_up() -> CommandHandle:
         pending = client.ask(COMMAND)
         with pytest.raises(TimeoutError):
@@ -352,10 +360,10 @@ def test_an_abandoned_loop_does_no_harm(client: Client, receiver: PlayedReceiver
 
     pending = asyncio.run(give_up())
     receiver.answer(receiver.take())
-    assert pending.result(HEARD) == Accepted()
+    assert pending.result(REPLY_SECONDS) == Accepted()
 
 
-def test_a_task_that_nobody_holds_is_answered(client: Client, receiver: PlayedReceiver) -> None:
+def test_an_ask_of_a_task_that_nobody_holds_is_answered(client: Client, receiver: ScriptedReceiver) -> None:
     outcomes: list[Outcome] = []
 
     async def ask() -> None:
@@ -367,7 +375,7 @@ def test_a_task_that_nobody_holds_is_answered(client: Client, receiver: PlayedRe
         records = receiver.take()
         gc.collect()
         receiver.answer(records)
-        end = time.monotonic() + HEARD
+        end = time.monotonic() + REPLY_SECONDS
         while not outcomes and time.monotonic() < end:
             await asyncio.sleep(0.005)
 
@@ -375,7 +383,7 @@ def test_a_task_that_nobody_holds_is_answered(client: Client, receiver: PlayedRe
     assert outcomes == [Accepted()]
 
 
-def test_what_cannot_be_asked_is_refused_at_the_call(connection: Connection, client: Client) -> None:
+def test_asks_that_cannot_be_sent_are_refused_at_the_call(connection: Connection, client: Client) -> None:
     for ttl in (0, -1, float("nan"), float("inf")):
         with pytest.raises(UnencodableError, match="ttl"):
             client.ask(COMMAND, ttl=ttl)
@@ -407,7 +415,7 @@ def test_without_a_broker_the_call_says_unavailable_and_after_close_closed(conne
         client.ask(COMMAND)
 
 
-def test_close_ends_an_ask_that_waits_for_room(connection: Connection, receiver: PlayedReceiver) -> None:
+def test_close_ends_an_ask_that_waits_for_room(connection: Connection, receiver: ScriptedReceiver) -> None:
     with Client(replace(connection, asks_in_flight=1)) as client, ThreadPoolExecutor(1) as others:
         pending = client.ask(COMMAND)
         eventually(lambda: pending.token)

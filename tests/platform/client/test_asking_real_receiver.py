@@ -11,7 +11,7 @@ from tests.kit.bank import CATALOG, SCOPES, Bank
 from tests.kit.cluster import eventually
 from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.jars import JarSeal, PutCoins, SealJar, TakeCoins
-from tests.kit.scripted_receiver import HEARD, hearing
+from tests.kit.scripted_receiver import REPLY_SECONDS, by_replies_alone
 from verbwire.client import Client, CommandHandle, Connection, Principal
 from verbwire.errors import OutcomeUnknownError
 from verbwire.messages import FORBIDDEN, ID_REUSED, Accepted, Command, Expired, Failed, Outcome, Rejected
@@ -28,7 +28,7 @@ def connection(bank: Bank) -> Connection:
 @pytest.fixture(scope="module")
 def client(connection: Connection) -> Iterator[Client]:
     with Client(connection) as opened:
-        yield hearing(opened)
+        yield by_replies_alone(opened)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def asked(client: Client, engine: Engine, command: Command, id: str | None = Non
     pending = client.ask(command, id=id, ttl=ttl)
     acknowledged(pending)
     engine.run()
-    return pending.result(HEARD)
+    return pending.result(REPLY_SECONDS)
 
 
 def acknowledged(pending: CommandHandle) -> str:
@@ -59,7 +59,7 @@ def test_every_outcome_comes_back_from_the_receiver(
     assert "the jar fell down" in outcome.reason
     assert asked(client, receiver, PutCoins(jar_id=jar, pence=5), ttl=0.001) == Expired()
     with Client(replace(connection, principal=Principal("bob"))) as another:
-        outcome = asked(hearing(another), receiver, TakeCoins(jar_id=jar, pence=1))
+        outcome = asked(by_replies_alone(another), receiver, TakeCoins(jar_id=jar, pence=1))
     assert isinstance(outcome, Rejected)
     assert outcome.code == FORBIDDEN
 
@@ -78,7 +78,7 @@ def test_a_reply_is_typed_and_an_id_has_one_outcome(
     assert client.positions.known()[event.topic, partition] == event.offset + 1
 
 
-def test_a_receiver_that_was_down_answers_who_has_the_token(
+def test_resume_gets_the_outcome_of_a_receiver_that_was_down(
     bank: Bank, connection: Connection, client: Client, receiver: Engine, jar: str, partition: int
 ) -> None:
     pending = client.ask(SealJar(jar_id=jar))

@@ -15,6 +15,6 @@ def test_an_id_may_be_any_printable_text_of_200_characters(id: str) -> None:
 
 
 @pytest.mark.parametrize("id", ["", "x" * (MAX_ID + 1), "two words", "größe", "a\n"])
-def test_any_other_id_is_refused(id: str) -> None:
+def test_an_id_of_other_text_is_refused(id: str) -> None:
     with pytest.raises(UnencodableError, match="use 1 to 200 printable ASCII characters without spaces"):
         Ids().of(id)

@@ -156,7 +156,7 @@ def test_the_wrong_verb_is_refused_by_the_type_checker(tmp_path: Path) -> None:
     assert errors[1].startswith('9: error: Argument 1 to "send"')
 
 
-def test_what_is_wrong_with_a_message_is_raised_at_the_call(connection: Connection) -> None:
+def test_an_unencodable_message_is_raised_at_the_call(connection: Connection) -> None:
     with Client(connection) as client:
         with pytest.raises(UnkeyableError, match="note_id"):
             client.send(msgspec.structs.replace(COMMAND, note_id=""))
@@ -166,7 +166,7 @@ def test_what_is_wrong_with_a_message_is_raised_at_the_call(connection: Connecti
             client.send(msgspec.structs.replace(COMMAND, words="x" * 2_000_000))
 
 
-def test_what_was_not_deployed_is_refused_at_the_call(connection: Connection) -> None:
+def test_a_topic_that_was_not_deployed_is_refused_at_the_call(connection: Connection) -> None:
     names = replace(connection.names, prefix=connection.names.prefix + "x")
     with Client(replace(connection, names=names)) as client, pytest.raises(ContractError, match="verbwire deploy"):
         client.send(COMMAND)
@@ -211,7 +211,7 @@ def test_acknowledgements_can_be_awaited_from_any_loop(connection: Connection) -
             assert [each.offset for each in rest] == [first.offset + 1 + n for n in range(100)]
 
 
-def test_an_abandoned_loop_or_waiter_does_no_harm(connection: Connection) -> None:
+def test_acknowledgements_of_an_abandoned_loop_or_waiter_do_no_harm(connection: Connection) -> None:
     slow = replace(connection, kafka={"linger.ms": 300})
 
     async def give_up(client: Client) -> Ack:
@@ -307,7 +307,7 @@ def test_flush_and_close_say_what_is_left(connection: Connection) -> None:
         ack.result(0)
 
 
-def test_what_is_not_acknowledged_in_time_fails(connection: Connection) -> None:
+def test_a_delivery_that_is_not_acknowledged_in_time_fails(connection: Connection) -> None:
     producer = Producer(replace(connection, bootstrap="127.0.0.1:1", kafka={"log_level": 0}, delivery_seconds=0.3))
     with pytest.raises(DeliveryError, match=r"did not acknowledge in time; .* same id"):
         producer.produce("topic", b"key", b"value", [], "id-1").result(10)

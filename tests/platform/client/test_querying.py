@@ -149,12 +149,12 @@ def test_a_refusal_is_raised_with_its_reason(
     assert query.__contract__ in str(raised.value)
 
 
-def test_what_is_no_query_is_refused_at_once(asks: Asks) -> None:
+def test_a_query_of_another_class_is_refused_at_once(asks: Asks) -> None:
     with pytest.raises(WrongVerbError, match="only queries are asked so"):
         asks().query(stall(1), 1.0, None)  # type: ignore[arg-type]  # that is the point
 
 
-def test_it_asks_again_while_nobody_can_answer(asks: Asks, market: Market) -> None:
+def test_a_query_is_retried_while_nobody_can_answer(asks: Asks, market: Market) -> None:
     states = list(market.stalls.view.states.values())
     for state in states:
         state.state = PartitionState.RESTORING
@@ -168,13 +168,13 @@ def test_several_endpoints_are_tried_like_bootstrap_servers(asks: Asks, market: 
         assert ask(asks(http_endpoints=(NOWHERE, there)), GetStall(stall_id="07")) == stall(7)
 
 
-def test_who_is_not_reached_names_the_setting(asks: Asks) -> None:
+def test_an_endpoint_that_is_not_reached_names_the_setting(asks: Asks) -> None:
     with pytest.raises(UnavailableError, match="VERBWIRE_HTTP_ENDPOINTS"):
         ask(asks(http_endpoints=(NOWHERE,)), GetStall(stall_id="07"), timeout=0.1)
 
 
 @pytest.mark.parametrize("cause", ["not ready", "nobody there"])
-def test_it_gives_up_when_the_time_is_over(asks: Asks, market: Market, cause: str) -> None:
+def test_a_query_times_out(asks: Asks, market: Market, cause: str) -> None:
     for state in market.stalls.view.states.values():
         state.state = PartitionState.RUNNING if cause == "nobody there" else PartitionState.CLOSED
     querier = asks(**({"http_endpoints": (NOWHERE,)} if cause == "nobody there" else {}))
@@ -212,7 +212,7 @@ def test_an_answer_says_whether_its_table_has_caught_up(asks: Asks, market: Mark
 
 
 @pytest.mark.parametrize("query", [GetStall(stall_id="07"), FindStalls()])
-def test_who_wants_a_complete_answer_waits_for_it(asks: Asks, market: Market, query: Any) -> None:
+def test_a_complete_answer_is_waited_for(asks: Asks, market: Market, query: Any) -> None:
     hold_back(market)
     with pytest.raises(UnavailableError, match=r"not answered in time: .*ask again"):
         asks().query(query, 0.3, None, complete=True).result()
@@ -223,7 +223,7 @@ def test_who_wants_a_complete_answer_waits_for_it(asks: Asks, market: Market, qu
     assert answer.complete
 
 
-def test_nothing_is_said_to_be_nowhere_by_a_table_that_is_behind(asks: Asks, market: Market) -> None:
+def test_not_found_is_not_said_by_a_table_that_is_behind(asks: Asks, market: Market) -> None:
     hold_back(market)
     with pytest.raises(UnavailableError, match="the table is catching up"):
         ask(asks(), GetStall(stall_id="none"), timeout=0.3)
@@ -250,7 +250,7 @@ def test_a_worker_that_does_not_know_a_topic_is_not_the_last_to_be_asked(tmp_pat
             querier.close()
 
 
-def test_what_the_client_has_seen_goes_along(asks: Asks, market: Market) -> None:
+def test_read_your_writes_positions_go_with_the_query(asks: Asks, market: Market) -> None:
     state = market.stalls.view.states[0]
     positions = SeenPositions()
     positions.remember([EventPosition(topic=EVENTS, partition=0, offset=999)])
@@ -270,7 +270,7 @@ def test_what_the_client_has_seen_goes_along(asks: Asks, market: Market) -> None
         state.inputs = before
 
 
-def test_closing_ends_what_is_waited_for(asks: Asks) -> None:
+def test_closing_the_client_ends_its_queries(asks: Asks) -> None:
     querier = asks(http_endpoints=(NOWHERE,))
     waiting = [querier.query(GetStall(stall_id="07"), 30.0, None) for _ in range(40)]
     began = time.monotonic()

@@ -76,7 +76,7 @@ class Assigned:
         return getattr(self._consumer, name)
 
 
-def test_nothing_is_missed_once_it_is_ready(connection: Connection) -> None:
+def test_a_reply_is_not_missed_once_the_listener_is_ready(connection: Connection) -> None:
     with talking(connection) as said:
         eventually(lambda: len(said) == 12)
         for _ in range(4):

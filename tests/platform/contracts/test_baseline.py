@@ -58,7 +58,7 @@ def test_contracts_are_compared_with_those_of_a_branch(repository: Path) -> None
     assert found.message.endswith("(compared with main)")
 
 
-def test_what_shared_types_have_become_is_told_of_the_messages_that_hold_them(repository: Path) -> None:
+def test_changes_of_shared_types_are_told_of_the_messages_that_hold_them(repository: Path) -> None:
     folder = project(repository, {**LINE, "fields": [{"name": "pence", "type": MOMENT}]})
     (found,) = compare(load_catalog(folder), folder, at_ref(folder, "main"))
     assert found.message.startswith("field line.pence: was long, is timestamp-millis")
@@ -71,7 +71,7 @@ def test_contracts_of_before_need_not_keep_the_rules_of_today(repository: Path) 
     assert codes(load_catalog(folder), at_ref(folder, "HEAD"), folder) == ["key-changed"]
 
 
-def test_what_is_gone_is_missed_unless_it_is_retired(repository: Path) -> None:
+def test_a_contract_that_is_gone_is_missed_unless_it_is_retired(repository: Path) -> None:
     folder = repository / "schemas"
     (folder / "carts" / "CartOpened.avsc").unlink()
     project(repository, {**opened(), "namespace": "shop.baskets"})
@@ -113,7 +113,7 @@ def test_a_machine_without_git_is_told(repository: Path, monkeypatch: pytest.Mon
         at_ref(repository / "schemas", "main")
 
 
-def test_what_was_deployed_is_remembered_by_prefix(tmp_path: Path) -> None:
+def test_deployed_contracts_are_remembered_by_prefix(tmp_path: Path) -> None:
     folder, file = project(tmp_path, opened(), LINE), tmp_path / ".verbwire" / "deployed.json"
     assert deployed(file, "") is None
     first = load_catalog(folder)
@@ -180,13 +180,13 @@ def test_the_command_compares_with_both(repository: Path) -> None:
     assert [each.rpartition(" (")[2][:22] for each in told] == ["compared with main)", "compared with what was"]
 
 
-def test_that_nothing_is_compared_is_said(repository: Path) -> None:
+def test_a_missing_baseline_is_said(repository: Path) -> None:
     (told,) = [each for each in run_check(repository) if each["code"] == "not-compared"]
     assert told["severity"] == "info"
     assert told["message"].endswith("name a baseline (--against main)")
 
 
-def test_what_cannot_be_imported_for_want_of_a_contract_hides_nothing(repository: Path) -> None:
+def test_an_import_that_fails_for_want_of_a_contract_hides_no_finding(repository: Path) -> None:
     folder = repository / "schemas"
     write(generate(load_catalog(folder), folder))
     (repository / "streams").mkdir()

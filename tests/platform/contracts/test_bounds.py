@@ -109,12 +109,12 @@ def test_a_key_of_text_has_bounds_without_saying_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("avro_type", ["long", {"type": "string", "logicalType": "uuid"}])
-def test_what_is_short_by_its_type_has_none(tmp_path: Path, avro_type: Any) -> None:
+def test_bounds_are_not_given_to_types_that_are_short(tmp_path: Path, avro_type: Any) -> None:
     schema = record("CartOpened", {"id": avro_type, "x": "string"}, kind="event", key="id")
     assert load_catalog(project(tmp_path, schema)).find("CartOpened").bounds is None
 
 
-def test_what_a_contract_says_of_its_key_counts(tmp_path: Path) -> None:
+def test_bounds_of_a_key_are_those_of_its_contract(tmp_path: Path) -> None:
     key = [{"name": "id", "type": "string", "maxLength": 900}]
     check = load_catalog(project(tmp_path, record("Opened", key, kind="event", key="id"))).find("Opened").bounds
     assert check is not None
@@ -127,7 +127,7 @@ def test_a_row_has_only_the_bounds_that_it_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_what_verbwire_itself_writes_has_none(name: str) -> None:
+def test_bounds_are_not_given_to_verbwires_own_records(name: str) -> None:
     assert OWN[name].bounds is None
 
 
@@ -198,7 +198,7 @@ def test_a_message_keeps_to_its_bounds_exactly_where_json_schema_says_so(value: 
         assert (ALL(part) is None) == ORACLE.is_valid(part)
 
 
-def test_what_is_beyond_is_told_by_its_place() -> None:
+def test_an_out_of_bounds_value_is_told_by_its_place() -> None:
     assert ALL is not None
     lines = [{"pence": 1}, {"pence": 11}]
     found = ALL({"lines": lines})

@@ -156,7 +156,7 @@ HANDLERS: dict[str, tuple[Handlers, str]] = {
 
 
 @pytest.mark.parametrize("code", HANDLERS)
-def test_who_handles_what_is_checked(tmp_path: Path, code: str) -> None:
+def test_handlers_of_commands_are_checked(tmp_path: Path, code: str) -> None:
     handlers, words = HANDLERS[code]
     errors = [each for each in found(tmp_path, handlers) if each.severity is Severity.ERROR]
     assert any(each.code == code and words in each.message for each in errors), as_text(errors)

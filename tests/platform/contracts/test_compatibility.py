@@ -95,7 +95,7 @@ def read(reader: Json, writer: Json, value: Any) -> Any:
     return Reader(contract, Holder, writer)(body.getvalue()).x  # type: ignore[attr-defined]  # a Holder
 
 
-def test_few_bytes_that_say_millions_take_no_time() -> None:
+def test_compatibility_of_schemas_that_expand_to_millions_takes_no_time() -> None:
     """A foreign schema may use one record in two fields of the next, and so on."""
     node: Json = LINE
     for number in range(30):
@@ -109,7 +109,7 @@ def test_few_bytes_that_say_millions_take_no_time() -> None:
 
 
 @pytest.mark.parametrize("written", TYPES)
-def test_what_passes_the_comparison_is_read_as_it_was_written(written: str) -> None:
+def test_compatible_schemas_read_what_was_written(written: str) -> None:
     avro, values = TYPES[written]
     for other, _ in TYPES.values():
         writer, reader = schema(avro), schema(other)
@@ -120,7 +120,7 @@ def test_what_passes_the_comparison_is_read_as_it_was_written(written: str) -> N
 
 
 @pytest.mark.parametrize("written", TYPES)
-def test_what_is_read_as_another_value_does_not_pass_as_readable(written: str) -> None:
+def test_incompatible_are_schemas_that_read_another_value(written: str) -> None:
     """Whatever the reader makes of it without an error, and is not what was written, is refused before."""
     avro, values = TYPES[written]
     for (name, (other, _)), value in product(TYPES.items(), values):

@@ -89,7 +89,7 @@ def test_a_type_that_is_read_as_another_value_is_refused_wherever_it_stands(one:
         assert "keep the type" in error or "keep the name" in error
 
 
-def test_the_same_in_another_spelling_is_no_change() -> None:
+def test_another_spelling_of_a_schema_is_no_change() -> None:
     """Registries leave out namespaces, wrap names, and forget the order of attributes."""
     line = inner(field("long", "pence"))
     written = message("event", field(line, "first"), field("Line", "second"))
@@ -182,7 +182,7 @@ TOLD: dict[str, tuple[str, Json, Json, str]] = {
 
 
 @pytest.mark.parametrize(("kind", "before", "now", "said"), TOLD.values(), ids=TOLD)
-def test_it_is_told_with_the_recipe(kind: str, before: Json, now: Json, said: str) -> None:
+def test_an_incompatible_change_is_told_with_the_recipe(kind: str, before: Json, now: Json, said: str) -> None:
     (error,) = errors(kind, before, now)
     assert re.search(said, error)
 
@@ -257,7 +257,9 @@ def test_bounds_that_let_through_what_there_is_are_nothing_to_say_of(kind: str, 
 
 
 @pytest.mark.parametrize(("kind", "before", "now", "said"), WARNED.values(), ids=WARNED)
-def test_what_avro_allows_and_nobody_may_have_meant_is_a_warning(kind: str, before: Json, now: Json, said: str) -> None:
+def test_a_compatible_change_that_nobody_may_have_meant_is_a_warning(
+    kind: str, before: Json, now: Json, said: str
+) -> None:
     (warning,) = found(kind, before, now)
     assert warning.startswith(f"{Severity.WARNING} {said}")
 
@@ -311,7 +313,7 @@ def test_another_kind_is_another_message() -> None:
     )
 
 
-def test_what_decides_nothing_of_the_past_may_change() -> None:
+def test_attributes_that_decide_nothing_of_the_past_may_change() -> None:
     before = message("command", reply="A", requires=["a:b"], rejections=["empty"])
     now = message("command", reply="A", requires=["a:c"], rejections=["full"], public=True, doc="Another.")
     assert changes(before, now) == []

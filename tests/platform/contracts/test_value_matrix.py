@@ -60,7 +60,7 @@ class Example:
 
 @many
 @given(data=st.data())
-def test_what_is_written_is_read_back_or_refused_with_its_field(data: st.DataObject) -> None:
+def test_values_are_read_back_as_written_or_refused_with_their_field(data: st.DataObject) -> None:
     example = Example(data, depth=2)
     version, message = example.version, example.given
     if example.refused:
@@ -82,7 +82,7 @@ def test_what_is_written_is_read_back_or_refused_with_its_field(data: st.DataObj
 
 @many
 @given(data=st.data())
-def test_what_was_not_written_is_read_as_its_default(data: st.DataObject) -> None:
+def test_values_that_were_not_written_are_read_as_defaults(data: st.DataObject) -> None:
     example = Example(data, depth=1)
     more = example.types.any(2)
     if example.refused or more.default is None:
@@ -103,7 +103,7 @@ def test_what_was_not_written_is_read_as_its_default(data: st.DataObject) -> Non
 
 @many
 @given(data=st.data())
-def test_what_was_written_otherwise_is_read_as_far_as_it_is_known(data: st.DataObject) -> None:
+def test_values_written_with_another_schema_are_read_as_far_as_it_is_known(data: st.DataObject) -> None:
     """Fields of the old version are left out, renamed by an alias, made wider, and stand in another order."""
     example = Example(data, depth=1)
     if example.refused:

@@ -97,7 +97,7 @@ def test_only_the_subscriber_handles_again_what_is_requeued_to_it(depot: Depot) 
         eventually(lambda: depot.committed(BROKEN, depot.names.retries(depot.names.group(BROKEN))) == 7)
 
 
-def test_what_fails_again_is_a_letter_again_with_its_first_place(depot: Depot) -> None:
+def test_a_requeued_dead_letter_that_fails_again_keeps_its_first_place(depot: Depot) -> None:
     group = retried(AGAIN, Seen(), [True])
     with depot.open(group), opened(depot.connection) as letters:
         breaks(depot, 2)
@@ -110,7 +110,7 @@ def test_what_fails_again_is_a_letter_again_with_its_first_place(depot: Depot) -
         assert second == first
 
 
-def test_a_failed_command_is_decided_again_under_its_id(bank: Bank, receiver: Engine, unique: str) -> None:
+def test_a_requeued_command_is_decided_again_under_its_id(bank: Bank, receiver: Engine, unique: str) -> None:
     connection = Connection(bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, JARS)
     partition = receiver.partition
     bank.send(PutCoins(jar_id=unique, pence=2, how="raises"), partition, id=unique)
@@ -126,7 +126,7 @@ def test_a_failed_command_is_decided_again_under_its_id(bank: Bank, receiver: En
     assert [line.status for line in bank.outcomes(partition)] == ["FAILED", "FAILED"]
 
 
-def test_a_reused_id_and_a_table_take_nothing_back(bank: Bank, receiver: Engine, unique: str) -> None:
+def test_requeue_is_refused_for_a_reused_id_and_for_a_table(bank: Bank, receiver: Engine, unique: str) -> None:
     connection = Connection(bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, JARS)
     for pence in (1, 2):
         bank.send(PutCoins(jar_id=unique, pence=pence), receiver.partition, id=unique)
@@ -190,7 +190,7 @@ def test_a_dead_letter_whose_record_is_no_longer_kept_is_requeued_only_when_that
     assert (again.key, again.value, list(again.headers)) == (letter.key, letter.value, list(letter.headers[:-6]))
 
 
-def test_a_place_where_nothing_lies_is_named(depot: Depot) -> None:
+def test_a_dead_letter_place_where_nothing_lies_is_named(depot: Depot) -> None:
     with opened(depot.connection) as letters:
         for place in (DeadLetterPlace(0, 0), DeadLetterPlace(99, 0)):
             with pytest.raises(ConfigurationError, match=f"no dead letter of .* at {place}"):

@@ -196,7 +196,7 @@ def yielding(command: PutCoins, jar: JarState | None) -> Any:
         (yielding, "is a generator: handlers are plain functions"),
     ],
 )
-def test_what_is_no_handler_is_refused_with_the_shape_it_should_have(
+def test_a_handler_of_another_shape_is_refused_with_the_one_it_should_have(
     jars: Aggregate[JarState], function: Any, said: str
 ) -> None:
     with pytest.raises(ContractError) as refused:
@@ -286,7 +286,7 @@ def _answered(state: SavingState | None, outcome: Outcome) -> SavingState | None
     return state
 
 
-def test_what_becomes_of_a_command_is_heard_or_ignored() -> None:
+def test_an_outcome_has_a_handler_or_is_ignored() -> None:
     ignored: list[type[Command]] = [PutCoins, ShakeJar]  # what it no longer sends may be named, too
     ignoring = Process("bank.savings", state=SavingState, sends=[PutCoins], ignores=ignored)
     with pytest.raises(ContractError, match="both handles and ignores the outcome of PutCoins"):

@@ -106,7 +106,7 @@ def test_a_process_has_the_scopes_that_its_commands_require() -> None:
         require_process(deaf_to(outcome=False, scopes=("jars:read",)), CATALOG)
 
 
-def test_all_that_is_wrong_with_its_commands_is_told_at_once() -> None:
+def test_a_process_is_told_all_that_is_wrong_with_its_commands_at_once() -> None:
     process = Process("bank.savings", state=SavingState, sends=[PutCoins, TakeCoins])
     process.on(key="owner")(_moved)
     with pytest.raises(ContractError) as refused:
@@ -119,7 +119,7 @@ def test_all_that_is_wrong_with_its_commands_is_told_at_once() -> None:
     ]
 
 
-def test_nobody_waits_for_what_never_comes() -> None:
+def test_an_outcome_that_never_comes_is_not_waited_for() -> None:
     put = CATALOG.of(PutCoins)
     silent = Catalog({**CATALOG.contracts, put.name: replace(put, response="none")}, CATALOG.types)
     with pytest.raises(ContractError, match=r"waits for the outcome of bank\.jars\.PutCoins, which by its contract"):

@@ -125,16 +125,16 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
 
 
 @pytest.mark.parametrize("what", NOTHING_CHANGES)
-def test_what_nobody_runs_does_not_count(read: Callable[..., str], what: str) -> None:
+def test_a_fingerprint_ignores_code_that_is_not_run(read: Callable[..., str], what: str) -> None:
     assert read(*NOTHING_CHANGES[what]) == read()
 
 
 @pytest.mark.parametrize("what", SOMETHING_CHANGES)
-def test_what_a_handler_reaches_counts(read: Callable[..., str], what: str) -> None:
+def test_a_fingerprint_covers_what_a_handler_reaches(read: Callable[..., str], what: str) -> None:
     assert read(*SOMETHING_CHANGES[what]) != read()
 
 
-def test_what_closures_hold_counts() -> None:
+def test_a_fingerprint_covers_what_closures_hold() -> None:
     sources = ModuleSources(Path(__file__).parent)
 
     def made(rate: int, how: Callable[[int], int]) -> Any:
@@ -179,7 +179,7 @@ def test_code_without_a_source_has_none() -> None:
             fingerprint(function, sources)
 
 
-def test_the_form_is_the_same_in_every_python() -> None:
+def test_a_fingerprint_is_the_same_in_every_python() -> None:
     """A literal: who changes it lets every table of every user believe that it was folded by other code."""
     text = '''
 @outer

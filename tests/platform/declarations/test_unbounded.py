@@ -47,7 +47,7 @@ def test_a_text_that_becomes_a_key_needs_bounds(declared: Any) -> None:
     assert [each for each in told(whole, declared) if each.code == "unbounded-key"] == []
 
 
-def test_what_is_a_key_already_or_short_by_its_type_needs_none() -> None:
+def test_bounds_are_not_needed_by_keys_and_short_types() -> None:
     table = Table("bank.owners", row=OwnerRow)
 
     @table.rekeys
@@ -114,5 +114,5 @@ def test_an_event_takes_every_key_that_its_commands_take() -> None:
     assert "at most 200 characters, that of PutCoins may have more" in found[0].message
 
 
-def test_the_shop_lacks_none() -> None:
+def test_bounds_of_the_shop_are_complete() -> None:
     assert check_bounds(catalog(), project().declared.values()) == []

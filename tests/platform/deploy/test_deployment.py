@@ -186,7 +186,9 @@ def test_a_subject_that_others_made_is_judged_by_our_level(registry: Registry, t
     assert registry.compatibility(subject) == "FULL_TRANSITIVE"
 
 
-def test_what_registries_take_for_the_same_is_compared_by_ourselves(registry: Registry, target: Target) -> None:
+def test_schemas_that_registries_take_for_the_same_are_compared_by_ourselves(
+    registry: Registry, target: Target
+) -> None:
     """With every version: the first had a long, the second no longer has it, the third calls it a moment."""
     contract = CATALOG.of(EVENT)
     moment = {"type": "long", "logicalType": "timestamp-millis"}
@@ -201,7 +203,7 @@ def test_what_registries_take_for_the_same_is_compared_by_ourselves(registry: Re
     assert len(list(registry.versions(subject))) == 2
 
 
-def test_what_a_new_version_should_be_thought_over_for_is_noted(target: Target) -> None:
+def test_a_new_version_is_noted_with_what_to_think_over(target: Target) -> None:
     contract = CATALOG.of(EVENT)
     first, second = (with_field(contract, name="room", type="string", default=room) for room in ("hall", "attic"))
     deploy(target, with_contracts([first]), GROUPS)
@@ -295,7 +297,7 @@ def test_a_group_must_not_read_topics_of_different_sizes(admin: AdminClient, tar
         deploy(target, CATALOG, [both])
 
 
-def test_what_was_registered_is_asked_back_each_time(
+def test_registered_schemas_are_read_back_each_time(
     cluster: Cluster, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(read_back, "SECONDS", 0.3)

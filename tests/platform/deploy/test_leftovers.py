@@ -57,7 +57,7 @@ def produce(cluster: Cluster, topic: str) -> None:
     assert producer.flush(20) == 0
 
 
-def test_it_is_told_and_a_script_deletes_what_is_empty(
+def test_leftovers_are_told_and_a_script_deletes_the_empty_topics(
     deployed: Path, where: dict[str, str], unique: str, cluster: Cluster, admin: AdminClient
 ) -> None:
     letters, changelog = f"{unique}.library.lent.dead-letters", f"{unique}.library.lent-lent-changelog"
@@ -79,7 +79,7 @@ def test_it_is_told_and_a_script_deletes_what_is_empty(
     assert letters in admin.list_topics(timeout=10).topics
 
 
-def test_what_somebody_reads_is_kept_and_what_others_own_is_not_told(
+def test_leftovers_that_somebody_reads_are_kept_and_those_of_others_not_told(
     cluster: Cluster, admin: AdminClient, unique: str, reader: Consumer
 ) -> None:
     names = Names("library", unique)

@@ -136,7 +136,7 @@ def test_the_latest_generation_of_a_group_is_believed(directory: Directory, work
     eventually(lambda: owner(directory, "gen.group", 0) == "gen-old", SOON)
 
 
-def test_who_is_silent_is_asked_no_more(
+def test_a_worker_that_is_silent_is_asked_no_more(
     directory: Directory, worker: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(announcer, "BEAT_SECONDS", 0.1)
@@ -155,7 +155,9 @@ def test_who_is_silent_is_asked_no_more(
     assert directory.dead(["silent-2"]) == {"silent-1"}  # named or not: it was heard of lately
 
 
-def test_when_the_broker_is_silent_nobody_is_believed(bank: Bank, worker: Callable[..., Worker]) -> None:
+def test_directory_entries_are_not_believed_while_the_broker_is_silent(
+    bank: Bank, worker: Callable[..., Worker]
+) -> None:
     one = worker("alone-1")
     one.has("alone.group", 1, 0)
     with closing(Directory(bank.kafka, bank.codec, VERIFY)) as directory:
@@ -194,7 +196,7 @@ def doubted(directory: Directory, name: str) -> list[str]:
     return [each.why for each in directory.doubted() if each.name == name]
 
 
-def test_who_has_not_signed_is_nobody(
+def test_an_unsigned_directory_entry_is_ignored(
     bank: Bank, directory: Directory, worker: Callable[..., Worker], caplog: pytest.LogCaptureFixture
 ) -> None:
     worker("honest-1").has("rogue.group", 1, 0)
@@ -217,7 +219,9 @@ def test_who_has_not_signed_is_nobody(
     assert "http://rogue:1" in told[0]
 
 
-def test_nobody_takes_another_out(bank: Bank, directory: Directory, worker: Callable[..., Worker]) -> None:
+def test_a_worker_cannot_remove_the_directory_entry_of_another(
+    bank: Bank, directory: Directory, worker: Callable[..., Worker]
+) -> None:
     worker("honest-2").has("out.group", 1, 0)
     eventually(lambda: owner(directory, "out.group", 0) == "honest-2", SOON)
     write(bank, "honest-2", rogue(bank, "honest-2"))
@@ -241,7 +245,7 @@ def test_a_dead_workers_word_does_not_live_on(bank: Bank, directory: Directory, 
     assert owner(directory, "rogue.group", 0) != "dead-1"
 
 
-def test_what_a_worker_said_before_takes_nothing_back(
+def test_an_older_directory_entry_takes_nothing_back(
     bank: Bank, directory: Directory, worker: Callable[..., Worker]
 ) -> None:
     topic, now = bank.names.workers(), round(time.time() * 1000)

@@ -107,7 +107,7 @@ def asking(bank: Bank, key: str | None = KEY.public()) -> Iterator[Querier]:
         yield querier
 
 
-def test_a_rogue_record_collects_nothing(bank: Bank, rogue: Rogue, tmp_path: Path) -> None:
+def test_a_forged_directory_entry_collects_no_token(bank: Bank, rogue: Rogue, tmp_path: Path) -> None:
     """Neither what clients show nor what workers show each other, whichever name the rogue takes."""
     with ExitStack() as stack:
         markets = dict[str, Market]()

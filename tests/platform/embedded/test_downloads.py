@@ -126,13 +126,15 @@ def test_a_broken_connection_is_resumed(repository: Repository) -> None:
     assert starts[0] == 0 < starts[1] < starts[2]
 
 
-def test_without_ranges_it_begins_again(repository: Repository) -> None:
+def test_a_download_without_ranges_begins_again(repository: Repository) -> None:
     repository.cut, repository.ranges = 1, False
     assert installed().read_bytes() == BODY
     assert len(repository.asked) == 2
 
 
-def test_other_bytes_than_the_pinned_are_refused(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_of_other_bytes_than_the_pinned_is_refused(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(download, "_WRONG_BYTES", download.ATTEMPTS)
     repository.body = b"y" * len(BODY)
     with pytest.raises(UnavailableError, match=r"thing-1\.2-all\.bin .*checksum is not the pinned one"):
@@ -179,9 +181,7 @@ def tree(repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     return artifacts.cache_folder() / REGISTRY / checksum[:16]
 
 
-def test_what_is_unpacked_is_not_unpacked_again(
-    repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_archive_is_unpacked_once(repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     unpacked = tree(repository, monkeypatch, tmp_path)
     assert unpacked / "lib" / "main" / "a.jar" in install([REGISTRY], Silent())[REGISTRY]
     assert len(repository.asked) == 1

@@ -97,7 +97,7 @@ def test_other_processes_find_a_running_stack(stack: Stack, folder: Path) -> Non
 
 
 @pytest.mark.kafka
-def test_it_listens_on_the_loopback_address_alone(stack: Stack, folder: Path) -> None:
+def test_the_stack_listens_on_the_loopback_address_alone(stack: Stack, folder: Path) -> None:
     connections = [one for jvm in jvms(folder) for one in jvm.net_connections("inet") if one.status == "LISTEN"]
     assert len(connections) == 4, "broker, controller, registry, its management"
     assert {one.laddr.ip.removeprefix("::ffff:") for one in connections} == {HOST}
@@ -243,7 +243,7 @@ def test_the_format_tool_never_takes_a_cluster_id_for_an_option(tmp_path: Path) 
         assert kafka.cluster_id(folder) == kafka.cluster_id(folder)
 
 
-def test_nothing_is_found_where_nothing_runs(tmp_path: Path) -> None:
+def test_a_stack_that_does_not_run_is_not_found(tmp_path: Path) -> None:
     assert running_stack(tmp_path / "missing") is None
     (tmp_path / "stack.json").write_text("{")
     assert running_stack(tmp_path) is None

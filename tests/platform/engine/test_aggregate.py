@@ -38,7 +38,7 @@ def test_an_accepted_command_has_an_outcome_an_event_and_a_state(bank: Bank, rec
     assert bank.dead_letters(partition) == []
 
 
-def test_an_event_says_who_where_from_and_why(bank: Bank, receiver: Engine, partition: int) -> None:
+def test_an_events_headers_name_actor_source_and_cause(bank: Bank, receiver: Engine, partition: int) -> None:
     bank.send(PutCoins(jar_id="j", pence=5, how="two events"), partition, id="c1", correlation_id="flow", actor="ann")
     bank.send(PUT, partition, id="c2", traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01", actor="bob")
     receiver.run()
@@ -87,7 +87,7 @@ def test_several_events_of_one_command_stand_in_order(bank: Bank, receiver: Engi
     assert receiver.rows() == {b"j": JarState(jar_id="j", pence=6)}
 
 
-def test_the_same_command_again_changes_nothing(bank: Bank, receiver: Engine, partition: int) -> None:
+def test_a_duplicate_id_changes_nothing(bank: Bank, receiver: Engine, partition: int) -> None:
     known = receiver.counted("duplicates_total")
     for _ in range(2):
         bank.send(PUT, partition, id="c1")  # in one batch
@@ -103,7 +103,7 @@ def test_the_same_command_again_changes_nothing(bank: Bank, receiver: Engine, pa
     assert receiver.counted("duplicates_total") == known + 4
 
 
-def test_another_payload_under_a_known_id_is_refused(bank: Bank, receiver: Engine, partition: int) -> None:
+def test_a_reused_id_with_another_payload_is_refused(bank: Bank, receiver: Engine, partition: int) -> None:
     bank.send(PUT, partition, id="c1")
     bank.send(PutCoins(jar_id="j", pence=6), partition, id="c1")
     receiver.run()
@@ -118,7 +118,7 @@ def test_another_payload_under_a_known_id_is_refused(bank: Bank, receiver: Engin
 
 
 @pytest.mark.parametrize("lost", ["nothing", "file", "folder of another worker"])
-def test_ids_are_known_after_a_restart(bank: Bank, partition: int, tmp_path: Path, lost: str) -> None:
+def test_a_duplicate_id_is_known_after_a_restart(bank: Bank, partition: int, tmp_path: Path, lost: str) -> None:
     with Engine(bank, bank_jars.receiver(), [partition], tmp_path) as before:
         bank.send(PUT, partition, id="c1")
         bank.send(TakeCoins(jar_id="j", pence=50), partition, id="c2")
@@ -150,7 +150,7 @@ def test_a_command_without_an_id_is_known_by_its_place(bank: Bank, receiver: Eng
     ]
 
 
-def test_missing_scopes_are_a_rejection(bank: Bank, receiver: Engine, partition: int) -> None:
+def test_a_permission_that_is_missing_is_a_rejection(bank: Bank, receiver: Engine, partition: int) -> None:
     take = TakeCoins(jar_id="j", pence=1)
     bank.send(PUT, partition, id="c0")
     bank.send(take, partition, id="none", scopes=())
@@ -164,7 +164,7 @@ def test_missing_scopes_are_a_rejection(bank: Bank, receiver: Engine, partition:
     assert bank.dead_letters(partition) == []
 
 
-def test_who_is_given_a_permission_sends_the_same_command_again(bank: Bank, partition: int, tmp_path: Path) -> None:
+def test_a_permission_given_later_lets_the_same_command_through(bank: Bank, partition: int, tmp_path: Path) -> None:
     """It says nothing of the command that it was not allowed, so its id is not answered for good."""
     take = TakeCoins(jar_id="j", pence=1)
     with Engine(bank, bank_jars.receiver(), [partition], tmp_path) as before:
@@ -211,7 +211,7 @@ def test_a_command_out_of_bounds_is_rejected_whoever_wrote_it(bank: Bank, receiv
     assert receiver.counted("rejected_total", command="bank.jars.PutCoins", code="out_of_bounds") >= 2
 
 
-def test_nobody_known_may_only_send_what_is_public(bank: Bank, receiver: Engine, partition: int) -> None:
+def test_a_permission_of_nobody_known_is_for_public_commands_only(bank: Bank, receiver: Engine, partition: int) -> None:
     bank.send(PUT, partition, id="put", actor=None, scopes=())
     bank.send(ShakeJar(jar_id="j"), partition, id="shake", actor=None, scopes=())
     receiver.run()

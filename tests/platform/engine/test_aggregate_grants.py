@@ -71,7 +71,9 @@ def told(bank: Bank, partition: int) -> list[tuple[str, str, str | None]]:
     return [(line.command_id, line.status, line.details.get("grant")) for line in bank.outcomes(partition)]
 
 
-def test_what_is_not_proved_is_rejected_and_may_be_sent_again(bank: Bank, receiver: Engine, partition: int) -> None:
+def test_a_grant_that_is_missing_is_a_rejection_and_the_command_may_be_sent_again(
+    bank: Bank, receiver: Engine, partition: int
+) -> None:
     send(bank, partition, PutCoins(jar_id="j", pence=9), "put")
     send(bank, partition, TAKE, "c1", signed_for=None)
     send(bank, partition, TAKE, "c2", signed_for="bob")
@@ -93,7 +95,7 @@ def test_what_is_not_proved_is_rejected_and_may_be_sent_again(bank: Bank, receiv
     assert receiver.rows() == {b"j": JarState(jar_id="j", pence=6)}
 
 
-def test_a_receiver_that_is_down_means_later_not_lost(bank: Bank, receiver: Engine, partition: int) -> None:
+def test_a_grant_outlives_a_receiver_that_is_down(bank: Bank, receiver: Engine, partition: int) -> None:
     """The grant had expired long before the receiver comes to it; Kafka took the command in time."""
     began = time.time()
     send(bank, partition, PutCoins(jar_id="j", pence=2), "c1", more_ms=700)
@@ -102,7 +104,7 @@ def test_a_receiver_that_is_down_means_later_not_lost(bank: Bank, receiver: Engi
     assert told(bank, partition) == [("c1", "ACCEPTED", None)]
 
 
-def test_a_replay_is_a_repeat_and_a_forgery_under_a_known_id_disturbs_nobody(
+def test_a_replayed_grant_is_a_duplicate_and_a_forgery_under_a_known_id_disturbs_nobody(
     bank: Bank, receiver: Engine, partition: int
 ) -> None:
     send(bank, partition, PutCoins(jar_id="j", pence=2), "c1")
@@ -117,7 +119,7 @@ def test_a_replay_is_a_repeat_and_a_forgery_under_a_known_id_disturbs_nobody(
     assert bank.dead_letters(partition) == [], "whoever may write to the topic could fill them"
 
 
-def test_who_waits_for_an_outcome_does_not_take_a_forgerys_for_it() -> None:
+def test_a_forged_grants_outcome_is_not_taken_for_ones_own() -> None:
     token = OutcomeToken(command="bank.jars.TakeCoins", partition=0, offset=7, timestamp=0, id="c1", fingerprint=b"f")
     line = OutcomeRecord(
         command_id="c1",
@@ -131,7 +133,7 @@ def test_who_waits_for_an_outcome_does_not_take_a_forgerys_for_it() -> None:
     assert outcome_for(token, line, lambda found: found.outcome()) is None
 
 
-def test_clients_sign_for_themselves_and_gateways_on_behalf_of_others(bank: Bank) -> None:
+def test_grants_of_clients_are_their_own_and_those_of_gateways_on_behalf_of_others(bank: Bank) -> None:
     jar_id = bank.key(bank.partition())
     place = (bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, CATALOG)
     with Client(Connection(*place, Principal("ann", SCOPES), grants=GRANTS)) as client:
@@ -148,7 +150,7 @@ def test_clients_sign_for_themselves_and_gateways_on_behalf_of_others(bank: Bank
         assert check.fault(headers, headers.command_id or "", record, True) is None
 
 
-def test_a_process_signs_what_it_sends(branch: Bank) -> None:
+def test_a_grant_goes_with_every_command_of_a_process(branch: Bank) -> None:
     targets = {branch.names.commands(NAMESPACE): branch.partitions}
     declared = savings()
     lead = process_topology(declared, branch.codec, branch.partitions, targets, grants=GRANTS).processor
@@ -160,7 +162,7 @@ def test_a_process_signs_what_it_sends(branch: Bank) -> None:
     assert (name, value) == (GRANT_HEADER, sign(derive(SECRET, claim), "c1", b"k", b"v", int(value.split(b".")[1])))
 
 
-def test_a_process_does_not_take_a_forgerys_outcome_for_its_own(branch: Bank, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_forged_grants_outcome_is_not_taken_by_a_process(branch: Bank, caplog: pytest.LogCaptureFixture) -> None:
     """Its ids derive from what happened: whoever hears of that can guess them."""
     targets = {branch.names.commands(NAMESPACE): branch.partitions}
     declared, topic = savings(), branch.names.outcomes(NAMESPACE)
@@ -189,7 +191,7 @@ def test_a_process_does_not_take_a_forgerys_outcome_for_its_own(branch: Bank, ca
     assert heard(Grants(), "missing") is not None, "its own: it does not sign, and has to hear of that"
 
 
-def test_a_letter_that_is_handed_back_gets_a_grant_of_now(bank: Bank, receiver: Engine, partition: int) -> None:
+def test_a_requeued_dead_letter_gets_a_grant_of_now(bank: Bank, receiver: Engine, partition: int) -> None:
     place = (bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, CATALOG)
     began = time.time()
     send(bank, partition, PutCoins(jar_id="j", pence=2, how="raises"), "c1", more_ms=500)

@@ -97,7 +97,7 @@ def _tip(_: PutCoins) -> CoinsPut:
     raise RuntimeError("the jar tipped over \udcff")
 
 
-def test_what_a_handler_raised_is_logged_once_and_stands_in_every_letter(
+def test_a_handlers_exception_is_logged_once_and_stands_in_every_dead_letter(
     bank: Bank, receiver: Engine, jar: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its traceback from the handler on; who sent the command is told the first line alone."""
@@ -203,7 +203,7 @@ def test_a_key_counts_for_the_size_of_a_record(
 
 @pytest.mark.usefixtures("registry_that_is_believed")
 @pytest.mark.parametrize("how", UNREADABLE)
-def test_what_is_no_command_becomes_a_dead_letter_and_the_partition_moves_on(
+def test_a_dead_letter_is_made_of_what_is_no_command_and_the_partition_moves_on(
     bank: Bank, receiver: Engine, jar: str, how: str
 ) -> None:
     partition, topic = receiver.partition, bank.names.commands(NAMESPACE)
@@ -263,7 +263,7 @@ def test_headers_without_a_value_say_nothing(bank: Bank, receiver: Engine) -> No
     assert [name for name, value in letter.headers if value is None] == ["ce_id", "x"]
 
 
-def test_an_answered_command_keeps_its_one_outcome(bank: Bank, receiver: Engine, jar: str) -> None:
+def test_a_duplicate_id_that_cannot_be_read_keeps_its_one_outcome(bank: Bank, receiver: Engine, jar: str) -> None:
     """Garbage that claims the id of a command that was answered says nothing about that command."""
     partition, topic = receiver.partition, bank.names.commands(NAMESPACE)
     bank.send(PutCoins(jar_id=jar, pence=4), partition, id=jar)

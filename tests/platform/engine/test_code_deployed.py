@@ -32,7 +32,7 @@ def test_partitions_that_this_code_has_folded_are_not_worth_a_word() -> None:
     assert [*compare(AT_HAND, VERSIONS, {0: said(folded, 5), 1: {}, 2: said(FoldedBy(schema=7), 3)})] == []
 
 
-def test_what_it_would_go_on_with_is_told_by_what_differs() -> None:
+def test_other_code_that_would_go_on_is_told_by_what_differs() -> None:
     other, another = (FoldedBy(schema=7, parts={**PARTS, "on a.Placed": f"p{n}"}) for n in (2, 3))
     gone = FoldedBy(schema=7, parts={**PARTS, "on a.Paid": "q"})
     assert [*compare(AT_HAND, VERSIONS, {0: said(other, 5), 1: said(another, 8), 2: said(gone, 9)})] == [
@@ -49,7 +49,7 @@ def test_what_it_would_go_on_with_is_told_by_what_differs() -> None:
     ]
 
 
-def test_what_was_other_code_before_is_told_with_its_offsets() -> None:
+def test_other_code_of_before_is_told_with_its_offsets() -> None:
     mixed = FoldedBy(schema=7, parts=PARTS, changes=(CodeChange(at={"a.events": 4}, added=("on a.Placed",)),))
     assert [*compare(AT_HAND, VERSIONS, {0: said(mixed, 5)})] == [
         CodeFinding(

@@ -38,7 +38,7 @@ def test_a_changed_part_is_told_with_the_offsets_since_which_it_holds() -> None:
     assert after.news(before) == after.changes
 
 
-def test_it_stays_told_by_code_that_is_the_same() -> None:
+def test_a_changed_part_stays_told_by_code_that_is_the_same() -> None:
     before = code(FIRST).follows(None, {})
     changed = code({**FIRST, "on a.Placed": "p2"})
     after = changed.follows(before, {"a.events": 120})
@@ -46,7 +46,7 @@ def test_it_stays_told_by_code_that_is_the_same() -> None:
     assert (later, later.news(after)) == (after, ())
 
 
-def test_of_each_part_the_last_change_counts() -> None:
+def test_a_changed_part_counts_from_its_last_change() -> None:
     """To the new code, back, and to the new again, as in a rollback."""
     old, new = code(FIRST), code({**FIRST, "on a.Placed": "p2", "on a.Paid": "q"})
     folded = new.follows(old.follows(None, {}), {"a.events": 10})
@@ -70,7 +70,7 @@ def test_a_handler_added_with_a_topic_of_its_own_hears_all_of_it() -> None:
     assert (after.changes, after.parts) == ((), {**FIRST, "on b.Shipped": "s1"})
 
 
-def test_what_was_folded_before_it_was_taken_down_is_unknown_and_not_other_code() -> None:
+def test_code_that_folded_before_it_was_recorded_is_unknown_and_not_other_code() -> None:
     after = code(FIRST).follows(None, {"a.events": 9})
     assert (after.unknown, after.changes, other_code(write_code(after))) == ({"a.events": 9}, (), None)
 

@@ -128,7 +128,7 @@ def newer(bank: Bank, name: str, **values: Any) -> bytes:
 
 
 @pytest.mark.parametrize("what", GROUPS)
-def test_whatever_a_group_keeps_old_code_stands_still_where_newer_code_has_written(
+def test_old_code_of_any_group_stands_still_where_newer_code_has_written(
     branch: Bank, shared: int, tmp_path: Path, what: str
 ) -> None:
     declared, partition = GROUPS[what](), shared

@@ -71,7 +71,7 @@ def test_an_event_may_be_as_far_ahead_of_its_record_as_the_window_says(ahead: ti
     assert "mend the sender's clock, or let the window take it (ahead=...)" in refused.detail
 
 
-def test_beyond_that_it_is_late_where_the_table_says_so() -> None:
+def test_an_event_further_ahead_is_late_where_the_table_says_so() -> None:
     window = Window(MINUTE, when_ahead="late")
     assert fold(datetime.max.replace(tzinfo=UTC), window)._take(record()) == Skipped("late")
 
@@ -104,7 +104,7 @@ class Untouched:
         assert not list(keys)
 
 
-def test_what_is_left_out_is_counted_and_nothing_more() -> None:
+def test_an_event_ahead_that_is_left_out_is_only_counted() -> None:
     cache: Any = Untouched()
     transaction: Any = Noted()
     late = fold(WRITTEN + 2 * HOUR, Window(MINUTE, when_ahead="late"))
@@ -113,7 +113,7 @@ def test_what_is_left_out_is_counted_and_nothing_more() -> None:
     assert cache.time is None
 
 
-def test_a_record_handed_over_is_held_against_its_first_timestamp() -> None:
+def test_a_repartitioned_event_ahead_is_held_against_its_first_timestamp() -> None:
     """Else a replay, or a re-keyed table that was behind, would decide otherwise."""
     place = f"{TOPIC}/3/9/{round(WRITTEN.timestamp() * 1000)}".encode()
     later = record(WRITTEN + 5 * HOUR, OWN, [(SOURCE_HEADER, place)])
@@ -135,7 +135,7 @@ def test_times_before_the_epoch_are_ahead_of_nothing() -> None:
 
 
 @pytest.mark.parametrize(("when", "counted"), [("dead-letter", "dead_lettered ahead"), ("late", "late")])
-def test_it_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture, when: Ahead, counted: str) -> None:
+def test_an_event_ahead_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture, when: Ahead, counted: str) -> None:
     ahead = fold(WRITTEN + 2 * HOUR, Window(MINUTE, when_ahead=when))
     cache: Any = Untouched()
     transaction: Any = Noted()

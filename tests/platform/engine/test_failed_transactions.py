@@ -60,7 +60,7 @@ def row(jar: str, pence: int) -> JarRow:
 
 
 @pytest.mark.parametrize("kind", ["table", "receiver"])
-def test_a_fault_that_nobody_foresaw_stops_at_its_record(
+def test_an_unforeseen_failure_stops_the_partition_at_its_record(
     bank: Bank, pair: tuple[int, int], tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     declared = bank_jars.table() if kind == "table" else bank_jars.receiver()

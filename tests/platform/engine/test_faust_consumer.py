@@ -140,7 +140,7 @@ def own(cluster: Cluster) -> Iterator[Bank]:
     opened.close()
 
 
-def test_what_comes_while_a_transaction_is_on_its_way_joins_the_next(
+def test_a_fetch_during_a_commit_joins_the_next_transaction(
     own: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else each holds the few records that were there when the last one was built: many small ones in a row."""
@@ -203,7 +203,7 @@ def test_a_service_of_faust_that_crashes_is_not_survived(lone: Bank, tmp_path: P
     run(scenario())
 
 
-def test_a_worker_that_reads_nothing_stays_in_the_group(lone: Bank, tmp_path: Path) -> None:
+def test_a_consumer_that_reads_nothing_stays_in_the_group(lone: Bank, tmp_path: Path) -> None:
     """A spare, a long restore: aiokafka would leave after this time and, as nobody fetches then, never come back."""
 
     async def scenario() -> None:
@@ -286,7 +286,7 @@ def test_an_input_that_cannot_be_read_stops_its_partition_alone(cluster: Cluster
         pair.close()
 
 
-def test_doubts_find_the_one_input_that_cannot_be_read() -> None:
+def test_an_unreadable_input_is_found_among_several() -> None:
     every, doubts = {TP("a", 0), TP("a", 1), TP("b", 1)}, InputBisection()
     assert doubts.choose(every) == every
     assert [doubts.failed(doubts.choose(every)) for _ in range(2)] == [None, None]
@@ -297,7 +297,7 @@ def test_doubts_find_the_one_input_that_cannot_be_read() -> None:
     assert doubts.choose(every - {TP("a", 1)}) == every - {TP("a", 1)}
 
 
-def test_doubts_end_where_all_inputs_can_be_read_again() -> None:
+def test_inputs_that_can_be_read_again_end_the_search_for_the_unreadable() -> None:
     every, doubts = {TP("a", 0), TP("a", 1)}, InputBisection()
     for _ in range(2):
         doubts.failed(doubts.choose(every))

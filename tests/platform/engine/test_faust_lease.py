@@ -24,7 +24,7 @@ def test_a_lease_holds_from_the_first_answer_until_its_time_is_over(monkeypatch:
     assert held.holds()
 
 
-def test_it_ends_well_before_the_session_and_outlives_a_few_heartbeats() -> None:
+def test_a_lease_ends_well_before_the_session_and_outlives_a_few_heartbeats() -> None:
     session, heartbeat = (
         float(str(SETTINGS["broker_session_timeout"])),
         float(str(SETTINGS["broker_heartbeat_interval"])),

@@ -58,12 +58,12 @@ USED = {
 }
 
 
-def test_every_name_is_there() -> None:
+def test_private_names_of_faust_are_all_there() -> None:
     assert private_names.missing() == []
     private_names.verify()
 
 
-def test_every_name_is_pinned_with_a_sentence() -> None:
+def test_private_names_of_faust_are_pinned_with_a_sentence() -> None:
     pinned = {**private_names.ATTRIBUTES}
     for owner, names in private_names.ASSIGNED.items():
         key = Service if owner is faust.Service else owner
@@ -76,7 +76,9 @@ def test_every_name_is_pinned_with_a_sentence() -> None:
     ("table", "owner"),
     [(table, owner) for table in ("ATTRIBUTES", "ASSIGNED") for owner in getattr(private_names, table)],
 )
-def test_a_name_that_is_gone_is_told_with_its_use(table: str, owner: type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_private_name_that_is_gone_is_told_with_its_use(
+    table: str, owner: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each class is really looked at: a name it never had is missed."""
     monkeypatch.setattr(private_names, "ATTRIBUTES", {})
     monkeypatch.setattr(private_names, "ASSIGNED", {})

@@ -19,7 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_without_any_nothing_is_protected() -> None:
+def test_security_settings_that_are_absent_protect_nothing() -> None:
     assert security_of({"bootstrap.servers": "a:1", "socket.timeout.ms": "5"}) == UNPROTECTED
     assert security_of({"security.protocol": "PLAINTEXT"}) == UNPROTECTED
 
@@ -67,7 +67,7 @@ def test_certificates_are_verified_unless_told_otherwise(folder: Path) -> None:
         ({"security.protocol": "SSL", "ssl.certificate.location": "/nowhere/c.pem"}, "certificates cannot be read"),
     ],
 )
-def test_what_cannot_be_honoured_is_refused(more: dict[str, str], said: str) -> None:
+def test_security_settings_that_cannot_be_honoured_are_refused(more: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         security_of(more)
     assert said in str(refused.value)

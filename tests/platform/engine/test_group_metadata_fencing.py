@@ -17,7 +17,7 @@ TOPICS = st.from_regex(r"[a-z][a-z0-9._-]{0,30}", fullmatch=True)
 
 @pytest.mark.parametrize("instance", [None, "", "worker-1", "ä"])
 @pytest.mark.parametrize("group", ["a.group", "t.shop.carts.aggregate"])
-def test_the_bytes_are_those_of_librdkafka(group: str, instance: str | None) -> None:
+def test_fencing_group_metadata_is_the_bytes_of_librdkafka(group: str, instance: str | None) -> None:
     config = {"bootstrap.servers": "127.0.0.1:1", "group.id": group, "log_level": 0}
     consumer = Consumer({**config, **({"group.instance.id": instance} if instance else {})})
     theirs = bytes(consumer.consumer_group_metadata())
@@ -25,7 +25,9 @@ def test_the_bytes_are_those_of_librdkafka(group: str, instance: str | None) -> 
     assert theirs == encode(group, -1, "", instance or None)
 
 
-def test_a_difference_to_librdkafka_is_noticed_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fencing_group_metadata_that_differs_from_librdkafka_is_noticed_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     verify_form()
     monkeypatch.setattr(group_metadata, "_MAGIC", b"CGMDv3:")
     with pytest.raises(EngineError, match="Install the confluent-kafka version"):
@@ -35,13 +37,13 @@ def test_a_difference_to_librdkafka_is_noticed_at_the_start(monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("generation", "member"), [(-1, ""), (0, "m"), (-1, "m"), (7, "")], ids=["reset", "zero", "reset id", "no member"]
 )
-def test_no_membership_gives_no_proof(generation: int, member: str) -> None:
+def test_fencing_needs_a_membership(generation: int, member: str) -> None:
     """The broker takes generation -1 with an empty member unchecked: such a pair must never leave us."""
     with pytest.raises(FencedError, match=r"not a member of a\.group"):
         GroupMetadata("a.group", generation, member, "worker-1").proof()
 
 
-def test_a_membership_says_generation_member_and_instance() -> None:
+def test_fencing_proof_holds_generation_member_and_instance() -> None:
     assert GroupMetadata("g", 258, "m-1").proof() == b"CGMDv2:\x02\x01\x00\x00g\0m-1\0\x01"
     assert GroupMetadata("g", 1, "m-1", "w").proof() == b"CGMDv2:\x01\x00\x00\x00g\0m-1\0\0w\0"
 

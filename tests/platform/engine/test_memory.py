@@ -23,7 +23,7 @@ def _as_before() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("size", [DEFAULT_BYTES, 2**30])
-def test_the_parts_are_those_of_the_whole(size: int) -> None:
+def test_memory_is_shared_out_whole(size: int) -> None:
     MEMORY.share(size, 1)
     limits = MEMORY.limits()
     assert limits["rows"] + limits["pages"] + limits["fetched"] <= size * 7 // 8
@@ -33,7 +33,7 @@ def test_the_parts_are_those_of_the_whole(size: int) -> None:
         assert connection.execute("pragma soft_heap_limit").fetchone() == (size // 8,)
 
 
-def test_more_groups_have_less_each_but_enough_for_the_largest_record() -> None:
+def test_memory_of_more_groups_is_less_each_but_enough_for_the_largest_record() -> None:
     MEMORY.share(DEFAULT_BYTES, 2)
     few = MEMORY.fetched, MEMORY.produced, MEMORY.fetch(8)
     MEMORY.share(DEFAULT_BYTES, 100)
@@ -68,7 +68,7 @@ def test_the_size_of_a_row_is_that_of_all_that_hangs_on_it() -> None:
     assert size_of({"a": ("b", {"c"})}) > sum(map(sys.getsizeof, ({"a": 1}, "a", "b", ("b", 1), {"c"}, "c"))) - 1
 
 
-def test_what_a_byte_of_record_comes_to_is_learned() -> None:
+def test_the_size_of_rows_in_memory_is_learned_from_their_records() -> None:
     """Within a tenth, whatever the rows of a table are like, and as they change."""
     expansion = RowExpansion()
     for text in ("short", "x" * 3000):

@@ -95,7 +95,7 @@ BATCHES = st.lists(st.none() | st.lists(WRITE, min_size=1, max_size=BATCH), min_
 @pytest.mark.parametrize("size", [NOTHING, TWO_ROWS])
 @given(batches=BATCHES)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_nothing_uncommitted_is_lost(
+def test_cache_eviction_loses_nothing_uncommitted(
     tmp_path: Path, size: int, batches: list[list[tuple[bytes, int | None]] | None]
 ) -> None:
     """Each batch finds every row and id as the batches before it left them; None: a failure, everything starts over."""
@@ -110,7 +110,7 @@ def test_nothing_uncommitted_is_lost(
     store.close()
 
 
-def test_what_is_touched_again_stays_what_is_not_goes() -> None:
+def test_cache_eviction_keeps_what_was_touched_again() -> None:
     cache: Cache[int, str] = Cache(Budget(TWO_ROWS))
     cache.keep({1: "touched", 2: "left alone"}, {1: 100, 2: 100})  # and so they are the elder ones
     found: dict[int, str] = {}
@@ -120,7 +120,7 @@ def test_what_is_touched_again_stays_what_is_not_goes() -> None:
     assert found == {1: "touched"}
 
 
-def test_a_partition_at_rest_gives_its_memory_to_those_in_use() -> None:
+def test_cache_eviction_begins_with_a_partition_at_rest() -> None:
     budget = Budget(100_000)
     idle, busy = Cache[int, str](budget), Cache[int, str](budget)
     idle.keep(dict.fromkeys(range(50), "row"), dict.fromkeys(range(50), 500))
@@ -133,7 +133,7 @@ def test_a_partition_at_rest_gives_its_memory_to_those_in_use() -> None:
     assert budget.usage().evictions == 50 + 200 - busy.usage().used // 700
 
 
-def test_what_is_closed_takes_nothing_of_the_budget() -> None:
+def test_a_closed_cache_takes_nothing_of_the_budget() -> None:
     budget = Budget(100_000)
     for _ in range(50):
         cache: Cache[int, str] = Cache(budget)

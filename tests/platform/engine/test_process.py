@@ -117,7 +117,7 @@ def test_an_event_leads_to_state_and_commands(saving: Saving) -> None:
     ]
 
 
-def test_a_command_says_whose_it_is_and_why(saving: Saving) -> None:
+def test_a_process_command_names_its_actor_and_its_cause(saving: Saving) -> None:
     saving.move(5, "two commands")
     saving.settle()
     for position, (record, command) in enumerate(saving.sent()):
@@ -168,7 +168,7 @@ def test_outcomes_of_others_are_passed_over(saving: Saving, jars: Engine) -> Non
     assert saving.engine.inputs(saving.there)[outcomes] == last.offset + 1
 
 
-def test_an_event_that_comes_twice_is_the_same_command(saving: Saving, jars: Engine) -> None:
+def test_a_redelivered_event_is_the_same_command(saving: Saving, jars: Engine) -> None:
     jars.own(saving.there)
     for _ in range(2):
         saving.move(5)
@@ -180,7 +180,7 @@ def test_an_event_that_comes_twice_is_the_same_command(saving: Saving, jars: Eng
     assert jars.held(saving.there)[saving.owner.encode()] == JarState(jar_id=saving.owner, pence=5)
 
 
-def test_what_cannot_be_told_of_a_cause_makes_it_a_dead_letter(saving: Saving) -> None:
+def test_a_dead_letter_is_made_of_an_event_whose_headers_cannot_be_inherited(saving: Saving) -> None:
     """Its commands would have to pass it on."""
     event = CoinsMoved(till_id="t", owner=saving.owner, pence=5)
     value = saving.branch.codec.encoder(CATALOG.of(event))(event)
@@ -192,7 +192,7 @@ def test_what_cannot_be_told_of_a_cause_makes_it_a_dead_letter(saving: Saving) -
 
 
 @pytest.mark.parametrize("step", ["handing over", "leading"])
-def test_what_was_aborted_leaves_no_command(saving: Saving, step: str) -> None:
+def test_an_aborted_transaction_leaves_no_command(saving: Saving, step: str) -> None:
     saving.move(5)
     if step == "leading":
         saving.engine.run()
@@ -207,7 +207,7 @@ def test_what_was_aborted_leaves_no_command(saving: Saving, step: str) -> None:
     assert saving.commands() == [PutCoins(jar_id=saving.owner, pence=5)]
 
 
-def test_another_worker_goes_on_in_the_middle(saving: Saving, jars: Engine, tmp_path: Path) -> None:
+def test_takeover_by_another_worker_in_the_middle_of_a_process(saving: Saving, jars: Engine, tmp_path: Path) -> None:
     jars.own(saving.there)
     saving.move(5)
     saving.settle()
@@ -222,7 +222,7 @@ def test_another_worker_goes_on_in_the_middle(saving: Saving, jars: Engine, tmp_
 
 
 @pytest.mark.parametrize("how", ["over", "over, with a command"])
-def test_none_ends_an_undertaking(saving: Saving, how: str) -> None:
+def test_a_process_state_of_none_ends_the_instance(saving: Saving, how: str) -> None:
     saving.move(5, "no command")
     saving.settle()
     assert saving.state() == SavingState(owner=saving.owner, pence=5)
@@ -243,7 +243,7 @@ STOPS = {
 
 
 @pytest.mark.parametrize("how", STOPS)
-def test_what_the_handler_is_to_blame_for_stops_the_partition(
+def test_a_handler_that_returns_what_it_must_not_stops_the_partition(
     stopping: Saving, tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     saving = stopping

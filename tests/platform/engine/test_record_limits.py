@@ -94,7 +94,7 @@ def test_a_reply_that_the_ledger_refuses_fails_its_command_alone(
 
 
 @pytest.mark.kafka
-def test_what_the_dead_letters_refuse_leaves_a_stub_there(narrow: Bank, place: int, tmp_path: Path) -> None:
+def test_a_dead_letter_that_is_too_large_leaves_a_stub(narrow: Bank, place: int, tmp_path: Path) -> None:
     letters = narrow.names.dead_letters(narrow.names.group(TABLE))
     limit_records(narrow.cluster.bootstrap, narrow.names.events(NAMESPACE), 1_000_000)
     limit_records(narrow.cluster.bootstrap, letters, LIMIT)
@@ -148,7 +148,7 @@ def test_a_record_that_only_the_broker_knows_to_be_too_large_is_found_by_halves(
 
 
 @pytest.mark.kafka
-def test_an_id_without_end_fails_its_command_alone(narrow: Bank, place: int, tmp_path: Path) -> None:
+def test_a_record_id_without_end_fails_its_command_alone(narrow: Bank, place: int, tmp_path: Path) -> None:
     with Engine(narrow, bank_jars.receiver(), [place], tmp_path) as engine:
         offset = narrow.send(PutCoins(jar_id="j", pence=1), place, id="x" * 31_000)
         narrow.send(PutCoins(jar_id="j", pence=2), place, id="c2")

@@ -96,7 +96,7 @@ def lone_till(branch: Bank, running: Engine) -> Till:
     return Till(branch, running)
 
 
-def test_rows_stand_under_the_new_keys(till: Till) -> None:
+def test_repartition_puts_rows_under_the_new_keys(till: Till) -> None:
     for pence in range(30):
         till.move(pence, (till.near, till.far, till.farther)[pence % 3])
     till.settle()
@@ -109,7 +109,7 @@ def test_rows_stand_under_the_new_keys(till: Till) -> None:
     assert till.pence() == {till.near: 135, till.far: 145, till.farther: 155}
 
 
-def test_a_record_is_handed_over_as_it_is_and_tells_where_it_came_from(till: Till) -> None:
+def test_repartition_forwards_a_record_unchanged_with_its_origin(till: Till) -> None:
     offset = till.move(5, till.far)
     till.settle()
     (source,) = till.branch.read(till.topic, till.here, offset)
@@ -119,7 +119,7 @@ def test_a_record_is_handed_over_as_it_is_and_tells_where_it_came_from(till: Til
     assert record.header("vw_source") == f"{till.topic}/{till.here}/{offset}/{source.timestamp}"
 
 
-def test_a_handler_is_told_of_the_record_as_it_was_first_written(till: Till) -> None:
+def test_repartition_keeps_the_context_of_the_record_as_first_written(till: Till) -> None:
     offsets = [till.move(1, till.near), till.move(2, till.far)]
     till.settle()
     written = till.branch.read(till.topic, till.here, offsets[0])
@@ -128,7 +128,7 @@ def test_a_handler_is_told_of_the_record_as_it_was_first_written(till: Till) -> 
     assert {row.owner: row.seen for row in till.rows().values()} == {till.near: (told[0],), till.far: (told[1],)}
 
 
-def test_events_of_one_key_keep_their_order_under_the_new_one(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repartition_keeps_the_order_of_one_key(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group, "MAX_BATCH", 7)
     for pence in range(40):
         till.move(pence, till.far)
@@ -136,7 +136,7 @@ def test_events_of_one_key_keep_their_order_under_the_new_one(till: Till, monkey
     assert [told.split()[0] for told in till.rows()[till.far].seen] == [f"e{pence}" for pence in range(40)]
 
 
-def test_what_has_no_key_is_not_in_the_table(till: Till) -> None:
+def test_repartition_leaves_out_events_without_a_key(till: Till) -> None:
     till.move(1, None)
     offset = till.move(2, till.far)
     till.settle()
@@ -145,7 +145,7 @@ def test_what_has_no_key_is_not_in_the_table(till: Till) -> None:
 
 
 @pytest.mark.parametrize("step", ["handing over", "folding"])
-def test_what_was_aborted_on_the_way_counts_once(till: Till, step: str) -> None:
+def test_repartition_counts_an_aborted_record_once(till: Till, step: str) -> None:
     till.move(1, till.near)
     till.move(2, till.far)
     if step == "folding":
@@ -161,7 +161,7 @@ def test_what_was_aborted_on_the_way_counts_once(till: Till, step: str) -> None:
 
 
 @pytest.mark.parametrize("copies", ["here", "lost"])
-def test_another_worker_goes_on_in_the_middle(till: Till, tmp_path: Path, copies: str) -> None:
+def test_repartition_goes_on_after_a_takeover_in_the_middle(till: Till, tmp_path: Path, copies: str) -> None:
     for pence in range(1, 6):
         till.move(pence, till.far if pence % 2 else till.near)
     till.engine.run()  # handed over, not folded yet
@@ -174,7 +174,7 @@ def test_another_worker_goes_on_in_the_middle(till: Till, tmp_path: Path, copies
 
 @pytest.mark.parametrize("step", ["handed over", "folded"])
 @pytest.mark.parametrize("copies", ["here", "lost"])
-def test_forgotten_offsets_count_nothing_twice(till: Till, step: str, copies: str) -> None:
+def test_repartition_counts_nothing_twice_after_forgotten_offsets(till: Till, step: str, copies: str) -> None:
     """What was handed over left no row behind in its own partition, but the changelog says how far it was."""
     till.move(1, till.far)
     till.move(2, till.far)
@@ -192,7 +192,7 @@ def test_forgotten_offsets_count_nothing_twice(till: Till, step: str, copies: st
     assert till.pence() == {till.far: 7}
 
 
-def test_what_retention_took_before_it_was_folded_stops_the_partition(lone_till: Till) -> None:
+def test_repartition_records_lost_to_retention_stop_the_partition(lone_till: Till) -> None:
     till = lone_till
     till.move(1, till.far)
     till.engine.run()
@@ -203,7 +203,7 @@ def test_what_retention_took_before_it_was_folded_stops_the_partition(lone_till:
     assert f"{till.own} has lost its records up to 1" in why[1]
 
 
-def test_what_retention_took_after_it_was_folded_is_not_missed(lone_till: Till) -> None:
+def test_repartition_records_lost_after_they_were_folded_are_not_missed(lone_till: Till) -> None:
     """A quiet week takes the marks of transactions, too: the group stands behind them, not in front of them."""
     till, engine, place = lone_till, lone_till.engine, (lone_till.own, lone_till.there)
     till.move(1, till.far)
@@ -221,7 +221,7 @@ def test_what_retention_took_after_it_was_folded_is_not_missed(lone_till: Till) 
     assert till.pence() == {till.far: 3}
 
 
-def test_a_key_that_cannot_be_told_stops_the_partition(
+def test_repartition_key_that_raises_stops_the_partition(
     lone_till: Till, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     till = lone_till
@@ -238,7 +238,7 @@ def test_a_key_that_cannot_be_told_stops_the_partition(
             assert till.pence(mended) == {till.far: offset + 1}
 
 
-def test_a_handler_that_raises_stops_where_the_row_is_and_names_both_places(lone_till: Till, tmp_path: Path) -> None:
+def test_repartition_names_both_places_where_a_handler_raises(lone_till: Till, tmp_path: Path) -> None:
     till = lone_till
     till.move(1, till.far)
     offset = till.move(2, till.far, "raises")
@@ -260,7 +260,9 @@ def test_a_handler_that_raises_stops_where_the_row_is_and_names_both_places(lone
     "headers",
     [[], [("vw_source", b"elsewhere")], [("vw_source", b"bank.jars.events/0/0/0")], [("vw_source", b"a/b/c/d")]],
 )
-def test_what_nobody_handed_over_is_not_counted(till: Till, headers: list[tuple[str, bytes | None]]) -> None:
+def test_repartition_topic_records_of_others_are_not_counted(
+    till: Till, headers: list[tuple[str, bytes | None]]
+) -> None:
     offset = till.move(1, till.far)
     (source,) = till.branch.read(till.topic, till.here, offset)
     till.branch.put(till.own, till.there, till.far.encode(), source.value, headers)
@@ -270,14 +272,14 @@ def test_what_nobody_handed_over_is_not_counted(till: Till, headers: list[tuple[
     assert letter.header("vw_reason") == "undecodable"
 
 
-def test_a_plan_tells_its_sources_from_its_own_topic(branch: Bank) -> None:
+def test_repartition_topic_is_told_from_the_sources(branch: Bank) -> None:
     topology = table_topology(owners(), branch.codec, 1)
     assert topology.sources == (branch.names.events(NAMESPACE),)
     assert topology.repartition == f"{topology.group}-owners-repartition"
     assert topology.inputs == (*topology.sources, topology.repartition)
 
 
-def test_who_has_seen_an_event_can_tell_how_far_the_own_topic_has_to_be_read(till: Till) -> None:
+def test_repartition_progress_tells_how_far_the_own_topic_has_to_be_read(till: Till) -> None:
     """To its end, which is the mark of a transaction and no record: the partition is told to be there all the same."""
     engine, place = till.engine, (till.own, till.there)
     cluster = ClusterOffsets(till.branch.kafka, engine.topology.group)
@@ -293,7 +295,7 @@ def test_who_has_seen_an_event_can_tell_how_far_the_own_topic_has_to_be_read(til
     eventually(lambda: engine.inputs(till.there)[till.own] == end, every=0.001)
 
 
-def test_what_was_read_before_a_partition_started_over_says_nothing_of_it(lone_till: Till) -> None:
+def test_repartition_progress_of_before_a_restart_says_nothing(lone_till: Till) -> None:
     till, engine, place = lone_till, lone_till.engine, (lone_till.own, lone_till.there)
     before = engine.reader.states[till.there].epoch
     engine.prepare()

@@ -26,7 +26,7 @@ def letters(engine: Engine) -> int:
     return engine.reader.dead_letters()
 
 
-def test_a_table_is_behind_until_it_has_read_what_was_there_when_it_began(bank: Bank, table: Engine) -> None:
+def test_caught_up_is_a_table_that_has_read_what_was_there_when_it_began(bank: Bank, table: Engine) -> None:
     assert table.reader.behind() == {}
     for _ in range(3):
         bank.send(CoinsPut(jar_id="j", pence=1), table.partition)
@@ -38,7 +38,7 @@ def test_a_table_is_behind_until_it_has_read_what_was_there_when_it_began(bank: 
     assert table.reader.behind() == {}
 
 
-def test_a_tail_that_holds_no_records_counts_as_read(bank: Bank, table: Engine) -> None:
+def test_caught_up_counts_a_tail_without_records_as_read(bank: Bank, table: Engine) -> None:
     """Records of an aborted transaction and its mark: nobody is ever given them."""
     topic = bank.names.events(NAMESPACE)
     bank.send(CoinsPut(jar_id="j", pence=1), table.partition)

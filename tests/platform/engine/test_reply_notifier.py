@@ -127,7 +127,7 @@ def test_a_handler_that_does_not_reply_as_its_contract_says_fails(
     assert receiver.rows()[jar.encode()] == JarState(jar_id=jar, pence=5)
 
 
-def test_whoever_asks_is_told_what_the_ledger_says(bank: Bank, receiver: Engine, jar: str) -> None:
+def test_a_reply_is_what_the_outcome_log_says(bank: Bank, receiver: Engine, jar: str) -> None:
     sent = {
         f"{jar}-accepted": SealJar(jar_id=jar),
         f"{jar}-rejected": SealJar(jar_id=jar),
@@ -148,7 +148,7 @@ def test_whoever_asks_is_told_what_the_ledger_says(bank: Bank, receiver: Engine,
     assert statuses == ["ACCEPTED", "REJECTED", "FAILED", "FAILED"]
 
 
-def test_who_asks_again_is_told_again(bank: Bank, partition: int, tmp_path: Path, jar: str) -> None:
+def test_a_duplicate_id_is_replied_to_again(bank: Bank, partition: int, tmp_path: Path, jar: str) -> None:
     """In the same batch, in the next one, and after a restart: from memory, with nothing new in the ledger."""
     with Engine(bank, bank_jars.receiver(), [partition], tmp_path) as before:
         for asker in (None, ASKER):
@@ -165,7 +165,7 @@ def test_who_asks_again_is_told_again(bank: Bank, partition: int, tmp_path: Path
     assert [hint.value for hint in bank.hints(ASKER, jar, 3)] == [line.value] * 3
 
 
-def test_who_reuses_an_id_is_told_so_and_the_ledger_is_not(bank: Bank, receiver: Engine, jar: str) -> None:
+def test_a_reused_id_is_replied_to_and_not_in_the_outcome_log(bank: Bank, receiver: Engine, jar: str) -> None:
     partition, other = receiver.partition, PutCoins(jar_id=jar, pence=2)
     bank.send(PutCoins(jar_id=jar, pence=1), partition, id=jar, reply_partition=ASKER)
     offset = bank.send(other, partition, id=jar, reply_partition=ASKER)
@@ -179,7 +179,7 @@ def test_who_reuses_an_id_is_told_so_and_the_ledger_is_not(bank: Bank, receiver:
     assert refused.fingerprint == bank.codec.encoder(CATALOG.of(other)).fingerprint(other)
 
 
-def test_nobody_is_told_of_what_was_not_committed(bank: Bank, receiver: Engine, jar: str) -> None:
+def test_a_reply_is_not_sent_of_what_was_not_committed(bank: Bank, receiver: Engine, jar: str) -> None:
     mine = receiver.membership
     bank.send(PutCoins(jar_id=jar, pence=1), receiver.partition, id=jar, reply_partition=ASKER)
     receiver.membership = replace(mine, generation=mine.generation + 1)
@@ -195,7 +195,7 @@ def test_nobody_is_told_of_what_was_not_committed(bank: Bank, receiver: Engine, 
     assert [hint.key for hint in bank.hints(ASKER, jar, 2)] == [jar.encode(), f"{jar}-2".encode()]
 
 
-def test_a_hint_that_cannot_be_sent_is_nobodys_failure(bank: Bank, receiver: Engine, jar: str) -> None:
+def test_a_reply_that_cannot_be_sent_fails_nothing(bank: Bank, receiver: Engine, jar: str) -> None:
     """No such partition; and a worker whose hints find no broker neither waits nor fails."""
     bank.send(PutCoins(jar_id=jar, pence=1), receiver.partition, id=jar, reply_partition=99_999)
     receiver.run()
@@ -210,7 +210,7 @@ def test_a_hint_that_cannot_be_sent_is_nobodys_failure(bank: Bank, receiver: Eng
     lost._producer.purge()  # type: ignore[union-attr]  # nobody waits for these
 
 
-def test_a_command_whose_time_has_passed_is_not_carried_out(
+def test_an_expired_command_is_not_carried_out(
     bank: Bank, receiver: Engine, later: Callable[[int], None], jar: str
 ) -> None:
     partition, put = receiver.partition, PutCoins(jar_id=jar, pence=1)
@@ -230,7 +230,7 @@ def test_a_command_whose_time_has_passed_is_not_carried_out(
     assert receiver.counted("expired_total", command="bank.jars.PutCoins") == expired + 2
 
 
-def test_in_time_means_by_the_brokers_clock_from_the_brokers_timestamp(
+def test_expiry_goes_by_the_brokers_clock_from_the_brokers_timestamp(
     bank: Bank, receiver: Engine, later: Callable[[int], None], jar: str
 ) -> None:
     """A sender whose clock is days behind sends nothing that has expired already."""
@@ -243,9 +243,7 @@ def test_in_time_means_by_the_brokers_clock_from_the_brokers_timestamp(
     assert [line.status for line in bank.outcomes(receiver.partition)] == ["ACCEPTED", "EXPIRED"]
 
 
-def test_what_was_answered_in_time_stays_answered(
-    bank: Bank, receiver: Engine, later: Callable[[int], None], jar: str
-) -> None:
+def test_expiry_does_not_undo_an_outcome(bank: Bank, receiver: Engine, later: Callable[[int], None], jar: str) -> None:
     bank.send(PutCoins(jar_id=jar, pence=1), receiver.partition, id=jar, ttl=60_000)
     receiver.run()
     bank.send(PutCoins(jar_id=jar, pence=1), receiver.partition, id=jar, ttl=60_000, reply_partition=ASKER)
@@ -256,7 +254,9 @@ def test_what_was_answered_in_time_stays_answered(
     assert (bank.outcome(hint.value), line.status) == (line, OutcomeStatus.ACCEPTED)
 
 
-def test_what_expired_may_be_asked_again(bank: Bank, receiver: Engine, later: Callable[[int], None], jar: str) -> None:
+def test_an_expired_command_may_be_asked_again(
+    bank: Bank, receiver: Engine, later: Callable[[int], None], jar: str
+) -> None:
     partition = receiver.partition
     bank.send(PutCoins(jar_id=jar, pence=1), partition, id=jar, ttl=0)
     later(1_000)

@@ -72,7 +72,7 @@ LOST: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("how", LOST)
-def test_a_copy_that_is_of_no_use_is_restored_from_its_log(bank: Bank, table: Engine, how: str) -> None:
+def test_restore_replaces_a_copy_that_is_of_no_use(bank: Bank, table: Engine, how: str) -> None:
     rows, partition = fill(bank, table), table.partition
     restored = table.counted("restore_rows_total")
     table.core.release()
@@ -87,7 +87,7 @@ def test_a_copy_that_is_of_no_use_is_restored_from_its_log(bank: Bank, table: En
 
 
 @pytest.mark.parametrize("copy", ["written", "restored"])
-def test_a_copy_that_is_up_to_date_is_taken_as_it_is(bank: Bank, table: Engine, copy: str) -> None:
+def test_restore_takes_a_copy_that_is_up_to_date_as_it_is(bank: Bank, table: Engine, copy: str) -> None:
     rows = fill(bank, table, 5)
     if copy == "restored":
         table.core.release()
@@ -99,7 +99,7 @@ def test_a_copy_that_is_up_to_date_is_taken_as_it_is(bank: Bank, table: Engine, 
     assert table.counted("restore_rows_total") == restored
 
 
-def test_a_copy_that_lags_is_brought_up_to_date(bank: Bank, table: Engine, tmp_path: Path) -> None:
+def test_restore_brings_a_copy_that_lags_up_to_date(bank: Bank, table: Engine, tmp_path: Path) -> None:
     """As after a crash between the commit and the local write."""
     fill(bank, table, 10)
     table.core.release()
@@ -117,7 +117,7 @@ def test_a_copy_that_lags_is_brought_up_to_date(bank: Bank, table: Engine, tmp_p
     assert key(7).encode() not in rows
 
 
-def test_damage_found_at_work_is_mended_from_the_log(bank: Bank, table: Engine, tmp_path: Path) -> None:
+def test_restore_mends_damage_that_is_found_at_work(bank: Bank, table: Engine, tmp_path: Path) -> None:
     rows, partition = fill(bank, table), table.partition
     with Engine(bank, bank_jars.table(), [partition], table.folder) as fresh:  # has nothing in memory
         damage(fresh.store(partition))
@@ -132,7 +132,7 @@ def replace_pence(row: JarRow, pence: int) -> JarRow:
     return JarRow(jar_id=row.jar_id, pence=pence, label=row.label)
 
 
-def test_other_columns_mean_another_copy(bank: Bank, table: Engine, tmp_path: Path) -> None:
+def test_restore_makes_another_copy_for_other_columns(bank: Bank, table: Engine, tmp_path: Path) -> None:
     rows = fill(bank, table, 5)
     declared = bank_jars.table()
     declared.index = ("pence",)
@@ -167,7 +167,7 @@ def test_a_row_that_nobody_can_read_stops_its_partition_and_no_other(bank: Bank,
 
 
 @pytest.mark.parametrize("copy", ["written", "restored"])
-def test_facts_of_a_partition_move_with_its_rows(bank: Bank, table: Engine, copy: str) -> None:
+def test_restore_brings_the_facts_of_a_partition_with_its_rows(bank: Bank, table: Engine, copy: str) -> None:
     """Also those that changed in a transaction which changed no row."""
     partition = table.partition
     fill(bank, table, 3)
@@ -200,7 +200,7 @@ def test_no_key_of_a_users_row_is_the_engines_own(bank: Bank, table: Engine) -> 
     assert table.rows() == {odd.encode(): JarRow(jar_id=odd, pence=5)}
 
 
-def test_a_receiver_has_states_and_positions_again(bank: Bank, receiver: Engine) -> None:
+def test_restore_of_an_aggregate_brings_states_and_positions(bank: Bank, receiver: Engine) -> None:
     """What was refused or failed left no row: the outcomes tell how far the commands are."""
     partition, topic = receiver.partition, bank.names.commands(NAMESPACE)
     for how in ("", "raises"):
@@ -216,7 +216,7 @@ def test_a_receiver_has_states_and_positions_again(bank: Bank, receiver: Engine)
 
 
 @pytest.mark.parametrize("step", ["_store", "_starts", "_open_cache", "each alone"])
-def test_a_preparation_that_fails_leaves_no_copy_open(
+def test_restore_that_fails_leaves_no_copy_open(
     table: Engine, bank: Bank, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     partitions = (table.partition, bank.partition())
@@ -244,7 +244,7 @@ def test_a_preparation_that_fails_leaves_no_copy_open(
 # -- what the group's offsets say, and what the logs know
 
 
-def test_a_new_table_begins_with_the_first_record(bank: Bank, partition: int, tmp_path: Path) -> None:
+def test_resume_of_a_new_table_begins_with_the_first_record(bank: Bank, partition: int, tmp_path: Path) -> None:
     for _ in range(3):
         bank.send(CoinsPut(jar_id="j", pence=1), partition)
     with Engine(bank, bank_jars.table(), [partition], tmp_path) as engine:
@@ -266,7 +266,7 @@ class Living:
         return False
 
 
-def test_a_worker_that_lives_is_waited_for_and_a_dead_one_is_not(
+def test_fencing_waits_for_a_worker_that_lives_and_not_for_a_dead_one(
     bank: Bank, partition: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(open_transactions, "ABORT_DEAD_AFTER", 0.0)
@@ -299,7 +299,7 @@ def test_a_worker_that_lives_is_waited_for_and_a_dead_one_is_not(
 
 
 @pytest.mark.parametrize("copy", ["here", "lost"])
-def test_offsets_that_the_broker_forgot_are_told_by_the_log(bank: Bank, table: Engine, copy: str) -> None:
+def test_resume_from_the_changelog_where_the_broker_forgot_the_offsets(bank: Bank, table: Engine, copy: str) -> None:
     fill(bank, table, 5)
     table.core.release()
     if copy == "lost":
@@ -313,7 +313,7 @@ def test_offsets_that_the_broker_forgot_are_told_by_the_log(bank: Bank, table: E
 
 
 @pytest.mark.parametrize("copy", ["here", "lost"])
-def test_a_receiver_whose_offsets_were_forgotten_repeats_nothing(bank: Bank, receiver: Engine, copy: str) -> None:
+def test_resume_of_an_aggregate_with_forgotten_offsets_repeats_nothing(bank: Bank, receiver: Engine, copy: str) -> None:
     partition = receiver.partition
     for number, how in enumerate(["", "", "raises", "raises"]):
         if number == 2:
@@ -341,7 +341,7 @@ def stands_still(engine: Engine, *said: str) -> None:
         engine.rows()
 
 
-def test_offsets_set_back_stop_the_partition(bank: Bank, table: Engine) -> None:
+def test_resume_refuses_offsets_set_back_and_stops_the_partition(bank: Bank, table: Engine) -> None:
     """Reading again would count twice; nothing but somebody's decision helps."""
     fill(bank, table, 5)
     partition, other, topic = table.partition, bank.partition(), bank.names.events(NAMESPACE)
@@ -357,7 +357,7 @@ def test_offsets_set_back_stop_the_partition(bank: Bank, table: Engine) -> None:
     assert len(table.rows()) == 5
 
 
-def test_offsets_beyond_the_end_stop_the_partition(bank: Bank, table: Engine) -> None:
+def test_resume_refuses_offsets_beyond_the_end_and_stops_the_partition(bank: Bank, table: Engine) -> None:
     """The topic has lost its end: what comes next would be passed over in silence until it is that long again."""
     fill(bank, table, 5)
     bank.commit(table.topology.group, bank.names.events(NAMESPACE), table.partition, 9)
@@ -365,7 +365,7 @@ def test_offsets_beyond_the_end_stop_the_partition(bank: Bank, table: Engine) ->
     stands_still(table, "the group's offset in", "is 9", "ends at 5")
 
 
-def test_records_lost_before_they_were_read_stop_the_partition(bank: Bank, table: Engine) -> None:
+def test_resume_behind_records_lost_before_they_were_read_stops_the_partition(bank: Bank, table: Engine) -> None:
     fill(bank, table, 5)
     for _ in range(3):
         bank.send(CoinsPut(jar_id="j", pence=1), table.partition)
@@ -374,7 +374,7 @@ def test_records_lost_before_they_were_read_stop_the_partition(bank: Bank, table
     stands_still(table, "no longer holds the records from 5 to 7", "then set the group's offset")
 
 
-def test_records_lost_while_the_broker_forgot_the_offsets_stop_it_too(bank: Bank, table: Engine) -> None:
+def test_resume_behind_records_lost_while_offsets_were_forgotten_stops_it_too(bank: Bank, table: Engine) -> None:
     fill(bank, table, 5)
     for _ in range(3):
         bank.send(CoinsPut(jar_id="j", pence=1), table.partition)
@@ -384,7 +384,7 @@ def test_records_lost_while_the_broker_forgot_the_offsets_stop_it_too(bank: Bank
     stands_still(table, "no longer holds the records from 5 to 7")
 
 
-def test_a_new_table_takes_what_retention_has_left(bank: Bank, partition: int, tmp_path: Path) -> None:
+def test_resume_of_a_new_table_begins_with_what_retention_has_left(bank: Bank, partition: int, tmp_path: Path) -> None:
     for _ in range(5):
         bank.send(CoinsPut(jar_id="j", pence=1), partition)
     bank.cut_off(bank.names.events(NAMESPACE), partition, 3)
@@ -434,7 +434,7 @@ def odd_topic(bank: Bank) -> str:
     return bank.create(f"{bank.names.prefix}.odd", 3)
 
 
-def test_what_is_no_offset_is_not_taken_for_one() -> None:
+def test_resume_takes_nothing_for_an_offset_that_is_none() -> None:
     """An end of -1001 would make every copy look complete, and every position look lost."""
     assert _require_offsets({("a", 0): 0, ("a", 1): 7}) == {("a", 0): 0, ("a", 1): 7}
     with pytest.raises(UnavailableError, match=r"a/1 in time, but -1001"):

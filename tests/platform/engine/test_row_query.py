@@ -94,7 +94,7 @@ def found(table: Table, term: str) -> list[str]:
     return walk(table, Selection(search=term), 2)
 
 
-def test_words_are_found_and_forgotten_with_the_rows_that_had_them(table: Table) -> None:
+def test_full_text_words_are_found_and_forgotten_with_their_rows(table: Table) -> None:
     table.put([note(1, "Green tea"), note(2, "tea, black"), note(3, "Café"), note(4, None)])
     assert found(table, '"tea"') == ["001", "002"]
     assert found(table, '"cafe"') == ["003"]

@@ -17,7 +17,7 @@ SECONDS = 75.0
 
 @pytest.mark.kafka
 @pytest.mark.chaos
-def test_a_worker_does_not_grow(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_soak_of_a_worker_that_does_not_grow(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VERBWIRE_CACHE_BYTES", "16MB")
     place = Place(cluster.bootstrap, cluster.registry_url, f"soak{time.time_ns() // 10**6}", 0, 0, 0, 0)
     deploy(place)
@@ -30,7 +30,7 @@ def run(rss: list[float], files: int = 100, threads: int = 50) -> list[str]:
     return judge(samples, Sample(len(rss), rss[-1], files, threads), warm_up=10)
 
 
-def test_what_grows_is_told() -> None:
+def test_soak_tells_what_grows() -> None:
     full = [100.0 + second for second in range(10)]
     assert run(full + [110.0] * 50) == []
     assert run(full + [110.0 + second / 10 for second in range(50)]) == []

@@ -113,7 +113,7 @@ def test_columns_that_queries_filter_on_follow_the_row(store: PartitionStore) ->
     assert found == [(b"a", "closed", 6), (b"b", None, None)]
 
 
-def test_what_cannot_be_written_whole_is_not_written_at_all(store: PartitionStore) -> None:
+def test_a_store_transaction_is_written_whole_or_not_at_all(store: PartitionStore) -> None:
     store.apply(StoreChanges(rows={b"a": (b"old", "s", 1)}, positions={"rows": 1}))
     broken = StoreChanges(rows={b"a": (b"new", "s", 1), b"b": (b"too few columns",)}, positions={"rows": 2})
     with pytest.raises(sqlite3.Error):
@@ -124,7 +124,7 @@ def test_what_cannot_be_written_whole_is_not_written_at_all(store: PartitionStor
     assert dict(store.items()) == {b"a": b"newer"}
 
 
-def test_others_see_whole_transactions_only(store: PartitionStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_transaction_is_seen_whole_by_others(store: PartitionStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.apply(StoreChanges(rows=rows(range(600)), positions={"rows": 600}))
     reader, seen = sqlite3.connect(f"file:{store.path}?mode=ro", uri=True), []
     whole = store._chunks
@@ -141,7 +141,7 @@ def test_others_see_whole_transactions_only(store: PartitionStore, monkeypatch: 
     assert after == (300,)
 
 
-def test_what_was_applied_is_there_again_after_a_restart(path: Path) -> None:
+def test_a_store_keeps_what_was_applied_over_a_restart(path: Path) -> None:
     write(path)
     store = reopened(path)
     assert (store.rebuilt, store.count(), store.position("rows"), store.inputs()) == (None, 500, 500, {"topic": 500})

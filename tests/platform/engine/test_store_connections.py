@@ -86,7 +86,7 @@ def test_a_file_is_read_by_as_many_as_there_is_room_for_and_the_others_wait(copi
         assert waiting.result(5) == b"0"
 
 
-def test_who_waits_for_too_long_is_told_why(copies: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_waits_for_too_long_is_told_why(copies: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers_module, "_BUSY_SECONDS", 0.05)
     with lent(copies, 1) as readers, readers.reading(copies[0]), pytest.raises(UnavailableError, match="ulimit -n"):
         read(readers, copies[0])

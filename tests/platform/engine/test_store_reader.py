@@ -120,7 +120,7 @@ def test_a_file_that_cannot_be_read_is_unavailable_not_a_crash(owned: Owned) -> 
         owned.reader.get(KEYS[0])
 
 
-def test_without_its_lease_a_table_answers_nothing(owned: Owned) -> None:
+def test_a_lease_that_is_lost_lets_a_table_answer_nothing(owned: Owned) -> None:
     owned.put(*KEYS)
     owned.reader.lease = lambda: False
     assert (owned.reader.ready(), owned.reader.missing()) == ([], [0, 1, 2])
@@ -131,7 +131,7 @@ def test_without_its_lease_a_table_answers_nothing(owned: Owned) -> None:
 
 
 @pytest.mark.parametrize("happens", ["lease", "ready", "epoch"])
-def test_what_was_lost_while_it_was_read_is_not_told(
+def test_a_lease_lost_while_reading_discards_the_answer(
     owned: Owned, happens: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that is stopped between looking and reading, and goes on when another has the partition."""

@@ -90,7 +90,7 @@ def test_indexed_columns_can_be_asked_for(bank: Bank, table: Engine) -> None:
     assert table.ask(table.partition, "select f_pence, f_label from rows") == [(7, "")]
 
 
-def test_none_deletes_the_row_everywhere(bank: Bank, table: Engine) -> None:
+def test_a_row_of_none_is_deleted_everywhere(bank: Bank, table: Engine) -> None:
     partition = table.partition
     bank.send(coins(7), partition)
     bank.send(coins(8, jar="k"), partition)
@@ -113,7 +113,7 @@ def test_a_row_written_and_deleted_in_one_batch_was_never_there(bank: Bank, tabl
     assert table.rows() == {}
 
 
-def test_a_context_says_who_and_where(bank: Bank, table: Engine) -> None:
+def test_a_handlers_context_names_actor_and_place(bank: Bank, table: Engine) -> None:
     bank.send(coins(7), table.partition)
     bank.send(JarShaken(jar_id="j"), table.partition, actor="bob")
     bank.send(JarShaken(jar_id="k"), table.partition, actor=None)
@@ -137,7 +137,7 @@ def test_events_that_nobody_handles_are_passed_over(bank: Bank, table: Engine) -
 @pytest.mark.parametrize(
     "how", ["garbage", "no value", "no key", "left over", "unknown id", "a command", "another context", "headers"]
 )
-def test_what_is_no_event_becomes_a_dead_letter_and_the_partition_moves_on(
+def test_a_dead_letter_is_made_of_what_is_no_event_and_the_partition_moves_on(
     bank: Bank, running_table: Engine, lane: int, unique: str, how: str
 ) -> None:
     table, partition, topic = running_table.share(lane), lane, bank.names.events("bank.jars")
@@ -222,7 +222,7 @@ def test_a_failure_elsewhere_does_not_let_a_stopped_partition_skip(bank: Bank, t
     assert table.inputs(table.partition) == {bank.names.events("bank.jars"): offset}
 
 
-def test_with_a_mended_handler_the_partition_goes_on_from_there(bank: Bank, table: Engine, tmp_path: Path) -> None:
+def test_a_stopped_partition_goes_on_with_a_mended_handler(bank: Bank, table: Engine, tmp_path: Path) -> None:
     stop(bank, table)
     with Engine(bank, bank_jars.table(mended=True), [table.partition], tmp_path) as mended:
         mended.run()

@@ -196,7 +196,7 @@ def test_a_watch_stops_the_groups_whose_topics_are_others(fickle: Bank, tmp_path
         assert table.held(here) == {}
 
 
-def test_what_became_of_topics_is_told_and_a_missing_one_only_the_second_time() -> None:
+def test_topic_changes_are_told_and_a_missing_topic_only_the_second_time() -> None:
     before = {"a": TopicIdentity("1", 3), "b": TopicIdentity("2", 3)}
     assert difference(before, before, set()) is None
     assert difference(before, {"a": TopicIdentity("1", 3)}, set()) is None

@@ -52,14 +52,14 @@ class Group:
         return [each for each in (together, *alone) if each]
 
 
-def test_without_a_failure_nobody_is_suspected() -> None:
+def test_blame_without_a_failure_suspects_no_record() -> None:
     group = Group({})
     assert group.run() == 0
     assert (group.next, group.blame.suspects()) == ({A: 3000, B: 3000}, False)
 
 
 @pytest.mark.parametrize("offset", [0, 1, 1499, 2998, 2999])
-def test_one_bad_record_is_found_and_the_neighbour_goes_on(offset: int) -> None:
+def test_blame_finds_one_bad_record_and_the_neighbour_goes_on(offset: int) -> None:
     group = Group({A: offset})
     assert group.run() <= 2 + 12 + 3  # together, halves of three thousand, the one record
     assert group.next == {A: offset, B: 3000}
@@ -68,21 +68,21 @@ def test_one_bad_record_is_found_and_the_neighbour_goes_on(offset: int) -> None:
     assert group.blame.limit(B) is None
 
 
-def test_bad_records_of_two_neighbours_are_both_found() -> None:
+def test_blame_finds_bad_records_of_two_neighbours() -> None:
     group = Group({A: 7, B: 2000})
     group.run()
     assert group.next == {A: 7, B: 2000}
     assert [*group.stopped()] == [A, B]
 
 
-def test_what_is_no_records_fault_is_not_looked_for_in_them() -> None:
+def test_blame_is_not_looked_for_where_no_record_is_at_fault() -> None:
     blame, ranges = FailureSuspects(), {A: RecordRange(0, 3000, 3000)}
     for _ in range(2):
         blame.failed(FailedTransaction("not authorized", ranges, any_record=True))
     assert blame.limit(A) == 1
 
 
-def test_what_failed_by_accident_is_cleared_once_it_is_through() -> None:
+def test_blame_by_accident_is_cleared_once_the_record_is_through() -> None:
     group = Group({A: 5})
     for _ in range(3):
         group.blame.failed(

@@ -16,7 +16,7 @@ from tests.kit.bank import CATALOG, NAMESPACE, RECEIVER, TABLE, Bank
 from tests.kit.cluster import eventually
 from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.jars import CoinsPut, JarRow, JarState, PutCoins
-from tests.kit.tcp_proxy import Gate
+from tests.kit.tcp_proxy import TcpProxy
 from verbwire.contracts.schema.model import Contract
 from verbwire.engine import group
 from verbwire.engine.transactions.committer import NotTakenError
@@ -62,7 +62,7 @@ def test_several_partitions_share_transactions(bank: Bank, table: Engine, monkey
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["pace known", "first records"])
-def test_slow_handlers_get_transactions_that_stay_short(
+def test_transactions_of_slow_handlers_stay_short(
     bank: Bank, partition: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
     """The broker lets a transaction live for ten seconds; whoever reads its topics waits for its end."""
@@ -96,7 +96,7 @@ def test_a_slow_partition_does_not_keep_the_others_waiting(
     assert len(later) >= 4
 
 
-def test_records_that_come_again_are_not_counted_again(bank: Bank, table: Engine) -> None:
+def test_redelivered_records_are_not_counted_again(bank: Bank, table: Engine) -> None:
     """The engine owns its positions; should a fetch go back all the same, it notices."""
     for _ in range(3):
         bank.send(CoinsPut(jar_id="j", pence=1), table.partition)
@@ -117,7 +117,7 @@ def test_a_partition_that_is_not_held_is_left_alone(bank: Bank, table: Engine) -
 
 
 @pytest.mark.parametrize("how", ["no member", "old generation", "another member", "taken away"])
-def test_without_membership_nothing_becomes_visible(bank: Bank, receiver: Engine, how: str) -> None:
+def test_fencing_without_a_membership_lets_nothing_become_visible(bank: Bank, receiver: Engine, how: str) -> None:
     partition, mine = receiver.partition, receiver.membership
     bank.send(PutCoins(jar_id="j", pence=1), partition, id="c1")
     wrong = {
@@ -163,7 +163,7 @@ def test_a_producer_that_did_not_get_its_records_out_is_replaced(
     assert [line.command_id for line in bank.outcomes(partition)] == ["c1"]
 
 
-def test_a_producer_fenced_while_a_transaction_is_built_starts_over(
+def test_fencing_while_a_transaction_is_built_starts_over(
     bank: Bank, partition: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when a paused worker wakes up: the broker has given its transaction up, and produce() is the first to know."""
@@ -197,7 +197,7 @@ def test_a_producer_fenced_while_a_transaction_is_built_starts_over(
 
 
 @pytest.mark.parametrize("told", ["at the commit", "while producing"])
-def test_a_producer_fenced_twice_at_once_has_a_namesake(
+def test_fencing_twice_at_once_means_a_worker_of_the_same_name(
     bank: Bank, partition: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
 ) -> None:
     """Once may be a transaction that took too long; twice is another process of our name, and no waiting helps."""
@@ -258,13 +258,13 @@ def later(bank: Bank, name: str) -> Encoder:
 
 
 @pytest.fixture
-def gate(bank: Bank) -> Iterator[Gate]:
-    with Gate(bank.cluster.registry_url) as opened:
+def gate(bank: Bank) -> Iterator[TcpProxy]:
+    with TcpProxy(bank.cluster.registry_url) as opened:
         yield opened
 
 
 def test_events_of_a_schema_that_cannot_be_asked_for_wait(
-    bank: Bank, gate: Gate, partition: int, tmp_path: Path
+    bank: Bank, gate: TcpProxy, partition: int, tmp_path: Path
 ) -> None:
     topic, registry = bank.names.events(NAMESPACE), Registry(gate.url, {"max.retries": 0})
     codec = Codec(CATALOG, registry, bank.names)
@@ -289,7 +289,7 @@ def test_events_of_a_schema_that_cannot_be_asked_for_wait(
 
 
 def test_commands_of_a_schema_that_cannot_be_asked_for_wait(
-    bank: Bank, gate: Gate, partition: int, tmp_path: Path
+    bank: Bank, gate: TcpProxy, partition: int, tmp_path: Path
 ) -> None:
     topic, registry = bank.names.commands(NAMESPACE), Registry(gate.url, {"max.retries": 0})
     codec = Codec(CATALOG, registry, bank.names)

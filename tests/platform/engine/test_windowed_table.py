@@ -88,7 +88,7 @@ def lone_clock(branch: Bank, running: Engine) -> Clock:
     return Clock(branch, running)
 
 
-def test_each_event_counts_in_the_window_of_its_own_time(clock: Clock) -> None:
+def test_a_window_counts_the_events_of_its_own_time(clock: Clock) -> None:
     clock.run(-0.001, 0, 59.999, 60, 0.001, 75)
     assert clock.pence() == {-60: 1, 0: 3, 60: 2}
 
@@ -102,7 +102,7 @@ def test_a_row_stands_under_its_key_and_window_where_the_key_belongs(clock: Cloc
     assert clock.engine.reader.get(key) is not None
 
 
-def test_what_comes_after_its_window_has_closed_is_late_counted_and_left_out(clock: Clock) -> None:
+def test_a_late_event_is_counted_and_left_out_once_its_window_has_closed(clock: Clock) -> None:
     before = clock.late()
     clock.run(0, 90, 1, 2)  # a minute and its lateness are not over before the ninetieth second has passed
     assert clock.pence() == {0: 3, 60: 1}
@@ -112,7 +112,7 @@ def test_what_comes_after_its_window_has_closed_is_late_counted_and_left_out(clo
     assert clock.branch.dead_letters(clock.engine.partition, MINUTES) == []
 
 
-def test_time_does_not_go_back(clock: Clock) -> None:
+def test_stream_time_does_not_go_back(clock: Clock) -> None:
     clock.run(200)
     clock.run(150)  # within its lateness
     clock.run(100)
@@ -121,7 +121,7 @@ def test_time_does_not_go_back(clock: Clock) -> None:
 
 @pytest.mark.parametrize("copy", ["here", "lost"])
 @pytest.mark.parametrize("how", ["", "leave", "delete"])
-def test_a_restart_knows_the_time(clock: Clock, tmp_path: Path, how: str, copy: str) -> None:
+def test_stream_time_is_known_after_a_restart(clock: Clock, tmp_path: Path, how: str, copy: str) -> None:
     """Whatever became of the newest event's row: late is what was late before."""
     clock.run(0)
     clock.move(1000, how=how)
@@ -136,7 +136,7 @@ def test_a_restart_knows_the_time(clock: Clock, tmp_path: Path, how: str, copy: 
         assert other.counted("late_total") == 1
 
 
-def test_an_aborted_transaction_moves_no_time(clock: Clock) -> None:
+def test_stream_time_is_not_moved_by_an_aborted_transaction(clock: Clock) -> None:
     clock.run(0)
     mine = clock.engine.membership
     clock.engine.membership = replace(mine, generation=mine.generation + 1)
@@ -151,7 +151,7 @@ def test_an_aborted_transaction_moves_no_time(clock: Clock) -> None:
     assert clock.pence() == {960: 1}
 
 
-def test_a_record_that_stops_the_partition_moves_no_time(lone_clock: Clock) -> None:
+def test_stream_time_is_not_moved_by_a_record_that_stops_the_partition(lone_clock: Clock) -> None:
     clock = lone_clock
     clock.move(0)
     clock.move(1000, how="raises")
@@ -161,7 +161,7 @@ def test_a_record_that_stops_the_partition_moves_no_time(lone_clock: Clock) -> N
     assert witness.header("vw_time") == str(clock.microseconds(0))
 
 
-def test_none_deletes_a_window_and_the_next_event_begins_it_anew(clock: Clock) -> None:
+def test_a_window_of_none_is_deleted_and_begun_anew_by_the_next_event(clock: Clock) -> None:
     clock.run(0, 1, 60)
     clock.move(2, how="delete")
     clock.engine.run()
@@ -201,7 +201,7 @@ def test_many_windows_are_forgotten_batch_by_batch(clock: Clock, monkeypatch: py
     assert held == [6, 3, 1, 1]
 
 
-def test_another_worker_goes_on_in_the_middle_of_a_re_keyed_table_of_windows(branch: Bank, tmp_path: Path) -> None:
+def test_takeover_in_the_middle_of_a_re_keyed_windowed_table(branch: Bank, tmp_path: Path) -> None:
     here, there = branch.partition(), branch.partition()
     owner = living_in(there, branch.partitions)
     key = key_bytes((owner, START))

@@ -15,12 +15,12 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_it_is_this_machines_until_something_is_observed(here: list[float]) -> None:
+def test_the_broker_clock_is_this_machines_until_something_is_observed(here: list[float]) -> None:
     assert BrokerClock().now_ms() == 1_000_000
 
 
 @pytest.mark.parametrize("ahead", [-90_000, 90_000])
-def test_it_follows_a_broker_whose_clock_is_another(here: list[float], ahead: int) -> None:
+def test_the_broker_clock_follows_a_broker_whose_clock_is_another(here: list[float], ahead: int) -> None:
     broker = BrokerClock()
     for late in (30, 5, 400):  # how long each acknowledgement took
         broker.observe(1_000_000 + ahead - late)
@@ -29,7 +29,7 @@ def test_it_follows_a_broker_whose_clock_is_another(here: list[float], ahead: in
     assert broker.now_ms() == 1_002_000 + ahead - 5
 
 
-def test_it_forgets_how_a_clock_stood_that_was_set_back(here: list[float]) -> None:
+def test_the_broker_clock_forgets_how_it_stood_before_it_was_set_back(here: list[float]) -> None:
     broker = BrokerClock()
     broker.observe(1_060_000)
     for _ in range(8):

@@ -12,7 +12,7 @@ from verbwire.errors import UnavailableError
 from verbwire.kafka.call_timeout import TimeoutCaller
 
 
-def test_what_a_call_raises_is_raised_where_it_was_made() -> None:
+def test_an_exception_of_a_call_is_raised_where_it_was_made() -> None:
     caller, made = TimeoutCaller("calls"), list[str]()
 
     def fail() -> None:

@@ -72,7 +72,7 @@ def test_a_worker_and_the_command_line_are_let_in(
 
 
 @pytest.mark.parametrize("arguments", [("deploy",), ("worker",), ("workers",), ("dead-letters", "list")])
-def test_who_is_not_let_in_is_told_why_at_once(
+def test_authentication_that_fails_is_told_at_once(
     guarded: GuardedBroker, project: Branch, arguments: tuple[str, ...]
 ) -> None:
     wrong = PASSWORD.upper()
@@ -84,7 +84,7 @@ def test_who_is_not_let_in_is_told_why_at_once(
     assert (wrong in done.stderr, time.monotonic() - began < PATIENCE) == (False, True), done.stderr
 
 
-def test_a_client_that_is_not_let_in_is_told_why(guarded: GuardedBroker, bank: Bank) -> None:
+def test_authentication_of_a_client_that_fails_is_told(guarded: GuardedBroker, bank: Bank) -> None:
     by_password = guarded.by_password("SCRAM-SHA-512", "wrong")
     connection = Connection(
         guarded.passwords, bank.cluster.registry_url, bank.names, CATALOG, kafka=by_password, delivery_seconds=2
@@ -94,7 +94,7 @@ def test_a_client_that_is_not_let_in_is_told_why(guarded: GuardedBroker, bank: B
     assert "wrong" not in repr(connection)
 
 
-def test_without_a_certificate_nobody_comes_in(guarded: GuardedBroker) -> None:
+def test_a_certificate_is_needed_where_the_broker_asks_for_one(guarded: GuardedBroker) -> None:
     kafka = {"security.protocol": "SSL", "ssl.ca.location": str(guarded.authority)}
     with pytest.raises(UnavailableError, match="certificate required"):
         require_kafka({**kafka, "bootstrap.servers": guarded.certificates})

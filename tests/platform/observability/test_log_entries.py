@@ -40,13 +40,13 @@ def test_a_record_forges_no_entry_and_steers_no_terminal() -> None:
     assert r"all is lost\r\x1b[2J\x9b2J\u202e" in entry("%s", FORGED)
 
 
-def test_nobodys_password_is_in_it() -> None:
+def test_passwords_are_not_in_the_log() -> None:
     said = entry("GET %s", "https://ann:p@ss@registry.example/subjects?token=abcdef")
     assert said.endswith("GET https://***@registry.example/subjects?token=***")
 
 
 @given(st.text())
-def test_what_is_escaped_is_one_line_that_a_terminal_only_prints(text: str) -> None:
+def test_escaped_text_is_one_line_that_a_terminal_only_prints(text: str) -> None:
     assert escaped(text).isprintable()
     assert escaped(escaped(text)) == escaped(text)
     assert all(line.isprintable() for line in escaped_lines(text).split("\n"))

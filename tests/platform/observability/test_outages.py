@@ -76,7 +76,9 @@ def test_an_outage_is_told_of_every_minute(
     assert len(told(caplog)) == number + 2
 
 
-def test_what_an_outage_does_not_explain_is_told_meanwhile(outage: Outage, caplog: pytest.LogCaptureFixture) -> None:
+def test_failures_that_an_outage_does_not_explain_are_told_meanwhile(
+    outage: Outage, caplog: pytest.LogCaptureFixture
+) -> None:
     outage.failed("refused")
     logging.getLogger("aiokafka").error("Topic %s not found in cluster metadata", "t")
     logging.getLogger("verbwire.engine.faust.consumer").error("%s: partition %d stands still", "g", 1)

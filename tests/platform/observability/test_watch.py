@@ -65,7 +65,7 @@ def wrapped() -> None:
 # -- once a minute
 
 
-def test_one_of_a_kind_is_told_a_minute_and_how_many_more_there_were() -> None:
+def test_throttled_log_lines_are_one_a_minute_with_how_many_more_there_were() -> None:
     clock = Clock()
     throttle = Throttle[str](60, clock)
     assert [throttle.admit("a") for _ in range(4)] == [0, None, None, None]
@@ -253,7 +253,7 @@ def test_handlers_on_threads_of_their_own_are_known_while_they_run(caplog: pytes
     assert dog.watch.spots == {dog.watch.spot}
 
 
-def test_what_is_expected_to_take_long_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_handler_that_is_expected_to_take_long_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     dog = Dog(caplog, patient=True)
     dog.watch.spot.handler, dog.watch.spot.at = EngineStep("reports.write"), record()
     assert dog.look(11) == ["INFO shop.carts: reports.write at jars/0/7 has been running for 10 s"]

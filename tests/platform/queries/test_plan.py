@@ -129,7 +129,7 @@ def test_a_key_of_one_field_needs_no_column() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_makes_no_sense_is_told_in_a_sentence(query: Contract, said: str) -> None:
+def test_a_query_that_makes_no_sense_is_told_in_a_sentence(query: Contract, said: str) -> None:
     with pytest.raises(ContractError) as error:
         plan_query(query, STALLS)
     assert said in str(error.value)
@@ -152,7 +152,7 @@ def test_a_range_of_numbers_that_are_keys_needs_a_column() -> None:
 
 
 @pytest.mark.parametrize(("index", "search"), [(["goods"], []), ([], ["visitors"])])
-def test_what_has_no_order_is_no_index_and_what_is_no_text_is_not_searched(index: list[str], search: list[str]) -> None:
+def test_an_index_needs_an_order_and_a_search_needs_text(index: list[str], search: list[str]) -> None:
     with pytest.raises(ContractError, match="cannot be"):
         QueryableRow.of("town.stalls", CATALOG.of(StallRow), index, search)
 
@@ -167,7 +167,7 @@ def test_an_operator_has_every_filter() -> None:
     }
 
 
-def test_who_may_see_only_some_rows_sees_no_others() -> None:
+def test_row_permissions_show_no_other_rows() -> None:
     row = StallRow(stall_id="a", owner="ann")
     assert may_see(STALLS, row, {})
     assert may_see(STALLS, row, {"owner": "ann", "status": StallStatus.OPEN})
@@ -178,7 +178,7 @@ def test_who_may_see_only_some_rows_sees_no_others() -> None:
     assert seen_by(STALLS, {"stall_id": "a"}) == (Condition(KEY, Operator.IS, b"a"),)
 
 
-def test_who_may_see_rows_of_a_value_sees_them_however_it_is_written() -> None:
+def test_row_permissions_by_a_value_hold_however_it_is_written() -> None:
     row = StallRow(stall_id="a", fee=Decimal("1.50"), opened_at=NOON, rating=math.nan)
     for only in ({"fee": Decimal("1.5")}, {"opened_at": NOON.astimezone(timezone(timedelta(hours=5)))}):
         assert may_see(STALLS, row, only)

@@ -65,7 +65,7 @@ def test_a_place_that_was_cut_is_none(cut: int) -> None:
         (_decimal(30, 2), [Decimal(-(10**27)), Decimal("-0.01"), Decimal(0), Decimal("9"), Decimal(10**27)]),
     ],
 )
-def test_what_stands_in_a_column_is_ordered_as_the_values_are(write: Any, ordered: list[Any]) -> None:
+def test_columns_are_ordered_as_their_values_are(write: Any, ordered: list[Any]) -> None:
     columns = [write(value) for value in ordered]
     assert columns == sorted(columns)
     assert len(set(columns)) == len(columns)

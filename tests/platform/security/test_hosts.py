@@ -24,7 +24,7 @@ SECRET = "a-secret-of-thirty-two-bytes-and-more"
         *(("localhost.example", False), ("10.0.0.1", False), (EVERY, False), ("", False), ("127.0.0.1.io", False)),
     ],
 )
-def test_what_is_on_this_machine(host: str, own: bool) -> None:
+def test_hosts_that_are_on_this_machine(host: str, own: bool) -> None:
     assert is_loopback(host) is own
 
 

@@ -32,13 +32,13 @@ def open_to_others(folder: Path) -> list[Path]:
     return [path for path in (folder, *folder.rglob("*")) if mode(path) & 0o077]
 
 
-def test_what_is_made_is_ours_alone(tmp_path: Path) -> None:
+def test_private_files_are_made_for_their_owner_alone(tmp_path: Path) -> None:
     folder = private_folder(tmp_path / "data" / "tables")
     assert mode(private_file(folder / "file")) == 0o600
     assert not open_to_others(tmp_path / "data")
 
 
-def test_what_was_there_before_becomes_so_and_links_are_not_followed(tmp_path: Path) -> None:
+def test_private_files_that_were_there_before_become_so_and_links_are_not_followed(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign"
     foreign.write_text("")
     (tmp_path / "old" / "deep").mkdir(parents=True)
@@ -57,7 +57,7 @@ def test_a_folder_that_is_the_users_own_is_left_alone(tmp_path: Path) -> None:
     assert mode(tmp_path) == 0o755
 
 
-def test_local_copies_are(tmp_path: Path) -> None:
+def test_private_files_are_the_local_copies(tmp_path: Path) -> None:
     old = tmp_path / "tables" / "w1" / "a.group"
     old.mkdir(parents=True)
     (old / "rows-0.db").write_text("")
@@ -68,7 +68,7 @@ def test_local_copies_are(tmp_path: Path) -> None:
     store.close()
 
 
-def test_an_embedded_stacks_folder_is(tmp_path: Path) -> None:
+def test_private_files_are_in_an_embedded_stacks_folder(tmp_path: Path) -> None:
     (tmp_path / "stack" / "kafka-1").mkdir(parents=True)
     (tmp_path / "stack" / "kafka-1" / "00000.log").write_text("")
     lock = FolderLock(tmp_path / "stack")
@@ -77,7 +77,7 @@ def test_an_embedded_stacks_folder_is(tmp_path: Path) -> None:
     assert not open_to_others(tmp_path / "stack")
 
 
-def test_the_development_secret_is(tmp_path: Path) -> None:
+def test_private_files_hold_the_development_secret(tmp_path: Path) -> None:
     settings = Settings(root=tmp_path)
     secret = http_secret(settings)
     file = settings.data_folder / FILE

@@ -30,7 +30,7 @@ def test_the_workers_secret_is_derived_from_the_one_of_http_and_is_another() -> 
     )
 
 
-def test_with_an_identity_provider_it_has_to_be_set() -> None:
+def test_the_workers_secret_has_to_be_set_with_an_identity_provider() -> None:
     assert internal_secret(Settings(bootstrap="localhost:9092", http_jwks_url="https://example.org/keys")) is None
 
 

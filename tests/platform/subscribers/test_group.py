@@ -135,7 +135,7 @@ def test_a_key_is_heard_in_order_and_others_at_the_same_time(depot: Depot) -> No
         assert most[0] == 4
 
 
-def test_what_keeps_failing_goes_to_the_dead_letters_as_it_was(depot: Depot) -> None:
+def test_a_dead_letter_is_made_of_what_keeps_failing_unchanged(depot: Depot) -> None:
     seen = Seen()
 
     def hear(event: ParcelArrived, context: SubscriberContext) -> None:
@@ -165,7 +165,7 @@ def test_what_keeps_failing_goes_to_the_dead_letters_as_it_was(depot: Depot) -> 
         eventually(lambda: depot.committed(FIRST, depot.events) == 5)
 
 
-def test_what_cannot_be_read_goes_to_the_dead_letters_at_once(depot: Depot) -> None:
+def test_a_dead_letter_is_made_at_once_of_what_cannot_be_read(depot: Depot) -> None:
     seen = Seen()
     group = subscriber(lambda event, _: seen.note(event.number))
     with depot.open(group):
@@ -179,7 +179,7 @@ def test_what_cannot_be_read_goes_to_the_dead_letters_at_once(depot: Depot) -> N
         assert seen.wait(1) == [0]
 
 
-def test_what_topics_do_not_take_is_nobodys_outage(depot: Depot) -> None:
+def test_a_record_too_large_for_its_topic_is_no_outage(depot: Depot) -> None:
     """A letter that is too large leaves a stub, a command that is too large is its handler's fault."""
     limits = {depot.names.dead_letters(depot.names.group(SECOND)): 20_000, depot.names.commands(PARCELS): 20_000}
     noise = "".join(uuid.uuid4().hex for _ in range(3000))
@@ -207,7 +207,7 @@ def test_what_topics_do_not_take_is_nobodys_outage(depot: Depot) -> None:
                 limit_records(depot.cluster.bootstrap, topic, 1_048_588)
 
 
-def test_what_a_handler_sends_has_ids_of_its_cause(depot: Depot) -> None:
+def test_ids_of_what_a_handler_sends_derive_from_its_cause(depot: Depot) -> None:
     keys = Seen()
 
     def hear(event: ParcelArrived, context: SubscriberContext) -> None:
@@ -257,7 +257,7 @@ def test_a_command_that_would_be_refused_is_not_sent_in_silence(depot: Depot) ->
         )
 
 
-def test_what_a_group_does_not_say_that_it_sends_is_not_sent(depot: Depot) -> None:
+def test_an_undeclared_message_of_a_subscriber_is_not_sent(depot: Depot) -> None:
     """ACLs are made of what is declared: what is not would fail there, where nobody understands why."""
     group = subscriber(lambda event, context: context.publish(event))
     with depot.open(group):
@@ -333,7 +333,7 @@ def test_a_job_that_is_stopped_is_begun_again_by_another_worker(depot: Depot) ->
         assert len(seen.calls) == 2
 
 
-def test_partitions_move_to_a_worker_that_joins_and_back_when_it_leaves(depot: Depot) -> None:
+def test_rebalance_moves_partitions_to_a_worker_that_joins_and_back_when_it_leaves(depot: Depot) -> None:
     seen = Seen()
     group = subscriber(lambda event, _: seen.note(event.number))
     with depot.open(group):

@@ -55,7 +55,7 @@ def test_records_without_a_key_are_in_the_order_of_their_partition() -> None:
     assert has_none(lanes)
 
 
-def test_what_waits_for_another_attempt_holds_its_key_and_no_thread() -> None:
+def test_a_retry_that_waits_holds_its_key_and_no_thread() -> None:
     lanes, in_flight = filled(b"a", b"a", b"b")
     lanes.retry_later(take(lanes), 0.02)
     assert take(lanes).offset == 2
@@ -90,7 +90,7 @@ def test_taking_back_waits_for_what_runs_and_drops_the_rest() -> None:
     assert has_none(lanes)
 
 
-def test_what_is_not_finished_in_time_is_abandoned_and_asked_to_stop() -> None:
+def test_a_handler_not_finished_in_time_is_abandoned_and_asked_to_stop() -> None:
     lanes, in_flight = filled(b"a")
     running = take(lanes)
     assert not running.in_flight.stopping

@@ -86,7 +86,9 @@ def command_line(project: Branch, *commands: Sequence[str]) -> str:
     return done.stdout
 
 
-def test_a_killed_worker_does_it_again_with_the_same_key_and_letters_are_handed_back(project: Branch) -> None:
+def test_a_killed_worker_redelivers_with_the_same_idempotency_key_and_dead_letters_are_requeued(
+    project: Branch,
+) -> None:
     marks, bank = project.folder / "marks", project.bank
     worker = project.start(GROUP)
     bank.send(CoinsPut(jar_id="j", pence=1, how="hangs"), 0)

@@ -240,7 +240,7 @@ def test_with_a_catalog_the_reply_and_the_states_key_are_held_against_the_contra
         given(lamps, catalog=catalog).when(DimLamp(by="next door"))
 
 
-def test_what_is_no_decision_is_refused() -> None:
+def test_a_decision_that_is_none_is_refused() -> None:
     with pytest.raises(AssertionError, match="return events, the new state, the reply"):
         given(lamps).when(SwitchOn(by="confused"))
 

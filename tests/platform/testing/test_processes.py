@@ -28,13 +28,13 @@ def how(text: str) -> CoinsMoved:
     return replace(MOVED, how=text)
 
 
-def test_an_undertaking_is_led_step_by_step() -> None:
+def test_a_process_is_led_step_by_step() -> None:
     begun = given(SAVINGS, catalog=CATALOG).when(MOVED).then(PUT).then_state(STATE)
     answered = begun.when(Rejected("jar_full"), of=PutCoins).then(TAKE)
     answered.then_state(replace(STATE, told=(TOLD,))).when(how("over")).then().then_state(None)
 
 
-def test_it_begins_where_the_test_says() -> None:
+def test_a_process_begins_in_the_state_that_the_test_gives() -> None:
     given(SAVINGS, MOVED).when(MOVED).then_state(replace(STATE, pence=10))
     given(SAVINGS, state=STATE).when(Accepted(), of=PutCoins).then().then_state(
         replace(STATE, told=("Accepted of test",))
@@ -50,7 +50,7 @@ def test_it_begins_where_the_test_says() -> None:
         ("state under another key", "is under another key than its process instance, b'ann'"),
     ],
 )
-def test_what_the_engine_would_stop_at_fails(moved: str, said: str) -> None:
+def test_a_process_step_that_the_engine_would_stop_at_fails(moved: str, said: str) -> None:
     with pytest.raises(AssertionError, match=said):
         given(SAVINGS, catalog=CATALOG).when(how(moved))
 
@@ -64,7 +64,7 @@ def test_a_tag_tells_which_of_several_commands_was_answered() -> None:
         given(SAVINGS).when(MOVED).then(tagged("first", PUT))
 
 
-def test_what_is_not_heard_is_told() -> None:
+def test_an_event_or_outcome_without_a_handler_is_told() -> None:
     with pytest.raises(AssertionError, match="ignores outcomes of TakeCoins"):
         given(SAVINGS).when(Accepted(), of=TakeCoins)
     with pytest.raises(AssertionError, match="has no handler for the outcome of ShakeJar"):
@@ -75,7 +75,7 @@ def test_what_is_not_heard_is_told() -> None:
         given(SAVINGS, catalog=CATALOG).when(replace(MOVED, owner=None))
 
 
-def test_a_difference_shows_the_field() -> None:
+def test_a_difference_of_commands_shows_the_field() -> None:
     with pytest.raises(AssertionError, match=r"led to other commands:(.|\n)*-    pence=6,(.|\n)*\+    pence=5,"):
         given(SAVINGS).when(MOVED).then(replace(PUT, pence=6))
     with pytest.raises(AssertionError, match="led to other state"):

@@ -55,7 +55,7 @@ def test_a_grant_is_good_for_the_one_command_that_it_was_made_for() -> None:
     assert fault([SECRET], replace(good, grant=None)) == "missing"
 
 
-def test_what_counts_is_when_kafka_took_the_record() -> None:
+def test_a_grants_expiry_counts_from_when_kafka_took_the_record() -> None:
     assert fault([SECRET], replace(presented(expires=NOW), timestamp=NOW)) is None
     assert fault([SECRET], replace(presented(expires=NOW), timestamp=NOW + 1)) == "late"
     assert fault([SECRET], presented(expires=NOW + LONGEST_MS)) is None
@@ -111,7 +111,7 @@ def test_contract_or_project_say_which_commands_carry_grants(
         assert grantor.headers(NOBODY, "c1", b"k", b"v") == [], "what claims nothing needs no proof"
 
 
-def test_who_has_no_key_sends_unsigned_where_nobody_requires_it_and_is_told_where_somebody_does() -> None:
+def test_a_grant_key_that_is_missing_matters_only_where_grants_are_required() -> None:
     names = Names("shop")
     signed = Grants("signed").grantor(contract(False), names)
     assert signed is not None

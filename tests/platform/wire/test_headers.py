@@ -157,7 +157,7 @@ def test_a_header_that_cannot_be_read_is_poison_only_for_who_asks(name: str, val
         ("vw_undertaking", "undertaking", 8_192),
     ],
 )
-def test_what_others_inherit_is_no_longer_than_we_write_it(name: str, attribute: str, longest: int) -> None:
+def test_headers_that_others_inherit_are_bounded_as_they_are_read(name: str, attribute: str, longest: int) -> None:
     """A header as large as a record may have would be in every record that follows from it, with more beside it."""
     assert getattr(Headers([(name, b"x" * longest)]), attribute)
     with pytest.raises(UndecodableError, match=rf"header {name} is {longest + 1} .* {longest} are read at most"):
@@ -194,7 +194,7 @@ def test_too_many_or_too_long_headers_are_refused() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ce_id", "ce_deadline", "ce_scopes", "ce_time"]), st.none() | st.binary())))
-def test_whatever_bytes_come_only_undecodable_is_raised(raw: list[tuple[str, bytes | None]]) -> None:
+def test_headers_of_any_bytes_raise_undecodable_at_most(raw: list[tuple[str, bytes | None]]) -> None:
     headers = Headers(raw)
     for attribute in ATTRIBUTES:
         try:

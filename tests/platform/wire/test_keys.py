@@ -121,7 +121,7 @@ def test_a_uuid_is_read_from_any_of_its_spellings() -> None:
         *(["a"], datetime(2020, 1, 1, tzinfo=UTC), (datetime(2020, 1, 1),)),
     ],
 )
-def test_what_identifies_nothing_is_refused(value: object) -> None:
+def test_a_key_that_identifies_nothing_is_refused(value: object) -> None:
     with pytest.raises(UnkeyableError):
         key_bytes(value)
 

@@ -27,7 +27,7 @@ def test_a_token_comes_back_and_may_stand_in_a_url() -> None:
     assert TOKEN.namespace == "shop.orders"
 
 
-def test_what_is_not_a_whole_token_is_refused() -> None:
+def test_a_token_that_is_not_whole_is_refused() -> None:
     text = TOKEN.encode()
     swapped = text[:10] + ("A" if text[10] != "A" else "B") + text[11:]
     for wrong in ("", "x", "ü", "==", text[:-1], text + "A", text + "\n", swapped, "A" * 10_000):

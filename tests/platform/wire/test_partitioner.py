@@ -21,7 +21,7 @@ from verbwire.wire.partitioner import murmur2, partition_of
         (b"abc", 479470107),
     ],
 )
-def test_it_is_the_murmur2_of_kafka(key: bytes, hashed: int) -> None:
+def test_the_partitioner_is_the_murmur2_of_kafka(key: bytes, hashed: int) -> None:
     assert murmur2(key) == hashed % 2**32
 
 

@@ -27,7 +27,7 @@ def test_a_proxy_may_have_added_spaces_and_the_higher_offset_counts() -> None:
 @pytest.mark.parametrize(
     "text", ["a", "a=", "=0:1", "a=0", "a=0:", "a=0:-1", "a=0:1,", "a b=0:1", "a=0:\u0663", "a=0:1" + ",0:1" * 5000]
 )
-def test_what_is_not_well_formed_is_refused(text: str) -> None:
+def test_a_position_that_is_not_well_formed_is_refused(text: str) -> None:
     with pytest.raises(UndecodableError, match="Verbwire-Position"):
         decode_positions(text)
 

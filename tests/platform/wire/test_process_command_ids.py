@@ -50,7 +50,7 @@ def test_a_key_too_long_for_the_id_goes_in_a_header_and_is_held_against_the_id()
         key(IDS, made, [(UNDERTAKING_HEADER, LONG_KEYS[1])])
 
 
-def test_it_differs_with_all_that_it_is_of_and_with_nothing_else() -> None:
+def test_a_process_command_id_differs_with_all_that_it_is_of_and_nothing_else() -> None:
     of = [(b"k", "c", "h", 0), (b"l", "c", "h", 0), (b"k", "d", "h", 0), (b"k", "c", "i", 0), (b"k", "c", "h", 1)]
     made = [IDS.id(*each)[0] for each in (*of, *((b"k" * 900 + each[0], *each[1:]) for each in of))]
     assert len({*made, IDS.id(*of[0], "tag")[0]}) == 2 * len(of) + 1
@@ -72,11 +72,11 @@ def test_it_differs_with_all_that_it_is_of_and_with_nothing_else() -> None:
         "shop.checkout.more/NTM2/" + "0" * 32,
     ],
 )
-def test_other_ids_are_nobodys(name: str) -> None:
+def test_a_process_command_id_of_another_form_is_nobodys(name: str) -> None:
     assert IDS.read(name) is None
 
 
-def test_what_would_be_too_long_is_refused() -> None:
+def test_a_process_command_id_that_would_be_too_long_is_refused() -> None:
     with pytest.raises(UnkeyableError, match=f"may have {MAX_UNDERTAKING} bytes, this one has {MAX_UNDERTAKING + 1}"):
         IDS.id(b"k" * (MAX_UNDERTAKING + 1), "cause", "handler", 0)
     with pytest.raises(ContractError, match="has 119 characters, 118 are the most"):

@@ -12,7 +12,7 @@ import pytest
 from tests.kit.bank import RECEIVER, TABLE
 from tests.kit.cluster import Cluster, eventually
 from tests.kit.company import JARS, PARTITIONS, RECOVERY, Company, company_of, lists_are_whole, nothing_wrong
-from tests.kit.read_load import HEADERS, as_it_wakes, hammering
+from tests.kit.read_load import HEADERS, read_as_it_resumes, reading_under_load
 from verbwire.wire.partitioner import partition_of
 
 pytestmark = pytest.mark.kafka
@@ -24,7 +24,7 @@ def company(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield opened
 
 
-def test_each_has_a_part_and_tells_of_all(company: Company) -> None:
+def test_several_workers_have_partitions_each_and_tell_of_all(company: Company) -> None:
     parts = [company.here(name) for name in company.running]
     assert sorted(partition for part in parts for partition in part) == list(range(PARTITIONS))
     assert all(parts)
@@ -39,7 +39,7 @@ def test_each_has_a_part_and_tells_of_all(company: Company) -> None:
     assert company.running["w3"].get(f"/tables/{RECEIVER}")[1]["complete"]
 
 
-def test_the_command_line_lists_them(company: Company) -> None:
+def test_several_workers_are_listed_by_the_command_line(company: Company) -> None:
     done = company.project.run("workers")
     listed = [line.split() for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
@@ -48,12 +48,12 @@ def test_the_command_line_lists_them(company: Company) -> None:
     assert sum(TABLE in words for words in listed) == 4
 
 
-def test_whatever_happens_to_them_an_answer_is_right_or_there_is_none(company: Company) -> None:
+def test_forwarding_gives_the_right_answer_or_none_whatever_happens_to_workers(company: Company) -> None:
     """One is killed, one is cut off from its group, one stopped for longer than its session.
 
     The last one finds requests when it wakes, and others that are far ahead of it.
     """
-    with hammering(company.counters, company.urls()) as readers:
+    with reading_under_load(company.counters, company.urls()) as readers:
         eventually(lambda: len(company.counters.seen) == len(JARS), RECOVERY)
         lists_are_whole(*readers.values())
         stopped, its = company.running["w3"].process, company.here("w3")
@@ -64,7 +64,7 @@ def test_whatever_happens_to_them_an_answer_is_right_or_there_is_none(company: C
             eventually(lambda: company.here("w1") == list(range(PARTITIONS)), RECOVERY)
             lists_are_whole(readers["w1"], readers["w4"])  # by way of the first
             jars = [jar for jar in JARS if partition_of(jar.encode(), PARTITIONS) in its]
-            as_it_wakes(readers["w3"][0], jars * 8, lambda: stopped.send_signal(signal.SIGCONT))
+            read_as_it_resumes(readers["w3"][0], jars * 8, lambda: stopped.send_signal(signal.SIGCONT))
         finally:
             stopped.send_signal(signal.SIGCONT)
             company.cut("w4").unlink()
@@ -76,7 +76,7 @@ def test_whatever_happens_to_them_an_answer_is_right_or_there_is_none(company: C
         running.has(dict(company.counters.sent))
 
 
-def test_one_that_stops_finishes_what_is_in_hand(company: Company) -> None:
+def test_a_worker_that_stops_finishes_the_requests_in_hand(company: Company) -> None:
     """Whoever waits for an outcome is told where to ask for it; nobody is told anything wrong."""
     company.ready()
     company.running["w1"].ends(signal.SIGTERM, 20)  # from now on nobody receives commands
@@ -85,7 +85,7 @@ def test_one_that_stops_finishes_what_is_in_hand(company: Company) -> None:
     with (
         httpx.Client(base_url=url, headers=HEADERS, timeout=30) as client,
         ThreadPoolExecutor(1) as pool,
-        hammering(company.counters, {name: company.urls()[name] for name in ("w2", "w3")}) as readers,
+        reading_under_load(company.counters, {name: company.urls()[name] for name in ("w2", "w3")}) as readers,
     ):
         command = {"jar_id": "late", "pence": 1}
         waiting = pool.submit(client.post, "/commands/PutCoins", json=command, headers={"Prefer": "wait=25"})

@@ -13,7 +13,7 @@ import pytest
 
 from tests.kit.cluster import Cluster
 from tests.kit.company import NAMES, Company, company_of, lists_are_whole, nothing_wrong
-from tests.kit.read_load import hammering
+from tests.kit.read_load import reading_under_load
 
 pytestmark = [pytest.mark.kafka, pytest.mark.chaos]
 
@@ -55,10 +55,12 @@ def cut_off(company: Company, name: str, seconds: float) -> None:
 FAULTS: list[Callable[[Company, str, float], None]] = [kill, replace, stop, cut_off]
 
 
-def test_whatever_happens_for_minutes(company: Company, capsys: pytest.CaptureFixture[str]) -> None:
+def test_forwarding_gives_the_right_answer_or_none_for_minutes(
+    company: Company, capsys: pytest.CaptureFixture[str]
+) -> None:
     seed = int(os.environ.get("CHAOS_SEED", time.time()))
     chance, end, done = random.Random(seed), time.monotonic() + SECONDS, []  # noqa: S311 (not for secrets)
-    with hammering(company.counters, company.urls()) as readers:
+    with reading_under_load(company.counters, company.urls()) as readers:
         while time.monotonic() < end:
             fault, name, seconds = chance.choice(FAULTS), chance.choice(NAMES), chance.uniform(1, 14)
             done.append(f"{fault.__name__} {name} {seconds:.1f}")

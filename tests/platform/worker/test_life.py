@@ -136,7 +136,7 @@ def test_a_worker_over_tls_and_a_rogue_beside_it(shop: Bank, project: Branch) ->
     ends_well(running, signal.SIGTERM)
 
 
-def test_after_a_kill_the_next_one_goes_on(shop: Bank, project: Branch) -> None:
+def test_takeover_after_a_kill_by_the_next_worker(shop: Bank, project: Branch) -> None:
     first = project.start().ready()
     send(shop, range(200))
     first.until(lambda: first.rows())
@@ -150,7 +150,7 @@ def test_after_a_kill_the_next_one_goes_on(shop: Bank, project: Branch) -> None:
     assert sum(len(shop.events(p)) for p in range(PARTITIONS)) == 400
 
 
-def test_a_guest_that_leaves_gives_its_partitions_back_at_once(shop: Bank, project: Branch) -> None:
+def test_rebalance_is_immediate_when_a_worker_leaves_for_good(shop: Bank, project: Branch) -> None:
     def owned(running: Running) -> list[int]:
         (table,) = (each for each in running.get("/tables")[1]["tables"] if each["name"] == TABLE)
         here: list[int] = table["here"]
@@ -248,7 +248,7 @@ def test_a_topic_made_again_under_a_worker_is_told_at_once(shop: Bank, project: 
     running.until(lambda: sum(len(shop.outcomes(p)) for p in range(PARTITIONS)) == 6)
 
 
-def test_of_two_workers_of_one_name_one_ends_and_says_why(shop: Bank, project: Branch) -> None:
+def test_fencing_of_two_workers_of_one_name_ends_one_which_says_why(shop: Bank, project: Branch) -> None:
     """Left alone they put each other out of the group by turns, for ever, each of them ready every other second."""
 
     def done(count: int) -> bool:

@@ -25,13 +25,13 @@ SHOP = HostedFiles(tables=[12] * 10, effects=3, brokers=1)
 USUAL = 1024  # the soft limit of most machines
 
 
-def test_what_is_left_is_for_those_who_ask() -> None:
+def test_open_files_that_are_left_are_for_http() -> None:
     small, large = room(SHOP, USUAL), room(SHOP, 20_000)
     assert 16 <= small.connections < large.connections == limits.CONNECTIONS
     assert small.readers < large.readers
 
 
-def test_too_few_are_refused_with_the_number_and_what_to_type() -> None:
+def test_open_files_that_are_too_few_are_refused_with_the_number_and_what_to_type() -> None:
     three = HostedFiles(SHOP.tables, SHOP.effects, brokers=3)
     with pytest.raises(ConfigurationError, match=r"needs \d+ open files and may have 1024: .*`ulimit -n 2048`"):
         room(three, USUAL)
@@ -55,7 +55,7 @@ def bank(cluster: Cluster) -> Iterator[Bank]:
 
 
 @pytest.mark.kafka
-def test_a_worker_with_too_few_says_so_in_a_sentence_and_ends(bank: Bank, tmp_path: Path) -> None:
+def test_open_files_that_are_too_few_end_a_worker_with_a_sentence(bank: Bank, tmp_path: Path) -> None:
     with branch(tmp_path, bank) as project:
         refused = project.start(RECEIVER, TABLE, files="150")
         assert refused.process.wait(30) == 2

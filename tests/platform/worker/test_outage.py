@@ -14,7 +14,7 @@ import pytest
 from tests.kit.bank import Bank
 from tests.kit.cluster import Cluster, eventually
 from tests.kit.samples.bank.jars import PutCoins
-from tests.kit.tcp_proxy import Gate
+from tests.kit.tcp_proxy import TcpProxy
 from tests.kit.worker import Branch, Running, branch
 from verbwire.embedded.artifacts import KAFKA, cache_folder
 from verbwire.embedded.installation import install
@@ -32,12 +32,12 @@ COMPLAINT = re.compile(r"^(?:\S+ \S+ (?:WARNING|ERROR)|%\d\|).*$", re.MULTILINE)
 
 
 @contextmanager
-def gated_broker(folder: Path) -> Iterator[Gate]:
+def gated_broker(folder: Path) -> Iterator[TcpProxy]:
     """A broker of its own that is reached through a gate alone."""
     ports = Ports(cache_folder() / "ports")
     node = Node(1, ports.take(), ports.take())
     broker = Broker(node, [node], folder, program(install([KAFKA], Silent())[KAFKA]))
-    with Gate(f"http://{node.address}") as gate:
+    with TcpProxy(f"http://{node.address}") as gate:
         with (folder / f"{node.name}.properties").open("a") as file:
             file.write(f"advertised.listeners=PLAINTEXT://{address_of(gate)}\n")
         broker.prepare()
@@ -50,19 +50,19 @@ def gated_broker(folder: Path) -> Iterator[Gate]:
             ports.release()
 
 
-def address_of(gate: Gate) -> str:
+def address_of(gate: TcpProxy) -> str:
     return gate.url.removeprefix("http://")
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
+def gate(tmp_path: Path) -> Iterator[TcpProxy]:
     (tmp_path / "broker").mkdir()
     with gated_broker(tmp_path / "broker") as opened:
         yield opened
 
 
 @pytest.fixture
-def project(cluster: Cluster, gate: Gate, tmp_path: Path) -> Iterator[tuple[Bank, Branch]]:
+def project(cluster: Cluster, gate: TcpProxy, tmp_path: Path) -> Iterator[tuple[Bank, Branch]]:
     bank = Bank(Cluster(address_of(gate), cluster.registry_url), f"o{uuid.uuid4().hex[:10]}", PARTITIONS)
     (tmp_path / "project").mkdir()
     with branch(tmp_path / "project", bank) as opened:
@@ -93,7 +93,7 @@ def cpu(worker: Running) -> float:
     return float(sum(psutil.Process(worker.process.pid).cpu_times()[:2]))
 
 
-def goes_on_after(seconds: float, gate: Gate, bank: Bank, worker: Running) -> tuple[list[str], float]:
+def goes_on_after(seconds: float, gate: TcpProxy, bank: Bank, worker: Running) -> tuple[list[str], float]:
     """Shut the gate in the midst of work; return what was complained of, and what share of a core was used then."""
     send(bank, range(70))
     worker.has(rows(70))
@@ -120,7 +120,7 @@ def wait_out(worker: Running, seconds: float) -> None:
         eventually(lambda: worker.process.poll() is not None, seconds)
 
 
-def test_an_outage_is_told_in_two_lines_and_everything_goes_on(gate: Gate, project: tuple[Bank, Branch]) -> None:
+def test_an_outage_is_told_in_two_lines_and_everything_goes_on(gate: TcpProxy, project: tuple[Bank, Branch]) -> None:
     bank, folder = project
     worker = folder.start().ready()
     told, _ = goes_on_after(4.0, gate, bank, worker)
@@ -130,7 +130,7 @@ def test_an_outage_is_told_in_two_lines_and_everything_goes_on(gate: Gate, proje
 
 
 @pytest.mark.chaos
-def test_a_long_outage_is_told_once_a_minute_and_costs_little(gate: Gate, project: tuple[Bank, Branch]) -> None:
+def test_a_long_outage_is_told_once_a_minute_and_costs_little(gate: TcpProxy, project: tuple[Bank, Branch]) -> None:
     bank, folder = project
     worker = folder.start().ready()
     told, share = goes_on_after(70.0, gate, bank, worker)

@@ -86,7 +86,7 @@ def test_a_good_token_opens(http: Http) -> None:
 
 @pytest.mark.parametrize("path", CLOSED)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_is_not_open_is_closed_whether_it_exists_or_not(http: Http, method: str, path: str) -> None:
+def test_a_path_without_a_token_is_401_whether_it_exists_or_not(http: Http, method: str, path: str) -> None:
     problem(http.nobody.request(method, path), 401, "unauthenticated")
 
 
@@ -121,9 +121,7 @@ def test_a_refusal_takes_the_same_time_whatever_its_reason(http: Http) -> None:
 
 @pytest.mark.parametrize("path", CLOSED)
 @pytest.mark.parametrize("scopes", ["", "carts:write", "verbwire:operators", "VERBWIRE:OPERATOR", "verbwire"])
-def test_somebody_known_without_the_scope_is_forbidden_whether_it_exists_or_not(
-    http: Http, path: str, scopes: str
-) -> None:
+def test_a_scope_that_is_missing_is_403_whether_the_path_exists_or_not(http: Http, path: str, scopes: str) -> None:
     answer = http.nobody.get(path, headers={"Authorization": f"Bearer {signed(scope=scopes)}"})
     problem(answer, 403, "forbidden")
     assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]

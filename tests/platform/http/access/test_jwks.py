@@ -140,7 +140,7 @@ def test_a_new_key_is_taken_up(http: Http, issuer: Issuer, monkeypatch: pytest.M
     assert status(http, token(OTHER_KEY, "new")) == 200
 
 
-def test_invented_key_ids_do_not_make_us_hammer_the_issuer(http: Http, issuer: Issuer) -> None:
+def test_an_issuer_is_not_flooded_by_invented_key_ids(http: Http, issuer: Issuer) -> None:
     for number in range(20):
         assert status(http, token(OTHER_KEY, f"invented {number}")) == 401
     assert issuer.asked == 1
@@ -167,7 +167,7 @@ def test_known_keys_outlive_the_issuers_absence(
     eventually(lambda: "stay in use" in caplog.text)
 
 
-def test_without_any_keys_the_answer_is_later_not_no(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_issuer_without_keys_is_a_503_and_no_401(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jwks, "_PAUSE_SECONDS", 0.1)
     issuer.status = 500
     with serving(settings=AuthSettings(issuer=ISSUER, jwks_url=issuer.url)) as http:
@@ -178,7 +178,7 @@ def test_without_any_keys_the_answer_is_later_not_no(issuer: Issuer, monkeypatch
         eventually(lambda: status(http, token(RSA_KEY)) == 200)
 
 
-def test_nobody_with_a_known_key_waits_for_an_issuer_that_drips(
+def test_a_slow_issuer_delays_no_token_of_a_known_key(
     http: Http, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jwks, "_PAUSE_SECONDS", 0.0)
@@ -192,7 +192,7 @@ def test_nobody_with_a_known_key_waits_for_an_issuer_that_drips(
     assert time.monotonic() - began < 1
 
 
-def test_who_has_to_wait_for_the_keys_waits_until_one_deadline_however_they_drip(
+def test_a_slow_issuer_is_waited_for_until_one_deadline(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(source, "SECONDS", 0.5)
@@ -215,7 +215,7 @@ def test_who_has_to_wait_for_the_keys_waits_until_one_deadline_however_they_drip
     ],
     ids=["a redirect", "empty", "nonsense", "too large", "no id"],
 )
-def test_what_is_no_set_of_keys_is_none(
+def test_a_jwks_that_is_no_set_of_keys_is_none(
     http: Http, issuer: Issuer, caplog: pytest.LogCaptureFixture, status_code: int, keys: list[Any], why: str
 ) -> None:
     issuer.status, issuer.keys = status_code, keys

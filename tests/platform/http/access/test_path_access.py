@@ -24,7 +24,7 @@ CLOSED = ("/metrics", "/openapi.json", "/tables", "/nothing")
     ("opened", "paths"),
     [((), ()), (("metrics",), ("/metrics",)), (("metrics", "openapi"), ("/metrics", "/openapi.json"))],
 )
-def test_only_what_is_opened_is_open(opened: tuple[str, ...], paths: tuple[str, ...]) -> None:
+def test_open_paths_are_those_of_the_settings_alone(opened: tuple[str, ...], paths: tuple[str, ...]) -> None:
     from tests.kit.http import CATALOG
 
     with serving(parts=[OpenApi("town", CATALOG)], opened=opened) as http:

@@ -32,7 +32,7 @@ def status(http: Http, actor: str) -> int:
     return http.nobody.get("/tables", headers=headers).status_code
 
 
-def test_who_asks_too_fast_is_told_when_to_go_on_and_nobody_else_is(http: Http) -> None:
+def test_a_rate_that_is_exceeded_is_a_429_for_that_principal_alone(http: Http) -> None:
     assert [status(http, "eve") for _ in range(3)] == [200] * 3
     eventually(lambda: status(http, "eve") == 429)
     assert http.operator.get("/tables").status_code == 200, "somebody else"
@@ -67,7 +67,7 @@ def test_principals_who_have_stopped_asking_are_forgotten(monkeypatch: pytest.Mo
     assert len(rate._full) < 3000
 
 
-def test_none_is_no_limit_and_less_is_refused() -> None:
+def test_a_rate_of_none_is_no_limit_and_less_is_refused() -> None:
     rate = Rate("commands", 0)
     for _ in range(10_000):
         rate.take("eve")

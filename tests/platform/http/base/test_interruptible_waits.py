@@ -32,7 +32,7 @@ def test_every_wait_ends_at_once_when_the_worker_stops() -> None:
     assert max(asyncio.run(run())) < 5
 
 
-def test_what_is_there_already_is_not_waited_for() -> None:
+def test_a_wait_for_what_is_there_already_returns_at_once() -> None:
     async def run() -> str:
         waits = InterruptibleWaits()
         async with waits.within(20):

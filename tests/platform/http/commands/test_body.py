@@ -113,7 +113,7 @@ def test_a_value_of_another_kind_is_refused(field: str, value: Any) -> None:
     assert field in problem.detail
 
 
-def test_the_field_is_told_however_deep_it_lies() -> None:
+def test_a_wrong_field_is_told_however_deep_it_lies() -> None:
     marks = [WRITTEN["marks"][0], {"at": 1, "colour": "WHITE", "size": 3}]
     assert refused(read_note, WRITTEN | {"marks": marks}).more == {"field": "marks[1].size"}
     assert refused(read_note, WRITTEN | {"tags": {"ü": "x"}}).more == {"field": "tags.ü"}
@@ -140,7 +140,7 @@ def test_missing_and_unknown_fields_are_told() -> None:
         b"9" * 10_000,
     ],
 )
-def test_what_is_no_json_is_refused(body: bytes) -> None:
+def test_a_body_that_is_no_json_is_refused(body: bytes) -> None:
     assert refused(read_take, body).code == "not_json"
 
 

@@ -82,7 +82,7 @@ def test_an_accepted_command_is_answered_with_its_reply(ann: httpx.Client, jar: 
     assert "verbwire-position" not in answer.headers  # nothing happened
 
 
-def test_its_answer_says_how_far_a_reader_must_be(ann: httpx.Client, town: Bank, jar: str) -> None:
+def test_read_your_writes_positions_are_told_with_the_outcome(ann: httpx.Client, town: Bank, jar: str) -> None:
     answer = ann.post(PUT, json={"jar_id": jar, "pence": 5})
     assert answer.json()["reply"] is None
     topic, _, place = answer.headers["verbwire-position"].partition("=")
@@ -91,7 +91,7 @@ def test_its_answer_says_how_far_a_reader_must_be(ann: httpx.Client, town: Bank,
     assert town.read(topic, int(partition))[-1].offset == int(following) - 1
 
 
-def test_a_refusal_by_state_or_for_want_of_permission(ann: httpx.Client, bob: httpx.Client, jar: str) -> None:
+def test_a_rejection_by_state_or_for_want_of_permission(ann: httpx.Client, bob: httpx.Client, jar: str) -> None:
     refused = problem(ann.post(PUT, json={"jar_id": jar, "pence": 0}), 409, "jar_full")
     assert (refused["outcome"], refused["detail"], refused["details"]) == ("rejected", "no coin fits", {"room": "0"})
     forbidden = problem(ann.post(TAKE, json={"jar_id": jar, "pence": 1}), 403, "forbidden")
@@ -124,7 +124,7 @@ def test_a_receiver_that_breaks_tells_nothing_of_why(ann: httpx.Client, jar: str
     assert "jars.py" not in answer.text
 
 
-def test_a_command_whose_time_is_over_is_not_carried_out(ann: httpx.Client, jar: str) -> None:
+def test_an_expired_command_is_not_carried_out(ann: httpx.Client, jar: str) -> None:
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(ann.post, PUT, json={"jar_id": jar, "pence": 1, "how": "slow"})
         late = eventually(lambda: expired(ann, jar), 10, every=0)
@@ -138,9 +138,7 @@ def expired(ann: httpx.Client, jar: str) -> Any:
     return answer if answer.status_code != 200 else None
 
 
-def test_who_sends_it_is_written_from_the_token_and_not_from_the_request(
-    bob: httpx.Client, town: Bank, jar: str
-) -> None:
+def test_the_actor_is_written_from_the_token_and_not_from_the_request(bob: httpx.Client, town: Bank, jar: str) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     claims = {
         "ce_actor": "eve",
@@ -161,7 +159,7 @@ def test_who_sends_it_is_written_from_the_token_and_not_from_the_request(
     assert answer.json()["id"].endswith(":k1")
 
 
-def test_the_same_key_is_the_same_command(ann: httpx.Client, bob: httpx.Client, town: Bank, jar: str) -> None:
+def test_an_idempotency_key_makes_the_same_command(ann: httpx.Client, bob: httpx.Client, town: Bank, jar: str) -> None:
     def put(who: httpx.Client, pence: int) -> httpx.Response:
         return who.post(PUT, json={"jar_id": jar, "pence": pence}, headers={"Idempotency-Key": '"once"'})
 
@@ -186,7 +184,9 @@ def test_a_command_that_nobody_answers_is_taken(ann: httpx.Client, jar: str) -> 
     assert "location" not in answer.headers
 
 
-def test_who_does_not_want_to_wait_asks_later(ann: httpx.Client, bob: httpx.Client, worker: Running, jar: str) -> None:
+def test_prefer_respond_async_returns_an_outcome_link(
+    ann: httpx.Client, bob: httpx.Client, worker: Running, jar: str
+) -> None:
     body = {"jar_id": jar, "pence": 1, "how": "slow"}
     answer = ann.post(PUT, json=body, headers={"Prefer": "respond-async"})
     assert (answer.status_code, answer.json()["outcome"]) == (202, "pending")
@@ -260,7 +260,7 @@ def test_an_outcome_that_is_kept_no_longer(ann: httpx.Client, jar: str) -> None:
     problem(ann.get(OutcomeLinks(secret).path(token.encode(), "ann")), 410, "outcome_gone")
 
 
-def test_the_wait_ends_where_it_was_wished(ann: httpx.Client, jar: str) -> None:
+def test_prefer_wait_ends_the_wait(ann: httpx.Client, jar: str) -> None:
     body = {"jar_id": jar, "pence": 1, "how": "slow"}
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(ann.post, PUT, json=body, headers={"Prefer": "wait=20"})
@@ -293,7 +293,7 @@ def test_the_wait_ends_where_it_was_wished(ann: httpx.Client, jar: str) -> None:
         ("/outcomes/x", "", {}, 405, "method_not_allowed"),
     ],
 )
-def test_what_is_refused_before_it_is_sent(
+def test_requests_that_are_refused_before_anything_is_sent(
     ann: httpx.Client, path: str, content: str, headers: dict[str, str], status: int, code: str
 ) -> None:
     sent = {"Content-Type": "application/json", **headers}
@@ -313,13 +313,13 @@ def test_bodies_have_limits(ann: httpx.Client) -> None:
     assert ann.post(PUT, content=long, headers=sent).status_code == 200
 
 
-def test_nobody_sends_without_saying_who_they_are(worker: Running) -> None:
+def test_a_token_is_needed_to_send(worker: Running) -> None:
     problem(httpx.post(worker.url() + PUT, json={"jar_id": "a", "pence": 1}), 401, "unauthenticated")
     problem(httpx.post(worker.url() + "/commands/FillJar", json={}), 401, "unauthenticated")
     problem(httpx.get(worker.url() + "/outcomes/x"), 401, "unauthenticated")
 
 
-def test_many_ask_at_once(ann: httpx.Client) -> None:
+def test_concurrent_commands_are_all_answered(ann: httpx.Client) -> None:
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda n: ann.post(PUT, json={"jar_id": f"many-{n}", "pence": n + 1}), range(200)))
     assert {each.status_code for each in answers} == {200}

@@ -72,7 +72,7 @@ def test_kafka_that_does_not_answer_is_told_in_time(http: Http) -> None:
     assert time.monotonic() - began < 4 * SECONDS
 
 
-def test_who_waits_too_often_waits_alone(http: Http) -> None:
+def test_concurrency_limits_of_waits_are_each_principals_own(http: Http) -> None:
     with ThreadPoolExecutor(5) as pool:
         asked = [pool.submit(post, http, actor) for actor in ("ann", "ann", "ann", "ann", "bob")]
         answers = [each.result() for each in asked]
@@ -83,7 +83,7 @@ def test_who_waits_too_often_waits_alone(http: Http) -> None:
     assert refused.headers["retry-after"]
 
 
-def test_who_may_not_is_told_before_anything_is_read_or_sent(http: Http) -> None:
+def test_permission_is_checked_before_anything_is_read_or_sent(http: Http) -> None:
     """Kafka says nothing here, and the body never comes."""
     head = begun(http, "ann").replace(b"PutCoins", b"bank.jars.TakeCoins")
     answer = http.raw(head)

@@ -54,16 +54,16 @@ ANN, OPERATOR_OLGA = Principal("ann", frozenset()), Principal("olga", frozenset(
         ([",;=,"], limits.WAIT, ""),
     ],
 )
-def test_how_long_a_client_wants_to_wait(prefer: list[str], seconds: float, applied: str) -> None:
+def test_prefer_wait_says_how_long_a_client_wants_to_wait(prefer: list[str], seconds: float, applied: str) -> None:
     assert patience(prefer) == WaitPreference(seconds, applied)
 
 
 @given(st.lists(st.text()))
-def test_no_wish_breaks_anything(prefer: list[str]) -> None:
+def test_prefer_headers_of_any_text_break_nothing(prefer: list[str]) -> None:
     assert 0 <= patience(prefer).seconds <= limits.MAX_WAIT
 
 
-def test_a_key_means_another_id_for_every_actor_and_command() -> None:
+def test_an_idempotency_key_means_another_id_for_every_actor_and_command() -> None:
     ids = {
         command_id("ann", PUT, "1"),
         command_id("ann", PUT, "2"),
@@ -77,17 +77,17 @@ def test_a_key_means_another_id_for_every_actor_and_command() -> None:
 
 
 @pytest.mark.parametrize("key", ["", '""', " ", "a b", 'a"b', "a\\b", "ü", "a\x00", "x" * 129, "a\n"])
-def test_what_cannot_be_a_key(key: str) -> None:
+def test_an_idempotency_key_that_cannot_be_one_is_refused(key: str) -> None:
     with pytest.raises(HttpProblem) as caught:
         command_id("ann", PUT, key)
     assert (caught.value.status_code, caught.value.code) == (400, "bad_idempotency_key")
 
 
-def test_every_key_gives_an_id_that_a_message_may_have() -> None:
+def test_every_idempotency_key_gives_an_id_that_a_message_may_have() -> None:
     assert len(command_id("a" * 255, PUT, "~" * 128) or "") <= 200
 
 
-def test_one_principal_leaves_room_for_the_others() -> None:
+def test_concurrency_limits_leave_room_for_other_principals() -> None:
     shares = ConcurrencyLimiter("places", total=5, each=2)
     with ExitStack() as held:
         for actor in ("ann", "ann", "bob", "bob"):
@@ -115,7 +115,7 @@ def filled(shares: ConcurrencyLimiter, actor: str) -> int:
     raise AssertionError("there is no end to it")
 
 
-def test_the_fuller_the_house_the_smaller_the_shares() -> None:
+def test_concurrency_limits_shrink_as_the_worker_fills() -> None:
     """Of 400 one may have 200; two that ask at the same time have a third each, and leave one."""
     alone = ConcurrencyLimiter("places", 400, 200)
     assert [filled(alone, f"the {number}th") for number in range(5)] == [200, 100, 50, 25, 13]
@@ -146,14 +146,14 @@ def link(links: OutcomeLinks, actor: str = "ann") -> str:
     return links.path(TOKEN.encode(), actor).removeprefix("/outcomes/")
 
 
-def test_a_link_is_good_for_its_sender_and_for_operators() -> None:
+def test_an_outcome_link_is_good_for_its_sender_and_for_operators() -> None:
     links = OutcomeLinks(SECRET)
     assert OutcomeLinks(SECRET).read(link(links), ANN) == TOKEN
     assert links.read(link(links, "Ünal; a.b"), OPERATOR_OLGA) == TOKEN
     assert len(links.path(TOKEN.encode(), "\U0001f375" * 255)) < limits.REQUEST_LINE
 
 
-def test_every_other_link_is_answered_alike() -> None:
+def test_an_outcome_link_of_anybody_else_is_answered_alike() -> None:
     links = OutcomeLinks(SECRET)
     good = link(links)
     token, actor, signature = good.split(".")

@@ -114,7 +114,7 @@ def partition_in(number: int, table: Table) -> int:
     return table.served().partition_of(table.served().key(shelf(number).shelf))
 
 
-def test_every_worker_answers_every_key(shared: Three) -> None:
+def test_forwarding_lets_every_worker_answer_every_key(shared: Three) -> None:
     for worker in shared.all:
         for number in range(30):
             answer = worker.operator.get(path_of(number))
@@ -124,7 +124,7 @@ def test_every_worker_answers_every_key(shared: Three) -> None:
 
 
 @pytest.mark.parametrize("key", ["a/b", "a%2Fb", "50 %", "ü/\U0001f4da", "?x=1#y", "a+b"])
-def test_any_key_finds_its_way(shared: Three, key: str) -> None:
+def test_forwarding_finds_the_owner_of_any_key(shared: Three, key: str) -> None:
     for table in shared.tables.values():
         table.put([ShelfRow(shelf=key, books=1)])
     assert {w.operator.get(f"/tables/shelves/{quote(key, safe='')}").json()["shelf"] for w in shared.all} == {key}
@@ -133,7 +133,7 @@ def test_any_key_finds_its_way(shared: Three, key: str) -> None:
 
 
 @pytest.mark.parametrize("query", ["page_size=1000", "page=3&page_size=7", "page=40&page_size=5", "page_size=3"])
-def test_every_worker_lists_everything_in_order(shared: Three, query: str) -> None:
+def test_forwarding_lets_every_worker_list_everything_in_order(shared: Three, query: str) -> None:
     answers = [worker.operator.get(f"/tables/shelves?{query}").json() for worker in shared.all]
     assert answers[0] == answers[1] == answers[2]
     page, size = (int(dict(part.split("=") for part in query.split("&")).get(n, 1)) for n in ("page", "page_size"))
@@ -144,7 +144,7 @@ def test_every_worker_lists_everything_in_order(shared: Three, query: str) -> No
     assert (answers[0]["next"] is None) == (page * size >= ROWS)
 
 
-def test_a_walk_may_change_workers_at_every_step(shared: Three) -> None:
+def test_a_cursor_may_change_workers_at_every_page(shared: Three) -> None:
     seen, path, turn = [], "/tables/shelves?page_size=30", 0
     while path:
         answer = shared.all[turn % 3].operator.get(path).json()
@@ -188,7 +188,7 @@ def refusing() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("gone", [hanging, refusing])
-def test_what_an_owner_does_not_answer_is_unavailable_or_stated_to_be_missing(
+def test_forwarding_to_an_owner_that_does_not_answer_is_a_503_or_a_missing_partition(
     shared: Three, gone: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peer_client, "ANSWER_SECONDS", 0.3)
@@ -207,7 +207,9 @@ def test_what_an_owner_does_not_answer_is_unavailable_or_stated_to_be_missing(
     assert (table["ready_partitions"], table["missing_partitions"]) == ([0, 1, 3], [2])
 
 
-def test_one_that_hangs_does_not_use_up_what_the_others_need(shared: Three, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forwarding_to_a_worker_that_hangs_does_not_use_up_what_others_need(
+    shared: Three, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(peer_client, "EACH", 0)
     problem(shared.workers["w0"].operator.get(path_of(number_in(1, shared.tables["w0"]))), 503, "owner_unreachable")
     assert shared.workers["w0"].operator.get("/tables/shelves").json()["missing_partitions"] == [1, 2]
@@ -232,9 +234,7 @@ def test_a_part_that_is_too_large_is_never_missing(shared: Three, monkeypatch: p
     problem(shared.workers["w0"].operator.get("/tables/shelves"), 400, "page_too_large")
 
 
-def test_who_has_used_up_a_share_is_told_so_whichever_worker_noticed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_forwarding_passes_on_a_429_whichever_worker_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(limits, "PASSED_ON_EACH", 0)
         with three(tmp_path / "there") as opened:
@@ -251,7 +251,9 @@ def test_who_has_used_up_a_share_is_told_so_whichever_worker_noticed(
         problem(opened.workers["w0"].operator.get("/tables/shelves"), 429, "too_many")
 
 
-def test_what_other_workers_send_is_counted_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forwarding_counts_the_bytes_of_other_workers_before_it_reads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(limits, "SHORT", 10)
     monkeypatch.setattr(limits, "MEMORY_EACH", 60)  # of a row that is here, but not of one that is sent twice
     with three(tmp_path) as opened:
@@ -273,13 +275,15 @@ def test_an_owner_that_is_not_ready_says_so_itself(shared: Three) -> None:
         state.state = PartitionState.RUNNING
 
 
-def test_when_nobody_has_anything_an_empty_list_is_no_answer(shared: Three, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forwarding_answers_503_and_no_empty_list_when_nobody_has_a_partition(
+    shared: Three, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for table in shared.tables.values():
         monkeypatch.setattr(table.view, "lease", lambda: False)
     problem(shared.workers["w0"].operator.get("/tables/shelves"), 503, "not_ready")
 
 
-def test_a_request_is_passed_on_once_whatever_the_directory_says(
+def test_forwarding_passes_a_request_on_once_whatever_the_directory_says(
     shared: Three, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two that believe it of each other would pass a request to and fro for ever."""
@@ -302,7 +306,7 @@ def said_by(worker: str, asked: Http, path: str, scopes: list[str], **changed: s
     return {"Authorization": f"Bearer {token}", **headers}
 
 
-def test_nobody_passes_for_a_worker(shared: Three) -> None:
+def test_peer_tokens_cannot_be_made_by_anybody_but_workers(shared: Three) -> None:
     ordinary = {"Authorization": f"Bearer {mint_token(SECRET, 'eve', [OPERATOR])}"}
     asked, path = shared.workers["w0"], path_of(number_in(0, shared.tables["w0"]))
     http = asked.nobody
@@ -320,7 +324,7 @@ def test_nobody_passes_for_a_worker(shared: Three) -> None:
     assert listed["complete"]
 
 
-def test_what_a_worker_shows_is_for_one_request_at_one_worker(shared: Three) -> None:
+def test_peer_tokens_are_for_one_request_at_one_worker(shared: Three) -> None:
     """Collected by somebody whom a worker has asked, it opens nothing elsewhere, and nothing else."""
     asked, path = shared.workers["w0"], path_of(number_in(0, shared.tables["w0"]))
     http, genuine = asked.nobody, said_by("w1", shared.workers["w0"], path, [OPERATOR])
@@ -343,7 +347,7 @@ def test_what_a_worker_shows_is_for_one_request_at_one_worker(shared: Three) -> 
 
 
 @pytest.mark.parametrize("changed", [{"iat": -60, "exp": -10}, {"iat": 60, "exp": 80}, {"iat": 0, "exp": 3600}])
-def test_what_a_worker_shows_is_short_lived(shared: Three, changed: dict[str, int]) -> None:
+def test_peer_tokens_are_short_lived(shared: Three, changed: dict[str, int]) -> None:
     asked, path = shared.workers["w0"], path_of(number_in(0, shared.tables["w0"]))
     headers = said_by("w1", asked, path, [OPERATOR])
     claims = jwt.decode(headers["Authorization"].removeprefix("Bearer "), options={"verify_signature": False})
@@ -460,7 +464,7 @@ def test_a_row_of_a_worker_that_does_not_know_the_query_yet_is_unavailable(mixed
     assert mixed.new.operator.get(f"/tables/stalls/{mixed.elsewhere}").json()["stall_id"] == mixed.elsewhere
 
 
-def test_what_the_asked_worker_itself_does_not_know_it_refuses(mixed: Mixed) -> None:
+def test_forwarding_refuses_what_the_asked_worker_itself_does_not_know(mixed: Mixed) -> None:
     problem(mixed.old.operator.get("/tables/stalls?sort=fee"), 400, "bad_parameter")
     problem(mixed.old.operator.get("/tables/stalls?fee=1"), 400, "unknown_parameter")
     problem(mixed.get_stall(mixed.old, mixed.elsewhere), 404, "no_such_query")
@@ -468,7 +472,7 @@ def test_what_the_asked_worker_itself_does_not_know_it_refuses(mixed: Mixed) -> 
     problem(mixed.get_stall(mixed.new, "never"), 404, "not_found")
 
 
-def test_who_waits_at_another_worker_takes_the_place_of_nobody_who_does_not(
+def test_forwarding_that_waits_takes_no_place_of_requests_that_do_not(
     shared: Three, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peer_client, "EACH_PRINCIPAL", 2)

@@ -89,7 +89,7 @@ def test_health_answers_while_every_reader_is_busy(http: Http, shelves: Table, p
     assert answers == [200] * limits.READERS
 
 
-def test_beyond_its_queue_a_worker_says_later(http: Http, shelves: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_beyond_the_queue_are_a_503(http: Http, shelves: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "READERS", 1)
     monkeypatch.setattr(limits, "WAITING", 2)
     release = threading.Event()
@@ -205,7 +205,7 @@ def test_stopping_lets_an_answer_end_and_takes_no_more(http: Http, shelves: Tabl
     assert answers == [200]
 
 
-def test_stopping_does_not_wait_for_ever(http: Http, shelves: Table) -> None:
+def test_the_server_stops_without_waiting_for_ever(http: Http, shelves: Table) -> None:
     entered, release = threading.Event(), threading.Event()
 
     def stuck(value: bytes) -> None:

@@ -43,7 +43,7 @@ read = reader(notes.CATALOG.of(notes.EVENT))
 
 
 @pytest.mark.parametrize("folder", CATALOGS, ids=lambda folder: folder.name)
-def test_it_is_openapi_and_has_every_command_and_query(folder: Path) -> None:
+def test_openapi_has_every_command_and_query(folder: Path) -> None:
     catalog = load_catalog(folder)
     document = openapi("it", catalog)
     validate(document)
@@ -55,7 +55,7 @@ def test_it_is_openapi_and_has_every_command_and_query(folder: Path) -> None:
     assert asked <= document["paths"].keys()
 
 
-def test_it_is_the_same_in_every_process() -> None:
+def test_openapi_is_the_same_in_every_process() -> None:
     code = (
         "import sys, pathlib; from verbwire.contracts.schema.load import load_catalog;"
         "from verbwire.http.operations.openapi import *;"
@@ -91,7 +91,7 @@ def test_a_command_that_nobody_answers_says_so() -> None:
     assert "headers" not in responses["202"]
 
 
-def test_what_we_write_is_as_the_schema_says() -> None:
+def test_openapi_schemas_describe_what_is_written() -> None:
     assert SENT.is_valid(NOTE)
     assert ANSWERED.is_valid(NOTE)
     assert ANSWERED.is_valid(NOTE | {"later": 1})
@@ -108,7 +108,7 @@ PLAIN = ["note_id", "pages", "letters", "weight", "secret", "picture", "checksum
 
 
 @given(st.sampled_from(PLAIN), SOME | st.lists(SOME, max_size=2))
-def test_the_schema_takes_what_is_read_and_nothing_else(field: str, value: Any) -> None:
+def test_openapi_schemas_take_what_is_read_and_nothing_else(field: str, value: Any) -> None:
     note = NOTE | {field: value}
     try:
         read(note)
@@ -121,7 +121,7 @@ def test_the_schema_takes_what_is_read_and_nothing_else(field: str, value: Any) 
         assert SENT.is_valid(note) or (field, value) == ("note_id", "")
 
 
-def test_whoever_is_known_may_read_it() -> None:
+def test_openapi_may_be_read_by_whoever_is_known() -> None:
     with serving(parts=[OpenApi("bank", load_catalog(SAMPLES / "bank"))]) as http:
         assert http.operator.get("/openapi.json").json() == JARS
         problem(http.nobody.get("/openapi.json"), 401, "unauthenticated")

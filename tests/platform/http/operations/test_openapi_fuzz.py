@@ -94,12 +94,12 @@ def fuzz(worker: Running, folder: Path, *arguments: str) -> None:
     assert "Traceback" not in worker.said(), worker.said()[-3000:]
 
 
-def test_nothing_breaks_and_nothing_is_undocumented(worker: Running, tmp_path: Path) -> None:
+def test_fuzzing_openapi_breaks_nothing_and_finds_nothing_undocumented(worker: Running, tmp_path: Path) -> None:
     others = [f"/commands/bank.jars.{name}" for name in ("DustJar", "SealJar", "ShakeJar", "TakeCoins")]
     fewer = [each for path in others for each in ("--exclude-path", path)]
     fuzz(worker, tmp_path, *fewer, "--phases", "coverage,fuzzing", "--max-examples", "3")
 
 
 @pytest.mark.chaos
-def test_for_longer(worker: Running, tmp_path: Path) -> None:
+def test_fuzzing_openapi_for_longer(worker: Running, tmp_path: Path) -> None:
     fuzz(worker, tmp_path, "--max-examples", "50", "--workers", "2")

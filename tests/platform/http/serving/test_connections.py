@@ -66,7 +66,7 @@ STORIES = {
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_half_a_conversation_ends_by_itself(quick: Http, story: str) -> None:
+def test_an_idle_connection_ends_by_itself(quick: Http, story: str) -> None:
     first, second = STORIES[story]
     with connected(quick, first) as connection:
         if first.startswith((b"GET /health/live HTTP", b"POST")):
@@ -94,7 +94,7 @@ def test_a_client_that_sends_a_large_body_nobody_reads_gets_its_answer(quick: Ht
         assert status(rest_of(connection)) == 401
 
 
-def test_half_spoken_connections_do_not_take_http_away(
+def test_idle_connections_do_not_take_http_away(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(limits, "CONNECTIONS", 8)
@@ -110,9 +110,7 @@ def test_half_spoken_connections_do_not_take_http_away(
     assert lines[0].startswith("all 8 connections are in use, by 127.0.0.1 (9); stages: ")
 
 
-def test_where_all_are_being_answered_health_has_places_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_health_has_connections_of_its_own_where_all_are_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "CONNECTIONS", 2)
     table, release, reading = Table(tmp_path, SHELVES, ShelfRow), threading.Event(), threading.Semaphore(0)
     table.put([ShelfRow(shelf="a", books=1)])
@@ -226,7 +224,7 @@ def test_a_request_names_one_host(quick: Http, head: bytes) -> None:
 
 
 @pytest.mark.parametrize("host", ["", "a", "a.example:8000", "[::1]:8000", "%C3%A4.example"])
-def test_any_host_will_do(quick: Http, host: str) -> None:
+def test_a_host_header_may_name_any_host(quick: Http, host: str) -> None:
     assert quick.raw(request("GET /health/live HTTP/1.1", "Connection: close").replace(b"x", host.encode(), 1))
     assert quick.raw(b"GET /health/live HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200"), "HTTP/1.0 knows no Host"
 
@@ -246,7 +244,7 @@ class Held:
     make_room = time_is_over
 
 
-def test_who_holds_most_makes_room_and_of_them_who_waits_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_of_who_holds_most_make_room_and_of_them_the_longest_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "CONNECTIONS", 4)
     others = [Held("10.0.0.9", 1), Held("10.0.0.7", 3), Held("10.0.0.7", 2, Stage.HEAD), Held("10.0.0.8", 0)]
     newcomer = Held("10.0.0.9", 9, Stage.HEAD)

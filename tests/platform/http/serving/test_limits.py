@@ -100,7 +100,7 @@ def test_a_body_has_a_limit_and_says_its_length(http: Http, headers: tuple[str, 
         b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
-def test_what_is_not_http_is_a_problem_too(http: Http, sent: bytes) -> None:
+def test_bytes_that_are_no_http_are_a_problem_too(http: Http, sent: bytes) -> None:
     assert status(http.raw(sent)) == 400
     assert http.nobody.get("/health/live").status_code == 200
 

@@ -143,7 +143,7 @@ def test_handshakes_that_are_never_done_take_nothing_from_anybody(
     assert "for TLS" in caplog.text
 
 
-def test_connections_that_are_gone_hold_nothing(https: Http, authority: Authority) -> None:
+def test_tls_connections_that_are_gone_hold_nothing(https: Http, authority: Authority) -> None:
     """A worker's collector comes rarely: what is freed by it alone is what strangers fill."""
     url, context = str(https.nobody.base_url), Authorities(authority.file).context()
     gc.collect()
@@ -247,7 +247,7 @@ def test_files_that_cannot_be_read_are_named_at_the_start(tmp_path: Path, what: 
         certificate_of(settings, Metrics())
 
 
-def test_keys_that_do_not_fit_are_named(tmp_path: Path) -> None:
+def test_a_certificate_whose_key_does_not_fit_is_named(tmp_path: Path) -> None:
     one, other = Authority(tmp_path).issue(), Authority(tmp_path, "b").issue(name="other")
     with pytest.raises(ConfigurationError, match=r"other\.key is not the key of .*worker.crt"):
         Certificate(one[0], other[1])
@@ -261,7 +261,9 @@ def test_keys_that_do_not_fit_are_named(tmp_path: Path) -> None:
         Authorities(one[1])
 
 
-def test_what_others_will_refuse_is_told_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_certificate_that_others_will_refuse_is_told_at_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     Authority(tmp_path).issue("*.shop.example", "10.0.0.7", days=-1)
     files = {"root": tmp_path, "http_tls_certificate": "worker.crt", "http_tls_key": "worker.key"}
     for host, right in (("w1.shop.example", True), ("10.0.0.7", True), ("a.b.shop.example", False), ("w1", False)):
@@ -364,7 +366,7 @@ def quick(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Htt
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_half_a_conversation_over_tls_ends_by_itself(quick: Http, authority: Authority, story: str) -> None:
+def test_an_idle_connection_over_tls_ends_by_itself(quick: Http, authority: Authority, story: str) -> None:
     first, second = STORIES[story]
     with raised(quick, authority) as connection:
         connection.sendall(first)

@@ -77,7 +77,7 @@ def test_a_row_says_whether_it_may_be_an_old_one(http: Http, shelves: Table) -> 
     problem(http.operator.get(path, headers={"Verbwire-Freshness": "new"}), 400, "bad_freshness")
 
 
-def test_what_is_not_found_yet_is_not_said_to_be_nowhere(http: Http, shelves: Table) -> None:
+def test_not_found_is_doubtful_while_a_table_is_behind(http: Http, shelves: Table) -> None:
     path, home = f"{LIST}/none", shelves.served().partition_of(b"none")
     known = http.operator.get(path)
     assert (told(known), "behind" in problem(known, 404, "no_such_row")) == ((404, "complete"), False)
@@ -89,7 +89,7 @@ def test_what_is_not_found_yet_is_not_said_to_be_nowhere(http: Http, shelves: Ta
     problem(http.operator.get(path, headers=INSISTING), 503, "catching_up")
 
 
-def test_what_others_hand_over_may_be_unknown_and_is_not_complete(http: Http, shelves: Table) -> None:
+def test_completeness_is_not_said_while_repartitioning_is_unknown(http: Http, shelves: Table) -> None:
     shelves.view.states[2].goal = Goal({EVENTS: 200}, whole=False)
     answer = http.operator.get(LIST).json()
     assert (answer["complete"], answer["behind"]) == (False, {"2": 0})

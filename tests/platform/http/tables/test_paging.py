@@ -118,7 +118,7 @@ def test_pages_are_slices_of_one_sorted_list(keys: set[str], partitions: int, si
     room=st.integers(1, 300),
     split=st.integers(0, 6),
 )
-def test_what_is_too_large_for_one_answer_is_walked_through_by_cursor(
+def test_a_page_too_large_for_one_answer_is_walked_through_by_cursor(
     keys: set[str], partitions: int, room: int, split: int
 ) -> None:
     """However few bytes an answer, or another worker's part of it, may have: nothing is left out or met twice."""

@@ -65,7 +65,7 @@ def waits(market: Market) -> int:
     return sum(map(len, awaited._waiting.values())) if awaited else 0
 
 
-def test_who_waits_is_woken_and_has_waited_alone(market: Market) -> None:
+def test_read_your_writes_waits_are_woken_and_are_their_own(market: Market) -> None:
     with waiting(market, "ann", "ann") as asked:
         refused = market.ask(GET, "ann", **SEEN)
         assert "waits for what you have seen" in problem(refused, 429, "too_many")["detail"]
@@ -78,7 +78,7 @@ def test_who_waits_is_woken_and_has_waited_alone(market: Market) -> None:
     assert market.ask(GET, "ann", **SEEN).status_code == 200
 
 
-def test_who_waits_does_not_look_again_and_again(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_your_writes_waits_do_not_poll(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     looked, lacking = [0], PositionBound.lacking
 
     def counted(self: PositionBound, *args: object) -> object:
@@ -97,7 +97,7 @@ def test_who_waits_does_not_look_again_and_again(market: Market, monkeypatch: py
     assert asked[0].result().status_code == 200
 
 
-def test_who_waits_for_a_partition_that_is_taken_away_is_told_at_once(market: Market) -> None:
+def test_read_your_writes_waits_end_at_once_when_the_partition_is_taken_away(market: Market) -> None:
     view = market.stalls.view
     with waiting(market, "ann", "ann") as asked:
         view.states[HOME].state = PartitionState.RESTORING
@@ -114,7 +114,7 @@ def test_a_topic_that_no_contract_knows_is_told(market: Market) -> None:
 # -- who asks together
 
 
-def test_those_who_ask_at_the_same_time_ask_once() -> None:
+def test_coalesced_calls_ask_once_for_all_at_the_same_time() -> None:
     calls: list[Sequence[int]] = []
 
     def doubled(asked: Sequence[int]) -> Sequence[int]:
@@ -128,7 +128,7 @@ def test_those_who_ask_at_the_same_time_ask_once() -> None:
     assert len(calls) == 1
 
 
-def test_an_answer_is_never_older_than_its_question() -> None:
+def test_coalesced_calls_never_answer_with_what_is_older_than_the_question() -> None:
     """Who comes while a question is under way is not told its answer: what it wants to know may be newer."""
     now, may_go, asking = [1], threading.Event(), threading.Event()
 
@@ -153,7 +153,7 @@ def test_an_answer_is_never_older_than_its_question() -> None:
     run_together(told, ask)
 
 
-def test_what_goes_wrong_all_are_told_who_asked() -> None:
+def test_coalesced_calls_that_fail_tell_all_who_asked() -> None:
     def broken(_: Sequence[int]) -> Sequence[int]:
         raise RuntimeError("no answer")
 
@@ -173,7 +173,7 @@ def run_together(question: object, ask: object) -> None:
         readers.close()
 
 
-def test_only_the_partition_that_has_moved_wakes_who_waits_for_it() -> None:
+def test_read_your_writes_waits_are_woken_by_their_partition_alone() -> None:
     view, looked = StoreReader("town.stalls", CATALOG.of(StallRow), 2), [0]
     reached = threading.Event()
 

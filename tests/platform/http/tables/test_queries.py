@@ -58,7 +58,7 @@ def test_one_row_is_found_by_its_key(market: Market) -> None:
     assert market.ask("/queries/GetStall?stall_id=07").json() == row
 
 
-def test_who_asks_is_looked_at_first_then_what(market: Market) -> None:
+def test_authorization_is_checked_before_the_query(market: Market) -> None:
     for path in (GET, f"{GET}?stall_id=07", "/queries/Nothing", f"{GET}?nonsense=1"):
         problem(market.ask(path, actor=""), 401, "unauthenticated")
     problem(market.ask("/queries/Nothing"), 404, "no_such_query")
@@ -92,7 +92,7 @@ def test_a_row_that_is_hidden_takes_the_same_work_as_one_that_is_not_there(marke
     assert {work(each) for each in ("07", "07x", "10", "0", "99")} == {1}
 
 
-def test_what_cannot_be_read_beside_a_key_is_not_told_under_it(market: Market) -> None:
+def test_an_unreadable_row_of_somebody_else_is_not_told(market: Market) -> None:
     def broken(_: bytes) -> None:
         raise UndecodableError("no row of ours")
 
@@ -101,7 +101,7 @@ def test_what_cannot_be_read_beside_a_key_is_not_told_under_it(market: Market) -
     problem(market.ask(f"{GET}?stall_id=07", scopes="stalls:read"), 503, "unreadable_row")
 
 
-def test_who_has_no_name_does_not_see_what_belongs_to_an_empty_one(tmp_path: Path) -> None:
+def test_a_principal_without_a_name_does_not_see_rows_of_an_empty_name(tmp_path: Path) -> None:
     def own(principal: Principal) -> Mapping[str, Any]:
         return {"owner": principal.actor}
 
@@ -214,7 +214,7 @@ def test_a_parameter_that_nobody_knows_is_told(market: Market) -> None:
     problem(market.ask(f"{GET}?stall_id={'x' * (limits.KEY + 1)}"), 400, "bad_key")
 
 
-def test_what_is_not_ready_is_said(market: Market) -> None:
+def test_a_partition_that_is_not_ready_is_said(market: Market) -> None:
     home = partition_of(key_of(CATALOG.of(StallRow), stall(7)), 4)
     market.stalls.view.states[home].state = PartitionState.RESTORING
     problem(market.ask(f"{GET}?stall_id=07"), 503, "not_ready")
@@ -225,7 +225,7 @@ def test_what_is_not_ready_is_said(market: Market) -> None:
     problem(market.ask(FIND), 503, "not_ready")
 
 
-def test_a_question_waits_for_what_its_asker_has_seen(market: Market) -> None:
+def test_read_your_writes_queries_wait_for_the_positions_seen(market: Market) -> None:
     home = partition_of(key_of(CATALOG.of(StallRow), stall(7)), 4)
     view = market.stalls.view
     inputs = view.states[home].inputs
@@ -247,7 +247,9 @@ def test_a_question_waits_for_what_its_asker_has_seen(market: Market) -> None:
         inputs[EVENTS] = home * 100
 
 
-def test_an_answer_that_would_be_too_old_is_none(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_your_writes_queries_are_a_503_where_the_answer_would_be_too_old(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(limits, "FRESH_SECONDS", 0.05)
     home = partition_of(key_of(CATALOG.of(StallRow), stall(7)), 4)
     other = (home + 1) % 4

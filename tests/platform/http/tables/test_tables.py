@@ -104,7 +104,7 @@ def test_an_unknown_table_is_not_found_before_anything_else_is_looked_at(http: H
 
 
 @pytest.mark.parametrize("path", ["/", "/tables/", "/nothing", "/tables/shelves/a/b", "//tables", "/tables/shelves/"])
-def test_what_the_router_does_not_know_is_a_problem_too(http: Http, path: str) -> None:
+def test_an_unknown_path_is_a_problem_too(http: Http, path: str) -> None:
     problem(http.operator.get(path), 404, "no_such_page")
 
 
@@ -141,7 +141,7 @@ def test_a_row_that_is_not_there_is_not_found(http: Http) -> None:
 
 
 @pytest.mark.parametrize("name", ["key", "name"])
-def test_what_is_not_utf8_is_refused(http: Http, name: str) -> None:
+def test_a_key_that_is_not_utf8_is_refused(http: Http, name: str) -> None:
     path = "/tables/shelves/%FF" if name == "key" else "/tables/%FF"
     problem(http.operator.get(path), 400, f"bad_{name}")
 
@@ -195,7 +195,7 @@ def test_a_row_that_cannot_be_read_leaves_out_its_partition_and_no_other(http: H
     assert http.operator.get("/tables/shelves/shelf%2000001").status_code == 200
 
 
-def test_what_breaks_inside_says_nothing_but_an_id_that_the_log_has(
+def test_an_internal_error_says_nothing_but_an_id_that_the_log_has(
     http: Http, shelves: Table, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(value: bytes) -> None:

@@ -37,7 +37,7 @@ def has_plans(encoder: Encoder, reader: Reader) -> bool:
 
 
 @pytest.mark.parametrize("message", [COMMAND, EVENT, ROW])
-def test_a_message_needs_no_reference(message: Message) -> None:
+def test_the_compiled_codec_needs_no_reference(message: Message) -> None:
     contract = CATALOG.of(message)
     encoder, reader = Encoder(contract, 1), Reader(contract, type(message), contract.schema)
     assert has_plans(encoder, reader)

@@ -106,7 +106,7 @@ def test_fastavro_reads_the_body() -> None:
         ("folder", "no uuid"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_its_field(field: str, value: Any) -> None:
+def test_an_unencodable_value_is_refused_with_its_field(field: str, value: Any) -> None:
     with pytest.raises(UnencodableError, match=field):
         encode_taken(msgspec.structs.replace(EVENT, **{field: value}))
 
@@ -124,7 +124,7 @@ def test_what_does_not_fit_is_refused_with_its_field(field: str, value: Any) -> 
         ("folder", b"x"),
     ],
 )
-def test_what_fastavro_refuses_is_unencodable(field: str, value: Any) -> None:
+def test_unencodable_is_what_fastavro_refuses(field: str, value: Any) -> None:
     with pytest.raises(UnencodableError, match=r"office\.notes\.NoteTaken"):
         encode_taken(msgspec.structs.replace(EVENT, **{field: value}))
 

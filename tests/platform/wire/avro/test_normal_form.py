@@ -55,14 +55,14 @@ def taken(**fields: Any) -> NoteTaken:
         ("marks", [Mark(at=1, colour=Colour.WHITE)], (Mark(at=1, colour=Colour.WHITE),)),
     ],
 )
-def test_what_is_kept_is_what_is_read(field: str, given: Any, kept: Any) -> None:
+def test_the_normal_form_is_what_is_read_back(field: str, given: Any, kept: Any) -> None:
     event = taken(**{field: given})
     found = getattr(encode.normal(event), field)
     assert (repr(found), type(found)) == (repr(kept), type(kept))
     assert repr(encode.normal(event)) == repr(read(encode(event)))
 
 
-def test_what_is_normal_stays_the_object_it_is() -> None:
+def test_the_normal_form_of_a_normal_value_is_the_same_object() -> None:
     event = read(encode(EVENT))
     assert encode.normal(event) is event
     assert Encoder(CATALOG.of(COMMAND), 1).normal(COMMAND) is COMMAND
@@ -90,13 +90,13 @@ def test_what_is_normal_stays_the_object_it_is() -> None:
         ("marks", ({"at": 1, "colour": "WHITE", "says": None},)),
     ],
 )
-def test_what_would_be_read_as_another_value_is_refused(field: str, value: Any) -> None:
+def test_a_value_that_would_be_read_as_another_is_refused(field: str, value: Any) -> None:
     for write in (encode, encode.normal):
         with pytest.raises(UnencodableError, match=field):
             write(taken(**{field: value}))
 
 
-def test_nobodys_decimal_context_decides() -> None:
+def test_the_decimal_context_of_a_thread_decides_nothing() -> None:
     getcontext().prec = 3
     try:
         assert encode.normal(taken(price=Decimal("12345.6"))).price == Decimal("12345.60")

@@ -45,7 +45,7 @@ def test_the_order_of_attributes_makes_no_difference() -> None:
         ('"office.notes"', '"office.others"', False),
     ],
 )
-def test_what_makes_a_difference(old: str, new: str, same_shape: bool) -> None:
+def test_schema_equality_sees_what_makes_a_difference(old: str, new: str, same_shape: bool) -> None:
     other = json.loads(json.dumps(NOTE).replace(old, new))
     assert canonical(other) != canonical(NOTE)
     assert (shape(other) == shape(NOTE)) == same_shape

@@ -146,7 +146,7 @@ VALUES = st.fixed_dictionaries(
 
 @given(values=VALUES, seed=st.integers(0, 2**32))
 @settings(max_examples=200, deadline=None)
-def test_what_is_legal_is_read_however_it_was_written(values: dict[str, Any], seed: int) -> None:
+def test_legal_avro_is_read_however_it_was_written(values: dict[str, Any], seed: int) -> None:
     body = Writer(random.Random(seed)).record(values)  # noqa: S311 (to be tried again)
     expected = READER(Encoder(CONTRACT, 7)(message(values)))
     assert read_by_both(READER, frame(7) + body) == expected
@@ -155,7 +155,7 @@ def test_what_is_legal_is_read_however_it_was_written(values: dict[str, Any], se
 @pytest.mark.parametrize("fault", FAULTS)
 @given(values=VALUES, seed=st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
-def test_what_is_not_is_undecodable(values: dict[str, Any], seed: int, fault: str) -> None:
+def test_illegal_avro_is_undecodable(values: dict[str, Any], seed: int, fault: str) -> None:
     writer = Writer(random.Random(seed), fault)  # noqa: S311 (to be tried again)
     body = writer.record(values)
     if writer.wronged:
@@ -163,7 +163,7 @@ def test_what_is_not_is_undecodable(values: dict[str, Any], seed: int, fault: st
             read_by_both(READER, frame(7) + body)
 
 
-def test_what_was_announced_and_is_missing_or_left_over_is_undecodable() -> None:
+def test_avro_that_is_cut_short_or_left_over_is_undecodable() -> None:
     body = Writer(random.Random(1)).record(WHOLE)  # noqa: S311 (the same every time)
     for wrong in (*(body[:length] for length in range(len(body))), body + b"\0"):
         with pytest.raises(UndecodableError):

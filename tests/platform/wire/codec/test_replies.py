@@ -92,7 +92,7 @@ def test_an_outcome_without_a_reply_is_what_it_was(codec: Codec) -> None:
 
 
 @pytest.mark.usefixtures("registry_that_is_believed")
-def test_what_is_no_such_reply_is_refused(codec: Codec) -> None:
+def test_a_reply_of_another_contract_is_refused(codec: Codec) -> None:
     key = codec.encoder(codec.catalog.find("Key"))(Key(door="front", teeth=()))
     with pytest.raises(UndecodableError, match="another record"):
         Replies(codec).outcome(line("CloseDoor", key))

@@ -49,7 +49,7 @@ def renamed(contract: Contract, namespace: str, name: str) -> Contract:
     return replace(changed(contract, namespace=namespace, name=name), name=f"{namespace}.{name}")
 
 
-def test_what_is_encoded_is_decoded(codec: Codec) -> None:
+def test_encoded_messages_are_decoded(codec: Codec) -> None:
     assert events(codec).decode(codec.encoder(CATALOG.of(EVENT))(EVENT)) == EVENT
     commands = codec.topic_decoder(codec.names.commands(NAMESPACE), NAMESPACE, {TakeNote.__contract__: TakeNote})
     assert commands.decode(codec.encoder(CATALOG.of(COMMAND))(COMMAND)) == COMMAND
@@ -116,7 +116,7 @@ def test_an_older_version_is_read_with_the_schema_it_was_written_with(codec: Cod
     "value",
     [None, b"", b"\x00", b"\x00\x00\x00\x00", b"\x01\x00\x00\x00\x01abc", b'{"json": true}', b"Obj\x01avro file"],
 )
-def test_what_is_not_in_the_wire_format_is_undecodable(codec: Codec, value: bytes | None) -> None:
+def test_bytes_not_in_the_wire_format_are_undecodable(codec: Codec, value: bytes | None) -> None:
     with pytest.raises(UndecodableError):
         events(codec).decode(value)
 

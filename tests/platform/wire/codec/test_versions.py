@@ -73,7 +73,9 @@ def versions(registry: Registry, unique: str, *contracts: Contract) -> list[Vers
 
 
 @pytest.mark.parametrize("how", LOSES)
-def test_what_older_code_would_lose_is_newer(registry: Registry, unique: str, how: str) -> None:
+def test_a_newer_version_is_one_that_older_code_would_lose_something_of(
+    registry: Registry, unique: str, how: str
+) -> None:
     old, new = versions(registry, unique, FIRST, LOSES[how]())
     with pytest.raises(NewerSchemaError, match=r"of version 2, this code has version 1: .* Update this one"):
         old.require_not_newer(frame(new.own) + b"body")
@@ -82,7 +84,7 @@ def test_what_older_code_would_lose_is_newer(registry: Registry, unique: str, ho
 
 
 @pytest.mark.parametrize("how", LOSES_NOTHING)
-def test_what_nothing_is_lost_of_is_not_newer(registry: Registry, unique: str, how: str) -> None:
+def test_a_newer_version_is_none_that_nothing_is_lost_of(registry: Registry, unique: str, how: str) -> None:
     old, new = versions(registry, unique, FIRST, LOSES_NOTHING[how]())
     assert old.own != new.own
     old.require_not_newer(frame(new.own))
@@ -107,7 +109,7 @@ def test_an_older_text_that_is_registered_again_keeps_its_version(registry: Regi
         again.require_not_newer(frame(new.own))
 
 
-def test_what_is_no_version_of_it_is_left_to_the_decoder(registry: Registry, unique: str) -> None:
+def test_an_unknown_version_is_left_to_the_decoder(registry: Registry, unique: str) -> None:
     (own,) = versions(registry, unique, FIRST)
     for value in (frame(2**31 - 1), b"", b"\x00", b"garbage"):
         own.require_not_newer(value)
