@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple, TypeVar
 
 from verbwire.contracts.schema.model import Contract
@@ -162,7 +162,8 @@ class AggregateProcessor:
         spot.handler, spot.at = handling.handler, record
         try:
             decided = self._decide(cache.get(key), command)
-            prepared = [self._prepare(key, event, n, name, command.sender) for n, event in enumerate(decided.events)]
+            envelope = command.sender.envelope(name)
+            prepared = [self._prepare(key, event, f"{name}:{n}", envelope) for n, event in enumerate(decided.events)]
             entry = command.entry(decided.outcome, decided.reply)
             self.ledger.require_fit(entry, len(prepared), self.events_topic)
             if transaction.checks_rows(cache.partition) and decided.state is not None:
@@ -223,23 +224,12 @@ class AggregateProcessor:
             found = self.events[event] = self.emits(event)
         return found
 
-    def _prepare(self, key: bytes, event: Event, index: int, name: str, sender: _Sender) -> tuple[bytes, RawHeaders]:
+    def _prepare(self, key: bytes, event: Event, id: str, envelope: Envelope) -> tuple[bytes, RawHeaders]:
         emits = self._emits(type(event))
         if key_of(emits.contract, event) != key:
             raise ContractError(f"{emits.contract.name} has another key than its command: order per key would be lost")
-        headers = self._headers(emits, name, index, sender)
+        headers = emits.headers.headers(id, envelope)
         return self.limits.sized(self.events_topic, key, emits.encoder(event), emits.contract.name, headers), headers
-
-    def _headers(self, emits: EventEmission, command_id: str, index: int, sender: _Sender) -> list[tuple[str, bytes]]:
-        return emits.headers.headers(
-            f"{command_id}:{index}",
-            Envelope(
-                principal=Principal(sender.actor or ""),
-                correlation_id=sender.correlation_id,
-                causation_id=command_id,
-                traceparent=sender.traceparent,
-            ),
-        )
 
     def _fail(
         self,
@@ -276,6 +266,20 @@ class _Sender(NamedTuple):
     actor: str | None
     scopes: tuple[str, ...]
     traceparent: str | None
+
+    def envelope(self, command_id: str) -> Envelope:
+        """Return what goes with each event of a command: events have its actor, and nobody's scopes."""
+        return Envelope(
+            principal=_acting(self.actor or ""),
+            correlation_id=self.correlation_id,
+            causation_id=command_id,
+            traceparent=self.traceparent,
+        )
+
+
+@lru_cache(maxsize=1024)
+def _acting(actor: str) -> Principal:
+    return Principal(actor)
 
 
 class _Command(NamedTuple):
