@@ -125,7 +125,7 @@ def exact(shop: Shop, sales: Path, seconds: float) -> None:
 
 
 def outcomes(shop: Shop) -> Mapping[str, Counter[str]]:
-    """What the ledgers say became of each kind of command."""
+    """What the outcome logs say became of each kind of command."""
     money = Money(shop.cluster.bootstrap, shop.cluster.registry_url, shop.prefix)
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for namespace in NAMESPACES:
