@@ -43,7 +43,7 @@ def deploy_all(shop: Shop) -> None:
 
 
 class Import(threading.Thread):
-    """Imports a sales file beside the faults; `join` it, then `raise_failure`."""
+    """Imports a sales file beside the faults; `finished` waits for its end, and raises what has ended it."""
 
     def __init__(self, shop: Shop, sales: Path) -> None:
         super().__init__(name="import", daemon=True)
