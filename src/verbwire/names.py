@@ -65,7 +65,7 @@ class Names:
         return self._topic(f"{namespace}.commands")
 
     def outcomes(self, namespace: str) -> str:
-        """The ledger: one record per command, in the command's own partition."""
+        """The outcome log: one record per command, in the command's own partition."""
         return self._topic(f"{namespace}.outcomes")
 
     def group(self, name: str) -> str:
@@ -89,7 +89,7 @@ class Names:
         return _checked(f"{group}.dead-letters")
 
     def replies(self) -> str:
-        """Hints to waiting askers."""
+        """Replies to clients that wait for outcomes."""
         return self._topic(f"{self.project}.replies")
 
     def workers(self) -> str:
@@ -101,7 +101,7 @@ class Names:
         return f"{self.prefix}.{full_name}" if self.prefix else full_name
 
     def askers(self) -> str:
-        """The group that clients name when they read replies and ledgers; they join none, and commit nothing."""
+        """The group that clients name when they read replies and outcome logs; they join none, and commit nothing."""
         return self.group(f"{self.project}.askers")
 
     def transactional_id(self, group: str, worker: str, turn: int) -> str:

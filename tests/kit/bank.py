@@ -266,11 +266,11 @@ class Bank:
         return self.read(self.names.events(NAMESPACE), partition)
 
     def outcomes(self, partition: int) -> list[OutcomeRecord]:
-        """The ledger of a partition, read."""
+        """The outcome log of a partition, read."""
         return [self.outcome(record.value) for record in self.ledger(partition)]
 
     def ledger(self, partition: int) -> list[Taken]:
-        """The ledger of a partition."""
+        """The outcome log of a partition."""
         return self.read(self.names.outcomes(NAMESPACE), partition)
 
     def hints(self, asker: int, ids: str, number: int) -> list[Taken]:
@@ -283,7 +283,7 @@ class Bank:
         return eventually(told, SECONDS)
 
     def outcome(self, value: bytes | None) -> OutcomeRecord:
-        """The line that a record of the ledger, or a hint, holds."""
+        """What a record of the outcome log, or a reply, holds."""
         line = self._lines.decode(value)
         assert isinstance(line, OutcomeRecord)
         return line

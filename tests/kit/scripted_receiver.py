@@ -21,11 +21,11 @@ from verbwire.wire.headers import Envelope, Headers, HeaderTemplate
 from verbwire.wire.records.outcomes import OUTCOME, EventPosition, OutcomeRecord, OutcomeStatus
 from verbwire.wire.registry.client import Registry
 
-REPLY_SECONDS = 20.0  # seconds, for a hint to come
+REPLY_SECONDS = 20.0  # seconds, for a reply to come
 
 
 def by_replies_alone(client: Client) -> Client:
-    """Let a client wait for hints alone: what it hears was heard, not looked up because the machine was slow."""
+    """Let a client wait for replies alone: what it gets was a reply, not looked up because the machine was slow."""
     client._asker._delays = PollDelays(hint=3600)
     return client
 
@@ -67,7 +67,7 @@ class ScriptedReceiver:
         return found
 
     def line(self, record: Record, **fields: Any) -> OutcomeRecord:
-        """What the ledger says of a command; `fields` are what it says otherwise than that it was accepted."""
+        """What the outcome log says of a command; `fields` are what it says otherwise than that it was accepted."""
         headers = Headers(record.headers())
         said = {
             "command_id": headers.id,
@@ -84,7 +84,7 @@ class ScriptedReceiver:
         return Fingerprints(record_of(self._registry.schema(int.from_bytes(value[1:5], "big")))).of_value(value)
 
     def enter(self, record: Record, line: OutcomeRecord, timestamp: int = 0) -> None:
-        """Write a line into the ledger, as the engine does; its time is now, unless another is given."""
+        """Write a record into the outcome log, as the engine does; its time is now, unless another is given."""
         self.send(self.ledger, line.partition, record.key() or b"", self.encode(line), self._cause(line), timestamp)
 
     def enter_and_abort(self, record: Record, line: OutcomeRecord) -> None:
@@ -110,7 +110,7 @@ class ScriptedReceiver:
         self.send(self.replies, partition, id.encode(), value)
 
     def answer(self, records: Iterable[Record], **fields: Any) -> None:
-        """Enter and hint."""
+        """Write the outcome, and reply."""
         for record in records:
             line = self.line(record, **fields)
             self.enter(record, line)

@@ -107,7 +107,7 @@ def _operator(resources: ProjectResources) -> set[Permission]:
 
 
 def _handed_back(names: Names, plan: GroupPlan) -> Iterable[str]:
-    """The topics that `dead-letters retry` writes: letters go back there, and are marked."""
+    """The topics that `dead-letters retry` writes: records are requeued there, or marked as requeued."""
     group = names.group(plan.group)
     if plan.retries:
         yield names.retries(group)
@@ -147,7 +147,7 @@ def _gateway(resources: ProjectResources) -> set[Permission]:
 
 
 def _producer(names: Names, context: str) -> set[Permission]:
-    """Send; hear replies, and read the ledger where none comes; find the workers that answer queries."""
+    """Send; read replies, and the outcome log where none comes; find the workers that answer queries."""
     return (
         on_topics([names.commands(context)], _WRITE)
         | on_topics([names.outcomes(context), names.replies(), names.workers()], _READ)

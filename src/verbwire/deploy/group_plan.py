@@ -51,9 +51,9 @@ class Topic:
 class GroupPlan:
     """A group that a project runs: `reads` commands or events of its `namespaces`, and keeps `tables`.
 
-    `group` and `tables` are names as declared, without the prefix. `outcomes` are the namespaces whose ledgers it reads
-    besides. `rekeys` says that it gives records to itself under another key, `retries` that dead letters may be handed
-    to it again. `sends` are the namespaces whose commands it sends, `publishes` those whose events it publishes.
+    `group` and `tables` are names as declared, without the prefix. `outcomes` are the namespaces whose outcome logs it
+    reads besides. `rekeys` says that it gives records to itself under another key, `retries` that dead letters may be
+    requeued to it. `sends` are the namespaces whose commands it sends, `publishes` those whose events it publishes.
     """
 
     group: str
@@ -91,7 +91,7 @@ class GroupPlan:
 
     @property
     def decides(self) -> bool:
-        """Whether it is an aggregate: commands in, a state, and an outcome for each in the ledger."""
+        """Whether it is an aggregate: commands in, a state, and an outcome for each in the outcome log."""
         return self.reads is Kind.COMMAND and bool(self.tables)
 
     @property

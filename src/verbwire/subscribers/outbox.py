@@ -112,7 +112,7 @@ class HandlerOutbox:
             outgoing = self._mail.sender.encode(kind, message, self._cause.envelope(len(self._acks)))
             contract = outgoing.route.contract
             self._mail.require_permitted(contract, message)
-            if (size := len(outgoing.key) + len(outgoing.value)) > MAX_RECORD:  # the producer takes larger letters
+            if (size := len(outgoing.key) + len(outgoing.value)) > MAX_RECORD:  # the producer takes larger dead letters
                 raise too_large(contract.name, size, MAX_RECORD)
             self._acks.append(self._mail.sender.produce(outgoing))
         except (ClosedError, DeliveryError, UnavailableError) as error:

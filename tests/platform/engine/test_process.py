@@ -51,7 +51,7 @@ class Saving:
             (engine or self.engine).run_through()
 
     def state(self, engine: Engine | None = None) -> SavingState | None:
-        """The state of the owner's undertaking."""
+        """The state of the owner's process instance."""
         row = (engine or self.engine).held(self.there).get(self.owner.encode())
         assert row is None or isinstance(row, SavingState)
         return row

@@ -1,4 +1,4 @@
-"""What an asker gets: the reply in its outcome, hints after the commit, and nothing at all after its deadline."""
+"""What a client that asks gets: the reply in its outcome, after the commit, and nothing at all after its deadline."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_a_reply_is_what_the_outcome_log_says(bank: Bank, receiver: Engine, jar:
 
 
 def test_a_duplicate_id_is_replied_to_again(bank: Bank, partition: int, tmp_path: Path, jar: str) -> None:
-    """In the same batch, in the next one, and after a restart: from memory, with nothing new in the ledger."""
+    """In the same batch, in the next one, and after a restart: from memory, with nothing new in the outcome log."""
     with Engine(bank, bank_jars.receiver(), [partition], tmp_path) as before:
         for asker in (None, ASKER):
             bank.send(SealJar(jar_id=jar), partition, id=jar, reply_partition=asker)
@@ -196,7 +196,7 @@ def test_a_reply_is_not_sent_of_what_was_not_committed(bank: Bank, receiver: Eng
 
 
 def test_a_reply_that_cannot_be_sent_fails_nothing(bank: Bank, receiver: Engine, jar: str) -> None:
-    """No such partition; and a worker whose hints find no broker neither waits nor fails."""
+    """No such partition; and a worker whose replies find no broker neither waits nor fails."""
     bank.send(PutCoins(jar_id=jar, pence=1), receiver.partition, id=jar, reply_partition=99_999)
     receiver.run()
     assert [line.status for line in bank.outcomes(receiver.partition)] == ["ACCEPTED"]

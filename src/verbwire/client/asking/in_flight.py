@@ -15,7 +15,7 @@ _SWEEP_SECONDS = 0.1
 
 
 class InFlightCommands:
-    """Open questions of one client; may be used by several threads. `lock` guards its questions, too."""
+    """Pending commands of one client; may be used by several threads. `lock` guards each of them, too."""
 
     def __init__(self, limit: int) -> None:
         self.lock = threading.Lock()
@@ -28,7 +28,7 @@ class InFlightCommands:
         self._given_up: deque[PendingCommand] = deque()
 
     def enter(self, question: PendingCommand, seconds: float) -> None:
-        """Open a question; waits for room, at most so many seconds, then :class:`DeliveryError`."""
+        """Open a pending command; waits for room, at most so many seconds, then :class:`DeliveryError`."""
         with self._room:
             self._sweep()
             end = time.monotonic() + seconds
@@ -49,7 +49,7 @@ class InFlightCommands:
             self.any.set()
 
     def of(self, id: bytes) -> tuple[PendingCommand, ...]:
-        """Return the open questions of an id: none for nearly all that others have asked."""
+        """Return the pending commands of an id: none for nearly all that others have asked."""
         return self._open.get(id, ())
 
     def all(self) -> list[PendingCommand]:
@@ -68,12 +68,12 @@ class InFlightCommands:
     def settle(
         self, question: PendingCommand, answer: Outcome | VerbwireError, events: tuple[EventPosition, ...] = ()
     ) -> None:
-        """Answer a question and close it."""
+        """Give a pending command its outcome and close it."""
         self.leave(question)
         question.settle(answer, events)
 
     def leave(self, question: PendingCommand) -> None:
-        """Close a question without an answer."""
+        """Close a pending command without an outcome."""
         with self.lock:
             self._remove(question)
 

@@ -17,7 +17,7 @@ from verbwire.kafka import denials
 
 log = logging.getLogger(__name__)
 
-CLOCK_MARGIN_MS = 60_000  # commands are stamped by the broker, the ledger's lines by workers
+CLOCK_MARGIN_MS = 60_000  # commands are stamped by the broker, the outcome log's records by workers
 _LOOK_BACK_EVERY = 60.0  # a whole partition is read at most so often, in seconds
 _OFFSETS_SECONDS = 1.0
 _CAUSE = "ce_causationid"  # of a line: the id of its command
@@ -27,7 +27,7 @@ Place: TypeAlias = tuple[str, int]
 
 @dataclass(eq=False)
 class Tail:
-    """One partition of a ledger that is read up to `next` and on."""
+    """One partition of an outcome log that is read up to `next` and on."""
 
     next: int
     since: float  # what is asked from this moment on is answered beyond `next`
@@ -49,7 +49,7 @@ class OutcomeLogReader:
         self._consumer.close()
 
     def cover(self, questions: Iterable[PendingCommand], now: float) -> None:
-        """See to it that the ledgers of those that are due are read, from early enough on for all of them."""
+        """See to it that the outcome logs of those that are due are read, from early enough on for all of them."""
         waiting = self._by_place(questions, now)
         idle = self._tails.keys() - waiting.keys()
         for place in idle:
@@ -67,7 +67,7 @@ class OutcomeLogReader:
             self._consumer.assign([TopicPartition(*place, tail.next) for place, tail in self._tails.items()])
 
     def read(self) -> bool:
-        """Hand on the next lines of those who wait, and return whether there were any lines."""
+        """Hand on the next records of those who wait, and return whether there were any."""
         messages = arrived(self._consumer)
         for message in messages:
             if tail := self._tails.get((message.topic(), message.partition())):
@@ -78,7 +78,7 @@ class OutcomeLogReader:
         return bool(messages)
 
     def _by_place(self, questions: Iterable[PendingCommand], now: float) -> dict[Place, list[PendingCommand]]:
-        """The questions that lie in partitions where one is due."""
+        """The pending commands that lie in partitions where one is due."""
         found: dict[Place, list[PendingCommand]] = {}
         for question in questions:
             if question.token is not None:

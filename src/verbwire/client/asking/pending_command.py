@@ -1,4 +1,4 @@
-"""One command that was asked: what is known of it, and which line of a ledger is its outcome."""
+"""One command that was asked: what is known of it, and which record of an outcome log is its outcome."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ class PendingCommand(Completion):
         self.early: list[OutcomeRecord] = []  # lines that came before we knew our own place
         self.answer: Outcome | VerbwireError | None = None
         self.events: tuple[EventPosition, ...] = ()
-        # What the seeker wants to know:
+        # What the poller wants to know:
         self.asked_at = time.monotonic()
-        self.due_at: float | None = None  # when to look into the ledger
+        self.due_at: float | None = None  # when to read the outcome log
         self.unique = False  # whether no older command can have the same id
-        self.reader: object | None = None  # what reads the ledger from early enough on
+        self.reader: object | None = None  # what reads the outcome log from early enough on
         self.read_since = 0.0
         self.looked_back = False
 
@@ -78,11 +78,11 @@ class PendingCommand(Completion):
             wake()
 
     def is_due(self, now: float) -> bool:
-        """Whether the hint has taken so long that the answer should be looked for."""
+        """Whether the reply has taken so long that the outcome should be looked for."""
         return self.due_at is not None and self.due_at <= now and self.answer is None
 
     def read_again(self) -> None:
-        """Let the ledger be read from the command on, whatever of it was read already."""
+        """Let the outcome log be read from the command on, whatever of it was read already."""
         self.reader, self.asked_at = None, float("-inf")
 
     def keep(self, line: OutcomeRecord) -> OutcomeToken | None:

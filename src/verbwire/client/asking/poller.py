@@ -1,4 +1,4 @@
-"""Polls for outcomes whose hint did not arrive: one thread that reads the ledgers meanwhile."""
+"""Polls for outcomes whose reply did not arrive: one thread that reads the outcome logs meanwhile."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _LOOK_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class PollDelays:
-    """How long, in seconds, to wait for a hint until the ledger is read, and then until all of it is."""
+    """How long, in seconds, to wait for a reply until the outcome log is read, and then until all of it is."""
 
     hint: float = 2.0
     look_back: float = 10.0
 
 
 class OutcomePoller:
-    """Reads the ledgers of the questions that are due, several partitions at once; rests while there are none."""
+    """Reads the outcome logs of the commands that are due, several partitions at once; rests while there are none."""
 
     def __init__(self, connection: Connection, book: InFlightCommands, take: Take, patience: PollDelays) -> None:
         self._connection = connection

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class OutcomeResolver:
-    """Settles the questions of a book; `take` is called by the thread that hears hints and by the one that reads."""
+    """Settles the commands in flight; `take` is called by the thread that reads replies and by the one that polls."""
 
     def __init__(self, routes: Routes, book: InFlightCommands, positions: SeenPositions) -> None:
         self._routes = routes
@@ -27,7 +27,7 @@ class OutcomeResolver:
         self._positions = positions
 
     def take(self, id: bytes, value: bytes) -> None:
-        """Take a framed line about the command of that id; most are of others, and are dropped at once."""
+        """Take a framed record about the command of that id; most are of others, and are dropped at once."""
         questions = self._in_flight.of(id)
         if not questions:
             return
@@ -35,7 +35,7 @@ class OutcomeResolver:
             line = self._lines.decode(value)
         except UndecodableError as error:
             log.warning("a reply about command %r is ignored: %s", id, error)
-        except UnavailableError:  # the registry is silent; the ledger keeps the line
+        except UnavailableError:  # the registry is silent; the outcome log keeps the record
             for question in questions:
                 question.read_again()
         else:
@@ -44,7 +44,7 @@ class OutcomeResolver:
                     self._weigh(question, line)
 
     def placed(self, question: PendingCommand, token: OutcomeToken, due_at: float) -> None:
-        """Take down where a question's command lies; a hint may have been faster."""
+        """Take down where a pending command lies; a reply may have been faster."""
         for line in question.placed(token, due_at):
             self._weigh(question, line)
 
@@ -66,7 +66,7 @@ class OutcomeResolver:
     @cached_property
     def _lines(self) -> TopicDecoder:
         codec = self._routes.codec
-        return codec.topic_decoder("a ledger", OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
+        return codec.topic_decoder("an outcome log", OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
 
     @cached_property
     def _replies(self) -> Replies:

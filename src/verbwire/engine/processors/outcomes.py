@@ -1,4 +1,4 @@
-"""Writes outcomes to the ledger (the outcome log): one record per command, in its own partition."""
+"""Writes outcomes to the outcome log: one record per command, in its own partition."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class OutcomeEntry:
             self.events.append(place)
 
     def line(self) -> OutcomeRecord:
-        """Return the ledger's line."""
+        """Return the outcome log's record."""
         code = self.outcome.code if isinstance(self.outcome, Rejected) else None
         reason = self.outcome.reason if isinstance(self.outcome, Rejected | Failed) else None
         return OutcomeRecord(
@@ -144,7 +144,7 @@ class OutcomeBatch:
         self._entries.append(entry)
 
     def refuse(self, entry: OutcomeEntry) -> None:
-        """Notify the client only; the ledger already holds this id's outcome."""
+        """Notify the client only; the outcome log already holds that of this id."""
         if entry.reply_partition is not None:
             self._notified.append((entry.reply_partition, entry.command_id, self._ledger.encode(entry.line())))
 
@@ -154,7 +154,7 @@ class OutcomeBatch:
             self._repeated.append((reply_partition, command_id))
 
     def write(self) -> None:
-        """Produce the records. They arrive in order, so the position of the last one is the ledger's."""
+        """Produce the records. They arrive in order, so the position of the last one is the outcome log's."""
         ledger, transaction, partition = self._ledger, self.transaction, self._partition
         answers, last = transaction.of(partition).answers, len(self._entries) - 1
         for index, entry in enumerate(self._entries):
@@ -171,7 +171,7 @@ class OutcomeBatch:
             if entry.undertaking is not None:
                 headers.append((UNDERTAKING_HEADER, entry.undertaking))
             note = transaction.note_position(partition, ANSWERS) if index == last else None
-            # A key that is too large for the ledger is left out: clients look for an outcome by its place or its id.
+            # A key too large for the outcome log is left out: clients look for an outcome by its place or its id.
             key = record.key if ledger.limits.fits(ledger.topic, record.key, value, headers) else None
             transaction.produce(ledger.topic, partition, key, value, headers, on_delivery=note)
             answers[entry.command_id] = answer_of(line, value, record.timestamp)

@@ -175,7 +175,7 @@ class TableProcessor:
             self.watch.dead_lettered(refused.reason, record, refused.detail)
         dead_letter(transaction, self.dead_letters, record, refused.reason, refused.detail)
 
-    def _read(self, matched: Matched, returned: object) -> tuple[Stored | None, Sequence[Produced]]:  # noqa: ARG002 (see Lead)
+    def _read(self, matched: Matched, returned: object) -> tuple[Stored | None, Sequence[Produced]]:  # noqa: ARG002 (see ProcessManagerProcessor)
         """Return the row, and what is sent besides: by a table, nothing."""
         if returned is not None and type(returned) is not self.row:
             raise TypeError(f"returned {type(returned).__name__}, the table's row is {self.row.__name__}")

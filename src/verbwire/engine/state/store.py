@@ -59,8 +59,8 @@ class AnsweredCommand:
     """What a partition remembers of a command it has answered."""
 
     fingerprint: bytes  # empty where the same id may be tried again: it failed, or expired
-    outcome: bytes  # the ledger's record, framed
-    at: int  # milliseconds since the epoch, the ledger's clock
+    outcome: bytes  # the outcome log's record, framed
+    at: int  # milliseconds since the epoch, the outcome log's clock
 
 
 @dataclass(slots=True)
@@ -102,7 +102,7 @@ class PartitionStore:
         fields = {"columns": ",".join(columns), "search": ",".join(search)}
         self._identity = {"format": FORMAT, **fields, **(identity or {})}
         self._max_age = max_age
-        self._connections: list[sqlite3.Connection] = []  # the writer; readers are borrowed (readers.py)
+        self._connections: list[sqlite3.Connection] = []  # the writer; readers are borrowed (connections.py)
         try:
             private_folder(path.parent)
             self._open()

@@ -5,7 +5,7 @@ partitions are being restored, or that has lost its broker, is not, but never de
 
 A partition that is stopped until an operator decides makes no worker unready: the others serve on, any worker passes
 questions on, and neither a restart nor another worker would help. It is told beside `ready`, as is what has yet to
-catch up. But where every partition of a worker stands still it serves nothing of its own, and is not ready: so a
+catch up. But where every partition of a worker is stopped it serves nothing of its own, and is not ready: so a
 rollout of code that breaks everywhere comes to its end at the first worker, not at the last.
 """
 
@@ -76,9 +76,9 @@ class Health:
         return unavailable(problem_types.NOT_READY, f"{detail}: ask again", more={"groups": missing})
 
     def standing(self) -> dict[str, Any]:
-        """Return, by group, the partitions that stand still and those that have yet to catch up, by how many records.
+        """Return, by group, the partitions that are stopped and those that have yet to catch up, by how many records.
 
-        Why one stands still is told by the log and by ``GET /tables``: health is open to everybody, and an error may
+        Why one is stopped is told by the log and by ``GET /tables``: health is open to everybody, and an error may
         hold data.
         """
         found = {group.name: group.standing() for group in self._groups}
