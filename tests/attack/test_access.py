@@ -13,12 +13,11 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from tests.attack.trying import tried
-from tests.kit.bank import NAMESPACE, TABLE
+from tests.kit import bank_jars
+from tests.kit.bank import NAMESPACE
 from tests.kit.cluster import Cluster
 from tests.kit.guarded_broker import guarded_broker
-from tests.kit.samples.bank.jars import JarRow, JarState
 from tests.platform.acls.test_guarded_cluster import BILLING, OPERATOR, TILL, WORKER, Office
-from verbwire import Aggregate, Table
 from verbwire.acls.model import Resource
 from verbwire.acls.roles import ProjectResources, permissions_of
 from verbwire.contracts.schema.load import load_catalog
@@ -46,7 +45,7 @@ def office(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def resources(office: Office) -> ProjectResources:
     """What the project has there, without importing its modules into this process."""
     catalog = load_catalog(office.project.folder / "schemas")
-    declared: list[Declared] = [Aggregate(NAMESPACE, state=JarState), Table(TABLE, row=JarRow)]
+    declared: list[Declared] = [bank_jars.receiver(), bank_jars.table()]
     return ProjectResources(office.names, catalog, group_plans(declared, catalog), {})
 
 

@@ -511,10 +511,10 @@ cdef class Uuid(Node):
         if read_long(source) != 36:
             doubt("no UUID of 36 letters")
         text = take(source, 36)
-        if text[8] != 45 or text[13] != 45 or text[18] != 45 or text[23] != 45:
-            doubt("no UUID")
         for each in range(16):
-            if text[at] == 45:
+            if each == 4 or each == 6 or each == 8 or each == 10:  # groups of 8, 4, 4, 4 and 12 digits
+                if text[at] != 45:
+                    doubt("no UUID")
                 at += 1
             found[each] = <unsigned char>(hex_of(text[at]) << 4 | hex_of(text[at + 1]))
             at += 2
