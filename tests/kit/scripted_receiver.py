@@ -26,7 +26,7 @@ REPLY_SECONDS = 20.0  # seconds, for a hint to come
 
 def by_replies_alone(client: Client) -> Client:
     """Let a client wait for hints alone: what it hears was heard, not looked up because the machine was slow."""
-    client._asker._delays = PollDelays(hint=3600)
+    client._asker._delays = PollDelays(reply=3600)
     return client
 
 
