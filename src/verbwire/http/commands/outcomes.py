@@ -58,7 +58,7 @@ class OutcomeEndpoint:
         self._outcome = Replies(codec).outcome
         self._reply = ReplyWriter(codec.catalog)
         self._readers = BoundedThreadPool(limits.READERS, limits.WAITING)
-        self._shares = ConcurrencyLimiter("lookups of outcomes", limits.LOOKUPS, limits.LOOKUPS_EACH)
+        self._limiter = ConcurrencyLimiter("lookups of outcomes", limits.LOOKUPS, limits.LOOKUPS_EACH)
 
     @property
     def routes(self) -> Sequence[Route]:
@@ -80,7 +80,7 @@ class OutcomeEndpoint:
             return known
         if asked.forwarded:  # the worker that passed it on reads the ledger itself
             raise unavailable(problem_types.NOT_READY, "the aggregate's partition moved to another worker: ask again")
-        with self._shares.taken(principal.actor):
+        with self._limiter.taken(principal.actor):
             return await self._from_ledger(token)
 
     async def _from_receiver(

@@ -64,7 +64,7 @@ class ConnectionTable:
     """The places for the connections of one server. Used on HTTP's loop only."""
 
     def __init__(self, places: int | None = None) -> None:
-        self._places = limits.CONNECTIONS if places is None else places
+        self._limits = limits.CONNECTIONS if places is None else places
         self._told = Throttle[str]()
 
     def places_left(self, connections: Collection[HttpConnection], newcomer: HttpConnection) -> int:
@@ -73,10 +73,10 @@ class ConnectionTable:
         `connections` are all of them, the newcomer among them. Below zero there is no place for it, save for those
         that are kept for health.
         """
-        if len(connections) <= self._places:
-            return self._places - len(connections)
+        if len(connections) <= self._limits:
+            return self._limits - len(connections)
         held = [each for each in connections if each.stage is not Stage.GONE]
-        left = self._places - len(held)
+        left = self._limits - len(held)
         if left >= 0:
             return left
         self._tell(held)
@@ -95,7 +95,7 @@ class ConnectionTable:
         stages = Counter(each.stage for each in held).most_common()
         _log.warning(
             "all %d connections are in use, by %s; stages: %s. The one that has waited longest is closed",
-            self._places,
+            self._limits,
             ", ".join(f"{address} ({count})" for address, count in most),
             ", ".join(f"{count} {stage.value}" for stage, count in stages),
         )

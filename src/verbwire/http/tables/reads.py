@@ -95,7 +95,7 @@ class TableReads:
         """Return what this worker has of a list in these partitions."""
         bound = await self._until_applied(context, table, partitions)
         found = await self.readers.run(lambda: _read_list(table, listing, partitions, bound))
-        context.request.room.take(size_of(found))  # other workers may yet have to be waited for
+        context.request.byte_budget.take(size_of(found))  # other workers may yet have to be waited for
         return found
 
     async def _until_applied(
