@@ -46,7 +46,7 @@ class EngineGroup:
     """
 
     group: str  # as declared, without prefix
-    core: GroupEngine
+    engine: GroupEngine
     table: QueryableTable
     alone: TextIO  # while it is open, no other process has these copies
     services: Services
@@ -57,7 +57,7 @@ class EngineGroup:
     @property
     def name(self) -> str:
         """The group's name on the cluster."""
-        return self.core.topology.group
+        return self.engine.topology.group
 
     @property
     def tables(self) -> Sequence[QueryableTable]:
@@ -66,14 +66,14 @@ class EngineGroup:
 
     def connect(self) -> None:
         """Abort what a predecessor of this name left open."""
-        self.core.start()
+        self.engine.start()
 
     async def start(self) -> None:
         """Join the group by Faust, whose import the worker has seen to."""
         from verbwire.engine.faust.app import group_app
 
         settings = self.services.settings
-        self.app = group_app(self.core, self.services.bootstrap, settings.worker, settings.data_folder, self.security)
+        self.app = group_app(self.engine, self.services.bootstrap, settings.worker, settings.data_folder, self.security)
         if self.catching_up is not None:
             self.catching_up.start()
         await self.app.start()
@@ -87,13 +87,13 @@ class EngineGroup:
         try:
             await self.app.stop_group(leave)
         finally:
-            await asyncio.get_running_loop().run_in_executor(self.app.engine_thread, self.core.close)
+            await asyncio.get_running_loop().run_in_executor(self.app.engine_thread, self.engine.close)
             self.app.engine_thread.shutdown()
 
     def share(self) -> GroupShare:
         """Return the partitions that it owns, and what others should know of them."""
         owned = sorted((self.app and self.app.owned) or ())
-        reader, sources = self.core.reader, self.core.topology.sources
+        reader, sources = self.engine.reader, self.engine.topology.sources
         ready, stopped = set(reader.ready()), reader.stopped()
         return GroupShare(
             group=self.group,
@@ -113,11 +113,11 @@ class EngineGroup:
         owned = self.app.owned if self.app else None
         if owned is None:
             return [NOT_ASSIGNED]
-        if not self.core.reader.lease():
+        if not self.engine.reader.lease():
             return [NOT_HEARD]
-        if self.core.waits_for_registry():
+        if self.engine.waits_for_registry():
             return [NO_REGISTRY]
-        states = self.core.reader.states
+        states = self.engine.reader.states
         return [
             f"partition {partition}: {states[partition].state}"
             for partition in sorted(owned)
@@ -126,7 +126,7 @@ class EngineGroup:
 
     def standing(self) -> Standing:
         """Return which of the owned partitions are stopped, and which are behind."""
-        reader, owned = self.core.reader, (self.app and self.app.owned) or ()
+        reader, owned = self.engine.reader, (self.app and self.app.owned) or ()
         return Standing(owned, [partition for partition in reader.stopped() if partition in owned], reader.behind())
 
 
@@ -150,7 +150,7 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     metrics = services.metrics.group(group)
     services.watched(topology.processor.watch)
     metrics.table(lambda: sum(reader.behind().values()), reader.dead_letters)
-    core = GroupEngine(topology, kafka, names, settings.worker, copies, reader, metrics, services.liveness)
+    engine = GroupEngine(topology, kafka, names, settings.worker, copies, reader, metrics, services.liveness)
     # A decoder of its own: the engine's thread has the other.
     decoder = codec.topic_decoder(topology.changelog, contract.namespace, {contract.name: row})
     own = topology.repartition
@@ -159,7 +159,7 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
         RepartitionCatchUp(reader, topology.sources, own, cluster, services.liveness.caught_up) if own else None
     )
     table = QueryableTable(reader, decoder.decode, topology.columns, topology.search, handed_over, cluster)
-    return EngineGroup(declared.group, core, table, alone, services, security, catching_up)
+    return EngineGroup(declared.group, engine, table, alone, services, security, catching_up)
 
 
 def _topology(

@@ -150,7 +150,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     announcement.start(url_of(settings, port))
     services.watchdog.start()
     _keep_copies(settings, opened)
-    topics = TopicWatch(kafka, [each.core for each in hosted if isinstance(each, EngineGroup)])
+    topics = TopicWatch(kafka, [each.engine for each in hosted if isinstance(each, EngineGroup)])
     opened.callback(topics.stop)
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
     # Before anything stops: no more requests are routed here, and those that wait for an outcome get its link.

@@ -83,7 +83,7 @@ class Recovery(Service):
     async def _prepare(self, assignment: PartitionAssignment, number: int) -> None:
         consumer: Consumer = self.app.consumer
         assignment.membership.proof()  # refuses what is no membership before any work is done
-        topology = self.app.core.topology
+        topology = self.app.engine.topology
         inputs = [tp for tp in self.app.assignor.assigned_actives() if tp.topic in topology.inputs]
         todo, first = {tp.partition for tp in inputs if tp.partition < topology.partitions}, True  # others were added
         self._complete_once(len(inputs) == len(todo) * len(topology.inputs) > 0)
@@ -97,7 +97,7 @@ class Recovery(Service):
             raise CancelledRestore
         while todo or first:
             ready = await asyncio.get_running_loop().run_in_executor(
-                consumer.engine_thread, self.app.core.prepare, sorted(todo), cancelled, first
+                consumer.engine_thread, self.app.engine.prepare, sorted(todo), cancelled, first
             )
             if cancelled() or consumer.next_assignment is not assignment:
                 raise CancelledRestore
@@ -105,8 +105,8 @@ class Recovery(Service):
                 await self._begin(assignment, {TP(t, p): o for p, inputs in ready.items() for t, o in inputs.items()})
                 if cancelled():
                     raise CancelledRestore
-            retrying = self.app.core.retrying()
-            todo -= set(ready) | (set(self.app.core.stopped()) - retrying)
+            retrying = self.app.engine.retrying()
+            todo -= set(ready) | (set(self.app.engine.stopped()) - retrying)
             first = False
             if todo:
                 await self.sleep(_ASK_AGAIN if todo - retrying else _ASK_RETRYING)
