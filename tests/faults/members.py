@@ -149,7 +149,7 @@ class CoreWorker:
 
         def prepared() -> bool:
             nonlocal first
-            found = self.engine.prepare(sorted(left), lambda: False, first)
+            found = self.engine.restore(sorted(left), lambda: False, first)
             first = False
             starts.update({partition: inputs[self._topic] for partition, inputs in found.items()})
             left.difference_update(found, self.engine.stopped())

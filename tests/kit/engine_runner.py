@@ -109,7 +109,7 @@ class Engine:
         while todo:
             assert time.monotonic() < end, f"partitions {todo} are not ready"
             try:
-                ready = self.core.prepare(sorted(todo), lambda: False, first)
+                ready = self.core.restore(sorted(todo), lambda: False, first)
             except UnavailableError:
                 continue
             self.next |= {(topic, p): offset for p, inputs in ready.items() for topic, offset in inputs.items()}

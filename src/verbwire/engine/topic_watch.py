@@ -24,7 +24,7 @@ class Watched(Protocol):
 
     @property
     def topics(self) -> Mapping[str, TopicIdentity]:
-        """They, as they were when its partitions were prepared last."""
+        """They, as they were when its partitions were restored last."""
         ...
 
     refresh_topics: Callable[[], None]  # lets its consumer group ask for its topics at once

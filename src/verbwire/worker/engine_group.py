@@ -35,7 +35,7 @@ from verbwire.worker.services import NO_REGISTRY, Services
 if TYPE_CHECKING:
     from verbwire.engine.faust.app import GroupApp
 
-NOT_HEARD = "partitions are being prepared, or the group has not answered for a while: cut off from Kafka, or stopped"
+NOT_HEARD = "partitions are being restored, or the group has not answered for a while: cut off from Kafka, or stopped"
 
 
 @dataclass

@@ -89,8 +89,8 @@ def test_failures_that_an_outage_does_not_explain_are_told_meanwhile(
 def test_without_an_outage_failures_are_told(outage: Outage, caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("verbwire.engine.faust.recovery")
     for group in ("a", "a", "b", "a"):
-        logger.warning("%s: not ready, once more: %s", group, "there is no topic t")
-    assert told(caplog) == [f"{group}: not ready, once more: there is no topic t" for group in "ab"]
+        logger.warning("%s: restore failed, retrying: %s", group, "there is no topic t")
+    assert told(caplog) == [f"{group}: restore failed, retrying: there is no topic t" for group in "ab"]
     assert not outage.lasts()
 
 

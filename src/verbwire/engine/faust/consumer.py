@@ -46,7 +46,7 @@ class Consumer(driver.Consumer):
     logger = FAUST_LOG
     RebalanceListener = RebalanceListener
     _assignment: PartitionAssignment | None = None  # what is being read
-    _next: PartitionAssignment | None = None  # what is being prepared
+    _next: PartitionAssignment | None = None  # what is being restored
     _fetch: asyncio.Future[Any] | None = None
     _batch: tuple[PartitionAssignment, asyncio.Future[None]] | None = None
 
@@ -85,20 +85,20 @@ class Consumer(driver.Consumer):
         return EngineError(duplicate_worker(self.app.conf.consumer_group_instance_id, self.app.conf.id))
 
     def forget_assignment(self) -> None:
-        """The partitions are no longer ours, whether they are read or still prepared. In aiokafka's thread too."""
+        """The partitions are no longer ours, whether they are read or still restored. In aiokafka's thread too."""
         for assignment in (self._assignment, self._next):
             if assignment is not None:
                 assignment.live = False
 
     @property
     def next_assignment(self) -> PartitionAssignment | None:
-        """The assignment that waits to be prepared."""
+        """The assignment that waits to be restored."""
         return self._next
 
     def holds(self) -> bool:
         """Whether what is read under the present assignment is still ours alone. From any thread.
 
-        An assignment that waits to be prepared does not count: what is there was prepared under the one before.
+        An assignment that waits to be restored does not count: what is there was restored under the one before.
         """
         assignment, thread = self._assignment, self._thread
         return assignment is not None and assignment.live and thread is not None and thread.lease.holds()
@@ -124,7 +124,7 @@ class Consumer(driver.Consumer):
             await asyncio.wait([self._fetch])
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Give up the assignment, and a preparation under way, once the transaction in flight is over."""
+        """Give up the assignment, and a restore under way, once the transaction in flight is over."""
         self._give_up_assignment(revoked)
         await self._settle()
         await super().on_partitions_revoked(revoked)
@@ -270,7 +270,7 @@ class Consumer(driver.Consumer):
             return
         self._assignment = None
         self._next = PartitionAssignment(assignment.membership, assignment.partitions)
-        self.app.tables.recovery.again()
+        self.app.tables.recovery.start_over()
 
 
 class Transport(driver.Transport):

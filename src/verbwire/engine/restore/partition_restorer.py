@@ -95,23 +95,23 @@ class PartitionRestorer:
         """Disconnect."""
         self._changelog_reader.close()
 
-    def probe(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[PartitionCache], int]:
+    def restore(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[PartitionCache], int]:
         """Return the caches of the partitions that are restored now, and how many records that took.
 
         What fails in a way that is not foreseen is retried partition by partition: the one to blame stops.
         """
         try:
-            return self._probe(partitions, cancel)
+            return self._restore(partitions, cancel)
         except (VerbwireError, CancelledRestore):
             raise
         except Exception as error:
             if len(partitions) == 1:
-                log.exception("%s: preparing partition %d failed", self._topology.group, partitions[0])
-                self._stop(partitions[0], legible(f"preparing it failed: {type(error).__name__}: {error}"))
+                log.exception("%s: restoring partition %d failed", self._topology.group, partitions[0])
+                self._stop(partitions[0], legible(f"restore failed: {type(error).__name__}: {error}"))
                 return [], 0
         return self._one_by_one(partitions, cancel)
 
-    def _probe(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[PartitionCache], int]:
+    def _restore(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[PartitionCache], int]:
         partitions = [p for p in partitions if self._is_due(p)]
         if self._topics.misconfigured:
             for partition in partitions:
@@ -133,7 +133,7 @@ class PartitionRestorer:
         if not ready:
             return [], 0
         with ExitStack() as opened:  # on the way out of an error nothing stays open
-            caches, restored = self._restored(ready, committed, ends, cancel, opened)
+            caches, restored = self._restore_stores(ready, committed, ends, cancel, opened)
             opened.pop_all()
         return caches, restored
 
@@ -148,14 +148,14 @@ class PartitionRestorer:
         total = 0
         with ExitStack() as opened:
             for partition in partitions:
-                ready, restored = self.probe([partition], cancel)
+                ready, restored = self.restore([partition], cancel)
                 for cache in ready:
                     opened.callback(cache.close)
                 caches, total = caches + ready, total + restored
             opened.pop_all()
         return caches, total
 
-    def _restored(
+    def _restore_stores(
         self,
         ready: list[int],
         committed: dict[tuple[str, int], Committed],
@@ -262,7 +262,7 @@ class PartitionRestorer:
             store.close()
         why = f"{what}: {error if isinstance(error, VerbwireError) else f'{type(error).__name__}: {error}'}"
         if not self._failures.failed(partition):
-            log.warning("%s: partition %d is not ready, once more: %s", self._topology.group, partition, why)
+            log.warning("%s: partition %d could not be restored, retrying: %s", self._topology.group, partition, why)
         elif not isinstance(error, UnavailableError | OSError):
             self._stop(partition, f"{why}. Mend that, and start the worker again")
         else:

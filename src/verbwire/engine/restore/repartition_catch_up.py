@@ -1,6 +1,6 @@
 """Finds out when a re-keyed table has caught up: what other partitions had to forward counts in it, too.
 
-Each partition knows where its own inputs ended when it was prepared. Of the others it is enough to know that they have
+Each partition knows where its own inputs ended when it was restored. Of the others it is enough to know that they have
 read that far: all that they forward of it stands in the group's own topic then, and up to the end that this has by
 now it has to be read. They are here, or other workers', which announce it in the directory.
 """

@@ -32,7 +32,7 @@ _NEAREST = """
 
 @dataclass
 class Goal:
-    """Where a partition's inputs ended when it was prepared: until it has read that far, its table is behind."""
+    """Where a partition's inputs ended when it was restored: until it has read that far, its table is behind."""
 
     ends: dict[str, int] = field(default_factory=dict)  # input topic -> offset
     whole: bool = True  # whether it is known up to where what other partitions hand over has to be read, too
@@ -49,7 +49,7 @@ class PartitionStatus:
     epoch: int = 0  # counts up when the file may be another one: an answer read from the one before is dropped
     other_code: str | None = None  # which parts of the code that folded it were others before, and up to where
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read, applied so far
-    goal: Goal = field(default_factory=Goal)  # replaced whenever it is prepared
+    goal: Goal = field(default_factory=Goal)  # replaced whenever it is restored
     dead_letters: int = 0  # how many records of its past are dead letters
 
     @property

@@ -76,11 +76,11 @@ class MemoryEngineGroup:
         try:
             # A row that cannot be written is the fault of the record that made it, not of its batch.
             transaction.row_checks = (cache.partition,)
-            dealt = self.topology.processor.process(cache, records, transaction)
+            processed = self.topology.processor.process(cache, records, transaction)
         except StopPartition as found:
-            dealt, stop = records.index(found.record), found
-        if dealt:
-            transaction.used(cache, topic, records[dealt - 1].offset + 1)
+            processed, stop = records.index(found.record), found
+        if processed:
+            transaction.used(cache, topic, records[processed - 1].offset + 1)
             self._keep_rows(transaction, cache)
             self._commit(transaction, cache)
         if stop is not None:
