@@ -89,7 +89,7 @@ class Names:
         return _checked(f"{group}.dead-letters")
 
     def replies(self) -> str:
-        """Hints to waiting askers."""
+        """Replies to clients that wait for outcomes: best effort, the outcome log is authoritative."""
         return self._topic(f"{self.project}.replies")
 
     def workers(self) -> str:

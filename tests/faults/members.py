@@ -114,8 +114,8 @@ class CoreWorker:
     def __init__(self, shop: Shop, group: str, name: str) -> None:
         codec = Codec(shop.catalog, Registry(shop.cluster.registry_url, {}), shop.names)
         if group == AGGREGATE:
-            hints = ReplyNotifier({"bootstrap.servers": shop.cluster.bootstrap}, shop.names.replies())
-            topology = aggregate_topology(consumers.carts.carts, codec, PARTITIONS, hints, BrokerClock())
+            notifier = ReplyNotifier({"bootstrap.servers": shop.cluster.bootstrap}, shop.names.replies())
+            topology = aggregate_topology(consumers.carts.carts, codec, PARTITIONS, notifier, BrokerClock())
             contract = shop.catalog.of(consumers.carts.carts.state)
         else:
             topology = table_topology(streams.carts.carts, codec, PARTITIONS)

@@ -92,7 +92,7 @@ class Depot:
         self.board = JobBoard()
         self.grants = Grants()  # the rule by which commands are received
         self.running: list[SubscriberGroupHost] = []
-        self._mail = Producer(self.connection)
+        self._producer = Producer(self.connection)
         self._admin = AdminClient(self.kafka)
         self._offsets = GroupOffsets(self.cluster.bootstrap)
         self._reader = Consumer({**self.kafka, "group.id": "unused", "fetch.wait.max.ms": 10})
@@ -155,7 +155,7 @@ class Depot:
     def stop(self, hosted: SubscriberGroupHost, leave: bool = False) -> None:
         """Stop a group as a worker does."""
         hosted.running.stop(leave)
-        hosted.mail.close(5)
+        hosted.effect_producer.close(5)
         self.running.remove(hosted)
 
     def put_out(self, group: str, worker: str) -> None:
@@ -175,11 +175,11 @@ class Depot:
         encoder = self.codec.encoder(contract)
         value = (encoder if bounded else without_bounds(encoder))(command)
         topic = self.names.commands(contract.namespace)
-        self._mail.produce(topic, key_of(contract, command), value, headers, "").result(10)
+        self._producer.produce(topic, key_of(contract, command), value, headers, "").result(10)
 
     def put(self, key: bytes | None, value: bytes | None) -> None:
         """Produce something into the events, whatever it is."""
-        self._mail.produce(self.events, key, value, [], "", 1).result(10)
+        self._producer.produce(self.events, key, value, [], "", 1).result(10)
 
     def records(self, topic: str, count: int) -> list[Message]:
         """What came to a topic since the depot was opened, as soon as it is so much."""
@@ -209,7 +209,7 @@ class Depot:
 
     def close(self) -> None:
         self.client.close()
-        self._mail.close()
+        self._producer.close()
         self._reader.close()
         self.registry.close()
         for future in self._admin.delete_topics([*self._topics]).values():

@@ -66,4 +66,4 @@ def _receivers(
         if table is not None:
             ledger = names.outcomes(namespace)
             decoder = services.codec.topic_decoder(ledger, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
-            yield AggregateOutcomes(namespace, names.commands(namespace), table.view, decoder.decode)
+            yield AggregateOutcomes(namespace, names.commands(namespace), table.store_reader, decoder.decode)

@@ -170,7 +170,7 @@ def _topology(
     partitions = _partitions(cluster, group, GroupPlan.of(declared, codec.catalog), names)
     match declared:
         case Aggregate():
-            return aggregate_topology(declared, codec, partitions, services.hints, services.clock, services.grants)
+            return aggregate_topology(declared, codec, partitions, services.notifier, services.clock, services.grants)
         case Process():
             commands = command_topics(declared, codec)
             targets = {topic: found.partitions for topic, found in cluster.topics(commands).items()}

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 _OWN = 64  # Python's, the log's, the listening socket, the registry's, connections between workers
 _TABLE_CLIENTS = 4  # two producers, the restorer, offsets
 _EFFECT_CLIENTS = 2  # a consumer, a producer
-_SHARED_CLIENTS = 8  # the directory, hints, commands over HTTP and their outcomes
+_SHARED_CLIENTS = 8  # the directory, replies, commands over HTTP and their outcomes
 _LEAST_READERS = 16  # descriptors
 _LEAST_CONNECTIONS = 16
 _MOST_READERS = 512
@@ -45,7 +45,7 @@ class HostedFiles:
 
     def with_partitions(self, hosted: Sequence[GroupHost]) -> HostedFiles:
         """Return it with the partitions that its groups have."""
-        return replace(self, tables=[len(table.view.states) for each in hosted for table in each.tables])
+        return replace(self, tables=[len(table.store_reader.states) for each in hosted for table in each.tables])
 
 
 @dataclass(frozen=True, slots=True)

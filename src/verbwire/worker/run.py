@@ -114,15 +114,15 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     room(hosting, raise_limit())  # now already: clients of Kafka end the process where they cannot open a pipe
     MEMORY.share(settings.cache_bytes, len(hosting.tables))
     metrics.memory(MEMORY.limits(), BUDGET.usage)
-    hints = ReplyNotifier(kafka, settings.names.replies())
-    opened.callback(hints.close)
+    notifier = ReplyNotifier(kafka, settings.names.replies())
+    opened.callback(notifier.close)
     trust = Trust.of(settings)
     directory = Directory(kafka, codec, trust.verify)
     outage = Outage(f"Kafka at {shown_address(bootstrap)}")
     opened.enter_context(told_of(outage))
     grants = grants_of(settings, Connection.delivery_seconds)
     grants.require_secret()
-    services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory, grants, outage)
+    services = Services(settings, bootstrap, kafka, codec, metrics, notifier, directory, grants, outage)
     opened.callback(services.watchdog.close)
     hosted = [_host(each, services) for each in declared]
     connections = share_files(hosting.with_partitions(hosted), limit())

@@ -37,7 +37,7 @@ class Services:
     kafka: dict[str, str] = field(repr=False)  # librdkafka properties, the addresses among them
     codec: Codec
     metrics: Metrics
-    hints: ReplyNotifier  # to those who wait for outcomes
+    notifier: ReplyNotifier  # sends replies to clients that wait for outcomes
     liveness: WorkerLiveness  # of the workers of the project
     grants: Grants = field(default_factory=Grants)
     outage: Outage = field(default_factory=lambda: Outage("Kafka"))

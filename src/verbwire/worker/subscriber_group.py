@@ -27,7 +27,7 @@ class SubscriberGroupHost:
     """A group of side effects in this process."""
 
     plan: SubscriberPlan
-    mail: EffectProducer
+    effect_producer: EffectProducer
     running: SubscriberGroup
 
     @property
@@ -53,7 +53,7 @@ class SubscriberGroupHost:
     def connect(self) -> None:
         """See that its topics are there."""
         for topic in (*self.plan.topics, self.plan.dead_letters):
-            self.mail.producer.require_topic(topic)
+            self.effect_producer.producer.require_topic(topic)
 
     async def start(self) -> None:
         """Join the group."""
@@ -65,7 +65,7 @@ class SubscriberGroupHost:
         try:
             await loop.run_in_executor(None, self.running.stop, leave)
         finally:
-            await loop.run_in_executor(None, self.mail.close, _CLOSE_SECONDS)
+            await loop.run_in_executor(None, self.effect_producer.close, _CLOSE_SECONDS)
 
     def live(self) -> str | None:
         """Return why only a new process can help, or None."""
@@ -85,8 +85,8 @@ def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGr
     settings, codec = services.settings, services.codec
     plan = subscriber_plan(declared, codec, services.grants)
     connection = services.connection(services.kafka, Principal(declared.group, declared.scopes))
-    mail = EffectProducer(connection, declared)
+    effect_producer = EffectProducer(connection, declared)
     metrics = services.metrics.group(plan.group)
     watch = services.watched(HandlerWatch(plan.group, patient=plan.is_job))
-    handling = RecordAttempt(plan, mail, services.clock, services.jobs, metrics, watch)
-    return SubscriberGroupHost(plan, mail, SubscriberGroup(handling, services.kafka, settings.worker))
+    handling = RecordAttempt(plan, effect_producer, services.clock, services.jobs, metrics, watch)
+    return SubscriberGroupHost(plan, effect_producer, SubscriberGroup(handling, services.kafka, settings.worker))

@@ -89,5 +89,5 @@ class ReplyListener:
                     if key and value:
                         self._take(key, value)
             except Exception:
-                log.exception("%s: a hint was not understood; its outcome will be looked up", self._topic)
+                log.exception("%s: a reply could not be read; its outcome is read from the outcome log", self._topic)
         self._consumer.close()

@@ -31,7 +31,7 @@ _SETTINGS = {
 
 
 class ReplyNotifier:
-    """One producer for all groups of a worker, connected at the first hint. May be used by several threads."""
+    """One producer for all groups of a worker, connected at the first reply. May be used by several threads."""
 
     def __init__(self, kafka: Mapping[str, str], topic: str) -> None:
         self._kafka = kafka
@@ -46,7 +46,7 @@ class ReplyNotifier:
             producer.produce(self._topic, outcome, command_id.encode(), partition)
             producer.poll(0)  # makes room for what comes next: a record counts until its report is taken
         except (BufferError, KafkaException) as error:
-            log.debug("no hint for %s: %s", command_id, error)
+            log.debug("no reply sent for %s: %s", command_id, error)
 
     def close(self) -> None:
         """Send what is left, for a second at most, and disconnect."""

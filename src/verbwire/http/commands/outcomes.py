@@ -87,12 +87,12 @@ class OutcomeEndpoint:
         self, request: ForwardableRequest, receiver: AggregateOutcomes, token: OutcomeToken
     ) -> Response | None:
         """Ask the worker that has the receiver's memory; None where none has it now, or it does not answer."""
-        if receiver.view.has(token.partition):
+        if receiver.store_reader.has(token.partition):
             try:
                 return await self._readers.run_short(lambda: self._remembered(receiver, token))
             except UnavailableError:  # it has just left
                 return None
-        owner = self._peers.owner(request, receiver.view.name, token.partition)
+        owner = self._peers.owner(request, receiver.store_reader.name, token.partition)
         if owner is None:
             return None
         try:

@@ -35,17 +35,19 @@ class PositionBound:
 
 
 class PositionBounds:
-    """What requests wait by that want one table to be as far as they have seen. Used on HTTP's loop only.
+    """Makes requests wait until one table has applied their position bounds. Used on HTTP's loop only.
 
-    Waiting takes a share of `waits`, and otherwise nothing: the engine wakes requests, and whatever Kafka has to be
-    asked, by `askers`, it is asked once for all.
+    A request that waits counts against the limiter `waits`, and costs nothing else: the engine wakes it, and what
+    `askers` have to ask Kafka is asked once for all.
     """
 
     def __init__(self, table: QueryableTable, waits: ConcurrencyLimiter, askers: BoundedThreadPool) -> None:
         self._table = table
         self._waits = waits
-        self._awaited = PositionWaiters(table.view)
-        self._ends = LogEnds(table.cluster, table.view.partitions, askers) if table.cluster is not None else None
+        self._awaited = PositionWaiters(table.store_reader)
+        self._ends = (
+            LogEnds(table.cluster, table.store_reader.partitions, askers) if table.cluster is not None else None
+        )
         self._look = CoalescedCalls(self._looked, askers, ASK_SECONDS)
 
     async def until_applied(self, actor: str, partitions: Iterable[int], wanted: PositionBound) -> PositionBound:
@@ -57,7 +59,7 @@ class PositionBounds:
         """
         if not wanted.positions:
             return wanted
-        states = [self._table.view.states[each] for each in partitions]
+        states = [self._table.store_reader.states[each] for each in partitions]
         nowhere, known = self._nowhere(wanted), self._known(wanted)
         if not nowhere and known is not None and not any(_late(each, known) for each in states):
             return known
@@ -94,11 +96,11 @@ class PositionBounds:
 
     def _nowhere(self, wanted: PositionBound) -> Positions:
         """Return what is wanted of topics that are read, in partitions that the table has not."""
-        read, partitions = self._read(), self._table.view.partitions
+        read, partitions = self._read(), self._table.store_reader.partitions
         return {place: each for place, each in wanted.positions.items() if place[1] >= partitions and place[0] in read}
 
     def _waited_for(self, states: Sequence[PartitionStatus], wanted: PositionBound) -> Positions:
-        own, partitions = self._table.handed_over, self._table.view.partitions
+        own, partitions = self._table.handed_over, self._table.store_reader.partitions
         places = {place: offset for state in states for place, offset in _late(state, wanted).items()}
         if own is not None and own.known(wanted.positions) is None:
             sources = {place: offset for place, offset in wanted.positions.items() if place[0] in own.sources}
@@ -126,7 +128,7 @@ class PositionBounds:
         return asked if own is None else own.look(asked, applied)
 
     def _ready(self) -> Iterator[PartitionStatus]:
-        return (state for state in self._table.view.states.values() if state.ready)
+        return (state for state in self._table.store_reader.states.values() if state.ready)
 
 
 def require_applied(table: QueryableTable, inputs: Mapping[int, Mapping[str, int]], wanted: PositionBound) -> None:

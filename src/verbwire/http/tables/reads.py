@@ -54,7 +54,7 @@ class TableReads:
         A header tells whether its partition has caught up; 503 where it has not, and the request insists on it.
         """
         partition = table.partition_of(key)
-        owner = None if table.view.has(partition) else self._peers.owner(context.request, table.name, partition)
+        owner = None if table.store_reader.has(partition) else self._peers.owner(context.request, table.name, partition)
         if owner is not None:
             return await self._peers.forward(owner, context.request)
         bound = await self._until_applied(context, table, [partition])
@@ -81,8 +81,8 @@ class TableReads:
         local = partial(self._local, context, table, listing)
         if context.request.partitions is not None:  # another worker asks for them
             return partial_response(await local(_require_partitions(table, context.request.partitions)))
-        every = range(table.view.partitions)
-        found = await self._peers.gather(context.request, table.name, every, table.view.ready(), local)
+        every = range(table.store_reader.partitions)
+        found = await self._peers.gather(context.request, table.name, every, table.store_reader.ready(), local)
         if len(found.missing) == len(every):
             raise table.not_here(found.missing[0])
         if context.complete:
@@ -111,7 +111,7 @@ def _read_row(
     table: QueryableTable, key: bytes, see: See | None, bound: PositionBound, absent: HttpProblem, *, complete: bool
 ) -> tuple[bytes, int | None]:
     partition = table.partition_of(key)
-    require_applied(table, {partition: table.view.states[partition].inputs}, bound)
+    require_applied(table, {partition: table.store_reader.states[partition].inputs}, bound)
     row, behind = table.row(key, see)
     if complete:
         require_complete(table, behind)
@@ -121,13 +121,15 @@ def _read_row(
 
 
 def _read_list(table: QueryableTable, listing: Listing, partitions: Sequence[int], bound: PositionBound) -> PartialList:
-    whole = len(partitions) == table.view.partitions
+    whole = len(partitions) == table.store_reader.partitions
     found = table.find(partitions, listing.selection, listing.window, whole=whole)
     require_applied(table, found.positions, bound)
     return found
 
 
 def _require_partitions(table: QueryableTable, asked: list[int]) -> list[int]:
-    if not set(asked) <= table.view.states.keys():
-        raise HttpProblem(problem_types.BAD_PARTITIONS, f"table {table.name} has {table.view.partitions} partitions")
+    if not set(asked) <= table.store_reader.states.keys():
+        raise HttpProblem(
+            problem_types.BAD_PARTITIONS, f"table {table.name} has {table.store_reader.partitions} partitions"
+        )
     return asked

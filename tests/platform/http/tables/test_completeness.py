@@ -41,7 +41,7 @@ def shelves(running: tuple[Http, Table]) -> Iterator[Table]:
 
 def hold_back(table: Table, partition: int, records: int) -> None:
     """Let a partition be so many records behind where its inputs ended when it was prepared."""
-    state = table.view.states[partition]
+    state = table.store_reader.states[partition]
     state.goal = Goal({EVENTS: state.inputs[EVENTS] + records})
 
 
@@ -59,9 +59,9 @@ def test_a_list_is_complete_only_when_every_partition_has_caught_up(http: Http, 
     refused = http.operator.get(LIST, headers=INSISTING)
     assert problem(refused, 503, "catching_up")["behind"] == 12
     assert refused.headers["retry-after"] == "1"
-    shelves.view.states[1].inputs = {EVENTS: 112}
+    shelves.store_reader.states[1].inputs = {EVENTS: 112}
     assert http.operator.get(LIST, headers=INSISTING).json()["complete"]
-    shelves.view.states[1].state = PartitionState.RESTORING
+    shelves.store_reader.states[1].state = PartitionState.RESTORING
     problem(http.operator.get(LIST, headers=INSISTING), 503, "catching_up")
 
 
@@ -90,7 +90,7 @@ def test_not_found_is_doubtful_while_a_table_is_behind(http: Http, shelves: Tabl
 
 
 def test_completeness_is_not_said_while_repartitioning_is_unknown(http: Http, shelves: Table) -> None:
-    shelves.view.states[2].goal = Goal({EVENTS: 200}, whole=False)
+    shelves.store_reader.states[2].goal = Goal({EVENTS: 200}, whole=False)
     answer = http.operator.get(LIST).json()
     assert (answer["complete"], answer["behind"]) == (False, {"2": 0})
 
@@ -98,17 +98,17 @@ def test_completeness_is_not_said_while_repartitioning_is_unknown(http: Http, sh
 def test_a_partition_that_is_started_over_while_it_is_read_tells_nothing(http: Http, shelves: Table) -> None:
     """It may be behind again, though what was looked at before the row said that it was not."""
     path, home = path_of(3), shelves.served().partition_of(shelves.served().key(shelf(3).shelf))
-    get = shelves.view.get
+    get = shelves.store_reader.get
 
     def starting_over(key: bytes) -> bytes | None:
-        shelves.view.states[home].epoch += 1
+        shelves.store_reader.states[home].epoch += 1
         return get(key)
 
-    shelves.view.get = starting_over  # type: ignore[method-assign]
+    shelves.store_reader.get = starting_over  # type: ignore[method-assign]
     try:
         problem(http.operator.get(path), 503, "not_ready")
     finally:
-        shelves.view.get = get  # type: ignore[method-assign]
+        shelves.store_reader.get = get  # type: ignore[method-assign]
     assert http.operator.get(path).status_code == 200
 
 
@@ -116,7 +116,7 @@ def test_workers_agree_on_what_is_behind(tmp_path: Path) -> None:
     with three(tmp_path) as shared:
         hold_back(shared.tables["w1"], 1, 9)  # its own
         hold_back(shared.tables["w0"], 1, 5)  # nobody's concern: it does not have that one
-        shared.tables["w2"].view.states[2].dead_letters = 4
+        shared.tables["w2"].store_reader.states[2].dead_letters = 4
         for worker in shared.all:
             answer = worker.operator.get(LIST).json()
             assert (answer["complete"], answer["behind"]) == (False, {"1": 9})
@@ -132,7 +132,7 @@ def test_workers_agree_on_what_is_behind(tmp_path: Path) -> None:
 def _caught_up(shared: Three) -> None:
     shared.tables["w1"].mend()
     for partition in (0, 2, 3):
-        shared.tables["w1"].view.states[partition].state = PartitionState.RESTORING
+        shared.tables["w1"].store_reader.states[partition].state = PartitionState.RESTORING
     for worker in shared.all:
         assert worker.operator.get(LIST, headers=INSISTING).json()["complete"]
         assert worker.operator.get("/tables").json()["tables"][0]["complete"]
