@@ -153,12 +153,11 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     engine = GroupEngine(topology, kafka, names, settings.worker, copies, reader, metrics, services.liveness)
     # A decoder of its own: the engine's thread has the other.
     decoder = codec.topic_decoder(topology.changelog, contract.namespace, {contract.name: row})
-    own = topology.repartition
-    handed_over = RepartitionProgress(cluster, topology.sources, own, topology.partitions) if own else None
-    catching_up = (
-        RepartitionCatchUp(reader, topology.sources, own, cluster, services.liveness.caught_up) if own else None
-    )
-    table = QueryableTable(reader, decoder.decode, topology.columns, topology.search, handed_over, cluster)
+    repartition_progress = catching_up = None
+    if topic := topology.repartition:
+        repartition_progress = RepartitionProgress(cluster, topology.sources, topic, topology.partitions)
+        catching_up = RepartitionCatchUp(reader, topology.sources, topic, cluster, services.liveness.caught_up)
+    table = QueryableTable(reader, decoder.decode, topology.columns, topology.search, repartition_progress, cluster)
     return EngineGroup(declared.group, engine, table, alone, services, security, catching_up)
 
 

@@ -81,9 +81,9 @@ def pair(branch: Bank, tmp_path: Path) -> Iterator[tuple[Engine, Engine]]:
 
 def catching_up(engine: Engine, elsewhere: Elsewhere) -> RepartitionCatchUp:
     cluster = ClusterOffsets(engine.bank.kafka, engine.topology.group)
-    own = engine.topology.repartition
-    assert own is not None
-    return RepartitionCatchUp(engine.reader, engine.topology.sources, own, cluster, elsewhere.caught_up)
+    topic = engine.topology.repartition
+    assert topic is not None
+    return RepartitionCatchUp(engine.reader, engine.topology.sources, topic, cluster, elsewhere.caught_up)
 
 
 def test_a_rekeyed_table_is_behind_until_what_others_hand_over_counts(

@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.2
 
 
 class RepartitionCatchUp:
-    """Finds out up to where the partitions that are here have to read the group's own `topic`."""
+    """Finds the end offsets up to which the partitions that are here read the repartition `topic`."""
 
     def __init__(
         self,
@@ -27,13 +27,13 @@ class RepartitionCatchUp:
         sources: Collection[str],
         topic: str,
         cluster: ClusterOffsets,
-        elsewhere: Callable[[str, int], bool],
+        caught_up_elsewhere: Callable[[str, int], bool],
     ) -> None:
         self._reader = reader
         self._sources = sources
         self._topic = topic
         self._cluster = cluster
-        self._elsewhere = elsewhere
+        self._caught_up_elsewhere = caught_up_elsewhere
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"catching up {reader.name}", daemon=True)
 
@@ -56,7 +56,7 @@ class RepartitionCatchUp:
             goal.whole = True
 
     def _has_read(self, state: PartitionStatus) -> bool:
-        return state.has_read(self._sources) or self._elsewhere(self._reader.name, state.partition)
+        return state.has_read(self._sources) or self._caught_up_elsewhere(self._reader.name, state.partition)
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):

@@ -53,15 +53,15 @@ class StartPositions:
         `logs` and `kept` are the partition's logs and its copy as they were before the restore. EngineError where the
         partition must not go on.
         """
-        applied, own = store.inputs(), self._topology.repartition
+        applied, repartition_topic = store.inputs(), self._topology.repartition
         committed = {topic: each.committed for topic, each in inputs.items()}
         if not decided(committed):
             require_both(logs, kept, applied, ways_out(self._topology))
         self._require_same_topics(store, committed, applied)
         code = self._watch.go_on(partition, store, _reached(committed, applied))
         _require_past(self._topology, store.time())
-        if own is not None and own not in applied:
-            require_unread(own, inputs[own].committed, inputs[own].first)
+        if repartition_topic is not None and repartition_topic not in applied:
+            require_unread(repartition_topic, inputs[repartition_topic].committed, inputs[repartition_topic].first)
         starts = {
             topic: read_from(topic, each.committed, applied.get(topic), each.first, each.end)
             for topic, each in inputs.items()

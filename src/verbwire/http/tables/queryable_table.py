@@ -39,15 +39,16 @@ _LEAST_CHUNK = 16
 class QueryableTable:
     """A table that HTTP shows. `decode` reads a row as it stands in the changelog; called by several threads.
 
-    `index` and `search` are those of its declaration, `handed_over` is there where events count under other keys than
-    their own, `cluster` where Kafka can be asked how far its inputs go. What reads the disk is called off the loop.
+    `index` and `search` are those of its declaration, `repartition_progress` is there where events count under
+    other keys than their own, `cluster` where Kafka can be asked for end offsets. What reads the disk is called off the
+    loop.
     """
 
     store_reader: StoreReader
     decode: Callable[[bytes], Message | None]
     index: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
-    handed_over: RepartitionProgress | None = None
+    repartition_progress: RepartitionProgress | None = None
     cluster: LogEndSource | None = None
 
     @property
