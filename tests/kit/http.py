@@ -22,7 +22,7 @@ from verbwire.http.access.peer_tokens import PeerTokens
 from verbwire.http.access.rates import Rates
 from verbwire.http.app import Access, Part, Readable, build_app
 from verbwire.http.forwarding.peers import ALONE, Peers
-from verbwire.http.operations.health import Health, Standing
+from verbwire.http.operations.health import Health, PartitionHealth
 from verbwire.http.serving.certificate import Certificate
 from verbwire.http.serving.server import HttpServer
 from verbwire.http.tables.queries import Answerable
@@ -51,7 +51,7 @@ class Group:
     name: str = SHELVES
     dead: str | None = None
     missing: list[str] = field(default_factory=list)
-    stands: Standing = field(default_factory=Standing)
+    health: PartitionHealth = field(default_factory=PartitionHealth)
 
     def live(self) -> str | None:
         return self.dead
@@ -59,8 +59,8 @@ class Group:
     def not_ready(self) -> list[str]:
         return self.missing
 
-    def standing(self) -> Standing:
-        return self.stands
+    def partition_health(self) -> PartitionHealth:
+        return self.health
 
 
 class Table:

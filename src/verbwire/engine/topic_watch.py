@@ -78,7 +78,7 @@ class TopicWatch:
     def look(self) -> None:
         """Compare once. A topic has to be missing twice: a broker that has just started does not know all of them."""
         asked = {group: group.topics for group in self._groups}
-        now = self._cluster.standing([*{name for topics in asked.values() for name in topics}])
+        now = self._cluster.topic_identities([*{name for topics in asked.values() for name in topics}])
         missing = {name for topics in asked.values() for name in topics if name not in now}
         gone, self._missed = missing & self._missed, missing
         if not self._seen:  # as they were when the groups connected: a change since then counts

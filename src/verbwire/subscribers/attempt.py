@@ -107,8 +107,8 @@ class RecordAttempt:
     def dead_letter(self, task: QueuedRecord, reason: str, detail: str, traceback: str = "") -> Result:
         """Write the record to the dead letters; it is finished once the broker has it."""
         try:
-            letter = legible(with_traceback(detail, traceback))
-            self.producer.dead_letter(self.plan.dead_letters, task.record, reason, letter)
+            text = legible(with_traceback(detail, traceback))
+            self.producer.dead_letter(self.plan.dead_letters, task.record, reason, text)
         except (ClosedError, DeliveryError, UnavailableError) as error:
             return Unavailable(str(error))
         self.watch.dead_lettered(reason, task.record, detail)

@@ -192,12 +192,11 @@ class SubscriberGroup:
         if record.topic != self._plan.retries:
             return self._queue.add(QueuedRecord(record, offset, in_flight))
         try:
-            letter = read_dead_letter(record.key, record.value, record.headers)
+            dead_letter = read_dead_letter(record.key, record.value, record.headers)
         except UndecodableError:
-            letter = None  # handled as what it is: a record of no topic of this group
-        return self._queue.add(
-            QueuedRecord(letter.original if letter else record, offset, in_flight, requeued=letter is not None)
-        )
+            dead_letter = None  # handled as what it is: a record of no topic of this group
+        original = dead_letter.original if dead_letter else record
+        return self._queue.add(QueuedRecord(original, offset, in_flight, requeued=dead_letter is not None))
 
     def _end(self, consumer: Consumer) -> None:
         try:

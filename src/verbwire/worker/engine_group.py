@@ -21,7 +21,7 @@ from verbwire.engine.restore.repartition_catch_up import RepartitionCatchUp
 from verbwire.engine.restore.repartition_progress import RepartitionProgress
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.topology import Topology
-from verbwire.http.operations.health import Standing
+from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.kafka.group_membership import NOT_ASSIGNED
 from verbwire.kafka.offsets import ClusterOffsets
@@ -109,7 +109,7 @@ class EngineGroup:
         return self.app.alive() if self.app else None
 
     def not_ready(self) -> list[str]:
-        """Return the owned partitions that are still being restored. Stopped ones are told by `standing`."""
+        """Return the owned partitions that are still being restored. Stopped ones are told by `partition_health`."""
         owned = self.app.owned if self.app else None
         if owned is None:
             return [NOT_ASSIGNED]
@@ -124,10 +124,11 @@ class EngineGroup:
             if not states[partition].ready and states[partition].stopped is None
         ]
 
-    def standing(self) -> Standing:
+    def partition_health(self) -> PartitionHealth:
         """Return which of the owned partitions are stopped, and which are behind."""
         reader, owned = self.engine.reader, (self.app and self.app.owned) or ()
-        return Standing(owned, [partition for partition in reader.stopped() if partition in owned], reader.behind())
+        stopped = [partition for partition in reader.stopped() if partition in owned]
+        return PartitionHealth(owned, stopped, reader.behind())
 
 
 def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Services) -> EngineGroup:

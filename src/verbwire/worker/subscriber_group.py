@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
-from verbwire.http.operations.health import Standing
+from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.principal import Principal
@@ -75,9 +75,9 @@ class SubscriberGroupHost:
         """Return what keeps this worker from doing its part for the group."""
         return self.running.not_ready() or ([NO_REGISTRY] if self.running.waits_for_registry() else [])
 
-    def standing(self) -> Standing:
+    def partition_health(self) -> PartitionHealth:
         """Return the partitions that it has: they never stop, and have nothing to catch up with."""
-        return Standing(self.running.owned())
+        return PartitionHealth(self.running.owned())
 
 
 def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGroupHost:

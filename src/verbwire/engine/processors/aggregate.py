@@ -103,7 +103,7 @@ class AggregateProcessor:
             raise UndecodableError("no handler for this type" if record.key else "the record has no key")
         sender = _Sender(headers.correlation_id or name, headers.actor, headers.scopes, headers.traceparent)
         expiry, reply_partition = headers.expiry(record.timestamp), headers.reply_partition
-        undertaking = headers.undertaking
+        process_instance_key = headers.process_instance_key
         assert record.value is not None  # noqa: S101 (decoded just now)
         handling, fingerprint = self.commands[type(message)], self.decoder.fingerprint(message, record.value)
         if handling.contract.response == "none":
@@ -117,7 +117,7 @@ class AggregateProcessor:
             reply_partition,
             correlation_id=None if sender.correlation_id == name else sender.correlation_id,
             traceparent=sender.traceparent,
-            undertaking=undertaking,
+            process_instance_key=process_instance_key,
         )
         return _Command(
             *(record, record.key, headers, name, message, handling, fingerprint),
@@ -318,7 +318,7 @@ def _unreadable(record: Record, headers: Headers, name: str) -> Callable[[Failed
         reply_partition,
         correlation_id=_said(lambda: headers.started_by),
         traceparent=_said(lambda: headers.traceparent),
-        undertaking=_said(lambda: headers.undertaking),
+        process_instance_key=_said(lambda: headers.process_instance_key),
     )
 
 

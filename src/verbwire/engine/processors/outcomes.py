@@ -14,7 +14,7 @@ from verbwire.errors import UnencodableError
 from verbwire.kafka.record import Record
 from verbwire.messages import FORBIDDEN, Failed, Outcome, Rejected
 from verbwire.wire.avro.messages import Encoder
-from verbwire.wire.headers import UNDERTAKING_HEADER, Envelope, HeaderTemplate
+from verbwire.wire.headers import PROCESS_INSTANCE_HEADER, Envelope, HeaderTemplate
 from verbwire.wire.records.outcomes import EventPosition, OutcomeRecord, OutcomeStatus
 
 _STATUS = {
@@ -41,7 +41,7 @@ class OutcomeEntry:
     events: list[EventPosition] = field(default_factory=list)
     correlation_id: str | None = None  # where the command was not the first of its flow
     traceparent: str | None = None
-    undertaking: bytes | None = (
+    process_instance_key: bytes | None = (
         None  # the key of the process instance that waits for it, where the id has no room for that
     )
 
@@ -107,7 +107,7 @@ class OutcomeLog:
         """
         key = entry.record.key or b""
         limit, places = self.limits.room(self.topic), events * (len(events_topic) + _POSITION)
-        room = limit - len(key) - len(entry.undertaking or b"") - _REST - places
+        room = limit - len(key) - len(entry.process_instance_key or b"") - _REST - places
         if isinstance(entry.outcome, Rejected):
             size = len(key) + len(self.encode(entry.line()))
             if size > limit:
@@ -168,8 +168,8 @@ class OutcomeBatch:
                     traceparent=entry.traceparent,
                 ),
             )
-            if entry.undertaking is not None:
-                headers.append((UNDERTAKING_HEADER, entry.undertaking))
+            if entry.process_instance_key is not None:
+                headers.append((PROCESS_INSTANCE_HEADER, entry.process_instance_key))
             note = transaction.note_position(partition, ANSWERS) if index == last else None
             # A key that is too large for the ledger is left out: clients look for an outcome by its place or its id.
             key = record.key if ledger.limits.fits(ledger.topic, record.key, value, headers) else None

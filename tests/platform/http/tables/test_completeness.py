@@ -13,7 +13,7 @@ from tests.kit.http import EVENTS, SHELVES, Group, Http, ShelfRow, Table, proble
 from tests.platform.http.forwarding.test_peers import Three, number_in, path_of, three
 from verbwire.engine.state.partition_state import PartitionState
 from verbwire.engine.state.reader import Goal
-from verbwire.http.operations.health import Standing
+from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.summaries import merge_summaries
 
 LIST = f"/tables/{SHELVES}"
@@ -154,8 +154,8 @@ def test_a_worker_that_does_not_say_whether_it_has_caught_up_is_not_believed_to_
 def test_one_stopped_partition_makes_no_worker_unready() -> None:
     carts, orders = Group("shop.carts"), Group("shop.orders")
     with serving(groups=[carts, orders]) as http:
-        carts.stands = Standing(owned=[0, 1, 2], stopped=[2], behind={1: 40})
-        orders.stands = Standing(owned=[0])
+        carts.health = PartitionHealth(owned=[0, 1, 2], stopped=[2], behind={1: 40})
+        orders.health = PartitionHealth(owned=[0])
         answer = http.nobody.get("/health/ready")
         assert answer.status_code == 200
         told = {"status": "ready", "stopped": {"shop.carts": [2]}, "behind": {"shop.carts": {"1": 40}}}
@@ -167,11 +167,11 @@ def test_one_stopped_partition_makes_no_worker_unready() -> None:
 def test_a_worker_of_which_everything_stands_still_is_not_ready_and_not_dead() -> None:
     carts, spare = Group("shop.carts"), Group("shop.orders")
     with serving(groups=[carts, spare]) as http:
-        carts.stands = Standing(owned=[0, 1], stopped=[0, 1])
+        carts.health = PartitionHealth(owned=[0, 1], stopped=[0, 1])
         answer = http.nobody.get("/health/ready")
         assert problem(answer, 503, "stopped")["stopped"] == {"shop.carts": [0, 1]}
         assert http.nobody.get("/health/live").status_code == 200
-        spare.stands = Standing(owned=[3])
+        spare.health = PartitionHealth(owned=[3])
         assert http.nobody.get("/health/ready").status_code == 200
-        carts.stands = spare.stands = Standing()
+        carts.health = spare.health = PartitionHealth()
         assert http.nobody.get("/health/ready").status_code == 200, "a spare owns nothing"
