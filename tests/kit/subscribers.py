@@ -79,8 +79,8 @@ class Depot:
         self.cluster = cluster
         self.names = Names("depot", prefix)
         self.kafka = {"bootstrap.servers": cluster.bootstrap, "log_level": "3"}
-        plans = [GroupPlan(JOB, Kind.COMMAND, (LABELS,), retries=True)]
-        plans += [GroupPlan(name, Kind.EVENT, (PARCELS,), retries=True) for name in subscribers]
+        plans = [GroupPlan(JOB, Kind.COMMAND, (LABELS,), requeues=True)]
+        plans += [GroupPlan(name, Kind.EVENT, (PARCELS,), requeues=True) for name in subscribers]
         target = Target(cluster.bootstrap, cluster.registry_url, self.names, partitions=PARTITIONS)
         self._topics = deploy(target, CATALOG, plans).topics
         principal = Principal("tester", SCOPES)
@@ -113,7 +113,7 @@ class Depot:
         for group in groups:
             name = self.names.group(group.group)
             source = self.commands if isinstance(group, Job) else self.events
-            offsets = [*self._since[source], *self._since[self.names.retries(name)]]
+            offsets = [*self._since[source], *self._since[self.names.requeued(name)]]
             commit(self.cluster.bootstrap, name, offsets)
         try:
             yield self

@@ -109,8 +109,8 @@ def _operator(resources: ProjectResources) -> set[Permission]:
 def _handed_back(names: Names, plan: GroupPlan) -> Iterable[str]:
     """The topics that `dead-letters retry` writes: letters go back there, and are marked."""
     group = names.group(plan.group)
-    if plan.retries:
-        yield names.retries(group)
+    if plan.requeues:
+        yield names.requeued(group)
     if plan.decides:
         yield from plan.inputs(names)
     yield names.dead_letters(group)

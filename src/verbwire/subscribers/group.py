@@ -189,7 +189,7 @@ class SubscriberGroup:
             return self._on_error(error)
         record = consumed(message)
         in_flight, offset = self._partitions.of(record.topic, record.partition), record.offset
-        if record.topic != self._plan.retries:
+        if record.topic != self._plan.requeued:
             return self._queue.add(QueuedRecord(record, offset, in_flight))
         try:
             dead_letter = read_dead_letter(record.key, record.value, record.headers)
@@ -241,8 +241,8 @@ class SubscriberGroup:
         waits behind the other records of its key.
         """
         first = next(iter(self._plan.decoders))
-        retries = [TopicPartition(self._plan.retries, each.partition) for each in partitions if each.topic == first]
-        return [*partitions, *retries]
+        requeued = [TopicPartition(self._plan.requeued, each.partition) for each in partitions if each.topic == first]
+        return [*partitions, *requeued]
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:

@@ -52,6 +52,6 @@ class Announcement:
         self._announcer.leave()
 
     def close(self) -> None:
-        """Be gone, once HTTP has given its last answer."""
+        """Withdraw this worker from the directory, once HTTP has given its last answer."""
         self._announcer.close()
         self._directory.close()

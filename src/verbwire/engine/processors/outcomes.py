@@ -1,4 +1,4 @@
-"""Writes outcomes to the ledger (the outcome log): one record per command, in its own partition."""
+"""Writes the outcome log (ledger): one record per command, in the command's own partition."""
 
 from __future__ import annotations
 

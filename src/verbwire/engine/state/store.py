@@ -59,8 +59,8 @@ class AnsweredCommand:
     """What a partition remembers of a command it has answered."""
 
     fingerprint: bytes  # empty where the same id may be tried again: it failed, or expired
-    outcome: bytes  # the ledger's record, framed
-    at: int  # milliseconds since the epoch, the ledger's clock
+    outcome: bytes  # the outcome log's record, framed
+    at: int  # milliseconds since the epoch, the outcome log's clock
 
 
 @dataclass(slots=True)

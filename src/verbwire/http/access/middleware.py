@@ -30,7 +30,8 @@ class AccessMiddleware:
     """ASGI middleware. Closed by default: what is not listed as open needs a token, most of it with the operator scope.
 
     Endpoints find the principal in ``request.scope["principal"]``. Where `access` allows anonymous callers, it is one
-    without name and scopes. Who shows a token is known by it, or refused, there as everywhere.
+    without name and scopes. A request with a token is authenticated by
+    it even on public paths; an invalid token is a 401.
     """
 
     def __init__(
