@@ -96,7 +96,7 @@ class Client:
         """Return the outcome-to-be of a command asked before, perhaps by a process that is gone.
 
         `token` is that of its handle, or of the :class:`OutcomeUnknownError`. The outcome is found for as long as
-        the receiver's ledger keeps it: 7 days, unless the topic says otherwise.
+        the receiver's outcome log keeps it: 7 days, unless the topic says otherwise.
         """
         return self._asker.resume(token)
 

@@ -91,7 +91,7 @@ class GroupPlan:
 
     @property
     def decides(self) -> bool:
-        """Whether it is an aggregate: commands in, a state, and an outcome for each in the ledger."""
+        """Whether it is an aggregate: commands in, a state, and an outcome for each in the outcome log."""
         return self.reads is Kind.COMMAND and bool(self.tables)
 
     @property
@@ -104,7 +104,7 @@ class GroupPlan:
         topic = names.commands if self.reads is Kind.COMMAND else names.events
         return [*(topic(namespace) for namespace in self.namespaces), *map(names.outcomes, self.outcomes)]
 
-    def ledgers(self, names: Names) -> list[str]:
+    def outcome_logs(self, names: Names) -> list[str]:
         """The topics that hold the outcomes of what it decides; it reads them, too, to know what it has answered."""
         return [names.outcomes(namespace) for namespace in self.namespaces] if self.decides else []
 

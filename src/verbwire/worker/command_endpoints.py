@@ -64,6 +64,6 @@ def _receivers(
     for declared in project.aggregates:
         namespace, table = declared.namespace, tables.get(declared.group)  # none where it is not deployed yet
         if table is not None:
-            ledger = names.outcomes(namespace)
-            decoder = services.codec.topic_decoder(ledger, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
+            outcome_log = names.outcomes(namespace)
+            decoder = services.codec.topic_decoder(outcome_log, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
             yield AggregateOutcomes(namespace, names.commands(namespace), table.store_reader, decoder.decode)

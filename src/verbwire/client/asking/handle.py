@@ -42,7 +42,7 @@ class CommandHandle(Generic[R_co]):
 
     @property
     def fingerprint(self) -> bytes:
-        """The fingerprint of its payload, as in the ledger."""
+        """The fingerprint of its payload, as in the outcome log."""
         return self._pending.fingerprint
 
     @property

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaException
 
 from verbwire.client.asking.consumers import Take
 from verbwire.client.asking.in_flight import InFlightCommands
-from verbwire.client.asking.ledger_reader import OutcomeLogReader
+from verbwire.client.asking.outcome_log_reader import OutcomeLogReader
 from verbwire.client.base.connection import Connection
 
 log = logging.getLogger(__name__)

@@ -66,7 +66,7 @@ class OutcomeResolver:
     @cached_property
     def _lines(self) -> TopicDecoder:
         codec = self._routes.codec
-        return codec.topic_decoder("a ledger", OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
+        return codec.topic_decoder("an outcome log", OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
 
     @cached_property
     def _replies(self) -> Replies:

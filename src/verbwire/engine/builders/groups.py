@@ -118,7 +118,7 @@ def aggregate_topology(
         events_topic=names.events(namespace),
         encode=rows.encode,
         normal=rows.normal,
-        ledger=OutcomeLog(outcomes, codec.encoder(OUTCOME), HeaderTemplate(OUTCOME, group), notifier, limits),
+        outcome_log=OutcomeLog(outcomes, codec.encoder(OUTCOME), HeaderTemplate(OUTCOME, group), notifier, limits),
         limits=limits,
         dead_letters=names.dead_letters(group),
         clock=clock,

@@ -60,7 +60,7 @@ class AggregateProcessor:
     events_topic: str
     encode: Callable[[bytes, Stored], object]
     normal: Callable[[Stored], Stored]  # the state as it will be read back
-    ledger: OutcomeLog
+    outcome_log: OutcomeLog
     limits: RecordLimits
     dead_letters: str
     clock: BrokerClock
@@ -76,7 +76,7 @@ class AggregateProcessor:
     def _process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
         received = [*map(_ReceivedRecord, records)]
         cache.begin([record.key for record in records if record.key], [each.name for each in received])
-        batch = self.ledger.batch(transaction, cache.partition)
+        batch = self.outcome_log.batch(transaction, cache.partition)
         for done, each in enumerate(received):
             if done and transaction.is_late():
                 return done
@@ -165,7 +165,7 @@ class AggregateProcessor:
             envelope = command.sender.envelope(name)
             prepared = [self._prepare(key, event, f"{name}:{n}", envelope) for n, event in enumerate(decided.events)]
             entry = command.entry(decided.outcome, decided.reply)
-            self.ledger.require_fit(entry, len(prepared), self.events_topic)
+            self.outcome_log.require_fit(entry, len(prepared), self.events_topic)
             if transaction.checks_rows(cache.partition) and decided.state is not None:
                 self.encode(key, decided.state)
         except BaseException as error:  # noqa: BLE001 (whatever a handler raises, sys.exit() too: the key goes on)

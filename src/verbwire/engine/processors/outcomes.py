@@ -41,9 +41,7 @@ class OutcomeEntry:
     events: list[EventPosition] = field(default_factory=list)
     correlation_id: str | None = None  # where the command was not the first of its flow
     traceparent: str | None = None
-    process_instance_key: bytes | None = (
-        None  # the key of the process instance that waits for it, where the id has no room for that
-    )
+    process_instance_key: bytes | None = None  # of the process that waits for it, where the id has no room for that
 
     @property
     def final(self) -> bool:
@@ -57,7 +55,7 @@ class OutcomeEntry:
             self.events.append(place)
 
     def line(self) -> OutcomeRecord:
-        """Return the ledger's line."""
+        """Return the record for the outcome log."""
         code = self.outcome.code if isinstance(self.outcome, Rejected) else None
         reason = self.outcome.reason if isinstance(self.outcome, Rejected | Failed) else None
         return OutcomeRecord(
@@ -131,9 +129,9 @@ class OutcomeLog:
 class OutcomeBatch:
     """The outcomes of one partition in one transaction."""
 
-    def __init__(self, ledger: OutcomeLog, transaction: Transaction, partition: int) -> None:
+    def __init__(self, outcome_log: OutcomeLog, transaction: Transaction, partition: int) -> None:
         self.transaction = transaction
-        self._ledger = ledger
+        self._outcome_log = outcome_log
         self._partition = partition
         self._entries: list[OutcomeEntry] = []
         self._notified: list[tuple[int, str, bytes]] = []  # partition of the replies, id, outcome
@@ -144,9 +142,9 @@ class OutcomeBatch:
         self._entries.append(entry)
 
     def refuse(self, entry: OutcomeEntry) -> None:
-        """Notify the client only; the ledger already holds this id's outcome."""
+        """Notify the client only; the outcome log already holds this id's outcome."""
         if entry.reply_partition is not None:
-            self._notified.append((entry.reply_partition, entry.command_id, self._ledger.encode(entry.line())))
+            self._notified.append((entry.reply_partition, entry.command_id, self._outcome_log.encode(entry.line())))
 
     def repeat(self, command_id: str, reply_partition: int | None) -> None:
         """Notify the client of the outcome that this id has already."""
@@ -154,13 +152,13 @@ class OutcomeBatch:
             self._repeated.append((reply_partition, command_id))
 
     def write(self) -> None:
-        """Produce the records. They arrive in order, so the position of the last one is the ledger's."""
-        ledger, transaction, partition = self._ledger, self.transaction, self._partition
+        """Produce the records. They arrive in order, so the position of the last one is the outcome log's."""
+        outcome_log, transaction, partition = self._outcome_log, self.transaction, self._partition
         answers, last = transaction.of(partition).answers, len(self._entries) - 1
         for index, entry in enumerate(self._entries):
             record, line = entry.record, entry.line()
-            value = ledger.encode(line)
-            headers = ledger.headers.headers(
+            value = outcome_log.encode(line)
+            headers = outcome_log.headers.headers(
                 f"{entry.command_id}:outcome",
                 Envelope(
                     correlation_id=entry.correlation_id,
@@ -171,9 +169,9 @@ class OutcomeBatch:
             if entry.process_instance_key is not None:
                 headers.append((PROCESS_INSTANCE_HEADER, entry.process_instance_key))
             note = transaction.note_position(partition, ANSWERS) if index == last else None
-            # A key that is too large for the ledger is left out: clients look for an outcome by its place or its id.
-            key = record.key if ledger.limits.fits(ledger.topic, record.key, value, headers) else None
-            transaction.produce(ledger.topic, partition, key, value, headers, on_delivery=note)
+            # A key that is too large for the log is left out: clients look for an outcome by its place or its id.
+            key = record.key if outcome_log.limits.fits(outcome_log.topic, record.key, value, headers) else None
+            transaction.produce(outcome_log.topic, partition, key, value, headers, on_delivery=note)
             answers[entry.command_id] = answer_of(line, value, record.timestamp)
             if entry.reply_partition is not None:
                 self._notified.append((entry.reply_partition, entry.command_id, value))
@@ -188,4 +186,4 @@ class OutcomeBatch:
                 if name in known
             ]
         for reply_partition, name, outcome in self._notified:
-            self._ledger.notifier.send(reply_partition, name, outcome)
+            self._outcome_log.notifier.send(reply_partition, name, outcome)

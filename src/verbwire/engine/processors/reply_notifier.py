@@ -1,6 +1,6 @@
 """Notifies clients that wait for an outcome: after the commit, on a topic that each of them consumes.
 
-Notifications are best effort. The ledger is authoritative; clients that miss one poll it. So nothing here waits, and a
+Notifications are best effort. The outcome log is authoritative; clients that miss one poll it. So nothing waits, and a
 failure here fails nothing else. A notification that comes twice repeats the same outcome: there is no need of an
 idempotent producer, whose fatal errors would have to be dealt with.
 """
@@ -22,7 +22,7 @@ _SETTINGS = {
     "acks": 1,
     "linger.ms": 1,
     "compression.type": "lz4",
-    "message.timeout.ms": 5_000,  # by then the client has polled the ledger
+    "message.timeout.ms": 5_000,  # by then the client has polled the outcome log
     "queue.buffering.max.messages": 100_000,
     "queue.buffering.max.kbytes": 16_384,
     **LOGGED,
@@ -40,7 +40,7 @@ class ReplyNotifier:
         self._producer: Producer | None = None
 
     def send(self, partition: int, command_id: str, outcome: bytes) -> None:
-        """Notify the client that consumes `partition`; `outcome` is the ledger's record. Never waits, never fails."""
+        """Notify the client that consumes `partition`; `outcome` is the log's record. Never waits, never fails."""
         try:
             producer = self._producer or self._connect()
             producer.produce(self._topic, outcome, command_id.encode(), partition)

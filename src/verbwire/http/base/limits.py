@@ -48,7 +48,7 @@ MEMORY_EACH = 64 * 1024 * 1024
 PIECE = 64 * 1024  # bytes of an answer that are written before its reader is waited for
 SENDERS = 4  # threads that hand commands over to Kafka
 DELIVERY_SECONDS = 10.0  # within which Kafka must have taken one: 503
-LOOKUPS = 32  # of outcomes in the ledger, at once: 429
+LOOKUPS = 32  # of outcomes in the outcome log, at once: 429
 LOOKUPS_EACH = 16  # of one principal
 LOOKUP_SECONDS = 2.0  # then an outcome is told as pending
 

@@ -13,7 +13,7 @@ from verbwire.wire.records.outcomes import OutcomeRecord
 
 @dataclass(frozen=True)
 class AggregateOutcomes:
-    """An aggregate, here or elsewhere. `decode` reads the ledger's lines, by several threads."""
+    """An aggregate, here or elsewhere. `decode` reads the outcome log's lines, by several threads."""
 
     namespace: str
     commands: str  # the topic

@@ -1,6 +1,6 @@
 """Serves outcomes later: ``GET /outcomes/{token}``, the path that a 202 has named.
 
-The receiver's own memory answers, here or at the worker that has it; where none has it, the ledger is read for a
+The receiver's own memory answers, here or at the worker that has it; where none has it, the outcome log is read for a
 moment.
 """
 
@@ -78,10 +78,10 @@ class OutcomeEndpoint:
         known = None if receiver is None else await self._from_receiver(asked, receiver, token)
         if known is not None:
             return known
-        if asked.forwarded:  # the worker that passed it on reads the ledger itself
+        if asked.forwarded:  # the worker that passed it on reads the outcome log itself
             raise unavailable(problem_types.NOT_READY, "the aggregate's partition moved to another worker: ask again")
         with self._limiter.taken(principal.actor):
-            return await self._from_ledger(token)
+            return await self._from_outcome_log(token)
 
     async def _from_receiver(
         self, request: ForwardableRequest, receiver: AggregateOutcomes, token: OutcomeToken
@@ -98,7 +98,7 @@ class OutcomeEndpoint:
         try:
             answer = await self._peers.forward(owner, request)
         except HttpProblem as problem:
-            _log.info("an outcome of %s is looked up in the ledger: %s", token.namespace, problem.detail)
+            _log.info("an outcome of %s is looked up in the outcome log: %s", token.namespace, problem.detail)
             return None
         return answer if answer.status_code < 500 else None
 
@@ -111,7 +111,7 @@ class OutcomeEndpoint:
             raise _gone()
         return _pending(token)
 
-    async def _from_ledger(self, token: OutcomeToken) -> Response:
+    async def _from_outcome_log(self, token: OutcomeToken) -> Response:
         try:
             async with asyncio.timeout(limits.LOOKUP_SECONDS):
                 pending = await self._readers.run(lambda: self._gateway.resume(token.encode()))

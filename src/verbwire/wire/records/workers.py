@@ -1,6 +1,6 @@
 """The directory's record: one ``verbwire.Worker`` per worker process, in ``<project>.workers``.
 
-Its schema is a contract of verbwire's own, deployed like the ledger's.
+Its schema is a contract of verbwire's own, deployed like the outcome log's.
 """
 
 from __future__ import annotations
