@@ -12,7 +12,7 @@ from verbwire.declarations.table import Table
 from verbwire.engine.code.facts import CurrentCode
 from verbwire.engine.processors.aggregate import AggregateProcessor, EventEmission
 from verbwire.engine.processors.inputs import event_readers
-from verbwire.engine.processors.outcomes import OutcomeLog, answer_of
+from verbwire.engine.processors.outcomes import OutcomeLog, dedup_entry_of
 from verbwire.engine.processors.repartition import Repartitioner
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.processors.rows import RowCodec, of_kind
@@ -148,7 +148,7 @@ def _answers_log(codec: Codec, outcomes: str, commands: str) -> Log:
         if not isinstance(line, OutcomeRecord) or record.value is None:
             return
         changes.inputs[commands] = max(changes.inputs.get(commands, 0), line.offset + 1)
-        changes.answers[line.command_id] = answer_of(line, record.value, record.timestamp)
+        changes.answers[line.command_id] = dedup_entry_of(line, record.value, record.timestamp)
 
     return Log(ANSWERS, outcomes, absorb)
 

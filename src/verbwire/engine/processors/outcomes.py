@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
-from verbwire.engine.state.store import AnsweredCommand
+from verbwire.engine.state.store import DedupEntry
 from verbwire.engine.topology import ANSWERS
 from verbwire.engine.transactions.record_limits import RecordLimits, too_large
 from verbwire.engine.transactions.transaction import Transaction
@@ -73,9 +73,9 @@ class OutcomeEntry:
         )
 
 
-def answer_of(line: OutcomeRecord, value: bytes, at: int) -> AnsweredCommand:
+def dedup_entry_of(line: OutcomeRecord, value: bytes, at: int) -> DedupEntry:
     """Return what a partition remembers of an outcome; without its fingerprint where the id may be tried again."""
-    return AnsweredCommand(line.fingerprint if _is_final(line.status, line.code) else b"", value, at)
+    return DedupEntry(line.fingerprint if _is_final(line.status, line.code) else b"", value, at)
 
 
 def _is_final(status: OutcomeStatus, code: str | None) -> bool:
@@ -172,7 +172,7 @@ class OutcomeBatch:
             # A key that is too large for the log is left out: clients look for an outcome by its place or its id.
             key = record.key if outcome_log.limits.fits(outcome_log.topic, record.key, value, headers) else None
             transaction.produce(outcome_log.topic, partition, key, value, headers, on_delivery=note)
-            answers[entry.command_id] = answer_of(line, value, record.timestamp)
+            answers[entry.command_id] = dedup_entry_of(line, value, record.timestamp)
             if entry.reply_partition is not None:
                 self._notified.append((entry.reply_partition, entry.command_id, value))
 

@@ -18,7 +18,7 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.engine.state.connections import READERS
 from verbwire.engine.state.partition_state import CLOSED, RETRYING, RUNNING, STOPPED, SUSPENDED, PartitionState
 from verbwire.engine.state.row_query import select
-from verbwire.engine.state.store import AnsweredCommand
+from verbwire.engine.state.store import DedupEntry
 from verbwire.errors import UnavailableError
 from verbwire.queries.selection import EVERYTHING, Selection
 from verbwire.wire.keys import key_bytes, parse_key
@@ -176,13 +176,13 @@ class StoreReader:
         with self._reading(partition) as connection:
             return select(connection, selection, after or b"", limit, size)
 
-    def answer(self, partition: int, command_id: str) -> AnsweredCommand | None:
+    def answer(self, partition: int, command_id: str) -> DedupEntry | None:
         """Return what an aggregate's partition remembers of a command; UnavailableError when it is not here."""
         with self._reading(partition) as connection:
             found = connection.execute(
                 "select fingerprint, outcome, at from answers where id = ?", (command_id,)
             ).fetchone()
-        return None if found is None else AnsweredCommand(*found)
+        return None if found is None else DedupEntry(*found)
 
     def count(self) -> int:
         """How many rows are here, in the partitions that are ready."""
