@@ -22,11 +22,11 @@ from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.partition_state import RETRYING
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.topology import StopPartition, Topology
-from verbwire.engine.transactions.blame import RecordRange
 from verbwire.engine.transactions.committer import Committer, classified, reason_of
 from verbwire.engine.transactions.failpoints import hit
 from verbwire.engine.transactions.failures import TransactionFailures
 from verbwire.engine.transactions.group_metadata import GroupMetadata
+from verbwire.engine.transactions.poison_records import RecordRange
 from verbwire.engine.transactions.producers import ProducerPair
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import (

@@ -16,9 +16,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from confluent_kafka import KafkaError, KafkaException
 
-from verbwire.engine.transactions.blame import FailedTransaction, Place, RecordRange
 from verbwire.engine.transactions.dead_letters import legible
 from verbwire.engine.transactions.failpoints import hit
+from verbwire.engine.transactions.poison_records import FailedTransaction, Place, RecordRange
 from verbwire.engine.transactions.producers import GROUP_FENCE, PRODUCER_FENCE, SLOTS, ProducerPair, fatal_errors
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
