@@ -15,7 +15,7 @@ from tests.kit.samples.town.library import CounterRow, LoanRow, ShelfRow
 from verbwire.contracts.schema.load import load_catalog
 from verbwire.contracts.schema.model import Catalog
 from verbwire.engine.state.partition_state import PartitionState
-from verbwire.engine.state.reader import Goal, StoreReader
+from verbwire.engine.state.reader import EndOffsets, StoreReader
 from verbwire.engine.state.store import PartitionStore, StoreChanges
 from verbwire.http.access.auth import Authenticator, AuthSettings
 from verbwire.http.access.peer_tokens import PeerTokens
@@ -96,7 +96,7 @@ class Table:
         """Make every partition ready and every row readable."""
         self.on_decode: Callable[[bytes], object] = lambda _: None
         for state in self.store_reader.states.values():
-            state.state, state.goal = PartitionState.RUNNING, Goal()
+            state.state, state.end_offsets = PartitionState.RUNNING, EndOffsets()
 
     def put(self, rows: Iterable[Row]) -> None:
         """Write rows as the engine does: where their keys belong."""

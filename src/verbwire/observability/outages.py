@@ -133,7 +133,7 @@ class Quiet(logging.Filter):
 
 
 @contextmanager
-def told_of(outage: Outage) -> Iterator[None]:
+def filtered_by(outage: Outage) -> Iterator[None]:
     """Filter the loggers that complain by the outage, until the block ends."""
     quiet, loggers = Quiet(outage), [logging.getLogger(name) for name in {*NOT_REACHED, *EXPLAINED}]
     for each in loggers:

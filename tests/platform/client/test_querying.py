@@ -31,7 +31,7 @@ from verbwire.client.base.credentials import token_of
 from verbwire.client.base.positions import SeenPositions
 from verbwire.client.querying.querier import Querier
 from verbwire.engine.state.partition_state import PartitionState
-from verbwire.engine.state.reader import Goal
+from verbwire.engine.state.reader import EndOffsets
 from verbwire.errors import (
     BadQueryError,
     ClosedError,
@@ -191,7 +191,7 @@ def test_a_query_times_out(asks: Asks, market: Market, cause: str) -> None:
 
 def hold_back(market: Market, records: int = 1) -> None:
     for state in market.stalls.store_reader.states.values():
-        state.goal = Goal({EVENTS: state.inputs[EVENTS] + records})
+        state.end_offsets = EndOffsets({EVENTS: state.inputs[EVENTS] + records})
 
 
 def test_an_answer_says_whether_its_table_has_caught_up(asks: Asks, market: Market) -> None:

@@ -104,7 +104,9 @@ def test_a_rekeyed_table_is_behind_until_what_others_hand_over_counts(
     assert two.reader.behind()[partition] >= 5, "handed over, and not yet counted"
     two.run()
     for topic, place in two.next:  # behind the mark of the transaction that handed over
-        two.core.process({}, two.membership, lambda: True, {(topic, place): two.reader.states[place].goal.ends[topic]})
+        two.core.process(
+            {}, two.membership, lambda: True, {(topic, place): two.reader.states[place].end_offsets.ends[topic]}
+        )
     eventually(lambda: two.reader.behind() == {}, SECONDS)
     two.prepare()
     assert partition in two.reader.behind(), "it began anew: asked again"

@@ -15,7 +15,7 @@ from tests.kit.cluster import eventually
 from verbwire.engine.faust import reconnecting
 from verbwire.engine.faust.reconnecting import Reconnecting
 from verbwire.observability import outages
-from verbwire.observability.outages import EXPLAINED, NOT_REACHED, Outage, told_of
+from verbwire.observability.outages import EXPLAINED, NOT_REACHED, Outage, filtered_by
 
 CONNECT = "Unable connect to node with id %s: %s"
 
@@ -23,7 +23,7 @@ CONNECT = "Unable connect to node with id %s: %s"
 @pytest.fixture
 def outage() -> Iterator[Outage]:
     opened = Outage("Kafka")
-    with told_of(opened):
+    with filtered_by(opened):
         yield opened
     if opened._over is not None:
         opened._over.set()

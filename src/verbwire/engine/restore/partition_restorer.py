@@ -24,14 +24,14 @@ from verbwire.engine.restore.changelog import CancelledRestore, ChangelogReader,
 from verbwire.engine.restore.group_topics import GroupTopics
 from verbwire.engine.restore.kept_copy import KeptCopy, put_back, read_kept_copy, set_aside
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
-from verbwire.engine.restore.log_completeness import LogState, decided, fits, require_whole, ways_out
+from verbwire.engine.restore.log_completeness import LogState, decided, fits, recovery_advice, require_whole
 from verbwire.engine.restore.open_transactions import OpenTransactions, WorkerLiveness
 from verbwire.engine.restore.start_positions import InputOffsets, StartPositions
 from verbwire.engine.restore.topic_identity import TOPICS_FACT, write_topics
 from verbwire.engine.state.failures import StoreFailures
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.partition_state import RETRYING, STOPPED
-from verbwire.engine.state.reader import Goal, StoreReader
+from verbwire.engine.state.reader import EndOffsets, StoreReader
 from verbwire.engine.state.store import PartitionStore
 from verbwire.engine.topology import Topology
 from verbwire.engine.transactions.dead_letters import legible
@@ -231,7 +231,7 @@ class PartitionRestorer:
             self._found[partition] = (logs, kept)
             try:
                 if not decided(offsets):
-                    require_whole(logs, offsets, kept, ways_out(self._topology))
+                    require_whole(logs, offsets, kept, recovery_advice(self._topology))
             except EngineError as error:
                 self._stop(partition, str(error))
                 continue
@@ -314,7 +314,7 @@ class PartitionRestorer:
                 found = self._positions.of(partition, store, inputs, *self._found[partition])
                 starts[partition], self._codes[partition] = found
                 ends = {topic: each.end for topic, each in inputs.items()}
-                status.goal = Goal(ends, whole=self._topology.repartition is None)
+                status.end_offsets = EndOffsets(ends, complete=self._topology.repartition is None)
             except EngineError as error:
                 self._stop(partition, str(error), store)
             self._aside.pop(partition, None)

@@ -47,13 +47,17 @@ class RepartitionCatchUp:
 
     def look(self) -> None:
         """Look once; UnavailableError when the broker is silent."""
-        waiting = {state.partition: state.goal for state in self._reader.states.values() if not state.goal.whole}
+        waiting = {
+            state.partition: state.end_offsets
+            for state in self._reader.states.values()
+            if not state.end_offsets.complete
+        }
         if not waiting or not all(map(self._has_read, self._reader.states.values())):
             return
         ends = self._cluster.ends((self._topic, partition) for partition in waiting)
-        for partition, goal in waiting.items():  # of a partition that was started over meanwhile it is another's
-            goal.ends = {**goal.ends, self._topic: ends[self._topic, partition]}
-            goal.whole = True
+        for partition, end_offsets in waiting.items():  # of a partition that was started over meanwhile it is another's
+            end_offsets.ends = {**end_offsets.ends, self._topic: ends[self._topic, partition]}
+            end_offsets.complete = True
 
     def _has_read(self, state: PartitionStatus) -> bool:
         return state.has_read(self._sources) or self._caught_up_elsewhere(self._reader.name, state.partition)

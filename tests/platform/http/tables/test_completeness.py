@@ -12,7 +12,7 @@ import pytest
 from tests.kit.http import EVENTS, SHELVES, Group, Http, ShelfRow, Table, problem, serving, shelf
 from tests.platform.http.forwarding.test_peers import Three, number_in, path_of, three
 from verbwire.engine.state.partition_state import PartitionState
-from verbwire.engine.state.reader import Goal
+from verbwire.engine.state.reader import EndOffsets
 from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.summaries import merge_summaries
 
@@ -42,7 +42,7 @@ def shelves(running: tuple[Http, Table]) -> Iterator[Table]:
 def hold_back(table: Table, partition: int, records: int) -> None:
     """Let a partition be so many records behind where its inputs ended when it was prepared."""
     state = table.store_reader.states[partition]
-    state.goal = Goal({EVENTS: state.inputs[EVENTS] + records})
+    state.end_offsets = EndOffsets({EVENTS: state.inputs[EVENTS] + records})
 
 
 def told(answer: httpx.Response) -> tuple[int, str]:
@@ -90,7 +90,7 @@ def test_not_found_is_doubtful_while_a_table_is_behind(http: Http, shelves: Tabl
 
 
 def test_completeness_is_not_said_while_repartitioning_is_unknown(http: Http, shelves: Table) -> None:
-    shelves.store_reader.states[2].goal = Goal({EVENTS: 200}, whole=False)
+    shelves.store_reader.states[2].end_offsets = EndOffsets({EVENTS: 200}, complete=False)
     answer = http.operator.get(LIST).json()
     assert (answer["complete"], answer["behind"]) == (False, {"2": 0})
 

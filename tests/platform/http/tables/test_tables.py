@@ -13,7 +13,7 @@ import pytest
 
 from tests.kit.http import EVENTS, SHELVES, CounterRow, Http, LoanRow, ShelfRow, Table, problem, serving, shelf
 from verbwire.engine.state.partition_state import PartitionState
-from verbwire.engine.state.reader import Goal
+from verbwire.engine.state.reader import EndOffsets
 from verbwire.errors import UnavailableError, UndecodableError
 from verbwire.http.base import limits
 from verbwire.wire.keys import key_of, key_text
@@ -48,7 +48,7 @@ def test_the_list_says_what_there_is_and_how_far_it_is(tmp_path: Path) -> None:
     shelves.put(shelf(number) for number in range(20))
     stopped = shelves.store_reader.states[2]
     stopped.state, stopped.reason = PartitionState.STOPPED, "a handler raised"
-    shelves.store_reader.states[1].goal = Goal({EVENTS: 140})
+    shelves.store_reader.states[1].end_offsets = EndOffsets({EVENTS: 140})
     shelves.store_reader.states[0].dead_letters, shelves.store_reader.states[2].dead_letters = 2, 3
     shelves.store_reader.states[0].other_code = "changed: on town.library.BookShelved (since town.library.events@7)"
     with serving([shelves, Table(tmp_path, COUNTERS, CounterRow)]) as http:
