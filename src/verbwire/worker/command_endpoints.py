@@ -54,7 +54,9 @@ def command_endpoints(
     receivers = _receivers(project, services, {table.name: table for table in tables})
     commands = Commands(codec.catalog, project.classes, gateway, links, waits)
     outcomes = OutcomeEndpoint(receivers, codec, gateway, links, peers)
-    return CommandEndpoints(gateway, [commands, outcomes, OpenApi(settings.project, codec.catalog, rates.told())])
+    return CommandEndpoints(
+        gateway, [commands, outcomes, OpenApi(settings.project, codec.catalog, rates.description())]
+    )
 
 
 def _receivers(

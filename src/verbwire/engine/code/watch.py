@@ -35,7 +35,7 @@ class CodeWatch:
                 self._others[f"({change.what}): {self._code.by.meaning}"].append(partition)
         return after
 
-    def tell(self) -> None:
+    def log_changes(self) -> None:
         """Log which partitions contain rows of an earlier handler version; each change once."""
         for what, partitions in self._others.items():
             if what not in self._told:

@@ -122,7 +122,7 @@ class OutcomeLog:
         """Return the batch for one partition's outcomes; it is written once their events are with the broker."""
         batch = OutcomeBatch(self, transaction, partition)
         transaction.after_flush.append(batch.write)
-        transaction.after_commit.append(batch.tell)
+        transaction.after_commit.append(batch.notify)
         return batch
 
 
@@ -176,7 +176,7 @@ class OutcomeBatch:
             if entry.reply_partition is not None:
                 self._notified.append((entry.reply_partition, entry.command_id, value))
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Send the notifications, once all is committed and in the copy: a notified client may ask this worker."""
         if self._repeated:
             known = self.transaction.caches[self._partition].store.recall(name for _, name in self._repeated)

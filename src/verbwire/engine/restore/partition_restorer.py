@@ -318,5 +318,5 @@ class PartitionRestorer:
             except EngineError as error:
                 self._stop(partition, str(error), store)
             self._aside.pop(partition, None)
-        self._watch.tell()
+        self._watch.log_changes()
         return starts

@@ -151,8 +151,8 @@ class Committer:
             raise classified(error, transaction.ranges) from error
         hit("after-commit")
         self._write_locally(transaction)  # 5. the copies, never before
-        for tell in transaction.after_commit:  # 6. notifications to those who wait for it
-            tell()
+        for hook in transaction.after_commit:  # 6. notifications to those who wait for it
+            hook()
         self._committed(transaction, time.perf_counter() - started)
 
     def _flush(self, transaction: Transaction) -> None:

@@ -43,7 +43,7 @@ class AccessMiddleware:
         self._access = access
         self._limits = ConcurrencyLimits()
         self._rates = rates or Rates()
-        self._told = Throttle[tuple[type[Exception], Frame | None]]()
+        self._throttle = Throttle[tuple[type[Exception], Frame | None]]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong inside becomes a problem, never a closed connection."""
@@ -103,7 +103,7 @@ class AccessMiddleware:
     def _tell(self, what: str, error: Exception) -> None:
         """Log every one, since its correlation id is to be found; the same traceback once a minute."""
         frames = frames_of(error)
-        new = self._told.admit((type(error), frames[-1] if frames else None)) is not None
+        new = self._throttle.admit((type(error), frames[-1] if frames else None)) is not None
         _log.error("%s: %s%s", what, summary(error), "" if new else ", as within the last minute", exc_info=new)
 
     async def _admit(self, scope: Scope) -> None:

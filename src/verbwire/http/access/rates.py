@@ -57,7 +57,7 @@ class Rates:
         """Return the one that a request is counted by."""
         return self.commands if path.startswith("/commands/") else self.queries
 
-    def told(self) -> str:
+    def description(self) -> str:
         """Return the limits as a sentence for clients; empty where there are none."""
         given = [f"{each.a_second} {each.what}" for each in (self.commands, self.queries) if each.a_second]
         if not given:

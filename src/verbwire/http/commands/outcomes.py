@@ -106,7 +106,7 @@ class OutcomeEndpoint:
         line, reached = receiver.look(token)
         outcome = None if line is None else outcome_for(token, line, self._outcome)
         if line is not None and outcome is not None:
-            return self._told(token, outcome, line.events)
+            return self._response(token, outcome, line.events)
         if reached:
             raise _gone()
         return _pending(token)
@@ -122,9 +122,9 @@ class OutcomeEndpoint:
             return _pending(token)
         except UnavailableError as error:
             raise unavailable(problem_types.NOT_READY, "the outcome cannot be looked up now: ask again") from error
-        return self._told(token, outcome, pending.events)
+        return self._response(token, outcome, pending.events)
 
-    def _told(self, token: OutcomeToken, outcome: Outcome, events: Iterable[EventPosition | Position]) -> Response:
+    def _response(self, token: OutcomeToken, outcome: Outcome, events: Iterable[EventPosition | Position]) -> Response:
         return json_response(document(token.id, outcome, self._reply(outcome)), headers=position_header(events))
 
 

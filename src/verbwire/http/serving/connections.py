@@ -65,7 +65,7 @@ class ConnectionTable:
 
     def __init__(self, places: int | None = None) -> None:
         self._limits = limits.CONNECTIONS if places is None else places
-        self._told = Throttle[str]()
+        self._throttle = Throttle[str]()
 
     def places_left(self, connections: Collection[HttpConnection], newcomer: HttpConnection) -> int:
         """Return how many places there are behind this newcomer, after one that only waited has made room for it.
@@ -89,7 +89,7 @@ class ConnectionTable:
         return left + 1
 
     def _tell(self, held: list[HttpConnection]) -> None:
-        if self._told.admit("full") is None:
+        if self._throttle.admit("full") is None:
             return
         most = Counter(each.address for each in held).most_common(_NAMED)
         stages = Counter(each.stage for each in held).most_common()

@@ -27,7 +27,7 @@ from verbwire.queries.plan import QueryableRow, row_key
 from verbwire.queries.selection import EVERYTHING, Selection
 from verbwire.wire.keys import parse_key, parse_key_text
 
-_told = Throttle[tuple[str, int]]()
+_throttle = Throttle[tuple[str, int]]()
 _log = logging.getLogger("verbwire.http")
 _RESTORING_SECONDS = 1
 _STOPPED_SECONDS = 30  # an operator has to decide first
@@ -233,7 +233,7 @@ class QueryableTable:
         except UndecodableError as error:
             _, key = selection.at(place)
             partition = self.partition_of(key)
-            if _told.admit((self.name, partition)) is not None:
+            if _throttle.admit((self.name, partition)) is not None:
                 _log.error(
                     "%s: the row of the key %r (partition %d) cannot be read: %s", self.name, key, partition, error
                 )

@@ -15,7 +15,7 @@ from verbwire.http.base.requests import json_bytes
 from verbwire.http.base.thread_pool import BoundedThreadPool
 from verbwire.http.forwarding.partial_list import PartialList, size_of
 from verbwire.http.forwarding.peers import ALONE, Peers, partial_response
-from verbwire.http.tables.completeness import doubtful, require_complete, require_complete_list, told
+from verbwire.http.tables.completeness import freshness_header, not_found, require_complete, require_complete_list
 from verbwire.http.tables.lists import Listing
 from verbwire.http.tables.position_bound import PositionBound, PositionBounds, require_applied
 from verbwire.http.tables.queryable_table import QueryableTable
@@ -61,7 +61,7 @@ class TableReads:
         body, behind = await self.readers.run_short(
             lambda: _read_row(table, key, see, bound, absent, complete=context.complete)
         )
-        return json_bytes(body, told(behind))
+        return json_bytes(body, freshness_header(behind))
 
     async def rows(
         self,
@@ -116,7 +116,7 @@ def _read_row(
     if complete:
         require_complete(table, behind)
     if row is None:
-        raise doubtful(absent, behind)
+        raise not_found(absent, behind)
     return table.json(row), behind
 
 

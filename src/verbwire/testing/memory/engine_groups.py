@@ -106,8 +106,8 @@ class MemoryEngineGroup:
         self._producer.flush()
         cache.store.apply(transaction.of(cache.partition))
         transaction.written.set()
-        for tell in transaction.after_commit:
-            tell()
+        for hook in transaction.after_commit:
+            hook()
         self.store_reader.states[cache.partition].inputs = dict(cache.next)
         for what, number in transaction.counts.items():
             self.counts[what] = self.counts.get(what, 0) + number

@@ -44,8 +44,8 @@ def test_a_refusal_says_how_long_to_wait_and_openapi_says_how_much_there_is(http
     answer = next(a for a in (http.operator.get("/tables") for _ in range(500)) if a.status_code == 429)
     assert "1 queries a second" in problem(answer, 429, "too_many")["detail"]
     assert answer.headers["retry-after"] == "1"
-    assert "1 commands and 5 queries a second" in Rates(commands=1, queries=5).told()
-    assert Rates().told() == ""
+    assert "1 commands and 5 queries a second" in Rates(commands=1, queries=5).description()
+    assert Rates().description() == ""
 
 
 def test_commands_that_are_refused_count_too() -> None:
