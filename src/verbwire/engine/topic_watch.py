@@ -72,7 +72,7 @@ class TopicWatch:
             self._thread.start()
 
     def stop(self) -> None:
-        """End; a question under way is not waited for."""
+        """End; a request under way is not waited for."""
         self._stop.set()
 
     def look(self) -> None:

@@ -52,7 +52,7 @@ LOOKUPS = 32  # of outcomes in the outcome log, at once: 429
 LOOKUPS_EACH = 16  # of one principal
 LOOKUP_SECONDS = 2.0  # then an outcome is told as pending
 
-FRESH_SECONDS = 2.0  # how long a question waits for its table to be as far as its asker has seen: 503
+FRESH_SECONDS = 2.0  # how long a query waits for its table to apply the position bound of its client: 503
 
 WAITS = 200  # queries that wait for it, also forwarded ones: 429
 WAITS_EACH = 100  # of one principal

@@ -12,7 +12,7 @@ from verbwire.http.base.problem import HttpProblem
 from verbwire.http.base.thread_pool import BoundedThreadPool
 from verbwire.wire.positions import HEADER, Positions
 
-ASK_SECONDS = 0.02  # for which questions are gathered: most waits are over by then, and ask nothing
+ASK_SECONDS = 0.02  # for which lookups are gathered: most waits are over by then, and ask nothing
 TP = tuple[str, int]
 
 
