@@ -121,7 +121,7 @@ def restore(place: Place) -> None:
 
 
 def transactions(place: Place) -> None:
-    """Decode, decide, event + state row + ledger, offsets, commit; the few headers that such a loop would have."""
+    """Decode, decide, event + state row + outcome, offsets, commit; the few headers that such a loop would have."""
     _transactions("bare transactional loop", place, few_headers)
 
 

@@ -91,7 +91,7 @@ class Import:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Asks ledgers, tables and receipts for their numbers, each time from the start. `receipts` lists the files."""
+    """Asks outcome logs, tables and receipts for their numbers, each time anew. `receipts` lists the files."""
 
     settings: Settings
     tables: Tables

@@ -50,7 +50,7 @@ class Checker:
 
     @cached_property
     def outcomes(self) -> list[Entry]:
-        """The ledger."""
+        """The outcome log."""
         return self.topics.read(self.name("shop.carts.outcomes"))
 
     @cached_property

@@ -90,8 +90,16 @@ def read_uncommitted(patch: Patch) -> None:
 
 
 def early_second(patch: Patch) -> None:
-    """Each of the two producers has a committing thread of its own: the second does not wait for the first."""
+    """Each of the two producers has a committing thread of its own: the second does not wait for the first.
+
+    They write the local copy one at a time: that two threads would share SQLite's connection is no part of this bug.
+    """
     threads: dict[tuple[int, int], ThreadPoolExecutor] = {}
+    write, one_at_a_time = Committer._write_locally, threading.Lock()
+
+    def write_locally(self: Committer, transaction: Transaction) -> None:
+        with one_at_a_time:
+            write(self, transaction)
 
     def submit(self: Committer, transaction: Transaction) -> None:
         self.flushed = transaction.flushed
@@ -99,6 +107,7 @@ def early_second(patch: Patch) -> None:
         self._under_way[transaction.slot] = thread.submit(self._run, transaction)
 
     patch(Committer, "submit", submit)
+    patch(Committer, "_write_locally", write_locally)
 
 
 def overtaking(patch: Patch) -> None:

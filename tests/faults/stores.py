@@ -39,7 +39,7 @@ def check_copies(
 ) -> None:
     """Check that owners' copies equal the log, and that no copy holds what never was committed.
 
-    `owners` says whose folder has each partition now; `answers` are the ledger's lines by partition and command id.
+    `owners` says whose folder has each partition now; `answers` are the outcomes logged, by partition and command id.
     """
     now, ever = last_rows(changelog), _ever(changelog)
     owned = set()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import added_table
-from tests.faults.carts_model import state_after
+from tests.faults.carts_model import sum_after
 from tests.faults.changelogs import last_rows
 from tests.faults.disturbances import (
     all_shared,
@@ -63,7 +63,7 @@ def test_a_table_added_later_equals_the_fold_of_the_whole_log(crashed: Run, tmp_
     shop.stop()
     checker = crashed.checker()
     rows = checker.topics.read(checker.name("shop.sums-sums-changelog"))
-    found = checker.folded("shop.sums", rows, state_after)
+    found = checker.folded("shop.sums", rows, sum_after)
     assert not found, found
     assert (
         sum(entry.fields["total_pence"] for entry in {e.key: e for e in rows}.values()) == crashed.load.expected().pence

@@ -43,7 +43,7 @@ def deploy_all(shop: Shop) -> None:
 
 
 class Import(threading.Thread):
-    """Imports a sales file beside the faults; `join` it, then `raise_failure`."""
+    """Imports a sales file beside the faults; `finished` waits for its end, and raises what has ended it."""
 
     def __init__(self, shop: Shop, sales: Path) -> None:
         super().__init__(name="import", daemon=True)
@@ -125,7 +125,7 @@ def exact(shop: Shop, sales: Path, seconds: float) -> None:
 
 
 def outcomes(shop: Shop) -> Mapping[str, Counter[str]]:
-    """What the ledgers say became of each kind of command."""
+    """What the outcome logs say became of each kind of command."""
     money = Money(shop.cluster.bootstrap, shop.cluster.registry_url, shop.prefix)
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for namespace in NAMESPACES:

@@ -266,11 +266,11 @@ class Bank:
         return self.read(self.names.events(NAMESPACE), partition)
 
     def outcomes(self, partition: int) -> list[OutcomeRecord]:
-        """The ledger of a partition, read."""
+        """The outcome log of a partition, read."""
         return [self.outcome(record.value) for record in self.ledger(partition)]
 
     def ledger(self, partition: int) -> list[Taken]:
-        """The ledger of a partition."""
+        """The outcome log of a partition."""
         return self.read(self.names.outcomes(NAMESPACE), partition)
 
     def replies(self, asker: int, ids: str, number: int) -> list[Taken]:

@@ -67,7 +67,7 @@ class ScriptedReceiver:
         return found
 
     def line(self, record: Record, **fields: Any) -> OutcomeRecord:
-        """What the ledger says of a command; `fields` are what it says otherwise than that it was accepted."""
+        """What the outcome log says of a command; `fields` are what it says otherwise than that it was accepted."""
         headers = Headers(record.headers())
         said = {
             "command_id": headers.id,
@@ -84,7 +84,7 @@ class ScriptedReceiver:
         return Fingerprints(record_of(self._registry.schema(int.from_bytes(value[1:5], "big")))).of_value(value)
 
     def enter(self, record: Record, line: OutcomeRecord, timestamp: int = 0) -> None:
-        """Write a line into the ledger, as the engine does; its time is now, unless another is given."""
+        """Write a record into the outcome log, as the engine does; its time is now, unless another is given."""
         self.send(self.ledger, line.partition, record.key() or b"", self.encode(line), self._cause(line), timestamp)
 
     def enter_and_abort(self, record: Record, line: OutcomeRecord) -> None:

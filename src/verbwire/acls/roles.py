@@ -107,7 +107,7 @@ def _operator(resources: ProjectResources) -> set[Permission]:
 
 
 def _handed_back(names: Names, plan: GroupPlan) -> Iterable[str]:
-    """The topics that `dead-letters retry` writes: letters go back there, and are marked."""
+    """The topics that `dead-letters retry` writes: records are requeued there, or marked as requeued."""
     group = names.group(plan.group)
     if plan.requeues:
         yield names.requeued(group)

@@ -59,7 +59,7 @@ class JobContext(SubscriberContext):
 
     @property
     def stopping(self) -> bool:
-        """Whether this worker ends, or has to give the command to another: finish within seconds, or hand it back."""
+        """Whether this worker ends, or has to give the command to another: finish within seconds, or requeue it."""
         return self.run.stopping
 
     def progress(self, done: float, total: float, note: str = "") -> None:

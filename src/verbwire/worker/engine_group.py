@@ -1,4 +1,4 @@
-"""One group as a worker hosts it: its core, what others may see of it, and its health."""
+"""One group as a worker hosts it: its engine, what others may see of it, and its health."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class EngineGroup:
 
 
 def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Services) -> EngineGroup:
-    """Build the group's core on its topics as they are deployed."""
+    """Build the group's engine on its topics as they are deployed."""
     settings, codec, kafka = services.settings, services.codec, services.kafka
     names, security = codec.names, services.security
     group = names.group(declared.group)

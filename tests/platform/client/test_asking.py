@@ -45,7 +45,7 @@ pytestmark = pytest.mark.kafka
 
 OTHER = msgspec.structs.replace(COMMAND, words="buy coffee")
 HOUR = 3_600_000
-FOUND = 30.0  # seconds, for an outcome to be found in the ledger
+FOUND = 30.0  # seconds, for an outcome to be found in the outcome log
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +192,7 @@ def _found_in_the_ledger(client: Client, receiver: ScriptedReceiver) -> None:
     records = receiver.take(9)
     assert {record.partition() for record in records} == {0, 1, 2}
     tokens = {pending.id: OutcomeToken.decode(_token(pending)) for pending in pendings}
-    for record in records:  # the ledger is read from the time that the broker has given to the command
+    for record in records:  # the outcome log is read from the time that the broker has given to the command
         token = tokens[Headers(record.headers()).id or ""]
         assert record.timestamp() == (TIMESTAMP_LOG_APPEND_TIME, token.timestamp)
     for record in records:

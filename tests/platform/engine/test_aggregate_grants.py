@@ -67,7 +67,7 @@ def send(
 
 
 def told(bank: Bank, partition: int) -> list[tuple[str, str, str | None]]:
-    """The ledger: id, status, and what was wrong with the grant."""
+    """The outcome log: id, status, and what was wrong with the grant."""
     return [(line.command_id, line.status, line.details.get("grant")) for line in bank.outcomes(partition)]
 
 

@@ -30,7 +30,7 @@ TOPIC, OWN = "bank.tills.events", "bank.minutes-repartition"
 
 
 class Told:
-    """A hearing in whose topic everything was moved at one moment."""
+    """An event input in whose topic everything was moved at one moment."""
 
     def __init__(self, moved_at: datetime) -> None:
         self._event = CoinsMoved(till_id="t", pence=1, moved_at=moved_at)

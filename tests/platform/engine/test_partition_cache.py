@@ -39,7 +39,7 @@ def decode(value: bytes) -> JarRow:
 
 
 class Model:
-    """A shard as the engine drives it, beside a plain dict that forgets nothing."""
+    """A cache as the engine drives it, beside a plain dict that forgets nothing."""
 
     def __init__(self, store: PartitionStore, budget: Budget) -> None:
         self.store = store
@@ -49,7 +49,7 @@ class Model:
         self.start_over()
 
     def start_over(self) -> None:
-        """After a failure: only what was committed counts, and the shard is a new one."""
+        """After a failure: only what was committed counts, and the cache is a new one."""
         self.cache = PartitionCache(0, self.store, decode, {}, budget=self.budget)
         self.under_way: list[tuple[StoreChanges, threading.Event]] = []
         self.truth = {key: int(value) for key, value in self.store.items()}

@@ -90,7 +90,7 @@ def test_a_reply_that_the_ledger_refuses_fails_its_command_alone(
         engine.run_through()
         outcomes = narrow.outcomes(place)
     assert [(line.command_id, line.status) for line in outcomes] == [("much", "FAILED"), ("good", "ACCEPTED")]
-    assert "keep less in it, and let the asker query for the rest" in (outcomes[0].reason or "")
+    assert "keep less in it, and let the client query for the rest" in (outcomes[0].reason or "")
 
 
 @pytest.mark.kafka

@@ -149,7 +149,7 @@ def test_a_reply_is_what_the_outcome_log_says(bank: Bank, receiver: Engine, jar:
 
 
 def test_a_duplicate_id_is_replied_to_again(bank: Bank, partition: int, tmp_path: Path, jar: str) -> None:
-    """In the same batch, in the next one, and after a restart: from memory, with nothing new in the ledger."""
+    """In the same batch, in the next one, and after a restart: from memory, with nothing new in the outcome log."""
     with Engine(bank, bank_jars.receiver(), [partition], tmp_path) as before:
         for asker in (None, ASKER):
             bank.send(SealJar(jar_id=jar), partition, id=jar, reply_partition=asker)

@@ -81,7 +81,7 @@ def test_failures_that_an_outage_does_not_explain_are_told_meanwhile(
 ) -> None:
     outage.failed("refused")
     logging.getLogger("aiokafka").error("Topic %s not found in cluster metadata", "t")
-    logging.getLogger("verbwire.engine.faust.consumer").error("%s: partition %d stands still", "g", 1)
+    logging.getLogger("verbwire.engine.restore.lifecycle").error("%s: partition %d is stopped: %s", "g", 1, "why")
     logging.getLogger("verbwire.engine.transactions.committer").exception("commit failed in a way that is not foreseen")
     assert len(told(caplog)) == 4
 

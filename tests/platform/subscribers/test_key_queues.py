@@ -97,7 +97,7 @@ def test_a_handler_not_finished_in_time_is_abandoned_and_asked_to_stop() -> None
     lanes.take_back([in_flight], 0.01)
     assert running.in_flight.stopping
     assert lanes.committable([in_flight]) == {in_flight: 0}
-    lanes.retry_later(running, 0)  # handed back: it does not begin anew here
+    lanes.retry_later(running, 0)  # requeued: it does not begin anew here
     assert has_none(lanes)
 
 

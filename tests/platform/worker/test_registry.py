@@ -62,5 +62,5 @@ def test_http_says_that_it_is_the_registry(registry: Hiding, project: Branch) ->
     headers = {"Authorization": f"Bearer {mint_token(SECRET, 'ann', ())}"}
     answer = httpx.post(f"{worker.url()}/commands/PutCoins", json={"jar_id": "a", "pence": 1}, headers=headers)
     detail = problem(answer, 503, "no_schema")["detail"]
-    assert "the schema registry has to be asked first" in detail
+    assert "the schema registry, which has its schema, does not answer" in detail
     assert "Kafka" not in detail

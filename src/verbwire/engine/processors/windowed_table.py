@@ -92,7 +92,7 @@ class WindowedTableProcessor(TableProcessor):
             f"{source.timestamp} ms, or of now: mend the sender's clock, or let the window take it (ahead=...)"
         )
         if window.when_ahead == "dead-letter":
-            return DeadLettered("ahead", why)  # which is logged as every letter is
+            return DeadLettered("ahead", why)  # which is logged as every dead letter is
         if self._throttle.admit(source.topic) is not None:
             place = place_of(source)
             log.warning("%s: %s. It is left out, as late. Others like it are logged once a minute", place, why)

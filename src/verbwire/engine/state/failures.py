@@ -40,7 +40,7 @@ class StoreFailures:
         return known is not None and self._clock() < known.again
 
     def recovered(self, partitions: Collection[int]) -> list[int]:
-        """Forget the troubles of these; return those that stood still."""
+        """Forget the failures of these; return those that were retrying."""
         passed = [each for each in partitions if each in self._of and self._of[each].times >= MAX_FAILURES]
         self._of = {each: known for each, known in self._of.items() if each not in partitions}
         return passed

@@ -102,7 +102,7 @@ class PartitionStore:
         fields = {"columns": ",".join(columns), "search": ",".join(search)}
         self._identity = {"format": FORMAT, **fields, **(identity or {})}
         self._max_age = max_age
-        self._connections: list[sqlite3.Connection] = []  # the writer; readers are borrowed (readers.py)
+        self._connections: list[sqlite3.Connection] = []  # the writer; readers are borrowed (connections.py)
         try:
             private_folder(path.parent)
             self._open()

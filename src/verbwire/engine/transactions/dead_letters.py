@@ -13,7 +13,7 @@ def dead_letter(transaction: Transaction, topic: str, record: Record, reason: st
     """Add the record to the dead letters of the group, in the same transaction as everything else.
 
     `reason` is one of few words; `detail` is for people. The record's own headers come first, untouched. Where the
-    topic does not take it whole, the letter is a stub, which only names the place of the record.
+    topic does not take it whole, the dead letter is a stub, which only names the place of the record.
     """
     headers = dead_letter_headers(record, reason, detail)
     key, value = record.key, record.value

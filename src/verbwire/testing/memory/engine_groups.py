@@ -32,7 +32,7 @@ class MemoryEngineGroup:
         self.name = name  # as declared
         self.row = row
         self.topology = topology
-        self.stopped: str | None = None  # why a partition stands still: a handler raised
+        self.stopped: str | None = None  # why a partition is stopped: a handler raised
         self.cause: BaseException | None = None
         self.counts: dict[tuple[str, ...], int] = {}  # late events, duplicates, ..., as metrics count them
         self._topics = topics

@@ -52,7 +52,7 @@ _MOST_ROUNDS = 10_000
 
 
 class GroupStoppedError(AssertionError):
-    """A handler of a table or a process raised: its partition stands still, as it would on a worker.
+    """A handler of a table or a process raised: its partition is stopped, as it would on a worker.
 
     The handler's exception is the cause. `stopped` of the project in memory names the groups from then on.
     """
@@ -87,7 +87,7 @@ class InMemory:
     unless `partitions` says otherwise. The clock starts at `now`, by default this moment, and moves by `advance` alone.
 
     A handler of an aggregate, subscriber or job that raises is an outcome, or a dead letter; one of a table or a
-    process raises :class:`GroupStoppedError` here, and its group stands still. Close it after use, best by ``with``.
+    process raises :class:`GroupStoppedError` here, and its group is stopped. Close it after use, best by ``with``.
     """
 
     def __init__(
@@ -243,7 +243,7 @@ class InMemory:
 
     @property
     def stopped(self) -> dict[str, str]:
-        """The groups that stand still since a handler raised, and why."""
+        """The groups that are stopped since a handler raised, and why."""
         engines = [each for each in self._groups.values() if isinstance(each, MemoryEngineGroup)]
         return {each.name: each.stopped for each in engines if each.stopped is not None}
 

@@ -1,4 +1,4 @@
-"""The parts of commands over HTTP that need no broker: waiting, ids, shares, links, verdicts."""
+"""The parts of commands over HTTP that need no broker: waiting, ids, shares, links, outcomes."""
 
 from __future__ import annotations
 

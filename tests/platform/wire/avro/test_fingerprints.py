@@ -135,7 +135,7 @@ def test_who_sends_need_not_give_values_in_their_normal_form() -> None:
 
 
 def test_fingerprints_stay_what_they_are() -> None:
-    """They stand in ledgers, and in tokens that were handed out."""
+    """They stand in outcome logs, and in tokens that were handed out."""
     command = TakeNote(note_id="n1", words="buy tea", priority=3)
     assert Encoder(CATALOG.of(COMMAND), 1).fingerprint(command).hex() == "7eb4c95484f177412bcc9fbb36c28ff0"
     event = Fingerprints(TAKEN.tree).of(Encoder(TAKEN, 1).normal(EVENT))

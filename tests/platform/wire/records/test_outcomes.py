@@ -1,4 +1,4 @@
-"""The ledger's record."""
+"""The outcome log's record."""
 
 from __future__ import annotations
 
