@@ -20,7 +20,7 @@ HASHED := --require-hashes
 LOCK = $(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
 	--custom-compile-command "make constraints"
 
-.PHONY: help setup demo test test-pythons lint format types chaos attack bench soak constraints wheel-check containers clean
+.PHONY: help setup demo layout test test-pythons lint format types chaos attack bench soak constraints wheel-check containers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do \
@@ -51,6 +51,9 @@ $(STAMP): pyproject.toml constraints.txt requirements/build.txt hatch_build.py s
 
 demo: setup  ## the whole path on real data; ARGS=--exit ends by itself
 	@$(BIN)/python -m producers.demo $(ARGS)
+
+layout: setup  ## print the packages of src/verbwire from the ground up: what each is for, what it may import
+	@$(BIN)/python -m tests.layout
 
 test: setup  ## all tests but the long ones (chaos, attack); ARGS go to pytest
 	@$(BIN)/python -m pytest -m "not chaos and not attack" -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)

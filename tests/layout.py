@@ -1,6 +1,6 @@
-"""Prints the rooms of src/verbwire from the ground up: what each is for, and what it may import.
+"""Prints the packages of src/verbwire from the ground up: what each is for, and what it may import.
 
-``python -m tests.layout``.
+``make layout``, or ``python -m tests.layout`` in the virtual environment.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ DOMAIN = ("schemas", "producers", "consumers", "streams")
 
 # Each room of the platform (a package of modules; in `engine` and `http`, whose modules stand above their packages, a
 # module of its own), and the rooms that it may import, from the ground up. Nothing points back: this table is the
-# architecture, and `python -m tests.layout` prints it.
+# architecture, and `make layout` prints it.
 MAY_IMPORT: dict[str, set[str]] = {
     "base64url": set(),
     "declarations.source": set(),

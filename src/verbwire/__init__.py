@@ -2,7 +2,8 @@
 
 Declare a receiver of commands with :class:`Aggregate` (or :class:`Job`), a table with :class:`Table`, what happens
 because of events with :class:`Subscriber` and :class:`Process`; put messages in with ``verbwire.client.Client``.
-Classes of messages come from ``verbwire schemas generate``.
+Classes of messages come from ``verbwire schemas generate``. In the source, read `declarations.aggregate` first, then
+`worker.run`.
 """
 
 from verbwire.declarations.aggregate import Aggregate

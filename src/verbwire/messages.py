@@ -141,7 +141,7 @@ FORBIDDEN = "forbidden"
 """The code of a rejection for want of permission: verbwire's own, every command may be answered with it."""
 
 ID_REUSED = "id_reused"
-"""The code of a rejection for an id that has named another payload: verbwire's own, only told, in no outcome log."""
+"""The code of a rejection for an id that has named another payload: verbwire's own, in replies alone."""
 
 OUT_OF_BOUNDS = "out_of_bounds"
 """The code of a rejection for a value beyond the bounds of the command's contract: verbwire's own."""

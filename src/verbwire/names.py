@@ -65,7 +65,7 @@ class Names:
         return self._topic(f"{namespace}.commands")
 
     def outcomes(self, namespace: str) -> str:
-        """The outcome log: one record per command, in the command's own partition."""
+        """The outcome log (ledger): one record per command, in the command's own partition."""
         return self._topic(f"{namespace}.outcomes")
 
     def group(self, name: str) -> str:
@@ -80,8 +80,8 @@ class Names:
         """Records of a group under another key, for itself; Faust's own naming. `group` carries the prefix already."""
         return _checked(f"{group}-{table}-repartition")
 
-    def retries(self, group: str) -> str:
-        """Dead letters that somebody wants this one group to try again. `group` carries the prefix already."""
+    def requeued(self, group: str) -> str:
+        """Dead letters that an operator has requeued to this one group. `group` carries the prefix already."""
         return _checked(f"{group}.retries")
 
     def dead_letters(self, group: str) -> str:
@@ -89,11 +89,11 @@ class Names:
         return _checked(f"{group}.dead-letters")
 
     def replies(self) -> str:
-        """Replies to clients that wait for outcomes."""
+        """Replies to clients that wait for outcomes: best effort, the outcome log is authoritative."""
         return self._topic(f"{self.project}.replies")
 
     def workers(self) -> str:
-        """Who owns what, with addresses."""
+        """The workers: their addresses, and which partitions they own."""
         return self._topic(f"{self.project}.workers")
 
     def subject(self, full_name: str) -> str:

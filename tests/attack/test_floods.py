@@ -196,7 +196,7 @@ def end_of(shop: Shop, topic: str) -> int:
 
 def test_more_questions_than_one_may_ask(tmp_path: Path) -> None:
     rate, seconds = 200, 6.0
-    with serving([Table(tmp_path, SHELVES, ShelfRow)], rates=Rates(questions=rate)) as http:
+    with serving([Table(tmp_path, SHELVES, ShelfRow)], rates=Rates(queries=rate)) as http:
         told: Counter[int] = Counter()
         headers = {"Authorization": f"Bearer {mint_token(SECRET, 'eve', [OPERATOR])}"}
         with (

@@ -114,8 +114,8 @@ class CoreWorker:
     def __init__(self, shop: Shop, group: str, name: str) -> None:
         codec = Codec(shop.catalog, Registry(shop.cluster.registry_url, {}), shop.names)
         if group == AGGREGATE:
-            hints = ReplyNotifier({"bootstrap.servers": shop.cluster.bootstrap}, shop.names.replies())
-            topology = aggregate_topology(consumers.carts.carts, codec, PARTITIONS, hints, BrokerClock())
+            notifier = ReplyNotifier({"bootstrap.servers": shop.cluster.bootstrap}, shop.names.replies())
+            topology = aggregate_topology(consumers.carts.carts, codec, PARTITIONS, notifier, BrokerClock())
             contract = shop.catalog.of(consumers.carts.carts.state)
         else:
             topology = table_topology(streams.carts.carts, codec, PARTITIONS)
@@ -123,7 +123,7 @@ class CoreWorker:
         self._shop = shop
         self._topic = f"{shop.prefix}.{INPUTS[group]}"
         self.name = name
-        self.core = GroupEngine(
+        self.engine = GroupEngine(
             topology,
             {"bootstrap.servers": shop.cluster.bootstrap},
             shop.names,
@@ -135,13 +135,13 @@ class CoreWorker:
         )
 
     def __enter__(self) -> Self:
-        self.core.start()
+        self.engine.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.core.close()
+        self.engine.close()
 
     def prepare(self, partitions: Iterable[int]) -> dict[int, int]:
         """Take these partitions over; return where to read on."""
@@ -149,10 +149,10 @@ class CoreWorker:
 
         def prepared() -> bool:
             nonlocal first
-            found = self.core.prepare(sorted(left), lambda: False, first)
+            found = self.engine.restore(sorted(left), lambda: False, first)
             first = False
             starts.update({partition: inputs[self._topic] for partition, inputs in found.items()})
-            left.difference_update(found, self.core.stopped())
+            left.difference_update(found, self.engine.stopped())
             return not left
 
         eventually(prepared, 30)
@@ -164,11 +164,11 @@ class CoreWorker:
         for record in records:
             batch.setdefault((record.topic, record.partition), []).append(record)
         try:
-            self.core.process(batch, membership, lambda: True)
+            self.engine.process(batch, membership, lambda: True)
         except VerbwireError as error:
             return error
-        eventually(lambda: not self.core.busy(), 30, every=0.005)
-        return self.core.failure
+        eventually(lambda: not self.engine.busy(), 30, every=0.005)
+        return self.engine.failure
 
     def catch_up(self, member: Member) -> None:
         """Take over what the member has, and deal with everything that is left there."""

@@ -110,7 +110,7 @@ class Orders:
             letters = self._read(f"{each}.dead-letters")
             found.require(not letters, "dead-letter", f"{len(letters)} of {each}")
         left = self._last("shop.checkout", "state")
-        found.require(not left, "left-under-way", f"{len(left)} undertakings, {next(iter(left.items()), None)}")
+        found.require(not left, "left-under-way", f"{len(left)} process instances, {next(iter(left.items()), None)}")
         return found
 
     # -- what has to hold

@@ -124,15 +124,15 @@ def overtaking(patch: Patch) -> None:
 
 def hold(patch: Patch) -> None:
     """No bug, a place to stop: batches wait before their first record while the file that HOLD names is there."""
-    fold, flag = GroupEngine._fold, Path(os.environ.get(HOLD, "/nobody"))
+    process, flag = GroupEngine._process_partition, Path(os.environ.get(HOLD, "/nobody"))
 
-    def wait_and_fold(self: GroupEngine, *args: Any) -> int:
+    def wait_and_process(self: GroupEngine, *args: Any) -> int:
         while flag.exists():
             flag.with_name(flag.name + ".reached").touch()
             time.sleep(0.01)
-        return fold(self, *args)
+        return process(self, *args)
 
-    patch(GroupEngine, "_fold", wait_and_fold)
+    patch(GroupEngine, "_process_partition", wait_and_process)
     patch(group, "BATCH_SECONDS", 60.0)  # the wait must not cut the transaction short
 
 

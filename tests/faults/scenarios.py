@@ -94,13 +94,13 @@ def a_first_transaction_that_fails(shop: Shop, patch: pytest.MonkeyPatch, bug: s
     with _worker(shop, "a") as a, Member(shop, AGGREGATE, "a") as member:
         share(member)
         a.prepare(member.partitions)
-        a.core.process(_batch(shop), member.membership(), lambda: True)
+        a.engine.process(_batch(shop), member.membership(), lambda: True)
         if bug:
             assert second.wait(START_SECONDS)
         _abort_from_outside(shop, "a", slot=0)
         go.set()
-        eventually(lambda: not a.core.busy(), START_SECONDS)
-        assert a.core.failure is not None
+        eventually(lambda: not a.engine.busy(), START_SECONDS)
+        assert a.engine.failure is not None
         a.catch_up(member)
     return _check(shop)
 
@@ -130,8 +130,8 @@ def a_first_transaction_that_is_slow(shop: Shop, patch: pytest.MonkeyPatch, bug:
     with _worker(shop, "a") as a, Member(shop, AGGREGATE, "a") as member:
         share(member)
         a.prepare(member.partitions)
-        a.core.process(_batch(shop), member.membership(), lambda: True)
-        eventually(lambda: not a.core.busy(), START_SECONDS)
+        a.engine.process(_batch(shop), member.membership(), lambda: True)
+        eventually(lambda: not a.engine.busy(), START_SECONDS)
         a.catch_up(member)
     return _check(shop)
 

@@ -273,7 +273,7 @@ class Bank:
         """The outcome log of a partition."""
         return self.read(self.names.outcomes(NAMESPACE), partition)
 
-    def hints(self, asker: int, ids: str, number: int) -> list[Taken]:
+    def replies(self, asker: int, ids: str, number: int) -> list[Taken]:
         """What was told at a partition of the replies of commands whose ids begin so, once that many are there."""
 
         def told() -> list[Taken]:
@@ -283,7 +283,7 @@ class Bank:
         return eventually(told, SECONDS)
 
     def outcome(self, value: bytes | None) -> OutcomeRecord:
-        """What a record of the outcome log, or a reply, holds."""
+        """The outcome in a record of the outcome log, or in a reply."""
         line = self._lines.decode(value)
         assert isinstance(line, OutcomeRecord)
         return line

@@ -51,14 +51,14 @@ class Engine:
 
     def __post_init__(self) -> None:
         codec = self.codec or self.bank.codec
-        self.hints = ReplyNotifier(self.bank.kafka, self.bank.names.replies())
+        self.notifier = ReplyNotifier(self.bank.kafka, self.bank.names.replies())
         if isinstance(self.declared, Process):
             targets = dict.fromkeys(command_topics(self.declared, codec), self.bank.partitions)
             row: type[Row] = self.declared.state
             topology = process_topology(self.declared, codec, self.bank.partitions, targets, self.skips, self.grants)
         elif isinstance(self.declared, Aggregate):
             topology = aggregate_topology(
-                self.declared, codec, self.bank.partitions, self.hints, self.clock, self.grants
+                self.declared, codec, self.bank.partitions, self.notifier, self.clock, self.grants
             )
             row = self.declared.state
         else:
@@ -94,7 +94,7 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.core.close()
-        self.hints.close()
+        self.notifier.close()
 
     def own(self, *partitions: int) -> None:
         """Let go of what is held and take these, as after a rebalance: cheaper than a new core for each test."""
@@ -109,7 +109,7 @@ class Engine:
         while todo:
             assert time.monotonic() < end, f"partitions {todo} are not ready"
             try:
-                ready = self.core.prepare(sorted(todo), lambda: False, first)
+                ready = self.core.restore(sorted(todo), lambda: False, first)
             except UnavailableError:
                 continue
             self.next |= {(topic, p): offset for p, inputs in ready.items() for topic, offset in inputs.items()}

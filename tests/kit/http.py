@@ -15,14 +15,14 @@ from tests.kit.samples.town.library import CounterRow, LoanRow, ShelfRow
 from verbwire.contracts.schema.load import load_catalog
 from verbwire.contracts.schema.model import Catalog
 from verbwire.engine.state.partition_state import PartitionState
-from verbwire.engine.state.reader import Goal, StoreReader
+from verbwire.engine.state.reader import EndOffsets, StoreReader
 from verbwire.engine.state.store import PartitionStore, StoreChanges
 from verbwire.http.access.auth import Authenticator, AuthSettings
 from verbwire.http.access.peer_tokens import PeerTokens
 from verbwire.http.access.rates import Rates
 from verbwire.http.app import Access, Part, Readable, build_app
 from verbwire.http.forwarding.peers import ALONE, Peers
-from verbwire.http.operations.health import Health, Standing
+from verbwire.http.operations.health import Health, PartitionHealth
 from verbwire.http.serving.certificate import Certificate
 from verbwire.http.serving.server import HttpServer
 from verbwire.http.tables.queries import Answerable
@@ -51,7 +51,7 @@ class Group:
     name: str = SHELVES
     dead: str | None = None
     missing: list[str] = field(default_factory=list)
-    stands: Standing = field(default_factory=Standing)
+    health: PartitionHealth = field(default_factory=PartitionHealth)
 
     def live(self) -> str | None:
         return self.dead
@@ -59,8 +59,8 @@ class Group:
     def not_ready(self) -> list[str]:
         return self.missing
 
-    def standing(self) -> Standing:
-        return self.stands
+    def partition_health(self) -> PartitionHealth:
+        return self.health
 
 
 class Table:
@@ -80,7 +80,7 @@ class Table:
         self.rows = QueryableRow.of(name, self.contract, index, search)
         self.search = tuple(search)
         self._values = row_values(self.rows.columns.values(), search)
-        self.view = StoreReader(name, self.contract, partitions)
+        self.store_reader = StoreReader(name, self.contract, partitions)
         self._encode = Encoder(self.contract, SCHEMA_ID)
         self.read: Callable[[bytes], Any] = Reader(self.contract, row, self.contract.schema)
         self._stores = [
@@ -88,15 +88,15 @@ class Table:
             for partition in range(partitions)
         ]
         for partition, store in enumerate(self._stores):
-            self.view.states[partition].path = store.path
-            self.view.states[partition].inputs = {EVENTS: partition * 100}
+            self.store_reader.states[partition].path = store.path
+            self.store_reader.states[partition].inputs = {EVENTS: partition * 100}
         self.mend()
 
     def mend(self) -> None:
         """Make every partition ready and every row readable."""
         self.on_decode: Callable[[bytes], object] = lambda _: None
-        for state in self.view.states.values():
-            state.state, state.goal = PartitionState.RUNNING, Goal()
+        for state in self.store_reader.states.values():
+            state.state, state.end_offsets = PartitionState.RUNNING, EndOffsets()
 
     def put(self, rows: Iterable[Row]) -> None:
         """Write rows as the engine does: where their keys belong."""
@@ -109,18 +109,18 @@ class Table:
 
     def everything(self) -> list[Any]:
         """All rows, read one by one."""
-        return [self.read(value) for _, value in self.view.items()]
+        return [self.read(value) for _, value in self.store_reader.items()]
 
     def _apply(self, rows: Iterable[tuple[Row, tuple[Any, ...] | None]]) -> None:
         changes = [StoreChanges() for _ in self._stores]
         for row, values in rows:
             key = key_of(self.contract, row)
-            changes[self.view.partition_of(key)].rows[key] = values
+            changes[self.store_reader.partition_of(key)].rows[key] = values
         for store, change in zip(self._stores, changes, strict=True):
             store.apply(change)
 
     def served(self) -> QueryableTable:
-        return QueryableTable(self.view, self._decode, tuple(self.rows.columns), self.search)
+        return QueryableTable(self.store_reader, self._decode, tuple(self.rows.columns), self.search)
 
     def close(self) -> None:
         for store in self._stores:

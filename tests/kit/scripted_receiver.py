@@ -25,8 +25,8 @@ REPLY_SECONDS = 20.0  # seconds, for a reply to come
 
 
 def by_replies_alone(client: Client) -> Client:
-    """Let a client wait for replies alone: what it gets was a reply, not looked up because the machine was slow."""
-    client._asker._delays = PollDelays(hint=3600)
+    """Let a client wait for replies alone: what it hears was heard, not looked up because the machine was slow."""
+    client._asker._delays = PollDelays(reply=3600)
     return client
 
 
@@ -110,7 +110,7 @@ class ScriptedReceiver:
         self.send(self.replies, partition, id.encode(), value)
 
     def answer(self, records: Iterable[Record], **fields: Any) -> None:
-        """Write the outcome, and reply."""
+        """Write the outcome and reply."""
         for record in records:
             line = self.line(record, **fields)
             self.enter(record, line)

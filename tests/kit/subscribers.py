@@ -79,8 +79,8 @@ class Depot:
         self.cluster = cluster
         self.names = Names("depot", prefix)
         self.kafka = {"bootstrap.servers": cluster.bootstrap, "log_level": "3"}
-        plans = [GroupPlan(JOB, Kind.COMMAND, (LABELS,), retries=True)]
-        plans += [GroupPlan(name, Kind.EVENT, (PARCELS,), retries=True) for name in subscribers]
+        plans = [GroupPlan(JOB, Kind.COMMAND, (LABELS,), requeues=True)]
+        plans += [GroupPlan(name, Kind.EVENT, (PARCELS,), requeues=True) for name in subscribers]
         target = Target(cluster.bootstrap, cluster.registry_url, self.names, partitions=PARTITIONS)
         self._topics = deploy(target, CATALOG, plans).topics
         principal = Principal("tester", SCOPES)
@@ -92,7 +92,7 @@ class Depot:
         self.board = JobBoard()
         self.grants = Grants()  # the rule by which commands are received
         self.running: list[SubscriberGroupHost] = []
-        self._mail = Producer(self.connection)
+        self._producer = Producer(self.connection)
         self._admin = AdminClient(self.kafka)
         self._offsets = GroupOffsets(self.cluster.bootstrap)
         self._reader = Consumer({**self.kafka, "group.id": "unused", "fetch.wait.max.ms": 10})
@@ -113,7 +113,7 @@ class Depot:
         for group in groups:
             name = self.names.group(group.group)
             source = self.commands if isinstance(group, Job) else self.events
-            offsets = [*self._since[source], *self._since[self.names.retries(name)]]
+            offsets = [*self._since[source], *self._since[self.names.requeued(name)]]
             commit(self.cluster.bootstrap, name, offsets)
         try:
             yield self
@@ -155,7 +155,7 @@ class Depot:
     def stop(self, hosted: SubscriberGroupHost, leave: bool = False) -> None:
         """Stop a group as a worker does."""
         hosted.running.stop(leave)
-        hosted.mail.close(5)
+        hosted.effect_producer.close(5)
         self.running.remove(hosted)
 
     def put_out(self, group: str, worker: str) -> None:
@@ -175,11 +175,11 @@ class Depot:
         encoder = self.codec.encoder(contract)
         value = (encoder if bounded else without_bounds(encoder))(command)
         topic = self.names.commands(contract.namespace)
-        self._mail.produce(topic, key_of(contract, command), value, headers, "").result(10)
+        self._producer.produce(topic, key_of(contract, command), value, headers, "").result(10)
 
     def put(self, key: bytes | None, value: bytes | None) -> None:
         """Produce something into the events, whatever it is."""
-        self._mail.produce(self.events, key, value, [], "", 1).result(10)
+        self._producer.produce(self.events, key, value, [], "", 1).result(10)
 
     def records(self, topic: str, count: int) -> list[Message]:
         """What came to a topic since the depot was opened, as soon as it is so much."""
@@ -209,7 +209,7 @@ class Depot:
 
     def close(self) -> None:
         self.client.close()
-        self._mail.close()
+        self._producer.close()
         self._reader.close()
         self.registry.close()
         for future in self._admin.delete_topics([*self._topics]).values():

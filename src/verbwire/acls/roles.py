@@ -109,8 +109,8 @@ def _operator(resources: ProjectResources) -> set[Permission]:
 def _handed_back(names: Names, plan: GroupPlan) -> Iterable[str]:
     """The topics that `dead-letters retry` writes: records are requeued there, or marked as requeued."""
     group = names.group(plan.group)
-    if plan.retries:
-        yield names.retries(group)
+    if plan.requeues:
+        yield names.requeued(group)
     if plan.decides:
         yield from plan.inputs(names)
     yield names.dead_letters(group)
@@ -132,8 +132,12 @@ def _worker(resources: ProjectResources, plans: Sequence[GroupPlan]) -> set[Perm
 def _group(names: Names, plan: GroupPlan) -> set[Permission]:
     group = names.group(plan.group)
     own = list(group_topics(names, plan, 1))
-    read = {*plan.inputs(names), *plan.ledgers(names), *(topic.name for topic in own if Use.READ in topic.use)}
-    written = {*plan.outputs(names), *plan.ledgers(names), *(topic.name for topic in own if Use.WRITE in topic.use)}
+    read = {*plan.inputs(names), *plan.outcome_logs(names), *(topic.name for topic in own if Use.READ in topic.use)}
+    written = {
+        *plan.outputs(names),
+        *plan.outcome_logs(names),
+        *(topic.name for topic in own if Use.WRITE in topic.use),
+    }
     found = on_topics(read, _READ) | on_topics(written, _WRITE) | on_groups([group], _READ)
     if plan.transactional:
         # What its topics take is known beforehand (engine/transactions/record_limits.py).
@@ -147,7 +151,7 @@ def _gateway(resources: ProjectResources) -> set[Permission]:
 
 
 def _producer(names: Names, context: str) -> set[Permission]:
-    """Send; read replies, and the outcome log where none comes; find the workers that answer queries."""
+    """Send; hear replies, and read the outcome log where none comes; find the workers that answer queries."""
     return (
         on_topics([names.commands(context)], _WRITE)
         | on_topics([names.outcomes(context), names.replies(), names.workers()], _READ)

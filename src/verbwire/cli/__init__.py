@@ -1,4 +1,7 @@
-"""The command line: ``verbwire --help``. Thin: each command calls one function of the library."""
+"""The command line: ``verbwire --help``. Thin: each command calls one function of the library.
+
+Read `run` first.
+"""
 
 from __future__ import annotations
 

@@ -35,9 +35,9 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """List the dead letters that have not been requeued."""
-    with _opened() as (project, letters):
+    with _opened() as (project, dead_letters):
         names = [_declared(project, group).group] if group else project.groups
-        pages = {name: letters.page(name, limit, again) for name in names}
+        pages = {name: dead_letters.page(name, limit, again) for name in names}
     rows = [_row(found) for page in pages.values() for found in page.dead_letters]
     older = {
         name: page.total - len(page.dead_letters) for name, page in pages.items() if page.total > len(page.dead_letters)
@@ -63,8 +63,8 @@ def show(
     """Show a dead letter: its reason, headers, and message as JSON, or in hexadecimal where it is unreadable."""
     from verbwire.dead_letters.requeue import DeadLetterPlace
 
-    with _opened() as (project, letters):
-        found = letters.one(_declared(project, group).group, DeadLetterPlace.of(place))
+    with _opened() as (project, dead_letters):
+        found = dead_letters.one(_declared(project, group).group, DeadLetterPlace.of(place))
         original = found.record.original
         about = {
             "place": f"{found.group} {found.place}",
@@ -106,9 +106,9 @@ def retry(
 
     if bool(places) == every:
         raise ConfigurationError("name places as the list shows them, or use --all")
-    with _opened() as (project, letters):
+    with _opened() as (project, dead_letters):
         declared = _declared(project, group)
-        count, left = letters.requeue(
+        count, left = dead_letters.requeue(
             declared, None if every else [DeadLetterPlace.of(each) for each in places or ()], again, unchecked
         )
     if as_json:
@@ -130,8 +130,8 @@ def _opened() -> Iterator[tuple[Project, DeadLetters]]:
     project = load_project(load_settings())
     connection = Connection.of_project(project.settings)
     require_kafka(kafka_properties(project.settings, connection.bootstrap))
-    with closing(DeadLetters(connection)) as letters:
-        yield project, letters
+    with closing(DeadLetters(connection)) as dead_letters:
+        yield project, dead_letters
 
 
 def _declared(project: Project, group: str) -> Declared:
@@ -141,16 +141,16 @@ def _declared(project: Project, group: str) -> Declared:
 
 
 def _row(found: DeadLetter) -> list[str]:
-    letter = found.record
+    record = found.record
     return [
         found.group,
         str(found.place),
         found.origin,
         found.type,
         found.id,
-        letter.reason,
+        record.reason,
         _time(found.since),
-        letter.detail.partition("\n")[0][:200],
+        record.detail.partition("\n")[0][:200],
     ]
 
 

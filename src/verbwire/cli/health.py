@@ -36,12 +36,12 @@ def health(
         raise typer.Exit(1)
 
 
-def _url(settings: Settings, question: str) -> str:
+def _url(settings: Settings, probe: str) -> str:
     host = settings.http_host
     if host in WILDCARDS:
         host = "127.0.0.1" if host != "::" else "::1"
     where = f"[{host}]" if ":" in host else host
-    return f"{_scheme(settings)}://{where}:{settings.http_port}/health/{question}"
+    return f"{_scheme(settings)}://{where}:{settings.http_port}/health/{probe}"
 
 
 def _scheme(settings: Settings) -> str:

@@ -285,10 +285,10 @@ def _target(declared: Declared, names: Names, renewal: GrantRenewal) -> _Target:
     match declared:
         case Subscriber():
             sources = frozenset(map(names.events, declared.sources))
-            return _Target(names.retries(names.group(declared.group)), True, sources)
+            return _Target(names.requeued(names.group(declared.group)), True, sources)
         case Job():
             commands = names.commands(declared.namespace)
-            return _Target(names.retries(names.group(declared.group)), True, frozenset({commands}))
+            return _Target(names.requeued(names.group(declared.group)), True, frozenset({commands}))
         case Aggregate():
             commands = names.commands(declared.namespace)
             return _Target(commands, False, frozenset({commands}), renewal)

@@ -35,7 +35,7 @@ class Aggregate(Generic[S]):
     Where events are not what the state is made of, a handler returns the new state beside them (or without any):
     ``return Cart(...), ProductAdded(...)``. Their appliers are not called for that command, and need not be there.
 
-    Every command has its record in the outcome log, which is the aggregate's memory; those whose contract says
+    Every command has its line in the outcome log, which is the aggregate's memory; those whose contract says
     ``"response": "none"`` too, only that nobody is told of it.
     """
 

@@ -23,7 +23,7 @@ from verbwire.wire.topics import (
     OUTCOMES,
     REPARTITION,
     REPLIES,
-    RETRIES,
+    REQUEUED,
     WORKERS,
 )
 
@@ -52,7 +52,7 @@ class GroupPlan:
     """A group that a project runs: `reads` commands or events of its `namespaces`, and keeps `tables`.
 
     `group` and `tables` are names as declared, without the prefix. `outcomes` are the namespaces whose outcome logs it
-    reads besides. `rekeys` says that it gives records to itself under another key, `retries` that dead letters may be
+    reads besides. `rekeys` says that it repartitions its records by another key, `requeues` that dead letters may be
     requeued to it. `sends` are the namespaces whose commands it sends, `publishes` those whose events it publishes.
     """
 
@@ -62,7 +62,7 @@ class GroupPlan:
     tables: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
     rekeys: bool = False
-    retries: bool = False
+    requeues: bool = False
     sends: tuple[str, ...] = ()
     publishes: tuple[str, ...] = ()
 
@@ -81,7 +81,7 @@ class GroupPlan:
                     else (Kind.EVENT, tuple(declared.sources))
                 )
                 sent, published = _namespaces(declared.sends), _namespaces(declared.publishes)
-                return cls(declared.group, kind, read, retries=True, sends=sent, publishes=published)
+                return cls(declared.group, kind, read, requeues=True, sends=sent, publishes=published)
             case Process():
                 heard, outcomes, sent = tuple(declared.sources), tuple(declared.answering), _namespaces(declared.sends)
                 return cls(declared.group, Kind.EVENT, heard, (declared.table,), outcomes, rekeys=True, sends=sent)
@@ -104,7 +104,7 @@ class GroupPlan:
         topic = names.commands if self.reads is Kind.COMMAND else names.events
         return [*(topic(namespace) for namespace in self.namespaces), *map(names.outcomes, self.outcomes)]
 
-    def ledgers(self, names: Names) -> list[str]:
+    def outcome_logs(self, names: Names) -> list[str]:
         """The topics that hold the outcomes of what it decides; it reads them, too, to know what it has answered."""
         return [names.outcomes(namespace) for namespace in self.namespaces] if self.decides else []
 
@@ -113,7 +113,7 @@ class GroupPlan:
         return [*map(names.events, self.publishes), *map(names.commands, self.sends)]
 
     def read(self, names: Names) -> list[str]:
-        """All topics that it reads, those of its own among them: inputs, changelogs, repartition topics, retries."""
+        """All topics that it reads, its own included: inputs, changelogs, repartition topics, requeued dead letters."""
         own = (topic.name for topic in group_topics(names, self, 1) if Use.READ in topic.use)
         return [*self.inputs(names), *own]
 
@@ -146,8 +146,8 @@ def group_topics(names: Names, plan: GroupPlan, partitions: int) -> Iterable[Top
         yield Topic(names.changelog(group, table), partitions, CHANGELOG)
         if plan.rekeys:
             yield Topic(names.repartition(group, table), partitions, REPARTITION)
-    if plan.retries:
-        yield Topic(names.retries(group), partitions, RETRIES, Use.READ)
+    if plan.requeues:
+        yield Topic(names.requeued(group), partitions, REQUEUED, Use.READ)
     yield Topic(names.dead_letters(group), partitions, DEAD_LETTERS, Use.WRITE)
 
 

@@ -256,7 +256,7 @@ def _name(message: Message) -> str:
 
 
 def _claims(entries: Any) -> dict[tuple[str, int], list[WorkerSighting]]:
-    """Who says that a partition is theirs, those who know the latest generation of its group first."""
+    """Map partitions to the workers that announce them, those of the group's latest generation first."""
     claims: dict[tuple[str, int], list[tuple[int, int, WorkerSighting]]] = {}
     for seen in entries:
         for share in seen.worker.groups:

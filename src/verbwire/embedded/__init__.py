@@ -7,6 +7,7 @@
 
 Another process of the same project finds them with ``running_stack(folder)``. `Child` is a process that ends with this
 one, `stop` ends several, `reap` those that a killed process has left behind; a program that runs workers may use them.
+In the source, read `stack` first.
 """
 
 from __future__ import annotations

@@ -22,11 +22,11 @@ from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.partition_state import RETRYING
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.topology import StopPartition, Topology
-from verbwire.engine.transactions.blame import RecordRange
 from verbwire.engine.transactions.committer import Committer, classified, reason_of
 from verbwire.engine.transactions.failpoints import hit
 from verbwire.engine.transactions.failures import TransactionFailures
 from verbwire.engine.transactions.group_metadata import GroupMetadata
+from verbwire.engine.transactions.poison_records import RecordRange
 from verbwire.engine.transactions.producers import ProducerPair
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import (
@@ -77,7 +77,7 @@ class GroupEngine:
         self._producers = ProducerPair(kafka, names, topology.group, worker, topology.limits)
         self._committer = Committer(self._producers, topology.group, self._committed, metrics.aborted)
         self._lifecycle = PartitionLifecycle(topology.group, reader, metrics)
-        self._preparation = PartitionRestorer(
+        self._restorer = PartitionRestorer(
             topology, kafka, worker, folder, reader, self._lifecycle, self._producers, liveness
         )
         self._caches: dict[int, PartitionCache] = {}
@@ -93,11 +93,11 @@ class GroupEngine:
     def start(self) -> None:
         """Abort what a predecessor of this name left open, and connect: before anybody waits for it."""
         self._producers.ready()
-        self._preparation.start()
+        self._restorer.start()
         self._producers.ready()  # what the topics take is known by now
 
-    def prepare(self, partitions: Sequence[int], cancel: Callable[[], bool], first: bool) -> dict[int, dict[str, int]]:
-        """Make ready those of the partitions that can be now, and return where to read their inputs.
+    def restore(self, partitions: Sequence[int], cancel: Callable[[], bool], first: bool) -> dict[int, dict[str, int]]:
+        """Restore those of the partitions that can be now, and return where to read their inputs.
 
         Never waits for another worker's transaction: ask again for the rest, from the start, in a moment. `first`
         marks a new assignment, or a new beginning after a failure: everything held so far is dropped.
@@ -109,18 +109,18 @@ class GroupEngine:
             self._lifecycle.assign(partitions)
             self._close_caches()
             self._producers.ready()
-            self._preparation.begin()
+            self._restorer.begin()
             self._producers.ready()  # what the topics take is known by now
-        caches, restored = self._preparation.probe(partitions, cancel)
+        caches, restored = self._restorer.restore(partitions, cancel)
         self._metrics.restored(restored)
-        blameless = [cache for cache in caches if not self._is_to_blame(cache)]
-        for cache in blameless:
+        restored_caches = [cache for cache in caches if not self._is_poisoned(cache)]
+        for cache in restored_caches:
             self._caches[cache.partition] = cache
             code = other_code(cache.facts.get(CODE_HEADER))
             self._lifecycle.run(cache.partition, cache.store.path, cache.next, code)
-        return {cache.partition: dict(cache.next) for cache in blameless}
+        return {cache.partition: dict(cache.next) for cache in restored_caches}
 
-    def _is_to_blame(self, cache: PartitionCache) -> bool:
+    def _is_poisoned(self, cache: PartitionCache) -> bool:
         why = self._failures.reason_to_stop(cache.partition, cache.next)
         if why:
             cache.close()
@@ -137,7 +137,7 @@ class GroupEngine:
         self._lifecycle.suspend()
 
     def release(self) -> None:
-        """Close all partitions until the next assignment is prepared: a new owner may be ahead of what is held."""
+        """Close all partitions until the next assignment is restored: a new owner may be ahead of what is held."""
         self._committer.recover()
         self._lifecycle.close()
         self._close_caches()
@@ -147,13 +147,13 @@ class GroupEngine:
         self._committer.close()
         self._lifecycle.close()
         self._close_caches()
-        self._preparation.close()
+        self._restorer.close()
 
     # -- state, for any thread
 
     @property
     def failure(self) -> VerbwireError | None:
-        """What went wrong since the partitions were last prepared."""
+        """What went wrong since the partitions were last restored."""
         return self._committer.failure
 
     def busy(self) -> bool:
@@ -167,8 +167,8 @@ class GroupEngine:
 
     @property
     def topics(self) -> Mapping[str, TopicIdentity]:
-        """The topics of the group, as they were when its partitions were prepared last."""
-        return self._preparation.topics
+        """The topics of the group, as they were when its partitions were restored last."""
+        return self._restorer.topics
 
     def stop_all(self, why: str) -> None:
         """Stop all running partitions until an operator decides; transactions in flight are still committed."""
@@ -189,7 +189,7 @@ class GroupEngine:
     # -- the batch
 
     def unreadable(self, topic: str, partition: int, why: str) -> None:
-        """Stop a partition, once it is prepared again, whose input cannot be read."""
+        """Stop a partition, once it is restored again, whose input cannot be read."""
         if cache := self._caches.get(partition):
             self._failures.found((topic, partition), cache.next[topic], why)
 
@@ -214,13 +214,13 @@ class GroupEngine:
         while todo:
             if not is_live():
                 raise FencedError(f"{self.topology.group}: the partitions were taken away")
-            todo = self._one(todo, membership)
+            todo = self._build_transaction(todo, membership)
         if read:
             epochs = {partition: self.reader.states[partition].epoch for partition in self._caches}
             self._committer.afterwards(lambda: self._note_read(read, epochs))
 
-    def _one(self, todo: list[Piece], membership: GroupMetadata) -> list[Piece]:
-        """Build one transaction of as much as fits; return what is left, first the places that have not been begun."""
+    def _build_transaction(self, todo: list[Piece], membership: GroupMetadata) -> list[Piece]:
+        """Build one transaction of as much as fits; return the rest, first the partitions that have not been begun."""
         self._failures.take_progress()
         slot, self._slot = self._slot, 1 - self._slot
         self._committer.wait_for_slot(slot)
@@ -231,27 +231,28 @@ class GroupEngine:
             self._producers.give_up(slot)
             raise classified(error, {}) from error
         transaction.deadline, transaction.row_checks = time.monotonic() + BATCH_SECONDS, self._changelog.row_checks
-        waiting, begun, alone = [], [], False
+        waiting, begun, isolated = [], [], False
         try:
             for place, records, until in todo:
                 limit = self._failures.limit(place)
-                room = min(MAX_BATCH - transaction.records, limit or MAX_BATCH)
-                if room <= 0 or transaction.is_late() or alone or (limit and transaction.ranges):
+                max_records = min(MAX_BATCH - transaction.records, limit or MAX_BATCH)
+                if max_records <= 0 or transaction.is_late() or isolated or (limit and transaction.ranges):
                     waiting.append((place, records, until))
                     continue
-                alone = limit is not None
-                dealt = self._fold(transaction, place, records[:room], until if room >= len(records) else 0)
-                if dealt < len(records):
-                    begun.append((place, records[dealt:], until))
+                isolated = limit is not None
+                processed = self._process_partition(
+                    transaction, place, records[:max_records], until if max_records >= len(records) else 0
+                )
+                if processed < len(records):
+                    begun.append((place, records[processed:], until))
         except BaseException as error:
             self._failures.note(None)
             self._metrics.aborted(reason_of(error))
             self._committer.abort(transaction, error)
             if not isinstance(error, Exception):
                 raise
-            if not isinstance(
-                error, KafkaException
-            ):  # else what was produced earlier has failed, and produce() learns it
+            # A KafkaException is of what was produced earlier: produce() reports it late.
+            if not isinstance(error, KafkaException):
                 whole = RecordRange(records[0].offset, records[-1].offset + 1, len(records))
                 transaction.ranges = {place: transaction.ranges.get(place, whole)}
             failure = classified(error, transaction.ranges)
@@ -266,10 +267,12 @@ class GroupEngine:
             self._committer.abort(transaction)
         return waiting + begun
 
-    def _fold(self, transaction: Transaction, place: tuple[str, int], records: list[Record], until: int) -> int:
-        """Deal with as many of the records as there is time for, at least one, and return how many.
+    def _process_partition(
+        self, transaction: Transaction, place: tuple[str, int], records: list[Record], until: int
+    ) -> int:
+        """Process as many of the records as there is time for, at least one, and return how many.
 
-        With all of them the topic is dealt with up to `until`, where that is behind the last.
+        With all of them the input is processed up to `until`, where that is behind the last.
         """
         topic, partition = place
         cache = self._caches.get(partition)
@@ -279,39 +282,41 @@ class GroupEngine:
         fresh = [record for record in records if record.offset >= expected] if records[0].offset < expected else records
         if len(fresh) < len(records):
             # aiokafka does so when a partition changes its leader; the position has been ours alone all the time.
-            log.info("%s: %s/%d came again from below %d: passed over", self.topology.group, topic, partition, expected)
+            log.info(
+                "%s: %s/%d: skipped re-fetched records below offset %d", self.topology.group, topic, partition, expected
+            )
         if not fresh:
             return len(records)
         transaction.ranges[place] = RecordRange(fresh[0].offset, fresh[-1].offset + 1, len(fresh))
         try:
-            dealt, stop = self._handle(transaction, cache, fresh)
+            processed, stop = self._run_processor(transaction, cache, fresh)
         except NewerSchemaError as error:  # met when its rows were loaded: nothing of these records is done
             self._lifecycle.stop(partition, str(error))
             return len(records)
-        if dealt:
-            after = fresh[dealt - 1].offset + 1
-            transaction.ranges[place] = RecordRange(fresh[0].offset, after, dealt)
-            transaction.used(cache, topic, max(after, until) if dealt == len(fresh) else after)
-            transaction.records += dealt
-            if letters := transaction.dead_letters.pop(partition, 0):
-                cache.facts[DEAD_LETTERS_HEADER] = b"%d" % (dead_letter_count(cache.facts) + letters)
+        if processed:
+            after = fresh[processed - 1].offset + 1
+            transaction.ranges[place] = RecordRange(fresh[0].offset, after, processed)
+            transaction.used(cache, topic, max(after, until) if processed == len(fresh) else after)
+            transaction.records += processed
+            if dead_letters := transaction.dead_letters.pop(partition, 0):
+                cache.facts[DEAD_LETTERS_HEADER] = b"%d" % (dead_letter_count(cache.facts) + dead_letters)
             self._changelog.write(transaction, cache)
             cache.end(transaction.of(partition).rows, transaction.written)
         if stop:
             self._lifecycle.stop(partition, self._advice(stop))
             return len(records)
-        return len(records) - len(fresh) + dealt
+        return len(records) - len(fresh) + processed
 
-    def _handle(
+    def _run_processor(
         self, transaction: Transaction, cache: PartitionCache, records: list[Record]
     ) -> tuple[int, StopPartition | None]:
-        """Return how many of the records are dealt with, and why not more where one must not be skipped."""
+        """Return how many records were processed, and the stop where one must not be skipped."""
         try:
-            dealt = self.topology.processor.process(cache, records, transaction)
+            processed = self.topology.processor.process(cache, records, transaction)
         except StopPartition as stop:
             return records.index(stop.record), stop
         self._changelog.row_checks.discard(cache.partition)
-        return dealt, None
+        return processed, None
 
     def _advice(self, stop: StopPartition) -> str:
         place = place_of(stop.record)

@@ -24,7 +24,7 @@ class Watched(Protocol):
 
     @property
     def topics(self) -> Mapping[str, TopicIdentity]:
-        """They, as they were when its partitions were prepared last."""
+        """They, as they were when its partitions were restored last."""
         ...
 
     refresh_topics: Callable[[], None]  # lets its consumer group ask for its topics at once
@@ -72,13 +72,13 @@ class TopicWatch:
             self._thread.start()
 
     def stop(self) -> None:
-        """End; a question under way is not waited for."""
+        """End; a request under way is not waited for."""
         self._stop.set()
 
     def look(self) -> None:
         """Compare once. A topic has to be missing twice: a broker that has just started does not know all of them."""
         asked = {group: group.topics for group in self._groups}
-        now = self._cluster.standing([*{name for topics in asked.values() for name in topics}])
+        now = self._cluster.topic_identities([*{name for topics in asked.values() for name in topics}])
         missing = {name for topics in asked.values() for name in topics if name not in now}
         gone, self._missed = missing & self._missed, missing
         if not self._seen:  # as they were when the groups connected: a change since then counts

@@ -1,4 +1,4 @@
-"""Decides who may have a command carried out, or a query answered: the same rule everywhere."""
+"""Decides whether a principal may send a command or query: the same rule everywhere."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from verbwire.messages import FORBIDDEN, Rejected
 def refusal(contract: Contract, actor: str | None, scopes: Collection[str]) -> Rejected | None:
     """Return why a principal with these scopes is refused; None where it is not.
 
-    A message that requires no scope has to come from an authenticated principal all the same, unless it is public.
+    A message that requires no scope requires an authenticated principal all the same, unless it is public.
     """
     if missing := contract.requires.difference(scopes):
         return Rejected(FORBIDDEN, f"{contract.short} requires {' '.join(sorted(missing))}")
     if not contract.requires and not contract.public and not actor:
-        return Rejected(FORBIDDEN, f"{contract.short} has to come from somebody known")
+        return Rejected(FORBIDDEN, f"{contract.short} requires an authenticated principal")
     return None

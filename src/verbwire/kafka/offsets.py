@@ -96,13 +96,13 @@ class ClusterOffsets:
 
     def topics(self, names: Sequence[str]) -> dict[str, TopicIdentity]:
         """Return id and number of partitions of each topic; UnavailableError when one is not there."""
-        found = self.standing(names)
+        found = self.topic_identities(names)
         for name in names:
             if name not in found:
                 raise UnavailableError(f"there is no topic {name}: run `verbwire deploy`")
         return found
 
-    def standing(self, names: Sequence[str]) -> dict[str, TopicIdentity]:
+    def topic_identities(self, names: Sequence[str]) -> dict[str, TopicIdentity]:
         """Return id and number of partitions of those of the topics that are there."""
         if not names:
             return {}

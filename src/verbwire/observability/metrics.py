@@ -83,7 +83,7 @@ class Metrics:
             group,
             registry=registry,
         )
-        self._table_letters = Gauge(
+        self._table_dead_letters = Gauge(
             "verbwire_table_dead_letters",
             "Dead letters among the records of the partitions on this worker.",
             group,
@@ -273,10 +273,10 @@ class GroupMetrics:
         self._ready.set(partitions.get("running", 0))
         self._metrics._stopped.labels(self._name).set(partitions.get("stopped", 0) + partitions.get("retrying", 0))
 
-    def table(self, behind: Callable[[], float], letters: Callable[[], float]) -> None:
+    def table(self, behind: Callable[[], float], dead_letters: Callable[[], float]) -> None:
         """Ask these whenever the metrics are read: by how many records the table is behind, and its dead letters."""
         self._metrics._behind.labels(self._name).set_function(behind)
-        self._metrics._table_letters.labels(self._name).set_function(letters)
+        self._metrics._table_dead_letters.labels(self._name).set_function(dead_letters)
 
     def handled(self, records: int = 1) -> None:
         """A subscriber or a job is done with records."""

@@ -49,7 +49,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
         "Heartbeat failed for group %s: generation id is not  current.",
     ),
     "verbwire.engine.faust.consumer": ("%s: %s",),
-    "verbwire.engine.faust.recovery": ("%s: not ready, once more: %s",),
+    "verbwire.engine.faust.recovery": ("%s: restore failed, retrying: %s",),
     "verbwire.engine.transactions.committer": ("abort failed: %s",),
     "verbwire.kafka.librdkafka": ("%s [%s] %s",),
     "verbwire.engine.restore.open_transactions": ("%s: transactions of dead workers could not be aborted: %s",),
@@ -133,7 +133,7 @@ class Quiet(logging.Filter):
 
 
 @contextmanager
-def told_of(outage: Outage) -> Iterator[None]:
+def filtered_by(outage: Outage) -> Iterator[None]:
     """Filter the loggers that complain by the outage, until the block ends."""
     quiet, loggers = Quiet(outage), [logging.getLogger(name) for name in {*NOT_REACHED, *EXPLAINED}]
     for each in loggers:

@@ -39,7 +39,7 @@ class AssignedPartitions:
 
     def owned(self) -> tuple[int, ...]:
         """Return the partitions of the group's sources. From any thread."""
-        return tuple(sorted({partition for topic, partition in list(self._all) if topic != self._plan.retries}))
+        return tuple(sorted({partition for topic, partition in list(self._all) if topic != self._plan.requeued}))
 
     def of(self, topic: str, partition: int) -> PartitionInFlight:
         """Return what is in flight of one partition."""

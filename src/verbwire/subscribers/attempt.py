@@ -73,7 +73,7 @@ class RecordAttempt:
     """Attempts the records of one group. Safe to call from any thread."""
 
     plan: SubscriberPlan
-    mail: EffectProducer
+    producer: EffectProducer
     clock: BrokerClock
     board: JobBoard
     metrics: GroupMetrics
@@ -102,13 +102,13 @@ class RecordAttempt:
             return self.dead_letter(task, "undecodable", str(error))
         except UnavailableError as error:
             return Unavailable(str(error), isinstance(error, RegistryUnavailableError))
-        return self._handle(task, message, handling, context, HandlerOutbox(self.mail, cause))
+        return self._handle(task, message, handling, context, HandlerOutbox(self.producer, cause))
 
     def dead_letter(self, task: QueuedRecord, reason: str, detail: str, traceback: str = "") -> Result:
         """Write the record to the dead letters; it is finished once the broker has it."""
         try:
-            letter = legible(with_traceback(detail, traceback))
-            self.mail.dead_letter(self.plan.dead_letters, task.record, reason, letter)
+            text = legible(with_traceback(detail, traceback))
+            self.producer.dead_letter(self.plan.dead_letters, task.record, reason, text)
         except (ClosedError, DeliveryError, UnavailableError) as error:
             return Unavailable(str(error))
         self.watch.dead_lettered(reason, task.record, detail)

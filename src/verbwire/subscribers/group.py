@@ -189,15 +189,14 @@ class SubscriberGroup:
             return self._on_error(error)
         record = consumed(message)
         in_flight, offset = self._partitions.of(record.topic, record.partition), record.offset
-        if record.topic != self._plan.retries:
+        if record.topic != self._plan.requeued:
             return self._queue.add(QueuedRecord(record, offset, in_flight))
         try:
-            letter = read_dead_letter(record.key, record.value, record.headers)
+            dead_letter = read_dead_letter(record.key, record.value, record.headers)
         except UndecodableError:
-            letter = None  # handled as what it is: a record of no topic of this group
-        return self._queue.add(
-            QueuedRecord(letter.original if letter else record, offset, in_flight, requeued=letter is not None)
-        )
+            dead_letter = None  # handled as what it is: a record of no topic of this group
+        original = dead_letter.original if dead_letter else record
+        return self._queue.add(QueuedRecord(original, offset, in_flight, requeued=dead_letter is not None))
 
     def _end(self, consumer: Consumer) -> None:
         try:
@@ -242,8 +241,8 @@ class SubscriberGroup:
         waits behind the other records of its key.
         """
         first = next(iter(self._plan.decoders))
-        retries = [TopicPartition(self._plan.retries, each.partition) for each in partitions if each.topic == first]
-        return [*partitions, *retries]
+        requeued = [TopicPartition(self._plan.requeued, each.partition) for each in partitions if each.topic == first]
+        return [*partitions, *requeued]
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:

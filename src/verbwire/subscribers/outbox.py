@@ -82,8 +82,8 @@ class EffectProducer:
 class HandlerOutbox:
     """The messages of one run of a handler."""
 
-    def __init__(self, mail: EffectProducer, cause: Cause) -> None:
-        self._mail = mail
+    def __init__(self, producer: EffectProducer, cause: Cause) -> None:
+        self._producer = producer
         self._cause = cause
         self._acks: list[Ack] = []
         self.obstacle: ClosedError | DeliveryError | UnavailableError | None = None  # not the handler's fault
@@ -109,12 +109,12 @@ class HandlerOutbox:
 
     def _put(self, kind: Kind, message: Message) -> None:
         try:
-            outgoing = self._mail.sender.encode(kind, message, self._cause.envelope(len(self._acks)))
+            outgoing = self._producer.sender.encode(kind, message, self._cause.envelope(len(self._acks)))
             contract = outgoing.route.contract
-            self._mail.require_permitted(contract, message)
-            if (size := len(outgoing.key) + len(outgoing.value)) > MAX_RECORD:  # the producer takes larger dead letters
+            self._producer.require_permitted(contract, message)
+            if (size := len(outgoing.key) + len(outgoing.value)) > MAX_RECORD:  # the producer takes larger letters
                 raise too_large(contract.name, size, MAX_RECORD)
-            self._acks.append(self._mail.sender.produce(outgoing))
+            self._acks.append(self._producer.sender.produce(outgoing))
         except (ClosedError, DeliveryError, UnavailableError) as error:
             self.obstacle = error
             raise

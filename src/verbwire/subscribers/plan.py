@@ -24,15 +24,15 @@ class SubscriberPlan:
 
     declared: Subscriber | Job
     group: str  # on the cluster
-    decoders: Mapping[str, TopicDecoder]  # by topic: what it reads, its retries aside
+    decoders: Mapping[str, TopicDecoder]  # by topic: what it reads, requeued dead letters aside
     handlings: Mapping[type[Message], MessageHandling]
-    retries: str
+    requeued: str
     dead_letters: str
 
     @property
     def topics(self) -> list[str]:
         """The topics that it reads."""
-        return [*self.decoders, self.retries]
+        return [*self.decoders, self.requeued]
 
     @property
     def is_job(self) -> bool:
@@ -65,7 +65,7 @@ def subscriber_plan(declared: Subscriber | Job, codec: Codec, grants: Grants | N
             for topic, namespace in topics.items()
         },
         handlings=handlings,
-        retries=names.retries(group),
+        requeued=names.requeued(group),
         dead_letters=names.dead_letters(group),
     )
 

@@ -17,6 +17,7 @@ The kit runs the same handlers and appliers as the engine, in the same order. Wi
 message against its contract: declared rejections, the reply, the command's key on each event and on the state, fields
 that fit their schema.
 It does not check permissions: receivers do, before any handler is called. `InMemory` runs these receivers, too.
+In the source, read `aggregates` first, then `memory`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``Verbwire-Freshness``: whether a table has read all that there was when it was started, and that it has to have.
 
 An answer says ``complete``, or ``behind=12``: so many records of what its table's inputs held then are not in it yet.
-A question that says ``complete`` wants no other answer.
+A query that says ``complete`` accepts no other answer.
 """
 
 from __future__ import annotations

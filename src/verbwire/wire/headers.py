@@ -32,9 +32,9 @@ MAX_DERIVED_ID = MAX_ID + 8  # its receiver names the outcome (":outcome") and t
 MAX_TYPE = 249  # characters: a full name is part of a topic's
 MAX_ACTOR = 255  # characters, OpenID Connect Core section 2
 MAX_SCOPES = 16_384  # characters, as many as the head of an HTTP request
-MAX_UNDERTAKING = 8_192  # bytes
+MAX_PROCESS_INSTANCE_KEY = 8_192  # bytes
 
-UNDERTAKING_HEADER = "vw_undertaking"
+PROCESS_INSTANCE_HEADER = "vw_undertaking"
 """The key of the process instance that sent a command, where it is too long for its id; the outcome carries it, too."""
 
 GRANT_HEADER = "vw_grant"
@@ -276,12 +276,12 @@ class Headers:
         return None if value is None else trace_of(value.decode(errors="replace"))
 
     @property
-    def undertaking(self) -> bytes | None:
+    def process_instance_key(self) -> bytes | None:
         """The key of the process instance that sent the command, where its id has no room for it."""
-        value = (self._values or self._read()).get(UNDERTAKING_HEADER)
-        if value is not None and len(value) > MAX_UNDERTAKING:
-            size = f"is {len(value)} bytes long, {MAX_UNDERTAKING} are read at most"
-            raise UndecodableError(f"header {UNDERTAKING_HEADER} {size}")
+        value = (self._values or self._read()).get(PROCESS_INSTANCE_HEADER)
+        if value is not None and len(value) > MAX_PROCESS_INSTANCE_KEY:
+            size = f"is {len(value)} bytes long, {MAX_PROCESS_INSTANCE_KEY} are read at most"
+            raise UndecodableError(f"header {PROCESS_INSTANCE_HEADER} {size}")
         return value
 
     @property

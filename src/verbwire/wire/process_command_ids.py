@@ -2,7 +2,7 @@
 
 ``<process>/<key of the process instance>/<what caused it, hashed>``, and ``/<tag>`` where the command has one. The key
 is written in base64 for URLs, without padding. Where that is too long, ``~`` and a hash of the key stand in its place,
-and the key itself goes with the command in a header (:data:`~verbwire.wire.headers.UNDERTAKING_HEADER`), which its
+and the key itself goes with the command in a header (:data:`~verbwire.wire.headers.PROCESS_INSTANCE_HEADER`), which its
 receiver hands on with the outcome.
 """
 
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from verbwire import base64url
 from verbwire.errors import ContractError, UndecodableError, UnkeyableError
 from verbwire.names import MAX_TAG
-from verbwire.wire.headers import MAX_ID, MAX_UNDERTAKING, UNDERTAKING_HEADER, RawHeaders
+from verbwire.wire.headers import MAX_ID, MAX_PROCESS_INSTANCE_KEY, PROCESS_INSTANCE_HEADER, RawHeaders
 from verbwire.wire.ids import derived_id
 
 _HASH = 32  # characters of what names the cause
@@ -53,12 +53,12 @@ class CommandIds:
         text = base64url.as_text(key)
         if len(self._prefix) + len(text) + len(rest) <= MAX_ID:
             return f"{self._prefix}{text}{rest}", []
-        if len(key) > MAX_UNDERTAKING:
+        if len(key) > MAX_PROCESS_INSTANCE_KEY:
             raise UnkeyableError(
-                f"the key of a process instance goes with its commands: it may have {MAX_UNDERTAKING} bytes, "
+                f"the key of a process instance goes with its commands: it may have {MAX_PROCESS_INSTANCE_KEY} bytes, "
                 f"this one has {len(key)}"
             )
-        return f"{self._prefix}{_hashed(key)}{rest}", [(UNDERTAKING_HEADER, key)]
+        return f"{self._prefix}{_hashed(key)}{rest}", [(PROCESS_INSTANCE_HEADER, key)]
 
     def read(self, command_id: str) -> CommandId | None:
         """Return the parts of a command's id; None where this process has not sent it."""
@@ -79,7 +79,7 @@ class CommandIds:
             return _bytes(found.key) or b""
         if header is None or _hashed(header) != found.key:
             what = "is missing: its receiver is older than the process" if header is None else "is of another one"
-            raise UndecodableError(f"header {UNDERTAKING_HEADER}, the key of the process instance, {what}")
+            raise UndecodableError(f"header {PROCESS_INSTANCE_HEADER}, the key of the process instance, {what}")
         return header
 
 

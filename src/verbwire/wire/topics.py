@@ -39,7 +39,7 @@ REPARTITION = {
     "segment.ms": str(_DAY),
     "max.message.bytes": str(LARGEST_RECORD),
 }
-RETRIES = REPARTITION
+REQUEUED = REPARTITION
 REPLIES = {"cleanup.policy": "delete", "retention.ms": str(_HOUR), "segment.ms": str(10 * _MINUTE)}
 DEAD_LETTERS = {
     "cleanup.policy": "delete",

@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 class Announcement:
     """Announces what is hosted here, and follows what the others announce."""
 
-    def __init__(self, services: Services, hosted: Sequence[GroupHost], directory: Directory, trust: Trust) -> None:
+    def __init__(self, services: Services, groups: Sequence[GroupHost], directory: Directory, trust: Trust) -> None:
         name, codec, kafka = services.settings.worker, services.codec, services.kafka
         self._clock, self._outage = services.clock, services.outage
         self._announcer = Announcer(
-            *(kafka, codec, name, lambda: [each.share() for each in hosted]),
+            *(kafka, codec, name, lambda: [each.share() for each in groups]),
             observe=self._heard,
             now_ms=self._clock.now_ms,
             sign=trust.sign,
@@ -52,6 +52,6 @@ class Announcement:
         self._announcer.leave()
 
     def close(self) -> None:
-        """Be gone, once HTTP has given its last answer."""
+        """Withdraw this worker from the directory, once HTTP has given its last answer."""
         self._announcer.close()
         self._directory.close()

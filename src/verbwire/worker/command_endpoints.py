@@ -54,7 +54,9 @@ def command_endpoints(
     receivers = _receivers(project, services, {table.name: table for table in tables})
     commands = Commands(codec.catalog, project.classes, gateway, links, waits)
     outcomes = OutcomeEndpoint(receivers, codec, gateway, links, peers)
-    return CommandEndpoints(gateway, [commands, outcomes, OpenApi(settings.project, codec.catalog, rates.told())])
+    return CommandEndpoints(
+        gateway, [commands, outcomes, OpenApi(settings.project, codec.catalog, rates.description())]
+    )
 
 
 def _receivers(
@@ -64,6 +66,6 @@ def _receivers(
     for declared in project.aggregates:
         namespace, table = declared.namespace, tables.get(declared.group)  # none where it is not deployed yet
         if table is not None:
-            ledger = names.outcomes(namespace)
-            decoder = services.codec.topic_decoder(ledger, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
-            yield AggregateOutcomes(namespace, names.commands(namespace), table.view, decoder.decode)
+            outcome_log = names.outcomes(namespace)
+            decoder = services.codec.topic_decoder(outcome_log, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
+            yield AggregateOutcomes(namespace, names.commands(namespace), table.store_reader, decoder.decode)

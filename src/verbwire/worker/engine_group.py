@@ -21,7 +21,7 @@ from verbwire.engine.restore.repartition_catch_up import RepartitionCatchUp
 from verbwire.engine.restore.repartition_progress import RepartitionProgress
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.topology import Topology
-from verbwire.http.operations.health import Standing
+from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.kafka.group_membership import NOT_ASSIGNED
 from verbwire.kafka.offsets import ClusterOffsets
@@ -35,7 +35,7 @@ from verbwire.worker.services import NO_REGISTRY, Services
 if TYPE_CHECKING:
     from verbwire.engine.faust.app import GroupApp
 
-NOT_HEARD = "partitions are being prepared, or the group has not answered for a while: cut off from Kafka, or stopped"
+NOT_HEARD = "partitions are being restored, or the group has not answered for a while: cut off from Kafka, or stopped"
 
 
 @dataclass
@@ -46,7 +46,7 @@ class EngineGroup:
     """
 
     group: str  # as declared, without prefix
-    core: GroupEngine
+    engine: GroupEngine
     table: QueryableTable
     alone: TextIO  # while it is open, no other process has these copies
     services: Services
@@ -57,7 +57,7 @@ class EngineGroup:
     @property
     def name(self) -> str:
         """The group's name on the cluster."""
-        return self.core.topology.group
+        return self.engine.topology.group
 
     @property
     def tables(self) -> Sequence[QueryableTable]:
@@ -66,14 +66,14 @@ class EngineGroup:
 
     def connect(self) -> None:
         """Abort what a predecessor of this name left open."""
-        self.core.start()
+        self.engine.start()
 
     async def start(self) -> None:
         """Join the group by Faust, whose import the worker has seen to."""
         from verbwire.engine.faust.app import group_app
 
         settings = self.services.settings
-        self.app = group_app(self.core, self.services.bootstrap, settings.worker, settings.data_folder, self.security)
+        self.app = group_app(self.engine, self.services.bootstrap, settings.worker, settings.data_folder, self.security)
         if self.catching_up is not None:
             self.catching_up.start()
         await self.app.start()
@@ -87,13 +87,13 @@ class EngineGroup:
         try:
             await self.app.stop_group(leave)
         finally:
-            await asyncio.get_running_loop().run_in_executor(self.app.engine_thread, self.core.close)
+            await asyncio.get_running_loop().run_in_executor(self.app.engine_thread, self.engine.close)
             self.app.engine_thread.shutdown()
 
     def share(self) -> GroupShare:
         """Return the partitions that it owns, and what others should know of them."""
         owned = sorted((self.app and self.app.owned) or ())
-        reader, sources = self.core.reader, self.core.topology.sources
+        reader, sources = self.engine.reader, self.engine.topology.sources
         ready, stopped = set(reader.ready()), reader.stopped()
         return GroupShare(
             group=self.group,
@@ -109,25 +109,26 @@ class EngineGroup:
         return self.app.alive() if self.app else None
 
     def not_ready(self) -> list[str]:
-        """Return the owned partitions that are still being restored. Stopped ones are told by `standing`."""
+        """Return the owned partitions that are still being restored. Stopped ones are told by `partition_health`."""
         owned = self.app.owned if self.app else None
         if owned is None:
             return [NOT_ASSIGNED]
-        if not self.core.reader.lease():
+        if not self.engine.reader.lease():
             return [NOT_HEARD]
-        if self.core.waits_for_registry():
+        if self.engine.waits_for_registry():
             return [NO_REGISTRY]
-        states = self.core.reader.states
+        states = self.engine.reader.states
         return [
             f"partition {partition}: {states[partition].state}"
             for partition in sorted(owned)
             if not states[partition].ready and states[partition].stopped is None
         ]
 
-    def standing(self) -> Standing:
+    def partition_health(self) -> PartitionHealth:
         """Return which of the owned partitions are stopped, and which are behind."""
-        reader, owned = self.core.reader, (self.app and self.app.owned) or ()
-        return Standing(owned, [partition for partition in reader.stopped() if partition in owned], reader.behind())
+        reader, owned = self.engine.reader, (self.app and self.app.owned) or ()
+        stopped = [partition for partition in reader.stopped() if partition in owned]
+        return PartitionHealth(owned, stopped, reader.behind())
 
 
 def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Services) -> EngineGroup:
@@ -150,16 +151,15 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     metrics = services.metrics.group(group)
     services.watched(topology.processor.watch)
     metrics.table(lambda: sum(reader.behind().values()), reader.dead_letters)
-    core = GroupEngine(topology, kafka, names, settings.worker, copies, reader, metrics, services.liveness)
+    engine = GroupEngine(topology, kafka, names, settings.worker, copies, reader, metrics, services.liveness)
     # A decoder of its own: the engine's thread has the other.
     decoder = codec.topic_decoder(topology.changelog, contract.namespace, {contract.name: row})
-    own = topology.repartition
-    handed_over = RepartitionProgress(cluster, topology.sources, own, topology.partitions) if own else None
-    catching_up = (
-        RepartitionCatchUp(reader, topology.sources, own, cluster, services.liveness.caught_up) if own else None
-    )
-    table = QueryableTable(reader, decoder.decode, topology.columns, topology.search, handed_over, cluster)
-    return EngineGroup(declared.group, core, table, alone, services, security, catching_up)
+    repartition_progress = catching_up = None
+    if topic := topology.repartition:
+        repartition_progress = RepartitionProgress(cluster, topology.sources, topic, topology.partitions)
+        catching_up = RepartitionCatchUp(reader, topology.sources, topic, cluster, services.liveness.caught_up)
+    table = QueryableTable(reader, decoder.decode, topology.columns, topology.search, repartition_progress, cluster)
+    return EngineGroup(declared.group, engine, table, alone, services, security, catching_up)
 
 
 def _topology(
@@ -170,7 +170,7 @@ def _topology(
     partitions = _partitions(cluster, group, GroupPlan.of(declared, codec.catalog), names)
     match declared:
         case Aggregate():
-            return aggregate_topology(declared, codec, partitions, services.hints, services.clock, services.grants)
+            return aggregate_topology(declared, codec, partitions, services.notifier, services.clock, services.grants)
         case Process():
             commands = command_topics(declared, codec)
             targets = {topic: found.partitions for topic, found in cluster.topics(commands).items()}

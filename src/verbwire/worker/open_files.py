@@ -45,7 +45,7 @@ class HostedFiles:
 
     def with_partitions(self, hosted: Sequence[GroupHost]) -> HostedFiles:
         """Return it with the partitions that its groups have."""
-        return replace(self, tables=[len(table.view.states) for each in hosted for table in each.tables])
+        return replace(self, tables=[len(table.store_reader.states) for each in hosted for table in each.tables])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +56,23 @@ class SpareDescriptors:
     readers: int  # descriptors of those who read copies at the same time
 
 
-def room(hosting: HostedFiles, limit: int) -> SpareDescriptors:
+def spare_descriptors(hosted_files: HostedFiles, limit: int) -> SpareDescriptors:
     """Return what is left for HTTP; ConfigurationError where the limit of open files is too low for the rest."""
-    parts = _parts(hosting)
+    parts = _parts(hosted_files)
     least = sum(parts.values()) + _LEAST_CONNECTIONS + limits.HEALTH_CONNECTIONS + _LEAST_READERS
     if limit < least:
-        raise _too_few(hosting, parts, least, limit)
+        raise _too_few(hosted_files, parts, least, limit)
     left = limit - least
     readers = min(_MOST_READERS, _LEAST_READERS + left // 3)
     return SpareDescriptors(min(limits.CONNECTIONS, _LEAST_CONNECTIONS + left // 2), readers)
 
 
-def share_files(hosting: HostedFiles, limit: int) -> int:
-    """Give what is left to those who read copies, and return how many connections HTTP may take; as :func:`room`."""
-    left = room(hosting, limit)
+def share_files(hosted_files: HostedFiles, limit: int) -> int:
+    """Share the spare descriptors among local stores and HTTP, and return how many connections HTTP may take.
+
+    ConfigurationError as :func:`spare_descriptors`.
+    """
+    left = spare_descriptors(hosted_files, limit)
     READERS.limit = left.readers
     if left.connections < limits.CONNECTIONS:
         told = "%d open files are allowed: HTTP takes %d connections at a time, not %d (ulimit -n)"
@@ -77,23 +80,23 @@ def share_files(hosting: HostedFiles, limit: int) -> int:
     return left.connections
 
 
-def _parts(hosting: HostedFiles) -> dict[str, int]:
-    tables, client = len(hosting.tables), 5 + 3 * hosting.brokers
-    clients = tables * _TABLE_CLIENTS + hosting.effects * _EFFECT_CLIENTS + _SHARED_CLIENTS
+def _parts(hosted_files: HostedFiles) -> dict[str, int]:
+    tables, client = len(hosted_files.tables), 5 + 3 * hosted_files.brokers
+    clients = tables * _TABLE_CLIENTS + hosted_files.effects * _EFFECT_CLIENTS + _SHARED_CLIENTS
     return {
-        "the copies": COPY_FILES * sum(hosting.tables),
-        "the clients of Kafka": clients * client + tables * (4 + 2 * hosting.brokers),
+        "the copies": COPY_FILES * sum(hosted_files.tables),
+        "the clients of Kafka": clients * client + tables * (4 + 2 * hosted_files.brokers),
         "the rest": _OWN,
     }
 
 
-def _too_few(hosting: HostedFiles, parts: dict[str, int], least: int, limit: int) -> ConfigurationError:
+def _too_few(hosted_files: HostedFiles, parts: dict[str, int], least: int, limit: int) -> ConfigurationError:
     enough = 1024
     while enough < least + limits.CONNECTIONS:
         enough *= 2
     told = ", ".join(f"{number} for {what}" for what, number in parts.items())
     return ConfigurationError(
-        f"this worker needs {least} open files and may have {limit}: {told} of {len(hosting.tables)} tables with "
-        f"{sum(hosting.tables)} partitions. Allow more before it starts (`ulimit -n {enough}`; systemd: "
+        f"this worker needs {least} open files and may have {limit}: {told} of {len(hosted_files.tables)} tables with "
+        f"{sum(hosted_files.tables)} partitions. Allow more before it starts (`ulimit -n {enough}`; systemd: "
         f"LimitNOFILE={enough}; compose: ulimits, nofile), or host fewer groups in it"
     )

@@ -41,8 +41,8 @@ def _tables(project: Project, here: Collection[str], services: Services) -> Iter
         except UnavailableError as error:
             log.warning("this worker cannot forward requests for table %s: %s", group, error)
             continue
-        view = StoreReader(group, services.codec.catalog.of(row), partitions)
-        yield QueryableTable(view, _nothing_to_read, *_looked_for(declared))
+        store_reader = StoreReader(group, services.codec.catalog.of(row), partitions)
+        yield QueryableTable(store_reader, _nothing_to_read, *_looked_for(declared))
 
 
 def _kept(declared: Declared) -> tuple[str, type[Stored]] | None:

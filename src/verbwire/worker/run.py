@@ -45,7 +45,7 @@ from verbwire.kafka.addresses import addresses, kafka_properties
 from verbwire.kafka.connectivity import require_kafka
 from verbwire.observability.descriptors import limit, raise_limit
 from verbwire.observability.metrics import Metrics
-from verbwire.observability.outages import Outage, told_of
+from verbwire.observability.outages import Outage, filtered_by
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.project import Project
 from verbwire.queries.check import require_queries
@@ -60,7 +60,7 @@ from verbwire.worker.command_endpoints import command_endpoints
 from verbwire.worker.engine_group import EngineGroup, host
 from verbwire.worker.known_topics import known_topics
 from verbwire.worker.local_copies import LocalCopies
-from verbwire.worker.open_files import HostedFiles, room, share_files
+from verbwire.worker.open_files import HostedFiles, share_files, spare_descriptors
 from verbwire.worker.public_address import url_of
 from verbwire.worker.query_handlers import query_handlers
 from verbwire.worker.remote_tables import remote_tables
@@ -110,22 +110,23 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     kafka = kafka_properties(settings, bootstrap)
     brokers = require_kafka(kafka)
     declared = [project.declared[group] for group in groups]
-    hosting = HostedFiles.of(declared, brokers)
-    room(hosting, raise_limit())  # now already: clients of Kafka end the process where they cannot open a pipe
-    MEMORY.share(settings.cache_bytes, len(hosting.tables))
+    hosted_files = HostedFiles.of(declared, brokers)
+    # Now already: clients of Kafka end the process where they cannot open a pipe.
+    spare_descriptors(hosted_files, raise_limit())
+    MEMORY.share(settings.cache_bytes, len(hosted_files.tables))
     metrics.memory(MEMORY.limits(), BUDGET.usage)
-    hints = ReplyNotifier(kafka, settings.names.replies())
-    opened.callback(hints.close)
+    notifier = ReplyNotifier(kafka, settings.names.replies())
+    opened.callback(notifier.close)
     trust = Trust.of(settings)
     directory = Directory(kafka, codec, trust.verify)
     outage = Outage(f"Kafka at {shown_address(bootstrap)}")
-    opened.enter_context(told_of(outage))
+    opened.enter_context(filtered_by(outage))
     grants = grants_of(settings, Connection.delivery_seconds)
     grants.require_secret()
-    services = Services(settings, bootstrap, kafka, codec, metrics, hints, directory, grants, outage)
+    services = Services(settings, bootstrap, kafka, codec, metrics, notifier, directory, grants, outage)
     opened.callback(services.watchdog.close)
     hosted = [_host(each, services) for each in declared]
-    connections = share_files(hosting.with_partitions(hosted), limit())
+    connections = share_files(hosted_files.with_partitions(hosted), limit())
     tables = [table for each in hosted for table in each.tables] + remote_tables(project, groups, services)
     announcement, health, waits = Announcement(services, hosted, directory, trust), Health(hosted), InterruptibleWaits()
     rates = Rates(settings.http_command_rate, settings.http_question_rate)
@@ -150,7 +151,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     announcement.start(url_of(settings, port))
     services.watchdog.start()
     _keep_copies(settings, opened)
-    topics = TopicWatch(kafka, [each.core for each in hosted if isinstance(each, EngineGroup)])
+    topics = TopicWatch(kafka, [each.engine for each in hosted if isinstance(each, EngineGroup)])
     opened.callback(topics.stop)
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
     # Before anything stops: no more requests are routed here, and those that wait for an outcome get its link.

@@ -11,7 +11,7 @@ from verbwire.client.base.connection import Connection
 from verbwire.engine.faust.security import Security, security_of
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.restore.open_transactions import WorkerLiveness
-from verbwire.http.operations.health import Standing
+from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.observability.job_board import JobBoard
@@ -37,7 +37,7 @@ class Services:
     kafka: dict[str, str] = field(repr=False)  # librdkafka properties, the addresses among them
     codec: Codec
     metrics: Metrics
-    hints: ReplyNotifier  # to those who wait for outcomes
+    notifier: ReplyNotifier  # sends replies to clients that wait for outcomes
     liveness: WorkerLiveness  # of the workers of the project
     grants: Grants = field(default_factory=Grants)
     outage: Outage = field(default_factory=lambda: Outage("Kafka"))
@@ -117,6 +117,6 @@ class GroupHost(Protocol):
         """What keeps this worker from serving the group; empty when nothing does."""
         ...
 
-    def standing(self) -> Standing:
+    def partition_health(self) -> PartitionHealth:
         """Which of its partitions are stopped or behind."""
         ...

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
-from verbwire.http.operations.health import Standing
+from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.principal import Principal
@@ -27,7 +27,7 @@ class SubscriberGroupHost:
     """A group of side effects in this process."""
 
     plan: SubscriberPlan
-    mail: EffectProducer
+    effect_producer: EffectProducer
     running: SubscriberGroup
 
     @property
@@ -53,7 +53,7 @@ class SubscriberGroupHost:
     def connect(self) -> None:
         """See that its topics are there."""
         for topic in (*self.plan.topics, self.plan.dead_letters):
-            self.mail.producer.require_topic(topic)
+            self.effect_producer.producer.require_topic(topic)
 
     async def start(self) -> None:
         """Join the group."""
@@ -65,7 +65,7 @@ class SubscriberGroupHost:
         try:
             await loop.run_in_executor(None, self.running.stop, leave)
         finally:
-            await loop.run_in_executor(None, self.mail.close, _CLOSE_SECONDS)
+            await loop.run_in_executor(None, self.effect_producer.close, _CLOSE_SECONDS)
 
     def live(self) -> str | None:
         """Return why only a new process can help, or None."""
@@ -75,9 +75,9 @@ class SubscriberGroupHost:
         """Return what keeps this worker from doing its part for the group."""
         return self.running.not_ready() or ([NO_REGISTRY] if self.running.waits_for_registry() else [])
 
-    def standing(self) -> Standing:
+    def partition_health(self) -> PartitionHealth:
         """Return the partitions that it has: they never stop, and have nothing to catch up with."""
-        return Standing(self.running.owned())
+        return PartitionHealth(self.running.owned())
 
 
 def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGroupHost:
@@ -85,8 +85,8 @@ def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGr
     settings, codec = services.settings, services.codec
     plan = subscriber_plan(declared, codec, services.grants)
     connection = services.connection(services.kafka, Principal(declared.group, declared.scopes))
-    mail = EffectProducer(connection, declared)
+    effect_producer = EffectProducer(connection, declared)
     metrics = services.metrics.group(plan.group)
     watch = services.watched(HandlerWatch(plan.group, patient=plan.is_job))
-    handling = RecordAttempt(plan, mail, services.clock, services.jobs, metrics, watch)
-    return SubscriberGroupHost(plan, mail, SubscriberGroup(handling, services.kafka, settings.worker))
+    handling = RecordAttempt(plan, effect_producer, services.clock, services.jobs, metrics, watch)
+    return SubscriberGroupHost(plan, effect_producer, SubscriberGroup(handling, services.kafka, settings.worker))

@@ -66,7 +66,7 @@ def client(connection: Connection) -> Iterator[Client]:
 def asker(connection: Connection) -> Iterator[Asker]:
     """One that does not wait long for replies, as when all of them are lost."""
     sender = Sender(connection)
-    opened = Asker(connection, sender, PollDelays(hint=0.0, look_back=0.3))
+    opened = Asker(connection, sender, PollDelays(reply=0.0, look_back=0.3))
     yield opened
     sender.producer.close()
     opened.close()

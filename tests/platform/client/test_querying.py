@@ -31,7 +31,7 @@ from verbwire.client.base.credentials import token_of
 from verbwire.client.base.positions import SeenPositions
 from verbwire.client.querying.querier import Querier
 from verbwire.engine.state.partition_state import PartitionState
-from verbwire.engine.state.reader import Goal
+from verbwire.engine.state.reader import EndOffsets
 from verbwire.errors import (
     BadQueryError,
     ClosedError,
@@ -155,7 +155,7 @@ def test_a_query_of_another_class_is_refused_at_once(asks: Asks) -> None:
 
 
 def test_a_query_is_retried_while_nobody_can_answer(asks: Asks, market: Market) -> None:
-    states = list(market.stalls.view.states.values())
+    states = list(market.stalls.store_reader.states.values())
     for state in states:
         state.state = PartitionState.RESTORING
     threading.Timer(0.3, market.stalls.mend).start()
@@ -175,7 +175,7 @@ def test_an_endpoint_that_is_not_reached_names_the_setting(asks: Asks) -> None:
 
 @pytest.mark.parametrize("cause", ["not ready", "nobody there"])
 def test_a_query_times_out(asks: Asks, market: Market, cause: str) -> None:
-    for state in market.stalls.view.states.values():
+    for state in market.stalls.store_reader.states.values():
         state.state = PartitionState.RUNNING if cause == "nobody there" else PartitionState.CLOSED
     querier = asks(**({"http_endpoints": (NOWHERE,)} if cause == "nobody there" else {}))
     began = time.monotonic()
@@ -190,8 +190,8 @@ def test_a_query_times_out(asks: Asks, market: Market, cause: str) -> None:
 
 
 def hold_back(market: Market, records: int = 1) -> None:
-    for state in market.stalls.view.states.values():
-        state.goal = Goal({EVENTS: state.inputs[EVENTS] + records})
+    for state in market.stalls.store_reader.states.values():
+        state.end_offsets = EndOffsets({EVENTS: state.inputs[EVENTS] + records})
 
 
 def test_an_answer_says_whether_its_table_has_caught_up(asks: Asks, market: Market) -> None:
@@ -251,14 +251,14 @@ def test_a_worker_that_does_not_know_a_topic_is_not_the_last_to_be_asked(tmp_pat
 
 
 def test_read_your_writes_positions_go_with_the_query(asks: Asks, market: Market) -> None:
-    state = market.stalls.view.states[0]
+    state = market.stalls.store_reader.states[0]
     positions = SeenPositions()
     positions.remember([EventPosition(topic=EVENTS, partition=0, offset=999)])
     before = dict(state.inputs)
 
     def apply() -> None:
         state.inputs[EVENTS] = 1000
-        market.stalls.view.moved(0)
+        market.stalls.store_reader.moved(0)
 
     applied = threading.Timer(0.2, apply)
     applied.start()

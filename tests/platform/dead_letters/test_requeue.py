@@ -94,7 +94,7 @@ def test_only_the_subscriber_handles_again_what_is_requeued_to_it(depot: Depot) 
         assert letters.requeue(group, [place], again=True) == (1, [])
         assert seen.wait(14)[13][0] == 1
         assert len(other.calls) == 7
-        eventually(lambda: depot.committed(BROKEN, depot.names.retries(depot.names.group(BROKEN))) == 7)
+        eventually(lambda: depot.committed(BROKEN, depot.names.requeued(depot.names.group(BROKEN))) == 7)
 
 
 def test_a_requeued_dead_letter_that_fails_again_keeps_its_first_place(depot: Depot) -> None:

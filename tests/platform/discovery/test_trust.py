@@ -119,7 +119,7 @@ def test_a_forged_directory_entry_collects_no_token(bank: Bank, rogue: Rogue, tm
             market = markets[name] = stack.enter_context(
                 open_market(tmp_path / name, Peers(directory, name, tokens), tokens)
             )
-            for partition, state in market.stalls.view.states.items():
+            for partition, state in market.stalls.store_reader.states.items():
                 state.state = PartitionState.RUNNING if partition in owned else PartitionState.CLOSED
             stack.enter_context(announced(bank, name, "http://{}:{}".format(*market.http.address), *owned))
         eventually(lambda: all(directory.owner(STALLS, partition) for partition in PARTITIONS), 30)

@@ -140,8 +140,8 @@ def test_grants_of_clients_are_their_own_and_those_of_gateways_on_behalf_of_othe
         own = client.send(PutCoins(jar_id=jar_id, pence=1), id="own").result(SECONDS)
         asker: Asker = client._asker
         pending = asker.ask(PutCoins(jar_id=jar_id, pence=1), Envelope(id="others", principal=Principal("bob")))
-        assert pending._question.ack is not None
-        other = pending._question.ack.result(SECONDS)
+        assert pending._pending.ack is not None
+        other = pending._pending.ack.result(SECONDS)
     for position, actor in ((own, "ann"), (other, "bob")):
         record = bank.read(position.topic, position.partition, position.offset)[0]
         headers, check = Headers(record.headers), GRANTS.check(CATALOG.find("PutCoins"), bank.names)

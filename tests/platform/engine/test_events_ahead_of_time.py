@@ -64,8 +64,8 @@ def record(written: datetime = WRITTEN, topic: str = TOPIC, headers: Sequence[tu
 def test_an_event_may_be_as_far_ahead_of_its_record_as_the_window_says(ahead: timedelta) -> None:
     window = Window(MINUTE, ahead=ahead)
     just, beyond = WRITTEN + ahead, WRITTEN + ahead + timedelta(microseconds=1)
-    assert isinstance(fold(just, window)._take(record()), Matched)
-    refused = fold(beyond, window)._take(record())
+    assert isinstance(fold(just, window)._decode(record()), Matched)
+    refused = fold(beyond, window)._decode(record())
     assert isinstance(refused, DeadLettered)
     assert refused.reason == "ahead"
     assert "mend the sender's clock, or let the window take it (ahead=...)" in refused.detail
@@ -73,7 +73,7 @@ def test_an_event_may_be_as_far_ahead_of_its_record_as_the_window_says(ahead: ti
 
 def test_an_event_further_ahead_is_late_where_the_table_says_so() -> None:
     window = Window(MINUTE, when_ahead="late")
-    assert fold(datetime.max.replace(tzinfo=UTC), window)._take(record()) == Skipped("late")
+    assert fold(datetime.max.replace(tzinfo=UTC), window)._decode(record()) == Skipped("late")
 
 
 class Noted:
@@ -117,21 +117,21 @@ def test_a_repartitioned_event_ahead_is_held_against_its_first_timestamp() -> No
     """Else a replay, or a re-keyed table that was behind, would decide otherwise."""
     place = f"{TOPIC}/3/9/{round(WRITTEN.timestamp() * 1000)}".encode()
     later = record(WRITTEN + 5 * HOUR, OWN, [(SOURCE_HEADER, place)])
-    assert isinstance(fold(WRITTEN + HOUR, Window(MINUTE))._take(later), Matched)
-    assert isinstance(fold(WRITTEN + 2 * HOUR, Window(MINUTE))._take(later), DeadLettered)
+    assert isinstance(fold(WRITTEN + HOUR, Window(MINUTE))._decode(later), Matched)
+    assert isinstance(fold(WRITTEN + 2 * HOUR, Window(MINUTE))._decode(later), DeadLettered)
 
 
 def test_a_timestamp_from_the_same_wrong_clock_excuses_nothing() -> None:
     """Where a topic holds the timestamps that producers gave, both may be of the year 9999."""
     wrong = datetime(9999, 1, 1, tzinfo=UTC)
     for ahead in (HOUR, timedelta(days=400)):
-        assert isinstance(fold(wrong, Window(MINUTE, ahead=ahead))._take(record(wrong)), DeadLettered)
+        assert isinstance(fold(wrong, Window(MINUTE, ahead=ahead))._decode(record(wrong)), DeadLettered)
     soon = datetime.now(UTC) + timedelta(days=30)
-    assert isinstance(fold(soon, Window(MINUTE, ahead=timedelta(days=31)))._take(record(soon)), Matched)
+    assert isinstance(fold(soon, Window(MINUTE, ahead=timedelta(days=31)))._decode(record(soon)), Matched)
 
 
 def test_times_before_the_epoch_are_ahead_of_nothing() -> None:
-    assert isinstance(fold(datetime(1871, 1, 1, tzinfo=UTC), Window(timedelta(days=1)))._take(record()), Matched)
+    assert isinstance(fold(datetime(1871, 1, 1, tzinfo=UTC), Window(timedelta(days=1)))._decode(record()), Matched)
 
 
 @pytest.mark.parametrize(("when", "counted"), [("dead-letter", "dead_lettered ahead"), ("late", "late")])

@@ -185,7 +185,7 @@ def test_a_folder_that_cannot_be_used_stops_the_partition_and_not_the_worker(
         assert engine.held(there) == {b"j": row("j", 1)}
 
 
-def test_a_preparation_that_fails_as_nobody_foresaw_stops_its_partition_alone(
+def test_a_restore_that_fails_unexpectedly_stops_its_partition_alone(
     bank: Bank, pair: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = pair
@@ -196,5 +196,5 @@ def test_a_preparation_that_fails_as_nobody_foresaw_stops_its_partition_alone(
 
     monkeypatch.setattr(partition_restorer, "read_kept_copy", fail)
     with Engine(bank, bank_jars.table(), pair, tmp_path) as engine:
-        assert engine.core.stopped() == {here: "preparing it failed: LookupError: nobody foresaw this"}
+        assert engine.core.stopped() == {here: "restore failed: LookupError: nobody foresaw this"}
         assert engine.next == {(bank.names.events(NAMESPACE), there): 0}

@@ -53,23 +53,23 @@ def app_of(bank: Bank, folder: Path) -> GroupApp:
     declared = bank_jars.table()
     topology = table_topology(declared, bank.codec, bank.partitions)
     reader = StoreReader(declared.group, CATALOG.of(declared.row), bank.partitions)
-    core = GroupEngine(
+    engine = GroupEngine(
         topology, bank.kafka, bank.names, "w1", folder, reader, Metrics().group(topology.group), AllDead()
     )
-    return group_app(core, bank.cluster.bootstrap, "w1", folder)
+    return group_app(engine, bank.cluster.bootstrap, "w1", folder)
 
 
 @asynccontextmanager
 async def running(app: GroupApp) -> AsyncIterator[GroupApp]:
     """The app while it runs; it leaves the group."""
-    app.core.start()
+    app.engine.start()
     starting = asyncio.ensure_future(app.start())
     try:
         yield app
     finally:
         await app.stop_group(True)
         starting.cancel()
-        await asyncio.get_running_loop().run_in_executor(app.engine_thread, app.core.close)
+        await asyncio.get_running_loop().run_in_executor(app.engine_thread, app.engine.close)
         app.engine_thread.shutdown()
 
 
@@ -106,7 +106,7 @@ def test_a_group_that_refuses_the_worker_is_told_and_not_waited_for(lone: Bank, 
 
     async def scenario() -> None:
         app = app_of(lone, tmp_path)
-        stranger = Member(lone.cluster, app.core.topology.group, app.core.topology.inputs[0])
+        stranger = Member(lone.cluster, app.engine.topology.group, app.engine.topology.inputs[0])
         try:
             async with running(app):
                 assert "InconsistentGroupProtocol" in await until(app.alive)
@@ -122,10 +122,10 @@ def test_the_marks_of_transactions_are_dealt_with_like_their_records(lone: Bank,
     async def scenario() -> None:
         topic = lone.names.events(NAMESPACE)
         async with running(app_of(lone, tmp_path)) as app:
-            await until(lambda: app.core.reader.states[0].ready)
+            await until(lambda: app.engine.reader.states[0].ready)
             record = next(iter(_put_in_a_transaction(lone, topic)))
-            await until(lambda: app.core.reader.states[0].inputs.get(topic) == record + 2)
-            offsets = ClusterOffsets(lone.kafka, app.core.topology.group)
+            await until(lambda: app.engine.reader.states[0].inputs.get(topic) == record + 2)
+            offsets = ClusterOffsets(lone.kafka, app.engine.topology.group)
             found = await until(lambda: offsets.stable([(topic, 0)]))
             assert found[topic, 0].offset == record + 2
 
@@ -157,7 +157,7 @@ def test_a_fetch_during_a_commit_joins_the_next_transaction(
     async def scenario() -> None:
         topic = own.names.events(NAMESPACE)
         async with running(app_of(own, tmp_path)) as app:
-            state = app.core.reader.states[0]
+            state = app.engine.reader.states[0]
             await until(lambda: state.ready)
             own.send(CoinsPut(jar_id="held", pence=1), 0)
             await until(lambda: sizes)
@@ -195,7 +195,7 @@ def test_a_service_of_faust_that_crashes_is_not_survived(lone: Bank, tmp_path: P
 
     async def scenario() -> None:
         async with running(app_of(lone, tmp_path)) as app:
-            await until(lambda: app.core.reader.states[0].ready)
+            await until(lambda: app.engine.reader.states[0].ready)
             assert app.alive() is None
             app._fetcher.add_future(failing())
             assert await until(app.alive) == "no header can be read"
@@ -208,7 +208,7 @@ def test_a_consumer_that_reads_nothing_stays_in_the_group(lone: Bank, tmp_path: 
 
     async def scenario() -> None:
         async with running(app_of(lone, tmp_path)) as app:
-            await until(lambda: app.core.reader.states[0].ready)
+            await until(lambda: app.engine.reader.states[0].ready)
             coordinator: Any = app.consumer._thread._consumer._coordinator
             assert coordinator._max_poll_interval > 365 * 86400
 
@@ -222,13 +222,13 @@ def test_a_worker_that_has_lost_its_fence_answers_for_nothing_until_it_is_assign
 
     async def scenario() -> None:
         async with running(app_of(lone, tmp_path)) as app:
-            await until(lambda: app.core.reader.states[0].ready and not app.rebalancing)
+            await until(lambda: app.engine.reader.states[0].ready and not app.rebalancing)
             assignment: Any = app.consumer._assignment
             assignment.membership = replace(assignment.membership, member="somebody-else")
             put(lone)
-            await until(lambda: not app.core.reader.states[0].ready)
+            await until(lambda: not app.engine.reader.states[0].ready)
             assert not assignment.live
-            await until(lambda: app.core.reader.states[0].ready and app.core.reader.count() == 1)
+            await until(lambda: app.engine.reader.states[0].ready and app.engine.reader.count() == 1)
 
     run(scenario())
 
@@ -239,7 +239,7 @@ def test_records_that_retention_took_before_they_were_read_stop_the_partition(lo
     async def scenario() -> None:
         topic = lone.names.events(NAMESPACE)
         async with running(app_of(lone, tmp_path)) as app:
-            await until(lambda: app.core.reader.states[0].ready and not app.rebalancing)
+            await until(lambda: app.engine.reader.states[0].ready and not app.rebalancing)
             consumer: Any = app.consumer
             consumer.stop_flow()
             await consumer.no_fetch_in_flight()
@@ -250,7 +250,7 @@ def test_records_that_retention_took_before_they_were_read_stop_the_partition(lo
             last = [put(lone) for _ in range(3)][-1]
             lone.cut_off(topic, 0, last)
             consumer.resume_flow()
-            assert "no longer holds the records" in await until(lambda: app.core.stopped().get(0))
+            assert "no longer holds the records" in await until(lambda: app.engine.stopped().get(0))
             assert app.alive() is None
 
     run(scenario())
@@ -263,7 +263,7 @@ def test_an_input_that_cannot_be_read_stops_its_partition_alone(cluster: Cluster
     async def scenario() -> None:
         topic = pair.names.events(NAMESPACE)
         async with running(app_of(pair, tmp_path)) as app:
-            states = app.core.reader.states
+            states = app.engine.reader.states
             await until(lambda: states[0].ready and states[1].ready and not app.rebalancing)
             thread: Any = app.consumer._thread
             getmany = thread.getmany
@@ -274,7 +274,7 @@ def test_an_input_that_cannot_be_read_stops_its_partition_alone(cluster: Cluster
                 return await getmany(places, seconds)
 
             thread.getmany = damaged
-            why = await until(lambda: app.core.stopped().get(0))
+            why = await until(lambda: app.engine.stopped().get(0))
             assert f"stopped at {topic}/0/0, which has failed again and again, alone: the inputs cannot be read" in why
             pair.send(CoinsPut(jar_id="jar", pence=1), 1)
             await until(lambda: states[1].ready and states[1].inputs.get(topic) == 1)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.kit.samples.bank.jars import JarRow
 from verbwire.engine.state.cache_budget import Budget, Cache
 from verbwire.engine.state.partition_cache import PartitionCache
-from verbwire.engine.state.store import AnsweredCommand, PartitionStore, StoreChanges
+from verbwire.engine.state.store import DedupEntry, PartitionStore, StoreChanges
 
 BATCH = 4  # keys of one batch of the model
 KEYS = [b"%d" % number for number in range(8)]
@@ -64,7 +64,7 @@ class Model:
         ids = [str(number) for _, number in writes if number is not None]
         self.cache.begin([key for key, _ in writes], ids)
         for name in ids:
-            assert self.cache.answered(name) == self.known.get(name)
+            assert self.cache.decided_fingerprint(name) == self.known.get(name)
         changes, written = StoreChanges(), threading.Event()
         for key, number in writes:
             row = self.cache.get(key)
@@ -82,10 +82,10 @@ class Model:
                 self.budget.grew(1)
 
     def _remember(self, name: str, fingerprint: bytes, changes: StoreChanges) -> None:
-        if self.cache.answered(name) is None:
-            self.cache.remember(name, fingerprint)
+        if self.cache.decided_fingerprint(name) is None:
+            self.cache.mark_decided(name, fingerprint)
             self.known[name] = fingerprint
-            changes.answers[name] = AnsweredCommand(fingerprint, b"", 0)
+            changes.answers[name] = DedupEntry(fingerprint, b"", 0)
 
 
 WRITE = st.tuples(st.sampled_from(KEYS), st.none() | st.integers(0, 9))  # the numbers are ids, too
@@ -179,11 +179,11 @@ def test_a_deleted_row_is_gone_for_the_next_batch_too(store: PartitionStore) -> 
 
 
 def test_an_id_is_known_as_soon_as_it_is_answered(store: PartitionStore) -> None:
-    store.apply(StoreChanges(answers={"old": AnsweredCommand(b"fingerprint", b"outcome", 1)}))
+    store.apply(StoreChanges(answers={"old": DedupEntry(b"fingerprint", b"outcome", 1)}))
     cache = PartitionCache(0, store, decode, {})
     cache.begin([], ["old", "new"])
-    known: list[Any] = [cache.answered("old"), cache.answered("new")]
-    cache.remember("new", b"another")
+    known: list[Any] = [cache.decided_fingerprint("old"), cache.decided_fingerprint("new")]
+    cache.mark_decided("new", b"another")
     end(cache)
     cache.begin([], ["new"])
-    assert [*known, cache.answered("new")] == [b"fingerprint", None, b"another"]
+    assert [*known, cache.decided_fingerprint("new")] == [b"fingerprint", None, b"another"]

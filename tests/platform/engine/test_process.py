@@ -17,7 +17,7 @@ from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.jars import JarState, PutCoins, TakeCoins
 from tests.kit.samples.bank.tills import CoinsMoved, SavingState
 from verbwire.errors import FencedError
-from verbwire.wire.headers import UNDERTAKING_HEADER
+from verbwire.wire.headers import PROCESS_INSTANCE_HEADER
 from verbwire.wire.process_command_ids import CommandIds
 
 pytestmark = pytest.mark.kafka
@@ -275,14 +275,14 @@ def test_a_key_too_long_for_an_id_leads_its_outcomes_back_all_the_same(stopping:
         saving.there,
         saving.owner.encode(),
         b"?",
-        [("ce_id", b"x"), ("ce_correlationid", b"flow"), (UNDERTAKING_HEADER, saving.owner.encode())],
+        [("ce_id", b"x"), ("ce_correlationid", b"flow"), (PROCESS_INSTANCE_HEADER, saving.owner.encode())],
     )
     saving.settle()
     jars.run()
     saving.settle()
     assert saving.state() == SavingState(owner=saving.owner, pence=5, told=("Accepted of flow",))
     unreadable, accepted = sorted(saving.branch.ledger(saving.there), key=lambda each: each.header("ce_id") or "")[::-1]
-    assert [each.header(UNDERTAKING_HEADER) for each in (unreadable, accepted)] == [saving.owner] * 2
+    assert [each.header(PROCESS_INSTANCE_HEADER) for each in (unreadable, accepted)] == [saving.owner] * 2
     assert [each.header("ce_correlationid") for each in (unreadable, accepted)] == ["flow"] * 2
 
 
@@ -357,7 +357,7 @@ def test_an_outcome_that_nobody_hears_any_more_is_passed_over_only_where_nobody_
 UNREADABLE: dict[str, tuple[str, bytes | None, list[tuple[str, bytes]], str]] = {
     "no outcome": ("", b"?", [], "the outcome cannot be read"),
     "no key": ("long" * 200, None, [], "is missing: its receiver is older than the process"),
-    "another's key": ("long" * 200, None, [(UNDERTAKING_HEADER, b"x")], "is of another one"),
+    "another's key": ("long" * 200, None, [(PROCESS_INSTANCE_HEADER, b"x")], "is of another one"),
 }
 
 

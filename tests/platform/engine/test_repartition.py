@@ -35,7 +35,7 @@ class Till:
         self.engine = engine
         self.here, self.there = engine.partitions
         self.topic = branch.names.events(NAMESPACE)
-        self.own = engine.topology.repartition or ""
+        self.repartition_topic = engine.topology.repartition or ""
         self.near, self.far, self.farther = (
             living_in(partition, branch.partitions, next(NUMBERS)) for partition in (self.here, self.there, self.there)
         )
@@ -62,9 +62,9 @@ class Till:
         """What each owner has moved."""
         return {owner: row.pence for owner, row in self.rows(engine).items()}
 
-    def handed_over(self) -> Sequence[Taken]:
+    def repartitioned(self) -> Sequence[Taken]:
         """What was handed over to the other partition."""
-        return self.branch.read(self.own, self.there)
+        return self.branch.read(self.repartition_topic, self.there)
 
     def another(self, folder: Path, mended: bool = False, skips: Sequence[tuple[str, int, int]] = ()) -> Engine:
         """The same table, in another worker."""
@@ -103,8 +103,8 @@ def test_repartition_puts_rows_under_the_new_keys(till: Till) -> None:
     assert till.pence() == {till.near: 135, till.far: 145, till.farther: 155}
     assert set(till.engine.held(till.there)) >= {till.far.encode(), till.farther.encode()}
     assert till.engine.inputs(till.here)[till.topic] - till.began[till.topic, till.here] == 30
-    assert till.engine.inputs(till.there)[till.own] == till.handed_over()[-1].offset + 1
-    assert len(till.handed_over()) == 20
+    assert till.engine.inputs(till.there)[till.repartition_topic] == till.repartitioned()[-1].offset + 1
+    assert len(till.repartitioned()) == 20
     till.engine.run()
     assert till.pence() == {till.near: 135, till.far: 145, till.farther: 155}
 
@@ -113,7 +113,7 @@ def test_repartition_forwards_a_record_unchanged_with_its_origin(till: Till) -> 
     offset = till.move(5, till.far)
     till.settle()
     (source,) = till.branch.read(till.topic, till.here, offset)
-    (record,) = till.handed_over()
+    (record,) = till.repartitioned()
     assert (record.key, record.value) == (till.far.encode(), source.value)
     assert record.headers[:-1] == source.headers
     assert record.header("vw_source") == f"{till.topic}/{till.here}/{offset}/{source.timestamp}"
@@ -196,23 +196,23 @@ def test_repartition_records_lost_to_retention_stop_the_partition(lone_till: Til
     till = lone_till
     till.move(1, till.far)
     till.engine.run()
-    till.branch.cut_off(till.own, till.there, 1)
+    till.branch.cut_off(till.repartition_topic, till.there, 1)
     till.engine.own(till.here, till.there)
     (why,) = till.engine.core.stopped().items()
     assert why[0] == till.there
-    assert f"{till.own} has lost its records up to 1" in why[1]
+    assert f"{till.repartition_topic} has lost its records up to 1" in why[1]
 
 
 def test_repartition_records_lost_after_they_were_folded_are_not_missed(lone_till: Till) -> None:
     """A quiet week takes the marks of transactions, too: the group stands behind them, not in front of them."""
-    till, engine, place = lone_till, lone_till.engine, (lone_till.own, lone_till.there)
+    till, engine, place = lone_till, lone_till.engine, (lone_till.repartition_topic, lone_till.there)
     till.move(1, till.far)
     engine.run()
-    (record,) = till.handed_over()
+    (record,) = till.repartitioned()
     end = record.offset + 2  # the mark of its transaction is between
     engine.core.process(engine.fetch(), engine.membership, lambda: True, {place: end})
-    eventually(lambda: engine.inputs(till.there)[till.own] == end)
-    till.branch.cut_off(till.own, till.there, end)
+    eventually(lambda: engine.inputs(till.there)[till.repartition_topic] == end)
+    till.branch.cut_off(till.repartition_topic, till.there, end)
     engine.own(till.here, till.there)
     assert engine.core.stopped() == {}
     assert engine.next[place] == end
@@ -246,10 +246,10 @@ def test_repartition_names_both_places_where_a_handler_raises(lone_till: Till, t
     till.settle()
     (stopped,) = till.engine.core.stopped().items()
     assert stopped[0] == till.there
-    assert f"stopped at {till.own}/{till.there}/1: " in stopped[1]
+    assert f"stopped at {till.repartition_topic}/{till.there}/1: " in stopped[1]
     assert f"raised RuntimeError, with {till.topic}/{till.here}/{offset}: the till is jammed" in stopped[1]
     assert till.pence() == {till.far: 1}
-    with till.another(tmp_path, skips=[(till.own, till.there, 1)]) as skipping:
+    with till.another(tmp_path, skips=[(till.repartition_topic, till.there, 1)]) as skipping:
         till.settle(skipping)
         assert till.pence(skipping) == {till.far: 5}
     (letter,) = till.branch.dead_letters(till.there, OWNERS)
@@ -265,7 +265,7 @@ def test_repartition_topic_records_of_others_are_not_counted(
 ) -> None:
     offset = till.move(1, till.far)
     (source,) = till.branch.read(till.topic, till.here, offset)
-    till.branch.put(till.own, till.there, till.far.encode(), source.value, headers)
+    till.branch.put(till.repartition_topic, till.there, till.far.encode(), source.value, headers)
     till.settle()
     assert till.pence() == {till.far: 1}
     (letter,) = till.branch.dead_letters(till.there, OWNERS)
@@ -281,27 +281,27 @@ def test_repartition_topic_is_told_from_the_sources(branch: Bank) -> None:
 
 def test_repartition_progress_tells_how_far_the_own_topic_has_to_be_read(till: Till) -> None:
     """To its end, which is the mark of a transaction and no record: the partition is told to be there all the same."""
-    engine, place = till.engine, (till.own, till.there)
+    engine, place = till.engine, (till.repartition_topic, till.there)
     cluster = ClusterOffsets(till.branch.kafka, engine.topology.group)
-    over = RepartitionProgress(cluster, engine.topology.sources, till.own, till.branch.partitions)
+    over = RepartitionProgress(cluster, engine.topology.sources, till.repartition_topic, till.branch.partitions)
     wanted = {(till.topic, till.here): till.move(5, till.far) + 1, ("another.topic", 0): 7}
-    assert over.look([wanted], {}) == [None]
+    assert over.resolve([wanted], {}) == [None]
     engine.run()
-    end = (eventually(lambda: over.look([wanted], {})[0]) or {})[place]
+    end = (eventually(lambda: over.resolve([wanted], {})[0]) or {})[place]
     engine.run()
     assert till.pence() == {till.far: 5}
-    assert engine.inputs(till.there)[till.own] < end
+    assert engine.inputs(till.there)[till.repartition_topic] < end
     engine.core.process({}, engine.membership, lambda: True, {place: end})
-    eventually(lambda: engine.inputs(till.there)[till.own] == end, every=0.001)
+    eventually(lambda: engine.inputs(till.there)[till.repartition_topic] == end, every=0.001)
 
 
 def test_repartition_progress_of_before_a_restart_says_nothing(lone_till: Till) -> None:
-    till, engine, place = lone_till, lone_till.engine, (lone_till.own, lone_till.there)
+    till, engine, place = lone_till, lone_till.engine, (lone_till.repartition_topic, lone_till.there)
     before = engine.reader.states[till.there].epoch
     engine.prepare()
     engine.core._note_read({place: 1000}, {till.there: before})
-    assert engine.inputs(till.there)[till.own] == 0
+    assert engine.inputs(till.there)[till.repartition_topic] == 0
     engine.core._note_read({place: 1000}, {till.there: before + 1})
-    assert engine.inputs(till.there)[till.own] == 1000
+    assert engine.inputs(till.there)[till.repartition_topic] == 1000
     engine.core._note_read({place: 7}, {till.there: before + 1})
-    assert engine.inputs(till.there)[till.own] == 1000
+    assert engine.inputs(till.there)[till.repartition_topic] == 1000

@@ -81,9 +81,9 @@ def pair(branch: Bank, tmp_path: Path) -> Iterator[tuple[Engine, Engine]]:
 
 def catching_up(engine: Engine, elsewhere: Elsewhere) -> RepartitionCatchUp:
     cluster = ClusterOffsets(engine.bank.kafka, engine.topology.group)
-    own = engine.topology.repartition
-    assert own is not None
-    return RepartitionCatchUp(engine.reader, engine.topology.sources, own, cluster, elsewhere.caught_up)
+    topic = engine.topology.repartition
+    assert topic is not None
+    return RepartitionCatchUp(engine.reader, engine.topology.sources, topic, cluster, elsewhere.caught_up)
 
 
 def test_a_rekeyed_table_is_behind_until_what_others_hand_over_counts(
@@ -104,7 +104,9 @@ def test_a_rekeyed_table_is_behind_until_what_others_hand_over_counts(
     assert two.reader.behind()[partition] >= 5, "handed over, and not yet counted"
     two.run()
     for topic, place in two.next:  # behind the mark of the transaction that handed over
-        two.core.process({}, two.membership, lambda: True, {(topic, place): two.reader.states[place].goal.ends[topic]})
+        two.core.process(
+            {}, two.membership, lambda: True, {(topic, place): two.reader.states[place].end_offsets.ends[topic]}
+        )
     eventually(lambda: two.reader.behind() == {}, SECONDS)
     two.prepare()
     assert partition in two.reader.behind(), "it began anew: asked again"

@@ -1,4 +1,4 @@
-"""What a client that asks gets: the reply in its outcome, after the commit, and nothing at all after its deadline."""
+"""What an asker gets: the reply in its outcome, replies after the commit, and nothing at all after its deadline."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_reply_is_what_the_outcome_log_says(bank: Bank, receiver: Engine, jar:
     headers = [("ce_id", garbage.encode()), ("ce_replypartition", b"%d" % ASKER)]
     bank.put(topic, receiver.partition, b"j", b"garbage", headers)
     receiver.run()
-    told = {hint.key: hint.value for hint in bank.hints(ASKER, jar, 4)}
+    told = {reply.key: reply.value for reply in bank.replies(ASKER, jar, 4)}
     ledger = {bank.outcome(line.value).command_id.encode(): line.value for line in bank.ledger(receiver.partition)}
     assert told == {key: value for key, value in ledger.items() if key.partition(b"-")[2] not in (b"silent", b"none")}
     statuses = [bank.outcome(value).status for value in told.values()]
@@ -154,15 +154,15 @@ def test_a_duplicate_id_is_replied_to_again(bank: Bank, partition: int, tmp_path
         for asker in (None, ASKER):
             bank.send(SealJar(jar_id=jar), partition, id=jar, reply_partition=asker)
         before.run()
-        bank.hints(ASKER, jar, 1)
+        bank.replies(ASKER, jar, 1)
         bank.send(SealJar(jar_id=jar), partition, id=jar, reply_partition=ASKER)
         before.run()
-        bank.hints(ASKER, jar, 2)
+        bank.replies(ASKER, jar, 2)
     with Engine(bank, bank_jars.receiver(), [partition], tmp_path, worker=before.worker) as after:
         bank.send(SealJar(jar_id=jar), partition, id=jar, reply_partition=ASKER)
         after.run()
     (line,) = bank.ledger(partition)
-    assert [hint.value for hint in bank.hints(ASKER, jar, 3)] == [line.value] * 3
+    assert [reply.value for reply in bank.replies(ASKER, jar, 3)] == [line.value] * 3
 
 
 def test_a_reused_id_is_replied_to_and_not_in_the_outcome_log(bank: Bank, receiver: Engine, jar: str) -> None:
@@ -171,7 +171,7 @@ def test_a_reused_id_is_replied_to_and_not_in_the_outcome_log(bank: Bank, receiv
     offset = bank.send(other, partition, id=jar, reply_partition=ASKER)
     receiver.run()
     (line,) = bank.outcomes(partition)
-    told = [bank.outcome(hint.value) for hint in bank.hints(ASKER, jar, 2)]
+    told = [bank.outcome(reply.value) for reply in bank.replies(ASKER, jar, 2)]
     accepted, refused = sorted(told, key=lambda line: line.offset)
     assert accepted == line
     assert (refused.status, refused.code, refused.command_id) == (OutcomeStatus.REJECTED, "id_reused", jar)
@@ -192,7 +192,7 @@ def test_a_reply_is_not_sent_of_what_was_not_committed(bank: Bank, receiver: Eng
     receiver.run()
     bank.send(PutCoins(jar_id=jar, pence=1), receiver.partition, id=f"{jar}-2", reply_partition=ASKER)
     receiver.run()
-    assert [hint.key for hint in bank.hints(ASKER, jar, 2)] == [jar.encode(), f"{jar}-2".encode()]
+    assert [reply.key for reply in bank.replies(ASKER, jar, 2)] == [jar.encode(), f"{jar}-2".encode()]
 
 
 def test_a_reply_that_cannot_be_sent_fails_nothing(bank: Bank, receiver: Engine, jar: str) -> None:
@@ -224,7 +224,7 @@ def test_an_expired_command_is_not_carried_out(
     outcomes = bank.outcomes(partition)
     assert [line.status for line in outcomes] == ["EXPIRED", "EXPIRED", "ACCEPTED", "ACCEPTED"]
     assert [(line.code, line.reason, line.events) for line in outcomes[:2]] == [(None, None, ())] * 2
-    assert [bank.outcome(hint.value) for hint in bank.hints(ASKER, jar, 2)] == outcomes[:2]
+    assert [bank.outcome(reply.value) for reply in bank.replies(ASKER, jar, 2)] == outcomes[:2]
     assert receiver.rows()[jar.encode()] == JarState(jar_id=jar, pence=2)
     assert bank.dead_letters(partition) == []
     assert receiver.counted("expired_total", command="bank.jars.PutCoins") == expired + 2
@@ -250,8 +250,8 @@ def test_expiry_does_not_undo_an_outcome(bank: Bank, receiver: Engine, later: Ca
     later(120_000)
     receiver.run()
     (line,) = bank.outcomes(receiver.partition)
-    (hint,) = bank.hints(ASKER, jar, 1)
-    assert (bank.outcome(hint.value), line.status) == (line, OutcomeStatus.ACCEPTED)
+    (reply,) = bank.replies(ASKER, jar, 1)
+    assert (bank.outcome(reply.value), line.status) == (line, OutcomeStatus.ACCEPTED)
 
 
 def test_an_expired_command_may_be_asked_again(

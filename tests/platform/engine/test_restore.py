@@ -225,7 +225,7 @@ def test_restore_that_fails_leaves_no_copy_open(
     does, failures = getattr(PartitionRestorer, name), 0
 
     def fails(self: PartitionRestorer, *arguments: object) -> object:
-        """The second partition is the one that cannot be prepared, whether by itself or with the first."""
+        """The second partition is the one that cannot be restored, whether by itself or with the first."""
         nonlocal failures
         if name == "_starts" or arguments[0] == partitions[1]:
             failures += 1
@@ -235,7 +235,7 @@ def test_restore_that_fails_leaves_no_copy_open(
     with monkeypatch.context() as patch:
         patch.setattr(PartitionRestorer, name, fails)
         with pytest.raises(CancelledRestore):
-            table.core.prepare(partitions, lambda: False, True)
+            table.core.restore(partitions, lambda: False, True)
     assert open_below(table.folder) == []
     table.prepare()
     assert len(open_below(table.folder)) >= len(partitions)
@@ -285,12 +285,12 @@ def test_fencing_waits_for_a_worker_that_lives_and_not_for_a_dead_one(
     second = Engine(bank, bank_jars.table(), [partition], tmp_path / "second", others=others)
     second.core.start()
     try:
-        assert second.core.prepare([partition], lambda: False, True) == {}
-        assert second.core.prepare([partition], lambda: False, False) == {}
+        assert second.core.restore([partition], lambda: False, True) == {}
+        assert second.core.restore([partition], lambda: False, False) == {}
         assert f"{first.topology.changelog}/{partition} from " in caplog.text
         assert "kafka-transactions.sh" in caplog.text
         others.names.clear()
-        eventually(lambda: second.core.prepare([partition], lambda: False, False))
+        eventually(lambda: second.core.restore([partition], lambda: False, False))
         with pytest.raises(KafkaException):
             producer.commit_transaction(SECONDS)
         assert second.held(partition) == first.held(partition)

@@ -42,7 +42,7 @@ def walk(table: Table, selection: Selection, limit: int) -> list[str]:
     """Every row of a selection, some at a time."""
     found: list[str] = []
     after = b""
-    while page := table.view.page(0, after, limit, selection):
+    while page := table.store_reader.page(0, after, limit, selection):
         assert len(page) <= limit
         found += [table.read(value).stall_id for _, value in page]
         after = page[-1][0]
@@ -132,7 +132,7 @@ def test_a_store_of_other_searched_fields_is_another(tmp_path: Path) -> None:
 def test_equal_rows_are_found_by_their_index(table: Table) -> None:
     """Not by reading everything: what a filter costs must not grow with the table."""
     table.put(stalls(50))
-    database = sqlite3.connect(table.view.states[0].path or "")
+    database = sqlite3.connect(table.store_reader.states[0].path or "")
     plans = [
         database.execute("explain query plan select key from rows where " + where).fetchall()  # noqa: S608
         for where in (

@@ -14,7 +14,7 @@ import pytest
 
 from tests.kit.descriptors import open_below
 from verbwire.engine.restore.kept_copy import read_kept_copy
-from verbwire.engine.state.store import AnsweredCommand, PartitionStore, StoreChanges
+from verbwire.engine.state.store import DedupEntry, PartitionStore, StoreChanges
 from verbwire.errors import UnavailableError
 
 IDENTITY = {"rows": "topic-a", "answers": "topic-b"}
@@ -77,13 +77,13 @@ def test_every_row_of_a_transaction_is_written_changed_and_deleted(store: Partit
 
 @pytest.mark.parametrize("count", [16, 256, 257])
 def test_every_answer_of_a_transaction_is_remembered(store: PartitionStore, count: int) -> None:
-    answers = {f"id-{n}": AnsweredCommand(b"%016d" % n, b"outcome %d" % n, n) for n in range(count)}
+    answers = {f"id-{n}": DedupEntry(b"%016d" % n, b"outcome %d" % n, n) for n in range(count)}
     store.apply(StoreChanges(answers=answers))
     assert store.answers([*answers, "id-never"]) == answers
 
 
 def test_ids_older_than_the_window_are_forgotten(store: PartitionStore) -> None:
-    store.apply(StoreChanges(answers={f"id-{n}": AnsweredCommand(b"f", b"o", n) for n in range(10)}))
+    store.apply(StoreChanges(answers={f"id-{n}": DedupEntry(b"f", b"o", n) for n in range(10)}))
     store.forget_answers(7)
     assert sorted(store.answers(f"id-{n}" for n in range(10))) == ["id-7", "id-8", "id-9"]
 
@@ -327,7 +327,7 @@ def test_a_copy_that_missed_tombstones_is_thrown_away(path: Path, monkeypatch: p
 
 
 def test_a_rebuilt_store_forgets_everything_and_says_why(store: PartitionStore) -> None:
-    store.apply(StoreChanges(rows=rows(range(3)), answers={"a": AnsweredCommand(b"f", b"o", 1)}, positions={"rows": 3}))
+    store.apply(StoreChanges(rows=rows(range(3)), answers={"a": DedupEntry(b"f", b"o", 1)}, positions={"rows": 3}))
     store.rebuild("ahead of the log")
     assert store.rebuilt == "ahead of the log"
     assert (store.count(), store.answers(["a"]), store.position("rows")) == (0, {}, 0)

@@ -176,7 +176,7 @@ def decide(meters: Meters, state: Any, handle: Any, apply: Any) -> Any:
         events_topic="events",
         encode=unused,
         normal=encoder("Meter").normal,
-        ledger=unused,
+        outcome_log=unused,
         limits=unused,
         dead_letters="letters",
         clock=unused,

@@ -15,7 +15,7 @@ from tests.kit.cluster import eventually
 from verbwire.engine.faust import reconnecting
 from verbwire.engine.faust.reconnecting import Reconnecting
 from verbwire.observability import outages
-from verbwire.observability.outages import EXPLAINED, NOT_REACHED, Outage, told_of
+from verbwire.observability.outages import EXPLAINED, NOT_REACHED, Outage, filtered_by
 
 CONNECT = "Unable connect to node with id %s: %s"
 
@@ -23,7 +23,7 @@ CONNECT = "Unable connect to node with id %s: %s"
 @pytest.fixture
 def outage() -> Iterator[Outage]:
     opened = Outage("Kafka")
-    with told_of(opened):
+    with filtered_by(opened):
         yield opened
     if opened._over is not None:
         opened._over.set()
@@ -89,8 +89,8 @@ def test_failures_that_an_outage_does_not_explain_are_told_meanwhile(
 def test_without_an_outage_failures_are_told(outage: Outage, caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("verbwire.engine.faust.recovery")
     for group in ("a", "a", "b", "a"):
-        logger.warning("%s: not ready, once more: %s", group, "there is no topic t")
-    assert told(caplog) == [f"{group}: not ready, once more: there is no topic t" for group in "ab"]
+        logger.warning("%s: restore failed, retrying: %s", group, "there is no topic t")
+    assert told(caplog) == [f"{group}: restore failed, retrying: there is no topic t" for group in "ab"]
     assert not outage.lasts()
 
 

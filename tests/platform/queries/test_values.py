@@ -93,11 +93,11 @@ class Samples:
         return stores, [self._worker(stores, partitions) for partitions in WORKERS]
 
     def _worker(self, stores: list[PartitionStore], partitions: Sequence[int]) -> QueryableTable:
-        view = StoreReader("town.samples", self.contract, PARTITIONS)
+        store_reader = StoreReader("town.samples", self.contract, PARTITIONS)
         for partition in partitions:
-            view.states[partition].path = stores[partition].path
-            view.states[partition].state = PartitionState.RUNNING
-        return QueryableTable(view, self.read, tuple(SAMPLES))
+            store_reader.states[partition].path = stores[partition].path
+            store_reader.states[partition].state = PartitionState.RUNNING
+        return QueryableTable(store_reader, self.read, tuple(SAMPLES))
 
     def row(self, **values: Any) -> Any:
         return self.classes.SampleRow(**values)
@@ -107,7 +107,7 @@ class Samples:
         changes = [StoreChanges(rows=dict.fromkeys(key for key, _ in store.items())) for store in self.stores]
         for row in map(self.write.normal, rows):
             key = key_of(self.contract, row)
-            changes[self.served[0].view.partition_of(key)].rows[key] = (self.write(row), *self.columns(row))
+            changes[self.served[0].store_reader.partition_of(key)].rows[key] = (self.write(row), *self.columns(row))
         for store, change in zip(self.stores, changes, strict=True):
             store.apply(change)
 

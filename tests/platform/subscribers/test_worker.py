@@ -50,7 +50,7 @@ def mark(event: CoinsPut, context: SubscriberContext) -> None:
 def project(cluster: Cluster, tmp_path: Path) -> Iterator[Branch]:
     shop = Bank(cluster, f"m{uuid.uuid4().hex[:10]}", 1)
     target = Target(cluster.bootstrap, cluster.registry_url, shop.names, partitions=1)
-    created = deploy(target, CATALOG, [GroupPlan(GROUP, Kind.EVENT, (NAMESPACE,), retries=True)]).topics
+    created = deploy(target, CATALOG, [GroupPlan(GROUP, Kind.EVENT, (NAMESPACE,), requeues=True)]).topics
     try:
         with branch(tmp_path, shop) as opened:
             opened.write("consumers/marks.py", CODE)

@@ -154,7 +154,7 @@ def test_a_header_that_cannot_be_read_is_poison_only_for_who_asks(name: str, val
         ("ce_type", "type", 249),
         ("ce_actor", "actor", 255),
         ("ce_scopes", "scopes", 16_384),
-        ("vw_undertaking", "undertaking", 8_192),
+        ("vw_undertaking", "process_instance_key", 8_192),
     ],
 )
 def test_headers_that_others_inherit_are_bounded_as_they_are_read(name: str, attribute: str, longest: int) -> None:

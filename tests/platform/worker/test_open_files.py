@@ -19,14 +19,14 @@ from tests.kit.worker import branch
 from verbwire.errors import ConfigurationError
 from verbwire.http.base import limits
 from verbwire.observability.descriptors import raise_limit
-from verbwire.worker.open_files import HostedFiles, room
+from verbwire.worker.open_files import HostedFiles, spare_descriptors
 
 SHOP = HostedFiles(tables=[12] * 10, effects=3, brokers=1)
 USUAL = 1024  # the soft limit of most machines
 
 
 def test_open_files_that_are_left_are_for_http() -> None:
-    small, large = room(SHOP, USUAL), room(SHOP, 20_000)
+    small, large = spare_descriptors(SHOP, USUAL), spare_descriptors(SHOP, 20_000)
     assert 16 <= small.connections < large.connections == limits.CONNECTIONS
     assert small.readers < large.readers
 
@@ -34,8 +34,8 @@ def test_open_files_that_are_left_are_for_http() -> None:
 def test_open_files_that_are_too_few_are_refused_with_the_number_and_what_to_type() -> None:
     three = HostedFiles(SHOP.tables, SHOP.effects, brokers=3)
     with pytest.raises(ConfigurationError, match=r"needs \d+ open files and may have 1024: .*`ulimit -n 2048`"):
-        room(three, USUAL)
-    assert room(three, 2048)
+        spare_descriptors(three, USUAL)
+    assert spare_descriptors(three, 2048)
 
 
 def test_the_soft_limit_is_raised_to_the_hard_one() -> None:

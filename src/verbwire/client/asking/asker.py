@@ -50,24 +50,24 @@ class Asker:
         if route.contract.response == "none":
             raise WrongVerbError(f"{route.contract.short} has no outcome (its response is none): use send")
         partition = self.start()
-        question = PendingCommand(
+        pending = PendingCommand(
             self._in_flight.lock,
             id=outgoing.id,
             command=route.contract.name,
             topic=route.topic,
             fingerprint=route.encoder.fingerprint(command),
         )
-        question.unique = envelope.id is None
-        self._in_flight.enter(question, self._connection.delivery_seconds)
+        pending.unique = envelope.id is None
+        self._in_flight.enter(pending, self._connection.delivery_seconds)
         try:
             ack = self._sender.produce(outgoing, partition)
         except BaseException:
-            self._in_flight.leave(question)
+            self._in_flight.leave(pending)
             raise
         self._sender.producer.bypass_linger(ack)
-        question.ack = ack
-        ack.when_done(partial(self._acknowledged, question, ack))
-        return CommandHandle(self._in_flight, question)
+        pending.ack = ack
+        ack.when_done(partial(self._acknowledged, pending, ack))
+        return CommandHandle(self._in_flight, pending)
 
     def resume(self, token: str) -> CommandHandle[Any]:
         """Return the outcome-to-be of a command asked before, perhaps by another process.
@@ -76,18 +76,18 @@ class Asker:
         """
         place = OutcomeToken.decode(token)
         contract = self._connection.catalog.find(place.command)
-        question = PendingCommand(
+        pending = PendingCommand(
             self._in_flight.lock,
             id=place.id,
             command=contract.name,
             topic=self._connection.names.commands(contract.namespace),
             fingerprint=place.fingerprint,
         )
-        question.read_again()
-        question.placed(place, time.monotonic())
-        self._seek()
-        self._in_flight.enter(question, self._connection.delivery_seconds)
-        return CommandHandle(self._in_flight, question)
+        pending.read_again()
+        pending.placed(place, time.monotonic())
+        self._start_poller()
+        self._in_flight.enter(pending, self._connection.delivery_seconds)
+        return CommandHandle(self._in_flight, pending)
 
     def start(self) -> int:
         """Be ready to hear replies, and return the partition they are to come to; done by the first `ask`.
@@ -101,7 +101,7 @@ class Asker:
                     listener = ReplyListener(self._connection, self._resolver.take)
                     listener.start()
                     self._listener = listener
-            self._seek()
+            self._start_poller()
         return self._listener.partition
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ class Asker:
         for thread in self._threads():
             thread.stop()
 
-    def _seek(self) -> None:
+    def _start_poller(self) -> None:
         with self._lock:
             self._require_open()
             if self._poller is None:
@@ -133,16 +133,16 @@ class Asker:
         if self._closed:
             raise ClosedError("the client is closed: make a new one")
 
-    def _acknowledged(self, question: PendingCommand, ack: Ack) -> None:
+    def _acknowledged(self, pending: PendingCommand, ack: Ack) -> None:
         if ack.error is not None:
-            return self._in_flight.settle(question, ack.error)
+            return self._in_flight.settle(pending, ack.error)
         place = ack.result(0)
         token = OutcomeToken(
-            command=question.command,
+            command=pending.command,
             partition=place.partition,
             offset=place.offset,
             timestamp=ack.timestamp,
-            id=question.id,
-            fingerprint=question.fingerprint,
+            id=pending.id,
+            fingerprint=pending.fingerprint,
         )
-        return self._resolver.placed(question, token, time.monotonic() + self._delays.hint)
+        return self._resolver.placed(pending, token, time.monotonic() + self._delays.reply)

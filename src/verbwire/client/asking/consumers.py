@@ -18,7 +18,7 @@ POLL_SECONDS = 0.1  # and so long a thread may take to notice that it is to stop
 _BATCH = 1000
 
 Take: TypeAlias = Callable[[bytes, bytes], None]
-"""Takes the id of a command, and the framed record of an outcome log that may hold its outcome."""
+"""Takes the id of a command, and the framed line of an outcome log that may hold its outcome."""
 
 
 def consumer(connection: Connection, isolation: str, long_poll_ms: int = 500) -> Consumer:

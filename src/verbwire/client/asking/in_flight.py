@@ -15,7 +15,7 @@ _SWEEP_SECONDS = 0.1
 
 
 class InFlightCommands:
-    """Pending commands of one client; may be used by several threads. `lock` guards each of them, too."""
+    """The pending commands of one client; for several threads. `lock` guards the commands, too."""
 
     def __init__(self, limit: int) -> None:
         self.lock = threading.Lock()
@@ -27,8 +27,8 @@ class InFlightCommands:
         self._closed = False
         self._given_up: deque[PendingCommand] = deque()
 
-    def enter(self, question: PendingCommand, seconds: float) -> None:
-        """Open a pending command; waits for room, at most so many seconds, then :class:`DeliveryError`."""
+    def enter(self, pending: PendingCommand, seconds: float) -> None:
+        """Add a pending command; waits for room, at most so many seconds, then :class:`DeliveryError`."""
         with self._room:
             self._sweep()
             end = time.monotonic() + seconds
@@ -36,20 +36,20 @@ class InFlightCommands:
                 left = end - time.monotonic()
                 if left <= 0:
                     raise DeliveryError(
-                        f"{question.topic}: {self._limit} asked commands wait for their outcomes: is a worker up? "
+                        f"{pending.topic}: {self._limit} asked commands wait for their outcomes: is a worker up? "
                         "Wait for some of them or drop their handles; Connection.asks_in_flight is the limit"
                     )
                 self._room.wait(min(left, _SWEEP_SECONDS))
                 self._sweep()
             if self._closed:
                 raise ClosedError("the client is closed: make a new one")
-            id = question.id.encode()
-            self._open[id] = (*self._open.get(id, ()), question)
+            id = pending.id.encode()
+            self._open[id] = (*self._open.get(id, ()), pending)
             self._count += 1
             self.any.set()
 
     def of(self, id: bytes) -> tuple[PendingCommand, ...]:
-        """Return the pending commands of an id: none for nearly all that others have asked."""
+        """Return the pending commands of an id: none for nearly all that other clients have sent."""
         return self._open.get(id, ())
 
     def all(self) -> list[PendingCommand]:
@@ -58,7 +58,7 @@ class InFlightCommands:
             self._sweep()
             if not self._open:
                 self.any.clear()
-            return [question for questions in self._open.values() for question in questions]
+            return [pending for commands in self._open.values() for pending in commands]
 
     def __len__(self) -> int:
         with self.lock:
@@ -66,38 +66,38 @@ class InFlightCommands:
             return self._count
 
     def settle(
-        self, question: PendingCommand, answer: Outcome | VerbwireError, events: tuple[EventPosition, ...] = ()
+        self, pending: PendingCommand, answer: Outcome | VerbwireError, events: tuple[EventPosition, ...] = ()
     ) -> None:
-        """Give a pending command its outcome and close it."""
-        self.leave(question)
-        question.settle(answer, events)
+        """Complete a pending command and remove it."""
+        self.leave(pending)
+        pending.settle(answer, events)
 
-    def leave(self, question: PendingCommand) -> None:
-        """Close a pending command without an outcome."""
+    def leave(self, pending: PendingCommand) -> None:
+        """Remove a pending command without an outcome."""
         with self.lock:
-            self._remove(question)
+            self._remove(pending)
 
     def close(self) -> None:
         """Open no more, and fail what is open with :class:`ClosedError`."""
         with self._room:
             self._closed = True
             self._room.notify_all()
-        for question in self.all():
-            why = f"the client was closed before the outcome of {question.id} came: resume its token"
-            self.settle(question, ClosedError(why))
+        for pending in self.all():
+            why = f"the client was closed before the outcome of {pending.id} came: resume its token"
+            self.settle(pending, ClosedError(why))
 
-    def give_up(self, question: PendingCommand) -> None:
+    def give_up(self, pending: PendingCommand) -> None:
         """Close it soon. Takes no lock: the garbage collector calls, in any thread and at any moment."""
-        self._given_up.append(question)
+        self._given_up.append(pending)
 
     def _sweep(self) -> None:
         while self._given_up:
             self._remove(self._given_up.popleft())
 
-    def _remove(self, question: PendingCommand) -> None:
-        id = question.id.encode()
+    def _remove(self, pending: PendingCommand) -> None:
+        id = pending.id.encode()
         before = self._open.get(id, ())
-        after = tuple(each for each in before if each is not question)
+        after = tuple(each for each in before if each is not pending)
         if len(after) == len(before):
             return
         if after:

@@ -1,4 +1,4 @@
-"""One command that was asked: what is known of it, and which record of an outcome log is its outcome."""
+"""A command whose caller waits for its outcome, and which record of an outcome log is that outcome."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from verbwire.wire.outcome_tokens import OutcomeToken
 from verbwire.wire.records.outcomes import EventPosition, OutcomeRecord, OutcomeStatus
 
 _NOT_REMEMBERED = (OutcomeStatus.FAILED, OutcomeStatus.EXPIRED)  # the receiver takes the same id again after these
-_EARLY = 8
+_MAX_EARLY_RECORDS = 8
 
 
 class PendingCommand(Completion):
@@ -30,7 +30,7 @@ class PendingCommand(Completion):
         "asked_at",
         "command",
         "due_at",
-        "early",
+        "early_records",
         "events",
         "fingerprint",
         "id",
@@ -50,14 +50,14 @@ class PendingCommand(Completion):
         self.fingerprint = fingerprint
         self.ack: Ack | None = None
         self.token: OutcomeToken | None = None
-        self.early: list[OutcomeRecord] = []  # lines that came before we knew our own place
+        self.early_records: list[OutcomeRecord] = []  # records that came before the acknowledgement
         self.answer: Outcome | VerbwireError | None = None
         self.events: tuple[EventPosition, ...] = ()
-        # What the poller wants to know:
+        # For the outcome poller:
         self.asked_at = time.monotonic()
-        self.due_at: float | None = None  # when to read the outcome log
+        self.due_at: float | None = None  # when the outcome poller reads the log
         self.unique = False  # whether no older command can have the same id
-        self.reader: object | None = None  # what reads the outcome log from early enough on
+        self.reader: object | None = None  # the tail that reads the log from early enough on
         self.read_since = 0.0
         self.looked_back = False
 
@@ -72,32 +72,32 @@ class PendingCommand(Completion):
                 return
             self.events = events
             self.answer = answer
-            self.early = []
+            self.early_records = []
             wakes = self._settled()
         for wake in wakes:
             wake()
 
     def is_due(self, now: float) -> bool:
-        """Whether the reply has taken so long that the outcome should be looked for."""
+        """Whether no reply came for so long that the outcome log is to be read."""
         return self.due_at is not None and self.due_at <= now and self.answer is None
 
     def read_again(self) -> None:
-        """Let the outcome log be read from the command on, whatever of it was read already."""
+        """Have the outcome poller read the log again, from the position of the command."""
         self.reader, self.asked_at = None, float("-inf")
 
     def keep(self, line: OutcomeRecord) -> OutcomeToken | None:
-        """Keep a line that came before our place was known; returns the token when it is known by now."""
+        """Keep an outcome record that came before the acknowledgement; returns the token if that has come meanwhile."""
         with self._lock:
-            if self.token is None and len(self.early) < _EARLY:
-                self.early.append(line)
+            if self.token is None and len(self.early_records) < _MAX_EARLY_RECORDS:
+                self.early_records.append(line)
             return self.token
 
     def placed(self, token: OutcomeToken, due_at: float) -> list[OutcomeRecord]:
-        """Take down where the command lies, and return the lines that came before."""
+        """Set the position of the command, and return the outcome records that came before it was known."""
         with self._lock:
             self.token, self.due_at = token, due_at
-            early, self.early = self.early, []
-            return early
+            early_records, self.early_records = self.early_records, []
+            return early_records
 
 
 def outcome_for(token: OutcomeToken, line: OutcomeRecord, typed: Callable[[OutcomeRecord], Outcome]) -> Outcome | None:

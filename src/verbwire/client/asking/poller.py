@@ -1,4 +1,4 @@
-"""Polls for outcomes whose reply did not arrive: one thread that reads the outcome logs meanwhile."""
+"""Polls the outcome logs for outcomes whose reply did not arrive: one thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from confluent_kafka import KafkaException
 
 from verbwire.client.asking.consumers import Take
 from verbwire.client.asking.in_flight import InFlightCommands
-from verbwire.client.asking.ledger_reader import OutcomeLogReader
+from verbwire.client.asking.outcome_log_reader import OutcomeLogReader
 from verbwire.client.base.connection import Connection
 
 log = logging.getLogger(__name__)
@@ -23,21 +23,21 @@ _LOOK_SECONDS = 0.25
 class PollDelays:
     """How long, in seconds, to wait for a reply until the outcome log is read, and then until all of it is."""
 
-    hint: float = 2.0
+    reply: float = 2.0
     look_back: float = 10.0
 
 
 class OutcomePoller:
-    """Reads the outcome logs of the commands that are due, several partitions at once; rests while there are none."""
+    """Reads the outcome logs of the commands that are due, several partitions at once; sleeps while there are none."""
 
-    def __init__(self, connection: Connection, book: InFlightCommands, take: Take, patience: PollDelays) -> None:
+    def __init__(self, connection: Connection, in_flight: InFlightCommands, take: Take, patience: PollDelays) -> None:
         self._connection = connection
-        self._in_flight = book
+        self._in_flight = in_flight
         self._take = take
         self._delays = patience
         self._stopping = threading.Event()
         self._reader: OutcomeLogReader | None = None
-        self._thread = threading.Thread(target=self._serve, name="verbwire-ledgers", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="verbwire-outcome-poller", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -56,33 +56,33 @@ class OutcomePoller:
         while not self._stopping.is_set():
             self._in_flight.any.wait()
             try:
-                self._seek()
+                self._poll()
             except KafkaException as error:
                 log.warning("outcomes cannot be read now, retrying: %s", error.args[0].str())
                 self._rest()
             except Exception:
                 log.exception("looking for outcomes failed, retrying")
                 self._rest()
-        self._let_go()
+        self._close_reader()
 
-    def _seek(self) -> None:
+    def _poll(self) -> None:
         now = time.monotonic()
-        questions = self._in_flight.all()
-        if not any(question.is_due(now) for question in questions):
-            self._let_go()
+        commands = self._in_flight.all()
+        if not any(pending.is_due(now) for pending in commands):
+            self._close_reader()
             self._stopping.wait(_LOOK_SECONDS)
             return
         if self._reader is None:
             self._reader = OutcomeLogReader(self._connection, self._take, self._delays.look_back)
-        self._reader.cover(questions, now)
+        self._reader.cover(commands, now)
         while time.monotonic() < now + _LOOK_SECONDS and not self._stopping.is_set():
             self._reader.read()
 
     def _rest(self) -> None:
-        self._let_go()  # a new one starts from what is known then
+        self._close_reader()  # a new one starts from what is known then
         self._stopping.wait(_LOOK_SECONDS)
 
-    def _let_go(self) -> None:
+    def _close_reader(self) -> None:
         if self._reader is not None:
             reader, self._reader = self._reader, None
             reader.close()

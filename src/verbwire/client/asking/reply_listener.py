@@ -1,6 +1,6 @@
 """Listens for replies: one thread that reads one partition of the replies topic, from its end, in no group.
 
-Replies are sent after the commit, best effort. The outcome log is authoritative.
+Replies are sent after the commit, best effort: the outcome log is authoritative.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _START_SECONDS = 10.0
 
 
 class ReplyListener:
-    """Hands every reply of its partition to `take`; `partition` is to be asked for in commands."""
+    """Hands every reply of its partition to `take`; commands name `partition` as the one to reply to."""
 
     def __init__(self, connection: Connection, take: Take) -> None:
         self.partition = -1
@@ -35,7 +35,7 @@ class ReplyListener:
         self._thread = threading.Thread(target=self._serve, name="verbwire-replies", daemon=True)
 
     def start(self) -> None:
-        """Be ready: every reply to a command that is sent from now on will be read.
+        """Assign the partition: every reply to a command that is sent from now on is received.
 
         :class:`UnavailableError` when the broker is silent, :class:`ContractError` when there is no replies topic.
         """
@@ -89,5 +89,5 @@ class ReplyListener:
                     if key and value:
                         self._take(key, value)
             except Exception:
-                log.exception("%s: a reply was not understood; its outcome will be looked up", self._topic)
+                log.exception("%s: a reply could not be read; its outcome is read from the outcome log", self._topic)
         self._consumer.close()

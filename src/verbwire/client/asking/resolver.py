@@ -1,4 +1,4 @@
-"""Resolves pending commands by the outcomes that were heard or read: decodes only those that are waited for."""
+"""Resolves pending commands by outcomes from replies or the outcome log; decodes only those of its own commands."""
 
 from __future__ import annotations
 
@@ -19,49 +19,49 @@ log = logging.getLogger(__name__)
 
 
 class OutcomeResolver:
-    """Settles the commands in flight; `take` is called by the thread that reads replies and by the one that polls."""
+    """Completes the commands in flight. `take` is called by the reply listener and by the outcome poller."""
 
-    def __init__(self, routes: Routes, book: InFlightCommands, positions: SeenPositions) -> None:
+    def __init__(self, routes: Routes, in_flight: InFlightCommands, positions: SeenPositions) -> None:
         self._routes = routes
-        self._in_flight = book
+        self._in_flight = in_flight
         self._positions = positions
 
     def take(self, id: bytes, value: bytes) -> None:
-        """Take a framed record about the command of that id; most are of others, and are dropped at once."""
-        questions = self._in_flight.of(id)
-        if not questions:
+        """Take the framed outcome record of that command id; most are of other clients, and are dropped at once."""
+        commands = self._in_flight.of(id)
+        if not commands:
             return
         try:
             line = self._lines.decode(value)
         except UndecodableError as error:
             log.warning("a reply about command %r is ignored: %s", id, error)
         except UnavailableError:  # the registry is silent; the outcome log keeps the record
-            for question in questions:
-                question.read_again()
+            for pending in commands:
+                pending.read_again()
         else:
             if isinstance(line, OutcomeRecord):
-                for question in questions:
-                    self._weigh(question, line)
+                for pending in commands:
+                    self._match(pending, line)
 
-    def placed(self, question: PendingCommand, token: OutcomeToken, due_at: float) -> None:
-        """Take down where a pending command lies; a reply may have been faster."""
-        for line in question.placed(token, due_at):
-            self._weigh(question, line)
+    def placed(self, pending: PendingCommand, token: OutcomeToken, due_at: float) -> None:
+        """Set the position of a pending command; its reply may have been faster."""
+        for line in pending.placed(token, due_at):
+            self._match(pending, line)
 
-    def _weigh(self, question: PendingCommand, line: OutcomeRecord) -> None:
-        token = question.token or question.keep(line)
+    def _match(self, pending: PendingCommand, line: OutcomeRecord) -> None:
+        token = pending.token or pending.keep(line)
         if token is None:
             return
         try:
             outcome = outcome_for(token, line, self._replies.outcome)
         except UnavailableError:
-            question.read_again()
+            pending.read_again()
         except VerbwireError as error:  # the reply cannot be read, and would not be another time either
-            self._in_flight.settle(question, error)
+            self._in_flight.settle(pending, error)
         else:
             if outcome is not None:
                 self._positions.remember(line.events)
-                self._in_flight.settle(question, outcome, line.events)
+                self._in_flight.settle(pending, outcome, line.events)
 
     @cached_property
     def _lines(self) -> TopicDecoder:

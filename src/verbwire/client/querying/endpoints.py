@@ -17,8 +17,8 @@ from verbwire.wire.codec.topics import Codec
 _DIRECTORY_SECONDS = 5.0
 
 
-class _Known(Protocol):
-    """What knows addresses to ask at."""
+class _EndpointSource(Protocol):
+    """A source of worker addresses."""
 
     advice: str
 
@@ -32,12 +32,12 @@ class _Known(Protocol):
 
 
 class WorkerEndpoints:
-    """Addresses to ask at. Any worker answers any question, so a client stays with one until that fails."""
+    """Worker endpoints for queries. Every worker answers every query, so a client keeps one until it fails."""
 
-    def __init__(self, known: _Known) -> None:
-        self._known = known
+    def __init__(self, source: _EndpointSource) -> None:
+        self._source = source
         self._lock = threading.Lock()
-        self._now = ""
+        self._current = ""
 
     @classmethod
     def of(cls, connection: Connection, codec: Codec) -> WorkerEndpoints:
@@ -49,26 +49,26 @@ class WorkerEndpoints:
     @property
     def advice(self) -> str:
         """What to do where an address of these does not answer."""
-        return self._known.advice
+        return self._source.advice
 
-    def door(self) -> str:
-        """Return the address to ask at now; :class:`UnavailableError` when none is known."""
-        urls = self._known.urls()
+    def endpoint(self) -> str:
+        """Return the address that queries go to now; :class:`UnavailableError` when none is known."""
+        urls = self._source.urls()
         with self._lock:
-            if self._now not in urls:
-                self._now = random.choice(urls)  # noqa: S311 (clients spread over the workers)
-            return self._now
+            if self._current not in urls:
+                self._current = random.choice(urls)  # noqa: S311 (clients spread over the workers)
+            return self._current
 
-    def shut(self, door: str) -> None:
-        """Use another one next time, where there is one: this did not answer."""
+    def mark_failed(self, endpoint: str) -> None:
+        """Use another endpoint from now on, if there is one: this one did not answer."""
         with self._lock:
-            if self._now == door:
-                others = [url for url in self._known.urls() if url != door]
-                self._now = random.choice(others) if others else door  # noqa: S311 (likewise)
+            if self._current == endpoint:
+                others = [url for url in self._source.urls() if url != endpoint]
+                self._current = random.choice(others) if others else endpoint  # noqa: S311 (likewise)
 
     def close(self) -> None:
-        """Let go of what knows them."""
-        self._known.close()
+        """Close the source of the addresses."""
+        self._source.close()
 
 
 class _Given:
@@ -113,10 +113,10 @@ class _Announced:
             self._complete = True
         urls = [worker.url for worker in self._directory.workers()]
         if not urls:
-            raise UnavailableError(self._nobody())
+            raise UnavailableError(self._none_known())
         return urls
 
-    def _nobody(self) -> str:
+    def _none_known(self) -> str:
         nobody = "no worker of this project runs, as far as the directory knows: start one"
         doubted = self._directory.doubted()
         if not doubted:

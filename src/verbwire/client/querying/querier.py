@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
-THREADS = 16  # questions at the same time; more of them wait
+THREADS = 16  # queries at the same time; more of them wait
 _PAUSE_SECONDS = 0.1  # the first pause before asking again; each is twice as long as the one before
 _LONGEST_PAUSE = 1.0
 _CONNECT_SECONDS = 2.0
@@ -59,11 +59,11 @@ class Querier:
         self._positions = positions
         self._routes: dict[type[Query], QueryRoute] = {}
         self._lock = threading.Lock()
-        self._asking: _Asking | None = None
+        self._session: _QuerySession | None = None
         self._closed = threading.Event()
 
     def query(self, query: Query[R], timeout: float, after: Page[Any] | None, complete: bool = False) -> QueryResult[R]:
-        """Begin to ask, and return the answer-to-be; what is wrong with the question itself is raised here."""
+        """Begin to ask, and return the answer-to-be; an invalid query is raised here."""
         route = self._routes.get(type(query))
         if route is None:
             route = self._routes[type(query)] = QueryRoute(self._connection.catalog, type(query))
@@ -71,21 +71,21 @@ class Querier:
         with self._lock:
             if self._closed.is_set():
                 raise ClosedError("the client is closed: make a new one")
-            if self._asking is None:
-                self._asking = _Asking(
+            if self._session is None:
+                self._session = _QuerySession(
                     self._connection, WorkerEndpoints.of(self._connection, self._codec()), self._closed
                 )
         wanted = {HEADER: self._positions.header(), FRESHNESS: COMPLETE if complete else ""}
         headers = {name: value for name, value in wanted.items() if value}
-        return self._asking.begin(_Question(route, target, headers, time.monotonic() + timeout))
+        return self._session.begin(_PendingQuery(route, target, headers, time.monotonic() + timeout))
 
     def close(self) -> None:
         """Let go of everything; what is still waited for fails with :class:`ClosedError`. Closing twice is fine."""
         with self._lock:
             self._closed.set()
-            asking, self._asking = self._asking, None
-        if asking is not None:
-            asking.close()
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
     def abandon(self) -> None:
         """Stop the threads of an owner that is gone without closing."""
@@ -93,22 +93,22 @@ class Querier:
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _PendingQuery:
     route: QueryRoute
     target: str
     headers: Mapping[str, str]
     deadline: float  # on the monotonic clock
 
 
-class _Asking:
-    """The connections and threads of a client that has asked something."""
+class _QuerySession:
+    """The connections and threads of a client that sends queries."""
 
-    def __init__(self, connection: Connection, doors: WorkerEndpoints, closed: threading.Event) -> None:
+    def __init__(self, connection: Connection, endpoints: WorkerEndpoints, closed: threading.Event) -> None:
         import httpx2 as httpx  # half a second, which clients that only send need not wait for
 
         self._lost: tuple[type[Exception], ...] = (httpx.HTTPError, httpx.InvalidURL)
         self._connection = connection
-        self._doors = doors
+        self._endpoints = endpoints
         self._closed = closed
         self._authorities = Authorities(connection.http_tls_ca)
         context = self._authorities.context()
@@ -117,12 +117,12 @@ class _Asking:
         )
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="verbwire-query")
         self._open: set[QueryResult[Any]] = set()
-        self._told = False
+        self._warned = False
 
-    def begin(self, question: _Question) -> QueryResult[Any]:
-        answer: QueryResult[Any] = QueryResult(question.route.contract.name)
+    def begin(self, query: _PendingQuery) -> QueryResult[Any]:
+        answer: QueryResult[Any] = QueryResult(query.route.contract.name)
         self._open.add(answer)
-        self._pool.submit(self._run, answer, question)
+        self._pool.submit(self._run, answer, query)
         return answer
 
     def close(self) -> None:
@@ -130,74 +130,74 @@ class _Asking:
         self._pool.shutdown(wait=True, cancel_futures=True)
         for answer in list(self._open):
             answer.settle(None, _closed())
-        self._doors.close()
+        self._endpoints.close()
 
-    def _run(self, answer: QueryResult[Any], question: _Question) -> None:
+    def _run(self, answer: QueryResult[Any], query: _PendingQuery) -> None:
         try:
-            reply, complete = self._ask(question)
+            reply, complete = self._ask(query)
             answer.settle(reply, complete=complete)
         except Exception as error:  # noqa: BLE001 (it belongs to the caller)
             answer.settle(None, _closed() if self._closed.is_set() else error)
         finally:
             self._open.discard(answer)
 
-    def _ask(self, question: _Question) -> tuple[Any, bool | None]:
+    def _ask(self, query: _PendingQuery) -> tuple[Any, bool | None]:
         """Return the reply, and whether it is of a table that has caught up; None where that is not said."""
-        route, name, pause = question.route, question.route.contract.name, _PAUSE_SECONDS
+        route, name, pause = query.route, query.route.contract.name, _PAUSE_SECONDS
         while True:
-            said = self._once(question)
-            if said.status == 200:
-                reply = route.read(said.body)
-                return reply, reply.complete if isinstance(reply, Page) else said.complete
-            if said.is_final():
-                raise refusal_of(said.status or 0, said.body, name)
-            if time.monotonic() + pause > question.deadline:
-                raise UnavailableError(f"{name} was not answered in time: {said.why}")
+            response = self._ask_one_worker(query)
+            if response.status == 200:
+                reply = route.read(response.body)
+                return reply, reply.complete if isinstance(reply, Page) else response.complete
+            if response.is_final():
+                raise refusal_of(response.status or 0, response.body, name)
+            if time.monotonic() + pause > query.deadline:
+                raise UnavailableError(f"{name} was not answered in time: {response.why}")
             if self._closed.wait(pause):
                 raise _closed()
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _once(self, question: _Question) -> _Said:
+    def _ask_one_worker(self, query: _PendingQuery) -> _WorkerResponse:
         """Ask one worker."""
         try:
-            door = self._doors.door()
+            endpoint = self._endpoints.endpoint()
         except UnavailableError as error:
-            return _Said(None, b"", str(error))
-        headers = dict(question.headers)
+            return _WorkerResponse(None, b"", str(error))
+        headers = dict(query.headers)
         if token := self._connection.token():
             headers["Authorization"] = f"Bearer {token}"
-            self._tell_if_plain(door)
+            self._warn_if_unencrypted(endpoint)
         self._authorities.context()  # looks at the file, now and then
         try:
-            seconds = max(0.001, question.deadline - time.monotonic())
-            response = self._http.get(door + question.target, headers=headers, timeout=_timeout(seconds))
+            seconds = max(0.001, query.deadline - time.monotonic())
+            response = self._http.get(endpoint + query.target, headers=headers, timeout=_timeout(seconds))
         except self._lost as error:
-            self._doors.shut(door)
-            advice = advice_of(error) or self._doors.advice
-            return _Said(None, b"", f"{door} does not answer: {type(error).__name__} {error}; {advice}")
+            self._endpoints.mark_failed(endpoint)
+            advice = advice_of(error) or self._endpoints.advice
+            return _WorkerResponse(None, b"", f"{endpoint} does not answer: {type(error).__name__} {error}; {advice}")
         if response.status_code in _AGAIN:
-            self._doors.shut(door)
-        code, detail = _said(response.content)
+            self._endpoints.mark_failed(endpoint)
+        code, detail = _problem_of(response.content)
         if code == _UNKNOWN_TOPIC:  # of an older version than the worker that has answered us before
-            self._doors.shut(door)
+            self._endpoints.mark_failed(endpoint)
         freshness = response.headers.get(FRESHNESS, "")
-        return _Said(response.status_code, response.content, detail, freshness, code)
+        return _WorkerResponse(response.status_code, response.content, detail, freshness, code)
 
-    def _tell_if_plain(self, door: str) -> None:
+    def _warn_if_unencrypted(self, endpoint: str) -> None:
         """Warn once of a token that is sent unencrypted."""
-        parts = urlsplit(door)
-        if not self._told and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-            self._told = True
+        parts = urlsplit(endpoint)
+        if not self._warned and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            self._warned = True
             log.warning(
                 "queries send a token to %s unencrypted, where others can read it: give the workers a certificate "
                 "(http_tls_certificate, VERBWIRE_HTTP_TLS_CERTIFICATE)",
-                door,
+                endpoint,
             )
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """What one worker has said; without a status it did not answer, and `why` says why."""
+class _WorkerResponse:
+    """The response of one worker; without a status there was none, and `why` is the reason."""
 
     status: int | None
     body: bytes
@@ -239,7 +239,7 @@ class _Problem(msgspec.Struct):
     detail: str = ""
 
 
-def _said(body: bytes) -> tuple[str, str]:
+def _problem_of(body: bytes) -> tuple[str, str]:
     try:
         problem = msgspec.json.decode(body, type=_Problem)
     except msgspec.DecodeError:
@@ -249,7 +249,7 @@ def _said(body: bytes) -> tuple[str, str]:
 
 def refusal_of(status: int, body: bytes, name: str) -> QueryError:
     """Return the error that a refused query raises, by its answer's status and problem."""
-    code, detail = _said(body)
+    code, detail = _problem_of(body)
     text = f"{name}: {detail or f'status {status}'}"
     if status in (401, 403):
         return NotAllowedError(text, status, code)

@@ -1,4 +1,4 @@
-"""What `query` returns: the answer-to-be of one question."""
+"""What `query` returns: the answer-to-be of one query."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a new version of a message contradicts of the versions before it, and what to do instead.
 
-Events, rows and states are kept for good, replies as long as the outcome log, and old and new code read them
+Events, rows and states are kept for good, replies as long as the outcome log has them, and old and new code read them
 side by side: new code reads what was written before, code of before what is written now. Commands and queries are read
 by their one receiver, which is deployed first: new code reads what was written before.
 """

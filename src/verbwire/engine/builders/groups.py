@@ -12,7 +12,7 @@ from verbwire.declarations.table import Table
 from verbwire.engine.code.facts import CurrentCode
 from verbwire.engine.processors.aggregate import AggregateProcessor, EventEmission
 from verbwire.engine.processors.inputs import event_readers
-from verbwire.engine.processors.outcomes import OutcomeLog, answer_of
+from verbwire.engine.processors.outcomes import OutcomeLog, dedup_entry_of
 from verbwire.engine.processors.repartition import Repartitioner
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.processors.rows import RowCodec, of_kind
@@ -42,7 +42,7 @@ def table_topology(table: Table[Any], codec: Codec, partitions: int, skips: Skip
     group = names.group(table.group)
     limits = RecordLimits()
     rows = RowCodec(codec, names.changelog(group, table.table), table.row, table.index, table.search, limits)
-    own = Repartitioner(names.repartition(group, table.table), partitions) if table.keys else None
+    repartitioner = Repartitioner(names.repartition(group, table.table), partitions) if table.keys else None
     keys = {event: handler.function for event, handler in table.keys.items()}
     folding: dict[str, Any] = {
         "input_readers": event_readers(codec, table.sources, table.handlers, keys),
@@ -50,7 +50,7 @@ def table_topology(table: Table[Any], codec: Codec, partitions: int, skips: Skip
         "encode": rows.encode,
         "normal": rows.normal,
         "dead_letters": names.dead_letters(group),
-        "repartition": own,
+        "repartition": repartitioner,
         "skips": frozenset(skips),
         "watch": HandlerWatch(group),
     }
@@ -62,8 +62,8 @@ def table_topology(table: Table[Any], codec: Codec, partitions: int, skips: Skip
     return Topology(
         group=group,
         table=table.table,
-        inputs=(*fold.input_readers, *([own.topic] if own else [])),
-        outputs=(fold.dead_letters, *([own.topic] if own else [])),
+        inputs=(*fold.input_readers, *([repartitioner.topic] if repartitioner else [])),
+        outputs=(fold.dead_letters, *([repartitioner.topic] if repartitioner else [])),
         partitions=partitions,
         logs=(rows.log(),),
         columns=rows.columns,
@@ -73,7 +73,7 @@ def table_topology(table: Table[Any], codec: Codec, partitions: int, skips: Skip
         code=CurrentCode(rows.versions),
         limits=limits,
         search=table.search,
-        repartition=own.topic if own else None,
+        repartition=repartitioner.topic if repartitioner else None,
         window=table.window,
     )
 
@@ -118,7 +118,7 @@ def aggregate_topology(
         events_topic=names.events(namespace),
         encode=rows.encode,
         normal=rows.normal,
-        ledger=OutcomeLog(outcomes, codec.encoder(OUTCOME), HeaderTemplate(OUTCOME, group), notifier, limits),
+        outcome_log=OutcomeLog(outcomes, codec.encoder(OUTCOME), HeaderTemplate(OUTCOME, group), notifier, limits),
         limits=limits,
         dead_letters=names.dead_letters(group),
         clock=clock,
@@ -148,7 +148,7 @@ def _answers_log(codec: Codec, outcomes: str, commands: str) -> Log:
         if not isinstance(line, OutcomeRecord) or record.value is None:
             return
         changes.inputs[commands] = max(changes.inputs.get(commands, 0), line.offset + 1)
-        changes.answers[line.command_id] = answer_of(line, record.value, record.timestamp)
+        changes.answers[line.command_id] = dedup_entry_of(line, record.value, record.timestamp)
 
     return Log(ANSWERS, outcomes, absorb)
 

@@ -43,7 +43,7 @@ def process_topology(
     group, ids = names.group(process.group), CommandIds(process.group)
     limits = RecordLimits()
     rows = RowCodec(codec, names.changelog(group, process.table), process.state, limits=limits)
-    own = Repartitioner(names.repartition(group, process.table), partitions)
+    repartitioner = Repartitioner(names.repartition(group, process.table), partitions)
     keys = {event: attrgetter(field) for event, field in process.keys.items()}
     lead = ProcessManagerProcessor(
         input_readers={
@@ -54,7 +54,7 @@ def process_topology(
         encode=rows.encode,
         normal=rows.normal,
         dead_letters=names.dead_letters(group),
-        repartition=own,
+        repartition=repartitioner,
         skips=frozenset(skips),
         watch=HandlerWatch(group),
         sends={command: _sends(process, codec, command, targets, grants or Grants()) for command in process.sends},
@@ -64,8 +64,8 @@ def process_topology(
     return Topology(
         group=group,
         table=process.table,
-        inputs=(*lead.input_readers, own.topic),
-        outputs=(lead.dead_letters, own.topic),
+        inputs=(*lead.input_readers, repartitioner.topic),
+        outputs=(lead.dead_letters, repartitioner.topic),
         partitions=partitions,
         logs=(rows.log(),),
         columns=rows.columns,
@@ -73,7 +73,7 @@ def process_topology(
         decode=rows.decode,
         processor=lead,
         code=CurrentCode(rows.versions),
-        repartition=own.topic,
+        repartition=repartitioner.topic,
         targets=targets,
         limits=limits,
     )

@@ -35,14 +35,14 @@ class CodeWatch:
                 self._others[f"({change.what}): {self._code.by.meaning}"].append(partition)
         return after
 
-    def tell(self) -> None:
-        """Say of the partitions looked at what was other code before; of each change once."""
+    def log_changes(self) -> None:
+        """Log which partitions contain rows of an earlier handler version; each change once."""
         for what, partitions in self._others.items():
             if what not in self._told:
                 self._told.add(what)
                 log.warning(
-                    "%s: other code has folded partition %s before %s. GET /tables and `verbwire check --deployed` "
-                    "show up to which offsets",
+                    "%s: partition %s contains rows computed by an earlier handler version %s. GET /tables and "
+                    "`verbwire check --deployed` show up to which offsets",
                     self._group,
                     ", ".join(map(str, partitions)),
                     what,

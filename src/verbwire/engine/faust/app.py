@@ -22,7 +22,7 @@ class GroupApp(faust.App):
     """A Faust app that runs one group's engine."""
 
     logger = FAUST_LOG
-    core: GroupEngine
+    engine: GroupEngine
     engine_thread: ThreadPoolExecutor
     failure: BaseException | None = None
 
@@ -73,10 +73,10 @@ class GroupApp(faust.App):
 
 
 def group_app(
-    core: GroupEngine, bootstrap: str, worker: str, folder: Path, security: Security = UNPROTECTED
+    engine: GroupEngine, bootstrap: str, worker: str, folder: Path, security: Security = UNPROTECTED
 ) -> GroupApp:
     """Return the app of one group. `worker` is a stable name: the static member and its address derive from it."""
-    topology = core.topology
+    topology = engine.topology
     own = folder / "faust" / topology.group
     keep_from_others(private_folder(own))
     app = GroupApp(
@@ -95,9 +95,9 @@ def group_app(
         ),  # Faust reads the log, too
         **SETTINGS,
     )
-    app.core = core
-    core.refresh_topics = app.topics_have_changed
-    core.reader.lease = app.holds
+    app.engine = engine
+    engine.refresh_topics = app.topics_have_changed
+    engine.reader.lease = app.holds
     app.engine_thread = ThreadPoolExecutor(1, thread_name_prefix=f"engine {topology.group}")
     app.transport = Transport([URL(f"kafka://{each.strip()}") for each in bootstrap.split(",")], app)
     for topic in topology.inputs:

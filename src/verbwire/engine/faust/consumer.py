@@ -46,7 +46,7 @@ class Consumer(driver.Consumer):
     logger = FAUST_LOG
     RebalanceListener = RebalanceListener
     _assignment: PartitionAssignment | None = None  # what is being read
-    _next: PartitionAssignment | None = None  # what is being prepared
+    _next: PartitionAssignment | None = None  # what is being restored
     _fetch: asyncio.Future[Any] | None = None
     _batch: tuple[PartitionAssignment, asyncio.Future[None]] | None = None
 
@@ -56,10 +56,10 @@ class Consumer(driver.Consumer):
         super().__init__(*arguments, **options)
 
     @property
-    def core(self) -> GroupEngine:
+    def engine(self) -> GroupEngine:
         """The engine of this group."""
-        core: GroupEngine = self.app.core
-        return core
+        engine: GroupEngine = self.app.engine
+        return engine
 
     @property
     def engine_thread(self) -> ThreadPoolExecutor:
@@ -85,20 +85,20 @@ class Consumer(driver.Consumer):
         return EngineError(duplicate_worker(self.app.conf.consumer_group_instance_id, self.app.conf.id))
 
     def forget_assignment(self) -> None:
-        """The partitions are no longer ours, whether they are read or still prepared. In aiokafka's thread too."""
+        """The partitions are no longer ours, whether they are read or still restored. In aiokafka's thread too."""
         for assignment in (self._assignment, self._next):
             if assignment is not None:
                 assignment.live = False
 
     @property
     def next_assignment(self) -> PartitionAssignment | None:
-        """The assignment that waits to be prepared."""
+        """The assignment that waits to be restored."""
         return self._next
 
     def holds(self) -> bool:
         """Whether what is read under the present assignment is still ours alone. From any thread.
 
-        An assignment that waits to be prepared does not count: what is there was prepared under the one before.
+        An assignment that waits to be restored does not count: what is there was restored under the one before.
         """
         assignment, thread = self._assignment, self._thread
         return assignment is not None and assignment.live and thread is not None and thread.lease.holds()
@@ -124,7 +124,7 @@ class Consumer(driver.Consumer):
             await asyncio.wait([self._fetch])
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Give up the assignment, and a preparation under way, once the transaction in flight is over."""
+        """Give up the assignment, and a restore under way, once the transaction in flight is over."""
         self._give_up_assignment(revoked)
         await self._settle()
         await super().on_partitions_revoked(revoked)
@@ -142,13 +142,13 @@ class Consumer(driver.Consumer):
         self.forget_assignment()
         self._assignment = self._next = None
         self.app.tables.recovery.on_partitions_revoked(revoked)  # at once: the batch in flight may queue behind it
-        asyncio.get_running_loop().run_in_executor(self.engine_thread, self.core.suspend)
+        asyncio.get_running_loop().run_in_executor(self.engine_thread, self.engine.suspend)
 
     async def _settle(self) -> None:
         deadline = asyncio.get_running_loop().time() + REVOKE_SECONDS
         if self._batch and not self._batch[1].done():
             await asyncio.wait([self._batch[1]], timeout=REVOKE_SECONDS)
-        while self.core.busy() and asyncio.get_running_loop().time() < deadline:
+        while self.engine.busy() and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.002)
 
     # -- the loop
@@ -182,12 +182,12 @@ class Consumer(driver.Consumer):
             for tp, found in more.items():
                 records.setdefault(tp, []).extend(found)
         positions = self._thread.positions(readable)  # no fetch is in flight: all records below have been given to us
-        failure = await self._last_batch(assignment) or self.core.failure or unreadable
+        failure = await self._last_batch(assignment) or self.engine.failure or unreadable
         if self._assignment is not assignment or not assignment.live:
             return
         if failure is not None:
             if isinstance(failure, UnreadableInputError) and (tp := self._bisection.failed(readable)):
-                call = partial(self.core.unreadable, tp.topic, tp.partition, str(failure))
+                call = partial(self.engine.unreadable, tp.topic, tp.partition, str(failure))
                 await asyncio.get_running_loop().run_in_executor(self.engine_thread, call)
             if isinstance(failure, RegistryUnavailableError):
                 await asyncio.sleep(_REGISTRY_SECONDS)
@@ -199,7 +199,7 @@ class Consumer(driver.Consumer):
         if records or read:
             batch = {(tp.topic, tp.partition): found for tp, found in records.items()}
             work = asyncio.get_running_loop().run_in_executor(
-                self.engine_thread, self.core.process, batch, assignment.membership, assignment.is_live, read
+                self.engine_thread, self.engine.process, batch, assignment.membership, assignment.is_live, read
             )
             work.add_done_callback(
                 lambda done: done.cancelled() or done.exception()
@@ -216,7 +216,7 @@ class Consumer(driver.Consumer):
         many = sum(map(len, records.values())) >= GATHER_RECORDS
         if many or not assignment.live or self._assignment is not assignment:
             return False
-        return building or not self.core.flushed
+        return building or not self.engine.flushed
 
     async def _fetched(self, readable: set[TP], seconds: float) -> tuple[dict[TP, list[Any]], VerbwireError | None]:
         """Return what there is to read, or why it cannot be: a position that the log does not hold, no permission."""
@@ -240,7 +240,7 @@ class Consumer(driver.Consumer):
         return news
 
     def _readable(self, assignment: PartitionAssignment) -> set[TP]:
-        stopped = self.core.stopped()
+        stopped = self.engine.stopped()
         return {tp for tp in assignment.inputs if tp.partition not in stopped} if stopped else assignment.inputs
 
     async def _last_batch(self, assignment: PartitionAssignment) -> VerbwireError | None:
@@ -265,12 +265,12 @@ class Consumer(driver.Consumer):
             raise failure
         if isinstance(failure, FencedError):
             assignment.live = False
-            asyncio.get_running_loop().run_in_executor(self.engine_thread, self.core.release)
+            asyncio.get_running_loop().run_in_executor(self.engine_thread, self.engine.release)
             self._thread.rejoin()
             return
         self._assignment = None
         self._next = PartitionAssignment(assignment.membership, assignment.partitions)
-        self.app.tables.recovery.again()
+        self.app.tables.recovery.start_over()
 
 
 class Transport(driver.Transport):

@@ -25,7 +25,7 @@ _LONGEST_PAUSE = 2.0
 
 
 class Recovery(Service):
-    """Prepares each new assignment, and starts one over after a failure."""
+    """Restores the partitions of each new assignment, and starts over after a failure."""
 
     logger = FAUST_LOG
 
@@ -34,96 +34,98 @@ class Recovery(Service):
         self.tables = tables
         self.completed = asyncio.Event()  # Faust waits for this
         self.in_recovery = False
-        self._wanted = asyncio.Event()
-        self._number = 0  # counts what must interrupt a preparation
+        self._requested = asyncio.Event()
+        self._generation = 0  # changes whenever the restore under way must stop
         self._pause = _AFTER_FAILURE
-        self._complete = False  # whether an assignment had all inputs of its partitions, or was asked for once more
+        self._had_all_inputs = False  # whether an assignment had all inputs, or another one was asked for
         super().__init__(**options)
 
     def on_partitions_revoked(self, _: set[TP]) -> None:
-        """Interrupt the preparation under way."""
-        self._number += 1
+        """Cancel the restore under way."""
+        self._generation += 1
 
     async def on_rebalance(self, *_: Any, **__: Any) -> None:
-        """Prepare the new assignment."""
-        self.again()
+        """Restore the partitions of the new assignment."""
+        self.start_over()
 
-    def again(self) -> None:
-        """Prepare the assignment that waits, from the start."""
-        self._number += 1
-        self._wanted.set()
+    def start_over(self) -> None:
+        """Restore the next assignment, from the start."""
+        self._generation += 1
+        self._requested.set()
 
     @Service.task
-    async def _prepare_assignments(self) -> None:
+    async def _restore_assignments(self) -> None:
         while not self.should_stop:
-            if await self.wait_for_stopped(self._wanted):
+            if await self.wait_for_stopped(self._requested):
                 return
-            self._wanted.clear()
+            self._requested.clear()
             assignment = self.app.consumer.next_assignment
             if assignment is None:
                 continue
             try:
-                await self._prepare(assignment, self._number)
+                await self._restore(assignment, self._generation)
                 self._pause = _AFTER_FAILURE
             except (CancelledRestore, FencedError) as error:
-                log.info("%s: preparation given up: %s", self.app.conf.id, error or "partitions taken away")
+                log.info("%s: restore cancelled: %s", self.app.conf.id, error or "partitions taken away")
             except EngineError as error:
                 await self.app.crash(error)
                 return
             except VerbwireError as error:
-                log.warning("%s: not ready, once more: %s", self.app.conf.id, error)
+                log.warning("%s: restore failed, retrying: %s", self.app.conf.id, error)
                 await self.sleep(self._pause)
                 self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-                self._wanted.set()
+                self._requested.set()
             except Exception as error:
-                log.exception("%s: preparing failed in a way that is not foreseen", self.app.conf.id)
+                log.exception("%s: unexpected error while restoring", self.app.conf.id)
                 await self.app.crash(error)
                 return
 
-    async def _prepare(self, assignment: PartitionAssignment, number: int) -> None:
+    async def _restore(self, assignment: PartitionAssignment, generation: int) -> None:
         consumer: Consumer = self.app.consumer
         assignment.membership.proof()  # refuses what is no membership before any work is done
-        topology = self.app.core.topology
+        topology = self.app.engine.topology
         inputs = [tp for tp in self.app.assignor.assigned_actives() if tp.topic in topology.inputs]
         todo, first = {tp.partition for tp in inputs if tp.partition < topology.partitions}, True  # others were added
-        self._complete_once(len(inputs) == len(todo) * len(topology.inputs) > 0)
+        self._ensure_all_inputs(len(inputs) == len(todo) * len(topology.inputs) > 0)
         assignment.partitions = set(todo)
 
         def cancelled() -> bool:
-            return self._number != number or self.should_stop or not assignment.live
+            return self._generation != generation or self.should_stop or not assignment.live
 
         await consumer.no_fetch_in_flight()
         if cancelled():
             raise CancelledRestore
         while todo or first:
             ready = await asyncio.get_running_loop().run_in_executor(
-                consumer.engine_thread, self.app.core.prepare, sorted(todo), cancelled, first
+                consumer.engine_thread, self.app.engine.restore, sorted(todo), cancelled, first
             )
             if cancelled() or consumer.next_assignment is not assignment:
                 raise CancelledRestore
             if ready or first:
-                await self._begin(assignment, {TP(t, p): o for p, inputs in ready.items() for t, o in inputs.items()})
+                await self._begin_reading(
+                    assignment, {TP(t, p): o for p, inputs in ready.items() for t, o in inputs.items()}
+                )
                 if cancelled():
                     raise CancelledRestore
-            retrying = self.app.core.retrying()
-            todo -= set(ready) | (set(self.app.core.stopped()) - retrying)
+            retrying = self.app.engine.retrying()
+            todo -= set(ready) | (set(self.app.engine.stopped()) - retrying)
             first = False
             if todo:
                 await self.sleep(_ASK_AGAIN if todo - retrying else _ASK_RETRYING)
                 if cancelled():
                     raise CancelledRestore
 
-    def _complete_once(self, complete: bool) -> None:
+    def _ensure_all_inputs(self, had_all_inputs: bool) -> None:
         """Ask for a new assignment where inputs are missing in the first one.
 
         A static member that comes back is given what it had, also where that was nothing: a topic was away then, or
         was not read yet.
         """
-        if not complete and not self._complete:
+        if not had_all_inputs and not self._had_all_inputs:
             self.app.consumer._thread.rejoin()
-        self._complete = True
+        self._had_all_inputs = True
 
-    async def _begin(self, assignment: PartitionAssignment, positions: dict[TP, int]) -> None:
+    async def _begin_reading(self, assignment: PartitionAssignment, positions: dict[TP, int]) -> None:
         app, consumer = self.app, self.app.consumer
         reading = consumer._assignment is assignment
         await consumer.begin(assignment, positions)

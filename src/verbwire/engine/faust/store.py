@@ -32,8 +32,8 @@ class FaustStore(SerializedStore):
 
     def __init__(self, url: Any, app: Any, table: Any, **options: Any) -> None:
         super().__init__(url, app, table, **options)
-        core = getattr(app, "core", None)
-        self._reader: StoreReader | None = core.reader if core is not None else None
+        engine = getattr(app, "engine", None)
+        self._reader: StoreReader | None = engine.reader if engine is not None else None
         self._open: dict[int, PartitionStore] = {}
 
     # -- positions, for Faust's own recovery

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.results import read_result
+from verbwire.engine.processors.dedup import CommandDedup
 from verbwire.engine.processors.outcomes import OutcomeBatch, OutcomeEntry, OutcomeLog
+from verbwire.engine.processors.received_command import CommandSender, ReceivedCommand, ReceivedRecord, unreadable_entry
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.transactions.dead_letters import dead_letter, legible, with_traceback
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import ContractError, UndecodableError
 from verbwire.handling.admission import not_admitted
-from verbwire.handling.contexts import context_of, place_id
+from verbwire.handling.contexts import context_of
 from verbwire.handling.dispatch import CommandHandling
 from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.kafka.record import Record, is_stamped
-from verbwire.messages import ID_REUSED, Accepted, Event, Expired, Failed, Message, Rejected, Stored
+from verbwire.messages import Accepted, Event, Expired, Failed, Message, Rejected, Stored
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.observability.watch.tracebacks import summary
-from verbwire.principal import Principal
-from verbwire.wire.avro.fingerprints import fingerprint_of
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.codec.topics import TopicDecoder
-from verbwire.wire.headers import Envelope, Headers, HeaderTemplate, RawHeaders
+from verbwire.wire.headers import Envelope, HeaderTemplate, RawHeaders
 from verbwire.wire.keys import key_of
 
 T = TypeVar("T")
@@ -60,11 +60,14 @@ class AggregateProcessor:
     events_topic: str
     encode: Callable[[bytes, Stored], object]
     normal: Callable[[Stored], Stored]  # the state as it will be read back
-    ledger: OutcomeLog
+    outcome_log: OutcomeLog
     limits: RecordLimits
     dead_letters: str
     clock: BrokerClock
     watch: HandlerWatch
+
+    def __post_init__(self) -> None:
+        self._dedup = CommandDedup(self.dead_letters, self.watch)
 
     def process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
         """Decide these commands, in order, and return how many there was time for."""
@@ -74,26 +77,26 @@ class AggregateProcessor:
             self.watch.spot.at = None
 
     def _process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
-        received = [*map(_ReceivedRecord, records)]
+        received = [*map(ReceivedRecord, records)]
         cache.begin([record.key for record in records if record.key], [each.name for each in received])
-        batch = self.ledger.batch(transaction, cache.partition)
+        batch = self.outcome_log.batch(transaction, cache.partition)
         for done, each in enumerate(received):
             if done and transaction.is_late():
                 return done
             self._process_one(cache, each, batch)
         return len(received)
 
-    def _process_one(self, cache: PartitionCache, received: _ReceivedRecord, batch: OutcomeBatch) -> None:
-        known = cache.answered(received.name)
+    def _process_one(self, cache: PartitionCache, received: ReceivedRecord, batch: OutcomeBatch) -> None:
+        known = cache.decided_fingerprint(received.name)
         try:
             command = self._read(received)
         except UndecodableError as error:
             self._refuse_unreadable(received, known is not None, batch, str(error))
         else:
-            if not self._needs_no_decision(command, known, batch):
-                self._carry_out(cache, command, batch)
+            if not self._settle_without_handler(command, known, batch):
+                self._run_handler(cache, command, batch)
 
-    def _read(self, received: _ReceivedRecord) -> _Command:
+    def _read(self, received: ReceivedRecord) -> ReceivedCommand:
         """Return the command that a record is; UndecodableError where it is none that this aggregate handles."""
         record, headers, name = received.record, received.headers, received.name
         if received.unnamed is not None:
@@ -101,9 +104,9 @@ class AggregateProcessor:
         message = self.decoder.decode(record.value)
         if message is None or not record.key:
             raise UndecodableError("no handler for this type" if record.key else "the record has no key")
-        sender = _Sender(headers.correlation_id or name, headers.actor, headers.scopes, headers.traceparent)
+        sender = CommandSender(headers.correlation_id or name, headers.actor, headers.scopes, headers.traceparent)
         expiry, reply_partition = headers.expiry(record.timestamp), headers.reply_partition
-        undertaking = headers.undertaking
+        process_instance_key = headers.process_instance_key
         assert record.value is not None  # noqa: S101 (decoded just now)
         handling, fingerprint = self.commands[type(message)], self.decoder.fingerprint(message, record.value)
         if handling.contract.response == "none":
@@ -117,45 +120,50 @@ class AggregateProcessor:
             reply_partition,
             correlation_id=None if sender.correlation_id == name else sender.correlation_id,
             traceparent=sender.traceparent,
-            undertaking=undertaking,
+            process_instance_key=process_instance_key,
         )
-        return _Command(
+        return ReceivedCommand(
             *(record, record.key, headers, name, message, handling, fingerprint),
             *(sender, expiry, reply_partition, entry),
         )
 
-    def _refuse_unreadable(self, received: _ReceivedRecord, is_known: bool, batch: OutcomeBatch, detail: str) -> None:
+    def _refuse_unreadable(self, received: ReceivedRecord, is_known: bool, batch: OutcomeBatch, detail: str) -> None:
         record = received.record
         self.watch.dead_lettered("undecodable", record, detail)
         if is_known:  # whatever this is, that id has its one outcome
             dead_letter(batch.transaction, self.dead_letters, record, "undecodable", detail)
         else:
-            self._fail(_unreadable(record, received.headers, received.name), "undecodable", detail, batch)
+            self._fail(unreadable_entry(record, received.headers, received.name), "undecodable", detail, batch)
 
-    def _needs_no_decision(self, command: _Command, known: bytes | None, batch: OutcomeBatch) -> bool:
-        """Deal with a command without a valid grant, with an id that was answered before, or after its deadline."""
-        transaction, record, name = batch.transaction, command.record, command.name
-        contract, check, entry = command.handling.contract, command.handling.check, command.entry
-        if check and (ungranted := check.refusal(command.headers, name, record, is_stamped(record))):
-            # Before its id is looked up: another client may have sent that command, and waits for its outcome.
-            transaction.count("rejected", contract.name, ungranted.code)
-            batch.enter(entry(ungranted)) if known is None else batch.refuse(entry(ungranted))
-        elif known == command.fingerprint:
-            transaction.count("duplicate")
-            batch.repeat(name, command.reply_partition)
-        elif known is not None:
-            detail = f"{name} named another payload"
-            self.watch.dead_lettered("id-reused", record, detail)
-            dead_letter(transaction, self.dead_letters, record, "id-reused", detail)
-            batch.refuse(entry(Rejected(ID_REUSED, detail)))
-        elif command.expiry is not None and self.clock.now_ms() >= command.expiry:
-            transaction.count("expired", contract.name)
-            batch.enter(entry(Expired()))
-        else:
+    def _settle_without_handler(self, command: ReceivedCommand, known: bytes | None, batch: OutcomeBatch) -> bool:
+        """Settle a command without a valid grant, a duplicate, or one after its deadline; False for all others."""
+        return (
+            self._refuse_ungranted(command, known, batch)
+            or self._dedup.settle(command, known, batch)
+            or self._expire(command, batch)
+        )
+
+    def _refuse_ungranted(self, command: ReceivedCommand, known: bytes | None, batch: OutcomeBatch) -> bool:
+        contract, check = command.handling.contract, command.handling.check
+        if not check:
             return False
+        ungranted = check.refusal(command.headers, command.name, command.record, is_stamped(command.record))
+        if not ungranted:
+            return False
+        # Before its id is looked up: another client may have sent that command, and waits for its outcome.
+        batch.transaction.count("rejected", contract.name, ungranted.code)
+        entry = command.entry(ungranted)
+        batch.enter(entry) if known is None else batch.refuse(entry)
         return True
 
-    def _carry_out(self, cache: PartitionCache, command: _Command, batch: OutcomeBatch) -> None:
+    def _expire(self, command: ReceivedCommand, batch: OutcomeBatch) -> bool:
+        if command.expiry is None or self.clock.now_ms() < command.expiry:
+            return False
+        batch.transaction.count("expired", command.handling.contract.name)
+        batch.enter(command.entry(Expired()))
+        return True
+
+    def _run_handler(self, cache: PartitionCache, command: ReceivedCommand, batch: OutcomeBatch) -> None:
         transaction, record, handling, name = batch.transaction, command.record, command.handling, command.name
         key = command.key
         spot = self.watch.spot
@@ -165,7 +173,7 @@ class AggregateProcessor:
             envelope = command.sender.envelope(name)
             prepared = [self._prepare(key, event, f"{name}:{n}", envelope) for n, event in enumerate(decided.events)]
             entry = command.entry(decided.outcome, decided.reply)
-            self.ledger.require_fit(entry, len(prepared), self.events_topic)
+            self.outcome_log.require_fit(entry, len(prepared), self.events_topic)
             if transaction.checks_rows(cache.partition) and decided.state is not None:
                 self.encode(key, decided.state)
         except BaseException as error:  # noqa: BLE001 (whatever a handler raises, sys.exit() too: the key goes on)
@@ -179,12 +187,12 @@ class AggregateProcessor:
         if decided.changed:
             cache.put(key, decided.state)
         if entry.final:
-            cache.remember(name, command.fingerprint)
+            cache.mark_decided(name, command.fingerprint)
         if isinstance(decided.outcome, Rejected):
             transaction.count("rejected", handling.contract.name, decided.outcome.code)
         return batch.enter(entry)
 
-    def _decide(self, state: Stored | None, command: _Command) -> _Decided:
+    def _decide(self, state: Stored | None, command: ReceivedCommand) -> _Decided:
         handling, sender = command.handling, command.sender
         if refused := not_admitted(handling.contract, command.message, sender.actor, sender.scopes):
             return _Decided(refused)
@@ -244,86 +252,9 @@ class AggregateProcessor:
         batch.enter(failed)
 
 
-class _ReceivedRecord:
-    """A record, and the id that it goes by: its place, which is as unique, where it names none legibly."""
-
-    __slots__ = ("headers", "name", "record", "unnamed")
-
-    def __init__(self, record: Record) -> None:
-        self.record = record
-        self.headers = Headers(record.headers)
-        self.unnamed: UndecodableError | None = None  # why its own cannot be read
-        try:
-            self.name = self.headers.command_id or place_id(record)
-        except UndecodableError as error:
-            self.name, self.unnamed = place_id(record), error
-
-
-class _Sender(NamedTuple):
-    """What a command's headers say that its events inherit, or that permission is decided by."""
-
-    correlation_id: str
-    actor: str | None
-    scopes: tuple[str, ...]
-    traceparent: str | None
-
-    def envelope(self, command_id: str) -> Envelope:
-        """Return what goes with each event of a command: events have its actor, and nobody's scopes."""
-        return Envelope(
-            principal=_acting(self.actor or ""),
-            correlation_id=self.correlation_id,
-            causation_id=command_id,
-            traceparent=self.traceparent,
-        )
-
-
-@lru_cache(maxsize=1024)
-def _acting(actor: str) -> Principal:
-    return Principal(actor)
-
-
-class _Command(NamedTuple):
-    """A command that can be read, and everything that its outcome names."""
-
-    record: Record
-    key: bytes
-    headers: Headers
-    name: str  # its id
-    message: Message
-    handling: CommandHandling
-    fingerprint: bytes
-    sender: _Sender
-    expiry: int | None
-    reply_partition: int | None  # of the caller that waits for its outcome
-    entry: Callable[..., OutcomeEntry]
-
-
 class _Decided(NamedTuple):
     outcome: Accepted | Rejected
     events: Sequence[Event] = ()
     changed: bool = False
     state: Stored | None = None  # as it is afterwards, where it changed
     reply: bytes | None = None
-
-
-def _unreadable(record: Record, headers: Headers, name: str) -> Callable[[Failed], OutcomeEntry]:
-    """The outcome entry of an undecodable record, from whatever headers it has."""
-    command, reply_partition = _said(lambda: headers.type) or "", _said(lambda: headers.reply_partition)
-    return partial(
-        OutcomeEntry,
-        name,
-        command,
-        fingerprint_of(record.value or b""),
-        record,
-        reply_partition,
-        correlation_id=_said(lambda: headers.started_by),
-        traceparent=_said(lambda: headers.traceparent),
-        undertaking=_said(lambda: headers.undertaking),
-    )
-
-
-def _said(read: Callable[[], T | None]) -> T | None:
-    try:
-        return read()
-    except UndecodableError:
-        return None

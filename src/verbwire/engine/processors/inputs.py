@@ -18,7 +18,7 @@ from verbwire.observability.watch.tracebacks import summary
 from verbwire.wire.codec.replies import Replies
 from verbwire.wire.codec.topics import Codec, TopicDecoder
 from verbwire.wire.grants.policy import is_forgery
-from verbwire.wire.headers import UNDERTAKING_HEADER
+from verbwire.wire.headers import PROCESS_INSTANCE_HEADER
 from verbwire.wire.keys import key_bytes
 from verbwire.wire.process_command_ids import CommandId, CommandIds
 from verbwire.wire.records.outcomes import OutcomeRecord
@@ -104,7 +104,7 @@ class OutcomeInput:
         if found is None:
             return None
         try:
-            key = self.ids.key(found, _header(record, UNDERTAKING_HEADER))
+            key = self.ids.key(found, _header(record, PROCESS_INSTANCE_HEADER))
         except UndecodableError as error:
             raise StopPartition(record, f"an outcome whose process instance is not known: {error}") from None
         try:

@@ -1,4 +1,4 @@
-"""Writes outcomes to the outcome log: one record per command, in its own partition."""
+"""Writes the outcome log (ledger): one record per command, in the command's own partition."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
-from verbwire.engine.state.store import AnsweredCommand
+from verbwire.engine.state.store import DedupEntry
 from verbwire.engine.topology import ANSWERS
 from verbwire.engine.transactions.record_limits import RecordLimits, too_large
 from verbwire.engine.transactions.transaction import Transaction
@@ -14,7 +14,7 @@ from verbwire.errors import UnencodableError
 from verbwire.kafka.record import Record
 from verbwire.messages import FORBIDDEN, Failed, Outcome, Rejected
 from verbwire.wire.avro.messages import Encoder
-from verbwire.wire.headers import UNDERTAKING_HEADER, Envelope, HeaderTemplate
+from verbwire.wire.headers import PROCESS_INSTANCE_HEADER, Envelope, HeaderTemplate
 from verbwire.wire.records.outcomes import EventPosition, OutcomeRecord, OutcomeStatus
 
 _STATUS = {
@@ -41,9 +41,7 @@ class OutcomeEntry:
     events: list[EventPosition] = field(default_factory=list)
     correlation_id: str | None = None  # where the command was not the first of its flow
     traceparent: str | None = None
-    undertaking: bytes | None = (
-        None  # the key of the process instance that waits for it, where the id has no room for that
-    )
+    process_instance_key: bytes | None = None  # of the process that waits for it, where the id has no room for that
 
     @property
     def final(self) -> bool:
@@ -57,7 +55,7 @@ class OutcomeEntry:
             self.events.append(place)
 
     def line(self) -> OutcomeRecord:
-        """Return the outcome log's record."""
+        """Return the record for the outcome log."""
         code = self.outcome.code if isinstance(self.outcome, Rejected) else None
         reason = self.outcome.reason if isinstance(self.outcome, Rejected | Failed) else None
         return OutcomeRecord(
@@ -75,9 +73,9 @@ class OutcomeEntry:
         )
 
 
-def answer_of(line: OutcomeRecord, value: bytes, at: int) -> AnsweredCommand:
+def dedup_entry_of(line: OutcomeRecord, value: bytes, at: int) -> DedupEntry:
     """Return what a partition remembers of an outcome; without its fingerprint where the id may be tried again."""
-    return AnsweredCommand(line.fingerprint if _is_final(line.status, line.code) else b"", value, at)
+    return DedupEntry(line.fingerprint if _is_final(line.status, line.code) else b"", value, at)
 
 
 def _is_final(status: OutcomeStatus, code: str | None) -> bool:
@@ -107,7 +105,7 @@ class OutcomeLog:
         """
         key = entry.record.key or b""
         limit, places = self.limits.room(self.topic), events * (len(events_topic) + _POSITION)
-        room = limit - len(key) - len(entry.undertaking or b"") - _REST - places
+        room = limit - len(key) - len(entry.process_instance_key or b"") - _REST - places
         if isinstance(entry.outcome, Rejected):
             size = len(key) + len(self.encode(entry.line()))
             if size > limit:
@@ -124,16 +122,16 @@ class OutcomeLog:
         """Return the batch for one partition's outcomes; it is written once their events are with the broker."""
         batch = OutcomeBatch(self, transaction, partition)
         transaction.after_flush.append(batch.write)
-        transaction.after_commit.append(batch.tell)
+        transaction.after_commit.append(batch.notify)
         return batch
 
 
 class OutcomeBatch:
     """The outcomes of one partition in one transaction."""
 
-    def __init__(self, ledger: OutcomeLog, transaction: Transaction, partition: int) -> None:
+    def __init__(self, outcome_log: OutcomeLog, transaction: Transaction, partition: int) -> None:
         self.transaction = transaction
-        self._ledger = ledger
+        self._outcome_log = outcome_log
         self._partition = partition
         self._entries: list[OutcomeEntry] = []
         self._notified: list[tuple[int, str, bytes]] = []  # partition of the replies, id, outcome
@@ -144,9 +142,9 @@ class OutcomeBatch:
         self._entries.append(entry)
 
     def refuse(self, entry: OutcomeEntry) -> None:
-        """Notify the client only; the outcome log already holds that of this id."""
+        """Notify the client only; the outcome log already holds this id's outcome."""
         if entry.reply_partition is not None:
-            self._notified.append((entry.reply_partition, entry.command_id, self._ledger.encode(entry.line())))
+            self._notified.append((entry.reply_partition, entry.command_id, self._outcome_log.encode(entry.line())))
 
     def repeat(self, command_id: str, reply_partition: int | None) -> None:
         """Notify the client of the outcome that this id has already."""
@@ -155,12 +153,12 @@ class OutcomeBatch:
 
     def write(self) -> None:
         """Produce the records. They arrive in order, so the position of the last one is the outcome log's."""
-        ledger, transaction, partition = self._ledger, self.transaction, self._partition
+        outcome_log, transaction, partition = self._outcome_log, self.transaction, self._partition
         answers, last = transaction.of(partition).answers, len(self._entries) - 1
         for index, entry in enumerate(self._entries):
             record, line = entry.record, entry.line()
-            value = ledger.encode(line)
-            headers = ledger.headers.headers(
+            value = outcome_log.encode(line)
+            headers = outcome_log.headers.headers(
                 f"{entry.command_id}:outcome",
                 Envelope(
                     correlation_id=entry.correlation_id,
@@ -168,17 +166,17 @@ class OutcomeBatch:
                     traceparent=entry.traceparent,
                 ),
             )
-            if entry.undertaking is not None:
-                headers.append((UNDERTAKING_HEADER, entry.undertaking))
+            if entry.process_instance_key is not None:
+                headers.append((PROCESS_INSTANCE_HEADER, entry.process_instance_key))
             note = transaction.note_position(partition, ANSWERS) if index == last else None
-            # A key too large for the outcome log is left out: clients look for an outcome by its place or its id.
-            key = record.key if ledger.limits.fits(ledger.topic, record.key, value, headers) else None
-            transaction.produce(ledger.topic, partition, key, value, headers, on_delivery=note)
-            answers[entry.command_id] = answer_of(line, value, record.timestamp)
+            # A key that is too large for the log is left out: clients look for an outcome by its place or its id.
+            key = record.key if outcome_log.limits.fits(outcome_log.topic, record.key, value, headers) else None
+            transaction.produce(outcome_log.topic, partition, key, value, headers, on_delivery=note)
+            answers[entry.command_id] = dedup_entry_of(line, value, record.timestamp)
             if entry.reply_partition is not None:
                 self._notified.append((entry.reply_partition, entry.command_id, value))
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Send the notifications, once all is committed and in the copy: a notified client may ask this worker."""
         if self._repeated:
             known = self.transaction.caches[self._partition].store.recall(name for _, name in self._repeated)
@@ -188,4 +186,4 @@ class OutcomeBatch:
                 if name in known
             ]
         for reply_partition, name, outcome in self._notified:
-            self._ledger.notifier.send(reply_partition, name, outcome)
+            self._outcome_log.notifier.send(reply_partition, name, outcome)

@@ -9,7 +9,7 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.results import read_step
 from verbwire.declarations.tagged import Tagged
 from verbwire.engine.processors.inputs import NO_HANDLER
-from verbwire.engine.processors.table import Matched, Produced, TableProcessor, Taken
+from verbwire.engine.processors.table import Decoded, Matched, Produced, TableProcessor
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.topology import StopPartition
 from verbwire.engine.transactions.record_limits import RecordLimits
@@ -44,19 +44,19 @@ class ProcessManagerProcessor(TableProcessor):
     ids: CommandIds
     limits: RecordLimits
 
-    def _take(self, record: Record) -> Taken:
-        taken = super()._take(record)
-        if isinstance(taken, Matched):
-            _cause(taken)  # where that cannot be read the record is to blame, not the handler
-        return taken
+    def _decode(self, record: Record) -> Decoded:
+        decoded = super()._decode(record)
+        if isinstance(decoded, Matched):
+            _cause(decoded)  # where that cannot be read the record is to blame, not the handler
+        return decoded
 
-    def _fold(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
+    def _apply(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
         if matched.handler is not NO_HANDLER:
-            super()._fold(cache, matched, transaction)
+            super()._apply(cache, matched, transaction)
         elif cache.get(matched.key) is not None:  # else the instance has ended, and waits for nothing
             raise StopPartition(matched.record, _unhandled(matched))
 
-    def _read(self, matched: Matched, returned: object) -> tuple[Stored | None, Sequence[Produced]]:
+    def _result_of(self, matched: Matched, returned: object) -> tuple[Stored | None, Sequence[Produced]]:
         """Return the state, and its commands as records; whatever is wrong with them is the handler's fault."""
         step = read_step(returned, self.row, [*self.sends])
         return step.state, [self._sent(matched, number, command) for number, command in enumerate(step.commands)]

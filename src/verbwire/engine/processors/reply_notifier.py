@@ -1,7 +1,7 @@
 """Notifies clients that wait for an outcome: after the commit, on a topic that each of them consumes.
 
-Notifications are best effort. The outcome log is authoritative; clients that miss one poll it. So nothing here waits,
-and a failure here fails nothing else. A notification that comes twice repeats the same outcome: there is no need of an
+Notifications are best effort. The outcome log is authoritative; clients that miss one poll it. So nothing waits, and a
+failure here fails nothing else. A notification that comes twice repeats the same outcome: there is no need of an
 idempotent producer, whose fatal errors would have to be dealt with.
 """
 
@@ -40,13 +40,13 @@ class ReplyNotifier:
         self._producer: Producer | None = None
 
     def send(self, partition: int, command_id: str, outcome: bytes) -> None:
-        """Notify the client that consumes `partition`; `outcome` is its record, framed. Never waits, never fails."""
+        """Notify the client that consumes `partition`; `outcome` is the log's record. Never waits, never fails."""
         try:
             producer = self._producer or self._connect()
             producer.produce(self._topic, outcome, command_id.encode(), partition)
             producer.poll(0)  # makes room for what comes next: a record counts until its report is taken
         except (BufferError, KafkaException) as error:
-            log.debug("no reply for %s: %s", command_id, error)
+            log.debug("no reply sent for %s: %s", command_id, error)
 
     def close(self) -> None:
         """Send what is left, for a second at most, and disconnect."""

@@ -64,7 +64,7 @@ class Produced(NamedTuple):
 
 SKIPPED = "skipped"
 _KEYS = EngineStep("its @rekeys")
-Taken: TypeAlias = (
+Decoded: TypeAlias = (
     Matched | ForeignKey | DeadLettered | Skipped | StopPartition | None
 )  # None: this group has no handler for it
 
@@ -90,47 +90,47 @@ class TableProcessor:
             self.watch.spot.at = None
 
     def _process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
-        taken = self._take_all(records, transaction)
-        cache.begin(each.key for each in taken if isinstance(each, Matched))
-        for done, (record, each) in enumerate(zip(records, taken, strict=False)):
+        decoded = self._decode_all(records, transaction)
+        cache.begin(each.key for each in decoded if isinstance(each, Matched))
+        for done, (record, each) in enumerate(zip(records, decoded, strict=False)):
             if done and transaction.is_late():
                 return done
             match each:
                 case Matched():
-                    self._fold(cache, each, transaction)
+                    self._apply(cache, each, transaction)
                 case ForeignKey(key) if self.repartition is not None:
                     self.repartition.forward(transaction, record, key)
                 case DeadLettered():
-                    self._refuse(transaction, record, each)
+                    self._dead_letter(transaction, record, each)
                 case Skipped(name):
                     transaction.count(name)
                 case StopPartition():
                     raise each
-        return len(taken)
+        return len(decoded)
 
-    # -- what the records say
+    # -- decoding
 
-    def _take_all(self, records: Sequence[Record], transaction: Transaction) -> list[Taken]:
-        """Read the records until the transaction is late, or one must not be passed; the rows' keys are known then."""
-        taken: list[Taken] = []
+    def _decode_all(self, records: Sequence[Record], transaction: Transaction) -> list[Decoded]:
+        """Decode records up to the transaction's time limit or the first one that must stop the partition."""
+        decoded: list[Decoded] = []
         for record in records:
-            if self.repartition and taken and transaction.is_late():  # where a function of the user's tells the key
+            if self.repartition and decoded and transaction.is_late():  # the key comes from a function of the user's
                 break
             try:
-                taken.append(self._take(record))
+                decoded.append(self._decode(record))
             except UndecodableError as error:
-                taken.append(DeadLettered("undecodable", str(error)))
+                decoded.append(DeadLettered("undecodable", str(error)))
             except StopPartition as stop:
                 if stop.__cause__ is not None:
                     self.watch.raised(_KEYS.where, record, stop.__cause__)
-                taken.append(stop)
+                decoded.append(stop)
                 break
-        return taken
+        return decoded
 
-    def _take(self, record: Record) -> Taken:
-        repartition, source, handed_over = self.repartition, record, False
+    def _decode(self, record: Record) -> Decoded:
+        repartition, source, is_repartitioned = self.repartition, record, False
         if repartition is not None and record.topic == repartition.topic:
-            source, handed_over = repartition.source_of(record), True
+            source, is_repartitioned = repartition.source_of(record), True
         reader = self.input_readers.get(source.topic)
         if reader is None:
             raise UndecodableError(f"this group does not read {source.topic}")
@@ -138,24 +138,24 @@ class TableProcessor:
             return DeadLettered(SKIPPED, "the settings say to skip it")
         if repartition is not None:
             self.watch.spot.handler, self.watch.spot.at = _KEYS, record
-        said = reader.read(source, handed_over)
-        if said is None:
+        decoded = reader.read(source, is_repartitioned)
+        if decoded is None:
             return None
-        message, handler, key = said
-        if repartition is not None and not handed_over and repartition.partition_of(key) != record.partition:
+        message, handler, key = decoded
+        if repartition is not None and not is_repartitioned and repartition.partition_of(key) != record.partition:
             return ForeignKey(key)
         context = reader.context(source) if handler.wants_context else None
         return Matched(record, source, message, handler, key, context)
 
-    # -- what comes of it
+    # -- applying
 
-    def _fold(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
+    def _apply(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
         before, handler, context = cache.get(matched.key), matched.handler, matched.context
         spot = self.watch.spot
         spot.handler, spot.at = handler, matched.record
         try:
             returned = handler.function(before, matched.message, *(() if context is None else (context,)))
-            after, sent = self._read(matched, returned)
+            after, sent = self._result_of(matched, returned)
             if after is not None and after is not before:
                 after = self.normal(after)
             if transaction.checks_rows(cache.partition) and after is not None:
@@ -168,14 +168,14 @@ class TableProcessor:
         if after is not before:
             cache.put(matched.key, after)
 
-    def _refuse(self, transaction: Transaction, record: Record, refused: DeadLettered) -> None:
+    def _dead_letter(self, transaction: Transaction, record: Record, refused: DeadLettered) -> None:
         if refused.reason == SKIPPED:
             self.watch.skipped(record)
         else:
             self.watch.dead_lettered(refused.reason, record, refused.detail)
         dead_letter(transaction, self.dead_letters, record, refused.reason, refused.detail)
 
-    def _read(self, matched: Matched, returned: object) -> tuple[Stored | None, Sequence[Produced]]:  # noqa: ARG002 (see ProcessManagerProcessor)
+    def _result_of(self, matched: Matched, returned: object) -> tuple[Stored | None, Sequence[Produced]]:  # noqa: ARG002 (see Lead)
         """Return the row, and what is sent besides: by a table, nothing."""
         if returned is not None and type(returned) is not self.row:
             raise TypeError(f"returned {type(returned).__name__}, the table's row is {self.row.__name__}")

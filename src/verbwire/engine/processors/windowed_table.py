@@ -16,7 +16,7 @@ from typing import Any
 
 from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.window import Window
-from verbwire.engine.processors.table import DeadLettered, Matched, Skipped, TableProcessor, Taken
+from verbwire.engine.processors.table import DeadLettered, Decoded, Matched, Skipped, TableProcessor
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.topology import StopPartition
 from verbwire.engine.transactions.dead_letters import legible
@@ -60,11 +60,11 @@ class WindowedTableProcessor(TableProcessor):
             self._forget(cache, cache.time - self._kept)
         return done
 
-    def _take(self, record: Record) -> Taken:
-        taken = super()._take(record)
-        return self._place(taken) if isinstance(taken, Matched) else taken
+    def _decode(self, record: Record) -> Decoded:
+        decoded = super()._decode(record)
+        return self._place(decoded) if isinstance(decoded, Matched) else decoded
 
-    def _place(self, matched: Matched) -> Taken:
+    def _place(self, matched: Matched) -> Decoded:
         """Return it under the key of its window's row."""
         time = _moment(getattr(matched.message, self.times[type(matched.message)]))
         microseconds = _microseconds(time)
@@ -98,12 +98,12 @@ class WindowedTableProcessor(TableProcessor):
             log.warning("%s: %s. It is left out, as late. Others like it are logged once a minute", place, why)
         return Skipped("late")
 
-    def _fold(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
+    def _apply(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
         (time, start), now = matched.at, cache.time
         if now is not None and start + self._open < now:
             transaction.count("late")
             return
-        super()._fold(cache, matched, transaction)
+        super()._apply(cache, matched, transaction)
         cache.time = time if now is None else max(now, time)
 
     def _forget(self, cache: PartitionCache, before: int) -> None:

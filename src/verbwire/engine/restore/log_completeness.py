@@ -80,7 +80,7 @@ def fits(kept: KeptCopy, logs: Sequence[LogState]) -> bool:
     return all(kept.topics.get(log.name) == log.id and kept.positions[log.name] <= log.end for log in logs)
 
 
-def ways_out(topology: Topology) -> str:
+def recovery_advice(topology: Topology) -> str:
     """Return the ways out for a log that has lost its records."""
     own = [*(log.topic for log in topology.logs), *([topology.repartition] if topology.repartition else [])]
     again = (

@@ -24,14 +24,14 @@ from verbwire.engine.restore.changelog import CancelledRestore, ChangelogReader,
 from verbwire.engine.restore.group_topics import GroupTopics
 from verbwire.engine.restore.kept_copy import KeptCopy, put_back, read_kept_copy, set_aside
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
-from verbwire.engine.restore.log_completeness import LogState, decided, fits, require_whole, ways_out
+from verbwire.engine.restore.log_completeness import LogState, decided, fits, recovery_advice, require_whole
 from verbwire.engine.restore.open_transactions import OpenTransactions, WorkerLiveness
 from verbwire.engine.restore.start_positions import InputOffsets, StartPositions
 from verbwire.engine.restore.topic_identity import TOPICS_FACT, write_topics
 from verbwire.engine.state.failures import StoreFailures
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.partition_state import RETRYING, STOPPED
-from verbwire.engine.state.reader import Goal, StoreReader
+from verbwire.engine.state.reader import EndOffsets, StoreReader
 from verbwire.engine.state.store import PartitionStore
 from verbwire.engine.topology import Topology
 from verbwire.engine.transactions.dead_letters import legible
@@ -95,23 +95,23 @@ class PartitionRestorer:
         """Disconnect."""
         self._changelog_reader.close()
 
-    def probe(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[PartitionCache], int]:
+    def restore(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[PartitionCache], int]:
         """Return the caches of the partitions that are restored now, and how many records that took.
 
         What fails in a way that is not foreseen is retried partition by partition: the one to blame stops.
         """
         try:
-            return self._probe(partitions, cancel)
+            return self._restore(partitions, cancel)
         except (VerbwireError, CancelledRestore):
             raise
         except Exception as error:
             if len(partitions) == 1:
-                log.exception("%s: preparing partition %d failed", self._topology.group, partitions[0])
-                self._stop(partitions[0], legible(f"preparing it failed: {type(error).__name__}: {error}"))
+                log.exception("%s: restoring partition %d failed", self._topology.group, partitions[0])
+                self._stop(partitions[0], legible(f"restore failed: {type(error).__name__}: {error}"))
                 return [], 0
         return self._one_by_one(partitions, cancel)
 
-    def _probe(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[PartitionCache], int]:
+    def _restore(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[PartitionCache], int]:
         partitions = [p for p in partitions if self._is_due(p)]
         if self._topics.misconfigured:
             for partition in partitions:
@@ -133,7 +133,7 @@ class PartitionRestorer:
         if not ready:
             return [], 0
         with ExitStack() as opened:  # on the way out of an error nothing stays open
-            caches, restored = self._restored(ready, committed, ends, cancel, opened)
+            caches, restored = self._restore_stores(ready, committed, ends, cancel, opened)
             opened.pop_all()
         return caches, restored
 
@@ -148,14 +148,14 @@ class PartitionRestorer:
         total = 0
         with ExitStack() as opened:
             for partition in partitions:
-                ready, restored = self.probe([partition], cancel)
+                ready, restored = self.restore([partition], cancel)
                 for cache in ready:
                     opened.callback(cache.close)
                 caches, total = caches + ready, total + restored
             opened.pop_all()
         return caches, total
 
-    def _restored(
+    def _restore_stores(
         self,
         ready: list[int],
         committed: dict[tuple[str, int], Committed],
@@ -231,7 +231,7 @@ class PartitionRestorer:
             self._found[partition] = (logs, kept)
             try:
                 if not decided(offsets):
-                    require_whole(logs, offsets, kept, ways_out(self._topology))
+                    require_whole(logs, offsets, kept, recovery_advice(self._topology))
             except EngineError as error:
                 self._stop(partition, str(error))
                 continue
@@ -262,7 +262,7 @@ class PartitionRestorer:
             store.close()
         why = f"{what}: {error if isinstance(error, VerbwireError) else f'{type(error).__name__}: {error}'}"
         if not self._failures.failed(partition):
-            log.warning("%s: partition %d is not ready, once more: %s", self._topology.group, partition, why)
+            log.warning("%s: partition %d could not be restored, retrying: %s", self._topology.group, partition, why)
         elif not isinstance(error, UnavailableError | OSError):
             self._stop(partition, f"{why}. Mend that, and start the worker again")
         else:
@@ -314,9 +314,9 @@ class PartitionRestorer:
                 found = self._positions.of(partition, store, inputs, *self._found[partition])
                 starts[partition], self._codes[partition] = found
                 ends = {topic: each.end for topic, each in inputs.items()}
-                status.goal = Goal(ends, whole=self._topology.repartition is None)
+                status.end_offsets = EndOffsets(ends, complete=self._topology.repartition is None)
             except EngineError as error:
                 self._stop(partition, str(error), store)
             self._aside.pop(partition, None)
-        self._watch.tell()
+        self._watch.log_changes()
         return starts

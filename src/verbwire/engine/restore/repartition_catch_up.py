@@ -1,6 +1,6 @@
 """Finds out when a re-keyed table has caught up: what other partitions had to forward counts in it, too.
 
-Each partition knows where its own inputs ended when it was prepared. Of the others it is enough to know that they have
+Each partition knows where its own inputs ended when it was restored. Of the others it is enough to know that they have
 read that far: all that they forward of it stands in the group's own topic then, and up to the end that this has by
 now it has to be read. They are here, or other workers', which announce it in the directory.
 """
@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.2
 
 
 class RepartitionCatchUp:
-    """Finds out up to where the partitions that are here have to read the group's own `topic`."""
+    """Finds the end offsets up to which the partitions that are here read the repartition `topic`."""
 
     def __init__(
         self,
@@ -27,13 +27,13 @@ class RepartitionCatchUp:
         sources: Collection[str],
         topic: str,
         cluster: ClusterOffsets,
-        elsewhere: Callable[[str, int], bool],
+        caught_up_elsewhere: Callable[[str, int], bool],
     ) -> None:
         self._reader = reader
         self._sources = sources
         self._topic = topic
         self._cluster = cluster
-        self._elsewhere = elsewhere
+        self._caught_up_elsewhere = caught_up_elsewhere
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"catching up {reader.name}", daemon=True)
 
@@ -47,16 +47,20 @@ class RepartitionCatchUp:
 
     def look(self) -> None:
         """Look once; UnavailableError when the broker is silent."""
-        waiting = {state.partition: state.goal for state in self._reader.states.values() if not state.goal.whole}
+        waiting = {
+            state.partition: state.end_offsets
+            for state in self._reader.states.values()
+            if not state.end_offsets.complete
+        }
         if not waiting or not all(map(self._has_read, self._reader.states.values())):
             return
         ends = self._cluster.ends((self._topic, partition) for partition in waiting)
-        for partition, goal in waiting.items():  # of a partition that was started over meanwhile it is another's
-            goal.ends = {**goal.ends, self._topic: ends[self._topic, partition]}
-            goal.whole = True
+        for partition, end_offsets in waiting.items():  # of a partition that was started over meanwhile it is another's
+            end_offsets.ends = {**end_offsets.ends, self._topic: ends[self._topic, partition]}
+            end_offsets.complete = True
 
     def _has_read(self, state: PartitionStatus) -> bool:
-        return state.has_read(self._sources) or self._elsewhere(self._reader.name, state.partition)
+        return state.has_read(self._sources) or self._caught_up_elsewhere(self._reader.name, state.partition)
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):

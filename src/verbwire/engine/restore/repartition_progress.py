@@ -15,7 +15,7 @@ from verbwire.kafka.offsets import TP, ClusterOffsets
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Resolved:
     """Sources that were committed up to here before the ends were looked at."""
 
     committed: dict[TP, int] = field(default_factory=dict)
@@ -23,34 +23,37 @@ class _Known:
 
 
 class RepartitionProgress:
-    """Asks the cluster how far one group is. May be used by several threads; every call may wait for the broker."""
+    """Maps the source positions of one group by what it has committed.
+
+    May be used by several threads; every call may wait for the broker.
+    """
 
     def __init__(self, cluster: ClusterOffsets, sources: Iterable[str], topic: str, partitions: int) -> None:
         self.topic = topic
         self.sources = frozenset(sources)
         self._cluster = cluster
         self._places = [(topic, partition) for partition in range(partitions)]
-        self._known = _Known()  # replaced, never changed
+        self._resolved = _Resolved()  # replaced, never changed
 
-    def known(self, wanted: Mapping[TP, int]) -> dict[TP, int] | None:
-        """Return up to where the own topic has to be read for `wanted` of the sources; None where that is not known."""
-        known = self._known
-        return known.ends if _reached(self._needed(wanted), known.committed) else None
+    def resolved(self, wanted: Mapping[TP, int]) -> dict[TP, int] | None:
+        """Map source positions to end offsets of the repartition topic; None if not yet known."""
+        resolved = self._resolved
+        return resolved.ends if _reached(self._needed(wanted), resolved.committed) else None
 
-    def look(self, asked: Sequence[Mapping[TP, int]], applied: Mapping[TP, int]) -> list[dict[TP, int] | None]:
-        """Return the same for several, asked together; None for those whose sources are behind.
+    def resolve(self, asked: Sequence[Mapping[TP, int]], applied: Mapping[TP, int]) -> list[dict[TP, int] | None]:
+        """Map several at once, asking the cluster; None for those whose sources are behind.
 
         `applied` are sources whose progress is known without asking. UnavailableError when the broker is silent.
         """
-        known, needed = self._known, [self._needed(each) for each in asked]
-        committed = {**known.committed, **applied}
+        resolved, needed = self._resolved, [self._needed(each) for each in asked]
+        committed = {**resolved.committed, **applied}
         late = {place for each in needed for place, offset in each.items() if committed.get(place, 0) < offset}
         if late:
             committed |= {place: each.offset or 0 for place, each in self._cluster.stable(late).items()}
-        if any(_reached(each, committed) and not _reached(each, known.committed) for each in needed):
+        if any(_reached(each, committed) and not _reached(each, resolved.committed) for each in needed):
             ends = self._cluster.ends(self._places)  # after the sources: their part is in it
-            self._known = _Known(committed, ends)
-        return [self.known(each) for each in asked]
+            self._resolved = _Resolved(committed, ends)
+        return [self.resolved(each) for each in asked]
 
     def _needed(self, wanted: Mapping[TP, int]) -> dict[TP, int]:
         return {place: offset for place, offset in wanted.items() if place[0] in self.sources}

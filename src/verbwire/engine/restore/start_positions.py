@@ -14,7 +14,7 @@ from verbwire.engine.code.facts import FoldedBy
 from verbwire.engine.code.watch import CodeWatch
 from verbwire.engine.restore.group_topics import GroupTopics
 from verbwire.engine.restore.kept_copy import KeptCopy
-from verbwire.engine.restore.log_completeness import LogState, decided, require_both, ways_out
+from verbwire.engine.restore.log_completeness import LogState, decided, recovery_advice, require_both
 from verbwire.engine.restore.resume import read_from, require_same, require_unread
 from verbwire.engine.restore.topic_identity import read_topics, recreated
 from verbwire.engine.state.store import PartitionStore
@@ -53,15 +53,15 @@ class StartPositions:
         `logs` and `kept` are the partition's logs and its copy as they were before the restore. EngineError where the
         partition must not go on.
         """
-        applied, own = store.inputs(), self._topology.repartition
+        applied, repartition_topic = store.inputs(), self._topology.repartition
         committed = {topic: each.committed for topic, each in inputs.items()}
         if not decided(committed):
-            require_both(logs, kept, applied, ways_out(self._topology))
+            require_both(logs, kept, applied, recovery_advice(self._topology))
         self._require_same_topics(store, committed, applied)
         code = self._watch.go_on(partition, store, _reached(committed, applied))
         _require_past(self._topology, store.time())
-        if own is not None and own not in applied:
-            require_unread(own, inputs[own].committed, inputs[own].first)
+        if repartition_topic is not None and repartition_topic not in applied:
+            require_unread(repartition_topic, inputs[repartition_topic].committed, inputs[repartition_topic].first)
         starts = {
             topic: read_from(topic, each.committed, applied.get(topic), each.first, each.end)
             for topic, each in inputs.items()
@@ -77,7 +77,7 @@ class StartPositions:
         if (lost := recreated(known, now, logs)) and not decided(committed):
             raise EngineError(
                 f"{', '.join(lost)} was deleted and made again while the group was at work, and what it held is gone. "
-                + ways_out(self._topology)
+                + recovery_advice(self._topology)
             )
         for topic in recreated(known, now, self._topology.inputs):
             require_same(topic, committed[topic], applied.get(topic))

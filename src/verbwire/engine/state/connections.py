@@ -1,4 +1,4 @@
-"""Read-only connections to local copies: kept open between questions, a bounded number of them in a process.
+"""Read-only connections to local copies: kept open between queries, a bounded number of them in a process.
 
 Each costs descriptors and a cache of pages, and a process may have hundreds of copies and dozens of threads that read.
 So they are pooled: each read borrows one, and where there are too many the one that has not been used for the

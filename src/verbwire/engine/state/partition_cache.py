@@ -112,12 +112,12 @@ class PartitionCache:
         self._rows[key] = row
         self.dirty[key] = row
 
-    def answered(self, command_id: str) -> bytes | None:
-        """Return the fingerprint of the command that was answered under this id for good, None if there was none."""
+    def decided_fingerprint(self, command_id: str) -> bytes | None:
+        """Return the fingerprint of the command that was decided for good under this id, None if there was none."""
         return self._answers[command_id]
 
-    def remember(self, command_id: str, fingerprint: bytes) -> None:
-        """Note that this id is answered for good."""
+    def mark_decided(self, command_id: str, fingerprint: bytes) -> None:
+        """Note that this id is decided for good."""
         self._answers[command_id] = self._remembered[command_id] = fingerprint
         self._asked[command_id] = _ID
 

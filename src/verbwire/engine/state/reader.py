@@ -18,7 +18,7 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.engine.state.connections import READERS
 from verbwire.engine.state.partition_state import CLOSED, RETRYING, RUNNING, STOPPED, SUSPENDED, PartitionState
 from verbwire.engine.state.row_query import select
-from verbwire.engine.state.store import AnsweredCommand
+from verbwire.engine.state.store import DedupEntry
 from verbwire.errors import UnavailableError
 from verbwire.queries.selection import EVERYTHING, Selection
 from verbwire.wire.keys import key_bytes, parse_key
@@ -31,11 +31,11 @@ _NEAREST = """
 
 
 @dataclass
-class Goal:
-    """Where a partition's inputs ended when it was prepared: until it has read that far, its table is behind."""
+class EndOffsets:
+    """The end offsets of a partition's inputs when it was restored: until it has read that far, its table is behind."""
 
     ends: dict[str, int] = field(default_factory=dict)  # input topic -> offset
-    whole: bool = True  # whether it is known up to where what other partitions hand over has to be read, too
+    complete: bool = True  # whether that of the repartition topic is known, too
 
 
 @dataclass
@@ -49,7 +49,7 @@ class PartitionStatus:
     epoch: int = 0  # counts up when the file may be another one: an answer read from the one before is dropped
     other_code: str | None = None  # which parts of the code that folded it were others before, and up to where
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read, applied so far
-    goal: Goal = field(default_factory=Goal)  # replaced whenever it is prepared
+    end_offsets: EndOffsets = field(default_factory=EndOffsets)  # replaced whenever it is restored
     dead_letters: int = 0  # how many records of its past are dead letters
 
     @property
@@ -62,19 +62,19 @@ class PartitionStatus:
         """Why it processes nothing, where an operator or a disk is waited for."""
         return self.reason if self.state in (STOPPED, RETRYING) else None
 
-    def lacking(self, topics: Collection[str] | None = None) -> int:
-        """How many records, marks of transactions among them, it has yet to read to where its inputs ended then."""
-        inputs, ends = self.inputs, self.goal.ends
+    def lag(self, topics: Collection[str] | None = None) -> int:
+        """The lag behind the end offsets: records, markers of transactions among them, that it has yet to read."""
+        inputs, ends = self.inputs, self.end_offsets.ends
         return sum(max(0, ends.get(each, 0) - inputs.get(each, 0)) for each in (ends if topics is None else topics))
 
     def has_read(self, topics: Collection[str]) -> bool:
         """Whether it is here, stopped or not, and has read these topics to where they ended then."""
-        return self.path is not None and not self.lacking(topics)
+        return self.path is not None and not self.lag(topics)
 
     def behind(self) -> int | None:
-        """Return how many records it is behind its goal, as far as that is known; None once it has reached it."""
-        whole, lacking = self.goal.whole, self.lacking()
-        return None if whole and not lacking else lacking
+        """Return how many records it is behind its end offsets, as far as they are known; None once it is there."""
+        complete, lag = self.end_offsets.complete, self.lag()
+        return None if complete and not lag else lag
 
 
 def _always() -> bool:
@@ -176,13 +176,13 @@ class StoreReader:
         with self._reading(partition) as connection:
             return select(connection, selection, after or b"", limit, size)
 
-    def answer(self, partition: int, command_id: str) -> AnsweredCommand | None:
+    def answer(self, partition: int, command_id: str) -> DedupEntry | None:
         """Return what an aggregate's partition remembers of a command; UnavailableError when it is not here."""
         with self._reading(partition) as connection:
             found = connection.execute(
                 "select fingerprint, outcome, at from answers where id = ?", (command_id,)
             ).fetchone()
-        return None if found is None else AnsweredCommand(*found)
+        return None if found is None else DedupEntry(*found)
 
     def count(self) -> int:
         """How many rows are here, in the partitions that are ready."""

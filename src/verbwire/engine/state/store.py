@@ -55,8 +55,8 @@ _FULL_TEXT = """
 
 
 @dataclass(frozen=True, slots=True)
-class AnsweredCommand:
-    """What a partition remembers of a command it has answered."""
+class DedupEntry:
+    """The outcome that a partition keeps of a command id, for deduplication."""
 
     fingerprint: bytes  # empty where the same id may be tried again: it failed, or expired
     outcome: bytes  # the outcome log's record, framed
@@ -68,7 +68,7 @@ class StoreChanges:
     """What one committed transaction, or one piece of restored log, did to a partition."""
 
     rows: dict[bytes, tuple[Value, ...] | None] = field(default_factory=dict)  # value, columns, words; None deletes
-    answers: dict[str, AnsweredCommand] = field(default_factory=dict)
+    answers: dict[str, DedupEntry] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)  # log -> next offset to restore from
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read
     time: int | None = None  # the newest event time, microseconds since the epoch, in a table of windows
@@ -163,24 +163,24 @@ class PartitionStore:
         """The rows under these keys, as they stand in the changelog; absent keys are left out."""
         return self._lookup("select key, value from rows where key in", keys)
 
-    def answers(self, ids: Iterable[str]) -> dict[str, AnsweredCommand]:
+    def answers(self, ids: Iterable[str]) -> dict[str, DedupEntry]:
         """What is remembered of these command ids."""
         with self._reading() as reader:
             return self._answers(reader, ids)
 
-    def recall(self, ids: Iterable[str]) -> dict[str, AnsweredCommand]:
+    def recall(self, ids: Iterable[str]) -> dict[str, DedupEntry]:
         """The same for the committing thread, which has the writer's connection to itself."""
         with self._noticing_damage():
             return self._answers(self._writer, ids)
 
-    def _answers(self, connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, AnsweredCommand]:
-        found: dict[str, AnsweredCommand] = {}
+    def _answers(self, connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, DedupEntry]:
+        found: dict[str, DedupEntry] = {}
         every = list(ids)
         for start in range(0, len(every), _LOOKUP):
             part = every[start : start + _LOOKUP]
             query = f"select id, fingerprint, outcome, at from answers where id in ({_marks(len(part))})"
             for name, fingerprint, outcome, at in connection.execute(query, part):
-                found[name] = AnsweredCommand(fingerprint, outcome, at)
+                found[name] = DedupEntry(fingerprint, outcome, at)
         return found
 
     def count(self) -> int:
@@ -328,7 +328,7 @@ class PartitionStore:
     def _delete(self, keys: list[bytes]) -> None:
         self._chunks([(key,) for key in keys], lambda n: f"delete from rows where key in ({_marks(n)})")
 
-    def _remember(self, answers: Mapping[str, AnsweredCommand]) -> None:
+    def _remember(self, answers: Mapping[str, DedupEntry]) -> None:
         rows: list[tuple[Value, ...]] = [(name, a.at, a.fingerprint, a.outcome) for name, a in answers.items()]
         marks = ["(?, ?, ?, ?)"]
         self._chunks(rows, lambda n: "insert or replace into answers values " + ", ".join(marks * n))

@@ -16,9 +16,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from confluent_kafka import KafkaError, KafkaException
 
-from verbwire.engine.transactions.blame import FailedTransaction, Place, RecordRange
 from verbwire.engine.transactions.dead_letters import legible
 from verbwire.engine.transactions.failpoints import hit
+from verbwire.engine.transactions.poison_records import FailedTransaction, Place, RecordRange
 from verbwire.engine.transactions.producers import GROUP_FENCE, PRODUCER_FENCE, SLOTS, ProducerPair, fatal_errors
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
@@ -151,8 +151,8 @@ class Committer:
             raise classified(error, transaction.ranges) from error
         hit("after-commit")
         self._write_locally(transaction)  # 5. the copies, never before
-        for tell in transaction.after_commit:  # 6. notifications to those who wait for it
-            tell()
+        for hook in transaction.after_commit:  # 6. notifications to those who wait for it
+            hook()
         self._committed(transaction, time.perf_counter() - started)
 
     def _flush(self, transaction: Transaction) -> None:

@@ -1,4 +1,4 @@
-"""Follows the failed transactions of a group over its start-overs, until one record is found to be to blame."""
+"""Follows the failed transactions of a group over its start-overs, until the poison record is found."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Mapping
 
-from verbwire.engine.transactions.blame import FailedTransaction, FailureSuspects, Place, RecordRange
+from verbwire.engine.transactions.poison_records import FailedTransaction, Place, PoisonRecordFinder, RecordRange
 from verbwire.errors import VerbwireError
 
 log = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ class TransactionFailures:
 
     def __init__(self, group: str) -> None:
         self._group = group
-        self._suspects = FailureSuspects()
+        self._finder = PoisonRecordFinder()
         self._failed = False  # a transaction, while it was built, since the partitions last started over
         self._failure: VerbwireError | None = None  # with what
         self._logged = ""  # the error that was logged last
@@ -29,13 +29,13 @@ class TransactionFailures:
 
     def committed(self, ranges: Mapping[Place, RecordRange]) -> None:
         """Note that these records are committed. From any thread."""
-        if self._suspects.suspects():
+        if self._finder.has_suspects():
             self._progress.extend((place, record_range.until) for place, record_range in ranges.items())
 
     def take_progress(self) -> None:
         """Clear the suspects that were committed."""
         while self._progress:
-            self._suspects.progressed(*self._progress.popleft())
+            self._finder.progressed(*self._progress.popleft())
 
     def start_over(self, failure: VerbwireError | None) -> bool:
         """Suspect what may be to blame for the failures after which the partitions start over.
@@ -49,22 +49,22 @@ class TransactionFailures:
             if self._logged != name:  # else it is the same once more, while its record is looked for
                 self._logged = name
                 log.error("%s: a transaction failed: %s", self._group, each, exc_info=each.__cause__)
-            self._suspects.failed(each)
+            self._finder.failed(each)
         failed, self._failed, self._failure = self._failed or failure is not None, False, None
         return failed
 
     def found(self, place: Place, position: int, why: str) -> None:
         """Note that the record at this position is to blame."""
-        self._suspects.found(place, position, why)
+        self._finder.found(place, position, why)
 
     def any_suspects(self) -> bool:
         """Whether there are suspects."""
-        return self._suspects.suspects()
+        return self._finder.has_suspects()
 
     def limit(self, place: Place) -> int | None:
         """Return how many records of a place may be in a transaction, alone there; None: as many as have room."""
-        return self._suspects.limit(place)
+        return self._finder.limit(place)
 
     def reason_to_stop(self, partition: int, positions: Mapping[str, int]) -> str | None:
         """Return why a partition must stop that would read on at these positions, None where it need not."""
-        return self._suspects.reason_to_stop(partition, positions)
+        return self._finder.reason_to_stop(partition, positions)

@@ -11,8 +11,8 @@ from confluent_kafka import Producer, TopicPartition
 
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.store import StoreChanges
-from verbwire.engine.transactions.blame import Place, RecordRange
 from verbwire.engine.transactions.group_metadata import GroupMetadata
+from verbwire.engine.transactions.poison_records import Place, RecordRange
 from verbwire.engine.transactions.producers import fatal_errors
 from verbwire.engine.transactions.record_limits import Headers, RecordLimits
 

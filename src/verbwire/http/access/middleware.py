@@ -15,7 +15,7 @@ from verbwire.http.access.auth import Authenticator, refused
 from verbwire.http.access.path_access import HEALTH, PathAccess
 from verbwire.http.access.rates import Rates
 from verbwire.http.base import limits
-from verbwire.http.base.concurrency import ByteAllowance, ConcurrencyLimits
+from verbwire.http.base.concurrency import ByteBudget, ConcurrencyLimits
 from verbwire.http.base.problem import HttpProblem, broken
 from verbwire.observability.metrics import Metrics
 from verbwire.observability.watch.throttle import Throttle
@@ -30,7 +30,8 @@ class AccessMiddleware:
     """ASGI middleware. Closed by default: what is not listed as open needs a token, most of it with the operator scope.
 
     Endpoints find the principal in ``request.scope["principal"]``. Where `access` allows anonymous callers, it is one
-    without name and scopes. Who shows a token is known by it, or refused, there as everywhere.
+    without name and scopes. A request with a token is authenticated by
+    it even on public paths; an invalid token is a 401.
     """
 
     def __init__(
@@ -40,9 +41,9 @@ class AccessMiddleware:
         self._auth = auth
         self._metrics = metrics
         self._access = access
-        self._places = ConcurrencyLimits()
+        self._limits = ConcurrencyLimits()
         self._rates = rates or Rates()
-        self._told = Throttle[tuple[type[Exception], Frame | None]]()
+        self._throttle = Throttle[tuple[type[Exception], Frame | None]]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong inside becomes a problem, never a closed connection."""
@@ -55,7 +56,7 @@ class AccessMiddleware:
         async def note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                _require_room(scope, message)
+                _require_byte_budget(scope, message)
                 status = message["status"]
             if len(message.get("body", b"")) <= limits.PIECE:
                 await send(message)
@@ -67,7 +68,7 @@ class AccessMiddleware:
             await self._serve(scope, receive, note)
         except HttpProblem as problem:
             await problem.response()(scope, receive, note)
-        except _NoRoomError as full:
+        except _ByteBudgetExceededError as full:
             await full.problem.response()(scope, receive, note)
         except Exception as error:  # noqa: BLE001 (the last line of defence: logged in full, told in short)
             correlation = str(uuid4())
@@ -79,7 +80,7 @@ class AccessMiddleware:
             self._metrics.answered(route.path if route else "none", status, time.perf_counter() - began)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer within the principal's shares, taken before a body is read, and kept until the answer is.
+        """Answer within the principal's concurrency limits, which count the request before its body is read.
 
         And at the principal's rate, unless another worker forwards the request: that has counted it.
         """
@@ -89,19 +90,20 @@ class AccessMiddleware:
             return
         if not scope["forwarded"]:
             self._rates.of(scope["path"]).take(principal.actor)
-        shares, room = self._places.of(scope["path"], scope["forwarded"]), self._places.room(principal.actor)
-        shares.take(principal.actor)
-        scope["room"] = room
+        limiter = self._limits.of(scope["path"], scope["forwarded"])
+        byte_budget = self._limits.byte_budget(principal.actor)
+        limiter.take(principal.actor)
+        scope["byte_budget"] = byte_budget
         try:
             await self._app(scope, receive, send)
         finally:
-            room.give()
-            shares.give(principal.actor)
+            byte_budget.give()
+            limiter.give(principal.actor)
 
     def _tell(self, what: str, error: Exception) -> None:
         """Log every one, since its correlation id is to be found; the same traceback once a minute."""
         frames = frames_of(error)
-        new = self._told.admit((type(error), frames[-1] if frames else None)) is not None
+        new = self._throttle.admit((type(error), frames[-1] if frames else None)) is not None
         _log.error("%s: %s%s", what, summary(error), "" if new else ", as within the last minute", exc_info=new)
 
     async def _admit(self, scope: Scope) -> None:
@@ -128,8 +130,8 @@ class AccessMiddleware:
         limits.check_body(headers)
 
 
-class _NoRoomError(Exception):
-    """An answer that there is no room for, found out as it is about to be written: a problem takes its place.
+class _ByteBudgetExceededError(Exception):
+    """An answer beyond the byte budget, found out as it is about to be written: a problem takes its place.
 
     The router, which would answer a problem itself, believes by then that there is an answer.
     """
@@ -139,21 +141,21 @@ class _NoRoomError(Exception):
         self.problem = problem
 
 
-def _require_room(scope: Scope, start: Message) -> None:
-    room: ByteAllowance | None = scope.get("room")
-    if room is None or start["status"] >= HTTPStatus.BAD_REQUEST:  # a problem is small, and has to be told
+def _require_byte_budget(scope: Scope, start: Message) -> None:
+    byte_budget: ByteBudget | None = scope.get("byte_budget")
+    if byte_budget is None or start["status"] >= HTTPStatus.BAD_REQUEST:  # a problem is small, and has to be told
         return
     for name, value in start["headers"]:
         if name == b"content-length":
             try:
-                room.take(int(value))
+                byte_budget.take(int(value))
             except HttpProblem as problem:
-                raise _NoRoomError(problem) from None
+                raise _ByteBudgetExceededError(problem) from None
             return
 
 
 async def _in_pieces(message: Message, send: Send) -> None:
-    """Write so that a client which reads slowly is waited for, with its share still taken."""
+    """Write so that a client which reads slowly is waited for, with its concurrency slot still taken."""
     body: bytes = message["body"]
     last = (len(body) - 1) // limits.PIECE * limits.PIECE
     for start in range(0, last, limits.PIECE):

@@ -1,7 +1,7 @@
 """Rate limits: a token bucket per principal for commands, and one for all other requests.
 
-Shares (http/base/concurrency.py) bound what is under way at once, rates what is answered quickly: refusals, say, of
-which one client could cause thousands a second.
+Concurrency limits (http/base/concurrency.py) bound the requests in flight, rates those that are answered quickly:
+refusals, say, of which one client could cause thousands a second.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ class Rate:
 class Rates:
     """The rates of one worker; 0 means none. ConfigurationError for less."""
 
-    def __init__(self, commands: int = 0, questions: int = 0) -> None:
-        for name, value in (("http_command_rate", commands), ("http_question_rate", questions)):
+    def __init__(self, commands: int = 0, queries: int = 0) -> None:
+        for name, value in (("http_command_rate", commands), ("http_question_rate", queries)):
             if value < 0:
                 raise ConfigurationError(f"{name} (VERBWIRE_{name.upper()}) is {value}: use 1 or more, or 0 for none")
         self.commands = Rate("commands", commands)
-        self.questions = Rate("questions", questions)
+        self.queries = Rate("queries", queries)
 
     def of(self, path: str) -> Rate:
         """Return the one that a request is counted by."""
-        return self.commands if path.startswith("/commands/") else self.questions
+        return self.commands if path.startswith("/commands/") else self.queries
 
-    def told(self) -> str:
+    def description(self) -> str:
         """Return the limits as a sentence for clients; empty where there are none."""
-        given = [f"{each.a_second} {each.what}" for each in (self.commands, self.questions) if each.a_second]
+        given = [f"{each.a_second} {each.what}" for each in (self.commands, self.queries) if each.a_second]
         if not given:
             return ""
         burst = f"those of {limits.BURST_SECONDS:.0f} seconds at once"

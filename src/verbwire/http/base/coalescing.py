@@ -13,9 +13,9 @@ A = TypeVar("A")
 
 
 class CoalescedCalls(Generic[Q, A]):
-    """Gathers questions for `seconds`, then asks them all by one call of `ask`, off the loop, and again for the next.
+    """Gathers calls for `seconds`, then makes them all by one call of `ask`, off the loop, and again for the next.
 
-    So an answer is never older than its question. `ask` returns the answers in the order of the questions; what it
+    So an answer is never older than its call. `ask` returns the answers in the order of the calls; what it
     raises, all of them are told. Used on HTTP's loop only.
     """
 
@@ -26,10 +26,10 @@ class CoalescedCalls(Generic[Q, A]):
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
         self._asking: asyncio.Task[None] | None = None
 
-    async def ask(self, question: Q) -> A:
-        """Return the answer to one question."""
+    async def ask(self, call: Q) -> A:
+        """Return the answer to one call."""
         future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
-        self._waiting.append((question, future))
+        self._waiting.append((call, future))
         if self._asking is None:
             self._asking = asyncio.create_task(self._run())
         return await future
@@ -46,7 +46,7 @@ class CoalescedCalls(Generic[Q, A]):
 
     async def _answer(self, asked: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
         try:
-            answers = await self._readers.run(lambda: self._ask([question for question, _ in asked]))
+            answers = await self._readers.run(lambda: self._ask([call for call, _ in asked]))
         except Exception as error:  # noqa: BLE001 (it belongs to those who asked)
             for _, future in asked:
                 if not future.done():

@@ -13,7 +13,7 @@ class ConcurrencyLimiter:
     """Counts what is in flight, in all and for each principal. Used on HTTP's loop only.
 
     A principal alone may have as much as `each`, but never more than is left: the fuller the worker, the smaller
-    the shares, and the next one finds room (dynamic thresholds: Choudhury and Hahne, IEEE/ACM ToN 6(2), 1998).
+    what one may have, so that others find some left (dynamic thresholds: Choudhury and Hahne, IEEE/ACM ToN 6(2), 1998).
     """
 
     def __init__(self, what: str, total: int, each: int) -> None:
@@ -67,48 +67,48 @@ class ConcurrencyLimiter:
         return HttpProblem(problem_types.TOO_MANY, f"{detail}: wait for answers, then ask again", {"Retry-After": "1"})
 
 
-class ByteAllowance:
+class ByteBudget:
     """The bytes that one request makes this worker hold: its body, what other workers send for it, its answer."""
 
-    __slots__ = ("_actor", "_held", "_shares")
+    __slots__ = ("_actor", "_held", "_limiter")
 
-    def __init__(self, shares: ConcurrencyLimiter, actor: str) -> None:
-        self._shares = shares
+    def __init__(self, limiter: ConcurrencyLimiter, actor: str) -> None:
+        self._limiter = limiter
         self._actor = actor
         self._held = 0
 
     def take(self, size: int) -> None:
-        """Count that many more, before they are there; 429 where there is no room. What is small is not counted.
+        """Count that many more, before they are there; 429 beyond the limit. What is small is not counted.
 
         400 where there never will be: one request alone would need more than a principal may have.
         """
         if size > limits.SHORT:
-            if self._held + size > self._shares.each:
-                raise page_too_large(f"this takes more than {self._shares.each} bytes here")
-            self._shares.take(self._actor, size)
+            if self._held + size > self._limiter.each:
+                raise page_too_large(f"this takes more than {self._limiter.each} bytes here")
+            self._limiter.take(self._actor, size)
             self._held += size
 
     def give(self) -> None:
         """Give all of it back."""
         if self._held:
-            self._shares.give(self._actor, self._held)
+            self._limiter.give(self._actor, self._held)
 
 
 class ConcurrencyLimits:
-    """The shares of one server, by kind of request: requests that wait for commands keep none from reading."""
+    """The concurrency limits of one server, by kind of request: those that wait for commands keep none from reading."""
 
     def __init__(self) -> None:
         self._commands = ConcurrencyLimiter("commands", limits.COMMANDS, limits.COMMANDS_EACH)
-        self._questions = ConcurrencyLimiter("questions", limits.QUESTIONS, limits.QUESTIONS_EACH)
-        self._peers = ConcurrencyLimiter("questions by way of other workers", limits.PASSED_ON, limits.PASSED_ON_EACH)
+        self._queries = ConcurrencyLimiter("queries", limits.QUERIES, limits.QUERIES_EACH)
+        self._peers = ConcurrencyLimiter("queries forwarded by other workers", limits.PASSED_ON, limits.PASSED_ON_EACH)
         self._bytes = ConcurrencyLimiter("bytes", limits.MEMORY, limits.MEMORY_EACH)
 
     def of(self, path: str, forwarded: bool) -> ConcurrencyLimiter:
         """Return those that a request is counted among."""
         if forwarded:
             return self._peers
-        return self._commands if path.startswith("/commands/") else self._questions
+        return self._commands if path.startswith("/commands/") else self._queries
 
-    def room(self, actor: str) -> ByteAllowance:
+    def byte_budget(self, actor: str) -> ByteBudget:
         """Return what the bytes of a request are counted by."""
-        return ByteAllowance(self._bytes, actor)
+        return ByteBudget(self._bytes, actor)

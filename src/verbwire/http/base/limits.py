@@ -38,8 +38,8 @@ WAIT = 5.0  # seconds that a command waits for its outcome, unless `Prefer: wait
 MAX_WAIT = 30  # what may be preferred
 COMMANDS = 400  # under way at once, from before their bodies are read: 429
 COMMANDS_EACH = 200  # of one principal; less where there are many (http/base/concurrency.py)
-QUESTIONS = 400  # whatever else is asked, until its answer has been read
-QUESTIONS_EACH = 200
+QUERIES = 400  # queries and all else that is no command, until the answer has been read
+QUERIES_EACH = 200
 PASSED_ON = 400  # asked by other workers on behalf of principals
 PASSED_ON_EACH = 200
 BURST_SECONDS = 4.0  # of which a principal may send at once what it may send a second (http/access/rates.py): 429
@@ -52,9 +52,9 @@ LOOKUPS = 32  # of outcomes in the outcome log, at once: 429
 LOOKUPS_EACH = 16  # of one principal
 LOOKUP_SECONDS = 2.0  # then an outcome is told as pending
 
-FRESH_SECONDS = 2.0  # how long a question waits for its table to be as far as its asker has seen: 503
+FRESH_SECONDS = 2.0  # how long a query waits for its table to apply the position bound of its client: 503
 
-WAITS = 200  # questions that wait for it, also those that other workers ask: 429
+WAITS = 200  # queries that wait for it, also forwarded ones: 429
 WAITS_EACH = 100  # of one principal
 ASKERS = 2  # threads that ask Kafka on behalf of waiting requests
 READERS = 4  # threads that read tables

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from verbwire.http.base import problem_types
-from verbwire.http.base.concurrency import ByteAllowance
+from verbwire.http.base.concurrency import ByteBudget
 from verbwire.http.base.problem import HttpProblem
 from verbwire.principal import Principal
 
@@ -68,9 +68,9 @@ def principal_of(request: Request) -> Principal:
     return found
 
 
-def room_of(request: Request) -> ByteAllowance:
-    """Return the allowance that bytes of this request are counted by: set by the middleware."""
-    found: ByteAllowance = request.scope["room"]
+def byte_budget_of(request: Request) -> ByteBudget:
+    """Return the byte budget of this request: set by the middleware."""
+    found: ByteBudget = request.scope["byte_budget"]
     return found
 
 

@@ -14,7 +14,7 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.http.avro_json.decode import JsonMismatch, reader
 from verbwire.http.base import limits, problem_types
 from verbwire.http.base.problem import HttpProblem
-from verbwire.http.base.requests import room_of
+from verbwire.http.base.requests import byte_budget_of
 from verbwire.messages import Message
 from verbwire.wire.json.repeated_names import RepeatedNameError, require_once
 
@@ -39,7 +39,7 @@ async def read_body(request: Request) -> bytes:
         raise HttpProblem(problem_types.UNSUPPORTED_ENCODING, "send the body as it is, without Content-Encoding")
     if "content-length" not in request.headers:
         raise HttpProblem(problem_types.LENGTH_REQUIRED, "the body's length is missing: send Content-Length", _CLOSING)
-    room_of(request).take(int(request.headers["content-length"]))
+    byte_budget_of(request).take(int(request.headers["content-length"]))
     try:
         async with asyncio.timeout(limits.BODY_SECONDS):
             return await request.body()

@@ -2,7 +2,7 @@
 
 The receiver remembers outcomes by id. Bare, a key that another principal has chosen would bring theirs, and the key
 of one command that of another with the same fields. So the id is ``<scope>:<key>``, where the scope is a hash of the
-actor and the command's full name: no client can make an id of another's scope, and the key stays legible in the log.
+actor and the command's full name: no client can make an id of another's scope, and the log shows the key legibly.
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ from verbwire.wire.records.outcomes import OutcomeRecord
 
 @dataclass(frozen=True)
 class AggregateOutcomes:
-    """An aggregate, here or elsewhere. `decode` reads the outcome log's records, by several threads."""
+    """An aggregate, here or elsewhere. `decode` reads the outcome log's lines, by several threads."""
 
     namespace: str
     commands: str  # the topic
-    view: StoreReader
+    store_reader: StoreReader
     decode: Callable[[bytes], Message | None]
 
     def look(self, token: OutcomeToken) -> tuple[OutcomeRecord | None, bool]:
@@ -25,8 +25,8 @@ class AggregateOutcomes:
 
         Reads the disk; :class:`UnavailableError` when the partition is not here.
         """
-        state = self.view.states.get(token.partition)
+        state = self.store_reader.states.get(token.partition)
         reached = state is not None and state.inputs.get(self.commands, 0) > token.offset  # before the line is read
-        found = self.view.answer(token.partition, token.id)
+        found = self.store_reader.answer(token.partition, token.id)
         line = None if found is None else self.decode(found.outcome)
         return (line if isinstance(line, OutcomeRecord) else None), reached

@@ -58,7 +58,7 @@ class OutcomeEndpoint:
         self._outcome = Replies(codec).outcome
         self._reply = ReplyWriter(codec.catalog)
         self._readers = BoundedThreadPool(limits.READERS, limits.WAITING)
-        self._shares = ConcurrencyLimiter("lookups of outcomes", limits.LOOKUPS, limits.LOOKUPS_EACH)
+        self._limiter = ConcurrencyLimiter("lookups of outcomes", limits.LOOKUPS, limits.LOOKUPS_EACH)
 
     @property
     def routes(self) -> Sequence[Route]:
@@ -80,19 +80,19 @@ class OutcomeEndpoint:
             return known
         if asked.forwarded:  # the worker that passed it on reads the outcome log itself
             raise unavailable(problem_types.NOT_READY, "the aggregate's partition moved to another worker: ask again")
-        with self._shares.taken(principal.actor):
-            return await self._from_ledger(token)
+        with self._limiter.taken(principal.actor):
+            return await self._from_outcome_log(token)
 
     async def _from_receiver(
         self, request: ForwardableRequest, receiver: AggregateOutcomes, token: OutcomeToken
     ) -> Response | None:
         """Ask the worker that has the receiver's memory; None where none has it now, or it does not answer."""
-        if receiver.view.has(token.partition):
+        if receiver.store_reader.has(token.partition):
             try:
                 return await self._readers.run_short(lambda: self._remembered(receiver, token))
             except UnavailableError:  # it has just left
                 return None
-        owner = self._peers.owner(request, receiver.view.name, token.partition)
+        owner = self._peers.owner(request, receiver.store_reader.name, token.partition)
         if owner is None:
             return None
         try:
@@ -106,12 +106,12 @@ class OutcomeEndpoint:
         line, reached = receiver.look(token)
         outcome = None if line is None else outcome_for(token, line, self._outcome)
         if line is not None and outcome is not None:
-            return self._told(token, outcome, line.events)
+            return self._response(token, outcome, line.events)
         if reached:
             raise _gone()
         return _pending(token)
 
-    async def _from_ledger(self, token: OutcomeToken) -> Response:
+    async def _from_outcome_log(self, token: OutcomeToken) -> Response:
         try:
             async with asyncio.timeout(limits.LOOKUP_SECONDS):
                 pending = await self._readers.run(lambda: self._gateway.resume(token.encode()))
@@ -122,9 +122,9 @@ class OutcomeEndpoint:
             return _pending(token)
         except UnavailableError as error:
             raise unavailable(problem_types.NOT_READY, "the outcome cannot be looked up now: ask again") from error
-        return self._told(token, outcome, pending.events)
+        return self._response(token, outcome, pending.events)
 
-    def _told(self, token: OutcomeToken, outcome: Outcome, events: Iterable[EventPosition | Position]) -> Response:
+    def _response(self, token: OutcomeToken, outcome: Outcome, events: Iterable[EventPosition | Position]) -> Response:
         return json_response(document(token.id, outcome, self._reply(outcome)), headers=position_header(events))
 
 

@@ -62,7 +62,7 @@ class PeerUnavailable(Exception):  # noqa: N818 (a signal, not an error of ours)
     """Another worker gave no answer that could be passed on."""
 
 
-class PassedProblem(HttpProblem):
+class ForwardedProblem(HttpProblem):
     """A problem that another worker has with the request, passed on byte by byte."""
 
     def __init__(self, answer: PeerAnswer) -> None:

@@ -15,7 +15,7 @@ from verbwire.http.access.peer_tokens import FORWARDED, PeerTokens
 from verbwire.http.base import limits
 from verbwire.http.base.concurrency import ConcurrencyLimiter
 from verbwire.http.base.problem import page_too_large
-from verbwire.http.forwarding.answer import PassedProblem, PeerAnswer, PeerUnavailable
+from verbwire.http.forwarding.answer import ForwardedProblem, PeerAnswer, PeerUnavailable
 from verbwire.http.forwarding.request import ForwardableRequest
 from verbwire.observability.watch.throttle import Throttle
 from verbwire.security.tls import Authorities, advice_of
@@ -42,14 +42,14 @@ class PeerClient:
         self._name = name
         self._tokens = tokens
         self._authorities = authorities
-        self._told = Throttle[str]()
+        self._throttle = Throttle[str]()
         self._client: httpx.AsyncClient | None = None
-        self._shares: dict[tuple[str, bool], ConcurrencyLimiter] = {}
+        self._limiters: dict[tuple[str, bool], ConcurrencyLimiter] = {}
 
     async def ask(self, peer: WorkerRecord, request: ForwardableRequest, more: Mapping[str, str] = {}) -> PeerAnswer:
         """Return what a worker answers, with `more` headers; :class:`PeerUnavailable` when it does not in time.
 
-        :class:`PassedProblem` where the principal has used up its share there.
+        :class:`ForwardedProblem` where the principal has reached its limit there.
         """
         seconds = ANSWER_SECONDS + (POSITION_SECONDS if request.has_position else 0.0)
         try:
@@ -72,7 +72,7 @@ class PeerClient:
 
     def _checked(self, peer: WorkerRecord, answer: PeerAnswer) -> PeerAnswer:
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise PassedProblem(answer)
+            raise ForwardedProblem(answer)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             self._warn(
                 peer,
@@ -88,22 +88,22 @@ class PeerClient:
 
         A worker that only stops is known by its absence from the directory.
         """
-        if self._told.admit(peer.name) is not None:
+        if self._throttle.admit(peer.name) is not None:
             _log.warning("worker %s at %s: %s", peer.name, peer.url, what)
 
     @asynccontextmanager
     async def _place(self, peer: WorkerRecord, request: ForwardableRequest) -> AsyncIterator[None]:
         # Requests that may wait there have places of their own, so that they delay no others here.
         kind = (peer.name, request.has_position)
-        shares = self._shares.setdefault(kind, ConcurrencyLimiter("questions to another worker", EACH, EACH_PRINCIPAL))
+        limiter = self._limiters.setdefault(kind, ConcurrencyLimiter("queries to another worker", EACH, EACH_PRINCIPAL))
         try:
-            if not shares.left:
+            if not limiter.left:
                 raise PeerUnavailable(f"{EACH} requests wait for it already")
-            with shares.taken(request.principal.actor):
+            with limiter.taken(request.principal.actor):
                 yield
         finally:
-            if shares.idle:  # workers come and go
-                self._shares.pop(kind, None)
+            if limiter.idle:  # workers come and go
+                self._limiters.pop(kind, None)
 
     async def _send(self, peer: WorkerRecord, request: ForwardableRequest, more: Mapping[str, str]) -> PeerAnswer:
         principal, target = request.principal, request.target
@@ -116,7 +116,7 @@ class PeerClient:
         async with client.stream(request.method, peer.url + target, headers=headers) as answer:
             length = int(answer.headers.get("content-length", 0))
             _require_size(length)
-            request.room.take(length)
+            request.byte_budget.take(length)
             return PeerAnswer(answer.status_code, answer.headers, await _whole(answer))
 
 

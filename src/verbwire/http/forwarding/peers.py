@@ -24,7 +24,7 @@ from verbwire.http.access.peer_tokens import PARTITIONS, PeerTokens
 from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem, unavailable
 from verbwire.http.forwarding import partial_list
-from verbwire.http.forwarding.answer import PassedProblem, PeerUnavailable
+from verbwire.http.forwarding.answer import ForwardedProblem, PeerUnavailable
 from verbwire.http.forwarding.partial_list import PartialList, absent, merged
 from verbwire.http.forwarding.peer_client import PeerClient
 from verbwire.http.forwarding.request import ForwardableRequest
@@ -38,7 +38,7 @@ _log = logging.getLogger("verbwire.http")
 class Peers:
     """The other workers of this project, as this one asks them. Used on HTTP's loop only.
 
-    Without a directory, or tokens to prove itself by, it asks nobody: each worker answers for its own partitions then.
+    Without a directory, or tokens to prove itself by, it forwards nothing: each worker answers for its own partitions.
     """
 
     def __init__(
@@ -53,9 +53,9 @@ class Peers:
         self._client = None if tokens is None else PeerClient(name, tokens, authorities or Authorities(None))
 
     def owner(self, request: ForwardableRequest, group: str, partition: int) -> WorkerRecord | None:
-        """Return the other worker that owns a partition, and that this request may be passed on to.
+        """Return the other worker that owns a partition, if this request may be forwarded to it.
 
-        None: no worker is known to own it, or this one does, or the request has been passed on already.
+        None: no worker is known to own it, or this one does, or the request has been forwarded already.
         """
         if self._directory is None or request.forwarded:
             return None
@@ -95,9 +95,9 @@ class Peers:
         `local` reads those that are `here`; it is called for what no worker owns as well, to say that it is missing.
         A worker that does not answer in time, or does not know the request as it is known here, is missing. Raises what
         `local` raises, the 503 of an owner that is behind what the client has seen, and 429 where the principal has
-        used up its shares.
+        reached its limits.
         """
-        mine, theirs = self._shared_out(request, group, partitions, here)
+        mine, theirs = self._by_owner(request, group, partitions, here)
         asked = [self._part(peer, request, share) for peer, share in theirs]
         if not asked:
             return await local(mine)
@@ -119,7 +119,7 @@ class Peers:
         assert self._client is not None  # noqa: S101 (without one there is no peer)
         return self._client
 
-    def _shared_out(
+    def _by_owner(
         self, request: ForwardableRequest, group: str, partitions: Sequence[int], here: Sequence[int]
     ) -> tuple[list[int], list[tuple[WorkerRecord, list[int]]]]:
         mine, theirs, peers = [], dict[str, list[int]](), dict[str, WorkerRecord]()
@@ -137,7 +137,7 @@ class Peers:
         try:
             answer = await self._require_client().ask(peer, request, {PARTITIONS: ",".join(map(str, partitions))})
             if request.has_position and answer.is_of_position:
-                raise PassedProblem(answer)
+                raise ForwardedProblem(answer)
             if answer.status != 200:
                 raise PeerUnavailable(f"status {answer.status} {answer.code}")
             part = partial_list.read(answer.body)

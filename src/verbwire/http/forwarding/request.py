@@ -9,9 +9,9 @@ from starlette.requests import Request
 
 from verbwire.http.access.peer_tokens import PARTITIONS
 from verbwire.http.base import problem_types
-from verbwire.http.base.concurrency import ByteAllowance
+from verbwire.http.base.concurrency import ByteBudget
 from verbwire.http.base.problem import HttpProblem
-from verbwire.http.base.requests import principal_of, room_of
+from verbwire.http.base.requests import byte_budget_of, principal_of
 from verbwire.principal import Principal
 from verbwire.wire.freshness import HEADER as FRESHNESS
 from verbwire.wire.positions import HEADER as POSITION
@@ -21,14 +21,14 @@ _PASSED_ON = {name.lower().encode() for name in ("Accept", "Prefer", "traceparen
 
 
 class ForwardableRequest(msgspec.Struct, frozen=True):
-    """What another worker needs of a request, and the allowance that its answer is counted by."""
+    """What another worker needs of a request, and the byte budget that its answer is counted by."""
 
     method: str
     path: str
     target: str  # path and query, as they were sent
     raw_headers: Sequence[tuple[bytes, bytes]]
     principal: Principal
-    room: ByteAllowance
+    byte_budget: ByteBudget
     forwarded: bool  # another worker asks: it wants what is here, no third is asked
     partitions: list[int] | None = None  # those that another worker asks for
 
@@ -42,7 +42,7 @@ class ForwardableRequest(msgspec.Struct, frozen=True):
             _target(request),
             request.headers.raw,
             principal_of(request),
-            room_of(request),
+            byte_budget_of(request),
             forwarded,
             _partitions(request.headers.get(PARTITIONS)) if forwarded else None,
         )

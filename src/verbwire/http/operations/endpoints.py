@@ -40,7 +40,7 @@ class OperationsEndpoints:
 
     async def ready(self, request: Request) -> Response:
         """GET /health/ready: whether this worker serves; beside it, what is stopped or has yet to catch up."""
-        return _health(request, self._health.not_ready(), "ready", self._health.standing())
+        return _health(request, self._health.not_ready(), "ready", self._health.partition_health())
 
     async def metrics(self, request: Request) -> Response:
         """GET /metrics: Prometheus' text format."""

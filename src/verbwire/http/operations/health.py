@@ -4,8 +4,8 @@ An orchestrator restarts what is not live, and routes no requests to what is not
 partitions are being restored, or that has lost its broker, is not, but never dead.
 
 A partition that is stopped until an operator decides makes no worker unready: the others serve on, any worker passes
-questions on, and neither a restart nor another worker would help. It is told beside `ready`, as is what has yet to
-catch up. But where every partition of a worker is stopped it serves nothing of its own, and is not ready: so a
+queries on, and neither a restart nor another worker would help. It is listed beside `ready`, as are partitions that are
+behind. But where every partition of a worker is stopped it serves nothing of its own, and is not ready: so a
 rollout of code that breaks everywhere comes to its end at the first worker, not at the last.
 """
 
@@ -18,8 +18,8 @@ from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem, unavailable
 
 
-class Standing(NamedTuple):
-    """The partitions of a group that are here: stopped until an operator decides, or behind (by how many records)."""
+class PartitionHealth(NamedTuple):
+    """The owned partitions of a group: stopped until an operator decides, or behind (by how many records)."""
 
     owned: Collection[int] = ()
     stopped: Collection[int] = ()
@@ -42,8 +42,8 @@ class GroupHealth(Protocol):
         """What keeps this worker from serving the group, one sentence per partition; empty when nothing does."""
         ...
 
-    def standing(self) -> Standing:
-        """What there is to know besides."""
+    def partition_health(self) -> PartitionHealth:
+        """The owned partitions, and which of them are stopped or behind."""
         ...
 
 
@@ -75,13 +75,13 @@ class Health:
         detail = "not everything that this worker owns is ready" if missing else "the worker is starting"
         return unavailable(problem_types.NOT_READY, f"{detail}: ask again", more={"groups": missing})
 
-    def standing(self) -> dict[str, Any]:
-        """Return, by group, the partitions that are stopped and those that have yet to catch up, by how many records.
+    def partition_health(self) -> dict[str, Any]:
+        """Return, by group, the stopped partitions and those that are behind, by how many records.
 
-        Why one is stopped is told by the log and by ``GET /tables``: health is open to everybody, and an error may
+        Why one is stopped is in the log and in ``GET /tables``: health is open to everybody, and an error may
         hold data.
         """
-        found = {group.name: group.standing() for group in self._groups}
+        found = {group.name: group.partition_health() for group in self._groups}
         return {
             "stopped": {name: sorted(each.stopped) for name, each in found.items() if each.stopped},
             "behind": {
@@ -92,8 +92,8 @@ class Health:
         }
 
     def _all_stopped(self) -> HttpProblem | None:
-        every = [group.standing() for group in self._groups]
+        every = [group.partition_health() for group in self._groups]
         if not any(each.owned for each in every) or any(set(each.owned) - set(each.stopped) for each in every):
             return None
         detail = "every partition that this worker owns is stopped until an operator decides: see GET /tables"
-        return HttpProblem(problem_types.STOPPED, detail, {"Retry-After": "30"}, self.standing())
+        return HttpProblem(problem_types.STOPPED, detail, {"Retry-After": "30"}, self.partition_health())

@@ -150,7 +150,7 @@ def service() -> Json:
     """Return the paths by which a worker is watched."""
     status = _ok({"type": "object", "properties": {"status": _TEXT}, "required": ["status"]})
     health = {"200": status, **problem_refs(*_ANY, 503)}
-    standing: Json = {
+    readiness: Json = {
         "type": "object",
         "properties": {
             "status": _TEXT,
@@ -162,7 +162,7 @@ def service() -> Json:
         },
         "required": ["status", "stopped", "behind"],
     }
-    ready = {**health, "200": _ok(standing)}
+    ready = {**health, "200": _ok(readiness)}
     metrics = {"description": "Prometheus' text format.", "content": content(_TEXT, "text/plain")}
     jobs = _ok({"type": "object", "properties": {"jobs": {"type": "array"}}, "required": ["jobs"]})
     document = _ok({"type": "object"}, "This document.")

@@ -64,8 +64,8 @@ class ConnectionTable:
     """The places for the connections of one server. Used on HTTP's loop only."""
 
     def __init__(self, places: int | None = None) -> None:
-        self._places = limits.CONNECTIONS if places is None else places
-        self._told = Throttle[str]()
+        self._limits = limits.CONNECTIONS if places is None else places
+        self._throttle = Throttle[str]()
 
     def places_left(self, connections: Collection[HttpConnection], newcomer: HttpConnection) -> int:
         """Return how many places there are behind this newcomer, after one that only waited has made room for it.
@@ -73,10 +73,10 @@ class ConnectionTable:
         `connections` are all of them, the newcomer among them. Below zero there is no place for it, save for those
         that are kept for health.
         """
-        if len(connections) <= self._places:
-            return self._places - len(connections)
+        if len(connections) <= self._limits:
+            return self._limits - len(connections)
         held = [each for each in connections if each.stage is not Stage.GONE]
-        left = self._places - len(held)
+        left = self._limits - len(held)
         if left >= 0:
             return left
         self._tell(held)
@@ -89,13 +89,13 @@ class ConnectionTable:
         return left + 1
 
     def _tell(self, held: list[HttpConnection]) -> None:
-        if self._told.admit("full") is None:
+        if self._throttle.admit("full") is None:
             return
         most = Counter(each.address for each in held).most_common(_NAMED)
         stages = Counter(each.stage for each in held).most_common()
         _log.warning(
             "all %d connections are in use, by %s; stages: %s. The one that has waited longest is closed",
-            self._places,
+            self._limits,
             ", ".join(f"{address} ({count})" for address, count in most),
             ", ".join(f"{count} {stage.value}" for stage, count in stages),
         )

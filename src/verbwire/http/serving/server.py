@@ -139,13 +139,13 @@ class _Server(uvicorn.Server):
 
 def _protocol(house: ConnectionTable, certificate: Certificate | None) -> Callable[..., asyncio.BaseProtocol]:
     """Return what uvicorn calls, like the class of a protocol, for each connection."""
-    plain, told = partial(LimitedProtocol, house=house), Throttle[str]()
+    plain, throttle = partial(LimitedProtocol, house=house), Throttle[str]()
     if certificate is None:
         return plain
 
     def gate(**named: Any) -> TlsGate:
         connections = cast(set[HttpConnection], named["server_state"].connections)
-        return TlsGate(certificate, house, connections, partial(plain, **named), told)
+        return TlsGate(certificate, house, connections, partial(plain, **named), throttle)
 
     return gate
 

@@ -41,7 +41,7 @@ class TlsGate(SSLProtocol):
         house: ConnectionTable,
         connections: set[HttpConnection],
         make: Callable[[], asyncio.Protocol],
-        told: Throttle[str],
+        throttle: Throttle[str],
     ) -> None:
         super().__init__(
             asyncio.get_running_loop(),
@@ -55,7 +55,7 @@ class TlsGate(SSLProtocol):
         self._house = house
         self._connections = connections
         self._make = make
-        self._told = told
+        self._throttle = throttle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or close it where there is not even a place for health."""
@@ -103,7 +103,7 @@ class TlsGate(SSLProtocol):
 
     def _tell(self, reason: str) -> None:
         """Say once a minute of each reason why handshakes fail: a client has no answer to read it in."""
-        if self._told.admit(reason) is not None:
+        if self._throttle.admit(reason) is not None:
             plain = ": HTTP is TLS here, ask https:// (health checks, too)" if reason == "HTTP_REQUEST" else ""
             _log.warning("no TLS with %s: %s%s", self.address, reason, plain)
 

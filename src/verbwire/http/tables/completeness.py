@@ -12,8 +12,8 @@ from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.wire.freshness import HEADER, encode_freshness
 
 
-def told(behind: int | None) -> dict[str, str]:
-    """Return the header that tells of one row's table; None: it is behind nothing."""
+def freshness_header(behind: int | None) -> dict[str, str]:
+    """Return the freshness header of a row; None: its partition is not behind."""
     return {HEADER: encode_freshness(behind)}
 
 
@@ -30,14 +30,15 @@ def require_complete_list(table: QueryableTable, found: PartialList) -> None:
         raise _catching_up(f"{late} are not complete", sum(found.behind.values()))
 
 
-def doubtful(absent: HttpProblem, behind: int | None) -> HttpProblem:
-    """Return what is said where nothing was found: that there is nothing, or that it is not known yet."""
+def not_found(absent: HttpProblem, behind: int | None) -> HttpProblem:
+    """Return the problem where no row was found: there is none, or the partition is still behind."""
     if behind is None:
-        return HttpProblem(absent.type, absent.detail, told(None))
+        return HttpProblem(absent.type, absent.detail, freshness_header(None))
     detail = f"{absent.detail} so far: the table is catching up, {behind} records or more are still to be read"
-    return HttpProblem(absent.type, detail, told(behind), {"behind": behind})
+    return HttpProblem(absent.type, detail, freshness_header(behind), {"behind": behind})
 
 
 def _catching_up(late: str, behind: int) -> HttpProblem:
     problem = unavailable(problem_types.CATCHING_UP, f"{late}: ask again, or without {HEADER}", more={"behind": behind})
-    return HttpProblem(problem.type, problem.detail, {**(problem.headers or {}), **told(behind)}, problem.more)
+    headers = {**(problem.headers or {}), **freshness_header(behind)}
+    return HttpProblem(problem.type, problem.detail, headers, problem.more)

@@ -12,7 +12,7 @@ from verbwire.http.base.problem import HttpProblem
 from verbwire.http.base.thread_pool import BoundedThreadPool
 from verbwire.wire.positions import HEADER, Positions
 
-ASK_SECONDS = 0.02  # for which questions are gathered: most waits are over by then, and ask nothing
+ASK_SECONDS = 0.02  # for which lookups are gathered: most waits are over by then, and ask nothing
 TP = tuple[str, int]
 
 
@@ -32,7 +32,7 @@ class LogEndSource(Protocol):
         """Return each log's high watermark: not the last stable offset, a transaction may be visible before that."""
         ...
 
-    def standing(self, names: Sequence[str]) -> Mapping[str, TopicEnds]:
+    def topic_identities(self, names: Sequence[str]) -> Mapping[str, TopicEnds]:
         """Return those of the topics that are there."""
         ...
 
@@ -71,7 +71,7 @@ class LogEnds:
         """Return of each the first place that is none; its bounds in work are the table's, whatever is asked."""
         places = {place for each in asked for place in each}
         topics = {topic for topic, partition in places if partition >= self._partitions}
-        counts = {name: found.partitions for name, found in self._cluster.standing(sorted(topics)).items()}
+        counts = {name: found.partitions for name, found in self._cluster.topic_identities(sorted(topics)).items()}
         ends = self._cluster.ends(place for place in places if place[1] < self._partitions)
         self._known = {**self._known, **ends}
 

@@ -23,125 +23,124 @@ from verbwire.wire.positions import Positions
 
 @dataclass(frozen=True)
 class PositionBound:
-    """How far a request wants its table to be, and until when (by the loop's clock) it waits for that."""
+    """The positions that a table must have applied for a request, and until when (on the loop's clock) it waits."""
 
     positions: Positions
     deadline: float
 
     def lacking(self, partition: int, inputs: Mapping[str, int]) -> Positions:
-        """Return what is wanted of a partition whose inputs are applied so far, and is not applied."""
+        """Return the positions of a partition that are not yet applied, its inputs being applied so far."""
         wanted = {(topic, partition): self.positions.get((topic, partition), 0) for topic in inputs}
         return {place: offset for place, offset in wanted.items() if inputs[place[0]] < offset}
 
 
 class PositionBounds:
-    """What requests wait by that want one table to be as far as they have seen. Used on HTTP's loop only.
+    """Makes requests wait until one table has applied their position bounds. Used on HTTP's loop only.
 
-    Waiting takes a share of `waits`, and otherwise nothing: the engine wakes requests, and whatever Kafka has to be
-    asked, by `askers`, it is asked once for all.
+    A request that waits counts against the limiter `waits`, and costs nothing else: the engine wakes it, and what
+    `askers` have to ask Kafka is asked once for all.
     """
 
     def __init__(self, table: QueryableTable, waits: ConcurrencyLimiter, askers: BoundedThreadPool) -> None:
         self._table = table
         self._waits = waits
-        self._awaited = PositionWaiters(table.view)
-        self._ends = LogEnds(table.cluster, table.view.partitions, askers) if table.cluster is not None else None
-        self._look = CoalescedCalls(self._looked, askers, ASK_SECONDS)
+        self._awaited = PositionWaiters(table.store_reader)
+        cluster, partitions = table.cluster, table.store_reader.partitions
+        self._ends = LogEnds(cluster, partitions, askers) if cluster is not None else None
+        self._resolving = CoalescedCalls(self._resolve_all, askers, ASK_SECONDS)
 
-    async def until_applied(self, actor: str, partitions: Iterable[int], wanted: PositionBound) -> PositionBound:
-        """Wait until those of these partitions that are here have applied what is wanted of the topics they read.
+    async def until_applied(self, actor: str, partitions: Iterable[int], bound: PositionBound) -> PositionBound:
+        """Wait until those of these partitions that are here have applied the bound, in the topics that they read.
 
         400 ``bad_position`` at once where that will never be, 503 ``behind`` when they have not in time: never an
         answer that is older than asked for. What becomes ready after this may be behind all the same, so the reader
         looks once more, for what is returned (:func:`require_applied`).
         """
-        if not wanted.positions:
-            return wanted
-        states = [self._table.view.states[each] for each in partitions]
-        nowhere, known = self._nowhere(wanted), self._known(wanted)
-        if not nowhere and known is not None and not any(_late(each, known) for each in states):
-            return known
+        if not bound.positions:
+            return bound
+        states = [self._table.store_reader.states[each] for each in partitions]
+        impossible, resolved = self._impossible(bound), self._resolved(bound)
+        if not impossible and resolved is not None and not any(_late(each, resolved) for each in states):
+            return resolved
         with self._waits.taken(actor):
-            return await self._in_time(states, wanted, nowhere)
+            return await self._in_time(states, bound, impossible)
 
     async def _in_time(
-        self, states: Sequence[PartitionStatus], wanted: PositionBound, nowhere: Positions
+        self, states: Sequence[PartitionStatus], bound: PositionBound, impossible: Positions
     ) -> PositionBound:
         try:
-            async with asyncio.timeout_at(wanted.deadline):
-                if nowhere:
-                    await self._require(nowhere)
-                return await _unless(self._require(self._waited_for(states, wanted)), self._applied(states, wanted))
+            async with asyncio.timeout_at(bound.deadline):
+                if impossible:
+                    await self._require(impossible)
+                required = self._require(self._awaited_positions(states, bound))
+                return await _unless(required, self._applied(states, bound))
         except TimeoutError:
-            late = next((f"partition {each.partition}" for each in states if _late(each, wanted)), "some partition")
+            late = next((f"partition {each.partition}" for each in states if _late(each, bound)), "some partition")
             raise _behind(self._table, late) from None
 
-    async def _applied(self, states: Sequence[PartitionStatus], wanted: PositionBound) -> PositionBound:
-        while (known := self._known(wanted)) is None:
+    async def _applied(self, states: Sequence[PartitionStatus], bound: PositionBound) -> PositionBound:
+        while (resolved := self._resolved(bound)) is None:
             try:
-                await self._look.ask(wanted.positions)
+                await self._resolving.ask(bound.positions)
             except UnavailableError:
                 continue
         for each in states:
-            await self._awaited.until(each.partition, partial(_is_there, each, known))
-        return known
+            await self._awaited.until(each.partition, partial(_is_applied, each, resolved))
+        return resolved
 
     async def _require(self, places: Positions) -> None:
         if self._ends is not None and places:
             await self._ends.require(places)
 
-    # -- what is wanted of which topics
+    # -- positions by topic
 
-    def _nowhere(self, wanted: PositionBound) -> Positions:
-        """Return what is wanted of topics that are read, in partitions that the table has not."""
-        read, partitions = self._read(), self._table.view.partitions
-        return {place: each for place, each in wanted.positions.items() if place[1] >= partitions and place[0] in read}
+    def _impossible(self, bound: PositionBound) -> Positions:
+        """Return the positions in topics of the table, in partitions that it does not have."""
+        read, partitions = self._topics_read(), self._table.store_reader.partitions
+        return {place: each for place, each in bound.positions.items() if place[1] >= partitions and place[0] in read}
 
-    def _waited_for(self, states: Sequence[PartitionStatus], wanted: PositionBound) -> Positions:
-        own, partitions = self._table.handed_over, self._table.view.partitions
-        places = {place: offset for state in states for place, offset in _late(state, wanted).items()}
-        if own is not None and own.known(wanted.positions) is None:
-            sources = {place: offset for place, offset in wanted.positions.items() if place[0] in own.sources}
+    def _awaited_positions(self, states: Sequence[PartitionStatus], bound: PositionBound) -> Positions:
+        progress, partitions = self._table.repartition_progress, self._table.store_reader.partitions
+        places = {place: offset for state in states for place, offset in _late(state, bound).items()}
+        if progress is not None and progress.resolved(bound.positions) is None:
+            sources = {place: offset for place, offset in bound.positions.items() if place[0] in progress.sources}
             places |= {place: offset for place, offset in sources.items() if place[1] < partitions}
         return places
 
-    def _read(self) -> set[str]:
-        own = self._table.handed_over
-        return {topic for state in self._ready() for topic in state.inputs} | (own.sources if own else set())
+    def _topics_read(self) -> set[str]:
+        progress = self._table.repartition_progress
+        return {topic for state in self._ready() for topic in state.inputs} | (progress.sources if progress else set())
 
-    def _known(self, wanted: PositionBound) -> PositionBound | None:
-        """Return what is wanted with what that comes to of the topic by which a group hands records to itself.
+    def _resolved(self, bound: PositionBound) -> PositionBound | None:
+        """Return the bound with the end offsets of the repartition topic that it comes to; None if not yet known."""
+        progress = self._table.repartition_progress
+        if progress is None:
+            return bound
+        ends = progress.resolved(bound.positions)
+        return None if ends is None else replace(bound, positions={**bound.positions, **ends})
 
-        None where it is not known yet.
-        """
-        own = self._table.handed_over
-        if own is None:
-            return wanted
-        ends = own.known(wanted.positions)
-        return None if ends is None else replace(wanted, positions={**wanted.positions, **ends})
-
-    def _looked(self, asked: Sequence[Positions]) -> Sequence[object]:
-        own = self._table.handed_over
+    def _resolve_all(self, asked: Sequence[Positions]) -> Sequence[object]:
+        progress = self._table.repartition_progress
         applied = {(topic, each.partition): offset for each in self._ready() for topic, offset in each.inputs.items()}
-        return asked if own is None else own.look(asked, applied)
+        return asked if progress is None else progress.resolve(asked, applied)
 
     def _ready(self) -> Iterator[PartitionStatus]:
-        return (state for state in self._table.view.states.values() if state.ready)
+        return (state for state in self._table.store_reader.states.values() if state.ready)
 
 
-def require_applied(table: QueryableTable, inputs: Mapping[int, Mapping[str, int]], wanted: PositionBound) -> None:
-    """Raise 503 ``behind`` where rows are read, or were, that are not as far as wanted; `inputs` by partition."""
+def require_applied(table: QueryableTable, inputs: Mapping[int, Mapping[str, int]], bound: PositionBound) -> None:
+    """Raise 503 ``behind`` where rows are read, or were, that have not applied the bound; `inputs` by partition."""
     for partition, mine in inputs.items():
-        if wanted.lacking(partition, mine):
+        if bound.lacking(partition, mine):
             raise _behind(table, f"partition {partition}")
 
 
-def _late(state: PartitionStatus, wanted: PositionBound) -> Positions:
-    return wanted.lacking(state.partition, state.inputs) if state.ready else {}
+def _late(state: PartitionStatus, bound: PositionBound) -> Positions:
+    return bound.lacking(state.partition, state.inputs) if state.ready else {}
 
 
-def _is_there(state: PartitionStatus, wanted: PositionBound) -> bool:
-    return not _late(state, wanted)
+def _is_applied(state: PartitionStatus, bound: PositionBound) -> bool:
+    return not _late(state, bound)
 
 
 async def _unless(checking: Coroutine[Any, Any, None], waiting: Coroutine[Any, Any, PositionBound]) -> PositionBound:

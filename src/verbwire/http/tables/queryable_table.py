@@ -27,7 +27,7 @@ from verbwire.queries.plan import QueryableRow, row_key
 from verbwire.queries.selection import EVERYTHING, Selection
 from verbwire.wire.keys import parse_key, parse_key_text
 
-_told = Throttle[tuple[str, int]]()
+_throttle = Throttle[tuple[str, int]]()
 _log = logging.getLogger("verbwire.http")
 _RESTORING_SECONDS = 1
 _STOPPED_SECONDS = 30  # an operator has to decide first
@@ -39,30 +39,31 @@ _LEAST_CHUNK = 16
 class QueryableTable:
     """A table that HTTP shows. `decode` reads a row as it stands in the changelog; called by several threads.
 
-    `index` and `search` are those of its declaration, `handed_over` is there where events count under other keys than
-    their own, `cluster` where Kafka can be asked how far its inputs go. What reads the disk is called off the loop.
+    `index` and `search` are those of its declaration, `repartition_progress` is there where events count under
+    other keys than their own, `cluster` where Kafka can be asked for end offsets. What reads the disk is called off the
+    loop.
     """
 
-    view: StoreReader
+    store_reader: StoreReader
     decode: Callable[[bytes], Message | None]
     index: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
-    handed_over: RepartitionProgress | None = None
+    repartition_progress: RepartitionProgress | None = None
     cluster: LogEndSource | None = None
 
     @property
     def name(self) -> str:
         """The full name."""
-        return self.view.name
+        return self.store_reader.name
 
     @cached_property
     def rows(self) -> QueryableRow:
         """What queries have to know of it."""
-        return QueryableRow.of(self.name, self.view.row, self.index, self.search)
+        return QueryableRow.of(self.name, self.store_reader.row, self.index, self.search)
 
     def key(self, text: str) -> bytes:
         """Return the key that a text is; 400 for what cannot be one."""
-        row = self.view.row
+        row = self.store_reader.row
         try:
             key = parse_key_text(row, text)
             if len(row.key) > 1:  # a time may have been written with more digits than the field keeps
@@ -79,7 +80,7 @@ class QueryableTable:
 
     def partition_of(self, key: bytes) -> int:
         """Return the partition in which a row stands."""
-        return self.view.partition_of(key)
+        return self.store_reader.partition_of(key)
 
     def row(self, key: bytes, see: Callable[[Message], bool] | None = None) -> tuple[Message | None, int | None]:
         """Return one row, None where there is none, and by how many records its partition is behind, None for none.
@@ -88,7 +89,7 @@ class QueryableTable:
         503 when the partition is not here.
         """
         partition = self.partition_of(key)
-        state = self.view.states[partition]
+        state = self.store_reader.states[partition]
         epoch, behind = state.epoch, state.behind()
         try:
             row = self._any(key) if see is None else self._seen(key, see)
@@ -118,12 +119,12 @@ class QueryableTable:
 
     def _find(self, partitions: Sequence[int], selection: Selection, window: PageWindow, *, whole: bool) -> PartialList:
         for _ in range(_ATTEMPTS):
-            ready = set(self.view.ready())
+            ready = set(self.store_reader.ready())
             here = [partition for partition in partitions if partition in ready]
             # Before the rows: these are as new as what was applied by then, or newer.
             epochs = self._epochs(here)
-            positions = {partition: dict(self.view.states[partition].inputs) for partition in here}
-            behind = self.view.behind()
+            positions = {partition: dict(self.store_reader.states[partition].inputs) for partition in here}
+            behind = self.store_reader.behind()
             try:
                 shown, more = self._shown(here, selection, window, len(partitions), whole=whole)
             except UnavailableError:
@@ -139,47 +140,47 @@ class QueryableTable:
 
     def summary(self) -> dict[str, Any]:
         """What there is to know of the table without reading a row of it; ``rows`` counts those that are here."""
-        ready, behind = self.view.ready(), self.view.behind()
+        ready, behind = self.store_reader.ready(), self.store_reader.behind()
         try:
-            rows: int | None = self.view.count()
+            rows: int | None = self.store_reader.count()
         except UnavailableError:  # a partition left just now
             rows = None
         return {
             "name": self.name,
-            "row": self.view.row.name,
-            "key": list(self.view.row.key),
+            "row": self.store_reader.row.name,
+            "key": list(self.store_reader.row.key),
             "index": list(self.rows.columns),
             "search": list(self.search),
-            "partitions": self.view.partitions,
+            "partitions": self.store_reader.partitions,
             "ready_partitions": ready,
-            "missing_partitions": [partition for partition in self.view.states if partition not in ready],
-            "states": {str(partition): state for partition, state in self.view.lifecycle().items()},
-            "stopped": {str(partition): why for partition, why in self.view.stopped().items()},
-            "other_code": {str(partition): what for partition, what in self.view.other_code().items()},
+            "missing_partitions": [partition for partition in self.store_reader.states if partition not in ready],
+            "states": {str(partition): state for partition, state in self.store_reader.lifecycle().items()},
+            "stopped": {str(partition): why for partition, why in self.store_reader.stopped().items()},
+            "other_code": {str(partition): what for partition, what in self.store_reader.other_code().items()},
             "behind": {str(partition): behind[partition] for partition in ready if partition in behind},
-            "complete": len(ready) == self.view.partitions and not behind,
+            "complete": len(ready) == self.store_reader.partitions and not behind,
             "rows": rows,
-            "dead_letters": self.view.dead_letters(),
+            "dead_letters": self.store_reader.dead_letters(),
         }
 
     @cached_property
     def json(self) -> Callable[[Message], bytes]:
         """What writes a row."""
-        return encode.encoder(self.view.row)
+        return encode.encoder(self.store_reader.row)
 
     def not_here(self, partition: int) -> HttpProblem:
         """Return 503: this worker cannot answer for a partition now."""
-        stopped = self.view.states[partition].stopped is not None
+        stopped = self.store_reader.states[partition].stopped is not None
         why = "is stopped until an operator decides" if stopped else "is being restored, or another worker has it"
         detail = f"partition {partition} of table {self.name} {why}: ask again, or see GET /tables"
         return unavailable(problem_types.NOT_READY, detail, _STOPPED_SECONDS if stopped else _RESTORING_SECONDS)
 
     def _any(self, key: bytes) -> Message | None:
-        value = self.view.get(key)
+        value = self.store_reader.get(key)
         return None if value is None else self._message(EVERYTHING, key, value)
 
     def _seen(self, key: bytes, see: Callable[[Message], bool]) -> Message | None:
-        found = self.view.nearest(key)
+        found = self.store_reader.nearest(key)
         if found is None:
             return None
         place, value = found
@@ -193,7 +194,7 @@ class QueryableTable:
 
     def _epochs(self, partitions: Iterable[int]) -> list[int]:
         """Tell, asked twice, whether one of them was started over in between: it may be behind again."""
-        return [self.view.states[partition].epoch for partition in partitions]
+        return [self.store_reader.states[partition].epoch for partition in partitions]
 
     def _shown(
         self, here: list[int], selection: Selection, window: PageWindow, asked: int, *, whole: bool
@@ -201,7 +202,7 @@ class QueryableTable:
         """Return rows with their JSON, as many as are wanted and fit, and whether there are more."""
         shown: list[tuple[bytes, bytes]] = []
         stop, unread = window.skip + window.size, window.skip if whole else 0
-        room = limits.PAGE if whole else _part(window, asked / self.view.partitions)
+        room = limits.PAGE if whole else _part(window, asked / self.store_reader.partitions)
         for place, value in self._rows(here, selection, window.after, stop + 1):
             if len(shown) == stop:
                 return shown, True
@@ -217,7 +218,7 @@ class QueryableTable:
         return heapq.merge(*(self._from(partition, selection, after, chunk) for partition in here))
 
     def _from(self, partition: int, selection: Selection, after: bytes, chunk: int) -> Iterator[tuple[bytes, bytes]]:
-        while rows := self.view.page(partition, after, chunk, selection, limits.CHUNK):
+        while rows := self.store_reader.page(partition, after, chunk, selection, limits.CHUNK):
             yield from rows
             if len(rows) < chunk and size_of(rows) < limits.CHUNK:
                 return
@@ -232,13 +233,13 @@ class QueryableTable:
         except UndecodableError as error:
             _, key = selection.at(place)
             partition = self.partition_of(key)
-            if _told.admit((self.name, partition)) is not None:
+            if _throttle.admit((self.name, partition)) is not None:
                 _log.error(
                     "%s: the row of the key %r (partition %d) cannot be read: %s", self.name, key, partition, error
                 )
             raise _UnreadableRow(self.name, partition) from None
         if row is None:
-            raise TypeError(f"table {self.name} holds something that is no {self.view.row.name}")
+            raise TypeError(f"table {self.name} holds something that is no {self.store_reader.row.name}")
         return row
 
 

@@ -15,7 +15,7 @@ from verbwire.http.base.requests import json_bytes
 from verbwire.http.base.thread_pool import BoundedThreadPool
 from verbwire.http.forwarding.partial_list import PartialList, size_of
 from verbwire.http.forwarding.peers import ALONE, Peers, partial_response
-from verbwire.http.tables.completeness import doubtful, require_complete, require_complete_list, told
+from verbwire.http.tables.completeness import freshness_header, not_found, require_complete, require_complete_list
 from verbwire.http.tables.lists import Listing
 from verbwire.http.tables.position_bound import PositionBound, PositionBounds, require_applied
 from verbwire.http.tables.queryable_table import QueryableTable
@@ -54,14 +54,14 @@ class TableReads:
         A header tells whether its partition has caught up; 503 where it has not, and the request insists on it.
         """
         partition = table.partition_of(key)
-        owner = None if table.view.has(partition) else self._peers.owner(context.request, table.name, partition)
+        owner = None if table.store_reader.has(partition) else self._peers.owner(context.request, table.name, partition)
         if owner is not None:
             return await self._peers.forward(owner, context.request)
         bound = await self._until_applied(context, table, [partition])
         body, behind = await self.readers.run_short(
             lambda: _read_row(table, key, see, bound, absent, complete=context.complete)
         )
-        return json_bytes(body, told(behind))
+        return json_bytes(body, freshness_header(behind))
 
     async def rows(
         self,
@@ -81,8 +81,8 @@ class TableReads:
         local = partial(self._local, context, table, listing)
         if context.request.partitions is not None:  # another worker asks for them
             return partial_response(await local(_require_partitions(table, context.request.partitions)))
-        every = range(table.view.partitions)
-        found = await self._peers.gather(context.request, table.name, every, table.view.ready(), local)
+        every = range(table.store_reader.partitions)
+        found = await self._peers.gather(context.request, table.name, every, table.store_reader.ready(), local)
         if len(found.missing) == len(every):
             raise table.not_here(found.missing[0])
         if context.complete:
@@ -95,7 +95,7 @@ class TableReads:
         """Return what this worker has of a list in these partitions."""
         bound = await self._until_applied(context, table, partitions)
         found = await self.readers.run(lambda: _read_list(table, listing, partitions, bound))
-        context.request.room.take(size_of(found))  # other workers may yet have to be waited for
+        context.request.byte_budget.take(size_of(found))  # other workers may yet have to be waited for
         return found
 
     async def _until_applied(
@@ -111,23 +111,25 @@ def _read_row(
     table: QueryableTable, key: bytes, see: See | None, bound: PositionBound, absent: HttpProblem, *, complete: bool
 ) -> tuple[bytes, int | None]:
     partition = table.partition_of(key)
-    require_applied(table, {partition: table.view.states[partition].inputs}, bound)
+    require_applied(table, {partition: table.store_reader.states[partition].inputs}, bound)
     row, behind = table.row(key, see)
     if complete:
         require_complete(table, behind)
     if row is None:
-        raise doubtful(absent, behind)
+        raise not_found(absent, behind)
     return table.json(row), behind
 
 
 def _read_list(table: QueryableTable, listing: Listing, partitions: Sequence[int], bound: PositionBound) -> PartialList:
-    whole = len(partitions) == table.view.partitions
+    whole = len(partitions) == table.store_reader.partitions
     found = table.find(partitions, listing.selection, listing.window, whole=whole)
     require_applied(table, found.positions, bound)
     return found
 
 
 def _require_partitions(table: QueryableTable, asked: list[int]) -> list[int]:
-    if not set(asked) <= table.view.states.keys():
-        raise HttpProblem(problem_types.BAD_PARTITIONS, f"table {table.name} has {table.view.partitions} partitions")
+    if not set(asked) <= table.store_reader.states.keys():
+        raise HttpProblem(
+            problem_types.BAD_PARTITIONS, f"table {table.name} has {table.store_reader.partitions} partitions"
+        )
     return asked

@@ -12,10 +12,10 @@ from verbwire.engine.state.reader import StoreReader
 class PositionWaiters:
     """The waits for one table's partitions. Used on HTTP's loop; what wakes it comes from the engine's threads."""
 
-    def __init__(self, view: StoreReader) -> None:
+    def __init__(self, store_reader: StoreReader) -> None:
         self._waiting: dict[int, dict[asyncio.Future[None], Callable[[], bool]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        view.moved = self._moved
+        store_reader.moved = self._moved
 
     async def until(self, partition: int, reached: Callable[[], bool]) -> None:
         """Return once `reached` says so, which is asked again whenever the partition has moved."""

@@ -38,8 +38,8 @@ class MemoryEngineGroup:
         self._topics = topics
         self._producer = MemoryTransactions(topics)
         self._membership = GroupMetadata(topology.group, 1, "in-memory")
-        self.view = StoreReader(name, row, topology.partitions)
-        self._lifecycle = PartitionLifecycle(name, self.view, Metrics().group(name))
+        self.store_reader = StoreReader(name, row, topology.partitions)
+        self._lifecycle = PartitionLifecycle(name, self.store_reader, Metrics().group(name))
         self._lifecycle.assign(range(topology.partitions))
         self._caches = [self._cache(partition, folder / name) for partition in range(topology.partitions)]
 
@@ -49,7 +49,7 @@ class MemoryEngineGroup:
         for cache in self._caches:
             for topic in self.topology.inputs:
                 records = self._topics.read(topic, cache.partition, cache.next[topic], BATCH)
-                if records and self.view.states[cache.partition].ready:
+                if records and self.store_reader.states[cache.partition].ready:
                     self._process(cache, topic, records)
                     found = True
         return found
@@ -76,11 +76,11 @@ class MemoryEngineGroup:
         try:
             # A row that cannot be written is the fault of the record that made it, not of its batch.
             transaction.row_checks = (cache.partition,)
-            dealt = self.topology.processor.process(cache, records, transaction)
+            processed = self.topology.processor.process(cache, records, transaction)
         except StopPartition as found:
-            dealt, stop = records.index(found.record), found
-        if dealt:
-            transaction.used(cache, topic, records[dealt - 1].offset + 1)
+            processed, stop = records.index(found.record), found
+        if processed:
+            transaction.used(cache, topic, records[processed - 1].offset + 1)
             self._keep_rows(transaction, cache)
             self._commit(transaction, cache)
         if stop is not None:
@@ -106,9 +106,9 @@ class MemoryEngineGroup:
         self._producer.flush()
         cache.store.apply(transaction.of(cache.partition))
         transaction.written.set()
-        for tell in transaction.after_commit:
-            tell()
-        self.view.states[cache.partition].inputs = dict(cache.next)
+        for hook in transaction.after_commit:
+            hook()
+        self.store_reader.states[cache.partition].inputs = dict(cache.next)
         for what, number in transaction.counts.items():
             self.counts[what] = self.counts.get(what, 0) + number
 

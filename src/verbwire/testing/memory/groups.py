@@ -68,7 +68,7 @@ class MemoryServices:
         """Return a table as HTTP shows it."""
         topology = group.topology
         decoder = self.codec.topic_decoder(topology.changelog, group.row.namespace, {group.row.name: row})
-        return QueryableTable(group.view, decoder.decode, topology.columns, topology.search)
+        return QueryableTable(group.store_reader, decoder.decode, topology.columns, topology.search)
 
     def _topology(self, declared: Aggregate[Any] | Table[Any] | Process[Any]) -> Topology:
         codec, partitions, grants = self.codec, self.topics.partitions, self.grants

@@ -72,14 +72,14 @@ class MemoryHistory:
         line = self._lines.decode(record)
         return self._replies.outcome(line) if isinstance(line, OutcomeRecord) else None
 
-    def letters(self, groups: Iterable[str]) -> Iterator[LetterInMemory]:
+    def dead_letters(self, groups: Iterable[str]) -> Iterator[LetterInMemory]:
         """Yield the dead letters of these groups."""
         names = self._codec.names
         for group in groups:
             for record in self._topics.records(names.dead_letters(names.group(group))):
-                letter = read_dead_letter(record.key, record.value, record.headers)
-                if letter is not None:
-                    yield LetterInMemory(group, letter.original.topic, letter.reason, letter.detail)
+                dead_letter = read_dead_letter(record.key, record.value, record.headers)
+                if dead_letter is not None:
+                    yield LetterInMemory(group, dead_letter.original.topic, dead_letter.reason, dead_letter.detail)
 
 
 def _number(found: tuple[int, Any]) -> int:

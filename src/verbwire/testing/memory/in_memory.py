@@ -239,7 +239,7 @@ class InMemory:
     @property
     def dead_letters(self) -> list[LetterInMemory]:
         """The records that groups gave up."""
-        return [*self._history.letters(self._groups)]
+        return [*self._history.dead_letters(self._groups)]
 
     @property
     def stopped(self) -> dict[str, str]:

@@ -13,7 +13,7 @@ from verbwire.client.querying.querier import following_page, refusal_of
 from verbwire.client.querying.request import QueryRoute
 from verbwire.contracts.schema.model import Catalog
 from verbwire.http.base import limits
-from verbwire.http.base.concurrency import ByteAllowance, ConcurrencyLimiter
+from verbwire.http.base.concurrency import ByteBudget, ConcurrencyLimiter
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.tables.queries import Answerable, Queries
 from verbwire.http.tables.reads import TableReads
@@ -52,7 +52,7 @@ class MemoryQueries:
 
 def _request(target: str, principal: Principal) -> Request:
     path, _, query = target.partition("?")
-    room = ByteAllowance(ConcurrencyLimiter("bytes", limits.PAGE * 10, limits.PAGE * 10), principal.actor)
+    byte_budget = ByteBudget(ConcurrencyLimiter("bytes", limits.PAGE * 10, limits.PAGE * 10), principal.actor)
     return Request(
         {
             "type": "http",
@@ -63,7 +63,7 @@ def _request(target: str, principal: Principal) -> Request:
             "query_string": query.encode("ascii"),
             "headers": [],
             "principal": principal,
-            "room": room,
+            "byte_budget": byte_budget,
             "forwarded": False,
         }
     )

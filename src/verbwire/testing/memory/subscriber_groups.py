@@ -73,7 +73,7 @@ class MemorySubscriberGroup:
         self._topics = topics
         self._attempts = RecordAttempt(
             plan=plan,
-            mail=MemoryEffectProducer(connection, plan.declared, topics, codec),
+            producer=MemoryEffectProducer(connection, plan.declared, topics, codec),
             clock=clock,
             board=JobBoard(),
             metrics=Metrics().group(plan.group),

@@ -1,6 +1,6 @@
-"""What values a schema takes, as msgspec types, because fastavro is too kind when it writes.
+"""Strict msgspec types per Avro schema: fastavro coerces silently when it writes.
 
-In silence fastavro 1.13 makes 1 of 1.5, true of "false", three items of the text "abc", an Avro int of any 64-bit
+fastavro 1.13 makes 1 of 1.5, true of "false", three items of the text "abc", an Avro int of any 64-bit
 number, and local time of a datetime without a zone.
 """
 

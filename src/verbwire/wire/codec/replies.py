@@ -1,4 +1,4 @@
-"""Decodes the reply in a record of the outcome log, and makes the outcome that a client matches on.
+"""Decodes the reply in a line of the outcome log, and makes the outcome that a client matches on.
 
 A reply is a framed record of the reply that the command's contract names. Its class is the generated one where the
 client has imported that; HTTP in front of another project's context gets one made at run time.
@@ -14,7 +14,7 @@ from verbwire.wire.records.outcomes import OutcomeRecord
 
 
 class Replies:
-    """Turns the outcome log's records into outcomes. May be used by several threads."""
+    """Turns the outcome log's lines into outcomes. May be used by several threads."""
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec

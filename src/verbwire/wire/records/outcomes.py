@@ -1,4 +1,4 @@
-"""The outcome log: one ``verbwire.Outcome`` per command, in the command's own partition.
+"""The outcome log (ledger): one ``verbwire.Outcome`` per command, in the command's own partition.
 
 Its schema is a contract of verbwire's own: deployed like the others, readable by anybody who can ask the registry.
 Written and read by the same :class:`~verbwire.wire.avro.messages.Encoder` and
@@ -80,7 +80,7 @@ class EventPosition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutcomeRecord(Row, frozen=True, kw_only=True):
-    """One record of the outcome log."""
+    """One line of the outcome log."""
 
     __contract__: ClassVar[str] = OUTCOME.name
     __fingerprint__: ClassVar[str] = OUTCOME.fingerprint

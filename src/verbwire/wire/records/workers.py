@@ -43,7 +43,7 @@ _SCHEMA: Schema = {
                             "name": "stopped",
                             "type": _PARTITIONS,
                             "default": [],
-                            "doc": "those that stand still until somebody decides",
+                            "doc": "partitions stopped until an operator acts",
                         },
                         {
                             "name": "caught_up",

@@ -172,18 +172,18 @@ class Registry:
         else:
             self.set_compatibility(subject, level)
 
-    def _or_none(self, question: Callable[[], T]) -> T | None:
+    def _or_none(self, request: Callable[[], T]) -> T | None:
         try:
-            return self._ask(question)
+            return self._ask(request)
         except self._refused as error:
             if error.http_status_code == 404:
                 return None
             raise ContractError(f"the registry {self.shown} refuses: {error.error_message}") from error
 
-    def _ask(self, question: Callable[[], T]) -> T:
+    def _ask(self, request: Callable[[], T]) -> T:
         try:
             with self._lock:
-                return question()
+                return request()
         except self._refused as error:
             if error.http_status_code in (401, 403):
                 raise ConfigurationError(

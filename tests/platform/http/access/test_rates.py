@@ -23,7 +23,7 @@ TAKE = "/commands/bank.jars.TakeCoins"
 @pytest.fixture
 def http(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Http]:
     monkeypatch.setattr(limits, "BURST_SECONDS", 3.0)
-    with serving([Table(tmp_path, NAME, ShelfRow)], rates=Rates(commands=1, questions=1)) as running:
+    with serving([Table(tmp_path, NAME, ShelfRow)], rates=Rates(commands=1, queries=1)) as running:
         yield running
 
 
@@ -42,10 +42,10 @@ def test_a_rate_that_is_exceeded_is_a_429_for_that_principal_alone(http: Http) -
 
 def test_a_refusal_says_how_long_to_wait_and_openapi_says_how_much_there_is(http: Http) -> None:
     answer = next(a for a in (http.operator.get("/tables") for _ in range(500)) if a.status_code == 429)
-    assert "1 questions a second" in problem(answer, 429, "too_many")["detail"]
+    assert "1 queries a second" in problem(answer, 429, "too_many")["detail"]
     assert answer.headers["retry-after"] == "1"
-    assert "1 commands and 5 questions a second" in Rates(commands=1, questions=5).told()
-    assert Rates().told() == ""
+    assert "1 commands and 5 queries a second" in Rates(commands=1, queries=5).description()
+    assert Rates().description() == ""
 
 
 def test_commands_that_are_refused_count_too() -> None:
@@ -60,7 +60,7 @@ def test_commands_that_are_refused_count_too() -> None:
 def test_principals_who_have_stopped_asking_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    rate = Rate("questions", 10)
+    rate = Rate("queries", 10)
     for number in range(100_000):
         now[0] += 0.001
         rate.take(f"actor {number}")

@@ -88,28 +88,28 @@ def test_every_idempotency_key_gives_an_id_that_a_message_may_have() -> None:
 
 
 def test_concurrency_limits_leave_room_for_other_principals() -> None:
-    shares = ConcurrencyLimiter("places", total=5, each=2)
+    limiter = ConcurrencyLimiter("places", total=5, each=2)
     with ExitStack() as held:
         for actor in ("ann", "ann", "bob", "bob"):
-            held.enter_context(shares.taken(actor))
+            held.enter_context(limiter.taken(actor))
         for actor in ("ann", "bob"):
-            with pytest.raises(HttpProblem) as caught, shares.taken(actor):
+            with pytest.raises(HttpProblem) as caught, limiter.taken(actor):
                 pass
             assert caught.value.status_code == 429
             assert caught.value.headers == {"Retry-After": "1"}
-        with shares.taken("cleo"), pytest.raises(HttpProblem), shares.taken("dan"):
+        with limiter.taken("cleo"), pytest.raises(HttpProblem), limiter.taken("dan"):
             pass
-        with shares.taken("dan"):
+        with limiter.taken("dan"):
             pass
-    with shares.taken("ann"), shares.taken("ann"):
+    with limiter.taken("ann"), limiter.taken("ann"):
         pass
 
 
-def filled(shares: ConcurrencyLimiter, actor: str) -> int:
+def filled(limiter: ConcurrencyLimiter, actor: str) -> int:
     """Take for somebody as much as they get."""
     for taken in range(1000):
         try:
-            shares.take(actor)
+            limiter.take(actor)
         except HttpProblem:
             return taken
     raise AssertionError("there is no end to it")

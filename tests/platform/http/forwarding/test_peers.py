@@ -84,7 +84,7 @@ def three(folder: Path, secrets: tuple[str, str, str] = (WORKERS_SECRET,) * 3) -
         for (name, mine), secret in zip(PARTITIONS_EACH.items(), secrets, strict=True):
             table = tables[name] = Table(folder / name, SHELVES, ShelfRow)
             table.put(shelf(number) for number in range(ROWS))  # those of others are there, and must not be told
-            for partition, state in table.view.states.items():
+            for partition, state in table.store_reader.states.items():
                 state.state = PartitionState.RUNNING if partition in mine else PartitionState.CLOSED
             tokens = PeerTokens(secret, name)
             peers = Peers(cast(Directory, known), name, tokens)
@@ -264,7 +264,7 @@ def test_forwarding_counts_the_bytes_of_other_workers_before_it_reads_them(
 
 
 def test_an_owner_that_is_not_ready_says_so_itself(shared: Three) -> None:
-    state = shared.tables["w2"].view.states[2]
+    state = shared.tables["w2"].store_reader.states[2]
     state.state, state.reason = PartitionState.STOPPED, "a handler raised"
     try:
         answer = shared.workers["w0"].operator.get(path_of(number_in(2, shared.tables["w0"])))
@@ -279,7 +279,7 @@ def test_forwarding_answers_503_and_no_empty_list_when_nobody_has_a_partition(
     shared: Three, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for table in shared.tables.values():
-        monkeypatch.setattr(table.view, "lease", lambda: False)
+        monkeypatch.setattr(table.store_reader, "lease", lambda: False)
     problem(shared.workers["w0"].operator.get("/tables/shelves"), 503, "not_ready")
 
 
@@ -396,7 +396,7 @@ def test_queries_have_one_answer_wherever_they_are_asked(tmp_path: Path) -> None
             peers = Peers(cast(Directory, known), name, tokens)
             market = stack.enter_context(open_market(tmp_path / name, peers=peers, tokens=tokens))
             for table in (market.stalls, market.turnover):
-                for partition, state in table.view.states.items():
+                for partition, state in table.store_reader.states.items():
                     state.state = PartitionState.RUNNING if known.owners[partition] == name else PartitionState.CLOSED
             known.urls[name] = "http://{}:{}".format(*market.http.address)
             markets.append(market)
@@ -430,7 +430,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mixed]:
         for name, index in (("new", INDEX), ("old", ("owner",))):
             table = Table(folder / name, "town.stalls", StallRow, index=index, search=["note"])
             table.put(map(stall, range(24)))
-            for partition, state in table.view.states.items():
+            for partition, state in table.store_reader.states.items():
                 state.state = PartitionState.RUNNING if known.owners[partition] == name else PartitionState.CLOSED
             served, queries = table.served(), list[Answerable]()
             if name == "new":
@@ -441,7 +441,9 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mixed]:
             opened[name] = stack.enter_context(serving([table], queries=queries, peers=peers, tokens=tokens))
             known.urls[name] = "http://{}:{}".format(*opened[name].address)
         ids = [stall(number).stall_id for number in range(24)]
-        yield Mixed(**opened, elsewhere=next(each for each in ids if table.view.partition_of(each.encode()) == 0))
+        yield Mixed(
+            **opened, elsewhere=next(each for each in ids if table.store_reader.partition_of(each.encode()) == 0)
+        )
 
 
 SEEN = {"Verbwire-Position": encode_positions({("town.market.events", 0): 1})}
@@ -480,7 +482,7 @@ def test_forwarding_that_waits_takes_no_place_of_requests_that_do_not(
     monkeypatch.setattr(peer_client, "POSITION_SECONDS", 20.0)
     there, number = shared.tables["w1"], number_in(1, shared.tables["w1"])
     ahead = {"Verbwire-Position": encode_positions({(EVENTS, 1): 1000})}
-    w0, state = shared.workers["w0"].operator, there.view.states[1]
+    w0, state = shared.workers["w0"].operator, there.store_reader.states[1]
     before = state.inputs
     with ThreadPoolExecutor(3) as pool:
         asked = [pool.submit(w0.get, path_of(number), headers=ahead, timeout=30) for _ in range(3)]
@@ -491,7 +493,7 @@ def test_forwarding_that_waits_takes_no_place_of_requests_that_do_not(
             assert w0.get(path_of(number)).status_code == 200, "what waits for nothing"
         finally:
             state.inputs = {EVENTS: 1000}
-            there.view.moved(1)
+            there.store_reader.moved(1)
     assert sorted(each.result().status_code for each in asked) == [200, 200, 429]
     state.inputs = before
 

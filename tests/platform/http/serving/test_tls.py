@@ -288,7 +288,7 @@ def test_workers_ask_each_other_over_tls_and_verify(
         for name, ca in believed.items():
             table = Table(tmp_path / name, SHELVES, ShelfRow)
             table.put(shelf(number) for number in range(ROWS))
-            for partition, state in table.view.states.items():
+            for partition, state in table.store_reader.states.items():
                 state.state = PartitionState.RUNNING if known.owners[partition] == name else PartitionState.CLOSED
             tokens = PeerTokens(WORKERS_SECRET, name)
             peers = Peers(cast(Directory, known), name, tokens, Authorities(ca))

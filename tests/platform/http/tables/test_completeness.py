@@ -12,8 +12,8 @@ import pytest
 from tests.kit.http import EVENTS, SHELVES, Group, Http, ShelfRow, Table, problem, serving, shelf
 from tests.platform.http.forwarding.test_peers import Three, number_in, path_of, three
 from verbwire.engine.state.partition_state import PartitionState
-from verbwire.engine.state.reader import Goal
-from verbwire.http.operations.health import Standing
+from verbwire.engine.state.reader import EndOffsets
+from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.summaries import merge_summaries
 
 LIST = f"/tables/{SHELVES}"
@@ -41,8 +41,8 @@ def shelves(running: tuple[Http, Table]) -> Iterator[Table]:
 
 def hold_back(table: Table, partition: int, records: int) -> None:
     """Let a partition be so many records behind where its inputs ended when it was prepared."""
-    state = table.view.states[partition]
-    state.goal = Goal({EVENTS: state.inputs[EVENTS] + records})
+    state = table.store_reader.states[partition]
+    state.end_offsets = EndOffsets({EVENTS: state.inputs[EVENTS] + records})
 
 
 def told(answer: httpx.Response) -> tuple[int, str]:
@@ -59,9 +59,9 @@ def test_a_list_is_complete_only_when_every_partition_has_caught_up(http: Http, 
     refused = http.operator.get(LIST, headers=INSISTING)
     assert problem(refused, 503, "catching_up")["behind"] == 12
     assert refused.headers["retry-after"] == "1"
-    shelves.view.states[1].inputs = {EVENTS: 112}
+    shelves.store_reader.states[1].inputs = {EVENTS: 112}
     assert http.operator.get(LIST, headers=INSISTING).json()["complete"]
-    shelves.view.states[1].state = PartitionState.RESTORING
+    shelves.store_reader.states[1].state = PartitionState.RESTORING
     problem(http.operator.get(LIST, headers=INSISTING), 503, "catching_up")
 
 
@@ -90,7 +90,7 @@ def test_not_found_is_doubtful_while_a_table_is_behind(http: Http, shelves: Tabl
 
 
 def test_completeness_is_not_said_while_repartitioning_is_unknown(http: Http, shelves: Table) -> None:
-    shelves.view.states[2].goal = Goal({EVENTS: 200}, whole=False)
+    shelves.store_reader.states[2].end_offsets = EndOffsets({EVENTS: 200}, complete=False)
     answer = http.operator.get(LIST).json()
     assert (answer["complete"], answer["behind"]) == (False, {"2": 0})
 
@@ -98,17 +98,17 @@ def test_completeness_is_not_said_while_repartitioning_is_unknown(http: Http, sh
 def test_a_partition_that_is_started_over_while_it_is_read_tells_nothing(http: Http, shelves: Table) -> None:
     """It may be behind again, though what was looked at before the row said that it was not."""
     path, home = path_of(3), shelves.served().partition_of(shelves.served().key(shelf(3).shelf))
-    get = shelves.view.get
+    get = shelves.store_reader.get
 
     def starting_over(key: bytes) -> bytes | None:
-        shelves.view.states[home].epoch += 1
+        shelves.store_reader.states[home].epoch += 1
         return get(key)
 
-    shelves.view.get = starting_over  # type: ignore[method-assign]
+    shelves.store_reader.get = starting_over  # type: ignore[method-assign]
     try:
         problem(http.operator.get(path), 503, "not_ready")
     finally:
-        shelves.view.get = get  # type: ignore[method-assign]
+        shelves.store_reader.get = get  # type: ignore[method-assign]
     assert http.operator.get(path).status_code == 200
 
 
@@ -116,7 +116,7 @@ def test_workers_agree_on_what_is_behind(tmp_path: Path) -> None:
     with three(tmp_path) as shared:
         hold_back(shared.tables["w1"], 1, 9)  # its own
         hold_back(shared.tables["w0"], 1, 5)  # nobody's concern: it does not have that one
-        shared.tables["w2"].view.states[2].dead_letters = 4
+        shared.tables["w2"].store_reader.states[2].dead_letters = 4
         for worker in shared.all:
             answer = worker.operator.get(LIST).json()
             assert (answer["complete"], answer["behind"]) == (False, {"1": 9})
@@ -132,7 +132,7 @@ def test_workers_agree_on_what_is_behind(tmp_path: Path) -> None:
 def _caught_up(shared: Three) -> None:
     shared.tables["w1"].mend()
     for partition in (0, 2, 3):
-        shared.tables["w1"].view.states[partition].state = PartitionState.RESTORING
+        shared.tables["w1"].store_reader.states[partition].state = PartitionState.RESTORING
     for worker in shared.all:
         assert worker.operator.get(LIST, headers=INSISTING).json()["complete"]
         assert worker.operator.get("/tables").json()["tables"][0]["complete"]
@@ -154,8 +154,8 @@ def test_a_worker_that_does_not_say_whether_it_has_caught_up_is_not_believed_to_
 def test_one_stopped_partition_makes_no_worker_unready() -> None:
     carts, orders = Group("shop.carts"), Group("shop.orders")
     with serving(groups=[carts, orders]) as http:
-        carts.stands = Standing(owned=[0, 1, 2], stopped=[2], behind={1: 40})
-        orders.stands = Standing(owned=[0])
+        carts.health = PartitionHealth(owned=[0, 1, 2], stopped=[2], behind={1: 40})
+        orders.health = PartitionHealth(owned=[0])
         answer = http.nobody.get("/health/ready")
         assert answer.status_code == 200
         told = {"status": "ready", "stopped": {"shop.carts": [2]}, "behind": {"shop.carts": {"1": 40}}}
@@ -167,11 +167,11 @@ def test_one_stopped_partition_makes_no_worker_unready() -> None:
 def test_a_worker_of_which_everything_stands_still_is_not_ready_and_not_dead() -> None:
     carts, spare = Group("shop.carts"), Group("shop.orders")
     with serving(groups=[carts, spare]) as http:
-        carts.stands = Standing(owned=[0, 1], stopped=[0, 1])
+        carts.health = PartitionHealth(owned=[0, 1], stopped=[0, 1])
         answer = http.nobody.get("/health/ready")
         assert problem(answer, 503, "stopped")["stopped"] == {"shop.carts": [0, 1]}
         assert http.nobody.get("/health/live").status_code == 200
-        spare.stands = Standing(owned=[3])
+        spare.health = PartitionHealth(owned=[3])
         assert http.nobody.get("/health/ready").status_code == 200
-        carts.stands = spare.stands = Standing()
+        carts.health = spare.health = PartitionHealth()
         assert http.nobody.get("/health/ready").status_code == 200, "a spare owns nothing"

@@ -172,8 +172,8 @@ def test_one_row_that_is_too_large_is_a_page_of_its_own(
 def test_rows_are_read_by_their_size(shelves: Table) -> None:
     """120 rows of 920 kB were read at once, whatever was to be shown of them."""
     shelves.put(ShelfRow(shelf="x" * 900 + str(number), books=number) for number in range(100))
-    every = shelves.view.page(0, b"", 100)
-    some = shelves.view.page(0, b"", 100, size=3000)
+    every = shelves.store_reader.page(0, b"", 100)
+    some = shelves.store_reader.page(0, b"", 100, size=3000)
     assert (len(some), some) == (4, every[:4])
     shelves.close()
 
@@ -243,7 +243,7 @@ def test_a_cursor_that_is_not_ours_is_refused(empty: Http, text: str) -> None:
 
 def test_a_list_says_when_a_partition_is_missing(http: Http, shelves: Table) -> None:
     shelves.put(shelf(number) for number in range(100))
-    shelves.view.states[1].state = PartitionState.RESTORING
+    shelves.store_reader.states[1].state = PartitionState.RESTORING
     seen: list[str] = []
     for answer in walk(http, f"{PATH}?page_size=13"):
         assert (answer["complete"], answer["missing_partitions"]) == (False, [1])
@@ -255,7 +255,7 @@ def test_a_list_says_when_a_partition_is_missing(http: Http, shelves: Table) -> 
 
 def test_a_list_of_nothing_that_is_ready_is_not_an_empty_list(http: Http, shelves: Table) -> None:
     shelves.put(shelf(number) for number in range(10))
-    for state in shelves.view.states.values():
+    for state in shelves.store_reader.states.values():
         state.state = PartitionState.RESTORING
     answer = http.operator.get(PATH)
     problem(answer, 503, "not_ready")

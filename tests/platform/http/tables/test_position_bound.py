@@ -43,8 +43,8 @@ def market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Market]:
 
 def apply(market: Market) -> None:
     """Do what the engine does once the table is as far."""
-    market.stalls.view.states[HOME].inputs = {EVENTS: 1000}
-    market.stalls.view.moved(HOME)
+    market.stalls.store_reader.states[HOME].inputs = {EVENTS: 1000}
+    market.stalls.store_reader.moved(HOME)
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def waiting(market: Market, *actors: str) -> Iterator[list[Future[httpx.Response
 
 def waits(market: Market) -> int:
     """How many requests wait."""
-    awaited = getattr(market.stalls.view.moved, "__self__", None)
+    awaited = getattr(market.stalls.store_reader.moved, "__self__", None)
     return sum(map(len, awaited._waiting.values())) if awaited else 0
 
 
@@ -89,19 +89,19 @@ def test_read_your_writes_waits_do_not_poll(market: Market, monkeypatch: pytest.
     with waiting(market, "ann") as asked:
         before = looked[0]
         for partition in {0, 1, 2, 3} - {HOME}:
-            market.stalls.view.moved(partition)
+            market.stalls.store_reader.moved(partition)
             assert market.http.nobody.get("/health/live").status_code == 200
         assert looked[0] == before
-        market.stalls.view.moved(HOME)
+        market.stalls.store_reader.moved(HOME)
         eventually(lambda: looked[0] == before + 1)
     assert asked[0].result().status_code == 200
 
 
 def test_read_your_writes_waits_end_at_once_when_the_partition_is_taken_away(market: Market) -> None:
-    view = market.stalls.view
+    store_reader = market.stalls.store_reader
     with waiting(market, "ann", "ann") as asked:
-        view.states[HOME].state = PartitionState.RESTORING
-        view.moved(HOME)
+        store_reader.states[HOME].state = PartitionState.RESTORING
+        store_reader.moved(HOME)
         for each in asked:
             problem(each.result(5), 503, "behind")
 
@@ -174,7 +174,7 @@ def run_together(question: object, ask: object) -> None:
 
 
 def test_read_your_writes_waits_are_woken_by_their_partition_alone() -> None:
-    view, looked = StoreReader("town.stalls", CATALOG.of(StallRow), 2), [0]
+    store_reader, looked = StoreReader("town.stalls", CATALOG.of(StallRow), 2), [0]
     reached = threading.Event()
 
     def has_reached() -> bool:
@@ -182,17 +182,17 @@ def test_read_your_writes_waits_are_woken_by_their_partition_alone() -> None:
         return reached.is_set()
 
     async def wait() -> None:
-        awaited = PositionWaiters(view)
+        awaited = PositionWaiters(store_reader)
         waits = asyncio.create_task(awaited.until(1, has_reached))
         await asyncio.sleep(0)
         for partition in (0, 1):
-            threading.Thread(target=view.moved, args=(partition,)).start()
+            threading.Thread(target=store_reader.moved, args=(partition,)).start()
         began = time.monotonic()
         while looked[0] < 2 and time.monotonic() - began < 10:
             await asyncio.sleep(0.001)
         assert not waits.done()
         reached.set()
-        view.moved(1)
+        store_reader.moved(1)
         await asyncio.wait_for(waits, 10)
         assert not awaited._waiting
 

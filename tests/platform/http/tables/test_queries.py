@@ -216,23 +216,23 @@ def test_a_parameter_that_nobody_knows_is_told(market: Market) -> None:
 
 def test_a_partition_that_is_not_ready_is_said(market: Market) -> None:
     home = partition_of(key_of(CATALOG.of(StallRow), stall(7)), 4)
-    market.stalls.view.states[home].state = PartitionState.RESTORING
+    market.stalls.store_reader.states[home].state = PartitionState.RESTORING
     problem(market.ask(f"{GET}?stall_id=07"), 503, "not_ready")
     answer = market.ask(f"{FIND}?page_size=100").json()
     assert (answer["complete"], answer["missing_partitions"]) == (False, [home])
-    for state in market.stalls.view.states.values():
+    for state in market.stalls.store_reader.states.values():
         state.state = PartitionState.RESTORING
     problem(market.ask(FIND), 503, "not_ready")
 
 
 def test_read_your_writes_queries_wait_for_the_positions_seen(market: Market) -> None:
     home = partition_of(key_of(CATALOG.of(StallRow), stall(7)), 4)
-    view = market.stalls.view
-    inputs = view.states[home].inputs
+    store_reader = market.stalls.store_reader
+    inputs = store_reader.states[home].inputs
 
     def apply() -> None:
         inputs[EVENTS] = 1000
-        view.moved(home)
+        store_reader.moved(home)
 
     applied = threading.Timer(0.2, apply)
     seen = {"Verbwire-Position": f"{EVENTS}={home}:1000;another.topic=0:9"}
@@ -266,26 +266,26 @@ def test_a_partition_that_becomes_ready_meanwhile_is_asked_too_whether_it_is_far
 ) -> None:
     """It was not waited for, since it was not here: what it has may be older than what the asker has seen."""
     monkeypatch.setattr(limits, "FRESH_SECONDS", 0.05)
-    view = market.stalls.view
+    store_reader = market.stalls.store_reader
     home = partition_of(key_of(CATALOG.of(StallRow), stall(7)), 4)
-    view.states[home].state = PartitionState.RESTORING
-    read = view._reading
+    store_reader.states[home].state = PartitionState.RESTORING
+    read = store_reader._reading
 
     def comes_back(partition: int) -> Any:
-        view.states[home].state = PartitionState.RUNNING
+        store_reader.states[home].state = PartitionState.RUNNING
         return read(partition)
 
-    ready = view.ready
+    ready = store_reader.ready
 
     def ready_by_then() -> list[int]:
-        view.states[home].state = PartitionState.RUNNING
+        store_reader.states[home].state = PartitionState.RUNNING
         return ready()
 
     seen = {"Verbwire-Position": f"{EVENTS}={home}:1000"}
-    monkeypatch.setattr(view, "_reading", comes_back)
+    monkeypatch.setattr(store_reader, "_reading", comes_back)
     problem(market.ask(f"{GET}?stall_id=07", **seen), 503, "behind")
-    view.states[home].state = PartitionState.RESTORING
-    monkeypatch.setattr(view, "ready", ready_by_then)
+    store_reader.states[home].state = PartitionState.RESTORING
+    monkeypatch.setattr(store_reader, "ready", ready_by_then)
     problem(market.ask(FIND, **seen), 503, "behind")
 
 

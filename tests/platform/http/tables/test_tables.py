@@ -13,7 +13,7 @@ import pytest
 
 from tests.kit.http import EVENTS, SHELVES, CounterRow, Http, LoanRow, ShelfRow, Table, problem, serving, shelf
 from verbwire.engine.state.partition_state import PartitionState
-from verbwire.engine.state.reader import Goal
+from verbwire.engine.state.reader import EndOffsets
 from verbwire.errors import UnavailableError, UndecodableError
 from verbwire.http.base import limits
 from verbwire.wire.keys import key_of, key_text
@@ -46,11 +46,11 @@ def shelves(running: tuple[Http, Table]) -> Iterator[Table]:
 def test_the_list_says_what_there_is_and_how_far_it_is(tmp_path: Path) -> None:
     shelves = Table(tmp_path, SHELVES, ShelfRow)
     shelves.put(shelf(number) for number in range(20))
-    stopped = shelves.view.states[2]
+    stopped = shelves.store_reader.states[2]
     stopped.state, stopped.reason = PartitionState.STOPPED, "a handler raised"
-    shelves.view.states[1].goal = Goal({EVENTS: 140})
-    shelves.view.states[0].dead_letters, shelves.view.states[2].dead_letters = 2, 3
-    shelves.view.states[0].other_code = "changed: on town.library.BookShelved (since town.library.events@7)"
+    shelves.store_reader.states[1].end_offsets = EndOffsets({EVENTS: 140})
+    shelves.store_reader.states[0].dead_letters, shelves.store_reader.states[2].dead_letters = 2, 3
+    shelves.store_reader.states[0].other_code = "changed: on town.library.BookShelved (since town.library.events@7)"
     with serving([shelves, Table(tmp_path, COUNTERS, CounterRow)]) as http:
         answer = http.operator.get("/tables").json()
     assert [table["name"] for table in answer["tables"]] == [COUNTERS, SHELVES]
@@ -154,7 +154,7 @@ def test_a_key_has_a_limit(http: Http) -> None:
 def test_a_partition_that_is_not_ready_answers_nobody(http: Http, shelves: Table) -> None:
     row = shelf(5)
     home = partition_of(key_of(shelves.contract, row), 4)
-    state = shelves.view.states[home]
+    state = shelves.store_reader.states[home]
     state.state = PartitionState.RESTORING
     answer = http.operator.get(f"/tables/shelves/{row.shelf}")
     assert str(home) in problem(answer, 503, "not_ready")["detail"]
@@ -185,12 +185,12 @@ def test_a_row_that_cannot_be_read_leaves_out_its_partition_and_no_other(http: H
             raise UndecodableError("a decimal of 9 digits in 20 bytes")
 
     shelves.on_decode = unreadable
-    partition = shelves.view.partition_of(unread.shelf.encode())
+    partition = shelves.store_reader.partition_of(unread.shelf.encode())
     problem(http.operator.get(f"/tables/shelves/{quote(unread.shelf)}"), 503, "unreadable_row")
     listed = http.operator.get("/tables/shelves?page_size=1000").json()
     assert (listed["complete"], listed["missing_partitions"]) == (False, [partition])
     assert {row["shelf"] for row in listed["rows"]} == {
-        row.shelf for row in shelves.everything() if shelves.view.partition_of(row.shelf.encode()) != partition
+        row.shelf for row in shelves.everything() if shelves.store_reader.partition_of(row.shelf.encode()) != partition
     }
     assert http.operator.get("/tables/shelves/shelf%2000001").status_code == 200
 

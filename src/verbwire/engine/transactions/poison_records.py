@@ -1,4 +1,4 @@
-"""Finds the one record that makes a group's transactions fail again and again.
+"""Finds the poison record: the one that makes a group's transactions fail again and again.
 
 Outages do not come here. Any other failure makes all records of the transaction suspects. A place that fails twice gets
 transactions of its own, so that its neighbours go on; these are halved until one record is left, and the partition
@@ -48,8 +48,8 @@ class _Suspicion:
     first: int = -1
 
 
-class FailureSuspects:
-    """Remembers suspects, and records that were found to be to blame. Belongs to the engine's thread."""
+class PoisonRecordFinder:
+    """Keeps the suspected partitions, and the poison records that were found. Belongs to the engine's thread."""
 
     def __init__(self) -> None:
         self._suspicions: dict[Place, _Suspicion] = {}
@@ -91,7 +91,7 @@ class FailureSuspects:
         known = self._suspicions.get(place)
         return None if known is None else known.limit
 
-    def suspects(self) -> bool:
+    def has_suspects(self) -> bool:
         """Whether there are any."""
         return bool(self._suspicions)
 

@@ -17,7 +17,7 @@ from verbwire.kafka import denials
 
 log = logging.getLogger(__name__)
 
-CLOCK_MARGIN_MS = 60_000  # commands are stamped by the broker, the outcome log's records by workers
+CLOCK_MARGIN_MS = 60_000  # commands are stamped by the broker, outcomes by workers
 _LOOK_BACK_EVERY = 60.0  # a whole partition is read at most so often, in seconds
 _OFFSETS_SECONDS = 1.0
 _CAUSE = "ce_causationid"  # of a line: the id of its command
@@ -27,7 +27,7 @@ Place: TypeAlias = tuple[str, int]
 
 @dataclass(eq=False)
 class Tail:
-    """One partition of an outcome log that is read up to `next` and on."""
+    """One partition of an outcome log that is read from `next` on."""
 
     next: int
     since: float  # what is asked from this moment on is answered beyond `next`
@@ -48,9 +48,9 @@ class OutcomeLogReader:
         """Let go of the broker."""
         self._consumer.close()
 
-    def cover(self, questions: Iterable[PendingCommand], now: float) -> None:
-        """See to it that the outcome logs of those that are due are read, from early enough on for all of them."""
-        waiting = self._by_place(questions, now)
+    def cover(self, commands: Iterable[PendingCommand], now: float) -> None:
+        """Read the outcome logs of the commands that are due, from early enough on for all of them."""
+        waiting = self._by_place(commands, now)
         idle = self._tails.keys() - waiting.keys()
         for place in idle:
             del self._tails[place]
@@ -60,14 +60,14 @@ class OutcomeLogReader:
             begun.next = min(begun.next, start)
         for place, each in waiting.items():
             tail = self._tails.get(place)
-            for question in each:
-                if tail and question.reader is not tail and (place in starts or question.asked_at >= tail.since):
-                    question.reader, question.read_since = tail, now
+            for pending in each:
+                if tail and pending.reader is not tail and (place in starts or pending.asked_at >= tail.since):
+                    pending.reader, pending.read_since = tail, now
         if starts or idle:
             self._consumer.assign([TopicPartition(*place, tail.next) for place, tail in self._tails.items()])
 
     def read(self) -> bool:
-        """Hand on the next records of those who wait, and return whether there were any."""
+        """Pass on the next outcome records, and return whether there were any."""
         messages = arrived(self._consumer)
         for message in messages:
             if tail := self._tails.get((message.topic(), message.partition())):
@@ -77,21 +77,21 @@ class OutcomeLogReader:
                 self._take(id, message.value())
         return bool(messages)
 
-    def _by_place(self, questions: Iterable[PendingCommand], now: float) -> dict[Place, list[PendingCommand]]:
-        """The pending commands that lie in partitions where one is due."""
+    def _by_place(self, commands: Iterable[PendingCommand], now: float) -> dict[Place, list[PendingCommand]]:
+        """The pending commands by partition, of partitions where one is due."""
         found: dict[Place, list[PendingCommand]] = {}
-        for question in questions:
-            if question.token is not None:
-                place = (self._names.outcomes(question.token.namespace), question.token.partition)
-                found.setdefault(place, []).append(question)
-        return {place: each for place, each in found.items() if any(question.is_due(now) for question in each)}
+        for pending in commands:
+            if pending.token is not None:
+                place = (self._names.outcomes(pending.token.namespace), pending.token.partition)
+                found.setdefault(place, []).append(pending)
+        return {place: each for place, each in found.items() if any(pending.is_due(now) for pending in each)}
 
     def _starts(self, waiting: Mapping[Place, list[PendingCommand]]) -> dict[Place, int]:
         """From where on each partition has to be read, where it is not read from there already."""
         starts: dict[Place, int] = {}
         end = time.monotonic() + _OFFSETS_SECONDS
-        for place, questions in waiting.items():
-            early = self._earliest(self._tails.get(place), questions)
+        for place, commands in waiting.items():
+            early = self._earliest(self._tails.get(place), commands)
             if early is None or time.monotonic() > end:
                 continue
             try:
@@ -104,11 +104,11 @@ class OutcomeLogReader:
                 )
         return starts
 
-    def _earliest(self, tail: Tail | None, questions: Iterable[PendingCommand]) -> int | None:
+    def _earliest(self, tail: Tail | None, commands: Iterable[PendingCommand]) -> int | None:
         moments = [
-            question.token.timestamp
-            for question in questions
-            if question.token and (tail is None or (question.reader is not tail and question.asked_at < tail.since))
+            pending.token.timestamp
+            for pending in commands
+            if pending.token and (tail is None or (pending.reader is not tail and pending.asked_at < tail.since))
         ]
         return min(moments, default=None)
 
@@ -123,19 +123,19 @@ class OutcomeLogReader:
     def _whole(self, waiting: Mapping[Place, list[PendingCommand]], now: float) -> dict[Place, int]:
         """The partitions to be read once from their beginning: a command that was repeated may be an old one."""
         starts: dict[Place, int] = {}
-        for place, questions in waiting.items():
+        for place, commands in waiting.items():
             tail = self._tails.get(place)
             if tail is None or now - tail.looked_back < _LOOK_BACK_EVERY:
                 continue
             late = [
-                question
-                for question in questions
-                if question.reader is tail
-                and not (question.unique or question.looked_back)
-                and now - question.read_since > self._look_back_after
+                pending
+                for pending in commands
+                if pending.reader is tail
+                and not (pending.unique or pending.looked_back)
+                and now - pending.read_since > self._look_back_after
             ]
             if late:
                 starts[place], tail.looked_back = OFFSET_BEGINNING, now
-            for question in late:
-                question.looked_back = True
+            for pending in late:
+                pending.looked_back = True
         return starts
