@@ -82,6 +82,8 @@ ITEMS = {"type": "array", "items": "long"}
 LISTS = record("Made", [{"name": "id", "type": "string"}, {"name": "n", "type": ITEMS}], kind="event", key="id")
 ENTRIES = {"type": "map", "values": "long"}
 MAPS = record("Made", [{"name": "id", "type": "string"}, {"name": "n", "type": ENTRIES}], kind="event", key="id")
+UUID = {"name": "n", "type": {"type": "string", "logicalType": "uuid"}}
+UUIDS = record("Made", [{"name": "id", "type": "string"}, UUID, {"name": "m", "type": "long"}], kind="event", key="id")
 MANY = b"\xff" * 9 + b"\x01"  # -2**63
 
 
@@ -99,6 +101,8 @@ MANY = b"\xff" * 9 + b"\x01"  # -2**63
         (LISTS, b"\x03\x01\x02\x04\x00", "longer than the message"),
         (MAPS, b"\x04\x02a\x02\x02a\x04\x00", "a key twice"),
         (MAPS, b"\x02\xff\xff\xff\xff\x0f", "more bytes are announced"),
+        (UUIDS, b"\x4800000000-0000-0000-0000-0000-00000005", "no hexadecimal digit"),
+        (UUIDS, b"\x4800000000-0000-0000-00000-000000000005", "no UUID"),
     ],
 )
 def test_bytes_that_are_not_beyond_doubt_are_left_to_the_reference(
