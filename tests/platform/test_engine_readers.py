@@ -61,7 +61,9 @@ def test_descriptors_are_bounded_whoever_reads_what(copies: list[Path], tmp_path
             found = list(pool.map(lambda path: read(readers, path), [*copies, *copies[:3]]))
             assert found == [b"%d" % number for number in [*range(COPIES), 0, 1, 2]]
             most.append(descriptors(tmp_path))
-    assert max(most) <= COPIES * COPY_FILES + LIMIT
+    # SQLite keeps the descriptor of a connection that is closed while others hold a lock on the same file, for the next
+    # one that opens it (os_unix.c, setPendingFd): one for each thread at most.
+    assert max(most) <= COPIES * COPY_FILES + LIMIT + THREADS
     assert readers.used() <= LIMIT
     for path in copies:
         readers.close(path)
