@@ -104,7 +104,9 @@ class Broker:
 
     def __init__(self, node: Node, cluster: Sequence[Node], folder: Path, runs: Program) -> None:
         self.node = node
-        self._heap = "512m" if len(cluster) == 1 else "320m"
+        # An upper bound. In a cluster each node has its own partitions and the copies of all others': with 320 MB the
+        # tests' thousands of them ended in an OutOfMemoryError, after minutes of collecting.
+        self._heap = "512m" if len(cluster) == 1 else "1g"
         self._folder = folder
         self._program = runs
         self._data = folder / node.name
