@@ -7,8 +7,7 @@ by hand, so that what a kill or a pause makes likely now and then happens every 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,22 +25,11 @@ from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.errors import VerbwireError
 from verbwire.kafka.broker_clock import BrokerClock
+from verbwire.kafka.readers import consumed
+from verbwire.kafka.record import ConsumedRecord
 from verbwire.observability.metrics import Metrics
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.registry.client import Registry
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """A record as the core takes it."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
 
 
 class Member:
@@ -158,9 +146,9 @@ class CoreWorker:
         eventually(prepared, 30)
         return starts
 
-    def process(self, records: Iterable[Input], membership: Any) -> VerbwireError | None:
+    def process(self, records: Iterable[ConsumedRecord], membership: Any) -> VerbwireError | None:
         """Deal with these records and wait for their commits; return what went wrong."""
-        batch: dict[tuple[str, int], list[Input]] = {}
+        batch: dict[tuple[str, int], list[ConsumedRecord]] = {}
         for record in records:
             batch.setdefault((record.topic, record.partition), []).append(record)
         try:
@@ -178,19 +166,7 @@ class CoreWorker:
         assert failure is None, failure
 
 
-def inputs(shop: Shop, topic: str, partitions: Iterable[int] = range(PARTITIONS)) -> list[Input]:
+def inputs(shop: Shop, topic: str, partitions: Iterable[int] = range(PARTITIONS)) -> list[ConsumedRecord]:
     """Return the committed records of these partitions, in order."""
     wanted = set(partitions)
-    return [each for each in map(_input, shop.topics.messages(topic)) if each.partition in wanted]
-
-
-def _input(message: Any) -> Input:
-    return Input(
-        topic=message.topic(),
-        partition=message.partition(),
-        offset=message.offset(),
-        timestamp=message.timestamp()[1],
-        key=message.key(),
-        value=message.value(),
-        headers=message.headers() or [],
-    )
+    return [each for each in map(consumed, shop.topics.messages(topic)) if each.partition in wanted]

@@ -17,13 +17,14 @@ from confluent_kafka import Producer
 from tests.faults.checker import Checker
 from tests.faults.findings import Findings
 from tests.faults.harness import AGGREGATE, INPUTS, PARTITIONS, START_SECONDS, Shop
-from tests.faults.members import CoreWorker, Input, Member, inputs, share
+from tests.faults.members import CoreWorker, Member, inputs, share
 from tests.faults.planted import HOLD, LateMembership
 from tests.kit.cluster import eventually
 from verbwire.engine import group
 from verbwire.engine.transactions import committer, producers
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import FencedError
+from verbwire.kafka.record import ConsumedRecord
 
 TWO_TRANSACTIONS = 800  # commands
 Scenario = Callable[[Shop, pytest.MonkeyPatch, str], Findings]
@@ -39,7 +40,7 @@ def _worker(shop: Shop, name: str) -> CoreWorker:
     return CoreWorker(shop, AGGREGATE, name)
 
 
-def _commands(shop: Shop, partitions: set[int] | None = None) -> list[Input]:
+def _commands(shop: Shop, partitions: set[int] | None = None) -> list[ConsumedRecord]:
     topic = f"{shop.prefix}.{INPUTS[AGGREGATE]}"
     return inputs(shop, topic, range(PARTITIONS) if partitions is None else partitions)
 
@@ -136,7 +137,7 @@ def a_first_transaction_that_is_slow(shop: Shop, patch: pytest.MonkeyPatch, bug:
     return _check(shop)
 
 
-def _batch(shop: Shop) -> dict[tuple[str, int], list[Input]]:
+def _batch(shop: Shop) -> dict[tuple[str, int], list[ConsumedRecord]]:
     """Two transactions' worth of one partition's commands."""
     records = _commands(shop, {0})[:TWO_TRANSACTIONS]
     assert len(records) == TWO_TRANSACTIONS

@@ -11,7 +11,6 @@ import struct
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from verbwire.deploy.deployment import deploy
 from verbwire.deploy.group_plan import GroupPlan
 from verbwire.deploy.target import Target
 from verbwire.engine.transactions.group_metadata import GroupMetadata
+from verbwire.kafka.record import ConsumedRecord
 from verbwire.messages import Event, Kind, Message
 from verbwire.names import Names
 from verbwire.principal import Principal
@@ -53,17 +53,8 @@ GROUPS = (
 SECONDS = 20.0
 
 
-@dataclass(frozen=True)
-class Taken:
+class Taken(ConsumedRecord):
     """A record as the engine takes it in."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
 
     def header(self, name: str) -> str | None:
         """The last header of that name, as text."""

@@ -15,7 +15,7 @@ from verbwire.client.producing.sender import Sender
 from verbwire.client.querying.querier import Querier
 from verbwire.client.querying.result import QueryResult
 from verbwire.messages import Command, Event, Kind, Page, Query
-from verbwire.wire.headers import Envelope, milliseconds
+from verbwire.wire.headers import Envelope, envelope_of
 
 R = TypeVar("R")
 
@@ -72,7 +72,7 @@ class Client:
         The same `id` with the same payload is the same command: it has one outcome, however often it is sent. After
         `ttl` seconds, by the broker's clock, it expires. The rest as in :meth:`publish`.
         """
-        return self._sender.send(Kind.COMMAND, command, _envelope(id, ttl, correlation_id, causation_id))
+        return self._sender.send(Kind.COMMAND, command, envelope_of(id, ttl, correlation_id, causation_id))
 
     def ask(
         self,
@@ -90,7 +90,7 @@ class Client:
         :class:`WrongVerbError` for a command whose contract says that it has no outcome. When `asks_in_flight` outcomes
         are outstanding the call blocks, at most `delivery_seconds` (then :class:`DeliveryError`).
         """
-        return self._asker.ask(command, _envelope(id, ttl, correlation_id, causation_id))
+        return self._asker.ask(command, envelope_of(id, ttl, correlation_id, causation_id))
 
     def resume(self, token: str) -> CommandHandle[Any]:
         """Return the outcome-to-be of a command asked before, perhaps by a process that is gone.
@@ -151,7 +151,3 @@ class Client:
             producer.abandon()
             self._asker.abandon()
             self._querier.abandon()
-
-
-def _envelope(id: str | None, ttl: float | None, correlation_id: str | None, causation_id: str | None) -> Envelope:
-    return Envelope(id=id, ttl=milliseconds(ttl), correlation_id=correlation_id, causation_id=causation_id)

@@ -7,39 +7,35 @@ client that asks that broker is told that there is no such topic.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, BrokerMetadata
 
 from verbwire.errors import UnavailableError
 
 _PAUSE_SECONDS = 0.02
-_BROKER_SECONDS = 5.0  # for the first answer of one broker, which may not be reachable from here
+_BROKER_SECONDS = 5.0  # for one answer of a broker, which may not be reachable from here
 
 
-def await_leaders(kafka: Mapping[str, Any], topics: Mapping[str, int], seconds: float) -> list[str]:
-    """Wait until every broker knows a leader of each partition of `topics` (name -> number of partitions).
+def await_leaders(
+    kafka: Mapping[str, Any], brokers: Iterable[BrokerMetadata], topics: Mapping[str, int], seconds: float
+) -> list[str]:
+    """Wait until each of the brokers knows a leader of every partition of `topics` (name -> number of partitions).
 
     Returns a note for each broker that cannot be asked from here. :class:`UnavailableError` after so many seconds.
     """
     deadline, notes = time.monotonic() + seconds, []
-    for address in _brokers(kafka, seconds):
+    for broker in brokers:
+        address = f"[{broker.host}]:{broker.port}" if ":" in broker.host else f"{broker.host}:{broker.port}"
         # A new client asks the broker that it bootstraps from: connections to others are opened when they are needed.
         admin = AdminClient({**kafka, "bootstrap.servers": address})
         try:
-            admin.list_topics("__consumer_offsets", timeout=_BROKER_SECONDS)
+            _await_leaders(admin, address, topics, deadline)
         except KafkaException as error:
             notes.append(f"broker {address} was not asked whether it knows the new topics: {error.args[0].str()}")
-            continue
-        _await_leaders(admin, address, topics, deadline)
     return notes
-
-
-def _brokers(kafka: Mapping[str, Any], seconds: float) -> Iterator[str]:
-    for broker in AdminClient(dict(kafka)).list_topics("__consumer_offsets", timeout=seconds).brokers.values():
-        yield f"[{broker.host}]:{broker.port}" if ":" in broker.host else f"{broker.host}:{broker.port}"
 
 
 def _await_leaders(admin: AdminClient, address: str, topics: Mapping[str, int], deadline: float) -> None:

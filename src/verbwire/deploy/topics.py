@@ -36,8 +36,9 @@ class ClusterTopics:
             raise UnavailableError(
                 f"Kafka at {shown_address(target.bootstrap)} cannot be reached: {error.args[0].str()}"
             ) from error
+        self._brokers = [*metadata.brokers.values()]
         self._partitions = {name: len(topic.partitions) for name, topic in metadata.topics.items()}
-        self._replication = target.replication or (3 if len(metadata.brokers) >= 3 else 1)
+        self._replication = target.replication or (3 if len(self._brokers) >= 3 else 1)
 
     def plan(self, catalog: Catalog, groups: Iterable[GroupPlan], owned: set[str]) -> tuple[list[Topic], list[str]]:
         """Return the topics that should stand there, and what contradicts them."""
@@ -63,7 +64,8 @@ class ClusterTopics:
         missing = [topic for topic in topics if topic.name not in self._partitions]
         if missing:
             self._create(missing, validate_only=False)
-            self.notes += await_leaders(self._kafka, {each.name: each.partitions for each in missing}, _SECONDS)
+            partitions = {each.name: each.partitions for each in missing}
+            self.notes += await_leaders(self._kafka, self._brokers, partitions, _SECONDS)
         return [topic.name for topic in missing]
 
     def missing(self, topics: Iterable[Topic]) -> list[str]:

@@ -67,6 +67,11 @@ def milliseconds(ttl: float | None) -> int | None:
     return max(1, round(ttl * 1000))
 
 
+def envelope_of(id: str | None, ttl: float | None, correlation_id: str | None, causation_id: str | None) -> Envelope:
+    """Return the envelope that the parameters of a client's verbs come to; `ttl` is in seconds."""
+    return Envelope(id=id, ttl=milliseconds(ttl), correlation_id=correlation_id, causation_id=causation_id)
+
+
 def require_flow(envelope: Envelope) -> None:
     """Raise :class:`UnencodableError` where an id of another message is longer than its readers take."""
     for id in (envelope.correlation_id, envelope.causation_id):

@@ -12,7 +12,7 @@ from verbwire.principal import Principal
 from verbwire.testing.memory.subscriber_groups import MemorySender
 from verbwire.testing.memory.topics import MemoryProducer
 from verbwire.wire.codec.topics import Codec
-from verbwire.wire.headers import Envelope, milliseconds
+from verbwire.wire.headers import envelope_of
 
 _REPLY_PARTITION = 0
 
@@ -51,7 +51,7 @@ class MemoryClient:
         self, event: Event, *, id: str | None = None, correlation_id: str | None = None, causation_id: str | None = None
     ) -> Position:
         """Publish an event; return where it lies."""
-        position = self._sender.send(Kind.EVENT, event, _envelope(id, None, correlation_id, causation_id)).result()
+        position = self._sender.send(Kind.EVENT, event, envelope_of(id, None, correlation_id, causation_id)).result()
         self._backend.run()
         return position
 
@@ -80,7 +80,7 @@ class MemoryClient:
     ) -> Position:
         """Write a message and leave it there until something else runs the project; return where it lies."""
         kind = Kind.EVENT if isinstance(message, Event) else Kind.COMMAND
-        return self._sender.send(kind, message, _envelope(id, ttl, correlation_id, causation_id)).result()
+        return self._sender.send(kind, message, envelope_of(id, ttl, correlation_id, causation_id)).result()
 
     def ask(
         self,
@@ -96,7 +96,7 @@ class MemoryClient:
         :class:`OutcomeUnknownError` while its receiver is paused, :class:`ContractError` where the project has none,
         :class:`WrongVerbError` for a command that nobody answers.
         """
-        outgoing = self._sender.encode(Kind.COMMAND, command, _envelope(id, ttl, correlation_id, causation_id))
+        outgoing = self._sender.encode(Kind.COMMAND, command, envelope_of(id, ttl, correlation_id, causation_id))
         contract = outgoing.route.contract
         if contract.response == "none":
             raise WrongVerbError(f"{contract.short} has no outcome (its response is none): use send")
@@ -110,7 +110,3 @@ class MemoryClient:
     def query(self, query: Query, *, after: Page | None = None) -> Any:
         """Return the reply to a query, or a :class:`Page` of replies; raises what `Client.query` raises."""
         return self._backend.answer(query, self.principal, after)
-
-
-def _envelope(id: str | None, ttl: float | None, correlation_id: str | None, causation_id: str | None) -> Envelope:
-    return Envelope(id=id, ttl=milliseconds(ttl), correlation_id=correlation_id, causation_id=causation_id)

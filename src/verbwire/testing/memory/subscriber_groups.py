@@ -11,7 +11,6 @@ from verbwire.client.producing.sender import Sender
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.errors import Requeue
-from verbwire.kafka.record import ConsumedRecord
 from verbwire.observability.job_board import JobBoard
 from verbwire.observability.metrics import Metrics
 from verbwire.observability.watch.handlers import HandlerWatch
@@ -21,7 +20,7 @@ from verbwire.subscribers.outbox import EffectProducer
 from verbwire.subscribers.partition_state import PartitionInFlight
 from verbwire.subscribers.plan import SubscriberPlan
 from verbwire.testing.memory.clock import MemoryClock
-from verbwire.testing.memory.topics import MemoryProducer, MemoryRecord, MemoryTopics
+from verbwire.testing.memory.topics import MemoryProducer, MemoryTopics
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.records.dead_letters import MAX_DEAD_LETTER
 
@@ -91,7 +90,7 @@ class MemorySubscriberGroup:
         for share in self._shares:
             for record in self._topics.read(share.topic, share.partition, self._read[share], 500):
                 self._read[share] = record.offset + 1
-                self._take(QueuedRecord(_original(record), record.offset, share))
+                self._take(QueuedRecord(record, record.offset, share))
                 found = True
         return found
 
@@ -124,8 +123,3 @@ class MemorySubscriberGroup:
             if isinstance(result, Unavailable):
                 raise AssertionError(f"{self.name}: {result.why}")
             return isinstance(result, Done)
-
-
-def _original(record: MemoryRecord) -> ConsumedRecord:
-    place = (record.topic, record.partition, record.offset, record.timestamp)
-    return ConsumedRecord(*place, record.key, record.value, record.headers)

@@ -11,23 +11,17 @@ from verbwire.client.producing.ack import Ack, Failures
 from verbwire.client.producing.producer import BY_KEY, Producer
 from verbwire.engine.transactions.record_limits import MAX_RECORD
 from verbwire.errors import UnencodableError
+from verbwire.kafka.record import ConsumedRecord
 from verbwire.testing.memory.clock import MemoryClock
 from verbwire.wire.headers import RawHeaders
 from verbwire.wire.partitioner import partition_of
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryRecord:
+class MemoryRecord(ConsumedRecord):
     """A record of a topic in memory; `number` is its place among the records of all topics."""
 
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-    number: int
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +62,7 @@ class MemoryTopics:
         """Write a record."""
         log, self._written = self._logs[topic, partition], self._written + 1
         place = (topic, partition, len(log), self._clock.now_ms())
-        log.append(MemoryRecord(*place, key, value, tuple(headers), self._written))
+        log.append(MemoryRecord(*place, key, value, tuple(headers), number=self._written))
         return log[-1]
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> list[MemoryRecord]:
