@@ -304,6 +304,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire.grants",
         "wire.records",
     },
+    "inspection": {"declarations", "deploy", "messages", "project"},
     "engine.group": {
         "engine.code",
         "engine.processors",
