@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from itertools import combinations
 from pathlib import Path
-from xml.etree.ElementTree import Element, fromstring  # noqa: S405 (what we have drawn ourselves)
+from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 
