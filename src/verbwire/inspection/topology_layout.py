@@ -198,7 +198,7 @@ def _ports(
     sides: dict[str, list[TopologyEdge]] = {}
     for edge in edges:
         sides.setdefault(ends(edge)[0], []).append(edge)
-    found = {}
+    found: dict[TopologyEdge, float] = {}
     for id, some in sides.items():
         some.sort(key=lambda edge: boxes[ends(edge)[1]].middle)
         step = min(16.0, (boxes[id].height - 2 * PAD) / len(some))
