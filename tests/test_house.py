@@ -365,6 +365,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "kafka",
         "security",
     },
+    "scaffolding": {"contracts.codegen", "contracts.schema", "errors", "names"},
     "http.app": {"http.access", "http.base", "http.forwarding", "http.operations", "http.tables", "observability"},
 }
 ON_TOP = {"worker", "cli", "testing", "testing.memory", "pytest_plugin", "__init__"}

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from verbwire.cli import acls, cluster, contracts, dead_letters, grants, health, run, topology, workers
+from verbwire.cli import acls, cluster, contracts, dead_letters, grants, health, new, run, topology, workers
 from verbwire.cli.exit_codes import exit_of
 from verbwire.cli.output import print_error, write_what_the_terminal_takes
 from verbwire.errors import ConfigurationError, VerbwireError
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(contracts.app, name="schemas")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.command("new")(new.new)
 app.command("check")(contracts.check)
 app.command("deploy")(cluster.deploy)
 app.command("acls")(acls.acls)
