@@ -13,7 +13,19 @@ from typing import Annotated
 
 import typer
 
-from verbwire.cli import acls, cluster, contracts, dead_letters, grants, health, new, run, topology, workers
+from verbwire.cli import (
+    acls,
+    cluster,
+    contracts,
+    dead_letters,
+    describe,
+    grants,
+    health,
+    new,
+    run,
+    topology,
+    workers,
+)
 from verbwire.cli.exit_codes import exit_of
 from verbwire.cli.output import print_error, write_what_the_terminal_takes
 from verbwire.errors import ConfigurationError, VerbwireError
@@ -44,6 +56,7 @@ app.command("workers")(workers.workers)
 app.command("workers-key")(workers.workers_key)
 app.command("health")(health.health)
 app.command("topology")(topology.topology)
+app.command("describe")(describe.describe)
 
 
 @app.callback()
