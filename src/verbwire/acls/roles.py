@@ -26,7 +26,15 @@ from verbwire.contracts.schema.model import Catalog
 from verbwire.deploy.group_plan import GroupPlan, Use, context_topics, group_topics
 from verbwire.errors import ConfigurationError
 from verbwire.messages import Kind
-from verbwire.names import DEAD_LETTER_READER, DIRECTORY_READER, FACTS_READER, RESTORE_READER, Names, require_dotted
+from verbwire.names import (
+    DEAD_LETTER_READER,
+    DIRECTORY_READER,
+    FACTS_READER,
+    INSPECTION_READER,
+    RESTORE_READER,
+    Names,
+    require_dotted,
+)
 
 _READ, _WRITE, _DESCRIBE = Operation.READ, Operation.WRITE, Operation.DESCRIBE
 _DEPLOYS = (
@@ -102,7 +110,7 @@ def _operator(resources: ProjectResources) -> set[Permission]:
         | on_topics({topic for plan in plans for topic in plan.inputs(names)}, _READ)  # those of others, too
         | on_topics({topic for plan in plans for topic in _handed_back(names, plan)}, _WRITE)
         | on_groups(resources.groups, _DESCRIBE)
-        | on_groups([DIRECTORY_READER, FACTS_READER, DEAD_LETTER_READER], _DESCRIBE)
+        | on_groups([DIRECTORY_READER, FACTS_READER, DEAD_LETTER_READER, INSPECTION_READER], _DESCRIBE)
     )
 
 

@@ -21,8 +21,10 @@ from verbwire.cli import (
     describe,
     grants,
     health,
+    log,
     new,
     run,
+    tail,
     topology,
     workers,
 )
@@ -36,7 +38,6 @@ _CTRL_C = 130
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # frames and colours do not belong into a pipe, and cut what they frame
     help="Commands, events and queries on Kafka.",
@@ -57,6 +58,8 @@ app.command("workers-key")(workers.workers_key)
 app.command("health")(health.health)
 app.command("topology")(topology.topology)
 app.command("describe")(describe.describe)
+app.command("tail")(tail.tail)
+app.command("log")(log.log)
 
 
 @app.callback()

@@ -156,9 +156,10 @@ def _row(found: DeadLetter) -> list[str]:
 
 def _message(project: Project, value: bytes | None) -> tuple[Any, str | None]:
     """What the bytes say, as JSON has it; or they themselves in hexadecimal, and why they cannot be read."""
-    from verbwire.http.avro_json.encode import encode, exact
+    from verbwire.http.avro_json.encode import encode
     from verbwire.kafka.addresses import addresses
     from verbwire.wire.codec.display import plain
+    from verbwire.wire.json.numbers import exact
     from verbwire.wire.registry.client import Registry
 
     if value is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Message, TopicPartition
@@ -54,29 +55,37 @@ def unreadable(topic: str, error: KafkaError) -> UnavailableError:
 
 
 def read_to_end(
-    consumer: Consumer, starts: Sequence[TopicPartition], clock: Callable[[], float] = time.monotonic
+    consumer: Consumer,
+    starts: Sequence[TopicPartition],
+    clock: Callable[[], float] = time.monotonic,
+    ends: Mapping[tuple[str, int], int] = MappingProxyType({}),
 ) -> Iterator[Message]:
-    """Yield the records of partitions of one topic from these offsets on, to where each partition ends by now.
+    """Yield the records of partitions from these offsets on, to where each partition ends by now.
 
-    :class:`UnavailableError` when the topic cannot be read, or when no broker answers for :data:`SILENCE_SECONDS`.
+    Each partition in its order, several as they arrive. One of `ends` is read up to that offset: what others write
+    meanwhile is left out. :class:`UnavailableError` when a topic cannot be read, or when no broker answers for
+    :data:`SILENCE_SECONDS`.
     """
     consumer.assign([*starts])
-    unfinished, last_answer = {each.partition for each in starts}, clock()
+    unfinished, last_answer = {(each.topic, each.partition) for each in starts}, clock()
     while unfinished:
         message = consumer.poll(_POLL_SECONDS)
         if message is None:
             if clock() - last_answer > SILENCE_SECONDS:
-                topic = starts[0].topic
+                topic = min(unfinished)[0]
                 raise UnavailableError(f"nothing of {topic} arrived for {SILENCE_SECONDS:.0f} s: is Kafka up?")
             continue
         last_answer = clock()
+        place = (message.topic() or "", message.partition() or 0)
         if is_end(message):
-            unfinished.discard(message.partition())
-        elif (error := message.error()) is None:
-            if message.partition() in unfinished:
-                yield message
-        elif not error.retriable():
-            raise unreadable(starts[0].topic, error)
+            unfinished.discard(place)
+        elif (error := message.error()) is not None:
+            if not error.retriable():
+                raise unreadable(message.topic() or starts[0].topic, error)
+        elif place in ends and (message.offset() or 0) >= ends[place]:
+            unfinished.discard(place)
+        elif place in unfinished:
+            yield message
 
 
 def consumed(message: Message) -> ConsumedRecord:

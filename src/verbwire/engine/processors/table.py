@@ -108,6 +108,13 @@ class TableProcessor:
                     raise each
         return len(decoded)
 
+    def match(self, record: Record) -> Decoded:
+        """Return what a record is to this group, and deal with nothing; UndecodableError for no message.
+
+        For those who ask which row a record counts in.
+        """
+        return self._decode(record)
+
     # -- decoding
 
     def _decode_all(self, records: Sequence[Record], transaction: Transaction) -> list[Decoded]:

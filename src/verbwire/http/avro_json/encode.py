@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from verbwire.contracts.schema.model import Contract, SharedType
-from verbwire.wire.json.numbers import number_text, writer
+from verbwire.wire.json.numbers import writer
 
 _encode = msgspec.json.Encoder(decimal_format="string", uuid_format="canonical").encode
 
@@ -30,13 +30,3 @@ def encoder(contract: Contract | SharedType) -> Callable[[Any], bytes]:
 def encode(value: Any) -> bytes:
     """Write an answer of ours, whose numbers are small."""
     return _encode(value)
-
-
-def exact(value: Any) -> Any:
-    """Return `value`, of no known schema, with every number that JSON's readers would change written as a string."""
-    kind = type(value)
-    if kind is dict:
-        return {name: exact(each) for name, each in value.items()}
-    if kind is list or kind is tuple:
-        return [exact(each) for each in value]
-    return number_text(value)

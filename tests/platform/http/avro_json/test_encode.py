@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.kit import notes
 from tests.kit.http import CATALOG, LoanRow, ShelfRow
-from verbwire.http.avro_json.encode import encoder, exact
+from verbwire.http.avro_json.encode import encoder
+from verbwire.wire.json.numbers import exact
 
 SHELF = encoder(CATALOG.of(ShelfRow))
 

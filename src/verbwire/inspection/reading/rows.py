@@ -1,0 +1,32 @@
+"""Contracts of the rows and states that changelogs hold."""
+
+from __future__ import annotations
+
+from verbwire.contracts.schema.model import Contract
+from verbwire.declarations import Declared
+from verbwire.declarations.aggregate import STATE, Aggregate
+from verbwire.declarations.process import Process
+from verbwire.declarations.table import Table
+from verbwire.names import Names
+from verbwire.project import Project
+
+
+def row_contracts(project: Project) -> dict[str, Contract]:
+    """Return the contract of what each changelog of a project holds, by topic."""
+    names, found = project.settings.names, {}
+    for declared in project.declared.values():
+        topic = changelog_of(names, declared)
+        if topic is not None and isinstance(declared, Table | Process | Aggregate):
+            found[topic] = project.catalog.of(declared.row if isinstance(declared, Table) else declared.state)
+    return found
+
+
+def changelog_of(names: Names, declared: Declared) -> str | None:
+    """Return the changelog of a group; None for one that keeps nothing."""
+    match declared:
+        case Aggregate():
+            return names.changelog(names.group(declared.group), STATE)
+        case Table() | Process():
+            return names.changelog(names.group(declared.group), declared.table)
+        case _:
+            return None
