@@ -77,7 +77,8 @@ class _Cause:
 def folded(cluster: OpenCluster, name: str) -> Folded:
     """Return the table or process of that name, or of a dotted end of it; ConfigurationError where there is none."""
     project = cluster.project
-    known = {each.group: each for each in (*project.tables, *project.processes)}
+    known: dict[str, Folded] = {each.group: each for each in project.tables}
+    known |= {each.group: each for each in project.processes}
     match DottedNames(known).matching(name):
         case [found]:
             return known[found]
@@ -110,7 +111,7 @@ def why(
         Change(row=views.view(version.record), causes=tuple(views.view(each.source) for each in theirs))
         for version, theirs in zip(versions, by_version, strict=True)
     ]
-    read, waiting = _read_or_waiting(cluster, folding, partition, rest)
+    read, waiting = _read_or_waiting(cluster, folding, rest)
     return Why(
         table=folding.declared.group,
         key=key,
@@ -235,12 +236,13 @@ def _assigned(causes: Sequence[_Cause], versions: Sequence[_Version]) -> tuple[l
 
 
 def _read_or_waiting(
-    cluster: OpenCluster, folding: Folding, partition: int, rest: Sequence[_Cause]
+    cluster: OpenCluster, folding: Folding, rest: Sequence[_Cause]
 ) -> tuple[list[_Cause], list[_Cause]]:
     """Part causes without a change into those that the group has read, and those that it has not."""
     places = sorted({(each.read.topic, each.read.partition) for each in rest})
     committed = cluster.of_group(folding.declared.group).stable(places) if places else {}
-    read, waiting = [], []
+    read: list[_Cause] = []
+    waiting: list[_Cause] = []
     for each in rest:
         found = committed.get((each.read.topic, each.read.partition))
         done = found is not None and found.offset is not None and found.offset > each.read.offset

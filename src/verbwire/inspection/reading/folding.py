@@ -75,7 +75,7 @@ class Folding:
         return RowPlace(found.key, found.record.partition, source)
 
     def counted_key(self, row_key: bytes) -> bytes:
-        """Return the key by which events count in a row: its own, or in a table of windows the part before the window."""
+        """Return the key by which events count in a row: its own; of a window's row what stands before the window."""
         if isinstance(self.declared, Table) and self.declared.window is not None:
             return key_bytes(parse_key(self.row, row_key)[0])
         return row_key
