@@ -333,6 +333,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "engine.restore",
         "engine.topology",
         "errors",
+        "handling",
         "inspection.reading",
         "kafka",
         "messages",

@@ -26,6 +26,8 @@ from verbwire.cli import (
     run,
     tail,
     topology,
+    trace,
+    why,
     workers,
 )
 from verbwire.cli.exit_codes import exit_of
@@ -60,6 +62,8 @@ app.command("topology")(topology.topology)
 app.command("describe")(describe.describe)
 app.command("tail")(tail.tail)
 app.command("log")(log.log)
+app.command("trace")(trace.trace)
+app.command("why")(why.why)
 
 
 @app.callback()

@@ -8,7 +8,7 @@ import typer
 
 from verbwire.cli import completion
 from verbwire.cli.output import AsJson, print_json
-from verbwire.cli.progress import ProgressLine
+from verbwire.cli.progress import CountedProgress
 from verbwire.cli.records import opened, print_line, print_record, print_whose
 
 Since = Annotated[
@@ -34,15 +34,8 @@ def log(
     from verbwire.inspection.reading.times import milliseconds_of
 
     begin = None if since is None else milliseconds_of(since, "--since")
-    with opened() as cluster, ProgressLine(lambda: f"reading {context}: {count:,} records") as progress:
-        count = 0
-
-        def step() -> None:
-            nonlocal count
-            count += 1
-            progress.step()
-
-        found = history(cluster, context, key, since=begin, limit=limit, step=step)
+    with opened() as cluster, CountedProgress() as progress:
+        found = history(cluster, context, key, since=begin, limit=limit, step=progress.count)
     if as_json:
         print_json(msgspec.to_builtins(found))
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TextIO, TypeVar
+from typing import Self, TextIO, TypeVar
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ class ProgressLine:
         self._is_shown = False
         self._is_terminal = self._stream.isatty()
 
-    def __enter__(self) -> ProgressLine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -57,3 +57,16 @@ class ProgressLine:
         for each in items:
             self.step()
             yield each
+
+
+class CountedProgress(ProgressLine):
+    """Tells how many records were read."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        super().__init__(lambda: f"{self.records:,} records read")
+
+    def count(self) -> None:
+        """Note that one more was read."""
+        self.records += 1
+        self.step()

@@ -9,7 +9,7 @@ import typer
 
 from verbwire.cli import completion
 from verbwire.cli.output import print_error
-from verbwire.cli.progress import ProgressLine
+from verbwire.cli.progress import CountedProgress
 from verbwire.cli.records import compact_ascii, opened, print_record
 from verbwire.errors import ConfigurationError
 
@@ -59,8 +59,8 @@ def tail(
         topics, message = target_of(cluster, what)
         question = TailQuestion(topics, message, _since(since, follow), _conditions(where or []), key, follow)
         tailing = TailReader(cluster, question)
-        with ProgressLine(lambda: f"{tailing.counts.records:,} records read") as progress:
-            for number, view in enumerate(tailing.read(progress.step), 1):
+        with CountedProgress() as progress:
+            for number, view in enumerate(tailing.read(progress.count), 1):
                 progress.clear()
                 print(compact_ascii(msgspec.to_builtins(view))) if as_json else print_record(view)
                 if follow:
