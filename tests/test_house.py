@@ -47,7 +47,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wire.json": {"contracts.schema"},
     "contracts.checks": {"contracts.codegen", "contracts.schema", "errors", "messages"},
     "engine.topic_watch": {"errors", "kafka"},
-    "http.avro_json": {"contracts.schema", "wire.avro", "wire.json"},
     "observability.watch": {"kafka"},
     "tokens": {"errors", "secrets", "security", "settings"},
     "wire.records": {"contracts.schema", "errors", "kafka", "messages", "security", "wire"},
@@ -103,6 +102,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "handling": {"contracts.schema", "declarations", "errors", "kafka", "messages", "wire", "wire.avro", "wire.grants"},
     "project": {"contracts.codegen", "contracts.schema", "declarations", "errors", "messages", "settings"},
     "queries": {"contracts.checks", "contracts.schema", "declarations", "errors", "messages", "wire", "wire.avro"},
+    "http.avro_json": {"contracts.schema", "queries", "wire.avro", "wire.json"},
     "client.producing": {
         "client.base",
         "contracts.schema",
@@ -379,7 +379,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "queries",
         "wire",
         "wire.avro",
-        "wire.json",
     },
     "check": {
         "contracts.checks",

@@ -15,6 +15,7 @@ import typer
 
 from verbwire.cli import (
     acls,
+    ask,
     cluster,
     contracts,
     dead_letters,
@@ -23,7 +24,9 @@ from verbwire.cli import (
     health,
     log,
     new,
+    query,
     run,
+    send,
     tail,
     topology,
     trace,
@@ -64,6 +67,10 @@ app.command("tail")(tail.tail)
 app.command("log")(log.log)
 app.command("trace")(trace.trace)
 app.command("why")(why.why)
+app.command("send")(send.send)
+app.command("ask")(ask.ask)
+app.command("publish")(send.publish)
+app.command("query")(query.query)
 
 
 @app.callback()

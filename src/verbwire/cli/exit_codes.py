@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from verbwire.errors import ConfigurationError, NotAuthorizedError, UnavailableError, VerbwireError
+from verbwire.errors import ConfigurationError, NotAuthorizedError, NotFoundError, UnavailableError, VerbwireError
 
 
 class Exit(IntEnum):
@@ -14,6 +14,7 @@ class Exit(IntEnum):
     FOUND = 1  # the check found errors, an ACL or the cluster is in the way, or something broke: the text says what
     USAGE = 2  # the command line or a setting is wrong; Click's own status for the former
     UNAVAILABLE = 3  # Kafka or the registry cannot be reached now: trying again may help
+    REFUSED = 4  # the answer is no: a command was rejected, has failed or expired, or a query found no row
 
 
 def exit_of(error: VerbwireError) -> Exit:
@@ -21,6 +22,8 @@ def exit_of(error: VerbwireError) -> Exit:
     match error:
         case ConfigurationError():
             return Exit.USAGE
+        case NotFoundError():
+            return Exit.REFUSED
         case NotAuthorizedError():  # trying again does not help
             return Exit.FOUND
         case UnavailableError():

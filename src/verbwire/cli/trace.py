@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from verbwire.cli.exit_codes import Exit
 from verbwire.cli.output import AsJson, print_json
 from verbwire.cli.progress import CountedProgress
 from verbwire.cli.records import opened, print_line, short_type, told
@@ -19,7 +20,7 @@ _STATES = {
     "written": "row",
     "later": "row, by a later transaction",
     "deleted": "row deleted",
-    "unchanged": "row unchanged, or what changed is compacted away",
+    "unchanged": "row unchanged (or compacted away)",
     "waiting": "row waits",
     "stopped": "the group stops here",
     "unknown": "row not known",
@@ -30,9 +31,7 @@ def trace(
     id: Annotated[str, typer.Argument(help="The id of a command, an event or a flow, or the token of an outcome.")],
     since: Annotated[
         str | None,
-        typer.Option(
-            "--since", help="Read from then on: -2d, or a time with its zone. Default: -1d, or a token's time."
-        ),
+        typer.Option("--since", help="From then on: -2d, or a time with its zone. Default: -1d, or a token's time."),
     ] = None,
     until: Annotated[str | None, typer.Option("--until", help="Read up to then. Default: now.")] = None,
     contents: Annotated[bool, typer.Option("--contents", help="Print what the records say, too.")] = False,
@@ -57,7 +56,7 @@ def trace(
     else:
         _print(found, contents)
     if not found.records:
-        raise typer.Exit(1)
+        raise typer.Exit(Exit.FOUND)
 
 
 def _print(found: Trace, contents: bool) -> None:

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from verbwire.engine.topology import StopPartition
 from verbwire.errors import ConfigurationError, UnavailableError, UndecodableError
 from verbwire.handling.contexts import correlation_of, id_of
 from verbwire.inspection.reading.cluster import OpenCluster
-from verbwire.inspection.reading.folding import Folding
+from verbwire.inspection.reading.folding import Folded, Folding
 from verbwire.inspection.reading.known_topics import Holds
 from verbwire.inspection.reading.records import RecordView, RecordViews
 from verbwire.inspection.reading.row_search import WantedRow, find_rows
@@ -318,12 +319,12 @@ class _Hops:
                     changelog = (names.changelog(names.group(each.group), STATE), record.partition)
                     yield _row(each.group, changelog, record.key, record)
         elif holds in (Holds.EVENT, Holds.OUTCOME):
-            for folding in self._foldings():
+            for folding in self._foldings:
                 if record.topic in folding.sources:
                     yield from self._folded(folding, record)
 
     def _changes_state(self, record: ConsumedRecord) -> bool:
-        """Whether this is the command that was accepted: of others, and when it came again, the state is none of theirs."""
+        """Whether this is the command that was accepted: others, and it when it comes again, change no state."""
         facts = _facts(record)
         is_first = facts is not None and self._first[facts.id].place == place_of(record)
         outcomes = self._children[facts.id] if facts is not None and is_first else []
@@ -342,15 +343,17 @@ class _Hops:
             row.read, row.repartition = None, folding.repartition
         yield row
 
+    @cached_property
     def _foldings(self) -> Sequence[Folding]:
-        if not hasattr(self, "_found"):
-            self._found: list[Folding] = []
-            for each in (*self._cluster.project.tables, *self._cluster.project.processes):
-                try:
-                    self._found.append(Folding(self._cluster, each))
-                except UnavailableError as error:
-                    self.notes.append(f"the rows of {each.group} are not known: {error}")
-        return self._found
+        project, found = self._cluster.project, list[Folding]()
+        groups: list[Folded] = [*project.tables]
+        groups += project.processes
+        for each in groups:
+            try:
+                found.append(Folding(self._cluster, each))
+            except UnavailableError as error:
+                self.notes.append(f"the rows of {each.group} are not known: {error}")
+        return found
 
     def _committed(self, rows: Sequence[WantedRow]) -> Mapping[tuple[str, str, int], int]:
         """Return how far groups have read, for rows that were not found."""

@@ -44,6 +44,11 @@ class JsonMismatch(Exception):  # noqa: N818 (found in a request, told to its se
     def __init__(self, field: str, why: str) -> None:
         super().__init__(f"{field}: {why}" if field else why)
         self.field = field
+        self.why = why
+
+    def advised(self, advice: str) -> JsonMismatch:
+        """Return it with what to write instead."""
+        return JsonMismatch(self.field, f"{self.why}: {advice}")
 
 
 def reader(contract: Contract) -> Callable[[Any], dict[str, Any]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,28 +9,11 @@ import msgspec
 
 from verbwire.contracts.schema.bounds_check import compile_bounds
 from verbwire.contracts.schema.model import Contract
-from verbwire.http.avro_json.decode import JsonMismatch, reader
+from verbwire.http.avro_json.decode import JsonMismatch
+from verbwire.http.avro_json.texts import root_of, text_reader
 from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
 from verbwire.messages import Message
-from verbwire.queries.columns import type_sort
-from verbwire.wire.json.repeated_names import RepeatedNameError, require_once
-
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
-_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
-_WRITE = {
-    "integer": "digits, like 12",
-    "number": "a number, like 12.5",
-    "boolean": "true or false",
-    "timestamp": "a time with its zone, like 2010-12-01T08:26:00Z",
-    "local": "a time without a zone, like 2010-12-01T08:26:00",
-    "date": "a day, like 2010-12-01",
-    "time": "a time of day, like 08:26:00",
-    "uuid": "a UUID, like 6f1c1d1e-0d5c-4f0b-9d2c-3a5b7c9d1e2f",
-    "decimal": "a number, like 12.50",
-    "bytes": "base64, like aGVsbG8=",
-    "fixed": "base64, like aGVsbG8=",
-}
 
 
 def parameter_reader(contract: Contract) -> Callable[[Mapping[str, str]], dict[str, Any]]:
@@ -40,17 +21,16 @@ def parameter_reader(contract: Contract) -> Callable[[Mapping[str, str]], dict[s
 
     It raises 400 ``bad_parameter`` with the field and what to write. Lists, maps and records are written as JSON.
     """
-    fields = reader(contract)
-    sorts = {name: type_sort(contract, name) for name in contract.fields}
+    fields = text_reader(contract)
     check = compile_bounds(contract.schema, mapping=True)
 
     def read(given: Mapping[str, str]) -> dict[str, Any]:
         try:
-            found = fields({name: _value(sorts[name], name, text) for name, text in given.items()})
+            found = fields(given)
         except JsonMismatch as misfit:
-            raise _refused(misfit, sorts) from None
+            raise HttpProblem(problem_types.BAD_PARAMETER, str(misfit), more={"field": root_of(misfit.field)}) from None
         if check is not None and (excess := check(found)):
-            raise HttpProblem(problem_types.BAD_PARAMETER, str(excess), more={"field": _root(excess.field)})
+            raise HttpProblem(problem_types.BAD_PARAMETER, str(excess), more={"field": root_of(excess.field)})
         return found
 
     return read
@@ -65,40 +45,3 @@ def defaults_of(query: type[Message]) -> dict[str, Any]:
 def bad_parameter(field: str, why: str) -> HttpProblem:
     """Return 400: this parameter cannot be what it is."""
     return HttpProblem(problem_types.BAD_PARAMETER, f"{field}: {why}", more={"field": field})
-
-
-def _value(sort: str | None, name: str, text: str) -> Any:
-    """What a parameter would be in JSON; text that is none of it stays text, and is refused as that."""
-    if sort is None:
-        return _json(name, text)
-    if sort == "integer" and _INTEGER.fullmatch(text):
-        return int(text)
-    if sort == "number" and _NUMBER.fullmatch(text) and math.isfinite(float(text)):  # 1e999 is not Infinity
-        return float(text)
-    if sort == "boolean" and text in ("true", "false"):
-        return text == "true"
-    return text
-
-
-def _json(name: str, text: str) -> Any:
-    try:
-        value = msgspec.json.decode(text)
-        require_once(text.encode(), value)
-    except RepeatedNameError as error:
-        raise bad_parameter(name, str(error)) from None
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise bad_parameter(name, f"cannot be read as JSON, write it like [1,2] ({error})") from None
-    return value
-
-
-def _refused(misfit: JsonMismatch, sorts: Mapping[str, str | None]) -> HttpProblem:
-    field = _root(misfit.field)
-    how = _WRITE.get((sorts.get(field) or "").split(" ")[0])
-    return HttpProblem(
-        problem_types.BAD_PARAMETER, f"{misfit}: write {how}" if how else str(misfit), more={"field": field}
-    )
-
-
-def _root(field: str) -> str:
-    """The parameter of which a path tells a part."""
-    return re.split(r"[.\[]", field)[0]

@@ -1,4 +1,4 @@
-"""Finds the rows that records led to: what the changelog holds of their keys, from the transaction on that read them."""
+"""Finds the rows that records led to: what a changelog holds of their keys, as of the transaction that read them."""
 
 from __future__ import annotations
 
