@@ -40,6 +40,7 @@ OF_THE_HOUSE = {
     "http_problems.py",
     "layout.py",
     "pythons.py",
+    "test_documentation.py",
     "test_house.py",
     "test_public.py",
     "test_wheel.py",

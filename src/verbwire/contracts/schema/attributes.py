@@ -20,7 +20,7 @@ _OWN_CODES = (FORBIDDEN, ID_REUSED, OUT_OF_BOUNDS)
 _REQUESTS = (Kind.COMMAND, Kind.QUERY)
 _MAY_LACK_KEY = (Kind.QUERY, Kind.REPLY)  # that decides no partition
 _ANSWERS = (Kind.ROW, Kind.REPLY, None)  # kinds of what a query is answered by
-_ALLOWED: dict[str, tuple[Kind, ...]] = {
+ALLOWED: dict[str, tuple[Kind, ...]] = {
     "key": tuple(Kind),
     "time": (Kind.COMMAND, Kind.EVENT, *KEPT),
     "requires": _REQUESTS,
@@ -69,7 +69,7 @@ def attribute_problems(
         return
     kind = Kind(schema["kind"])
     for name, check in _CHECKS.items():
-        if name in schema and kind not in _ALLOWED[name]:
+        if name in schema and kind not in ALLOWED[name]:
             yield place.at(name).problem(f"does not go with a {kind}, {_WHY_NOT[kind]}: remove it")
         elif name in schema:
             for text in check(schema, schema[name]):

@@ -39,11 +39,11 @@ Ids are derived from keys, and HTTP takes 1,024 bytes of a key, which 200 charac
 """
 
 _SIZES = {"text": "Length", "bytes": "Length", "array": "Items", "map": "Properties"}
-_GOES_WITH: dict[str, tuple[str, ...]] = {sort: (f"min{size}", f"max{size}") for sort, size in _SIZES.items()}
-_GOES_WITH["text"] += ("pattern",)
-_GOES_WITH["map"] += ("propertyNames",)
-_GOES_WITH |= dict.fromkeys(("integer", "float", "decimal"), ("minimum", "maximum"))
-WORDS = tuple(dict.fromkeys(word for words in _GOES_WITH.values() for word in words))
+GOES_WITH: dict[str, tuple[str, ...]] = {sort: (f"min{size}", f"max{size}") for sort, size in _SIZES.items()}
+GOES_WITH["text"] += ("pattern",)
+GOES_WITH["map"] += ("propertyNames",)
+GOES_WITH |= dict.fromkeys(("integer", "float", "decimal"), ("minimum", "maximum"))
+WORDS = tuple(dict.fromkeys(word for words in GOES_WITH.values() for word in words))
 _PAIRS = [(word, word.replace("min", "max", 1)) for word in WORDS if word.startswith("min")]
 _SORTS = {"string": "text", "bytes": "bytes", "array": "array", "map": "map"}
 _SORTS |= {"int": "integer", "long": "integer", "float": "float", "double": "float"}
@@ -69,7 +69,7 @@ def branches_of(avro_type: Any) -> list[Any]:
 
 def goes_with(sort: str | None) -> tuple[str, ...]:
     """Return the words of a sort of types."""
-    return _GOES_WITH.get(sort or "", ())
+    return GOES_WITH.get(sort or "", ())
 
 
 def bounds_of(holder: Mapping[str, Any], key: Collection[str] = ()) -> dict[str, Any]:

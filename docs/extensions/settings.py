@@ -1,0 +1,56 @@
+"""The table of settings: names, types and defaults of the class, and the comments that stand beside them."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+import tokenize
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from docs.extensions.markdown import table
+from verbwire.setting_values import Size
+from verbwire.settings import Settings
+
+COLUMNS = ("setting", "variable", "type", "default", "says")
+_BY_HAND = ("root", "sources")  # found, not set
+_TYPES = {str: "text", int: "number", Path: "path", Size: "size", tuple[str, ...]: "list", Mapping[str, str]: "table"}
+
+
+def page() -> str:
+    """Return all settings as a table in markdown."""
+    return table(COLUMNS, rows())
+
+
+def rows() -> Iterator[tuple[str, ...]]:
+    """Yield a line for each setting, in the order of the class."""
+    types, said = get_type_hints(Settings), comments()
+    for each in fields(Settings):
+        if each.name not in _BY_HAND:
+            variable = f"`VERBWIRE_{each.name.upper()}`"
+            yield f"`{each.name}`", variable, _TYPES[types[each.name]], _default(each), said[each.name]
+
+
+def comments() -> dict[str, str]:
+    """Return what the comments of the class say about each of its fields."""
+    source = inspect.getsource(Settings)
+    told = {
+        token.start[0]: token.string.lstrip("# ")
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    body = ast.parse(source).body[0].body  # type: ignore[attr-defined]
+    found = {}
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            lines = range(node.lineno, after.lineno if after else source.count("\n") + 1)
+            found[node.target.id] = " ".join(told[line] for line in lines if line in told)
+    return found
+
+
+def _default(setting: Field[Any]) -> str:
+    value = setting.default_factory() if setting.default_factory is not MISSING else setting.default
+    return f"`{value}`" if value or value == 0 else ""

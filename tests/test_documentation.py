@@ -1,0 +1,120 @@
+"""The documentation is true: tutorials work as printed, the reference has all that the code has, links lead somewhere.
+
+`make docs` builds it, and fails for each warning; this needs no Sphinx.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docs.extensions import commands, contract_attributes, http, settings
+from tests.kit.cluster import Cluster
+from tests.kit.tutorial import Tutorial, agrees, blocks, typed
+from tests.test_house import ROOT
+from verbwire.contracts.schema.grammar import OURS
+
+DOCS = ROOT / "docs"
+_LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("page", ["light-switch"])
+def test_the_tutorial_does_what_it_says(page: str, cluster: Cluster, unique: str, port: int, tmp_path: Path) -> None:
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "VERBWIRE_BOOTSTRAP": cluster.bootstrap,
+        "VERBWIRE_REGISTRY": cluster.registry_url,
+        "VERBWIRE_PREFIX": unique,
+        "VERBWIRE_HTTP_PORT": str(port),
+        "VERBWIRE_HTTP_SECRET": "s" * 32,  # an embedded stack has one of its own
+    }
+    # The reader has a cluster and a port to himself.
+    instead = {
+        ":8700": f":{port}",
+        "created topic ": f"created topic {unique}.",
+        "registered ": f"registered {unique}.",
+    }
+    Tutorial(DOCS / "tutorial" / f"{page}.md", tmp_path, environment, instead).run()
+
+
+def test_tutorial_blocks_are_read_with_their_marks() -> None:
+    page = "<!-- file: a/b.py -->\n```python\nx = 1\n```\n\nText.\n\n```console\n$ one \\\n> two\nshown\n$ three\n```\n"
+    file, shell = blocks(page)
+    assert (file.mark, file.what, file.text, file.line) == ("file", "a/b.py", "x = 1\n", 2)
+    assert [(each.command, each.shown) for each in typed(shell)] == [("one \\\ntwo", "shown\n"), ("three", "")]
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "agree"),
+    [
+        ("", "whatever", True),
+        ("a\nb", "a\nb", True),
+        ("a\nb", "a\nc", False),
+        ("a ... c", "a b c", True),
+        ("...\nlast", "first\nsecond\nlast", True),
+        ("first\n...", "first\nsecond\nlast", True),
+        ("first\n...", "second", False),
+        ("switched: 1", "switched: 10", False),
+    ],
+)
+def test_a_tutorials_output_is_compared_where_it_is_shown(shown: str, printed: str, agree: bool) -> None:
+    assert agrees(shown, printed) is agree
+
+
+def test_the_reference_of_settings_says_something_of_each() -> None:
+    rows = list(settings.rows())
+    assert len(rows) > 40
+    # What its name says already has no comment in the class either.
+    assert {name for name, *_, said in rows if not said} <= {f"`{each}`" for each in SELF_EXPLAINING}
+
+
+SELF_EXPLAINING = ("project", "http_host", "http_port", "http_issuer", "http_audience", "scopes")
+
+
+def test_the_reference_of_commands_has_all_with_what_they_do() -> None:
+    found = dict(commands.commands())
+    assert {"verbwire worker", "verbwire schemas generate", "verbwire dead-letters retry"} <= found.keys()
+    assert [path for path, command in found.items() if not command.help] == []
+
+
+def test_the_reference_of_http_has_each_sort_of_path() -> None:
+    page = http.page()
+    for path in ("POST /commands/{Name}", "GET /queries/{Name}", "GET /outcomes/{token}", "GET /health/ready"):
+        assert f"`{path}`" in page
+    assert "`Verbwire-Position`" in page
+
+
+def test_the_guide_to_contracts_names_each_attribute() -> None:
+    said = (DOCS / "contracts.md").read_text("utf-8")
+    assert [name for name in OURS if f"| `{name}` |" not in said] == []
+    assert [name for name in OURS if name != "kind" and f"`{name}`" not in contract_attributes.page()] == []
+
+
+def pages() -> Iterator[Path]:
+    yield from ROOT.glob("*.md")
+    yield from DOCS.rglob("*.md")
+    yield from (ROOT / "tests").rglob("README.md")
+
+
+def test_the_documentations_links_lead_to_files() -> None:
+    wrong = [
+        f"{page.relative_to(ROOT)}: {link}"
+        for page in pages()
+        for link in _LINK.findall(page.read_text("utf-8"))
+        if not (page.parent / link).exists()
+    ]
+    assert wrong == []
