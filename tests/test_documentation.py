@@ -24,18 +24,19 @@ DOCS = ROOT / "docs"
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)(?:#[^)]*)?\)")
 
 
-@pytest.fixture
-def port() -> int:
+HERE = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
 @pytest.mark.kafka
-@pytest.mark.parametrize("page", ["light-switch"])
-def test_the_tutorial_does_what_it_says(page: str, cluster: Cluster, unique: str, port: int, tmp_path: Path) -> None:
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+def test_the_tutorial_on_kafka_does_what_it_says(cluster: Cluster, unique: str, tmp_path: Path) -> None:
+    port = free_port()
+    environment = HERE | {
         "VERBWIRE_BOOTSTRAP": cluster.bootstrap,
         "VERBWIRE_REGISTRY": cluster.registry_url,
         "VERBWIRE_PREFIX": unique,
@@ -48,7 +49,11 @@ def test_the_tutorial_does_what_it_says(page: str, cluster: Cluster, unique: str
         "created topic ": f"created topic {unique}.",
         "registered ": f"registered {unique}.",
     }
-    Tutorial(DOCS / "tutorial" / f"{page}.md", tmp_path, environment, instead).run()
+    Tutorial(DOCS / "tutorial" / "light-switch.md", tmp_path, environment, instead).run()
+
+
+def test_the_tutorial_in_memory_does_what_it_says(tmp_path: Path) -> None:
+    Tutorial(DOCS / "tutorial" / "library.md", tmp_path, HERE, {}).run()
 
 
 def test_tutorial_blocks_are_read_with_their_marks() -> None:
