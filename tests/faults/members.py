@@ -27,7 +27,7 @@ from verbwire.errors import VerbwireError
 from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.kafka.readers import consumed
 from verbwire.kafka.record import ConsumedRecord
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.registry import Metrics
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.registry.client import Registry
 

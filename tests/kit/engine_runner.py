@@ -28,7 +28,7 @@ from verbwire.errors import UnavailableError, VerbwireError
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.messages import Message, Row
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.registry import Metrics
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.grants.policy import Grants
 

@@ -28,7 +28,7 @@ from verbwire.http.serving.server import HttpServer
 from verbwire.http.tables.queries import Answerable
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.messages import Message, Row
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.registry import Metrics
 from verbwire.queries.columns import row_values
 from verbwire.queries.plan import QueryableRow
 from verbwire.security.tls import Authorities
@@ -183,7 +183,7 @@ def serving(
     readable = Readable([table.served() for table in tables], queries, peers, topics)
     app = build_app(Access(auth, rates, opened), readable, health, metrics, parts)
     if certificate is not None:
-        metrics.certificate(lambda: certificate.expires.timestamp(), lambda: certificate.failed)
+        metrics.http.certificate(lambda: certificate.expires.timestamp(), lambda: certificate.failed)
     server = HttpServer(app, certificate=certificate)
     address = server.start()
     url = f"{'https' if certificate else 'http'}://{address[0]}:{address[1]}"

@@ -34,7 +34,7 @@ from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.messages import Command, Kind
 from verbwire.names import Names
 from verbwire.observability.job_board import JobBoard
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.registry import Metrics
 from verbwire.principal import Principal
 from verbwire.settings import Settings
 from verbwire.wire.codec.topics import Codec

@@ -38,7 +38,7 @@ from verbwire.errors import (
 from verbwire.kafka.offsets import TopicIdentity
 from verbwire.kafka.record import Record, place_of
 from verbwire.names import Names
-from verbwire.observability.metrics import GroupMetrics
+from verbwire.observability.metrics.groups import GroupMetrics
 from verbwire.wire.records.changelog import (
     DEAD_LETTERS_HEADER,
     dead_letter_count,
@@ -111,8 +111,7 @@ class GroupEngine:
             self._producers.ready()
             self._restorer.begin()
             self._producers.ready()  # what the topics take is known by now
-        caches, restored = self._restorer.restore(partitions, cancel)
-        self._metrics.restored(restored)
+        caches = self._restorer.restore(partitions, cancel)
         restored_caches = [cache for cache in caches if not self._is_poisoned(cache)]
         for cache in restored_caches:
             self._caches[cache.partition] = cache
@@ -209,6 +208,8 @@ class GroupEngine:
         both cases nothing of what failed is visible to anybody, and the caller seeks before it reads on.
         """
         todo: list[Piece] = [(place, list(records), read.get(place, 0)) for place, records in batch.items() if records]
+        for (topic, partition), records, _ in todo:
+            self.reader.states[partition].timestamps[topic] = records[0].timestamp
         if self._failures.any_suspects():
             todo.sort(key=lambda piece: self._failures.limit(piece[0]) is not None)  # the neighbours first
         while todo:
@@ -230,7 +231,8 @@ class GroupEngine:
         except KafkaException as error:  # a producer that has met a fatal error since its last transaction
             self._producers.give_up(slot)
             raise classified(error, {}) from error
-        transaction.deadline, transaction.row_checks = time.monotonic() + BATCH_SECONDS, self._changelog.row_checks
+        started = time.monotonic()
+        transaction.deadline, transaction.row_checks = started + BATCH_SECONDS, self._changelog.row_checks
         waiting, begun, isolated = [], [], False
         try:
             for place, records, until in todo:
@@ -260,6 +262,7 @@ class GroupEngine:
             if isinstance(error, RegistryUnavailableError):
                 self._waits_until = time.monotonic() + REGISTRY_SECONDS
             raise failure from error
+        self._metrics.built(time.monotonic() - started - transaction.waited)
         if transaction.caches:
             hit("after-produce")
             self._committer.submit(transaction)

@@ -6,7 +6,12 @@ from collections.abc import Collection
 
 from verbwire.contracts.schema.model import Contract
 from verbwire.handling.permission import refusal
-from verbwire.messages import OUT_OF_BOUNDS, Message, Rejected
+from verbwire.messages import FORBIDDEN, ID_REUSED, OUT_OF_BOUNDS, Message, Rejected
+
+
+def codes_of(contract: Contract) -> tuple[str, ...]:
+    """Return every code that a command may be rejected with: its contract's, and verbwire's own."""
+    return (*contract.rejections, FORBIDDEN, OUT_OF_BOUNDS, ID_REUSED)
 
 
 def not_admitted(contract: Contract, command: Message, actor: str | None, scopes: Collection[str]) -> Rejected | None:

@@ -26,7 +26,7 @@ from verbwire.http.tables.endpoints import TableEndpoints
 from verbwire.http.tables.queries import Answerable, Queries
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.http.tables.reads import TableReads
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.registry import Metrics
 
 
 class Part(Protocol):
@@ -77,6 +77,8 @@ def build_app(
         *(route for part in parts for route in part.routes),
     ]
 
+    metrics.http.serves(route.path for route in routes)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
@@ -91,7 +93,7 @@ def build_app(
             Middleware(
                 AccessMiddleware,
                 auth=access.auth,
-                metrics=metrics,
+                metrics=metrics.http,
                 access=PathAccess(access.opened, queries.is_public),
                 rates=access.rates,
             )

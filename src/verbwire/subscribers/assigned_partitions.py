@@ -8,20 +8,22 @@ from collections.abc import Collection, Iterable
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from verbwire.kafka import denials
-from verbwire.observability.metrics import GroupMetrics
+from verbwire.kafka.progress import InputProgress
+from verbwire.observability.metrics.effects import EffectMetrics
 from verbwire.subscribers.key_queues import KeyedWorkQueue
 from verbwire.subscribers.partition_state import PartitionInFlight
 from verbwire.subscribers.plan import SubscriberPlan
 
 log = logging.getLogger(__name__)
 
+RUNNING = "running"  # the state of a partition that is assigned: there are no others here
 _IN_FLIGHT_BYTES = 4 * 1024 * 1024  # of one partition
 
 
 class AssignedPartitions:
     """Owns the assignment of one consumer. Belongs to the consumer's thread, but for :meth:`owned`."""
 
-    def __init__(self, plan: SubscriberPlan, queue: KeyedWorkQueue, metrics: GroupMetrics) -> None:
+    def __init__(self, plan: SubscriberPlan, queue: KeyedWorkQueue, metrics: EffectMetrics) -> None:
         self._plan = plan
         self._queue = queue
         self._metrics = metrics
@@ -96,14 +98,14 @@ class AssignedPartitions:
         if error is not None:
             log.warning("%s: offsets were not committed: %s", self._plan.group, self.said(error))
 
-    def measure(self, consumer: Consumer) -> None:
-        """Tell the metrics how much is in flight, and how far the group is behind."""
-        lag = 0
-        for each in self._all.values():
-            _, end = consumer.get_watermark_offsets(TopicPartition(each.topic, each.partition), cached=True)
-            if each.committed is not None and end > each.committed:
-                lag += end - each.committed
-        self._metrics.waiting(self._queue.in_flight(), lag)
+    def measure(self) -> None:
+        """Tell the metrics how much there is, and how much of it is in flight."""
+        self._metrics.in_flight(self._queue.in_flight())
+        self._metrics.states({RUNNING: len(self.owned())})
+
+    def progress(self) -> list[InputProgress]:
+        """Return how far each partition is. From any thread."""
+        return self._queue.progress(list(self._all.values()))
 
     def said(self, error: KafkaError) -> str:
         """Return an error of the consumer's as text; it names the ACL where one is missing."""

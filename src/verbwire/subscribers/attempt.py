@@ -28,7 +28,7 @@ from verbwire.handling.dispatch import MessageHandling
 from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.messages import Message
 from verbwire.observability.job_board import JobBoard, Running
-from verbwire.observability.metrics import GroupMetrics
+from verbwire.observability.metrics.effects import EffectMetrics
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.observability.watch.tracebacks import summary
 from verbwire.subscribers.key_queues import QueuedRecord
@@ -76,7 +76,7 @@ class RecordAttempt:
     producer: EffectProducer
     clock: BrokerClock
     board: JobBoard
-    metrics: GroupMetrics
+    metrics: EffectMetrics
     watch: HandlerWatch
 
     def attempt(self, task: QueuedRecord) -> Result:
@@ -113,6 +113,8 @@ class RecordAttempt:
             return Unavailable(str(error))
         self.watch.dead_lettered(reason, task.record, detail)
         self.metrics.dead_lettered(reason)
+        if self.plan.is_job:
+            self.metrics.outcome(_said_type(task), "failed")
         return Done()
 
     def _read(self, task: QueuedRecord) -> Message | None:
@@ -132,12 +134,12 @@ class RecordAttempt:
         # An operator who requeues it wants it done.
         expiry = None if task.requeued else headers.expiry(task.record.timestamp)
         if expiry is not None and self.clock.now_ms() > expiry:
-            self.metrics.expired(name)
+            self.metrics.outcome(name, "expired")
             log.warning("%s: %s has expired, it is not carried out", self.plan.group, context.id)
             return True
         refused = handling.check and handling.check.refusal(headers, context.id, task.record, task.record.is_stamped)
         if refused := refused or not_admitted(handling.contract, message, context.actor, context.scopes):
-            self.metrics.rejected(name, refused.code)
+            self.metrics.outcome(name, "rejected", refused.code)
             log.warning("%s: %s of %s was refused: %s", self.plan.group, context.id, context.actor, refused.reason)
             return True
         return False
@@ -145,7 +147,7 @@ class RecordAttempt:
     def _handle(
         self, task: QueuedRecord, message: Message, handling: MessageHandling, facts: Context, outbox: HandlerOutbox
     ) -> Result:
-        handler = handling.handler
+        handler, began = handling.handler, time.perf_counter()
         try:
             with (
                 self._context(task, handling, facts, outbox) as context,
@@ -155,6 +157,8 @@ class RecordAttempt:
             if isinstance(result, (Message, list, tuple)):
                 raise ContractError(f"returned {type(result).__name__}: messages are sent by context.send or .publish")
             outbox.settle()
+            if self.plan.is_job:
+                self.metrics.outcome(handling.contract.name, "accepted")
         except Requeue:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever it is, it is logged, and tried again)
@@ -162,6 +166,8 @@ class RecordAttempt:
                 return Unavailable(str(outbox.obstacle))
             traceback = self.watch.raised(handler.where, task.record, error)
             return Raised(f"{handler.where} failed: {summary(error)}", traceback)
+        finally:
+            self.metrics.ran(time.perf_counter() - began)
         return Done()
 
     @contextmanager
@@ -188,10 +194,18 @@ class RecordAttempt:
             self.metrics.job_ended(facts.partition)
 
 
+def _said_type(task: QueuedRecord) -> str:
+    """Return what type of command a record says that it is, for the metrics."""
+    try:
+        return Headers(task.record.headers).type or ""
+    except UndecodableError:
+        return ""
+
+
 class Run:
     """One run of a job's handler."""
 
-    def __init__(self, in_flight: PartitionInFlight, entry: Running, metrics: GroupMetrics) -> None:
+    def __init__(self, in_flight: PartitionInFlight, entry: Running, metrics: EffectMetrics) -> None:
         self._in_flight = in_flight
         self._entry = entry
         self._metrics = metrics

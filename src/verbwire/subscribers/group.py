@@ -23,7 +23,8 @@ from verbwire.kafka.group_membership import (
     duplicate_worker,
 )
 from verbwire.kafka.librdkafka import LOGGED
-from verbwire.kafka.readers import consumed
+from verbwire.kafka.progress import InputProgress
+from verbwire.kafka.readers import consumed, is_end
 from verbwire.kafka.recreatable import PATIENT
 from verbwire.subscribers.assigned_partitions import AssignedPartitions
 from verbwire.subscribers.attempt import RecordAttempt
@@ -62,6 +63,7 @@ _MUSTS: Mapping[str, Any] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "allow.auto.create.topics": False,
+    "enable.partition.eof": True,  # an end that is marks of transactions is seen by nothing else
 }
 
 
@@ -129,6 +131,10 @@ class SubscriberGroup:
         """Return the partitions of its sources that it has."""
         return self._partitions.owned()
 
+    def progress(self) -> list[InputProgress]:
+        """Return how far it is with each partition of its topics that it has."""
+        return self._partitions.progress()
+
     # -- the consumer's thread
 
     def _run(self) -> None:
@@ -142,7 +148,7 @@ class SubscriberGroup:
                 self._partitions.throttle(self._consumer)
                 if (now := time.monotonic()) >= commit_at:
                     self._partitions.commit(self._consumer, asynchronous=True)
-                    self._partitions.measure(self._consumer)
+                    self._partitions.measure()
                     commit_at = now + _COMMIT_SECONDS
         except Exception as error:
             log.exception("%s: the consumer broke", self._plan.group)
@@ -185,6 +191,8 @@ class SubscriberGroup:
             self._take(message)
 
     def _take(self, message: Message) -> None:
+        if is_end(message):
+            return self._partitions.of(message.topic(), message.partition()).reached(message.offset())
         if (error := message.error()) is not None:
             return self._on_error(error)
         record = consumed(message)

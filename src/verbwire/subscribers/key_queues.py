@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 
+from verbwire.kafka.progress import InputProgress
 from verbwire.kafka.record import ConsumedRecord, place_of
 from verbwire.subscribers.partition_state import PartitionInFlight
 
@@ -62,7 +63,7 @@ class KeyedWorkQueue:
     def add(self, task: QueuedRecord) -> None:
         """Queue a record."""
         with self._work:
-            task.in_flight.open(task.offset, task.size)
+            task.in_flight.open(task.offset, task.size, None if task.requeued else task.record.timestamp)
             waiting = self._queues.get(task.order_key)
             if waiting is not None:
                 waiting.append(task)
@@ -80,6 +81,11 @@ class KeyedWorkQueue:
                 for in_flight, offset in offsets
                 if offset is not None and offset != in_flight.committed
             }
+
+    def progress(self, partitions: Iterable[PartitionInFlight]) -> list[InputProgress]:
+        """Return how far these partitions are."""
+        with self._work:
+            return [in_flight.progress() for in_flight in partitions]
 
     def take_back(self, partitions: Collection[PartitionInFlight], seconds: float) -> None:
         """Drop what has not begun of these partitions, and wait at most `seconds` for what runs.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from verbwire.kafka.progress import InputProgress
+
 _OVERHEAD = 500  # bytes that a record takes here beside its own: an estimate, for the bound on memory
 
 
@@ -18,24 +20,36 @@ class PartitionInFlight:
         self.stopping = False  # revoked: handlers should finish soon; read by any thread
         self.committed: int | None = None  # sent to the broker; None where that is not known
         self.bytes = 0
-        self._open: dict[int, int] = {}  # offset -> bytes, in the order of the log
+        self._open: dict[int, tuple[int, int | None]] = {}  # offset -> bytes, timestamp; in the order of the log
         self._next: int | None = None
+        self._read: int | None = None  # up to where the log has been read, marks of transactions included
+        self._timestamp: int | None = None  # of the record read last
 
     @property
     def records(self) -> int:
         """How many records are in flight."""
         return len(self._open)
 
-    def open(self, offset: int, size: int) -> None:
-        """Begin with a record; they come in the order of their offsets."""
-        self._open[offset] = size + _OVERHEAD
+    def open(self, offset: int, size: int, timestamp: int | None) -> None:
+        """Begin with a record; they come in the order of their offsets. The timestamp is in milliseconds."""
+        self._open[offset] = size + _OVERHEAD, timestamp
         self.bytes += size + _OVERHEAD
-        self._next = offset + 1
+        self._next = self._read = offset + 1
+        self._timestamp = timestamp
+
+    def reached(self, end: int) -> None:
+        """Note that everything below this end has been read."""
+        self._read = end
 
     def close(self, offset: int) -> None:
         """Note that a record is done."""
-        self.bytes -= self._open.pop(offset, 0)
+        self.bytes -= self._open.pop(offset, (0, None))[0]
 
     def committable(self) -> int | None:
         """Return the offset from which another worker would have to go on; None while there was no record at all."""
         return next(iter(self._open), self._next)
+
+    def progress(self) -> InputProgress:
+        """Return how far it is handled."""
+        oldest = next(iter(self._open.values()), (0, self._timestamp))[1]
+        return InputProgress(self.topic, self.partition, next(iter(self._open), self._read), oldest)

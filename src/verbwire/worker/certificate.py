@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from verbwire.http.serving.certificate import Certificate
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.registry import Metrics
 from verbwire.settings import Settings
 from verbwire.worker.public_address import url_of
 
@@ -16,5 +16,5 @@ def certificate_of(settings: Settings, metrics: Metrics) -> Certificate | None:
         return None
     certificate = Certificate(*settings.tls_files)
     certificate.tell_of_host(urlsplit(url_of(settings, settings.http_port)).hostname or "")
-    metrics.certificate(lambda: certificate.expires.timestamp(), lambda: certificate.failed)
+    metrics.http.certificate(lambda: certificate.expires.timestamp(), lambda: certificate.failed)
     return certificate

@@ -21,10 +21,12 @@ from verbwire.engine.restore.repartition_catch_up import RepartitionCatchUp
 from verbwire.engine.restore.repartition_progress import RepartitionProgress
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.topology import Topology
+from verbwire.handling.admission import codes_of
 from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.kafka.group_membership import NOT_ASSIGNED
 from verbwire.kafka.offsets import ClusterOffsets
+from verbwire.kafka.progress import InputProgress
 from verbwire.messages import Message
 from verbwire.names import Names
 from verbwire.settings import skipped
@@ -104,6 +106,11 @@ class EngineGroup:
             caught_up=tuple(each for each in owned if reader.states[each].has_read(sources)),
         )
 
+    def progress(self) -> list[InputProgress]:
+        """Return how far it is with each partition of its inputs that it owns."""
+        owned, states = (self.app and self.app.owned) or (), self.engine.reader.states
+        return [each for partition in owned for each in states[partition].progress(self.engine.topology.inputs)]
+
     def live(self) -> str | None:
         """Return why the group is beyond repair, or None."""
         return self.app.alive() if self.app else None
@@ -150,6 +157,10 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     alone = hold(copies / group)
     metrics = services.metrics.group(group)
     services.watched(topology.processor.watch)
+    metrics.has_partitions(topology.partitions)
+    if isinstance(declared, Aggregate):
+        contracts = map(codec.catalog.of, declared.handlers)
+        metrics.receives({contract.name: codes_of(contract) for contract in contracts})
     metrics.table(lambda: sum(reader.behind().values()), reader.dead_letters)
     engine = GroupEngine(topology, kafka, names, settings.worker, copies, reader, metrics, services.liveness)
     # A decoder of its own: the engine's thread has the other.

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from importlib.metadata import version
 from typing import Any
 
 from verbwire.client.base.connection import Connection
@@ -44,7 +45,7 @@ from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.kafka.addresses import addresses, kafka_properties
 from verbwire.kafka.connectivity import require_kafka
 from verbwire.observability.descriptors import limit, raise_limit
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.registry import Metrics
 from verbwire.observability.outages import Outage, filtered_by
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.project import Project
@@ -59,6 +60,7 @@ from verbwire.worker.certificate import certificate_of
 from verbwire.worker.command_endpoints import command_endpoints
 from verbwire.worker.engine_group import EngineGroup, host
 from verbwire.worker.known_topics import known_topics
+from verbwire.worker.lag_watch import LagWatch
 from verbwire.worker.local_copies import LocalCopies
 from verbwire.worker.open_files import HostedFiles, share_files, spare_descriptors
 from verbwire.worker.public_address import url_of
@@ -67,6 +69,7 @@ from verbwire.worker.remote_tables import remote_tables
 from verbwire.worker.services import GroupHost, Services
 from verbwire.worker.shutdown import Shutdown
 from verbwire.worker.subscriber_group import host_effects
+from verbwire.worker.table_sizes import TableSizes
 from verbwire.worker.thread_dump import stacks_on_request
 from verbwire.worker.trust import Trust
 from verbwire.worker.worker_names import named
@@ -114,7 +117,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     # Now already: clients of Kafka end the process where they cannot open a pipe.
     spare_descriptors(hosted_files, raise_limit())
     MEMORY.share(settings.cache_bytes, len(hosted_files.tables))
-    metrics.memory(MEMORY.limits(), BUDGET.usage)
+    metrics.process.memory(MEMORY.limits(), BUDGET.usage)
     notifier = ReplyNotifier(kafka, settings.names.replies())
     opened.callback(notifier.close)
     trust = Trust.of(settings)
@@ -153,9 +156,23 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     _keep_copies(settings, opened)
     topics = TopicWatch(kafka, [each.engine for each in hosted if isinstance(each, EngineGroup)])
     opened.callback(topics.stop)
+    _measure(services, hosted, opened)
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
     # Before anything stops: no more requests are routed here, and those that wait for an outcome get its link.
     asyncio.run(_serve(hosted, topics, leave, [health.leave, waits.end, announcement.leave], stopping))
+
+
+def _measure(services: Services, hosted: Sequence[GroupHost], opened: ExitStack) -> None:
+    """Let the metrics show what is not counted but looked up: lag, sizes of tables, the outage."""
+    metrics, lags = services.metrics, LagWatch(services.kafka, hosted, services.clock)
+    sizes = TableSizes({each.name: table.store_reader for each in hosted for table in each.tables})
+    metrics.process.worker(services.settings.worker, version("verbwire"))
+    metrics.process.kafka(lambda: not services.outage.lasts())
+    metrics.process.tables(sizes.sizes)
+    metrics.lags(lags.lags)
+    for each in (lags, sizes):
+        each.start()
+        opened.callback(each.stop)
 
 
 def _readable(project: Project, services: Services, tables: Sequence[QueryableTable], peers: Peers) -> Readable:

@@ -14,8 +14,9 @@ from verbwire.engine.restore.open_transactions import WorkerLiveness
 from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.kafka.broker_clock import BrokerClock
+from verbwire.kafka.progress import InputProgress
 from verbwire.observability.job_board import JobBoard
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.registry import Metrics
 from verbwire.observability.outages import Outage
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.observability.watch.watchdog import Watchdog
@@ -107,6 +108,10 @@ class GroupHost(Protocol):
 
     def share(self) -> GroupShare:
         """What of the group this worker has now. From any thread."""
+        ...
+
+    def progress(self) -> list[InputProgress]:
+        """Return how far it is with each partition of its inputs that this worker has. From any thread."""
         ...
 
     def live(self) -> str | None:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
+from verbwire.handling.admission import codes_of
 from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.kafka.progress import InputProgress
+from verbwire.observability.metrics.effects import EffectMetrics
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.principal import Principal
 from verbwire.subscribers.attempt import RecordAttempt
@@ -29,6 +32,7 @@ class SubscriberGroupHost:
     plan: SubscriberPlan
     effect_producer: EffectProducer
     running: SubscriberGroup
+    metrics: EffectMetrics
 
     @property
     def group(self) -> str:
@@ -52,8 +56,9 @@ class SubscriberGroupHost:
 
     def connect(self) -> None:
         """See that its topics are there."""
-        for topic in (*self.plan.topics, self.plan.dead_letters):
-            self.effect_producer.producer.require_topic(topic)
+        require = self.effect_producer.producer.require_topic
+        found = {topic: require(topic) for topic in (*self.plan.topics, self.plan.dead_letters)}
+        self.metrics.has_partitions(max(found[topic] for topic in self.plan.decoders))
 
     async def start(self) -> None:
         """Join the group."""
@@ -66,6 +71,10 @@ class SubscriberGroupHost:
             await loop.run_in_executor(None, self.running.stop, leave)
         finally:
             await loop.run_in_executor(None, self.effect_producer.close, _CLOSE_SECONDS)
+
+    def progress(self) -> list[InputProgress]:
+        """Return how far it is with each partition that it has."""
+        return self.running.progress()
 
     def live(self) -> str | None:
         """Return why only a new process can help, or None."""
@@ -86,7 +95,11 @@ def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGr
     plan = subscriber_plan(declared, codec, services.grants)
     connection = services.connection(services.kafka, Principal(declared.group, declared.scopes))
     effect_producer = EffectProducer(connection, declared)
-    metrics = services.metrics.group(plan.group)
+    metrics = services.metrics.effects(plan.group)
+    if plan.is_job:
+        metrics.receives({each.contract.name: codes_of(each.contract) for each in plan.handlings.values()})
     watch = services.watched(HandlerWatch(plan.group, patient=plan.is_job))
     handling = RecordAttempt(plan, effect_producer, services.clock, services.jobs, metrics, watch)
-    return SubscriberGroupHost(plan, effect_producer, SubscriberGroup(handling, services.kafka, settings.worker))
+    return SubscriberGroupHost(
+        plan, effect_producer, SubscriberGroup(handling, services.kafka, settings.worker), metrics
+    )

@@ -30,7 +30,7 @@ from verbwire.engine.transactions.committer import Committer
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import FencedError
 from verbwire.kafka.offsets import ClusterOffsets
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.registry import Metrics
 
 if TYPE_CHECKING:
     from verbwire.engine.faust.app import GroupApp

@@ -13,7 +13,7 @@ from tests.kit.samples.bank.jars import JarRow
 from verbwire.engine.state.cache_budget import BUDGET, Budget, Cache
 from verbwire.engine.state.memory import DEFAULT_BYTES, MEMORY
 from verbwire.engine.state.row_sizes import RowExpansion, size_of
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.registry import Metrics
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_memory_of_more_groups_is_less_each_but_enough_for_the_largest_record() 
 
 def test_memory_is_told() -> None:
     metrics, budget = Metrics(), Budget(100_000)
-    metrics.memory({"rows": 100_000, "pages": 7}, budget.usage)
+    metrics.process.memory({"rows": 100_000, "pages": 7}, budget.usage)
     cache: Cache[int, str] = Cache(budget)
     cache.keep({1: "row"}, {1: 500})
     cache.find([1, 2, 3], {})

@@ -23,7 +23,7 @@ from verbwire.engine.state.partition_state import (
 )
 from verbwire.engine.state.reader import StoreReader
 from verbwire.errors import EngineError
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.registry import Metrics
 
 ROW = load_catalog(Path(__file__).parents[2] / "kit/samples/bank").find("bank.jars.JarRow")
 COPY = Path("jars-0.db")

@@ -283,8 +283,11 @@ def test_a_job_does_what_its_sender_may_ask_in_time(depot: Depot) -> None:
         told = depot.metrics.exposition().decode()
         command, name = "depot.labels.PrintLabels", depot.names.group(JOB)
         for code in ("forbidden", "out_of_bounds"):
-            assert f'verbwire_rejected_total{{code="{code}",command="{command}",group="{name}"}} 1.0' in told
-        assert f'verbwire_expired_total{{command="{command}",group="{name}"}} 1.0' in told
+            assert (
+                f'verbwire_outcomes_total{{code="{code}",command="{command}",group="{name}",status="rejected"}} 1.0'
+                in told
+            )
+        assert f'verbwire_outcomes_total{{code="",command="{command}",group="{name}",status="expired"}} 1.0' in told
 
 
 def test_a_job_that_requires_grants_does_what_is_signed(depot: Depot, caplog: pytest.LogCaptureFixture) -> None:

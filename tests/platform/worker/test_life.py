@@ -96,11 +96,11 @@ def test_a_worker_from_its_start_to_a_clean_stop_and_back(shop: Bank, project: B
     assert names == {"bank.jars": [0, 1], "bank.jars.aggregate": [0, 1]}
     metrics = first.get("/metrics")[1]
     group = shop.names.group(TABLE)
-    assert f'verbwire_partitions_ready{{group="{group}"}} 2.0' in metrics
+    assert f'verbwire_partitions{{group="{group}",state="running"}} 2.0' in metrics
     assert f'verbwire_records_total{{group="{group}"}} 20.0' in metrics
     send(shop, range(20, 30))
     first.has(rows(30))
-    first.until(lambda: f'verbwire_handler_seconds{{group="{group}"}} 0.0' in first.get("/metrics")[1])
+    first.until(lambda: f'verbwire_handler_running_seconds{{group="{group}"}} 0.0' in first.get("/metrics")[1])
     first.process.send_signal(signal.SIGUSR1)  # it tells what its threads are at, and goes on
     first.until(lambda: "most recent call first" in first.said())
     port = first.url().rpartition(":")[2]
@@ -174,7 +174,7 @@ def test_a_stopped_partition_is_told_mended_and_skipped(shop: Bank, project: Bra
     first = project.start("streams")
     told = {"status": "ready", "stopped": {shop.names.group(TABLE): [partition]}, "behind": {}}
     first.until(lambda: first.get("/health/ready") == (200, told))
-    assert f'verbwire_partitions_stopped{{group="{shop.names.group(TABLE)}"}} 1.0' in first.get("/metrics")[1]
+    assert f'verbwire_partitions{{group="{shop.names.group(TABLE)}",state="stopped"}} 1.0' in first.get("/metrics")[1]
     skip = f"VERBWIRE_SKIP={shop.names.group(TABLE)}@{topic}/{partition}/{offset}"
     assert first.get("/health/live")[0] == 200
     assert first.get("/tables/bank.jars/bad")[0] == 503

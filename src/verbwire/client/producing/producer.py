@@ -97,8 +97,11 @@ class Producer:
         """Let what was produced up to this record go at once, without lingering for company; returns immediately."""
         self._linger_bypass.now(ack)
 
-    def require_topic(self, topic: str) -> None:
-        """Raise :class:`ContractError` if the topic is not deployed, :class:`UnavailableError` if Kafka is silent."""
+    def require_topic(self, topic: str) -> int:
+        """Return how many partitions a topic has.
+
+        :class:`ContractError` if it is not deployed, :class:`UnavailableError` if Kafka is silent.
+        """
         self.require_open()
         try:
             found = self._kafka.list_topics(topic, timeout=min(self._seconds, _METADATA_SECONDS)).topics[topic]
@@ -108,6 +111,7 @@ class Producer:
             if denials.is_denied(found.error):
                 raise NotAuthorizedError(denials.denied("WRITE", f"TOPIC {topic}"))
             raise ContractError(f"{topic}: {found.error.str()}: run `verbwire deploy`")
+        return len(found.partitions)
 
     def flush(self, timeout: float | None = None) -> None:
         """Wait until everything produced so far is acknowledged, at most `timeout` seconds.

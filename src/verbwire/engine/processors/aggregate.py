@@ -144,14 +144,13 @@ class AggregateProcessor:
         )
 
     def _refuse_ungranted(self, command: ReceivedCommand, known: bytes | None, batch: OutcomeBatch) -> bool:
-        contract, check = command.handling.contract, command.handling.check
+        check = command.handling.check
         if not check:
             return False
         ungranted = check.refusal(command.headers, command.name, command.record, is_stamped(command.record))
         if not ungranted:
             return False
         # Before its id is looked up: another client may have sent that command, and waits for its outcome.
-        batch.transaction.count("rejected", contract.name, ungranted.code)
         entry = command.entry(ungranted)
         batch.enter(entry) if known is None else batch.refuse(entry)
         return True
@@ -159,7 +158,6 @@ class AggregateProcessor:
     def _expire(self, command: ReceivedCommand, batch: OutcomeBatch) -> bool:
         if command.expiry is None or self.clock.now_ms() < command.expiry:
             return False
-        batch.transaction.count("expired", command.handling.contract.name)
         batch.enter(command.entry(Expired()))
         return True
 
@@ -188,8 +186,6 @@ class AggregateProcessor:
             cache.put(key, decided.state)
         if entry.final:
             cache.mark_decided(name, command.fingerprint)
-        if isinstance(decided.outcome, Rejected):
-            transaction.count("rejected", handling.contract.name, decided.outcome.code)
         return batch.enter(entry)
 
     def _decide(self, state: Stored | None, command: ReceivedCommand) -> _Decided:

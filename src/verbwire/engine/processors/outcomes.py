@@ -12,7 +12,7 @@ from verbwire.engine.transactions.record_limits import RecordLimits, too_large
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import UnencodableError
 from verbwire.kafka.record import Record
-from verbwire.messages import FORBIDDEN, Failed, Outcome, Rejected
+from verbwire.messages import FORBIDDEN, Accepted, Expired, Failed, Outcome, Rejected
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.headers import PROCESS_INSTANCE_HEADER, Envelope, HeaderTemplate
 from verbwire.wire.records.outcomes import EventPosition, OutcomeRecord, OutcomeStatus
@@ -23,6 +23,7 @@ _STATUS = {
     "Failed": OutcomeStatus.FAILED,
     "Expired": OutcomeStatus.EXPIRED,
 }
+_COUNTED = {Accepted: "accepted", Rejected: "rejected", Failed: "failed", Expired: "expired"}
 _POSITION = 24  # bytes of an event's place beside its topic's name, at most
 _REST = 2_000  # bytes of a line beside reply and places: ids and names, all of them limited
 
@@ -47,6 +48,10 @@ class OutcomeEntry:
     def final(self) -> bool:
         """Whether the same command under this id is not done again."""
         return _is_final(_STATUS[type(self.outcome).__name__], getattr(self.outcome, "code", None))
+
+    def counted(self) -> tuple[str, str, str, str]:
+        """Return what the metrics count it as."""
+        return "outcome", self.command, _COUNTED[type(self.outcome)], getattr(self.outcome, "code", "")
 
     def delivered(self, error: Any, message: Any) -> None:
         """Note the place of one event; a failed delivery fails the transaction by itself."""
@@ -143,6 +148,7 @@ class OutcomeBatch:
 
     def refuse(self, entry: OutcomeEntry) -> None:
         """Notify the client only; the outcome log already holds this id's outcome."""
+        self.transaction.count(*entry.counted())
         if entry.reply_partition is not None:
             self._notified.append((entry.reply_partition, entry.command_id, self._outcome_log.encode(entry.line())))
 
@@ -155,6 +161,7 @@ class OutcomeBatch:
         """Produce the records. They arrive in order, so the position of the last one is the outcome log's."""
         outcome_log, transaction, partition = self._outcome_log, self.transaction, self._partition
         answers, last = transaction.of(partition).answers, len(self._entries) - 1
+        transaction.count_all(map(OutcomeEntry.counted, self._entries))
         for index, entry in enumerate(self._entries):
             record, line = entry.record, entry.line()
             value = outcome_log.encode(line)

@@ -62,8 +62,9 @@ class ChangelogTask:
 class ChangelogReader:
     """Reads changelogs in no group. Kept over restores: connecting costs 0.4 s."""
 
-    def __init__(self, kafka: dict[str, str]) -> None:
+    def __init__(self, kafka: dict[str, str], progressed: Callable[[int, int], None] = lambda *_: None) -> None:
         self._kafka = kafka
+        self._progressed = progressed  # called with the records read since, and the offsets that remain
         self._consumer = self._connect()
 
     def _connect(self) -> Consumer:
@@ -85,25 +86,26 @@ class ChangelogReader:
         """Leave nothing behind."""
         self._consumer.close()
 
-    def restore(self, tasks: Iterable[ChangelogTask], cancel: Callable[[], bool], seconds: float) -> int:
-        """Read every task to its end and return the number of records.
+    def restore(self, tasks: Iterable[ChangelogTask], cancel: Callable[[], bool], seconds: float) -> None:
+        """Read every task to its end.
 
         The end of a log may be control records and aborted ones, which are never seen: only the end-of-partition
         event shows that the reader is past them. UnavailableError when nothing moves for `seconds`.
         """
         todo = {(task.log.topic, task.partition): task for task in tasks if task.start < task.end}
         if not todo:
-            return 0
+            return
         self._consumer.assign([TopicPartition(*place, task.start) for place, task in todo.items()])
-        moved, records = time.monotonic(), 0
+        moved, remaining = time.monotonic(), {place: task.end - task.start for place, task in todo.items()}
         try:
             while todo:
                 if cancel():
                     raise CancelledRestore
                 pieces, reached = self._read(todo)
                 for piece in pieces:
-                    records += len(piece.messages)
                     piece.apply()
+                remaining |= {place: max(0, todo[place].end - offset) for place, offset in reached.items()}
+                self._progressed(sum(len(piece.messages) for piece in pieces), sum(remaining.values()))
                 for place, offset in reached.items():
                     if offset >= todo[place].end or todo[place].is_given_up():
                         todo.pop(place).end_here()
@@ -117,8 +119,8 @@ class ChangelogReader:
             self._consumer = self._connect()
             raise
         finally:
+            self._progressed(0, 0)
             self._consumer.unassign()
-        return records
 
     def _read(self, todo: dict[tuple[str, int], ChangelogTask]) -> tuple[list[_Piece], dict[tuple[str, int], int]]:
         first = self._consumer.poll(0.1)

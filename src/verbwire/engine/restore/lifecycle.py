@@ -23,7 +23,7 @@ from verbwire.engine.state.partition_state import (
     require_allowed,
 )
 from verbwire.engine.state.reader import PartitionStatus, StoreReader
-from verbwire.observability.metrics import GroupMetrics
+from verbwire.observability.metrics.groups import GroupMetrics
 from verbwire.observability.watch.throttle import Throttle
 
 log = logging.getLogger(__name__)
@@ -93,6 +93,11 @@ class PartitionLifecycle:
         if self._retries.admit(partition) is not None:
             log.error("%s: partition %d is retrying: %s", self._group, partition, why)
         self._tell([partition])
+
+    def progressed(self, rows: int, remaining: int) -> None:
+        """Count so many restored rows; the logs that are being read have `remaining` offsets more."""
+        self._metrics.restored(rows)
+        self._metrics.restore_remaining(remaining)
 
     def suspend(self) -> None:
         """Answer no query for revoked partitions; those that wait for an operator go on saying what for."""

@@ -67,7 +67,7 @@ class PartitionRestorer:
         self._cluster = ClusterOffsets(kafka, topology.group)
         self._topics = GroupTopics(topology, self._cluster)
         self._open_transactions = OpenTransactions(topology.group, worker, self._cluster, producers, liveness)
-        self._changelog_reader = ChangelogReader(kafka)
+        self._changelog_reader = ChangelogReader(kafka, lifecycle.progressed)
         self._codes: dict[int, FoldedBy] = {}  # what is to be said of a partition that is about to be ready
         self._watch = CodeWatch(topology.group, topology.code)
         self._positions = StartPositions(topology, self._topics, self._watch)
@@ -95,8 +95,8 @@ class PartitionRestorer:
         """Disconnect."""
         self._changelog_reader.close()
 
-    def restore(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[PartitionCache], int]:
-        """Return the caches of the partitions that are restored now, and how many records that took.
+    def restore(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> list[PartitionCache]:
+        """Return the caches of the partitions that are restored now.
 
         What fails in a way that is not foreseen is retried partition by partition: the one to blame stops.
         """
@@ -108,16 +108,16 @@ class PartitionRestorer:
             if len(partitions) == 1:
                 log.exception("%s: restoring partition %d failed", self._topology.group, partitions[0])
                 self._stop(partitions[0], legible(f"restore failed: {type(error).__name__}: {error}"))
-                return [], 0
+                return []
         return self._one_by_one(partitions, cancel)
 
-    def _restore(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[PartitionCache], int]:
+    def _restore(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> list[PartitionCache]:
         partitions = [p for p in partitions if self._is_due(p)]
         if self._topics.misconfigured:
             for partition in partitions:
                 self._stop(partition, self._topics.misconfigured)
         if not partitions or self._topics.misconfigured:
-            return [], 0
+            return []
         committed = self._cluster.stable((topic, p) for p in partitions for topic in self._topology.inputs)
         settled = [p for p in partitions if all((topic, p) in committed for topic in self._topology.inputs)]
         logs = [(each.topic, p) for p in settled for each in self._topology.logs]
@@ -131,11 +131,11 @@ class PartitionRestorer:
                 {place: offset for place, offset in stable.items() if offset < ends[place]}
             )
         if not ready:
-            return [], 0
+            return []
         with ExitStack() as opened:  # on the way out of an error nothing stays open
-            caches, restored = self._restore_stores(ready, committed, ends, cancel, opened)
+            caches = self._restore_stores(ready, committed, ends, cancel, opened)
             opened.pop_all()
-        return caches, restored
+        return caches
 
     # -- inside
 
@@ -143,17 +143,16 @@ class PartitionRestorer:
         state = self._lifecycle.state(partition)
         return state is not STOPPED and not (state is RETRYING and self._failures.is_early(partition))
 
-    def _one_by_one(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> tuple[list[PartitionCache], int]:
+    def _one_by_one(self, partitions: Sequence[int], cancel: Callable[[], bool]) -> list[PartitionCache]:
         caches: list[PartitionCache] = []
-        total = 0
         with ExitStack() as opened:
             for partition in partitions:
-                ready, restored = self.restore([partition], cancel)
+                ready = self.restore([partition], cancel)
                 for cache in ready:
                     opened.callback(cache.close)
-                caches, total = caches + ready, total + restored
+                caches += ready
             opened.pop_all()
-        return caches, total
+        return caches
 
     def _restore_stores(
         self,
@@ -162,11 +161,11 @@ class PartitionRestorer:
         ends: dict[tuple[str, int], int],
         cancel: Callable[[], bool],
         opened: ExitStack,
-    ) -> tuple[list[PartitionCache], int]:
+    ) -> list[PartitionCache]:
         """Bring the copies of these partitions up to date; those that had to stop are not among the caches."""
         stores = self._open(ready, committed, ends, opened)
         tasks = self._tasks(stores, ends)
-        restored = self._changelog_reader.restore(tasks, cancel, STALLED)
+        self._changelog_reader.restore(tasks, cancel, STALLED)
         refused = {task.partition: task.refused for task in tasks if task.refused}
         for partition, why in refused.items():
             self._stop(partition, why, stores[partition])
@@ -175,7 +174,7 @@ class PartitionRestorer:
             self._fail(partition, "the copy cannot be written", error, stores[partition])
         starts = self._starts([p for p in stores if p not in {*refused, *failed}], committed, stores)
         self._failures.recovered(starts)
-        return [self._open_cache(p, stores[p], starts[p]) for p in stores if p in starts], restored
+        return [self._open_cache(p, stores[p], starts[p]) for p in stores if p in starts]
 
     def _report_abandoned_topics(self, topics: Iterable[str]) -> None:
         """Name the topics that an earlier version of the group has read, once: the rows hold what came of them."""

@@ -18,8 +18,9 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.engine.state.connections import READERS
 from verbwire.engine.state.partition_state import CLOSED, RETRYING, RUNNING, STOPPED, SUSPENDED, PartitionState
 from verbwire.engine.state.row_query import select
-from verbwire.engine.state.store import DedupEntry
+from verbwire.engine.state.store import DedupEntry, copy_bytes
 from verbwire.errors import UnavailableError
+from verbwire.kafka.progress import InputProgress
 from verbwire.queries.selection import EVERYTHING, Selection
 from verbwire.wire.keys import key_bytes, parse_key
 from verbwire.wire.partitioner import partition_of
@@ -49,6 +50,7 @@ class PartitionStatus:
     epoch: int = 0  # counts up when the file may be another one: an answer read from the one before is dropped
     other_code: str | None = None  # which parts of the code that folded it were others before, and up to where
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read, applied so far
+    timestamps: dict[str, int] = field(default_factory=dict)  # input topic -> of the first record at work, or that was
     end_offsets: EndOffsets = field(default_factory=EndOffsets)  # replaced whenever it is restored
     dead_letters: int = 0  # how many records of its past are dead letters
 
@@ -70,6 +72,11 @@ class PartitionStatus:
     def has_read(self, topics: Collection[str]) -> bool:
         """Whether it is here, stopped or not, and has read these topics to where they ended then."""
         return self.path is not None and not self.lag(topics)
+
+    def progress(self, topics: Collection[str]) -> list[InputProgress]:
+        """Return how far it is with these inputs; while it is being restored that is not known."""
+        inputs = {} if self.path is None else self.inputs
+        return [InputProgress(each, self.partition, inputs.get(each), self.timestamps.get(each)) for each in topics]
 
     def behind(self) -> int | None:
         """Return how many records it is behind its end offsets, as far as they are known; None once it is there."""
@@ -187,6 +194,11 @@ class StoreReader:
     def count(self) -> int:
         """How many rows are here, in the partitions that are ready."""
         return sum(self._count(partition) for partition in self.ready())
+
+    def size(self) -> int:
+        """How many bytes the copies of the partitions take that are ready here."""
+        paths = [path for partition in self.ready() if (path := self.states[partition].path) is not None]
+        return sum(map(copy_bytes, paths))
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Every row that is here, partition by partition."""

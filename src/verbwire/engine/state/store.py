@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -346,6 +346,15 @@ class PartitionStore:
 def column_name(field_name: str) -> str:
     """The column of a declared field; the prefix keeps it apart from ours."""
     return f"f_{field_name}"
+
+
+def copy_bytes(path: Path) -> int:
+    """Return the bytes of a copy on the disk, its write-ahead log included; 0 where it is gone."""
+    found = 0
+    for file in (path, path.with_name(path.name + "-wal")):
+        with suppress(OSError):
+            found += file.stat().st_size
+    return found
 
 
 def _marks(n: int) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from confluent_kafka import Producer, TopicPartition
@@ -46,7 +47,8 @@ class Transaction:
         self.after_flush: list[Callable[[], None]] = []  # what needs the offsets of what was produced
         self.after_commit: list[Callable[[], None]] = []  # notifications that are sent then
         self.records = 0
-        self.counts: dict[tuple[str, ...], int] = {}
+        self.waited = 0.0  # seconds, for the transaction before
+        self.counts = Counter[tuple[str, ...]]()
         self.dead_letters: dict[int, int] = {}  # partition -> how many of its records become dead letters
         self.row_checks: Collection[int] = ()  # partitions whose rows are encoded as each record is processed
         self.deadline = float("inf")  # on the monotonic clock; after it no further record is begun
@@ -62,7 +64,9 @@ class Transaction:
     ) -> None:
         """Add a record, behind those of the transaction before. The partition is always said: it is the input's."""
         if not self._before.is_set():
+            began = time.monotonic()
             self._before.wait()
+            self.waited += time.monotonic() - began
         while True:
             try:
                 self.producer.produce(topic, value, key, partition, headers=list(headers) or None, **options)
@@ -95,7 +99,11 @@ class Transaction:
 
     def count(self, *what: str) -> None:
         """Count something for the metrics, to which it is added once the transaction is committed."""
-        self.counts[what] = self.counts.get(what, 0) + 1
+        self.counts[what] += 1
+
+    def count_all(self, each: Iterable[tuple[str, ...]]) -> None:
+        """Count many at once, each as in :meth:`count`."""
+        self.counts.update(each)
 
     def note_position(self, partition: int, log: str) -> Callable[[Any, Any], None]:
         """Return a delivery callback that notes how far a log is after this transaction."""

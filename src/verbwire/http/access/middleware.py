@@ -17,7 +17,7 @@ from verbwire.http.access.rates import Rates
 from verbwire.http.base import limits
 from verbwire.http.base.concurrency import ByteBudget, ConcurrencyLimits
 from verbwire.http.base.problem import HttpProblem, broken
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.http import HttpMetrics
 from verbwire.observability.watch.throttle import Throttle
 from verbwire.observability.watch.tracebacks import Frame, frames_of, summary
 from verbwire.principal import NOBODY, Principal
@@ -35,7 +35,7 @@ class AccessMiddleware:
     """
 
     def __init__(
-        self, app: ASGIApp, auth: Authenticator, metrics: Metrics, access: PathAccess, rates: Rates | None = None
+        self, app: ASGIApp, auth: Authenticator, metrics: HttpMetrics, access: PathAccess, rates: Rates | None = None
     ) -> None:
         self._app = app
         self._auth = auth
@@ -77,7 +77,7 @@ class AccessMiddleware:
                 await broken(correlation).response()(scope, receive, note)
         finally:
             route = scope.get("route")
-            self._metrics.answered(route.path if route else "none", status, time.perf_counter() - began)
+            self._metrics.answered(route.path if route else None, status, time.perf_counter() - began)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer within the principal's concurrency limits, which count the request before its body is read.

@@ -14,7 +14,7 @@ from verbwire.http.base.problem import HttpProblem
 from verbwire.http.base.requests import json_bytes, no_parameters
 from verbwire.http.base.thread_pool import BoundedThreadPool
 from verbwire.http.operations.health import Health
-from verbwire.observability.metrics import CONTENT_TYPE, Metrics
+from verbwire.observability.metrics.registry import CONTENT_TYPE, Metrics
 
 
 class OperationsEndpoints:

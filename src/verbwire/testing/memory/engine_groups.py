@@ -19,7 +19,7 @@ from verbwire.engine.topology import StopPartition, Topology
 from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.kafka.record import Record, place_of
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.registry import Metrics
 from verbwire.testing.memory.topics import MemoryTopics, MemoryTransactions
 
 BATCH = 500  # records a transaction

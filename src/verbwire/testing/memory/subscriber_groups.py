@@ -12,7 +12,7 @@ from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.errors import Requeue
 from verbwire.observability.job_board import JobBoard
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.registry import Metrics
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.subscribers.attempt import Done, Raised, RecordAttempt, Unavailable
 from verbwire.subscribers.key_queues import QueuedRecord
@@ -75,7 +75,7 @@ class MemorySubscriberGroup:
             producer=MemoryEffectProducer(connection, plan.declared, topics, codec),
             clock=clock,
             board=JobBoard(),
-            metrics=Metrics().group(plan.group),
+            metrics=Metrics().effects(plan.group),
             watch=HandlerWatch(plan.group, patient=plan.is_job),
         )
         self._shares = [

@@ -19,7 +19,7 @@ from verbwire.http.app import Access, Readable, build_app
 from verbwire.http.base import limits
 from verbwire.http.operations.health import Health
 from verbwire.http.serving.server import HttpServer
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.registry import Metrics
 
 
 @pytest.fixture
@@ -131,23 +131,26 @@ def test_every_count_of_a_group_is_shown(http: Http) -> None:
     group.reset()
     group.dead_lettered("undecodable", 3)
     group.duplicates(4)
-    group.rejected("shop.carts.AddProductToCart", "already_checked_out", 5)
+    group.receives({"carts.Add": ["no_room", "no_stock"]})
+    group.outcome("carts.Add", "rejected", "no_room", 5)
+    group.outcome("a header's own word", "failed")
     group.restored(6)
     group.states({"running": 7, "stopped": 1, "retrying": 2})
     lines = http.operator.get("/metrics").text.splitlines()
     assert {
         'verbwire_records_total{group="g"} 2.0',
-        'verbwire_batches_total{group="g"} 1.0',
+        'verbwire_transactions_total{group="g",result="committed"} 1.0',
+        'verbwire_transactions_total{group="g",result="aborted"} 1.0',
         'verbwire_commit_seconds_count{group="g"} 1.0',
         'verbwire_aborts_total{group="g",reason="ILLEGAL_GENERATION"} 1.0',
         'verbwire_resets_total{group="g"} 1.0',
         'verbwire_dead_letters_total{group="g",reason="undecodable"} 3.0',
         'verbwire_duplicates_total{group="g"} 4.0',
-        'verbwire_rejected_total{code="already_checked_out",command="shop.carts.AddProductToCart",group="g"} 5.0',
+        'verbwire_outcomes_total{code="no_room",command="carts.Add",group="g",status="rejected"} 5.0',
+        'verbwire_outcomes_total{code="no_stock",command="carts.Add",group="g",status="rejected"} 0.0',
+        'verbwire_outcomes_total{code="",command="none",group="g",status="failed"} 1.0',
         'verbwire_restore_rows_total{group="g"} 6.0',
         'verbwire_partitions{group="g",state="running"} 7.0',
-        'verbwire_partitions_ready{group="g"} 7.0',
-        'verbwire_partitions_stopped{group="g"} 3.0',
     } <= set(lines)
 
 

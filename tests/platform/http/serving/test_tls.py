@@ -38,7 +38,7 @@ from verbwire.http.serving.certificate import Certificate
 from verbwire.http.serving.connections import Stage
 from verbwire.http.serving.tls_gate import TlsGate
 from verbwire.names import Names
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.registry import Metrics
 from verbwire.security import tls
 from verbwire.security.tls import Authorities
 from verbwire.security.tokens import mint_token

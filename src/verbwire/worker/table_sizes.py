@@ -1,0 +1,64 @@
+"""Counts the rows of this worker's tables from time to time: SQLite reads all of an index for that."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping
+
+from verbwire.engine.state.reader import StoreReader
+from verbwire.errors import UnavailableError
+from verbwire.observability.metrics.process import TableSize
+
+log = logging.getLogger(__name__)
+
+_FIRST_SECONDS = 5.0
+_SECONDS = 30.0
+_PAUSE = 200  # times as long as the counting took: half a percent of a processor
+
+
+class TableSizes:
+    """Runs on a thread of its own between `start` and `stop`. `tables` are by the group's name on the cluster."""
+
+    def __init__(self, tables: Mapping[str, StoreReader]) -> None:
+        self._tables = tables
+        self._sizes: dict[str, TableSize] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="table sizes", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        if self._tables:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stop.set()
+
+    def sizes(self) -> Mapping[str, TableSize]:
+        """Return what was counted last, by group. From any thread."""
+        return self._sizes
+
+    def look(self) -> None:
+        """Count once; a table that moved away meanwhile is left out until the next time."""
+        self._sizes = dict(self._counted())
+
+    def _counted(self) -> Iterable[tuple[str, TableSize]]:
+        for group, reader in self._tables.items():
+            if self._stop.is_set():
+                return
+            try:
+                yield group, TableSize(reader.count(), reader.size())
+            except UnavailableError as error:
+                log.debug("%s is not counted: %s", group, error)
+
+    def _run(self) -> None:
+        pause = _FIRST_SECONDS
+        while not self._stop.wait(pause):
+            began = time.monotonic()
+            try:
+                self.look()
+            except Exception:
+                log.exception("counting rows failed in a way that is not foreseen")
+            pause = max(_SECONDS, _PAUSE * (time.monotonic() - began))
