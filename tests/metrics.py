@@ -21,8 +21,8 @@ _HEAD = """# Metrics
 Every worker has them at `GET /metrics` in Prometheus' text format, for the scope `verbwire:metrics` (its token:
 `verbwire token --scope verbwire:metrics --days 365`), or for all with `http_open = ["metrics"]`. Beside them stand
 Prometheus' own `process_*`. `group` is the group's name on the cluster. A worker tells of what it has itself: sum over
-workers. Whatever is known at the start counts from zero, so that `increase()` sees the first one. No label holds a value
-of a message.
+workers. Whatever is known at the start counts from zero, so that `increase()` sees the first one. No label holds a
+value of a message.
 
 `deploy/grafana/verbwire.json` is a dashboard of them, `deploy/prometheus/alerts.yml` has alert rules.
 

@@ -21,7 +21,7 @@ from verbwire.worker.services import GroupHost
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 2.0
 STALE_SECONDS = 30.0  # then the ends of before say nothing any more
 Place: TypeAlias = tuple[str, int]
 

@@ -13,7 +13,7 @@ from verbwire.observability.metrics.process import TableSize
 
 log = logging.getLogger(__name__)
 
-_FIRST_SECONDS = 5.0
+_FIRST_SECONDS = 2.0
 _SECONDS = 30.0
 _PAUSE = 200  # times as long as the counting took: half a percent of a processor
 

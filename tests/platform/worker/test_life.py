@@ -101,6 +101,13 @@ def test_a_worker_from_its_start_to_a_clean_stop_and_back(shop: Bank, project: B
     send(shop, range(20, 30))
     first.has(rows(30))
     first.until(lambda: f'verbwire_handler_running_seconds{{group="{group}"}} 0.0' in first.get("/metrics")[1])
+    nothing_left = f'verbwire_lag_records{{group="{group}",topic="{shop.names.events("bank.jars")}"}} 0.0'
+    first.until(lambda: nothing_left in first.get("/metrics")[1])  # behind marks of transactions, and what was aborted
+    first.until(lambda: f'verbwire_table_rows{{group="{group}"}} 7.0' in first.get("/metrics")[1])
+    metrics = first.get("/metrics")[1]
+    assert f'verbwire_lag_seconds{{group="{group}"}} 0.0' in metrics
+    assert f'verbwire_lag_unknown_partitions{{group="{group}"}} 0.0' in metrics
+    assert "verbwire_kafka_reached 1.0" in metrics
     first.process.send_signal(signal.SIGUSR1)  # it tells what its threads are at, and goes on
     first.until(lambda: "most recent call first" in first.said())
     port = first.url().rpartition(":")[2]

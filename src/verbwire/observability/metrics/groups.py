@@ -75,7 +75,7 @@ LATE = CounterSpec(
 DEAD_LETTERS = CounterSpec(
     "dead_letters",
     "Records sent to the dead letters, by reason.",
-    "Any: `verbwire dead-letters list GROUP`, mend the cause, `verbwire dead-letters requeue GROUP`.",
+    "Any: `verbwire dead-letters list GROUP`, mend the cause, `verbwire dead-letters retry GROUP`.",
     (*GROUP, "reason"),
 )
 PARTITIONS = GaugeSpec(
