@@ -74,6 +74,8 @@ class GroupEngine:
         self.reader = reader
         self._worker = worker
         self._metrics = metrics
+        metrics.has_partitions(topology.partitions)
+        metrics.receives(topology.commands)
         self._producers = ProducerPair(kafka, names, topology.group, worker, topology.limits)
         self._committer = Committer(self._producers, topology.group, self._committed, metrics.aborted)
         self._lifecycle = PartitionLifecycle(topology.group, reader, metrics)

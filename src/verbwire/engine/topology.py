@@ -74,7 +74,9 @@ class Topology:
     repartition: str | None = None  # the topic, an input too, by which it hands records to itself under other keys
     limits: RecordLimits = field(default_factory=RecordLimits)  # of the topics that it writes
     targets: Mapping[str, int] = field(default_factory=dict)  # topics of others that it sends to, and their partitions
-
+    commands: Mapping[str, Sequence[str]] = field(
+        default_factory=dict
+    )  # that it receives: full name -> rejection codes
     window: Window | None = None  # that its rows are of: the newest event time goes with its inputs' positions
 
     @property

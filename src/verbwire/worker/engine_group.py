@@ -21,7 +21,6 @@ from verbwire.engine.restore.repartition_catch_up import RepartitionCatchUp
 from verbwire.engine.restore.repartition_progress import RepartitionProgress
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.topology import Topology
-from verbwire.handling.admission import codes_of
 from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.kafka.group_membership import NOT_ASSIGNED
@@ -157,10 +156,6 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     alone = hold(copies / group)
     metrics = services.metrics.group(group)
     services.watched(topology.processor.watch)
-    metrics.has_partitions(topology.partitions)
-    if isinstance(declared, Aggregate):
-        contracts = map(codec.catalog.of, declared.handlers)
-        metrics.receives({contract.name: codes_of(contract) for contract in contracts})
     metrics.table(lambda: sum(reader.behind().values()), reader.dead_letters)
     engine = GroupEngine(topology, kafka, names, settings.worker, copies, reader, metrics, services.liveness)
     # A decoder of its own: the engine's thread has the other.

@@ -60,7 +60,10 @@ def test_an_events_headers_name_actor_source_and_cause(bank: Bank, receiver: Eng
 
 
 def test_a_rejected_command_changes_nothing_and_says_why(bank: Bank, receiver: Engine, partition: int) -> None:
-    refused = receiver.counted("rejected_total", command="bank.jars.PutCoins", code="jar_full")
+    def outcomes_counted(status: str, code: str) -> float:
+        return receiver.counted("outcomes_total", command="bank.jars.PutCoins", status=status, code=code)
+
+    accepted, refused = outcomes_counted("accepted", ""), outcomes_counted("rejected", "jar_full")
     bank.send(PutCoins(jar_id="j", pence=999_999), partition, id="c1")
     offset = bank.send(PUT, partition, id="c2")
     bank.send(TakeCoins(jar_id="j", pence=999_999), partition, id="c3")
@@ -73,7 +76,7 @@ def test_a_rejected_command_changes_nothing_and_says_why(bank: Bank, receiver: E
     assert receiver.rows() == {b"j": JarState(jar_id="j", pence=0)}
     assert [event.header("ce_causationid") for event in bank.events(partition)] == ["c1", "c3"]
     assert bank.dead_letters(partition) == []
-    assert receiver.counted("rejected_total", command="bank.jars.PutCoins", code="jar_full") == refused + 1
+    assert (outcomes_counted("accepted", ""), outcomes_counted("rejected", "jar_full")) == (accepted + 1, refused + 1)
 
 
 def test_several_events_of_one_command_stand_in_order(bank: Bank, receiver: Engine, partition: int) -> None:
@@ -208,7 +211,9 @@ def test_a_command_out_of_bounds_is_rejected_whoever_wrote_it(bank: Bank, receiv
     assert receiver.rows() == {b"j": JarState(jar_id="j", pence=5)}
     assert [event.header("ce_causationid") for event in bank.events(partition)] == ["c2"]
     assert bank.dead_letters(partition) == []
-    assert receiver.counted("rejected_total", command="bank.jars.PutCoins", code="out_of_bounds") >= 2
+    assert (
+        receiver.counted("outcomes_total", command="bank.jars.PutCoins", status="rejected", code="out_of_bounds") >= 2
+    )
 
 
 def test_a_permission_of_nobody_known_is_for_public_commands_only(bank: Bank, receiver: Engine, partition: int) -> None:

@@ -78,7 +78,7 @@ def test_an_unforeseen_failure_stops_the_partition_at_its_record(
         assert "the jar broke the machine" in stopped[1]
         assert caplog.text.count("raise ZeroDivisionError(") == 1  # one traceback, however often it was tried
         assert (len(engine.held(here)), len(engine.held(there))) == (37, 60)
-        assert engine.counted("partitions_stopped") == 1
+        assert engine.counted("partitions", state="stopped") == 1
         for number in range(60, 63):
             bank.send(of(jar_id=f"j{number}", pence=1), there)
         engine.prepare()  # whatever happens to others: it stays where it is

@@ -178,7 +178,7 @@ def test_a_stopped_partition_is_a_state_of_its_own(bank: Bank, table: Engine) ->
     bank.put(bank.names.events(NAMESPACE), table.partition, b"j", b"no event")
     bank.send(CoinsPut(jar_id="j", pence=1, how="raises"), table.partition)
     table.run()
-    assert (table.counted("partitions_stopped"), table.counted("partitions_ready")) == (1, 0)
+    assert (table.counted("partitions", state="stopped"), table.counted("partitions", state="running")) == (1, 0)
     assert (letters(table), list(table.reader.stopped())) == (1, [table.partition])
     table.prepare()
-    assert table.counted("partitions_stopped") == 0
+    assert table.counted("partitions", state="stopped") == 0

@@ -214,7 +214,7 @@ def test_an_expired_command_is_not_carried_out(
     bank: Bank, receiver: Engine, later: Callable[[int], None], jar: str
 ) -> None:
     partition, put = receiver.partition, PutCoins(jar_id=jar, pence=1)
-    expired = receiver.counted("expired_total", command="bank.jars.PutCoins")
+    expired = receiver.counted("outcomes_total", command="bank.jars.PutCoins", status="expired", code="")
     bank.send(put, partition, id=f"{jar}-1", ttl=60_000, reply_partition=ASKER)
     bank.send(put, partition, id=f"{jar}-2", deadline=datetime.now(UTC) + timedelta(minutes=1), reply_partition=ASKER)
     bank.send(put, partition, id=f"{jar}-3", ttl=3_600_000)
@@ -227,7 +227,7 @@ def test_an_expired_command_is_not_carried_out(
     assert [bank.outcome(reply.value) for reply in bank.replies(ASKER, jar, 2)] == outcomes[:2]
     assert receiver.rows()[jar.encode()] == JarState(jar_id=jar, pence=2)
     assert bank.dead_letters(partition) == []
-    assert receiver.counted("expired_total", command="bank.jars.PutCoins") == expired + 2
+    assert receiver.counted("outcomes_total", command="bank.jars.PutCoins", status="expired", code="") == expired + 2
 
 
 def test_expiry_goes_by_the_brokers_clock_from_the_brokers_timestamp(

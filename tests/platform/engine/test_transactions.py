@@ -36,11 +36,11 @@ def test_a_fetch_larger_than_a_transaction_becomes_several(
     bank: Bank, table: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group, "MAX_BATCH", 50)
-    before = table.counted("batches_total"), table.counted("records_total")
+    before = table.counted("transactions_total", result="committed"), table.counted("records_total")
     for number in range(220):
         bank.send(CoinsPut(jar_id=f"j{number % 7}", pence=number), table.partition)
     table.run()
-    assert table.counted("batches_total") - before[0] == 5
+    assert table.counted("transactions_total", result="committed") - before[0] == 5
     assert table.counted("records_total") - before[1] == 220
     assert sum(row.pence for row in table.rows().values() if isinstance(row, JarRow)) == sum(range(220))
     inputs = [each.header("vw_inputs") for each in bank.read(table.topology.changelog, table.partition)]
@@ -52,12 +52,12 @@ def test_several_partitions_share_transactions(bank: Bank, table: Engine, monkey
     monkeypatch.setattr(group, "MAX_BATCH", 50)
     partitions = [table.partition, bank.partition(), bank.partition()]
     table.own(*partitions)
-    before = table.counted("batches_total")
+    before = table.counted("transactions_total", result="committed")
     for partition in partitions:
         for _ in range(40):
             bank.send(CoinsPut(jar_id="j", pence=1), partition)
     table.run()
-    assert table.counted("batches_total") - before == 3
+    assert table.counted("transactions_total", result="committed") - before == 3
     assert [table.held(p) for p in partitions] == [{b"j": JarRow(jar_id="j", pence=40)}] * 3
 
 
@@ -72,11 +72,11 @@ def test_transactions_of_slow_handlers_stay_short(
         if known:
             bank.send(slow, partition)
             engine.run()
-        before = engine.counted("batches_total")
+        before = engine.counted("transactions_total", result="committed")
         for _ in range(10):
             bank.send(slow, partition)
         engine.run()
-        assert engine.counted("batches_total") - before >= 4
+        assert engine.counted("transactions_total", result="committed") - before >= 4
     assert [line.status for line in bank.outcomes(partition)] == ["ACCEPTED"] * (10 + known)
 
 

@@ -22,6 +22,7 @@ from verbwire.engine.state.store import StoreChanges
 from verbwire.engine.topology import ANSWERS, Log, Topology
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.errors import ContractError
+from verbwire.handling.admission import codes_of
 from verbwire.handling.dispatch import CommandHandling
 from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.kafka.record import Record
@@ -137,6 +138,7 @@ def aggregate_topology(
         processor=decide,
         code=CurrentCode(rows.versions),
         limits=limits,
+        commands={each.contract.name: codes_of(each.contract) for each in receives.values()},
     )
 
 

@@ -20,7 +20,7 @@ class Metrics:
     """All metrics of one worker process. Safe to call from any thread."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # gauges beside each counter, which the text format has no other place for
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # gauges beside each counter, which the text format has no other place for
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._groups = GroupCollectors(self._registry)
