@@ -39,6 +39,7 @@ OF_THE_HOUSE = {
     "conftest.py",
     "http_problems.py",
     "layout.py",
+    "metrics.py",
     "pythons.py",
     "test_documentation.py",
     "test_house.py",
