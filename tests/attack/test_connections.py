@@ -12,7 +12,7 @@ from tests.attack.trying import tried
 from tests.kit.http import Http, serving
 from tests.platform.http.serving.test_connections import STORIES, connected
 from tests.platform.http.serving.test_limits import request
-from verbwire.http.base import limits
+from verbwire.http.base.limits import ConnectionLimits
 
 pytestmark = pytest.mark.attack
 
@@ -32,7 +32,7 @@ def test_half_spoken_connections_without_end() -> None:
         slowest, began = 0.0, time.monotonic()
         while time.monotonic() - began < SECONDS:
             with ExitStack() as held:
-                for _ in range(limits.CONNECTIONS):
+                for _ in range(ConnectionLimits().connections):
                     held.enter_context(connected(http, *random.choice([*STORIES.values()])))  # noqa: S311
                     t.inputs += 1
                 slowest = max(slowest, *(answered(http, *each) for each in ASKED.items()))

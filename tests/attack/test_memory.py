@@ -14,25 +14,26 @@ from tests.attack.trying import MB, tried
 from tests.kit.cluster import eventually
 from tests.kit.http import SECRET, Http, Table, serving
 from tests.kit.market import stall
-from tests.kit.samples.trade.market import StallRow
+from tests.kit.samples.town.market import StallRow
 from tests.platform.http.commands.test_endpoint_refused import silent_kafka
 from tests.platform.http.serving.test_connections import connected, connections_of, rest_of
 from tests.platform.http.serving.test_limits import request
 from verbwire.http.base import limits
+from verbwire.http.base.limits import ConnectionLimits, RequestLimits
 from verbwire.security.tokens import OPERATOR, mint_token
 
 pytestmark = pytest.mark.attack
 
 ROWS = 120
 LARGE = 920_000  # bytes of a row
-OTHERS = 2 * limits.MEMORY / MB  # what sockets, decoded rows and the interpreter need besides
+OTHERS = 2 * RequestLimits().memory / MB  # what sockets, decoded rows and the interpreter need besides
 
 
 @pytest.fixture
 def market(tmp_path: Path) -> Iterator[Http]:
     table = Table(tmp_path, "town.stalls", StallRow)
     table.put(msgspec.structs.replace(stall(number), note="x" * LARGE) for number in range(ROWS))
-    with serving([table]) as http:
+    with serving([table], connections=ConnectionLimits(write_seconds=5.0, idle_seconds=5.0)) as http:
         yield http
 
 
@@ -40,10 +41,8 @@ def asked(actor: str, path: str) -> bytes:
     return request(f"GET {path} HTTP/1.1", f"Authorization: Bearer {mint_token(SECRET, actor, [OPERATOR])}")
 
 
-def test_lists_of_large_rows_that_nobody_reads(market: Http, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "WRITE_SECONDS", 5.0)
+def test_lists_of_large_rows_that_nobody_reads(market: Http) -> None:
     with tried("lists of rows of 920 kB, asked 400 times and not read", None, OTHERS) as t, ExitStack() as held:
-        monkeypatch.setattr(limits, "IDLE_SECONDS", 5.0)
         for number in range(400):
             connection = held.enter_context(socket.socket())
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -63,11 +62,9 @@ def row_of(http: Http, actor: str) -> bytes:
 
 def test_bodies_that_never_end() -> None:
     with (
-        silent_kafka(limits.COMMANDS, limits.COMMANDS_EACH) as http,
-        pytest.MonkeyPatch.context() as patch,
+        silent_kafka(RequestLimits(), body_seconds=5.0) as http,
         ExitStack() as held,
     ):
-        patch.setattr(limits, "BODY_SECONDS", 5.0)
         refused = 0
         with tried("450 bodies of 1 MB, begun by one principal without a scope", None, OTHERS) as t:
             head = request(
@@ -91,4 +88,4 @@ def test_bodies_that_never_end() -> None:
                 connection.settimeout(20)
                 refused += b" 429 " in rest_of(connection)[:20]
             t.told = f"{refused} were refused before they were read"
-        assert refused >= 450 - limits.MEMORY_EACH // limits.BODY
+        assert refused >= 450 - RequestLimits().memory_each // limits.BODY

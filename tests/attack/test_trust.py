@@ -23,7 +23,7 @@ from tests.platform.discovery.test_trust import KEY, announced
 from tests.platform.http.forwarding.test_peers import WORKERS_SECRET, said_by
 from verbwire.discovery.directory import Directory
 from verbwire.http.access.peer_tokens import PeerTokens
-from verbwire.http.base import limits
+from verbwire.http.base.limits import ConnectionLimits
 from verbwire.http.serving.certificate import Certificate
 from verbwire.security.tls import Authorities
 from verbwire.security.tokens import OPERATOR
@@ -122,7 +122,7 @@ def test_handshakes_without_end(tmp_path: Path) -> None:
         slowest, began = 0.0, time.monotonic()
         while time.monotonic() - began < SECONDS:
             with ExitStack() as held:
-                for _ in range(limits.CONNECTIONS):
+                for _ in range(ConnectionLimits().connections):
                     silent = held.enter_context(socket.create_connection(https.address, timeout=10))
                     with suppress(OSError):
                         silent.sendall(random.choice(begun))  # noqa: S311

@@ -13,7 +13,6 @@ import httpx2 as httpx
 
 from tests.kit.samples.town.library import CounterRow, LoanRow, ShelfRow
 from verbwire.contracts.schema.load import load_catalog
-from verbwire.contracts.schema.model import Catalog
 from verbwire.engine.state.partition_state import PartitionState
 from verbwire.engine.state.reader import EndOffsets, StoreReader
 from verbwire.engine.state.store import PartitionStore, StoreChanges
@@ -21,6 +20,7 @@ from verbwire.http.access.auth import Authenticator, AuthSettings
 from verbwire.http.access.peer_tokens import PeerTokens
 from verbwire.http.access.rates import Rates
 from verbwire.http.app import Access, Part, Readable, build_app
+from verbwire.http.base.limits import ConnectionLimits, RequestLimits
 from verbwire.http.forwarding.peers import ALONE, Peers
 from verbwire.http.operations.health import Health, PartitionHealth
 from verbwire.http.serving.certificate import Certificate
@@ -36,8 +36,7 @@ from verbwire.security.tokens import OPERATOR, mint_token
 from verbwire.wire.avro.messages import Encoder, Reader
 from verbwire.wire.keys import key_of
 
-SAMPLES = [load_catalog(Path(__file__).parent / folder) for folder in ("samples/town", "samples/trade")]
-CATALOG = Catalog({name: each for catalog in SAMPLES for name, each in catalog.contracts.items()})
+CATALOG = load_catalog(Path(__file__).parent / "samples/town")
 SECRET = "a secret of sixty-four bytes, as long as the longest hash needs it"
 SCHEMA_ID = 7
 SHELVES = "town.library.shelves"
@@ -175,16 +174,18 @@ def serving(
     certificate: Certificate | None = None,
     ca: Path | None = None,
     opened: Sequence[str] = (),
+    limits: RequestLimits = RequestLimits(),
+    connections: ConnectionLimits = ConnectionLimits(),
 ) -> Iterator[Http]:
     """Serve these tables and queries until the block ends."""
     metrics = Metrics()
     auth = Authenticator(settings or AuthSettings(secret=SECRET), tokens)
     health = Health([Group()] if groups is None else groups)
     readable = Readable([table.served() for table in tables], queries, peers, topics)
-    app = build_app(Access(auth, rates, opened), readable, health, metrics, parts)
+    app = build_app(Access(auth, rates, opened), readable, health, metrics, parts, limits)
     if certificate is not None:
         metrics.http.certificate(lambda: certificate.expires.timestamp(), lambda: certificate.failed)
-    server = HttpServer(app, certificate=certificate)
+    server = HttpServer(app, certificate=certificate, limits=connections)
     address = server.start()
     url = f"{'https' if certificate else 'http'}://{address[0]}:{address[1]}"
     verify = Authorities(ca).context()

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2 as httpx
 
 from tests.kit.http import CATALOG, SECRET, Http, Table, serving
-from tests.kit.samples.trade.market import (
+from tests.kit.samples.town.market import (
     FindStalls,
     FindTurnover,
     GetStall,
@@ -26,6 +26,7 @@ from tests.kit.samples.trade.market import (
 from verbwire import Principal, Responder
 from verbwire.declarations.table import RowFilter
 from verbwire.http.access.peer_tokens import PeerTokens
+from verbwire.http.base.limits import RequestLimits
 from verbwire.http.forwarding.peers import ALONE, Peers
 from verbwire.http.tables.queries import Answerable, FromResponder, FromRow, FromRows
 from verbwire.queries.plan import plan_query
@@ -87,6 +88,7 @@ def open_market(
     tokens: PeerTokens | None = None,
     visible: RowFilter = own,
     topics: Collection[str] | None = None,
+    limits: RequestLimits = RequestLimits(),
 ) -> Iterator[Market]:
     """The market, served until the block ends."""
     stalls = Table(folder, "town.stalls", StallRow, index=INDEX, search=["note"])
@@ -109,5 +111,6 @@ def open_market(
         FromRows(plan(FindTurnover, windows), FindTurnover, windows),
         FromResponder(CATALOG.of(QuotePrice), CATALOG.of(Price), prices.handlers[QuotePrice]),
     ]
-    with serving([stalls, turnover], queries=queries, peers=peers, tokens=tokens, topics=topics) as http:
+    tables = [stalls, turnover]
+    with serving(tables, queries=queries, peers=peers, tokens=tokens, topics=topics, limits=limits) as http:
         yield Market(http, stalls, turnover)

@@ -46,9 +46,9 @@ from verbwire.wire.registry.client import Registry
 from verbwire.worker.services import Services
 from verbwire.worker.subscriber_group import SubscriberGroupHost, host_effects
 
-SAMPLES = Path(__file__).parent / "samples/depot"
+SAMPLES = Path(__file__).parent / "samples/office"
 CATALOG = load_catalog(SAMPLES)
-PARCELS, LABELS = "depot.parcels", "depot.labels"
+PARCELS, LABELS = "office.parcels", "office.labels"
 JOB = f"{LABELS}.job"
 SCOPES = ("labels:print",)
 PARTITIONS = 2
@@ -77,7 +77,7 @@ class Depot:
 
     def __init__(self, cluster: Cluster, prefix: str, *subscribers: str) -> None:
         self.cluster = cluster
-        self.names = Names("depot", prefix)
+        self.names = Names("office", prefix)
         self.kafka = {"bootstrap.servers": cluster.bootstrap, "log_level": "3"}
         plans = [GroupPlan(JOB, Kind.COMMAND, (LABELS,), requeues=True)]
         plans += [GroupPlan(name, Kind.EVENT, (PARCELS,), requeues=True) for name in subscribers]
@@ -133,7 +133,7 @@ class Depot:
     def services(self, worker: str, **kafka: str) -> Services:
         """What a worker of that name would share among its groups."""
         return Services(
-            Settings(project="depot", prefix=self.names.prefix, worker=worker),
+            Settings(project="office", prefix=self.names.prefix, worker=worker),
             self.cluster.bootstrap,
             {"bootstrap.servers": self.cluster.bootstrap, **kafka},
             self.codec,
@@ -169,7 +169,7 @@ class Depot:
     def send_as(self, command: Command, principal: Principal, ttl: int | None = None, *, bounded: bool = True) -> None:
         """Send a command on somebody's behalf, to be carried out within `ttl` milliseconds."""
         contract = CATALOG.of(command)
-        headers = HeaderTemplate(contract, "depot").headers(
+        headers = HeaderTemplate(contract, "office").headers(
             f"c{time.monotonic_ns()}", Envelope(principal=principal, ttl=ttl)
         )
         encoder = self.codec.encoder(contract)

@@ -18,6 +18,7 @@ from verbwire.http.access.auth import Authenticator
 from verbwire.http.access.middleware import AccessMiddleware
 from verbwire.http.access.path_access import PathAccess
 from verbwire.http.access.rates import Rates
+from verbwire.http.base.limits import RequestLimits
 from verbwire.http.base.problem import HttpProblem, of_router
 from verbwire.http.forwarding.peers import ALONE, Peers
 from verbwire.http.operations.endpoints import OperationsEndpoints
@@ -65,10 +66,15 @@ class Access:
 
 
 def build_app(
-    access: Access, readable: Readable, health: Health, metrics: Metrics, parts: Sequence[Part] = ()
+    access: Access,
+    readable: Readable,
+    health: Health,
+    metrics: Metrics,
+    parts: Sequence[Part] = (),
+    limits: RequestLimits = RequestLimits(),
 ) -> Starlette:
     """Return the application: tables, queries, health, metrics and `parts`."""
-    reads = TableReads(readable.peers)
+    reads = TableReads(readable.peers, limits)
     queries = Queries(readable.queries, reads, readable.topics)
     routes = [
         *TableEndpoints(readable.tables, reads, readable.peers, readable.topics).routes,
@@ -96,6 +102,7 @@ def build_app(
                 metrics=metrics.http,
                 access=PathAccess(access.opened, queries.is_public),
                 rates=access.rates,
+                request_limits=limits,
             )
         ],
         exception_handlers={HTTPException: _answer},

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from verbwire.http.access.rates import Rates
 from verbwire.http.app import Part
-from verbwire.http.base import limits
 from verbwire.http.base.interruptible_waits import InterruptibleWaits
+from verbwire.http.base.limits import CommandLimits
 from verbwire.http.commands.endpoint import Commands
 from verbwire.http.commands.gateway import Gateway
 from verbwire.http.commands.outcome_links import OutcomeLinks
@@ -49,7 +49,7 @@ def command_endpoints(
     """
     settings, codec = services.settings, services.codec
     kafka = {"linger.ms": "0", **settings.kafka}  # a client waits for each
-    gateway = Gateway(services.connection(kafka, delivery_seconds=limits.DELIVERY_SECONDS))
+    gateway = Gateway(services.connection(kafka, delivery_seconds=CommandLimits().delivery_seconds))
     links = OutcomeLinks(internal_secret(settings))
     receivers = _receivers(project, services, {table.name: table for table in tables})
     commands = Commands(codec.catalog, project.classes, gateway, links, waits)

@@ -15,7 +15,7 @@ from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.engine.state.connections import COPY_FILES, READERS
 from verbwire.errors import ConfigurationError
-from verbwire.http.base import limits
+from verbwire.http.base.limits import ConnectionLimits
 from verbwire.worker.services import GroupHost
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ _OWN = 64  # Python's, the log's, the listening socket, the registry's, connecti
 _TABLE_CLIENTS = 4  # two producers, the restorer, offsets
 _EFFECT_CLIENTS = 2  # a consumer, a producer
 _SHARED_CLIENTS = 8  # the directory, replies, commands over HTTP and their outcomes
+_HTTP = ConnectionLimits()
 _LEAST_READERS = 16  # descriptors
 _LEAST_CONNECTIONS = 16
 _MOST_READERS = 512
@@ -59,25 +60,25 @@ class SpareDescriptors:
 def spare_descriptors(hosted_files: HostedFiles, limit: int) -> SpareDescriptors:
     """Return what is left for HTTP; ConfigurationError where the limit of open files is too low for the rest."""
     parts = _parts(hosted_files)
-    least = sum(parts.values()) + _LEAST_CONNECTIONS + limits.HEALTH_CONNECTIONS + _LEAST_READERS
+    least = sum(parts.values()) + _LEAST_CONNECTIONS + _HTTP.health_connections + _LEAST_READERS
     if limit < least:
         raise _too_few(hosted_files, parts, least, limit)
     left = limit - least
     readers = min(_MOST_READERS, _LEAST_READERS + left // 3)
-    return SpareDescriptors(min(limits.CONNECTIONS, _LEAST_CONNECTIONS + left // 2), readers)
+    return SpareDescriptors(min(_HTTP.connections, _LEAST_CONNECTIONS + left // 2), readers)
 
 
-def share_files(hosted_files: HostedFiles, limit: int) -> int:
-    """Share the spare descriptors among local stores and HTTP, and return how many connections HTTP may take.
+def share_files(hosted_files: HostedFiles, limit: int) -> ConnectionLimits:
+    """Share the spare descriptors among local stores and HTTP, and return the limits of HTTP's connections.
 
     ConfigurationError as :func:`spare_descriptors`.
     """
     left = spare_descriptors(hosted_files, limit)
     READERS.limit = left.readers
-    if left.connections < limits.CONNECTIONS:
+    if left.connections < _HTTP.connections:
         told = "%d open files are allowed: HTTP takes %d connections at a time, not %d (ulimit -n)"
-        log.warning(told, limit, left.connections, limits.CONNECTIONS)
-    return left.connections
+        log.warning(told, limit, left.connections, _HTTP.connections)
+    return replace(_HTTP, connections=left.connections)
 
 
 def _parts(hosted_files: HostedFiles) -> dict[str, int]:
@@ -92,7 +93,7 @@ def _parts(hosted_files: HostedFiles) -> dict[str, int]:
 
 def _too_few(hosted_files: HostedFiles, parts: dict[str, int], least: int, limit: int) -> ConfigurationError:
     enough = 1024
-    while enough < least + limits.CONNECTIONS:
+    while enough < least + _HTTP.connections:
         enough *= 2
     told = ", ".join(f"{number} for {what}" for what, number in parts.items())
     return ConfigurationError(

@@ -129,7 +129,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     services = Services(settings, bootstrap, kafka, codec, metrics, notifier, directory, grants, outage)
     opened.callback(services.watchdog.close)
     hosted = [_host(each, services) for each in declared]
-    connections = share_files(hosted_files.with_partitions(hosted), limit())
+    connection_limits = share_files(hosted_files.with_partitions(hosted), limit())
     tables = [table for each in hosted for table in each.tables] + remote_tables(project, groups, services)
     announcement, health, waits = Announcement(services, hosted, directory, trust), Health(hosted), InterruptibleWaits()
     rates = Rates(settings.http_command_rate, settings.http_question_rate)
@@ -147,7 +147,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
         settings.http_host,
         settings.http_port,
         certificate,
-        connections,
+        connection_limits,
     )
     opened.callback(server.stop)
     where, port = server.start()

@@ -15,7 +15,7 @@ import pytest
 
 from tests.kit.http import CATALOG, EVENTS, SECRET
 from tests.kit.market import NOON, Market, open_market, stall
-from tests.kit.samples.trade.market import (
+from tests.kit.samples.town.market import (
     FindStalls,
     FindTurnover,
     GetStall,

@@ -15,7 +15,7 @@ from tests.kit.bank import NAMESPACE, RECEIVER, Bank
 from tests.kit.cluster import Cluster, eventually
 from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.jars import PutCoins
-from tests.kit.samples.depot.parcels import ParcelArrived
+from tests.kit.samples.office.parcels import ParcelArrived
 from tests.kit.subscribers import Depot, Seen
 from verbwire import Subscriber, SubscriberContext
 from verbwire.client.base.connection import Connection
@@ -25,7 +25,7 @@ from verbwire.wire.codec.display import plain
 
 pytestmark = pytest.mark.kafka
 
-BROKEN, OTHER, AGAIN = "depot.broken", "depot.other", "depot.again"
+BROKEN, OTHER, AGAIN = "office.broken", "office.other", "office.again"
 LARGE = "raises" + "x" * 900_000
 
 
@@ -77,7 +77,7 @@ def test_only_the_subscriber_handles_again_what_is_requeued_to_it(depot: Depot) 
         assert sorted(everything) == [f"e{number}" for number in range(6)]
         assert len({found.place.partition for found in everything.values()}) == 2
         found = letters.one(BROKEN, everything["e0"].place)
-        assert (found.type, found.record.reason) == ("depot.parcels.ParcelArrived", "failed")
+        assert (found.type, found.record.reason) == ("office.parcels.ParcelArrived", "failed")
         assert found.origin.startswith(depot.events)
         assert plain(depot.registry, found.record.original.value or b"")["how"] == LARGE
 

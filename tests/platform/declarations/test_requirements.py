@@ -13,8 +13,8 @@ from tests.kit.bank import CATALOG
 from tests.kit.samples.bank.books import BookClosed
 from tests.kit.samples.bank.jars import PutCoins, TakeCoins
 from tests.kit.samples.bank.tills import CoinsMoved, MinuteRow, OwnerRow, SavingState
-from tests.kit.samples.depot.labels import PrintLabels
-from tests.kit.samples.depot.parcels import ParcelArrived
+from tests.kit.samples.office.labels import PrintLabels
+from tests.kit.samples.office.parcels import ParcelArrived
 from tests.kit.subscribers import CATALOG as DEPOT
 from verbwire import Process, Subscriber, Table, Window
 from verbwire.contracts.schema.model import Catalog
@@ -128,10 +128,10 @@ def test_an_outcome_that_never_comes_is_not_waited_for() -> None:
 
 def test_a_subscriber_that_sends_what_would_be_refused_is_told_before_it_runs() -> None:
     def shipping(*scopes: str) -> Subscriber:
-        return Subscriber("depot.shipping", scopes=scopes, sends=[PrintLabels], publishes=[ParcelArrived])
+        return Subscriber("office.shipping", scopes=scopes, sends=[PrintLabels], publishes=[ParcelArrived])
 
     require_effects(shipping("labels:print"), DEPOT)
-    with pytest.raises(ContractError, match=r"sends depot\.labels\.PrintLabels, which requires labels:print"):
+    with pytest.raises(ContractError, match=r"sends office\.labels\.PrintLabels, which requires labels:print"):
         require_effects(shipping(), DEPOT)
-    with pytest.raises(WrongVerbError, match=r"depot\.shipping sends .*ParcelArrived.*, which is no command"):
-        Subscriber("depot.shipping", sends=[ParcelArrived])  # type: ignore[list-item]
+    with pytest.raises(WrongVerbError, match=r"office\.shipping sends .*ParcelArrived.*, which is no command"):
+        Subscriber("office.shipping", sends=[ParcelArrived])  # type: ignore[list-item]

@@ -16,7 +16,7 @@ from tests.kit.bank import Bank
 from tests.kit.cluster import eventually
 from tests.kit.http import CATALOG, SECRET
 from tests.kit.market import Market, open_market, stall
-from tests.kit.samples.trade.market import GetStall
+from tests.kit.samples.town.market import GetStall
 from verbwire.client.base.connection import Connection
 from verbwire.client.base.positions import SeenPositions
 from verbwire.client.querying.querier import Querier

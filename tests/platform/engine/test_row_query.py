@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.http import Table
-from tests.kit.samples.trade.market import StallRow
+from tests.kit.samples.town.market import StallRow
 from verbwire.engine.state.store import PartitionStore
 from verbwire.queries.selection import Condition, Operator, Selection
 

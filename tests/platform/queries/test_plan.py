@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.samples.trade.market import (
+from tests.kit.samples.town.market import (
     FindStalls,
     FindTurnover,
     GetStall,
@@ -32,7 +32,7 @@ from verbwire.queries.plan import QueryableRow, every_filter, may_see, plan_quer
 from verbwire.queries.selection import KEY, Condition, Operator, Selection
 from verbwire.wire.keys import key_bytes
 
-CATALOG = load_catalog(Path(__file__).parents[2] / "kit/samples/trade")
+CATALOG = load_catalog(Path(__file__).parents[2] / "kit/samples/town")
 INDEX = ("owner", "status", "opened_at", "fee", "visitors", "rating")
 STALLS = QueryableRow.of("town.stalls", CATALOG.of(StallRow), INDEX, ("note",))
 TURNOVER = QueryableRow.of("town.turnover", CATALOG.of(TurnoverRow))

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from msgspec import convert
 
 from tests.kit.http import CATALOG
-from tests.kit.samples.trade.market import QuotePrice
+from tests.kit.samples.town.market import QuotePrice
 from tests.kit.value_samples import EAST, RANGES, SAMPLES, WEST, Sample, inside, module
 from verbwire.client import Page
 from verbwire.client.querying.request import QueryRoute
@@ -32,6 +32,7 @@ from verbwire.engine.state.store import PartitionStore, StoreChanges
 from verbwire.errors import UndecodableError, UnencodableError
 from verbwire.http.avro_json.encode import encoder
 from verbwire.http.base import limits
+from verbwire.http.base.limits import PageLimits
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.base.requests import parameters
 from verbwire.http.forwarding import partial_list as founds
@@ -122,10 +123,11 @@ class Samples:
     def read_page(self, query: str, served: Sequence[QueryableTable] | None = None) -> Page:
         listing = self.listing(query)
         parts = [
-            table.find(partitions, listing.selection, listing.window, whole=False)
+            table.find(partitions, listing.selection, listing.window, PageLimits(), whole=False)
             for table, partitions in zip(served or self.served, WORKERS, strict=True)
         ]
-        answer = listing.answer({}, founds.merged(founds.read(founds.written(part)) for part in parts))
+        found = founds.merged(founds.read(founds.written(part)) for part in parts)
+        answer = listing.answer({}, found, PageLimits().page)
         page: Page = self.route.read(answer)
         return page
 

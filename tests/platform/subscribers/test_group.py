@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.kit.cluster import Cluster, eventually, limit_records
-from tests.kit.samples.depot.labels import PrintLabels
-from tests.kit.samples.depot.parcels import ParcelArrived, ShipParcel
+from tests.kit.samples.office.labels import PrintLabels
+from tests.kit.samples.office.parcels import ParcelArrived, ShipParcel
 from tests.kit.subscribers import CATALOG, JOB, LABELS, PARCELS, SCOPES, Depot, Seen
 from verbwire import Job, JobContext, Subscriber, SubscriberContext
 from verbwire.client.client import Client
@@ -31,7 +31,7 @@ from verbwire.worker.subscriber_group import SubscriberGroupHost
 
 pytestmark = pytest.mark.kafka
 
-FIRST, SECOND, SLOW = "depot.first", "depot.second", "depot.slow"
+FIRST, SECOND, SLOW = "office.first", "office.second", "office.slow"
 BACKOFF = timedelta(milliseconds=10)
 SLOW_SECONDS = 7.5
 LIMITS = {"session.timeout.ms": "6000", "max.poll.interval.ms": "6000"}
@@ -281,7 +281,7 @@ def test_a_job_does_what_its_sender_may_ask_in_time(depot: Depot) -> None:
         eventually(lambda: depot.committed(JOB, depot.commands) == 5)
         assert sorted(seen.wait(2)) == ["in time", "no hurry"]
         told = depot.metrics.exposition().decode()
-        command, name = "depot.labels.PrintLabels", depot.names.group(JOB)
+        command, name = "office.labels.PrintLabels", depot.names.group(JOB)
         for code in ("forbidden", "out_of_bounds"):
             assert (
                 f'verbwire_outcomes_total{{code="{code}",command="{command}",group="{name}",status="rejected"}} 1.0'
@@ -391,6 +391,6 @@ def test_a_job_cannot_promise_an_outcome() -> None:
     @group.handles
     def handle(command: ShipParcel) -> None: ...
 
-    codec = Codec(CATALOG, Registry("http://127.0.0.1:1"), Names("depot"))
+    codec = Codec(CATALOG, Registry("http://127.0.0.1:1"), Names("office"))
     with pytest.raises(ContractError, match='a job has none: write "response": "none"'):
         subscriber_plan(group, codec)

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.kit.samples.depot.labels import PrintLabels
-from tests.kit.samples.depot.parcels import ParcelArrived, ShipParcel
+from tests.kit.samples.office.labels import PrintLabels
+from tests.kit.samples.office.parcels import ParcelArrived, ShipParcel
 from tests.kit.subscribers import CATALOG
 from verbwire import (
     Aggregate,
@@ -283,8 +283,8 @@ def test_a_tables_events_fold_into_its_row(catalog: Catalog) -> None:
 
 
 def test_handlers_are_tested_by_what_they_send() -> None:
-    group = Subscriber("depot.shipping", sends=[PrintLabels, ShipParcel])
-    labels = Job("depot.labels", publishes=[ParcelArrived])
+    group = Subscriber("office.shipping", sends=[PrintLabels, ShipParcel])
+    labels = Job("office.labels", publishes=[ParcelArrived])
 
     @group.on
     def ship(event: ParcelArrived, context: SubscriberContext) -> None:

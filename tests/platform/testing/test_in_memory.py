@@ -31,8 +31,8 @@ from tests.kit.samples.bank.jars import (
     TakeCoins,
 )
 from tests.kit.samples.bank.tills import CoinsMoved, OwnerRow
-from tests.kit.samples.depot.labels import PrintLabels
-from tests.kit.samples.depot.parcels import ParcelArrived
+from tests.kit.samples.office.labels import PrintLabels
+from tests.kit.samples.office.parcels import ParcelArrived
 from tests.kit.subscribers import CATALOG as DEPOT
 from tests.shop import ROOT, catalog, shop_in_memory
 from verbwire import (
@@ -202,7 +202,7 @@ def test_a_process_hears_the_outcomes_of_the_commands_that_it_sends(tills: InMem
 
 def test_a_subscriber_is_tried_again_and_gives_up_into_the_dead_letters() -> None:
     attempts: list[int] = []
-    arrivals = Subscriber("depot.arrivals", retries=2, publishes=[ParcelArrived])
+    arrivals = Subscriber("office.arrivals", retries=2, publishes=[ParcelArrived])
 
     @arrivals.on
     def arrived(event: ParcelArrived, context: SubscriberContext) -> None:
@@ -216,14 +216,14 @@ def test_a_subscriber_is_tried_again_and_gives_up_into_the_dead_letters() -> Non
         depot.publish(ParcelArrived(parcel_id="broken"))
         assert attempts == [1, 2, 3]
         (letter,) = depot.dead_letters
-        assert (letter.group, letter.reason) == ("depot.arrivals", "failed")
+        assert (letter.group, letter.reason) == ("office.arrivals", "failed")
         depot.publish(ParcelArrived(parcel_id="first"))
         assert [each.parcel_id for each in depot.events(ParcelArrived)] == ["broken", "first", "second"]
 
 
 def test_a_job_that_requeues_its_command_gets_it_again_as_time_goes_on() -> None:
     attempts: list[str] = []
-    labels = Job("depot.labels")
+    labels = Job("office.labels")
 
     @labels.handles
     def print_labels(command: PrintLabels, context: JobContext) -> None:
@@ -255,7 +255,7 @@ def test_a_group_that_is_not_there_is_named_with_those_that_are(bank: InMemory) 
 
 
 def test_handlers_that_cause_each_other_without_end_are_found_out() -> None:
-    echo = Subscriber("depot.echo", publishes=[ParcelArrived])
+    echo = Subscriber("office.echo", publishes=[ParcelArrived])
 
     @echo.on
     def arrived(event: ParcelArrived, context: SubscriberContext) -> None:

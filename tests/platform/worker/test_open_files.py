@@ -17,7 +17,7 @@ from tests.kit.bank import RECEIVER, TABLE, Bank
 from tests.kit.cluster import Cluster
 from tests.kit.worker import branch
 from verbwire.errors import ConfigurationError
-from verbwire.http.base import limits
+from verbwire.http.base.limits import ConnectionLimits
 from verbwire.observability.descriptors import raise_limit
 from verbwire.worker.open_files import HostedFiles, spare_descriptors
 
@@ -27,7 +27,7 @@ USUAL = 1024  # the soft limit of most machines
 
 def test_open_files_that_are_left_are_for_http() -> None:
     small, large = spare_descriptors(SHOP, USUAL), spare_descriptors(SHOP, 20_000)
-    assert 16 <= small.connections < large.connections == limits.CONNECTIONS
+    assert 16 <= small.connections < large.connections == ConnectionLimits().connections
     assert small.readers < large.readers
 
 

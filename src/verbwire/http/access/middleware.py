@@ -16,6 +16,7 @@ from verbwire.http.access.path_access import HEALTH, PathAccess
 from verbwire.http.access.rates import Rates
 from verbwire.http.base import limits
 from verbwire.http.base.concurrency import ByteBudget, ConcurrencyLimits
+from verbwire.http.base.limits import RequestLimits
 from verbwire.http.base.problem import HttpProblem, broken
 from verbwire.observability.metrics.http import HttpMetrics
 from verbwire.observability.watch.throttle import Throttle
@@ -35,13 +36,19 @@ class AccessMiddleware:
     """
 
     def __init__(
-        self, app: ASGIApp, auth: Authenticator, metrics: HttpMetrics, access: PathAccess, rates: Rates | None = None
+        self,
+        app: ASGIApp,
+        auth: Authenticator,
+        metrics: HttpMetrics,
+        access: PathAccess,
+        rates: Rates | None = None,
+        request_limits: RequestLimits = RequestLimits(),
     ) -> None:
         self._app = app
         self._auth = auth
         self._metrics = metrics
         self._access = access
-        self._limits = ConcurrencyLimits()
+        self._limits = ConcurrencyLimits(request_limits)
         self._rates = rates or Rates()
         self._throttle = Throttle[tuple[type[Exception], Frame | None]]()
 

@@ -10,7 +10,8 @@ import math
 import time
 
 from verbwire.errors import ConfigurationError
-from verbwire.http.base import limits, problem_types
+from verbwire.http.base import problem_types
+from verbwire.http.base.limits import BURST_SECONDS
 from verbwire.http.base.problem import HttpProblem
 
 _SWEPT = 1024  # principals; with more of them those whose buckets are full are forgotten
@@ -22,9 +23,10 @@ class Rate:
     A bucket is kept as the time at which it will be full again (the generic cell rate algorithm of ITU-T I.371).
     """
 
-    def __init__(self, what: str, a_second: int) -> None:
+    def __init__(self, what: str, a_second: int, burst_seconds: float = BURST_SECONDS) -> None:
         self.a_second = a_second
         self.what = what
+        self._burst_seconds = burst_seconds
         self._full: dict[str, float] = {}
         self._swept_at = _SWEPT
 
@@ -34,7 +36,7 @@ class Rate:
             return
         now = time.monotonic()
         full = max(self._full.get(actor, now), now) + 1 / self.a_second
-        if (wait := full - now - limits.BURST_SECONDS) > 0:
+        if (wait := full - now - self._burst_seconds) > 0:
             detail = f"each principal may send {self.a_second} {self.what} a second: send them more slowly"
             raise HttpProblem(problem_types.TOO_MANY, detail, {"Retry-After": str(math.ceil(wait))})
         self._full[actor] = full
@@ -46,12 +48,13 @@ class Rate:
 class Rates:
     """The rates of one worker; 0 means none. ConfigurationError for less."""
 
-    def __init__(self, commands: int = 0, queries: int = 0) -> None:
+    def __init__(self, commands: int = 0, queries: int = 0, burst_seconds: float = BURST_SECONDS) -> None:
         for name, value in (("http_command_rate", commands), ("http_question_rate", queries)):
             if value < 0:
                 raise ConfigurationError(f"{name} (VERBWIRE_{name.upper()}) is {value}: use 1 or more, or 0 for none")
-        self.commands = Rate("commands", commands)
-        self.queries = Rate("queries", queries)
+        self.commands = Rate("commands", commands, burst_seconds)
+        self._burst_seconds = burst_seconds
+        self.queries = Rate("queries", queries, burst_seconds)
 
     def of(self, path: str) -> Rate:
         """Return the one that a request is counted by."""
@@ -62,5 +65,5 @@ class Rates:
         given = [f"{each.a_second} {each.what}" for each in (self.commands, self.queries) if each.a_second]
         if not given:
             return ""
-        burst = f"those of {limits.BURST_SECONDS:.0f} seconds at once"
+        burst = f"those of {self._burst_seconds:.0f} seconds at once"
         return f"One principal may send a worker {' and '.join(given)} a second, {burst}; 429 says when to go on."

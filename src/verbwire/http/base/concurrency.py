@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from verbwire.http.base import limits, problem_types
+from verbwire.http.base import problem_types
+from verbwire.http.base.limits import SHORT, RequestLimits
 from verbwire.http.base.problem import HttpProblem, page_too_large
 
 
@@ -70,19 +71,20 @@ class ConcurrencyLimiter:
 class ByteBudget:
     """The bytes that one request makes this worker hold: its body, what other workers send for it, its answer."""
 
-    __slots__ = ("_actor", "_held", "_limiter")
+    __slots__ = ("_actor", "_held", "_limiter", "_small")
 
-    def __init__(self, limiter: ConcurrencyLimiter, actor: str) -> None:
+    def __init__(self, limiter: ConcurrencyLimiter, actor: str, small: int = SHORT) -> None:
         self._limiter = limiter
         self._actor = actor
         self._held = 0
+        self._small = small
 
     def take(self, size: int) -> None:
         """Count that many more, before they are there; 429 beyond the limit. What is small is not counted.
 
         400 where there never will be: one request alone would need more than a principal may have.
         """
-        if size > limits.SHORT:
+        if size > self._small:
             if self._held + size > self._limiter.each:
                 raise page_too_large(f"this takes more than {self._limiter.each} bytes here")
             self._limiter.take(self._actor, size)
@@ -97,11 +99,12 @@ class ByteBudget:
 class ConcurrencyLimits:
     """The concurrency limits of one server, by kind of request: those that wait for commands keep none from reading."""
 
-    def __init__(self) -> None:
-        self._commands = ConcurrencyLimiter("commands", limits.COMMANDS, limits.COMMANDS_EACH)
-        self._queries = ConcurrencyLimiter("queries", limits.QUERIES, limits.QUERIES_EACH)
-        self._peers = ConcurrencyLimiter("queries forwarded by other workers", limits.PASSED_ON, limits.PASSED_ON_EACH)
-        self._bytes = ConcurrencyLimiter("bytes", limits.MEMORY, limits.MEMORY_EACH)
+    def __init__(self, limits: RequestLimits) -> None:
+        self._small = limits.small
+        self._commands = ConcurrencyLimiter("commands", limits.commands, limits.commands_each)
+        self._queries = ConcurrencyLimiter("queries", limits.queries, limits.queries_each)
+        self._peers = ConcurrencyLimiter("queries forwarded by other workers", limits.forwarded, limits.forwarded_each)
+        self._bytes = ConcurrencyLimiter("bytes", limits.memory, limits.memory_each)
 
     def of(self, path: str, forwarded: bool) -> ConcurrencyLimiter:
         """Return those that a request is counted among."""
@@ -111,4 +114,4 @@ class ConcurrencyLimits:
 
     def byte_budget(self, actor: str) -> ByteBudget:
         """Return what the bytes of a request are counted by."""
-        return ByteBudget(self._bytes, actor)
+        return ByteBudget(self._bytes, actor, self._small)

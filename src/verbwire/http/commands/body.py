@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from verbwire.contracts.schema.bounds_check import BoundViolation
 from verbwire.contracts.schema.model import Contract
 from verbwire.http.avro_json.decode import JsonMismatch, reader
-from verbwire.http.base import limits, problem_types
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.base.requests import byte_budget_of
 from verbwire.messages import Message
@@ -24,7 +24,7 @@ MEDIA_TYPE = "application/json"
 _CLOSING = {"Connection": "close"}  # what the client still sends belongs to no request
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, seconds: float) -> bytes:
     """Return the body of a request that must be JSON; 411, 413, 415, 429 or 408 otherwise.
 
     What is larger than allowed has been refused by its Content-Length, before anything was read.
@@ -41,12 +41,10 @@ async def read_body(request: Request) -> bytes:
         raise HttpProblem(problem_types.LENGTH_REQUIRED, "the body's length is missing: send Content-Length", _CLOSING)
     byte_budget_of(request).take(int(request.headers["content-length"]))
     try:
-        async with asyncio.timeout(limits.BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             return await request.body()
     except TimeoutError:
-        raise HttpProblem(
-            problem_types.TOO_SLOW, f"the body took more than {limits.BODY_SECONDS:.0f} s", _CLOSING
-        ) from None
+        raise HttpProblem(problem_types.TOO_SLOW, f"the body took more than {seconds:.0f} s", _CLOSING) from None
     except ClientDisconnect:
         raise HttpProblem(problem_types.CUT_OFF, "the body ended before its Content-Length", _CLOSING) from None
 

@@ -35,6 +35,7 @@ from verbwire.errors import (
 from verbwire.handling.permission import refusal
 from verbwire.http.base import limits, problem_types
 from verbwire.http.base.interruptible_waits import InterruptibleWaits
+from verbwire.http.base.limits import CommandLimits
 from verbwire.http.base.names import NameResolver
 from verbwire.http.base.problem import HttpProblem, unavailable
 from verbwire.http.base.requests import header, no_parameters, path_parameter, principal_of
@@ -84,6 +85,7 @@ class Commands:
         gateway: Gateway,
         links: OutcomeLinks,
         waits: InterruptibleWaits | None = None,
+        command_limits: CommandLimits = CommandLimits(),
     ) -> None:
         commands = {name: cls for name, cls in classes.items() if issubclass(cls, Command)}
         postable = {name: _postable(catalog.contracts[name], cls) for name, cls in commands.items()}
@@ -93,7 +95,8 @@ class Commands:
         self._links = links
         self._waits = waits or InterruptibleWaits()
         self._ids = Ids()
-        self._threads = BoundedThreadPool(limits.SENDERS, limits.COMMANDS)
+        self._limits = command_limits
+        self._threads = BoundedThreadPool(limits.SENDERS, limits.WAITING)
 
     @property
     def routes(self) -> Sequence[Route]:
@@ -113,7 +116,7 @@ class Commands:
         no_parameters(request)
         envelope = _envelope(request, principal, postable.contract)
         wish = patience(request.headers.getlist("prefer"))
-        body = await read_body(request)
+        body = await read_body(request, self._limits.body_seconds)
         command = await self._read(postable, body)
         if postable.contract.response == "none":
             return await self._send(postable.contract, command, envelope)
@@ -145,7 +148,7 @@ class Commands:
     ) -> Response:
         """Answer before the outcome is there, but not before Kafka has the command: 202 promises that it happens."""
         if pending.ack is not None:
-            await _acknowledged(contract, pending.ack)
+            await self._acknowledged(contract, pending.ack)
         assert pending.token is not None  # noqa: S101 (it is acknowledged)
         location = self._links.path(pending.token, principal.actor)
         headers = {"Location": location, "Retry-After": "1", **wish.headers}
@@ -153,13 +156,13 @@ class Commands:
 
     async def _send(self, contract: Contract, command: Command, envelope: Envelope) -> Response:
         ack = await self._taken(contract, lambda: self._gateway.send(command, envelope))
-        await _acknowledged(contract, ack)
+        await self._acknowledged(contract, ack)
         return json_response({"outcome": "none", "id": ack.id}, 202)
 
     async def _taken(self, contract: Contract, send: Callable[[], T]) -> T:
         """Call what hands the command over, off the loop: it may have to wait for the broker or the registry."""
         try:
-            async with asyncio.timeout(limits.DELIVERY_SECONDS):
+            async with asyncio.timeout(self._limits.delivery_seconds):
                 return await self._threads.run_short(send)
         except UnkeyableError as error:
             raise not_the_contract(contract, contract.key[0], str(error)) from None
@@ -174,13 +177,12 @@ class Commands:
         except (ClosedError, DeliveryError, UnavailableError) as error:
             raise _not_taken(contract, error) from error
 
-
-async def _acknowledged(contract: Contract, ack: Ack) -> None:
-    try:
-        async with asyncio.timeout(limits.DELIVERY_SECONDS):
-            await ack
-    except (ClosedError, DeliveryError, UnavailableError, TimeoutError) as error:
-        raise _not_taken(contract, error) from error
+    async def _acknowledged(self, contract: Contract, ack: Ack) -> None:
+        try:
+            async with asyncio.timeout(self._limits.delivery_seconds):
+                await ack
+        except (ClosedError, DeliveryError, UnavailableError, TimeoutError) as error:
+            raise _not_taken(contract, error) from error
 
 
 def _envelope(request: Request, principal: Principal, contract: Contract) -> Envelope:

@@ -7,13 +7,14 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import httpx2 as httpx
 
 from verbwire.http.access.peer_tokens import FORWARDED, PeerTokens
-from verbwire.http.base import limits
 from verbwire.http.base.concurrency import ConcurrencyLimiter
+from verbwire.http.base.limits import PageLimits
 from verbwire.http.base.problem import page_too_large
 from verbwire.http.forwarding.answer import ForwardedProblem, PeerAnswer, PeerUnavailable
 from verbwire.http.forwarding.request import ForwardableRequest
@@ -22,13 +23,19 @@ from verbwire.security.tls import Authorities, advice_of
 from verbwire.wire.records.workers import WorkerRecord
 
 CONNECT_SECONDS = 0.5
-ANSWER_SECONDS = 2.0
-POSITION_SECONDS = 2.0  # more where the owner may wait until it is as far as the client asks
-MAX_ANSWER = 2 * limits.DEEP_PART  # bytes: more than any worker of this version sends
-EACH = 128  # requests to one worker at the same time: one that hangs must not use up what the others need
-EACH_PRINCIPAL = 64  # of them
 _OURS = frozenset({401, 408, 411, 413, 414, 421, 431})  # the asking worker's own fault, not the client's
 _log = logging.getLogger("verbwire.http")
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLimits:
+    """What one worker spends on another."""
+
+    answer_seconds: float = 2.0
+    position_seconds: float = 2.0  # more where the owner may wait until it is as far as the client asks
+    max_answer: int = 2 * PageLimits().deep_part  # bytes: more than any worker of this version sends
+    each: int = 128  # requests to one worker at the same time: one that hangs must not use up what the others need
+    each_principal: int = 64  # of them
 
 
 class PeerClient:
@@ -38,10 +45,13 @@ class PeerClient:
     `authorities`.
     """
 
-    def __init__(self, name: str, tokens: PeerTokens, authorities: Authorities) -> None:
+    def __init__(
+        self, name: str, tokens: PeerTokens, authorities: Authorities, limits: PeerLimits = PeerLimits()
+    ) -> None:
         self._name = name
         self._tokens = tokens
         self._authorities = authorities
+        self._limits = limits
         self._throttle = Throttle[str]()
         self._client: httpx.AsyncClient | None = None
         self._limiters: dict[tuple[str, bool], ConcurrencyLimiter] = {}
@@ -51,7 +61,7 @@ class PeerClient:
 
         :class:`ForwardedProblem` where the principal has reached its limit there.
         """
-        seconds = ANSWER_SECONDS + (POSITION_SECONDS if request.has_position else 0.0)
+        seconds = self._limits.answer_seconds + (self._limits.position_seconds if request.has_position else 0.0)
         try:
             async with asyncio.timeout(seconds), self._place(peer, request):
                 answer = await self._send(peer, request, more)
@@ -95,10 +105,13 @@ class PeerClient:
     async def _place(self, peer: WorkerRecord, request: ForwardableRequest) -> AsyncIterator[None]:
         # Requests that may wait there have places of their own, so that they delay no others here.
         kind = (peer.name, request.has_position)
-        limiter = self._limiters.setdefault(kind, ConcurrencyLimiter("queries to another worker", EACH, EACH_PRINCIPAL))
+        limiter = self._limiters.get(kind)
+        if limiter is None:
+            most = self._limits.each, self._limits.each_principal
+            limiter = self._limiters[kind] = ConcurrencyLimiter("queries to another worker", *most)
         try:
             if not limiter.left:
-                raise PeerUnavailable(f"{EACH} requests wait for it already")
+                raise PeerUnavailable(f"{self._limits.each} requests wait for it already")
             with limiter.taken(request.principal.actor):
                 yield
         finally:
@@ -112,32 +125,30 @@ class PeerClient:
         token = self._tokens.mint(peer, principal.actor, scopes, request.method, target, headers)
         headers["Authorization"] = f"Bearer {token}"
         context = self._authorities.context()
-        client = self._client = self._client or _client(context)
+        client = self._client = self._client or _client(context, self._limits)
         async with client.stream(request.method, peer.url + target, headers=headers) as answer:
             length = int(answer.headers.get("content-length", 0))
-            _require_size(length)
+            self._require_size(length)
             request.byte_budget.take(length)
-            return PeerAnswer(answer.status_code, answer.headers, await _whole(answer))
+            return PeerAnswer(answer.status_code, answer.headers, await self._whole(answer))
+
+    async def _whole(self, answer: httpx.Response) -> bytes:
+        body = bytearray()
+        async for piece in answer.aiter_raw():
+            body += piece
+            self._require_size(len(body))
+        return bytes(body)
+
+    def _require_size(self, length: int) -> None:
+        if length > self._limits.max_answer:
+            raise page_too_large("another worker has more of this than one may send")
 
 
-def _client(context: ssl.SSLContext) -> httpx.AsyncClient:
+def _client(context: ssl.SSLContext, limits: PeerLimits) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         verify=context,
-        timeout=httpx.Timeout(ANSWER_SECONDS + POSITION_SECONDS, connect=CONNECT_SECONDS),
-        limits=httpx.Limits(max_keepalive_connections=EACH, keepalive_expiry=15.0),  # shorter than the server's
+        timeout=httpx.Timeout(limits.answer_seconds + limits.position_seconds, connect=CONNECT_SECONDS),
+        limits=httpx.Limits(max_keepalive_connections=limits.each, keepalive_expiry=15.0),  # shorter than the server's
         headers={"Accept-Encoding": "identity"},
         trust_env=False,  # no proxies: the addresses are this cluster's own
     )
-
-
-async def _whole(answer: httpx.Response) -> bytes:
-    body = bytearray()
-    async for piece in answer.aiter_raw():
-        body += piece
-        _require_size(len(body))
-    return bytes(body)
-
-
-def _require_size(length: int) -> None:
-    if length > MAX_ANSWER:
-        raise page_too_large("another worker has more of this than one may send")

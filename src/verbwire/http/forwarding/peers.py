@@ -26,7 +26,7 @@ from verbwire.http.base.problem import HttpProblem, unavailable
 from verbwire.http.forwarding import partial_list
 from verbwire.http.forwarding.answer import ForwardedProblem, PeerUnavailable
 from verbwire.http.forwarding.partial_list import PartialList, absent, merged
-from verbwire.http.forwarding.peer_client import PeerClient
+from verbwire.http.forwarding.peer_client import PeerClient, PeerLimits
 from verbwire.http.forwarding.request import ForwardableRequest
 from verbwire.security.tls import Authorities
 from verbwire.wire.records.workers import WorkerRecord
@@ -47,10 +47,11 @@ class Peers:
         name: str,
         tokens: PeerTokens | None,
         authorities: Authorities | None = None,
+        limits: PeerLimits = PeerLimits(),
     ) -> None:
         self._directory = directory if tokens is not None else None
         self._name = name
-        self._client = None if tokens is None else PeerClient(name, tokens, authorities or Authorities(None))
+        self._client = None if tokens is None else PeerClient(name, tokens, authorities or Authorities(None), limits)
 
     def owner(self, request: ForwardableRequest, group: str, partition: int) -> WorkerRecord | None:
         """Return the other worker that owns a partition, if this request may be forwarded to it.

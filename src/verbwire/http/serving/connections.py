@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable
 from enum import Enum
 from typing import Protocol
 
-from verbwire.http.base import limits
+from verbwire.http.base.limits import ConnectionLimits
 from verbwire.observability.watch.throttle import Throttle
 
 _NAMED = 3  # addresses in one line of the log
@@ -63,8 +63,8 @@ def end_overdue(connections: Iterable[HttpConnection], now: float) -> None:
 class ConnectionTable:
     """The places for the connections of one server. Used on HTTP's loop only."""
 
-    def __init__(self, places: int | None = None) -> None:
-        self._limits = limits.CONNECTIONS if places is None else places
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.limits = limits
         self._throttle = Throttle[str]()
 
     def places_left(self, connections: Collection[HttpConnection], newcomer: HttpConnection) -> int:
@@ -73,10 +73,10 @@ class ConnectionTable:
         `connections` are all of them, the newcomer among them. Below zero there is no place for it, save for those
         that are kept for health.
         """
-        if len(connections) <= self._limits:
-            return self._limits - len(connections)
+        if len(connections) <= self.limits.connections:
+            return self.limits.connections - len(connections)
         held = [each for each in connections if each.stage is not Stage.GONE]
-        left = self._limits - len(held)
+        left = self.limits.connections - len(held)
         if left >= 0:
             return left
         self._tell(held)
@@ -95,7 +95,7 @@ class ConnectionTable:
         stages = Counter(each.stage for each in held).most_common()
         _log.warning(
             "all %d connections are in use, by %s; stages: %s. The one that has waited longest is closed",
-            self._limits,
+            self.limits.connections,
             ", ".join(f"{address} ({count})" for address, count in most),
             ", ".join(f"{count} {stage.value}" for stage, count in stages),
         )

@@ -43,6 +43,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def __init__(self, *given: Any, house: ConnectionTable, **named: Any) -> None:
         super().__init__(*given, **named)
         self._house = house
+        self._limits = house.limits
 
     @property
     def address(self) -> str:
@@ -55,10 +56,10 @@ class LimitedProtocol(HttpToolsProtocol):
         """Take the connection; where there are too many, for health alone, or not at all."""
         super().connection_made(transport)
         self._outlet = _Outlet(self)
-        self._enter(Stage.HEAD, limits.HEAD_SECONDS)
+        self._enter(Stage.HEAD, self._limits.head_seconds)
         left = self._house.places_left(cast(set[HttpConnection], self.connections), self)
         self._health_only = left < 0
-        if left < -limits.HEALTH_CONNECTIONS:
+        if left < -self._limits.health_connections:
             self._refuse(_too_many())
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -81,7 +82,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Wait for the client to read; for a while, whatever it reads meanwhile."""
         super().pause_writing()
         if self.stage is Stage.ANSWER and self.until == math.inf:
-            self.until = self.loop.time() + limits.WRITE_SECONDS
+            self.until = self.loop.time() + self._limits.write_seconds
 
     # -- what the parser says
 
@@ -92,7 +93,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._head_done = False
             self._head_bytes = 0
         if self.stage is Stage.IDLE:
-            self._enter(Stage.HEAD, limits.HEAD_SECONDS)
+            self._enter(Stage.HEAD, self._limits.head_seconds)
         self._head_begun = True
 
     def on_headers_complete(self) -> None:
@@ -139,15 +140,17 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         elif self._head_begun:
-            self._enter(Stage.HEAD, limits.HEAD_SECONDS)
+            self._enter(Stage.HEAD, self._limits.head_seconds)
         else:
-            self._enter(Stage.IDLE, limits.IDLE_SECONDS)
+            self._enter(Stage.IDLE, self._limits.idle_seconds)
 
     def time_is_over(self) -> None:
         """End what takes too long: with a problem where there is a request to answer, else without a word."""
         if self.stage is Stage.HEAD and self._head_begun:
             self._refuse(
-                HttpProblem(problem_types.TOO_SLOW, f"the request's head took more than {limits.HEAD_SECONDS:.0f} s")
+                HttpProblem(
+                    problem_types.TOO_SLOW, f"the request's head took more than {self._limits.head_seconds:.0f} s"
+                )
             )
         elif self.stage in (Stage.ANSWER, Stage.CLOSING):
             self.make_room()
@@ -174,7 +177,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.until = self.since + seconds
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._enter(Stage.ANSWER, limits.WRITE_SECONDS if self.flow.write_paused else math.inf)
+        self._enter(Stage.ANSWER, self._limits.write_seconds if self.flow.write_paused else math.inf)
         cycle.transport = self._outlet  # type: ignore[assignment] # it writes, and closes in our way
         super()._start_asgi_task(cycle, app)
 
@@ -209,13 +212,13 @@ class LimitedProtocol(HttpToolsProtocol):
         self._linger()
 
     def _linger(self) -> None:
-        self._enter(Stage.LINGER, limits.LINGER_SECONDS)
+        self._enter(Stage.LINGER, self._limits.linger_seconds)
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
 
     def _close(self) -> None:
-        self._enter(Stage.CLOSING, limits.WRITE_SECONDS)
+        self._enter(Stage.CLOSING, self._limits.write_seconds)
         self.transport.close()
 
 

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from verbwire.errors import ConfigurationError, EngineError
+from verbwire.http.base.limits import ConnectionLimits
 from verbwire.http.serving.certificate import Certificate
 from verbwire.http.serving.connections import ConnectionTable, HttpConnection, end_overdue
 from verbwire.http.serving.protocol import LimitedProtocol
@@ -44,11 +45,11 @@ class HttpServer:
         host: str = "127.0.0.1",
         port: int = 0,
         certificate: Certificate | None = None,
-        connections: int | None = None,
+        limits: ConnectionLimits = ConnectionLimits(),
     ) -> None:
         self._app = app
         self._certificate = certificate
-        self._connections = connections  # at most, besides those that are kept for health; by default limits.py's
+        self._limits = limits
         self._host = host
         self._port = port
         self._server: _Server | None = None
@@ -61,7 +62,7 @@ class HttpServer:
         """
         bound = self._bind()
         address: tuple[str, int] = bound.getsockname()[:2]
-        house = ConnectionTable(self._connections)
+        house = ConnectionTable(self._limits)
         self._server = _Server(_config(self._app, house, self._certificate), self._certificate)
         self._thread = threading.Thread(target=self._server.run, args=([bound],), name="verbwire-http", daemon=True)
         self._thread.start()

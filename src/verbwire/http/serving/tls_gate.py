@@ -49,8 +49,8 @@ class TlsGate(SSLProtocol):
             certificate.context,
             cast(Any, None),  # nothing waits for the handshake
             server_side=True,
-            ssl_handshake_timeout=math.ceil(limits.HANDSHAKE_SECONDS) + 1,  # ours comes first
-            ssl_shutdown_timeout=limits.LINGER_SECONDS,
+            ssl_handshake_timeout=math.ceil(house.limits.handshake_seconds) + 1,  # ours comes first
+            ssl_shutdown_timeout=house.limits.linger_seconds,
         )
         self._house = house
         self._connections = connections
@@ -62,10 +62,10 @@ class TlsGate(SSLProtocol):
         self._raw = cast(asyncio.Transport, transport)
         self.address = (transport.get_extra_info("peername") or (self.address,))[0]
         self.since = self._loop.time()
-        self.until = self.since + limits.HANDSHAKE_SECONDS
+        self.until = self.since + self._house.limits.handshake_seconds
         self._connections.add(self)
         super().connection_made(transport)
-        if self._house.places_left(self._connections, self) < -limits.HEALTH_CONNECTIONS:
+        if self._house.places_left(self._connections, self) < -self._house.limits.health_connections:
             self.make_room()
 
     def raised(self, transport: asyncio.Transport) -> None:

@@ -71,7 +71,7 @@ class TableEndpoints:
         return await self._reads.row(self._context(request), table, key, absent)
 
     def _context(self, request: Request) -> ReadContext:
-        return ReadContext.of(request, self._topics)
+        return self._reads.context(request, self._topics)
 
     def _table(self, request: Request) -> QueryableTable:
         return self._tables.find(path_parameter(request, "name"))

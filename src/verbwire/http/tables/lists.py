@@ -12,7 +12,7 @@ import msgspec
 
 from verbwire.errors import MessageError
 from verbwire.http.avro_json import encode
-from verbwire.http.base import limits, problem_types
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem, page_too_large
 from verbwire.http.base.requests import parameters
 from verbwire.http.forwarding.partial_list import PartialList, complete
@@ -39,10 +39,10 @@ class Listing:
         """Return the list of those rows that pass these conditions as well: what the principal may see."""
         return replace(self, selection=replace(self.selection, conditions=(*self.selection.conditions, *conditions)))
 
-    def answer(self, head: Mapping[str, Any], found: PartialList) -> bytes:
+    def answer(self, head: Mapping[str, Any], found: PartialList, most: int) -> bytes:
         """Return the answer: rows behind those that are skipped, and what is known of all of them.
 
-        Rows that are too large for one answer end it early: then it has no number, and goes on by `next`. 400 where the
+        Rows beyond `most` bytes end it early: then it has no number, and goes on by `next`. 400 where the
         page was asked for by another number than the first, since the numbers of pages no longer count rows.
 
         ``complete`` says whether that is all partitions, each of which has read what its inputs held when it was
@@ -51,7 +51,7 @@ class Listing:
         """
         window = self.window
         wanted = found.rows[window.skip : window.skip + window.size]
-        rows = _fitting(wanted)
+        rows = _fitting(wanted, most)
         cut = len(rows) < len(wanted) or (found.more and len(found.rows) < window.skip + window.size)
         if cut and window.skip:
             raise self._too_large(found)
@@ -108,10 +108,10 @@ class Lists:
         return Listing(self._name, selection, window, self._path, given)
 
 
-def _fitting(rows: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def _fitting(rows: list[tuple[bytes, bytes]], most: int) -> list[tuple[bytes, bytes]]:
     """Return as many of them as an answer may have bytes of, and one at least."""
     sizes = accumulate(len(row) for _, row in rows)
-    return rows[: max(1, sum(size <= limits.PAGE for size in sizes))]
+    return rows[: max(1, sum(size <= most for size in sizes))]
 
 
 _LEFT_OUT = {*PAGING, *_PLACED}

@@ -85,7 +85,7 @@ class Queries:
             require(principal, scope)
         if refused := refusal(found.contract, principal.actor, principal.scopes):
             raise HttpProblem(problem_types.FORBIDDEN, refused.reason)
-        return await found.answer(query_string(request), ReadContext.of(request, self._topics), self._reads)
+        return await found.answer(query_string(request), self._reads.context(request, self._topics), self._reads)
 
 
 class FromRow:

@@ -17,6 +17,7 @@ from verbwire.engine.state.row_query import size_of
 from verbwire.errors import MessageError, UnavailableError, UndecodableError
 from verbwire.http.avro_json import encode
 from verbwire.http.base import limits, problem_types
+from verbwire.http.base.limits import PageLimits
 from verbwire.http.base.problem import HttpProblem, unavailable
 from verbwire.http.forwarding.partial_list import PartialList
 from verbwire.http.tables.log_ends import LogEndSource
@@ -99,7 +100,9 @@ class QueryableTable:
             raise self.not_here(partition)
         return row, behind
 
-    def find(self, partitions: Sequence[int], selection: Selection, window: PageWindow, *, whole: bool) -> PartialList:
+    def find(
+        self, partitions: Sequence[int], selection: Selection, window: PageWindow, pages: PageLimits, *, whole: bool
+    ) -> PartialList:
         """Return what these partitions have of a list: as many rows as reach to the window's end, in order.
 
         With `whole` they are all there is, so that rows which the window skips are not read: their JSON is empty. Rows
@@ -110,14 +113,16 @@ class QueryableTable:
         left = [*partitions]
         while True:
             try:
-                found = self._find(left, selection, window, whole=whole and len(left) == len(partitions))
+                found = self._find(left, selection, window, pages, whole=whole and len(left) == len(partitions))
             except _UnreadableRow as row:
                 left.remove(row.partition)
             else:
                 missing = sorted({*found.missing, *partitions} - found.positions.keys())
                 return found if len(left) == len(partitions) else msgspec.structs.replace(found, missing=missing)
 
-    def _find(self, partitions: Sequence[int], selection: Selection, window: PageWindow, *, whole: bool) -> PartialList:
+    def _find(
+        self, partitions: Sequence[int], selection: Selection, window: PageWindow, pages: PageLimits, *, whole: bool
+    ) -> PartialList:
         for _ in range(_ATTEMPTS):
             ready = set(self.store_reader.ready())
             here = [partition for partition in partitions if partition in ready]
@@ -126,7 +131,8 @@ class QueryableTable:
             positions = {partition: dict(self.store_reader.states[partition].inputs) for partition in here}
             behind = self.store_reader.behind()
             try:
-                shown, more = self._shown(here, selection, window, len(partitions), whole=whole)
+                share = 1.0 if whole else len(partitions) / self.store_reader.partitions
+                shown, more = self._shown(here, selection, window, pages, share, whole=whole)
             except UnavailableError:
                 continue
             if epochs != self._epochs(here):
@@ -197,13 +203,13 @@ class QueryableTable:
         return [self.store_reader.states[partition].epoch for partition in partitions]
 
     def _shown(
-        self, here: list[int], selection: Selection, window: PageWindow, asked: int, *, whole: bool
+        self, here: list[int], selection: Selection, window: PageWindow, pages: PageLimits, share: float, *, whole: bool
     ) -> tuple[list[tuple[bytes, bytes]], bool]:
         """Return rows with their JSON, as many as are wanted and fit, and whether there are more."""
         shown: list[tuple[bytes, bytes]] = []
         stop, unread = window.skip + window.size, window.skip if whole else 0
-        room = limits.PAGE if whole else _part(window, asked / self.store_reader.partitions)
-        for place, value in self._rows(here, selection, window.after, stop + 1):
+        room = pages.page if whole else _part(window, share, pages)
+        for place, value in self._rows(here, selection, window.after, stop + 1, pages.chunk):
             if len(shown) == stop:
                 return shown, True
             text = self.json(self._message(selection, place, value)) if len(shown) >= unread else b""
@@ -213,14 +219,18 @@ class QueryableTable:
             shown.append((place, text))
         return shown, False
 
-    def _rows(self, here: list[int], selection: Selection, after: bytes, stop: int) -> Iterator[tuple[bytes, bytes]]:
+    def _rows(
+        self, here: list[int], selection: Selection, after: bytes, stop: int, size: int
+    ) -> Iterator[tuple[bytes, bytes]]:
         chunk = max(_LEAST_CHUNK, stop // max(1, len(here)) + _LEAST_CHUNK)
-        return heapq.merge(*(self._from(partition, selection, after, chunk) for partition in here))
+        return heapq.merge(*(self._from(partition, selection, after, chunk, size) for partition in here))
 
-    def _from(self, partition: int, selection: Selection, after: bytes, chunk: int) -> Iterator[tuple[bytes, bytes]]:
-        while rows := self.store_reader.page(partition, after, chunk, selection, limits.CHUNK):
+    def _from(
+        self, partition: int, selection: Selection, after: bytes, chunk: int, size: int
+    ) -> Iterator[tuple[bytes, bytes]]:
+        while rows := self.store_reader.page(partition, after, chunk, selection, size):
             yield from rows
-            if len(rows) < chunk and size_of(rows) < limits.CHUNK:
+            if len(rows) < chunk and size_of(rows) < size:
                 return
             after = rows[-1][0]
 
@@ -243,12 +253,12 @@ class QueryableTable:
         return row
 
 
-def _part(window: PageWindow, share: float) -> int:
+def _part(window: PageWindow, share: float, pages: PageLimits) -> int:
     """Return how many bytes those partitions may answer with which are this share of all.
 
     Of a page that skips rows it is not known yet in which part those are: all of them are sent.
     """
-    return limits.DEEP_PART if window.skip else max(limits.PART, int(limits.PAGE * share))
+    return pages.deep_part if window.skip else max(pages.part, int(pages.page * share))
 
 
 class _UnreadableRow(HttpProblem):

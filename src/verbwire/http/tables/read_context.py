@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 
 from verbwire.errors import UndecodableError
-from verbwire.http.base import limits, problem_types
+from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.base.requests import header
 from verbwire.http.forwarding.request import ForwardableRequest
@@ -34,9 +34,12 @@ class ReadContext(msgspec.Struct, frozen=True):
         return self.request.principal
 
     @classmethod
-    def of(cls, request: Request, topics: Collection[str] | None = None) -> ReadContext:
-        """Return the context of a request; 400 for headers that are illegible, or name none of these topics."""
-        deadline = asyncio.get_running_loop().time() + limits.FRESH_SECONDS
+    def of(cls, request: Request, fresh_seconds: float, topics: Collection[str] | None = None) -> ReadContext:
+        """Return the context of a request that waits so long for its bound.
+
+        400 for headers that are illegible, or name none of these topics.
+        """
+        deadline = asyncio.get_running_loop().time() + fresh_seconds
         return cls(
             ForwardableRequest.of(request),
             PositionBound(_positions(header(request, POSITION), topics), deadline),

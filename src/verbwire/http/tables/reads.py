@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 
-from verbwire.http.base import limits, problem_types
+from verbwire.http.base import problem_types
 from verbwire.http.base.concurrency import ConcurrencyLimiter
+from verbwire.http.base.limits import PageLimits, RequestLimits
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.base.requests import json_bytes
 from verbwire.http.base.thread_pool import BoundedThreadPool
@@ -32,13 +34,19 @@ class TableReads:
     It asks `peers` for what is not here. Functions of users (`see`, `restrict`) are called off the loop.
     """
 
-    def __init__(self, peers: Peers = ALONE) -> None:
-        self.readers = BoundedThreadPool(limits.READERS, limits.WAITING)
-        self.responders = BoundedThreadPool(limits.RESPONDERS, limits.WAITING)
-        self._askers = BoundedThreadPool(limits.ASKERS, limits.WAITING)
+    def __init__(self, peers: Peers = ALONE, limits: RequestLimits = RequestLimits()) -> None:
+        self.readers = BoundedThreadPool(limits.readers, limits.waiting)
+        self.responders = BoundedThreadPool(limits.responders, limits.waiting)
+        self._askers = BoundedThreadPool(limits.askers, limits.waiting)
+        self._pages = limits.pages
         self._peers = peers
-        self._waits = ConcurrencyLimiter("waits for what you have seen", limits.WAITS, limits.WAITS_EACH)
+        self._waits = ConcurrencyLimiter("waits for what you have seen", limits.waits, limits.waits_each)
+        self._fresh_seconds = limits.fresh_seconds
         self._bounds: dict[str, PositionBounds] = {}
+
+    def context(self, request: Request, topics: Collection[str] | None = None) -> ReadContext:
+        """Return what a request asks of the tables that it reads; 400 as :meth:`ReadContext.of`."""
+        return ReadContext.of(request, self._fresh_seconds, topics)
 
     def close(self) -> None:
         """Stop the threads."""
@@ -87,14 +95,14 @@ class TableReads:
             raise table.not_here(found.missing[0])
         if context.complete:
             require_complete_list(table, found)
-        return json_bytes(listing.answer(head, found))
+        return json_bytes(listing.answer(head, found, self._pages.page))
 
     async def _local(
         self, context: ReadContext, table: QueryableTable, listing: Listing, partitions: Sequence[int]
     ) -> PartialList:
         """Return what this worker has of a list in these partitions."""
         bound = await self._until_applied(context, table, partitions)
-        found = await self.readers.run(lambda: _read_list(table, listing, partitions, bound))
+        found = await self.readers.run(lambda: _read_list(table, listing, partitions, bound, self._pages))
         context.request.byte_budget.take(size_of(found))  # other workers may yet have to be waited for
         return found
 
@@ -120,9 +128,11 @@ def _read_row(
     return table.json(row), behind
 
 
-def _read_list(table: QueryableTable, listing: Listing, partitions: Sequence[int], bound: PositionBound) -> PartialList:
+def _read_list(
+    table: QueryableTable, listing: Listing, partitions: Sequence[int], bound: PositionBound, pages: PageLimits
+) -> PartialList:
     whole = len(partitions) == table.store_reader.partitions
-    found = table.find(partitions, listing.selection, listing.window, whole=whole)
+    found = table.find(partitions, listing.selection, listing.window, pages, whole=whole)
     require_applied(table, found.positions, bound)
     return found
 

@@ -12,13 +12,15 @@ from starlette.requests import Request
 from verbwire.client.querying.querier import following_page, refusal_of
 from verbwire.client.querying.request import QueryRoute
 from verbwire.contracts.schema.model import Catalog
-from verbwire.http.base import limits
 from verbwire.http.base.concurrency import ByteBudget, ConcurrencyLimiter
+from verbwire.http.base.limits import RequestLimits
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.tables.queries import Answerable, Queries
 from verbwire.http.tables.reads import TableReads
 from verbwire.messages import Page, Query
 from verbwire.principal import Principal
+
+_MEMORY = RequestLimits().memory  # bytes, all for the one request
 
 
 class MemoryQueries:
@@ -52,7 +54,7 @@ class MemoryQueries:
 
 def _request(target: str, principal: Principal) -> Request:
     path, _, query = target.partition("?")
-    byte_budget = ByteBudget(ConcurrencyLimiter("bytes", limits.PAGE * 10, limits.PAGE * 10), principal.actor)
+    byte_budget = ByteBudget(ConcurrencyLimiter("bytes", _MEMORY, _MEMORY), principal.actor)
     return Request(
         {
             "type": "http",

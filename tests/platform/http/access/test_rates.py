@@ -14,16 +14,14 @@ from tests.kit.http import SHELVES as NAME
 from tests.platform.http.commands.test_endpoint_refused import post, silent_kafka
 from verbwire.errors import ConfigurationError
 from verbwire.http.access.rates import Rate, Rates
-from verbwire.http.base import limits
 from verbwire.security.tokens import OPERATOR, mint_token
 
 TAKE = "/commands/bank.jars.TakeCoins"
 
 
 @pytest.fixture
-def http(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Http]:
-    monkeypatch.setattr(limits, "BURST_SECONDS", 3.0)
-    with serving([Table(tmp_path, NAME, ShelfRow)], rates=Rates(commands=1, queries=1)) as running:
+def http(tmp_path: Path) -> Iterator[Http]:
+    with serving([Table(tmp_path, NAME, ShelfRow)], rates=Rates(commands=1, queries=1, burst_seconds=3.0)) as running:
         yield running
 
 
@@ -50,11 +48,9 @@ def test_a_refusal_says_how_long_to_wait_and_openapi_says_how_much_there_is(http
 
 def test_commands_that_are_refused_count_too() -> None:
     """Else whoever lacks the scope has their token checked as often as they like."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(limits, "BURST_SECONDS", 3.0)
-        with silent_kafka(rates=Rates(commands=1)) as http:
-            assert [post(http, "eve", TAKE).status_code for _ in range(3)] == [403] * 3
-            eventually(lambda: post(http, "eve", TAKE).status_code == 429)
+    with silent_kafka(rates=Rates(commands=1, burst_seconds=3.0)) as http:
+        assert [post(http, "eve", TAKE).status_code for _ in range(3)] == [403] * 3
+        eventually(lambda: post(http, "eve", TAKE).status_code == 429)
 
 
 def test_principals_who_have_stopped_asking_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

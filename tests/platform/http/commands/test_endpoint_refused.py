@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import httpx2 as httpx
 import pytest
@@ -20,6 +21,7 @@ from tests.platform.http.serving.test_limits import status
 from verbwire.client.base.connection import Connection
 from verbwire.http.access.rates import Rates
 from verbwire.http.base import limits
+from verbwire.http.base.limits import CommandLimits, RequestLimits
 from verbwire.http.commands.endpoint import Commands
 from verbwire.http.commands.gateway import Gateway
 from verbwire.http.commands.outcome_links import OutcomeLinks
@@ -36,19 +38,18 @@ CLASSES = {
 COINS = {"jar_id": "a", "pence": 1}
 SECONDS = 1.0
 PUT = "/commands/PutCoins"
+FEW = RequestLimits(commands=5, commands_each=2)
 
 
 @contextmanager
-def silent_kafka(commands: int = 5, each: int = 2, rates: Rates | None = None) -> Iterator[Http]:
+def silent_kafka(limits: RequestLimits = FEW, body_seconds: float = 0.3, rates: Rates | None = None) -> Iterator[Http]:
     """HTTP in front of a broker that listens and says nothing, with little patience and little room."""
-    with pytest.MonkeyPatch.context() as patch, socket.create_server(("127.0.0.1", 0)) as silent:
-        patch.setattr(limits, "DELIVERY_SECONDS", SECONDS)
-        patch.setattr(limits, "BODY_SECONDS", 0.3)
-        patch.setattr(limits, "COMMANDS", commands)
-        patch.setattr(limits, "COMMANDS_EACH", each)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
         broker = f"127.0.0.1:{silent.getsockname()[1]}"
         gateway = Gateway(Connection(broker, f"http://{broker}", Names("bank"), CATALOG, delivery_seconds=SECONDS))
-        with serving(parts=[Commands(CATALOG, CLASSES, gateway, OutcomeLinks(None))], rates=rates) as running:
+        soon = CommandLimits(body_seconds, SECONDS)
+        commands = Commands(CATALOG, CLASSES, gateway, OutcomeLinks(None), command_limits=soon)
+        with serving(parts=[commands], rates=rates, limits=limits) as running:
             yield running
         gateway.close()
 
@@ -108,22 +109,21 @@ def begun(http: Http, actor: str, length: int = 30) -> bytes:
     return f"{head}Content-Length: {length}\r\n\r\n".encode() + b'{"jar'
 
 
-def test_shares_are_taken_before_bodies_are_read(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "BODY_SECONDS", 20.0)
-    with ExitStack() as held:
-        for _ in range(2):
-            held.enter_context(connected(http, begun(http, "cleo")))
-        eventually(lambda: status(http.raw(begun(http, "cleo"))) == 429)
-        answer = http.raw(begun(http, "cleo"))
-        assert b"too_many" in answer
-        assert b"connection: close" in answer.lower(), "what it goes on sending is no request"
-    eventually(lambda: post(http, "cleo").status_code == 503)
+def test_shares_are_taken_before_bodies_are_read() -> None:
+    with silent_kafka(body_seconds=20.0) as http:
+        with ExitStack() as held:
+            for _ in range(2):
+                held.enter_context(connected(http, begun(http, "cleo")))
+            eventually(lambda: status(http.raw(begun(http, "cleo"))) == 429)
+            answer = http.raw(begun(http, "cleo"))
+            assert b"too_many" in answer
+            assert b"connection: close" in answer.lower(), "what it goes on sending is no request"
+        eventually(lambda: post(http, "cleo").status_code == 503)
 
 
-def test_bodies_are_read_as_far_as_there_is_room_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MEMORY", 3 * limits.BODY)
-    monkeypatch.setattr(limits, "MEMORY_EACH", limits.BODY)
-    with silent_kafka() as http, connected(http, begun(http, "ann", limits.BODY - 1)):
+def test_bodies_are_read_as_far_as_there_is_room_for_them() -> None:
+    room = replace(FEW, memory=3 * limits.BODY, memory_each=limits.BODY)
+    with silent_kafka(room) as http, connected(http, begun(http, "ann", limits.BODY - 1)):
         eventually(lambda: status(http.raw(begun(http, "ann", limits.BODY - 1))) == 429)
         assert b" 408 " in http.raw(begun(http, "ann")).split(b"\r\n")[0], "a small one"
         assert b" 408 " in http.raw(begun(http, "bob", limits.BODY - 1)).split(b"\r\n")[0], "somebody else's"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.kit.bank import CATALOG
 from verbwire.http.base import limits
 from verbwire.http.base.concurrency import ConcurrencyLimiter, ConcurrencyLimits
+from verbwire.http.base.limits import RequestLimits
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.commands.idempotency import command_id
 from verbwire.http.commands.outcome_links import OutcomeLinks
@@ -132,7 +133,7 @@ def test_concurrency_limits_shrink_as_the_worker_fills() -> None:
 
 
 def test_commands_that_wait_keep_nobody_from_asking() -> None:
-    places = ConcurrencyLimits()
+    places = ConcurrencyLimits(RequestLimits())
     every = {
         places.of("/commands/Buy", False),
         places.of("/queries/GetCart", False),

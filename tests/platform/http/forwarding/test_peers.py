@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,12 +20,12 @@ import pytest
 from tests.kit.cluster import eventually
 from tests.kit.http import CATALOG, EVENTS, SECRET, SHELVES, Http, ShelfRow, Table, problem, serving, shelf
 from tests.kit.market import INDEX, Market, open_market, stall
-from tests.kit.samples.trade.market import FindStalls, GetStall, StallRow
+from tests.kit.samples.town.market import FindStalls, GetStall, StallRow
 from verbwire.discovery.directory import Directory
 from verbwire.engine.state.partition_state import PartitionState
 from verbwire.http.access.peer_tokens import FORWARDED, PARTITIONS, PeerTokens
-from verbwire.http.base import limits
-from verbwire.http.forwarding import peer_client
+from verbwire.http.base.limits import PageLimits, RequestLimits
+from verbwire.http.forwarding.peer_client import PeerLimits
 from verbwire.http.forwarding.peers import Peers
 from verbwire.http.operations.jobs import JobsPage
 from verbwire.http.tables.queries import Answerable, FromRow, FromRows
@@ -77,7 +77,12 @@ def job_of(worker: str, minutes: int) -> Running:
 
 
 @contextmanager
-def three(folder: Path, secrets: tuple[str, str, str] = (WORKERS_SECRET,) * 3) -> Iterator[Three]:
+def three(
+    folder: Path,
+    secrets: tuple[str, str, str] = (WORKERS_SECRET,) * 3,
+    limits: RequestLimits = RequestLimits(),
+    peer_limits: PeerLimits = PeerLimits(),
+) -> Iterator[Three]:
     known, tables = Known(), dict[str, Table]()
     workers: dict[str, Http] = {}
     with ExitStack() as stack:
@@ -87,11 +92,12 @@ def three(folder: Path, secrets: tuple[str, str, str] = (WORKERS_SECRET,) * 3) -
             for partition, state in table.store_reader.states.items():
                 state.state = PartitionState.RUNNING if partition in mine else PartitionState.CLOSED
             tokens = PeerTokens(secret, name)
-            peers = Peers(cast(Directory, known), name, tokens)
+            peers = Peers(cast(Directory, known), name, tokens, limits=peer_limits)
             board = JobBoard()
             board.begin(job_of(name, len(workers)))
             parts = [JobsPage(board, name, peers)]
-            workers[name] = stack.enter_context(serving([table], peers=peers, parts=parts, tokens=tokens))
+            served = serving([table], peers=peers, parts=parts, tokens=tokens, limits=limits)
+            workers[name] = stack.enter_context(served)
             known.urls[name] = f"http://{workers[name].address[0]}:{workers[name].address[1]}"
         yield Three(known, workers, tables)
 
@@ -189,74 +195,67 @@ def refusing() -> Iterator[str]:
 
 @pytest.mark.parametrize("gone", [hanging, refusing])
 def test_forwarding_to_an_owner_that_does_not_answer_is_a_503_or_a_missing_partition(
-    shared: Three, gone: object, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, gone: Callable[[], AbstractContextManager[str]]
 ) -> None:
-    monkeypatch.setattr(peer_client, "ANSWER_SECONDS", 0.3)
-    number = number_in(2, shared.tables["w0"])
-    with gone() as url, monkeypatch.context() as patched:  # type: ignore[operator]
-        patched.setitem(shared.known.urls, "w2", url)
+    with three(tmp_path, peer_limits=PeerLimits(answer_seconds=0.3)) as opened, gone() as url:
+        w0, shelves = opened.workers["w0"].operator, opened.tables["w0"]
+        number = number_in(2, shelves)
+        opened.known.urls["w2"] = url
         began = time.monotonic()
-        answer = shared.workers["w0"].operator.get(path_of(number))
+        answer = w0.get(path_of(number))
         problem(answer, 503, "owner_unreachable")
         assert answer.headers["retry-after"] == "1"
-        listed = shared.workers["w0"].operator.get("/tables/shelves?page_size=1000").json()
-        (table,) = shared.workers["w0"].operator.get("/tables").json()["tables"]
+        listed = w0.get("/tables/shelves?page_size=1000").json()
+        (table,) = w0.get("/tables").json()["tables"]
         assert time.monotonic() - began < 3
     assert (listed["complete"], listed["missing_partitions"], sorted(listed["positions"])) == (False, [2], list("013"))
-    assert len(listed["rows"]) == sum(partition_in(n, shared.tables["w0"]) != 2 for n in range(ROWS))
+    assert len(listed["rows"]) == sum(partition_in(n, shelves) != 2 for n in range(ROWS))
     assert (table["ready_partitions"], table["missing_partitions"]) == ([0, 1, 3], [2])
 
 
-def test_forwarding_to_a_worker_that_hangs_does_not_use_up_what_others_need(
-    shared: Three, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(peer_client, "EACH", 0)
-    problem(shared.workers["w0"].operator.get(path_of(number_in(1, shared.tables["w0"]))), 503, "owner_unreachable")
-    assert shared.workers["w0"].operator.get("/tables/shelves").json()["missing_partitions"] == [1, 2]
+def test_forwarding_to_a_worker_that_hangs_does_not_use_up_what_others_need(tmp_path: Path) -> None:
+    with three(tmp_path, peer_limits=PeerLimits(each=0)) as opened:
+        w0 = opened.workers["w0"].operator
+        problem(w0.get(path_of(number_in(1, opened.tables["w0"]))), 503, "owner_unreachable")
+        assert w0.get("/tables/shelves").json()["missing_partitions"] == [1, 2]
 
 
-def test_a_part_that_is_too_large_is_never_missing(shared: Three, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "PAGE", 900)
-    monkeypatch.setattr(limits, "PART", 200)
-    for worker in shared.all:
-        seen, path = list[str](), "/tables/shelves?page_size=100"
-        while path is not None:
-            answer = worker.operator.get(path).json()
-            assert (answer["complete"], answer["missing_partitions"]) == (True, [])
-            assert len(answer["rows"]) < 100
-            seen += [row["shelf"] for row in answer["rows"]]
-            path = answer["next"]
-        assert seen == [shelf(number).shelf for number in range(ROWS)]
-    monkeypatch.setattr(limits, "DEEP_PART", 300)
-    told = problem(shared.workers["w0"].operator.get("/tables/shelves?page=3&page_size=40"), 400, "page_too_large")
-    assert shared.workers["w0"].operator.get(told["next"]).status_code == 200
-    monkeypatch.setattr(peer_client, "MAX_ANSWER", 50)
-    problem(shared.workers["w0"].operator.get("/tables/shelves"), 400, "page_too_large")
+def test_a_part_that_is_too_large_is_never_missing(tmp_path: Path) -> None:
+    small = PageLimits(page=900, part=200, deep_part=300)
+    with three(tmp_path / "pages", limits=RequestLimits(pages=small)) as opened:
+        for worker in opened.all:
+            seen, path = list[str](), "/tables/shelves?page_size=100"
+            while path is not None:
+                answer = worker.operator.get(path).json()
+                assert (answer["complete"], answer["missing_partitions"]) == (True, [])
+                assert len(answer["rows"]) < 100
+                seen += [row["shelf"] for row in answer["rows"]]
+                path = answer["next"]
+            assert seen == [shelf(number).shelf for number in range(ROWS)]
+        w0 = opened.workers["w0"].operator
+        told = problem(w0.get("/tables/shelves?page=3&page_size=40"), 400, "page_too_large")
+        assert w0.get(told["next"]).status_code == 200
+    with three(tmp_path / "answers", peer_limits=PeerLimits(max_answer=50)) as opened:
+        problem(opened.workers["w0"].operator.get("/tables/shelves"), 400, "page_too_large")
 
 
-def test_forwarding_passes_on_a_429_whichever_worker_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(limits, "PASSED_ON_EACH", 0)
-        with three(tmp_path / "there") as opened:
-            number, http = number_in(2, opened.tables["w0"]), opened.workers["w0"].operator
-            for path in (path_of(number), "/tables/shelves"):
-                answer = http.get(path)
-                problem(answer, 429, "too_many")
-                assert answer.headers["retry-after"] == "1"
-            (table,) = http.get("/tables").json()["tables"]
-            assert (table["missing_partitions"], table["ready_partitions"]) == ([1, 2], [0, 3])
-    monkeypatch.setattr(peer_client, "EACH_PRINCIPAL", 0)
-    with three(tmp_path / "here") as opened:
+def test_forwarding_passes_on_a_429_whichever_worker_noticed(tmp_path: Path) -> None:
+    with three(tmp_path / "there", limits=RequestLimits(forwarded_each=0)) as opened:
+        number, http = number_in(2, opened.tables["w0"]), opened.workers["w0"].operator
+        for path in (path_of(number), "/tables/shelves"):
+            answer = http.get(path)
+            problem(answer, 429, "too_many")
+            assert answer.headers["retry-after"] == "1"
+        (table,) = http.get("/tables").json()["tables"]
+        assert (table["missing_partitions"], table["ready_partitions"]) == ([1, 2], [0, 3])
+    with three(tmp_path / "here", peer_limits=PeerLimits(each_principal=0)) as opened:
         problem(opened.workers["w0"].operator.get(path_of(number)), 429, "too_many")
         problem(opened.workers["w0"].operator.get("/tables/shelves"), 429, "too_many")
 
 
-def test_forwarding_counts_the_bytes_of_other_workers_before_it_reads_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits, "SHORT", 10)
-    monkeypatch.setattr(limits, "MEMORY_EACH", 60)  # of a row that is here, but not of one that is sent twice
-    with three(tmp_path) as opened:
+def test_forwarding_counts_the_bytes_of_other_workers_before_it_reads_them(tmp_path: Path) -> None:
+    enough = RequestLimits(small=10, memory_each=60)  # for a row that is here, but not for one that is sent twice
+    with three(tmp_path, limits=enough) as opened:
         http, table = opened.workers["w0"].operator, opened.tables["w0"]
         problem(http.get(path_of(number_in(1, table))), 400, "page_too_large")
         for _ in range(3):
@@ -474,16 +473,16 @@ def test_forwarding_refuses_what_the_asked_worker_itself_does_not_know(mixed: Mi
     problem(mixed.get_stall(mixed.new, "never"), 404, "not_found")
 
 
-def test_forwarding_that_waits_takes_no_place_of_requests_that_do_not(
-    shared: Three, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(peer_client, "EACH_PRINCIPAL", 2)
-    monkeypatch.setattr(limits, "FRESH_SECONDS", 20.0)
-    monkeypatch.setattr(peer_client, "POSITION_SECONDS", 20.0)
+def test_forwarding_that_waits_takes_no_place_of_requests_that_do_not(tmp_path: Path) -> None:
+    two, patient = PeerLimits(each_principal=2, position_seconds=20.0), RequestLimits(fresh_seconds=20.0)
+    with three(tmp_path, limits=patient, peer_limits=two) as opened:
+        _ask_two_that_wait_and_one_that_does_not(opened)
+
+
+def _ask_two_that_wait_and_one_that_does_not(shared: Three) -> None:
     there, number = shared.tables["w1"], number_in(1, shared.tables["w1"])
     ahead = {"Verbwire-Position": encode_positions({(EVENTS, 1): 1000})}
     w0, state = shared.workers["w0"].operator, there.store_reader.states[1]
-    before = state.inputs
     with ThreadPoolExecutor(3) as pool:
         asked = [pool.submit(w0.get, path_of(number), headers=ahead, timeout=30) for _ in range(3)]
         try:
@@ -495,7 +494,6 @@ def test_forwarding_that_waits_takes_no_place_of_requests_that_do_not(
             state.inputs = {EVENTS: 1000}
             there.store_reader.moved(1)
     assert sorted(each.result().status_code for each in asked) == [200, 200, 429]
-    state.inputs = before
 
 
 def test_nobody_known_is_no_worker_even_where_a_query_is_public(mixed: Mixed) -> None:

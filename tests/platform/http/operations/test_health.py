@@ -17,6 +17,7 @@ from verbwire.errors import ConfigurationError
 from verbwire.http.access.auth import Authenticator, AuthSettings
 from verbwire.http.app import Access, Readable, build_app
 from verbwire.http.base import limits
+from verbwire.http.base.limits import RequestLimits
 from verbwire.http.operations.health import Health
 from verbwire.http.serving.server import HttpServer
 from verbwire.observability.metrics.registry import Metrics
@@ -89,12 +90,10 @@ def test_health_answers_while_every_reader_is_busy(http: Http, shelves: Table, p
     assert answers == [200] * limits.READERS
 
 
-def test_requests_beyond_the_queue_are_a_503(http: Http, shelves: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "READERS", 1)
-    monkeypatch.setattr(limits, "WAITING", 2)
+def test_requests_beyond_the_queue_are_a_503(http: Http, shelves: Table) -> None:
     release = threading.Event()
     shelves.on_decode = lambda _: release.wait(30)
-    with serving([shelves]) as small:
+    with serving([shelves], limits=RequestLimits(readers=1, waiting=2)) as small:
         answers: list[int] = []
         asking = [threading.Thread(target=lambda: answers.append(small.get("/tables/shelves"))) for _ in range(6)]
         for each in asking:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.kit.cluster import eventually
 from tests.platform.http.operations.test_health import bare_app
+from verbwire.http.base.limits import ConnectionLimits
 from verbwire.http.serving.server import HttpServer
 
 PLACES = 10
@@ -68,7 +69,7 @@ pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="des
 
 
 def test_a_burst_of_connections_takes_no_more_descriptors_than_its_places(caplog: pytest.LogCaptureFixture) -> None:
-    server = HttpServer(bare_app(), connections=PLACES)
+    server = HttpServer(bare_app(), limits=ConnectionLimits(connections=PLACES))
     address = server.start()
     try:
         with strangers(address, 400) as connect, files_left(90):

@@ -10,6 +10,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,19 +19,20 @@ from tests.kit.cluster import eventually
 from tests.kit.http import SHELVES, Http, ShelfRow, Table, serving
 from tests.platform.http.serving.test_limits import request, status
 from verbwire.http.base import limits
+from verbwire.http.base.limits import ConnectionLimits, PageLimits, RequestLimits
 from verbwire.http.serving.connections import ConnectionTable, Stage
 from verbwire.http.serving.protocol import LimitedProtocol
 
 LIVE = request()
 BODY = "Content-Length: 100"
+QUICK = ConnectionLimits(head_seconds=0.4, idle_seconds=0.4, linger_seconds=0.4, write_seconds=0.4)
+LARGE = PageLimits(page=10_000_000)
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[Http]:
+def quick() -> Iterator[Http]:
     """A server whose patience is short."""
-    for name in ("HEAD_SECONDS", "IDLE_SECONDS", "LINGER_SECONDS", "WRITE_SECONDS"):
-        monkeypatch.setattr(limits, name, 0.4)
-    with serving() as running:
+    with serving(connections=QUICK) as running:
         yield running
 
 
@@ -94,12 +96,9 @@ def test_a_client_that_sends_a_large_body_nobody_reads_gets_its_answer(quick: Ht
         assert status(rest_of(connection)) == 401
 
 
-def test_idle_connections_do_not_take_http_away(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(limits, "CONNECTIONS", 8)
+def test_idle_connections_do_not_take_http_away(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "verbwire.http")
-    with serving() as http, ExitStack() as held:
+    with serving(connections=ConnectionLimits(connections=8)) as http, ExitStack() as held:
         for first, second in [*STORIES.values()] * 5:
             held.enter_context(connected(http, first, second))
             assert http.raw(request("GET /health/live HTTP/1.1", "Connection: close")).startswith(b"HTTP/1.1 200")
@@ -110,8 +109,7 @@ def test_idle_connections_do_not_take_http_away(
     assert lines[0].startswith("all 8 connections are in use, by 127.0.0.1 (9); stages: ")
 
 
-def test_health_has_connections_of_its_own_where_all_are_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "CONNECTIONS", 2)
+def test_health_has_connections_of_its_own_where_all_are_busy(tmp_path: Path) -> None:
     table, release, reading = Table(tmp_path, SHELVES, ShelfRow), threading.Event(), threading.Semaphore(0)
     table.put([ShelfRow(shelf="a", books=1)])
 
@@ -120,7 +118,7 @@ def test_health_has_connections_of_its_own_where_all_are_busy(tmp_path: Path, mo
         assert release.wait(30)
 
     table.on_decode = slowly
-    with serving([table]) as http:
+    with serving([table], connections=ConnectionLimits(connections=2)) as http:
         asking = [threading.Thread(target=http.get, args=("/tables/shelves/a",)) for _ in range(2)]
         for each in asking:
             each.start()
@@ -150,11 +148,10 @@ LIST = "GET /tables/shelves?page_size=1000 HTTP/1.1"
 
 
 @pytest.fixture
-def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Table:
+def large(tmp_path: Path) -> Table:
     """A table whose page has nine megabytes."""
     table = Table(tmp_path, SHELVES, ShelfRow)
     table.put(ShelfRow(shelf="a" * 9000 + str(number), books=number) for number in range(1000))
-    monkeypatch.setattr(limits, "PAGE", 10_000_000)
     return table
 
 
@@ -168,16 +165,16 @@ def asking_without_reading(http: Http) -> Iterator[socket.socket]:
         yield connection
 
 
-def test_an_answer_that_nobody_reads_is_cut_off(large: Table, quick: Http) -> None:
-    with serving([large]) as http, asking_without_reading(http):
+def test_an_answer_that_nobody_reads_is_cut_off(large: Table) -> None:
+    with serving([large], limits=RequestLimits(pages=LARGE), connections=QUICK) as http, asking_without_reading(http):
         eventually(lambda: any(each.stage is Stage.ANSWER for each in connections_of(http)))
         eventually(lambda: not connections_of(http))
 
 
-def test_an_answer_is_its_askers_until_it_has_been_read(large: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MEMORY_EACH", 20_000_000)  # what it is made of, and itself: of one answer
+def test_an_answer_is_its_askers_until_it_has_been_read(large: Table) -> None:
+    one = RequestLimits(memory_each=20_000_000, pages=LARGE)  # what an answer is made of, and itself
     path = LIST.split(" ")[1]
-    with serving([large]) as http, asking_without_reading(http) as connection:
+    with serving([large], limits=one) as http, asking_without_reading(http) as connection:
         assert connection.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 200"  # whoever asks from here on comes second
         eventually(lambda: http.get(path) == 429)
         assert http.get("/tables/shelves?page_size=10") == 200, "what is small is not counted"
@@ -186,18 +183,17 @@ def test_an_answer_is_its_askers_until_it_has_been_read(large: Table, monkeypatc
         eventually(lambda: http.get(path) == 200)
 
 
-def test_a_connection_that_was_reset_is_not_kept(quick: Http, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "IDLE_SECONDS", 60.0)
-    for _ in range(20):
-        with connected(quick, LIVE) as connection:
-            assert connection.recv(65536)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
+def test_a_connection_that_was_reset_is_not_kept() -> None:
     def kept() -> int:
         gc.collect()
         return sum(isinstance(each, LimitedProtocol) for each in gc.get_objects())
 
-    eventually(lambda: kept() == 0, 10)
+    with serving(connections=replace(QUICK, idle_seconds=60.0)) as http:
+        for _ in range(20):
+            with connected(http, LIVE) as connection:
+                assert connection.recv(65536)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        eventually(lambda: kept() == 0, 10)
 
 
 def test_requests_that_wait_for_an_earlier_answer_have_a_limit(quick: Http) -> None:
@@ -244,26 +240,24 @@ class Held:
     make_room = time_is_over
 
 
-def test_connections_of_who_holds_most_make_room_and_of_them_the_longest_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "CONNECTIONS", 4)
+def test_connections_of_who_holds_most_make_room_and_of_them_the_longest_idle() -> None:
+    table = ConnectionTable(ConnectionLimits(connections=4))
     others = [Held("10.0.0.9", 1), Held("10.0.0.7", 3), Held("10.0.0.7", 2, Stage.HEAD), Held("10.0.0.8", 0)]
     newcomer = Held("10.0.0.9", 9, Stage.HEAD)
-    assert ConnectionTable().places_left([*others, newcomer], newcomer) == 0
+    assert table.places_left([*others, newcomer], newcomer) == 0
     assert [each.stage is Stage.GONE for each in others] == [True, False, False, False]
     busy = [Held("10.0.0.7", 1, Stage.ANSWER) for _ in range(3)] + [Held("10.0.0.8", 0)]
     another = Held("10.0.0.7", 9, Stage.HEAD)
-    assert ConnectionTable().places_left([*busy, another], another) == -1, "it would push out somebody who holds less"
+    assert table.places_left([*busy, another], another) == -1, "it would push out somebody who holds less"
     assert busy[3].stage is Stage.IDLE
 
 
-def test_answers_that_are_not_read_make_room_after_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_that_are_not_read_make_room_after_all_others() -> None:
     """Whoever says `Connection: close` and does not read holds a place as well."""
-    monkeypatch.setattr(limits, "CONNECTIONS", 4)
     held = [Held("10.0.0.7", 1, Stage.CLOSING), Held("10.0.0.7", 2, Stage.ANSWER), *[Held("10.0.0.7", 3)] * 2]
     held[1].until = 32.0
     for number, expected in enumerate([[2, 3], [0, 2, 3]]):
         newcomer = Held(f"10.0.0.{number + 8}", 9, Stage.HEAD)
         held.append(newcomer)
-        assert ConnectionTable().places_left(held, newcomer) == 0
+        assert ConnectionTable(ConnectionLimits(connections=4 - number)).places_left(held, newcomer) == 0
         assert [number for number, each in enumerate(held) if each.stage is Stage.GONE] == expected
-        monkeypatch.setattr(limits, "CONNECTIONS", 3)

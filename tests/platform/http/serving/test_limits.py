@@ -11,6 +11,7 @@ import pytest
 
 from tests.kit.http import Http, serving
 from verbwire.http.base import limits
+from verbwire.http.base.limits import ConnectionLimits
 
 
 @pytest.fixture
@@ -63,9 +64,8 @@ def test_a_target_that_never_ends_is_not_collected(http: Http) -> None:
     assert status(http.raw(b"GET /" + b"x" * limits.REQUEST_LINE, *[b"x" * 4096] * 16)) in (414, 431)
 
 
-def test_a_head_that_comes_too_slowly_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "HEAD_SECONDS", 0.3)
-    with serving() as http:
+def test_a_head_that_comes_too_slowly_is_given_up() -> None:
+    with serving(connections=ConnectionLimits(head_seconds=0.3)) as http:
         assert status(http.raw(b"GET / HTTP/1.1\r\nHost")) == 408
         assert http.raw(b"") == b"", "one that sends nothing is closed without a word"
         assert http.nobody.get("/health/live").status_code == 200
@@ -105,10 +105,10 @@ def test_bytes_that_are_no_http_are_a_problem_too(http: Http, sent: bytes) -> No
     assert http.nobody.get("/health/live").status_code == 200
 
 
-def test_a_refused_client_need_not_wait_for_the_end(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_client_need_not_wait_for_the_end() -> None:
     """The answer ends with the end of the stream, while what is still being sent is read and dropped."""
-    monkeypatch.setattr(limits, "LINGER_SECONDS", 60.0)
-    assert status(http.raw(b"hello\r\n\r\n")) == 400
+    with serving(connections=ConnectionLimits(linger_seconds=60.0)) as http:
+        assert status(http.raw(b"hello\r\n\r\n")) == 400
 
 
 def test_requests_in_one_read_are_answered_in_order(http: Http) -> None:

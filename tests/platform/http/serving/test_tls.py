@@ -20,9 +20,9 @@ import pytest
 from tests.kit.certificates import Authority
 from tests.kit.cluster import eventually
 from tests.kit.http import CATALOG, SECRET, SHELVES, Http, ShelfRow, Table, problem, serving, shelf
-from tests.kit.samples.trade.market import GetStall
+from tests.kit.samples.town.market import GetStall
 from tests.platform.http.forwarding.test_peers import WORKERS_SECRET, Known, number_in, path_of
-from tests.platform.http.serving.test_connections import STORIES, connections_of
+from tests.platform.http.serving.test_connections import QUICK, STORIES, connections_of
 from tests.platform.http.serving.test_limits import request
 from verbwire.client.base.connection import Connection
 from verbwire.client.base.positions import SeenPositions
@@ -31,7 +31,7 @@ from verbwire.discovery.directory import Directory
 from verbwire.engine.state.partition_state import PartitionState
 from verbwire.errors import ConfigurationError, UnavailableError
 from verbwire.http.access.peer_tokens import PeerTokens
-from verbwire.http.base import limits
+from verbwire.http.base.limits import TLS_BUFFER, ConnectionLimits
 from verbwire.http.forwarding.peers import Peers
 from verbwire.http.serving import server
 from verbwire.http.serving.certificate import Certificate
@@ -114,9 +114,9 @@ def test_a_request_in_the_same_segment_as_the_end_of_the_handshake_is_answered(
     assert answer.startswith(b"HTTP/1.1 200")
 
 
-def test_a_handshake_that_is_never_done_ends_by_itself(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "HANDSHAKE_SECONDS", 0.5)
-    with serving(certificate=Certificate(*authority.issue()), ca=authority.file) as https:
+def test_a_handshake_that_is_never_done_ends_by_itself(authority: Authority) -> None:
+    quick = ConnectionLimits(handshake_seconds=0.5)
+    with serving(certificate=Certificate(*authority.issue()), ca=authority.file, connections=quick) as https:
         for sent in (b"", b"\x16\x03\x01\x02\x00\x01", LIVE):
             with socket.create_connection(https.address, timeout=10) as silent:
                 silent.sendall(sent)
@@ -125,12 +125,11 @@ def test_a_handshake_that_is_never_done_ends_by_itself(authority: Authority, mon
 
 
 def test_handshakes_that_are_never_done_take_nothing_from_anybody(
-    authority: Authority, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(limits, "CONNECTIONS", 8)
-    monkeypatch.setattr(limits, "HEALTH_CONNECTIONS", 2)
+    certificate, few = Certificate(*authority.issue()), ConnectionLimits(connections=8, health_connections=2)
     with ExitStack() as held:
-        https = held.enter_context(serving(certificate=Certificate(*authority.issue()), ca=authority.file))
+        https = held.enter_context(serving(certificate=certificate, ca=authority.file, connections=few))
         url, context = str(https.nobody.base_url), Authorities(authority.file).context()
         for number in range(60):
             silent = held.enter_context(socket.create_connection(https.address, timeout=10))
@@ -158,7 +157,7 @@ def test_tls_connections_that_are_gone_hold_nothing(https: Http, authority: Auth
         gc.enable()
     assert sum(len(gate._ssl_buffer) for gate in gates) == 0
     assert len(gates) <= 20, "those that never stood are gone altogether"
-    assert TlsGate.max_size == limits.TLS_BUFFER
+    assert TlsGate.max_size == TLS_BUFFER
 
 
 def test_stopping_ends_handshakes_too(authority: Authority) -> None:
@@ -357,11 +356,9 @@ def test_authorities_that_are_added_are_believed_by_whoever_runs(
 
 
 @pytest.fixture
-def quick(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Http]:
+def quick(authority: Authority) -> Iterator[Http]:
     """A server whose patience is short."""
-    for name in ("HEAD_SECONDS", "IDLE_SECONDS", "LINGER_SECONDS", "WRITE_SECONDS"):
-        monkeypatch.setattr(limits, name, 0.4)
-    with serving(certificate=Certificate(*authority.issue()), ca=authority.file) as opened:
+    with serving(certificate=Certificate(*authority.issue()), ca=authority.file, connections=QUICK) as opened:
         yield opened
 
 
@@ -379,14 +376,12 @@ def test_an_idle_connection_over_tls_ends_by_itself(quick: Http, authority: Auth
     eventually(lambda: not connections_of(quick), 5)
 
 
-def test_an_answer_over_tls_that_nobody_reads_is_cut_off(
-    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits, "WRITE_SECONDS", 0.4)
+def test_an_answer_over_tls_that_nobody_reads_is_cut_off(authority: Authority, tmp_path: Path) -> None:
+    quick = ConnectionLimits(write_seconds=0.4)
     table = Table(tmp_path, SHELVES, ShelfRow)
     table.put(ShelfRow(shelf=f"{number:05}" + "x" * 900, books=number) for number in range(1000))
     with (
-        serving([table], certificate=Certificate(*authority.issue()), ca=authority.file) as https,
+        serving([table], certificate=Certificate(*authority.issue()), ca=authority.file, connections=quick) as https,
         raised(https, authority) as connection,
     ):
         operator = f"Authorization: {https.operator.headers['authorization']}"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.kit.http import EVENTS, SHELVES, Http, ShelfRow, Table, problem, serving, shelf
 from verbwire.engine.state.partition_state import PartitionState
 from verbwire.http.base import limits
+from verbwire.http.base.limits import PageLimits, RequestLimits
 from verbwire.http.forwarding.partial_list import merged, size_of
 from verbwire.http.tables.lists import Lists
 from verbwire.http.tables.paging import cursor
@@ -102,10 +103,10 @@ def test_pages_are_slices_of_one_sorted_list(keys: set[str], partitions: int, si
         listing = Lists(SHELVES, PATH, every_filter(served.rows)).read(b"page=%d&page_size=%d" % (page, size))
         every = range(partitions)
         parts = [
-            served.find(some, listing.selection, listing.window, whole=len(some) == partitions)
+            served.find(some, listing.selection, listing.window, PageLimits(), whole=len(some) == partitions)
             for some in (every[:split], every[split:])
         ]
-        answer = json.loads(listing.answer({}, merged(parts)))
+        answer = json.loads(listing.answer({}, merged(parts), PageLimits().page))
         table.close()
     assert names(answer) == ordered[(page - 1) * size : page * size]
     assert (answer["next"] is not None) == (len(ordered) > page * size)
@@ -122,9 +123,8 @@ def test_a_page_too_large_for_one_answer_is_walked_through_by_cursor(
     keys: set[str], partitions: int, room: int, split: int
 ) -> None:
     """However few bytes an answer, or another worker's part of it, may have: nothing is left out or met twice."""
-    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        for name, size in {"PAGE": room, "PART": room // 3, "CHUNK": room // 2 + 1}.items():
-            patch.setattr(limits, name, size)
+    pages = PageLimits(page=room, part=room // 3, chunk=room // 2 + 1)
+    with TemporaryDirectory() as folder:
         table = Table(Path(folder), SHELVES, ShelfRow, partitions)
         table.put(ShelfRow(shelf=key, books=0) for key in keys)
         served, seen, query = table.served(), list[str](), b""
@@ -133,11 +133,11 @@ def test_a_page_too_large_for_one_answer_is_walked_through_by_cursor(
             listing = lists.read(query)
             every = range(partitions)
             parts = [
-                served.find(some, listing.selection, listing.window, whole=len(some) == partitions)
+                served.find(some, listing.selection, listing.window, pages, whole=len(some) == partitions)
                 for some in (every[:split], every[split:])
             ]
             assert all(len(part.rows) <= 1 or size_of(part) <= room for part in parts)
-            answer = json.loads(listing.answer({}, merged(parts)))
+            answer = json.loads(listing.answer({}, merged(parts), room))
             seen += names(answer)
             assert len(answer["rows"]) <= 1 or sum(map(_bytes_of, answer["rows"])) <= room
             assert answer["page"] is None or (not query and answer["next"] is None), "a page that was cut has no number"
@@ -152,21 +152,19 @@ def _bytes_of(row: dict[str, Any]) -> int:
     return len(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-def test_a_page_by_number_is_never_cut(http: Http, shelves: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_by_number_is_never_cut(shelves: Table) -> None:
     """Its number would no longer say which rows it has: the answer names the cursor that goes on from there."""
     shelves.put(shelf(number) for number in range(100))
-    monkeypatch.setattr(limits, "PAGE", 500)
-    told = problem(http.operator.get(f"{PATH}?page=3&page_size=20"), 400, "page_too_large")
-    assert names(http.operator.get(told["next"]).json())[:5] == [f"shelf {n:05}" for n in range(40, 45)]
-    assert len(names(http.operator.get(f"{PATH}?page=3&page_size=10").json())) == 10
+    with serving([shelves], limits=RequestLimits(pages=PageLimits(page=500))) as http:
+        told = problem(http.operator.get(f"{PATH}?page=3&page_size=20"), 400, "page_too_large")
+        assert names(http.operator.get(told["next"]).json())[:5] == [f"shelf {n:05}" for n in range(40, 45)]
+        assert len(names(http.operator.get(f"{PATH}?page=3&page_size=10").json())) == 10
 
 
-def test_one_row_that_is_too_large_is_a_page_of_its_own(
-    http: Http, shelves: Table, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_row_that_is_too_large_is_a_page_of_its_own(shelves: Table) -> None:
     shelves.put([shelf(1), ShelfRow(shelf="shelf 00002" + "x" * 900, books=2), shelf(3)])
-    monkeypatch.setattr(limits, "PAGE", 100)
-    assert [len(answer["rows"]) for answer in walk(http, PATH)] == [1, 1, 1]
+    with serving([shelves], limits=RequestLimits(pages=PageLimits(page=100))) as http:
+        assert [len(answer["rows"]) for answer in walk(http, PATH)] == [1, 1, 1]
 
 
 def test_rows_are_read_by_their_size(shelves: Table) -> None:

@@ -16,11 +16,11 @@ import pytest
 from tests.kit.cluster import eventually
 from tests.kit.http import CATALOG, EVENTS, problem
 from tests.kit.market import Market, open_market, stall
-from tests.kit.samples.trade.market import StallRow
+from tests.kit.samples.town.market import StallRow
 from verbwire.engine.state.partition_state import PartitionState
 from verbwire.engine.state.reader import StoreReader
-from verbwire.http.base import limits
 from verbwire.http.base.coalescing import CoalescedCalls
+from verbwire.http.base.limits import RequestLimits
 from verbwire.http.base.thread_pool import BoundedThreadPool
 from verbwire.http.tables.position_bound import PositionBound
 from verbwire.http.tables.waiters import PositionWaiters
@@ -33,11 +33,9 @@ SEEN = {"Verbwire-Position": f"{EVENTS}={HOME}:1000"}
 
 
 @pytest.fixture
-def market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Market]:
-    monkeypatch.setattr(limits, "FRESH_SECONDS", 20.0)
-    monkeypatch.setattr(limits, "WAITS", 6)
-    monkeypatch.setattr(limits, "WAITS_EACH", 2)
-    with open_market(tmp_path, topics={EVENTS}) as opened:
+def market(tmp_path: Path) -> Iterator[Market]:
+    limits = RequestLimits(fresh_seconds=20.0, waits=6, waits_each=2)
+    with open_market(tmp_path, topics={EVENTS}, limits=limits) as opened:
         yield opened
 
 

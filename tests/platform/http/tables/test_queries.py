@@ -12,11 +12,12 @@ import pytest
 
 from tests.kit.http import CATALOG, EVENTS, problem
 from tests.kit.market import Market, open_market, stall
-from tests.kit.samples.trade.market import StallRow
+from tests.kit.samples.town.market import StallRow
 from verbwire import Principal
 from verbwire.engine.state.partition_state import PartitionState
 from verbwire.errors import UndecodableError
 from verbwire.http.base import limits
+from verbwire.http.base.limits import RequestLimits
 from verbwire.queries.plan import may_see
 from verbwire.wire.keys import key_of
 from verbwire.wire.partitioner import partition_of
@@ -247,26 +248,29 @@ def test_read_your_writes_queries_wait_for_the_positions_seen(market: Market) ->
         inputs[EVENTS] = home * 100
 
 
-def test_read_your_writes_queries_are_a_503_where_the_answer_would_be_too_old(
-    market: Market, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits, "FRESH_SECONDS", 0.05)
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[Market]:
+    """A market whose queries hardly wait for what they must see."""
+    with open_market(tmp_path, limits=RequestLimits(fresh_seconds=0.05)) as opened:
+        yield opened
+
+
+def test_read_your_writes_queries_are_a_503_where_the_answer_would_be_too_old(impatient: Market) -> None:
     home = partition_of(key_of(CATALOG.of(StallRow), stall(7)), 4)
     other = (home + 1) % 4
     late = {"Verbwire-Position": f"{EVENTS}={other}:1000"}
-    assert market.ask(f"{GET}?stall_id=07", **late).status_code == 200  # another partition is none of its business
-    behind = market.ask(FIND, **late)
+    assert impatient.ask(f"{GET}?stall_id=07", **late).status_code == 200  # another partition is none of its business
+    behind = impatient.ask(FIND, **late)
     problem(behind, 503, "behind")
     assert behind.headers["retry-after"] == "1"
-    problem(market.ask(FIND, **{"Verbwire-Position": "nonsense"}), 400, "bad_position")
+    problem(impatient.ask(FIND, **{"Verbwire-Position": "nonsense"}), 400, "bad_position")
 
 
 def test_a_partition_that_becomes_ready_meanwhile_is_asked_too_whether_it_is_far_enough(
-    market: Market, monkeypatch: pytest.MonkeyPatch
+    impatient: Market, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was not waited for, since it was not here: what it has may be older than what the asker has seen."""
-    monkeypatch.setattr(limits, "FRESH_SECONDS", 0.05)
-    store_reader = market.stalls.store_reader
+    store_reader = impatient.stalls.store_reader
     home = partition_of(key_of(CATALOG.of(StallRow), stall(7)), 4)
     store_reader.states[home].state = PartitionState.RESTORING
     read = store_reader._reading
@@ -283,10 +287,10 @@ def test_a_partition_that_becomes_ready_meanwhile_is_asked_too_whether_it_is_far
 
     seen = {"Verbwire-Position": f"{EVENTS}={home}:1000"}
     monkeypatch.setattr(store_reader, "_reading", comes_back)
-    problem(market.ask(f"{GET}?stall_id=07", **seen), 503, "behind")
+    problem(impatient.ask(f"{GET}?stall_id=07", **seen), 503, "behind")
     store_reader.states[home].state = PartitionState.RESTORING
     monkeypatch.setattr(store_reader, "ready", ready_by_then)
-    problem(market.ask(FIND, **seen), 503, "behind")
+    problem(impatient.ask(FIND, **seen), 503, "behind")
 
 
 def test_a_responder_answers_without_a_table(market: Market) -> None:
