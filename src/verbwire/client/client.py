@@ -40,7 +40,7 @@ class Client:
 
     def __init__(self, connection: Connection | None = None) -> None:
         connection = connection or Connection.of_project()
-        self._sender = Sender(connection)
+        self._sender = Sender.of(connection)
         self._producer, self._routes = self._sender.producer, self._sender.routes
         self._asker = Asker(connection, self._sender)
         routes = self._routes

@@ -17,6 +17,7 @@ from verbwire.engine.transactions.record_limits import MAX_RECORD, too_large
 from verbwire.errors import ClosedError, DeliveryError, UnavailableError, UnencodableError
 from verbwire.kafka.record import ConsumedRecord
 from verbwire.messages import Command, Event, Kind, Message
+from verbwire.principal import Principal
 from verbwire.wire.headers import Envelope
 from verbwire.wire.ids import derived_id
 from verbwire.wire.records.dead_letters import MAX_DEAD_LETTER, dead_letter_headers, stub_headers
@@ -44,12 +45,17 @@ class Cause(NamedTuple):
 class EffectProducer:
     """The producer of one group, for what its handlers send and for its dead letters."""
 
-    def __init__(self, connection: Connection, declared: Subscriber | Job) -> None:
-        self._principal = connection.principal
+    def __init__(self, sender: Sender, principal: Principal, declared: Subscriber | Job) -> None:
+        self._principal = principal
         self._declared = declared
+        self.sender = sender
+        self.producer = sender.producer
+
+    @classmethod
+    def of(cls, connection: Connection, declared: Subscriber | Job) -> EffectProducer:
+        """Return one with a producer of its own, that takes records as large as dead letters are."""
         kafka = {**connection.kafka, "message.max.bytes": MAX_DEAD_LETTER}
-        self.sender = Sender(replace(connection, kafka=kafka))
-        self.producer = self.sender.producer
+        return cls(Sender.of(replace(connection, kafka=kafka)), connection.principal, declared)
 
     def require_permitted(self, contract: Contract, message: Message) -> None:
         """Raise :class:`ContractError` for what the group does not say that it sends, or what would be refused.

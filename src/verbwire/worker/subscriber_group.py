@@ -94,7 +94,7 @@ def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGr
     settings, codec = services.settings, services.codec
     plan = subscriber_plan(declared, codec, services.grants)
     connection = services.connection(services.kafka, Principal(declared.group, declared.scopes))
-    effect_producer = EffectProducer(connection, declared)
+    effect_producer = EffectProducer.of(connection, declared)
     metrics = services.metrics.effects(plan.group)
     if plan.is_job:
         metrics.receives({each.contract.name: codes_of(each.contract) for each in plan.handlings.values()})

@@ -65,7 +65,7 @@ def client(connection: Connection) -> Iterator[Client]:
 @pytest.fixture(scope="module")
 def asker(connection: Connection) -> Iterator[Asker]:
     """One that does not wait long for replies, as when all of them are lost."""
-    sender = Sender(connection)
+    sender = Sender.of(connection)
     opened = Asker(connection, sender, PollDelays(reply=0.0, look_back=0.3))
     yield opened
     sender.producer.close()

@@ -16,6 +16,7 @@ from schemas.orders import FindOrders, GetOrder, OrderReceipt, OrderRow, PlaceOr
 from schemas.sales import SalesMinuteRow, SalesPerMinute
 from verbwire import Accepted, Command, Expired, Failed, Outcome, Page, Query, Rejected
 from verbwire.client import Client, CommandHandle, QueryResult
+from verbwire.testing import InMemory
 
 
 def asking(client: Client, place: PlaceOrder, check_out: CheckOutCart) -> None:
@@ -50,6 +51,14 @@ def querying(client: Client, sales: SalesPerMinute) -> None:
     page = client.query(sales).result()
     assert_type(page, Page[SalesMinuteRow])
     assert_type(client.query(sales, after=page).result().rows, tuple[SalesMinuteRow, ...])
+
+
+def in_memory(shop: InMemory, place: PlaceOrder, order: GetOrder) -> None:
+    """A project in memory replies with the same types as a client does."""
+    assert_type(shop.ask(place), Outcome[OrderReceipt])
+    assert_type(shop.query(order), OrderRow)
+    assert_type(shop.acting_as("ann").ask(place), Outcome[OrderReceipt])
+    assert_type(shop.acting_as("ann").query(order), OrderRow)
 
 
 def of_any_kind(client: Client, command: Command, query: Query) -> None:

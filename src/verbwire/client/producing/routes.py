@@ -53,12 +53,15 @@ class Route(NamedTuple):
 
 
 class Routes:
-    """The routes of one client. A class is looked up at its first message, topic and schema with it."""
+    """The routes of one client. A class is looked up at its first message, topic and schema with it.
 
-    def __init__(self, connection: Connection, producer: Producer) -> None:
+    Without a `codec` they make one of the connection, when it is first needed.
+    """
+
+    def __init__(self, connection: Connection, producer: Producer, codec: Codec | None = None) -> None:
         self._connection = connection
         self._producer = producer
-        self._codec: Codec | None = None
+        self._codec = codec
         self._lock = threading.Lock()
         self._found: dict[Kind, dict[type[Message], Route]] = {Kind.EVENT: {}, Kind.COMMAND: {}}
 

@@ -27,10 +27,16 @@ class OutgoingMessage(NamedTuple):
 class Sender:
     """The producing half of a client, an HTTP gateway or a group of side effects; may be used by several threads."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.producer = Producer(connection)
-        self.routes = Routes(connection, self.producer)
+    def __init__(self, producer: Producer, routes: Routes) -> None:
+        self.producer = producer
+        self.routes = routes
         self._ids = Ids()
+
+    @classmethod
+    def of(cls, connection: Connection) -> Sender:
+        """Return one with a producer of its own."""
+        producer = Producer(connection)
+        return cls(producer, Routes(connection, producer))
 
     def send(self, kind: Kind, message: Message, envelope: Envelope = BARE) -> Ack:
         """Encode a message of that kind, queue it, and return its acknowledgement-to-be.

@@ -21,7 +21,7 @@ class Gateway:
     """The client of a worker's HTTP. Every method but `close` may block for seconds: call it off the loop."""
 
     def __init__(self, connection: Connection) -> None:
-        self._sender = Sender(connection)
+        self._sender = Sender.of(connection)
         self._asker = Asker(connection, self._sender)
 
     def ask(self, command: Command, envelope: Envelope) -> CommandHandle:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from verbwire.client.base.connection import Connection
 from verbwire.client.producing.ack import Position
+from verbwire.client.producing.routes import Routes
+from verbwire.client.producing.sender import Sender
 from verbwire.errors import OutcomeUnknownError, WrongVerbError
 from verbwire.messages import Command, Event, Kind, Outcome, Page, Query
 from verbwire.principal import Principal
-from verbwire.testing.memory.subscriber_groups import MemorySender
 from verbwire.testing.memory.topics import MemoryProducer
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.headers import envelope_of
 
+R = TypeVar("R")
 _REPLY_PARTITION = 0
 
 
@@ -24,11 +26,11 @@ class MemoryBackend(Protocol):
         """Let all groups process what there is."""
         ...
 
-    def outcome_of(self, command: Command, id: str) -> Outcome | None:
+    def outcome_of(self, command: Command[R], id: str) -> Outcome[R] | None:
         """Return what was told of a command that was just asked; None while its receiver is paused."""
         ...
 
-    def answer(self, query: Query, principal: Principal, after: Page | None) -> Any:
+    def answer(self, query: Query[R], principal: Principal, after: Page[Any] | None) -> R:
         """Return the reply to a query, or a page of them."""
         ...
 
@@ -45,7 +47,7 @@ class MemoryClient:
     ) -> None:
         self.principal = connection.principal
         self._backend = backend
-        self._sender = MemorySender(connection, producer, codec)
+        self._sender = Sender(producer, Routes(connection, producer, codec))
 
     def publish(
         self, event: Event, *, id: str | None = None, correlation_id: str | None = None, causation_id: str | None = None
@@ -84,13 +86,13 @@ class MemoryClient:
 
     def ask(
         self,
-        command: Command,
+        command: Command[R],
         *,
         id: str | None = None,
         ttl: float | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
-    ) -> Outcome:
+    ) -> Outcome[R]:
         """Send a command and return its outcome.
 
         :class:`OutcomeUnknownError` while its receiver is paused, :class:`ContractError` where the project has none,
@@ -107,6 +109,6 @@ class MemoryClient:
             raise OutcomeUnknownError(contract.name, outgoing.id, None, 0)
         return outcome
 
-    def query(self, query: Query, *, after: Page | None = None) -> Any:
+    def query(self, query: Query[R], *, after: Page[Any] | None = None) -> R:
         """Return the reply to a query, or a :class:`Page` of replies; raises what `Client.query` raises."""
         return self._backend.answer(query, self.principal, after)

@@ -43,6 +43,7 @@ from verbwire.wire.codec.topics import OWN, Codec
 from verbwire.worker.known_topics import known_topics
 from verbwire.worker.query_handlers import query_handlers
 
+A = TypeVar("A")  # what a command is replied to, or a query answered, with
 E = TypeVar("E", bound=Event)
 C = TypeVar("C", bound=Command)
 R = TypeVar("R", bound=Row)
@@ -146,11 +147,11 @@ class InMemory:
             self._client.enqueue(command)
         self.run()
 
-    def ask(self, command: Command, *, id: str | None = None, ttl: float | None = None) -> Outcome:
+    def ask(self, command: Command[A], *, id: str | None = None, ttl: float | None = None) -> Outcome[A]:
         """Send a command and return its outcome, once whatever comes of it has happened, too."""
         return self._client.ask(command, id=id, ttl=ttl)
 
-    def query(self, query: Query, *, after: Page | None = None) -> Any:
+    def query(self, query: Query[A], *, after: Page[Any] | None = None) -> A:
         """Return the reply to a query, or a :class:`~verbwire.client.Page` of replies. Raises as `Client.query`."""
         return self._client.query(query, after=after)
 
@@ -282,7 +283,7 @@ class InMemory:
 
     # -- for its clients
 
-    def outcome_of(self, command: Command, id: str) -> Outcome | None:
+    def outcome_of(self, command: Command[A], id: str) -> Outcome[A] | None:
         """Return what was told of a command that was just asked; None while its receiver is paused."""
         found = self._told.outcomes.pop(id, None)
         if found is None:
@@ -290,9 +291,10 @@ class InMemory:
             return None
         return self._history.outcome(found)
 
-    def answer(self, query: Query, principal: Principal, after: Page | None) -> Any:
+    def answer(self, query: Query[A], principal: Principal, after: Page[Any] | None) -> A:
         """Return the reply to a query, or a page of them."""
-        return self._queries.query(query, principal, after)
+        reply: A = self._queries.query(query, principal, after)
+        return reply
 
     # -- inside
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 from verbwire.client.base.connection import Connection
-from verbwire.client.producing.ids import Ids
 from verbwire.client.producing.routes import Routes
 from verbwire.client.producing.sender import Sender
-from verbwire.declarations.job import Job
-from verbwire.declarations.subscriber import Subscriber
 from verbwire.errors import Requeue
 from verbwire.observability.job_board import JobBoard
 from verbwire.observability.metrics.registry import Metrics
@@ -23,33 +20,6 @@ from verbwire.testing.memory.clock import MemoryClock
 from verbwire.testing.memory.topics import MemoryProducer, MemoryTopics
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.records.dead_letters import MAX_DEAD_LETTER
-
-
-class MemoryRoutes(Routes):
-    """Routes of messages by a codec that is there already."""
-
-    def __init__(self, connection: Connection, producer: MemoryProducer, codec: Codec) -> None:
-        super().__init__(connection, producer)
-        self._codec = codec
-
-
-class MemorySender(Sender):
-    """Sends into the topics in memory."""
-
-    def __init__(self, connection: Connection, producer: MemoryProducer, codec: Codec) -> None:
-        self.producer = producer
-        self.routes = MemoryRoutes(connection, producer, codec)
-        self._ids = Ids()
-
-
-class MemoryEffectProducer(EffectProducer):
-    """What handlers send, into the topics in memory."""
-
-    def __init__(self, connection: Connection, declared: Subscriber | Job, topics: MemoryTopics, codec: Codec) -> None:
-        self._principal = connection.principal
-        self._declared = declared
-        self.producer = MemoryProducer(topics, MAX_DEAD_LETTER)
-        self.sender = MemorySender(connection, self.producer, codec)
 
 
 class MemorySubscriberGroup:
@@ -70,9 +40,11 @@ class MemorySubscriberGroup:
         self.stopping = False  # told to jobs that ask for it
         self._plan = plan
         self._topics = topics
+        producer = MemoryProducer(topics, MAX_DEAD_LETTER)
+        sender = Sender(producer, Routes(connection, producer, codec))
         self._attempts = RecordAttempt(
             plan=plan,
-            producer=MemoryEffectProducer(connection, plan.declared, topics, codec),
+            producer=EffectProducer(sender, connection.principal, plan.declared),
             clock=clock,
             board=JobBoard(),
             metrics=Metrics().effects(plan.group),
