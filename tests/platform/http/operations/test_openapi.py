@@ -26,7 +26,7 @@ from verbwire.wire.json.numbers import SAFE_INTEGER
 
 ROOT = Path(__file__).parents[4]
 SAMPLES = ROOT / "tests/kit/samples"
-CATALOGS = [ROOT / "schemas", SAMPLES / "bank", SAMPLES / "trade", SAMPLES / "office"]
+CATALOGS = [ROOT / "schemas", SAMPLES / "bank", SAMPLES / "town", SAMPLES / "office"]
 JARS = openapi("bank", load_catalog(SAMPLES / "bank"))
 NOTE: dict[str, Any] = json.loads(encoder(notes.CATALOG.of(notes.EVENT))(notes.EVENT))
 
