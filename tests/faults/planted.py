@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from verbwire.engine import group
-from verbwire.engine.group import GroupEngine
+from verbwire.engine.group import BatchLimits, GroupEngine
 from verbwire.engine.transactions.committer import Committer
 from verbwire.engine.transactions.group_metadata import encode
 from verbwire.engine.transactions.transaction import Transaction
@@ -133,7 +133,7 @@ def hold(patch: Patch) -> None:
         return process(self, *args)
 
     patch(GroupEngine, "_process_partition", wait_and_process)
-    patch(group, "BATCH_SECONDS", 60.0)  # the wait must not cut the transaction short
+    patch(group, "BATCH", BatchLimits(seconds=60.0))  # the wait must not cut the transaction short
 
 
 BUGS: dict[str, Callable[[Patch], None]] = {

@@ -21,6 +21,7 @@ from tests.faults.members import CoreWorker, Member, inputs, share
 from tests.faults.planted import HOLD, LateMembership
 from tests.kit.cluster import eventually
 from verbwire.engine import group
+from verbwire.engine.group import BatchLimits
 from verbwire.engine.transactions import committer, producers
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import FencedError
@@ -91,7 +92,7 @@ def a_first_transaction_that_fails(shop: Shop, patch: pytest.MonkeyPatch, bug: s
 
     patch.setattr(committer.Committer, "_send_offsets", hold_the_first)
     patch.setattr(committer, "hit", lambda point: second.set() if point == "after-commit" else None)
-    patch.setattr(group, "MAX_BATCH", TWO_TRANSACTIONS // 2)
+    patch.setattr(group, "BATCH", BatchLimits(records=TWO_TRANSACTIONS // 2))
     with _worker(shop, "a") as a, Member(shop, AGGREGATE, "a") as member:
         share(member)
         a.prepare(member.partitions)
@@ -127,7 +128,7 @@ def a_first_transaction_that_is_slow(shop: Shop, patch: pytest.MonkeyPatch, bug:
 
     patch.setattr(producers.ProducerPair, "_create", lazy_first)
     patch.setattr(committer.Committer, "_flush", late_flush)
-    patch.setattr(group, "MAX_BATCH", TWO_TRANSACTIONS // 2)
+    patch.setattr(group, "BATCH", BatchLimits(records=TWO_TRANSACTIONS // 2))
     with _worker(shop, "a") as a, Member(shop, AGGREGATE, "a") as member:
         share(member)
         a.prepare(member.partitions)

@@ -19,7 +19,7 @@ from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
 from verbwire.engine.builders.groups import aggregate_topology, table_topology
 from verbwire.engine.builders.process import command_topics, process_topology
-from verbwire.engine.group import GroupEngine
+from verbwire.engine.group import BATCH, BatchLimits, GroupEngine
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.restore.open_transactions import WorkerLiveness
 from verbwire.engine.state.reader import StoreReader
@@ -48,6 +48,7 @@ class Engine:
     others: WorkerLiveness = field(default_factory=AllDead)
     change: Callable[[Topology], Topology] = lambda topology: topology
     grants: Grants = field(default_factory=Grants)
+    batch: BatchLimits = BATCH
 
     def __post_init__(self) -> None:
         codec = self.codec or self.bank.codec
@@ -78,6 +79,7 @@ class Engine:
             self.reader,
             metrics.group(self.topology.group),
             self.others,
+            self.batch,
         )
         classes = {contract.name: row}
         decoder = codec.topic_decoder(self.topology.changelog, contract.namespace, classes)

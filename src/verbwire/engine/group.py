@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -50,10 +51,19 @@ log = logging.getLogger(__name__)
 Batch = Mapping[tuple[str, int], Sequence[Record]]
 Piece = tuple[tuple[str, int], list[Record], int]  # topic and partition, their records, up to where they were read
 _NONE: Mapping[tuple[str, int], int] = {}
-MAX_BATCH = 5000  # records a transaction
-BATCH_SECONDS = 1.0  # for the handlers of one transaction, which the broker lets live for ten
 REGISTRY_SECONDS = 5.0  # the registry is asked again within; it takes a while to give up on one that is silent
 FORGET_SECONDS = 3600.0  # how often ids older than the window are dropped: a scan, 0.1 s for half a million
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """What one transaction may take at the most."""
+
+    records: int = 5000
+    seconds: float = 1.0  # for its handlers; the broker lets it live for ten
+
+
+BATCH = BatchLimits()
 
 
 class GroupEngine:
@@ -69,10 +79,12 @@ class GroupEngine:
         reader: StoreReader,
         metrics: GroupMetrics,
         liveness: WorkerLiveness,
+        batch: BatchLimits | None = None,
     ) -> None:
         self.topology = topology
         self.reader = reader
         self._worker = worker
+        self.batch = batch or BATCH
         self._metrics = metrics
         metrics.has_partitions(topology.partitions)
         metrics.receives(topology.commands)
@@ -234,12 +246,12 @@ class GroupEngine:
             self._producers.give_up(slot)
             raise classified(error, {}) from error
         started = time.monotonic()
-        transaction.deadline, transaction.row_checks = started + BATCH_SECONDS, self._changelog.row_checks
+        transaction.deadline, transaction.row_checks = started + self.batch.seconds, self._changelog.row_checks
         waiting, begun, isolated = [], [], False
         try:
             for place, records, until in todo:
                 limit = self._failures.limit(place)
-                max_records = min(MAX_BATCH - transaction.records, limit or MAX_BATCH)
+                max_records = min(self.batch.records - transaction.records, limit or self.batch.records)
                 if max_records <= 0 or transaction.is_late() or isolated or (limit and transaction.ranges):
                     waiting.append((place, records, until))
                     continue

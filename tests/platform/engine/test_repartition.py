@@ -15,8 +15,8 @@ from tests.kit.bank_tills import NAMESPACE, OWNERS, living_in, owners
 from tests.kit.cluster import eventually
 from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.tills import CoinsMoved, OwnerRow
-from verbwire.engine import group
 from verbwire.engine.builders.groups import table_topology
+from verbwire.engine.group import BatchLimits
 from verbwire.engine.restore.repartition_progress import RepartitionProgress
 from verbwire.errors import FencedError
 from verbwire.kafka.offsets import ClusterOffsets
@@ -129,7 +129,7 @@ def test_repartition_keeps_the_context_of_the_record_as_first_written(till: Till
 
 
 def test_repartition_keeps_the_order_of_one_key(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group, "MAX_BATCH", 7)
+    monkeypatch.setattr(till.engine.core, "batch", BatchLimits(records=7))
     for pence in range(40):
         till.move(pence, till.far)
     till.settle()

@@ -18,7 +18,7 @@ from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.jars import CoinsPut, JarRow, JarState, PutCoins
 from tests.kit.tcp_proxy import TcpProxy
 from verbwire.contracts.schema.model import Contract
-from verbwire.engine import group
+from verbwire.engine.group import BatchLimits
 from verbwire.engine.transactions.committer import NotTakenError
 from verbwire.engine.transactions.producers import SLOTS
 from verbwire.engine.transactions.transaction import Transaction
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.kafka
 def test_a_fetch_larger_than_a_transaction_becomes_several(
     bank: Bank, table: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group, "MAX_BATCH", 50)
+    monkeypatch.setattr(table.core, "batch", BatchLimits(records=50))
     before = table.counted("transactions_total", result="committed"), table.counted("records_total")
     for number in range(220):
         bank.send(CoinsPut(jar_id=f"j{number % 7}", pence=number), table.partition)
@@ -49,7 +49,7 @@ def test_a_fetch_larger_than_a_transaction_becomes_several(
 
 
 def test_several_partitions_share_transactions(bank: Bank, table: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group, "MAX_BATCH", 50)
+    monkeypatch.setattr(table.core, "batch", BatchLimits(records=50))
     partitions = [table.partition, bank.partition(), bank.partition()]
     table.own(*partitions)
     before = table.counted("transactions_total", result="committed")
@@ -62,13 +62,11 @@ def test_several_partitions_share_transactions(bank: Bank, table: Engine, monkey
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["pace known", "first records"])
-def test_transactions_of_slow_handlers_stay_short(
-    bank: Bank, partition: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
-) -> None:
+def test_transactions_of_slow_handlers_stay_short(bank: Bank, partition: int, tmp_path: Path, known: bool) -> None:
     """The broker lets a transaction live for ten seconds; whoever reads its topics waits for its end."""
-    monkeypatch.setattr(group, "BATCH_SECONDS", 0.2)
     slow = PutCoins(jar_id="j", pence=1, how="slow")  # 0.1 s each
-    with Engine(bank, bank_jars.receiver(), [partition], tmp_path) as engine:
+    short = BatchLimits(seconds=0.2)
+    with Engine(bank, bank_jars.receiver(), [partition], tmp_path, batch=short) as engine:
         if known:
             bank.send(slow, partition)
             engine.run()
@@ -83,7 +81,7 @@ def test_transactions_of_slow_handlers_stay_short(
 def test_a_slow_partition_does_not_keep_the_others_waiting(
     bank: Bank, receiver: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group, "BATCH_SECONDS", 0.15)
+    monkeypatch.setattr(receiver.core, "batch", BatchLimits(seconds=0.15))
     slow, quick = receiver.partition, bank.partition()
     receiver.own(slow, quick)
     for _ in range(8):

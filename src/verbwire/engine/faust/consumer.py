@@ -23,7 +23,7 @@ from verbwire.engine.faust.assignment import PartitionAssignment
 from verbwire.engine.faust.consumer_thread import FAUST_LOG, ConsumerThread, RebalanceListener
 from verbwire.engine.faust.duplicate_worker import DuplicateWorkerDetector
 from verbwire.engine.faust.input_bisection import InputBisection, UnreadableInputError
-from verbwire.engine.group import MAX_BATCH, GroupEngine
+from verbwire.engine.group import BATCH, GroupEngine
 from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.errors import EngineError, FencedError, RegistryUnavailableError, UnavailableError, VerbwireError
 from verbwire.kafka import denials
@@ -293,7 +293,7 @@ SETTINGS = {
     # aiokafka leaves the group after so long without a fetch, and joins again only with the next one: a standby without
     # partitions, a long restore or outage, or partitions that are all stopped would end the worker in silence.
     "broker_max_poll_interval": 10 * 365 * 86400.0,
-    "broker_max_poll_records": MAX_BATCH,
+    "broker_max_poll_records": BATCH.records,
     # Where the log no longer holds a position, aiokafka would go on at its first record and say nothing of those lost.
     "consumer_auto_offset_reset": "none",
     "stream_wait_empty": False,

@@ -16,7 +16,7 @@ from starlette.types import Scope
 
 from verbwire.errors import ConfigurationError
 from verbwire.http.access.issuer import require_encrypted
-from verbwire.http.access.jwks import KeySet
+from verbwire.http.access.jwks import KeyRefresh, KeySet
 from verbwire.http.access.peer_tokens import PeerTokens
 from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
@@ -39,6 +39,7 @@ class AuthSettings:
     secret: str | None = field(default=None, repr=False)
     jwks_url: str | None = None
     leeway: float = 5.0  # seconds by which clocks may differ
+    refresh: KeyRefresh = KeyRefresh()
 
     def __post_init__(self) -> None:
         if (self.secret is None) == (self.jwks_url is None):
@@ -64,7 +65,7 @@ class Authenticator:
     def __init__(self, settings: AuthSettings, peers: PeerTokens | None = None) -> None:
         self._settings = settings
         self._peers = peers
-        self._keys = KeySet(settings.jwks_url) if settings.jwks_url else None
+        self._keys = KeySet(settings.jwks_url, settings.refresh) if settings.jwks_url else None
         self._known: dict[bytes, tuple[float, Principal]] = {}
 
     async def principal(self, authorization: str | None) -> Principal | None:

@@ -12,7 +12,6 @@ import jwt
 from verbwire.errors import ConfigurationError, UnavailableError
 from verbwire.security.hosts import is_loopback
 
-SECONDS = 3.0  # for the whole request, however slowly it is answered
 _MOST = 256 * 1024  # bytes of a key set
 _KINDS = "application/jwk-set+json, application/json"
 
@@ -23,28 +22,29 @@ class Issuer:
     Redirects are not followed: an address that is trusted is not another one.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, seconds: float) -> None:
         if urlsplit(url).scheme not in ("http", "https"):
             raise ConfigurationError("http_jwks_url (VERBWIRE_HTTP_JWKS_URL) is no https:// address")
         require_encrypted(url, "http_jwks_url")
         self._url = url
+        self._seconds = seconds
         self._tls = ssl.create_default_context()  # the machine's own authorities, read once: that takes a while
 
     async def keys(self) -> dict[str, jwt.PyJWK]:
         """Return the keys that tokens are signed with, by their ids; UnavailableError where there is no good answer."""
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(self._seconds):
                 body = await self._asked()
             return await asyncio.to_thread(_keys_in, body)
         except TimeoutError:
-            raise UnavailableError(f"no answer within {SECONDS:.0f} s") from None
+            raise UnavailableError(f"no answer within {self._seconds:.0f} s") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnavailableError(f"{type(error).__name__}: {error}") from error
 
     async def _asked(self) -> bytes:
         body, headers = bytearray(), {"Accept": _KINDS, "Accept-Encoding": "identity"}
         async with (
-            httpx.AsyncClient(verify=self._tls, timeout=SECONDS) as client,
+            httpx.AsyncClient(verify=self._tls, timeout=self._seconds) as client,
             client.stream("GET", self._url, headers=headers) as answer,
         ):
             if answer.status_code != httpx.codes.OK:

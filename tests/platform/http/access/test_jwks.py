@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,10 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from tests.kit.cluster import eventually
 from tests.kit.http import Http, problem, serving
 from verbwire.errors import ConfigurationError
-from verbwire.http.access import issuer as source
-from verbwire.http.access import jwks
 from verbwire.http.access.auth import AuthSettings
-from verbwire.http.access.jwks import KeySet
+from verbwire.http.access.jwks import KeyRefresh, KeySet
 from verbwire.security.tokens import AUDIENCE, OPERATOR
 
 ISSUER = "https://identity.example"
@@ -75,9 +74,23 @@ def issuer() -> Iterator[Issuer]:
     server.server_close()
 
 
+EAGER = KeyRefresh(fresh_seconds=0.0, pause_seconds=0.0)
+
+
+def checked_by(issuer: Issuer, refresh: KeyRefresh = KeyRefresh()) -> AbstractContextManager[Http]:
+    return serving(settings=AuthSettings(issuer=ISSUER, jwks_url=issuer.url, refresh=refresh))
+
+
 @pytest.fixture
 def http(issuer: Issuer) -> Iterator[Http]:
-    with serving(settings=AuthSettings(issuer=ISSUER, jwks_url=issuer.url)) as running:
+    with checked_by(issuer) as running:
+        yield running
+
+
+@pytest.fixture
+def eager(issuer: Issuer) -> Iterator[Http]:
+    """A worker that asks for the keys again and again."""
+    with checked_by(issuer, EAGER) as running:
         yield running
 
 
@@ -133,11 +146,11 @@ def test_the_public_key_is_not_a_shared_secret(http: Http) -> None:
     assert status(http, {"Authorization": f"Bearer {forged}"}) == 401
 
 
-def test_a_new_key_is_taken_up(http: Http, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jwks, "_PAUSE_SECONDS", 0.0)
-    assert status(http, token(RSA_KEY)) == 200
-    issuer.keys.append(public("new", OTHER_KEY))
-    assert status(http, token(OTHER_KEY, "new")) == 200
+def test_a_new_key_is_taken_up(issuer: Issuer) -> None:
+    with checked_by(issuer, KeyRefresh(pause_seconds=0.0)) as http:
+        assert status(http, token(RSA_KEY)) == 200
+        issuer.keys.append(public("new", OTHER_KEY))
+        assert status(http, token(OTHER_KEY, "new")) == 200
 
 
 def test_an_issuer_is_not_flooded_by_invented_key_ids(http: Http, issuer: Issuer) -> None:
@@ -146,31 +159,24 @@ def test_an_issuer_is_not_flooded_by_invented_key_ids(http: Http, issuer: Issuer
     assert issuer.asked == 1
 
 
-def test_a_withdrawn_key_ends(http: Http, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jwks, "_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(jwks, "_FRESH_SECONDS", 0.0)
+def test_a_withdrawn_key_ends(eager: Http, issuer: Issuer) -> None:
     issuer.keys.append(public("ec", EC_KEY))
-    assert status(http, token(RSA_KEY)) == 200
+    assert status(eager, token(RSA_KEY)) == 200
     del issuer.keys[0]
-    eventually(lambda: status(http, token(RSA_KEY, seconds=700)) == 401)
+    eventually(lambda: status(eager, token(RSA_KEY, seconds=700)) == 401)
 
 
-def test_known_keys_outlive_the_issuers_absence(
-    http: Http, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert status(http, token(RSA_KEY)) == 200
-    monkeypatch.setattr(jwks, "_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(jwks, "_FRESH_SECONDS", 0.0)
+def test_known_keys_outlive_the_issuers_absence(eager: Http, issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+    assert status(eager, token(RSA_KEY)) == 200
     for trouble in (503, 200):
         issuer.status, issuer.keys = trouble, []
-        assert status(http, token(RSA_KEY, seconds=800)) == 200
+        assert status(eager, token(RSA_KEY, seconds=800)) == 200
     eventually(lambda: "stay in use" in caplog.text)
 
 
-def test_an_issuer_without_keys_is_a_503_and_no_401(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jwks, "_PAUSE_SECONDS", 0.1)
+def test_an_issuer_without_keys_is_a_503_and_no_401(issuer: Issuer) -> None:
     issuer.status = 500
-    with serving(settings=AuthSettings(issuer=ISSUER, jwks_url=issuer.url)) as http:
+    with checked_by(issuer, KeyRefresh(pause_seconds=0.1)) as http:
         answer = http.nobody.get("/tables", headers=token(RSA_KEY))
         assert issuer.url not in str(problem(answer, 503, "no_keys"))
         assert answer.headers["retry-after"]
@@ -178,26 +184,19 @@ def test_an_issuer_without_keys_is_a_503_and_no_401(issuer: Issuer, monkeypatch:
         eventually(lambda: status(http, token(RSA_KEY)) == 200)
 
 
-def test_a_slow_issuer_delays_no_token_of_a_known_key(
-    http: Http, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(jwks, "_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(jwks, "_FRESH_SECONDS", 0.0)
-    assert status(http, token(RSA_KEY)) == 200
+def test_a_slow_issuer_delays_no_token_of_a_known_key(eager: Http, issuer: Issuer) -> None:
+    assert status(eager, token(RSA_KEY)) == 200
     issuer.drip.set()
     began = time.monotonic()
     for number in range(5):
-        assert status(http, token(RSA_KEY, seconds=800 + number)) == 200
+        assert status(eager, token(RSA_KEY, seconds=800 + number)) == 200
     assert issuer.asked > 1, "the keys are due, and being asked for"
     assert time.monotonic() - began < 1
 
 
-def test_a_slow_issuer_is_waited_for_until_one_deadline(
-    issuer: Issuer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(source, "SECONDS", 0.5)
+def test_a_slow_issuer_is_waited_for_until_one_deadline(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
     issuer.drip.set()
-    with serving(settings=AuthSettings(issuer=ISSUER, jwks_url=issuer.url)) as http:
+    with checked_by(issuer, KeyRefresh(answer_seconds=0.5)) as http:
         began = time.monotonic()
         problem(http.nobody.get("/tables", headers=token(RSA_KEY)), 503, "no_keys")
         assert time.monotonic() - began < 3
