@@ -43,6 +43,7 @@ _REFUSED = frozenset(
         KafkaError._INVALID_ARG,
     }
 )
+_SPOILING = _REFUSED | {KafkaError._TIMED_OUT, KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER}
 
 
 class NotTakenError(UnavailableError):
@@ -177,23 +178,25 @@ class Committer:
         """Make sure that nothing of it becomes visible; gives the producer up where that cannot be known.
 
         And where it did not get through to the broker: a new one begins from the bootstrap addresses, an old one that
-        knows no broker any more would fail the same way for ever.
+        knows no broker any more would fail the same way for ever. And where the broker has refused a batch: librdkafka
+        goes on counting behind it, so that on several brokers each later transaction would be refused for its gap.
         """
         fatal = isinstance(because, KafkaException) and because.args[0].code() in PRODUCER_FENCE
         try:
             if not fatal:
                 with fatal_errors():  # delivery reports of what is purged are served here
                     transaction.producer.abort_transaction(SECONDS)
-                if not _got_stuck(because):
+                if not _is_spoilt(because):
                     return
         except KafkaException as error:
             log.warning("abort failed: %s", error.args[0].str())
         self._producers.give_up(transaction.slot, fenced=fatal)
 
 
-def _got_stuck(because: BaseException | None) -> bool:
-    timed_out = isinstance(because, KafkaException) and because.args[0].code() == KafkaError._TIMED_OUT
-    return timed_out or isinstance(because, NotTakenError)
+def _is_spoilt(because: BaseException | None) -> bool:
+    """Whether a producer would fail again by what made its transaction fail."""
+    code = because.args[0].code() if isinstance(because, KafkaException) else None
+    return isinstance(because, NotTakenError) or code in _SPOILING
 
 
 def classified(error: Exception, suspects: Mapping[Place, RecordRange]) -> VerbwireError:
