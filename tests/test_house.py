@@ -235,6 +235,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "observability",
         "observability.metrics",
         "observability.watch",
+        "principal",
         "wire",
         "wire.codec",
         "wire.grants",
