@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from docs.extensions import commands, contract_attributes, http, settings
+from docs.extensions import benchmarks, commands, contract_attributes, exit_codes, http, settings
 from tests.kit.cluster import Cluster
 from tests.kit.tutorial import Tutorial, agrees, blocks, typed
 from tests.test_house import ROOT
+from verbwire.cli.exit_codes import Exit
 from verbwire.contracts.schema.grammar import OURS
 
 DOCS = ROOT / "docs"
@@ -94,6 +95,18 @@ def test_the_reference_of_commands_has_all_with_what_they_do() -> None:
     found = dict(commands.commands())
     assert {"verbwire worker", "verbwire schemas generate", "verbwire dead-letters retry"} <= found.keys()
     assert [path for path, command in found.items() if not command.help] == []
+
+
+def test_the_reference_of_exit_codes_says_when() -> None:
+    lines = exit_codes.page().splitlines()
+    assert len(lines) == 2 + len(Exit) + 1
+    assert any("rejected" in line for line in lines if line.startswith("| 4 |"))
+
+
+def test_the_page_of_performance_has_figures_beside_peers() -> None:
+    page = benchmarks.page()
+    for what in ("bare loop", "verbwire table", "Faust", "Quix Streams", "FastStream"):
+        assert what in page
 
 
 def test_the_reference_of_http_has_each_sort_of_path() -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import io
-import tokenize
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from docs.extensions.comments import comments_in
 from docs.extensions.markdown import table
 from verbwire.setting_values import Size
 from verbwire.settings import Settings
@@ -27,28 +24,11 @@ def page() -> str:
 
 def rows() -> Iterator[tuple[str, ...]]:
     """Yield a line for each setting, in the order of the class."""
-    types, said = get_type_hints(Settings), comments()
+    types, said = get_type_hints(Settings), comments_in(Settings)
     for each in fields(Settings):
         if each.name not in _BY_HAND:
             variable = f"`VERBWIRE_{each.name.upper()}`"
             yield f"`{each.name}`", variable, _TYPES[types[each.name]], _default(each), said[each.name]
-
-
-def comments() -> dict[str, str]:
-    """Return what the comments of the class say about each of its fields."""
-    source = inspect.getsource(Settings)
-    told = {
-        token.start[0]: token.string.lstrip("# ")
-        for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type == tokenize.COMMENT
-    }
-    body = ast.parse(source).body[0].body  # type: ignore[attr-defined]
-    found = {}
-    for node, after in zip(body, [*body[1:], None], strict=True):
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            lines = range(node.lineno, after.lineno if after else source.count("\n") + 1)
-            found[node.target.id] = " ".join(told[line] for line in lines if line in told)
-    return found
 
 
 def _default(setting: Field[Any]) -> str:
