@@ -100,7 +100,7 @@ def main() -> None:
     """Run the command line; print our errors as one line; exit with :class:`~verbwire.cli.exit_codes.Exit`."""
     write_what_the_terminal_takes()
     try:
-        app()
+        app(prog_name="verbwire")
     except VerbwireError as error:
         if is_json():
             logging.getLogger("verbwire").critical("%s: %s", type(error).__name__, error)

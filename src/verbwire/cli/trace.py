@@ -13,7 +13,8 @@ from verbwire.cli.records import opened, print_line, short_type, told
 from verbwire.inspection.reading.times import duration_text, milliseconds_of
 
 if TYPE_CHECKING:
-    from verbwire.inspection.trace import Hop, LedTo, Trace
+    from verbwire.inspection.reading.flow_rows import LedTo
+    from verbwire.inspection.trace import Hop, Trace
 
 _INDENT = "  "
 _STATES = {

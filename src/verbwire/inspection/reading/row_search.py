@@ -38,7 +38,7 @@ def find_rows(
 ) -> None:
     """Look for these rows among the records from `since` on (milliseconds), and note what is found."""
     _find_handed_on(cluster, [each for each in wanted if each.repartition], since - _MARGIN, step)
-    searches = {place: _Search() for place in sorted({each.changelog for each in wanted})}
+    searches = {place: ChangelogSearch() for place in sorted({each.changelog for each in wanted})}
     for each in wanted:
         searches[each.changelog].wanted.append(each)
     for message in cluster.read(cluster.spans([*searches], since=since - _MARGIN)):
@@ -62,7 +62,7 @@ def _place(record: ConsumedRecord) -> bytes:
 
 
 @dataclass(slots=True)
-class _Search:
+class ChangelogSearch:
     """The rows that are wanted of one partition of a changelog."""
 
     wanted: list[WantedRow] = field(default_factory=list)
