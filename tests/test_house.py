@@ -337,7 +337,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "engine.restore",
         "engine.topology",
         "errors",
-        "handling",
         "inspection.reading",
         "kafka",
         "messages",

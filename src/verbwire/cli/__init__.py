@@ -33,6 +33,7 @@ from verbwire.cli import (
     why,
     workers,
 )
+from verbwire.cli.examples import add_examples
 from verbwire.cli.exit_codes import exit_of
 from verbwire.cli.output import print_error, write_what_the_terminal_takes
 from verbwire.errors import ConfigurationError, VerbwireError
@@ -71,6 +72,8 @@ app.command("send")(send.send)
 app.command("ask")(ask.ask)
 app.command("publish")(send.publish)
 app.command("query")(query.query)
+
+add_examples(app)
 
 
 @app.callback()

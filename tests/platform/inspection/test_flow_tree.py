@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 
 from verbwire.inspection.reading.flow_tree import FlowTree
 from verbwire.inspection.reading.known_topics import Holds
@@ -12,8 +13,8 @@ _offsets = count()
 
 
 def record(kind: Holds, id: str, cause: str | None = None, at: int = 0) -> RecordView:
-    absent = dict.fromkeys(("time", "type", "key", "correlation_id", "actor", "source", "message"))
-    place = {"topic": "t", "partition": 0, "offset": next(_offsets), "timestamp": at}
+    place: dict[str, Any] = {"topic": "t", "partition": 0, "offset": next(_offsets), "timestamp": at}
+    absent: dict[str, Any] = dict.fromkeys(("time", "type", "key", "correlation_id", "actor", "source", "message"))
     return RecordView(**place, **absent, kind=kind, id=id, causation_id=cause)
 
 
