@@ -409,6 +409,19 @@ MAY_IMPORT: dict[str, set[str]] = {
         "kafka",
         "security",
     },
+    "dev": {
+        "client.base",
+        "embedded",
+        "errors",
+        "kafka",
+        "messages",
+        "observability",
+        "records",
+        "redaction",
+        "security",
+        "settings",
+        "tokens",
+    },
     "scaffolding": {"contracts.codegen", "contracts.schema", "errors", "names"},
     "http.app": {
         "http.access",
@@ -419,7 +432,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "observability.metrics",
     },
 }
-ON_TOP = {"worker", "cli", "testing", "testing.memory", "pytest_plugin", "__init__"}
+ON_TOP = {"__main__", "worker", "cli", "testing", "testing.memory", "pytest_plugin", "__init__"}
 OF_MODULES = {"", "engine", "http"}  # packages whose modules are rooms of their own
 
 # Libraries that only some parts may touch, so that they can be replaced, and so that nobody pays for them unasked.

@@ -29,7 +29,6 @@ _REAP_SECONDS = 2.0
 _TOKEN_SECONDS = 12 * 3600
 
 _VERBWIRE = str(Path(sys.executable).with_name("verbwire"))
-_IN_FOLDER = "import os, sys; os.chdir(sys.argv[1]); os.execv(sys.argv[2], sys.argv[2:])"
 
 
 def deploy(settings: Settings) -> str:
@@ -72,8 +71,8 @@ class Workers:
             port = _free_port(self._settings.http_host, self._settings.http_port + len(taken), taken)
             taken.append(port)
             command = [_VERBWIRE, "worker", folder, "--name", folder, "--port", str(port)]
-            start = [sys.executable, "-c", _IN_FOLDER, str(self._settings.root), *command]
-            self._children.append(Child(f"the worker of {folder}", start, logs / f"{folder}.log"))
+            log = logs / f"{folder}.log"
+            self._children.append(Child(f"the worker of {folder}", command, log, folder=self._settings.root))
             self._tables[folder] = Tables(self._settings.http_host, port, token)
             record.write_bytes(msgspec.json.encode([child.identity for child in self._children]))
         return self

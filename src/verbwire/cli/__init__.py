@@ -20,6 +20,7 @@ from verbwire.cli import (
     contracts,
     dead_letters,
     describe,
+    dev,
     grants,
     health,
     log,
@@ -51,6 +52,7 @@ app = typer.Typer(
 app.add_typer(contracts.app, name="schemas")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command("new")(new.new)
+app.command("dev")(dev.dev)
 app.command("check")(contracts.check)
 app.command("deploy")(cluster.deploy)
 app.command("acls")(acls.acls)

@@ -56,9 +56,19 @@ class ProcessId(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Child:
-    """One JVM that this process started. Its output goes to `log`; the previous run's log is kept beside it."""
+    """One process that this one started. Its output goes to `log`; the previous run's log is kept beside it.
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+    It runs in `folder`, by default where its log is, in the environment `env`, by default one that no JVM minds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> None:
         self.name = name
         self.log = log
         if log.exists():
@@ -70,8 +80,8 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env=clean_environment(env),
-                cwd=log.parent,
+                env=clean_environment() if env is None else env,
+                cwd=folder or log.parent,
                 start_new_session=True,
                 umask=UMASK,
             )
@@ -80,6 +90,11 @@ class Child:
     def ended(self) -> bool:
         """Whether it has exited."""
         return self._process.poll() is not None
+
+    @property
+    def status(self) -> int | None:
+        """With what it has exited, the negative number of a signal where that has ended it; None while it runs."""
+        return self._process.poll()
 
     def signal(self, number: int) -> None:
         """Send it a signal, if it still runs."""

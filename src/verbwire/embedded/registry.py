@@ -11,7 +11,7 @@ from verbwire.embedded.artifacts import REGISTRY
 from verbwire.embedded.installation import ClassPath
 from verbwire.embedded.java import Program
 from verbwire.embedded.ports import HOST
-from verbwire.embedded.processes import Child
+from verbwire.embedded.processes import Child, clean_environment
 
 NAME = "registry"
 API = "/apis/ccompat/v7"
@@ -50,7 +50,7 @@ class EmbeddedRegistry:
         """Start the process; it answers a few seconds later, see :func:`answers`."""
         (self._folder / NAME).mkdir(exist_ok=True)
         command = self._program.command("io.quarkus.runner.GeneratedMain", options=("-Xmx256m",))
-        return Child(NAME, command, self._folder / f"{NAME}.log", self._settings)
+        return Child(NAME, command, self._folder / f"{NAME}.log", clean_environment(self._settings))
 
 
 def url(port: int) -> str:

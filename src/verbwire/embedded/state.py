@@ -57,10 +57,14 @@ def running_stack(folder: Path) -> Addresses | None:
 
 
 class FolderLock:
-    """Ownership of a stack's folder; the system takes it back from a dead owner."""
+    """Ownership of a folder, of a stack's for instance; the system takes it back from a dead owner.
 
-    def __init__(self, folder: Path) -> None:
+    `advice` is what to do where another process has it.
+    """
+
+    def __init__(self, folder: Path, advice: str = "stop that one, or choose another folder") -> None:
         self._path = folder / "owner.lock"
+        self._advice = advice
         self._file: IO[str] | None = None
         self._pid = 0
 
@@ -74,9 +78,7 @@ class FolderLock:
             file.seek(0)
             owner = file.read().strip() or "unknown"
             file.close()
-            raise StackError(
-                f"{self._path.parent} is in use by process {owner}: stop that one, or choose another folder"
-            ) from None
+            raise StackError(f"{self._path.parent} is in use by process {owner}: {self._advice}") from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
