@@ -63,8 +63,11 @@ def check_project(settings: Settings, against: str = "", *, against_deployed: bo
 
 
 def _not_imported(error: Exception, settings: Settings) -> Finding:
-    frames = [each for each in extract_tb(error.__traceback__) if Path(each.filename).is_relative_to(settings.root)]
-    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else str(settings.root)
+    places = [(each.filename, each.lineno) for each in extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):  # of a file that was never run: in no frame
+        places.append((error.filename or "", error.lineno))
+    own = [f"{file}:{line}" for file, line in places if Path(file).is_relative_to(settings.root)]
+    where = own[-1] if own else str(settings.root)
     said = str(error) if isinstance(error, VerbwireError) else f"cannot be imported: {type(error).__name__}: {error}"
     return Finding.at("import", Severity.ERROR, where, said)
 

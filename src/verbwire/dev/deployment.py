@@ -24,7 +24,8 @@ class CommandStep:
 
 def generate_classes(root: Path) -> CommandStep:
     """Write the typed classes of the contracts."""
-    return _run(root, "schemas", "generate")
+    step = _run(root, "schemas", "generate")
+    return CommandStep(step.well, [each for each in step.lines if not each.startswith("nothing to do")])
 
 
 def deploy_project(root: Path) -> CommandStep:

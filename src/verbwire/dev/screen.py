@@ -69,7 +69,8 @@ class Screen:
 
     def _panel(self) -> RenderableType:
         board = self._board
-        parts: list[RenderableType] = [Text(f"\n{board.title}", "bold"), self._state()]
+        title = Text.assemble("\n", (escaped(board.title), "bold"), ("   Ctrl-C ends all of it", "dim"))
+        parts: list[RenderableType] = [title, self._state()]
         if board.problems:
             parts.append(_lines(board.problems[:_PROBLEMS], "red"))
         if board.groups:

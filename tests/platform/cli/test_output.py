@@ -85,6 +85,10 @@ def test_a_module_that_breaks_is_told_by_its_line_and_hides_nothing(tmp_path: Pa
     assert told["file"].endswith("streams/broken.py:3")
     assert told["message"] == "cannot be imported: KeyError: 'oh'"
     assert "not-compared" in {each["code"] for each in found}
+    (folder / "streams" / "broken.py").write_text("\n\ndef oh(:\n", "utf-8")
+    found = json.loads(verbwire(folder, "check", "--json").stdout)
+    (told,) = [each for each in found if each["code"] == "import"]
+    assert told["file"].endswith("streams/broken.py:3"), "of a file that was never run"
 
 
 def test_a_table_without_handlers_is_told_by_check_and_worker(tmp_path: Path) -> None:
