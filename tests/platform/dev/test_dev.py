@@ -120,6 +120,7 @@ def test_dev_runs_what_is_changed_goes_on_while_it_is_wrong_and_leaves_nothing(d
     assert not dev.said("Traceback")
 
 
+@pytest.mark.chaos
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
 def test_dev_runs_a_command_and_ends_with_it_and_workers_end_with_a_killed_one(dev: DevRun) -> None:
     ended = dev.run(*DEV, "--", sys.executable, "-c", f"{ASK}\nraise SystemExit(7)")
