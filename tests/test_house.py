@@ -416,6 +416,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "kafka",
         "messages",
         "observability",
+        "observability.metrics",
         "records",
         "redaction",
         "security",

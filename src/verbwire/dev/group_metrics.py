@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from prometheus_client.parser import text_string_to_metric_families
 
 from verbwire.dev.board import GroupView
+from verbwire.observability.metrics.groups import DEAD_LETTERS, PARTITIONS, RECORDS
+from verbwire.observability.metrics.lag import RECORDS as LAG
+from verbwire.observability.metrics.lag import UNKNOWN as LAG_UNKNOWN
 
-_HANDLED = frozenset({"verbwire_records_total", "verbwire_handled_total"})  # of engine groups; of subscribers and jobs
-_PARTITIONS, _LAG, _DEAD = "verbwire_partitions", "verbwire_lag", "verbwire_dead_letters_total"
+_HANDLED, _DEAD = (each.full_name for each in (RECORDS, DEAD_LETTERS))
+_PARTITIONS, _LAG, _UNKNOWN = (each.full_name for each in (PARTITIONS, LAG, LAG_UNKNOWN))
 
 
 @dataclass
@@ -20,15 +23,18 @@ class GroupCount:
 
     handled: float | None = None
     lag: float | None = None
+    lag_unknown: float = 0.0  # partitions that are not in `lag`
     dead_letters: float = 0.0
     partitions: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def add(self, name: str, labels: Mapping[str, str], value: float) -> None:
         """Add one sample."""
-        if name in _HANDLED:
+        if name == _HANDLED:
             self.handled = (self.handled or 0.0) + value
         elif name == _LAG:
             self.lag = (self.lag or 0.0) + value
+        elif name == _UNKNOWN:
+            self.lag_unknown += value
         elif name == _DEAD:
             self.dead_letters += value
         elif name == _PARTITIONS:
@@ -56,7 +62,7 @@ def group_views(
             partitions=dict(count.partitions),
             handled=count.handled,
             rate=_rate(count.handled, before[name].handled if name in before else None, seconds),
-            lag=count.lag,
+            lag=None if count.lag_unknown else count.lag,
             dead_letters=count.dead_letters,
             stopped=stopped.get(name, {}),
         )

@@ -22,7 +22,7 @@ Look: TypeAlias = Mapping[str, tuple[int, int]]
 """Of each file, by its path in the project: when it was changed, and its size."""
 
 
-class Change(IntEnum):
+class Needed(IntEnum):
     """What changed files ask for; the greater includes the smaller."""
 
     NONE = 0
@@ -40,16 +40,16 @@ def changed(before: Look, after: Look) -> list[str]:
     return sorted({name for name, _ in before.items() ^ after.items()})
 
 
-def asked_for(files: list[str]) -> Change:
+def asked_for(files: list[str]) -> Needed:
     """Return what has to be done for changed files."""
-    return max((_one(each) for each in files), default=Change.NONE)
+    return max((_one(each) for each in files), default=Needed.NONE)
 
 
-def _one(file: str) -> Change:
+def _one(file: str) -> Needed:
     if file == _SETTINGS or file.endswith(".avsc"):
-        return Change.CONTRACTS
+        return Needed.CONTRACTS
     # Generated, by us among others; the contracts that they are generated from are looked at.
-    return Change.NONE if file.startswith(f"{_SCHEMAS}{os.sep}") else Change.CODE
+    return Needed.NONE if file.startswith(f"{_SCHEMAS}{os.sep}") else Needed.CODE
 
 
 def _files(folder: Path, root: Path) -> Iterator[tuple[str, tuple[int, int]]]:

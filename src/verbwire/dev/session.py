@@ -16,7 +16,7 @@ from verbwire.dev.cluster import cluster, only_one
 from verbwire.dev.deployment import deploy_project, generate_classes
 from verbwire.dev.dev_workers import DevWorkers
 from verbwire.dev.observer import Observer
-from verbwire.dev.project_files import Change, Changes, asked_for
+from verbwire.dev.project_files import Needed, Changes, asked_for
 from verbwire.dev.rejections import Rejections
 from verbwire.dev.screen import Screen
 from verbwire.dev.worker_http import WorkerHttp
@@ -70,7 +70,7 @@ class _Session:
         changes = Changes(self._root, time.monotonic())
         try:
             with self._rejections, self._observed(), self._screen:
-                self._apply(Change.CONTRACTS, "")
+                self._apply(Needed.CONTRACTS, "")
                 while True:
                     self._look_after()
                     if files := changes.settled(time.monotonic()):
@@ -83,7 +83,7 @@ class _Session:
 
     def run(self, command: Sequence[str]) -> int:
         """Run a command once all workers are ready, and return its exit status."""
-        if not self._prepared(Change.CONTRACTS):
+        if not self._prepared(Needed.CONTRACTS):
             return 1
         self._screen.say("starting the workers")
         self._workers.restart()
@@ -92,9 +92,9 @@ class _Session:
             self._screen.say(f"ready: {' '.join(command)}")
             return _status(subprocess.run(command, cwd=self._root, check=False).returncode)  # noqa: S603 (the user's)
 
-    def _apply(self, change: Change, files: str) -> None:
+    def _apply(self, change: Needed, files: str) -> None:
         """Do what a change asks for. Where that fails the workers go on, with the code that they were started with."""
-        if change is Change.NONE:
+        if change is Needed.NONE:
             return
         began = time.monotonic()
         self._board.doing = f"{files} changed: checking" if files else "checking"
@@ -115,8 +115,8 @@ class _Session:
             self._screen.say(f"{', '.join(moved)}: takes effect once `verbwire dev` itself is started again", "yellow")
         self._settings = fresh
 
-    def _prepared(self, change: Change) -> bool:
-        steps = (generate_classes, deploy_project) if change is Change.CONTRACTS else (deploy_project,)
+    def _prepared(self, change: Needed) -> bool:
+        steps = (generate_classes, deploy_project) if change is Needed.CONTRACTS else (deploy_project,)
         for step in steps:
             done = step(self._root)
             self._screen.say_all(done.lines, "" if done.well else "red")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from verbwire.dev.group_metrics import count_groups, group_views
-from verbwire.observability.metrics import Metrics
+from verbwire.observability.metrics.lag import GroupLag
+from verbwire.observability.metrics.registry import Metrics
 
 
-def exposition(handled: int, running: int = 6) -> str:
+def exposition(handled: int, running: int = 6, unknown: int = 0) -> str:
     """What a worker tells that hosts an engine's group and a subscriber."""
     metrics = Metrics()
     table = metrics.group("home.lights")
     table.committed(handled, 0.1)
     table.states({"running": running, "stopped": 6 - running})
     table.dead_lettered("failed", 2)
-    subscriber = metrics.group("home.bells")
-    subscriber.handled(3)
-    subscriber.waiting(1, 4)
+    metrics.effects("home.bells")
+    metrics.lags(lambda: {"home.bells": GroupLag({"home.a": 1, "home.b": 3}, 2.5, unknown)})
     return metrics.exposition().decode()
 
 
@@ -26,6 +26,8 @@ def test_dev_groups_are_summed_over_workers_and_rates_are_of_two_looks() -> None
     assert lights.state == "11 running, 1 stopped"
     assert lights.stopped == {"3": "it broke"}
     assert group_views(now, before, 5.0, {})["home.bells"].lag == 8
+    one_unknown = count_groups([exposition(30), exposition(5, unknown=1)])
+    assert group_views(one_unknown, before, 5.0, {})["home.bells"].lag is None
 
 
 def test_dev_rate_of_a_worker_that_was_started_again_is_unknown_and_so_is_lag_that_nobody_tells() -> None:

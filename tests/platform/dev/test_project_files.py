@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from verbwire.dev.project_files import Change, Changes, asked_for, changed, look
+from verbwire.dev.project_files import Needed, Changes, asked_for, changed, look
 
 
 def write(root: Path, file: str, text: str = "") -> None:
@@ -47,15 +47,15 @@ def test_dev_looks_at_what_a_worker_is_made_of(root: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "change"),
     [
-        ([], Change.NONE),
-        (["schemas/a/__init__.py"], Change.NONE),
-        (["rules.py"], Change.CODE),
-        (["consumers/deep/a.py", "schemas/a/__init__.py"], Change.CODE),
-        (["consumers/deep/a.py", "schemas/a/Do.avsc"], Change.CONTRACTS),
-        (["pyproject.toml"], Change.CONTRACTS),
+        ([], Needed.NONE),
+        (["schemas/a/__init__.py"], Needed.NONE),
+        (["rules.py"], Needed.CODE),
+        (["consumers/deep/a.py", "schemas/a/__init__.py"], Needed.CODE),
+        (["consumers/deep/a.py", "schemas/a/Do.avsc"], Needed.CONTRACTS),
+        (["pyproject.toml"], Needed.CONTRACTS),
     ],
 )
-def test_dev_changed_files_ask_for_as_much_as_the_greatest_of_them(files: list[str], change: Change) -> None:
+def test_dev_changed_files_ask_for_as_much_as_the_greatest_of_them(files: list[str], change: Needed) -> None:
     assert asked_for(files) is change
 
 
