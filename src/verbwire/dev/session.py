@@ -16,7 +16,7 @@ from verbwire.dev.cluster import cluster, only_one
 from verbwire.dev.deployment import deploy_project, generate_classes
 from verbwire.dev.dev_workers import DevWorkers
 from verbwire.dev.observer import Observer
-from verbwire.dev.project_files import Needed, Changes, asked_for
+from verbwire.dev.project_files import Changes, Needed, asked_for
 from verbwire.dev.rejections import Rejections
 from verbwire.dev.screen import Screen
 from verbwire.dev.worker_http import WorkerHttp

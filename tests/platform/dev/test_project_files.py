@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from verbwire.dev.project_files import Needed, Changes, asked_for, changed, look
+from verbwire.dev.project_files import Changes, Needed, asked_for, changed, look
 
 
 def write(root: Path, file: str, text: str = "") -> None:
