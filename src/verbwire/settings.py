@@ -30,6 +30,7 @@ _CACHE = Size(128 * 2**20)
 _LEAST_CACHE = 16 * 10**6
 _SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token", "grant_secrets", "grant_keys"})
 GRANTS = ("off", "signed", "required")
+TRACING = ("off", "otlp", "api")
 LOG_LEVELS, LOG_FORMATS = ("debug", "info", "warning", "error"), ("text", "json")
 # Part of transactional ids, of an address and of a path; a star at its end: a number that is free
 # (worker/worker_names.py).
@@ -59,6 +60,7 @@ class Settings:
         "info"  # debug, info, warning or error, for verbwire's own lines; libraries log warnings and errors
     )
     log_format: str = "text"  # or "json": one object per line
+    tracing: str = "off"  # "otlp": OpenTelemetry's SDK, set up by OTEL_*; "api": whatever the process has set up
     http_host: str = "127.0.0.1"
     http_port: int = 8700
     http_advertised_url: str = (
@@ -109,6 +111,7 @@ class Settings:
         _require_one_of("grants", self.grants, GRANTS)
         _require_one_of("log_level", self.log_level.lower(), LOG_LEVELS)
         _require_one_of("log_format", self.log_format, LOG_FORMATS)
+        _require_one_of("tracing", self.tracing, TRACING)
         for each in self.skip:
             skipped(each)
 

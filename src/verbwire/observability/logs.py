@@ -8,11 +8,16 @@ import sys
 from datetime import UTC, datetime
 
 from verbwire.observability.log_entries import OneEntry
+from verbwire.observability.log_fields import log_fields
 from verbwire.redaction import without_secrets
 
 
 class JsonFormatter(logging.Formatter):
     """Writes time (RFC 3339, UTC), level, logger, message and, where there is one, the exception with its traceback.
+
+    Beside them the thread and, as far as it knows, what the line belongs to (`log_fields`): worker, group, handler,
+    topic, partition, offset, message_id, correlation_id, causation_id, trace_id, span_id. It is the thread that logs
+    which knows: of lines that go through a queue to another thread they are left out.
 
     Passwords in addresses are masked. One line of ASCII whatever is in them: a newline, or what would steer a terminal,
     is an escape (RFC 8259).
@@ -26,7 +31,8 @@ class JsonFormatter(logging.Formatter):
             said["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             said["stack"] = self.formatStack(record.stack_info)
-        return json.dumps({name: without_secrets(text) for name, text in said.items()})
+        fields = {"thread": record.threadName, **log_fields()}
+        return json.dumps({name: without_secrets(text) for name, text in said.items()} | fields)
 
 
 def set_up_logging(level: str = "info", form: str = "text") -> None:

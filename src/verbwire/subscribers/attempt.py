@@ -35,6 +35,8 @@ from verbwire.subscribers.key_queues import QueuedRecord
 from verbwire.subscribers.outbox import Cause, EffectProducer, HandlerOutbox
 from verbwire.subscribers.partition_state import PartitionInFlight
 from verbwire.subscribers.plan import SubscriberPlan
+from verbwire.tracing.kafka_spans import processing
+from verbwire.tracing.seam import Tracer, active, spanning
 from verbwire.wire.headers import Headers
 from verbwire.wire.ids import derived_id
 from verbwire.wire.records.dead_letters import legible, with_traceback
@@ -102,7 +104,28 @@ class RecordAttempt:
             return self.dead_letter(task, "undecodable", str(error))
         except UnavailableError as error:
             return Unavailable(str(error), isinstance(error, RegistryUnavailableError))
+        if (tracer := active()) is not None:
+            return self._handle_traced(tracer, task, message, handling, context, cause)
         return self._handle(task, message, handling, context, HandlerOutbox(self.producer, cause))
+
+    def _handle_traced(
+        self,
+        tracer: Tracer,
+        task: QueuedRecord,
+        message: Message,
+        handling: MessageHandling,
+        facts: Context,
+        cause: Cause,
+    ) -> Result:
+        place = (facts.topic, facts.partition, facts.offset)
+        span = processing(tracer, self.plan.group, handling.contract.name, place, facts.id, cause.traceparent)
+        span.note({"verbwire.attempt": task.failures + 1})
+        outbox = HandlerOutbox(self.producer, cause._replace(traceparent=span.traceparent))
+        with spanning(tracer, span):
+            result = self._handle(task, message, handling, facts, outbox)
+            if not isinstance(result, Done):
+                span.fail(type(result).__name__)
+        return result
 
     def dead_letter(self, task: QueuedRecord, reason: str, detail: str, traceback: str = "") -> Result:
         """Write the record to the dead letters; it is finished once the broker has it."""

@@ -45,6 +45,7 @@ from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.kafka.addresses import addresses, kafka_properties
 from verbwire.kafka.connectivity import require_kafka
 from verbwire.observability.descriptors import limit, raise_limit
+from verbwire.observability.log_fields import name_worker
 from verbwire.observability.metrics.registry import Metrics
 from verbwire.observability.outages import Outage, filtered_by
 from verbwire.observability.watch.handlers import HandlerWatch
@@ -53,6 +54,7 @@ from verbwire.queries.check import require_queries
 from verbwire.redaction import shown_address
 from verbwire.secrets import http_secret
 from verbwire.settings import ANYWHERE, Settings
+from verbwire.tracing.switch import switch_on
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.registry.client import Registry
 from verbwire.worker.announce import Announcement
@@ -107,6 +109,8 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
 
 def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdown, opened: ExitStack) -> None:
     settings, metrics = project.settings, Metrics()
+    name_worker(settings.worker)
+    opened.callback(switch_on(settings))
     certificate = certificate_of(settings, metrics)
     bootstrap, registry = addresses(settings)
     codec = Codec(project.catalog, Registry(registry, settings.registry_client), settings.names)

@@ -16,6 +16,7 @@ from verbwire.names import Names
 from verbwire.principal import NOBODY, Principal
 from verbwire.secrets import workers_key
 from verbwire.settings import Settings, load_settings, require_bootstrap
+from verbwire.tracing.switch import switch_on
 from verbwire.wire.grants.policy import Grants
 from verbwire.wire.headers import require_writable
 
@@ -65,6 +66,7 @@ class Connection:
     def of_project(cls, settings: Settings | None = None) -> Connection:
         """Return the connection that the settings describe: by default those of the project we are in."""
         settings = settings or load_settings()
+        switch_on(settings)
         bootstrap, registry = addresses(settings)
         return cls(
             bootstrap=bootstrap,

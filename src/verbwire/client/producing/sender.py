@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
+
+import msgspec
 
 from verbwire.client.base.connection import Connection
 from verbwire.client.producing.ack import Ack
@@ -10,6 +13,8 @@ from verbwire.client.producing.ids import Ids
 from verbwire.client.producing.producer import Producer
 from verbwire.client.producing.routes import Route, Routes
 from verbwire.messages import Kind, Message
+from verbwire.tracing.kafka_spans import sending
+from verbwire.tracing.seam import Tracer, TraceSpan, active
 from verbwire.wire.headers import BARE, Envelope
 from verbwire.wire.keys import key_of
 
@@ -57,6 +62,34 @@ class Sender:
 
     def produce(self, outgoing: OutgoingMessage, reply_partition: int | None = None) -> Ack:
         """Queue an encoded message; `reply_partition` is where in the replies topic its outcome is waited for."""
+        if (tracer := active()) is not None:
+            return self._produce_traced(tracer, outgoing, reply_partition)
+        return self._produce(outgoing, reply_partition)
+
+    def _produce_traced(self, tracer: Tracer, outgoing: OutgoingMessage, reply_partition: int | None) -> Ack:
+        route, envelope = outgoing.route, outgoing.envelope
+        span = sending(tracer, route.topic, route.contract.name, outgoing.id, envelope.traceparent)
+        envelope = msgspec.structs.replace(envelope, traceparent=span.traceparent)
+        try:
+            ack = self._produce(outgoing._replace(envelope=envelope), reply_partition)
+        except BaseException as error:
+            span.fail(type(error).__name__)
+            span.end()
+            raise
+        ack.when_done(partial(_acknowledged, span, ack))
+        return ack
+
+    def _produce(self, outgoing: OutgoingMessage, reply_partition: int | None) -> Ack:
         route, id, key, value, envelope = outgoing
         headers = route.headers(id, key, value, envelope, reply_partition)
         return self.producer.produce(route.topic, key, value, headers, id)
+
+
+def _acknowledged(span: TraceSpan, ack: Ack) -> None:
+    if ack.error is not None:
+        span.fail(type(ack.error).__name__)
+    elif (position := ack.position) is not None:
+        span.note(
+            {"messaging.destination.partition.id": str(position.partition), "messaging.kafka.offset": position.offset}
+        )
+    span.end()

@@ -17,6 +17,7 @@ from verbwire.engine.processors.repartition import Repartitioner
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.processors.rows import RowCodec, of_kind
 from verbwire.engine.processors.table import TableProcessor
+from verbwire.engine.processors.tracing import EngineTracing
 from verbwire.engine.processors.windowed_table import WindowedTableProcessor
 from verbwire.engine.state.store import StoreChanges
 from verbwire.engine.topology import ANSWERS, Log, Topology
@@ -54,6 +55,7 @@ def table_topology(table: Table[Any], codec: Codec, partitions: int, skips: Skip
         "repartition": repartitioner,
         "skips": frozenset(skips),
         "watch": HandlerWatch(group),
+        "around": tracing.message if (tracing := EngineTracing.of(group)) else None,
     }
     if table.window is None:
         fold = TableProcessor(**folding)
@@ -124,6 +126,7 @@ def aggregate_topology(
         dead_letters=names.dead_letters(group),
         clock=clock,
         watch=HandlerWatch(group),
+        tracing=EngineTracing.of(group),
     )
     return Topology(
         group=group,

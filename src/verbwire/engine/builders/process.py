@@ -16,6 +16,7 @@ from verbwire.engine.processors.inputs import InputReader, OutcomeInput, event_r
 from verbwire.engine.processors.process import CommandEmission, ProcessManagerProcessor
 from verbwire.engine.processors.repartition import Repartitioner
 from verbwire.engine.processors.rows import RowCodec, of_kind
+from verbwire.engine.processors.tracing import EngineTracing
 from verbwire.engine.topology import Topology
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.messages import Command, Kind
@@ -41,7 +42,7 @@ def process_topology(
     require_process(process, codec.catalog)
     names = codec.names
     group, ids = names.group(process.group), CommandIds(process.group)
-    limits = RecordLimits()
+    limits, tracing = RecordLimits(), EngineTracing.of(group)
     rows = RowCodec(codec, names.changelog(group, process.table), process.state, limits=limits)
     repartitioner = Repartitioner(names.repartition(group, process.table), partitions)
     keys = {event: attrgetter(field) for event, field in process.keys.items()}
@@ -57,6 +58,8 @@ def process_topology(
         repartition=repartitioner,
         skips=frozenset(skips),
         watch=HandlerWatch(group),
+        around=tracing.message if tracing else None,
+        tracing=tracing,
         sends={command: _sends(process, codec, command, targets, grants or Grants()) for command in process.sends},
         ids=ids,
         limits=limits,

@@ -13,6 +13,7 @@ from verbwire.declarations.results import read_result
 from verbwire.engine.processors.dedup import CommandDedup
 from verbwire.engine.processors.outcomes import OutcomeBatch, OutcomeEntry, OutcomeLog
 from verbwire.engine.processors.received_command import CommandSender, ReceivedCommand, ReceivedRecord, unreadable_entry
+from verbwire.engine.processors.tracing import EngineTracing
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.transactions.dead_letters import dead_letter, legible, with_traceback
 from verbwire.engine.transactions.record_limits import RecordLimits
@@ -65,12 +66,15 @@ class AggregateProcessor:
     dead_letters: str
     clock: BrokerClock
     watch: HandlerWatch
+    tracing: EngineTracing | None = None  # where traces are kept
 
     def __post_init__(self) -> None:
+        self._run = self._run_handler if self.tracing is None else partial(self.tracing.command, self._run_handler)
         self._dedup = CommandDedup(self.dead_letters, self.watch)
 
     def process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
         """Decide these commands, in order, and return how many there was time for."""
+        self.watch.enter()
         try:
             return self._process(cache, records, transaction)
         finally:
@@ -94,7 +98,7 @@ class AggregateProcessor:
             self._refuse_unreadable(received, known is not None, batch, str(error))
         else:
             if not self._settle_without_handler(command, known, batch):
-                self._run_handler(cache, command, batch)
+                self._run(cache, command, batch)
 
     def _read(self, received: ReceivedRecord) -> ReceivedCommand:
         """Return the command that a record is; UndecodableError where it is none that this aggregate handles."""
@@ -232,6 +236,8 @@ class AggregateProcessor:
         emits = self._emits(type(event))
         if key_of(emits.contract, event) != key:
             raise ContractError(f"{emits.contract.name} has another key than its command: order per key would be lost")
+        if self.tracing is not None:
+            envelope = self.tracing.sent(self.events_topic, emits.contract.name, id, envelope)
         headers = emits.headers.headers(id, envelope)
         return self.limits.sized(self.events_topic, key, emits.encoder(event), emits.contract.name, headers), headers
 

@@ -146,6 +146,11 @@ class OutcomeBatch:
         """Add an outcome."""
         self._entries.append(entry)
 
+    @property
+    def last(self) -> Outcome:
+        """The outcome that was added last."""
+        return self._entries[-1].outcome
+
     def refuse(self, entry: OutcomeEntry) -> None:
         """Notify the client only; the outcome log already holds this id's outcome."""
         self.transaction.count(*entry.counted())

@@ -10,6 +10,7 @@ from verbwire.declarations.results import read_step
 from verbwire.declarations.tagged import Tagged
 from verbwire.engine.processors.inputs import NO_HANDLER
 from verbwire.engine.processors.table import Decoded, Matched, Produced, TableProcessor
+from verbwire.engine.processors.tracing import EngineTracing
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.topology import StopPartition
 from verbwire.engine.transactions.record_limits import RecordLimits
@@ -43,6 +44,7 @@ class ProcessManagerProcessor(TableProcessor):
     sends: Mapping[type[Command], CommandEmission]
     ids: CommandIds
     limits: RecordLimits
+    tracing: EngineTracing | None = None  # where traces are kept
 
     def _decode(self, record: Record) -> Decoded:
         decoded = super()._decode(record)
@@ -68,10 +70,11 @@ class ProcessManagerProcessor(TableProcessor):
         name, correlation, traceparent = _cause(matched)
         key = key_of(sends.contract, command)
         id, more = self.ids.id(matched.key, name, matched.handler.message.__contract__, number, tag)
-        headers = sends.headers.headers(
-            id, Envelope(correlation_id=correlation, causation_id=name, traceparent=traceparent)
-        )
-        headers += more
+        traceparent = matched.traceparent or traceparent
+        envelope = Envelope(correlation_id=correlation, causation_id=name, traceparent=traceparent)
+        if self.tracing is not None:
+            envelope = self.tracing.sent(sends.topic, sends.contract.name, id, envelope)
+        headers = sends.headers.headers(id, envelope) + more
         value = sends.encoder(command)
         if sends.grant is not None:
             headers += sends.grant(id, key, value)

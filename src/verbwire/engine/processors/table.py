@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from verbwire.declarations.context import Context
@@ -30,6 +31,7 @@ class Matched(NamedTuple):
     handler: Handler
     key: bytes
     context: Context | None  # where the handler wants one
+    traceparent: str | None = None  # of the span that it is handled in, where there is one
     at: tuple[int, int] = (0, 0)  # in a table of windows: the event's time and its window's start, in microseconds
 
 
@@ -68,6 +70,9 @@ Decoded: TypeAlias = (
     Matched | ForeignKey | DeadLettered | Skipped | StopPartition | None
 )  # None: this group has no handler for it
 
+Apply: TypeAlias = Callable[[PartitionCache, Matched, Transaction], None]
+Around: TypeAlias = Callable[[Apply, PartitionCache, Matched, Transaction], None]
+
 
 @dataclass(kw_only=True)
 class TableProcessor:
@@ -81,9 +86,11 @@ class TableProcessor:
     repartition: Repartitioner | None = None
     skips: frozenset[tuple[str, int, int]] = field(default_factory=frozenset)  # (topic, partition, offset)
     watch: HandlerWatch = field(default_factory=lambda: HandlerWatch(""))
+    around: Around | None = None  # applies a message by way of the function that it is given: where traces are kept
 
     def process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
         """Fold these records, in order, and return how many there was time for."""
+        self.watch.enter()
         try:
             return self._process(cache, records, transaction)
         finally:
@@ -92,12 +99,13 @@ class TableProcessor:
     def _process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
         decoded = self._decode_all(records, transaction)
         cache.begin(each.key for each in decoded if isinstance(each, Matched))
+        apply = self._apply if self.around is None else partial(self.around, self._apply)
         for done, (record, each) in enumerate(zip(records, decoded, strict=False)):
             if done and transaction.is_late():
                 return done
             match each:
                 case Matched():
-                    self._apply(cache, each, transaction)
+                    apply(cache, each, transaction)
                 case ForeignKey(key) if self.repartition is not None:
                     self.repartition.forward(transaction, record, key)
                 case DeadLettered():

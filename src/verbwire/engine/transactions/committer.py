@@ -121,6 +121,7 @@ class Committer:
             self._fail(UnavailableError(f"the local copy could not be written ({error!r}); restoring it from the log"))
         finally:
             transaction.flushed.set()
+            transaction.ended(self.failure is None)
 
     def _fail(self, failure: VerbwireError) -> None:
         self._failed(reason_of(failure))
@@ -181,6 +182,7 @@ class Committer:
         knows no broker any more would fail the same way for ever. And where the broker has refused a batch: librdkafka
         goes on counting behind it, so that on several brokers each later transaction would be refused for its gap.
         """
+        transaction.ended(False)
         fatal = isinstance(because, KafkaException) and because.args[0].code() in PRODUCER_FENCE
         try:
             if not fatal:

@@ -16,6 +16,7 @@ from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.engine.transactions.poison_records import Place, RecordRange
 from verbwire.engine.transactions.producers import fatal_errors
 from verbwire.engine.transactions.record_limits import Headers, RecordLimits
+from verbwire.tracing.seam import TraceSpan
 
 _FULL_SECONDS = 0.005  # until it is tried again, where the producer holds as much as it may
 
@@ -47,6 +48,7 @@ class Transaction:
         self.after_flush: list[Callable[[], None]] = []  # what needs the offsets of what was produced
         self.after_commit: list[Callable[[], None]] = []  # notifications that are sent then
         self.records = 0
+        self.span: TraceSpan | None = None  # where traces are kept, and one of its messages' is
         self.waited = 0.0  # seconds, for the transaction before
         self.counts = Counter[tuple[str, ...]]()
         self.dead_letters: dict[int, int] = {}  # partition -> how many of its records become dead letters
@@ -104,6 +106,14 @@ class Transaction:
     def count_all(self, each: Iterable[tuple[str, ...]]) -> None:
         """Count many at once, each as in :meth:`count`."""
         self.counts.update(each)
+
+    def ended(self, committed: bool) -> None:
+        """End its span, where it has one."""
+        span, self.span = self.span, None
+        if span is not None:
+            if not committed:
+                span.fail("aborted")
+            span.end()
 
     def note_position(self, partition: int, log: str) -> Callable[[Any, Any], None]:
         """Return a delivery callback that notes how far a log is after this transaction."""

@@ -22,8 +22,12 @@ from verbwire.observability.metrics.http import HttpMetrics
 from verbwire.observability.watch.throttle import Throttle
 from verbwire.observability.watch.tracebacks import Frame, frames_of, summary
 from verbwire.principal import NOBODY, Principal
+from verbwire.tracing.http_spans import served, serving
+from verbwire.tracing.seam import active, spanning
+from verbwire.wire.headers import trace_of
 
 _REFUSAL_SECONDS = 0.01  # longer than any check takes, so the time of a refusal tells nothing of its reason
+_UNTRACED = {*HEALTH, "/metrics"}  # asked every few seconds, by machines
 _log = logging.getLogger("verbwire.http")
 
 
@@ -57,6 +61,18 @@ class AccessMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        tracer = active()
+        if tracer is None or scope["path"] in _UNTRACED:
+            await self._answer(scope, receive, send)
+            return
+        method, carried = scope["method"], Headers(scope=scope).get("traceparent")
+        with spanning(tracer, serving(tracer, method, trace_of(carried))) as span:
+            status = await self._answer(scope, receive, send)
+            route = scope.get("route")
+            served(span, method, route.path if route else None, status)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Answer it, and return the status."""
         began = time.perf_counter()
         status = 0
 
@@ -85,6 +101,7 @@ class AccessMiddleware:
         finally:
             route = scope.get("route")
             self._metrics.answered(route.path if route else None, status, time.perf_counter() - began)
+        return status
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer within the principal's concurrency limits, which count the request before its body is read.

@@ -50,6 +50,7 @@ from verbwire.http.commands.prefer import WaitPreference, patience
 from verbwire.http.commands.reply_json import ReplyWriter
 from verbwire.messages import Command, Message
 from verbwire.principal import Principal
+from verbwire.tracing.seam import continued
 from verbwire.wire.headers import Envelope, milliseconds, trace_of
 
 T = TypeVar("T")
@@ -191,7 +192,7 @@ def _envelope(request: Request, principal: Principal, contract: Contract) -> Env
         ttl=milliseconds(_ttl(header(request, TTL_HEADER))),
         principal=principal,
         correlation_id=_correlation(header(request, CORRELATION_HEADER)),
-        traceparent=trace_of(header(request, "traceparent")),
+        traceparent=continued(trace_of(header(request, "traceparent"))),
     )
 
 

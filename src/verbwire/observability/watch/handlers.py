@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple, Protocol, TypeVar
 
 from verbwire.kafka.record import RecordPlace, place_of
@@ -43,11 +44,20 @@ class LineKind(NamedTuple):
 class Spot:
     """What one thread is at. It sets two attributes per record, the watchdog reads them once a second."""
 
-    __slots__ = ("at", "handler")
+    __slots__ = ("at", "group", "handler")
 
-    def __init__(self) -> None:
+    def __init__(self, group: str = "") -> None:
+        self.group = group
         self.handler: NamedHandler | None = None
         self.at: RecordPlace | str | None = None  # None: at no handler; a new object for each run of one
+
+
+_SPOT: ContextVar[Spot | None] = ContextVar("spot", default=None)
+
+
+def current_spot() -> Spot | None:
+    """Return what this thread, or task, is at; None where it runs no handlers."""
+    return _SPOT.get()
 
 
 class HandlerWatch:
@@ -59,7 +69,7 @@ class HandlerWatch:
     def __init__(self, group: str, patient: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self.group = group
         self.patient = patient
-        self.spot = Spot()
+        self.spot = Spot(group)
         self.spots = {self.spot}
         self._throttle = Throttle[LineKind](clock=clock)
 
@@ -104,15 +114,21 @@ class HandlerWatch:
             except SystemExit as error:
                 raise RuntimeError(f"{handler.where} wanted to end the program") from error
 
+    def enter(self) -> None:
+        """Say that what this thread logs from now on is about what `spot` shows; once a batch."""
+        _SPOT.set(self.spot)
+
     @contextmanager
     def running(self, handler: NamedHandler, at: RecordPlace | str) -> Iterator[None]:
         """Watch a handler while it runs, on any thread."""
-        spot = Spot()
+        spot = Spot(self.group)
         spot.handler, spot.at = handler, at
         self.spots.add(spot)
+        token = _SPOT.set(spot)
         try:
             yield
         finally:
+            _SPOT.reset(token)
             self.spots.discard(spot)
 
 

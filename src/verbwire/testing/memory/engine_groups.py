@@ -108,6 +108,7 @@ class MemoryEngineGroup:
         transaction.written.set()
         for hook in transaction.after_commit:
             hook()
+        transaction.ended(True)
         self.store_reader.states[cache.partition].inputs = dict(cache.next)
         for what, number in transaction.counts.items():
             self.counts[what] = self.counts.get(what, 0) + number
