@@ -34,7 +34,7 @@ html_title = f"verbwire {release}"
 html_static_path = ["_static"]
 html_copy_source = False
 html_show_sphinx = False
-pygments_style, pygments_dark_style = "sphinx", "monokai"
+pygments_style, pygments_dark_style = "tango", "monokai"
 
 autodoc_default_options = {"members": True, "undoc-members": False, "show-inheritance": True}
 autodoc_typehints = "signature"

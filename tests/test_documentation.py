@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import socket
@@ -126,6 +127,15 @@ def pages() -> Iterator[Path]:
     yield from ROOT.glob("*.md")
     yield from DOCS.rglob("*.md")
     yield from (ROOT / "tests").rglob("README.md")
+
+
+def test_the_documentations_python_can_be_parsed() -> None:
+    fences = [
+        (page, block) for page in pages() for block in blocks(page.read_text("utf-8")) if block.language == "python"
+    ]
+    assert len(fences) > 10
+    for page, block in fences:
+        compile(block.text, f"{page}:{block.line}", "exec", flags=ast.PyCF_ONLY_AST)
 
 
 def test_the_documentations_links_lead_to_files() -> None:

@@ -29,7 +29,9 @@ def _results() -> list[Path]:
 
 def _without_title(results: Path) -> str:
     title, _, rest = results.read_text("utf-8").partition("\n")
-    return f"Results of {title.rpartition(' ')[2]}, `benchmarks/results/{results.name}`.\n{rest}"
+    return f"## Results of {title.rpartition(' ')[2]}\n\nFrom `benchmarks/results/{results.name}`.\n{rest}".replace(
+        "\n## ", "\n### "
+    )
 
 
 def _peers_table(results: Path) -> str:

@@ -7,8 +7,13 @@ from textwrap import dedent
 import verbwire.errors
 
 
-def page() -> str:
-    """Return the tree and the classes, in markdown."""
+def tree() -> str:
+    """Return the tree, in markdown."""
     drawn = (verbwire.errors.__doc__ or "").partition("::\n\n")[2].partition("\n\n")[0]
+    return f"```text\n{dedent(drawn)}\n```\n"
+
+
+def page() -> str:
+    """Return the classes, in markdown around Sphinx's own directive."""
     classes = "\n".join(f".. autoclass:: verbwire.errors.{name}\n" for name in verbwire.errors.__all__)
-    return f"```text\n{dedent(drawn)}\n```\n\n## Each of them\n\n```{{eval-rst}}\n{classes}\n```\n"
+    return f"```{{eval-rst}}\n{classes}\n```\n"

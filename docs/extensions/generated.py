@@ -1,7 +1,7 @@
 """The directive ``generated``: a part of the reference that is made of the code whenever the documentation is built.
 
-``{generated} settings`` writes what ``docs/extensions/settings.py`` gives as its ``page()``, in markdown. Nothing of it
-is committed, so nothing of it can disagree with the code.
+``{generated} settings`` writes what ``docs/extensions/settings.py`` gives as its ``page()``, in markdown;
+``{generated} errors.tree`` what another function gives. Nothing of it is committed, so nothing can disagree with the code.
 """
 
 from __future__ import annotations
@@ -16,17 +16,23 @@ from sphinx.util.docutils import SphinxDirective
 
 
 class Generated(SphinxDirective):
-    """Stands for the markdown of one module's ``page()``."""
+    """Stands for the markdown that a module gives."""
 
     required_arguments = 1
     has_content: ClassVar[bool] = False
 
     def run(self) -> list[nodes.Node]:
         """Return what the markdown means here."""
-        module = importlib.import_module(f"docs.extensions.{self.arguments[0]}")
+        name, _, part = self.arguments[0].partition(".")
+        module = importlib.import_module(f"docs.extensions.{name}")
         self.env.note_dependency(str(Path(module.__file__ or "")))
         self.env.note_reread()  # it follows code that Sphinx does not watch
-        return self.parse_text_to_nodes(module.page(), allow_section_headings=True)
+        text = getattr(module, part or "page")()
+        # MyST puts sections into the document at once, before what this returns: no text may stand before the first.
+        has_sections = text.startswith("## ")
+        if not has_sections and "\n## " in text:
+            raise self.error(f"{self.arguments[0]} begins without a heading and has one later")
+        return self.parse_text_to_nodes(text, allow_section_headings=has_sections)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
