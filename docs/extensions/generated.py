@@ -1,7 +1,7 @@
 """The directive ``generated``: a part of the reference that is made of the code whenever the documentation is built.
 
 ``{generated} settings`` writes what ``docs/extensions/settings.py`` gives as its ``page()``, in markdown;
-``{generated} errors.tree`` what another function gives. Nothing of it is committed, so nothing can disagree with the code.
+``{generated} errors.tree`` what another function gives. Nothing of it is committed, so none of it can disagree.
 """
 
 from __future__ import annotations
