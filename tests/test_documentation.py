@@ -129,6 +129,41 @@ def pages() -> Iterator[Path]:
     yield from (ROOT / "tests").rglob("README.md")
 
 
+def spoken_commands(text: str) -> Iterator[list[str]]:
+    """The words of each ``verbwire ...`` that a page has as code, up to where the shell takes over."""
+    shells = (block.text for block in blocks(text) if block.language in ("console", "sh"))
+    lines = (line.removeprefix("$ ") for shell in shells for line in shell.splitlines())
+    inline = re.findall(r"`(verbwire [^`]+)`", text)
+    for code in (*inline, *(line for line in lines if line.startswith("verbwire "))):
+        yield re.split(r" [#>|&]|;|\)", code)[0].split()
+
+
+def of_today() -> list[Path]:
+    """The pages that speak of the code as it is; decisions keep the words of their day."""
+    return [page for page in DOCS.rglob("*.md") if page.name != "decisions.md"]
+
+
+def test_the_commands_that_pages_name_are_there_with_their_options() -> None:
+    known = dict(commands.commands())
+    common = {"--root", "--verbose", "--help"}
+    wrong = []
+    for page in of_today():
+        for words in spoken_commands(page.read_text("utf-8")):
+            meant = [path for end in (3, 2) for path in known if f"{path} ".startswith(f"{' '.join(words[:end])} ")]
+            options = {option for path in meant for each in known[path].params for option in each.opts}
+            named = {word.partition("=")[0] for word in words if word.startswith("--")}
+            if not (meant or words[1].startswith("-")) or named - options - common:
+                wrong.append(f"{page.relative_to(ROOT)}: {' '.join(words)}")
+    assert wrong == []
+
+
+def test_the_metrics_that_pages_name_are_there() -> None:
+    fixtures = {"verbwire_project", "verbwire_project_scope", "verbwire_stack", "verbwire_groups"}
+    known = set(re.findall(r"verbwire_[a-z_]+", (DOCS / "metrics.md").read_text("utf-8")))
+    named = {name for page in of_today() for name in re.findall(r"\bverbwire_[a-z_]+", page.read_text("utf-8"))}
+    assert named - known - fixtures == set()
+
+
 def test_the_documentations_python_can_be_parsed() -> None:
     fences = [
         (page, block)
