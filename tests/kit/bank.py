@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from confluent_kafka import (
     Consumer,
     KafkaError,
@@ -135,7 +136,11 @@ class Bank:
 
     def partition(self) -> int:
         """A partition that no other test uses."""
-        return next(self._free)
+        if (free := next(self._free, None)) is None:
+            pytest.fail(
+                f"the tests of this process need more than the bank's {self.partitions} partitions: conftest.py"
+            )
+        return free
 
     def key(self, partition: int) -> str:
         """A new key that lies in a partition."""

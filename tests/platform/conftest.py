@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 
@@ -13,6 +14,9 @@ from tests.kit.cluster import Cluster
 from tests.kit.engine_runner import Engine
 from verbwire.wire.registry import unknown_ids
 
+PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+# Tests take their partitions one after the other: one process needs as many as three together.
+BANK_PARTITIONS, BRANCH_PARTITIONS = (112, 48) if PROCESSES > 2 else (336, 144)
 _BY_BOTH = (
     "wire.",
     "contracts.test_round_trip",
@@ -40,7 +44,7 @@ def registry_that_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def bank(cluster: Cluster) -> Iterator[Bank]:
     """The bank of the engine's tests, deployed once; each test takes a partition of its own."""
-    opened = Bank(cluster, f"e{uuid.uuid4().hex[:10]}", partitions=112)
+    opened = Bank(cluster, f"e{uuid.uuid4().hex[:10]}", partitions=BANK_PARTITIONS)
     yield opened
     opened.close()
 
@@ -48,7 +52,7 @@ def bank(cluster: Cluster) -> Iterator[Bank]:
 @pytest.fixture(scope="session")
 def branch(cluster: Cluster) -> Iterator[Bank]:
     """A branch of the bank, for groups that hand records to themselves; each test takes some of its partitions."""
-    opened = Bank(cluster, f"b{uuid.uuid4().hex[:10]}", partitions=48, groups=bank_tills.GROUPS)
+    opened = Bank(cluster, f"b{uuid.uuid4().hex[:10]}", partitions=BRANCH_PARTITIONS, groups=bank_tills.GROUPS)
     yield opened
     opened.close()
 
