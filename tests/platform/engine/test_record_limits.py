@@ -13,6 +13,7 @@ from tests.kit.bank import NAMESPACE, TABLE, Bank
 from tests.kit.cluster import Cluster, limit_records
 from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.jars import CoinsPut, JarRow, JarSeal, JarState, PutCoins, SealJar
+from verbwire.embedded import Stack
 from verbwire.engine.transactions.record_limits import DEFAULT, LEAST, MAX_RECORD, RecordLimits
 from verbwire.errors import UnencodableError
 from verbwire.wire.records.dead_letters import read_dead_letter
@@ -127,24 +128,43 @@ def test_a_row_that_its_changelog_refuses_stops_its_partition_alone(narrow: Bank
         assert (len(engine.held(here)), len(engine.held(there))) == (1, 40)
 
 
-@pytest.mark.kafka
-def test_a_record_that_only_the_broker_knows_to_be_too_large_is_found_by_halves(
-    narrow: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """As where we may not ask for a topic's settings."""
+@pytest.fixture
+def nothing_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that may not ask for the settings of topics."""
     monkeypatch.setattr(RecordLimits, "learn", lambda *_: None)
-    here, there = narrow.partition(), narrow.partition()
-    with Engine(narrow, bank_jars.table(), [here, there], tmp_path) as engine:
-        limit_records(narrow.cluster.bootstrap, engine.topology.changelog, LIMIT)
+
+
+@pytest.mark.kafka
+@pytest.mark.usefixtures("nothing_learned")
+def test_a_record_that_only_the_broker_knows_to_be_too_large_is_found_by_halves(
+    narrow: Bank, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    find_the_record_by_halves(narrow, tmp_path)
+    assert caplog.text.count("a transaction failed: MSG_SIZE_TOO_LARGE") == 1
+
+
+@pytest.mark.chaos
+@pytest.mark.usefixtures("nothing_learned")
+def test_a_record_that_only_three_brokers_know_to_be_too_large_is_found_by_halves(tmp_path: Path) -> None:
+    """There librdkafka counted on behind the refused batch: each later transaction was refused for the gap."""
+    with Stack(tmp_path / "stack", nodes=3).start(progress=False) as stack:
+        bank = Bank(Cluster(stack.bootstrap, stack.registry_url), f"n{uuid.uuid4().hex[:10]}", partitions=2)
+        find_the_record_by_halves(bank, tmp_path)
+        bank.close()
+
+
+def find_the_record_by_halves(bank: Bank, folder: Path) -> None:
+    here, there = bank.partition(), bank.partition()
+    with Engine(bank, bank_jars.table(), [here, there], folder) as engine:
+        limit_records(bank.cluster.bootstrap, engine.topology.changelog, LIMIT)
         for number in range(12):
-            narrow.send(CoinsPut(jar_id=f"j{number}", pence=1, how="row large" if number == 7 else ""), here)
-            narrow.send(CoinsPut(jar_id=f"j{number}", pence=1), there)
+            bank.send(CoinsPut(jar_id=f"j{number}", pence=1, how="row large" if number == 7 else ""), here)
+            bank.send(CoinsPut(jar_id=f"j{number}", pence=1), there)
         engine.run_through(20)
         (stopped,) = engine.core.stopped().items()
         assert stopped[0] == here
         assert f"/{here}/7, which has failed again and again, alone: MSG_SIZE_TOO_LARGE" in stopped[1]
         assert (len(engine.held(here)), len(engine.held(there))) == (7, 12)
-        assert caplog.text.count("a transaction failed: MSG_SIZE_TOO_LARGE") == 1
 
 
 @pytest.mark.kafka
