@@ -119,17 +119,22 @@ class Broker:
         if (self._data / "meta.properties").exists():
             return
         arguments = ("format", "-t", cluster_id(self._folder), "-c", str(self._config), "--ignore-formatted")
-        done = subprocess.run(
-            self._program.command("kafka.tools.StorageTool", *arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=clean_environment(),
-            umask=UMASK,
-            timeout=_FORMAT_SECONDS,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                self._program.command("kafka.tools.StorageTool", *arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=clean_environment(),
+                umask=UMASK,
+                timeout=_FORMAT_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise StackError(
+                f"formatting {self._data} took more than {_FORMAT_SECONDS} s: the machine is too busy, try again"
+            ) from None
         if done.returncode:
             lines = done.stdout.splitlines()[-TAIL_LINES:]
             raise StackError(f"formatting {self._data} failed; the tool said:\n" + "\n".join(lines))

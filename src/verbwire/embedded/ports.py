@@ -6,6 +6,7 @@ import errno
 import fcntl
 import random
 import socket
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -33,16 +34,15 @@ def is_free(port: int) -> bool:
 
 
 class Ports:
-    """The ports of one stack. Each is leased by a lock in `folder`, shared by all stacks of this user.
+    """The ports of one stack. Each is leased: on Linux from all stacks of the machine, else from those of this user.
 
     A port is not bound before its JVM has started: without the lease two stacks starting at once would choose the
-    same. A dead owner's leases are gone with it.
+    same. A dead owner's leases are gone with it. `folder` has the locks where there are no abstract sockets (unix(7)).
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._leases: list[IO[bytes]] = []
-        folder.mkdir(parents=True, exist_ok=True)
+        self._leases: list[socket.socket | IO[bytes]] = []
 
     def take(self, wanted: Iterable[int] = ()) -> int:
         """Lease the first of the `wanted` ports that is free, else any free one."""
@@ -57,11 +57,31 @@ class Ports:
             self._leases.pop().close()
 
     def _lease(self, port: int) -> bool:
+        lease = _named(port) if sys.platform == "linux" else self._locked(port)
+        if lease is None:
+            return False
+        if is_free(port):
+            self._leases.append(lease)
+            return True
+        lease.close()
+        return False
+
+    def _locked(self, port: int) -> IO[bytes] | None:
+        self._folder.mkdir(parents=True, exist_ok=True)
         file = (self._folder / str(port)).open("ab")
         with suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if is_free(port):
-                self._leases.append(file)
-                return True
+            return file
         file.close()
-        return False
+        return None
+
+
+def _named(port: int) -> socket.socket | None:
+    """Return what has this port's name in the machine's network namespace, None where another process has it."""
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0verbwire-port-{port}")
+    except OSError:
+        name.close()
+        return None
+    return name

@@ -226,13 +226,28 @@ def test_a_taken_port_is_left_alone(tmp_path: Path) -> None:
     ports.release()
 
 
-def test_two_starting_stacks_get_different_ports(tmp_path: Path) -> None:
-    ours, theirs = Ports(tmp_path), Ports(tmp_path)
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "ours",
+        pytest.param("another user's", marks=pytest.mark.skipif(sys.platform != "linux", reason="no abstract sockets")),
+    ],
+)
+def test_two_starting_stacks_get_different_ports(tmp_path: Path, folder: str) -> None:
+    ours, theirs = Ports(tmp_path / "ours"), Ports(tmp_path / folder)
     port = ours.take()
     assert theirs.take([port]) != port
     ours.release()
     assert theirs.take([port]) == port
     theirs.release()
+
+
+def test_a_format_tool_that_takes_too_long_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka, "_FORMAT_SECONDS", 0.01)
+    with pytest.raises(StackError, match=r"formatting .* took more than .*: the machine is too busy, try again"):
+        Stack(tmp_path).start(progress=False)
 
 
 def test_the_format_tool_never_takes_a_cluster_id_for_an_option(tmp_path: Path) -> None:
