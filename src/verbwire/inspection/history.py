@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from verbwire.deploy.group_plan import GroupPlan
-from verbwire.errors import UnkeyableError
+from verbwire.errors import UndecodableError, UnkeyableError
 from verbwire.inspection.reading.cluster import TP, OpenCluster
 from verbwire.inspection.reading.keys import candidates_of
 from verbwire.inspection.reading.known_topics import Holds, require_namespace
@@ -18,6 +18,7 @@ from verbwire.kafka.readers import consumed
 from verbwire.kafka.record import ConsumedRecord
 from verbwire.messages import Kind
 from verbwire.wire.partitioner import partition_of
+from verbwire.wire.records.dead_letters import read_dead_letter
 
 LIMIT = 200
 _ORDER = {
@@ -72,10 +73,12 @@ def history(
         if message.key() not in keys:
             continue
         record = consumed(message)
+        if not _is_of(record, topics):
+            continue
         found += 1
         newest.setdefault(record.topic, deque(maxlen=limit)).append(record)
     shown = [views.view(each) for kept in newest.values() for each in kept]
-    shown = _repeats_named(sorted((each for each in shown if _is_of(each, context, cluster)), key=_when))[-limit:]
+    shown = _repeats_named(sorted(shown, key=_when))[-limit:]
     return History(
         context=context,
         key=key,
@@ -126,12 +129,13 @@ def _places(cluster: OpenCluster, topics: list[str], keys: set[bytes]) -> Iterat
                 yield topic, partition
 
 
-def _is_of(view: RecordView, context: str, cluster: OpenCluster) -> bool:
+def _is_of(record: ConsumedRecord, topics: list[str]) -> bool:
     """Whether a record is of the context: a dead letter may be of another one that its group reads."""
-    if view.kind != Holds.DEAD_LETTER or view.type is None:
+    try:
+        letter = read_dead_letter(record.key, record.value, record.headers)
+    except UndecodableError:
         return True
-    contract = cluster.project.catalog.contracts.get(view.type)
-    return contract is None or contract.namespace == context
+    return letter is None or letter.original.topic in topics
 
 
 def _repeats_named(records: list[RecordView]) -> list[RecordView]:

@@ -33,7 +33,8 @@ def test_a_flow_tree_puts_each_record_behind_its_cause() -> None:
 
 
 def test_a_flow_tree_begins_anew_where_the_cause_is_not_there() -> None:
-    assert shape(NEXT, OUTCOME) == [(0, "c:outcome"), (0, "p")]
+    later = record(Holds.COMMAND, "other", at=9)
+    assert shape(later, NEXT, OUTCOME) == [(0, "c:outcome"), (0, "p"), (0, "other")]
 
 
 def test_a_flow_tree_hangs_all_that_follows_behind_the_first_of_a_repeated_command() -> None:
@@ -42,8 +43,8 @@ def test_a_flow_tree_hangs_all_that_follows_behind_the_first_of_a_repeated_comma
 
 
 def test_a_flow_tree_hangs_a_dead_letter_behind_its_record() -> None:
-    letter = record(Holds.DEAD_LETTER, "c:0", "c", at=5)
-    assert shape(COMMAND, EVENT, letter) == [(0, "c"), (1, "c:0"), (2, "c:0")]
+    letter = record(Holds.DEAD_LETTER, "c:0", "c", at=2)
+    assert shape(COMMAND, EVENT, letter, NEXT) == [(0, "c"), (1, "c:0"), (2, "c:0"), (2, "p")]
 
 
 def test_a_flow_tree_shows_each_record_once_though_ids_name_each_other_in_a_circle() -> None:

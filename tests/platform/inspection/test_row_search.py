@@ -67,6 +67,14 @@ def test_the_row_search_says_that_a_row_is_of_a_later_transaction() -> None:
     assert (wanted.row and wanted.row.offset, wanted.is_later) == (found, True)
 
 
+def test_the_row_search_takes_no_row_of_a_transaction_before_the_event() -> None:
+    log = Changelog()
+    wanted = log.wants(b"a", 5)
+    log.writes(b"a", inputs=5)
+    log.writes(b"b", inputs=6)
+    assert (wanted.row, wanted.is_settled) == (None, True)
+
+
 def test_the_row_search_leaves_open_what_no_transaction_has_read() -> None:
     log = Changelog()
     wanted = log.wants(b"a", 5)

@@ -9,6 +9,7 @@ from functools import cached_property
 import msgspec
 
 from verbwire.declarations.aggregate import STATE
+from verbwire.deploy.group_plan import GroupPlan
 from verbwire.engine.topology import StopPartition
 from verbwire.errors import UnavailableError
 from verbwire.inspection.reading.cluster import OpenCluster
@@ -103,10 +104,14 @@ class FlowRows:
 
     @cached_property
     def _foldings(self) -> Sequence[Folding]:
+        """Return the tables and processes that read a topic of the flow."""
         project, found = self._cluster.project, list[Folding]()
         groups: list[Folded] = [*project.tables]
         groups += project.processes
+        topics = {record.topic for record in self._records.values()}
         for each in groups:
+            if not topics & {*GroupPlan.of(each, project.catalog).inputs(project.settings.names)}:
+                continue
             try:
                 found.append(Folding(self._cluster, each))
             except UnavailableError as error:

@@ -97,7 +97,7 @@ class RecordViews:
         """`record` is what lies there, `content` the record that it stands for."""
         said = _said(content, tells_id=holds not in (Holds.ROW, Holds.STATE, Holds.WORKER, None))
         name, message, unreadable = self._read(content.value)
-        notes = (note, said.wrong, self._refusal(content, holds), _of_group(content, holds))
+        notes = (note, said.wrong, None if unreadable else self._refusal(content, holds), _of_group(content, holds))
         return RecordView(
             topic=record.topic,
             partition=record.partition,
