@@ -25,7 +25,7 @@ ALERTS: list[dict[str, Any]] = [
 ]
 TARGET = {"job", "instance"}  # the labels that Prometheus adds
 PROMETHEUS: dict[str, set[str]] = {"up": set(), "process_resident_memory_bytes": set(), "process_open_fds": set()}
-COMING = {"status", "lag", "doctor", "processes", "tail"}  # commands
+COMING = {"status", "lag", "doctor", "processes"}  # commands
 PROMTOOL = shutil.which("promtool")
 
 
