@@ -10,7 +10,9 @@ import os
 import re
 import socket
 import sys
+import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from tests.kit.tutorial import Tutorial, agrees, blocks, typed
 from tests.test_house import ROOT
 from verbwire.cli.exit_codes import Exit
 from verbwire.contracts.schema.grammar import OURS
+from verbwire.settings import Settings
 
 DOCS = ROOT / "docs"
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)(?:#[^)]*)?\)")
@@ -162,6 +165,18 @@ def test_the_metrics_that_pages_name_are_there() -> None:
     known = set(re.findall(r"verbwire_[a-z_]+", (DOCS / "metrics.md").read_text("utf-8")))
     named = {name for page in of_today() for name in re.findall(r"\bverbwire_[a-z_]+", page.read_text("utf-8"))}
     assert named - known - fixtures == set()
+
+
+def test_the_settings_that_pages_name_are_there() -> None:
+    known = {each.name for each in fields(Settings)}
+    tables = [
+        tomllib.loads(block.text)["tool"]["verbwire"]
+        for page in of_today()
+        for block in blocks(page.read_text("utf-8"))
+        if block.language == "toml"
+    ]
+    assert len(tables) >= 4
+    assert {name for table in tables for name in table} - known == set()
 
 
 def test_the_documentations_python_can_be_parsed() -> None:
