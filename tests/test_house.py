@@ -335,7 +335,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire.registry",
     },
     "inspection": {
+        "client.base",
         "contracts.schema",
+        "dead_letters",
         "declarations",
         "deploy",
         "discovery",
@@ -352,6 +354,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "redaction",
         "secrets",
         "security",
+        "tokens",
         "wire",
         "wire.codec",
         "wire.records",

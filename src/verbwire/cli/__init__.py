@@ -23,11 +23,13 @@ from verbwire.cli import (
     dev,
     grants,
     health,
+    lag,
     log,
     new,
     query,
     run,
     send,
+    status,
     tail,
     topology,
     trace,
@@ -65,6 +67,8 @@ app.command("workers")(workers.workers)
 app.command("workers-key")(workers.workers_key)
 app.command("health")(health.health)
 app.command("topology")(topology.topology)
+app.command("status")(status.status)
+app.command("lag")(lag.lag)
 app.command("describe")(describe.describe)
 app.command("tail")(tail.tail)
 app.command("log")(log.log)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +102,7 @@ def _entry(
 
 
 def _said(share: GroupShare) -> tuple[str, ...]:
-    return share.group, str(share.generation), *map(_ranges, (share.owned, share.ready, share.stopped))
+    return share.group, str(share.generation), *map(ranges, (share.owned, share.ready, share.stopped))
 
 
 def _state(directory: Directory, seen: WorkerSighting) -> str:
@@ -118,8 +118,8 @@ def _age(seen: WorkerSighting | UntrustedWorker) -> float:
     return max(0.0, time.time() - seen.at_ms / 1000)
 
 
-def _ranges(partitions: tuple[int, ...]) -> str:
-    """Write 0, 1, 2, 5 as 0-2, 5."""
+def ranges(partitions: Iterable[int]) -> str:
+    """Return partitions as people write them: 0, 1, 2, 5 as 0-2, 5; ``-`` for none."""
     runs: list[list[int]] = []
     for each in sorted(partitions):
         if runs and each == runs[-1][1] + 1:

@@ -77,6 +77,7 @@ class Directory:
         self._verify = verify
         self._claims: dict[tuple[str, int], list[WorkerSighting]] = {}  # replaced, never changed: read without a lock
         self._newest = (0, time.monotonic())  # the broker's time, and ours when we learned it
+        self._heard_live: tuple[int, float] | None = None  # the same, of what was written while we listened
         self._complete = threading.Event()
         self._stopping = threading.Event()
         self._failure: KafkaError | None = None
@@ -134,6 +135,13 @@ class Directory:
         at_ms, learned = self._newest
         return (at_ms - seen.at_ms) / 1000 + time.monotonic() - learned
 
+    def broker_now_ms(self) -> int | None:
+        """Return the broker's time, in milliseconds since the epoch; None before a worker was heard since the start."""
+        if self._heard_live is None:
+            return None
+        at_ms, learned = self._heard_live
+        return at_ms + int((time.monotonic() - learned) * 1000)
+
     def workers(self) -> list[WorkerRecord]:
         """The workers that may be asked."""
         return [seen.worker for seen in self.seen() if self._askable(seen)]
@@ -186,6 +194,8 @@ class Directory:
             return False
         self._lost, self._heard = False, time.monotonic()
         self._newest = message.timestamp()[1], time.monotonic()
+        if self._complete.is_set():
+            self._heard_live = self._newest
         try:
             self._believe(message)
         except UnsignedError as why:

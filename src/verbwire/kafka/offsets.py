@@ -78,6 +78,10 @@ class ClusterOffsets:
                 found |= self._stable_ones(some) or {}
         return found
 
+    def committed(self, wanted: Iterable[TP]) -> dict[TP, Committed]:
+        """Return the committed offsets as they are now; one that a transaction is about to change is as it was."""
+        return _by_place(self._committed(list(wanted)))
+
     def last_workers(self, wanted: Iterable[TP]) -> set[str]:
         """Return who committed these partitions last: each worker leaves its name in the offset's metadata."""
         return {each.metadata for each in self._committed(list(wanted)) if each.metadata}
@@ -150,11 +154,7 @@ class ClusterOffsets:
                 self._answered = time.monotonic()
             return None
         self._answered = time.monotonic()
-        return {
-            (each.topic, each.partition): Committed(each.offset if each.offset >= 0 else None, each.metadata or "")
-            for each in found
-            if each.error is None
-        }
+        return _by_place(found)
 
     def _list(self, wanted: Iterable[TP], spec: OffsetSpec, isolation: IsolationLevel) -> dict[TP, int]:
         request: Mapping[TopicPartition, OffsetSpec] = {TopicPartition(*each): spec for each in wanted}
@@ -192,6 +192,14 @@ def _require_offsets(found: dict[TP, int]) -> dict[TP, int]:
         if offset < 0:
             raise UnavailableError(f"Kafka did not tell an offset of {topic}/{partition} in time, but {offset}")
     return found
+
+
+def _by_place(found: Iterable[TopicPartition]) -> dict[TP, Committed]:
+    return {
+        (each.topic, each.partition): Committed(each.offset if each.offset >= 0 else None, each.metadata or "")
+        for each in found
+        if each.error is None
+    }
 
 
 def _by_partition(places: Iterable[TP]) -> list[list[TP]]:
