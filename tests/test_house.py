@@ -360,6 +360,17 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire.records",
         "wire.registry",
     },
+    "inspection.doctor": {
+        "deploy",
+        "errors",
+        "inspection",
+        "kafka",
+        "names",
+        "observability",
+        "redaction",
+        "wire",
+        "wire.avro",
+    },
     "engine.group": {
         "engine.code",
         "engine.processors",

@@ -21,15 +21,18 @@ from verbwire.cli import (
     dead_letters,
     describe,
     dev,
+    doctor,
     grants,
     health,
     lag,
     log,
     new,
+    processes,
     query,
     run,
     send,
     status,
+    tables,
     tail,
     topology,
     trace,
@@ -68,6 +71,9 @@ app.command("workers-key")(workers.workers_key)
 app.command("health")(health.health)
 app.command("topology")(topology.topology)
 app.command("status")(status.status)
+app.add_typer(processes.app, name="processes")
+app.command("tables")(tables.tables)
+app.command("doctor")(doctor.doctor)
 app.command("lag")(lag.lag)
 app.command("describe")(describe.describe)
 app.command("tail")(tail.tail)

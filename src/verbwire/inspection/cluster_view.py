@@ -32,6 +32,7 @@ from verbwire.wire.registry.client import Registry
 
 T = TypeVar("T")
 SECONDS = 10.0  # for one answer of Kafka's
+_DIRECTORY_SECONDS = 20.0
 
 
 class ClusterView:
@@ -87,7 +88,7 @@ class ClusterView:
         found = Directory(self.kafka, self.codec, VerifyingKey(key).verify if key else None)
         self._opened.callback(found.close)
         found.start()
-        found.wait()
+        found.wait(_DIRECTORY_SECONDS)
         return found
 
     def offsets(self, group: str) -> ClusterOffsets:

@@ -17,14 +17,19 @@ _SECONDS = 10.0
 _POLL_SECONDS = 0.2
 
 
-def first_timestamps(kafka: Mapping[str, str], wanted: Sequence[tuple[TP, int]]) -> dict[tuple[TP, int], int | None]:
+def first_timestamps(
+    kafka: Mapping[str, str], wanted: Sequence[tuple[TP, int]], *, committed: bool = True
+) -> dict[tuple[TP, int], int | None]:
     """Return when the first record from each of these offsets on was written, in milliseconds since the epoch.
 
-    None where a log has no record from there on, only markers of transactions. :class:`UnavailableError` where Kafka
-    does not answer; what it has not told in time is left out.
+    None where a log has no record from there on, only markers of transactions. Records of open transactions count where
+    not the `committed` ones alone are meant. :class:`UnavailableError` where Kafka does not answer; what it has not
+    told in time is left out.
     """
     found: dict[tuple[TP, int], int | None] = {}
     properties = reader_properties(kafka, INSPECTION_READER, fetch_wait_max_ms=20, fetch_message_max_bytes=4096)
+    if not committed:
+        properties["isolation.level"] = "read_uncommitted"
     with closing(Consumer(properties)) as consumer:
         for some in _rounds(wanted):
             found |= _read(consumer, dict(some))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import httpx2 as httpx
@@ -28,6 +29,7 @@ class WorkerAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     status: int
     body: Any
+    text: str
     date: str | None
     at: float  # this machine's time, in the middle of question and answer
     took: float
@@ -64,12 +66,20 @@ class WorkerHttp:
             raise UnavailableError("no worker runs, as far as the directory knows: start one with `verbwire worker`")
         return found
 
-    def ask(self, path: str) -> Any:
-        """Return what the first worker that answers says; :class:`UnavailableError` where none does."""
+    def find(self, path: str) -> Any:
+        """Return what the first worker that answers says, None where there is no such thing (404)."""
+        return self.ask(path, absent=True)
+
+    def ask(self, path: str, *, absent: bool = False) -> Any:
+        """Return what the first worker that answers says; :class:`UnavailableError` where none does.
+
+        What is `absent`, 404, is None where that is an answer.
+        """
         failed = ""
         for name, url in self.urls().items():
             try:
-                return _checked(name, self._get(url, path))
+                answer = self._get(url, path)
+                return None if absent and answer.status == HTTPStatus.NOT_FOUND else _checked(name, answer)
             except NotAuthorizedError:
                 raise
             except UnavailableError as error:
@@ -96,7 +106,9 @@ class WorkerHttp:
         took = time.time() - asked
         body = _json(answer)
         date = answer.headers.get("date")
-        return WorkerAnswer(status=answer.status_code, body=body, date=date, at=asked + took / 2, took=took)
+        return WorkerAnswer(
+            status=answer.status_code, body=body, text=answer.text, date=date, at=asked + took / 2, took=took
+        )
 
     def _headers(self) -> Mapping[str, str]:
         settings = self._view.project.settings
@@ -112,7 +124,7 @@ class WorkerHttp:
 
 def _checked(name: str, answer: WorkerAnswer) -> Any:
     detail = answer.body.get("detail") if isinstance(answer.body, dict) else None
-    if answer.status in (401, 403):
+    if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise NotAuthorizedError(
             f"worker {name} does not let us in ({answer.status}): {detail or 'no reason given'}; it wants a token with "
             f"the scope {OPERATOR} (VERBWIRE_HTTP_TOKEN)"

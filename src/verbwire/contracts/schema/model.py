@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -132,6 +133,12 @@ class Catalog:
     def of_namespace(self, namespace: str, kind: Kind) -> list[Contract]:
         """The contracts of one kind in a context, by name."""
         return sorted((c for c in self if c.namespace == namespace and c.kind == kind), key=lambda c: c.name)
+
+    @cached_property
+    def version(self) -> str:
+        """What all contracts are by now, in 16 hexadecimal digits: the same contracts give the same."""
+        said = "\n".join(f"{each.name} {each.fingerprint}" for each in sorted(self, key=lambda each: each.name))
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     @cached_property
     def _names(self) -> DottedNames:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from importlib.metadata import version
 
 import msgspec
 from starlette.requests import Request
@@ -38,12 +38,12 @@ def openapi(title: str, catalog: Catalog, rates: str = "") -> Json:
         elif each.kind is Kind.QUERY and each.reply:
             paths[f"/queries/{each.name}"] = openapi_paths.query(catalog, schemas, each)
     paths |= {"/outcomes/{token}": openapi_paths.outcome(), **openapi_paths.tables(), **openapi_paths.service()}
-    fingerprints = "\n".join(f"{each.name} {each.fingerprint}" for each in contracts)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": title,
-            "version": hashlib.sha256(fingerprints.encode()).hexdigest()[:16],
+            "version": catalog.version,
+            "x-verbwire-version": version("verbwire"),
             "description": f"{_DESCRIPTION} {rates}".strip(),
         },
         "security": [{"bearer": []}],
