@@ -15,7 +15,7 @@ from verbwire.cli.spans import span
 from verbwire.settings import load_settings
 
 if TYPE_CHECKING:
-    from verbwire.inspection.lag import GroupLag, LagReport
+    from verbwire.inspection.lag import ConsumerGroupLag, LagReport
 
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
 _COLUMNS = ("group", "kind", "records", "behind", "rate/s", "added/s", "there in", "worst partition")
@@ -75,7 +75,7 @@ def _show(report: LagReport, *, partitions: bool, as_json: bool, live: bool) -> 
     print(f"behind is measured by {report.clock} clock", flush=True)
 
 
-def lag_row(group: GroupLag) -> tuple[str, ...]:
+def lag_row(group: ConsumerGroupLag) -> tuple[str, ...]:
     """Return a group's lag as cells; ``?`` is what is not known, ``-`` what there is nothing of."""
     if group.records is None:
         return group.group, group.kind, *("?",) * 6
@@ -92,7 +92,7 @@ def lag_row(group: GroupLag) -> tuple[str, ...]:
     )
 
 
-def _end(group: GroupLag) -> str:
+def _end(group: ConsumerGroupLag) -> str:
     if group.rate is None:
         return "?"
     return "never, at this rate" if group.end_seconds is None else span(group.end_seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from verbwire.inspection.lag import GroupLag
+from verbwire.inspection.lag import ConsumerGroupLag
 
 NO_OWNER = "no owner"
 """In the place of a state: of partitions that no worker that lives has."""
@@ -35,7 +35,7 @@ class GroupStatus(msgspec.Struct, frozen=True, kw_only=True):
     states: dict[str, list[int]]
     owners: dict[str, list[int]]
     stopped: dict[int, str]
-    lag: GroupLag | None
+    lag: ConsumerGroupLag | None
     dead_letters: int | None
 
     @property

@@ -44,7 +44,7 @@ class PartitionLag(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
 
 
-class GroupLag(msgspec.Struct, frozen=True, kw_only=True):
+class ConsumerGroupLag(msgspec.Struct, frozen=True, kw_only=True):
     """A group's lag: of all its partitions, the furthest behind first. `seconds` is that of the worst.
 
     `rate` are the records that it gets through a second, `growth` those that are added; with both `end_seconds` is when
@@ -67,7 +67,7 @@ class LagReport(msgspec.Struct, frozen=True, kw_only=True):
 
     at_ms: int
     clock: str
-    groups: tuple[GroupLag, ...]
+    groups: tuple[ConsumerGroupLag, ...]
     unknown: dict[str, str]
 
 
@@ -80,7 +80,7 @@ class LagSampler:
         self._plans = sorted((each for each in plans if not groups or each.group in groups), key=lambda p: p.group)
         self._offsets = {plan.group: view.offsets(view.names.group(plan.group)) for plan in self._plans}
         self._cluster = view.offsets(INSPECTION_READER)
-        self._before: tuple[float, Mapping[str, GroupLag]] | None = None
+        self._before: tuple[float, Mapping[str, ConsumerGroupLag]] | None = None
 
     def sample(self) -> LagReport:
         """Return where all groups are now. UnavailableError where Kafka does not answer at all."""
@@ -98,7 +98,7 @@ class LagSampler:
             offsets, group = committed[plan.group], plan.group
             kind = kind_of(self._view.project.declared[group])
             if offsets is None or len(offsets) < len(partitions[group]):
-                found[group] = GroupLag(group=group, kind=kind, records=None)
+                found[group] = ConsumerGroupLag(group=group, kind=kind, records=None)
                 continue
             lags = [
                 _place_lag(place, offset, starts[place], ends[place], log_ends[place], oldest, now_ms)
@@ -141,7 +141,7 @@ class LagSampler:
         asked = self._view.unless_unknown("seconds behind", lambda: first_timestamps(self._view.kafka, sorted(waiting)))
         return asked or {}
 
-    def _with_rates(self, taken: float, found: dict[str, GroupLag]) -> dict[str, GroupLag]:
+    def _with_rates(self, taken: float, found: dict[str, ConsumerGroupLag]) -> dict[str, ConsumerGroupLag]:
         before, self._before = self._before, (taken, found)
         if before is None or taken - before[0] < _LEAST_SECONDS:
             return found
@@ -194,8 +194,8 @@ def _place_lag(
     )
 
 
-def _sum(group: str, kind: str, lags: Sequence[PartitionLag]) -> GroupLag:
-    return GroupLag(
+def _sum(group: str, kind: str, lags: Sequence[PartitionLag]) -> ConsumerGroupLag:
+    return ConsumerGroupLag(
         group=group,
         kind=kind,
         records=sum(each.records for each in lags),
@@ -204,7 +204,7 @@ def _sum(group: str, kind: str, lags: Sequence[PartitionLag]) -> GroupLag:
     )
 
 
-def _with_rate(before: GroupLag | None, now: GroupLag, seconds: float) -> GroupLag:
+def _with_rate(before: ConsumerGroupLag | None, now: ConsumerGroupLag, seconds: float) -> ConsumerGroupLag:
     if before is None or before.records is None or now.records is None:
         return now
     then = {(each.topic, each.partition): each for each in before.partitions}
@@ -224,5 +224,5 @@ def _reached(lag: PartitionLag) -> int:
     return max(lag.start, lag.committed or 0)
 
 
-def _worst_first(each: GroupLag) -> tuple[bool, float, int, str]:
+def _worst_first(each: ConsumerGroupLag) -> tuple[bool, float, int, str]:
     return each.records is not None, -(each.seconds or 0), -(each.records or 0), each.group

@@ -7,18 +7,20 @@ cannot be asked is `unknown`, with its reason; the rest is told all the same.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from verbwire.client.base.connection import Connection
 from verbwire.dead_letters.requeue import DeadLetters
-from verbwire.discovery.directory import DEAD_SECONDS
 from verbwire.inspection.cluster_view import ClusterView, in_order
 from verbwire.inspection.group_status import NO_OWNER, GroupStatus, WorkerStatus
-from verbwire.inspection.lag import GroupLag, LagReport, LagSampler
+from verbwire.inspection.lag import ConsumerGroupLag, LagReport, LagSampler
+from verbwire.inspection.living_workers import ago, heard_now, living_workers
 from verbwire.inspection.oddities import Oddity, odd_things
 from verbwire.inspection.topology import kind_of
 from verbwire.inspection.worker_http import WorkerHttp
@@ -44,10 +46,14 @@ def status(view: ClusterView, sample_seconds: float = 1.0, pause: Callable[[floa
     lags = view.unless_unknown("lag", lambda: _lags(view, sample_seconds, pause))
     lag_unknown = dict(lags.unknown) if lags else {}
     workers = view.unless_unknown("the directory of workers", lambda: _workers(view)) or ()
+    living = {each.name for each in workers if each.state == "there"}
     tables = view.unless_unknown("why partitions are stopped", lambda: _tables(view)) or {}
     letters = view.unless_unknown("dead letters", lambda: _dead_letters(view))
     by_group = {each.group: each for each in lags.groups} if lags else {}
-    groups = [_group(view, group, by_group.get(group), tables.get(group, {}), letters) for group in view.project.groups]
+    groups = []
+    for group in view.project.groups:
+        shares = view.unless_unknown("the directory of workers", partial(_owned, view, group, living))
+        groups.append(_group(view, group, by_group.get(group), tables.get(group, {}), letters, shares))
     unknown = in_order({**lag_unknown, **view.unknown})
     oddities = tuple(odd_things(groups, workers, view.verified))
     return StatusReport(
@@ -76,27 +82,25 @@ def _tables(view: ClusterView) -> dict[str, dict[str, Any]]:
 
 
 def _workers(view: ClusterView) -> tuple[WorkerStatus, ...]:
-    directory, now = view.directory, time.time()
+    directory, now = view.directory, heard_now(view.directory)
+    living = {seen.worker.name for seen in living_workers(directory, now)}
     found = []
     for seen in directory.seen():
-        heard = max(0.0, now - seen.at_ms / 1000)
-        shares = seen.worker.groups
-        silent = not directory.is_alive(seen) or heard > DEAD_SECONDS
+        shares, is_there = seen.worker.groups, seen.worker.name in living
         found.append(
             WorkerStatus(
                 name=seen.worker.name,
                 url=seen.worker.url,
-                state="silent" if silent else "leaving" if seen.worker.leaving else "there",
-                heard_seconds_ago=round(heard, 1),
+                state="leaving" if seen.worker.leaving else "there" if is_there else "silent",
+                heard_seconds_ago=ago(seen, now),
                 groups=len(shares),
                 owned=sum(len(each.owned) for each in shares),
                 stopped=sum(len(each.stopped) for each in shares),
             )
         )
     for each in directory.doubted():
-        heard = round(max(0.0, now - each.at_ms / 1000), 1)
         state = f"not believed: {each.why}"
-        found.append(WorkerStatus(name=each.name, url=each.url, state=state, heard_seconds_ago=heard))
+        found.append(WorkerStatus(name=each.name, url=each.url, state=state, heard_seconds_ago=ago(each, now)))
     return tuple(found)
 
 
@@ -113,53 +117,62 @@ def _dead_letters(view: ClusterView) -> dict[str, int]:
         return {group: letters.page(group, 1).total if group in holding else 0 for group in topics.values()}
 
 
+@dataclass(frozen=True)
+class _Shares:
+    """Who has which partitions of a group, and which of them stand still, as far as the directory tells."""
+
+    owners: dict[str, list[int]]
+    stopped: set[int]
+
+
+def _owned(view: ClusterView, group: str, living: Collection[str]) -> _Shares:
+    """Ask the directory; where two workers claim a partition, the one with the newer generation has it."""
+    every = [each.worker for each in view.directory.seen() if each.worker.name in living]
+    shares = [(worker.name, share) for worker in every for share in worker.groups if share.group == group]
+    shares.sort(key=lambda each: -each[1].generation)
+    taken: set[int] = set()
+    found = _Shares({}, set())
+    for name, share in shares:
+        mine = [partition for partition in sorted(share.owned) if partition not in taken]
+        found.stopped.update(set(share.stopped).intersection(mine))
+        taken.update(mine)
+        if mine:
+            found.owners[name] = mine
+    return found
+
+
 def _group(
-    view: ClusterView, group: str, lag: GroupLag | None, table: Mapping[str, Any], letters: Mapping[str, int] | None
+    view: ClusterView,
+    group: str,
+    lag: ConsumerGroupLag | None,
+    table: Mapping[str, Any],
+    letters: Mapping[str, int] | None,
+    shares: _Shares | None,
 ) -> GroupStatus:
-    kind = kind_of(view.project.declared[group])
     numbers = {each.partition for each in lag.partitions} if lag else set()
-    owned, stopped = _owned(view, group)
-    states: dict[str, list[int]] = {}
-    told = table.get("states", {})
-    for partition in sorted(numbers | {partition for some in owned.values() for partition in some}):
-        mine = any(partition in some for some in owned.values())
-        state = told.get(str(partition)) or ("stopped" if partition in stopped else _OWNED) if mine else NO_OWNER
-        states.setdefault(state, []).append(partition)
-    if view.unknown.get("the directory of workers"):
-        states, owned = {}, {}
     why = {int(partition): str(text) for partition, text in table.get("stopped", {}).items()}
+    stopped = why.keys() | (shares.stopped if shares else set())
     return GroupStatus(
         group=group,
-        kind=kind,
+        kind=kind_of(view.project.declared[group]),
         partitions=len(numbers) or None,
-        states=states,
-        owners=owned,
-        stopped={partition: why.get(partition, "") for partition in sorted(stopped | why.keys())},
+        states={} if shares is None else _states(numbers, shares, table.get("states", {})),
+        owners=shares.owners if shares else {},
+        stopped={partition: why.get(partition, "") for partition in sorted(stopped)},
         lag=lag,
         dead_letters=None if letters is None else letters.get(group),
     )
 
 
-def _owned(view: ClusterView, group: str) -> tuple[dict[str, list[int]], set[int]]:
-    """Who has which partitions: of workers that live, those whose word on the group is the newest."""
-    directory = view.unless_unknown("the directory of workers", lambda: view.directory)
-    shares = [
-        (worker.name, share)
-        for worker in (directory.workers() if directory else ())
-        for share in worker.groups
-        if share.group == group
-    ]
-    shares.sort(key=lambda each: -each[1].generation)
-    taken: set[int] = set()
+def _states(numbers: set[int], shares: _Shares, told: Mapping[str, str]) -> dict[str, list[int]]:
+    """Partitions by what their owners say of them; without an owner they have no state."""
+    owned = {partition for some in shares.owners.values() for partition in some}
     found: dict[str, list[int]] = {}
-    stopped: set[int] = set()
-    for name, share in shares:
-        mine = [partition for partition in sorted(share.owned) if partition not in taken]
-        stopped |= set(share.stopped).intersection(mine)
-        taken.update(mine)
-        if mine:
-            found[name] = mine
-    return found, stopped
+    for partition in sorted(numbers | owned):
+        unless_told = "stopped" if partition in shares.stopped else _OWNED
+        state = told.get(str(partition), unless_told) if partition in owned else NO_OWNER
+        found.setdefault(state, []).append(partition)
+    return found
 
 
 def _worst_first(each: GroupStatus) -> tuple[bool, bool, float, int, str]:

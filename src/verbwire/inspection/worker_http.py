@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +16,7 @@ import msgspec
 
 from verbwire.errors import ConfigurationError, NotAuthorizedError, UnavailableError
 from verbwire.inspection.cluster_view import ClusterView
+from verbwire.inspection.living_workers import heard_now, living_workers
 from verbwire.security.hosts import base_url
 from verbwire.security.tls import Authorities, advice_of
 from verbwire.tokens import OPERATOR, development_token
@@ -61,10 +63,16 @@ class WorkerHttp:
                 "no worker was asked, nothing here tells them from strangers: set http_workers_key "
                 "(VERBWIRE_HTTP_WORKERS_KEY) to what `verbwire workers-key` prints where they run"
             )
-        found = {each.name: each.url for each in self._view.directory.workers()}
+        found = self._announced
         if not found:
             raise UnavailableError("no worker runs, as far as the directory knows: start one with `verbwire worker`")
         return found
+
+    @cached_property
+    def _announced(self) -> dict[str, str]:
+        directory = self._view.directory
+        living = living_workers(directory, heard_now(directory))
+        return {each.worker.name: each.worker.url for each in living if each.worker.url}
 
     def find(self, path: str) -> Any:
         """Return what the first worker that answers says, None where there is no such thing (404)."""

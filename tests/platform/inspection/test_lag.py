@@ -8,7 +8,7 @@ from verbwire.cli.lag import lag_row
 from verbwire.cli.spans import span
 from verbwire.inspection.first_records import _rounds
 from verbwire.inspection.group_status import GroupStatus, WorkerStatus
-from verbwire.inspection.lag import GroupLag, PartitionLag, _place_lag, _sum, _with_rate
+from verbwire.inspection.lag import ConsumerGroupLag, PartitionLag, _place_lag, _sum, _with_rate
 from verbwire.inspection.oddities import odd_things, partitions
 from verbwire.kafka.offsets import Committed
 
@@ -45,7 +45,7 @@ def test_lag_is_never_ahead_of_the_clock() -> None:
     assert lag_of(40, 50, {(PLACE, 40): 100_900}).seconds == 0.0
 
 
-def group(committed: int, end: int) -> GroupLag:
+def group(committed: int, end: int) -> ConsumerGroupLag:
     return _sum("shop.orders", "table", [lag_of(committed, end, {(PLACE, committed): 1_000})])
 
 
@@ -59,14 +59,14 @@ def group(committed: int, end: int) -> GroupLag:
     ],
 )
 def test_lag_of_two_samples_tells_rates_and_when_it_ends(
-    later: GroupLag, rate: float, growth: float, end: float | None
+    later: ConsumerGroupLag, rate: float, growth: float, end: float | None
 ) -> None:
     found = _with_rate(group(100, 1_000), later, 2.0)
     assert (found.rate, found.growth, found.end_seconds) == (rate, growth, end)
 
 
 def test_lag_that_is_unknown_is_said_to_be() -> None:
-    unknown = GroupLag(group="shop.orders", kind="table", records=None)
+    unknown = ConsumerGroupLag(group="shop.orders", kind="table", records=None)
     assert lag_row(unknown) == ("shop.orders", "table", *["?"] * 6)
     assert _with_rate(group(0, 5), unknown, 2.0) == unknown
 

@@ -11,12 +11,12 @@ from http import HTTPStatus
 from importlib.metadata import version
 
 from verbwire.inspection.doctor.diagnosis import Diagnosis, Patient
+from verbwire.inspection.living_workers import heard_now
 from verbwire.inspection.status import status
 from verbwire.inspection.worker_http import WorkerAnswer, WorkerHttp
 
 _RUNNING, _WORKERS = "what runs", "workers"
 _CLOCK_SECONDS = 15.0  # workers believe each other's tokens for half a minute
-_HEAR_SECONDS = 4.0  # a worker speaks every three
 _FILES_PART = 0.8
 _FILES = re.compile(r"^process_(open|max)_fds (\S+)$", re.MULTILINE)
 
@@ -47,9 +47,8 @@ def check_workers(patient: Patient) -> Iterator[Diagnosis]:
 
 def _broker_clock(patient: Patient) -> Iterator[Diagnosis]:
     directory = patient.view.unless_unknown("the directory of workers", lambda: patient.view.directory)
-    until = time.monotonic() + _HEAR_SECONDS
-    while directory and directory.workers() and directory.broker_now_ms() is None and time.monotonic() < until:
-        time.sleep(0.05)
+    if directory is not None:
+        heard_now(directory)
     broker = directory.broker_now_ms() if directory else None
     if broker is None:
         patient.view.unknown["the broker's clock"] = "no worker was heard: their beats tell it"
