@@ -25,7 +25,8 @@ class Oddity(msgspec.Struct, frozen=True, kw_only=True):
 
 def odd_things(groups: Iterable[GroupStatus], workers: Sequence[WorkerStatus], verified: bool) -> list[Oddity]:
     """Return what is odd, what stands still first."""
-    found = [odd for group in groups for odd in _of_group(group)]
+    groups = list(groups)
+    found = [odd for group in groups for odd in _of_group(group)] + list(_without_owner(groups))
     found += [odd for worker in workers for odd in _of_worker(worker)]
     if workers and not verified:
         found.append(
@@ -40,13 +41,6 @@ def odd_things(groups: Iterable[GroupStatus], workers: Sequence[WorkerStatus], v
 
 def _of_group(group: GroupStatus) -> Iterator[Oddity]:
     yield from _stopped(group)
-    if lost := group.states.get(NO_OWNER):
-        yield Oddity(
-            about=group.group,
-            what=f"{partitions(lost)} without an owner",
-            do=f"start a worker that hosts it: `verbwire worker {group.group}`, or wait where one is just starting",
-            stands_still=True,
-        )
     if moving := [*group.states.get("restoring", ()), *group.states.get("suspended", ())]:
         yield Oddity(about=group.group, what=f"{partitions(moving)} being restored", do="wait: it ends by itself")
     if retrying := group.states.get("retrying"):
@@ -64,6 +58,26 @@ def _of_group(group: GroupStatus) -> Iterator[Oddity]:
         )
     yield from (odd for lag in (group.lag.partitions if group.lag else ()) for odd in _of_place(group.group, lag))
     yield from _stuck(group)
+
+
+def _without_owner(groups: Iterable[GroupStatus]) -> Iterator[Oddity]:
+    """One finding for all groups that nobody hosts, since one worker may be all that is missing."""
+    nobody = [each.group for each in groups if each.states.keys() == {NO_OWNER}]
+    if nobody:
+        yield Oddity(
+            about=", ".join(nobody),
+            what="no worker that lives hosts " + ("it" if len(nobody) == 1 else "them"),
+            do=f"start one: `verbwire worker {' '.join(nobody)}`; wait where one is just starting",
+            stands_still=True,
+        )
+    for group in groups:
+        if group.group not in nobody and (lost := group.states.get(NO_OWNER)):
+            yield Oddity(
+                about=group.group,
+                what=f"{partitions(lost)} without an owner",
+                do="wait while workers join and leave; then see `verbwire workers`, and the log of those that have it",
+                stands_still=True,
+            )
 
 
 def _stopped(group: GroupStatus) -> Iterator[Oddity]:

@@ -111,6 +111,13 @@ def test_status_names_what_stands_still_first_and_one_reason_once() -> None:
     ]
 
 
+def test_status_names_all_groups_that_nobody_hosts_in_one_finding() -> None:
+    lost = {"states": {"no owner": [0, 1, 2, 3]}, "owners": {}}
+    (found,) = odd_things([status_of(group="shop.a", **lost), status_of(group="shop.b", **lost)], (), verified=True)
+    assert (found.about, found.stands_still) == ("shop.a, shop.b", True)
+    assert "`verbwire worker shop.a shop.b`" in found.do
+
+
 @pytest.mark.parametrize(
     ("committed", "start", "end", "said"),
     [(5, 9, 20, "the log begins at 9: records went unread"), (30, 0, 20, "the log ends at 20")],

@@ -186,7 +186,7 @@ def test_status_lag_tables_and_processes_tell_what_stands_still_and_why(lending:
     first = told.stdout.splitlines()[0]
     assert first.startswith("STANDS STILL  library.lent: partition "), told.stdout
     assert "RuntimeError" in first
-    assert "STANDS STILL  library.reminders.aggregate: partitions 0, 1 without an owner" in told.stdout
+    assert "STANDS STILL  library.reminders.aggregate: no worker that lives hosts it" in told.stdout
 
     behind = {each["group"]: each for each in lending.asked("lag")["groups"]}
     assert behind["library.lent"]["records"] == 2  # and the marker of its transaction
@@ -245,7 +245,7 @@ def test_doctor_finds_a_dozen_planted_faults_and_says_what_to_do(lending: Librar
     texts = "\n".join(each["what"] for each in found)
     for check, about, what in (
         ("what runs", "library.lent", "stopped: "),
-        ("what runs", "library.reminders.aggregate", "without an owner"),
+        ("what runs", "library.reminders.aggregate", "no worker that lives"),
         ("what runs", "library.loans.aggregate", "1 dead letters"),
         ("key placement", events, "1 of the newest records lie wrong: 1/"),
         ("brokers", outcomes, "min.insync.replicas is 2, a partition has 1 replicas: nobody can write to it"),
