@@ -23,7 +23,7 @@ from verbwire.inspection.lag import ConsumerGroupLag, LagReport, LagSampler
 from verbwire.inspection.living_workers import ago, heard_now, living_workers
 from verbwire.inspection.oddities import Oddity, odd_things
 from verbwire.inspection.topology import kind_of
-from verbwire.inspection.worker_http import WorkerHttp
+from verbwire.inspection.worker_http import OperatorHttp
 
 _OWNED = "owned"  # a subscriber's or a job's: those have no states
 
@@ -77,7 +77,7 @@ def _lags(view: ClusterView, seconds: float, pause: Callable[[float], None]) -> 
 
 
 def _tables(view: ClusterView) -> dict[str, dict[str, Any]]:
-    with closing(WorkerHttp(view)) as http:
+    with closing(OperatorHttp(view)) as http:
         return {each["name"]: each for each in http.ask("/tables")["tables"]}
 
 

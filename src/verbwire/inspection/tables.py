@@ -16,7 +16,7 @@ from verbwire.errors import ConfigurationError, MessageError
 from verbwire.inspection.cluster_view import ClusterView
 from verbwire.inspection.topic_records import topic_records
 from verbwire.inspection.topics import kept
-from verbwire.inspection.worker_http import WorkerHttp
+from verbwire.inspection.worker_http import OperatorHttp
 from verbwire.wire.codec.display import plain
 from verbwire.wire.keys import parse_key_text
 from verbwire.wire.records.changelog import MARK
@@ -24,13 +24,13 @@ from verbwire.wire.records.changelog import MARK
 
 def list_tables(view: ClusterView) -> list[dict[str, Any]]:
     """Return what ``GET /tables`` says: of every group that keeps rows or states, by name."""
-    with closing(WorkerHttp(view)) as http:
+    with closing(OperatorHttp(view)) as http:
         return sorted(http.ask("/tables")["tables"], key=lambda each: str(each["name"]))
 
 
 def table_page(view: ClusterView, name: str, filters: Mapping[str, str]) -> dict[str, Any]:
     """Return a page of a table as ``GET /tables/{name}`` does, with the parameters that it takes."""
-    with closing(WorkerHttp(view)) as http:
+    with closing(OperatorHttp(view)) as http:
         query = f"?{urlencode(filters)}" if filters else ""
         answer: dict[str, Any] = http.ask(f"/tables/{quote(resolve(view, name), safe='')}{query}")
         return answer
@@ -38,7 +38,7 @@ def table_page(view: ClusterView, name: str, filters: Mapping[str, str]) -> dict
 
 def table_row(view: ClusterView, name: str, key: str) -> Any:
     """Return one row as ``GET /tables/{name}/{key}`` does; None where there is none under this key."""
-    with closing(WorkerHttp(view)) as http:
+    with closing(OperatorHttp(view)) as http:
         return http.find(f"/tables/{quote(resolve(view, name), safe='')}/{quote(key, safe='')}")
 
 

@@ -37,7 +37,7 @@ class WorkerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     took: float
 
 
-class WorkerHttp:
+class OperatorHttp:
     """Asks the workers that run. Close it when done."""
 
     def __init__(self, view: ClusterView) -> None:

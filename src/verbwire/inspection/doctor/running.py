@@ -13,7 +13,7 @@ from importlib.metadata import version
 from verbwire.inspection.doctor.diagnosis import Diagnosis, Patient
 from verbwire.inspection.living_workers import heard_now
 from verbwire.inspection.status import status
-from verbwire.inspection.worker_http import WorkerAnswer, WorkerHttp
+from verbwire.inspection.worker_http import OperatorHttp, WorkerAnswer
 
 _RUNNING, _WORKERS = "what runs", "workers"
 _CLOCK_SECONDS = 15.0  # workers believe each other's tokens for half a minute
@@ -33,7 +33,7 @@ def check_running(patient: Patient) -> Iterator[Diagnosis]:
 def check_workers(patient: Patient) -> Iterator[Diagnosis]:
     """Ask each worker which code it runs, and compare its clock with ours, and ours with the broker's."""
     yield from _broker_clock(patient)
-    with closing(WorkerHttp(patient.view)) as http:
+    with closing(OperatorHttp(patient.view)) as http:
         for name, answer in http.ask_each("/openapi.json").items():
             if isinstance(answer, str):
                 yield _silent(name, answer)
