@@ -20,7 +20,7 @@ HASHED := --require-hashes
 LOCK = $(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
 	--custom-compile-command "make constraints"
 
-.PHONY: help setup demo layout test test-pythons lint format types docs chaos attack bench soak constraints wheel-check containers clean
+.PHONY: help setup demo layout test test-pythons lint format types docs console-check chaos attack bench soak constraints wheel-check containers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do \
@@ -70,6 +70,9 @@ format: setup  ## write every file as ruff formats it
 
 types: setup  ## mypy, strict
 	@$(BIN)/mypy
+
+console-check: setup  ## the console in headless Chromium (Debian's, or CHROMIUM=path), its endpoints, its files
+	@$(BIN)/python -m pytest tests/platform/http/console -n 0 $(ARGS)
 
 docs: setup  ## the documentation, into build/docs; a warning is an error. ARGS=linkcheck asks external links (network)
 	@$(BIN)/python -m sphinx -b $(or $(ARGS),html) -W --keep-going -q -d build/doctrees docs build/$(if $(ARGS),docs-$(ARGS),docs)

@@ -48,6 +48,7 @@ def _size(value: Any) -> int:
 _READERS: dict[Any, tuple[Callable[[Any], Any], str]] = {
     Size: (_size, "Size"),
     Path: (Path, "Path"),
+    bool: (_as_it_is, "bool (true or false)"),
     int: (_as_it_is, "int"),
     str: (str, "str"),
     tuple[str, ...]: (_words, "tuple[str, ...]"),

@@ -69,6 +69,7 @@ class Settings:
     http_endpoints: tuple[str, ...] = ()  # workers that clients send queries to; default: those of the directory
     http_development: str = LOCAL  # "anywhere": http_secret may be used beyond this machine
     http_open: tuple[str, ...] = ()  # "metrics", "openapi": readable without a token
+    http_console: bool = True  # serves the console at /console: its files to anybody, what it shows to operators
     http_tls_certificate: str = ""  # PEM: this worker's chain, its own first; with it HTTP is TLS only
     http_tls_key: str = ""  # PEM, without a passphrase
     http_tls_ca: str = ""  # PEM: authorities that workers and clients trust; default: the system's

@@ -176,13 +176,14 @@ def serving(
     opened: Sequence[str] = (),
     limits: RequestLimits = RequestLimits(),
     connections: ConnectionLimits = ConnectionLimits(),
+    static: Callable[[str], bool] = lambda _: False,
 ) -> Iterator[Http]:
     """Serve these tables and queries until the block ends."""
     metrics = Metrics()
     auth = Authenticator(settings or AuthSettings(secret=SECRET), tokens)
     health = Health([Group()] if groups is None else groups)
     readable = Readable([table.served() for table in tables], queries, peers, topics)
-    app = build_app(Access(auth, rates, opened), readable, health, metrics, parts, limits)
+    app = build_app(Access(auth, rates, opened, static), readable, health, metrics, parts, limits)
     if certificate is not None:
         metrics.http.certificate(lambda: certificate.expires.timestamp(), lambda: certificate.failed)
     server = HttpServer(app, certificate=certificate, limits=connections)

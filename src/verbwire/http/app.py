@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -58,11 +58,12 @@ class Readable:
 
 @dataclass(frozen=True)
 class Access:
-    """Who may ask, and how often. `opened` are names of :class:`PathAccess`: what is for anonymous callers as well."""
+    """Who may ask, and how often. `opened` and `static` are those of :class:`PathAccess`: what is for anybody."""
 
     auth: Authenticator
     rates: Rates | None = None
     opened: Collection[str] = ()
+    static: Callable[[str], bool] = lambda _: False
 
 
 def build_app(
@@ -100,7 +101,7 @@ def build_app(
                 AccessMiddleware,
                 auth=access.auth,
                 metrics=metrics.http,
-                access=PathAccess(access.opened, queries.is_public),
+                access=PathAccess(access.opened, queries.is_public, access.static),
                 rates=access.rates,
                 request_limits=limits,
             )

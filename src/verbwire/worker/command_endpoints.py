@@ -14,6 +14,7 @@ from verbwire.http.commands.gateway import Gateway
 from verbwire.http.commands.outcome_links import OutcomeLinks
 from verbwire.http.commands.outcome_memory import AggregateOutcomes
 from verbwire.http.commands.outcomes import OutcomeEndpoint
+from verbwire.http.console.described import console_paths
 from verbwire.http.forwarding.peers import Peers
 from verbwire.http.operations.openapi import OpenApi
 from verbwire.http.tables.queryable_table import QueryableTable
@@ -54,9 +55,9 @@ def command_endpoints(
     receivers = _receivers(project, services, {table.name: table for table in tables})
     commands = Commands(codec.catalog, project.classes, gateway, links, waits)
     outcomes = OutcomeEndpoint(receivers, codec, gateway, links, peers)
-    return CommandEndpoints(
-        gateway, [commands, outcomes, OpenApi(settings.project, codec.catalog, rates.description())]
-    )
+    more = console_paths() if settings.http_console else {}
+    document = OpenApi(settings.project, codec.catalog, rates.description(), more)
+    return CommandEndpoints(gateway, [commands, outcomes, document])
 
 
 def _receivers(

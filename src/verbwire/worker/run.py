@@ -37,6 +37,7 @@ from verbwire.http.access.auth import Authenticator, AuthSettings
 from verbwire.http.access.rates import Rates
 from verbwire.http.app import Access, Readable, build_app
 from verbwire.http.base.interruptible_waits import InterruptibleWaits
+from verbwire.http.console.pages import is_console_page
 from verbwire.http.forwarding.peers import Peers
 from verbwire.http.operations.health import Health
 from verbwire.http.operations.jobs import JobsPage
@@ -60,6 +61,7 @@ from verbwire.wire.registry.client import Registry
 from verbwire.worker.announce import Announcement
 from verbwire.worker.certificate import certificate_of
 from verbwire.worker.command_endpoints import command_endpoints
+from verbwire.worker.console import console_parts
 from verbwire.worker.engine_group import EngineGroup, host
 from verbwire.worker.known_topics import known_topics
 from verbwire.worker.lag_watch import LagWatch
@@ -142,11 +144,15 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     opened.callback(commands.close)
     server = HttpServer(
         build_app(
-            Access(_authenticator(settings, trust), rates, settings.http_open),
+            Access(_authenticator(settings, trust), rates, settings.http_open, _static(settings)),
             _readable(project, services, tables, announcement.peers),
             health,
             metrics,
-            [*commands.parts, JobsPage(services.jobs, settings.worker, announcement.peers)],
+            [
+                *commands.parts,
+                JobsPage(services.jobs, settings.worker, announcement.peers),
+                *console_parts(project, services),
+            ],
         ),
         settings.http_host,
         settings.http_port,
@@ -177,6 +183,10 @@ def _measure(services: Services, hosted: Sequence[GroupHost], opened: ExitStack)
     for each in (lags, sizes):
         each.start()
         opened.callback(each.stop)
+
+
+def _static(settings: Settings) -> Callable[[str], bool]:
+    return is_console_page if settings.http_console else lambda _: False
 
 
 def _readable(project: Project, services: Services, tables: Sequence[QueryableTable], peers: Peers) -> Readable:

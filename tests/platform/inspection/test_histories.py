@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from confluent_kafka import Producer
@@ -15,6 +16,7 @@ from tests.kit.cli import Said, verbwire
 from tests.kit.cluster import Cluster, eventually
 from verbwire.embedded import Addresses
 from verbwire.testing import RunningProject
+from verbwire.tokens import OPERATOR
 from verbwire.wire.partitioner import partition_of
 
 pytestmark = pytest.mark.kafka
@@ -205,6 +207,40 @@ def test_tail_filters_and_never_hides_what_cannot_be_read(shop: Shop) -> None:
     assert {each["key"] for each in keyed} == {"anns"}
     assert shop.lines("tail", "shop.orders", "--from", "end") == []
     assert "no context (shop.accounts" in shop.run("tail", "nothing", ends=2).stderr
+
+
+def test_the_console_is_told_what_the_command_line_tells(shop: Shop) -> None:
+    http = shop.running.http("olga", [OPERATOR])
+
+    def look(path: str, status: int = 200) -> Any:
+        answer = http.get(f"/console/api/{path}", timeout=60)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    shop.run(
+        "ask", "CheckOutCart", "cart_id=none", "country=EIRE", "checked_out_at=2010-12-01T08:26:00Z", *TILL, ends=4
+    )
+    told, printed = look(f"why/sales_per_minute/{quote(MINUTE)}"), shop.json("why", "sales_per_minute", MINUTE)
+    assert told == {name: each for name, each in printed.items() if name != "now"}
+    assert look("history/shop.orders/guest") == shop.json("log", "shop.orders", "guest")
+    told, printed = look("trace/guest"), shop.json("trace", "guest")
+    assert [each["record"] for each in told["hops"]] == [each["record"] for each in printed["hops"]]
+    assert look("rejections")["counts"]["shop.carts.CheckOutCart"]["empty_cart"] >= 1
+    assert look("describe/PlaceOrder")["described"][0]["deployed"]["versions"][0]["number"] == 1
+    lag, status = look("lag"), look("status")
+    assert {each["group"] for each in lag["groups"]} == {each["group"] for each in status["groups"]}
+    assert [each["name"] for each in status["workers"]] == ["tests"]
+    assert "shop.accounts.aggregate" in str(status["oddities"]), "nobody hosts it"
+    letters = {each["group"]: each for each in look("dead-letters")["groups"]}
+    (letter,) = letters["shop.checkout"]["letters"]
+    assert (letter["reason"], letters["shop.checkout"]["requeues"]) == ("undecodable", False)
+    whole = look(f"dead-letters/shop.checkout/{letter['place'].replace('/', '-')}")
+    assert (whole["key"], bytes.fromhex(whole["message"])) == ("guest", b"\x1b[31mnot Avro")
+    refused = http.post("/console/api/dead-letters/shop.checkout", json={"places": None})
+    assert (refused.status_code, refused.json()["code"]) == (404, "nothing_there")
+    assert "counts records in the order of their log" in refused.json()["detail"]
+    for path in ("why/nothing/x", "history/shop.nothing/x", "describe/nothing", "dead-letters/shop.checkout/0-99999"):
+        assert look(path, 404)["code"] == "nothing_there"
 
 
 def _short(record: Any) -> str:

@@ -36,6 +36,11 @@ WAITING = 512  # requests that wait for a thread: 503
 LOOKUPS = 32  # of outcomes in the outcome log, at once: 429
 LOOKUPS_EACH = 16  # of one principal
 LOOKUP_SECONDS = 2.0  # then an outcome is told as pending
+LOOKERS = 4  # threads that look at Kafka for the console
+LOOKING = 32  # looks that wait for them: 503
+LOOK_SECONDS = 1.5  # how old what the console is told of may be: it is found once for all who look
+COSTLY_LOOK_SECONDS = 8.0  # of those that connect anew, or read many records
+RECORD_SECONDS = 20.0  # that one look may read records for
 
 
 @dataclass(frozen=True, slots=True)

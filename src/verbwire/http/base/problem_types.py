@@ -29,6 +29,7 @@ AMBIGUOUS_QUERY = ProblemType(
 AMBIGUOUS_TABLE = ProblemType(
     "ambiguous_table", 400, "Several tables share this short name.", "Use one of the full names in `choices`."
 )
+BAD_BODY = ProblemType("bad_body", 400, "The body does not say what to do.", "Correct it as `detail` says.")
 BAD_CORRELATION_ID = ProblemType(
     "bad_correlation_id",
     400,
@@ -131,6 +132,9 @@ NOT_FOUND = ProblemType(
     "There is nothing that the query asks for, or nothing that the principal may see.",
     "With `behind`: ask again, the table is catching up.",
 )
+NOTHING_THERE = ProblemType(
+    "nothing_there", 404, "What an operator asked for does not exist, or cannot be done.", "Do as `detail` says."
+)
 METHOD_NOT_ALLOWED = ProblemType("method_not_allowed", 405, "The path has other methods.", "Use one of `Allow`.")
 OUTCOME_GONE = ProblemType(
     "outcome_gone", 410, "The outcome is no longer kept: seven days are over.", "Look at what the command changed."
@@ -214,6 +218,9 @@ OWNER_UNREACHABLE = ProblemType(
 STOPPED = ProblemType(
     "stopped", 503, "All partitions of this worker are stopped.", "The operator fixes the handler or skips the record."
 )
+UNANSWERED = ProblemType(
+    "unanswered", 503, "Kafka, the schema registry or a worker did not answer.", "Ask again after `Retry-After`."
+)
 UNREADABLE_ROW = ProblemType(
     "unreadable_row", 503, "The worker's code cannot decode a row.", "The operator finds the cause in the log."
 )
@@ -228,7 +235,7 @@ AMBIGUOUS = {"command": AMBIGUOUS_COMMAND, "query": AMBIGUOUS_QUERY, "table": AM
 """By what was looked for."""
 NO_SUCH = {"command": NO_SUCH_COMMAND, "query": NO_SUCH_QUERY, "table": NO_SUCH_TABLE}
 """By what was looked for."""
-BAD_PATH = {"key": BAD_KEY, "name": BAD_NAME, "token": BAD_TOKEN}
+BAD_PATH = {"key": BAD_KEY, "name": BAD_NAME, "token": BAD_TOKEN, "id": BAD_NAME, "place": BAD_NAME, "table": BAD_NAME}
 """By the name of the part of the path."""
 
 ALL: Sequence[ProblemType] = sorted(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from types import MappingProxyType
 
 import msgspec
 from starlette.requests import Request
@@ -18,16 +19,17 @@ from verbwire.http.operations import openapi_paths
 from verbwire.http.operations.openapi_parts import HEADERS, PARAMETERS, SCHEMAS, Json, problem_responses
 from verbwire.messages import Kind
 
+NOTHING: Mapping[str, Json] = MappingProxyType({})
 _DESCRIPTION = (
     "Commands and queries by their full names; the short one does where no other is called so. Avro as JSON: 64-bit "
     "integers and decimals as text where numbers do not hold them, times RFC 3339."
 )
 
 
-def openapi(title: str, catalog: Catalog, rates: str = "") -> Json:
+def openapi(title: str, catalog: Catalog, rates: str = "", more: Mapping[str, Json] = NOTHING) -> Json:
     """Return the document; the same contracts give the same one. Its version is a hash of theirs.
 
-    `rates` says how much may be asked.
+    `rates` says how much may be asked, `more` are paths of other parts.
     """
     schemas = JsonSchemas()
     contracts = sorted(catalog, key=lambda each: each.name)
@@ -37,7 +39,7 @@ def openapi(title: str, catalog: Catalog, rates: str = "") -> Json:
             paths[f"/commands/{each.name}"] = openapi_paths.command(catalog, schemas, each)
         elif each.kind is Kind.QUERY and each.reply:
             paths[f"/queries/{each.name}"] = openapi_paths.query(catalog, schemas, each)
-    paths |= {"/outcomes/{token}": openapi_paths.outcome(), **openapi_paths.tables(), **openapi_paths.service()}
+    paths |= {"/outcomes/{token}": openapi_paths.outcome(), **openapi_paths.tables(), **openapi_paths.service(), **more}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -61,8 +63,8 @@ def openapi(title: str, catalog: Catalog, rates: str = "") -> Json:
 class OpenApi:
     """Serves the document to authenticated principals."""
 
-    def __init__(self, title: str, catalog: Catalog, rates: str = "") -> None:
-        self._body = msgspec.json.encode(openapi(title, catalog, rates))
+    def __init__(self, title: str, catalog: Catalog, rates: str = "", more: Mapping[str, Json] = NOTHING) -> None:
+        self._body = msgspec.json.encode(openapi(title, catalog, rates, more))
 
     @property
     def routes(self) -> Sequence[Route]:

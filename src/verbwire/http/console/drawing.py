@@ -1,0 +1,52 @@
+"""The topology with its places, as numbers: the browser draws it, and colours it by what is so right now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from verbwire.inspection.topology import topology
+from verbwire.inspection.topology_layout import Box, Line, lay_out, title
+from verbwire.project import Project
+
+Json = dict[str, Any]
+
+
+def drawing_of(project: Project) -> Json:
+    """Return boxes and lines of a project's topology; nothing but declarations is asked."""
+    drawing = lay_out(topology(project))
+    return {
+        "width": drawing.width,
+        "height": drawing.height,
+        "boxes": [_box(each) for each in drawing.boxes.values()],
+        "lines": [_line(each) for each in drawing.lines],
+    }
+
+
+def _box(box: Box) -> Json:
+    node = box.node
+    return {
+        "id": node.id,
+        "kind": node.kind,
+        "name": node.name,
+        "title": title(node),
+        "context": node.context,
+        "imported": node.imported,
+        "lines": box.lines,
+        "messages": node.messages,
+        "x": box.x,
+        "y": box.y,
+        "width": box.width,
+        "height": box.height,
+    }
+
+
+def _line(line: Line) -> Json:
+    edge = line.edge
+    return {
+        "source": edge.source,
+        "target": edge.target,
+        "kind": edge.kind,
+        "messages": edge.messages,
+        "rekeyed": edge.rekeyed,
+        "points": line.points,
+    }

@@ -1,0 +1,43 @@
+"""Puts the console together: its page, and what it is answered from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from verbwire.http.app import Part
+from verbwire.http.console.api import Act, ConsoleApi, Look
+from verbwire.http.console.catalog import catalog_of
+from verbwire.http.console.cluster_looks import ClusterLooks
+from verbwire.http.console.dead_letters import ConsoleDeadLetters, RequeueWish
+from verbwire.http.console.drawing import drawing_of
+from verbwire.http.console.pages import ConsolePages
+from verbwire.http.console.record_looks import RecordLooks
+from verbwire.project import Project
+from verbwire.worker.services import Services
+
+_COSTLY = ("status", "rejections", "dead-letters")
+
+
+def console_parts(project: Project, services: Services) -> Sequence[Part]:
+    """Return what serves the console; nothing where ``http_console`` is off."""
+    settings = services.settings
+    if not settings.http_console:
+        return ()
+    dead_letters = ConsoleDeadLetters(project, services.connection(settings.kafka), services.codec.registry)
+    cluster, records = ClusterLooks(project), RecordLooks(project)
+    looks: dict[str, Look] = {
+        "lag": cluster.lag,
+        "status": cluster.status,
+        "describe/{name}": cluster.describe,
+        "rejections": records.rejections,
+        "history/{name}/{key}": records.history,
+        "trace/{name}": records.trace,
+        "why/{name}/{key}": records.why,
+        "topology": lambda: drawing_of(project),
+        "dead-letters": dead_letters.listed,
+        "dead-letters/{name}/{place}": dead_letters.one,
+    }
+    acts = {"dead-letters/{name}": Act(RequeueWish, dead_letters.requeue)}
+    about = {"project": settings.project, "worker": settings.worker, "version": version("verbwire")}
+    return ConsolePages(), ConsoleApi(about, catalog_of(project), looks, acts, _COSTLY, [cluster.close])
