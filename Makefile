@@ -20,7 +20,7 @@ HASHED := --require-hashes
 LOCK = $(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
 	--custom-compile-command "make constraints"
 
-.PHONY: help setup demo layout test test-pythons lint format types docs console-check chaos attack bench soak constraints wheel-check containers clean
+.PHONY: help setup demo layout test test-pythons lint format types docs console-check chaos attack bench soak constraints wheel-check release-check containers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do \
@@ -98,6 +98,16 @@ soak: setup  ## ordinary load on one worker, which must not grow; ARGS are minut
 
 wheel-check: setup  ## build the wheel, install it, look that verbwire alone is in it
 	@$(BIN)/python -m pytest tests/test_wheel.py $(ARGS)
+
+# The time of what is built is that of its commit, so that the same commit gives the same bytes.
+release-check: setup  ## what a release must pass: the same bytes twice, complete, licensed, its metadata as PyPI wants it
+	@rm -rf dist
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) VERBWIRE_CODEC=required $(BIN)/python -m build --no-isolation --outdir dist >dist.log \
+		|| { cat dist.log; rm dist.log; exit 1; }; rm dist.log
+	@[ -x .venv-release/bin/twine ] || { $(BIN)/python -m venv .venv-release; \
+		.venv-release/bin/python -m pip install --quiet --disable-pip-version-check twine==7.0.0; }
+	@.venv-release/bin/twine check --strict dist/*
+	@$(BIN)/python -m pytest -q -n 0 tests/test_wheel.py $(ARGS)
 
 containers: setup  ## the compose files run for real: scaled, killed, stopped, made anew; ARGS=one or three. Needs Docker
 	@$(BIN)/python -m tests.containers $(ARGS)

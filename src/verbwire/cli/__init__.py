@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -88,8 +89,17 @@ app.command("query")(query.query)
 add_examples(app)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(metadata.version("verbwire"))
+        raise typer.Exit
+
+
 @app.callback()
 def _common(
+    version: Annotated[  # noqa: ARG001 (answered by its callback)
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and end.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
     root: Annotated[
         Path | None,

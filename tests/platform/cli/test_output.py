@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,11 @@ def test_names_are_whole_in_a_pipe_and_the_same_as_json(tmp_path: Path) -> None:
     assert line.split() == ["registry", LONG, "VERBWIRE_REGISTRY"]
     rows = json.loads(verbwire(folder, "config", "--json", VERBWIRE_REGISTRY=LONG).stdout)
     assert {"setting": "registry", "value": LONG, "from": "VERBWIRE_REGISTRY"} in rows
+
+
+def test_the_version_is_that_of_the_installed_package(tmp_path: Path) -> None:
+    said = verbwire(tmp_path, "--version")
+    assert (said.returncode, said.stdout) == (0, f"{metadata.version('verbwire')}\n")
 
 
 def test_an_error_is_one_line_however_long(tmp_path: Path) -> None:
