@@ -14,7 +14,16 @@ from verbwire.settings import Settings
 
 COLUMNS = ("setting", "variable", "type", "default", "says")
 _BY_HAND = ("root", "sources")  # found, not set
-_TYPES = {str: "text", int: "number", Path: "path", Size: "size", tuple[str, ...]: "list", Mapping[str, str]: "table"}
+_TYPES = {
+    str: "text",
+    int: "number",
+    float: "number",
+    bool: "true or false",
+    Path: "path",
+    Size: "size",
+    tuple[str, ...]: "list",
+    Mapping[str, str]: "table",
+}
 
 
 def page() -> str:
@@ -33,4 +42,5 @@ def rows() -> Iterator[tuple[str, ...]]:
 
 def _default(setting: Field[Any]) -> str:
     value = setting.default_factory() if setting.default_factory is not MISSING else setting.default
-    return f"`{value}`" if value or value == 0 else ""
+    shown = str(value).lower() if isinstance(value, bool) else value  # as TOML writes it
+    return f"`{shown}`" if value or value == 0 else ""
