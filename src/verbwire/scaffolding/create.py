@@ -95,9 +95,11 @@ def _plain(name: str) -> str:
 def _words(name: str, requirement: Requirement) -> dict[str, str]:
     return {
         "@project@": name,
+        "@dns@": name.replace("_", "-").strip("-"),  # Kubernetes' names are those of hosts
         "@python@": f"{sys.version_info.major}.{sys.version_info.minor}",
         "@verbwire@": requirement.line(),
         "@verbwire_test@": requirement.line("test"),
+        "@build_git@": " git" if requirement.url.startswith("git+") else "",
         "@copy_wheels@": f"COPY {WHEELS} {WHEELS}\n" if requirement.wheel else "",
     }
 

@@ -1,0 +1,1 @@
+"""What runs a project: manifests for Kubernetes, monitoring, workflows; each checked by who knows them."""
