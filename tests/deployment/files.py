@@ -1,6 +1,6 @@
 """What is in `deploy/`: what ``verbwire new`` would write for the shop.
 
-Dashboard and alert rules are the other way round: they are made here (tests/dashboard.py, deploy/prometheus/alerts.yml),
+Dashboard and alert rules are the other way round: they are made here (tests/dashboard.py, deploy/prometheus/alerts.yml)
 and copied into the template.
 """
 

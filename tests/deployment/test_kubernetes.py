@@ -41,7 +41,9 @@ class Manifests(NamedTuple):
 
     def pods(self) -> dict[str, dict[str, Any]]:
         """The pod templates of all that has one, by its name."""
-        return {name: each["spec"]["template"] for kind in ("StatefulSet", "Job") for name, each in self.of(kind).items()}
+        return {
+            name: each["spec"]["template"] for kind in ("StatefulSet", "Job") for name, each in self.of(kind).items()
+        }
 
     def settings(self) -> dict[str, str]:
         """The environment of the workers, as kustomize reads the file."""
@@ -69,7 +71,13 @@ def container(pod: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def test_kubernetes_manifests_fit_the_schemas_of_the_oldest_and_newest_version(version: str, theirs: Manifests) -> None:
     known = [each for each in (*OURS.all(), *theirs.all()) if "monitoring.coreos.com" not in each["apiVersion"]]
-    assert {each["kind"] for each in known} == {"StatefulSet", "Service", "PodDisruptionBudget", "Job", "ServiceAccount"}
+    assert {each["kind"] for each in known} == {
+        "StatefulSet",
+        "Service",
+        "PodDisruptionBudget",
+        "Job",
+        "ServiceAccount",
+    }
     for each in known:
         kubernetes_validate.validate(each, version, strict=True)
 
