@@ -77,7 +77,8 @@ def test_dev_waits_until_files_hold_still_and_loses_none_that_changes_meanwhile(
     assert changes.settled(10.2) == []
     assert changes.settled(10.4) == []
     assert changes.settled(10.5) == ["more.py", "rules.py"]
+    write(root, "late.py", "1")  # after it was looked, before it is done
     changes.take()
     write(root, "rules.py", "22")  # while the workers are started again
     assert changes.settled(11.0) == []
-    assert changes.settled(12.0) == ["rules.py"]
+    assert changes.settled(12.0) == ["late.py", "rules.py"]
