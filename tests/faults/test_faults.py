@@ -70,7 +70,8 @@ def test_a_table_added_later_equals_the_fold_of_the_whole_log(crashed: Run, tmp_
     )
 
 
-@pytest.mark.parametrize("store", ["memory://", pytest.param("sqlite://", marks=pytest.mark.chaos)])
+@pytest.mark.chaos
+@pytest.mark.parametrize("store", ["memory://", "sqlite://"])
 def test_stock_faust_recovers_the_same_rows(crashed: Run, store: str) -> None:
     rows = last_rows(crashed.checker().rows)
     keys = {partition: sorted(each) for partition, each in rows.items()}

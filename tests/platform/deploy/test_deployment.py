@@ -80,6 +80,8 @@ def test_topics_are_made_as_the_design_says(admin: AdminClient, target: Target) 
         "office.notes-notes-changelog": 3,
         "office.notes.aggregate.dead-letters": 3,
         "office.notes.dead-letters": 3,
+        **{f"office.parcels.{each}": 3 for each in ("commands", "outcomes", "events")},
+        **{f"office.labels.{each}": 3 for each in ("commands", "outcomes")},
         "office.replies": 12,
         "office.workers": 1,
     }

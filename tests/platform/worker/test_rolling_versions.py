@@ -16,7 +16,8 @@ from tests.kit.worker import branch
 pytestmark = pytest.mark.kafka
 
 PARTITIONS, JARS = 6, 24
-WORKERS = ("w1", "w2", "w3")
+TWO = ("w1", "w2")
+WORKERS = (*TWO, "w3")
 
 
 @pytest.fixture
@@ -32,20 +33,20 @@ def versions(cluster: Cluster, tmp_path: Path) -> Iterator[Versions]:
 
 
 def test_a_rolling_update_and_a_rollback_lose_nothing(versions: Versions) -> None:
-    versions.start(1, *WORKERS)
+    versions.start(1, *TWO)
     with versions.load(JARS):
-        versions.ready(*WORKERS)
+        versions.ready(*TWO)
         versions.run(2, "deploy")
         told = versions.checked(2)
         assert "this code would go on with what other code has folded (changed: on bank.jars.CoinsPut, row)" in told
-        for name in WORKERS:  # others get its partitions meanwhile, old code and new
+        for name in TWO:  # the other gets its partitions meanwhile, old code and new
             versions.stop(name)
             versions.start(2, name)
             versions.ready(name)
     versions.put(range(JARS), "ann")
     versions.is_exact()
     with versions.load(JARS):  # rolled back, and nobody of the second version is there: all stands still
-        versions.stop(*WORKERS)
+        versions.stop(*TWO)
         versions.start(1, "w1")
         every = {group: {str(p) for p in range(PARTITIONS)} for group in (TABLE, RECEIVER)}
         eventually(lambda: {group: {*found} for group, found in versions.stopped("w1").items()} == every, 40)

@@ -67,7 +67,8 @@ def test_subjects_are_told_to_the_last_page(registry: Registry, unique: str) -> 
     every = {f"{unique}.{number}" for number in range(3)}
     for subject in every:
         registry.register(subject, CONTRACT.text)
-    assert every <= {*registry.all_subjects(page=2)}
+    size = len(registry.all_subjects()) // 3 + 1  # other tests have left theirs
+    assert every <= {*registry.all_subjects(page=size)}
 
 
 def test_levels_are_set_and_taken_back(registry: Registry, unique: str) -> None:
