@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.kit.http import SECRET
 from verbwire.security.tokens import mint_token
 
 _STATUS = "Failed to load resource"  # a browser tells so of each 4xx and 5xx, which pages expect
+PATIENCE = 20_000  # milliseconds: what a worker shows of the cluster may be eight seconds old
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -42,7 +43,8 @@ class Visitor:
         self.page = page
         self.url = url
         self.errors: list[str] = []
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", self._note)
 
