@@ -344,7 +344,7 @@ def test_the_consoles_overview_begins_with_what_stands_still(olga: Visitor, offi
     expect(node).to_have_class("node table warn")
     node.focus()
     olga.page.keyboard.press("Enter")
-    expect(olga.page.get_by_role("heading", name=SHELVES)).to_be_visible()
+    expect(olga.page.get_by_role("heading", name=SHELVES, level=1)).to_be_visible()
 
 
 def test_the_console_keeps_what_it_saw_and_says_how_old_it_is(olga: Visitor, office: Office) -> None:
