@@ -313,6 +313,7 @@ def test_the_consoles_tables_are_filtered_sorted_and_paged(olga: Visitor) -> Non
     page.keyboard.press("Enter")
     expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_role("link", name="all rows").click()
+    expect(page.locator("tbody tr")).to_have_count(50)
     page.locator("input[name=books_from]").fill("118")
     page.keyboard.press("Enter")
     expect(page.locator("tbody tr")).to_have_count(3)
