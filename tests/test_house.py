@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wire.avro": {"contracts.schema", "errors", "messages"},
     "wire.json": {"contracts.schema"},
     "contracts.checks": {"contracts.codegen", "contracts.schema", "errors", "messages"},
-    "engine.topic_watch": {"errors", "kafka"},
+    "engine.topic_watch": {"kafka"},
     "observability.watch": {"kafka"},
     "tracing": {"errors", "settings"},
     "tokens": {"errors", "secrets", "security", "settings"},

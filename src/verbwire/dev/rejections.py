@@ -13,7 +13,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 from verbwire.client.base.connection import Connection
 from verbwire.dev.board import RejectionView
 from verbwire.errors import VerbwireError
-from verbwire.kafka.librdkafka import LOGGED
+from verbwire.kafka.readers import reader_properties
 from verbwire.messages import Kind
 from verbwire.records import OutcomeRecord, OutcomeStatus, RecordReader
 from verbwire.settings import Settings
@@ -85,12 +85,6 @@ def _view(record: Any, outcome: OutcomeRecord) -> RejectionView:
 
 
 def _properties(connection: Connection) -> dict[str, Any]:
-    return {
-        **LOGGED,
-        **connection.kafka,
-        "bootstrap.servers": connection.bootstrap,
-        "group.id": "verbwire.dev",  # librdkafka wants one; nothing is ever committed for it
-        "enable.auto.commit": False,
-        "isolation.level": "read_committed",
-        "log_level": 2,
-    }
+    kafka = {**connection.kafka, "bootstrap.servers": connection.bootstrap, "log_level": 2}
+    # From now on, also where a position is gone; the end of a partition is nothing to tell.
+    return reader_properties(kafka, "verbwire.dev", auto_offset_reset="latest", enable_partition_eof=False)

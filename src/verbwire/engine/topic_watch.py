@@ -6,15 +6,11 @@ again: keys are hashed elsewhere from then on, offsets are those of another topi
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from verbwire.errors import UnavailableError
+from verbwire.kafka.cluster_watch import ClusterWatch
 from verbwire.kafka.offsets import ClusterOffsets, TopicIdentity
-
-log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 2.0
 
@@ -55,25 +51,20 @@ def unlike(topic: str, found: int, wanted: int) -> str:
     )
 
 
-class TopicWatch:
-    """Runs on a thread of its own between `start` and `stop`."""
+class TopicWatch(ClusterWatch):
+    """Compares the topics of running groups with those that they know."""
 
     def __init__(self, kafka: dict[str, str], groups: Sequence[Watched]) -> None:
+        super().__init__("watching the topics", WATCH_SECONDS)
         self._cluster = ClusterOffsets(kafka, "")
         self._groups = groups
         self._missed: set[str] = set()
         self._seen: dict[str, TopicIdentity] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="topic watch", daemon=True)
 
     def start(self) -> None:
         """Begin, once the groups have connected: what they know of their topics is what is compared with."""
         if self._groups:
-            self._thread.start()
-
-    def stop(self) -> None:
-        """End; a request under way is not waited for."""
-        self._stop.set()
+            super().start()
 
     def look(self) -> None:
         """Compare once. A topic has to be missing twice: a broker that has just started does not know all of them."""
@@ -90,14 +81,3 @@ class TopicWatch:
                 group.refresh_topics()
             if (why := difference(before, now, gone)) and group.topics is before:
                 group.stop_all(f"its topics have changed: {why}")
-
-    def _run(self) -> None:
-        looking = True
-        while looking:
-            try:
-                self.look()
-            except UnavailableError as error:  # an outage, which others tell of
-                log.debug("topics are not watched: %s", error)
-            except Exception:
-                log.exception("watching the topics failed in a way that is not foreseen")
-            looking = not self._stop.wait(WATCH_SECONDS)

@@ -6,20 +6,16 @@ that is stopped, paused or full.
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from verbwire.errors import UnavailableError
 from verbwire.kafka.broker_clock import BrokerClock
+from verbwire.kafka.cluster_watch import ClusterWatch
 from verbwire.kafka.offsets import ClusterOffsets
 from verbwire.kafka.progress import InputProgress
 from verbwire.observability.metrics.lag import GroupLag
 from verbwire.worker.services import GroupHost
-
-log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2.0
 STALE_SECONDS = 30.0  # then the ends of before say nothing any more
@@ -51,26 +47,17 @@ def lag_of(
     return lag
 
 
-class LagWatch:
-    """Runs on a thread of its own between `start` and `stop`; `lags` may be asked from any."""
+class LagWatch(ClusterWatch):
+    """Asks for the ends; `lags` may be asked from any thread."""
 
     def __init__(self, kafka: dict[str, str], groups: Sequence[GroupHost], clock: BrokerClock) -> None:
+        super().__init__("watching the lag", LOOK_SECONDS)
         self._cluster = ClusterOffsets(kafka, "")
         self._groups = groups
         self._clock = clock
         self._ends: dict[Place, int] = {}
         self._looked = float("-inf")
         self._caught_up: dict[str, dict[Place, float]] = {}  # group -> place -> when
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lag watch", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End; a request under way is not waited for."""
-        self._stop.set()
 
     def look(self) -> None:
         """Ask for the ends once. What is handled is looked at first: it may not seem to be further than they are."""
@@ -100,17 +87,6 @@ class LagWatch:
             )
             for group in self._groups
         }
-
-    def _run(self) -> None:
-        looking = True
-        while looking:
-            try:
-                self.look()
-            except UnavailableError as error:  # an outage, which others tell of
-                log.debug("lag is not known: %s", error)
-            except Exception:
-                log.exception("watching the lag failed in a way that is not foreseen")
-            looking = not self._stop.wait(LOOK_SECONDS)
 
 
 def _place(progress: InputProgress) -> Place:

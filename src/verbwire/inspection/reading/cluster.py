@@ -55,16 +55,12 @@ class OpenCluster:
     @cached_property
     def partitions(self) -> dict[str, int]:
         """The number of partitions of each of them that is there."""
-        found = self._offsets.topic_identities(list(self.topics))
+        found = self.offsets.topic_identities(list(self.topics))
         return {name: topic.partitions for name, topic in found.items()}
 
     @cached_property
     def offsets(self) -> ClusterOffsets:
         """Asks for ends and beginnings."""
-        return self._offsets
-
-    @cached_property
-    def _offsets(self) -> ClusterOffsets:
         return ClusterOffsets(dict(self.kafka), INSPECTION_READER)
 
     def of_group(self, group: str) -> ClusterOffsets:
@@ -85,8 +81,8 @@ class OpenCluster:
 
     def spans(self, places: Sequence[TP], since: int | None = None, until: int | None = None) -> dict[TP, Span]:
         """Return what partitions hold now, of records from `since` on (milliseconds) to those before `until`."""
-        ends = self._offsets.stable_ends(places)
-        starts = self._offsets.starts(places)
+        ends = self.offsets.stable_ends(places)
+        starts = self.offsets.starts(places)
         first = self._at(places, since) if since is not None else {}
         last = self._at(places, until) if until is not None else {}
         return {
