@@ -32,9 +32,9 @@ def describe(
     verbwire describe shop.checkout
     verbwire describe shop.orders.events
     """
-    from verbwire.inspection.cluster_view import in_order, opened
     from verbwire.inspection.deployed import deployed
     from verbwire.inspection.describe import describe as described
+    from verbwire.inspection.reading.cluster_view import in_order, opened
     from verbwire.project import load_project
 
     project = load_project(load_settings())

@@ -24,8 +24,8 @@ def doctor(as_json: AsJson = False) -> None:
     verbwire doctor
     verbwire doctor --json | jq '.diagnoses[] | select(.grave)'
     """
-    from verbwire.inspection.cluster_view import opened
     from verbwire.inspection.doctor.examination import examine
+    from verbwire.inspection.reading.cluster_view import opened
     from verbwire.project import load_project
 
     with opened(load_project(load_settings())) as view:

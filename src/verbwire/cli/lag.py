@@ -36,8 +36,8 @@ def lag(
     verbwire lag
     verbwire lag --watch shop.orders shop.checkout
     """
-    from verbwire.inspection.cluster_view import opened
     from verbwire.inspection.lag import LagSampler
+    from verbwire.inspection.reading.cluster_view import opened
     from verbwire.project import load_project
 
     project = load_project(load_settings())

@@ -79,8 +79,8 @@ def show(
 
 
 def _asked(names: list[str], limit: int, key: str | None) -> ProcessReport:
-    from verbwire.inspection.cluster_view import opened
     from verbwire.inspection.processes import open_instances
+    from verbwire.inspection.reading.cluster_view import opened
     from verbwire.project import load_project
 
     with opened(load_project(load_settings())) as view:

@@ -31,7 +31,7 @@ def status(as_json: AsJson = False) -> None:
     verbwire status
     verbwire status --json | jq '.oddities[]'
     """
-    from verbwire.inspection.cluster_view import opened
+    from verbwire.inspection.reading.cluster_view import opened
     from verbwire.inspection.status import status as asked
     from verbwire.project import load_project
 

@@ -15,7 +15,7 @@ from verbwire.errors import ConfigurationError
 from verbwire.settings import load_settings
 
 if TYPE_CHECKING:
-    from verbwire.inspection.cluster_view import ClusterView
+    from verbwire.inspection.reading.cluster_view import ClusterView
 
 _COLUMNS = ("table", "rows of", "partitions", "ready", "stopped", "behind", "rows", "dead letters")
 
@@ -39,7 +39,7 @@ def tables(
     verbwire tables shop.orders --where status=PLACED --limit 5
     verbwire tables shop.orders --key 536365
     """
-    from verbwire.inspection.cluster_view import opened
+    from verbwire.inspection.reading.cluster_view import opened
     from verbwire.project import load_project
 
     if name is None and (key is not None or where or changelog):

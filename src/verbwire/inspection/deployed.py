@@ -12,8 +12,8 @@ from confluent_kafka import TopicCollection
 
 from verbwire.engine.code.facts import CODE_HEADER, read_code
 from verbwire.engine.restore.changelog_tails import last_facts
-from verbwire.inspection.cluster_view import SECONDS, ClusterView
 from verbwire.inspection.describe import Description, GroupDescription, MessageDescription
+from verbwire.inspection.reading.cluster_view import SECONDS, ClusterView
 from verbwire.inspection.topics import TopicDescription, kept
 
 

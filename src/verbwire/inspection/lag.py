@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from verbwire.deploy.group_plan import GroupPlan, group_topics
-from verbwire.inspection.cluster_view import ClusterView, in_order
 from verbwire.inspection.first_records import first_timestamps
+from verbwire.inspection.reading.cluster_view import ClusterView, in_order
 from verbwire.inspection.topology import kind_of
 from verbwire.kafka.offsets import TP, Committed
 from verbwire.names import INSPECTION_READER

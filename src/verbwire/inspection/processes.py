@@ -15,9 +15,9 @@ import msgspec
 from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.process import Process
 from verbwire.errors import ConfigurationError, UndecodableError
-from verbwire.inspection.cluster_view import ClusterView, in_order
 from verbwire.inspection.lag import broker_time
-from verbwire.inspection.topic_records import topic_records
+from verbwire.inspection.reading.cluster import OpenCluster
+from verbwire.inspection.reading.cluster_view import ClusterView, in_order
 from verbwire.wire.codec.display import plain
 from verbwire.wire.headers import Headers
 from verbwire.wire.keys import key_text
@@ -83,17 +83,18 @@ def open_instances(
     """
     view.unknown.clear()
     now_ms, clock = broker_time(view)
+    cluster = OpenCluster(view)
     found: list[OpenInstance] = []
     total, events = {}, {}
     for process in _chosen(view, names):
         contract = view.project.catalog.of(process.state)
-        every = _read_open(view, process)
+        every = _read_open(cluster, process)
         total[process.group] = len(every)
         events[process.group] = tuple(sorted(each.__contract__ for each in process.handlers))
         some = sorted(every, key=lambda each: each.last_ms)
         if key is not None:
             some = [each for each in some if _text(contract, each.key) == key]
-        found += _instances(view, process, contract, some[:limit], now_ms)
+        found += _instances(view, cluster, process, contract, some[:limit], now_ms)
     return ProcessReport(
         instances=tuple(sorted(found, key=lambda each: -each.seconds)),
         total=total,
@@ -111,10 +112,11 @@ def _chosen(view: ClusterView, names: Sequence[str]) -> list[Process[Any]]:
     return [every[name] for name in names or sorted(every)]
 
 
-def _read_open(view: ClusterView, process: Process[Any]) -> list[_Open]:
-    topic = view.names.changelog(view.names.group(process.group), process.table)
+def _read_open(cluster: OpenCluster, process: Process[Any]) -> list[_Open]:
+    names = cluster.codec.names
+    topic = names.changelog(names.group(process.group), process.table)
     found: dict[bytes, _Open] = {}
-    for message in topic_records(view, topic):
+    for message in cluster.records(topic):
         key, value, at_ms = message.key() or MARK, message.value(), message.timestamp()[1]
         if key == MARK:
             continue
@@ -128,9 +130,14 @@ def _read_open(view: ClusterView, process: Process[Any]) -> list[_Open]:
 
 
 def _instances(
-    view: ClusterView, process: Process[Any], contract: Contract, some: Sequence[_Open], now_ms: int
+    view: ClusterView,
+    cluster: OpenCluster,
+    process: Process[Any],
+    contract: Contract,
+    some: Sequence[_Open],
+    now_ms: int,
 ) -> Iterator[OpenInstance]:
-    sent = view.unless_unknown(f"commands of {process.group}", lambda: _sent(view, process, some, now_ms))
+    sent = view.unless_unknown(f"commands of {process.group}", lambda: _sent(cluster, process, some, now_ms))
     for each in some:
         commands = () if sent is None else tuple(sent.get(each.key, ()))
         waiting = tuple(command for command in commands if command.outcome is None)
@@ -167,7 +174,7 @@ def _ago(now_ms: int, at_ms: int) -> float:
 
 
 def _sent(
-    view: ClusterView, process: Process[Any], some: Sequence[_Open], now_ms: int
+    cluster: OpenCluster, process: Process[Any], some: Sequence[_Open], now_ms: int
 ) -> Mapping[bytes, list[SentCommand]]:
     """The commands of these instances, each with its outcome where there is one, the oldest first."""
     if not some:
@@ -175,10 +182,10 @@ def _sent(
     ids, wanted = CommandIds(process.group), {each.key for each in some}
     begin = min(each.since_ms for each in some) - _SLACK_MS
     namespaces = sorted({command.__contract__.rpartition(".")[0] for command in process.sends})
-    outcomes = dict(_outcomes(view, namespaces, begin, ids))
+    outcomes = dict(_outcomes(cluster, namespaces, begin, ids))
     found: dict[bytes, list[SentCommand]] = defaultdict(list)
-    for topic in map(view.names.commands, namespaces):
-        for message in topic_records(view, topic, begin):
+    for topic in map(cluster.codec.names.commands, namespaces):
+        for message in cluster.records(topic, begin):
             headers = Headers(message.headers())
             key = _instance(ids, headers)
             if key not in wanted:
@@ -207,10 +214,12 @@ def _instance(ids: CommandIds, headers: Headers) -> bytes:
         return b""
 
 
-def _outcomes(view: ClusterView, namespaces: Iterable[str], begin: int, ids: CommandIds) -> Iterator[tuple[str, str]]:
-    for topic in map(view.names.outcomes, namespaces):
-        decode = view.codec.topic_decoder(topic, "verbwire", {OutcomeRecord.__contract__: OutcomeRecord}).decode
-        for message in topic_records(view, topic, begin):
+def _outcomes(
+    cluster: OpenCluster, namespaces: Iterable[str], begin: int, ids: CommandIds
+) -> Iterator[tuple[str, str]]:
+    for topic in map(cluster.codec.names.outcomes, namespaces):
+        decode = cluster.codec.topic_decoder(topic, "verbwire", {OutcomeRecord.__contract__: OutcomeRecord}).decode
+        for message in cluster.records(topic, begin):
             if not _is_answer(ids, Headers(message.headers())):
                 continue
             record = decode(message.value())

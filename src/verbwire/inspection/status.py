@@ -17,11 +17,11 @@ import msgspec
 
 from verbwire.client.base.connection import Connection
 from verbwire.dead_letters.requeue import DeadLetters
-from verbwire.inspection.cluster_view import ClusterView, in_order
 from verbwire.inspection.group_status import NO_OWNER, GroupStatus, WorkerStatus
 from verbwire.inspection.lag import ConsumerGroupLag, LagReport, LagSampler
 from verbwire.inspection.living_workers import ago, heard_now, living_workers
 from verbwire.inspection.oddities import Oddity, odd_things
+from verbwire.inspection.reading.cluster_view import ClusterView, in_order
 from verbwire.inspection.topology import kind_of
 from verbwire.inspection.worker_http import OperatorHttp
 

@@ -13,8 +13,8 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.table import Table
 from verbwire.dotted_names import DottedNames
 from verbwire.errors import ConfigurationError, MessageError
-from verbwire.inspection.cluster_view import ClusterView
-from verbwire.inspection.topic_records import topic_records
+from verbwire.inspection.reading.cluster import OpenCluster
+from verbwire.inspection.reading.cluster_view import ClusterView
 from verbwire.inspection.topics import kept
 from verbwire.inspection.worker_http import OperatorHttp
 from verbwire.wire.codec.display import plain
@@ -75,7 +75,7 @@ def _key(contract: Contract, text: str) -> bytes:
 
 def _last_values(view: ClusterView, topic: str, key: bytes | None) -> Sequence[bytes]:
     found: dict[bytes, bytes] = {}
-    for message in topic_records(view, topic):
+    for message in OpenCluster(view).records(topic):
         at, value = message.key() or MARK, message.value()
         if at == MARK or (key is not None and at != key):
             continue

@@ -15,8 +15,8 @@ import httpx2 as httpx
 import msgspec
 
 from verbwire.errors import ConfigurationError, NotAuthorizedError, UnavailableError
-from verbwire.inspection.cluster_view import ClusterView
 from verbwire.inspection.living_workers import heard_now, living_workers
+from verbwire.inspection.reading.cluster_view import ClusterView
 from verbwire.security.hosts import base_url
 from verbwire.security.tls import Authorities, advice_of
 from verbwire.tokens import OPERATOR, development_token

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from verbwire.errors import UnavailableError
-from verbwire.inspection.cluster_view import ClusterView, in_order, opened
 from verbwire.inspection.deployed import deployed
 from verbwire.inspection.describe import describe
 from verbwire.inspection.lag import LagSampler
+from verbwire.inspection.reading.cluster_view import ClusterView, in_order, opened
 from verbwire.inspection.status import status
 from verbwire.project import Project
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import ConfigResource, ResourceType
 
-from verbwire.inspection.cluster_view import SECONDS
 from verbwire.inspection.doctor.diagnosis import Diagnosis, Patient
+from verbwire.inspection.reading.cluster_view import SECONDS
 from verbwire.inspection.topics import topics
 
 _CHECK = "brokers"

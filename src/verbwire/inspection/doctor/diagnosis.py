@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from verbwire.inspection.cluster_view import ClusterView
+from verbwire.inspection.reading.cluster_view import ClusterView
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,6 @@ import msgspec
 from confluent_kafka import KafkaException
 
 from verbwire.errors import UnavailableError, VerbwireError
-from verbwire.inspection.cluster_view import ClusterView, in_order
 from verbwire.inspection.doctor.brokers import check_brokers
 from verbwire.inspection.doctor.diagnosis import Check, Diagnosis, Patient
 from verbwire.inspection.doctor.machine import check_machine
@@ -15,6 +14,7 @@ from verbwire.inspection.doctor.receivers import check_receivers
 from verbwire.inspection.doctor.running import check_running, check_workers
 from verbwire.inspection.doctor.standing import check_schemas, check_topics
 from verbwire.inspection.doctor.transactions import check_transactions
+from verbwire.inspection.reading.cluster_view import ClusterView, in_order
 from verbwire.redaction import without_secrets
 
 CHECKS: dict[str, Check] = {

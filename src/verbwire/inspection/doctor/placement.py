@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Message
 
-from verbwire.inspection.cluster_view import ClusterView, kafka_errors
 from verbwire.inspection.doctor.diagnosis import Diagnosis, Patient
+from verbwire.inspection.reading.cluster import OpenCluster, Span
 from verbwire.inspection.topology import NodeKind, topology
-from verbwire.kafka.offsets import TP
-from verbwire.kafka.readers import read_to_end, reader_properties
-from verbwire.names import INSPECTION_READER
 from verbwire.wire.partitioner import partition_of
 
 _CHECK = "key placement"
@@ -23,20 +19,18 @@ _SAMPLE = 200  # places at the end of each partition
 def check_placement(patient: Patient) -> Iterator[Diagnosis]:
     """Look at the last records of commands and events: a producer of another partitioner tears keys apart."""
     looked = 0
-    view = patient.view
-    cluster = view.offsets("")
+    cluster = OpenCluster(patient.view)
     kinds = (NodeKind.COMMANDS, NodeKind.EVENTS)
-    names = [node.name for node in topology(view.project).nodes if node.kind in kinds]
-    for topic, found in sorted(cluster.topic_identities(names).items()):
-        places = [(topic, partition) for partition in range(found.partitions)]
-        starts, ends = cluster.starts(places), cluster.stable_ends(places)
+    names = {node.name for node in topology(cluster.project).nodes if node.kind in kinds}
+    for topic in sorted(names & cluster.partitions.keys()):
         wrong: dict[str, list[str]] = defaultdict(list)
-        for partition, offset, key in _sample(view, places, starts, ends):
+        for message in _sample(cluster, topic):
             looked += 1
+            key, place = message.key(), f"{message.partition()}/{message.offset()}"
             if key is None:
-                wrong["has no key"].append(f"{partition}/{offset}")
-            elif (right := partition_of(key, found.partitions)) != partition:
-                wrong[f"belongs into partition {right}"].append(f"{partition}/{offset}")
+                wrong["has no key"].append(place)
+            elif (right := partition_of(key, cluster.partitions[topic])) != message.partition():
+                wrong[f"belongs into partition {right}"].append(place)
         for how, where in wrong.items():
             yield Diagnosis(
                 check=_CHECK,
@@ -49,17 +43,6 @@ def check_placement(patient: Patient) -> Iterator[Diagnosis]:
     patient.facts["key placement"] = f"{looked:,} records computed again"
 
 
-def _sample(
-    view: ClusterView, places: Sequence[TP], starts: Mapping[TP, int], ends: Mapping[TP, int]
-) -> Iterator[tuple[int, int, bytes | None]]:
-    wanted = [
-        TopicPartition(*place, max(starts[place], ends[place] - _SAMPLE))
-        for place in places
-        if ends[place] > starts[place]
-    ]
-    if not wanted:
-        return
-    properties = reader_properties(view.kafka, INSPECTION_READER, fetch_wait_max_ms=20, queued_max_messages_kbytes=4096)
-    with closing(Consumer(properties)) as consumer, kafka_errors(f"TOPIC {places[0][0]}"):
-        for message in read_to_end(consumer, wanted):
-            yield message.partition() or 0, message.offset() or 0, message.key()
+def _sample(cluster: OpenCluster, topic: str) -> Iterator[Message]:
+    spans = cluster.spans(cluster.all_places([topic]))
+    return cluster.read({place: Span(max(span.start, span.end - _SAMPLE), span.end) for place, span in spans.items()})

@@ -7,8 +7,8 @@ from contextlib import closing
 
 from confluent_kafka import Consumer, TopicPartition
 
-from verbwire.inspection.cluster_view import SECONDS, ClusterView, kafka_errors
 from verbwire.inspection.doctor.diagnosis import Diagnosis, Patient
+from verbwire.inspection.reading.cluster_view import SECONDS, ClusterView, kafka_errors
 from verbwire.inspection.topology import EdgeKind, NodeKind, topology
 from verbwire.kafka.librdkafka import LOGGED
 from verbwire.kafka.recreatable import PATIENT

@@ -1,5 +1,5 @@
 """Reads and decodes the records of a project's topics, for people: in no group, and committed ones alone.
 
-`cluster` opens and reads, `records` decodes one record, `known_topics` tells what a topic holds, `folding` which row a
-record counts in. Read `records` first.
+`cluster_view` connects, `cluster` reads topics, `records` decodes one record, `known_topics` tells what a topic holds,
+`folding` which row a record counts in. Read `records` first.
 """

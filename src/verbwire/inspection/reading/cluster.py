@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from verbwire.errors import UnavailableError
+from verbwire.inspection.reading.cluster_view import ClusterView, opened
 from verbwire.inspection.reading.known_topics import KnownTopic, topics_of
-from verbwire.kafka.addresses import addresses, kafka_properties
-from verbwire.kafka.connectivity import require_kafka
 from verbwire.kafka.denials import unavailable
 from verbwire.kafka.offsets import ClusterOffsets
 from verbwire.kafka.readers import read_to_end, reader_properties
 from verbwire.names import INSPECTION_READER
 from verbwire.project import Project
 from verbwire.wire.codec.topics import Codec
-from verbwire.wire.registry.client import Registry
 
 TP: TypeAlias = tuple[str, int]
 _SECONDS = 30.0
@@ -39,13 +37,17 @@ class Span:
         return max(0, self.end - self.start)
 
 
-@dataclass
 class OpenCluster:
-    """A project and the cluster it runs on. Not to be used by several threads."""
+    """The topics of a project on its cluster. Not to be used by several threads."""
 
-    project: Project
-    codec: Codec
-    kafka: Mapping[str, Any] = field(repr=False)
+    def __init__(self, view: ClusterView) -> None:
+        self._view = view
+        self.project = view.project
+
+    @property
+    def codec(self) -> Codec:
+        """What reads the project's records."""
+        return self._view.codec
 
     @cached_property
     def topics(self) -> dict[str, KnownTopic]:
@@ -61,11 +63,11 @@ class OpenCluster:
     @cached_property
     def offsets(self) -> ClusterOffsets:
         """Asks for ends and beginnings."""
-        return ClusterOffsets(dict(self.kafka), INSPECTION_READER)
+        return ClusterOffsets(self._view.kafka, INSPECTION_READER)
 
     def of_group(self, group: str) -> ClusterOffsets:
         """Return what asks for the committed offsets of a group, as declared."""
-        return ClusterOffsets(dict(self.kafka), self.codec.names.group(group))
+        return ClusterOffsets(self._view.kafka, self.codec.names.group(group))
 
     def partitions_of(self, topic: str) -> int:
         """Return the number of a topic's partitions; UnavailableError where it is not there."""
@@ -107,7 +109,15 @@ class OpenCluster:
 
     def consumer(self, **properties: Any) -> Consumer:
         """Return a consumer in no group; the caller closes it."""
-        return Consumer(reader_properties(self.kafka, INSPECTION_READER, **properties))
+        return Consumer(reader_properties(self._view.kafka, INSPECTION_READER, **properties))
+
+    def records(self, topic: str, since: int | None = None) -> Iterator[Message]:
+        """Yield what a topic holds now, of records from `since` on (milliseconds).
+
+        :class:`UnavailableError` where it is not there, or cannot be read.
+        """
+        self.partitions_of(topic)
+        return self.read(self.spans(self.all_places([topic]), since))
 
     def read(self, spans: Mapping[TP, Span]) -> Iterator[Message]:
         """Yield the records of these spans: of each partition in its order, several as they arrive.
@@ -124,9 +134,6 @@ class OpenCluster:
 
 @contextmanager
 def open_cluster(project: Project) -> Iterator[OpenCluster]:
-    """Give the cluster that a project's settings name; :class:`UnavailableError` when it cannot be reached."""
-    bootstrap, url = addresses(project.settings)
-    kafka = kafka_properties(project.settings, bootstrap)
-    require_kafka(kafka)
-    with closing(Registry(url, project.settings.registry_client)) as registry:
-        yield OpenCluster(project, Codec(project.catalog, registry, project.settings.names), kafka)
+    """Give the topics of the cluster that a project's settings name; nothing is connected before it is asked for."""
+    with opened(project) as view:
+        yield OpenCluster(view)
