@@ -22,13 +22,17 @@ from verbwire.security.hosts import are_loopback
 
 # What takes longest begins first, so that no process is left alone with it at the end.
 LONG = (
-    "faults/test_faults.py",
-    "platform/worker/test_rolling_versions.py",
-    "faults/test_planted_bugs.py",
-    "platform/worker/test_company.py",
-    "test_demo.py",
     "platform/worker/test_life.py",
+    "faults/test_faults.py",
+    "faults/test_planted_bugs.py",
+    "platform/inspection/test_running_project.py",
+    "platform/inspection/test_histories.py",
+    "platform/worker/test_company.py",
     "platform/embedded/test_stack.py",
+    "platform/kafka/test_connectivity_guarded.py",
+    "platform/worker/test_rolling_versions.py",
+    "test_documentation.py",
+    "test_demo.py",
     "faults/test_faults_orders.py",
     "faults/test_whole_shop.py",
     "platform/subscribers/test_group.py",

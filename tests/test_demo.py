@@ -136,6 +136,7 @@ def test_once_more_it_changes_no_number_and_stays_until_ctrl_c_with_urls_that_wo
     assert before == after
 
 
+@pytest.mark.chaos
 def test_a_number_that_differs_is_named_and_fails_the_demo(demo: Demo, first: str, cluster: Cluster) -> None:
     stray = ProductAddedToCart(
         cart_id="536365",

@@ -133,6 +133,7 @@ def test_a_killed_broker_comes_back_with_its_data(stack: Stack, folder: Path) ->
     assert consume(stack.bootstrap, "confirmed", 2) == [b"1", b"2"]
 
 
+@pytest.mark.chaos
 @pytest.mark.kafka
 def test_a_killed_owner_leaves_its_data_and_the_next_start_ends_its_jvms(tmp_path: Path) -> None:
     owner = subprocess.Popen([sys.executable, "-c", ORPHANING, str(tmp_path)])

@@ -80,6 +80,13 @@ def run(project: Path, text: str, **environment: str) -> subprocess.CompletedPro
     )
 
 
+def test_a_project_is_deployed_and_run(project: Path, cluster: Cluster) -> None:
+    ran = run(project, TESTS, VERBWIRE_BOOTSTRAP=cluster.bootstrap, VERBWIRE_REGISTRY=cluster.registry_url)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "3 passed" in ran.stdout
+
+
+@pytest.mark.chaos
 @pytest.mark.kafka
 def test_a_project_is_deployed_and_run_on_an_embedded_stack(project: Path) -> None:
     ran = run(project, TESTS)

@@ -16,8 +16,7 @@ from tests.kit.worker import branch
 pytestmark = pytest.mark.kafka
 
 PARTITIONS, JARS = 6, 24
-TWO = ("w1", "w2")
-WORKERS = (*TWO, "w3")
+WORKERS = ("w1", "w2", "w3")
 
 
 @pytest.fixture
@@ -32,21 +31,24 @@ def versions(cluster: Cluster, tmp_path: Path) -> Iterator[Versions]:
     bank.close()
 
 
-def test_a_rolling_update_and_a_rollback_lose_nothing(versions: Versions) -> None:
-    versions.start(1, *TWO)
+@pytest.mark.parametrize(
+    "names", [("w1",), pytest.param(("w1", "w2"), marks=pytest.mark.chaos)], ids=["one worker", "two workers"]
+)
+def test_a_rolling_update_and_a_rollback_lose_nothing(versions: Versions, names: tuple[str, ...]) -> None:
+    versions.start(1, *names)
     with versions.load(JARS):
-        versions.ready(*TWO)
+        versions.ready(*names)
         versions.run(2, "deploy")
         told = versions.checked(2)
         assert "this code would go on with what other code has folded (changed: on bank.jars.CoinsPut, row)" in told
-        for name in TWO:  # the other gets its partitions meanwhile, old code and new
+        for name in names:  # where there is another, it gets its partitions meanwhile, old code and new
             versions.stop(name)
             versions.start(2, name)
             versions.ready(name)
     versions.put(range(JARS), "ann")
     versions.is_exact()
     with versions.load(JARS):  # rolled back, and nobody of the second version is there: all stands still
-        versions.stop(*TWO)
+        versions.stop(*names)
         versions.start(1, "w1")
         every = {group: {str(p) for p in range(PARTITIONS)} for group in (TABLE, RECEIVER)}
         eventually(lambda: {group: {*found} for group, found in versions.stopped("w1").items()} == every, 40)
