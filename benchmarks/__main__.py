@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: run everything, write the results."""
+"""``python -m benchmarks``: measure everything, or what is asked for, and write the results."""
 
 from __future__ import annotations
 
@@ -6,48 +6,101 @@ import argparse
 import os
 import tempfile
 import time
+from collections.abc import Iterable
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from benchmarks import machine, report
-from benchmarks.cluster import deploy, running
+from benchmarks.cluster import running
 from benchmarks.environment import PeerEnvironment
-from benchmarks.place import Place
-from benchmarks.run import Run
+from benchmarks.results import Results
+from benchmarks.rounds import Round, Setup, Sizes
+from benchmarks.sections import SECTIONS
 
 RESULTS = Path(__file__).parent / "results"
-FULL = {"events": 300_000, "commands": 100_000, "asks": 500, "slow": 50_000}
-QUICK = {"events": 60_000, "commands": 20_000, "asks": 100, "slow": 10_000}
+PEERS = Path(__file__).parent.parent / ".verbwire" / "peers"
+FULL = Sizes(events=300_000, commands=100_000, asks=300, slow=20_000, rows=100_000, grown=1_000_000, seconds=3, idle=20)
+QUICK = Sizes(events=100_000, commands=30_000, asks=100, slow=5_000, rows=20_000, grown=300_000, seconds=1, idle=5)
+LONG = 10_000_000  # events that a table grows by
+ROUNDS = 3
 
 
 def main() -> None:
-    """Run all cases and write ``results/<date>.json`` and ``.md``."""
+    """Measure, and write ``results/<date>.md`` and ``.json``."""
     options = _options()
-    sizes = {name: getattr(options, name) or size for name, size in (QUICK if options.quick else FULL).items()}
-    facts = {**machine.describe(), "load_before": machine.load(), "sizes": sizes}
-    say, began = partial(print, flush=True), time.monotonic()
+    sizes, chosen = _sizes(options), options.only or list(SECTIONS)
+    facts = {**machine.describe(), "load_before": machine.load(), "rounds": options.rounds, "sizes": asdict(sizes)}
+    results, began = Results(), time.monotonic()
+    say = partial(print, flush=True)
     with running() as addresses, tempfile.TemporaryDirectory(prefix="verbwire-bench-") as folder:
-        place = Place(addresses.bootstrap, addresses.registry_url, f"bench{time.time_ns() // 10**8}", **sizes)
-        deploy(place)
-        run = Run(place, Path(folder), say)
-        run.all(PeerEnvironment(Path(folder)) if options.peers else None)
+        peers = PeerEnvironment(PEERS) if options.peers else None
+        setup = Setup(addresses, sizes, Path(folder), peers, say)
+        for number in range(1, options.rounds + 1):
+            _round(Round(number, setup, results), (each for each in chosen if not SECTIONS[each].once or number == 1))
     facts |= {"load_after": machine.load(), "seconds": round(time.monotonic() - began)}
-    name = f"{datetime.now(UTC):%Y-%m-%d}{'-quick' if options.quick else ''}"
-    for file in report.write(RESULTS, name, facts, run.groups):
+    for file in report.write(RESULTS, _name(options), facts, results):
         say(f"wrote {file.relative_to(RESULTS.parent.parent)}")
 
 
+def _round(round: Round, chosen: Iterable[str]) -> None:
+    round.setup.say(f"\nRound {round.number}")
+    try:
+        for name in chosen:
+            round.run(name, SECTIONS[name].measured)
+    finally:
+        round.close()
+
+
+def _name(options: argparse.Namespace) -> str:
+    """Return the results' name: those of a part stand apart, so that they never take the place of the whole."""
+    part = "-part" if options.only else "-quick" if options.quick else ""
+    return f"{datetime.now(UTC):%Y-%m-%d}{part}"
+
+
+def _sizes(options: argparse.Namespace) -> Sizes:
+    sizes = asdict(QUICK if options.quick else FULL)
+    if options.long:
+        sizes["grown"] = LONG
+    asked = {each.name: getattr(options, each.name) for each in fields(Sizes)}
+    return Sizes(**{name: size if asked[name] is None else asked[name] for name, size in sizes.items()})
+
+
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed, side by side, in one run.")
-    parser.add_argument("--quick", action="store_true", help="about a minute, less sure")
-    asked = os.environ.get("PEERS", "") not in ("", "0")
-    parser.add_argument(
-        "--peers", action="store_true", default=asked, help="install FastStream and Quix Streams for the run (PEERS=1)"
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Speed, side by side, in one run.",
+        epilog="sections: " + "; ".join(f"{name}: {each.what}" for name, each in SECTIONS.items()),
     )
-    for name, size in FULL.items():
-        parser.add_argument(f"--{name}", type=int, metavar="N", help=f"how many {name} records, {size:,} by default")
-    return parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="one round of less, in about two minutes")
+    parser.add_argument("--long", action="store_true", help=f"tables grow to {LONG:,} events: an hour more")
+    parser.add_argument("--only", type=_sections, metavar="NAME,...", help="these sections alone; listed below")
+    parser.add_argument("--rounds", type=int, metavar="N", help=f"how often each case is run, {ROUNDS} by default")
+    asked = os.environ.get("PEERS")
+    parser.add_argument(
+        "--peers",
+        action=argparse.BooleanOptionalAction,
+        default=None if asked is None else asked not in ("", "0"),
+        help="FastStream and Quix Streams too, installed for it once (PEERS=1); by default unless --quick or --only",
+    )
+    for each in fields(Sizes):
+        kind = float if each.name in ("seconds", "idle") else int
+        size = getattr(FULL, each.name)
+        parser.add_argument(f"--{each.name}", type=kind, metavar="N", help=f"instead of {size:,}")
+    options = parser.parse_args()
+    if options.rounds is None:
+        options.rounds = 1 if options.quick else ROUNDS
+    if options.peers is None:
+        options.peers = not options.quick and not options.only
+    return options
+
+
+def _sections(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := [each for each in names if each not in SECTIONS]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r}: use {', '.join(SECTIONS)}")
+    return [each for each in SECTIONS if each in names]
 
 
 if __name__ == "__main__":

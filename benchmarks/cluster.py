@@ -50,6 +50,14 @@ def deploy(place: Place) -> None:
     subprocess.run([verbwire(), "deploy"], cwd=SHOP, env=environment(place), check=True, stdout=subprocess.DEVNULL)
 
 
+def delete_topics(place: Place) -> None:
+    """Delete all topics of a run, so that the broker keeps no more of them than one round needs."""
+    admin = AdminClient({"bootstrap.servers": place.bootstrap})
+    topics = [name for name in admin.list_topics(timeout=30).topics if name.startswith(f"{place.prefix}.")]
+    for future in admin.delete_topics(topics).values():
+        future.result()
+
+
 def verbwire() -> Path:
     """The command."""
     return Path(sys.executable).with_name("verbwire")

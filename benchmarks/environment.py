@@ -1,4 +1,4 @@
-"""An environment to be thrown away for peers that are no dependencies of ours."""
+"""Environments for peers that are no dependencies of ours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REQUIREMENTS = {
 
 
 class PeerEnvironment:
-    """One virtual environment a peer, in a folder that the run deletes: their dependencies need not agree."""
+    """One virtual environment a peer, kept for the runs that follow: their dependencies need not agree."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -22,14 +22,17 @@ class PeerEnvironment:
     def python_for(self, module: str, say: Callable[[str], None]) -> str | None:
         """Install what the peer needs and return the interpreter; None, with a line that says why, if that fails."""
         folder, packages = self._folder / module, REQUIREMENTS[module]
-        say(f"  installing {' '.join(packages)}")
+        python, whole = folder / "bin" / "python", folder / "installed"
+        if whole.exists():
+            return str(python)
+        say(f"  installing {' '.join(packages)} into {folder}")
         try:
-            _run([sys.executable, "-m", "venv", str(folder)])
-            python = folder / "bin" / "python"
+            _run([sys.executable, "-m", "venv", "--clear", str(folder)])
             _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages])
         except subprocess.CalledProcessError as error:
             say(f"  skipped, {packages[0]} cannot be installed: {(error.stderr or '').strip().splitlines()[-1:]}")
             return None
+        whole.touch()
         return str(python)
 
 

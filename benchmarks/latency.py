@@ -1,7 +1,7 @@
 """How long a command takes, from sending it to having its outcome, with 1, 16 and 256 of them under way.
 
-``python -m benchmarks.latency NAME PLACE [URL TOKEN...]``: ``bare_receiver`` answers until it is killed, the others
-ask.
+``python -m benchmarks.latency NAME PLACE [HOW-MANY] [URL TOKEN...]``: ``bare_receiver`` answers until it is killed, the
+others ask.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from verbwire import Accepted
 from verbwire.client.client import Client
 
 WARM_UP = 20
-IN_FLIGHT = (1, 16, 256)
+IN_FLIGHT = {1: 1, 16: 4, 256: 16}  # and how many times as many are asked
 
 
 def bare_receiver(place: Place) -> None:
@@ -37,11 +37,10 @@ def bare_receiver(place: Place) -> None:
             decider.decide(found)
 
 
-def of_bare(place: Place) -> None:
+def of_bare(place: Place, in_flight: str, *_: str) -> None:
     """Ask the hand-written loop: a producer, and a consumer that reads what is committed, on one thread."""
     asker = _BareAsker(place)
-    for in_flight in IN_FLIGHT:
-        _tell(f"bare request-reply, {in_flight} in flight", in_flight, asker.ask, place.asks)
+    _tell(f"bare request-reply, {in_flight} in flight", int(in_flight), asker.ask, place.asks)
     asker.close()
 
 
@@ -86,25 +85,23 @@ class _BareAsker:
         self._reader.close()
 
 
-def of_verbwire(place: Place) -> None:
+def of_verbwire(place: Place, in_flight: str, *_: str) -> None:
     """`Client.ask`, awaited."""
     with Client(connection(place)) as client:
 
         async def one(key: str) -> None:
             assert isinstance(await client.ask(_command(key)), Accepted)
 
-        for in_flight in IN_FLIGHT:
-            _tell(f"verbwire Client.ask, {in_flight} in flight", in_flight, _gathered(one), place.asks)
+        _tell(f"verbwire Client.ask, {in_flight} in flight", int(in_flight), _gathered(one), place.asks)
 
 
-def of_http(place: Place, url: str, *tokens: str) -> None:
+def of_http(place: Place, in_flight: str, url: str, *tokens: str) -> None:
     """``POST /commands/PlaceOrder``, by a client of httpx2 that keeps its connections."""
 
     def ask(number: int, in_flight: int) -> list[float]:
         return asyncio.run(_over_http(url, cycle(tokens), number, in_flight))
 
-    for in_flight in IN_FLIGHT:
-        _tell(f"verbwire over HTTP, {in_flight} in flight", in_flight, ask, place.asks)
+    _tell(f"verbwire over HTTP, {in_flight} in flight", int(in_flight), ask, place.asks)
 
 
 async def _over_http(url: str, tokens: Iterator[str], number: int, in_flight: int) -> list[float]:
@@ -167,9 +164,9 @@ async def _all(one: Callable[[str], Awaitable[None]], number: int, in_flight: in
 
 
 def _tell(name: str, in_flight: int, ask: Callable[[int, int], list[float]], asks: int) -> None:
-    ask(WARM_UP * in_flight, in_flight)
+    ask(max(WARM_UP, 4 * in_flight), in_flight)
     watch = Stopwatch()
-    taken = ask(asks * min(in_flight, 20), in_flight)
+    taken = ask(asks * IN_FLIGHT[in_flight], in_flight)
     whole = watch.figure(name, len(taken))
     _figure(name, taken, whole.seconds, whole.cpu).tell()
 

@@ -11,6 +11,8 @@ import fastavro
 from benchmarks.place import schema
 
 CUSTOMERS = 1000
+REPEATING = 100_000  # keys
+_ODD = 2654435761  # Knuth's: its multiples modulo 2**32 are all different, and in no order
 
 
 class Codec:
@@ -30,6 +32,21 @@ class Codec:
         """Return the fields of a record's value."""
         found: dict[str, Any] = fastavro.schemaless_reader(io.BytesIO(value[5:]), self._schema)
         return found
+
+
+def counted(i: int) -> int:
+    """Return the number of an order, each higher than the one before."""
+    return i
+
+
+def scattered(i: int) -> int:
+    """Return the number of an order, each another one, in no order, as identifiers are."""
+    return i * _ODD % 2**32
+
+
+def repeating(i: int) -> int:
+    """Return the number of an order, one of so many, in no order."""
+    return scattered(i) % REPEATING
 
 
 def events(number: int) -> Iterator[dict[str, Any]]:

@@ -39,18 +39,33 @@ def publish(place: Place) -> None:
         _time("verbwire Client.publish", place.events, _events(place.events), client.publish, client)
 
 
+def publish_scattered(place: Place) -> None:
+    """Events under ever new keys, in no order."""
+    with Client(connection(place)) as client:
+        events = _events(place.events, orders.scattered)
+        _time("verbwire Client.publish, keys in no order", place.events, events, client.publish, client)
+
+
+def publish_repeating(place: Place) -> None:
+    """Events under keys that repeat."""
+    with Client(connection(place)) as client:
+        events = _events(place.events, orders.repeating)
+        _time("verbwire Client.publish, keys that repeat", place.events, events, client.publish, client)
+
+
 def send(place: Place) -> None:
     """Commands, built as a user builds them."""
     with Client(connection(place)) as client:
         _time("verbwire Client.send", place.commands, _commands(place.commands), client.send, client)
 
 
-def _events(number: int) -> Iterator[OrderPlaced]:
+def _events(number: int, numbered: Callable[[int], int] = orders.counted) -> Iterator[OrderPlaced]:
     """The same as `orders.events`, as messages."""
     for i in range(number):
+        n = numbered(i)
         yield OrderPlaced(
-            order_id=f"o{i}",
-            customer_id=f"c{i % orders.CUSTOMERS}",
+            order_id=f"o{n}",
+            customer_id=f"c{n % orders.CUSTOMERS}",
             total_pence=i,
             items=(Item(sku="a", quantity=1), Item(sku="b", quantity=2)),
         )
@@ -72,4 +87,5 @@ def _time(name: str, number: int, messages: Iterator[M], verb: Callable[[M], Ack
 
 
 if __name__ == "__main__":
-    {"publish": publish, "send": send}[sys.argv[1]](Place.of(sys.argv[2]))
+    cases = (publish, publish_scattered, publish_repeating, send)
+    {each.__name__: each for each in cases}[sys.argv[1]](Place.of(sys.argv[2]))

@@ -97,7 +97,7 @@ def soak(place: Place, folder: Path, load: Load, seconds: float, say: Callable[[
     """Run a worker under a load for so long; return what is wrong, nothing where all is well."""
     with Worker(place, GROUPS[0], folder, *GROUPS[1:]) as worker:
         worker.until(worker.ready)
-        process = psutil.Process(worker.pid)
+        process = worker.process
         sender = Sender(place, load)
         sender.start()
         progress = Progress(place, GROUPS[0], "bench.orders.events")

@@ -6,7 +6,6 @@ import secrets
 import shutil
 import socket
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -21,32 +20,36 @@ from benchmarks.figures import Figure
 from benchmarks.place import SHOP, Place
 from verbwire.security.tokens import mint_token
 
-DEADLINE = 300.0
+DEADLINE = 180.0
+_SECRET = secrets.token_urlsafe(32)  # of all workers of this run: they forward to each other
 _ASK_SECONDS = 0.02
 
 
 class Worker:
     """Hosts one group, or several. A context manager: nothing runs on after it."""
 
-    def __init__(self, place: Place, group: str, folder: Path, *more: str) -> None:
+    def __init__(self, place: Place, group: str, folder: Path, *more: str, name: str = "bench") -> None:
         self._group = group
         self._groups = (group, *more)
-        self._secret = secrets.token_urlsafe(32)
-        self._port = _free_port()
-        self._log = folder / f"{group}.log"
-        self._data = folder / group
+        self._name = name
+        self._port = free_port()
+        self._log = folder / f"{name}-{group}.log"
+        self._data = folder / f"{name}-{group}"
         self._env = {
             **environment(place),
             "VERBWIRE_DATA": str(self._data),
             "VERBWIRE_HTTP_PORT": str(self._port),
-            "VERBWIRE_HTTP_SECRET": self._secret,
+            "VERBWIRE_HTTP_SECRET": _SECRET,
+            "VERBWIRE_HTTP_OPEN": "metrics",
+            "VERBWIRE_HTTP_COMMAND_RATE": "0",
+            "VERBWIRE_HTTP_QUESTION_RATE": "0",
         }
         self._process: psutil.Popen | None = None
 
     def __enter__(self) -> Self:
         with self._log.open("a") as log:
             self._process = psutil.Popen(
-                [verbwire(), "-v", "worker", *self._groups, "--name", "bench"],
+                [verbwire(), "-v", "worker", *self._groups, "--name", self._name],
                 cwd=SHOP,
                 env=self._env,
                 stdout=log,
@@ -68,20 +71,37 @@ class Worker:
 
     def forget(self) -> None:
         """Delete its data folder."""
-        shutil.rmtree(self._data)
+        shutil.rmtree(self._data, ignore_errors=True)
+
+    def kept(self) -> int:
+        """Return the bytes of its data folder."""
+        return sum(each.stat().st_blocks * 512 for each in self._data.rglob("*") if each.is_file())
 
     def ready(self) -> bool:
         """Whether every partition answers."""
+        return answers(self.url, "", "/health/ready")
+
+    def metric(self, name: str, label: str = "") -> float:
+        """Return the sum of a metric over its labels, of those with this one; 0 where HTTP does not answer yet."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/health/ready", timeout=1):
-                return True
-        except (urllib.error.URLError, OSError):
-            return False
+            text = body(self.url, "", "/metrics").decode()
+        except OSError:
+            return 0.0
+        lines = [line.rpartition(" ") for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+        return sum(float(value) for labels, _, value in lines if label in labels)
 
     def asked(self) -> list[str]:
         """Return its address, and tokens of two who may order: one alone may not have 256 commands under way."""
-        tokens = [mint_token(self._secret, name, ["orders:write"]) for name in ("benchmark", "second-benchmark")]
-        return [f"http://127.0.0.1:{self._port}", *tokens]
+        return [self.url, *map(self.token, ("benchmark", "second-benchmark"))]
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def token(self, name: str = "benchmark") -> str:
+        """Return a token of somebody who may order."""
+        return mint_token(_SECRET, name, ["orders:write"])
 
     def until(self, condition: Callable[[], bool], every: float = _ASK_SECONDS) -> None:
         """Wait for it; raises with the end of the worker's log when the worker dies, or takes too long."""
@@ -93,16 +113,14 @@ class Worker:
             time.sleep(every)
 
     @property
-    def pid(self) -> int:
+    def process(self) -> psutil.Process:
         """Its process."""
         assert self._process
-        return int(self._process.pid)
+        return self._process
 
     def cpu(self) -> float:
         """Seconds of CPU that it has used."""
-        assert self._process
-        times = self._process.cpu_times()
-        return float(times.user + times.system)
+        return cpu_of(self.process)
 
 
 class Progress:
@@ -117,6 +135,10 @@ class Progress:
         """Return how many records are dealt with."""
         return sum(max(0, each.offset) for each in self._consumer.committed(self._partitions, DEADLINE))
 
+    def reached(self, total: int) -> bool:
+        """Whether so many are."""
+        return self.committed() >= total
+
 
 def follow(name: str, worker: Worker, progress: Progress, total: int) -> Figure:
     """Measure from the first committed batch to the last."""
@@ -128,15 +150,50 @@ def follow(name: str, worker: Worker, progress: Progress, total: int) -> Figure:
     return Figure(name, total - began, seconds, used)
 
 
-def start_up(worker: Worker) -> tuple[float, float]:
-    """Start the worker and return the seconds, and its seconds of CPU, until every partition answers; then kill it."""
-    began = time.perf_counter()
+def restored(name: str, worker: Worker, rows: int) -> Figure:
+    """Start the worker and measure from the first rows that it has restored until every partition answers."""
     with worker:
+        worker.until(lambda: worker.metric("verbwire_restore_rows_total") > 0, every=0.005)
+        clock, cpu, before = time.perf_counter(), worker.cpu(), worker.metric("verbwire_restore_rows_total")
         worker.until(worker.ready, every=0.005)
-        return time.perf_counter() - began, worker.cpu()
+        seconds, used = time.perf_counter() - clock, worker.cpu() - cpu
+    return Figure(name, rows - round(before), seconds, used)
 
 
-def _free_port() -> int:
+def cpu_of(process: psutil.Process) -> float:
+    """Seconds of CPU that a process has used."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def body(url: str, token: str, target: str) -> bytes:
+    """Return what is answered; OSError where it is refused."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    request = urllib.request.Request(url + target, headers=headers)  # noqa: S310 (an address of a worker of ours)
+    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 (the same)
+        return bytes(answer.read())
+
+
+def answers(url: str, token: str, target: str) -> bool:
+    """Whether something is answered with 200."""
+    try:
+        body(url, token, target)
+    except OSError:
+        return False
+    return True
+
+
+def until(condition: Callable[[], bool], every: float = _ASK_SECONDS) -> None:
+    """Wait for it; raises when that takes too long."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {DEADLINE:.0f} s")
+        time.sleep(every)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens at."""
     with socket.socket() as each:
         each.bind(("127.0.0.1", 0))
         return int(each.getsockname()[1])

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+_WHOLE = re.compile(r"\d{4}-\d\d-\d\d")  # others are of parts, or quick
 _PEERS = ("Faust", "Quix Streams", "FastStream")
 
 
@@ -24,7 +25,7 @@ def with_peers() -> Path:
 
 
 def _results() -> list[Path]:
-    return sorted(RESULTS.glob("*.md"))
+    return sorted(each for each in RESULTS.glob("*.md") if _WHOLE.fullmatch(each.stem))
 
 
 def _without_title(results: Path) -> str:

@@ -18,6 +18,16 @@ class AcceptedOrder(Row, frozen=True, kw_only=True):
     """What it costs, in pence."""
 
 
+class DeliveryState(State, frozen=True, kw_only=True):
+    """An order that has yet to be delivered."""
+
+    __contract__ = "bench.desk.DeliveryState"
+    __fingerprint__ = "bcf5a979cc58a603"
+
+    order_id: str
+    """The order."""
+
+
 class OrderState(State, frozen=True, kw_only=True):
     """What the receiver knows of an order."""
 

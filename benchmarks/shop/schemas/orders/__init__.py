@@ -4,7 +4,7 @@
 
 import msgspec
 
-from verbwire import Event, Row
+from verbwire import Event, Page, Query, Row
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,6 +14,38 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     """What."""
     quantity: int
     """How many."""
+
+
+class CustomerTotal(Row, frozen=True, kw_only=True):
+    """What one customer has ordered."""
+
+    __contract__ = "bench.orders.CustomerTotal"
+    __fingerprint__ = "9805bbc886945a05"
+
+    customer_id: str
+    """The customer."""
+    orders: int = 0
+    """How many orders."""
+    total_pence: int = 0
+    """What they cost together, in pence."""
+
+
+class OrderCard(Row, frozen=True, kw_only=True):
+    """An order as people look for it."""
+
+    __contract__ = "bench.orders.OrderCard"
+    __fingerprint__ = "6ac1c6019e4b12c0"
+
+    order_id: str
+    """The order."""
+    customer_id: str
+    """Who ordered."""
+    total_pence: int
+    """What it costs, in pence."""
+    status: str
+    """One of a few."""
+    note: str
+    """Some words."""
 
 
 class OrderRow(Row, frozen=True, kw_only=True):
@@ -30,6 +62,38 @@ class OrderRow(Row, frozen=True, kw_only=True):
     """What it costs, in pence."""
     items: tuple[Item, ...]
     """Its lines."""
+
+
+class FindOrderCards(Query[Page[OrderCard]], frozen=True, kw_only=True):
+    """Which orders are of this status, or have these words?
+
+    Requires: orders:write.
+    Reply: bench.orders.OrderCard.
+    """
+
+    __contract__ = "bench.orders.FindOrderCards"
+    __fingerprint__ = "1d27fa9cb1aa169e"
+
+    status: str | None = None
+    """Only those of this status."""
+    search: str | None = None
+    """Only those with these words in their note."""
+    page_size: int = 50
+    """Orders on a page."""
+
+
+class GetOrderCard(Query[OrderCard], frozen=True, kw_only=True):
+    """Which order has this number?
+
+    Requires: orders:write.
+    Reply: bench.orders.OrderCard.
+    """
+
+    __contract__ = "bench.orders.GetOrderCard"
+    __fingerprint__ = "3fd187d461ce9aa2"
+
+    order_id: str
+    """The order."""
 
 
 class OrderPlaced(Event, frozen=True, kw_only=True):
