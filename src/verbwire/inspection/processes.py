@@ -7,7 +7,7 @@ not in their outcome logs; where none is missing, for an event.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -75,15 +75,20 @@ class _Open(msgspec.Struct):
 
 
 def open_instances(
-    view: ClusterView, names: Sequence[str] = (), limit: int = 50, key: str | None = None
+    view: ClusterView,
+    names: Sequence[str] = (),
+    limit: int = 50,
+    key: str | None = None,
+    step: Callable[[], None] = lambda: None,
 ) -> ProcessReport:
     """Return the open instances of these processes, by default of all; of each process `limit`, the oldest first.
 
-    With a `key` that one alone. :class:`ConfigurationError` where no process is called so.
+    With a `key` that one alone. `step` is called for each record that is read, and may end it all by raising.
+    :class:`ConfigurationError` where no process is called so.
     """
     view.unknown.clear()
     now_ms, clock = broker_time(view)
-    cluster = OpenCluster(view)
+    cluster = OpenCluster(view, step)
     found: list[OpenInstance] = []
     total, events = {}, {}
     for process in _chosen(view, names):

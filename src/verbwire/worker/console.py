@@ -16,7 +16,7 @@ from verbwire.http.console.record_looks import RecordLooks
 from verbwire.project import Project
 from verbwire.worker.services import Services
 
-_COSTLY = ("status", "rejections", "dead-letters")
+_COSTLY = ("status", "rejections", "processes", "dead-letters")
 
 
 def console_parts(project: Project, services: Services) -> Sequence[Part]:
@@ -31,6 +31,7 @@ def console_parts(project: Project, services: Services) -> Sequence[Part]:
         "status": cluster.status,
         "describe/{name}": cluster.describe,
         "rejections": records.rejections,
+        "processes": records.processes,
         "history/{name}/{key}": records.history,
         "trace/{name}": records.trace,
         "why/{name}/{key}": records.why,

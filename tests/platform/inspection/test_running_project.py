@@ -134,6 +134,13 @@ class Library(ProjectFolder):
             )
             assert answer.status_code == 200, answer.text
 
+    def at_the_console(self, what: str) -> Any:
+        """Return what the console is told."""
+        assert self.hosted is not None
+        status, body = self.hosted.get(f"/console/api/{what}")
+        assert status == 200, body
+        return body
+
     def break_it(self) -> None:
         """End the receiver of reminders, and lend a book that the table cannot take; nothing where that is done."""
         if self.others is None:
@@ -196,6 +203,9 @@ def test_status_lag_tables_and_processes_tell_what_stands_still_and_why(lending:
 
     listed = lending.asked("processes", "list")
     (instance,) = listed["instances"]
+    on_the_console = lending.at_the_console("processes")
+    assert on_the_console["total"] == {"library.watching": 1}
+    assert [each["waits_for"][0]["id"] for each in on_the_console["instances"]] == [instance["waits_for"][0]["id"]]
     assert (instance["key"], instance["state"]) == ("burnt", {"loan_id": "burnt"})
     (waiting,) = instance["waits_for"]
     assert waiting["command"] == "library.reminders.RemindReader"

@@ -11,17 +11,19 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import httpx2 as httpx
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from tests.kit.bank import CATALOG, NAMESPACE, Bank
 from tests.kit.cluster import Cluster
 from tests.kit.samples.bank.jars import CoinsPut
-from tests.kit.worker import Branch, branch
+from tests.kit.worker import SECRET, Branch, Running, branch
 from verbwire.deploy.deployment import deploy
 from verbwire.deploy.group_plan import GroupPlan
 from verbwire.deploy.target import Target
 from verbwire.messages import Kind
+from verbwire.security.tokens import OPERATOR, mint_token
 
 pytestmark = pytest.mark.kafka
 
@@ -86,6 +88,28 @@ def command_line(project: Branch, *commands: Sequence[str]) -> str:
     return done.stdout
 
 
+def requeued_by_the_console(project: Branch, worker: Running) -> None:
+    """One more dead letter, handed back where operators click."""
+    marks, olga = project.folder / "marks", {"Authorization": f"Bearer {mint_token(SECRET, 'olga', [OPERATOR])}"}
+    (project.folder / "raise").touch()
+    project.bank.send(CoinsPut(jar_id="j", pence=1, how="raises"), 0, id="letter-2")
+    worker.until(lambda: marks.read_text().count("\n") == 5)
+    (project.folder / "raise").unlink()
+    with httpx.Client(base_url=worker.url(), headers=olga, timeout=20) as console:
+
+        def requeued() -> int:
+            answer = console.post(f"/console/api/dead-letters/{GROUP}", json={"places": None}).json()
+            assert answer["left"] == []
+            return int(answer["requeued"])
+
+        worker.until(lambda: requeued() == 1)
+        worker.until(lambda: marks.read_text().count("\n") == 6)
+        *_, raised, again = marks.read_text().splitlines()
+        assert raised == again
+        assert console.get("/console/api/dead-letters").json()["groups"][0]["total"] == 0
+        assert requeued() == 0
+
+
 def test_a_killed_worker_redelivers_with_the_same_idempotency_key_and_dead_letters_are_requeued(
     project: Branch,
 ) -> None:
@@ -116,5 +140,6 @@ def test_a_killed_worker_redelivers_with_the_same_idempotency_key_and_dead_lette
     assert handed == f"1 of {GROUP}\nno dead letters\n"
     worker.until(lambda: marks.read_text().count("\n") == 4)
     assert marks.read_text().splitlines()[3] == raised
+    requeued_by_the_console(project, worker)
     code, _ = worker.ends(signal.SIGTERM, 10)
     assert code == 0

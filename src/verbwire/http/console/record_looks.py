@@ -9,7 +9,9 @@ from typing import Any
 from verbwire.errors import UnavailableError
 from verbwire.http.base import limits
 from verbwire.inspection.history import history
+from verbwire.inspection.processes import open_instances
 from verbwire.inspection.reading.cluster import OpenCluster, open_cluster
+from verbwire.inspection.reading.cluster_view import opened
 from verbwire.inspection.rejections import rejections
 from verbwire.inspection.trace import trace
 from verbwire.inspection.why import why
@@ -51,6 +53,12 @@ class RecordLooks:
             f"`verbwire why {name} {key}` takes all the time it needs",
             lambda cluster, step: why(cluster, name, key, step=step),
         )
+
+    def processes(self) -> Any:
+        """Return the open instances of all processes, and what each waits for."""
+        until = _until(time.monotonic() + self._seconds, "`verbwire processes list` takes all the time it needs")
+        with opened(self._project) as view:
+            return open_instances(view, step=until)
 
     def _read(self, instead: str, look: Callable[[OpenCluster, Callable[[], None]], Any]) -> Any:
         with open_cluster(self._project) as cluster:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,10 +38,14 @@ class Span:
 
 
 class OpenCluster:
-    """The topics of a project on its cluster. Not to be used by several threads."""
+    """The topics of a project on its cluster. Not to be used by several threads.
 
-    def __init__(self, view: ClusterView) -> None:
+    `step` is called for each record that is read, and may end the reading by raising.
+    """
+
+    def __init__(self, view: ClusterView, step: Callable[[], None] = lambda: None) -> None:
         self._view = view
+        self._step = step
         self.project = view.project
 
     @property
@@ -129,7 +133,9 @@ class OpenCluster:
         if not starts:
             return
         with closing(self.consumer(queued_max_messages_kbytes=16_384)) as consumer:
-            yield from read_to_end(consumer, starts, ends={place: span.end for place, span in wanted.items()})
+            for message in read_to_end(consumer, starts, ends={place: span.end for place, span in wanted.items()}):
+                self._step()
+                yield message
 
 
 @contextmanager

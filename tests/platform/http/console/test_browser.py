@@ -40,7 +40,7 @@ EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='ow
 SEEN = EVIL.replace("\u202e", "\\u{202e}")
 NOTE = notes.CATALOG.of(notes.EVENT)
 VIEWS = ["#/", "#/messages", f"#/messages/{NOTE.name}", "#/tables", f"#/tables/{SHELVES}", "#/groups", "#/rejections"]
-VIEWS += ["#/dead-letters", "#/trace", "#/http", "#/nothing"]
+VIEWS += ["#/processes", "#/dead-letters", "#/trace", "#/http", "#/nothing"]
 ODD = {"about": SHELVES, "what": f"partition 0 stopped: {EVIL}", "do": "mend it", "stands_still": True}
 WORKER = {"name": "w1", "url": "", "state": "there", "heard_seconds_ago": 0.2, "groups": 1, "owned": 4, "stopped": 0}
 LETTER = {"group": "town.clerk", "place": "0/7", "origin": "town.library.events/0/3", "type": "town.Lent", "id": "n-1"}
@@ -68,6 +68,22 @@ class Office:
 
     def rejections(self) -> dict[str, Any]:
         return {"records": [], "counts": {}, "looked_at": 0}
+
+    def processes(self) -> dict[str, Any]:
+        command = {
+            "command": "town.Fetch",
+            "id": "c-9",
+            "place": "town.commands/0/4",
+            "seconds": 240.0,
+            "outcome": None,
+        }
+        first = {"process": "town.errand", "key": EVIL, "partition": 0, "since_ms": 1_795_880_000_000, "seconds": 300.0}
+        first |= {"last_ms": 1_795_880_100_000, "state": {"wish": EVIL}, "waits_for": [{**command, "outcome": None}]}
+        second = {**first, "key": "second", "seconds": 2.0, "waits_for": []}
+        third = {**first, "key": "third", "seconds": 1.0, "waits_for": None}
+        total, events = {"town.errand": 60, "town.quiet": 0}, {"town.errand": ["town.Found"], "town.quiet": []}
+        instances = [first, second, third]
+        return {"instances": instances, "total": total, "events": events, "clock": "the broker's", "unknown": {}}
 
     def dead_letters(self) -> dict[str, Any]:
         letters = [] if self.requeued else [{**LETTER, "reason": "failed", "since": 1_795_880_000_000, "why": EVIL}]
@@ -140,6 +156,7 @@ def http(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
         "lag": office.lag,
         "status": office.status,
         "rejections": office.rejections,
+        "processes": office.processes,
         "dead-letters": office.dead_letters,
     }
     acts = {"dead-letters/{name}": Act(RequeueWish, office.requeue)}
@@ -333,6 +350,24 @@ def test_the_console_requeues_dead_letters_once_it_was_told_so(olga: Visitor, of
     page.get_by_role("button", name="Close").click()
     expect(shown(page)).to_contain_text("None. Every record that arrived")
     assert office.requeued == [RequeueWish(["0/7"])]
+
+
+def test_the_consoles_processes_say_what_each_instance_waits_for(olga: Visitor) -> None:
+    page = olga.page
+    page.keyboard.press("g")
+    page.keyboard.press("p")
+    errand = shown(page).get_by_role("region", name="town.errand")
+    expect(errand).to_contain_text("60 open")
+    expect(errand).to_contain_text("57 younger ones are not shown: verbwire processes list town.errand --limit 60")
+    lines = errand.locator("tbody tr")
+    expect(lines.nth(0)).to_contain_text("5 min ago")
+    expect(lines.nth(0)).to_contain_text("the outcome of Fetch for 4 min")
+    expect(lines.nth(0).get_by_role("link", name="c-9")).to_have_attribute("href", "#/trace/c-9")
+    expect(lines.nth(0)).to_contain_text(SEEN)
+    expect(lines.nth(1)).to_contain_text("an event: Found")
+    expect(lines.nth(2)).to_contain_text("its commands could not be read")
+    expect(shown(page).get_by_role("region", name="town.quiet")).to_contain_text("None is open")
+    assert page.title() != "owned"
 
 
 def test_the_consoles_overview_begins_with_what_stands_still(olga: Visitor, office: Office) -> None:
