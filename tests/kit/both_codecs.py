@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from verbwire.errors import UndecodableError, UnencodableError
+from verbwire.http.avro_json.encode import encoder
 from verbwire.messages import Message
 from verbwire.wire.avro.messages import MISFITS, Encoder, Reader
 
@@ -55,8 +56,11 @@ def read_by_both(reader: Reader, value: bytes) -> Message:
         expected = reader._by_reference(value)
     except UndecodableError:
         assert found is None, f"read all the same: {value!r} as {found!r}"
+        assert reader.shown(value) is None, f"shown all the same: {value!r} as {reader.shown(value)!r}"
         raise
     assert found is None or alike(found, expected), f"read otherwise: {value!r} as {found!r}, not {expected!r}"
+    shown = reader.shown(value)
+    assert shown is None or shown == encoder(reader.contract)(expected), f"shown otherwise: {value!r} as {shown!r}"
     return expected
 
 

@@ -1,25 +1,20 @@
-"""The HTTP application of a worker: its endpoints behind one middleware. Each endpoint has a file of its own."""
+"""The HTTP application of a worker, put together. Each endpoint has a file of its own."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
+from verbwire.http.access.access_control import AccessControl
 from verbwire.http.access.auth import Authenticator
-from verbwire.http.access.middleware import AccessMiddleware
 from verbwire.http.access.path_access import PathAccess
 from verbwire.http.access.rates import Rates
+from verbwire.http.application import Application
 from verbwire.http.base.limits import RequestLimits
-from verbwire.http.base.problem import HttpProblem, of_router
 from verbwire.http.forwarding.peers import ALONE, Peers
 from verbwire.http.operations.endpoints import OperationsEndpoints
 from verbwire.http.operations.health import Health
@@ -73,7 +68,7 @@ def build_app(
     metrics: Metrics,
     parts: Sequence[Part] = (),
     limits: RequestLimits = RequestLimits(),
-) -> Starlette:
+) -> Application:
     """Return the application: tables, queries, health, metrics and `parts`."""
     reads = TableReads(readable.peers, limits)
     queries = Queries(readable.queries, reads, readable.topics)
@@ -84,35 +79,13 @@ def build_app(
         *(route for part in parts for route in part.routes),
     ]
 
-    metrics.http.serves(route.path for route in routes)
-
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Any) -> AsyncIterator[None]:
         yield
         reads.close()
         for part in parts:
             part.close()
         await readable.peers.close()
 
-    app = Starlette(
-        routes=routes,
-        middleware=[
-            Middleware(
-                AccessMiddleware,
-                auth=access.auth,
-                metrics=metrics.http,
-                access=PathAccess(access.opened, queries.is_public, access.static),
-                rates=access.rates,
-                request_limits=limits,
-            )
-        ],
-        exception_handlers={HTTPException: _answer},
-        lifespan=lifespan,
-    )
-    app.router.redirect_slashes = False  # a redirect would be built from the client's own Host header
-    return app
-
-
-async def _answer(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 (it is registered for nothing else)
-    return (error if isinstance(error, HttpProblem) else of_router(error, request.method)).response()
+    paths = PathAccess(access.opened, queries.is_public, access.static)
+    return Application(AccessControl(access.auth, paths, access.rates, limits), routes, metrics.http, lifespan)

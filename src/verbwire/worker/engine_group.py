@@ -164,7 +164,16 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     if topic := topology.repartition:
         repartition_progress = RepartitionProgress(cluster, topology.sources, topic, topology.partitions)
         catching_up = RepartitionCatchUp(reader, topology.sources, topic, cluster, services.liveness.caught_up)
-    table = QueryableTable(reader, decoder.decode, topology.columns, topology.search, repartition_progress, cluster)
+    table = QueryableTable(
+        store_reader=reader,
+        decode=decoder.decode,
+        index=topology.columns,
+        search=topology.search,
+        repartition_progress=repartition_progress,
+        cluster=cluster,
+        shown=decoder.shown,
+        knows=decoder.knows,
+    )
     return EngineGroup(declared.group, engine, table, alone, services, security, catching_up)
 
 

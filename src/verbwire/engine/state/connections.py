@@ -41,6 +41,10 @@ def connect(path: Path, mode: str = "rwc", cached_statements: int = 64) -> sqlit
     )
 
 
+class AllLentError(Exception):
+    """A connection would have to be waited for."""
+
+
 @dataclass(eq=False)
 class _File:
     idle: list[sqlite3.Connection] = field(default_factory=list)
@@ -59,13 +63,14 @@ class ReaderPool:
         self._used = 0  # descriptors
 
     @contextmanager
-    def reading(self, path: Path) -> Iterator[sqlite3.Connection]:
+    def reading(self, path: Path, patient: bool = True) -> Iterator[sqlite3.Connection]:
         """Lend a connection to a file that has a writer.
 
-        sqlite3.Error where it cannot be opened, or read; UnavailableError when all stay lent for too long.
+        sqlite3.Error where it cannot be opened, or read; UnavailableError when all stay lent for too long, AllLentError
+        at once where a caller is not patient.
         """
         name = str(path)
-        file, connection = self._borrow(name, path)
+        file, connection = self._borrow(name, path, patient)
         healthy = False
         try:
             yield connection
@@ -88,9 +93,9 @@ class ReaderPool:
 
     # -- inside
 
-    def _borrow(self, name: str, path: Path) -> tuple[_File, sqlite3.Connection]:
+    def _borrow(self, name: str, path: Path, patient: bool) -> tuple[_File, sqlite3.Connection]:
         with self._changed:
-            file = self._room(name)
+            file = self._room(name, patient)
             file.lent += 1
             if file.idle:
                 return file, file.idle.pop()
@@ -105,7 +110,7 @@ class ReaderPool:
             raise
         return file, connection
 
-    def _room(self, name: str) -> _File:
+    def _room(self, name: str, patient: bool) -> _File:
         """Wait until one more may be lent of this file."""
         until = time.monotonic() + _BUSY_SECONDS
         while True:
@@ -113,6 +118,8 @@ class ReaderPool:
             if file.idle or file.lent == 0 or self._make_room(1 if file.lent < file.most else 2):
                 self._files.move_to_end(name)
                 return file
+            if not patient:
+                raise AllLentError(name)
             if not self._changed.wait(until - time.monotonic()):
                 raise UnavailableError(
                     f"{name} is being read by as many as may read it at once for want of open files: ask again, or "

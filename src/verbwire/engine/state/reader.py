@@ -151,10 +151,13 @@ class StoreReader:
         first = key_bytes(parse_key(self.row, key)[0]) if len(self.row.key) > 1 else key
         return partition_of(first, self.partitions)
 
-    def get(self, key: bytes) -> bytes | None:
-        """Return the row under `key` as it stands in the changelog, or None; UnavailableError when it is not here."""
+    def get(self, key: bytes, patient: bool = True) -> bytes | None:
+        """Return the row under `key` as it stands in the changelog, or None; UnavailableError when it is not here.
+
+        Where others read all that may be read at once, it waits for them; AllLentError where it is not `patient`.
+        """
         partition = self.partition_of(key)
-        with self._reading(partition) as connection:
+        with self._reading(partition, patient) as connection:
             found = connection.execute("select value from rows where key = ?", (key,)).fetchone()
         return None if found is None else bytes(found[0])
 
@@ -213,13 +216,13 @@ class StoreReader:
             return int(connection.execute("select count(*) from rows").fetchone()[0])
 
     @contextmanager
-    def _reading(self, partition: int) -> Iterator[sqlite3.Connection]:
+    def _reading(self, partition: int, patient: bool = True) -> Iterator[sqlite3.Connection]:
         """A connection to the file that is the partition's copy now."""
         state = self.states[partition]
         epoch, path = state.epoch, state.path  # looked at once: the engine may let go of it at any time
         self._require(state, path is not None)
         try:
-            with READERS.reading(path or Path()) as connection:
+            with READERS.reading(path or Path(), patient) as connection:
                 yield connection
         except sqlite3.Error as error:
             log.warning("%s: reading partition %d failed: %s", self.name, partition, error)

@@ -68,17 +68,22 @@ class Authenticator:
         self._keys = KeySet(settings.jwks_url, settings.refresh) if settings.jwks_url else None
         self._known: dict[bytes, tuple[float, Principal]] = {}
 
+    def known(self, authorization: str | None) -> Principal | None:
+        """Return the principal of a token that was checked less than a minute ago, and has not expired since."""
+        if authorization is None:
+            return None
+        until, principal = self._known.get(_digest(authorization), (0.0, None))
+        return principal if time.time() < until else None
+
     async def principal(self, authorization: str | None) -> Principal | None:
         """Return the principal of the header's token, None when it is missing or invalid.
 
         Raises the 503 :class:`HttpProblem` when the keys to check it with have never been reached.
         """
         token = _bearer(authorization)
-        if token is None:
+        if token is None or authorization is None:
             return None
-        digest = hashlib.blake2b(token.encode(), digest_size=16).digest()
-        until, principal = self._known.get(digest, (0.0, None))
-        if principal is not None and time.time() < until:
+        if (principal := self.known(authorization)) is not None:
             return principal
         try:
             claims = await self._claims(token)
@@ -86,7 +91,7 @@ class Authenticator:
             return None
         principal = _principal(claims)
         if principal is not None:
-            self._remember(digest, int(claims["exp"]), principal)
+            self._remember(_digest(authorization), int(claims["exp"]), principal)
         return principal
 
     def on_behalf(self, authorization: str | None, scope: Scope) -> Principal | None:
@@ -119,6 +124,11 @@ class Authenticator:
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known[digest] = (min(expires, time.time() + _REMEMBERED_SECONDS), principal)
+
+
+def _digest(authorization: str) -> bytes:
+    """Return what a token is remembered by: the token itself is in memory only while its request is."""
+    return hashlib.blake2b(authorization.encode("latin-1"), digest_size=16).digest()
 
 
 def _bearer(authorization: str | None) -> str | None:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starlette.datastructures import Headers
-
 from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
 
@@ -97,11 +95,11 @@ class RequestLimits:
     pages: PageLimits = PageLimits()
 
 
-def check_body(headers: Headers) -> None:
+def check_body(length: bytes | None, *, chunked: bool) -> None:
     """Refuse a body that is too large before any of it is read, and one that does not say how large it is."""
     closing = {"Connection": "close"}  # what the client still sends belongs to no request
-    if "transfer-encoding" in headers:
+    if chunked:
         raise HttpProblem(problem_types.LENGTH_REQUIRED, "chunked bodies are not read: send Content-Length", closing)
-    length = headers.get("content-length")
     if length is not None and int(length) > BODY:  # the parser has let digits pass only
-        raise HttpProblem(problem_types.TOO_LARGE, f"the body has {length} bytes: send at most {BODY}", closing)
+        detail = f"the body has {int(length)} bytes: send at most {BODY}"
+        raise HttpProblem(problem_types.TOO_LARGE, detail, closing)

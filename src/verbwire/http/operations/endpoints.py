@@ -34,11 +34,11 @@ class OperationsEndpoints:
             Route("/metrics", self.metrics),
         ]
 
-    async def live(self, request: Request) -> Response:
+    def live(self, request: Request) -> Response:
         """GET /health/live: whether this process is worth keeping."""
         return _health(request, self._health.dead(), "live")
 
-    async def ready(self, request: Request) -> Response:
+    def ready(self, request: Request) -> Response:
         """GET /health/ready: whether this worker serves; beside it, what is stopped or has yet to catch up."""
         return _health(request, self._health.not_ready(), "ready", self._health.partition_health())
 

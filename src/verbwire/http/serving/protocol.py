@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from starlette.responses import Response
+from starlette.types import Receive, Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from verbwire.http.base import limits, problem_types
 from verbwire.http.base.problem import HttpProblem, unavailable
+from verbwire.http.base.routing import Answer
 from verbwire.http.serving.connections import ConnectionTable, HttpConnection, Stage
 
 if TYPE_CHECKING:
@@ -24,11 +27,28 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
 HEALTH = b"/health/"
+_OF_BODIES = (b"content-length", b"transfer-encoding")
 _HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")  # RFC 3986: a host and a port, or nothing
 
 
+class Answering(Protocol):
+    """What answers requests."""
+
+    def begin(self, scope: Scope, receive: Receive) -> Answer:
+        """Return the answer to a request, or what to await for it; neither raises."""
+        ...
+
+    def end(self, scope: Scope) -> None:
+        """Take notice that the answer has been written, or can no longer be."""
+        ...
+
+
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection. Refuses long targets (414), large or slow heads (431, 408), what is not HTTP (400)."""
+    """One connection. Refuses long targets (414), large or slow heads (431, 408), what is not HTTP (400).
+
+    An answer that had not to be waited for is written in the turn of the loop that has read its request: one for each
+    read, so that no client takes more than its turn. All others are tasks.
+    """
 
     stage = Stage.HEAD
     since = 0.0
@@ -39,9 +59,13 @@ class LimitedProtocol(HttpToolsProtocol):
     _head_begun = False
     _head_done = False
     _head_bytes = 0
+    _has_body = False
+    _ending: RequestResponseCycle | None = None  # its head has been read, and the end is in the same bytes
+    _had_its_turn = False
 
-    def __init__(self, *given: Any, house: ConnectionTable, **named: Any) -> None:
+    def __init__(self, *given: Any, house: ConnectionTable, answering: Answering, **named: Any) -> None:
         super().__init__(*given, **named)
+        self._answering = answering
         self._house = house
         self._limits = house.limits
 
@@ -73,6 +97,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._refused or self.stage is Stage.LINGER:
             return
         self._head_bytes += len(data)
+        self._had_its_turn = False
         super().data_received(data)
         # Heads that are complete have been measured exactly: this is for one that never completes.
         if not self._head_done and self._head_bytes > limits.HEAD + limits.REQUEST_LINE:
@@ -124,6 +149,9 @@ class LimitedProtocol(HttpToolsProtocol):
             if not self.cycle.response_started:
                 self.cycle.keep_alive = self._kept_alive
             super().on_message_complete()
+            if (cycle := self._ending) is not None:
+                self._ending = None
+                self._begin(cycle)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (uvicorn's text, which says no more)
         """Answer what the parser could not read."""
@@ -176,10 +204,55 @@ class LimitedProtocol(HttpToolsProtocol):
         self.since = self.loop.time()
         self.until = self.since + seconds
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:  # noqa: ARG002 (uvicorn's)
         self._enter(Stage.ANSWER, self._limits.write_seconds if self.flow.write_paused else math.inf)
         cycle.transport = self._outlet  # type: ignore[assignment] # it writes, and closes in our way
-        super()._start_asgi_task(cycle, app)
+        if cycle is self.cycle and cycle.more_body and not self._has_body:
+            self._ending = cycle
+        else:
+            self._begin(cycle)
+
+    def _begin(self, cycle: RequestResponseCycle) -> None:
+        answer = self._answering.begin(cast(Scope, cycle.scope), cast(Receive, cycle.receive))
+        if isinstance(answer, Response) and not (cycle.more_body or self._had_its_turn) and self._goes_out(answer):
+            self._had_its_turn = True
+            self._write(cycle, _head(cycle, answer), _body(cycle, answer))
+            self._answering.end(cast(Scope, cycle.scope))
+        else:
+            task = self.loop.create_task(self._answer(cycle, answer))
+            task.add_done_callback(self.tasks.discard)
+            self.tasks.add(task)
+
+    async def _answer(self, cycle: RequestResponseCycle, answer: Answer) -> None:
+        """Write an answer so that a client which reads slowly is waited for, its concurrency slot still taken."""
+        try:
+            response = answer if isinstance(answer, Response) else await answer
+            head, rest = _head(cycle, response), memoryview(_body(cycle, response))
+            while len(rest) > limits.PIECE and not cycle.disconnected:
+                await self.flow.drain()
+                self._outlet.write(head + rest[: limits.PIECE])
+                head, rest = b"", rest[limits.PIECE :]
+            await self.flow.drain()
+            self._write(cycle, head, rest)
+        except BaseException:  # the server stops, for one
+            self.make_room()
+            raise
+        finally:
+            self._answering.end(cast(Scope, cycle.scope))
+
+    def _goes_out(self, answer: Response) -> bool:
+        return len(answer.body) <= limits.PIECE and not self.flow.write_paused
+
+    def _write(self, cycle: RequestResponseCycle, head: bytes, body: bytes | memoryview) -> None:
+        """Write the end of an answer, and go on: what uvicorn does, but for the two writes of small answers."""
+        if cycle.disconnected:
+            return
+        self._outlet.write(b"".join((head, body)))
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.finish()
+        self.on_response_complete()
 
     def _wrong(self) -> HttpProblem | None:
         if self._health_only and not self.url.startswith(HEALTH):
@@ -188,11 +261,13 @@ class LimitedProtocol(HttpToolsProtocol):
             return HttpProblem(
                 problem_types.TARGET_TOO_LONG, f"the path and query are longer than {limits.REQUEST_LINE}"
             )
-        size, hosts = 0, list[bytes]()
+        size, hosts, self._has_body = 0, list[bytes](), False
         for name, value in self.headers:
             size += len(name) + len(value) + 4
             if name == b"host":
                 hosts.append(value)
+            elif name in _OF_BODIES:
+                self._has_body = True
         if size > limits.HEAD or len(self.headers) > limits.HEADER_FIELDS:
             return _head_too_large()
         if len(hosts) != 1 and (hosts or self.parser.get_http_version() != "1.0"):
@@ -234,6 +309,22 @@ class _Outlet:
         """Send it, as long as the connection is open: asyncio warns of each write after that."""
         if not self._transport.is_closing():
             self._transport.write(data)
+
+
+def _head(cycle: RequestResponseCycle, answer: Response) -> bytes:
+    """Return status line and header fields; where the connection is to end with this answer, they say so."""
+    lines = [STATUS_LINE[answer.status_code]]
+    for name, value in (*cycle.default_headers, *answer.raw_headers):
+        if name == b"connection":  # ours say "close", and nothing else
+            cycle.keep_alive = False
+        else:
+            lines += (name, b": ", value, b"\r\n")
+    lines.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+    return b"".join(lines)
+
+
+def _body(cycle: RequestResponseCycle, answer: Response) -> bytes | memoryview:
+    return b"" if cycle.scope["method"] == "HEAD" else answer.body
 
 
 def _too_many() -> HttpProblem:

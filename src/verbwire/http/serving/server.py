@@ -9,16 +9,16 @@ import socket
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
 
 from verbwire.errors import ConfigurationError, EngineError
 from verbwire.http.base.limits import ConnectionLimits
 from verbwire.http.serving.certificate import Certificate
 from verbwire.http.serving.connections import ConnectionTable, HttpConnection, end_overdue
-from verbwire.http.serving.protocol import LimitedProtocol
+from verbwire.http.serving.protocol import Answering, LimitedProtocol
 from verbwire.http.serving.tls_gate import TlsGate
 from verbwire.observability.watch.throttle import Throttle
 
@@ -33,6 +33,14 @@ _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}) 
 _log = logging.getLogger("verbwire.http")
 
 
+class ServedApp(Answering, Protocol):
+    """What is served: it answers requests, and begins and ends with the server (the lifespan of ASGI)."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take notice of the server's beginning and end."""
+        ...
+
+
 class HttpServer:
     """One listening socket. Binds the loopback address unless told, and takes no signals: the worker does.
 
@@ -41,7 +49,7 @@ class HttpServer:
 
     def __init__(
         self,
-        app: Starlette,
+        app: ServedApp,
         host: str = "127.0.0.1",
         port: int = 0,
         certificate: Certificate | None = None,
@@ -138,9 +146,11 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def _protocol(house: ConnectionTable, certificate: Certificate | None) -> Callable[..., asyncio.BaseProtocol]:
+def _protocol(
+    app: Answering, house: ConnectionTable, certificate: Certificate | None
+) -> Callable[..., asyncio.BaseProtocol]:
     """Return what uvicorn calls, like the class of a protocol, for each connection."""
-    plain, throttle = partial(LimitedProtocol, house=house), Throttle[str]()
+    plain, throttle = partial(LimitedProtocol, house=house, answering=app), Throttle[str]()
     if certificate is None:
         return plain
 
@@ -151,10 +161,10 @@ def _protocol(house: ConnectionTable, certificate: Certificate | None) -> Callab
     return gate
 
 
-def _config(app: Starlette, house: ConnectionTable, certificate: Certificate | None) -> uvicorn.Config:
+def _config(app: ServedApp, house: ConnectionTable, certificate: Certificate | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=_protocol(house, certificate),  # type: ignore[arg-type] # called like the class
+        http=_protocol(app, house, certificate),  # type: ignore[arg-type] # called like the class
         ws="none",
         loop="asyncio",
         lifespan="on",

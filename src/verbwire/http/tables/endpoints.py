@@ -14,6 +14,7 @@ from verbwire.http.base import problem_types
 from verbwire.http.base.names import NameResolver
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.base.requests import json_bytes, no_parameters, path_parameter, query_string
+from verbwire.http.base.routing import Answer
 from verbwire.http.forwarding.peers import Peers
 from verbwire.http.forwarding.request import ForwardableRequest
 from verbwire.http.tables.lists import Lists
@@ -62,13 +63,13 @@ class TableEndpoints:
         listing = self._lists[table.name].read(query_string(request))
         return await self._reads.rows(self._context(request), table, {"table": table.name}, listing)
 
-    async def row(self, request: Request) -> Response:
+    def row(self, request: Request) -> Answer:
         """GET /tables/{name}/{key}: one row."""
         table = self._table(request)
         no_parameters(request)
         key = table.key(path_parameter(request, "key"))
         absent = HttpProblem(problem_types.NO_SUCH_ROW, f"table {table.name} has no row under this key")
-        return await self._reads.row(self._context(request), table, key, absent)
+        return self._reads.row(self._context(request), table, key, absent)
 
     def _context(self, request: Request) -> ReadContext:
         return self._reads.context(request, self._topics)

@@ -49,21 +49,28 @@ class PositionBounds:
         self._ends = LogEnds(cluster, partitions, askers) if cluster is not None else None
         self._resolving = CoalescedCalls(self._resolve_all, askers, ASK_SECONDS)
 
-    async def until_applied(self, actor: str, partitions: Iterable[int], bound: PositionBound) -> PositionBound:
+    async def until_applied(self, actor: str, partitions: Sequence[int], bound: PositionBound) -> PositionBound:
         """Wait until those of these partitions that are here have applied the bound, in the topics that they read.
 
         400 ``bad_position`` at once where that will never be, 503 ``behind`` when they have not in time: never an
         answer that is older than asked for. What becomes ready after this may be behind all the same, so the reader
         looks once more, for what is returned (:func:`require_applied`).
         """
+        if (applied := self.applied(partitions, bound)) is not None:
+            return applied
+        states = [self._table.store_reader.states[each] for each in partitions]
+        with self._waits.taken(actor):
+            return await self._in_time(states, bound, self._impossible(bound))
+
+    def applied(self, partitions: Iterable[int], bound: PositionBound) -> PositionBound | None:
+        """Return the bound that these partitions have applied already; None where that is not known, or not so."""
         if not bound.positions:
             return bound
-        states = [self._table.store_reader.states[each] for each in partitions]
-        impossible, resolved = self._impossible(bound), self._resolved(bound)
-        if not impossible and resolved is not None and not any(_late(each, resolved) for each in states):
-            return resolved
-        with self._waits.taken(actor):
-            return await self._in_time(states, bound, impossible)
+        resolved = self._resolved(bound)
+        if resolved is None or self._impossible(bound):
+            return None
+        late = any(_late(self._table.store_reader.states[each], resolved) for each in partitions)
+        return None if late else resolved
 
     async def _in_time(
         self, states: Sequence[PartitionStatus], bound: PositionBound, impossible: Positions

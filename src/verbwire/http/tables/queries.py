@@ -27,6 +27,7 @@ from verbwire.http.base import problem_types
 from verbwire.http.base.names import NameResolver
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.base.requests import json_bytes, parameters, path_parameter, principal_of, query_string
+from verbwire.http.base.routing import Answer
 from verbwire.http.tables.lists import Lists
 from verbwire.http.tables.parameters import bad_parameter, defaults_of, parameter_reader
 from verbwire.http.tables.queryable_table import QueryableTable
@@ -50,7 +51,7 @@ class Answerable(Protocol):
         """The query's contract."""
         ...
 
-    async def answer(self, query: bytes, context: ReadContext, reads: TableReads) -> Response:
+    def answer(self, query: bytes, context: ReadContext, reads: TableReads) -> Answer:
         """Answer this query string for a principal who may ask it."""
         ...
 
@@ -78,14 +79,14 @@ class Queries:
         except HttpProblem:
             return False
 
-    async def query(self, request: Request) -> Response:
+    def query(self, request: Request) -> Answer:
         """GET /queries/{name}: the answer to a query, by its full name or a short one that is its own."""
         found, principal = self._named.find(path_parameter(request, "name")), principal_of(request)
         for scope in sorted(found.contract.requires):
             require(principal, scope)
         if refused := refusal(found.contract, principal.actor, principal.scopes):
             raise HttpProblem(problem_types.FORBIDDEN, refused.reason)
-        return await found.answer(query_string(request), self._reads.context(request, self._topics), self._reads)
+        return found.answer(query_string(request), self._reads.context(request, self._topics), self._reads)
 
 
 class FromRow:
@@ -99,7 +100,7 @@ class FromRow:
         self._read = parameter_reader(plan.query)
         self._names = tuple(plan.query.fields)
 
-    async def answer(self, query: bytes, context: ReadContext, reads: TableReads) -> Response:
+    def answer(self, query: bytes, context: ReadContext, reads: TableReads) -> Answer:
         """Answer by the row, 404 where there is none that the principal may see."""
         row = self._plan.rows.row
         values = self._read(parameters(query, self._names))
@@ -108,7 +109,7 @@ class FromRow:
         except UnkeyableError as error:
             raise bad_parameter(", ".join(row.key), str(error)) from None
         absent = HttpProblem(problem_types.NOT_FOUND, f"no {row.short} has this {' and '.join(row.key)}")
-        return await reads.row(context, self._table, key, absent, self._seen_by(context.principal))
+        return reads.row(context, self._table, key, absent, self._seen_by(context.principal))
 
     def _seen_by(self, principal: Principal) -> Callable[[Message], bool] | None:
         visible, rows = self._visible, self._plan.rows

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from verbwire.engine.restore.repartition_progress import RepartitionProgress
+from verbwire.engine.state.connections import AllLentError
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.state.row_query import size_of
 from verbwire.errors import MessageError, UnavailableError, UndecodableError
@@ -36,13 +37,18 @@ _ATTEMPTS = 3  # a partition may leave between looking and reading
 _LEAST_CHUNK = 16
 
 
+def _no(_: bytes) -> None:
+    """It has to be decoded, by a schema that may not be known."""
+
+
 @dataclass(frozen=True)
 class QueryableTable:
-    """A table that HTTP shows. `decode` reads a row as it stands in the changelog; called by several threads.
+    """A table that HTTP shows. `decode` reads a row as it stands in the changelog, and may have to ask for its schema.
 
     `index` and `search` are those of its declaration, `repartition_progress` is there where events count under
-    other keys than their own, `cluster` where Kafka can be asked for end offsets. What reads the disk is called off the
-    loop.
+    other keys than their own, `cluster` where Kafka can be asked for end offsets. `shown` returns the JSON of a row
+    without decoding it, None where it has to be; `knows` tells whether that needs nobody to be asked. What reads the
+    disk is called off the loop, but for :meth:`row_at_once`; `decode` and these two by several threads.
     """
 
     store_reader: StoreReader
@@ -51,6 +57,8 @@ class QueryableTable:
     search: tuple[str, ...] = ()
     repartition_progress: RepartitionProgress | None = None
     cluster: LogEndSource | None = None
+    shown: Callable[[bytes], bytes | None] = _no
+    knows: Callable[[bytes], bool | None] = _no
 
     @property
     def name(self) -> str:
@@ -83,17 +91,24 @@ class QueryableTable:
         """Return the partition in which a row stands."""
         return self.store_reader.partition_of(key)
 
-    def row(self, key: bytes, see: Callable[[Message], bool] | None = None) -> tuple[Message | None, int | None]:
-        """Return one row, None where there is none, and by how many records its partition is behind, None for none.
+    def row(self, key: bytes, see: Callable[[Message], bool] | None = None) -> tuple[bytes | None, int | None]:
+        """Return one row as JSON, None where there is none, and by how many records its partition is behind.
 
-        One that is not to be seen is not there, and takes as long: then another row is read and looked at in its place.
-        503 when the partition is not here.
+        None: it is not behind. A row that is not to be seen is not there, and takes as long: then another row is read
+        and looked at in its place. 503 when the partition is not here.
         """
+        return self._here(key, lambda: self._any(key) if see is None else self._seen(key, see))
+
+    def row_at_once(self, key: bytes) -> tuple[bytes | None, int | None]:
+        """Return the same without waiting for anything but the disk; :class:`NotAtOnceError` where that cannot be."""
+        return self._here(key, lambda: self._any_at_once(key))
+
+    def _here(self, key: bytes, read: Callable[[], bytes | None]) -> tuple[bytes | None, int | None]:
         partition = self.partition_of(key)
         state = self.store_reader.states[partition]
         epoch, behind = state.epoch, state.behind()
         try:
-            row = self._any(key) if see is None else self._seen(key, see)
+            row = read()
         except UnavailableError:
             raise self.not_here(partition) from None
         if state.epoch != epoch:
@@ -181,11 +196,26 @@ class QueryableTable:
         detail = f"partition {partition} of table {self.name} {why}: ask again, or see GET /tables"
         return unavailable(problem_types.NOT_READY, detail, _STOPPED_SECONDS if stopped else _RESTORING_SECONDS)
 
-    def _any(self, key: bytes) -> Message | None:
+    def _any(self, key: bytes) -> bytes | None:
         value = self.store_reader.get(key)
-        return None if value is None else self._message(EVERYTHING, key, value)
+        return None if value is None else self._text(EVERYTHING, key, value)
 
-    def _seen(self, key: bytes, see: Callable[[Message], bool]) -> Message | None:
+    def _any_at_once(self, key: bytes) -> bytes | None:
+        try:
+            value = self.store_reader.get(key, patient=False)
+        except AllLentError:
+            raise NotAtOnceError from None
+        if value is None:
+            return None
+        if not self.knows(value):
+            raise NotAtOnceError
+        return self._text(EVERYTHING, key, value)
+
+    def _text(self, selection: Selection, place: bytes, value: bytes) -> bytes:
+        """Return a row as JSON."""
+        return self.shown(value) or self.json(self._message(selection, place, value))
+
+    def _seen(self, key: bytes, see: Callable[[Message], bool]) -> bytes | None:
         found = self.store_reader.nearest(key)
         if found is None:
             return None
@@ -196,7 +226,7 @@ class QueryableTable:
             if place == key:
                 raise
             return None
-        return row if see(row) and place == key else None
+        return self.json(row) if see(row) and place == key else None
 
     def _epochs(self, partitions: Iterable[int]) -> list[int]:
         """Tell, asked twice, whether one of them was started over in between: it may be behind again."""
@@ -212,7 +242,7 @@ class QueryableTable:
         for place, value in self._rows(here, selection, window.after, stop + 1, pages.chunk):
             if len(shown) == stop:
                 return shown, True
-            text = self.json(self._message(selection, place, value)) if len(shown) >= unread else b""
+            text = self._text(selection, place, value) if len(shown) >= unread else b""
             if len(text) > room and len(shown) > unread:
                 return shown, True
             room -= len(text)
@@ -259,6 +289,10 @@ def _part(window: PageWindow, share: float, pages: PageLimits) -> int:
     Of a page that skips rows it is not known yet in which part those are: all of them are sent.
     """
     return pages.deep_part if window.skip else max(pages.part, int(pages.page * share))
+
+
+class NotAtOnceError(Exception):
+    """A row is not to be had without waiting: its schema has to be asked for, or others read."""
 
 
 class _UnreadableRow(HttpProblem):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,18 +14,21 @@ from verbwire.http.base.concurrency import ConcurrencyLimiter
 from verbwire.http.base.limits import PageLimits, RequestLimits
 from verbwire.http.base.problem import HttpProblem
 from verbwire.http.base.requests import json_bytes
+from verbwire.http.base.routing import Answer
 from verbwire.http.base.thread_pool import BoundedThreadPool
 from verbwire.http.forwarding.partial_list import PartialList, size_of
 from verbwire.http.forwarding.peers import ALONE, Peers, partial_response
 from verbwire.http.tables.completeness import freshness_header, not_found, require_complete, require_complete_list
 from verbwire.http.tables.lists import Listing
 from verbwire.http.tables.position_bound import PositionBound, PositionBounds, require_applied
-from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.http.tables.queryable_table import NotAtOnceError, QueryableTable
 from verbwire.http.tables.read_context import ReadContext
+from verbwire.http.tables.short_reads import ShortReads
 from verbwire.messages import Message
 from verbwire.queries.selection import Condition
 
 See = Callable[[Message], bool]
+_Found: TypeAlias = tuple[bytes | None, int | None]  # a row as JSON, and by how many records its partition is behind
 
 
 class TableReads:
@@ -42,6 +45,7 @@ class TableReads:
         self._peers = peers
         self._waits = ConcurrencyLimiter("waits for what you have seen", limits.waits, limits.waits_each)
         self._fresh_seconds = limits.fresh_seconds
+        self._short_reads = ShortReads()
         self._bounds: dict[str, PositionBounds] = {}
 
     def context(self, request: Request, topics: Collection[str] | None = None) -> ReadContext:
@@ -54,9 +58,9 @@ class TableReads:
         self.responders.close()
         self._askers.close()
 
-    async def row(
+    def row(
         self, context: ReadContext, table: QueryableTable, key: bytes, absent: HttpProblem, see: See | None = None
-    ) -> Response:
+    ) -> Answer:
         """Return the row under a key; raises `absent` where there is none, or none that the principal may `see`.
 
         A header tells whether its partition has caught up; 503 where it has not, and the request insists on it.
@@ -64,12 +68,36 @@ class TableReads:
         partition = table.partition_of(key)
         owner = None if table.store_reader.has(partition) else self._peers.owner(context.request, table.name, partition)
         if owner is not None:
-            return await self._peers.forward(owner, context.request)
-        bound = await self._until_applied(context, table, [partition])
-        body, behind = await self.readers.run_short(
-            lambda: _read_row(table, key, see, bound, absent, complete=context.complete)
-        )
-        return json_bytes(body, freshness_header(behind))
+            return self._peers.forward(owner, context.request)
+        if see is None and (found := self._at_once(context, table, key)) is not None:
+            return _row_answer(table, found, absent, complete=context.complete)
+        return self._row(context, table, key, absent, see)
+
+    def _at_once(self, context: ReadContext, table: QueryableTable, key: bytes) -> _Found | None:
+        """Return a row that is to be had without waiting, as new as the request says; None where it is not."""
+        partition = table.partition_of(key)
+        bound = self._bounds_of(table).applied([partition], context.bound)
+        if bound is None or not self._short_reads.begin():
+            return None
+        try:
+            _require_applied(table, partition, bound)
+            return table.row_at_once(key)
+        except NotAtOnceError:
+            return None
+        finally:
+            self._short_reads.end()
+
+    async def _row(
+        self, context: ReadContext, table: QueryableTable, key: bytes, absent: HttpProblem, see: See | None
+    ) -> Response:
+        partition = table.partition_of(key)
+        bound = await self._bounds_of(table).until_applied(context.principal.actor, [partition], context.bound)
+
+        def read() -> _Found:
+            _require_applied(table, partition, bound)
+            return table.row(key, see)
+
+        return _row_answer(table, await self.readers.run_short(read), absent, complete=context.complete)
 
     async def rows(
         self,
@@ -101,31 +129,29 @@ class TableReads:
         self, context: ReadContext, table: QueryableTable, listing: Listing, partitions: Sequence[int]
     ) -> PartialList:
         """Return what this worker has of a list in these partitions."""
-        bound = await self._until_applied(context, table, partitions)
+        bound = await self._bounds_of(table).until_applied(context.principal.actor, partitions, context.bound)
         found = await self.readers.run(lambda: _read_list(table, listing, partitions, bound, self._pages))
         context.request.byte_budget.take(size_of(found))  # other workers may yet have to be waited for
         return found
 
-    async def _until_applied(
-        self, context: ReadContext, table: QueryableTable, partitions: Sequence[int]
-    ) -> PositionBound:
+    def _bounds_of(self, table: QueryableTable) -> PositionBounds:
         bounds = self._bounds.get(table.name)
         if bounds is None:
             bounds = self._bounds[table.name] = PositionBounds(table, self._waits, self._askers)
-        return await bounds.until_applied(context.principal.actor, partitions, context.bound)
+        return bounds
 
 
-def _read_row(
-    table: QueryableTable, key: bytes, see: See | None, bound: PositionBound, absent: HttpProblem, *, complete: bool
-) -> tuple[bytes, int | None]:
-    partition = table.partition_of(key)
+def _require_applied(table: QueryableTable, partition: int, bound: PositionBound) -> None:
     require_applied(table, {partition: table.store_reader.states[partition].inputs}, bound)
-    row, behind = table.row(key, see)
+
+
+def _row_answer(table: QueryableTable, found: _Found, absent: HttpProblem, *, complete: bool) -> Response:
+    body, behind = found
     if complete:
         require_complete(table, behind)
-    if row is None:
+    if body is None:
         raise not_found(absent, behind)
-    return table.json(row), behind
+    return json_bytes(body, freshness_header(behind))
 
 
 def _read_list(

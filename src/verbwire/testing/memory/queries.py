@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from verbwire.client.querying.querier import following_page, refusal_of
 from verbwire.client.querying.request import QueryRoute
@@ -49,7 +50,8 @@ class MemoryQueries:
         self._thread.shutdown()
 
     async def _answer(self, request: Request) -> bytes:
-        return bytes((await self._queries.query(request)).body)
+        answer = self._queries.query(request)
+        return bytes((answer if isinstance(answer, Response) else await answer).body)
 
 
 def _request(target: str, principal: Principal) -> Request:

@@ -34,7 +34,7 @@ from datetime import UTC
 from decimal import Decimal
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, json
 
 from verbwire.wire.avro.frozen_map import FrozenMap
 
@@ -51,9 +51,16 @@ cdef object _UUID = UUID
 cdef object _FrozenMap = FrozenMap
 cdef PyTypeObject *_STRUCT = <PyTypeObject *>Struct
 
+cdef object _encode_json = json.encode
+cdef const unsigned char *_HEX = b"0123456789abcdef"
+cdef const unsigned char *_ESCAPES = b"uuuuuuuubtnufruuuuuuuuuuuuuuuuuu"  # of control characters
+cdef const unsigned char *_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
 cdef enum:
     ON_STACK = 64  # fields of a record that need no memory of their own
     SHORT = 1024  # bytes of a message that need none
+
+cdef int64_t SAFE_INTEGER = 9007199254740991  # verbwire.wire.json.numbers has it, too
 
 
 class UnplannedError(ValueError):
@@ -188,6 +195,114 @@ cdef inline int64_t floored(int64_t value, int64_t by) noexcept:
     return found - 1 if value % by < 0 else found
 
 
+# -- JSON
+
+cdef inline int show_long(Sink *sink, int64_t value) except -1:
+    cdef unsigned char text[20]
+    cdef int at = 20
+    cdef uint64_t rest = <uint64_t>value if value >= 0 else 0 - <uint64_t>value
+    while True:
+        at -= 1
+        text[at] = <unsigned char>(48 + rest % 10)
+        rest //= 10
+        if rest == 0:
+            break
+    if value < 0:
+        at -= 1
+        text[at] = 45
+    return write_raw(sink, text + at, 20 - at)
+
+
+cdef int show_double(Sink *sink, double value) except -1:
+    if isnan(value):
+        return write_raw(sink, b'"NaN"', 5)
+    if isinf(value):
+        return write_raw(sink, b'"Infinity"', 10) if value > 0 else write_raw(sink, b'"-Infinity"', 11)
+    text = _encode_json(value)
+    return write_raw(sink, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+
+
+cdef int show_text(Sink *sink, const unsigned char *text, int64_t size) except -1:
+    """Text with what JSON wants escaped; UnicodeDecodeError where it is no UTF-8."""
+    cdef int64_t at, begin = 0
+    cdef unsigned char letter
+    cdef bint ascii = True
+    cdef unsigned char code[6]
+    write_raw(sink, b'"', 1)
+    for at in range(size):
+        letter = text[at]
+        if letter >= 0x80:
+            ascii = False
+        elif letter < 0x20 or letter == 0x22 or letter == 0x5C:
+            write_raw(sink, text + begin, at - begin)
+            begin = at + 1
+            code[0] = 0x5C
+            code[1] = _ESCAPES[letter] if letter < 0x20 else letter
+            if code[1] != 0x75:
+                write_raw(sink, code, 2)
+                continue
+            code[2] = code[3] = 0x30
+            code[4] = _HEX[letter >> 4]
+            code[5] = _HEX[letter & 15]
+            write_raw(sink, code, 6)
+    if not ascii:
+        PyUnicode_DecodeUTF8(<const char *>text, <Py_ssize_t>size, NULL)
+    write_raw(sink, text + begin, size - begin)
+    return write_raw(sink, b'"', 1)
+
+
+cdef int show_bytes(Sink *sink, const unsigned char *data, int64_t size) except -1:
+    """Base64 of RFC 4648, section 4."""
+    cdef unsigned char group[4]
+    cdef uint64_t bits
+    cdef int64_t at = 0
+    cdef int left
+    write_raw(sink, b'"', 1)
+    while at < size:
+        left = 3 if size - at > 3 else <int>(size - at)
+        bits = <uint64_t>data[at] << 16
+        if left > 1:
+            bits |= <uint64_t>data[at + 1] << 8
+        if left > 2:
+            bits |= data[at + 2]
+        group[0] = _BASE64[bits >> 18]
+        group[1] = _BASE64[bits >> 12 & 63]
+        group[2] = _BASE64[bits >> 6 & 63] if left > 1 else 0x3D
+        group[3] = _BASE64[bits & 63] if left > 2 else 0x3D
+        write_raw(sink, group, 4)
+        at += 3
+    return write_raw(sink, b'"', 1)
+
+
+cdef inline void digits(unsigned char *text, int64_t value, int count) noexcept:
+    while count:
+        count -= 1
+        text[count] = <unsigned char>(48 + value % 10)
+        value //= 10
+
+
+cdef int show_date(Sink *sink, int year, int month, int day) except -1:
+    cdef unsigned char text[10]
+    text[4] = text[7] = 45
+    digits(text, year, 4)
+    digits(text + 5, month, 2)
+    digits(text + 8, day, 2)
+    return write_raw(sink, text, 10)
+
+
+cdef int show_time(Sink *sink, int64_t microseconds) except -1:
+    """Of a day; RFC 3339 as msgspec writes it: a fraction has six digits, or is not there."""
+    cdef unsigned char text[15]
+    cdef int64_t seconds = microseconds // 1000000
+    text[2] = text[5] = 58
+    text[8] = 46
+    digits(text, seconds // 3600, 2)
+    digits(text + 3, seconds // 60 % 60, 2)
+    digits(text + 6, seconds % 60, 2)
+    digits(text + 9, microseconds % 1000000, 6)
+    return write_raw(sink, text, 15 if microseconds % 1000000 else 8)
+
+
 # -- types
 
 cdef class Node:
@@ -196,6 +311,14 @@ cdef class Node:
     cdef object read(self, Source *source):
         """Return the next value."""
         raise NotImplementedError
+
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        """Write the next value as JSON, as :mod:`verbwire.http.avro_json` writes what :meth:`read` returns."""
+        raise NotImplementedError
+
+    def shows(self):
+        """Whether :meth:`show` can do that."""
+        return False
 
     cdef int write(self, object value, Sink *sink) except -1:
         """Write a value; of several forms of one value some are taken, as the reference takes them."""
@@ -211,6 +334,12 @@ cdef class Null(Node):
 
     cdef object read(self, Source *source):
         return None
+
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        return write_raw(sink, b"null", 4)
+
+    def shows(self):
+        return True
 
     cdef int write(self, object value, Sink *sink) except -1:
         return 0 if value is None else doubt("no null")
@@ -228,6 +357,15 @@ cdef class Boolean(Node):
             doubt("no boolean")
         return byte == 1
 
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef unsigned char byte = take(source, 1)[0]
+        if byte > 1:
+            doubt("no boolean")
+        return write_raw(sink, b"true", 4) if byte else write_raw(sink, b"false", 5)
+
+    def shows(self):
+        return True
+
     cdef int write(self, object value, Sink *sink) except -1:
         cdef unsigned char byte = value is True
         if value is not True and value is not False:
@@ -243,6 +381,17 @@ cdef class Long(Node):
 
     cdef object read(self, Source *source):
         return read_long(source)
+
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef int64_t found = read_long(source)
+        if -SAFE_INTEGER <= found <= SAFE_INTEGER:
+            return show_long(sink, found)
+        write_raw(sink, b'"', 1)
+        show_long(sink, found)
+        return write_raw(sink, b'"', 1)
+
+    def shows(self):
+        return True
 
     cdef int write(self, object value, Sink *sink) except -1:
         return write_long(sink, whole(value))
@@ -260,6 +409,12 @@ cdef class Int(Long):
             doubt("more than 32 bits")
         return found
 
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef int64_t found = read_long(source)
+        if found < -2147483648 or found > 2147483647:
+            doubt("more than 32 bits")
+        return show_long(sink, found)
+
     cdef int write(self, object value, Sink *sink) except -1:
         cdef int64_t found = whole(value)
         if found < -2147483648 or found > 2147483647:
@@ -274,6 +429,14 @@ cdef class Float(Node):
         cdef float found
         memcpy(&found, take(source, 4), 4)
         return PyFloat_FromDouble(found)
+
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef float found
+        memcpy(&found, take(source, 4), 4)
+        return show_double(sink, found)
+
+    def shows(self):
+        return True
 
     cdef int write(self, object value, Sink *sink) except -1:
         cdef float short
@@ -300,6 +463,14 @@ cdef class Double(Node):
         memcpy(&found, take(source, 8), 8)
         return PyFloat_FromDouble(found)
 
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef double found
+        memcpy(&found, take(source, 8), 8)
+        return show_double(sink, found)
+
+    def shows(self):
+        return True
+
     cdef int write(self, object value, Sink *sink) except -1:
         cdef double found
         if not PyFloat_CheckExact(value):
@@ -318,6 +489,13 @@ cdef class Bytes(Node):
         cdef int64_t size = read_long(source)
         return PyBytes_FromStringAndSize(<const char *>take(source, size), <Py_ssize_t>size)
 
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef int64_t size = read_long(source)
+        return show_bytes(sink, take(source, size), size)
+
+    def shows(self):
+        return True
+
     cdef int write(self, object value, Sink *sink) except -1:
         if not PyBytes_CheckExact(value):
             doubt("no bytes")
@@ -334,6 +512,13 @@ cdef class String(Node):
     cdef object read(self, Source *source):
         cdef int64_t size = read_long(source)
         return PyUnicode_DecodeUTF8(<const char *>take(source, size), <Py_ssize_t>size, NULL)
+
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef int64_t size = read_long(source)
+        return show_text(sink, take(source, size), size)
+
+    def shows(self):
+        return True
 
     cdef int write(self, object value, Sink *sink) except -1:
         cdef Py_ssize_t size
@@ -359,6 +544,12 @@ cdef class Fixed(Node):
     cdef object read(self, Source *source):
         return PyBytes_FromStringAndSize(<const char *>take(source, self.size), self.size)
 
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        return show_bytes(sink, take(source, self.size), self.size)
+
+    def shows(self):
+        return True
+
     cdef int write(self, object value, Sink *sink) except -1:
         if not PyBytes_CheckExact(value) or PyBytes_GET_SIZE(value) != self.size:
             doubt("not so many bytes")
@@ -371,11 +562,12 @@ cdef class Fixed(Node):
 cdef class Enum(Node):
     """The place of a symbol; `members` are what is read, None where that is unknown here."""
 
-    cdef tuple members
+    cdef tuple members, shown
     cdef dict places
 
     def __init__(self, tuple members, dict places):
         self.members = members
+        self.shown = tuple(None if each is None else _encode_json(each) for each in members)
         self.places = places
 
     cdef object read(self, Source *source):
@@ -387,6 +579,19 @@ cdef class Enum(Node):
         if member is None:
             doubt("a symbol that is unknown here")
         return member
+
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef int64_t place = read_long(source)
+        cdef object shown
+        if place < 0 or place >= PyTuple_GET_SIZE(self.shown):
+            doubt("no symbol")
+        shown = <object>PyTuple_GET_ITEM(self.shown, <Py_ssize_t>place)
+        if shown is None:
+            doubt("a symbol that is unknown here")
+        return write_raw(sink, PyBytes_AS_STRING(shown), PyBytes_GET_SIZE(shown))
+
+    def shows(self):
+        return True
 
     cdef int write(self, object value, Sink *sink) except -1:
         cdef PyObject *place
@@ -410,6 +615,16 @@ cdef class Date(Node):
         cdef int year, month, day
         civil_of(read_long(source), &year, &month, &day)
         return date_new(year, month, day)
+
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef int year, month, day
+        civil_of(read_long(source), &year, &month, &day)
+        write_raw(sink, b'"', 1)
+        show_date(sink, year, month, day)
+        return write_raw(sink, b'"', 1)
+
+    def shows(self):
+        return True
 
     cdef int write(self, object value, Sink *sink) except -1:
         if not PyDate_CheckExact(value):
@@ -436,6 +651,17 @@ cdef class Time(Node):
         found *= self.unit
         seconds = <int>(found // 1000000)
         return time_new(seconds // 3600, seconds // 60 % 60, seconds % 60, <int>(found % 1000000), None)
+
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef int64_t found = read_long(source)
+        if found < 0 or found >= 86400000000 // self.unit:
+            doubt("no time of a day")
+        write_raw(sink, b'"', 1)
+        show_time(sink, found * self.unit)
+        return write_raw(sink, b'"', 1)
+
+    def shows(self):
+        return True
 
     cdef int write(self, object value, Sink *sink) except -1:
         cdef int64_t seconds
@@ -475,6 +701,21 @@ cdef class Timestamp(Node):
         return datetime_new(
             year, month, of_month, seconds // 3600, seconds // 60 % 60, seconds % 60, <int>(rest % 1000000), self.zone
         )
+
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef int64_t found = read_long(source)
+        cdef int64_t day = 86400000000 // self.unit
+        cdef int64_t days = floored(found, day)
+        cdef int year, month, of_month
+        civil_of(days, &year, &month, &of_month)
+        write_raw(sink, b'"', 1)
+        show_date(sink, year, month, of_month)
+        write_raw(sink, b"T", 1)
+        show_time(sink, (found - days * day) * self.unit)
+        return write_raw(sink, b'"', 1) if self.zone is None else write_raw(sink, b'Z"', 2)
+
+    def shows(self):
+        return True
 
     cdef int write(self, object value, Sink *sink) except -1:
         cdef int64_t seconds
@@ -520,6 +761,25 @@ cdef class Uuid(Node):
             at += 2
         return _UUID(bytes=PyBytes_FromStringAndSize(<const char *>found, 16))
 
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef const unsigned char *text
+        cdef int at
+        if read_long(source) != 36:
+            doubt("no UUID of 36 letters")
+        text = take(source, 36)
+        for at in range(36):
+            if at == 8 or at == 13 or at == 18 or at == 23:
+                if text[at] != 45:
+                    doubt("no UUID")
+            else:
+                hex_of(text[at])
+        write_raw(sink, b'"', 1)
+        write_raw(sink, text, 36)
+        return write_raw(sink, b'"', 1)
+
+    def shows(self):
+        return True
+
     cdef int write(self, object value, Sink *sink) except -1:
         cdef Py_ssize_t size
         cdef const char *data
@@ -551,6 +811,18 @@ cdef class DecimalNumber(Node):
     cdef object read(self, Source *source):
         cdef int64_t size = self.size if self.size >= 0 else read_long(source)
         return self.from_bytes(PyBytes_FromStringAndSize(<const char *>take(source, size), <Py_ssize_t>size))
+
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef Py_ssize_t size
+        cdef const char *data
+        text = format(self.read(source), "f")
+        data = PyUnicode_AsUTF8AndSize(text, &size)
+        write_raw(sink, b'"', 1)
+        write_raw(sink, data, size)
+        return write_raw(sink, b'"', 1)
+
+    def shows(self):
+        return True
 
     cdef int write(self, object value, Sink *sink) except -1:
         unscaled = int(self.normal(value).scaleb(self.scale, self.context))
@@ -615,6 +887,29 @@ cdef class Array(Blocks):
             if ends != NULL and source.at != ends:
                 doubt("a block does not end where it says")
 
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef const unsigned char *ends
+        cdef int64_t count
+        cdef bint first = True
+        write_raw(sink, b"[", 1)
+        while True:
+            count = block(source, self.least, &ends)
+            if count == 0:
+                if ends != NULL:
+                    doubt("an empty block with a size")
+                return write_raw(sink, b"]", 1)
+            while count:
+                if not first:
+                    write_raw(sink, b",", 1)
+                first = False
+                self.item.show(source, sink)
+                count -= 1
+            if ends != NULL and source.at != ends:
+                doubt("a block does not end where it says")
+
+    def shows(self):
+        return self.item.shows()
+
     cdef int write(self, object value, Sink *sink) except -1:
         cdef tuple items
         cdef Py_ssize_t at
@@ -663,6 +958,36 @@ cdef class Map(Blocks):
             if ends != NULL and source.at != ends:
                 doubt("a block does not end where it says")
 
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef const unsigned char *ends
+        cdef const unsigned char *key
+        cdef int64_t count, size
+        cdef Py_ssize_t entries = 0
+        cdef set keys = set()
+        write_raw(sink, b"{", 1)
+        while True:
+            count = block(source, self.least, &ends)
+            if count == 0:
+                if ends != NULL or len(keys) != entries:
+                    doubt("an empty block with a size, or a key twice")
+                return write_raw(sink, b"}", 1)
+            while count:
+                if entries:
+                    write_raw(sink, b",", 1)
+                entries += 1
+                size = read_long(source)
+                key = take(source, size)
+                keys.add(PyBytes_FromStringAndSize(<const char *>key, <Py_ssize_t>size))
+                show_text(sink, key, size)
+                write_raw(sink, b":", 1)
+                self.item.show(source, sink)
+                count -= 1
+            if ends != NULL and source.at != ends:
+                doubt("a block does not end where it says")
+
+    def shows(self):
+        return self.item.shows()
+
     cdef int write(self, object value, Sink *sink) except -1:
         cdef Py_ssize_t size
         cdef const char *data
@@ -710,6 +1035,18 @@ cdef class Union(Node):
             doubt("a branch that is unknown here")
         return (<Node>branch).read(source)
 
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef int64_t place = read_long(source)
+        if place < 0 or place >= PyTuple_GET_SIZE(self.branches):
+            doubt("no branch")
+        return (<Node>PyTuple_GET_ITEM(self.branches, <Py_ssize_t>place)).show(source, sink)
+
+    def shows(self):
+        """Of types without parts, none of which needs its name beside a number (verbwire.wire.json.numbers.tag)."""
+        kinds = {type(each) for each in self.branches}
+        tagged = kinds & {Long, Float, Double} and kinds & {String, Bytes}
+        return not tagged and kinds <= {Null, Boolean, Int, Long, Float, Double, String, Bytes, Fixed, Enum, Date, Uuid}
+
     cdef int write(self, object value, Sink *sink) except -1:
         cdef int64_t place = self.place(value)
         if place < 0:
@@ -744,6 +1081,17 @@ cdef class Nullable(Node):
             doubt("no branch")
         return self.inner.read(source)
 
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef int64_t place = read_long(source)
+        if place == self.null:
+            return write_raw(sink, b"null", 4)
+        if place != 1 - self.null:
+            doubt("no branch")
+        return self.inner.show(source, sink)
+
+    def shows(self):
+        return self.inner.shows()
+
     cdef int write(self, object value, Sink *sink) except -1:
         if value is None:
             return write_long(sink, self.null)
@@ -772,7 +1120,7 @@ cdef class Record(Node):
     """Fields in the writer's order; those without a name of ours (None) are passed over. Depths are bounded by plans."""
 
     cdef object cls
-    cdef tuple wanted, names, nodes
+    cdef tuple wanted, names, nodes, shown
 
     def __init__(self, object cls, tuple names, tuple nodes):
         self.cls = cls
@@ -801,6 +1149,25 @@ cdef class Record(Node):
                 Py_DECREF(<object>values[at])
             if values != stack:
                 PyMem_Free(values)
+
+    cdef int show(self, Source *source, Sink *sink) except -1:
+        cdef Py_ssize_t at
+        for at in range(PyTuple_GET_SIZE(self.nodes)):
+            begin = <object>PyTuple_GET_ITEM(self.shown, at)
+            write_raw(sink, PyBytes_AS_STRING(begin), PyBytes_GET_SIZE(begin))
+            (<Node>PyTuple_GET_ITEM(self.nodes, at)).show(source, sink)
+        return write_raw(sink, b"}", 1)
+
+    def shows(self):
+        """Fields are written in the order of the class, so that of the bytes must be the same; none may be missing."""
+        config = getattr(self.cls, "__struct_config__", None)
+        if config is None or config.tag is not None or config.omit_defaults or config.array_like or not self.wanted:
+            return False
+        if self.wanted != self.cls.__struct_fields__ or not all(each.shows() for each in self.nodes):
+            return False
+        names = [_encode_json(name) + b":" for name in self.cls.__struct_encode_fields__]
+        self.shown = tuple((b"," if at else b"{") + name for at, name in enumerate(names))
+        return True
 
     cdef int write(self, object value, Sink *sink) except -1:
         cdef Py_ssize_t at
@@ -845,6 +1212,42 @@ cdef class Reading:
         if source.at != source.end:
             doubt("bytes are left over")
         return message
+
+    def showing(self):
+        """Return what writes such messages as JSON without making them; None where a type is not written that way."""
+        return Showing(self) if self.root.shows() else None
+
+
+cdef class Showing:
+    """Writes the JSON of messages in records' values; UnplannedError, or what Python raises, where in doubt."""
+
+    cdef Node root
+    cdef Py_ssize_t frame
+
+    def __init__(self, Reading reading):
+        self.root = reading.root
+        self.frame = reading.frame
+
+    def __call__(self, object value):
+        """Return the JSON of the message in the value of a record."""
+        cdef unsigned char stack[SHORT]
+        cdef Source source
+        cdef Sink sink
+        sink.data = sink.stack = stack
+        sink.used = 0
+        sink.room = SHORT
+        if not PyBytes_CheckExact(value) or PyBytes_GET_SIZE(value) < self.frame:
+            doubt("no frame")
+        source.at = <const unsigned char *>PyBytes_AS_STRING(value) + self.frame
+        source.end = <const unsigned char *>PyBytes_AS_STRING(value) + PyBytes_GET_SIZE(value)
+        try:
+            self.root.show(&source, &sink)
+            if source.at != source.end:
+                doubt("bytes are left over")
+            return PyBytes_FromStringAndSize(<const char *>sink.data, sink.used)
+        finally:
+            if sink.data != stack:
+                PyMem_Free(sink.data)
 
 
 cdef class Writing:

@@ -88,7 +88,7 @@ class _NoPlanError(Exception):
     """The reference alone takes such a type."""
 
 
-def reading(writer: AvroType, reader: AvroType, cls: type[Message]) -> Callable[[bytes], Message] | None:
+def reading(writer: AvroType, reader: AvroType, cls: type[Message]) -> _compiled.Reading | None:
     """Return what reads records of the `writer`'s schema into a class of the `reader`'s; None where nothing does.
 
     The two can be resolved (:func:`~verbwire.wire.avro.resolution.resolution` has not refused them). It raises one of

@@ -171,6 +171,19 @@ class Reader:
         self._frozen = frozen(contract.tree)
         self._writer_schema = writer_schema
         self._compiled = compiled.reading(writer, contract.tree, cls)
+        self._showing = None if self._compiled is None else self._compiled.showing()
+
+    def shown(self, value: bytes) -> bytes | None:
+        """Return the JSON of a record's message, made without making the message; None where it takes one.
+
+        The very bytes that :func:`verbwire.http.avro_json.encode.encoder` writes of it.
+        """
+        if self._showing is None:
+            return None
+        try:
+            return self._showing(value)
+        except MISFITS:
+            return None
 
     def __call__(self, value: bytes) -> Message:
         """Return the message in a record's value, its frame included; :class:`UndecodableError` otherwise."""

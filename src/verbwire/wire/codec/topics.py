@@ -106,6 +106,15 @@ class TopicDecoder:
             reader = self._find(frame)
         return None if reader is None else reader(value)
 
+    def knows(self, value: bytes) -> bool:
+        """Whether the schema of a record is known already: then decoding it asks nobody."""
+        return value[:HEADER_SIZE] in self._readers
+
+    def shown(self, value: bytes) -> bytes | None:
+        """Return the JSON of a record's value; None where that takes :meth:`decode`. Asks nobody."""
+        reader = self._readers.get(value[:HEADER_SIZE])
+        return None if reader is None else reader.shown(value)
+
     def fingerprint(self, command: Message, value: bytes) -> bytes:
         """Return the fingerprint of a command that :meth:`decode` has read from a record's value."""
         reader = self._readers[value[:HEADER_SIZE]]

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from starlette.applications import Starlette
 
 from tests.kit.cluster import eventually
 from tests.kit.http import SHELVES, Group, Http, ShelfRow, Table, problem, serving, shelf
 from verbwire.errors import ConfigurationError
 from verbwire.http.access.auth import Authenticator, AuthSettings
 from verbwire.http.app import Access, Readable, build_app
+from verbwire.http.application import Application
 from verbwire.http.base import limits
 from verbwire.http.base.limits import RequestLimits
 from verbwire.http.operations.health import Health
@@ -35,7 +35,7 @@ def http(shelves: Table) -> Iterator[Http]:
         yield running
 
 
-def bare_app() -> Starlette:
+def bare_app() -> Application:
     return build_app(Access(Authenticator(AuthSettings(secret="s" * 32))), Readable(), Health([]), Metrics())
 
 

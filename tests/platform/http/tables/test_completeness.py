@@ -100,9 +100,9 @@ def test_a_partition_that_is_started_over_while_it_is_read_tells_nothing(http: H
     path, home = path_of(3), shelves.served().partition_of(shelves.served().key(shelf(3).shelf))
     get = shelves.store_reader.get
 
-    def starting_over(key: bytes) -> bytes | None:
+    def starting_over(key: bytes, patient: bool = True) -> bytes | None:
         shelves.store_reader.states[home].epoch += 1
-        return get(key)
+        return get(key, patient)
 
     shelves.store_reader.get = starting_over  # type: ignore[method-assign]
     try:
