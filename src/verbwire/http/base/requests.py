@@ -63,13 +63,13 @@ def header(request: Request, name: str) -> str | None:
 
 
 def principal_of(request: Request) -> Principal:
-    """Return the principal: set by the middleware, never by the client."""
+    """Return the principal: set by access control, never by the client."""
     found: Principal = request.scope["principal"]
     return found
 
 
 def byte_budget_of(request: Request) -> ByteBudget:
-    """Return the byte budget of this request: set by the middleware."""
+    """Return the byte budget of this request: set by access control."""
     found: ByteBudget = request.scope["byte_budget"]
     return found
 
