@@ -100,6 +100,8 @@ class GroupEngine:
         self._waits_until = 0.0  # for the registry, as far as we know: it is asked again before that
         self._changelog = ChangelogWriter(topology)
         self._forget_at = time.monotonic() + FORGET_SECONDS
+        self.progressed: Callable[[], None] = lambda: None  # told when `flushed` or `failure` may have changed
+        self._committer.progressed = lambda: self.progressed()
         self.refresh_topics: Callable[[], None] = lambda: None  # lets the consumer group ask for its topics at once
 
     # -- life

@@ -14,49 +14,81 @@ from typing import TypeAlias
 
 from verbwire.errors import UnavailableError
 
+IDLE_SECONDS = 10.0  # a thread that is not called for so long ends
+
 _Call: TypeAlias = tuple[Callable[[], object], "Future[None]"]
+_Calls: TypeAlias = "queue.SimpleQueue[_Call | None]"
 
 
 class TimeoutCaller:
-    """Makes calls on a thread of its own, one at a time. A call that does not return is left behind with its thread."""
+    """Makes calls on threads of its own, as many as there are at once. May be used by several threads.
 
-    def __init__(self, name: str) -> None:
+    A call that does not return is left behind with its thread.
+    """
+
+    def __init__(self, name: str, idle_seconds: float = IDLE_SECONDS) -> None:
         self._name = name
-        self._calls: queue.SimpleQueue[_Call | None] | None = None
+        self._idle_seconds = idle_seconds
+        self._lock = threading.Lock()
+        self._spare: list[_Calls] = []  # of threads that wait for a call
 
     def call(self, function: Callable[[], object], seconds: float, what: str) -> None:
         """Call it and raise what it raises; UnavailableError when it has not returned after `seconds`.
 
         What the call works on must not be used again then: it may return at any time.
         """
-        if self._calls is None:
-            self._calls = queue.SimpleQueue()
-            # A daemon: the process must be able to end while a call hangs.
-            threading.Thread(target=_serve, args=(self._calls,), name=self._name, daemon=True).start()
+        self.wait(self.begin(function), seconds, what)
+
+    def begin(self, function: Callable[[], object]) -> Future[None]:
+        """Call it, and return at once; `wait` waits for the result."""
         result: Future[None] = Future()
-        self._calls.put((function, result))
+        with self._lock:
+            calls = self._spare.pop() if self._spare else None
+        if calls is None:
+            calls = queue.SimpleQueue()
+            # A daemon: the process must be able to end while a call hangs.
+            threading.Thread(target=self._serve, args=(calls,), name=self._name, daemon=True).start()
+        calls.put((function, result))
+        return result
+
+    def wait(self, result: Future[None], seconds: float, what: str) -> None:
+        """Wait for a call that was begun; raises like `call`."""
         try:
             error = result.exception(seconds)
         except TimeoutError:
-            self.close()
             raise UnavailableError(f"{what} has not returned after {seconds:.0f} s") from None
         if error is not None:
             raise error
 
     def close(self) -> None:
-        """Let the thread end, now or when its call returns."""
-        if self._calls is not None:
-            self._calls.put(None)
-            self._calls = None
+        """Let the threads end, now or when their calls have returned."""
+        with self._lock:
+            spare, self._spare = self._spare, []
+        for calls in spare:
+            calls.put(None)
 
+    def _serve(self, calls: _Calls) -> None:
+        while (call := self._next(calls)) is not None:
+            function, result = call
+            failure: BaseException | None = None
+            try:
+                function()
+            except BaseException as error:  # noqa: BLE001 (raised again where the call was made)
+                failure = error
+            with self._lock:  # before the caller knows: its next call finds this thread
+                self._spare.append(calls)
+            if failure is None:
+                result.set_result(None)
+            else:
+                result.set_exception(failure)
+            del call, function, result, failure
 
-def _serve(calls: queue.SimpleQueue[_Call | None]) -> None:
-    while (call := calls.get()) is not None:
-        function, result = call
+    def _next(self, calls: _Calls) -> _Call | None:
         try:
-            function()
-        except BaseException as error:  # noqa: BLE001 (raised again where the call was made)
-            result.set_exception(error)
-        else:
-            result.set_result(None)
-        del call, function, result
+            return calls.get(timeout=self._idle_seconds)
+        except queue.Empty:
+            with self._lock:
+                if calls in self._spare:
+                    self._spare.remove(calls)
+                    return None
+        return calls.get()  # one is on its way

@@ -88,15 +88,22 @@ def test_an_assignment_that_is_revoked_while_it_is_sought_is_never_read(lone: Ba
     """Its fetch would sleep through the rebalance and take the records that the next assignment has just sought."""
 
     async def scenario() -> None:
-        consumer: Any = app_of(lone, tmp_path).consumer
-        consumer._thread.thread_loop.close()  # it is never started
-        consumer.capture(7, "member")
-        prepared = consumer.next_assignment
-        consumer.forget_assignment()  # aiokafka's thread; the main loop is in the midst of begin()
-        with pytest.raises(FencedError):
-            await consumer.begin(prepared, {})
-        assert not prepared.live
-        assert consumer._assignment is None
+        async with running(app_of(lone, tmp_path)) as app:
+            await until(lambda: app.engine.reader.states[0].ready and not app.rebalancing)
+            consumer: Any = app.consumer
+            consumer.capture(7, "member")
+            prepared, seek = consumer.next_assignment, consumer._thread.feed.seek
+
+            async def seek_and_lose(*arguments: Any) -> None:
+                await seek(*arguments)
+                consumer.forget_assignment()  # in aiokafka's thread, while the main loop is in the midst of begin()
+
+            consumer._thread.feed.seek = seek_and_lose
+            with pytest.raises(FencedError):
+                await consumer.begin(prepared, {})
+            assert not prepared.live
+            assert consumer._assignment is None
+            assert consumer._thread.feed._assignment is None
 
     run(scenario())
 
@@ -172,7 +179,7 @@ def test_a_fetch_during_a_commit_joins_the_next_transaction(
 
 
 def _has_fetched(app: GroupApp, topic: str, position: int) -> bool:
-    return bool(app.consumer._thread.positions({TP(topic, 0)}).get((topic, 0)) == position)
+    return bool(app.consumer._thread.feed.has_taken(topic, 0, position))
 
 
 def _put_in_a_transaction(lone: Bank, topic: str) -> list[int]:
@@ -242,7 +249,6 @@ def test_records_that_retention_took_before_they_were_read_stop_the_partition(lo
             await until(lambda: app.engine.reader.states[0].ready and not app.rebalancing)
             consumer: Any = app.consumer
             consumer.stop_flow()
-            await consumer.no_fetch_in_flight()
             put(lone)
             await until(
                 lambda: (topic, 0) in consumer._thread._consumer._fetcher._records
@@ -266,14 +272,15 @@ def test_an_input_that_cannot_be_read_stops_its_partition_alone(cluster: Cluster
             states = app.engine.reader.states
             await until(lambda: states[0].ready and states[1].ready and not app.rebalancing)
             thread: Any = app.consumer._thread
-            getmany = thread.getmany
+            take = thread.take
 
-            async def damaged(places: set[TP], seconds: float) -> Any:
+            async def damaged(places: set[TP]) -> Any:
                 if TP(topic, 0) in places:
                     raise CorruptRecordException("a batch that is no batch")
-                return await getmany(places, seconds)
+                return await take(places)
 
-            thread.getmany = damaged
+            thread.take = damaged
+            thread.feed.wake()
             why = await until(lambda: app.engine.stopped().get(0))
             assert f"stopped at {topic}/0/0, which has failed again and again, alone: the inputs cannot be read" in why
             pair.send(CoinsPut(jar_id="jar", pence=1), 1)

@@ -10,6 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import subscription_state as subscription
+from aiokafka.consumer.fetcher import Fetcher as Fetching
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from faust.tables.manager import TableManager
 from faust.transport.consumer import Consumer, Fetcher
@@ -29,20 +30,24 @@ USED = {
         "on_start",
         "on_thread_stop",
         "verify_event_path",
-        "getmany",
+        "_fetch_records",
+        "_seek_wait",
     },
     driver.ConsumerRebalanceListener: {"on_partitions_revoked", "on_partitions_assigned", "_thread"},
     TableManager: {"recovery", "_update_channels", "on_actives_ready", "on_standbys_ready", "_recovery"},
     Service: {"should_stop", "crash_reason", "_stopped"},
     AIOKafkaConsumer: {
         "_isolation_level",
-        "_fetch_max_wait_ms",
         "_retry_backoff_ms",
         "_coordinator",
+        "_fetcher",
+        "_max_poll_records",
         "_client",
         "_subscription",
     },
     AIOKafkaClient: {"_get_conn", "force_metadata_update"},
+    Fetching: {"_create_fetch_waiter", "_fetch_max_wait_ms", "_fetcher_timeout"},
+    subscription.SubscriptionState: {"reassignment_in_progress"},
     subscription.Assignment: {"state_value"},
     subscription.TopicPartitionState: {"has_valid_position", "position"},
     GroupCoordinator: {

@@ -14,7 +14,7 @@ class PartitionAssignment:
         self.membership = membership
         self.partitions = partitions  # None until Faust's assignor has been asked
         self.live = True
-        self.inputs: set[TP] = set()  # the partitions that are restored and read
+        self.inputs: set[TP] = set()  # the partitions that are restored and read; replaced, never changed
         self.read: dict[tuple[str, int], int] = {}  # up to where, as the engine knows
 
     def is_live(self) -> bool:

@@ -1,6 +1,6 @@
 """Replaces Faust's message loop: whole fetches per partition, positions owned by us, a captured fence.
 
-Three rules live here, each found by losing or doubling records without it:
+Three rules live here and in `input_feed`, each found by losing or doubling records without it:
 
 - the membership is captured once per assignment, in aiokafka's callback, and travels with every batch
 - no fetch is in flight when positions are sought, and a batch that is dropped is always followed by a seek
@@ -11,33 +11,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from aiokafka.errors import IllegalStateError, KafkaTimeoutError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from verbwire.engine.faust.assignment import PartitionAssignment
 from verbwire.engine.faust.consumer_thread import FAUST_LOG, ConsumerThread, RebalanceListener
 from verbwire.engine.faust.duplicate_worker import DuplicateWorkerDetector
-from verbwire.engine.faust.input_bisection import InputBisection, UnreadableInputError
 from verbwire.engine.group import BATCH, GroupEngine
 from verbwire.engine.transactions.group_metadata import GroupMetadata
-from verbwire.errors import EngineError, FencedError, RegistryUnavailableError, UnavailableError, VerbwireError
-from verbwire.kafka import denials
+from verbwire.errors import EngineError, FencedError, RegistryUnavailableError, VerbwireError
 from verbwire.kafka.group_membership import HEARTBEAT_SECONDS, REVOKE_SECONDS, SESSION_SECONDS, duplicate_worker
 
 log = logging.getLogger(__name__)
 
-FETCH_SECONDS = 0.1  # also how soon a failed commit is noticed while nothing comes in
-GATHER_SECONDS = 0.003  # how soon it is noticed that the next transaction may begin
-GATHER_RECORDS = 500  # with so many there is work enough to begin with it beside the transaction before
-_IDLE_SECONDS = 0.01
 _REGISTRY_SECONDS = 0.5  # until it is asked again: what is there answers questions meanwhile
-# Not retriable by their class, but they pass; what the first means is found out by the restore.
-_PASSING = (OffsetOutOfRangeError, KafkaTimeoutError, IllegalStateError, NoOffsetForPartitionError)
 
 
 class Consumer(driver.Consumer):
@@ -45,13 +37,11 @@ class Consumer(driver.Consumer):
 
     logger = FAUST_LOG
     RebalanceListener = RebalanceListener
+    _thread: ConsumerThread
     _assignment: PartitionAssignment | None = None  # what is being read
     _next: PartitionAssignment | None = None  # what is being restored
-    _fetch: asyncio.Future[Any] | None = None
-    _batch: tuple[PartitionAssignment, asyncio.Future[None]] | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self._bisection = InputBisection()
         self._detector = DuplicateWorkerDetector()
         super().__init__(*arguments, **options)
 
@@ -107,21 +97,22 @@ class Consumer(driver.Consumer):
         """Read these inputs from these positions on; FencedError when they were taken away meanwhile."""
         if self._assignment is not assignment:
             self._assignment = None
-            await self.no_fetch_in_flight()
-        if positions:
-            await self.seek_wait({driver._TopicPartition(*tp): offset for tp, offset in positions.items()})
+        await self._in_thread(self._thread.feed.seek(assignment, positions))
         if not assignment.live:
-            # Read on under it, and a fetch that sleeps through the rebalance takes the records that its successor has
-            # just sought, and drops them.
+            # Read on under it, and what has been fetched for its successor would be taken, and dropped.
             raise FencedError("the partitions were taken away while they were sought")
-        assignment.inputs |= set(positions)
+        assignment.inputs = assignment.inputs | set(positions)  # replaced, never changed: another thread reads it
         self.resume_partitions(assignment.inputs)
         self._assignment = assignment
+        self._thread.thread_loop.call_soon_threadsafe(self._thread.feed.read, assignment)
 
-    async def no_fetch_in_flight(self) -> None:
-        """Wait for the fetch under way: it would take the first records after a seek and drop them, unseen."""
-        while self._fetch is not None and not self._fetch.done():
-            await asyncio.wait([self._fetch])
+    async def _in_thread(self, call: Coroutine[Any, Any, None]) -> None:
+        try:
+            under_way = asyncio.run_coroutine_threadsafe(call, self._thread.thread_loop)
+        except RuntimeError as error:
+            call.close()
+            raise FencedError("the worker stops") from error
+        await asyncio.wrap_future(under_way)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Give up the assignment, and a restore under way, once the transaction in flight is over."""
@@ -146,117 +137,43 @@ class Consumer(driver.Consumer):
 
     async def _settle(self) -> None:
         deadline = asyncio.get_running_loop().time() + REVOKE_SECONDS
-        if self._batch and not self._batch[1].done():
-            await asyncio.wait([self._batch[1]], timeout=REVOKE_SECONDS)
+        if (work := self._thread.feed.work) is not None and not work.done():
+            under_way = asyncio.wrap_future(work)
+            under_way.add_done_callback(lambda done: done.cancelled() or done.exception())
+            await asyncio.wait([under_way], timeout=REVOKE_SECONDS)
         while self.engine.busy() and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.002)
 
-    # -- the loop
+    # -- reading, which the feed does on aiokafka's thread
 
     async def _drain_messages(self, fetcher: Any) -> None:
+        """Stand by."""
         try:
-            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
-                await self._step()
-        except self.consumer_stopped_errors:
-            return
+            await fetcher.wait_until_stopped()
         except asyncio.CancelledError:
             if not self.app.should_stop:  # Faust's Fetcher would crash on its missing supervisor
                 raise
-        except EngineError as error:
-            await self.app.crash(error)
 
-    async def _step(self) -> None:
-        """Fetch the next batch while the last one is worked on, then hand it over."""
-        assignment = self._assignment
-        if assignment is None or not assignment.live or not self.flow_active:
-            await asyncio.sleep(_IDLE_SECONDS)
-            return
-        # Looked at once: a partition may stop at any time, and none means all.
-        readable = self._bisection.choose(self._readable(assignment))
-        if not readable:
-            await asyncio.sleep(_IDLE_SECONDS)
-            return
-        records, unreadable = await self._fetched(readable, FETCH_SECONDS)
-        while records and unreadable is None and self._has_to_wait(assignment, records):
-            more, unreadable = await self._fetched(readable, GATHER_SECONDS)
-            for tp, found in more.items():
-                records.setdefault(tp, []).extend(found)
-        positions = self._thread.positions(readable)  # no fetch is in flight: all records below have been given to us
-        failure = await self._last_batch(assignment) or self.engine.failure or unreadable
-        if self._assignment is not assignment or not assignment.live:
-            return
-        if failure is not None:
-            if isinstance(failure, UnreadableInputError) and (tp := self._bisection.failed(readable)):
-                call = partial(self.engine.unreadable, tp.topic, tp.partition, str(failure))
+    def resume_flow(self) -> None:
+        """Let the feed read."""
+        super().resume_flow()
+        self._thread.feed.wake()
+
+    def reading_failed(self, assignment: PartitionAssignment, failure: VerbwireError, blamed: TP | None) -> None:
+        """Start an assignment over, of which the feed reads no more. In aiokafka's thread."""
+        asyncio.run_coroutine_threadsafe(self._deal_with(assignment, failure, blamed), self._thread.parent_loop)
+
+    async def _deal_with(self, assignment: PartitionAssignment, failure: VerbwireError, blamed: TP | None) -> None:
+        try:
+            if blamed is not None:
+                call = partial(self.engine.unreadable, blamed.topic, blamed.partition, str(failure))
                 await asyncio.get_running_loop().run_in_executor(self.engine_thread, call)
             if isinstance(failure, RegistryUnavailableError):
                 await asyncio.sleep(_REGISTRY_SECONDS)
             if self._assignment is assignment:
                 self._start_over(assignment, failure)
-            return
-        self._bisection.passed(readable)
-        read = self._newly_read(assignment, positions)
-        if records or read:
-            batch = {(tp.topic, tp.partition): found for tp, found in records.items()}
-            work = asyncio.get_running_loop().run_in_executor(
-                self.engine_thread, self.engine.process, batch, assignment.membership, assignment.is_live, read
-            )
-            work.add_done_callback(
-                lambda done: done.cancelled() or done.exception()
-            )  # after a stop its result is not asked for
-            self._batch = (assignment, work)
-
-    def _has_to_wait(self, assignment: PartitionAssignment, records: dict[TP, list[Any]]) -> bool:
-        """Whether the transaction before these records keeps theirs from the broker: what comes meanwhile joins them.
-
-        Small transactions in a row cost as much as large ones; without it 16 commands under way were dealt with four by
-        four.
-        """
-        building = self._batch is not None and not self._batch[1].done()
-        many = sum(map(len, records.values())) >= GATHER_RECORDS
-        if many or not assignment.live or self._assignment is not assignment:
-            return False
-        return building or not self.engine.flushed
-
-    async def _fetched(self, readable: set[TP], seconds: float) -> tuple[dict[TP, list[Any]], VerbwireError | None]:
-        """Return what there is to read, or why it cannot be: a position that the log does not hold, no permission."""
-        self._fetch = asyncio.ensure_future(self._thread.getmany(readable, seconds))
-        try:
-            return await self._fetch, None
-        except self.consumer_stopped_errors:
-            raise
-        except Exception as error:  # noqa: BLE001 (whatever a damaged batch makes of its reader)
-            passing = isinstance(error, _PASSING) or getattr(error, "retriable", False)
-            if denials.refuses(error):
-                return {}, UnreadableInputError(denials.denied("READ", f"TOPIC {_named(error)}"))
-            return {}, (UnavailableError if passing else UnreadableInputError)(f"the inputs cannot be read: {error!r}")
-
-    def _newly_read(
-        self, assignment: PartitionAssignment, positions: dict[tuple[str, int], int]
-    ) -> dict[tuple[str, int], int]:
-        """Return those positions that the engine does not know yet."""
-        news = {place: offset for place, offset in positions.items() if assignment.read.get(place) != offset}
-        assignment.read |= news
-        return news
-
-    def _readable(self, assignment: PartitionAssignment) -> set[TP]:
-        stopped = self.engine.stopped()
-        return {tp for tp in assignment.inputs if tp.partition not in stopped} if stopped else assignment.inputs
-
-    async def _last_batch(self, assignment: PartitionAssignment) -> VerbwireError | None:
-        """Return what the batch in flight failed with, unless it was an older assignment's."""
-        if self._batch is None:
-            return None
-        owner, work = self._batch
-        try:
-            await asyncio.wait([work])  # a revoke waits for the same future: it stays in its place until it is done
-            error = work.exception()
-        finally:
-            if self._batch is not None and self._batch[1].done():
-                self._batch = None
-        if error is None or owner is not assignment:
-            return None
-        return error if isinstance(error, VerbwireError) else EngineError(f"the engine failed: {error!r}")
+        except Exception as error:  # noqa: BLE001 (beyond repair, or not foreseen: the process must not live on)
+            await self.app.crash(error)
 
     def _start_over(self, assignment: PartitionAssignment, failure: VerbwireError) -> None:
         """Drop everything and begin again from what is committed; a lost fence waits for the next assignment."""
@@ -278,12 +195,6 @@ class Transport(driver.Transport):
 
     logger = FAUST_LOG
     Consumer = Consumer
-
-
-def _named(error: Exception) -> str:
-    """The topics that an error of aiokafka's is about."""
-    named = error.args[0] if error.args else ()
-    return named if isinstance(named, str) else ", ".join(sorted(map(str, named)))
 
 
 SETTINGS = {

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from verbwire.engine.faust.input_feed import BUSY_MS, InputFeed
 from verbwire.engine.faust.lease import Lease, now
 from verbwire.engine.faust.reconnecting import Reconnecting
 from verbwire.kafka import denials
 
 FAUST_LOG = logging.getLogger("faust.verbwire")  # for the classes that Faust runs: it logs every step of theirs
 
-_FETCH_WAIT_MS = 100
+_FETCHER_SECONDS = 5.0  # aiokafka's fetcher is woken by what happens, and looks around by itself so often
 _RETRY_BACKOFF_MS = 50
 
 
@@ -37,20 +38,27 @@ class RebalanceListener(driver.ConsumerRebalanceListener):
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """aiokafka's thread, reading only what is committed."""
+    """aiokafka's thread, reading only what is committed, and feeding the engine."""
 
     logger = FAUST_LOG
     leave_group = False
+    stopped_errors = driver.Consumer.consumer_stopped_errors
+    _feeding: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         """Know of no answer of the group yet."""
         super().__post_init__()
         self.lease = Lease()
+        self.feed = InputFeed(self.consumer.engine, self.consumer.engine_thread, self, self.consumer.reading_failed)
 
     async def on_start(self) -> None:
         """Listen to what the group answers, before there is a subscription that it could answer."""
         await super().on_start()
-        coordinator = self._ensure_consumer()._coordinator
+        consumer = self._ensure_consumer()
+        consumer._fetcher._fetcher_timeout = _FETCHER_SECONDS
+        self.let_fetches_wait(BUSY_MS)
+        self._feeding = asyncio.ensure_future(self._feed())
+        coordinator = consumer._coordinator
         send = coordinator._send_req
 
         async def timed(request: Any) -> Any:
@@ -65,7 +73,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
-        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
         consumer._retry_backoff_ms = _RETRY_BACKOFF_MS
         consumer._client._get_conn = Reconnecting(consumer._client._get_conn)
         return consumer
@@ -75,9 +82,44 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def on_thread_stop(self) -> None:
         """Leave the group where this worker will not come back; aiokafka never does for a static member."""
+        if self._feeding is not None:
+            self._feeding.cancel()
         if self.leave_group and self._consumer is not None:
             self._consumer._coordinator._group_instance_id = None
         await super().on_thread_stop()
+
+    async def _feed(self) -> None:
+        try:
+            await self.feed.run()
+        except Exception as error:  # noqa: BLE001 (not foreseen: a process that reads nothing must not live on)
+            asyncio.run_coroutine_threadsafe(self.app.crash(error), self.parent_loop)
+
+    # -- for the feed, on this thread
+
+    def may_take(self) -> bool:
+        """Whether what is fetched is for the present assignment, and Faust lets it flow."""
+        return bool(self.consumer.flow_active) and not self._ensure_consumer()._subscription.reassignment_in_progress
+
+    async def take(self, places: set[TP]) -> Mapping[TP, list[Any]]:
+        """Return what is fetched of these, at once; raises why something cannot be."""
+        consumer = self._ensure_consumer()
+        found: Mapping[TP, list[Any]] = await self._fetch_records(consumer, places, 0, consumer._max_poll_records)
+        return found
+
+    def arrival(self) -> asyncio.Future[None]:
+        """Return a future that is done when more has been fetched."""
+        arrival: asyncio.Future[None] = self._ensure_consumer()._fetcher._create_fetch_waiter()
+        return arrival
+
+    def let_fetches_wait(self, milliseconds: int) -> None:
+        """Let the broker hold fetches back for so long while there is nothing to fetch, from the next one on."""
+        self._ensure_consumer()._fetcher._fetch_max_wait_ms = milliseconds
+
+    async def seek_all(self, positions: Mapping[TP, int]) -> None:
+        """Seek these inputs."""
+        if positions:
+            wanted = {driver._TopicPartition(*tp): offset for tp, offset in positions.items()}
+            await self._seek_wait(self._ensure_consumer(), wanted)
 
     def positions(self, places: Iterable[TP]) -> dict[tuple[str, int], int]:
         """Return where aiokafka reads on: behind the records it has given us, and behind marks that are no records."""

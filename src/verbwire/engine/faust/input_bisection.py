@@ -20,9 +20,14 @@ class InputBisection:
         self._failures = 0
         self._passed: set[TP] = set()
 
+    @property
+    def searching(self) -> bool:
+        """Whether each input is read alone."""
+        return self._failures >= _DOUBTS
+
     def choose(self, readable: set[TP]) -> set[TP]:
         """Return what to read now of these."""
-        if self._failures < _DOUBTS or not readable:
+        if not self.searching or not readable:
             return readable
         left = readable - self._passed
         if not left:
@@ -32,7 +37,7 @@ class InputBisection:
 
     def passed(self, read: set[TP]) -> None:
         """These could be read."""
-        if self._failures >= _DOUBTS:
+        if self.searching:
             self._passed |= read
 
     def failed(self, read: set[TP]) -> TP | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import aiokafka.consumer.fetcher as fetcher
 import aiokafka.consumer.group_coordinator as coordinator
 import aiokafka.consumer.subscription_state as subscription
 import faust
@@ -23,7 +24,7 @@ from verbwire.errors import EngineError
 
 # class -> names that must be attributes of it; each with what is done with it
 ATTRIBUTES: dict[Any, dict[str, str]] = {
-    Consumer: {"_drain_messages": "replaced: takes whole fetches per partition"},
+    Consumer: {"_drain_messages": "replaced: the feed reads"},
     Fetcher: {"_fetcher": "calls Consumer._drain_messages(self)"},
     driver.Consumer: {"_new_consumer_thread": "replaced: creates our thread"},
     driver.AIOKafkaConsumerThread: {
@@ -32,7 +33,8 @@ ATTRIBUTES: dict[Any, dict[str, str]] = {
         "on_thread_stop": "extended: leaves the group on scale-in",
         "on_start": "extended: listens to the group's answers, before anything is subscribed",
         "verify_event_path": "replaced: silences warnings about commits that Faust does not make",
-        "getmany": "called: one fetch of the engine's partitions",
+        "_fetch_records": "called: what is fetched of the engine's partitions, at once",
+        "_seek_wait": "called: seeks the engine's partitions",
     },
     driver.ConsumerRebalanceListener: {
         "on_partitions_revoked": "extended: marks the assignment dead at once",
@@ -53,6 +55,8 @@ ATTRIBUTES: dict[Any, dict[str, str]] = {
         "_get_conn": "wrapped: pauses that grow while a node is away",
         "force_metadata_update": "called: topics have changed",
     },
+    fetcher.Fetcher: {"_create_fetch_waiter": "called: done when more has been fetched"},
+    subscription.SubscriptionState: {"reassignment_in_progress": "read: aiokafka would wait for the next assignment"},
     subscription.Assignment: {"state_value": "called: how far a partition is read"},
     subscription.TopicPartitionState: {
         "has_valid_position": "read: whether it is known",
@@ -64,11 +68,16 @@ ATTRIBUTES: dict[Any, dict[str, str]] = {
 ASSIGNED: dict[Any, dict[str, str]] = {
     AIOKafkaConsumer: {
         "_isolation_level": "set between construction and start",
-        "_fetch_max_wait_ms": "set between construction and start",
         "_retry_backoff_ms": "set between construction and start",
         "_coordinator": "read",
+        "_fetcher": "read: what is fetched",
+        "_max_poll_records": "read: how much is taken at once",
         "_client": "read: what it connects by is wrapped before the start, and it is told that topics have changed",
         "_subscription": "read: the partitions and how far they are read",
+    },
+    fetcher.Fetcher: {
+        "_fetch_max_wait_ms": "set: how long a fetch waits at the broker",
+        "_fetcher_timeout": "set: an idle group is not to look around five times a second",
     },
     coordinator.GroupCoordinator: {
         "generation": "read when partitions are assigned",

@@ -92,9 +92,6 @@ class Recovery(Service):
         def cancelled() -> bool:
             return self._generation != generation or self.should_stop or not assignment.live
 
-        await consumer.no_fetch_in_flight()
-        if cancelled():
-            raise CancelledRestore
         while todo or first:
             ready = await asyncio.get_running_loop().run_in_executor(
                 consumer.engine_thread, self.app.engine.restore, sorted(todo), cancelled, first

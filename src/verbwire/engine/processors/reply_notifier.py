@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 CLOSE_SECONDS = 1.0
 _SETTINGS = {
     "acks": 1,
-    "linger.ms": 1,
+    "linger.ms": 0,  # somebody waits for each; those of one transaction go together all the same
     "compression.type": "lz4",
     "message.timeout.ms": 5_000,  # by then the client has polled the outcome log
     "queue.buffering.max.messages": 100_000,

@@ -9,14 +9,13 @@ from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
+from verbwire.engine.restore.reader_pool import pool_of
 from verbwire.engine.restore.topic_identity import read_topics, recreated
-from verbwire.engine.state.memory import KIB, MEMORY
 from verbwire.engine.state.store import PartitionStore, StoreChanges
 from verbwire.engine.topology import ROWS, Log
 from verbwire.engine.transactions.dead_letters import legible
 from verbwire.errors import NewerSchemaError, UnavailableError, UndecodableError
-from verbwire.kafka.readers import is_end, reader_properties, unreadable
-from verbwire.names import RESTORE_READER
+from verbwire.kafka.readers import is_end, unreadable
 from verbwire.wire.records.changelog import INPUTS_HEADER, TIME_HEADER, read_facts, read_inputs
 
 BATCH = 5000
@@ -60,31 +59,19 @@ class ChangelogTask:
 
 
 class ChangelogReader:
-    """Reads changelogs in no group. Kept over restores: connecting costs 0.4 s."""
+    """Reads the changelogs of one group, by a consumer that all groups of the process share."""
 
     def __init__(self, kafka: dict[str, str], progressed: Callable[[int, int], None] = lambda *_: None) -> None:
-        self._kafka = kafka
         self._progressed = progressed  # called with the records read since, and the offsets that remain
-        self._consumer = self._connect()
-
-    def _connect(self) -> Consumer:
-        return Consumer(
-            reader_properties(
-                self._kafka,
-                RESTORE_READER,
-                fetch_wait_max_ms=20,
-                queued_min_messages=100_000,
-                queued_max_messages_kbytes=MEMORY.fetched // KIB,
-            )
-        )
+        self._readers = pool_of(kafka)
 
     def warm(self) -> None:
         """Connect now, not when a partition waits."""
-        self._consumer.list_topics(timeout=10)
+        self._readers.warm()
 
     def close(self) -> None:
         """Leave nothing behind."""
-        self._consumer.close()
+        self._readers.leave()
 
     def restore(self, tasks: Iterable[ChangelogTask], cancel: Callable[[], bool], seconds: float) -> None:
         """Read every task to its end.
@@ -95,13 +82,23 @@ class ChangelogReader:
         todo = {(task.log.topic, task.partition): task for task in tasks if task.start < task.end}
         if not todo:
             return
-        self._consumer.assign([TopicPartition(*place, task.start) for place, task in todo.items()])
+        with self._readers.lend() as consumer:
+            self._restore(consumer, todo, cancel, seconds)
+
+    def _restore(
+        self,
+        consumer: Consumer,
+        todo: dict[tuple[str, int], ChangelogTask],
+        cancel: Callable[[], bool],
+        seconds: float,
+    ) -> None:
+        consumer.assign([TopicPartition(*place, task.start) for place, task in todo.items()])
         moved, remaining = time.monotonic(), {place: task.end - task.start for place, task in todo.items()}
         try:
             while todo:
                 if cancel():
                     raise CancelledRestore
-                pieces, reached = self._read(todo)
+                pieces, reached = self._read(consumer, todo)
                 for piece in pieces:
                     piece.apply()
                 remaining |= {place: max(0, todo[place].end - offset) for place, offset in reached.items()}
@@ -114,21 +111,18 @@ class ChangelogReader:
                 elif time.monotonic() - moved > seconds:
                     left = ", ".join(f"{topic}/{partition}" for topic, partition in sorted(todo))
                     raise UnavailableError(f"restoring {left} has not moved for {seconds:.0f} s")
-        except UnavailableError:  # a new client begins from the bootstrap addresses, see kafka/recreatable.py
-            self._consumer.close()
-            self._consumer = self._connect()
-            raise
         finally:
             self._progressed(0, 0)
-            self._consumer.unassign()
 
-    def _read(self, todo: dict[tuple[str, int], ChangelogTask]) -> tuple[list[_Piece], dict[tuple[str, int], int]]:
-        first = self._consumer.poll(0.1)
+    def _read(
+        self, consumer: Consumer, todo: dict[tuple[str, int], ChangelogTask]
+    ) -> tuple[list[_Piece], dict[tuple[str, int], int]]:
+        first = consumer.poll(0.1)
         if first is None:
             return [], {}
         pieces: dict[tuple[str, int], _Piece] = {}
         reached: dict[tuple[str, int], int] = {}
-        for message in [first, *self._consumer.consume(BATCH, 0)]:
+        for message in [first, *consumer.consume(BATCH, 0)]:
             place = (message.topic(), message.partition())
             if place not in todo:
                 continue

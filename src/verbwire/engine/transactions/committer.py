@@ -13,6 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 SECONDS = 10.0  # for each call to the broker; the transaction itself lives as long (producers.py)
 _PATIENCE = 2.0  # seconds more, for a call that does not keep its own time
+_FLUSH_SECONDS = 0.2  # then it is looked whether the offsets were refused, for records that would never go
 # The broker refuses a record so, and would refuse it again.
 _REFUSED = frozenset(
     {
@@ -70,6 +73,7 @@ class Committer:
         self.flushed = threading.Event()  # the last transaction submitted is with the broker; its successor waits
         self.flushed.set()
         self.failure: VerbwireError | None = None
+        self.progressed: Callable[[], None] = lambda: None  # told, on its thread, when `flushed` is set or it failed
 
     def submit(self, transaction: Transaction) -> None:
         """Commit this one after those before it."""
@@ -126,22 +130,27 @@ class Committer:
     def _fail(self, failure: VerbwireError) -> None:
         self._failed(reason_of(failure))
         self.failure = failure
+        self.progressed()
 
     def _commit(self, transaction: Transaction) -> None:
         started = time.perf_counter()
+        # 1. the inputs, fenced by the membership they were read under; meanwhile the records go
+        sending = transaction.sending = self._caller.begin(partial(self._send_offsets, transaction))
         try:
-            self._flush(transaction)  # 1. what was produced is on the broker, its offsets are known
-            for produce in transaction.after_flush:  # 2. outcomes, which carry those offsets
+            self._flush(transaction)  # 2. what was produced is on the broker, its offsets are known
+            for produce in transaction.after_flush:  # 3. outcomes, which carry those offsets
                 produce()
             if transaction.after_flush:
                 self._flush(transaction)
             transaction.flushed.set()
+            self.progressed()
             hit("after-flush")
-            self._send_offsets(transaction)  # 3. the inputs, fenced by the membership they were read under
+            self._caller.wait(sending, SECONDS + _PATIENCE, "sending the offsets")
             hit("after-offsets")
-        except Exception as error:
-            self.abort(transaction, error)
-            raise classified(error, transaction.ranges) from error
+        except Exception as error:  # noqa: BLE001 (raised again, as what it means)
+            cause = _cause(error, sending)
+            self.abort(transaction, cause)
+            raise classified(cause, transaction.ranges) from cause
         try:
             hit("during-commit")
             with fatal_errors():
@@ -158,17 +167,23 @@ class Committer:
         self._committed(transaction, time.perf_counter() - started)
 
     def _flush(self, transaction: Transaction) -> None:
-        with fatal_errors():
-            left = transaction.producer.flush(SECONDS)
-        if left:
-            raise NotTakenError(f"the broker did not take {left} records within {SECONDS:.0f} s")
+        over = time.monotonic() + SECONDS
+        while True:
+            with fatal_errors():
+                left = transaction.producer.flush(_FLUSH_SECONDS)
+            if not left:
+                return
+            if refused := _refusal(transaction.sending):  # its producer sends no more
+                raise refused
+            if time.monotonic() > over:
+                raise NotTakenError(f"the broker did not take {left} records within {SECONDS:.0f} s")
 
     def _send_offsets(self, transaction: Transaction) -> None:
+        """Send them, on a thread of the caller's."""
         offsets = transaction.offsets()
         if not offsets:
             raise EngineError("a transaction without input offsets is not fenced")
-        proof, send = transaction.membership.proof(), transaction.producer.send_offsets_to_transaction
-        self._caller.call(lambda: send(offsets, proof, SECONDS), SECONDS + _PATIENCE, "sending the offsets")
+        transaction.producer.send_offsets_to_transaction(offsets, transaction.membership.proof(), SECONDS)
 
     def _write_locally(self, transaction: Transaction) -> None:
         for partition, changes in transaction.changes.items():
@@ -193,6 +208,22 @@ class Committer:
         except KafkaException as error:
             log.warning("abort failed: %s", error.args[0].str())
         self._producers.give_up(transaction.slot, fenced=fatal)
+
+
+def _cause(error: Exception, sending: Future[None]) -> Exception:
+    """Return why a transaction is aborted, once its offsets are sent or refused: nothing else may use the producer.
+
+    Where they were refused, the records that could not follow are no more than what came of it.
+    """
+    with suppress(TimeoutError):
+        sending.exception(SECONDS + _PATIENCE)
+    return (_refusal(sending) or error) if isinstance(error, KafkaException) else error
+
+
+def _refusal(sending: Future[None] | None) -> KafkaException | None:
+    """Return why the broker refused the offsets, as far as that is known."""
+    failure = sending.exception() if sending is not None and sending.done() else None
+    return failure if isinstance(failure, KafkaException) else None
 
 
 def _is_spoilt(because: BaseException | None) -> bool:

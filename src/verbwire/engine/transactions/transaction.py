@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import Future
 from typing import Any
 
 from confluent_kafka import Producer, TopicPartition
@@ -54,6 +55,7 @@ class Transaction:
         self.dead_letters: dict[int, int] = {}  # partition -> how many of its records become dead letters
         self.row_checks: Collection[int] = ()  # partitions whose rows are encoded as each record is processed
         self.deadline = float("inf")  # on the monotonic clock; after it no further record is begun
+        self.sending: Future[None] | None = None  # its offsets, while its records are on their way
         self.flushed = threading.Event()  # the broker has all records, or will never take them
         self.written = threading.Event()  # the local copies have what it changed
         self._before = before
