@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from aiokafka.errors import IllegalStateError, KafkaTimeoutError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.types import TP
@@ -21,9 +21,6 @@ from verbwire.engine.faust.input_bisection import InputBisection, UnreadableInpu
 from verbwire.engine.group import GroupEngine
 from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
 from verbwire.kafka import denials
-
-if TYPE_CHECKING:
-    from verbwire.engine.faust.consumer_thread import ConsumerThread
 
 GATHER_RECORDS = 500  # with so many there is work enough to begin with it beside the transaction before
 _SEARCH_SECONDS = 0.1  # an input that has failed nothing for so long can be read
@@ -35,6 +32,30 @@ _PASSING = (OffsetOutOfRangeError, KafkaTimeoutError, IllegalStateError, NoOffse
 Failed = Callable[[PartitionAssignment, VerbwireError, "TP | None"], None]
 
 
+class Fetched(Protocol):
+    """What aiokafka has fetched; all of it belongs to the thread of its loop, but for `positions`."""
+
+    stopped_errors: tuple[type[BaseException], ...]
+
+    def may_take(self) -> bool:
+        """Whether it is for the present assignment, and may be dealt with."""
+
+    async def take(self, places: set[TP]) -> Mapping[TP, list[Any]]:
+        """Return what there is of these, at once; raises why something cannot be read."""
+
+    def arrival(self) -> asyncio.Future[None]:
+        """Return a future that is done when there is more."""
+
+    def positions(self, places: Iterable[TP]) -> dict[tuple[str, int], int]:
+        """Return up to where it has been taken."""
+
+    def let_fetches_wait(self, milliseconds: int) -> None:
+        """Let the broker hold fetches back for so long while there is nothing, from the next one on."""
+
+    async def seek_all(self, positions: Mapping[TP, int]) -> None:
+        """Seek these inputs."""
+
+
 class InputFeed:
     """Takes what is fetched under one assignment and hands it to the engine's thread, a batch at a time.
 
@@ -43,11 +64,11 @@ class InputFeed:
     """
 
     def __init__(
-        self, engine: GroupEngine, engine_thread: ThreadPoolExecutor, kafka: ConsumerThread, failed: Failed
+        self, engine: GroupEngine, engine_thread: ThreadPoolExecutor, fetched: Fetched, failed: Failed
     ) -> None:
         self._engine = engine
         self._engine_thread = engine_thread
-        self._kafka = kafka
+        self._fetched = fetched
         self._failed = failed
         self._bisection = InputBisection()
         self._woken = asyncio.Event()
@@ -78,7 +99,7 @@ class InputFeed:
 
     def has_taken(self, topic: str, partition: int, position: int) -> bool:
         """Whether everything below this position has been taken from aiokafka, for the engine or for its next batch."""
-        return self._kafka.positions({TP(topic, partition)}).get((topic, partition)) == position
+        return self._fetched.positions({TP(topic, partition)}).get((topic, partition)) == position
 
     # -- on aiokafka's thread
 
@@ -88,7 +109,7 @@ class InputFeed:
             self._stop()
         for tp in positions:
             self._count -= len(self._held.pop(tp, ()))
-        await self._kafka.seek_all(positions)
+        await self._fetched.seek_all(positions)
 
     def read(self, assignment: PartitionAssignment) -> None:
         """Read the inputs of an assignment, which have been sought."""
@@ -118,7 +139,7 @@ class InputFeed:
     def _pace(self, idle: bool) -> None:
         if idle is not self._idle:
             self._idle = idle
-            self._kafka.let_fetches_wait(IDLE_MS if idle else BUSY_MS)
+            self._fetched.let_fetches_wait(IDLE_MS if idle else BUSY_MS)
 
     def _stop(self) -> None:
         self._assignment, self._held, self._count, self._unreadable = None, {}, 0, None
@@ -136,7 +157,7 @@ class InputFeed:
     async def _look(self) -> None:
         """Take what there is, and hand it over if the engine can take it."""
         assignment = self._assignment
-        while assignment is not None and assignment.live and self._kafka.may_take():
+        while assignment is not None and assignment.live and self._fetched.may_take():
             # Looked at once: a partition may stop at any time, and none means all.
             readable = self._bisection.choose(self._readable(assignment))
             if not readable:
@@ -175,8 +196,8 @@ class InputFeed:
             if self._arrival is not None and self._arrival.done():
                 arrival, self._arrival = self._arrival, None
                 arrival.result()
-            found = await self._kafka.take(readable)
-        except self._kafka.stopped_errors:
+            found = await self._fetched.take(readable)
+        except self._fetched.stopped_errors:
             self._stop()
             return
         except Exception as error:  # noqa: BLE001 (whatever a damaged batch makes of its reader)
@@ -188,12 +209,12 @@ class InputFeed:
         if found:
             self._pace(idle=False)
         if self._arrival is None:
-            self._arrival = self._kafka.arrival()
+            self._arrival = self._fetched.arrival()
             self._arrival.add_done_callback(lambda _: self._woken.set())
 
     def _hand_over(self, assignment: PartitionAssignment, readable: set[TP]) -> bool:
         """Give the engine what is held, and how far that is; return whether there was anything."""
-        positions = self._kafka.positions(readable)  # all records below have been taken
+        positions = self._fetched.positions(readable)  # all records below have been taken
         read = {place: offset for place, offset in positions.items() if assignment.read.get(place) != offset}
         if not self._held and not read:
             return False

@@ -9,7 +9,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from verbwire.engine.restore.reader_pool import pool_of
+from verbwire.engine.restore.shared_consumers import consumers_of
 from verbwire.engine.restore.topic_identity import read_topics, recreated
 from verbwire.engine.state.store import PartitionStore, StoreChanges
 from verbwire.engine.topology import ROWS, Log
@@ -63,15 +63,15 @@ class ChangelogReader:
 
     def __init__(self, kafka: dict[str, str], progressed: Callable[[int, int], None] = lambda *_: None) -> None:
         self._progressed = progressed  # called with the records read since, and the offsets that remain
-        self._readers = pool_of(kafka)
+        self._consumers = consumers_of(kafka)
 
     def warm(self) -> None:
         """Connect now, not when a partition waits."""
-        self._readers.warm()
+        self._consumers.warm()
 
     def close(self) -> None:
         """Leave nothing behind."""
-        self._readers.leave()
+        self._consumers.leave()
 
     def restore(self, tasks: Iterable[ChangelogTask], cancel: Callable[[], bool], seconds: float) -> None:
         """Read every task to its end.
@@ -82,7 +82,7 @@ class ChangelogReader:
         todo = {(task.log.topic, task.partition): task for task in tasks if task.start < task.end}
         if not todo:
             return
-        with self._readers.lend() as consumer:
+        with self._consumers.lend() as consumer:
             self._restore(consumer, todo, cancel, seconds)
 
     def _restore(

@@ -21,7 +21,7 @@ PATIENCE = 0.3  # seconds that a restore waits for the reader of another one, be
 _CONNECT_SECONDS = 10.0
 
 
-class ReaderPool:
+class SharedConsumers:
     """Keeps one connected for as long as it has users. May be used by several threads."""
 
     def __init__(self, kafka: Mapping[str, str]) -> None:
@@ -103,16 +103,16 @@ class ReaderPool:
         )
 
 
-_POOLS: WeakValueDictionary[object, ReaderPool] = WeakValueDictionary()
+_SHARED: WeakValueDictionary[object, SharedConsumers] = WeakValueDictionary()
 _LOCK = threading.Lock()
 
 
-def pool_of(kafka: Mapping[str, str]) -> ReaderPool:
-    """Return the process's pool for these properties, and join it."""
+def consumers_of(kafka: Mapping[str, str]) -> SharedConsumers:
+    """Return the process's for these properties, and join."""
     key = tuple(sorted(kafka.items()))
     with _LOCK:
-        pool = _POOLS.get(key)
-        if pool is None:
-            pool = _POOLS[key] = ReaderPool(dict(kafka))
-        pool.join()
-        return pool
+        shared = _SHARED.get(key)
+        if shared is None:
+            shared = _SHARED[key] = SharedConsumers(dict(kafka))
+        shared.join()
+        return shared
