@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ def workers(as_json: AsJson = False) -> None:
     """List the workers, the groups that they host, and the partitions that they own and answer for."""
     from verbwire.contracts.schema.load import load_catalog
     from verbwire.discovery.directory import Directory
+    from verbwire.inspection.living_workers import heard_now
     from verbwire.kafka.addresses import addresses, kafka_properties
     from verbwire.kafka.connectivity import require_kafka
     from verbwire.secrets import workers_key
@@ -44,11 +44,12 @@ def workers(as_json: AsJson = False) -> None:
         with closing(Directory(kafka, codec, VerifyingKey(key).verify if key else None)) as directory:
             directory.start()
             directory.wait()
+            now = heard_now(directory)
             if as_json:
-                believed = [_told(directory, each) for each in directory.seen()]
-                print_json([*believed, *map(_told_doubted, directory.doubted())])
+                believed = [_told(each, now) for each in directory.seen()]
+                print_json([*believed, *(_told_doubted(each, now) for each in directory.doubted())])
             else:
-                print_table(_COLUMNS, _rows(directory))
+                print_table(_COLUMNS, _rows(directory, now))
 
 
 def workers_key() -> None:
@@ -63,25 +64,29 @@ def workers_key() -> None:
     print(key)
 
 
-def _rows(directory: Directory) -> Iterator[tuple[str, ...]]:
+def _rows(directory: Directory, now: float) -> Iterator[tuple[str, ...]]:
+    from verbwire.inspection.living_workers import ago, state_of
+
     for seen in directory.seen():
-        first = (seen.worker.name, seen.worker.url, _state(directory, seen), f"{_age(seen):.0f} s ago")
+        first = (seen.worker.name, seen.worker.url, state_of(seen, now), f"{ago(seen, now):.0f} s ago")
         for share in seen.worker.groups or (None,):
             yield *first, *(_said(share) if share else ("",) * 5)
             first = ("", "", "", "")
     for doubted in directory.doubted():
-        yield doubted.name, doubted.url, _doubt(doubted), f"{_age(doubted):.0f} s ago", *("",) * 5
+        yield doubted.name, doubted.url, _doubt(doubted), f"{ago(doubted, now):.0f} s ago", *("",) * 5
 
 
 def _doubt(doubted: UntrustedWorker) -> str:
     return f"not believed: {doubted.why}"
 
 
-def _told_doubted(doubted: UntrustedWorker) -> dict[str, Any]:
-    return _entry(doubted.name, doubted.url, _doubt(doubted), doubted, [])
+def _told_doubted(doubted: UntrustedWorker, now: float) -> dict[str, Any]:
+    return _entry(doubted.name, doubted.url, _doubt(doubted), doubted, now, [])
 
 
-def _told(directory: Directory, seen: WorkerSighting) -> dict[str, Any]:
+def _told(seen: WorkerSighting, now: float) -> dict[str, Any]:
+    from verbwire.inspection.living_workers import state_of
+
     groups = [
         {
             "group": share.group,
@@ -92,30 +97,24 @@ def _told(directory: Directory, seen: WorkerSighting) -> dict[str, Any]:
         }
         for share in seen.worker.groups
     ]
-    return _entry(seen.worker.name, seen.worker.url, _state(directory, seen), seen, groups)
+    return _entry(seen.worker.name, seen.worker.url, state_of(seen, now), seen, now, groups)
 
 
 def _entry(
-    name: str, url: str, state: str, heard: WorkerSighting | UntrustedWorker, groups: list[dict[str, Any]]
+    name: str,
+    url: str,
+    state: str,
+    heard: WorkerSighting | UntrustedWorker,
+    now: float,
+    groups: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    return {"worker": name, "url": url, "state": state, "heard_seconds_ago": round(_age(heard), 1), "groups": groups}
+    from verbwire.inspection.living_workers import ago
+
+    return {"worker": name, "url": url, "state": state, "heard_seconds_ago": ago(heard, now), "groups": groups}
 
 
 def _said(share: GroupShare) -> tuple[str, ...]:
     return share.group, str(share.generation), *map(ranges, (share.owned, share.ready, share.stopped))
-
-
-def _state(directory: Directory, seen: WorkerSighting) -> str:
-    from verbwire.discovery.directory import DEAD_SECONDS
-
-    # Once no worker announces itself the directory knows of no later time than their last entries: our clock does.
-    if not directory.is_alive(seen) or _age(seen) > DEAD_SECONDS:
-        return "silent"
-    return "leaving" if seen.worker.leaving else "there"
-
-
-def _age(seen: WorkerSighting | UntrustedWorker) -> float:
-    return max(0.0, time.time() - seen.at_ms / 1000)
 
 
 def ranges(partitions: Iterable[int]) -> str:

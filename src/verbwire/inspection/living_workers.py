@@ -37,3 +37,10 @@ def living_workers(directory: Directory, now: float) -> list[WorkerSighting]:
 def ago(heard: WorkerSighting | UntrustedWorker, now: float) -> float:
     """Return how long ago a worker was heard, in seconds."""
     return max(0.0, round(now - heard.at_ms / 1000, 1))
+
+
+def state_of(seen: WorkerSighting, now: float) -> str:
+    """Return what a worker that is believed is doing: ``there``, ``leaving``, or ``silent``."""
+    if ago(seen, now) > DEAD_SECONDS:
+        return "silent"
+    return "leaving" if seen.worker.leaving else "there"

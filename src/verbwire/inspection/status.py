@@ -19,7 +19,7 @@ from verbwire.client.base.connection import Connection
 from verbwire.dead_letters.requeue import DeadLetters
 from verbwire.inspection.group_status import NO_OWNER, GroupStatus, WorkerStatus
 from verbwire.inspection.lag import ConsumerGroupLag, LagReport, LagSampler
-from verbwire.inspection.living_workers import ago, heard_now, living_workers
+from verbwire.inspection.living_workers import ago, heard_now, state_of
 from verbwire.inspection.oddities import Oddity, odd_things
 from verbwire.inspection.reading.cluster_view import ClusterView, in_order
 from verbwire.inspection.topology import kind_of
@@ -83,15 +83,14 @@ def _tables(view: ClusterView) -> dict[str, dict[str, Any]]:
 
 def _workers(view: ClusterView) -> tuple[WorkerStatus, ...]:
     directory, now = view.directory, heard_now(view.directory)
-    living = {seen.worker.name for seen in living_workers(directory, now)}
     found = []
     for seen in directory.seen():
-        shares, is_there = seen.worker.groups, seen.worker.name in living
+        shares = seen.worker.groups
         found.append(
             WorkerStatus(
                 name=seen.worker.name,
                 url=seen.worker.url,
-                state="leaving" if seen.worker.leaving else "there" if is_there else "silent",
+                state=state_of(seen, now),
                 heard_seconds_ago=ago(seen, now),
                 groups=len(shares),
                 owned=sum(len(each.owned) for each in shares),
