@@ -8,11 +8,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from verbwire.client.base.connection import Connection
 from verbwire.dev.board import RejectionView
 from verbwire.errors import VerbwireError
+from verbwire.kafka.offsets import ClusterOffsets
 from verbwire.kafka.readers import reader_properties
 from verbwire.messages import Kind
 from verbwire.records import OutcomeRecord, OutcomeStatus, RecordReader
@@ -20,11 +21,12 @@ from verbwire.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_BATCH, _POLL_SECONDS, _METADATA_SECONDS = 500, 0.2, 10.0
+_BATCH, _POLL_SECONDS, _BEGIN_SECONDS = 500, 0.2, 30.0
+_READER = "verbwire.dev"
 
 
 class Rejections:
-    """Calls `told` with each, from a thread of its own; a context manager.
+    """Calls `told` with each, from a thread of its own; a context manager, entered when it is known where to begin.
 
     What cannot be read is said once in the log, and ends it: it is there to be looked at, nothing depends on it.
     """
@@ -33,10 +35,12 @@ class Rejections:
         self._settings = settings
         self._told = told
         self._stopping = threading.Event()
+        self._begun = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dev-rejections", daemon=True)
 
     def __enter__(self) -> Rejections:
         self._thread.start()
+        self._begun.wait(_BEGIN_SECONDS)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -48,15 +52,16 @@ class Rejections:
             self._follow(Connection.of_project(self._settings))
         except (VerbwireError, KafkaException) as error:
             log.warning("rejections are not shown any more: %s", error)
+        finally:
+            self._begun.set()
 
     def _follow(self, connection: Connection) -> None:
         reader, consumer = RecordReader(connection), Consumer(_properties(connection))
         spaces = {each.namespace for each in connection.catalog if each.kind is Kind.COMMAND}
         decoders = {connection.names.outcomes(each): reader.outcomes(each) for each in spaces}
         try:
-            consumer.assign(
-                [TopicPartition(*each, OFFSET_END) for topic in decoders for each in _places(consumer, topic)]
-            )
+            consumer.assign(_ends(connection, [*decoders]))
+            self._begun.set()
             while not self._stopping.is_set():
                 for record in consumer.consume(_BATCH, _POLL_SECONDS):
                     if record.error() is None:
@@ -70,8 +75,11 @@ class Rejections:
             self._told(_view(record, outcome))
 
 
-def _places(consumer: Consumer, topic: str) -> list[tuple[str, int]]:
-    return [(topic, each) for each in consumer.list_topics(topic, timeout=_METADATA_SECONDS).topics[topic].partitions]
+def _ends(connection: Connection, topics: list[str]) -> list[TopicPartition]:
+    """Where these end now. `OFFSET_END` would be looked up later, behind a rejection that comes at once."""
+    cluster = ClusterOffsets(_kafka(connection), _READER)
+    places = [(name, each) for name, topic in cluster.topics(topics).items() for each in range(topic.partitions)]
+    return [TopicPartition(*place, end) for place, end in cluster.stable_ends(places).items()]
 
 
 def _view(record: Any, outcome: OutcomeRecord) -> RejectionView:
@@ -85,6 +93,9 @@ def _view(record: Any, outcome: OutcomeRecord) -> RejectionView:
 
 
 def _properties(connection: Connection) -> dict[str, Any]:
-    kafka = {**connection.kafka, "bootstrap.servers": connection.bootstrap, "log_level": 2}
     # From now on, also where a position is gone; the end of a partition is nothing to tell.
-    return reader_properties(kafka, "verbwire.dev", auto_offset_reset="latest", enable_partition_eof=False)
+    return reader_properties(_kafka(connection), _READER, auto_offset_reset="latest", enable_partition_eof=False)
+
+
+def _kafka(connection: Connection) -> dict[str, Any]:
+    return {**connection.kafka, "bootstrap.servers": connection.bootstrap, "log_level": 2}

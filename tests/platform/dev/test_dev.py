@@ -59,7 +59,10 @@ class DevRun:
 
     def await_said(self, pattern: str, times: int = 1) -> None:
         assert self.process is not None
-        assert eventually(lambda: self.said(pattern, times), SECONDS), self._out.read_text("utf-8", "replace")
+        try:
+            eventually(lambda: self.said(pattern, times), SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{pattern} was not said: {self._out.read_text('utf-8', 'replace')}") from error
 
     def workers(self) -> list[psutil.Process]:
         """Those of this project, whoever has started them."""
