@@ -192,7 +192,7 @@ class Engine:
         reader = StoreReader(self.reader.name, self.reader.row, 1)
         reader.states[0] = self.reader.states[self.partition]
         served = QueryableTable(reader, self.table.decode)
-        return served.row(key)[0]
+        return served.row(0, key)[0]
 
     def counted(self, name: str, **labels: str) -> float:
         """One of the worker's counters, by its name and labels in Prometheus' format."""

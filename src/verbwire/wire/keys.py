@@ -31,7 +31,7 @@ have no identity would all meet under one key.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -118,23 +118,33 @@ def window_key(row: Contract, key: bytes, start: datetime) -> bytes:
 
 
 def parse_key_text(contract: Contract, text: str) -> bytes:
-    r"""Return the key that a person wrote, in a URL for instance; the inverse of :func:`key_text`.
+    """Return the key that a person wrote; see :func:`key_text_parser`."""
+    return key_text_parser(contract)(text)
+
+
+def key_text_parser(contract: Contract) -> Callable[[str], bytes]:
+    r"""Return what makes a key of the text that a person wrote, in a URL for instance; the inverse of :func:`key_text`.
 
     Several fields are separated by commas (a comma of a text is written ``\,`` and a backslash ``\\``); timestamps
     are RFC 3339, bytes are hexadecimal. :class:`UnkeyableError` says what was expected.
     """
     kinds = _kinds(contract)
-    parts = [text] if len(kinds) == 1 else _split(text)
-    if len(parts) != len(kinds):
-        raise UnkeyableError(
-            f"{text!r} has {len(parts)} part(s), a key of {contract.name} has {len(kinds)}: {','.join(contract.key)}"
-        )
-    try:
-        values = [_parse_text(kind, part) for kind, part in zip(kinds, parts, strict=True)]
-    except (ValueError, OverflowError) as error:
-        wanted = ",".join(f"{name} ({kind})" for name, kind in zip(contract.key, kinds, strict=True))
-        raise UnkeyableError(f"{text!r} is not a key of {contract.name}, write {wanted}: {error}") from error
-    return key_bytes(values[0] if len(values) == 1 else tuple(values))
+
+    def parse(text: str) -> bytes:
+        parts = [text] if len(kinds) == 1 else _split(text)
+        if len(parts) != len(kinds):
+            raise UnkeyableError(
+                f"{text!r} has {len(parts)} part(s), a key of {contract.name} has {len(kinds)}: "
+                f"{','.join(contract.key)}"
+            )
+        try:
+            values = [_parse_text(kind, part) for kind, part in zip(kinds, parts, strict=True)]
+        except (ValueError, OverflowError) as error:
+            wanted = ",".join(f"{name} ({kind})" for name, kind in zip(contract.key, kinds, strict=True))
+            raise UnkeyableError(f"{text!r} is not a key of {contract.name}, write {wanted}: {error}") from error
+        return key_bytes(values[0] if len(values) == 1 else tuple(values))
+
+    return _utf8 if kinds == ["string"] else parse
 
 
 def key_text(contract: Contract, key: bytes) -> str:

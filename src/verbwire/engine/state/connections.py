@@ -15,8 +15,6 @@ import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,21 +60,13 @@ class ReaderPool:
         self._files: OrderedDict[str, _File] = OrderedDict()  # the one read last at the end
         self._used = 0  # descriptors
 
-    @contextmanager
-    def reading(self, path: Path, patient: bool = True) -> Iterator[sqlite3.Connection]:
-        """Lend a connection to a file that has a writer.
+    def reading(self, path: Path, patient: bool = True) -> Lending:
+        """Lend a connection to a file that has a writer, for a ``with`` block.
 
         sqlite3.Error where it cannot be opened, or read; UnavailableError when all stay lent for too long, AllLentError
         at once where a caller is not patient.
         """
-        name = str(path)
-        file, connection = self._borrow(name, path, patient)
-        healthy = False
-        try:
-            yield connection
-            healthy = True
-        finally:  # after an error it may be in the midst of a statement
-            self._give_back(name, file, connection, healthy)
+        return Lending(self, path, patient)
 
     def close(self, path: Path) -> None:
         """Close what is open of a file, before its writer goes or its name is another file's."""
@@ -91,9 +81,10 @@ class ReaderPool:
         """Return how many descriptors they have, besides the first one of each file."""
         return self._used
 
-    # -- inside
+    # -- for `Lending`
 
-    def _borrow(self, name: str, path: Path, patient: bool) -> tuple[_File, sqlite3.Connection]:
+    def borrow(self, name: str, path: Path, patient: bool) -> tuple[_File, sqlite3.Connection]:
+        """Lend a connection; :meth:`give_back` takes it."""
         with self._changed:
             file = self._room(name, patient)
             file.lent += 1
@@ -106,7 +97,7 @@ class ReaderPool:
             connection = connect(path, "ro")
             connection.execute(f"pragma cache_size = -{self.cache_bytes // 1024}")
         except BaseException:
-            self._give_back(name, file, connection, False)
+            self.give_back(name, file, connection, False)
             raise
         return file, connection
 
@@ -133,7 +124,8 @@ class ReaderPool:
                 self._used -= 1
         return self._used + wanted <= self.limit
 
-    def _give_back(self, name: str, file: _File, connection: sqlite3.Connection | None, healthy: bool) -> None:
+    def give_back(self, name: str, file: _File, connection: sqlite3.Connection | None, healthy: bool) -> None:
+        """Take a connection back, and close it unless it is healthy."""
         with self._changed:
             file.lent -= 1
             known = self._files.get(name) is file
@@ -145,6 +137,26 @@ class ReaderPool:
             self._changed.notify()
         if connection is not None:
             connection.close()
+
+
+class Lending:
+    """A connection that is lent for a block; no generator, which would take as long as a row."""
+
+    __slots__ = ("_file", "_lent", "_name", "_path", "_patient", "_pool")
+
+    def __init__(self, pool: ReaderPool, path: Path, patient: bool) -> None:
+        self._pool = pool
+        self._path = path
+        self._patient = patient
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._name = str(self._path)
+        self._file, self._lent = self._pool.borrow(self._name, self._path, self._patient)
+        return self._lent
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        # After an error it may be in the midst of a statement.
+        self._pool.give_back(self._name, self._file, self._lent, kind is None)
 
 
 READERS = ReaderPool()

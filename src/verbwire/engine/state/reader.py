@@ -10,7 +10,6 @@ import logging
 import sqlite3
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -151,12 +150,15 @@ class StoreReader:
         first = key_bytes(parse_key(self.row, key)[0]) if len(self.row.key) > 1 else key
         return partition_of(first, self.partitions)
 
-    def get(self, key: bytes, patient: bool = True) -> bytes | None:
-        """Return the row under `key` as it stands in the changelog, or None; UnavailableError when it is not here.
+    def get(self, key: bytes) -> bytes | None:
+        """Return the row under `key` as it stands in the changelog, or None; UnavailableError when it is not here."""
+        return self.get_from(self.partition_of(key), key)
+
+    def get_from(self, partition: int, key: bytes, patient: bool = True) -> bytes | None:
+        """Do the same where a key's partition is known.
 
         Where others read all that may be read at once, it waits for them; AllLentError where it is not `patient`.
         """
-        partition = self.partition_of(key)
         with self._reading(partition, patient) as connection:
             found = connection.execute("select value from rows where key = ?", (key,)).fetchone()
         return None if found is None else bytes(found[0])
@@ -215,25 +217,47 @@ class StoreReader:
         with self._reading(partition) as connection:
             return int(connection.execute("select count(*) from rows").fetchone()[0])
 
-    @contextmanager
-    def _reading(self, partition: int, patient: bool = True) -> Iterator[sqlite3.Connection]:
-        """A connection to the file that is the partition's copy now."""
-        state = self.states[partition]
-        epoch, path = state.epoch, state.path  # looked at once: the engine may let go of it at any time
-        self._require(state, path is not None)
-        try:
-            with READERS.reading(path or Path(), patient) as connection:
-                yield connection
-        except sqlite3.Error as error:
-            log.warning("%s: reading partition %d failed: %s", self.name, partition, error)
-            raise UnavailableError(
-                f"partition {partition} of table {self.name} cannot be read here ({error}); ask again"
-            ) from error
-        self._require(state, state.epoch == epoch)
+    def _reading(self, partition: int, patient: bool = True) -> _Reading:
+        """A connection to the file that is the partition's copy now, for a ``with`` block."""
+        return _Reading(self, self.states[partition], patient)
 
-    def _require(self, state: PartitionStatus, same: bool) -> None:
+    def require(self, state: PartitionStatus, same: bool) -> None:
+        """Raise UnavailableError unless it is the `same` copy, running, and this worker's."""
         if not (same and state.ready and self.lease()):
             why = state.stopped or "it is being restored, or another worker owns it"
             raise UnavailableError(
                 f"partition {state.partition} of table {self.name} is not ready here: {why}; ask again"
             )
+
+
+class _Reading:
+    """One read: what it reads is the partition's copy at its beginning, and still so at its end."""
+
+    __slots__ = ("_epoch", "_lending", "_patient", "_reader", "_state")
+
+    def __init__(self, reader: StoreReader, state: PartitionStatus, patient: bool) -> None:
+        self._reader = reader
+        self._state = state
+        self._patient = patient
+
+    def __enter__(self) -> sqlite3.Connection:
+        state = self._state
+        self._epoch, path = state.epoch, state.path  # looked at once: the engine may let go of it at any time
+        self._reader.require(state, path is not None)
+        self._lending = READERS.reading(path or Path(), self._patient)
+        try:
+            return self._lending.__enter__()
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from error
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._lending.__exit__(kind, error, trace)
+        if isinstance(error, sqlite3.Error):
+            raise self._unreadable(error) from error
+        if error is None:
+            self._reader.require(self._state, self._state.epoch == self._epoch)
+
+    def _unreadable(self, error: sqlite3.Error) -> UnavailableError:
+        name, partition = self._reader.name, self._state.partition
+        log.warning("%s: reading partition %d failed: %s", name, partition, error)
+        return UnavailableError(f"partition {partition} of table {name} cannot be read here ({error}); ask again")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 from starlette.requests import Request
+from starlette.types import Scope
 
 from verbwire.http.access.peer_tokens import PARTITIONS
 from verbwire.http.base import problem_types
@@ -23,10 +22,7 @@ _PASSED_ON = {name.lower().encode() for name in ("Accept", "Prefer", "traceparen
 class ForwardableRequest(msgspec.Struct, frozen=True):
     """What another worker needs of a request, and the byte budget that its answer is counted by."""
 
-    method: str
-    path: str
-    target: str  # path and query, as they were sent
-    raw_headers: Sequence[tuple[bytes, bytes]]
+    scope: Scope
     principal: Principal
     byte_budget: ByteBudget
     forwarded: bool  # another worker asks: it wants what is here, no third is asked
@@ -36,27 +32,38 @@ class ForwardableRequest(msgspec.Struct, frozen=True):
     def of(cls, request: Request) -> ForwardableRequest:
         """Return what may be forwarded of a request; 400 where another worker asks for illegible partitions."""
         forwarded = request.scope.get("forwarded") is True
-        return cls(
-            request.method,
-            request.scope["path"],
-            _target(request),
-            request.headers.raw,
-            principal_of(request),
-            byte_budget_of(request),
-            forwarded,
-            _partitions(request.headers.get(PARTITIONS)) if forwarded else None,
-        )
+        partitions = _partitions(request.headers.get(PARTITIONS)) if forwarded else None
+        return cls(request.scope, principal_of(request), byte_budget_of(request), forwarded, partitions)
+
+    @property
+    def method(self) -> str:
+        """The method."""
+        found: str = self.scope["method"]
+        return found
+
+    @property
+    def path(self) -> str:
+        """The path, percent-encoded as it was sent."""
+        found: str = self.scope["path"]
+        return found
+
+    @property
+    def target(self) -> str:
+        """Path and query, as they were sent."""
+        path: bytes = self.scope["raw_path"]
+        query: bytes = self.scope["query_string"]
+        return (path + b"?" + query if query else path).decode("ascii")
 
     @property
     def headers(self) -> dict[str, str]:
         """Those that decide the answer, in lower case; of a repeated one the first."""
-        fields = reversed(self.raw_headers)
+        fields = reversed(self.scope["headers"])
         return {name.decode(): value.decode("latin-1") for name, value in fields if name in _PASSED_ON}
 
     @property
     def has_position(self) -> bool:
         """Whether the answer has to show what the client has seen."""
-        return any(name == _POSITION for name, _ in self.raw_headers)
+        return any(name == _POSITION for name, _ in self.scope["headers"])
 
 
 def _partitions(text: str | None) -> list[int] | None:
@@ -66,9 +73,3 @@ def _partitions(text: str | None) -> list[int] | None:
         return sorted({int(each) for each in text.split(",")})
     except ValueError:
         raise HttpProblem(problem_types.BAD_PARTITIONS, f"{PARTITIONS} is a comma-separated list of numbers") from None
-
-
-def _target(request: Request) -> str:
-    path: bytes = request.scope["raw_path"]
-    query: bytes = request.scope["query_string"]
-    return (path + b"?" + query if query else path).decode("ascii")

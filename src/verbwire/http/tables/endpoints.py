@@ -35,6 +35,10 @@ class TableEndpoints:
         self._lists = {
             table.name: Lists(table.name, f"/tables/{table.name}", every_filter(table.rows)) for table in tables
         }
+        self._absent = {
+            table.name: HttpProblem(problem_types.NO_SUCH_ROW, f"table {table.name} has no row under this key")
+            for table in tables
+        }
         self._reads = reads
         self._peers = peers
         self._topics = topics
@@ -68,8 +72,7 @@ class TableEndpoints:
         table = self._table(request)
         no_parameters(request)
         key = table.key(path_parameter(request, "key"))
-        absent = HttpProblem(problem_types.NO_SUCH_ROW, f"table {table.name} has no row under this key")
-        return self._reads.row(self._context(request), table, key, absent)
+        return self._reads.row(self._context(request), table, key, self._absent[table.name])
 
     def _context(self, request: Request) -> ReadContext:
         return self._reads.context(request, self._topics)

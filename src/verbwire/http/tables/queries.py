@@ -99,6 +99,8 @@ class FromRow:
         self._visible = visible
         self._read = parameter_reader(plan.query)
         self._names = tuple(plan.query.fields)
+        row = plan.rows.row
+        self._absent = HttpProblem(problem_types.NOT_FOUND, f"no {row.short} has this {' and '.join(row.key)}")
 
     def answer(self, query: bytes, context: ReadContext, reads: TableReads) -> Answer:
         """Answer by the row, 404 where there is none that the principal may see."""
@@ -108,8 +110,7 @@ class FromRow:
             key = self._table.checked(self._plan.key(values))
         except UnkeyableError as error:
             raise bad_parameter(", ".join(row.key), str(error)) from None
-        absent = HttpProblem(problem_types.NOT_FOUND, f"no {row.short} has this {' and '.join(row.key)}")
-        return reads.row(context, self._table, key, absent, self._seen_by(context.principal))
+        return reads.row(context, self._table, key, self._absent, self._seen_by(context.principal))
 
     def _seen_by(self, principal: Principal) -> Callable[[Message], bool] | None:
         visible, rows = self._visible, self._plan.rows

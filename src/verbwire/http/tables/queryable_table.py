@@ -27,7 +27,7 @@ from verbwire.messages import Message
 from verbwire.observability.watch.throttle import Throttle
 from verbwire.queries.plan import QueryableRow, row_key
 from verbwire.queries.selection import EVERYTHING, Selection
-from verbwire.wire.keys import parse_key, parse_key_text
+from verbwire.wire.keys import key_text_parser, parse_key
 
 _throttle = Throttle[tuple[str, int]]()
 _log = logging.getLogger("verbwire.http")
@@ -74,12 +74,16 @@ class QueryableTable:
         """Return the key that a text is; 400 for what cannot be one."""
         row = self.store_reader.row
         try:
-            key = parse_key_text(row, text)
+            key = self._key(text)
             if len(row.key) > 1:  # a time may have been written with more digits than the field keeps
                 key = row_key(self.rows, dict(zip(row.key, parse_key(row, key), strict=True)))
             return self.checked(key)
         except MessageError as error:
             raise HttpProblem(problem_types.BAD_KEY, str(error)) from None
+
+    @cached_property
+    def _key(self) -> Callable[[str], bytes]:
+        return key_text_parser(self.store_reader.row)
 
     def checked(self, key: bytes) -> bytes:
         """Return the key unless it is too long: 400."""
@@ -91,20 +95,21 @@ class QueryableTable:
         """Return the partition in which a row stands."""
         return self.store_reader.partition_of(key)
 
-    def row(self, key: bytes, see: Callable[[Message], bool] | None = None) -> tuple[bytes | None, int | None]:
+    def row(
+        self, partition: int, key: bytes, see: Callable[[Message], bool] | None = None
+    ) -> tuple[bytes | None, int | None]:
         """Return one row as JSON, None where there is none, and by how many records its partition is behind.
 
         None: it is not behind. A row that is not to be seen is not there, and takes as long: then another row is read
         and looked at in its place. 503 when the partition is not here.
         """
-        return self._here(key, lambda: self._any(key) if see is None else self._seen(key, see))
+        return self._here(partition, lambda: self._any(partition, key) if see is None else self._seen(key, see))
 
-    def row_at_once(self, key: bytes) -> tuple[bytes | None, int | None]:
+    def row_at_once(self, partition: int, key: bytes) -> tuple[bytes | None, int | None]:
         """Return the same without waiting for anything but the disk; :class:`NotAtOnceError` where that cannot be."""
-        return self._here(key, lambda: self._any_at_once(key))
+        return self._here(partition, lambda: self._any_at_once(partition, key))
 
-    def _here(self, key: bytes, read: Callable[[], bytes | None]) -> tuple[bytes | None, int | None]:
-        partition = self.partition_of(key)
+    def _here(self, partition: int, read: Callable[[], bytes | None]) -> tuple[bytes | None, int | None]:
         state = self.store_reader.states[partition]
         epoch, behind = state.epoch, state.behind()
         try:
@@ -196,13 +201,13 @@ class QueryableTable:
         detail = f"partition {partition} of table {self.name} {why}: ask again, or see GET /tables"
         return unavailable(problem_types.NOT_READY, detail, _STOPPED_SECONDS if stopped else _RESTORING_SECONDS)
 
-    def _any(self, key: bytes) -> bytes | None:
-        value = self.store_reader.get(key)
+    def _any(self, partition: int, key: bytes) -> bytes | None:
+        value = self.store_reader.get_from(partition, key)
         return None if value is None else self._text(EVERYTHING, key, value)
 
-    def _any_at_once(self, key: bytes) -> bytes | None:
+    def _any_at_once(self, partition: int, key: bytes) -> bytes | None:
         try:
-            value = self.store_reader.get(key, patient=False)
+            value = self.store_reader.get_from(partition, key, patient=False)
         except AllLentError:
             raise NotAtOnceError from None
         if value is None:

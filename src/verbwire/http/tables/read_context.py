@@ -48,8 +48,10 @@ class ReadContext(msgspec.Struct, frozen=True):
 
 
 def _positions(text: str | None, topics: Collection[str] | None) -> dict[tuple[str, int], int]:
+    if not text:
+        return {}
     try:
-        positions = decode_positions(text or "")
+        positions = decode_positions(text)
     except UndecodableError as error:
         raise HttpProblem(problem_types.BAD_POSITION, str(error)) from None
     if topics is not None and (unknown := sorted({topic for topic, _ in positions if topic not in topics})):

@@ -69,33 +69,37 @@ class TableReads:
         owner = None if table.store_reader.has(partition) else self._peers.owner(context.request, table.name, partition)
         if owner is not None:
             return self._peers.forward(owner, context.request)
-        if see is None and (found := self._at_once(context, table, key)) is not None:
+        if see is None and (found := self._at_once(context, table, partition, key)) is not None:
             return _row_answer(table, found, absent, complete=context.complete)
-        return self._row(context, table, key, absent, see)
+        return self._row(context, table, partition, key, absent, see)
 
-    def _at_once(self, context: ReadContext, table: QueryableTable, key: bytes) -> _Found | None:
+    def _at_once(self, context: ReadContext, table: QueryableTable, partition: int, key: bytes) -> _Found | None:
         """Return a row that is to be had without waiting, as new as the request says; None where it is not."""
-        partition = table.partition_of(key)
         bound = self._bounds_of(table).applied([partition], context.bound)
         if bound is None or not self._short_reads.begin():
             return None
         try:
             _require_applied(table, partition, bound)
-            return table.row_at_once(key)
+            return table.row_at_once(partition, key)
         except NotAtOnceError:
             return None
         finally:
             self._short_reads.end()
 
     async def _row(
-        self, context: ReadContext, table: QueryableTable, key: bytes, absent: HttpProblem, see: See | None
+        self,
+        context: ReadContext,
+        table: QueryableTable,
+        partition: int,
+        key: bytes,
+        absent: HttpProblem,
+        see: See | None,
     ) -> Response:
-        partition = table.partition_of(key)
         bound = await self._bounds_of(table).until_applied(context.principal.actor, [partition], context.bound)
 
         def read() -> _Found:
             _require_applied(table, partition, bound)
-            return table.row(key, see)
+            return table.row(partition, key, see)
 
         return _row_answer(table, await self.readers.run_short(read), absent, complete=context.complete)
 
@@ -142,7 +146,8 @@ class TableReads:
 
 
 def _require_applied(table: QueryableTable, partition: int, bound: PositionBound) -> None:
-    require_applied(table, {partition: table.store_reader.states[partition].inputs}, bound)
+    if bound.positions:
+        require_applied(table, {partition: table.store_reader.states[partition].inputs}, bound)
 
 
 def _row_answer(table: QueryableTable, found: _Found, absent: HttpProblem, *, complete: bool) -> Response:

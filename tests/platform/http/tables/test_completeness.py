@@ -98,17 +98,17 @@ def test_completeness_is_not_said_while_repartitioning_is_unknown(http: Http, sh
 def test_a_partition_that_is_started_over_while_it_is_read_tells_nothing(http: Http, shelves: Table) -> None:
     """It may be behind again, though what was looked at before the row said that it was not."""
     path, home = path_of(3), shelves.served().partition_of(shelves.served().key(shelf(3).shelf))
-    get = shelves.store_reader.get
+    get = shelves.store_reader.get_from
 
-    def starting_over(key: bytes, patient: bool = True) -> bytes | None:
+    def starting_over(partition: int, key: bytes, patient: bool = True) -> bytes | None:
         shelves.store_reader.states[home].epoch += 1
-        return get(key, patient)
+        return get(partition, key, patient)
 
-    shelves.store_reader.get = starting_over  # type: ignore[method-assign]
+    shelves.store_reader.get_from = starting_over  # type: ignore[method-assign]
     try:
         problem(http.operator.get(path), 503, "not_ready")
     finally:
-        shelves.store_reader.get = get  # type: ignore[method-assign]
+        shelves.store_reader.get_from = get  # type: ignore[method-assign]
     assert http.operator.get(path).status_code == 200
 
 

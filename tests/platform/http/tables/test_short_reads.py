@@ -30,13 +30,13 @@ def http(shelves: Table) -> Iterator[Http]:
 
 def readers_of(shelves: Table) -> list[str]:
     """The threads that read, from now on."""
-    read, get = list[str](), shelves.store_reader.get
+    read, get = list[str](), shelves.store_reader.get_from
 
-    def noting(key: bytes, patient: bool = True) -> bytes | None:
+    def noting(partition: int, key: bytes, patient: bool = True) -> bytes | None:
         read.append(threading.current_thread().name)
-        return get(key, patient)
+        return get(partition, key, patient)
 
-    shelves.store_reader.get = noting  # type: ignore[method-assign]
+    shelves.store_reader.get_from = noting  # type: ignore[method-assign]
     return read
 
 
