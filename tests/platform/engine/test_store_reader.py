@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from verbwire.contracts.schema.load import load_catalog
-from verbwire.engine.state.connections import READERS
+from verbwire.engine.state import row_query
+from verbwire.engine.state.connections import READERS, NotAtOnceError
 from verbwire.engine.state.partition_state import PartitionState
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.state.store import PartitionStore, StoreChanges
@@ -139,16 +140,35 @@ def test_a_lease_lost_while_reading_discards_the_answer(
     partition = partition_of(KEYS[0], PARTITIONS)
     state, reading = owned.reader.states[partition], READERS.reading
 
-    def stopped_before_reading(path: Path) -> AbstractContextManager[sqlite3.Connection]:
+    def stopped_before_reading(path: Path, patient: bool) -> AbstractContextManager[sqlite3.Connection]:
         if happens == "lease":
             owned.reader.lease = lambda: False
         elif happens == "ready":
             state.state = PartitionState.RESTORING
         else:  # it went and came back
             state.epoch += 1
-        return reading(path)
+        return reading(path, patient)
 
     assert owned.reader.get(KEYS[0]) == b"value"
     monkeypatch.setattr(READERS, "reading", stopped_before_reading)
     with pytest.raises(UnavailableError, match="not ready here"):
         owned.reader.get(KEYS[0])
+
+
+def test_a_read_at_once_waits_for_no_connection_and_for_no_long_search(
+    owned: Owned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owned.put(*KEYS)
+    partition = partition_of(KEYS[0], PARTITIONS)
+    assert owned.reader.get_from(partition, KEYS[0], patient=False) == b"value"
+    rows = owned.reader.page(partition, None, 10, patient=False)
+    assert rows == owned.reader.page(partition, None, 10)
+    monkeypatch.setattr(row_query, "_STEPS", 1)
+    with pytest.raises(NotAtOnceError):
+        owned.reader.page(partition, None, 10, patient=False)
+    assert owned.reader.page(partition, None, 10) == rows, "whoever is patient has all the time"
+    path = owned.reader.states[partition].path
+    assert path is not None
+    monkeypatch.setattr(READERS, "limit", READERS.used())
+    with READERS.reading(path), pytest.raises(NotAtOnceError):
+        owned.reader.get_from(partition, KEYS[0], patient=False)

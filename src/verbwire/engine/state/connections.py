@@ -39,8 +39,8 @@ def connect(path: Path, mode: str = "rwc", cached_statements: int = 64) -> sqlit
     )
 
 
-class AllLentError(Exception):
-    """A connection would have to be waited for."""
+class NotAtOnceError(Exception):
+    """Something would have to be waited for: a connection that others have, or a long read."""
 
 
 @dataclass(eq=False)
@@ -63,8 +63,8 @@ class ReaderPool:
     def reading(self, path: Path, patient: bool = True) -> Lending:
         """Lend a connection to a file that has a writer, for a ``with`` block.
 
-        sqlite3.Error where it cannot be opened, or read; UnavailableError when all stay lent for too long, AllLentError
-        at once where a caller is not patient.
+        sqlite3.Error where it cannot be opened, or read; UnavailableError when all stay lent for too long,
+        NotAtOnceError where all are lent and the caller is not patient.
         """
         return Lending(self, path, patient)
 
@@ -110,7 +110,7 @@ class ReaderPool:
                 self._files.move_to_end(name)
                 return file
             if not patient:
-                raise AllLentError(name)
+                raise NotAtOnceError(name)
             if not self._changed.wait(until - time.monotonic()):
                 raise UnavailableError(
                     f"{name} is being read by as many as may read it at once for want of open files: ask again, or "
@@ -156,7 +156,7 @@ class Lending:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         # After an error it may be in the midst of a statement.
-        self._pool.give_back(self._name, self._file, self._lent, kind is None)
+        self._pool.give_back(self._name, self._file, self._lent, kind in (None, NotAtOnceError))
 
 
 READERS = ReaderPool()

@@ -16,7 +16,7 @@ from pathlib import Path
 from verbwire.contracts.schema.model import Contract
 from verbwire.engine.state.connections import READERS
 from verbwire.engine.state.partition_state import CLOSED, RETRYING, RUNNING, STOPPED, SUSPENDED, PartitionState
-from verbwire.engine.state.row_query import select
+from verbwire.engine.state.row_query import at_once, select
 from verbwire.engine.state.store import DedupEntry, copy_bytes
 from verbwire.errors import UnavailableError
 from verbwire.kafka.progress import InputProgress
@@ -157,7 +157,7 @@ class StoreReader:
     def get_from(self, partition: int, key: bytes, patient: bool = True) -> bytes | None:
         """Do the same where a key's partition is known.
 
-        Where others read all that may be read at once, it waits for them; AllLentError where it is not `patient`.
+        Where others read all that may be read at once, it waits for them; NotAtOnceError where it is not `patient`.
         """
         with self._reading(partition, patient) as connection:
             found = connection.execute("select value from rows where key = ?", (key,)).fetchone()
@@ -179,14 +179,17 @@ class StoreReader:
         limit: int,
         selection: Selection = EVERYTHING,
         size: int = sys.maxsize,
+        patient: bool = True,
     ) -> list[tuple[bytes, bytes]]:
         """Return up to `limit` rows of a partition from behind the place `after`, each with its place, in order.
 
         They end with the one that brings their values to `size` bytes. In a selection that is not sorted otherwise a
-        row's place is its key.
+        row's place is its key. NotAtOnceError where it is not `patient` and they take more than a moment to find.
         """
-        with self._reading(partition) as connection:
-            return select(connection, selection, after or b"", limit, size)
+        with self._reading(partition, patient) as connection:
+            if patient:
+                return select(connection, selection, after or b"", limit, size)
+            return at_once(connection, lambda: select(connection, selection, after or b"", limit, size))
 
     def answer(self, partition: int, command_id: str) -> DedupEntry | None:
         """Return what an aggregate's partition remembers of a command; UnavailableError when it is not here."""

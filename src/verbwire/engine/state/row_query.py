@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from typing import TypeVar
 
+from verbwire.engine.state.connections import NotAtOnceError
 from verbwire.engine.state.store import WORDS, column_name
 from verbwire.queries.selection import KEY, Selection, Value
 
+T = TypeVar("T")
+
+_STEPS = 20_000  # of SQLite's virtual machine, about a millisecond
 _MATCHES = f"rowid in (select rowid from search where {WORDS} match ?)"
 
 
@@ -32,6 +37,26 @@ def select(
     finally:
         connection.execute("rollback")
     return found
+
+
+def at_once(connection: sqlite3.Connection, read: Callable[[], T]) -> T:
+    """Return what is read; NotAtOnceError where that takes SQLite more than some thousand steps.
+
+    No index may fit what is asked for, and what a step costs is known: as much as a few microseconds.
+    """
+    connection.set_progress_handler(_stop, _STEPS)
+    try:
+        return read()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        raise NotAtOnceError from None
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def _stop() -> bool:
+    return True
 
 
 def size_of(rows: list[tuple[bytes, bytes]]) -> int:
@@ -88,7 +113,7 @@ def _read(
     found: list[tuple[bytes, bytes]] = []
     with closing(connection.execute(sql, (*bound, *record_range.bound, limit))) as rows:
         for key, value, row in rows:
-            found.append((selection.place(value, key), row))
+            found.append((key if sort == "null" else selection.place(value, key), row))
             size -= len(row)
             if size <= 0:
                 break

@@ -166,7 +166,7 @@ def _config(app: ServedApp, house: ConnectionTable, certificate: Certificate | N
         app,
         http=_protocol(app, house, certificate),  # type: ignore[arg-type] # called like the class
         ws="none",
-        loop=__import__("os").environ.get("HLOOP", "asyncio"),
+        loop="asyncio",
         lifespan="on",
         log_config=None,
         log_level="error",  # uvicorn warns of every malformed request: that is for a client to know

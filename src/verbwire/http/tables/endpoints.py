@@ -61,11 +61,11 @@ class TableEndpoints:
             every = merge_summaries(every, await self._peers.ask_all(asked))
         return json_bytes(encode.encode({"tables": every}))
 
-    async def page(self, request: Request) -> Response:
+    def page(self, request: Request) -> Answer:
         """GET /tables/{name}: rows that pass its filters, in the order of their keys or of an index."""
         table = self._table(request)
         listing = self._lists[table.name].read(query_string(request))
-        return await self._reads.rows(self._context(request), table, {"table": table.name}, listing)
+        return self._reads.rows(self._context(request), table, {"table": table.name}, listing)
 
     def row(self, request: Request) -> Answer:
         """GET /tables/{name}/{key}: one row."""

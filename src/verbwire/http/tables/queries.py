@@ -128,11 +128,11 @@ class FromRows:
         self._visible = visible
         self._lists = Lists(plan.query.name, PATH + plan.query.name, plan, defaults_of(query))
 
-    async def answer(self, query: bytes, context: ReadContext, reads: TableReads) -> Response:
+    def answer(self, query: bytes, context: ReadContext, reads: TableReads) -> Answer:
         """Answer by those rows that the principal may see."""
         listing = self._lists.read(query)
         restrict = None if self._visible is None else partial(self._restrict, self._visible, context.principal)
-        return await reads.rows(context, self._table, {"query": self.contract.name}, listing, restrict)
+        return reads.rows(context, self._table, {"query": self.contract.name}, listing, restrict)
 
     def _restrict(self, visible: RowFilter, principal: Principal) -> Sequence[Condition]:
         return seen_by(self._lists.plan.rows, _seen(visible, principal))

@@ -7,12 +7,13 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isqrt
 from typing import Any
 
 import msgspec
 
 from verbwire.engine.restore.repartition_progress import RepartitionProgress
-from verbwire.engine.state.connections import AllLentError
+from verbwire.engine.state.connections import NotAtOnceError
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.state.row_query import size_of
 from verbwire.errors import MessageError, UnavailableError, UndecodableError
@@ -34,7 +35,6 @@ _log = logging.getLogger("verbwire.http")
 _RESTORING_SECONDS = 1
 _STOPPED_SECONDS = 30  # an operator has to decide first
 _ATTEMPTS = 3  # a partition may leave between looking and reading
-_LEAST_CHUNK = 16
 
 
 def _no(_: bytes) -> None:
@@ -121,19 +121,28 @@ class QueryableTable:
         return row, behind
 
     def find(
-        self, partitions: Sequence[int], selection: Selection, window: PageWindow, pages: PageLimits, *, whole: bool
+        self,
+        partitions: Sequence[int],
+        selection: Selection,
+        window: PageWindow,
+        pages: PageLimits,
+        *,
+        whole: bool,
+        patient: bool = True,
     ) -> PartialList:
         """Return what these partitions have of a list: as many rows as reach to the window's end, in order.
 
         With `whole` they are all there is, so that rows which the window skips are not read: their JSON is empty. Rows
         that are large end it early, with `more`.
         Partitions that are not here, or hold a row of the list that cannot be read, are named; 503 when they keep
-        moving meanwhile.
+        moving meanwhile. :class:`NotAtOnceError` where it is not `patient` and would have to wait.
         """
         left = [*partitions]
         while True:
             try:
-                found = self._find(left, selection, window, pages, whole=whole and len(left) == len(partitions))
+                found = self._find(
+                    left, selection, window, pages, patient, whole=whole and len(left) == len(partitions)
+                )
             except _UnreadableRow as row:
                 left.remove(row.partition)
             else:
@@ -141,7 +150,14 @@ class QueryableTable:
                 return found if len(left) == len(partitions) else msgspec.structs.replace(found, missing=missing)
 
     def _find(
-        self, partitions: Sequence[int], selection: Selection, window: PageWindow, pages: PageLimits, *, whole: bool
+        self,
+        partitions: Sequence[int],
+        selection: Selection,
+        window: PageWindow,
+        pages: PageLimits,
+        patient: bool,
+        *,
+        whole: bool,
     ) -> PartialList:
         for _ in range(_ATTEMPTS):
             ready = set(self.store_reader.ready())
@@ -152,7 +168,7 @@ class QueryableTable:
             behind = self.store_reader.behind()
             try:
                 share = 1.0 if whole else len(partitions) / self.store_reader.partitions
-                shown, more = self._shown(here, selection, window, pages, share, whole=whole)
+                shown, more = self._shown(here, selection, window, pages, share, patient, whole=whole)
             except UnavailableError:
                 continue
             if epochs != self._epochs(here):
@@ -206,19 +222,16 @@ class QueryableTable:
         return None if value is None else self._text(EVERYTHING, key, value)
 
     def _any_at_once(self, partition: int, key: bytes) -> bytes | None:
-        try:
-            value = self.store_reader.get_from(partition, key, patient=False)
-        except AllLentError:
-            raise NotAtOnceError from None
-        if value is None:
-            return None
-        if not self.knows(value):
-            raise NotAtOnceError
-        return self._text(EVERYTHING, key, value)
+        value = self.store_reader.get_from(partition, key, patient=False)
+        return None if value is None else self._text(EVERYTHING, key, value, patient=False)
 
-    def _text(self, selection: Selection, place: bytes, value: bytes) -> bytes:
-        """Return a row as JSON."""
-        return self.shown(value) or self.json(self._message(selection, place, value))
+    def _text(self, selection: Selection, place: bytes, value: bytes, patient: bool = True) -> bytes:
+        """Return a row as JSON; NotAtOnceError where its schema has to be asked for, and that is not `patient`."""
+        if (text := self.shown(value)) is not None:
+            return text
+        if not patient and not self.knows(value):
+            raise NotAtOnceError
+        return self.json(self._message(selection, place, value))
 
     def _seen(self, key: bytes, see: Callable[[Message], bool]) -> bytes | None:
         found = self.store_reader.nearest(key)
@@ -238,16 +251,24 @@ class QueryableTable:
         return [self.store_reader.states[partition].epoch for partition in partitions]
 
     def _shown(
-        self, here: list[int], selection: Selection, window: PageWindow, pages: PageLimits, share: float, *, whole: bool
+        self,
+        here: list[int],
+        selection: Selection,
+        window: PageWindow,
+        pages: PageLimits,
+        share: float,
+        patient: bool,
+        *,
+        whole: bool,
     ) -> tuple[list[tuple[bytes, bytes]], bool]:
         """Return rows with their JSON, as many as are wanted and fit, and whether there are more."""
         shown: list[tuple[bytes, bytes]] = []
         stop, unread = window.skip + window.size, window.skip if whole else 0
         room = pages.page if whole else _part(window, share, pages)
-        for place, value in self._rows(here, selection, window.after, stop + 1, pages.chunk):
+        for place, value in self._rows(here, selection, window.after, stop + 1, pages.chunk, patient):
             if len(shown) == stop:
                 return shown, True
-            text = self._text(selection, place, value) if len(shown) >= unread else b""
+            text = self._text(selection, place, value, patient) if len(shown) >= unread else b""
             if len(text) > room and len(shown) > unread:
                 return shown, True
             room -= len(text)
@@ -255,15 +276,17 @@ class QueryableTable:
         return shown, False
 
     def _rows(
-        self, here: list[int], selection: Selection, after: bytes, stop: int, size: int
+        self, here: list[int], selection: Selection, after: bytes, stop: int, size: int, patient: bool
     ) -> Iterator[tuple[bytes, bytes]]:
-        chunk = max(_LEAST_CHUNK, stop // max(1, len(here)) + _LEAST_CHUNK)
-        return heapq.merge(*(self._from(partition, selection, after, chunk, size) for partition in here))
+        share = -(-stop // max(1, len(here)))
+        chunk = min(stop, share + 2 * isqrt(share) + 2)  # keys are spread by a hash: few partitions have more of a page
+        every = [self._from(partition, selection, after, chunk, size, patient) for partition in here]
+        return every[0] if len(every) == 1 else heapq.merge(*every)
 
     def _from(
-        self, partition: int, selection: Selection, after: bytes, chunk: int, size: int
+        self, partition: int, selection: Selection, after: bytes, chunk: int, size: int, patient: bool
     ) -> Iterator[tuple[bytes, bytes]]:
-        while rows := self.store_reader.page(partition, after, chunk, selection, size):
+        while rows := self.store_reader.page(partition, after, chunk, selection, size, patient):
             yield from rows
             if len(rows) < chunk and size_of(rows) < size:
                 return
@@ -294,10 +317,6 @@ def _part(window: PageWindow, share: float, pages: PageLimits) -> int:
     Of a page that skips rows it is not known yet in which part those are: all of them are sent.
     """
     return pages.deep_part if window.skip else max(pages.part, int(pages.page * share))
-
-
-class NotAtOnceError(Exception):
-    """A row is not to be had without waiting: its schema has to be asked for, or others read."""
 
 
 class _UnreadableRow(HttpProblem):

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from starlette.requests import Request
 from starlette.responses import Response
 
+from verbwire.engine.state.connections import NotAtOnceError
 from verbwire.http.base import problem_types
 from verbwire.http.base.concurrency import ConcurrencyLimiter
 from verbwire.http.base.limits import PageLimits, RequestLimits
@@ -21,11 +22,13 @@ from verbwire.http.forwarding.peers import ALONE, Peers, partial_response
 from verbwire.http.tables.completeness import freshness_header, not_found, require_complete, require_complete_list
 from verbwire.http.tables.lists import Listing
 from verbwire.http.tables.position_bound import PositionBound, PositionBounds, require_applied
-from verbwire.http.tables.queryable_table import NotAtOnceError, QueryableTable
+from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.http.tables.read_context import ReadContext
 from verbwire.http.tables.short_reads import ShortReads
 from verbwire.messages import Message
 from verbwire.queries.selection import Condition
+
+_SHORT_PAGE = 100  # rows that the loop may read, and write, for one request
 
 See = Callable[[Message], bool]
 _Found: TypeAlias = tuple[bytes | None, int | None]  # a row as JSON, and by how many records its partition is behind
@@ -103,27 +106,64 @@ class TableReads:
 
         return _row_answer(table, await self.readers.run_short(read), absent, complete=context.complete)
 
-    async def rows(
+    def rows(
         self,
         context: ReadContext,
         table: QueryableTable,
         head: Mapping[str, Any],
         listing: Listing,
         restrict: Callable[[], Sequence[Condition]] | None = None,
-    ) -> Response:
+    ) -> Answer:
         """Return a list; `restrict` says what the principal may see of it.
 
         503 where no partition is here: an empty list would look like an answer. And where the request insists on a
         complete one, which it is not.
         """
+        if restrict is None and (found := self._page_at_once(context, table, listing)) is not None:
+            return self._list(context, table, head, listing, found)
+        return self._rows(context, table, head, listing, restrict)
+
+    def _page_at_once(self, context: ReadContext, table: QueryableTable, listing: Listing) -> PartialList | None:
+        """Return a short page that is all here, and as new as the request says; None where it is not to be had."""
+        window, ready = listing.window, table.store_reader.ready()
+        partitions = _asked(context, table)
+        if window.skip + window.size > _SHORT_PAGE or not {*partitions} <= {*ready}:
+            return None
+        bound = self._bounds_of(table).applied(partitions, context.bound)
+        if bound is None or not self._short_reads.begin():
+            return None
+        try:
+            found = _read_list(table, listing, partitions, bound, self._pages, patient=False)
+        except NotAtOnceError:
+            return None
+        finally:
+            self._short_reads.end()
+        context.request.byte_budget.take(size_of(found))
+        return found
+
+    async def _rows(
+        self,
+        context: ReadContext,
+        table: QueryableTable,
+        head: Mapping[str, Any],
+        listing: Listing,
+        restrict: Callable[[], Sequence[Condition]] | None,
+    ) -> Response:
         if restrict is not None:
             listing = listing.restricted(await self.readers.run_short(restrict))
-        local = partial(self._local, context, table, listing)
-        if context.request.partitions is not None:  # another worker asks for them
-            return partial_response(await local(_require_partitions(table, context.request.partitions)))
-        every = range(table.store_reader.partitions)
-        found = await self._peers.gather(context.request, table.name, every, table.store_reader.ready(), local)
-        if len(found.missing) == len(every):
+        local, asked = partial(self._local, context, table, listing), _asked(context, table)
+        if context.request.partitions is not None:
+            found = await local(asked)
+        else:
+            found = await self._peers.gather(context.request, table.name, asked, table.store_reader.ready(), local)
+        return self._list(context, table, head, listing, found)
+
+    def _list(
+        self, context: ReadContext, table: QueryableTable, head: Mapping[str, Any], listing: Listing, found: PartialList
+    ) -> Response:
+        if context.request.partitions is not None:
+            return partial_response(found)
+        if len(found.missing) == table.store_reader.partitions:
             raise table.not_here(found.missing[0])
         if context.complete:
             require_complete_list(table, found)
@@ -160,15 +200,24 @@ def _row_answer(table: QueryableTable, found: _Found, absent: HttpProblem, *, co
 
 
 def _read_list(
-    table: QueryableTable, listing: Listing, partitions: Sequence[int], bound: PositionBound, pages: PageLimits
+    table: QueryableTable,
+    listing: Listing,
+    partitions: Sequence[int],
+    bound: PositionBound,
+    pages: PageLimits,
+    patient: bool = True,
 ) -> PartialList:
     whole = len(partitions) == table.store_reader.partitions
-    found = table.find(partitions, listing.selection, listing.window, pages, whole=whole)
+    found = table.find(partitions, listing.selection, listing.window, pages, whole=whole, patient=patient)
     require_applied(table, found.positions, bound)
     return found
 
 
-def _require_partitions(table: QueryableTable, asked: list[int]) -> list[int]:
+def _asked(context: ReadContext, table: QueryableTable) -> Sequence[int]:
+    """Return the partitions that a list is to be of: all, or those that another worker asks for."""
+    asked = context.request.partitions
+    if asked is None:
+        return range(table.store_reader.partitions)
     if not set(asked) <= table.store_reader.states.keys():
         raise HttpProblem(
             problem_types.BAD_PARTITIONS, f"table {table.name} has {table.store_reader.partitions} partitions"

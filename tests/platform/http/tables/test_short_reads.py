@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.kit.http import SHELVES, Http, ShelfRow, Table, serving, shelf
+from verbwire.engine.state import row_query
 from verbwire.http.tables import short_reads
 from verbwire.http.tables.short_reads import ShortReads
 
@@ -44,6 +46,28 @@ def test_a_row_is_read_on_the_loop_where_its_schema_is_known(http: Http, shelves
     read = readers_of(shelves)
     assert http.operator.get(PATH).json()["books"] == 3
     assert read == ["verbwire-http"]
+
+
+@pytest.mark.parametrize(("query", "thread"), [("", "verbwire-http"), ("?page_size=101", "verbwire-read")])
+def test_a_short_page_is_read_on_the_loop_and_a_long_one_off_it(
+    http: Http, shelves: Table, query: str, thread: str
+) -> None:
+    read, page = set[str](), shelves.store_reader.page
+
+    def noting(*given: Any) -> list[tuple[bytes, bytes]]:
+        read.add(threading.current_thread().name.rpartition("_")[0] or threading.current_thread().name)
+        return page(*given)
+
+    shelves.store_reader.page = noting  # type: ignore[method-assign]
+    assert len(http.operator.get(f"/tables/shelves{query}").json()["rows"]) == 20
+    assert read == {thread}
+
+
+def test_a_page_that_takes_long_to_find_is_found_off_the_loop(
+    http: Http, shelves: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_query, "_STEPS", 1)
+    assert len(http.operator.get("/tables/shelves").json()["rows"]) == 20
 
 
 def test_a_row_whose_schema_would_have_to_be_asked_for_is_read_off_the_loop(http: Http, shelves: Table) -> None:
