@@ -58,7 +58,7 @@ def test_a_short_page_is_read_on_the_loop_and_a_long_one_off_it(
         read.add(threading.current_thread().name.rpartition("_")[0] or threading.current_thread().name)
         return page(*given)
 
-    shelves.store_reader.page = noting  # type: ignore[method-assign]
+    shelves.store_reader.page = noting  # type: ignore[assignment, method-assign]
     assert len(http.operator.get(f"/tables/shelves{query}").json()["rows"]) == 20
     assert read == {thread}
 
