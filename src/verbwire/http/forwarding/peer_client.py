@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import httpx2 as httpx
+import aiohttp
+from yarl import URL
 
 from verbwire.http.access.peer_tokens import FORWARDED, PeerTokens
 from verbwire.http.base.concurrency import ConcurrencyLimiter
@@ -23,6 +23,7 @@ from verbwire.security.tls import Authorities, advice_of
 from verbwire.wire.records.workers import WorkerRecord
 
 CONNECT_SECONDS = 0.5
+_KEPT_SECONDS = 15.0  # an idle connection: shorter than servers keep it
 _OURS = frozenset({401, 408, 411, 413, 414, 421, 431})  # the asking worker's own fault, not the client's
 _log = logging.getLogger("verbwire.http")
 
@@ -53,7 +54,7 @@ class PeerClient:
         self._authorities = authorities
         self._limits = limits
         self._throttle = Throttle[str]()
-        self._client: httpx.AsyncClient | None = None
+        self._session: aiohttp.ClientSession | None = None
         self._limiters: dict[tuple[str, bool], ConcurrencyLimiter] = {}
 
     async def ask(self, peer: WorkerRecord, request: ForwardableRequest, more: Mapping[str, str] = {}) -> PeerAnswer:
@@ -67,18 +68,18 @@ class PeerClient:
                 answer = await self._send(peer, request, more)
         except TimeoutError:
             raise PeerUnavailable(f"no answer within {seconds:.0f} s") from None
-        except httpx.ConnectError as error:
+        except aiohttp.ClientConnectorError as error:
             advertised = "can its address, http_advertised_url there, be reached from here?"
             self._warn(peer, f"not reached ({error}): {advice_of(error) or advertised}")
             raise PeerUnavailable(f"{type(error).__name__}: {error}") from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (aiohttp.ClientError, ValueError) as error:  # an address that is none is a ValueError
             raise PeerUnavailable(f"{type(error).__name__}: {error}") from None
         return self._checked(peer, answer)
 
     async def close(self) -> None:
         """Close the connections; called once, on HTTP's loop."""
-        if self._client is not None:
-            await self._client.aclose()
+        if self._session is not None:
+            await self._session.close()
 
     def _checked(self, peer: WorkerRecord, answer: PeerAnswer) -> PeerAnswer:
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -124,17 +125,18 @@ class PeerClient:
         scopes = sorted(principal.scopes)
         token = self._tokens.mint(peer, principal.actor, scopes, request.method, target, headers)
         headers["Authorization"] = f"Bearer {token}"
-        context = self._authorities.context()
-        client = self._client = self._client or _client(context, self._limits)
-        async with client.stream(request.method, peer.url + target, headers=headers) as answer:
-            length = int(answer.headers.get("content-length", 0))
-            self._require_size(length)
-            request.byte_budget.take(length)
-            return PeerAnswer(answer.status_code, answer.headers, await self._whole(answer))
+        context, url = self._authorities.context(), URL(peer.url + target, encoded=True)
+        session = self._session = self._session or _session(self._limits)
+        async with session.request(request.method, url, headers=headers, ssl=context, allow_redirects=False) as answer:
+            self._require_size(answer.content_length or 0)
+            request.byte_budget.take(answer.content_length or 0)
+            return PeerAnswer(answer.status, answer.headers, await self._whole(answer))
 
-    async def _whole(self, answer: httpx.Response) -> bytes:
+    async def _whole(self, answer: aiohttp.ClientResponse) -> bytes:
+        if answer.content_length is not None:
+            return await answer.read()
         body = bytearray()
-        async for piece in answer.aiter_raw():
+        async for piece in answer.content.iter_any():
             body += piece
             self._require_size(len(body))
         return bytes(body)
@@ -144,11 +146,15 @@ class PeerClient:
             raise page_too_large("another worker has more of this than one may send")
 
 
-def _client(context: ssl.SSLContext, limits: PeerLimits) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        verify=context,
-        timeout=httpx.Timeout(limits.answer_seconds + limits.position_seconds, connect=CONNECT_SECONDS),
-        limits=httpx.Limits(max_keepalive_connections=limits.each, keepalive_expiry=15.0),  # shorter than the server's
+def _session(limits: PeerLimits) -> aiohttp.ClientSession:
+    """Return the connections to all workers; their number is bounded by the places for requests."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS),
+        cookie_jar=aiohttp.DummyCookieJar(),
         headers={"Accept-Encoding": "identity"},
-        trust_env=False,  # no proxies: the addresses are this cluster's own
+        skip_auto_headers=("User-Agent",),
+        auto_decompress=False,
+        timeout=aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_SECONDS, sock_read=limits.answer_seconds + limits.position_seconds
+        ),
     )
