@@ -28,7 +28,7 @@ ROUNDS = 3
 
 
 def main() -> None:
-    """Measure, and write ``results/<date>.md`` and ``.json``."""
+    """Measure, and write ``results/<date>.md``, ``.json`` and plots."""
     options = _options()
     sizes, chosen = _sizes(options), options.only or list(SECTIONS)
     facts = {**machine.describe(), "load_before": machine.load(), "rounds": options.rounds, "sizes": asdict(sizes)}

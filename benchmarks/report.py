@@ -1,13 +1,14 @@
-"""The results as JSON for machines, and as a page for people, ratios first."""
+"""The results as JSON for machines, and as a page for people, ratios first, with its plots."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks import plots
 from benchmarks.results import RATE, Case, Group, Results, Spread
 from benchmarks.targets import TARGETS, Target
 
@@ -26,8 +27,9 @@ def write(folder: Path, name: str, facts: dict[str, Any], results: Results) -> l
     folder.mkdir(exist_ok=True)
     files = [folder / f"{name}.json", folder / f"{name}.md"]
     files[0].write_text(json.dumps(_document(facts, results), indent=2) + "\n", "utf-8")
-    files[1].write_text(_page(name, facts, results), "utf-8")
-    return files
+    pictures = plots.draw(folder, name, results)
+    files[1].write_text(_page(name, facts, results, pictures), "utf-8")
+    return [*files, *pictures.values()]
 
 
 def _document(facts: dict[str, Any], results: Results) -> dict[str, Any]:
@@ -53,8 +55,9 @@ def _figure(group: Group, case: Case) -> dict[str, Any]:
     }
 
 
-def _page(name: str, facts: dict[str, Any], results: Results) -> str:
+def _page(name: str, facts: dict[str, Any], results: Results, pictures: Mapping[str, Path]) -> str:
     lines = [f"# Benchmarks of {name}", "", INTRODUCTION]
+    lines += [f"![{title}]({file.name})\n" for title, file in pictures.items()]
     for group in results.groups:
         lines += [f"## {group.title}", "", *_table(results, group), ""]
     if results.failures:

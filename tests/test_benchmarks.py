@@ -59,6 +59,14 @@ def test_benchmarks_page_says_what_is_reached(tmp_path: Path) -> None:
     assert "≥ 200,000/s ✗" in line(199_999)
 
 
+def test_benchmarks_page_has_a_plot_of_what_is_reached(tmp_path: Path) -> None:
+    _, page, plot = report.write(tmp_path, "today", {}, measured(tmp_path, (300_000, 100_000)))
+    assert f"]({plot.name})" in page.read_text("utf-8")
+    drawn = plot.read_bytes()
+    assert b"<svg" in drawn
+    assert report.write(tmp_path, "today", {}, measured(tmp_path, (300_000, 100_000)))[2].read_bytes() == drawn
+
+
 def test_benchmarks_go_on_when_a_case_fails(tmp_path: Path) -> None:
     results = measured(tmp_path, (2, 1))
     with a_round(1, results, tmp_path).attempt("the case"):

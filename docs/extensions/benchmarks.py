@@ -30,9 +30,8 @@ def _results() -> list[Path]:
 
 def _without_title(results: Path) -> str:
     title, _, rest = results.read_text("utf-8").partition("\n")
-    return f"## Results of {title.rpartition(' ')[2]}\n\nFrom `benchmarks/results/{results.name}`.\n{rest}".replace(
-        "\n## ", "\n### "
-    )
+    text = f"## Results of {title.rpartition(' ')[2]}\n\nFrom `benchmarks/results/{results.name}`.\n{rest}"
+    return text.replace("\n## ", "\n### ").replace(f"]({results.stem}-", f"](../benchmarks/results/{results.stem}-")
 
 
 def _peers_table(results: Path) -> str:
