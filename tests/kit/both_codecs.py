@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ _ADDRESS = re.compile(" at 0x[0-9a-f]+")
 def compare(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every encoder and reader of a test do its work twice."""
     monkeypatch.setattr(Encoder, "__call__", write_by_both)
+    monkeypatch.setattr(Encoder, "all", write_all_by_both)
     monkeypatch.setattr(Encoder, "normal", _normal_by_both)
     monkeypatch.setattr(Reader, "__call__", read_by_both)
 
@@ -47,6 +49,20 @@ def write_by_both(encoder: Encoder, message: Message) -> bytes:
         assert found is None or (encoder._bounds and encoder._bounds(message)), f"written all the same: {message!r}"
         raise
     assert found in (None, expected), f"written otherwise: {message!r}"
+    return expected
+
+
+_write_all = Encoder.all
+
+
+def write_all_by_both(encoder: Encoder, messages: Sequence[Message]) -> list[bytes]:
+    """A batch is what its messages are one by one; where one of them cannot be written, neither can the batch."""
+    try:
+        found: list[bytes] | UnencodableError = _write_all(encoder, messages)
+    except UnencodableError as error:
+        found = error
+    expected = [write_by_both(encoder, message) for message in messages]
+    assert found == expected, f"written otherwise together: {messages!r}"
     return expected
 
 

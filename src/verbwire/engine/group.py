@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -60,6 +62,7 @@ class BatchLimits:
     """What one transaction may take at the most."""
 
     records: int = 5000
+    bytes: int = 8 * 1024 * 1024  # of their values
     seconds: float = 1.0  # for its handlers; the broker lets it live for ten
 
 
@@ -254,6 +257,7 @@ class GroupEngine:
             for place, records, until in todo:
                 limit = self._failures.limit(place)
                 max_records = min(self.batch.records - transaction.records, limit or self.batch.records)
+                max_records = min(max_records, _fitting(records, self.batch.bytes - transaction.bytes))
                 if max_records <= 0 or transaction.is_late() or isolated or (limit and transaction.ranges):
                     waiting.append((place, records, until))
                     continue
@@ -263,6 +267,7 @@ class GroupEngine:
                 )
                 if processed < len(records):
                     begun.append((place, records[processed:], until))
+            transaction.send()
         except BaseException as error:
             self._failures.note(None)
             self._metrics.aborted(reason_of(error))
@@ -317,6 +322,7 @@ class GroupEngine:
             transaction.ranges[place] = RecordRange(fresh[0].offset, after, processed)
             transaction.used(cache, topic, max(after, until) if processed == len(fresh) else after)
             transaction.records += processed
+            transaction.bytes += sum(_sizes(fresh[:processed]))
             if dead_letters := transaction.dead_letters.pop(partition, 0):
                 cache.facts[DEAD_LETTERS_HEADER] = b"%d" % (dead_letter_count(cache.facts) + dead_letters)
             self._changelog.write(transaction, cache)
@@ -371,3 +377,15 @@ class GroupEngine:
         self._forget_at = time.monotonic() + FORGET_SECONDS
         for cache in transaction.caches.values():
             cache.store.forget_answers(int(time.time() * 1000) - OUTCOME_RETENTION_MS)
+
+
+def _sizes(records: Sequence[Record]) -> list[int]:
+    return [0 if record.value is None else len(record.value) for record in records]
+
+
+def _fitting(records: Sequence[Record], room: int) -> int:
+    """Return how many of the records come to no more than so many bytes; where there is room at all, one does."""
+    sizes = _sizes(records)
+    if sum(sizes) <= room:
+        return len(records)
+    return max(bisect_right([*accumulate(sizes)], room), 1 if room > 0 else 0)

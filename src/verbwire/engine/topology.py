@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from verbwire.declarations.window import Window
 from verbwire.engine.code.facts import CurrentCode
@@ -20,6 +20,8 @@ from verbwire.queries.selection import Value
 
 ROWS = "rows"
 ANSWERS = "answers"
+EncodedRows: TypeAlias = Mapping[bytes, tuple[Value, ...] | None]
+"""Rows by their keys as the changelog and the local copy keep them: the value, columns, words; None is deleted."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Topology:
     partitions: int
     logs: tuple[Log, ...]
     columns: tuple[str, ...]
-    encode: Callable[[bytes, Stored], tuple[bytes, Sequence[Value]]]
+    encode: Callable[[Mapping[bytes, Stored | None]], EncodedRows]
     decode: Callable[[bytes], Stored]
     processor: Processor
     code: CurrentCode

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -125,7 +126,8 @@ class HeaderTemplate:
         headers = [*(self._own if principal is None else self._anonymous), ("ce_id", id.encode())]
         if principal is not None:
             _add_principal(headers, principal)
-        _add_flow(headers, id, envelope)
+        if envelope is not BARE:
+            _add_flow(headers, id, envelope)
         if envelope.ttl is not None:
             headers.append(("ce_ttl", b"%d" % envelope.ttl))
         if reply_partition is not None:
@@ -149,6 +151,11 @@ def _add_principal(headers: RawHeaders, principal: Principal) -> None:
         headers.append(("ce_scopes", " ".join(sorted(principal.scopes)).encode()))
 
 
+@lru_cache(maxsize=256)
+def _scopes(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 class Headers:
     """The headers of a received record; decoded when asked for.
 
@@ -168,9 +175,7 @@ class Headers:
         pairs = list(self._raw or ())
         if len(pairs) > MAX_HEADERS:
             raise UndecodableError(f"the record has {len(pairs)} headers, {MAX_HEADERS} are read at most")
-        size = 0
-        for name, value in pairs:
-            size += len(name) + len(value or b"")
+        size = sum([len(name) + len(value or b"") for name, value in pairs])
         if size > MAX_HEADER_BYTES:
             raise UndecodableError(f"the record's headers are {size} bytes long, {MAX_HEADER_BYTES} are read at most")
         self._values = values = dict(pairs)
@@ -240,7 +245,7 @@ class Headers:
     @property
     def scopes(self) -> tuple[str, ...]:
         """What the sender was allowed."""
-        return tuple((self._bounded("ce_scopes", MAX_SCOPES) or "").split())
+        return _scopes(self._bounded("ce_scopes", MAX_SCOPES) or "")
 
     @property
     def principal(self) -> Principal:
@@ -262,6 +267,9 @@ class Headers:
 
         The sender's own clock counts only where it has set a deadline; the earlier of deadline and ttl holds.
         """
+        values = self._values or self._read()
+        if "ce_ttl" not in values and "ce_deadline" not in values:
+            return None
         ttl, deadline = self.ttl, self.deadline
         relative = None if ttl is None else timestamp + ttl
         if deadline is None:

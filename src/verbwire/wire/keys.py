@@ -31,8 +31,9 @@ have no identity would all meet under one key.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from operator import attrgetter
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -80,6 +81,18 @@ def key_of(contract: Contract, message: Message) -> bytes:
         return key_bytes(tuple([getattr(message, name) for name in fields]))
     except UnkeyableError as error:
         raise UnkeyableError(f"{contract.name} cannot be keyed by {', '.join(fields)}: {error}") from None
+
+
+def keys_of(contract: Contract, messages: Sequence[Message]) -> list[bytes]:
+    """Return the keys of messages of one contract, as :func:`key_of` would each; most keys are one text."""
+    try:
+        if len(contract.key) == 1:
+            keys = [*map(str.encode, map(attrgetter(contract.key[0]), messages))]
+            if b"" not in keys:
+                return keys
+    except (TypeError, UnicodeEncodeError):
+        pass  # no text, or none that is a key: told below
+    return [key_of(contract, message) for message in messages]
 
 
 def parse_key(contract: Contract, key: bytes) -> tuple[Key, ...]:

@@ -48,6 +48,23 @@ def test_a_fetch_larger_than_a_transaction_becomes_several(
     assert [each for each in inputs if each] == [f"{topic}:{offset}" for offset in (50, 100, 150, 200, 220)]
 
 
+def test_a_fetch_of_more_bytes_than_a_transaction_takes_becomes_several(
+    bank: Bank, table: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = bank.names.events(NAMESPACE)
+    for number in range(20):
+        bank.send(CoinsPut(jar_id=f"j{number}", pence=number), table.partition)
+    sizes = [len(record.value or b"") for record in table.fetch()[topic, table.partition]]
+    before = table.counted("transactions_total", result="committed")
+    monkeypatch.setattr(table.core, "batch", BatchLimits(bytes=sum(sizes[:5])))
+    table.run()
+    assert table.counted("transactions_total", result="committed") - before == 4
+    bank.send(CoinsPut(jar_id="j", pence=1), table.partition)
+    monkeypatch.setattr(table.core, "batch", BatchLimits(bytes=1))  # one goes in any case
+    table.run()
+    assert sum(row.pence for row in table.rows().values() if isinstance(row, JarRow)) == sum(range(20)) + 1
+
+
 def test_several_partitions_share_transactions(bank: Bank, table: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table.core, "batch", BatchLimits(records=50))
     partitions = [table.partition, bank.partition(), bank.partition()]

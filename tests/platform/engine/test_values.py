@@ -97,7 +97,10 @@ class Told:
     def __init__(self, event: Any, handler: Handler) -> None:
         self._said = event, handler, b"m"
 
-    def read(self, record: Any, keyed: bool) -> Any:  # noqa: ARG002 (as the engine calls it)
+    def decode_all(self, records: Any) -> Any:
+        return [self._said[0]] * len(records)
+
+    def read(self, record: Any, keyed: bool, decoded: Any) -> Any:  # noqa: ARG002 (as the engine calls it)
         return self._said
 
     def context(self, record: Any) -> Any:  # noqa: ARG002 (nobody asks)

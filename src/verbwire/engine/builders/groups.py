@@ -70,7 +70,7 @@ def table_topology(table: Table[Any], codec: Codec, partitions: int, skips: Skip
         partitions=partitions,
         logs=(rows.log(),),
         columns=rows.columns,
-        encode=rows.encode,
+        encode=rows.encode_all,
         decode=rows.decode,
         processor=fold,
         code=CurrentCode(rows.versions),
@@ -111,17 +111,19 @@ def aggregate_topology(
             contract, codec.encoder(contract), HeaderTemplate(contract, group), aggregate.appliers.get(cls)
         )
 
-    outcomes = names.outcomes(namespace)
+    outcomes, events_topic = names.outcomes(namespace), names.events(namespace)
     decide = AggregateProcessor(
         decoder=codec.topic_decoder(commands, namespace, {cls.__contract__: cls for cls in receives}),
         commands=receives,
         state=aggregate.state,
         events={cls: emits(cls) for cls in aggregate.appliers},
         emits=emits,
-        events_topic=names.events(namespace),
+        events_topic=events_topic,
         encode=rows.encode,
         normal=rows.normal,
-        outcome_log=OutcomeLog(outcomes, codec.encoder(OUTCOME), HeaderTemplate(OUTCOME, group), notifier, limits),
+        outcome_log=OutcomeLog(
+            outcomes, events_topic, codec.encoder(OUTCOME), HeaderTemplate(OUTCOME, group), notifier, limits
+        ),
         limits=limits,
         dead_letters=names.dead_letters(group),
         clock=clock,
@@ -136,7 +138,7 @@ def aggregate_topology(
         partitions=partitions,
         logs=(rows.log(), _answers_log(codec, outcomes, commands)),
         columns=(),
-        encode=rows.encode,
+        encode=rows.encode_all,
         decode=rows.decode,
         processor=decide,
         code=CurrentCode(rows.versions),

@@ -72,7 +72,7 @@ def process_topology(
         partitions=partitions,
         logs=(rows.log(),),
         columns=rows.columns,
-        encode=rows.encode,
+        encode=rows.encode_all,
         decode=rows.decode,
         processor=lead,
         code=CurrentCode(rows.versions),

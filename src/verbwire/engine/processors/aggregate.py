@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+import msgspec
 
 from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.handlers import Handler
@@ -84,51 +86,48 @@ class AggregateProcessor:
         received = [*map(ReceivedRecord, records)]
         cache.begin([record.key for record in records if record.key], [each.name for each in received])
         batch = self.outcome_log.batch(transaction, cache.partition)
-        for done, each in enumerate(received):
+        messages = self.decoder.decode_all([record.value for record in records])
+        for done, (each, message) in enumerate(zip(received, messages, strict=True)):
             if done and transaction.is_late():
                 return done
-            self._process_one(cache, each, batch)
+            self._process_one(cache, each, message, batch)
         return len(received)
 
-    def _process_one(self, cache: PartitionCache, received: ReceivedRecord, batch: OutcomeBatch) -> None:
+    def _process_one(
+        self,
+        cache: PartitionCache,
+        received: ReceivedRecord,
+        message: Message | UndecodableError | None,
+        batch: OutcomeBatch,
+    ) -> None:
         known = cache.decided_fingerprint(received.name)
         try:
-            command = self._read(received)
+            command = self._read(received, message)
         except UndecodableError as error:
             self._refuse_unreadable(received, known is not None, batch, str(error))
         else:
             if not self._settle_without_handler(command, known, batch):
                 self._run(cache, command, batch)
 
-    def _read(self, received: ReceivedRecord) -> ReceivedCommand:
+    def _read(self, received: ReceivedRecord, message: Message | UndecodableError | None) -> ReceivedCommand:
         """Return the command that a record is; UndecodableError where it is none that this aggregate handles."""
         record, headers, name = received.record, received.headers, received.name
         if received.unnamed is not None:
             raise received.unnamed
-        message = self.decoder.decode(record.value)
+        if isinstance(message, UndecodableError):
+            raise message
         if message is None or not record.key:
             raise UndecodableError("no handler for this type" if record.key else "the record has no key")
-        sender = CommandSender(headers.correlation_id or name, headers.actor, headers.scopes, headers.traceparent)
+        sender = CommandSender(headers.started_by or name, headers.actor, headers.scopes, headers.traceparent)
         expiry, reply_partition = headers.expiry(record.timestamp), headers.reply_partition
         process_instance_key = headers.process_instance_key
-        assert record.value is not None  # noqa: S101 (decoded just now)
+        assert record.value is not None  # noqa: S101 (it was decoded)
         handling, fingerprint = self.commands[type(message)], self.decoder.fingerprint(message, record.value)
         if handling.contract.response == "none":
             reply_partition = None
-        entry = partial(
-            OutcomeEntry,
-            name,
-            handling.contract.name,
-            fingerprint,
-            record,
-            reply_partition,
-            correlation_id=None if sender.correlation_id == name else sender.correlation_id,
-            traceparent=sender.traceparent,
-            process_instance_key=process_instance_key,
-        )
         return ReceivedCommand(
             *(record, record.key, headers, name, message, handling, fingerprint),
-            *(sender, expiry, reply_partition, entry),
+            *(sender, expiry, reply_partition, process_instance_key),
         )
 
     def _refuse_unreadable(self, received: ReceivedRecord, is_known: bool, batch: OutcomeBatch, detail: str) -> None:
@@ -175,7 +174,7 @@ class AggregateProcessor:
             envelope = command.sender.envelope(name)
             prepared = [self._prepare(key, event, f"{name}:{n}", envelope) for n, event in enumerate(decided.events)]
             entry = command.entry(decided.outcome, decided.reply)
-            self.outcome_log.require_fit(entry, len(prepared), self.events_topic)
+            self.outcome_log.require_fit(entry, len(prepared))
             if transaction.checks_rows(cache.partition) and decided.state is not None:
                 self.encode(key, decided.state)
         except BaseException as error:  # noqa: BLE001 (whatever a handler raises, sys.exit() too: the key goes on)
@@ -254,7 +253,7 @@ class AggregateProcessor:
         batch.enter(failed)
 
 
-class _Decided(NamedTuple):
+class _Decided(msgspec.Struct, gc=False):
     outcome: Accepted | Rejected
     events: Sequence[Event] = ()
     changed: bool = False

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from verbwire.engine.state.partition_cache import PartitionCache
-from verbwire.engine.topology import ROWS, Topology
+from verbwire.engine.topology import ROWS, EncodedRows, Topology
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import MessageError, UnencodableError
-from verbwire.messages import Stored
 from verbwire.wire.records.changelog import INPUTS_HEADER, MARK, TIME_HEADER, write_inputs
 
 
@@ -22,31 +21,23 @@ class ChangelogWriter:
 
     def write(self, transaction: Transaction, cache: PartitionCache) -> None:
         """Add the rows that changed, each once; the last one carries the positions of the inputs."""
-        left = len(cache.dirty)
-        for key, row in cache.dirty.items():
-            left -= 1
-            value = self._encode(transaction, cache.partition, key, row)
-            if left:
-                transaction.produce(self._topology.changelog, cache.partition, key, value)
-            else:
-                self._write_last(transaction, cache, key, value)
-        if not cache.dirty and (self._topology.writes_progress or cache.facts != cache.written_facts):
+        if cache.dirty:
+            rows = self._encoded(cache)
+            transaction.of(cache.partition).rows.update(rows)
+            messages = [{"key": key, "value": None if row is None else row[0]} for key, row in rows.items()]
+            last = messages.pop()
+            transaction.produce_rows(self._topology.changelog, cache.partition, messages)
+            self._write_last(transaction, cache, last["key"], last["value"])
+        elif self._topology.writes_progress or cache.facts != cache.written_facts:
             self._write_last(transaction, cache, MARK, None)
 
-    def _encode(self, transaction: Transaction, partition: int, key: bytes, row: Stored | None) -> bytes | None:
-        """Return a row's value, and note what the local copy learns; None for one that was deleted."""
-        changes = transaction.of(partition)
-        if row is None:
-            changes.rows[key] = None
-            return None
+    def _encoded(self, cache: PartitionCache) -> EncodedRows:
         try:
-            value, columns = self._topology.encode(key, row)
+            return self._topology.encode(cache.dirty)
         except MessageError as error:
             # Which record is to blame is not known here: once more, encoding each row at once.
-            self.row_checks.add(partition)
-            raise UnencodableError(f"partition {partition} starts over, row by row: {error}") from error
-        changes.rows[key] = (value, *columns)
-        return value
+            self.row_checks.add(cache.partition)
+            raise UnencodableError(f"partition {cache.partition} starts over, row by row: {error}") from error
 
     def _write_last(self, transaction: Transaction, cache: PartitionCache, key: bytes, value: bytes | None) -> None:
         headers = [(INPUTS_HEADER, write_inputs(cache.next))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -31,10 +31,18 @@ NO_HANDLER = Handler(lambda *_: None, Command, False)
 """Stands in for a handler that is missing; the message is then the reason, as text."""
 
 
+UNREAD: Any = object()
+"""In the place of a message that is still to be decoded."""
+
+
 class InputReader(Protocol):
     """Reads the records of one topic."""
 
-    def read(self, record: Record, keyed: bool) -> Input | None:
+    def decode_all(self, records: Sequence[Record]) -> Iterable[Any]:
+        """Return for each record what :meth:`read` may be given as `decoded`: a batch costs less than its records."""
+        ...
+
+    def read(self, record: Record, keyed: bool, decoded: Any = UNREAD) -> Input | None:
         """Return what a record holds, None where this group has no handler for it; UndecodableError for no message.
 
         `keyed`: the record's key is already the one that it counts under. StopPartition where that key is not known.
@@ -54,14 +62,20 @@ class EventInput:
     handlers: Mapping[Any, Handler]  # class of event -> handler
     keys: Mapping[Any, Callable[[Any], object]]  # class of event -> the key it counts under here
 
-    def read(self, record: Record, keyed: bool) -> Input | None:
+    def decode_all(self, records: Sequence[Record]) -> Iterable[Any]:
+        """Return the events, or why they are none."""
+        return self.decoder.decode_all([record.value for record in records])
+
+    def read(self, record: Record, keyed: bool, decoded: Any = UNREAD) -> Input | None:
         """Return the event, its handler and its key here."""
         key = record.key
         if not key and not self.keys:
             raise UndecodableError("the record has no key")
-        event = self.decoder.decode(record.value)
+        event = self.decoder.decode(record.value) if decoded is UNREAD else decoded
         if event is None:
             return None
+        if isinstance(event, UndecodableError):
+            raise event
         cls = type(event)
         if not keyed and cls in self.keys:
             key = self._key(record, event)
@@ -94,7 +108,11 @@ class OutcomeInput:
     ids: CommandIds
     signed: frozenset[str] = frozenset()  # full names of those of its commands that carry grants
 
-    def read(self, record: Record, keyed: bool) -> Input | None:  # noqa: ARG002 (its id tells the key in any case)
+    def decode_all(self, records: Sequence[Record]) -> Iterable[Any]:
+        """Decode none: most outcomes are others'."""
+        return [UNREAD] * len(records)
+
+    def read(self, record: Record, keyed: bool, decoded: Any = UNREAD) -> Input | None:  # noqa: ARG002 (its id tells)
         """Return the outcome, its handler and its key; those of others are passed over by a look at their id alone.
 
         One of ours that cannot be read, or has no handler and is not to be ignored, comes with :data:`NO_HANDLER`.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.state.store import DedupEntry
@@ -13,23 +15,24 @@ from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import UnencodableError
 from verbwire.kafka.record import Record
 from verbwire.messages import FORBIDDEN, Accepted, Expired, Failed, Outcome, Rejected
+from verbwire.wire.avro.frozen_map import FrozenMap
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.headers import PROCESS_INSTANCE_HEADER, Envelope, HeaderTemplate
 from verbwire.wire.records.outcomes import EventPosition, OutcomeRecord, OutcomeStatus
 
 _STATUS = {
-    "Accepted": OutcomeStatus.ACCEPTED,
-    "Rejected": OutcomeStatus.REJECTED,
-    "Failed": OutcomeStatus.FAILED,
-    "Expired": OutcomeStatus.EXPIRED,
+    Accepted: OutcomeStatus.ACCEPTED,
+    Rejected: OutcomeStatus.REJECTED,
+    Failed: OutcomeStatus.FAILED,
+    Expired: OutcomeStatus.EXPIRED,
 }
 _COUNTED = {Accepted: "accepted", Rejected: "rejected", Failed: "failed", Expired: "expired"}
+_NO_DETAILS = FrozenMap()
 _POSITION = 24  # bytes of an event's place beside its topic's name, at most
 _REST = 2_000  # bytes of a line beside reply and places: ids and names, all of them limited
 
 
-@dataclass(slots=True)
-class OutcomeEntry:
+class OutcomeEntry(msgspec.Struct, gc=False):
     """The outcome of one command; the places of its events are added as they are delivered."""
 
     command_id: str
@@ -39,7 +42,7 @@ class OutcomeEntry:
     reply_partition: int | None  # of the replies topic, at which a client waits for it
     outcome: Outcome
     reply: bytes | None = None  # framed
-    events: list[EventPosition] = field(default_factory=list)
+    events: list[int] = msgspec.field(default_factory=list)  # their offsets
     correlation_id: str | None = None  # where the command was not the first of its flow
     traceparent: str | None = None
     process_instance_key: bytes | None = None  # of the process that waits for it, where the id has no room for that
@@ -47,7 +50,9 @@ class OutcomeEntry:
     @property
     def final(self) -> bool:
         """Whether the same command under this id is not done again."""
-        return _is_final(_STATUS[type(self.outcome).__name__], getattr(self.outcome, "code", None))
+        return type(self.outcome) is Accepted or _is_final(
+            _STATUS[type(self.outcome)], getattr(self.outcome, "code", None)
+        )
 
     def counted(self) -> tuple[str, str, str, str]:
         """Return what the metrics count it as."""
@@ -56,25 +61,24 @@ class OutcomeEntry:
     def delivered(self, error: Any, message: Any) -> None:
         """Note the place of one event; a failed delivery fails the transaction by itself."""
         if error is None:
-            place = EventPosition(topic=message.topic(), partition=message.partition(), offset=message.offset())
-            self.events.append(place)
+            self.events.append(message.offset())
 
-    def line(self) -> OutcomeRecord:
-        """Return the record for the outcome log."""
-        code = self.outcome.code if isinstance(self.outcome, Rejected) else None
-        reason = self.outcome.reason if isinstance(self.outcome, Rejected | Failed) else None
+    def line(self, events_topic: str) -> OutcomeRecord:
+        """Return the record for the outcome log; the command's events are in its own partition of their topic."""
+        partition, outcome = self.record.partition, self.outcome
+        events = [EventPosition(topic=events_topic, partition=partition, offset=each) for each in self.events]
         return OutcomeRecord(
             command_id=self.command_id,
             command=self.command,
             fingerprint=self.fingerprint,
-            status=_STATUS[type(self.outcome).__name__],
-            code=code,
-            reason=reason or None,
-            details=self.outcome.details if isinstance(self.outcome, Rejected) else {},
+            status=_STATUS[type(outcome)],
+            code=outcome.code if isinstance(outcome, Rejected) else None,
+            reason=(outcome.reason or None) if isinstance(outcome, Rejected | Failed) else None,
+            details=outcome.details if isinstance(outcome, Rejected) else _NO_DETAILS,
             reply=self.reply,
-            partition=self.record.partition,
+            partition=partition,
             offset=self.record.offset,
-            events=tuple(self.events),
+            events=tuple(events),
         )
 
 
@@ -95,24 +99,39 @@ class OutcomeLog:
     """Writes the outcomes of one aggregate, and notifies the clients that wait for them."""
 
     def __init__(
-        self, topic: str, encoder: Encoder, headers: HeaderTemplate, notifier: ReplyNotifier, limits: RecordLimits
+        self,
+        topic: str,
+        events_topic: str,
+        encoder: Encoder,
+        headers: HeaderTemplate,
+        notifier: ReplyNotifier,
+        limits: RecordLimits,
     ) -> None:
+        self.events_topic = events_topic
         self.limits = limits
         self.topic = topic
         self.headers = headers
         self.notifier = notifier
-        self.encode = encoder
+        self._encoder = encoder
 
-    def require_fit(self, entry: OutcomeEntry, events: int, events_topic: str) -> None:
+    def encode_all(self, entries: Sequence[OutcomeEntry]) -> list[bytes]:
+        """Return the values of the lines of these outcomes."""
+        return self._encoder.all([each.line(self.events_topic) for each in entries])
+
+    def encode(self, entry: OutcomeEntry) -> bytes:
+        """Return the value of the line of one."""
+        return self._encoder(entry.line(self.events_topic))
+
+    def require_fit(self, entry: OutcomeEntry, events: int) -> None:
         """Raise UnencodableError where the line cannot be written: it carries texts and a reply of the handler's own.
 
         The places of its `events` are not known yet, and are counted as the most they may be.
         """
         key = entry.record.key or b""
-        limit, places = self.limits.room(self.topic), events * (len(events_topic) + _POSITION)
+        limit, places = self.limits.room(self.topic), events * (len(self.events_topic) + _POSITION)
         room = limit - len(key) - len(entry.process_instance_key or b"") - _REST - places
         if isinstance(entry.outcome, Rejected):
-            size = len(key) + len(self.encode(entry.line()))
+            size = len(key) + len(self.encode(entry))
             if size > limit:
                 raise too_large(f"the outcome of {entry.command}", size, limit)
         elif (reply := len(entry.reply or b"")) > max(room, 0):
@@ -155,7 +174,7 @@ class OutcomeBatch:
         """Notify the client only; the outcome log already holds this id's outcome."""
         self.transaction.count(*entry.counted())
         if entry.reply_partition is not None:
-            self._notified.append((entry.reply_partition, entry.command_id, self._outcome_log.encode(entry.line())))
+            self._notified.append((entry.reply_partition, entry.command_id, self._outcome_log.encode(entry)))
 
     def repeat(self, command_id: str, reply_partition: int | None) -> None:
         """Notify the client of the outcome that this id has already."""
@@ -167,9 +186,8 @@ class OutcomeBatch:
         outcome_log, transaction, partition = self._outcome_log, self.transaction, self._partition
         answers, last = transaction.of(partition).answers, len(self._entries) - 1
         transaction.count_all(map(OutcomeEntry.counted, self._entries))
-        for index, entry in enumerate(self._entries):
-            record, line = entry.record, entry.line()
-            value = outcome_log.encode(line)
+        for index, (entry, value) in enumerate(zip(self._entries, outcome_log.encode_all(self._entries), strict=True)):
+            record = entry.record
             headers = outcome_log.headers.headers(
                 f"{entry.command_id}:outcome",
                 Envelope(
@@ -184,7 +202,7 @@ class OutcomeBatch:
             # A key that is too large for the log is left out: clients look for an outcome by its place or its id.
             key = record.key if outcome_log.limits.fits(outcome_log.topic, record.key, value, headers) else None
             transaction.produce(outcome_log.topic, partition, key, value, headers, on_delivery=note)
-            answers[entry.command_id] = dedup_entry_of(line, value, record.timestamp)
+            answers[entry.command_id] = DedupEntry(entry.fingerprint if entry.final else b"", value, record.timestamp)
             if entry.reply_partition is not None:
                 self._notified.append((entry.reply_partition, entry.command_id, value))
 

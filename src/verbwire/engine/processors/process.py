@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.results import read_step
 from verbwire.declarations.tagged import Tagged
-from verbwire.engine.processors.inputs import NO_HANDLER
+from verbwire.engine.processors.inputs import NO_HANDLER, UNREAD
 from verbwire.engine.processors.table import Decoded, Matched, Produced, TableProcessor
 from verbwire.engine.processors.tracing import EngineTracing
 from verbwire.engine.state.partition_cache import PartitionCache
@@ -46,8 +47,8 @@ class ProcessManagerProcessor(TableProcessor):
     limits: RecordLimits
     tracing: EngineTracing | None = None  # where traces are kept
 
-    def _decode(self, record: Record) -> Decoded:
-        decoded = super()._decode(record)
+    def _decode(self, record: Record, message: Any = UNREAD) -> Decoded:
+        decoded = super()._decode(record, message)
         if isinstance(decoded, Matched):
             _cause(decoded)  # where that cannot be read the record is to blame, not the handler
         return decoded

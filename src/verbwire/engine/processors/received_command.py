@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+import msgspec
 
 from verbwire.engine.processors.outcomes import OutcomeEntry
 from verbwire.errors import UndecodableError
 from verbwire.handling.contexts import place_id
 from verbwire.handling.dispatch import CommandHandling
 from verbwire.kafka.record import Record
-from verbwire.messages import Failed, Message
+from verbwire.messages import Failed, Message, Outcome
 from verbwire.principal import Principal
 from verbwire.wire.avro.fingerprints import fingerprint_of
 from verbwire.wire.headers import Envelope, Headers
@@ -34,7 +36,7 @@ class ReceivedRecord:
             self.name, self.unnamed = place_id(record), error
 
 
-class CommandSender(NamedTuple):
+class CommandSender(msgspec.Struct, frozen=True, gc=False):
     """What a command's headers say that its events inherit, or that permission is decided by."""
 
     correlation_id: str
@@ -57,7 +59,7 @@ def _acting(actor: str) -> Principal:
     return Principal(actor)
 
 
-class ReceivedCommand(NamedTuple):
+class ReceivedCommand(msgspec.Struct, frozen=True, gc=False):
     """A command that can be read, and everything that its outcome names."""
 
     record: Record
@@ -70,7 +72,17 @@ class ReceivedCommand(NamedTuple):
     sender: CommandSender
     expiry: int | None
     reply_partition: int | None  # of the caller that waits for its outcome
-    entry: Callable[..., OutcomeEntry]
+    process_instance_key: bytes | None
+
+    def entry(self, outcome: Outcome, reply: bytes | None = None) -> OutcomeEntry:
+        """Return the entry of its outcome."""
+        name, sender = self.name, self.sender
+        return OutcomeEntry(
+            *(name, self.handling.contract.name, self.fingerprint, self.record, self.reply_partition, outcome, reply),
+            correlation_id=None if sender.correlation_id == name else sender.correlation_id,
+            traceparent=sender.traceparent,
+            process_instance_key=self.process_instance_key,
+        )
 
 
 def unreadable_entry(record: Record, headers: Headers, name: str) -> Callable[[Failed], OutcomeEntry]:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import TypeVar
 
 from verbwire.contracts.schema.model import Contract
 from verbwire.engine.state.store import StoreChanges
-from verbwire.engine.topology import ROWS, Log
+from verbwire.engine.topology import ROWS, EncodedRows, Log
 from verbwire.engine.transactions.record_limits import RecordLimits
-from verbwire.errors import ContractError, UndecodableError, UnencodableError
+from verbwire.errors import ContractError, MessageError, UndecodableError, UnencodableError
 from verbwire.kafka.record import Record
 from verbwire.messages import KEPT, Kind, Message, Stored
 from verbwire.queries.columns import row_values, table_columns
 from verbwire.queries.selection import Value
 from verbwire.wire.codec.topics import Codec, TopicDecoder
 from verbwire.wire.codec.versions import Versions
-from verbwire.wire.keys import key_of
+from verbwire.wire.keys import key_of, keys_of
 
 R = TypeVar("R", bound=Stored)
 
@@ -44,6 +45,35 @@ class RowCodec:
         self.columns = tuple(columns)
         self._values = row_values(columns.values(), search)
         self._has_values = bool(columns or search)
+        # How each column is read, where all of them hold what the fields do.
+        as_they_are = not search and all(column.write is None for column in columns.values())
+        self._fields = [attrgetter(name) for name in columns] if as_they_are else None
+
+    def encode_all(self, rows: Mapping[bytes, Stored | None]) -> EncodedRows:
+        """Return rows as they are kept, in their order; raises like :meth:`encode`, for the first that it would."""
+        kept = {key: row for key, row in rows.items() if row is not None}
+        try:
+            encoded = self._encoded(kept)
+        except (MessageError, ArithmeticError, ValueError):  # told of the row that it is
+            encoded = {key: self._kept(key, row) for key, row in kept.items()}
+        return encoded if len(kept) == len(rows) else {key: encoded.get(key) for key in rows}
+
+    def _encoded(self, rows: Mapping[bytes, Stored]) -> dict[bytes, tuple[Value, ...]]:
+        """Return these rows as they are kept, made one step for all of them after the other."""
+        keys, every = [*rows], [*rows.values()]
+        if keys_of(self.contract, every) != keys:
+            raise UnencodableError("a row lies about its key")
+        values = self._encoder.all(every)
+        if not self._limits.surely(keys, values):
+            raise UnencodableError("a row may be too large")
+        if self._fields is None:
+            return {key: (value, *self._values(row)) for key, value, row in zip(keys, values, every, strict=True)}
+        columns = [map(field, every) for field in self._fields]
+        return dict(zip(keys, zip(values, *columns, strict=True), strict=True))
+
+    def _kept(self, key: bytes, row: Stored) -> tuple[Value, ...]:
+        value, columns = self.encode(key, row)
+        return (value, *columns)
 
     def encode(self, key: bytes, row: Stored) -> tuple[bytes, Sequence[Value]]:
         """Return the value and the columns; UnencodableError where the row lies about its key, or is too large."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
+import msgspec
+
 from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler
-from verbwire.engine.processors.inputs import InputReader
+from verbwire.engine.processors.inputs import UNREAD, InputReader
 from verbwire.engine.processors.repartition import Repartitioner
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.topology import StopPartition
@@ -22,7 +24,7 @@ from verbwire.observability.watch.handlers import EngineStep, HandlerWatch
 from verbwire.observability.watch.tracebacks import summary
 
 
-class Matched(NamedTuple):
+class Matched(msgspec.Struct, gc=False):
     """A message, its handler, and the key of a row that is in this partition."""
 
     record: Record  # as it was read: a stop or a dead letter names its place
@@ -98,7 +100,7 @@ class TableProcessor:
 
     def _process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
         decoded = self._decode_all(records, transaction)
-        cache.begin(each.key for each in decoded if isinstance(each, Matched))
+        cache.begin([each.key for each in decoded if type(each) is Matched])
         apply = self._apply if self.around is None else partial(self.around, self._apply)
         for done, (record, each) in enumerate(zip(records, decoded, strict=False)):
             if done and transaction.is_late():
@@ -128,11 +130,11 @@ class TableProcessor:
     def _decode_all(self, records: Sequence[Record], transaction: Transaction) -> list[Decoded]:
         """Decode records up to the transaction's time limit or the first one that must stop the partition."""
         decoded: list[Decoded] = []
-        for record in records:
+        for record, message in zip(records, self._messages(records), strict=True):
             if self.repartition and decoded and transaction.is_late():  # the key comes from a function of the user's
                 break
             try:
-                decoded.append(self._decode(record))
+                decoded.append(self._decode(record, message))
             except UndecodableError as error:
                 decoded.append(DeadLettered("undecodable", str(error)))
             except StopPartition as stop:
@@ -142,7 +144,13 @@ class TableProcessor:
                 break
         return decoded
 
-    def _decode(self, record: Record) -> Decoded:
+    def _messages(self, records: Sequence[Record]) -> Iterable[Any]:
+        """Return what the records hold, where one reader has them all: they are of one topic."""
+        topic = records[0].topic
+        reader = None if self.repartition and topic == self.repartition.topic else self.input_readers.get(topic)
+        return [UNREAD] * len(records) if reader is None else reader.decode_all(records)
+
+    def _decode(self, record: Record, message: Any = UNREAD) -> Decoded:
         repartition, source, is_repartitioned = self.repartition, record, False
         if repartition is not None and record.topic == repartition.topic:
             source, is_repartitioned = repartition.source_of(record), True
@@ -153,7 +161,7 @@ class TableProcessor:
             return DeadLettered(SKIPPED, "the settings say to skip it")
         if repartition is not None:
             self.watch.spot.handler, self.watch.spot.at = _KEYS, record
-        decoded = reader.read(source, is_repartitioned)
+        decoded = reader.read(source, is_repartitioned, message)
         if decoded is None:
             return None
         message, handler, key = decoded
@@ -169,7 +177,8 @@ class TableProcessor:
         spot = self.watch.spot
         spot.handler, spot.at = handler, matched.record
         try:
-            returned = handler.function(before, matched.message, *(() if context is None else (context,)))
+            message, function = matched.message, handler.function
+            returned = function(before, message) if context is None else function(before, message, context)
             after, sent = self._result_of(matched, returned)
             if after is not None and after is not before:
                 after = self.normal(after)

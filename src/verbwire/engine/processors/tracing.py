@@ -8,7 +8,6 @@ messages' spans tell of has not happened.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -50,8 +49,8 @@ class EngineTracing:
         place = (record.topic, record.partition, record.offset)
         span = processing(self._tracer, self._group, command.handling.contract.name, place, command.name, parent)
         self._join(batch.transaction, span)
-        sender = command.sender._replace(traceparent=span.traceparent)
-        traced = command._replace(sender=sender, entry=partial(command.entry, traceparent=span.traceparent))
+        sender = msgspec.structs.replace(command.sender, traceparent=span.traceparent)
+        traced = msgspec.structs.replace(command, sender=sender)
         with spanning(self._tracer, span):
             run(cache, traced, batch)
             outcome = batch.last
@@ -73,7 +72,8 @@ class EngineTracing:
         span = processing(self._tracer, self._group, contract, place, headers.id, parent)
         self._join(transaction, span)
         with spanning(self._tracer, span):
-            apply(cache, matched._replace(traceparent=span.traceparent), transaction)
+            matched.traceparent = span.traceparent
+            apply(cache, matched, transaction)
         return None
 
     def sent(self, topic: str, type: str, id: str, envelope: Envelope) -> Envelope:

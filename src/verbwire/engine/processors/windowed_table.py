@@ -16,6 +16,7 @@ from typing import Any
 
 from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.window import Window
+from verbwire.engine.processors.inputs import UNREAD
 from verbwire.engine.processors.table import DeadLettered, Decoded, Matched, Skipped, TableProcessor
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.topology import StopPartition
@@ -60,8 +61,8 @@ class WindowedTableProcessor(TableProcessor):
             self._forget(cache, cache.time - self._kept)
         return done
 
-    def _decode(self, record: Record) -> Decoded:
-        decoded = super()._decode(record)
+    def _decode(self, record: Record, message: Any = UNREAD) -> Decoded:
+        decoded = super()._decode(record, message)
         return self._place(decoded) if isinstance(decoded, Matched) else decoded
 
     def _place(self, matched: Matched) -> Decoded:
@@ -79,7 +80,8 @@ class WindowedTableProcessor(TableProcessor):
         except UndecodableError as error:
             raise StopPartition(matched.record, legible(str(error))) from error
         context = matched.context and replace(matched.context, window=start)
-        return matched._replace(key=key, context=context, at=(microseconds, _microseconds(start)))
+        matched.key, matched.context, matched.at = key, context, (microseconds, _microseconds(start))
+        return matched
 
     def _latest_now(self) -> int:
         """What no event's time is beyond, unless its record's timestamp is wrong, too."""

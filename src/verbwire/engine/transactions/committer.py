@@ -141,6 +141,7 @@ class Committer:
             for produce in transaction.after_flush:  # 3. outcomes, which carry those offsets
                 produce()
             if transaction.after_flush:
+                transaction.send()
                 self._flush(transaction)
             transaction.flushed.set()
             self.progressed()

@@ -51,6 +51,10 @@ class RecordLimits:
         size, limit = len(key or b"") + len(value or b""), self.of(topic)
         return size + _MOST_HEADERS <= limit or size + of_headers(headers) + FRAMING <= limit
 
+    def surely(self, keys: Sequence[bytes], values: Sequence[bytes]) -> bool:
+        """Whether each of these records fits, whatever stands beside it; that one does may be true all the same."""
+        return max(map(len, keys), default=0) + max(map(len, values), default=0) <= self._surely
+
     def sized(self, topic: str, key: bytes, value: bytes, what: str, headers: Headers = ()) -> bytes:
         """Return the value if the topic takes it under this key, with these headers, else raise UnencodableError."""
         size = len(key) + len(value)

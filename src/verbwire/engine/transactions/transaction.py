@@ -15,11 +15,11 @@ from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.store import StoreChanges
 from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.engine.transactions.poison_records import Place, RecordRange
-from verbwire.engine.transactions.producers import fatal_errors
 from verbwire.engine.transactions.record_limits import Headers, RecordLimits
+from verbwire.engine.transactions.sending import Delivered, RowMessage, UnsentRecord, UnsentRows, send
 from verbwire.tracing.seam import TraceSpan
 
-_FULL_SECONDS = 0.005  # until it is tried again, where the producer holds as much as it may
+_MANY = 256  # records, with which the producer may begin while more are made
 
 
 class Transaction:
@@ -49,6 +49,7 @@ class Transaction:
         self.after_flush: list[Callable[[], None]] = []  # what needs the offsets of what was produced
         self.after_commit: list[Callable[[], None]] = []  # notifications that are sent then
         self.records = 0
+        self.bytes = 0  # of their values
         self.span: TraceSpan | None = None  # where traces are kept, and one of its messages' is
         self.waited = 0.0  # seconds, for the transaction before
         self.counts = Counter[tuple[str, ...]]()
@@ -59,25 +60,40 @@ class Transaction:
         self.flushed = threading.Event()  # the broker has all records, or will never take them
         self.written = threading.Event()  # the local copies have what it changed
         self._before = before
+        self._unsent: list[UnsentRecord | UnsentRows] = []
         self._worker = worker
         self._offsets: dict[tuple[str, int], int] = {}
         producer.begin_transaction()
 
     def produce(
-        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = (), **options: Any
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
+        on_delivery: Delivered | None = None,
     ) -> None:
-        """Add a record, behind those of the transaction before. The partition is always said: it is the input's."""
+        """Add a record, behind those of the transaction before. The partition is always said: it is the input's.
+
+        It goes to the producer with those that follow it, at once where that may begin; :meth:`send` takes the rest.
+        """
+        self._unsent.append((topic, partition, key, value, headers, on_delivery))
+        if len(self._unsent) >= _MANY and self._before.is_set():
+            self.send()
+
+    def produce_rows(self, topic: str, partition: int, rows: list[RowMessage]) -> None:
+        """Add records that have a key and a value, and nothing besides: the cheapest that there are."""
+        self._unsent.append((topic, partition, rows))
+
+    def send(self) -> None:
+        """Hand what was added to the producer, in this order, once the broker has the transaction before."""
         if not self._before.is_set():
             began = time.monotonic()
             self._before.wait()
             self.waited += time.monotonic() - began
-        while True:
-            try:
-                self.producer.produce(topic, value, key, partition, headers=list(headers) or None, **options)
-                return
-            except BufferError:
-                with fatal_errors():
-                    self.producer.poll(_FULL_SECONDS)
+        unsent, self._unsent = self._unsent, []
+        send(self.producer, unsent)
 
     def used(self, cache: PartitionCache, topic: str, next_offset: int) -> None:
         """Note that the inputs up to `next_offset` are processed: they are committed with the rest, or not at all."""

@@ -93,16 +93,16 @@ class MemoryEngineGroup:
 
     def _keep_rows(self, transaction: Transaction, cache: PartitionCache) -> None:
         changes = transaction.of(cache.partition)
-        for key, row in cache.dirty.items():
-            value, columns = (None, ()) if row is None else self.topology.encode(key, row)
-            changes.rows[key] = None if value is None else (value, *columns)
+        changes.rows.update(self.topology.encode(cache.dirty))
         changes.time = cache.time
         cache.end(changes.rows, transaction.written)
 
     def _commit(self, transaction: Transaction, cache: PartitionCache) -> None:
+        transaction.send()
         self._producer.flush()
         for produce in transaction.after_flush:  # outcomes, which carry the offsets of events
             produce()
+        transaction.send()
         self._producer.flush()
         cache.store.apply(transaction.of(cache.partition))
         transaction.written.set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,11 +93,18 @@ class MemoryTransactions:
         value: bytes | None,
         key: bytes | None,
         partition: int,
+        callback: Callable[[Any, Any], None] | None = None,
+        _on_delivery: None = None,
+        _timestamp: int = 0,
         headers: Sequence[tuple[str, bytes]] | None = None,
-        on_delivery: Callable[[Any, Any], None] | None = None,
     ) -> None:
-        """Add a record."""
-        self._pending.append(((topic, partition, key, value, headers or ()), on_delivery))
+        """Add a record; parameters stand where librdkafka's have their places."""
+        self._pending.append(((topic, partition, key, value, headers or ()), callback))
+
+    def produce_batch(self, topic: str, messages: Sequence[Mapping[str, bytes | None]], partition: int) -> int:
+        """Add records that have a key and a value, and return how many."""
+        self._pending += [((topic, partition, each["key"], each["value"], ()), None) for each in messages]
+        return len(messages)
 
     def flush(self) -> None:
         """Write what was added, and report it."""

@@ -28,7 +28,7 @@ from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZ
 from cpython.unicode cimport PyUnicode_Check, PyUnicode_CheckExact, PyUnicode_DecodeUTF8
 from libc.math cimport isinf, isnan
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from datetime import UTC
 from decimal import Decimal
@@ -59,6 +59,7 @@ cdef const unsigned char *_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 cdef enum:
     ON_STACK = 64  # fields of a record that need no memory of their own
     SHORT = 1024  # bytes of a message that need none
+    FRAME = 5  # bytes before a message
 
 cdef int64_t SAFE_INTEGER = 9007199254740991  # verbwire.wire.json.numbers has it, too
 
@@ -1203,6 +1204,9 @@ cdef class Reading:
 
     def __call__(self, object value):
         """Return the message in the value of a record."""
+        return self.message(value)
+
+    cdef object message(self, object value):
         cdef Source source
         if not PyBytes_CheckExact(value) or PyBytes_GET_SIZE(value) < self.frame:
             doubt("no frame")
@@ -1278,3 +1282,53 @@ cdef class Writing:
     def tidy(self, object message):
         """Whether a message is what a reader would return for it."""
         return self.root.tidy(message)
+
+    def all(self, object messages):
+        """Return the values of several records."""
+        cdef unsigned char stack[SHORT]
+        cdef Sink sink
+        cdef Py_ssize_t frame = PyBytes_GET_SIZE(self.frame)
+        cdef list found = []
+        sink.data = sink.stack = stack
+        sink.used = 0
+        sink.room = SHORT
+        try:
+            write_raw(&sink, PyBytes_AS_STRING(self.frame), frame)
+            for message in messages:
+                sink.used = frame
+                self.root.write(message, &sink)
+                found.append(PyBytes_FromStringAndSize(<const char *>sink.data, sink.used))
+            return found
+        finally:
+            if sink.data != stack:
+                PyMem_Free(sink.data)
+
+
+def read_all(dict plans, object values, object otherwise):
+    """Read values by the plans of their frames of five bytes; `otherwise` has the say about those in doubt.
+
+    None for those whose frame has None.
+    """
+    cdef list found = []
+    cdef object last = None, plan = None
+    cdef PyObject *known
+    for value in values:
+        if PyBytes_CheckExact(value) and PyBytes_GET_SIZE(value) >= FRAME:
+            if last is None or memcmp(PyBytes_AS_STRING(value), PyBytes_AS_STRING(last), FRAME):
+                frame = PyBytes_FromStringAndSize(PyBytes_AS_STRING(value), FRAME)
+                known = PyDict_GetItem(plans, frame)
+                if known == NULL:
+                    found.append(otherwise(value))
+                    continue
+                last, plan = frame, <object>known
+            if plan is None:
+                found.append(None)
+                continue
+            try:
+                message = (<Reading?>plan).message(value)
+            except Exception:  # the reference words it
+                message = otherwise(value)
+            found.append(message)
+        else:
+            found.append(otherwise(value))
+    return found

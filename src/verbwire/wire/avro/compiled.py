@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, Context
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import inspect
 
@@ -55,6 +55,8 @@ else:
 
 AVAILABLE: bool = _compiled is not None
 """Whether the compiled codec works here; ``VERBWIRE_CODEC=fastavro`` in the environment leaves it out."""
+
+T = TypeVar("T")
 
 _MOST_LEVELS = 40  # of types in each other: safety.MAX_DEPTH, and one's own contracts
 _LEAST = {"null": 0, "boolean": 1, "float": 4, "double": 8}
@@ -114,6 +116,21 @@ def writing(tree: AvroType, frame: bytes) -> _compiled.Writing | None:
         return _compiled.Writing(_Types().node(tree, 0, _written), frame)
     except (_NoPlanError, RecursionError):
         return None
+
+
+def read_all(
+    plans: dict[bytes, Callable[[bytes], Message] | None],
+    values: Sequence[bytes | None],
+    otherwise: Callable[[bytes | None], T],
+) -> list[Message | T | None]:
+    """Read records by the plans of their frames; `otherwise` has the say about each that is not beyond doubt.
+
+    None stands for those whose frame has None, which is for a type that nobody here asks for.
+    """
+    if not AVAILABLE:
+        return [otherwise(value) for value in values]
+    found: list[Message | T | None] = _compiled.read_all(plans, values, otherwise)
+    return found
 
 
 def _leaf(node: AvroType) -> Any:

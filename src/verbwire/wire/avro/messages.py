@@ -9,6 +9,7 @@ strictly (:mod:`~verbwire.wire.avro.strict_schemas`), by their writer's schema, 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cached_property
@@ -94,6 +95,18 @@ class Encoder:
                 if self._bounds is None or self._bounds(message) is None:
                     return value
         return self._by_reference(message)
+
+    def all(self, messages: Sequence[Message]) -> list[bytes]:
+        """Return the values of several records, in their order; raises like a call for the first that does not fit."""
+        if self._compiled is not None:
+            try:
+                values = self._compiled.all(messages)
+            except MISFITS:
+                pass  # told below
+            else:
+                if self._bounds is None or not any(map(self._bounds, messages)):
+                    return values
+        return [self(message) for message in messages]
 
     def _by_reference(self, message: Message) -> bytes:
         try:
@@ -184,6 +197,11 @@ class Reader:
             return self._showing(value)
         except MISFITS:
             return None
+
+    @property
+    def plan(self) -> Callable[[bytes], Message] | None:
+        """What reads values that are beyond doubt, for :func:`~verbwire.wire.avro.compiled.read_all`."""
+        return self._compiled
 
     def __call__(self, value: bytes) -> Message:
         """Return the message in a record's value, its frame included; :class:`UndecodableError` otherwise."""

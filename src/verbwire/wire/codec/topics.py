@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from verbwire.contracts.checks.compatibility import misread
@@ -21,6 +21,7 @@ from verbwire.contracts.schema.unsafe import dangers
 from verbwire.errors import ContractError, UndecodableError
 from verbwire.messages import Kind, Message
 from verbwire.names import Names
+from verbwire.wire.avro.compiled import read_all
 from verbwire.wire.avro.framing import HEADER_SIZE
 from verbwire.wire.avro.messages import Encoder, Reader
 from verbwire.wire.records.outcomes import OUTCOME
@@ -88,6 +89,7 @@ class TopicDecoder:
             codec.names.commands(namespace): Kind.COMMAND,
         }.get(topic)
         self._readers: dict[bytes, Reader | None] = {}
+        self._plans: dict[bytes, Callable[[bytes], Message] | None] = {}  # of those that the compiled codec reads
         self._refusals: dict[bytes, tuple[float, str]] = {}
         self._unknown = UnknownIds({codec.names.subject(name) for name in handled})
 
@@ -115,6 +117,16 @@ class TopicDecoder:
         reader = self._readers.get(value[:HEADER_SIZE])
         return None if reader is None else reader.shown(value)
 
+    def decode_all(self, values: Sequence[bytes | None]) -> list[Message | UndecodableError | None]:
+        """Return what :meth:`decode` does for each of these values; in the place of what is no message, the error."""
+        return read_all(self._plans, values, self._decoded)
+
+    def _decoded(self, value: bytes | None) -> Message | UndecodableError | None:
+        try:
+            return self.decode(value)
+        except UndecodableError as error:
+            return error
+
     def fingerprint(self, command: Message, value: bytes) -> bytes:
         """Return the fingerprint of a command that :meth:`decode` has read from a record's value."""
         reader = self._readers[value[:HEADER_SIZE]]
@@ -135,6 +147,8 @@ class TopicDecoder:
             reason = f"{self._topic}: {error}"
             self._refusals[frame] = (time.monotonic() + _REFUSAL_SECONDS, reason)
             raise UndecodableError(reason) from error
+        if reader is None or reader.plan is not None:
+            self._plans[frame] = None if reader is None else reader.plan
         return reader
 
     def _reader(self, schema_id: int) -> Reader | None:

@@ -59,6 +59,7 @@ def test_messages_of_any_schema_are_written_and_read_as_by_the_reference(data: s
     assert has_plans(encoder, reader)
     assert encoder._compiled is not None
     assert encoder._compiled(message) == encoder._by_reference(message)
+    assert encoder.all([message, message]) == [encoder._by_reference(message)] * 2
     read_by_both(reader, encoder(message))
     assert encoder._compiled.tidy(reader(encoder(message)))
 

@@ -57,6 +57,31 @@ def test_encoded_messages_are_decoded(codec: Codec) -> None:
     assert rows.decode(codec.encoder(CATALOG.of(ROW))(ROW)) == ROW
 
 
+def test_values_decoded_together_are_what_each_would_be(codec: Codec) -> None:
+    """Of several versions and types, readable or not, in any order, before and after their schemas were looked up."""
+    contract = CATALOG.of(EVENT)
+    good = codec.encoder(contract)(EVENT)
+    newer = (
+        frame(register(codec, with_field(contract, name="room", type="string", default="none"))) + good[5:] + b"\x06top"
+    )
+    other = frame(register(codec, renamed(contract, NAMESPACE, "NoteShredded"))) + good[5:]
+    foreign = codec.encoder(CATALOG.of(ROW))(ROW)
+    values = [good, None, other, newer, good[:-1], good, b"", other, foreign, newer + b"x", b"\0\0", good, newer]
+    decoder = events(codec)
+    for _ in range(2):
+        found = decoder.decode_all(values)
+        for value, one in zip(values, found, strict=True):
+            if isinstance(one, UndecodableError):
+                with pytest.raises(UndecodableError) as told:
+                    decoder.decode(value)
+                assert str(told.value) == str(one)
+            else:
+                assert one == decoder.decode(value)
+        assert [type(each).__name__[:4] for each in found] == [
+            *("Note", "Unde", "None", "Note", "Unde", "Note", "Unde", "None", "Unde", "Unde", "Unde", "Note", "Note")
+        ]
+
+
 def test_the_ledger_is_decoded_like_any_topic(codec: Codec) -> None:
     line = OutcomeRecord(
         command_id="c", command="a.B", fingerprint=b"", status=OutcomeStatus.ACCEPTED, partition=0, offset=0
