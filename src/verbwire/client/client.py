@@ -15,7 +15,7 @@ from verbwire.client.producing.sender import Sender
 from verbwire.client.querying.querier import Querier
 from verbwire.client.querying.result import QueryResult
 from verbwire.messages import Command, Event, Kind, Page, Query
-from verbwire.wire.headers import Envelope, envelope_of
+from verbwire.wire.headers import envelope_of
 
 R = TypeVar("R")
 
@@ -55,8 +55,7 @@ class Client:
         `id` makes the message recognisable when it is published again: 1 to 200 printable ASCII characters without
         spaces; by default a new one. `correlation_id` and `causation_id` continue the flow of another message.
         """
-        envelope = Envelope(id=id, correlation_id=correlation_id, causation_id=causation_id)
-        return self._sender.send(Kind.EVENT, event, envelope)
+        return self._sender.send(Kind.EVENT, event, envelope_of(id, None, correlation_id, causation_id))
 
     def send(
         self,

@@ -70,11 +70,15 @@ def milliseconds(ttl: float | None) -> int | None:
 
 def envelope_of(id: str | None, ttl: float | None, correlation_id: str | None, causation_id: str | None) -> Envelope:
     """Return the envelope that the parameters of a client's verbs come to; `ttl` is in seconds."""
+    if id is None and ttl is None and correlation_id is None and causation_id is None:
+        return BARE
     return Envelope(id=id, ttl=milliseconds(ttl), correlation_id=correlation_id, causation_id=causation_id)
 
 
 def require_flow(envelope: Envelope) -> None:
     """Raise :class:`UnencodableError` where an id of another message is longer than its readers take."""
+    if envelope is BARE:
+        return
     for id in (envelope.correlation_id, envelope.causation_id):
         if id is not None and len(id) > MAX_DERIVED_ID:
             raise UnencodableError(f"id {id[:80]!r}... of another message: {MAX_DERIVED_ID} characters are the most")

@@ -35,7 +35,10 @@ class Told:
     def __init__(self, moved_at: datetime) -> None:
         self._event = CoinsMoved(till_id="t", pence=1, moved_at=moved_at)
 
-    def read(self, record: Any, keyed: bool) -> Any:  # noqa: ARG002 (as the engine calls it)
+    def decode_all(self, records: Any) -> Any:
+        return [None] * len(records)
+
+    def read(self, record: Any, keyed: bool, decoded: Any = None) -> Any:  # noqa: ARG002 (as the engine calls it)
         return self._event, minutes().handlers[CoinsMoved], record.key
 
     def context(self, record: Any) -> Any:

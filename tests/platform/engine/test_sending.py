@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ def rows(*numbers: int) -> list[RowMessage]:
 
 @pytest.fixture
 def topics() -> MemoryTopics:
-    return MemoryTopics(2, MemoryClock())
+    return MemoryTopics(2, MemoryClock(datetime(2026, 1, 1, tzinfo=UTC)))
 
 
 def begun(topics: MemoryTopics, before: threading.Event) -> tuple[MemoryTransactions, Transaction]:

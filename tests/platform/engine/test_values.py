@@ -100,7 +100,7 @@ class Told:
     def decode_all(self, records: Any) -> Any:
         return [self._said[0]] * len(records)
 
-    def read(self, record: Any, keyed: bool, decoded: Any) -> Any:  # noqa: ARG002 (as the engine calls it)
+    def read(self, record: Any, keyed: bool, decoded: Any = None) -> Any:  # noqa: ARG002 (as the engine calls it)
         return self._said
 
     def context(self, record: Any) -> Any:  # noqa: ARG002 (nobody asks)

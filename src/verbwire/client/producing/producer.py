@@ -79,7 +79,8 @@ class Producer:
         deadline = 0.0
         while True:
             try:
-                self._kafka.produce(topic, value, key, partition, headers=headers, on_delivery=ack.settle)
+                # By position: by name each argument costs as much as a header. The last but one is the time, 0 for now.
+                self._kafka.produce(topic, value, key, partition, ack.settle, None, 0, headers)
                 return ack
             except BufferError:
                 deadline = deadline or time.monotonic() + self._seconds

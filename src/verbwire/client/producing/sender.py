@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
 
 import msgspec
 
@@ -19,7 +18,7 @@ from verbwire.wire.headers import BARE, Envelope
 from verbwire.wire.keys import key_of
 
 
-class OutgoingMessage(NamedTuple):
+class OutgoingMessage(msgspec.Struct, frozen=True, gc=False):
     """A message that is encoded and has its id; nothing of it has been sent."""
 
     route: Route
@@ -71,7 +70,7 @@ class Sender:
         span = sending(tracer, route.topic, route.contract.name, outgoing.id, envelope.traceparent)
         envelope = msgspec.structs.replace(envelope, traceparent=span.traceparent)
         try:
-            ack = self._produce(outgoing._replace(envelope=envelope), reply_partition)
+            ack = self._produce(msgspec.structs.replace(outgoing, envelope=envelope), reply_partition)
         except BaseException as error:
             span.fail(type(error).__name__)
             span.end()
@@ -80,8 +79,8 @@ class Sender:
         return ack
 
     def _produce(self, outgoing: OutgoingMessage, reply_partition: int | None) -> Ack:
-        route, id, key, value, envelope = outgoing
-        headers = route.headers(id, key, value, envelope, reply_partition)
+        route, id, key, value = outgoing.route, outgoing.id, outgoing.key, outgoing.value
+        headers = route.headers(id, key, value, outgoing.envelope, reply_partition)
         return self.producer.produce(route.topic, key, value, headers, id)
 
 

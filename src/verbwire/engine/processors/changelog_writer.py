@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.topology import ROWS, EncodedRows, Topology
+from verbwire.engine.transactions.sending import RowMessage
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import MessageError, UnencodableError
 from verbwire.wire.records.changelog import INPUTS_HEADER, MARK, TIME_HEADER, write_inputs
@@ -24,7 +25,9 @@ class ChangelogWriter:
         if cache.dirty:
             rows = self._encoded(cache)
             transaction.of(cache.partition).rows.update(rows)
-            messages = [{"key": key, "value": None if row is None else row[0]} for key, row in rows.items()]
+            messages: list[RowMessage] = [
+                {"key": key, "value": None if row is None else row[0]} for key, row in rows.items()
+            ]
             last = messages.pop()
             transaction.produce_rows(self._topology.changelog, cache.partition, messages)
             self._write_last(transaction, cache, last["key"], last["value"])

@@ -27,7 +27,7 @@ _STATUS = {
     Expired: OutcomeStatus.EXPIRED,
 }
 _COUNTED = {Accepted: "accepted", Rejected: "rejected", Failed: "failed", Expired: "expired"}
-_NO_DETAILS = FrozenMap()
+_NO_DETAILS = FrozenMap[str]()
 _POSITION = 24  # bytes of an event's place beside its topic's name, at most
 _REST = 2_000  # bytes of a line beside reply and places: ids and names, all of them limited
 

@@ -1,10 +1,12 @@
 """What of the compiled codec Python sees; see ``_compiled.pyx``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Context, Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from verbwire.messages import Message
+
+T = TypeVar("T")
 
 class UnplannedError(ValueError): ...
 
@@ -75,4 +77,11 @@ class Showing:
 class Writing:
     def __init__(self, root: Node, frame: bytes) -> None: ...
     def __call__(self, message: Message) -> bytes: ...
+    def all(self, messages: Sequence[Message]) -> list[bytes]: ...
     def tidy(self, message: Message) -> bool: ...
+
+def read_all(
+    plans: dict[bytes, Callable[[bytes], Message] | None],
+    values: Sequence[bytes | None],
+    otherwise: Callable[[bytes | None], T],
+) -> list[Message | T | None]: ...
