@@ -30,7 +30,7 @@ ROUNDS = 3
 def main() -> None:
     """Measure, and write ``results/<date>.md``, ``.json`` and plots."""
     options = _options()
-    sizes, chosen = _sizes(options), options.only or list(SECTIONS)
+    sizes, chosen = _sizes(options), options.only or _all(options.long)
     facts = {**machine.describe(), "load_before": machine.load(), "rounds": options.rounds, "sizes": asdict(sizes)}
     results, began = Results(), time.monotonic()
     say = partial(print, flush=True)
@@ -94,6 +94,10 @@ def _options() -> argparse.Namespace:
     if options.peers is None:
         options.peers = not options.quick and not options.only
     return options
+
+
+def _all(long: bool) -> list[str]:
+    return [name for name, each in SECTIONS.items() if long or not each.long]
 
 
 def _sections(text: str) -> list[str]:

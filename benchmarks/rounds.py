@@ -17,6 +17,7 @@ from benchmarks.environment import PeerEnvironment
 from benchmarks.figures import Figure, told
 from benchmarks.place import Place
 from benchmarks.results import RATE, Case, Group, Results
+from benchmarks.worker import SLOWEST
 from verbwire.embedded import Addresses
 
 CASE_SECONDS = 300
@@ -122,7 +123,7 @@ class Round:
     def need(self, place: Place, module: str, name: str) -> None:
         """Run a case for what it leaves behind, unless it has been run; raises where it fails."""
         if (place.prefix, module, name) not in self._ran:
-            self.told(command(module, name, place))
+            self.told(command(module, name, place), CASE_SECONDS + max(place.events, place.commands) / SLOWEST)
             self._ran.add((place.prefix, module, name))
 
     def told(self, command: Sequence[str], seconds: float = CASE_SECONDS) -> list[Figure]:

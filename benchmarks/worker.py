@@ -8,6 +8,7 @@ import socket
 import time
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,7 @@ from benchmarks.place import SHOP, Place
 from verbwire.security.tokens import mint_token
 
 DEADLINE = 180.0
+SLOWEST = 5_000  # records a second, that nothing is slower than
 _SECRET = secrets.token_urlsafe(32)  # of all workers of this run: they forward to each other
 _ASK_SECONDS = 0.02
 
@@ -103,9 +105,9 @@ class Worker:
         """Return a token of somebody who may order."""
         return mint_token(_SECRET, name, ["orders:write"])
 
-    def until(self, condition: Callable[[], bool], every: float = _ASK_SECONDS) -> None:
-        """Wait for it; raises with the end of the worker's log when the worker dies, or takes too long."""
-        deadline = time.monotonic() + DEADLINE
+    def until(self, condition: Callable[[], bool], every: float = _ASK_SECONDS, records: int = 0) -> None:
+        """Wait for it; raises with the end of the worker's log when it dies, or takes too long for so many records."""
+        deadline = time.monotonic() + DEADLINE + records / SLOWEST
         while not condition():
             assert self._process
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -145,7 +147,7 @@ def follow(name: str, worker: Worker, progress: Progress, total: int) -> Figure:
     worker.until(worker.ready)
     worker.until(lambda: progress.committed() > 0)
     began, clock, cpu = progress.committed(), time.perf_counter(), worker.cpu()
-    worker.until(lambda: progress.committed() >= total)
+    worker.until(partial(progress.reached, total), records=total)
     seconds, used = time.perf_counter() - clock, worker.cpu() - cpu
     return Figure(name, total - began, seconds, used)
 
@@ -155,7 +157,7 @@ def restored(name: str, worker: Worker, rows: int) -> Figure:
     with worker:
         worker.until(lambda: worker.metric("verbwire_restore_rows_total") > 0, every=0.005)
         clock, cpu, before = time.perf_counter(), worker.cpu(), worker.metric("verbwire_restore_rows_total")
-        worker.until(worker.ready, every=0.005)
+        worker.until(worker.ready, every=0.005, records=rows)
         seconds, used = time.perf_counter() - clock, worker.cpu() - cpu
     return Figure(name, rows - round(before), seconds, used)
 

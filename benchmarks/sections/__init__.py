@@ -20,6 +20,7 @@ class Section:
     what: str
     measured: Callable[[Round], None]
     once: bool = False
+    long: bool = False  # only with --long, or by its name
 
 
 SECTIONS = {
@@ -32,6 +33,7 @@ SECTIONS = {
     "rows": Section("from an outcome to the row that it led to", asking.rows),
     "http": Section("rows, pages and searches over HTTP, forwarded too, beside bare Starlette", reading.measured),
     "workers": Section("two workers against one", sharing.measured),
+    "restore-3m": Section("three million rows restored", restoring.long, once=True, long=True),
     "idle": Section("a worker of seven groups that has nothing to do", idling.measured, once=True),
     "growth": Section("tables that grow, by ever new keys and by keys that repeat", growing.measured, once=True),
 }
