@@ -20,7 +20,9 @@ from verbwire.wire.records.workers import WORKER, GroupShare, WorkerRecord
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 3.0
-LOOK_SECONDS = 0.05  # how soon a change is noticed; looking costs microseconds
+LOOK_SECONDS = 0.05  # how soon it is looked again while things change, and for the broker's acknowledgement
+SELDOM_SECONDS = 0.25  # and else: what nobody tells of is noticed so soon
+_RESTLESS_SECONDS = 2.0  # after a change others follow
 _FLUSH_SECONDS = 2.0
 _LOG_APPEND_TIME = 2
 _CORRECTED_MS = 1_000  # by which the time that was signed was wrong: what was said is said again
@@ -69,6 +71,7 @@ class Announcer:
             "log_level": 2,
         }
         self._failed = False
+        self._unacknowledged = 0
         self._producer = ReplaceableClient(lambda: Producer(conf))
         self._thread = threading.Thread(target=self._run, name="verbwire-announcer", daemon=True)
 
@@ -76,6 +79,10 @@ class Announcer:
         """Begin to announce; `url` is where others reach this worker."""
         self._url = url
         self._thread.start()
+
+    def look(self) -> None:
+        """Look at the shares now: they have changed. From any thread."""
+        self._changed.set()
 
     def leave(self) -> None:
         """Announce that this worker is stopping: no requests should be sent to it. Waits for the broker, bounded."""
@@ -97,17 +104,20 @@ class Announcer:
         self._producer.get().flush(_FLUSH_SECONDS)
 
     def _run(self) -> None:
-        due = 0.0
+        due = restless = 0.0
         while not self._stopping:
             if self._failed:
-                self._failed = False
+                self._failed, self._unacknowledged = False, 0
                 self._producer.failed(self._producer.get())
             now = (self._leaving, tuple(self._shares()))
+            if now != self._said:
+                restless = time.monotonic() + _RESTLESS_SECONDS
             if now != self._said or time.monotonic() > due:
                 self._announce(*now)
                 self._said, due = now, time.monotonic() + BEAT_SECONDS
             self._producer.get().poll(0)
-            self._changed.wait(LOOK_SECONDS)
+            soon = self._unacknowledged or time.monotonic() < restless
+            self._changed.wait(LOOK_SECONDS if soon else SELDOM_SECONDS)
             self._changed.clear()
 
     def _announce(self, leaving: bool, groups: tuple[GroupShare, ...]) -> None:
@@ -130,10 +140,12 @@ class Announcer:
             headers = signed(self._sign, self._topic, key, value, self._signed_at)
         try:
             producer.produce(self._topic, value, key, partition=0, headers=headers, on_delivery=self._delivered)
+            self._unacknowledged += 1
         except (BufferError, KafkaException) as error:
             log.warning("this worker could not be announced: %s", error)
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        self._unacknowledged -= 1
         if error is not None:
             self._failed = True
             log.warning("this worker could not be announced: %s", denials.said(error, "WRITE", f"TOPIC {self._topic}"))

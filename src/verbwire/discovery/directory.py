@@ -37,6 +37,7 @@ _START_SECONDS = 10.0
 _LATE_MS = 3_000  # between the signature of an entry and the broker's stamp: what a slow acknowledgement may take
 AHEAD_MS = 5_000  # likewise, the other way round: who signs so much later than the broker has yet to learn its time
 _DOUBTED = 100  # entries that are not believed, kept to be shown
+_POLL_SECONDS = 0.25  # so long the thread may take to notice that it is to stop
 _LOST_SECONDS = 10.0  # without a word after all brokers were gone: a new client begins from the bootstrap addresses
 
 
@@ -84,7 +85,7 @@ class Directory:
         self._lost = False  # all brokers were gone, and nothing was heard since
         self._heard = time.monotonic()
         self._conf = reader_properties(
-            kafka, DIRECTORY_READER, fetch_wait_max_ms=100, queued_max_messages_kbytes=2048
+            kafka, DIRECTORY_READER, fetch_wait_max_ms=500, queued_max_messages_kbytes=2048
         ) | {"error_cb": self._note}
         self._consumer = Consumer(self._conf)
         self._thread = threading.Thread(target=self._run, name="verbwire-directory", daemon=True)
@@ -179,7 +180,10 @@ class Directory:
         while not self._stopping.is_set():
             if self._lost and time.monotonic() - self._heard > _LOST_SECONDS:
                 self._begin_anew()
-            said = [self._take(message) for message in self._consumer.consume(1000, 0.1)]
+            first = self._consumer.poll(_POLL_SECONDS)  # consume() alone would wait until there are so many
+            if first is None:
+                continue
+            said = [self._take(message) for message in (first, *self._consumer.consume(1000, 0))]
             if any(said):
                 self._claims = _claims(self._entries.values())
 

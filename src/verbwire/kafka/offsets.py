@@ -61,9 +61,9 @@ class ClusterOffsets:
         conf = {**PATIENT, **LOGGED, **kafka, "log_level": 2}
         asking = {**conf, "group.id": group, "enable.auto.commit": False, "enable.auto.offset.store": False}
         self._admin = _admin(conf)
-        self._any = ReplaceableClient(lambda: Consumer({**asking, "isolation.level": "read_uncommitted"}))
+        self._any = ReplaceableClient(lambda: Consumer({**asking, "isolation.level": "read_uncommitted"}), True)
         # Of a read_committed consumer librdkafka makes one that requires stable offsets (KIP-447).
-        self._stable = ReplaceableClient(lambda: Consumer({**asking, "isolation.level": "read_committed"}))
+        self._stable = ReplaceableClient(lambda: Consumer({**asking, "isolation.level": "read_committed"}), True)
         self._answered = time.monotonic()  # by the last of these three
         self._where = f"Kafka at {shown_address(kafka['bootstrap.servers'])}"
 

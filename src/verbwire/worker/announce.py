@@ -27,6 +27,8 @@ class Announcement:
             now_ms=self._clock.now_ms,
             sign=trust.sign,
         )
+        for table in (table for group in groups for table in group.tables):
+            table.store_reader.changed = self._announcer.look
         self._directory, self._tokens = directory, trust.tokens
         self.peers = Peers(directory, name, trust.tokens, Authorities(services.settings.tls_ca))
         if trust.tokens is None:

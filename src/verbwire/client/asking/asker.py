@@ -31,7 +31,7 @@ class Asker:
     def __init__(self, connection: Connection, sender: Sender, patience: PollDelays | None = None) -> None:
         self.positions = SeenPositions()
         self._connection = connection
-        self._sender = sender
+        self.sender = sender
         self._delays = patience or PollDelays()
         self._in_flight = InFlightCommands(connection.asks_in_flight)
         self._resolver = OutcomeResolver(sender.routes, self._in_flight, self.positions)
@@ -45,7 +45,7 @@ class Asker:
 
         Raises like `Client.ask`.
         """
-        outgoing = self._sender.encode(Kind.COMMAND, command, envelope)
+        outgoing = self.sender.encode(Kind.COMMAND, command, envelope)
         route = outgoing.route
         if route.contract.response == "none":
             raise WrongVerbError(f"{route.contract.short} has no outcome (its response is none): use send")
@@ -60,11 +60,11 @@ class Asker:
         pending.unique = envelope.id is None
         self._in_flight.enter(pending, self._connection.delivery_seconds)
         try:
-            ack = self._sender.produce(outgoing, partition)
+            ack = self.sender.produce(outgoing, partition)
         except BaseException:
             self._in_flight.leave(pending)
             raise
-        self._sender.producer.bypass_linger(ack)
+        self.sender.producer.bypass_linger(ack)
         pending.ack = ack
         ack.when_done(partial(self._acknowledged, pending, ack))
         return CommandHandle(self._in_flight, pending)
@@ -129,7 +129,7 @@ class Asker:
         return [thread for thread in (self._listener, self._poller) if thread is not None]
 
     def _require_open(self) -> None:
-        self._sender.producer.require_open()
+        self.sender.producer.require_open()
         if self._closed:
             raise ClosedError("the client is closed: make a new one")
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from aiokafka.client import ConnectionGroup
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -114,6 +115,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def let_fetches_wait(self, milliseconds: int) -> None:
         """Let the broker hold fetches back for so long while there is nothing to fetch, from the next one on."""
         self._ensure_consumer()._fetcher._fetch_max_wait_ms = milliseconds
+
+    def let_go_of_fetches(self) -> None:
+        """Let go of those that wait at the broker: it deals with the requests of a connection one after another."""
+        consumer = self._ensure_consumer()
+        for task in consumer._fetcher._pending_tasks:
+            task.cancel()
+        for (_, group), connection in consumer._client._conns.items():
+            if group == ConnectionGroup.DEFAULT:
+                connection.close()
 
     async def seek_all(self, positions: Mapping[TP, int]) -> None:
         """Seek these inputs."""

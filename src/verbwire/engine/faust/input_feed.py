@@ -24,8 +24,8 @@ from verbwire.kafka import denials
 
 GATHER_RECORDS = 500  # with so many there is work enough to begin with it beside the transaction before
 _SEARCH_SECONDS = 0.1  # an input that has failed nothing for so long can be read
-BUSY_MS, IDLE_MS = 100, 500  # how long a fetch waits at the broker: the next one, after a seek, has to wait as long
-_IDLE_SECONDS = 3.0
+BUSY_MS, IDLE_MS = 100, 5_000  # how long a fetch waits at the broker, where the next one, after a seek, waits behind it
+_IDLE_SECONDS = 3.0  # without a record, until fetches wait longer; they are let go of at a seek then
 # Not retriable by their class, but they pass; what the first means is found out by the restore.
 _PASSING = (OffsetOutOfRangeError, KafkaTimeoutError, IllegalStateError, NoOffsetForPartitionError)
 
@@ -51,6 +51,9 @@ class Fetched(Protocol):
 
     def let_fetches_wait(self, milliseconds: int) -> None:
         """Let the broker hold fetches back for so long while there is nothing, from the next one on."""
+
+    def let_go_of_fetches(self) -> None:
+        """Let go of those that wait at the broker."""
 
     async def seek_all(self, positions: Mapping[TP, int]) -> None:
         """Seek these inputs."""
@@ -109,6 +112,9 @@ class InputFeed:
             self._stop()
         for tp in positions:
             self._count -= len(self._held.pop(tp, ()))
+        if self._idle:
+            self._pace(idle=False)
+            self._fetched.let_go_of_fetches()
         await self._fetched.seek_all(positions)
 
     def read(self, assignment: PartitionAssignment) -> None:

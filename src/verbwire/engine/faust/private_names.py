@@ -77,8 +77,10 @@ ASSIGNED: dict[Any, dict[str, str]] = {
     },
     fetcher.Fetcher: {
         "_fetch_max_wait_ms": "set: how long a fetch waits at the broker",
+        "_pending_tasks": "cancelled: fetches that wait at the broker while an idle group seeks",
         "_fetcher_timeout": "set: an idle group is not to look around five times a second",
     },
+    AIOKafkaClient: {"_conns": "read: the connections on which fetches wait are closed"},
     coordinator.GroupCoordinator: {
         "generation": "read when partitions are assigned",
         "member_id": "read when partitions are assigned",

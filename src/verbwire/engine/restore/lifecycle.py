@@ -132,5 +132,6 @@ class PartitionLifecycle:
     def _tell(self, partitions: Iterable[int]) -> None:
         for partition in partitions:
             self._reader.moved(partition)
+        self._reader.changed()
         found = Counter(each.state for each in self._reader.states.values())
         self._metrics.states({state: found[state] for state in PartitionState})

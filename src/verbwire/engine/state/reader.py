@@ -91,6 +91,10 @@ def _no_waiter(partition: int) -> None:
     """No request waits for it."""
 
 
+def _no_observer() -> None:
+    """Nobody is told."""
+
+
 class StoreReader:
     """Reads one table as this worker has it, from any thread; each answer is one consistent state of a partition.
 
@@ -105,6 +109,7 @@ class StoreReader:
         self.states = {partition: PartitionStatus(partition) for partition in range(partitions)}
         self.lease: Callable[[], bool] = _always
         self.moved: Callable[[int], None] = _no_waiter  # called by the engine when a partition got further, or is gone
+        self.changed: Callable[[], None] = _no_observer  # called when partitions are in another state
 
     def ready(self) -> list[int]:
         """The partitions that this worker can answer for now, by their state and the lease."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 from verbwire.client.asking.asker import Asker
 from verbwire.client.asking.handle import CommandHandle
@@ -21,27 +22,39 @@ class Gateway:
     """The client of a worker's HTTP. Every method but `close` may block for seconds: call it off the loop."""
 
     def __init__(self, connection: Connection) -> None:
-        self._sender = Sender.of(connection)
-        self._asker = Asker(connection, self._sender)
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._asker: Asker | None = None
 
     def ask(self, command: Command, envelope: Envelope) -> CommandHandle:
         """Send a command whose outcome is wanted; raises like :meth:`Client.ask`."""
-        return self._asker.ask(command, envelope)
+        return self._connected().ask(command, envelope)
 
     def send(self, command: Command, envelope: Envelope) -> Ack:
         """Send a command without an outcome; raises like :meth:`Client.send`."""
-        return self._sender.send(Kind.COMMAND, command, envelope)
+        return self._connected().sender.send(Kind.COMMAND, command, envelope)
 
     def resume(self, token: str) -> CommandHandle:
         """Return the outcome-to-be of a command that was asked before, by whichever worker."""
-        return self._asker.resume(token)
+        return self._connected().resume(token)
 
     def close(self) -> None:
         """Let go of the broker, once HTTP has given its last answer."""
+        asker = self._asker
+        if asker is None:
+            return
         try:
-            self._sender.producer.close(_CLOSE_SECONDS)
+            asker.sender.producer.close(_CLOSE_SECONDS)
         except DeliveryError as error:  # the client was told, or sends it again with the same key
             log.warning("commands from HTTP: %s", error)
         finally:
-            self._asker.close()
-            self._sender.routes.close()
+            asker.close()
+            asker.sender.routes.close()
+
+    def _connected(self) -> Asker:
+        """Connect at the first command: a worker that gets none has no use for it."""
+        if self._asker is None:
+            with self._lock:
+                if self._asker is None:
+                    self._asker = Asker(self._connection, Sender.of(self._connection))
+        return self._asker
