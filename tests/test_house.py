@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "messages": set(),
     "principal": set(),
     "redaction": set(),
+    "answering": {"errors"},
     "environment": {"errors"},
     "http.base": {"dotted_names", "principal"},
     "names": {"errors"},
@@ -182,7 +183,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "engine.code": {"engine.state", "errors", "wire.avro", "wire.codec", "wire.records"},
     "engine.transactions": {"engine.state", "errors", "kafka", "names", "tracing", "wire.records"},
-    "client": {"client.asking", "client.base", "client.producing", "client.querying", "messages", "principal", "wire"},
+    "client": {
+        "answering",
+        "client.asking",
+        "client.base",
+        "client.producing",
+        "client.querying",
+        "messages",
+        "principal",
+        "wire",
+    },
     "engine.topology": {
         "declarations",
         "engine.code",
@@ -406,6 +416,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire.records",
     },
     "http.tables": {
+        "answering",
         "base64url",
         "contracts.schema",
         "declarations",

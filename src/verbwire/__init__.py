@@ -11,7 +11,9 @@ from verbwire.declarations.context import Context, OutcomeContext
 from verbwire.declarations.effect_context import JobContext, SubscriberContext
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
+from verbwire.declarations.resource import Resource, resource
 from verbwire.declarations.responder import Responder
+from verbwire.declarations.rows import PageRequest, Rows
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.declarations.tagged import Tagged, tagged
@@ -45,18 +47,22 @@ __all__ = [
     "Outcome",
     "OutcomeContext",
     "Page",
+    "PageRequest",
     "Principal",
     "Process",
     "Query",
     "Rejected",
     "Reply",
+    "Resource",
     "Responder",
     "Row",
+    "Rows",
     "State",
     "Subscriber",
     "SubscriberContext",
     "Table",
     "Tagged",
     "Window",
+    "resource",
     "tagged",
 ]

@@ -143,7 +143,13 @@ class NotAllowedError(QueryError):
 
 
 class BadQueryError(QueryError):
-    """The query is invalid: no worker knows it, or one of its fields; fix its parameters."""
+    """The query is invalid: no worker knows it, or one of its fields; fix its parameters.
+
+    A responder raises it with a text alone, for what its contract cannot tell.
+    """
+
+    def __init__(self, text: str, status: int = 400, code: str = "bad_parameter") -> None:
+        super().__init__(text, status, code)
 
 
 class DeployError(VerbwireError):

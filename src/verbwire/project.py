@@ -27,6 +27,8 @@ from verbwire.declarations import GROUPS, Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
+from verbwire.declarations.resource import Resource
+from verbwire.declarations.resource_users import Users, users_of
 from verbwire.declarations.responder import Responder
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
@@ -58,6 +60,12 @@ class Project:
     declared: dict[str, Declared] = field(default_factory=dict)  # by the name of the group
     responders: tuple[Responder, ...] = ()
     folders: dict[str, str] = field(default_factory=dict)  # group -> the folder it is declared in
+    resources: tuple[tuple[Resource[Any], Users], ...] = ()  # in the order in which they are opened, for whom
+
+    def resources_of(self, groups: Iterable[str]) -> list[Resource[Any]]:
+        """Return the resources that a worker opens which hosts these groups, in order."""
+        hosted = {*groups}
+        return [each for each, users in self.resources if users is None or users & hosted]
 
     @property
     def groups(self) -> list[str]:
@@ -140,8 +148,11 @@ def load_project(settings: Settings | None = None, catalog: Catalog | None = Non
     declared: dict[str, Declared] = {}
     responders: list[Responder] = []
     folders: dict[str, str] = {}
+    modules: list[ModuleType] = []
     for folder in FOLDERS:
-        for found in _declared_in(folder, settings, catalog):
+        here = _imported(folder, settings, catalog)
+        modules += here
+        for found in _declared_in(here):
             if isinstance(found, Responder):
                 responders.append(found)
                 continue
@@ -149,7 +160,7 @@ def load_project(settings: Settings | None = None, catalog: Catalog | None = Non
                 raise ContractError(f"two declarations are called {found.group}: a group's name is its own")
             declared[found.group] = found
             folders[found.group] = folder
-    return Project(settings, catalog, declared, tuple(responders), folders)
+    return Project(settings, catalog, declared, tuple(responders), folders, users_of(modules))
 
 
 def _generated(root: Path, catalog: Catalog, contract: Contract) -> type[Message]:
@@ -173,9 +184,9 @@ def _package(root: Path, name: str) -> ModuleType:
     return package
 
 
-def _declared_in(folder: str, settings: Settings, catalog: Catalog) -> list[Declared | Responder]:
+def _imported(folder: str, settings: Settings, catalog: Catalog) -> list[ModuleType]:
     try:
-        return _declarations(settings.root, folder)
+        return _modules(settings.root, folder)
     except Exception as error:
         if not stale(catalog, settings.schemas):
             raise
@@ -185,19 +196,23 @@ def _declared_in(folder: str, settings: Settings, catalog: Catalog) -> list[Decl
         ) from error
 
 
-def _declarations(root: Path, folder: str) -> list[Declared | Responder]:
-    if not (root / folder).is_dir():
-        return []
-    _package(root, folder)
+def _declared_in(modules: Iterable[ModuleType]) -> list[Declared | Responder]:
     found: list[Declared | Responder] = []
-    for name in _modules(root, folder):
-        for value in vars(importlib.import_module(name)).values():
+    for module in modules:
+        for value in vars(module).values():
             if isinstance(value, (*GROUPS, Responder)) and value not in found:
                 found.append(value)
     return found
 
 
-def _modules(root: Path, folder: str) -> list[str]:
+def _modules(root: Path, folder: str) -> list[ModuleType]:
+    if not (root / folder).is_dir():
+        return []
+    _package(root, folder)
+    return [importlib.import_module(name) for name in _names_of_modules(root, folder)]
+
+
+def _names_of_modules(root: Path, folder: str) -> list[str]:
     """Return the dotted names of all modules below a folder, with an ``__init__.py`` beside them or without."""
     files = [file.relative_to(root).with_suffix("") for file in (root / folder).rglob("*.py")]
     parts = [each.parts[:-1] if each.name == "__init__" else each.parts for each in files]

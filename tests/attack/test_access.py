@@ -18,7 +18,7 @@ from tests.kit.bank import NAMESPACE
 from tests.kit.cluster import Cluster
 from tests.kit.guarded_broker import guarded_broker
 from tests.platform.acls.test_guarded_cluster import BILLING, OPERATOR, TILL, WORKER, Office
-from verbwire.acls.model import Resource
+from verbwire.acls.model import AclResource
 from verbwire.acls.roles import ProjectResources, permissions_of
 from verbwire.contracts.schema.load import load_catalog
 from verbwire.declarations import Declared
@@ -76,7 +76,7 @@ def test_everybody_may_what_the_role_says_and_nothing_else(office: Office) -> No
             granted = permissions_of(role, known) if role else frozenset()
             wanted = {
                 operation: {
-                    each.name for each in granted if each.resource is Resource.TOPIC and each.operation == operation
+                    each.name for each in granted if each.resource is AclResource.TOPIC and each.operation == operation
                 }
                 & {*known.topics}
                 for operation in ("READ", "WRITE")

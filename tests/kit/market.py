@@ -25,10 +25,13 @@ from tests.kit.samples.town.market import (
 )
 from verbwire import Principal, Responder
 from verbwire.declarations.table import RowFilter
+from verbwire.handling.handler_loop import HandlerLoop
 from verbwire.http.access.peer_tokens import PeerTokens
 from verbwire.http.base.limits import RequestLimits
 from verbwire.http.forwarding.peers import ALONE, Peers
-from verbwire.http.tables.queries import Answerable, FromResponder, FromRow, FromRows
+from verbwire.http.tables.queries import Answerable, FromRow, FromRows
+from verbwire.http.tables.responders import FromResponder, ResponderCalls
+from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.queries.plan import plan_query
 from verbwire.security.tokens import mint_token
 
@@ -104,12 +107,14 @@ def open_market(
     def plan(query: type[Any], table: Any) -> Any:
         return plan_query(CATALOG.of(query), table.rows)
 
+    loop = HandlerLoop()
+    calls = ResponderCalls(prices, HandlerWatch(prices.name), loop)
     queries: list[Answerable] = [
         FromRow(plan(GetStall, served), served, visible),
         FromRows(plan(FindStalls, served), FindStalls, served, visible),
         FromRow(plan(GetTurnover, windows), windows),
         FromRows(plan(FindTurnover, windows), FindTurnover, windows),
-        FromResponder(CATALOG.of(QuotePrice), CATALOG.of(Price), prices.handlers[QuotePrice]),
+        FromResponder(CATALOG.of(QuotePrice), CATALOG.of(Price), prices.handlers[QuotePrice], calls),
     ]
     tables = [stalls, turnover]
     with serving(tables, queries=queries, peers=peers, tokens=tokens, topics=topics, limits=limits) as http:

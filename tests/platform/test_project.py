@@ -158,3 +158,47 @@ def test_a_class_that_was_not_generated_is_told(root: Path, old: str, new: str) 
     module.write_text(module.read_text("utf-8").replace(old, new), "utf-8")
     with pytest.raises(ContractError, match=r"no class ShakeJar: run `verbwire schemas generate`"):
         load(root).classes  # noqa: B018
+
+
+RESOURCE = """
+from collections.abc import Iterator
+from verbwire import resource
+
+@resource
+def {name}() -> Iterator[int]:
+    yield 1
+"""
+HEARING = """
+from verbwire import Subscriber
+from consumers.database import first, second
+{name} = Subscriber("bank.{name}")
+"""
+
+
+def test_a_resource_is_opened_by_workers_of_the_modules_that_name_it(root: Path) -> None:
+    write(root, "consumers/database.py", "".join(RESOURCE.format(name=each) for each in ("first", "second", "idle")))
+    write(root, "consumers/mail.py", HEARING.format(name="mail"))
+    write(root, "consumers/orders.py", "from consumers.database import first\n" + RECEIVER.format(name="orders"))
+    write(root, "streams/all.py", TABLE.format(name="totals"))
+    project = load(root)
+
+    def opened(*groups: str) -> list[str]:
+        return [each.where.rpartition(".")[2] for each in project.resources_of(groups)]
+
+    assert opened("bank.mail") == [
+        "first",
+        "second",
+        "idle",
+    ]  # nobody names the idle one, so it is not known whose it is
+    assert opened("bank.orders.aggregate") == ["first", "idle"]
+    assert opened("bank.totals") == ["idle"]
+
+
+def test_a_resource_of_a_responder_is_opened_by_every_worker(root: Path) -> None:
+    write(root, "consumers/database.py", RESOURCE.format(name="first") + RESOURCE.format(name="second"))
+    write(root, "consumers/mail.py", HEARING.format(name="mail").replace("first, second", "second"))
+    answers = 'from consumers import database\nfrom verbwire import Responder\nprices = Responder("bank.prices")\n'
+    write(root, "consumers/prices.py", answers)
+    write(root, "streams/all.py", TABLE.format(name="totals"))
+    project = load(root)
+    assert len(project.resources_of(["bank.totals"])) == len(project.resources_of(["bank.mail"])) == 2

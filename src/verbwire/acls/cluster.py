@@ -17,17 +17,17 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from verbwire.acls.model import Acl, Operation, Permission, Resource, told
+from verbwire.acls.model import Acl, AclResource, Operation, Permission, told
 from verbwire.errors import ConfigurationError, DeployError, UnavailableError
 from verbwire.kafka.connectivity import require_kafka
 
 _SECONDS = 30.0
 _CLUSTER = "kafka-cluster"
 _TYPES = {
-    Resource.TOPIC: ResourceType.TOPIC,
-    Resource.GROUP: ResourceType.GROUP,
-    Resource.TRANSACTIONAL_ID: ResourceType.TRANSACTIONAL_ID,
-    Resource.CLUSTER: ResourceType.BROKER,  # librdkafka's name for it
+    AclResource.TOPIC: ResourceType.TOPIC,
+    AclResource.GROUP: ResourceType.GROUP,
+    AclResource.TRANSACTIONAL_ID: ResourceType.TRANSACTIONAL_ID,
+    AclResource.CLUSTER: ResourceType.BROKER,  # librdkafka's name for it
 }
 _RESOURCES = {each: resource for resource, each in _TYPES.items()}
 _OPERATIONS = {each.value: each for each in Operation}
@@ -145,7 +145,7 @@ def _parts(acl: Acl) -> tuple[Any, ...]:
     it = acl.permission
     return (
         _TYPES[it.resource],
-        _CLUSTER if it.resource is Resource.CLUSTER else it.name,
+        _CLUSTER if it.resource is AclResource.CLUSTER else it.name,
         ResourcePatternType.PREFIXED if it.prefixed else ResourcePatternType.LITERAL,
         acl.principal,
         acl.host,

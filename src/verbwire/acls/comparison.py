@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from verbwire.acls.model import Acl, Operation, Permission, Resource, told
+from verbwire.acls.model import Acl, AclResource, Operation, Permission, told
 from verbwire.acls.roles import ProjectResources
 
 _CHANGES = (Operation.WRITE, Operation.ALL, Operation.ALTER, Operation.DELETE, Operation.ALTER_CONFIGS)
@@ -56,14 +56,14 @@ class _Ours:
 
     def __init__(self, resources: ProjectResources, needed: Collection[Permission]) -> None:
         names = resources.names
-        self._names = {(Resource.TOPIC, topic) for topic in resources.topics}
-        self._names |= {(Resource.GROUP, group) for group in resources.groups}
-        self._names |= {(each.resource, each.name) for each in needed if each.resource is Resource.TRANSACTIONAL_ID}
+        self._names = {(AclResource.TOPIC, topic) for topic in resources.topics}
+        self._names |= {(AclResource.GROUP, group) for group in resources.groups}
+        self._names |= {(each.resource, each.name) for each in needed if each.resource is AclResource.TRANSACTIONAL_ID}
         declared = {contract.namespace for contract in resources.catalog} | {plan.group for plan in resources.plans}
         self._stems = tuple(f"{names.group(each)}{end}" for each in (names.project, *declared) for end in ".-")
 
     def touches(self, permission: Permission) -> bool:
         """Whether a permission is about something of the project's."""
-        if permission.resource is not Resource.CLUSTER and permission.name.startswith(self._stems):
+        if permission.resource is not AclResource.CLUSTER and permission.name.startswith(self._stems):
             return True
         return any(permission.covers(*each) for each in self._names)

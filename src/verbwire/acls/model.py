@@ -18,7 +18,7 @@ _PRINCIPAL = re.compile(r"[A-Za-z][A-Za-z0-9]*:\S(.*\S)?")
 EVERYTHING = "*"
 
 
-class Resource(StrEnum):
+class AclResource(StrEnum):
     """What an ACL is about, by the names of Kafka's ResourceType."""
 
     TOPIC = "TOPIC"
@@ -47,12 +47,12 @@ class Operation(StrEnum):
 class Permission:
     """One operation on one resource, or on all whose names begin so."""
 
-    resource: Resource
+    resource: AclResource
     name: str
     operation: Operation
     prefixed: bool = False
 
-    def covers(self, resource: Resource, name: str) -> bool:
+    def covers(self, resource: AclResource, name: str) -> bool:
         """Whether it is about this resource."""
         if resource is not self.resource:
             return False
@@ -73,7 +73,7 @@ class Acl:
 class Pattern:
     """What several operations may be permitted on: Kafka's tools name them together."""
 
-    resource: Resource
+    resource: AclResource
     name: str
     prefixed: bool
 
@@ -102,12 +102,12 @@ def told(acls: Iterable[Acl]) -> Iterator[str]:
 
 def on_topics(names: Iterable[str], *operations: Operation) -> set[Permission]:
     """Return these operations on each of these topics."""
-    return {Permission(Resource.TOPIC, name, operation) for name in names for operation in operations}
+    return {Permission(AclResource.TOPIC, name, operation) for name in names for operation in operations}
 
 
 def on_groups(names: Iterable[str], operation: Operation) -> set[Permission]:
     """Return this operation on each of these consumer groups."""
-    return {Permission(Resource.GROUP, name, operation) for name in names}
+    return {Permission(AclResource.GROUP, name, operation) for name in names}
 
 
 def require_principal(text: str) -> str:

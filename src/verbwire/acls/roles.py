@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from verbwire.acls.model import Operation, Permission, Resource, on_groups, on_topics
+from verbwire.acls.model import AclResource, Operation, Permission, on_groups, on_topics
 from verbwire.contracts.schema.model import Catalog
 from verbwire.deploy.group_plan import GroupPlan, Use, context_topics, group_topics
 from verbwire.errors import ConfigurationError
@@ -150,7 +150,7 @@ def _group(names: Names, plan: GroupPlan) -> set[Permission]:
     if plan.transactional:
         # What its topics take is known beforehand (engine/transactions/record_limits.py).
         found |= on_topics(written, Operation.DESCRIBE_CONFIGS)
-        found.add(Permission(Resource.TRANSACTIONAL_ID, names.transactional_ids(group), _WRITE, prefixed=True))
+        found.add(Permission(AclResource.TRANSACTIONAL_ID, names.transactional_ids(group), _WRITE, prefixed=True))
     return found
 
 
@@ -175,7 +175,7 @@ def _reader(which: str, role: str, resources: ProjectResources) -> set[Permissio
     name = group.removesuffix("*")
     if not name or any(each.startswith(name) if every else each == name for each in resources.groups):
         raise ConfigurationError(f"role {role!r}: {group or 'no group'} is not a group of another project")
-    return {*on_topics(topics, _READ), Permission(Resource.GROUP, name, _READ, prefixed=every)}
+    return {*on_topics(topics, _READ), Permission(AclResource.GROUP, name, _READ, prefixed=every)}
 
 
 def _hosted(which: str, resources: ProjectResources) -> list[GroupPlan]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 
-from verbwire.acls.model import Acl, Operation, Pattern, Permission, Resource, by_pattern
+from verbwire.acls.model import Acl, AclResource, Operation, Pattern, Permission, by_pattern
 
 _FLAGS = {
-    Resource.TOPIC: "--topic",
-    Resource.GROUP: "--group",
-    Resource.TRANSACTIONAL_ID: "--transactional-id",
+    AclResource.TOPIC: "--topic",
+    AclResource.GROUP: "--group",
+    AclResource.TRANSACTIONAL_ID: "--transactional-id",
 }
 _HEAD = (
     "#!/bin/sh",
@@ -34,7 +34,7 @@ def script(acls: Iterable[Acl]) -> list[str]:
 
 def _call(principal: str, what: Pattern, operations: Iterable[Operation]) -> str:
     allowed = " ".join(f"--operation {_word(each)}" for each in operations)
-    where = "--cluster" if what.resource is Resource.CLUSTER else f"{_FLAGS[what.resource]} {shlex.quote(what.name)}"
+    where = "--cluster" if what.resource is AclResource.CLUSTER else f"{_FLAGS[what.resource]} {shlex.quote(what.name)}"
     pattern = " --resource-pattern-type prefixed" if what.prefixed else ""
     return f"allow --allow-principal {shlex.quote(principal)} {allowed} {where}{pattern}"
 

@@ -6,6 +6,7 @@ import warnings
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from verbwire.answering import require_no_query
 from verbwire.client.asking.asker import Asker
 from verbwire.client.asking.handle import CommandHandle
 from verbwire.client.base.connection import Connection
@@ -26,7 +27,8 @@ class Client:
     Every call checks, encodes and queues, and returns an :class:`~verbwire.client.producing.ack.Ack`; what is wrong
     with the message itself is raised there. A full queue blocks the call until there is room, at most
     `delivery_seconds` (then :class:`DeliveryError`). Deliveries that failed are never silent: they are raised where the
-    Ack is waited for, or else by :meth:`flush` and :meth:`close`.
+    Ack is waited for, or else by :meth:`flush` and :meth:`close`. A query changes nothing: within a responder a client
+    sends, publishes and asks nothing (:class:`WrongVerbError`), queries are allowed.
 
     ::
 
@@ -55,6 +57,7 @@ class Client:
         `id` makes the message recognisable when it is published again: 1 to 200 printable ASCII characters without
         spaces; by default a new one. `correlation_id` and `causation_id` continue the flow of another message.
         """
+        require_no_query("publish")
         return self._sender.send(Kind.EVENT, event, envelope_of(id, None, correlation_id, causation_id))
 
     def send(
@@ -71,6 +74,7 @@ class Client:
         The same `id` with the same payload is the same command: it has one outcome, however often it is sent. After
         `ttl` seconds, by the broker's clock, it expires. The rest as in :meth:`publish`.
         """
+        require_no_query("send")
         return self._sender.send(Kind.COMMAND, command, envelope_of(id, ttl, correlation_id, causation_id))
 
     def ask(
@@ -89,6 +93,7 @@ class Client:
         :class:`WrongVerbError` for a command whose contract says that it has no outcome. When `asks_in_flight` outcomes
         are outstanding the call blocks, at most `delivery_seconds` (then :class:`DeliveryError`).
         """
+        require_no_query("ask")
         return self._asker.ask(command, envelope_of(id, ttl, correlation_id, causation_id))
 
     def resume(self, token: str) -> CommandHandle[Any]:

@@ -23,6 +23,8 @@ class Handler:
     function: Callable[..., Any]
     message: type[Message]
     wants_context: bool
+    takes: int = 2  # parameters, without the context
+    is_async: bool = False
 
     def call(self, first: object, second: object, context: Callable[[], object]) -> Any:
         """Call a function of state and message; `context` is built only for one that asks for it."""
@@ -41,17 +43,24 @@ class Handler:
 
 
 def read_handler(
-    function: Callable[..., Any], kind: Kind, position: int, shape: str, *, takes: int = 2, extra: str = "context"
+    function: Callable[..., Any],
+    kind: Kind,
+    position: int,
+    shape: str,
+    *,
+    takes: int = 2,
+    extra: str = "context",
+    may_wait: bool = False,
 ) -> Handler:
     """Return the handler that `function` is; `position` is the index of the message among its `takes` parameters.
 
-    One more parameter, called `extra`, may follow them.
+    One more parameter, called `extra`, may follow them. It may be asynchronous where it `may_wait`.
 
     Raises :class:`WrongVerbError` when the message is of another kind, :class:`ContractError` when an annotation
     is missing or an event handler says that it may reject.
     """
     where = f"{function.__module__}.{function.__qualname__}"
-    _require_plain(function, where)
+    _require_plain(function, where, may_wait)
     wants_context = _wants(function, where, shape, takes, extra)
     parameters = list(inspect.signature(function).parameters.values())
     hints = typing.get_type_hints(function)
@@ -64,7 +73,7 @@ def read_handler(
         )
     if issubclass(message, Event) and Rejected in _members(hints.get("return")):
         raise ContractError(f"{where} may return Rejected: an event states what happened and cannot be refused")
-    return Handler(function, message, wants_context)
+    return Handler(function, message, wants_context, takes, inspect.iscoroutinefunction(function))
 
 
 def read_outcome_handler(function: Callable[..., Any], command: type[Command]) -> Handler:
@@ -111,10 +120,14 @@ def add_handler(
     return message
 
 
-def _require_plain(function: Callable[..., Any], where: str) -> None:
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        kind_of_function = "a generator" if inspect.isgeneratorfunction(function) else "asynchronous"
-        raise ContractError(f"{where} is {kind_of_function}: handlers are plain functions, effects come after them")
+def _require_plain(function: Callable[..., Any], where: str, may_wait: bool = False) -> None:
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ContractError(f"{where} is a generator: handlers are plain functions, effects come after them")
+    if inspect.iscoroutinefunction(function) and not may_wait:
+        raise ContractError(
+            f"{where} is asynchronous: handlers are plain functions here, a transaction waits for them and a replay "
+            "repeats them, so there is nothing that they may wait for: let a subscriber, a job or a responder do that"
+        )
 
 
 def _wants(function: Callable[..., Any], where: str, shape: str, takes: int, extra: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar, overload
 
@@ -14,6 +14,7 @@ from verbwire.messages import Command, Event, Kind
 from verbwire.names import require_dotted
 
 C = TypeVar("C", bound=Command)
+N = TypeVar("N", None, Coroutine[Any, Any, None])
 
 
 class Job:
@@ -49,11 +50,11 @@ class Job:
         self.handlers: dict[type[Command], Handler] = {}
 
     @overload
-    def handles(self, function: Callable[[C], None]) -> Callable[[C], None]: ...
+    def handles(self, function: Callable[[C], N]) -> Callable[[C], N]: ...
     @overload
-    def handles(self, function: Callable[[C, JobContext], None]) -> Callable[[C, JobContext], None]: ...
+    def handles(self, function: Callable[[C, JobContext], N]) -> Callable[[C, JobContext], N]: ...
     def handles(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Register the one handler of a command: ``(command)`` or ``(command, context)``."""
-        handler = read_handler(function, Kind.COMMAND, 0, "(command: YourCommand)", takes=1)
+        """Register the one handler of a command: ``(command)`` or ``(command, context)``; it may be asynchronous."""
+        handler = read_handler(function, Kind.COMMAND, 0, "(command: YourCommand)", takes=1, may_wait=True)
         add_handler(self.handlers, handler, Command, self.namespace)
         return function

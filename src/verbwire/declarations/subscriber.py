@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar, overload
 
@@ -14,6 +14,7 @@ from verbwire.messages import Command, Event, Kind
 from verbwire.names import require_dotted
 
 E = TypeVar("E", bound=Event)
+N = TypeVar("N", None, Coroutine[Any, Any, None])
 
 
 class Subscriber:
@@ -47,12 +48,16 @@ class Subscriber:
         self.handlers: dict[type[Event], Handler] = {}
 
     @overload
-    def on(self, function: Callable[[E], None]) -> Callable[[E], None]: ...
+    def on(self, function: Callable[[E], N]) -> Callable[[E], N]: ...
     @overload
-    def on(self, function: Callable[[E, SubscriberContext], None]) -> Callable[[E, SubscriberContext], None]: ...
+    def on(self, function: Callable[[E, SubscriberContext], N]) -> Callable[[E, SubscriberContext], N]: ...
     def on(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Register the handler of an event: ``(event)`` or ``(event, context)``."""
-        handler = read_handler(function, Kind.EVENT, 0, "(event: YourEvent)", takes=1)
+        """Register the handler of an event: ``(event)`` or ``(event, context)``; it may be asynchronous.
+
+        Then it runs in the one loop of the worker's asynchronous handlers, and must not block it. It counts as one of
+        `concurrency` until it is over, and is retried like any other.
+        """
+        handler = read_handler(function, Kind.EVENT, 0, "(event: YourEvent)", takes=1, may_wait=True)
         add_handler(self.handlers, handler, Event)
         return function
 

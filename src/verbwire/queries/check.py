@@ -11,6 +11,7 @@ from verbwire.contracts.checks.findings import Finding, Severity
 from verbwire.contracts.schema.model import Catalog, Contract
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.responder import Responder
+from verbwire.declarations.rows import Rows
 from verbwire.declarations.table import Table
 from verbwire.errors import ContractError
 from verbwire.messages import Kind, Query
@@ -78,13 +79,28 @@ def _responders(catalog: Catalog, responders: Sequence[Responder]) -> Iterator[F
 def _responder_problem(query: Contract, handler: Handler) -> str | None:
     if query.reply is None:
         return f"{query.name} names no reply: say which record answers it"
-    if query.many:
-        return f'{query.name} says "many", only tables answer with lists of rows: remove it'
+    paged = handler.takes == 2
+    if query.many and not paged:
+        return f'{query.name} says "many": let {handler.where} take a `page: PageRequest`, and return Rows(...)'
+    if paged and not query.many:
+        return f'{handler.where} answers with pages, {query.name} with one reply: say "many": true, or leave `page` out'
+    if query.many and "page" in query.fields:
+        return f"{query.name}: a responder's list has no numbered pages, `next` goes on: remove the field page"
     returned = typing.get_type_hints(handler.function).get("return")
-    wrong = [each for each in _members(returned) if getattr(each, "__name__", "") not in _reply_names(query)]
+    wrong = [each for each in _replies(returned, paged) if getattr(each, "__name__", "") not in _reply_names(query)]
     if returned is not None and wrong:
-        return f"{handler.where} returns {wrong[0]}, {query.name} is answered by {query.reply}: return that, or None"
+        fitting = "Rows of that" if paged else "that, or None"
+        return f"{handler.where} returns {wrong[0]}, {query.name} is answered by {query.reply}: return {fitting}"
     return None
+
+
+def _replies(annotation: Any, paged: bool) -> tuple[Any, ...]:
+    """What a responder says that it replies with; for a list, what it says of its rows."""
+    if not paged:
+        return _members(annotation)
+    if typing.get_origin(annotation) is Rows:
+        return tuple(member for each in typing.get_args(annotation) for member in _members(each))
+    return () if annotation is Rows else (annotation,)
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -25,6 +25,7 @@ from verbwire.errors import (
 from verbwire.handling.admission import not_admitted
 from verbwire.handling.contexts import context_of
 from verbwire.handling.dispatch import MessageHandling
+from verbwire.handling.handler_loop import HandlerLoop
 from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.messages import Message
 from verbwire.observability.job_board import JobBoard, Running
@@ -80,6 +81,7 @@ class RecordAttempt:
     board: JobBoard
     metrics: EffectMetrics
     watch: HandlerWatch
+    loop: HandlerLoop = field(default_factory=HandlerLoop)  # of what its handlers await
 
     def attempt(self, task: QueuedRecord) -> Result:
         """Try it once. Whatever a handler raises is a result; :class:`Requeue` comes through."""
@@ -176,7 +178,7 @@ class RecordAttempt:
                 self._context(task, handling, facts, outbox) as context,
                 self.watch.running(handler, task.record),
             ):
-                result = handler.call_alone(message, lambda: context)
+                result = self.loop.settled(handler.call_alone(message, lambda: context))
             if isinstance(result, (Message, list, tuple)):
                 raise ContractError(f"returned {type(result).__name__}: messages are sent by context.send or .publish")
             outbox.settle()

@@ -13,6 +13,7 @@ from verbwire.declarations.requirements import require_permitted
 from verbwire.declarations.sends import require_declared
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.errors import WrongVerbError
+from verbwire.handling.handler_loop import HandlerLoop
 from verbwire.messages import Command, Event, Kind, Message
 from verbwire.testing.comparing import CONTEXT, fitting, registered
 
@@ -32,7 +33,11 @@ def effects_of(
     facts: dict[str, Any] = {each.name: getattr(context, each.name) for each in fields(context)}
     more: dict[str, Any] = {"idempotency_key": "test", "attempt": 1, "outbox": sent}
     told = JobContext(**facts, **more, run=sent) if isinstance(group, Job) else SubscriberContext(**facts, **more)
-    handler.call_alone(message, lambda: told)
+    loop = HandlerLoop()  # its thread starts for what is asynchronous alone
+    try:
+        loop.settled(handler.call_alone(message, lambda: told))
+    finally:
+        loop.close()
     return sent.messages
 
 

@@ -8,25 +8,30 @@ from verbwire.contracts.schema.model import Catalog, Contract, SharedType
 from verbwire.declarations.responder import Responder
 from verbwire.declarations.table import RowFilter
 from verbwire.errors import ContractError
-from verbwire.http.tables.queries import Answerable, FromResponder, FromRow, FromRows
+from verbwire.handling.handler_loop import HandlerLoop
+from verbwire.http.tables.queries import Answerable, FromRow, FromRows
 from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.http.tables.responders import FromResponder, ListFromResponder, ResponderCalls
 from verbwire.observability.watch.handlers import EngineStep, HandlerWatch
 from verbwire.project import Project
 from verbwire.queries.check import table_plans
 
 
 def query_handlers(
-    project: Project, tables: Iterable[QueryableTable], watched: Callable[[str], HandlerWatch]
+    project: Project, tables: Iterable[QueryableTable], watched: Callable[[str], HandlerWatch], loop: HandlerLoop
 ) -> list[Answerable]:
     """Return how each query is answered here; ContractError for one that is declared without sense.
 
-    `watched` gives the watch over the functions of a table or a responder, by its name.
+    `watched` gives the watch over the functions of a table or a responder, by its name; asynchronous ones run in the
+    `loop`.
     """
     here = {table.name: table for table in tables}
     responders = [
         each
         for responder in project.responders
-        for each in _from_responder(project.catalog, responder, watched(responder.name))
+        for each in _from_responder(
+            project.catalog, responder, ResponderCalls(responder, watched(responder.name), loop)
+        )
     ]
     return [*_from_tables(project, here, watched), *responders]
 
@@ -50,10 +55,11 @@ def _watched(visible: RowFilter, watch: HandlerWatch, query: str) -> RowFilter:
     return lambda principal: watch.call(step, query, lambda: visible(principal))
 
 
-def _from_responder(catalog: Catalog, responder: Responder, watch: HandlerWatch) -> Iterator[Answerable]:
+def _from_responder(catalog: Catalog, responder: Responder, calls: ResponderCalls) -> Iterator[Answerable]:
     for query, handler in responder.handlers.items():
         contract = catalog.of(query)
-        yield FromResponder(contract, _reply(catalog, contract), handler, watch)
+        answers = ListFromResponder if contract.many else FromResponder
+        yield answers(contract, _reply(catalog, contract), handler, calls)
 
 
 def _reply(catalog: Catalog, query: Contract) -> Contract | SharedType:

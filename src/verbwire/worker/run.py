@@ -33,6 +33,7 @@ from verbwire.engine.state.memory import MEMORY
 from verbwire.engine.topic_watch import TopicWatch
 from verbwire.engine.transactions.group_metadata import verify_form
 from verbwire.errors import EngineError
+from verbwire.handling.handler_loop import HandlerLoop
 from verbwire.http.access.auth import Authenticator, AuthSettings
 from verbwire.http.access.rates import Rates
 from verbwire.http.app import Access, Readable, build_app
@@ -118,6 +119,9 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     codec = Codec(project.catalog, Registry(registry, settings.registry_client), settings.names)
     kafka = kafka_properties(settings, bootstrap)
     brokers = require_kafka(kafka)
+    loop = HandlerLoop()
+    opened.callback(loop.close)  # the last but few: once HTTP and all groups have ended, no handler is left
+    loop.open(project.resources_of(groups))
     declared = [project.declared[group] for group in groups]
     hosted_files = HostedFiles.of(declared, brokers)
     # Now already: clients of Kafka end the process where they cannot open a pipe.
@@ -132,7 +136,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     opened.enter_context(filtered_by(outage))
     grants = grants_of(settings, Connection.delivery_seconds)
     grants.require_secret()
-    services = Services(settings, bootstrap, kafka, codec, metrics, notifier, directory, grants, outage)
+    services = Services(settings, bootstrap, kafka, codec, metrics, notifier, directory, grants, outage, loop=loop)
     opened.callback(services.watchdog.close)
     hosted = [_host(each, services) for each in declared]
     connection_limits = share_files(hosted_files.with_partitions(hosted), limit())
@@ -190,7 +194,7 @@ def _static(settings: Settings) -> Callable[[str], bool]:
 
 
 def _readable(project: Project, services: Services, tables: Sequence[QueryableTable], peers: Peers) -> Readable:
-    queries = query_handlers(project, tables, lambda name: services.watched(HandlerWatch(name)))
+    queries = query_handlers(project, tables, lambda name: services.watched(HandlerWatch(name)), services.loop)
     return Readable(tables, queries, peers, known_topics(project, services.codec.names))
 
 

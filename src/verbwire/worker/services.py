@@ -11,6 +11,7 @@ from verbwire.client.base.connection import Connection
 from verbwire.engine.faust.security import Security, security_of
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.restore.open_transactions import WorkerLiveness
+from verbwire.handling.handler_loop import HandlerLoop
 from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.kafka.broker_clock import BrokerClock
@@ -45,6 +46,7 @@ class Services:
     clock: BrokerClock = field(default_factory=BrokerClock)
     jobs: JobBoard = field(default_factory=JobBoard)
     watchdog: Watchdog = field(default_factory=Watchdog)
+    loop: HandlerLoop = field(default_factory=HandlerLoop)  # of asynchronous handlers
 
     def watched(self, watch: HandlerWatch) -> HandlerWatch:
         """Have the watchdog look after the handlers of a group, a responder or a query; return the same."""

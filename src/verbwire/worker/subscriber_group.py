@@ -99,7 +99,7 @@ def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGr
     if plan.is_job:
         metrics.receives({each.contract.name: codes_of(each.contract) for each in plan.handlings.values()})
     watch = services.watched(HandlerWatch(plan.group, patient=plan.is_job))
-    handling = RecordAttempt(plan, effect_producer, services.clock, services.jobs, metrics, watch)
+    handling = RecordAttempt(plan, effect_producer, services.clock, services.jobs, metrics, watch, services.loop)
     return SubscriberGroupHost(
         plan, effect_producer, SubscriberGroup(handling, services.kafka, settings.worker), metrics
     )

@@ -20,7 +20,7 @@ from tests.kit.samples.bank.jars import CoinsPut, PutCoins
 from tests.kit.worker import ProjectFolder
 from verbwire import Accepted
 from verbwire.acls.cluster import ClusterAcls
-from verbwire.acls.model import Acl, Operation, Permission, Resource
+from verbwire.acls.model import Acl, AclResource, Operation, Permission
 from verbwire.client.base.connection import Connection
 from verbwire.client.client import Client
 from verbwire.errors import ConfigurationError, DeliveryError, NotAuthorizedError
@@ -173,14 +173,14 @@ def test_acls_are_for_who_may_alter_the_cluster(office: Office) -> None:
     acls = ClusterAcls({"bootstrap.servers": office.guarded.passwords, **office.kafka(OPERATOR)})
     with pytest.raises(ConfigurationError, match=r"who may DESCRIBE the CLUSTER.*`verbwire acls --script`"):
         acls.found()
-    some = Acl("User:x", Permission(Resource.TOPIC, "x", Operation.READ))
+    some = Acl("User:x", Permission(AclResource.TOPIC, "x", Operation.READ))
     with pytest.raises(ConfigurationError, match="who may ALTER the CLUSTER"):
         acls.create([some])
 
 
 def test_acls_on_a_cluster_without_an_authorizer_are_not_said_to_protect(cluster: Cluster) -> None:
     acls = ClusterAcls({"bootstrap.servers": cluster.bootstrap})
-    some = Acl("User:x", Permission(Resource.TOPIC, "x", Operation.READ))
+    some = Acl("User:x", Permission(AclResource.TOPIC, "x", Operation.READ))
     with pytest.raises(ConfigurationError, match="no authorizer"):
         acls.found()
     with pytest.raises(ConfigurationError, match="no authorizer"):
@@ -189,7 +189,7 @@ def test_acls_on_a_cluster_without_an_authorizer_are_not_said_to_protect(cluster
 
 def test_acls_that_are_not_needed_are_removed_only_when_asked(office: Office) -> None:
     events = office.names.events(NAMESPACE)
-    stray = Acl(f"User:{TILL}", Permission(Resource.TOPIC, events, Operation.WRITE))
+    stray = Acl(f"User:{TILL}", Permission(AclResource.TOPIC, events, Operation.WRITE))
     acls = ClusterAcls({"bootstrap.servers": office.guarded.open})
     acls.create([stray])
     assert stray in acls.found()

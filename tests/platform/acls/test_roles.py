@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError
 from tests.kit import bank_jars, bank_tills
 from tests.kit.bank import CATALOG, RECEIVER, Bank
 from verbwire.acls.comparison import compare
-from verbwire.acls.model import Acl, Operation, Permission, Resource, told
+from verbwire.acls.model import Acl, AclResource, Operation, Permission, told
 from verbwire.acls.principals import RoleAssignment, acls_of, assignments
 from verbwire.acls.roles import ProjectResources, permissions_of, roles_of
 from verbwire.acls.script import script
@@ -42,7 +42,7 @@ def shop() -> ProjectResources:
 def may(role: str, resources: ProjectResources | None = None) -> set[tuple[str, str]]:
     """What a role may do with topics: operation and name."""
     found = permissions_of(role, resources or shop())
-    return {(each.operation.value, each.name) for each in found if each.resource is Resource.TOPIC}
+    return {(each.operation.value, each.name) for each in found if each.resource is AclResource.TOPIC}
 
 
 def engine_plan(declared: Any, bank: Bank) -> Topology:
@@ -71,9 +71,9 @@ def test_a_worker_may_what_its_engine_does_and_nothing_else(branch: Bank, declar
     logs = {log.topic for log in plan.logs}
     assert topics["READ"] == {*plan.inputs, *logs, names.workers()}
     assert topics["WRITE"] == {*plan.written, names.workers(), names.replies()}
-    assert Permission(Resource.GROUP, plan.group, Operation.READ) in allowed
-    (transactions,) = [each for each in allowed if each.resource is Resource.TRANSACTIONAL_ID]
-    assert transactions.covers(Resource.TRANSACTIONAL_ID, names.transactional_id(plan.group, "any-worker", 1))
+    assert Permission(AclResource.GROUP, plan.group, Operation.READ) in allowed
+    (transactions,) = [each for each in allowed if each.resource is AclResource.TRANSACTIONAL_ID]
+    assert transactions.covers(AclResource.TRANSACTIONAL_ID, names.transactional_id(plan.group, "any-worker", 1))
 
 
 def test_who_deploys_may_create_all_that_is_deployed() -> None:
@@ -94,7 +94,7 @@ def test_who_only_reads_events_may_read_events_in_its_own_groups() -> None:
     assert may("reader:billing*@shop.orders") == {("READ", "shop.orders.events")}
     every = permissions_of("reader:billing", shop())
     assert all(each.operation is Operation.READ for each in every)
-    assert {each.name for each in every if each.resource is Resource.TOPIC} == {
+    assert {each.name for each in every if each.resource is AclResource.TOPIC} == {
         f"shop.{context}.events" for context in ("accounts", "carts", "fraud", "orders")
     }
     for group in ("shop.orders", "shop*"):
@@ -163,7 +163,7 @@ def test_acls_that_are_not_needed_are_told_and_those_of_others_left_alone() -> N
     needed = acls_of([RoleAssignment("producer:shop.carts", "User:till")], shop())
 
     def topic(name: str, operation: Operation, who: str, prefixed: bool = False, allows: bool = True) -> Acl:
-        return Acl(who, Permission(Resource.TOPIC, name, operation, prefixed), allows=allows)
+        return Acl(who, Permission(AclResource.TOPIC, name, operation, prefixed), allows=allows)
 
     stray = topic("shop.orders.commands", Operation.WRITE, "User:till")
     former = topic("shop.gone.events", Operation.WRITE, "User:till")

@@ -176,6 +176,10 @@ def yielding(command: PutCoins, jar: JarState | None) -> Any:
     yield CoinsPut(jar_id="j", pence=1)
 
 
+async def waiting_and_yielding(command: PutCoins, jar: JarState | None) -> Any:
+    yield CoinsPut(jar_id="j", pence=1)
+
+
 @pytest.mark.parametrize(
     ("function", "said"),
     [
@@ -192,7 +196,8 @@ def yielding(command: PutCoins, jar: JarState | None) -> Any:
         (swapped, "annotate `jar` with a generated class"),
         (of_any_command, "annotate `command` with a generated class"),
         (of_any_message, "annotate `command` with a generated class"),
-        (waiting, "is asynchronous: handlers are plain functions"),
+        (waiting, "is asynchronous: handlers are plain functions here, a transaction waits for them"),
+        (waiting_and_yielding, "is a generator: handlers are plain functions"),
         (yielding, "is a generator: handlers are plain functions"),
     ],
 )

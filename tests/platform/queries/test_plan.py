@@ -23,7 +23,8 @@ from tests.kit.samples.town.market import (
     StallStatus,
     TurnoverRow,
 )
-from verbwire import Responder, Table
+from tests.kit.samples.town.offers import FindOffers, GetOffer, Offer
+from verbwire import PageRequest, Responder, Rows, Table
 from verbwire.contracts.schema.load import load_catalog
 from verbwire.contracts.schema.model import Contract
 from verbwire.errors import ContractError, UnkeyableError
@@ -250,9 +251,24 @@ def market() -> tuple[Table[Any], Table[Any], Responder]:
     return stalls, turnover, prices
 
 
+def offers() -> Responder:
+    found = Responder("town.offers")
+
+    @found.answers
+    async def find(query: FindOffers, page: PageRequest) -> Rows[Offer]:
+        return Rows([], complete=True)
+
+    @found.answers
+    async def get(query: GetOffer) -> Offer | None:
+        return None
+
+    return found
+
+
 def test_a_project_whose_queries_all_have_one_answer_is_fine() -> None:
     stalls, turnover, prices = market()
-    assert check_queries(CATALOG, [stalls, turnover], [prices]) == []
+    found = check_queries(CATALOG, [stalls, turnover], [prices, offers()])
+    assert found == []
     require_queries(CATALOG, [stalls, turnover], [prices])
 
 
@@ -268,6 +284,36 @@ def test_a_responder_that_says_it_returns_something_else_is_found() -> None:
     assert "town.market.QuotePrice is answered by town.market.Price" in misfit.message
 
 
+def test_a_responder_whose_shape_is_not_that_of_its_query_is_found() -> None:
+    offers = Responder("town.offers")
+
+    @offers.answers
+    async def find(query: FindOffers) -> Offer:
+        raise NotImplementedError
+
+    @offers.answers  # type: ignore[arg-type] # mypy refuses it, too
+    def get(query: GetOffer, page: PageRequest) -> Rows[Offer]:
+        raise NotImplementedError
+
+    @offers.answers
+    def stalls(query: FindStalls, page: PageRequest) -> Rows[StallRow]:
+        raise NotImplementedError
+
+    said = [each.message for each in check_queries(CATALOG, [], [offers]) if each.code == "query"]
+    assert "let tests.platform.queries.test_plan" in said[0]
+    assert "take a `page: PageRequest`, and return Rows(...)" in said[0]
+    assert 'answers with pages, town.offers.GetOffer with one reply: say "many": true, or leave `page` out' in said[1]
+    assert "a responder's list has no numbered pages, `next` goes on: remove the field page" in said[2]
+    wrong = Responder("town.offers")
+
+    @wrong.answers
+    def found(query: FindOffers, page: PageRequest) -> Rows[StallRow]:
+        raise NotImplementedError
+
+    [misfit] = [each for each in check_queries(CATALOG, [], [wrong]) if each.code == "query"]
+    assert "town.offers.FindOffers is answered by town.offers.Offer: return Rows of that" in misfit.message
+
+
 def test_queries_that_have_no_answer_or_two_are_found() -> None:
     stalls, _, prices = market()
     found = check_queries(CATALOG, [stalls, stalls], [prices])
@@ -276,6 +322,8 @@ def test_queries_that_have_no_answer_or_two_are_found() -> None:
         ("answered-twice", "town.market.FindStalls is answered by town.stalls and town.stalls"),
         ("unanswered-query", "no table or responder answers town.market.GetTurnover"),
         ("unanswered-query", "no table or responder answers town.market.FindTurnover"),
+        ("unanswered-query", "no table or responder answers town.offers.FindOffers"),
+        ("unanswered-query", "no table or responder answers town.offers.GetOffer"),
     }
     require_queries(CATALOG, [stalls], [prices])  # a worker can start: what it has is answered
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 import uuid
@@ -165,6 +166,66 @@ def test_a_dead_letter_is_made_of_what_keeps_failing_unchanged(depot: Depot) -> 
         eventually(lambda: depot.committed(FIRST, depot.events) == 5)
 
 
+def test_an_asynchronous_subscriber_keeps_order_and_is_tried_again_like_any_other(depot: Depot) -> None:
+    seen, running, most = Seen(), Counter[str](), [0]
+    group = Subscriber(FIRST, retries=1, concurrency=4, backoff=BACKOFF, sends=[ShipParcel], scopes=("parcels:ship",))
+
+    @group.on
+    async def handle(event: ParcelArrived, context: SubscriberContext) -> None:
+        running[event.parcel_id] += 1
+        assert running[event.parcel_id] == 1, "two of one key at once"
+        most[0] = max(most[0], sum(running.values()))
+        try:
+            await asyncio.sleep(0.01)
+            if event.how:
+                raise RuntimeError("no such shelf")
+        finally:
+            running[event.parcel_id] -= 1
+            seen.note((event.parcel_id, event.number, context.attempt, context.idempotency_key))
+        context.send(ShipParcel(parcel_id=event.parcel_id, to="here"))
+
+    with depot.open(group):
+        publish(depot, range(1), how="raises")
+        publish(depot, range(1, 41), keys=8)
+        depot.host(group)
+        heard = seen.wait(42)
+        (letter,) = depot.letters(FIRST, 1)
+        assert (letter.reason, "RuntimeError: no such shelf" in letter.detail) == ("failed", True)
+        for key in {each[0] for each in heard}:
+            numbers = [number for other, number, _, _ in heard if other == key]
+            assert numbers == sorted(numbers)
+        tries = [each for each in heard if each[1] == 0]
+        assert ([each[2] for each in tries], len({each[3] for each in tries})) == ([1, 2], 1)
+        assert most[0] == 4
+        sent = depot.records(depot.names.commands(PARCELS), 40)
+        assert len({Headers(each.headers() or []).id for each in sent}) == 40
+        eventually(lambda: depot.committed(FIRST, depot.events) == 41)
+
+
+def test_an_asynchronous_job_that_does_not_end_is_left_to_the_next_worker(depot: Depot) -> None:
+    group, seen, released = Job(LABELS, retries=0, backoff=BACKOFF), Seen(), threading.Event()
+
+    @group.handles
+    async def handle(command: PrintLabels, context: JobContext) -> None:
+        seen.note(context.idempotency_key)
+        while not released.is_set():
+            await asyncio.sleep(0.01)
+            if context.stopping:
+                raise context.requeue()
+
+    with depot.open(group):
+        depot.client.send(PrintLabels(batch_id="b"), id="async").result(10)
+        first = depot.host(group, "w1")
+        seen.wait(1)
+        depot.stop(first, leave=True)
+        assert depot.committed(JOB, depot.commands) == 0
+        depot.host(group, "w2")
+        keys = seen.wait(2)
+        released.set()
+        eventually(lambda: depot.committed(JOB, depot.commands) == 1)
+        assert len(set(keys)) == 1
+
+
 def test_a_dead_letter_is_made_at_once_of_what_cannot_be_read(depot: Depot) -> None:
     seen = Seen()
     group = subscriber(lambda event, _: seen.note(event.number))
@@ -234,7 +295,7 @@ def test_ids_of_what_a_handler_sends_derive_from_its_cause(depot: Depot) -> None
 def test_a_message_that_is_returned_is_not_lost_in_silence(depot: Depot) -> None:
     group = Subscriber(FIRST, retries=0)
 
-    @group.on  # type: ignore[arg-type]
+    @group.on  # type: ignore[type-var]
     def handle(event: ParcelArrived) -> ShipParcel:
         return ShipParcel(parcel_id=event.parcel_id, to="here")
 

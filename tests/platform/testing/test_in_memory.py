@@ -18,8 +18,9 @@ from schemas.forms import CheckOrderForm
 from schemas.orders import FindOrders, GetOrder, OrderConfirmed, PlaceOrder
 from schemas.sales import SalesPerMinute
 from streams.orders import orders
-from tests.kit import bank_jars, bank_tills, foreign_writer
+from tests.kit import bank_jars, bank_tills, foreign_writer, offers
 from tests.kit.bank import CATALOG
+from tests.kit.http import CATALOG as TOWN
 from tests.kit.samples.bank.jars import (
     CoinsPut,
     JarRow,
@@ -33,6 +34,7 @@ from tests.kit.samples.bank.jars import (
 from tests.kit.samples.bank.tills import CoinsMoved, OwnerRow
 from tests.kit.samples.office.labels import PrintLabels
 from tests.kit.samples.office.parcels import ParcelArrived
+from tests.kit.samples.town.offers import FindOffers, GetOffer, Offer
 from tests.kit.subscribers import CATALOG as DEPOT
 from tests.shop import ROOT, catalog, shop_in_memory
 from verbwire import (
@@ -42,18 +44,24 @@ from verbwire import (
     Job,
     JobContext,
     Rejected,
+    Responder,
     Subscriber,
     SubscriberContext,
 )
+from verbwire.answering import answering
+from verbwire.client import Client, Connection
 from verbwire.errors import (
+    BadQueryError,
     ContractError,
     NotAllowedError,
     NotFoundError,
     OutcomeUnknownError,
+    QueryError,
     UnencodableError,
     WrongVerbError,
 )
-from verbwire.testing import GroupStoppedError, InMemory
+from verbwire.names import Names
+from verbwire.testing import GroupStoppedError, InMemory, effects_of
 from verbwire.testing.memory.grants import MemorySigner
 
 receiver, table = bank_jars.receiver(), bank_jars.table()
@@ -239,6 +247,81 @@ def test_a_job_that_requeues_its_command_gets_it_again_as_time_goes_on() -> None
         assert attempts == ["a", "a"]
         with pytest.raises(WrongVerbError, match="has no outcome"):
             depot.ask(PrintLabels(batch_id="b"))
+
+
+def test_asynchronous_handlers_are_awaited_and_tried_again_like_plain_ones() -> None:
+    attempts: list[int] = []
+    arrivals, labels = Subscriber("office.arrivals", retries=1, sends=[PrintLabels]), Job("office.labels")
+
+    @arrivals.on
+    async def arrived(event: ParcelArrived, context: SubscriberContext) -> None:
+        await asyncio.sleep(0)
+        attempts.append(context.attempt)
+        if event.parcel_id == "broken":
+            raise RuntimeError("it fell")
+        context.send(PrintLabels(batch_id=event.parcel_id))
+
+    @labels.handles
+    async def print_labels(command: PrintLabels, context: JobContext) -> None:
+        await asyncio.sleep(0)
+        attempts.append(0)
+        if len(attempts) == 4:
+            raise context.requeue()
+
+    sends = Subscriber("office.arrivals", scopes=("labels:print",), retries=1, sends=[PrintLabels])
+    sends.handlers = arrivals.handlers
+    with InMemory(sends, labels, catalog=DEPOT, actor="ann") as depot:
+        depot.publish(ParcelArrived(parcel_id="broken"))
+        assert [(each.reason, attempts) for each in depot.dead_letters] == [("failed", [1, 2])]
+        depot.publish(ParcelArrived(parcel_id="good"))
+        assert attempts == [1, 2, 1, 0]
+        depot.advance(1)
+        assert attempts == [1, 2, 1, 0, 0]
+    assert effects_of(sends, ParcelArrived(parcel_id="x")) == [PrintLabels(batch_id="x")]
+
+
+def test_a_responder_that_awaits_something_outside_answers_queries_by_a_resource_or_what_a_test_holds() -> None:
+    engine, happened = offers.search_engine()
+    found = offers.responder(engine)
+    with InMemory(engine, found, catalog=TOWN, actor="ann", scopes=["offers:read"]) as town:
+        page = town.query(FindOffers(words="tea"))
+        assert ([each.offer_id for each in page.rows], page.complete, page.page_size) == (["0", "1", "2"], True, 3)
+        rest = town.query(FindOffers(words="tea"), after=page)
+        assert [each.offer_id for each in rest.rows] == ["3", "4", "5"]
+        assert town.query(FindOffers(words="partly", page_size=7)).complete is False
+        with pytest.raises(QueryError, match="the search engine does not answer") as refused:
+            town.query(FindOffers(words="down"))
+        assert (refused.value.status, refused.value.code) == (503, "source_unavailable")
+        with pytest.raises(BadQueryError, match="nobody knows these"):
+            town.query(FindOffers(words="odd"))
+        with pytest.raises(NotFoundError):
+            town.query(GetOffer(offer_id="none"))
+    assert happened == ["opened", "closed"]
+    with (
+        engine.holding(offers.Engine()),
+        InMemory(engine, found, catalog=TOWN, actor="ann", scopes=["offers:read"]) as town,
+    ):
+        assert len(town.query(FindOffers(words="tea")).rows) == 3
+    assert happened == ["opened", "closed"]
+
+
+def test_a_responder_cannot_write() -> None:
+    found, clients = Responder("town.offers"), list[Any]()
+
+    @found.answers
+    def get(query: GetOffer) -> Offer:
+        clients[0].publish(ParcelArrived(parcel_id="x"))
+        return Offer(offer_id=query.offer_id, seller="ann", pence=1)
+
+    with InMemory(found, catalog=TOWN, actor="ann", scopes=["offers:read"]) as town:
+        clients.append(town)
+        with pytest.raises(WrongVerbError, match=r"town\.offers\.GetOffer is a query, which changes nothing: its resp"):
+            town.query(GetOffer(offer_id="x"))
+    with Client(Connection("127.0.0.1:1", "http://127.0.0.1:1", Names("town"), TOWN)) as client, answering("town.Get"):
+        verbs: list[Any] = [client.send, client.ask, client.publish]
+        for verb in verbs:
+            with pytest.raises(WrongVerbError, match=r"town\.Get is a query"):
+                verb(ParcelArrived(parcel_id="x"))
 
 
 def test_a_command_that_nobody_receives_says_which_aggregate_is_missing() -> None:

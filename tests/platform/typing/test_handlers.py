@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, assert_type
 
 from schemas.accounts import DebitBalance
@@ -10,6 +10,7 @@ from schemas.carts import CartCheckedOut
 from schemas.checkout import CheckoutState
 from schemas.forms import CheckOrderForm, FormCheck
 from schemas.orders import (
+    FindOrders,
     OrderConfirmed,
     OrderPlaced,
     OrderReceipt,
@@ -26,13 +27,17 @@ from verbwire import (
     JobContext,
     Outcome,
     OutcomeContext,
+    PageRequest,
     Principal,
     Process,
     Rejected,
+    Resource,
     Responder,
+    Rows,
     Subscriber,
     SubscriberContext,
     Table,
+    resource,
 )
 
 orders = Aggregate("shop.orders", state=OrderState)
@@ -106,6 +111,25 @@ def check_order_form(form: CheckOrderForm, principal: Principal) -> FormCheck:
     return FormCheck(ok=True, reasons=())
 
 
+@forms.answers
+async def find_orders(query: FindOrders, page: PageRequest, principal: Principal) -> Rows[OrderRow]:
+    return Rows([OrderRow(order_id=page.cursor or "")] * await database.value.answer(), complete=True)
+
+
+@subscriber.on
+async def audit(event: OrderPlaced) -> None: ...
+
+
+class Pool:
+    async def answer(self) -> int:
+        return 1
+
+
+@resource
+async def database() -> AsyncIterator[Pool]:
+    yield Pool()
+
+
 def keep_their_types() -> None:
     assert_type(place, Callable[[PlaceOrder, OrderState | None], tuple[OrderPlaced, OrderReceipt] | Rejected])
     assert_type(placed, Callable[[OrderState | None, OrderPlaced, Context], OrderState])
@@ -122,6 +146,10 @@ def keep_their_types() -> None:
     assert_type(issue, Callable[[OrderConfirmed, SubscriberContext], None])
     assert_type(build, Callable[[BuildSalesReport, JobContext], None])
     assert_type(check_order_form, Callable[[CheckOrderForm, Principal], FormCheck])
+    assert_type(find_orders, Callable[[FindOrders, PageRequest, Principal], Coroutine[Any, Any, Rows[OrderRow]]])
+    assert_type(audit, Callable[[OrderPlaced], Coroutine[Any, Any, None]])
+    assert_type(database, Resource[Pool])
+    assert_type(database.value, Pool)
 
 
 def test_a_registered_function_is_still_that_function() -> None:

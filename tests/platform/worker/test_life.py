@@ -82,6 +82,36 @@ def ends_well(running: Running, number: signal.Signals) -> None:
     assert "Traceback" not in running.said(), running.said()[-3000:]
 
 
+RESOURCE = """
+from collections.abc import AsyncIterator
+from pathlib import Path
+import os
+from verbwire import resource
+from consumers.jars import jars
+
+@resource
+async def pool() -> AsyncIterator[str]:
+    if os.environ.get("NO_POOL"):
+        raise OSError("no pool in this street")
+    Path("pool").write_text("open")
+    yield "pool"
+    Path("pool").write_text("closed")
+"""
+
+
+def test_resources_are_open_before_a_worker_is_ready_and_closed_when_it_stops(project: Branch) -> None:
+    project.write("consumers/pool.py", RESOURCE)
+    refused = project.start(NO_POOL="1")
+    code, _ = refused.ends(None, 30)
+    assert code != 0
+    assert "consumers.pool.pool did not open: OSError: no pool in this street" in refused.said()
+    assert "Traceback" not in refused.said()
+    running = project.start().ready()
+    assert (project.folder / "pool").read_text() == "open"
+    ends_well(running, signal.SIGTERM)
+    assert (project.folder / "pool").read_text() == "closed"
+
+
 def test_a_worker_from_its_start_to_a_clean_stop_and_back(shop: Bank, project: Branch) -> None:
     send(shop, range(10))
     abort(shop, 30)

@@ -215,6 +215,12 @@ NOT_TAKEN = ProblemType(
 OWNER_UNREACHABLE = ProblemType(
     "owner_unreachable", 503, "The partition's owner does not answer.", "Ask again after `Retry-After`."
 )
+SOURCE_UNAVAILABLE = ProblemType(
+    "source_unavailable",
+    503,
+    "What stands behind the query does not answer, or not in time.",
+    "Ask again after `Retry-After`.",
+)
 STOPPED = ProblemType(
     "stopped", 503, "All partitions of this worker are stopped.", "The operator fixes the handler or skips the record."
 )

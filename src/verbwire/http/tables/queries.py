@@ -1,4 +1,4 @@
-"""Queries over HTTP: ``GET /queries/{name}?field=value...``, answered by tables and responders.
+"""Queries over HTTP: ``GET /queries/{name}?field=value...``, answered by tables here, and by `responders`.
 
 Checked in this order: the principal, the query's name, permission, parameters. A row that the principal may not
 see does not exist for them: it is not found by its key, and lists leave it out.
@@ -11,34 +11,28 @@ from functools import partial
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
-from verbwire.contracts.schema.model import Contract, SharedType
-from verbwire.declarations.handlers import Handler
+from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.table import RowFilter
-from verbwire.errors import UnencodableError, UnkeyableError
+from verbwire.errors import UnkeyableError
 from verbwire.handling.permission import refusal
 from verbwire.http.access.auth import require
-from verbwire.http.avro_json import encode
 from verbwire.http.base import problem_types
 from verbwire.http.base.names import NameResolver
 from verbwire.http.base.problem import HttpProblem
-from verbwire.http.base.requests import json_bytes, parameters, path_parameter, principal_of, query_string
+from verbwire.http.base.requests import parameters, path_parameter, principal_of, query_string
 from verbwire.http.base.routing import Answer
 from verbwire.http.tables.lists import Lists
 from verbwire.http.tables.parameters import bad_parameter, defaults_of, parameter_reader
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.http.tables.read_context import ReadContext
 from verbwire.http.tables.reads import TableReads
-from verbwire.messages import Kind, Message, Query
-from verbwire.observability.watch.handlers import HandlerWatch
+from verbwire.messages import Message, Query
 from verbwire.principal import Principal
 from verbwire.queries.plan import QueryPlan, may_see, seen_by
 from verbwire.queries.selection import Condition
-from verbwire.wire.avro.messages import Encoder
 
 PATH = "/queries/"
 
@@ -114,7 +108,7 @@ class FromRow:
 
     def _seen_by(self, principal: Principal) -> Callable[[Message], bool] | None:
         visible, rows = self._visible, self._plan.rows
-        return None if visible is None else lambda row: may_see(rows, row, _seen(visible, principal))
+        return None if visible is None else lambda row: may_see(rows, row, required_of(visible, principal))
 
 
 class FromRows:
@@ -135,61 +129,10 @@ class FromRows:
         return reads.rows(context, self._table, {"query": self.contract.name}, listing, restrict)
 
     def _restrict(self, visible: RowFilter, principal: Principal) -> Sequence[Condition]:
-        return seen_by(self._lists.plan.rows, _seen(visible, principal))
+        return seen_by(self._lists.plan.rows, required_of(visible, principal))
 
 
-class FromResponder:
-    """A query that a function answers, on every worker."""
-
-    def __init__(
-        self, contract: Contract, reply: Contract | SharedType, handler: Handler, watch: HandlerWatch | None = None
-    ) -> None:
-        self.contract = contract
-        self._watch = watch or HandlerWatch(contract.name)
-        self._handler = handler
-        self._reply = reply.name.rpartition(".")[2]
-        self._replies = Encoder(_contract(reply), 0)
-        self._encode = encode.encoder(reply)
-        self._query = Encoder(contract, 0)
-        self._read = parameter_reader(contract)
-        self._names = tuple(contract.fields)
-
-    async def answer(self, query: bytes, context: ReadContext, reads: TableReads) -> Response:
-        """Answer by the function, off the loop; 404 where it returns None."""
-        values = self._read(parameters(query, self._names))
-        try:
-            asked = self._query.normal(msgspec.convert(values, self._handler.message))
-        except UnencodableError as error:
-            raise HttpProblem(problem_types.BAD_PARAMETER, str(error)) from None
-
-        def ask() -> bytes:
-            reply = self._watch.call(
-                self._handler, self.contract.name, lambda: self._handler.call_alone(asked, lambda: context.principal)
-            )
-            if reply is None:
-                raise HttpProblem(problem_types.NOT_FOUND, f"{self.contract.short} has no answer to this")
-            if type(reply).__name__ != self._reply:
-                where = f"{self._handler.where} returned {type(reply).__name__}"
-                raise TypeError(f"{where}, {self.contract.name} is answered by {self._reply}")
-            return self._encode(self._fitting(reply))
-
-        return json_bytes(await reads.responders.run(ask))
-
-    def _fitting(self, reply: Any) -> Any:
-        """A reply as any reader would have it: what does not fit its schema must not pass for it in JSON."""
-        try:
-            found = self._replies.normal(reply)
-            self._replies(found)
-        except UnencodableError as error:
-            raise TypeError(f"{self._handler.where}: {error}") from error
-        return found
-
-
-def _contract(record: Contract | SharedType) -> Contract:
-    return record if isinstance(record, Contract) else Contract(record.name, Kind.REPLY, (), record.schema, record.file)
-
-
-def _seen(visible: RowFilter | None, principal: Principal) -> Mapping[str, Any] | None:
+def required_of(visible: RowFilter | None, principal: Principal) -> Mapping[str, Any] | None:
     """Return what rows must have that the principal may see, None where that is none of them.
 
     Nobody known has no name: a rule made of it must not find the rows that have none in that field.

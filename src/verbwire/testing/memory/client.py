@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeVar
 
+from verbwire.answering import require_no_query
 from verbwire.client.base.connection import Connection
 from verbwire.client.producing.ack import Position
 from verbwire.client.producing.routes import Routes
@@ -53,6 +54,7 @@ class MemoryClient:
         self, event: Event, *, id: str | None = None, correlation_id: str | None = None, causation_id: str | None = None
     ) -> Position:
         """Publish an event; return where it lies."""
+        require_no_query("publish")
         position = self._sender.send(Kind.EVENT, event, envelope_of(id, None, correlation_id, causation_id)).result()
         self._backend.run()
         return position
@@ -82,6 +84,7 @@ class MemoryClient:
     ) -> Position:
         """Write a message and leave it there until something else runs the project; return where it lies."""
         kind = Kind.EVENT if isinstance(message, Event) else Kind.COMMAND
+        require_no_query("publish" if kind is Kind.EVENT else "send")
         return self._sender.send(kind, message, envelope_of(id, ttl, correlation_id, causation_id)).result()
 
     def ask(
@@ -98,6 +101,7 @@ class MemoryClient:
         :class:`OutcomeUnknownError` while its receiver is paused, :class:`ContractError` where the project has none,
         :class:`WrongVerbError` for a command that nobody answers.
         """
+        require_no_query("ask")
         outgoing = self._sender.encode(Kind.COMMAND, command, envelope_of(id, ttl, correlation_id, causation_id))
         contract = outgoing.route.contract
         if contract.response == "none":

@@ -16,6 +16,7 @@ from verbwire.engine.builders.process import command_topics, process_topology
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.processors.windowed_table import WindowedTableProcessor
 from verbwire.engine.topology import Topology
+from verbwire.handling.handler_loop import HandlerLoop
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.principal import Principal
 from verbwire.subscribers.plan import subscriber_plan
@@ -54,6 +55,7 @@ class MemoryServices:
     grants: Grants
     replies: MemoryReplies
     folder: Path
+    loop: HandlerLoop
 
     def group(self, declared: Declared) -> MemoryGroup:
         """Return the group that a declaration is; :class:`ContractError` where it does not fit its contracts."""
@@ -62,7 +64,7 @@ class MemoryServices:
             return MemoryEngineGroup(declared.group, row, self._topology(declared), self.topics, self.folder)
         connection = replace(self.connection, principal=Principal(declared.group, declared.scopes))
         plan = subscriber_plan(declared, self.codec, self.grants)
-        return MemorySubscriberGroup(plan, connection, self.topics, self.codec, self.clock)
+        return MemorySubscriberGroup(plan, connection, self.topics, self.codec, self.clock, self.loop)
 
     def table(self, group: MemoryEngineGroup, row: type[Any]) -> QueryableTable:
         """Return a table as HTTP shows it."""

@@ -20,9 +20,11 @@ from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
 from verbwire.declarations.requirements import require_fit
+from verbwire.declarations.resource import Resource
 from verbwire.declarations.responder import Responder
 from verbwire.declarations.table import Table
 from verbwire.errors import ContractError
+from verbwire.handling.handler_loop import HandlerLoop
 from verbwire.messages import Command, Event, Outcome, Page, Query, Rejected, Row, State
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.principal import Principal
@@ -86,6 +88,8 @@ class InMemory:
     project is found from the working folder upwards. `actor` and `scopes` are who sends and asks, by default those of
     the settings: without an actor a receiver refuses what is not public, here as there. Topics have one partition
     unless `partitions` says otherwise. The clock starts at `now`, by default this moment, and moves by `advance` alone.
+    Resources are opened, those of the project or those given beside single declarations, unless they hold a value
+    already (:meth:`verbwire.Resource.holding`).
 
     A handler of an aggregate, subscriber or job that raises is an outcome, or a dead letter; one of a table or a
     process raises :class:`GroupStoppedError` here, and its group is stopped. Close it after use, best by ``with``.
@@ -93,7 +97,7 @@ class InMemory:
 
     def __init__(
         self,
-        *declared: Project | Declared | Responder,
+        *declared: Project | Declared | Responder | Resource[Any],
         catalog: Catalog | None = None,
         actor: str | None = None,
         scopes: Iterable[str] | None = None,
@@ -121,7 +125,10 @@ class InMemory:
         self._paused: set[str] = set()
         with ExitStack() as opened:
             folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="verbwire-in-memory-")))
-            services = MemoryServices(self._connection, codec, self._topics, clock, grants, self._told, folder)
+            loop = HandlerLoop()
+            opened.callback(loop.close)
+            loop.open([each for each, _ in project.resources])
+            services = MemoryServices(self._connection, codec, self._topics, clock, grants, self._told, folder, loop)
             self._groups: dict[str, MemoryGroup] = {}
             for name, each in project.declared.items():
                 self._groups[name] = services.group(each)
@@ -313,7 +320,9 @@ class InMemory:
             )
 
 
-def _project_of(declared: tuple[Project | Declared | Responder, ...], catalog: Catalog | None) -> Project:
+def _project_of(
+    declared: tuple[Project | Declared | Responder | Resource[Any], ...], catalog: Catalog | None
+) -> Project:
     if len(declared) == 1 and isinstance(declared[0], Project):
         return declared[0]
     if any(isinstance(each, Project) for each in declared):
@@ -321,9 +330,11 @@ def _project_of(declared: tuple[Project | Declared | Responder, ...], catalog: C
     if not declared:
         return load_project(load_settings())
     settings = load_settings()
-    groups = {each.group: each for each in declared if not isinstance(each, Responder | Project)}
+    groups = {each.group: each for each in declared if not isinstance(each, Responder | Project | Resource)}
     responders = tuple(each for each in declared if isinstance(each, Responder))
-    return Project(settings, catalog or load_project(settings).catalog, groups, responders)
+    resources = tuple((each, None) for each in declared if isinstance(each, Resource))
+    catalog = catalog or load_project(settings).catalog
+    return Project(settings, catalog, groups, responders, resources=resources)
 
 
 def _queries(project: Project, services: MemoryServices, groups: dict[str, MemoryGroup]) -> MemoryQueries:
@@ -332,5 +343,5 @@ def _queries(project: Project, services: MemoryServices, groups: dict[str, Memor
         group = groups[declared.group]
         assert isinstance(group, MemoryEngineGroup)  # noqa: S101 (that is what a table becomes)
         tables.append(services.table(group, declared.row))
-    answers = query_handlers(project, tables, HandlerWatch)
+    answers = query_handlers(project, tables, HandlerWatch, services.loop)
     return MemoryQueries(project.catalog, answers, known_topics(project, project.settings.names))

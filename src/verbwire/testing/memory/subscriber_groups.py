@@ -8,6 +8,7 @@ from verbwire.client.base.connection import Connection
 from verbwire.client.producing.routes import Routes
 from verbwire.client.producing.sender import Sender
 from verbwire.errors import Requeue
+from verbwire.handling.handler_loop import HandlerLoop
 from verbwire.observability.job_board import JobBoard
 from verbwire.observability.metrics.registry import Metrics
 from verbwire.observability.watch.handlers import HandlerWatch
@@ -35,6 +36,7 @@ class MemorySubscriberGroup:
         topics: MemoryTopics,
         codec: Codec,
         clock: MemoryClock,
+        loop: HandlerLoop,
     ) -> None:
         self.name = plan.declared.group
         self.stopping = False  # told to jobs that ask for it
@@ -49,6 +51,7 @@ class MemorySubscriberGroup:
             board=JobBoard(),
             metrics=Metrics().effects(plan.group),
             watch=HandlerWatch(plan.group, patient=plan.is_job),
+            loop=loop,
         )
         self._shares = [
             PartitionInFlight(topic, partition) for topic in plan.decoders for partition in range(topics.partitions)
