@@ -21,6 +21,7 @@ from tests.kit.scripted_receiver import REPLY_SECONDS, ScriptedReceiver, by_repl
 from verbwire.client import Client, CommandHandle, Connection, Principal
 from verbwire.client.asking.asker import Asker
 from verbwire.client.asking.poller import PollDelays
+from verbwire.client.base.completion import WouldWaitError
 from verbwire.client.producing.sender import Sender
 from verbwire.contracts.schema.model import Catalog
 from verbwire.deploy.deployment import deploy
@@ -445,3 +446,20 @@ def test_a_token_of_a_command_that_is_not_ours_is_refused(connection: Connection
     token = eventually(lambda: pending.token) or ""
     with Client(replace(connection, catalog=Catalog())) as another, pytest.raises(ContractError, match="no contract"):
         another.resume(token)
+
+
+def test_asking_at_once_sends_a_command_as_any_other_or_not_at_all(
+    connection: Connection, receiver: ScriptedReceiver
+) -> None:
+    with Client(replace(connection, asks_in_flight=1)) as client:
+        asker = client._asker
+        with pytest.raises(WouldWaitError):
+            asker.ask(COMMAND, patient=False)  # its topic and schema have to be asked for
+        first = by_replies_alone(client).ask(COMMAND)
+        with pytest.raises(WouldWaitError):
+            asker.ask(OTHER, patient=False)  # one alone may be in flight
+        receiver.answer(receiver.take())
+        assert first.result(REPLY_SECONDS) == Accepted()
+        second = asker.ask(COMMAND, patient=False)
+        receiver.answer(receiver.take())  # the next that has come: the other was not sent
+        assert second.result(REPLY_SECONDS) == Accepted()

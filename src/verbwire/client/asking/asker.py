@@ -13,11 +13,12 @@ from verbwire.client.asking.pending_command import PendingCommand
 from verbwire.client.asking.poller import OutcomePoller, PollDelays
 from verbwire.client.asking.reply_listener import ReplyListener
 from verbwire.client.asking.resolver import OutcomeResolver
+from verbwire.client.base.completion import WouldWaitError
 from verbwire.client.base.connection import Connection
 from verbwire.client.base.positions import SeenPositions
 from verbwire.client.producing.ack import Ack
 from verbwire.client.producing.sender import Sender
-from verbwire.errors import ClosedError, WrongVerbError
+from verbwire.errors import ClosedError, DeliveryError, WrongVerbError
 from verbwire.messages import Command, Kind
 from verbwire.wire.headers import BARE, Envelope
 from verbwire.wire.outcome_tokens import OutcomeToken
@@ -40,11 +41,14 @@ class Asker:
         self._poller: OutcomePoller | None = None
         self._closed = False
 
-    def ask(self, command: Command[R], envelope: Envelope = BARE) -> CommandHandle[R]:
+    def ask(self, command: Command[R], envelope: Envelope = BARE, patient: bool = True) -> CommandHandle[R]:
         """Send a command and return its outcome-to-be; blocks while too many commands are in flight.
 
-        Raises like `Client.ask`.
+        Raises like `Client.ask`; :class:`WouldWaitError` where it would block and is not `patient`: then nothing of
+        the command has been sent.
         """
+        if not (patient or (self._listener is not None and self.sender.routes.knows(Kind.COMMAND, type(command)))):
+            raise WouldWaitError
         outgoing = self.sender.encode(Kind.COMMAND, command, envelope)
         route = outgoing.route
         if route.contract.response == "none":
@@ -58,9 +62,9 @@ class Asker:
             fingerprint=route.encoder.fingerprint(command),
         )
         pending.unique = envelope.id is None
-        self._in_flight.enter(pending, self._connection.delivery_seconds)
+        self._enter(pending, patient)
         try:
-            ack = self.sender.produce(outgoing, partition)
+            ack = self.sender.produce(outgoing, partition, patient)
         except BaseException:
             self._in_flight.leave(pending)
             raise
@@ -117,6 +121,14 @@ class Asker:
         self._closed = True
         for thread in self._threads():
             thread.stop()
+
+    def _enter(self, pending: PendingCommand, patient: bool) -> None:
+        try:
+            self._in_flight.enter(pending, self._connection.delivery_seconds if patient else 0.0)
+        except DeliveryError:
+            if patient:
+                raise
+            raise WouldWaitError from None
 
     def _start_poller(self) -> None:
         with self._lock:

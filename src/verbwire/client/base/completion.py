@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import suppress
 from typing import Any
+from weakref import WeakKeyDictionary
 
 Wake = Callable[[], None]
+
+
+class WouldWaitError(Exception):
+    """What was to be done at once would have to wait: for the broker, the registry, or room."""
 
 
 class Completion:
@@ -39,10 +44,10 @@ class Completion:
         if self.done():
             return
         loop = asyncio.get_running_loop()
-        arrived = loop.create_future()
+        arrived, wakes = loop.create_future(), _wakes_of(loop)
 
         def wake() -> None:
-            _wake(loop, arrived)
+            wakes.add(loop, arrived)
 
         self.when_done(wake)
         try:
@@ -68,10 +73,42 @@ class Completion:
             self._wakes = [each for each in self._wakes or () if each != wake] or None
 
 
-def _wake(loop: asyncio.AbstractEventLoop, arrived: asyncio.Future[None]) -> None:
-    def finish() -> None:
-        if not arrived.done():
-            arrived.set_result(None)
+class _LoopWakes:
+    """The futures of one loop that are to be completed: as many as come before its turn for one system call.
 
-    with suppress(RuntimeError):  # the loop was closed meanwhile, with its waiters
-        loop.call_soon_threadsafe(finish)
+    Each `call_soon_threadsafe` writes to a socket, and has the loop's thread fight for the interpreter with the one
+    that brings the next.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._called = False
+
+    def add(self, loop: asyncio.AbstractEventLoop, arrived: asyncio.Future[None]) -> None:
+        self._waiting.append(arrived)
+        if self._called:  # then what was appended before this look is completed as well
+            return
+        self._called = True
+        try:
+            loop.call_soon_threadsafe(self._complete)
+        except RuntimeError:  # the loop was closed meanwhile, with its waiters
+            self._called = False
+            self._waiting.clear()
+
+    def _complete(self) -> None:
+        self._called = False
+        while self._waiting:
+            arrived = self._waiting.popleft()
+            if not arrived.done():
+                arrived.set_result(None)
+
+
+_WAKES: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopWakes] = WeakKeyDictionary()
+
+
+def _wakes_of(loop: asyncio.AbstractEventLoop) -> _LoopWakes:
+    """Called in the loop's own thread."""
+    wakes = _WAKES.get(loop)
+    if wakes is None:
+        wakes = _WAKES[loop] = _LoopWakes()
+    return wakes

@@ -10,6 +10,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Producer as Librdkafka
 
+from verbwire.client.base.completion import WouldWaitError
 from verbwire.client.base.connection import Connection
 from verbwire.client.producing.ack import Ack, Failures
 from verbwire.client.producing.linger_bypass import LingerBypass
@@ -67,12 +68,20 @@ class Producer:
         self._linger_bypass = LingerBypass(self._kafka)
 
     def produce(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: RawHeaders, id: str, partition: int = BY_KEY
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: RawHeaders,
+        id: str,
+        partition: int = BY_KEY,
+        patient: bool = True,
     ) -> Ack:
         """Hand a record to librdkafka and return its acknowledgement-to-be. The key decides the partition, by default.
 
         :class:`UnencodableError` when it is larger than a record may be, :class:`DeliveryError` when the queue stays
-        full for as long as a delivery may take, or the producer is beyond repair.
+        full for as long as a delivery may take, or the producer is beyond repair; :class:`WouldWaitError` where it is
+        full and the caller is not `patient`.
         """
         self.require_open()
         ack = Ack(id, topic, self._failures)
@@ -83,6 +92,8 @@ class Producer:
                 self._kafka.produce(topic, value, key, partition, ack.settle, None, 0, headers)
                 return ack
             except BufferError:
+                if not patient:
+                    raise WouldWaitError from None
                 deadline = deadline or time.monotonic() + self._seconds
                 if time.monotonic() > deadline:
                     raise DeliveryError(

@@ -74,6 +74,10 @@ class Routes:
         route = self._found[kind].get(type(message))
         return self._find(kind, message) if route is None else route
 
+    def knows(self, kind: Kind, message: type[Message]) -> bool:
+        """Whether the route of a class has been found already: then nobody has to be asked for it."""
+        return message in self._found[kind]
+
     @property
     def codec(self) -> Codec:
         """The client's codec; made when it is first asked for, since a registry is connected with it."""

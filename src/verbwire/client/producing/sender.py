@@ -59,18 +59,23 @@ class Sender:
         id = self._ids.of(envelope.id)
         return OutgoingMessage(route, id, key_of(route.contract, message), route.encoder(message), envelope)
 
-    def produce(self, outgoing: OutgoingMessage, reply_partition: int | None = None) -> Ack:
-        """Queue an encoded message; `reply_partition` is where in the replies topic its outcome is waited for."""
-        if (tracer := active()) is not None:
-            return self._produce_traced(tracer, outgoing, reply_partition)
-        return self._produce(outgoing, reply_partition)
+    def produce(self, outgoing: OutgoingMessage, reply_partition: int | None = None, patient: bool = True) -> Ack:
+        """Queue an encoded message; `reply_partition` is where in the replies topic its outcome is waited for.
 
-    def _produce_traced(self, tracer: Tracer, outgoing: OutgoingMessage, reply_partition: int | None) -> Ack:
+        :class:`WouldWaitError` where the queue is full and it is not `patient`.
+        """
+        if (tracer := active()) is not None:
+            return self._produce_traced(tracer, outgoing, reply_partition, patient)
+        return self._produce(outgoing, reply_partition, patient)
+
+    def _produce_traced(
+        self, tracer: Tracer, outgoing: OutgoingMessage, reply_partition: int | None, patient: bool
+    ) -> Ack:
         route, envelope = outgoing.route, outgoing.envelope
         span = sending(tracer, route.topic, route.contract.name, outgoing.id, envelope.traceparent)
         envelope = msgspec.structs.replace(envelope, traceparent=span.traceparent)
         try:
-            ack = self._produce(msgspec.structs.replace(outgoing, envelope=envelope), reply_partition)
+            ack = self._produce(msgspec.structs.replace(outgoing, envelope=envelope), reply_partition, patient)
         except BaseException as error:
             span.fail(type(error).__name__)
             span.end()
@@ -78,10 +83,10 @@ class Sender:
         ack.when_done(partial(_acknowledged, span, ack))
         return ack
 
-    def _produce(self, outgoing: OutgoingMessage, reply_partition: int | None) -> Ack:
+    def _produce(self, outgoing: OutgoingMessage, reply_partition: int | None, patient: bool) -> Ack:
         route, id, key, value = outgoing.route, outgoing.id, outgoing.key, outgoing.value
         headers = route.headers(id, key, value, outgoing.envelope, reply_partition)
-        return self.producer.produce(route.topic, key, value, headers, id)
+        return self.producer.produce(route.topic, key, value, headers, id, patient=patient)
 
 
 def _acknowledged(span: TraceSpan, ack: Ack) -> None:

@@ -12,7 +12,9 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -20,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from verbwire.client.asking.handle import CommandHandle
+from verbwire.client.base.completion import WouldWaitError
 from verbwire.client.producing.ack import Ack
 from verbwire.client.producing.ids import Ids
 from verbwire.contracts.schema.model import Catalog, Contract
@@ -132,7 +135,7 @@ class Commands:
     async def _ask(
         self, contract: Contract, command: Command, envelope: Envelope, principal: Principal, wish: WaitPreference
     ) -> Response:
-        pending = await self._taken(contract, lambda: self._gateway.ask(command, envelope))
+        pending = await self._taken(contract, partial(self._gateway.ask, command, envelope), at_once=True)
         try:
             async with self._waits.within(wish.seconds):
                 outcome = await pending
@@ -156,13 +159,16 @@ class Commands:
         return json_response({"outcome": "pending", "id": pending.id}, 202, headers)
 
     async def _send(self, contract: Contract, command: Command, envelope: Envelope) -> Response:
-        ack = await self._taken(contract, lambda: self._gateway.send(command, envelope))
+        ack = await self._taken(contract, partial(self._gateway.send, command, envelope))
         await self._acknowledged(contract, ack)
         return json_response({"outcome": "none", "id": ack.id}, 202)
 
-    async def _taken(self, contract: Contract, send: Callable[[], T]) -> T:
-        """Call what hands the command over, off the loop: it may have to wait for the broker or the registry."""
+    async def _taken(self, contract: Contract, send: Callable[..., T], at_once: bool = False) -> T:
+        """Call what hands the command over; off the loop where it has to wait for the broker or the registry."""
         try:
+            if at_once:
+                with suppress(WouldWaitError):
+                    return send(patient=False)
             async with asyncio.timeout(self._limits.delivery_seconds):
                 return await self._threads.run_short(send)
         except UnkeyableError as error:

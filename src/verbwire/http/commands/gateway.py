@@ -7,6 +7,7 @@ import threading
 
 from verbwire.client.asking.asker import Asker
 from verbwire.client.asking.handle import CommandHandle
+from verbwire.client.base.completion import WouldWaitError
 from verbwire.client.base.connection import Connection
 from verbwire.client.producing.ack import Ack
 from verbwire.client.producing.sender import Sender
@@ -19,16 +20,21 @@ log = logging.getLogger("verbwire.http")
 
 
 class Gateway:
-    """The client of a worker's HTTP. Every method but `close` may block for seconds: call it off the loop."""
+    """The client of a worker's HTTP. Its methods may block for seconds: call them off the loop, or not `patient`.
+
+    Then those that have it raise :class:`WouldWaitError`, and have done nothing, where they would block.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
         self._asker: Asker | None = None
 
-    def ask(self, command: Command, envelope: Envelope) -> CommandHandle:
+    def ask(self, command: Command, envelope: Envelope, patient: bool = True) -> CommandHandle:
         """Send a command whose outcome is wanted; raises like :meth:`Client.ask`."""
-        return self._connected().ask(command, envelope)
+        if not patient and self._asker is None:
+            raise WouldWaitError
+        return self._connected().ask(command, envelope, patient)
 
     def send(self, command: Command, envelope: Envelope) -> Ack:
         """Send a command without an outcome; raises like :meth:`Client.send`."""
