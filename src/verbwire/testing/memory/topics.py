@@ -124,7 +124,14 @@ class MemoryProducer(Producer):
         self._failures = Failures()
 
     def produce(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: RawHeaders, id: str, partition: int = BY_KEY
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: RawHeaders,
+        id: str,
+        partition: int = BY_KEY,
+        patient: bool = True,  # noqa: ARG002 (there is always room)
     ) -> Ack:
         """Write a record. :class:`UnencodableError` where it is larger than a record may be."""
         if (size := len(key or b"") + len(value or b"")) > self._limit:
