@@ -66,6 +66,11 @@ class Responder:
         add_handler(self.handlers, handler, Query)
         return function
 
+    @property
+    def paged(self) -> list[type[Query]]:
+        """The queries that it answers with pages of lists."""
+        return [query for query, handler in self.handlers.items() if handler.takes == 2]
+
     def visible(self, function: RowFilter) -> RowFilter:
         """Register which of its answers a principal may see, whatever its functions return: as tables do.
 

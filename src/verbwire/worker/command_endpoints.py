@@ -56,7 +56,8 @@ def command_endpoints(
     commands = Commands(codec.catalog, project.classes, gateway, links, waits)
     outcomes = OutcomeEndpoint(receivers, codec, gateway, links, peers)
     more = console_paths() if settings.http_console else {}
-    document = OpenApi(settings.project, codec.catalog, rates.description(), more)
+    by_cursor = [query.__contract__ for each in project.responders for query in each.paged]
+    document = OpenApi(settings.project, codec.catalog, rates.description(), more, by_cursor)
     return CommandEndpoints(gateway, [commands, outcomes, document])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from types import MappingProxyType
 
@@ -26,10 +26,17 @@ _DESCRIPTION = (
 )
 
 
-def openapi(title: str, catalog: Catalog, rates: str = "", more: Mapping[str, Json] = NOTHING) -> Json:
+def openapi(
+    title: str,
+    catalog: Catalog,
+    rates: str = "",
+    more: Mapping[str, Json] = NOTHING,
+    by_cursor: Collection[str] = (),
+) -> Json:
     """Return the document; the same contracts give the same one. Its version is a hash of theirs.
 
-    `rates` says how much may be asked, `more` are paths of other parts.
+    `rates` says how much may be asked, `more` are paths of other parts, `by_cursor` the queries whose lists have no
+    numbered pages: those of responders.
     """
     schemas = JsonSchemas()
     contracts = sorted(catalog, key=lambda each: each.name)
@@ -38,7 +45,9 @@ def openapi(title: str, catalog: Catalog, rates: str = "", more: Mapping[str, Js
         if each.kind is Kind.COMMAND:
             paths[f"/commands/{each.name}"] = openapi_paths.command(catalog, schemas, each)
         elif each.kind is Kind.QUERY and each.reply:
-            paths[f"/queries/{each.name}"] = openapi_paths.query(catalog, schemas, each)
+            paths[f"/queries/{each.name}"] = openapi_paths.query(
+                catalog, schemas, each, numbered=each.name not in by_cursor
+            )
     paths |= {"/outcomes/{token}": openapi_paths.outcome(), **openapi_paths.tables(), **openapi_paths.service(), **more}
     return {
         "openapi": "3.1.0",
@@ -63,8 +72,15 @@ def openapi(title: str, catalog: Catalog, rates: str = "", more: Mapping[str, Js
 class OpenApi:
     """Serves the document to authenticated principals."""
 
-    def __init__(self, title: str, catalog: Catalog, rates: str = "", more: Mapping[str, Json] = NOTHING) -> None:
-        self._body = msgspec.json.encode(openapi(title, catalog, rates, more))
+    def __init__(
+        self,
+        title: str,
+        catalog: Catalog,
+        rates: str = "",
+        more: Mapping[str, Json] = NOTHING,
+        by_cursor: Collection[str] = (),
+    ) -> None:
+        self._body = msgspec.json.encode(openapi(title, catalog, rates, more, by_cursor))
 
     @property
     def routes(self) -> Sequence[Route]:

@@ -29,7 +29,10 @@ _OPERATOR = "For operators, with the scope `verbwire:operator`."
 _COMPOUND = ("array", "map", "record")
 _FRESH = ("Position", "Freshness")
 _TOLD = header_refs(Verbwire_Freshness="Freshness")
-_COMPLETE = "Whether all partitions are included, and have read what their inputs held when they were started."
+_COMPLETE = (
+    "Whether all partitions are included, and have read what their inputs held when they were started; where a "
+    "responder answers, its own word."
+)
 _NUMBER = "Null for a page asked for by cursor, or that ended before `page_size` because its rows are large."
 _BEHIND = "Per partition that has not: how many records it still has to read, at least."
 _OTHER_CODE = "By partition: which parts of the code changed, and at which offsets."
@@ -53,13 +56,14 @@ def command(catalog: Catalog, schemas: JsonSchemas, contract: Contract) -> Json:
     }
 
 
-def query(catalog: Catalog, schemas: JsonSchemas, contract: Contract) -> Json:
-    """Return ``GET /queries/{full name}``."""
+def query(catalog: Catalog, schemas: JsonSchemas, contract: Contract, *, numbered: bool = True) -> Json:
+    """Return ``GET /queries/{full name}``; `numbered`: a page of its list may be asked for by number."""
     reply = catalog.contracts.get(contract.reply or "") or catalog.types[contract.reply or ""]
     schema = schemas.answered(reply)
     keyed = reply.key if isinstance(reply, Contract) else ()
     own = [_parameter(schemas, contract, field, field["name"] in keyed) for field in contract.schema["fields"]]
-    paging = [("Page", "page"), ("PageSize", "page_size"), ("Cursor", "cursor")] if contract.many else []
+    number = [("Page", "page")] if numbered else []
+    paging = [*number, ("PageSize", "page_size"), ("Cursor", "cursor")] if contract.many else []
     common = parameter_refs(*(part for part, name in paging if name not in contract.fields), *_FRESH)
     body = _list({"query": {"const": contract.name}}, schema) if contract.many else schema
     told = None if contract.many else _TOLD

@@ -55,6 +55,18 @@ def test_openapi_has_every_command_and_query(folder: Path) -> None:
     assert asked <= document["paths"].keys()
 
 
+def test_openapi_of_a_responders_list_has_no_numbered_pages() -> None:
+    catalog = load_catalog(SAMPLES / "town")
+
+    def parameters(*by_cursor: str) -> set[str]:
+        path = openapi("town", catalog, by_cursor=by_cursor)["paths"]["/queries/town.offers.FindOffers"]
+        return {each.get("name") or each["$ref"].rpartition("/")[2] for each in path["get"]["parameters"]}
+
+    numbered = parameters()
+    assert "Page" in numbered
+    assert parameters("town.offers.FindOffers") == numbered - {"Page"}
+
+
 def test_openapi_is_the_same_in_every_process() -> None:
     code = (
         "import sys, pathlib; from verbwire.contracts.schema.load import load_catalog;"
