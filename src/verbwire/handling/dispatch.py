@@ -29,10 +29,10 @@ class CommandHandling(MessageHandling):
 
     def framed(self, reply: Reply | None) -> bytes | None:
         """Return the reply's record; ContractError where it is not what the contract says."""
+        if self.reply is None and reply is None:
+            return None
         name = self.contract.short
         if self.reply is None:
-            if reply is None:
-                return None
             raise ContractError(f"{type(reply).__name__} is no state and {name} has no reply: name it in its contract")
         expected = self.reply.contract
         if reply is None:

@@ -19,7 +19,7 @@ class RecordPlace(Protocol):
 
 
 class Record(RecordPlace, Protocol):
-    """One record, read; aiokafka's `ConsumerRecord` is one, :class:`ConsumedRecord` is another. Milliseconds."""
+    """One record, read; what aiokafka's consumer gives is one, :class:`ConsumedRecord` is another. Milliseconds."""
 
     @property
     def timestamp(self) -> int: ...  # noqa: D102

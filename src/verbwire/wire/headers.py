@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 from typing import TypeAlias
 
 import msgspec
@@ -179,7 +180,10 @@ class Headers:
         pairs = list(self._raw or ())
         if len(pairs) > MAX_HEADERS:
             raise UndecodableError(f"the record has {len(pairs)} headers, {MAX_HEADERS} are read at most")
-        size = sum([len(name) + len(value or b"") for name, value in pairs])
+        try:
+            size = sum(map(len, chain.from_iterable(pairs)))  # type: ignore[arg-type]  # see below
+        except TypeError:  # a header without a value
+            size = sum([len(name) + len(value or b"") for name, value in pairs])
         if size > MAX_HEADER_BYTES:
             raise UndecodableError(f"the record's headers are {size} bytes long, {MAX_HEADER_BYTES} are read at most")
         self._values = values = dict(pairs)

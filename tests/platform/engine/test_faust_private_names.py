@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import subprocess
 import sys
 
 import faust
+import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import subscription_state as subscription
 from aiokafka.consumer.fetcher import Fetcher as Fetching
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.structs import ConsumerRecord
 from faust.tables.manager import TableManager
 from faust.transport.consumer import Consumer, Fetcher
 from faust.transport.drivers import aiokafka as driver
 from mode import Service
 
 from verbwire.engine.faust import private_names
+from verbwire.engine.faust.fetched_record import FetchedRecord, use_fetched_records
 from verbwire.errors import EngineError
 
 USED = {
@@ -46,6 +52,7 @@ USED = {
         "_subscription",
     },
     AIOKafkaClient: {"_get_conn", "_conns", "force_metadata_update"},
+    PartitionRecords: {"_consumer_record"},
     Fetching: {"_create_fetch_waiter", "_fetch_max_wait_ms", "_fetcher_timeout", "_pending_tasks"},
     subscription.SubscriptionState: {"reassignment_in_progress"},
     subscription.Assignment: {"state_value"},
@@ -66,6 +73,14 @@ USED = {
 def test_private_names_of_faust_are_all_there() -> None:
     assert private_names.missing() == []
     private_names.verify()
+
+
+def test_private_fields_of_fetched_records_are_those_of_aiokafkas_own() -> None:
+    ours, theirs = msgspec.structs.fields(FetchedRecord), dataclasses.fields(ConsumerRecord)
+    assert [each.name for each in ours] == [each.name for each in theirs]
+    use_fetched_records()
+    assert "return ConsumerRecord(" in inspect.getsource(PartitionRecords._consumer_record)
+    assert PartitionRecords._consumer_record.__globals__["ConsumerRecord"] is FetchedRecord
 
 
 def test_private_names_of_faust_are_pinned_with_a_sentence() -> None:

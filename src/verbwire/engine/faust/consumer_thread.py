@@ -12,6 +12,7 @@ from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from verbwire.engine.faust.fetched_record import use_fetched_records
 from verbwire.engine.faust.input_feed import BUSY_MS, InputFeed
 from verbwire.engine.faust.lease import Lease, now
 from verbwire.engine.faust.reconnecting import Reconnecting
@@ -72,6 +73,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         coordinator._send_req = timed
 
     def _create_worker_consumer(self, transport: Any) -> Any:
+        use_fetched_records()
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
         consumer._retry_backoff_ms = _RETRY_BACKOFF_MS

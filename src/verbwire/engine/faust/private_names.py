@@ -56,6 +56,7 @@ ATTRIBUTES: dict[Any, dict[str, str]] = {
         "force_metadata_update": "called: topics have changed",
     },
     fetcher.Fetcher: {"_create_fetch_waiter": "called: done when more has been fetched"},
+    fetcher.PartitionRecords: {"_consumer_record": "relied on: makes a ConsumerRecord of its module, which is ours"},
     subscription.SubscriptionState: {"reassignment_in_progress": "read: aiokafka would wait for the next assignment"},
     subscription.Assignment: {"state_value": "called: how far a partition is read"},
     subscription.TopicPartitionState: {

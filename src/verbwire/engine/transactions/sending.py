@@ -28,30 +28,20 @@ def send(producer: Producer, unsent: Sequence[UnsentRecord | UnsentRows]) -> Non
 
     Then some of them may be with it: the transaction is to be aborted.
     """
+    produce = producer.produce
     for each in unsent:
         if len(each) == 3:
             _send_rows(producer, *each)
-        else:
-            _send_record(producer, *each)
-
-
-def _send_record(
-    producer: Producer,
-    topic: str,
-    partition: int,
-    key: bytes | None,
-    value: bytes | None,
-    headers: Headers,
-    on_delivery: Delivered | None,
-) -> None:
-    found = list(headers) if headers else None
-    while True:
-        try:
-            # By position: by name each argument costs as much as a header. The last but one is the time, 0 for now.
-            producer.produce(topic, value, key, partition, on_delivery, None, 0, found)
-            return
-        except BufferError:
-            _make_room(producer)
+            continue
+        topic, partition, key, value, headers, on_delivery = each
+        found = headers if type(headers) is list else [*headers]
+        while True:
+            try:
+                # By position: by name each argument costs as much as a header. The last but one is the time, 0 for now.
+                produce(topic, value, key, partition, on_delivery, None, 0, found or None)
+                break
+            except BufferError:
+                _make_room(producer)
 
 
 def _send_rows(producer: Producer, topic: str, partition: int, messages: list[RowMessage]) -> None:
