@@ -176,6 +176,12 @@ ROWS: dict[str, list[Panel]] = {
             "Of a process: its open instances.",
             [(f"sum by (group) ({_of('verbwire_table_rows')})", "{{group}}")],
         ),
+        Panel(
+            "Oldest open process instance",
+            "Since its last step: `verbwire processes list` says what it waits for.",
+            [(f"max by (group) ({_of('verbwire_oldest_instance_seconds')})", "{{group}}")],
+            "s",
+        ),
     ],
     "Subscribers and jobs": [
         Panel(

@@ -170,16 +170,17 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     _keep_copies(settings, opened)
     topics = TopicWatch(kafka, [each.engine for each in hosted if isinstance(each, EngineGroup)])
     opened.callback(topics.stop)
-    _measure(services, hosted, opened)
+    _measure(project, services, hosted, opened)
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
     # Before anything stops: no more requests are routed here, and those that wait for an outcome get its link.
     asyncio.run(_serve(hosted, topics, leave, [health.leave, waits.end, announcement.leave], stopping))
 
 
-def _measure(services: Services, hosted: Sequence[GroupHost], opened: ExitStack) -> None:
+def _measure(project: Project, services: Services, hosted: Sequence[GroupHost], opened: ExitStack) -> None:
     """Let the metrics show what is not counted but looked up: lag, sizes of tables, the outage."""
     metrics, lags = services.metrics, LagWatch(services.kafka, hosted, services.clock)
-    sizes = TableSizes({each.name: table.store_reader for each in hosted for table in each.tables})
+    processes = {services.codec.names.group(each.group) for each in project.processes}
+    sizes = TableSizes({each.name: table.store_reader for each in hosted for table in each.tables}, processes)
     metrics.process.worker(services.settings.worker, version("verbwire"))
     metrics.process.kafka(lambda: not services.outage.lasts())
     metrics.process.tables(sizes.sizes)

@@ -1,11 +1,15 @@
-"""Counts the rows of this worker's tables from time to time: SQLite reads all of an index for that."""
+"""Counts the rows of this worker's tables from time to time: SQLite reads all of an index for that.
+
+Beside them it looks how old the open instances of processes are.
+"""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from verbwire.engine.state.reader import StoreReader
 from verbwire.errors import UnavailableError
@@ -19,10 +23,14 @@ _PAUSE = 200  # times as long as the counting took: half a percent of a processo
 
 
 class TableSizes:
-    """Runs on a thread of its own between `start` and `stop`. `tables` are by the group's name on the cluster."""
+    """Runs on a thread of its own between `start` and `stop`. `tables` are by the group's name on the cluster.
 
-    def __init__(self, tables: Mapping[str, StoreReader]) -> None:
+    Those of `processes` are asked, too, when their oldest open instance made its last step.
+    """
+
+    def __init__(self, tables: Mapping[str, StoreReader], processes: Collection[str] = ()) -> None:
         self._tables = tables
+        self._processes = processes
         self._sizes: dict[str, TableSize] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="table sizes", daemon=True)
@@ -49,9 +57,16 @@ class TableSizes:
             if self._stop.is_set():
                 return
             try:
-                yield group, TableSize(reader.count(), reader.size())
+                yield group, TableSize(reader.count(), reader.size(), self._oldest_step(group, reader))
             except UnavailableError as error:
                 log.debug("%s is not counted: %s", group, error)
+
+    def _oldest_step(self, group: str, reader: StoreReader) -> float | None:
+        """Return when that was, in seconds since the epoch; infinity where no instance is open, None for a table."""
+        if group not in self._processes:
+            return None
+        found = reader.oldest_step()
+        return math.inf if found is None else found / 1000
 
     def _run(self) -> None:
         pause = _FIRST_SECONDS

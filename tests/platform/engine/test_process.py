@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
@@ -19,6 +20,7 @@ from tests.kit.samples.bank.tills import CoinsMoved, SavingState
 from verbwire.errors import FencedError
 from verbwire.wire.headers import PROCESS_INSTANCE_HEADER
 from verbwire.wire.process_command_ids import CommandIds
+from verbwire.worker.table_sizes import TableSizes
 
 pytestmark = pytest.mark.kafka
 
@@ -103,6 +105,26 @@ def stopping(branch: Bank, running: Engine, pair: tuple[int, int]) -> Saving:
     """With states in a partition of the test's own: something comes to a stop there."""
     running.own(pair[0], branch.partition())
     return Saving(branch, running)
+
+
+def test_how_long_the_oldest_instance_waits_is_known_also_of_a_restored_copy(saving: Saving, tmp_path: Path) -> None:
+    saving.move(5)
+    saving.settle()
+    assert saving.state() is not None
+    stepped = saving.engine.reader.oldest_step()
+    assert stepped is not None
+    assert 0 <= time.time() - stepped / 1000 < 600
+    with saving.another(tmp_path) as other:
+        restored = other.reader.oldest_step()
+        assert restored is not None
+        assert abs(restored - stepped) < 2000
+        sizes = TableSizes({"tills": other.reader, "table": other.reader}, ["tills"])
+        sizes.look()
+        other.metrics.process.tables(sizes.sizes)
+        exposition = other.metrics.exposition().decode()
+    (line,) = [line for line in exposition.splitlines() if line.startswith("verbwire_oldest_instance_seconds")]
+    assert line.startswith('verbwire_oldest_instance_seconds{group="tills"} ')
+    assert 0 <= float(line.rpartition(" ")[2]) - (time.time() - restored / 1000) + 5 < 10
 
 
 def test_an_event_leads_to_state_and_commands(saving: Saving) -> None:

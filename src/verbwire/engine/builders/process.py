@@ -13,9 +13,10 @@ from verbwire.declarations.requirements import require_process
 from verbwire.engine.builders.groups import Skips
 from verbwire.engine.code.facts import CurrentCode
 from verbwire.engine.processors.inputs import InputReader, OutcomeInput, event_readers
+from verbwire.engine.processors.instance_rows import InstanceRows
 from verbwire.engine.processors.process import CommandEmission, ProcessManagerProcessor
 from verbwire.engine.processors.repartition import Repartitioner
-from verbwire.engine.processors.rows import RowCodec, of_kind
+from verbwire.engine.processors.rows import of_kind
 from verbwire.engine.processors.tracing import EngineTracing
 from verbwire.engine.topology import Topology
 from verbwire.engine.transactions.record_limits import RecordLimits
@@ -43,7 +44,7 @@ def process_topology(
     names = codec.names
     group, ids = names.group(process.group), CommandIds(process.group)
     limits, tracing = RecordLimits(), EngineTracing.of(group)
-    rows = RowCodec(codec, names.changelog(group, process.table), process.state, limits=limits)
+    rows = InstanceRows(codec, names.changelog(group, process.table), process.state, limits)
     repartitioner = Repartitioner(names.repartition(group, process.table), partitions)
     keys = {event: attrgetter(field) for event, field in process.keys.items()}
     lead = ProcessManagerProcessor(

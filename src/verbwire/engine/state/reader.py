@@ -17,14 +17,18 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.engine.state.connections import READERS
 from verbwire.engine.state.partition_state import CLOSED, RETRYING, RUNNING, STOPPED, SUSPENDED, PartitionState
 from verbwire.engine.state.row_query import at_once, select
-from verbwire.engine.state.store import DedupEntry, copy_bytes
+from verbwire.engine.state.store import DedupEntry, column_name, copy_bytes
 from verbwire.errors import UnavailableError
 from verbwire.kafka.progress import InputProgress
 from verbwire.queries.selection import EVERYTHING, Selection
 from verbwire.wire.keys import key_bytes, parse_key
 from verbwire.wire.partitioner import partition_of
 
+LAST_STEP = "last_step"
+"""The column of a process's copy that has when an instance made its last step, in milliseconds since the epoch."""
+
 log = logging.getLogger(__name__)
+_LAST_STEP = column_name(LAST_STEP)
 _NEAREST = """
     select key, value from rows where key = coalesce(
         (select key from rows where key >= ? order by key limit 1), (select key from rows order by key limit 1))"""
@@ -208,6 +212,13 @@ class StoreReader:
         """How many rows are here, in the partitions that are ready."""
         return sum(self._count(partition) for partition in self.ready())
 
+    def oldest_step(self) -> int | None:
+        """When the instance of a process that has made no step for longest made its last, in milliseconds.
+
+        None where no instance is open in the partitions that are ready here.
+        """
+        return min(filter(None, map(self._oldest_step, self.ready())), default=None)
+
     def size(self) -> int:
         """How many bytes the copies of the partitions take that are ready here."""
         paths = [path for partition in self.ready() if (path := self.states[partition].path) is not None]
@@ -220,6 +231,11 @@ class StoreReader:
             while state.ready and (rows := self.page(partition, after, 1000)):
                 yield from rows
                 after = rows[-1][0]
+
+    def _oldest_step(self, partition: int) -> int | None:
+        with self._reading(partition) as connection:
+            found: int | None = connection.execute(f"select min({_LAST_STEP}) from rows").fetchone()[0]  # noqa: S608
+        return found
 
     def _count(self, partition: int) -> int:
         with self._reading(partition) as connection:

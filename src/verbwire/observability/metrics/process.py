@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
@@ -56,9 +57,17 @@ TABLE_BYTES = GaugeSpec(
     "Beside the room on the disk of `data`.",
     GROUP,
 )
+OLDEST_INSTANCE = GaugeSpec(
+    "oldest_instance_seconds",
+    "How long ago the open instance of a process that waits longest made its last step, of the partitions that are "
+    "running here; 0 where none is open. Looked at when rows are counted.",
+    "Longer than the process may take: `verbwire processes list` names the instance and what it waits for.",
+    GROUP,
+)
 
 SPECS = (
     *(INFO, KAFKA_REACHED, MEMORY_LIMIT, CACHE, CACHE_HITS, CACHE_MISSES, CACHE_EVICTIONS, TABLE_ROWS, TABLE_BYTES),
+    OLDEST_INSTANCE,
 )
 
 
@@ -91,6 +100,7 @@ class TableSize(NamedTuple):
 
     rows: int
     bytes: int
+    oldest_step: float | None = None  # of a process's open instances, since the epoch; infinity where there is none
 
 
 class MemoryCollector(Collector):
@@ -117,10 +127,12 @@ class TableSizesCollector(Collector):
         self._sizes = sizes
 
     def collect(self) -> Iterator[Metric]:
-        """Yield rows and bytes by group."""
+        """Yield rows and bytes by group, and the age of processes' instances."""
         sizes = self._sizes()
         yield TABLE_ROWS.family(((group,), size.rows) for group, size in sizes.items())
         yield TABLE_BYTES.family(((group,), size.bytes) for group, size in sizes.items())
+        steps = {group: size.oldest_step for group, size in sizes.items() if size.oldest_step is not None}
+        yield OLDEST_INSTANCE.family(((group,), max(0.0, time.time() - step)) for group, step in steps.items())
 
 
 class ProcessMetrics:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -35,7 +37,7 @@ def everything() -> Metrics:
     metrics.process.worker("w1", "1.0")
     metrics.process.kafka(lambda: True)
     metrics.process.memory({"rows": 7}, Usage)
-    metrics.process.tables(lambda: {GROUP: TableSize(5, 4096)})
+    metrics.process.tables(lambda: {GROUP: TableSize(5, 4096, oldest_step=0.0)})
     metrics.lags(lambda: {GROUP: GroupLag({"shop.orders.commands": 3}, 1.5, 2)})
     return metrics
 
@@ -93,3 +95,9 @@ def test_metrics_of_outcomes_have_no_label_that_a_record_has_chosen() -> None:
 
 def test_the_metrics_page_is_what_is_declared() -> None:
     assert PAGE.read_text() == page(), "run `python -m tests.metrics`"
+
+
+def test_the_oldest_instance_is_told_of_processes_alone_and_is_no_age_where_none_is_open() -> None:
+    metrics = Metrics()
+    metrics.process.tables(lambda: {"idle": TableSize(0, 0, math.inf), "table": TableSize(5, 4096)})
+    assert scraped(metrics)["verbwire_oldest_instance_seconds"] == {(("group", "idle"),): 0.0}
