@@ -119,6 +119,18 @@ def test_a_worker_is_there_from_its_start_to_its_stop(
     eventually(lambda: all(seen.worker.name != "here-1" for seen in directory.seen()), SOON)
 
 
+def test_a_change_that_the_announcer_is_told_of_is_announced_at_once(
+    directory: Directory, worker: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcer, "SELDOM_SECONDS", 60.0)
+    monkeypatch.setattr(announcer, "_RESTLESS_SECONDS", 0.0)
+    one = worker("told-1")
+    eventually(lambda: named(directory, "told-1") and not one.announcer._unacknowledged, SOON)
+    one.has("told.group", 1, 0)
+    one.announcer.look()
+    eventually(lambda: owner(directory, "told.group", 0) == "told-1", SOON)
+
+
 def test_its_announcements_tell_the_brokers_time(worker: Callable[..., Worker]) -> None:
     one = worker("clock-1")
     eventually(lambda: one.clock._seen, SOON)

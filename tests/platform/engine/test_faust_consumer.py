@@ -6,15 +6,17 @@ import asyncio
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from aiokafka.errors import CorruptRecordException
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from faust.types import TP
 
 from tests.faults.all_dead import AllDead
@@ -23,6 +25,7 @@ from tests.kit.bank import CATALOG, NAMESPACE, Bank, Member
 from tests.kit.cluster import Cluster
 from tests.kit.samples.bank.jars import CoinsPut
 from verbwire.engine.builders.groups import table_topology
+from verbwire.engine.faust import input_feed
 from verbwire.engine.faust.input_bisection import InputBisection
 from verbwire.engine.group import GroupEngine
 from verbwire.engine.state.reader import StoreReader
@@ -174,6 +177,71 @@ def test_a_fetch_during_a_commit_joins_the_next_transaction(
             held.set()
             await until(lambda: state.inputs.get(topic) == 21)
         assert sizes == [1, 20]
+
+    run(scenario())
+
+
+def test_offsets_are_sent_while_the_records_are_flushed(
+    own: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are two round trips, and need nothing of what is flushed."""
+    flush, sent_before = Committer._flush, list[bool]()
+
+    def wait(committer: Committer, transaction: Transaction) -> None:
+        assert transaction.sending is not None
+        sent_before.append(transaction.sending.exception(10) is None)
+        flush(committer, transaction)
+
+    monkeypatch.setattr(Committer, "_flush", wait)
+
+    async def scenario() -> None:
+        async with running(app_of(own, tmp_path)) as app:
+            await until(lambda: app.engine.reader.states[0].ready)
+            own.send(CoinsPut(jar_id="jar", pence=1), 0)
+            await until(lambda: app.engine.reader.count() == 1)
+        assert sent_before == [True]
+
+    run(scenario())
+
+
+def test_a_refusal_of_the_offsets_ends_a_flush_that_would_wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records whose partitions are not in the transaction yet are never sent then; ten seconds would be lost."""
+    monkeypatch.setattr("verbwire.engine.transactions.committer._FLUSH_SECONDS", 0.01)
+    transaction: Any = SimpleNamespace(
+        producer=Producer({"bootstrap.servers": "127.0.0.1:1", "log_level": 0}), sending=Future()
+    )
+    transaction.producer.produce("nowhere", b"never sent")
+    transaction.sending.set_exception(KafkaException(KafkaError(KafkaError.ILLEGAL_GENERATION)))
+    committer: Any = object.__new__(Committer)
+    with pytest.raises(KafkaException, match="ILLEGAL_GENERATION"):
+        committer._flush(transaction)
+
+
+def test_an_idle_group_reads_at_once_what_comes_after_a_rebalance(
+    own: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its fetches wait long at the broker, which deals with those of a new assignment after them."""
+    monkeypatch.setattr(input_feed, "_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(input_feed, "IDLE_MS", 60_000)
+
+    async def scenario() -> None:
+        async with running(app_of(own, tmp_path)) as app:
+            await until(lambda: app.engine.reader.states[0].ready and not app.rebalancing)
+            thread: Any = app.consumer._thread
+            fetcher, sent, send = thread._consumer._fetcher, list[int](), thread._consumer._client.send
+
+            async def noted(node: Any, request: Any, **options: Any) -> Any:
+                sent.append(getattr(request, "_max_wait_ms", 0))
+                return await send(node, request, **options)
+
+            thread._consumer._client.send = noted
+            await until(lambda: fetcher._fetch_max_wait_ms == 60_000)
+            await until(lambda: 60_000 in sent)
+            generation = app.generation()
+            thread.rejoin()
+            await until(lambda: app.generation() > generation and app.engine.reader.states[0].ready)
+            own.send(CoinsPut(jar_id="jar", pence=1), 0)
+            await until(lambda: app.engine.reader.count() == 1)
 
     run(scenario())
 

@@ -188,3 +188,12 @@ def test_requests_that_wait_for_a_partition_learn_of_each_transition(group: Grou
     group.run()
     group.lifecycle.stop(0, "a handler raised")
     assert group.moved == [0, 0]
+
+
+def test_who_announces_the_partitions_is_told_whenever_one_is_in_another_state(group: Group) -> None:
+    told: list[PartitionState] = []
+    group.reader.changed = lambda: told.append(group.state())
+    group.run()
+    group.lifecycle.suspend()
+    group.lifecycle.close()
+    assert told == [RUNNING, SUSPENDED, CLOSED]

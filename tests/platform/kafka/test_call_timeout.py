@@ -46,3 +46,15 @@ except Exception as error:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
     assert "has not returned" in done.stdout
+
+
+def test_calls_at_the_same_time_do_not_wait_for_each_other_and_their_threads_end() -> None:
+    caller, meeting = TimeoutCaller("meeting", idle_seconds=0.05), threading.Barrier(3)
+    both = [caller.begin(lambda: meeting.wait(5)) for _ in range(2)]
+    meeting.wait(5)
+    for each in both:
+        caller.wait(each, 5, "a call")
+    for thread in [each for each in threading.enumerate() if each.name == "meeting"]:
+        thread.join(5)
+    assert not [each for each in threading.enumerate() if each.name == "meeting"]
+    caller.call(lambda: None, 5, "a call after that")
