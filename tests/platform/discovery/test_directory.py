@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.kit.bank import Bank
-from tests.kit.cluster import eventually
+from tests.kit.cluster import Cluster, eventually
 from verbwire.discovery import announcer
 from verbwire.discovery import directory as module
 from verbwire.discovery.announcer import Announcer
@@ -25,6 +26,14 @@ pytestmark = pytest.mark.kafka
 SOON = 2.0
 KEY = SigningKey(b"the workers' own key of 32 bytes")
 VERIFY = VerifyingKey(KEY.public()).verify
+
+
+@pytest.fixture(scope="module")
+def bank(cluster: Cluster) -> Iterator[Bank]:
+    """One of its own, small: a broker that has hundreds of partitions to make is late with all else."""
+    opened = Bank(cluster, f"d{uuid.uuid4().hex[:10]}", partitions=2)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="module")
