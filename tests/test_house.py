@@ -399,6 +399,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "queries",
         "wire.codec",
         "wire.json",
+        "wire.records",
         "wire.registry",
     },
     "engine.group": {

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import getpass
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,15 +18,33 @@ from verbwire.errors import ConfigurationError, VerbwireError
 from verbwire.settings import load_settings
 
 if TYPE_CHECKING:
-    from verbwire.dead_letters.requeue import DeadLetter, DeadLetters
+    from verbwire.dead_letters.letter import DeadLetter
+    from verbwire.dead_letters.requeue import DeadLetters
+    from verbwire.dead_letters.selection import Choice, LetterFilter
     from verbwire.declarations import Declared
     from verbwire.project import Project
+    from verbwire.wire.registry.client import Registry
 
 app = typer.Typer(
-    no_args_is_help=True, help="Records that groups could not read or handle: list, show and requeue them."
+    no_args_is_help=True,
+    help="Records that groups could not read or handle: list, show, requeue, discard and export them.",
 )
 GroupName = Annotated[str, typer.Argument(help="A group's name, as declared.")]
 Again = Annotated[bool, typer.Option("--again", help="Include those that were requeued already.")]
+Places = Annotated[list[str] | None, typer.Argument(help="partition/offset, as the list shows it.")]
+Every = Annotated[bool, typer.Option("--all", help="All that nothing was done with yet, and that fit.")]
+OfType = Annotated[str | None, typer.Option("--type", help="Those of a contract: its full name, or the end of it.")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Those of a reason, like failed or undecodable.")]
+Key = Annotated[str | None, typer.Option("--key", help="Those of a record's key.")]
+Since = Annotated[
+    str | None, typer.Option("--since", help="Since so long ago (-90s, -1h, -2d), or a time with its zone.")
+]
+Until = Annotated[str | None, typer.Option("--until", help="Until then, written likewise.")]
+Text = Annotated[str | None, typer.Option("--text", help="Those whose detail, or traceback, holds this text.")]
+Shown = Annotated[
+    str | None, typer.Option("--as-of", help="As `list` ended: none that came later. Without it, all there are by now.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell which they are.")]
 _COLUMNS = ("group", "place", "from", "type", "id", "reason", "since", "detail")
 
 
@@ -32,19 +53,27 @@ def list_letters(
     group: Annotated[str | None, typer.Argument(help="A group's name, as declared; all by default.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many of each group, the newest first.")] = 50,
     again: Again = False,
+    of_type: OfType = None,
+    reason: Reason = None,
+    key: Key = None,
+    since: Since = None,
+    until: Until = None,
+    text: Text = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the dead letters that have not been requeued."""
+    """List the dead letters that nothing was done with yet: neither requeued nor discarded."""
+    where = _where(of_type, reason, key, since, until, text)
     with _opened() as (project, dead_letters):
         names = [_declared(project, group).group] if group else project.groups
-        pages = {name: dead_letters.page(name, limit, again) for name in names}
+        pages = {name: dead_letters.page(name, limit, again, where) for name in names}
     rows = [_row(found) for page in pages.values() for found in page.dead_letters]
     older = {
         name: page.total - len(page.dead_letters) for name, page in pages.items() if page.total > len(page.dead_letters)
     }
     if as_json:
         listed = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
-        print_json({"letters": listed, "older": older})
+        as_of = {name: str(page.as_of) for name, page in pages.items()}
+        print_json({"letters": listed, "older": older, "as_of": as_of})
         return
     if rows:
         print_table(_COLUMNS, rows)
@@ -52,6 +81,8 @@ def list_letters(
         print("no dead letters")
     for name, count in older.items():
         print(f"{name}: {count} older dead letters are not shown (--limit)")
+    if group and rows:
+        print(f"exactly these, and none that come later: --as-of {pages[group].as_of}")
 
 
 @app.command()
@@ -61,7 +92,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a dead letter: its reason, headers, and message as JSON, or in hexadecimal where it is unreadable."""
-    from verbwire.dead_letters.requeue import DeadLetterPlace
+    from verbwire.dead_letters.letter import DeadLetterPlace
 
     with _opened() as (project, dead_letters):
         found = dead_letters.one(_declared(project, group).group, DeadLetterPlace.of(place))
@@ -74,7 +105,10 @@ def show(
             "reason": found.record.reason,
             "detail": found.record.detail,
             "key": repr(original.key),
+            "flow": f"verbwire trace {found.id}",
         }
+        if discarded := dead_letters.discarded(found):
+            about["discarded"] = f"{_time(discarded.since)} by {discarded.actor}: {discarded.why}"
         headers = [(name, (value or b"").decode(errors="backslashreplace")) for name, value in original.headers]
         message, unread = _message(project, original.value)
     if as_json:
@@ -90,8 +124,17 @@ def show(
 @app.command()
 def retry(
     group: GroupName,
-    places: Annotated[list[str] | None, typer.Argument(help="partition/offset, as the list shows it.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All that were not requeued already.")] = False,
+    places: Places = None,
+    every: Every = False,
+    of_type: OfType = None,
+    reason: Reason = None,
+    key: Key = None,
+    since: Since = None,
+    until: Until = None,
+    text: Text = None,
+    as_of: Shown = None,
+    dry_run: DryRun = False,
+    rate: Annotated[int | None, typer.Option("--rate", min=1, help="At most so many a second.")] = None,
     again: Again = False,
     unchecked: Annotated[
         bool,
@@ -99,24 +142,121 @@ def retry(
             "--unchecked", help="Include those whose original record is gone, so that they cannot be compared."
         ),
     ] = False,
+    insist: Annotated[
+        bool, typer.Option("--insist", help="Include those that were requeued three times, and came back.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Requeue dead letters: to the one subscriber or job, or an aggregate's to its commands, under the same id."""
-    from verbwire.dead_letters.requeue import DeadLetterPlace
+    from verbwire.dead_letters.requeue import Requeueing
+
+    choice = _choice(places, every, _where(of_type, reason, key, since, until, text), as_of)
+    with _opened() as (project, dead_letters):
+        declared, told = _declared(project, group), _Told(dry_run)
+        meant = told.fixed(choice, dead_letters, group)
+        how = Requeueing(again, unchecked, insist, rate, dry_run)
+        count, left = dead_letters.requeue(declared, meant, how, told.add)
+    told.print(group, "handed_back", "requeued", count, left, meant, as_json)
+
+
+@app.command()
+def discard(
+    group: GroupName,
+    why: Annotated[str, typer.Option("--why", help="The reason, for whoever looks for them later.")],
+    places: Places = None,
+    every: Every = False,
+    of_type: OfType = None,
+    reason: Reason = None,
+    key: Key = None,
+    since: Since = None,
+    until: Until = None,
+    text: Text = None,
+    as_of: Shown = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Discard dead letters: they are listed no more. They stay where they are, with who did it, when and why."""
+    choice = _choice(places, every, _where(of_type, reason, key, since, until, text), as_of)
+    with _opened() as (project, dead_letters):
+        name, told = _declared(project, group).group, _Told(dry_run)
+        meant = told.fixed(choice, dead_letters, group)
+        who = project.settings.actor or getpass.getuser()
+        count, left = dead_letters.discard(name, meant, who, why, dry_run, told.add)
+    told.print(group, "discarded", "discarded", count, left, meant, as_json)
+
+
+@app.command()
+def export(
+    group: GroupName,
+    again: Again = False,
+    of_type: OfType = None,
+    reason: Reason = None,
+    key: Key = None,
+    since: Since = None,
+    until: Until = None,
+    text: Text = None,
+) -> None:
+    """Print dead letters as lines of JSON, whole: their bytes in base64, and their message where it can be read."""
+    where = _where(of_type, reason, key, since, until, text)
+    with _opened() as (project, dead_letters), _registry(project) as registry:
+        for found in dead_letters.every(_declared(project, group).group, where, again):
+            print(json.dumps(_exported(registry, found)))
+
+
+class _Told:
+    """What would be done, or was: for people, and for programs."""
+
+    def __init__(self, dry_run: bool) -> None:
+        self._dry_run = dry_run
+        self._rows: list[list[str]] = []
+
+    def fixed(self, choice: Choice, dead_letters: DeadLetters, group: str) -> Choice:
+        """Return the choice, as of now where it is not of then: what is told is what the same choice gives later."""
+        if not self._dry_run or choice.as_of is not None:
+            return choice
+        return replace(choice, as_of=dead_letters.as_of(group))
+
+    def add(self, found: DeadLetter) -> None:
+        """Take down one of them, where nothing is done with it yet."""
+        if self._dry_run:
+            self._rows.append(_row(found))
+
+    def print(self, group: str, name: str, verb: str, count: int, left: list[str], choice: Choice, json: bool) -> None:
+        """Print it."""
+        if json:
+            rows = [dict(zip(_COLUMNS, row, strict=True)) for row in self._rows]
+            dry = {"dry_run": True, "letters": rows, "as_of": str(choice.as_of)} if self._dry_run else {}
+            print_json({"group": group, name: 0 if self._dry_run else count, "left": left, **dry})
+            return
+        if self._rows:
+            print_table(_COLUMNS, self._rows)
+        for line in left:
+            print_text(line)
+        if self._dry_run:
+            print(f"{count} of {group} would be {verb}; exactly these: the same with --as-of {choice.as_of}")
+        else:
+            print(f"{verb} {count} of {group}")
+
+
+def _where(
+    type: str | None, reason: str | None, key: str | None, since: str | None, until: str | None, text: str | None
+) -> LetterFilter:
+    from verbwire.dead_letters.selection import LetterFilter
+    from verbwire.inspection.reading.times import milliseconds_of
+
+    begin = None if since is None else milliseconds_of(since, "--since")
+    end = None if until is None else milliseconds_of(until, "--until")
+    return LetterFilter(type, reason, key, begin, end, text)
+
+
+def _choice(places: list[str] | None, every: bool, where: LetterFilter, as_of: str | None) -> Choice:
+    from verbwire.dead_letters.letter import DeadLetterPlace
+    from verbwire.dead_letters.selection import AsOf, Choice
 
     if bool(places) == every:
         raise ConfigurationError("name places as the list shows them, or use --all")
-    with _opened() as (project, dead_letters):
-        declared = _declared(project, group)
-        count, left = dead_letters.requeue(
-            declared, None if every else [DeadLetterPlace.of(each) for each in places or ()], again, unchecked
-        )
-    if as_json:
-        print_json({"group": group, "handed_back": count, "left": left})
-        return
-    for line in left:
-        print_text(line)
-    print(f"requeued {count} of {group}")
+    named = None if every else frozenset(map(DeadLetterPlace.of, places or ()))
+    return Choice(named, where, None if as_of is None else AsOf.of(as_of))
 
 
 @contextmanager
@@ -156,19 +296,49 @@ def _row(found: DeadLetter) -> list[str]:
 
 def _message(project: Project, value: bytes | None) -> tuple[Any, str | None]:
     """What the bytes say, as JSON has it; or they themselves in hexadecimal, and why they cannot be read."""
+    with _registry(project) as registry:
+        return _read(registry, value)
+
+
+def _read(registry: Registry, value: bytes | None) -> tuple[Any, str | None]:
     from verbwire.http.avro_json.encode import encode
-    from verbwire.kafka.addresses import addresses
     from verbwire.wire.codec.display import plain
     from verbwire.wire.json.numbers import exact
-    from verbwire.wire.registry.client import Registry
 
     if value is None:
         return None, None
     try:
-        with closing(Registry(addresses(project.settings)[1], project.settings.registry_client)) as registry:
-            return json.loads(encode(exact(plain(registry, value)))), None
+        return json.loads(encode(exact(plain(registry, value)))), None
     except (VerbwireError, TypeError) as error:
         return value.hex(), str(error)
+
+
+@contextmanager
+def _registry(project: Project) -> Iterator[Registry]:
+    from verbwire.kafka.addresses import addresses
+    from verbwire.wire.registry.client import Registry
+
+    with closing(Registry(addresses(project.settings)[1], project.settings.registry_client)) as registry:
+        yield registry
+
+
+def _exported(registry: Registry, found: DeadLetter) -> dict[str, Any]:
+    original = found.record.original
+    message, unread = _read(registry, original.value)
+    return {
+        **dict(zip(_COLUMNS, _row(found), strict=True)),
+        "detail": found.record.detail,
+        "time": _time(original.timestamp),
+        "key": _base64(original.key),
+        "value": _base64(original.value),
+        "headers": [[name, _base64(value)] for name, value in original.headers],
+        "message": message if unread is None else None,
+        "unread": unread,
+    }
+
+
+def _base64(data: bytes | None) -> str | None:
+    return None if data is None else base64.b64encode(data).decode()
 
 
 def _time(milliseconds: int) -> str:

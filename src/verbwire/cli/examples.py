@@ -15,10 +15,16 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "check": ("verbwire check", "verbwire check --against main", "verbwire check --deployed"),
     "config": ("verbwire config", "verbwire config --json"),
-    "dead-letters list": ("verbwire dead-letters list", "verbwire dead-letters list shop.receipts --limit 10"),
+    "dead-letters discard": ("verbwire dead-letters discard shop.receipts 3/17 --why 'sent by hand'",),
+    "dead-letters export": ("verbwire dead-letters export shop.receipts --since -1d > letters.jsonl",),
+    "dead-letters list": (
+        "verbwire dead-letters list",
+        "verbwire dead-letters list shop.receipts --type OrderConfirmed --since -2h",
+    ),
     "dead-letters retry": (
         "verbwire dead-letters retry shop.receipts 3/17",
-        "verbwire dead-letters retry shop.receipts --all",
+        "verbwire dead-letters retry shop.receipts --all --reason failed --dry-run",
+        "verbwire dead-letters retry shop.receipts --all --reason failed --as-of 0/12,1/7 --rate 20",
     ),
     "dead-letters show": ("verbwire dead-letters show shop.receipts 3/17",),
     "deploy": ("verbwire deploy --dry-run", "verbwire deploy", "verbwire deploy --prune"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import TypeAlias
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
@@ -14,7 +16,10 @@ from verbwire.client.base.connection import Connection
 from verbwire.client.producing.ack import Ack
 from verbwire.client.producing.producer import Producer
 from verbwire.dead_letters.grant_renewal import GrantRenewal
+from verbwire.dead_letters.journal import MOST_ROUNDS, Journal
+from verbwire.dead_letters.letter import DeadLetter, DeadLetterPlace
 from verbwire.dead_letters.originals import OriginalRecords
+from verbwire.dead_letters.selection import ANY, AsOf, Choice, LetterFilter
 from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
@@ -24,16 +29,15 @@ from verbwire.declarations.table import Table
 from verbwire.errors import ConfigurationError, UnavailableError, UndecodableError
 from verbwire.kafka import denials
 from verbwire.kafka.readers import read_to_end, reader_properties
-from verbwire.kafka.record import place_of
 from verbwire.names import DEAD_LETTER_READER, Names
-from verbwire.wire.headers import Headers, RawHeaders
+from verbwire.wire.headers import RawHeaders
 from verbwire.wire.records.dead_letters import (
     MAX_DEAD_LETTER,
-    DeadLetterRecord,
+    Discarded,
     dead_letter_headers,
+    discard_marker,
     read_dead_letter,
     requeue_marker,
-    requeued_offset,
 )
 
 _SECONDS = 10.0
@@ -41,61 +45,55 @@ _AT_ONCE = 200  # dead letters that are requeued before their markers are writte
 
 
 @dataclass(frozen=True)
-class DeadLetterPlace:
-    """The place of a dead letter in its group's topic of dead letters."""
-
-    partition: int
-    offset: int
-
-    def __str__(self) -> str:
-        return f"{self.partition}/{self.offset}"
-
-    @classmethod
-    def of(cls, text: str) -> DeadLetterPlace:
-        """Return the place that an operator wrote, as the list shows it."""
-        partition, _, offset = text.partition("/")
-        if not all(each.isascii() and each.isdigit() for each in (partition, offset)):
-            raise ConfigurationError(f"{text!r} is no place of a dead letter: write partition/offset, like 0/12")
-        return cls(int(partition), int(offset))
-
-
-@dataclass(frozen=True)
-class DeadLetter:
-    """A dead letter and its place."""
-
-    group: str  # as declared
-    place: DeadLetterPlace
-    since: int  # when it became one, milliseconds
-    record: DeadLetterRecord
-
-    @property
-    def type(self) -> str:
-        """The full name of its contract, as its sender named it."""
-        return self._header("ce_type")
-
-    @property
-    def id(self) -> str:
-        """The message's id, as its sender gave it."""
-        return self._header("ce_id")
-
-    @property
-    def origin(self) -> str:
-        """Where the record lay, topic/partition/offset."""
-        return place_of(self.record.original)
-
-    def _header(self, name: str) -> str:
-        try:
-            return Headers(self.record.original.headers).text(name) or ""
-        except UndecodableError:
-            return "?"
-
-
-@dataclass(frozen=True)
 class DeadLetterPage:
-    """The newest dead letters of a group that were not requeued, the oldest of them first, and how many there are."""
+    """The newest dead letters of a group that are meant, the oldest of them first, and how many there are.
+
+    `as_of` is how far their topic was read, `discarded` what is known of those that were discarded.
+    """
 
     dead_letters: Sequence[DeadLetter]
     total: int
+    as_of: AsOf
+    discarded: Mapping[DeadLetterPlace, Discarded]
+
+
+@dataclass(frozen=True)
+class Requeueing:
+    """How dead letters are requeued.
+
+    `again`: those too that were requeued already; `unchecked`: those too whose record its topic no longer keeps;
+    `insist`: those too that came back as often as :data:`MOST_ROUNDS` says. `rate` is how many a second at most, and
+    with `dry_run` it is only told what would be done.
+    """
+
+    again: bool = False
+    unchecked: bool = False
+    insist: bool = False
+    rate: int | None = None
+    dry_run: bool = False
+
+    @property
+    def at_once(self) -> int:
+        """How many are requeued before their markers are written."""
+        return min(_AT_ONCE, self.rate or _AT_ONCE)
+
+    def refuses(self, rounds: int) -> str | None:
+        """Return why one whose message was requeued so often is not requeued again, or None."""
+        if self.insist or rounds < MOST_ROUNDS:
+            return None
+        return f"its message was requeued {rounds} times and came back: mend its handler first, --insist requeues it"
+
+    def pause(self, count: int, began: float) -> None:
+        """Wait until so many have taken as long as they should."""
+        if self.rate:
+            time.sleep(max(0.0, count / self.rate - (time.monotonic() - began)))
+
+
+Told: TypeAlias = Callable[[DeadLetter], object]
+
+
+def _nobody(_: DeadLetter) -> None:
+    """Tell nobody."""
 
 
 class DeadLetters:
@@ -111,16 +109,31 @@ class DeadLetters:
         if self._producer is not None:
             self._producer.close()
 
-    def page(self, group: str, limit: int, again: bool = False) -> DeadLetterPage:
-        """Return the newest dead letters of a group; with `again` those too that were requeued already."""
-        requeued = set() if again else self._requeued(group)
+    def page(self, group: str, limit: int, again: bool = False, where: LetterFilter = ANY) -> DeadLetterPage:
+        """Return the newest dead letters of a group; with `again` those too that were requeued or discarded already."""
+        journal = self._journal(group)
         kept: deque[DeadLetter] = deque(maxlen=limit)
         total = 0
-        for found in self._read(group):
-            if found.place not in requeued:
+        for found in self._chosen(group, Choice(None, where, journal.as_of)):
+            if again or not journal.settled(found.place):
                 kept.append(_light(found))
                 total += 1
-        return DeadLetterPage(sorted(kept, key=lambda found: found.since), total)
+        return DeadLetterPage(sorted(kept, key=lambda found: found.since), total, journal.as_of, journal.discarded)
+
+    def discarded(self, letter: DeadLetter) -> Discarded | None:
+        """Return who discarded a dead letter, when and why; None where nobody has."""
+        return self._journal(letter.group).discarded.get(letter.place)
+
+    def as_of(self, group: str) -> AsOf:
+        """Return how far the topic of a group's dead letters has come: a choice of those up to there stays the same."""
+        return self._journal(group).as_of
+
+    def every(self, group: str, where: LetterFilter = ANY, again: bool = False) -> Iterator[DeadLetter]:
+        """Yield the dead letters of a group, whole, in the order of their places; `again` as in :meth:`page`."""
+        journal = self._journal(group)
+        for found in self._chosen(group, Choice(None, where, journal.as_of)):
+            if again or not journal.settled(found.place):
+                yield found
 
     def one(self, group: str, place: DeadLetterPlace) -> DeadLetter:
         """Return one dead letter, whole; :class:`ConfigurationError` when there is none at this place."""
@@ -136,44 +149,75 @@ class DeadLetters:
         raise _none(group, place)
 
     def requeue(
-        self, declared: Declared, places: Iterable[DeadLetterPlace] | None, again: bool = False, unchecked: bool = False
+        self, declared: Declared, choice: Choice, how: Requeueing = Requeueing(), told: Told = _nobody
     ) -> tuple[int, list[str]]:
-        """Requeue dead letters to their group, all of them where no places are given.
+        """Requeue dead letters to their group: those that are chosen, and that nothing was done with.
 
-        Returns how many, and why others were not. One that was requeued already is left out unless `again`, one whose
-        record its topic no longer keeps unless `unchecked`; one that differs from the record at its place in any case.
+        Returns how many, and why others were not. One that was discarded is left out in any case, as is one that
+        differs from the record at its place; :class:`Requeueing` says what else is. `told` is called with each of them.
         Ends when the broker has them; broken off, some may be requeued a second time, with their ids.
         :class:`ConfigurationError` for a group whose records cannot be requeued.
         """
-        target = _target(declared, self._names, GrantRenewal(self._connection))
-        wanted = None if places is None else set(places)
-        requeued = self._requeued(declared.group)
-        left = [f"{place}: requeued already, --again does it once more" for place in (wanted or set()) & requeued]
-        if again:
-            requeued, left = set(), []
-        # One by one, out of the log: there may be more than memory holds.
-        chosen = (
-            found
-            for found in (
-                self._read(declared.group) if wanted is None else self._these(declared.group, wanted - requeued)
-            )
-            if found.place not in requeued
-        )
-        count = 0
+        target, group = _target(declared, self._names, GrantRenewal(self._connection)), declared.group
+        journal = self._journal(group)
+        left = self._left(group, choice, journal, how.again)
+        pending, count = self._pending(group, choice, journal, how.again), 0
         with closing(OriginalRecords(self._consumer, target.sources)) as originals:
-            while batch := list(islice(chosen, _AT_ONCE)):
-                accepted = []
-                for found in batch:
-                    why = target.refuses(found) or originals.mismatch(found.record.original, unchecked)
-                    left += [f"{found.place}: {why}"] if why else []
-                    accepted += [] if why else [found]
-                self._requeue(declared.group, target, accepted)
+            while batch := list(islice(pending, how.at_once)):
+                began, accepted = time.monotonic(), []
+                for found, rounds in batch:
+                    why = target.refuses(found) or how.refuses(rounds)
+                    why = why or originals.mismatch(found.record.original, how.unchecked)
+                    if why is None:
+                        accepted.append(found)
+                        told(found)
+                    else:
+                        left.append(f"{found.place}: {why}")
                 count += len(accepted)
+                if not how.dry_run:
+                    self._requeue(group, target, accepted)
+                    how.pause(len(accepted), began)
         return count, left
 
-    def _these(self, group: str, places: Iterable[DeadLetterPlace]) -> Iterator[DeadLetter]:
-        for place in sorted(places, key=lambda each: (each.partition, each.offset)):
-            yield self.one(group, place)
+    def discard(
+        self, group: str, choice: Choice, who: str, why: str, dry_run: bool = False, told: Told = _nobody
+    ) -> tuple[int, list[str]]:
+        """Discard dead letters: those that are chosen, and that nothing was done with. They stay, and can be read.
+
+        Returns how many, and why others were not. Who, when and why is kept beside them, for as long as they are.
+        """
+        if not why.strip():
+            raise ConfigurationError("say why they are discarded: whoever looks for them later has nothing else")
+        journal, count = self._journal(group), 0
+        left = self._left(group, choice, journal, again=False)
+        pending = self._pending(group, choice, journal, again=False)
+        while batch := [found for found, _ in islice(pending, _AT_ONCE)]:
+            for found in batch:
+                told(found)
+            if not dry_run:
+                self._mark(group, batch, lambda found: discard_marker(found.place.offset, who, why))
+            count += len(batch)
+        return count, left
+
+    def _left(self, group: str, choice: Choice, journal: Journal, again: bool) -> list[str]:
+        """Why some that were named are left alone; ConfigurationError where one is not there."""
+        named = sorted(choice.places or (), key=lambda each: (each.partition, each.offset))
+        for place in named:
+            self.one(group, place)
+        return journal.why_left(named, again)
+
+    def _pending(self, group: str, choice: Choice, journal: Journal, again: bool) -> Iterator[tuple[DeadLetter, int]]:
+        """Yield what something may be done with, and how often its message was requeued before.
+
+        One by one, out of the log: there may be more than memory holds.
+        """
+        meant = choice if choice.as_of else replace(choice, as_of=journal.as_of)
+        rounds: Counter[str] = Counter()  # of a message the dead letters are in one partition, one after another
+        for found in self._read(group):
+            requeued = found.place in journal.requeued
+            rounds.update([found.identity] if requeued else [])
+            if meant.has(found) and found.place not in journal.discarded and (again or not requeued):
+                yield found, rounds[found.identity]
 
     def _requeue(self, group: str, target: _Target, dead_letters: Sequence[DeadLetter]) -> None:
         producer = self._open()
@@ -181,15 +225,16 @@ class DeadLetters:
         for ack in acks:
             ack.result()
         # Marked only when the broker has them: a dead letter may be requeued twice, never lost.
-        topic = self._topic(group)
-        requeued = [
-            producer.produce(
-                topic, found.record.original.key, None, requeue_marker(found.place.offset), "", found.place.partition
-            )
+        self._mark(group, dead_letters, lambda found: requeue_marker(found.place.offset))
+
+    def _mark(self, group: str, dead_letters: Sequence[DeadLetter], marker: Callable[[DeadLetter], RawHeaders]) -> None:
+        producer, topic = self._open(), self._topic(group)
+        marked = [
+            producer.produce(topic, found.record.original.key, None, marker(found), "", found.place.partition)
             for found in dead_letters
         ]
-        for marker in requeued:
-            marker.result()
+        for each in marked:
+            each.result()
 
     def _open(self) -> Producer:
         if self._producer is None:
@@ -197,13 +242,14 @@ class DeadLetters:
             self._producer = Producer(replace(self._connection, kafka=kafka))
         return self._producer
 
-    def _requeued(self, group: str) -> set[DeadLetterPlace]:
-        found = set()
+    def _journal(self, group: str) -> Journal:
+        found = Journal()
         for message in self._messages(group):
-            offset = requeued_offset(message.headers() or ())
-            if offset is not None:
-                found.add(DeadLetterPlace(message.partition() or 0, offset))
+            found.note(message)
         return found
+
+    def _chosen(self, group: str, choice: Choice) -> Iterator[DeadLetter]:
+        return (found for found in self._read(group) if choice.has(found))
 
     def _read(self, group: str) -> Iterator[DeadLetter]:
         for message in self._messages(group):

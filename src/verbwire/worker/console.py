@@ -9,7 +9,7 @@ from verbwire.http.app import Part
 from verbwire.http.console.api import Act, ConsoleApi, Look
 from verbwire.http.console.catalog import catalog_of
 from verbwire.http.console.cluster_looks import ClusterLooks
-from verbwire.http.console.dead_letters import ConsoleDeadLetters, RequeueWish
+from verbwire.http.console.dead_letters import ConsoleDeadLetters, DiscardWish, FindWish, RequeueWish
 from verbwire.http.console.drawing import drawing_of
 from verbwire.http.console.pages import ConsolePages
 from verbwire.http.console.record_looks import RecordLooks
@@ -39,6 +39,10 @@ def console_parts(project: Project, services: Services) -> Sequence[Part]:
         "dead-letters": dead_letters.listed,
         "dead-letters/{name}/{place}": dead_letters.one,
     }
-    acts = {"dead-letters/{name}": Act(RequeueWish, dead_letters.requeue)}
+    acts = {
+        "dead-letters/{name}": Act(RequeueWish, dead_letters.requeue),
+        "dead-letters/{name}/discard": Act(DiscardWish, dead_letters.discard),
+        "dead-letters/{name}/find": Act(FindWish, dead_letters.found),
+    }
     about = {"project": settings.project, "worker": settings.worker, "version": version("verbwire")}
     return ConsolePages(), ConsoleApi(about, catalog_of(project), looks, acts, _COSTLY, [cluster.close])

@@ -19,19 +19,22 @@ from tests.kit.samples.office.parcels import ParcelArrived
 from tests.kit.subscribers import Depot, Seen
 from verbwire import Subscriber, SubscriberContext
 from verbwire.client.base.connection import Connection
-from verbwire.dead_letters.requeue import DeadLetterPlace, DeadLetters
+from verbwire.dead_letters.journal import MOST_ROUNDS
+from verbwire.dead_letters.letter import DeadLetterPlace
+from verbwire.dead_letters.requeue import DeadLetters, Requeueing
+from verbwire.dead_letters.selection import Choice, LetterFilter
 from verbwire.errors import ConfigurationError
 from verbwire.wire.codec.display import plain
 
 pytestmark = pytest.mark.kafka
 
-BROKEN, OTHER, AGAIN = "office.broken", "office.other", "office.again"
+BROKEN, OTHER, AGAIN, DESK, LOOP = "office.broken", "office.other", "office.again", "office.desk", "office.loop"
 LARGE = "raises" + "x" * 900_000
 
 
 @pytest.fixture(scope="module")
 def depot(cluster: Cluster) -> Iterator[Depot]:
-    opened = Depot(cluster, f"t{uuid.uuid4().hex[:10]}", BROKEN, OTHER, AGAIN)
+    opened = Depot(cluster, f"t{uuid.uuid4().hex[:10]}", BROKEN, OTHER, AGAIN, DESK, LOOP)
     yield opened
     opened.close()
 
@@ -83,15 +86,15 @@ def test_only_the_subscriber_handles_again_what_is_requeued_to_it(depot: Depot) 
 
         broken[0] = False
         place = everything["e1"].place
-        assert letters.requeue(group, [place]) == (1, [])
+        assert letters.requeue(group, Choice([place])) == (1, [])
         again = seen.wait(8)[7:]
         assert again == [call for call in seen.calls[:7] if call[0] == 1], "another key, or another place"
-        assert letters.requeue(group, [place]) == (0, [f"{place}: requeued already, --again does it once more"])
-        assert letters.requeue(group, None) == (5, [])
+        assert letters.requeue(group, Choice([place])) == (0, [f"{place}: requeued already, --again does it once more"])
+        assert letters.requeue(group, Choice()) == (5, [])
         assert sorted(number for number, _, _ in seen.wait(13)[8:]) == [0, 2, 3, 4, 5]
         assert letters.page(BROKEN, 100).total == 0
         assert letters.page(BROKEN, 100, again=True).total == 6
-        assert letters.requeue(group, [place], again=True) == (1, [])
+        assert letters.requeue(group, Choice([place]), Requeueing(again=True)) == (1, [])
         assert seen.wait(14)[13][0] == 1
         assert len(other.calls) == 7
         eventually(lambda: depot.committed(BROKEN, depot.names.requeued(depot.names.group(BROKEN))) == 7)
@@ -104,10 +107,65 @@ def test_a_requeued_dead_letter_that_fails_again_keeps_its_first_place(depot: De
         depot.host(group)
         depot.letters(AGAIN, 2)
         first = {found.origin: found.record.original for found in letters.page(AGAIN, 9).dead_letters}
-        assert letters.requeue(group, None)[0] == 2
+        assert letters.requeue(group, Choice())[0] == 2
         eventually(lambda: letters.page(AGAIN, 9).total == 2)
         second = {found.origin: found.record.original for found in letters.page(AGAIN, 9).dead_letters}
         assert second == first
+
+
+def test_exactly_the_dead_letters_that_were_shown_are_requeued_or_discarded(depot: Depot) -> None:
+    seen, broken = Seen(), [True]
+    group = retried(DESK, seen, broken)
+    with depot.open(group), opened(depot.connection) as letters:
+        breaks(depot, 4)
+        depot.host(group)
+        depot.letters(DESK, 4)
+        where = LetterFilter(type="ParcelArrived", reason="failed", text="RuntimeError: broken")
+        shown = letters.page(DESK, 9, where=where)
+        assert shown.total == 4
+        assert letters.page(DESK, 9, where=LetterFilter(reason="undecodable")).total == 0
+        (kept,) = letters.page(DESK, 9, where=LetterFilter(key="1-box")).dead_letters
+
+        told: list[str] = []
+        exactly = Choice(None, where, shown.as_of)
+        breaks(depot, 2)  # two more come, which nobody has looked at
+        eventually(lambda: letters.page(DESK, 9).total == 6)
+        dry = letters.requeue(group, exactly, Requeueing(dry_run=True), lambda each: told.append(each.id))
+        assert (dry, sorted(told)) == ((4, []), ["e0", "e1", "e2", "e3"])
+        assert letters.page(DESK, 9).total == 6, "a dry run has done something"
+
+        with pytest.raises(ConfigurationError, match="say why"):
+            letters.discard(DESK, Choice([kept.place]), "olga", " ")
+        assert letters.discard(DESK, Choice([kept.place]), "olga", "sent by hand") == (1, [])
+        discarded = letters.discarded(kept)
+        assert discarded is not None
+        assert (discarded.actor, discarded.why) == ("olga", "sent by hand")
+        assert letters.requeue(group, Choice([kept.place]), Requeueing(again=True)) == (
+            0,
+            [f"{kept.place}: discarded by olga"],
+        )
+        broken[0] = False
+        assert letters.requeue(group, exactly, Requeueing(rate=1000)) == (3, [])
+        assert letters.requeue(group, exactly) == (0, [])
+        assert {each.id for each in letters.page(DESK, 9).dead_letters} == {"e0", "e1"}
+        assert [each.record.original.value is None for each in letters.every(DESK)] == [False] * 2
+        assert letters.page(DESK, 9, again=True).total == 6
+
+
+def test_a_dead_letter_that_comes_back_again_and_again_is_not_requeued_without_end(depot: Depot) -> None:
+    group = retried(LOOP, Seen(), [True])
+    with depot.open(group), opened(depot.connection) as letters:
+        depot.client.publish(ParcelArrived(parcel_id="0-box", how="raises"), id="e0").result(10)
+        depot.host(group)
+        for count in range(1, MOST_ROUNDS + 1):
+            depot.letters(LOOP, 2 * count - 1)  # behind each but the last is its marker
+            eventually(lambda: letters.page(LOOP, 9).total == 1)
+            assert letters.requeue(group, Choice()) == (1, [])
+        eventually(lambda: letters.page(LOOP, 9).total == 1)
+        count, left = letters.requeue(group, Choice())
+        assert count == 0
+        assert "requeued 3 times and came back: mend its handler first" in left[0]
+        assert letters.requeue(group, Choice(), Requeueing(insist=True)) == (1, [])
 
 
 def test_a_requeued_command_is_decided_again_under_its_id(bank: Bank, receiver: Engine, unique: str) -> None:
@@ -118,7 +176,7 @@ def test_a_requeued_command_is_decided_again_under_its_id(bank: Bank, receiver: 
     with opened(connection) as letters:
         (found,) = [each for each in letters.page(RECEIVER, 10_000).dead_letters if each.id == unique]
         assert found.place.partition == partition
-        assert letters.requeue(bank_jars.receiver(), [found.place]) == (1, [])
+        assert letters.requeue(bank_jars.receiver(), Choice([found.place])) == (1, [])
         assert found.place not in [each.place for each in letters.page(RECEIVER, 10_000).dead_letters]
     first, second = bank.read(bank.names.commands(NAMESPACE), partition)
     assert (first.key, first.value, list(first.headers)) == (second.key, second.value, list(second.headers))
@@ -133,11 +191,11 @@ def test_requeue_is_refused_for_a_reused_id_and_for_a_table(bank: Bank, receiver
     receiver.run()
     with opened(connection) as letters:
         (found,) = [each for each in letters.page(RECEIVER, 10_000).dead_letters if each.id == unique]
-        count, left = letters.requeue(bank_jars.receiver(), [found.place])
+        count, left = letters.requeue(bank_jars.receiver(), Choice([found.place]))
         assert (count, len(left)) == (0, 1)
         assert "under an id of its own" in left[0]
         with pytest.raises(ConfigurationError, match="in the order of their log"):
-            letters.requeue(bank_jars.table(), [DeadLetterPlace(0, 0)])
+            letters.requeue(bank_jars.table(), Choice([DeadLetterPlace(0, 0)]))
 
 
 def test_a_dead_letter_that_is_not_the_record_at_its_place_is_not_requeued(
@@ -159,7 +217,7 @@ def test_a_dead_letter_that_is_not_the_record_at_its_place_is_not_requeued(
             value = changes.get("value", letter.value)
             assert value is None or isinstance(value, bytes)
             offset = bank.put(letters_topic, partition, letter.key, value, [*before, *headers.items()])  # type: ignore[list-item]
-            count, left = letters.requeue(bank_jars.receiver(), [DeadLetterPlace(partition, offset)])
+            count, left = letters.requeue(bank_jars.receiver(), Choice([DeadLetterPlace(partition, offset)]))
             assert (count, [said in each for each in left]) == (0, [True]), left
 
         forged("another headers", actor=b"mallory")
@@ -169,7 +227,7 @@ def test_a_dead_letter_that_is_not_the_record_at_its_place_is_not_requeued(
         forged("does not read", vw_topic=bank.names.events(NAMESPACE).encode())
         forged("another timestamp", vw_timestamp=b"1")
         assert len(bank.read(commands, partition)) == 1, "something was sent"
-        assert letters.requeue(bank_jars.receiver(), [DeadLetterPlace(partition, letter.offset)]) == (1, [])
+        assert letters.requeue(bank_jars.receiver(), Choice([DeadLetterPlace(partition, letter.offset)])) == (1, [])
 
 
 def test_a_dead_letter_whose_record_is_no_longer_kept_is_requeued_only_when_that_is_said(
@@ -183,9 +241,9 @@ def test_a_dead_letter_whose_record_is_no_longer_kept_is_requeued_only_when_that
     place = DeadLetterPlace(partition, letter.offset)
     bank.cut_off(commands, partition, offset + 1)
     with opened(connection) as letters:
-        count, left = letters.requeue(bank_jars.receiver(), [place])
+        count, left = letters.requeue(bank_jars.receiver(), Choice([place]))
         assert (count, ["no longer kept" in each and "--unchecked" in each for each in left]) == (0, [True])
-        assert letters.requeue(bank_jars.receiver(), [place], unchecked=True) == (1, [])
+        assert letters.requeue(bank_jars.receiver(), Choice([place]), Requeueing(unchecked=True)) == (1, [])
     (again,) = bank.read(commands, partition, offset + 1)
     assert (again.key, again.value, list(again.headers)) == (letter.key, letter.value, list(letter.headers[:-6]))
 

@@ -18,7 +18,9 @@ from verbwire.client.asking.asker import Asker
 from verbwire.client.asking.pending_command import outcome_for
 from verbwire.client.base.connection import Connection
 from verbwire.client.client import Client
-from verbwire.dead_letters.requeue import DeadLetterPlace, DeadLetters
+from verbwire.dead_letters.letter import DeadLetterPlace
+from verbwire.dead_letters.requeue import DeadLetters
+from verbwire.dead_letters.selection import Choice
 from verbwire.engine.builders.process import process_topology
 from verbwire.engine.processors.process import ProcessManagerProcessor
 from verbwire.messages import Message
@@ -200,7 +202,7 @@ def test_a_requeued_dead_letter_gets_a_grant_of_now(bank: Bank, receiver: Engine
     eventually(lambda: time.time() > began + 0.6)
     letters = DeadLetters(Connection(*place, grants=GRANTS))
     try:
-        assert letters.requeue(bank_jars.receiver(), [DeadLetterPlace(partition, letter.offset)]) == (1, [])
+        assert letters.requeue(bank_jars.receiver(), Choice([DeadLetterPlace(partition, letter.offset)])) == (1, [])
     finally:
         letters.close()
     receiver.run()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -108,6 +110,42 @@ def requeued_by_the_console(project: Branch, worker: Running) -> None:
         assert raised == again
         assert console.get("/console/api/dead-letters").json()["groups"][0]["total"] == 0
         assert requeued() == 0
+        desk = f"/console/api/dead-letters/{GROUP}"
+        found = console.post(f"{desk}/find", json={"where": {"type": "CoinsPut", "reason": "failed"}, "again": True})
+        assert (found.json()["total"], found.json()["letters"][0]["id"]) == (2, "letter-2")
+        assert console.post(f"{desk}/find", json={"where": {"reason": "ahead"}, "again": True}).json()["total"] == 0
+        again = {"places": None, "again": True, "dry_run": True, "as_of": "0/1"}  # the second came after that
+        assert console.post(desk, json=again).json()["would_requeue"] == 1
+        assert console.post(f"{desk}/discard", json={"places": None, "why": "none are left"}).json()["discarded"] == 0
+        for path, body in (
+            ("", {"places": None, "where": {"resaon": "failed"}}),  # else it would be all of them
+            ("/discard", {"places": None}),
+            ("/find", {"limit": 0}),
+        ):
+            assert console.post(desk + path, json=body).json()["code"] == "bad_body"
+
+
+def discarded_at_the_command_line(project: Branch, worker: Running) -> None:
+    """One more that is exported and discarded; who did it, and why, can be read."""
+    marks = project.folder / "marks"
+    (project.folder / "raise").touch()
+    project.bank.send(CoinsPut(jar_id="j", pence=1, how="raises"), 0, id="letter-3")
+    worker.until(lambda: marks.read_text().count("\n") == 7)
+    worker.until(lambda: "letter-3" in command_line(project, ["list", GROUP, "--type", "CoinsPut", "--since", "-1h"]))
+    said = command_line(
+        project,
+        ["export", GROUP, "--reason", "failed"],
+        ["retry", GROUP, "--all", "--text", "cannot mark it", "--dry-run"],
+        ["discard", GROUP, "--all", "--why", "sent by hand", "--as-of", "0/5"],
+        ["list", GROUP],
+        ["show", GROUP, "0/4"],
+    )
+    exported = json.loads(said.partition("\n")[0])
+    assert (exported["place"], exported["id"], exported["message"]["how"]) == ("0/4", "letter-3", "raises")
+    assert base64.b64decode(exported["key"]) == b"j"
+    assert f"1 of {GROUP} would be requeued; exactly these: the same with --as-of 0/5" in said
+    assert f"discarded 1 of {GROUP}\nno dead letters\n" in said
+    assert re.search(r"discarded: \S+ \S+Z by \S+: sent by hand", said)
 
 
 def test_a_killed_worker_redelivers_with_the_same_idempotency_key_and_dead_letters_are_requeued(
@@ -141,5 +179,6 @@ def test_a_killed_worker_redelivers_with_the_same_idempotency_key_and_dead_lette
     worker.until(lambda: marks.read_text().count("\n") == 4)
     assert marks.read_text().splitlines()[3] == raised
     requeued_by_the_console(project, worker)
+    discarded_at_the_command_line(project, worker)
     code, _ = worker.ends(signal.SIGTERM, 10)
     assert code == 0

@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from verbwire.client.base.connection import Connection
-from verbwire.dead_letters.requeue import DeadLetter, DeadLetterPlace, DeadLetters
+from verbwire.dead_letters.letter import DeadLetter, DeadLetterPlace
+from verbwire.dead_letters.requeue import DeadLetterPage, DeadLetters, Requeueing
+from verbwire.dead_letters.selection import AsOf, Choice, LetterFilter
 from verbwire.declarations import Declared
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
@@ -25,6 +27,7 @@ from verbwire.principal import Principal
 from verbwire.project import Project
 from verbwire.wire.codec.display import plain
 from verbwire.wire.json.numbers import exact
+from verbwire.wire.records.dead_letters import Discarded
 from verbwire.wire.registry.client import Registry
 
 _SHOWN = 100  # of each group, the newest
@@ -33,12 +36,59 @@ _log = logging.getLogger("verbwire.http")
 Json = dict[str, Any]
 
 
-class RequeueWish(msgspec.Struct, forbid_unknown_fields=True):
-    """What an operator wants: these places, partition/offset, or all that were not requeued yet."""
+class FilterWish(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What dead letters must be like, as :class:`LetterFilter` has it."""
+
+    type: str | None = None
+    reason: str | None = None
+    key: str | None = None
+    since: int | None = None
+    until: int | None = None
+    text: str | None = None
+
+    def read(self) -> LetterFilter:
+        """Return the filter."""
+        return LetterFilter(self.type, self.reason, self.key, self.since, self.until, self.text)
+
+
+class FindWish(msgspec.Struct, forbid_unknown_fields=True):
+    """Which dead letters an operator looks for; the newest of them, with `again` those too that are settled."""
+
+    where: FilterWish = FilterWish()
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+    again: bool = False
+
+
+class ChoiceWish(msgspec.Struct, forbid_unknown_fields=True):
+    """The dead letters that are meant: these places, partition/offset, or all that nothing was done with yet.
+
+    With `as_of`, as a list told it, those that came later are not. With `dry_run` it is only told which they are.
+    """
 
     places: list[str] | None
+    where: FilterWish = FilterWish()
+    as_of: str | None = None
+    dry_run: bool = False
+
+    def read(self) -> Choice:
+        """Return the choice; :class:`ConfigurationError` for what is no place."""
+        places = None if self.places is None else frozenset(map(DeadLetterPlace.of, self.places))
+        return Choice(places, self.where.read(), None if self.as_of is None else AsOf.of(self.as_of))
+
+
+class RequeueWish(ChoiceWish, forbid_unknown_fields=True):
+    """Those are to be requeued."""
+
     again: bool = False
     unchecked: bool = False
+    insist: bool = False
+    rate: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
+class DiscardWish(ChoiceWish, forbid_unknown_fields=True, kw_only=True):
+    """Those are to be discarded, and why."""
+
+    why: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
 
 class ConsoleDeadLetters:
@@ -72,19 +122,47 @@ class ConsoleDeadLetters:
         }
 
     def requeue(self, wanted: RequeueWish, who: Principal, name: str) -> Json:
-        """RequeueWish dead letters to their group; return how many, and why others were not."""
-        declared = self._declared(name)
-        places = None if wanted.places is None else [DeadLetterPlace.of(each) for each in wanted.places]
+        """Requeue dead letters to their group; return how many, and why others were not."""
+        declared, lines = self._declared(name), _Lines()
+        how = Requeueing(wanted.again, wanted.unchecked, wanted.insist, wanted.rate, wanted.dry_run)
         with self._opened() as dead_letters:
-            count, left = dead_letters.requeue(declared, places, wanted.again, wanted.unchecked)
+            count, left = dead_letters.requeue(declared, wanted.read(), how, lines.add)
+        if wanted.dry_run:
+            return {"would_requeue": count, "left": left, "letters": lines.kept}
         _log.warning("%.200r has requeued %d dead letters of %s by the console", who.actor, count, name)
         return {"requeued": count, "left": left}
 
+    def discard(self, wanted: DiscardWish, who: Principal, name: str) -> Json:
+        """Discard dead letters of a group; return how many, and why others were not."""
+        group, lines = self._declared(name).group, _Lines()
+        with self._opened() as dead_letters:
+            actor = who.actor or ""
+            count, left = dead_letters.discard(group, wanted.read(), actor, wanted.why, wanted.dry_run, lines.add)
+        if wanted.dry_run:
+            return {"would_discard": count, "left": left, "letters": lines.kept}
+        _log.warning("%.200r has discarded %d dead letters of %s: %.500r", who.actor, count, name, wanted.why)
+        return {"discarded": count, "left": left}
+
+    def found(self, wanted: FindWish, _: Principal, name: str) -> Json:
+        """Return the newest dead letters of a group that are like that."""
+        group = self._declared(name).group
+        with self._opened() as dead_letters:
+            page = dead_letters.page(group, wanted.limit, wanted.again, wanted.where.read())
+        return self._shown(group, page)
+
     def _page(self, dead_letters: DeadLetters, group: str) -> Json:
-        page = dead_letters.page(group, _SHOWN)
-        lines = [_line(each) for each in reversed(page.dead_letters)]
+        return self._shown(group, dead_letters.page(group, _SHOWN))
+
+    def _shown(self, group: str, page: DeadLetterPage) -> Json:
+        lines = [_line(each, page.discarded.get(each.place)) for each in reversed(page.dead_letters)]
         requeues = not isinstance(self._project.declared[group], Table | Process)
-        return {"group": group, "total": page.total, "letters": lines, "requeues": requeues}
+        return {
+            "group": group,
+            "total": page.total,
+            "letters": lines,
+            "requeues": requeues,
+            "as_of": str(page.as_of),
+        }
 
     def _written(self) -> list[str]:
         """The groups whose topics of dead letters hold anything: most have none, and reading each takes its time."""
@@ -116,8 +194,22 @@ class ConsoleDeadLetters:
             return value.hex(), str(error)
 
 
-def _line(found: DeadLetter) -> Json:
+class _Lines:
+    """The first dead letters that something is told of."""
+
+    def __init__(self) -> None:
+        self.kept: list[Json] = []
+
+    def add(self, found: DeadLetter) -> None:
+        """Keep its line, where there is room."""
+        if len(self.kept) < _SHOWN:
+            self.kept.append(_line(found))
+
+
+def _line(found: DeadLetter, discarded: Discarded | None = None) -> Json:
+    settled = {} if discarded is None else {"discarded": discarded}
     return {
+        **settled,
         "group": found.group,
         "place": str(found.place),
         "origin": found.origin,

@@ -26,22 +26,54 @@ _LOOKS = {
 _FOR_ALL = ("session", "catalog")
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _TEXT: Json = {"type": "string"}
-_REQUEUE: Json = {
+_MAYBE_TEXT: Json = {"type": ["string", "null"]}
+_MAYBE_TIME: Json = {"type": ["integer", "null"], "description": "Milliseconds since the epoch."}
+_WHERE: Json = {
     "type": "object",
+    "description": "What they must be like: `type` is a full name or its end, `text` is somewhere in the detail.",
     "properties": {
-        "places": {"type": ["array", "null"], "items": _TEXT, "description": "partition/offset; null: all."},
-        "again": {"type": "boolean", "default": False, "description": "Those too that were requeued already."},
-        "unchecked": {"type": "boolean", "default": False, "description": "Those too whose record is gone."},
+        **dict.fromkeys(("type", "reason", "key", "text"), _MAYBE_TEXT),
+        **dict.fromkeys(("since", "until"), _MAYBE_TIME),
     },
-    "required": ["places"],
     "additionalProperties": False,
+}
+_AGAIN: Json = {"type": "boolean", "default": False, "description": "Those too that something was done with already."}
+_CHOICE: Json = {
+    "places": {"type": ["array", "null"], "items": _TEXT, "description": "partition/offset; null: all."},
+    "where": _WHERE,
+    "as_of": {**_MAYBE_TEXT, "description": "As a list told it: those that came later are not meant."},
+    "dry_run": {"type": "boolean", "default": False, "description": "Only tell which they are."},
+}
+_REQUEUE: Json = {
+    **_CHOICE,
+    "again": _AGAIN,
+    "unchecked": {"type": "boolean", "default": False, "description": "Those too whose record is gone."},
+    "insist": {"type": "boolean", "default": False, "description": "Those too that came back again and again."},
+    "rate": {"type": ["integer", "null"], "minimum": 1, "description": "At most so many a second."},
+}
+_DISCARD: Json = {**_CHOICE, "why": {"type": "string", "minLength": 1, "maxLength": 500}}
+_FIND: Json = {"where": _WHERE, "limit": {"type": "integer", "minimum": 1, "maximum": 1000}, "again": _AGAIN}
+_ACTS: dict[str, tuple[str, str, Json, list[str]]] = {  # what it is, what it answers, its body, what has to be there
+    "dead-letters/{name}": (
+        "Requeue dead letters of a group",
+        "How many were requeued, and why others were not.",
+        _REQUEUE,
+        ["places"],
+    ),
+    "dead-letters/{name}/discard": (
+        "Discard dead letters of a group, and say why",
+        "How many were discarded, and why others were not.",
+        _DISCARD,
+        ["places", "why"],
+    ),
+    "dead-letters/{name}/find": ("Find dead letters of a group", "The newest that are like that.", _FIND, []),
 }
 
 
 def console_paths() -> dict[str, Json]:
     """Return all of them."""
     looks = {API + path: {"get": _look(path, what)} for path, what in _LOOKS.items()}
-    return {PAGE: {"get": _page("The console")}, ASSETS + "{path}": {"get": _asset()}, **looks, **_requeue()}
+    return {PAGE: {"get": _page("The console")}, ASSETS + "{path}": {"get": _asset()}, **looks, **_acts()}
 
 
 def _look(path: str, what: str) -> Json:
@@ -50,14 +82,17 @@ def _look(path: str, what: str) -> Json:
     return _operation(path, what, answers)
 
 
-def _requeue() -> dict[str, Json]:
-    path = "dead-letters/{name}"
-    answers = {
-        "200": _answer("How many were requeued, and why others were not."),
-        **problem_refs(*_ANY, 401, 403, 404, 408, 411, 413, 415, 429, 503),
+def _acts() -> dict[str, Json]:
+    return {API + path: {"post": _act(path, *said)} for path, said in _ACTS.items()}
+
+
+def _act(path: str, what: str, answer: str, properties: Json, required: list[str]) -> Json:
+    refused = problem_refs(*_ANY, 401, 403, 404, 408, 411, 413, 415, 429, 503)
+    body = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return {
+        **_operation(path, what, {"200": _answer(answer), **refused}),
+        "requestBody": {"required": True, "content": content(body)},
     }
-    body = {"required": True, "content": content(_REQUEUE)}
-    return {API + path: {"post": {**_operation(path, "Requeue dead letters of a group", answers), "requestBody": body}}}
 
 
 def _operation(path: str, what: str, answers: Json) -> Json:

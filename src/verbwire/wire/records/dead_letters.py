@@ -12,6 +12,9 @@
 A dead letter that was requeued (`verbwire dead-letters retry`) is followed, in the same partition, by a *marker*: a
 record of the same key without a value, whose one header ``vw_retried`` is the dead letter's offset.
 
+One that an operator has discarded is followed by a marker whose headers are ``vw_discarded``, the offset, ``vw_actor``
+and ``vw_why``; its timestamp says when.
+
 Records of a group's retries topic have the same format, so that a requeued record keeps the place, and with it the id
 and the time, that it had at first.
 """
@@ -27,6 +30,8 @@ from verbwire.wire.topics import LARGEST_RECORD
 
 PLACE_HEADERS = ("vw_topic", "vw_partition", "vw_offset", "vw_timestamp", "vw_reason", "vw_detail")
 REQUEUED_HEADER = "vw_retried"
+DISCARDED_HEADERS = ("vw_discarded", "vw_actor", "vw_why")
+WHY_LIMIT = 500
 DETAIL_LIMIT = 2000
 MAX_DEAD_LETTER = LARGEST_RECORD
 
@@ -92,6 +97,32 @@ def requeued_offset(headers: Sequence[tuple[str, bytes]]) -> int | None:
     if [name for name, _ in headers] != [REQUEUED_HEADER] or not headers[0][1].isdigit():
         return None
     return int(headers[0][1])
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """That the dead letter at an offset was discarded: by whom, why, and when, in milliseconds."""
+
+    offset: int
+    actor: str
+    why: str
+    since: int
+
+
+def discard_marker(offset: int, actor: str, why: str) -> list[tuple[str, bytes]]:
+    """Return the headers of the marker that the dead letter at this offset, of this partition, was discarded."""
+    values = (b"%d" % offset, actor.encode(errors="replace"), why[:WHY_LIMIT].encode(errors="replace"))
+    return [*zip(DISCARDED_HEADERS, values, strict=True)]
+
+
+def read_discarded(headers: Sequence[tuple[str, bytes]], timestamp: int) -> Discarded | None:
+    """Return what such a marker says, None for a record that is none; `timestamp` is the record's."""
+    if tuple(name for name, _ in headers) != DISCARDED_HEADERS:
+        return None
+    offset, actor, why = (value or b"" for _, value in headers)
+    if not offset.isdigit():
+        return None
+    return Discarded(int(offset), actor.decode(errors="replace"), why.decode(errors="replace"), timestamp)
 
 
 def with_traceback(detail: str, traceback: str) -> str:
