@@ -114,8 +114,8 @@ def requeued_by_the_console(project: Branch, worker: Running) -> None:
         found = console.post(f"{desk}/find", json={"where": {"type": "CoinsPut", "reason": "failed"}, "again": True})
         assert (found.json()["total"], found.json()["letters"][0]["id"]) == (2, "letter-2")
         assert console.post(f"{desk}/find", json={"where": {"reason": "ahead"}, "again": True}).json()["total"] == 0
-        again = {"places": None, "again": True, "dry_run": True, "as_of": "0/1"}  # the second came after that
-        assert console.post(desk, json=again).json()["would_requeue"] == 1
+        first = {"places": None, "again": True, "dry_run": True, "as_of": "0/1"}  # the second came after that
+        assert console.post(desk, json=first).json()["would_requeue"] == 1
         assert console.post(f"{desk}/discard", json={"places": None, "why": "none are left"}).json()["discarded"] == 0
         for path, body in (
             ("", {"places": None, "where": {"resaon": "failed"}}),  # else it would be all of them
