@@ -6,12 +6,14 @@ import random
 import re
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
 from verbwire.errors import UndecodableError, UnencodableError
 from verbwire.http.avro_json.encode import encoder
 from verbwire.messages import Message
+from verbwire.wire.avro import compiled
 from verbwire.wire.avro.messages import MISFITS, Encoder, Reader
 
 _ODD = (0, 1, 2, 3, 4, 0x7E, 0x7F, 0x80, 0x81, 0xFE, 0xFF)
@@ -73,11 +75,40 @@ def read_by_both(reader: Reader, value: bytes) -> Message:
     except UndecodableError:
         assert found is None, f"read all the same: {value!r} as {found!r}"
         assert reader.shown(value) is None, f"shown all the same: {value!r} as {reader.shown(value)!r}"
+        _fields_by_both(reader, value, None, False)
         raise
     assert found is None or alike(found, expected), f"read otherwise: {value!r} as {found!r}, not {expected!r}"
     shown = reader.shown(value)
     assert shown is None or shown == encoder(reader.contract)(expected), f"shown otherwise: {value!r} as {shown!r}"
+    _fields_by_both(reader, value, expected, found is not None)
     return expected
+
+
+_FIELDS = WeakKeyDictionary[Reader, dict[tuple[str, ...], Any]]()
+
+
+def _fields_by_both(reader: Reader, value: bytes, expected: Message | None, planned: bool) -> None:
+    """Some fields of a message are those of the whole one, and nothing where that is refused."""
+    for names, read in _FIELDS.setdefault(reader, {}).items() or _some_fields(reader):
+        found = compiled_or_none(read, value)
+        if expected is None:
+            assert found is None, f"fields read all the same: {value!r} as {found!r}"
+        elif found is not None:
+            shown = [_ADDRESS.sub("", repr(each)) for each in (found, [getattr(expected, each) for each in names])]
+            assert shown[0] == shown[1], f"fields read otherwise: {value!r}"
+        else:
+            assert read is None or not planned, f"fields not read: {value!r}"
+
+
+def _some_fields(reader: Reader) -> list[tuple[tuple[str, ...], Any]]:
+    """What reads every other field, backwards, and what reads the others."""
+    every = [each.name for each in reader.contract.tree.fields][::-1]
+    found = {
+        names: compiled.reading_fields(reader._written_as, reader.contract.tree, reader._cls, names)
+        for names in (tuple(every[::2]), tuple(every[1::2]))
+    }
+    _FIELDS[reader] = found
+    return list(found.items())
 
 
 _normal = Encoder.normal

@@ -13,9 +13,10 @@ import httpx2 as httpx
 
 from tests.kit.samples.town.library import CounterRow, LoanRow, ShelfRow
 from verbwire.contracts.schema.load import load_catalog
+from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.state.partition_state import PartitionState
 from verbwire.engine.state.reader import EndOffsets, StoreReader
-from verbwire.engine.state.store import PartitionStore, StoreChanges
+from verbwire.engine.state.store import PartitionStore
 from verbwire.http.access.auth import Authenticator, AuthSettings
 from verbwire.http.access.peer_tokens import PeerTokens
 from verbwire.http.access.rates import Rates
@@ -29,7 +30,7 @@ from verbwire.http.tables.queries import Answerable
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.messages import Message, Row
 from verbwire.observability.metrics.registry import Metrics
-from verbwire.queries.columns import row_values
+from verbwire.queries.columns import RowValues
 from verbwire.queries.plan import QueryableRow
 from verbwire.security.tls import Authorities
 from verbwire.security.tokens import OPERATOR, mint_token
@@ -82,7 +83,7 @@ class Table:
         self.contract = CATALOG.of(row)
         self.rows = QueryableRow.of(name, self.contract, index, search)
         self.search = tuple(search)
-        self._values = row_values(self.rows.columns.values(), search)
+        self._values = RowValues(self.rows.columns.values(), search).of
         self.store_reader = StoreReader(name, self.contract, partitions)
         self._encode = Encoder(self.contract, SCHEMA_ID)
         self._reader = Reader(self.contract, row, self.contract.schema)

@@ -9,8 +9,8 @@ from typing import Protocol, TypeAlias
 
 from verbwire.declarations.window import Window
 from verbwire.engine.code.facts import CurrentCode
+from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.state.partition_cache import PartitionCache
-from verbwire.engine.state.store import StoreChanges
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.kafka.record import Record

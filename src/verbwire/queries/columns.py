@@ -73,20 +73,29 @@ def table_columns(row: Contract, index: Sequence[str]) -> dict[str, Column]:
     return {name: column(row, name) for name in names}
 
 
-def row_values(columns: Iterable[Column], search: Sequence[str]) -> Callable[[Message], list[Value]]:
-    """Return what reads the values of a row's columns, and behind them the text of the fields that are searched."""
-    writers = [(each.name, each.write) for each in columns]
+class RowValues:
+    """Makes the values of a row's columns, and behind them the text of the fields that are searched."""
 
-    def read(row: Message) -> list[Value]:
-        values: list[Value] = []
-        for name, write in writers:
-            value = getattr(row, name)
-            values.append(value if write is None or value is None else write(value))
-        if search:
-            values.append("\n".join(filter(None, (getattr(row, name) for name in search))) or None)
+    def __init__(self, columns: Iterable[Column], search: Sequence[str]) -> None:
+        columns = list(columns)
+        self.fields = (*(each.name for each in columns), *search)
+        """The fields that they are made of."""
+        self._writers = [(place, each.write) for place, each in enumerate(columns) if each.write is not None]
+        self._columns = len(columns)
+        self._is_searched = bool(search)
+
+    def of(self, row: Message) -> list[Value]:
+        """Return those of a row."""
+        return self.made([getattr(row, name) for name in self.fields])
+
+    def made(self, values: list[Any]) -> list[Value]:
+        """Return those that are made of these values of the fields, which it may change."""
+        for place, write in self._writers:
+            if (value := values[place]) is not None:
+                values[place] = write(value)
+        if self._is_searched:
+            values[self._columns :] = ["\n".join(filter(None, values[self._columns :])) or None]
         return values
-
-    return read
 
 
 def column(contract: Contract, name: str) -> Column:

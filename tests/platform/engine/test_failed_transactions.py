@@ -18,8 +18,9 @@ from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.jars import CoinsPut, JarRow, PutCoins
 from verbwire.engine.restore import partition_restorer
 from verbwire.engine.state import failures
+from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.state.partition_cache import PartitionCache
-from verbwire.engine.state.store import PartitionStore, StoreChanges
+from verbwire.engine.state.store import PartitionStore
 from verbwire.engine.topology import Processor, Topology
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.kafka.record import Record

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from tests.kit.samples.bank.jars import JarRow
 from verbwire.engine.state.cache_budget import Budget, Cache
+from verbwire.engine.state.changes import DedupEntry, StoreChanges
 from verbwire.engine.state.partition_cache import PartitionCache
-from verbwire.engine.state.store import DedupEntry, PartitionStore, StoreChanges
+from verbwire.engine.state.store import PartitionStore
 
 BATCH = 4  # keys of one batch of the model
 KEYS = [b"%d" % number for number in range(8)]

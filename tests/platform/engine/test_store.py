@@ -14,7 +14,8 @@ import pytest
 
 from tests.kit.descriptors import open_below
 from verbwire.engine.restore.kept_copy import read_kept_copy
-from verbwire.engine.state.store import DedupEntry, PartitionStore, StoreChanges
+from verbwire.engine.state.changes import DedupEntry, StoreChanges
+from verbwire.engine.state.store import PartitionStore
 from verbwire.errors import UnavailableError
 
 IDENTITY = {"rows": "topic-a", "answers": "topic-b"}
@@ -127,13 +128,13 @@ def test_a_store_transaction_is_written_whole_or_not_at_all(store: PartitionStor
 def test_a_store_transaction_is_seen_whole_by_others(store: PartitionStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.apply(StoreChanges(rows=rows(range(600)), positions={"rows": 600}))
     reader, seen = sqlite3.connect(f"file:{store.path}?mode=ro", uri=True), []
-    whole = store._chunks
+    whole = store._rows._chunks
 
     def watched(*arguments: object) -> None:
         whole(*arguments)  # type: ignore[arg-type]  # handed on as they come
         seen.append(reader.execute("select count(*), max(value) from rows").fetchone())
 
-    monkeypatch.setattr(store, "_chunks", watched)
+    monkeypatch.setattr(store._rows, "_chunks", watched)
     store.apply(StoreChanges(rows={**rows(range(300), version=9), **dict.fromkeys(map(key, range(300, 600)))}))
     after = reader.execute("select count(*) from rows").fetchone()
     reader.close()

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from verbwire.engine.state import connections as readers_module
+from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.state.connections import COPY_FILES, ReaderPool
-from verbwire.engine.state.store import PartitionStore, StoreChanges
+from verbwire.engine.state.store import PartitionStore
 from verbwire.errors import UnavailableError
 
 COPIES = 12

@@ -12,10 +12,11 @@ import pytest
 
 from verbwire.contracts.schema.load import load_catalog
 from verbwire.engine.state import row_query
+from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.state.connections import READERS, NotAtOnceError
 from verbwire.engine.state.partition_state import PartitionState
 from verbwire.engine.state.reader import StoreReader
-from verbwire.engine.state.store import PartitionStore, StoreChanges
+from verbwire.engine.state.store import PartitionStore
 from verbwire.errors import UnavailableError
 from verbwire.wire.partitioner import partition_of
 

@@ -26,9 +26,10 @@ from tests.kit.value_samples import EAST, RANGES, SAMPLES, WEST, Sample, inside,
 from verbwire.client import Page
 from verbwire.client.querying.request import QueryRoute
 from verbwire.contracts.schema.model import Catalog
+from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.state.partition_state import PartitionState
 from verbwire.engine.state.reader import StoreReader
-from verbwire.engine.state.store import PartitionStore, StoreChanges
+from verbwire.engine.state.store import PartitionStore
 from verbwire.errors import UndecodableError, UnencodableError
 from verbwire.http.avro_json.encode import encoder
 from verbwire.http.base import limits
@@ -39,7 +40,7 @@ from verbwire.http.forwarding import partial_list as founds
 from verbwire.http.tables.lists import Listing, Lists
 from verbwire.http.tables.parameters import defaults_of, parameter_reader
 from verbwire.http.tables.queryable_table import QueryableTable
-from verbwire.queries.columns import row_values
+from verbwire.queries.columns import RowValues
 from verbwire.queries.plan import QueryableRow, plan_query
 from verbwire.wire.avro.messages import Encoder, Reader
 from verbwire.wire.keys import key_of
@@ -86,7 +87,7 @@ class Samples:
         self.nested = Nested(catalog, classes)
         self.write = Encoder(self.contract, 1)
         self.read: Callable[[bytes], Any] = Reader(self.contract, classes.SampleRow, self.contract.schema)
-        self.columns = row_values(self.rows.columns.values(), ())
+        self.columns = RowValues(self.rows.columns.values(), ()).of
         self.stores, self.served = self.opened("stores")
 
     def opened(self, name: str) -> tuple[list[PartitionStore], list[QueryableTable]]:

@@ -19,7 +19,7 @@ from verbwire.engine.processors.rows import RowCodec, of_kind
 from verbwire.engine.processors.table import TableProcessor
 from verbwire.engine.processors.tracing import EngineTracing
 from verbwire.engine.processors.windowed_table import WindowedTableProcessor
-from verbwire.engine.state.store import StoreChanges
+from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.topology import ANSWERS, Log, Topology
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.errors import ContractError

@@ -16,8 +16,9 @@ from faust.stores.base import SerializedStore
 from faust.streams import current_event
 from faust.types import TP
 
+from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.state.reader import StoreReader
-from verbwire.engine.state.store import PartitionStore, StoreChanges
+from verbwire.engine.state.store import PartitionStore
 from verbwire.errors import EngineError
 from verbwire.kafka.record import place_of
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping
 
 from verbwire.engine.processors.rows import RowCodec
+from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.state.reader import LAST_STEP
-from verbwire.engine.state.store import StoreChanges
 from verbwire.engine.topology import EncodedRows
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.kafka.record import Record

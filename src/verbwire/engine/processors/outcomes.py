@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
-from verbwire.engine.state.store import DedupEntry
+from verbwire.engine.state.changes import DedupEntry
 from verbwire.engine.topology import ANSWERS
 from verbwire.engine.transactions.record_limits import RecordLimits, too_large
 from verbwire.engine.transactions.transaction import Transaction

@@ -7,13 +7,13 @@ from operator import attrgetter
 from typing import TypeVar
 
 from verbwire.contracts.schema.model import Contract
-from verbwire.engine.state.store import StoreChanges
+from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.topology import ROWS, EncodedRows, Log
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.errors import ContractError, MessageError, UndecodableError, UnencodableError
 from verbwire.kafka.record import Record
 from verbwire.messages import KEPT, Kind, Message, Stored
-from verbwire.queries.columns import row_values, table_columns
+from verbwire.queries.columns import RowValues, table_columns
 from verbwire.queries.selection import Value
 from verbwire.wire.codec.topics import Codec, TopicDecoder
 from verbwire.wire.codec.versions import Versions
@@ -43,8 +43,7 @@ class RowCodec:
         self.versions = Versions(codec, self.contract)
         columns = table_columns(self.contract, index) if index is not None else {}
         self.columns = tuple(columns)
-        self._values = row_values(columns.values(), search)
-        self._has_values = bool(columns or search)
+        self._values = RowValues(columns.values(), search)
         # How each column is read, where all of them hold what the fields do.
         as_they_are = not search and all(column.write is None for column in columns.values())
         self._fields = [attrgetter(name) for name in columns] if as_they_are else None
@@ -67,7 +66,7 @@ class RowCodec:
         if not self._limits.surely(keys, values):
             raise UnencodableError("a row may be too large")
         if self._fields is None:
-            return {key: (value, *self._values(row)) for key, value, row in zip(keys, values, every, strict=True)}
+            return {key: (value, *self._values.of(row)) for key, value, row in zip(keys, values, every, strict=True)}
         columns = [map(field, every) for field in self._fields]
         return dict(zip(keys, zip(values, *columns, strict=True), strict=True))
 
@@ -81,7 +80,7 @@ class RowCodec:
             raise UnencodableError(
                 f"the row's {', '.join(self.contract.key)} is not the event's key: a row stands under its events' key"
             )
-        return self._limits.row(self.changelog, key, self._encoder(row), self._what), self._values(row)
+        return self._limits.row(self.changelog, key, self._encoder(row), self._what), self._values.of(row)
 
     def normal(self, row: R) -> R:
         """Return the row as it will be read back; UnencodableError where it cannot be."""
@@ -103,12 +102,14 @@ class RowCodec:
             changes.rows[key] = None
         else:
             self.versions.require_not_newer(value)
-            changes.rows[key] = (value, *(self._columns(value) if self._has_values else ()))
+            changes.rows[key] = (value, *self._columns(value)) if self._values.fields else (value,)
 
     def _columns(self, value: bytes) -> Sequence[Value]:
-        row = _a_row(self._decoder, value)
+        fields = self._decoder.fields(value, self._values.fields)
+        if fields is None:
+            raise _no_row()
         try:
-            return self._values(row)
+            return self._values.made(fields)
         except (ArithmeticError, ValueError) as error:
             raise UndecodableError(f"the indexed values of the row cannot be computed: {error}") from error
 
@@ -116,8 +117,12 @@ class RowCodec:
 def _a_row(decoder: TopicDecoder, value: bytes) -> Stored:
     row = decoder.decode(value)
     if not isinstance(row, Stored):
-        raise UndecodableError("the changelog holds a record that is not a row of its table")
+        raise _no_row()
     return row
+
+
+def _no_row() -> UndecodableError:
+    return UndecodableError("the changelog holds a record that is not a row of its table")
 
 
 def of_kind(codec: Codec, cls: type[Message], *kinds: Kind) -> Contract:

@@ -20,7 +20,9 @@ from pathlib import Path
 
 from verbwire.engine.code.facts import CODE_HEADER, FoldedBy, write_code
 from verbwire.engine.code.watch import CodeWatch
-from verbwire.engine.restore.changelog import CancelledRestore, ChangelogReader, ChangelogTask
+from verbwire.engine.restore.changelog import CancelledRestore, ChangelogReader
+from verbwire.engine.restore.changelog_task import ChangelogTask
+from verbwire.engine.restore.copy_loads import CopyLoads
 from verbwire.engine.restore.group_topics import GroupTopics
 from verbwire.engine.restore.kept_copy import KeptCopy, put_back, read_kept_copy, set_aside
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
@@ -74,6 +76,7 @@ class PartitionRestorer:
         self._abandoned: set[str] = set()  # topics that are not read any more, as far as that was logged
         self._found: dict[int, tuple[list[LogState], KeptCopy | None]] = {}  # logs and copy, before they were touched
         self._failures = StoreFailures()  # with copies that cannot be opened or written
+        self._loads = CopyLoads()
         self._aside: dict[int, Path] = {}  # copies of other logs than those that are there, until it is clear why
 
     def start(self) -> None:
@@ -163,6 +166,7 @@ class PartitionRestorer:
         opened: ExitStack,
     ) -> list[PartitionCache]:
         """Bring the copies of these partitions up to date; those that had to stop are not among the caches."""
+        opened.callback(self._loads.close)
         stores = self._open(ready, committed, ends, opened)
         tasks = self._tasks(stores, ends)
         self._changelog_reader.restore(tasks, cancel, STALLED)
@@ -170,6 +174,8 @@ class PartitionRestorer:
         for partition, why in refused.items():
             self._stop(partition, why, stores[partition])
         failed = {task.partition: task.failure for task in tasks if task.failure and not task.refused}
+        failed |= self._loads.finish([p for p in stores if p not in {*refused, *failed}])
+        self._loads.close()
         for partition, error in failed.items():
             self._fail(partition, "the copy cannot be written", error, stores[partition])
         starts = self._starts([p for p in stores if p not in {*refused, *failed}], committed, stores)
@@ -237,8 +243,10 @@ class PartitionRestorer:
             try:
                 if kept is not None and not fits(kept, logs):
                     self._set_aside(partition, path, kept)
-                stores[partition] = self._store(partition, path, topics)
-                opened.callback(stores[partition].close)
+                store = self._store(partition, path, topics)
+                opened.callback(store.close)
+                self._loads.begin(partition, store, logs, len(ready))
+                stores[partition] = store
             except (sqlite3.Error, OSError, UnavailableError) as error:
                 self._fail(partition, "the copy cannot be opened", error)
         return stores
@@ -289,8 +297,9 @@ class PartitionRestorer:
         tasks = []
         for partition, store in stores.items():
             for each in self._topology.logs:
+                copy = self._loads.of(partition, store)
                 tasks.append(
-                    ChangelogTask(each, partition, store, store.position(each.name), ends[each.topic, partition])
+                    ChangelogTask(each, partition, copy, copy.position(each.name), ends[each.topic, partition])
                 )
         return tasks
 

@@ -34,7 +34,7 @@ class MemoryShares:
         self._size, self._groups = size, max(1, groups)
         BUDGET.size = size // 2
         with closing(sqlite3.connect(":memory:")) as any_connection:  # it is a limit of the library, not of a file
-            any_connection.execute(f"pragma soft_heap_limit = {self._pages}")
+            any_connection.execute(f"pragma soft_heap_limit = {self.pages}")
 
     @property
     def fetched(self) -> int:
@@ -54,13 +54,14 @@ class MemoryShares:
         """Return the limit of each part in bytes, by its name."""
         return {
             "rows": BUDGET.size,
-            "pages": self._pages,
+            "pages": self.pages,
             "fetched": self.fetched * self._groups,
             "produced": self.produced * self._groups * 2,
         }
 
     @property
-    def _pages(self) -> int:
+    def pages(self) -> int:
+        """Bytes of pages that all copies may have in memory."""
         return self._size // 8
 
 

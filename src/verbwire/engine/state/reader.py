@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from verbwire.contracts.schema.model import Contract
+from verbwire.engine.state.changes import DedupEntry
 from verbwire.engine.state.connections import READERS
+from verbwire.engine.state.copy_schema import column_name
 from verbwire.engine.state.partition_state import CLOSED, RETRYING, RUNNING, STOPPED, SUSPENDED, PartitionState
 from verbwire.engine.state.row_query import at_once, select
-from verbwire.engine.state.store import DedupEntry, column_name, copy_bytes
+from verbwire.engine.state.store import copy_bytes
 from verbwire.errors import UnavailableError
 from verbwire.kafka.progress import InputProgress
 from verbwire.queries.selection import EVERYTHING, Selection

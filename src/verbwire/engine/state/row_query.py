@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from verbwire.engine.state.connections import NotAtOnceError
-from verbwire.engine.state.store import WORDS, column_name
+from verbwire.engine.state.copy_schema import WORDS, column_name
 from verbwire.queries.selection import KEY, Selection, Value
 
 T = TypeVar("T")

@@ -11,8 +11,8 @@ from typing import Any
 
 from confluent_kafka import Producer, TopicPartition
 
+from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.state.partition_cache import PartitionCache
-from verbwire.engine.state.store import StoreChanges
 from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.engine.transactions.poison_records import Place, RecordRange
 from verbwire.engine.transactions.record_limits import Headers, RecordLimits

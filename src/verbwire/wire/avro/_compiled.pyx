@@ -104,6 +104,13 @@ cdef inline int64_t read_long(Source *source) except? -1:
         shift += 7
 
 
+cdef inline int64_t read_int(Source *source) except? -1:
+    cdef int64_t found = read_long(source)
+    if found < -2147483648 or found > 2147483647:
+        doubt("more than 32 bits")
+    return found
+
+
 cdef inline const unsigned char *take(Source *source, int64_t size) except NULL:
     cdef const unsigned char *found = source.at
     if size < 0 or size > source.end - source.at:
@@ -321,6 +328,11 @@ cdef class Node:
         """Whether :meth:`show` can do that."""
         return False
 
+    cdef int skip(self, Source *source) except -1:
+        """Pass over the next value, as strictly as it would be read."""
+        self.read(source)
+        return 0
+
     cdef int write(self, object value, Sink *sink) except -1:
         """Write a value; of several forms of one value some are taken, as the reference takes them."""
         raise NotImplementedError
@@ -367,6 +379,9 @@ cdef class Boolean(Node):
     def shows(self):
         return True
 
+    cdef int skip(self, Source *source) except -1:
+        return 0 if take(source, 1)[0] < 2 else doubt("no boolean")
+
     cdef int write(self, object value, Sink *sink) except -1:
         cdef unsigned char byte = value is True
         if value is not True and value is not False:
@@ -394,6 +409,10 @@ cdef class Long(Node):
     def shows(self):
         return True
 
+    cdef int skip(self, Source *source) except -1:
+        read_long(source)
+        return 0
+
     cdef int write(self, object value, Sink *sink) except -1:
         return write_long(sink, whole(value))
 
@@ -405,10 +424,11 @@ cdef class Int(Long):
     """A number of 32 bits."""
 
     cdef object read(self, Source *source):
-        cdef int64_t found = read_long(source)
-        if found < -2147483648 or found > 2147483647:
-            doubt("more than 32 bits")
-        return found
+        return read_int(source)
+
+    cdef int skip(self, Source *source) except -1:
+        read_int(source)
+        return 0
 
     cdef int show(self, Source *source, Sink *sink) except -1:
         cdef int64_t found = read_long(source)
@@ -438,6 +458,10 @@ cdef class Float(Node):
 
     def shows(self):
         return True
+
+    cdef int skip(self, Source *source) except -1:
+        take(source, 4)
+        return 0
 
     cdef int write(self, object value, Sink *sink) except -1:
         cdef float short
@@ -472,6 +496,10 @@ cdef class Double(Node):
     def shows(self):
         return True
 
+    cdef int skip(self, Source *source) except -1:
+        take(source, 8)
+        return 0
+
     cdef int write(self, object value, Sink *sink) except -1:
         cdef double found
         if not PyFloat_CheckExact(value):
@@ -497,6 +525,10 @@ cdef class Bytes(Node):
     def shows(self):
         return True
 
+    cdef int skip(self, Source *source) except -1:
+        take(source, read_long(source))
+        return 0
+
     cdef int write(self, object value, Sink *sink) except -1:
         if not PyBytes_CheckExact(value):
             doubt("no bytes")
@@ -520,6 +552,16 @@ cdef class String(Node):
 
     def shows(self):
         return True
+
+    cdef int skip(self, Source *source) except -1:
+        cdef int64_t size = read_long(source), at
+        cdef const unsigned char *text = take(source, size)
+        cdef unsigned char bits = 0
+        for at in range(size):
+            bits |= text[at]
+        if bits & 0x80:  # it may be no UTF-8
+            PyUnicode_DecodeUTF8(<const char *>text, <Py_ssize_t>size, NULL)
+        return 0
 
     cdef int write(self, object value, Sink *sink) except -1:
         cdef Py_ssize_t size
@@ -550,6 +592,10 @@ cdef class Fixed(Node):
 
     def shows(self):
         return True
+
+    cdef int skip(self, Source *source) except -1:
+        take(source, self.size)
+        return 0
 
     cdef int write(self, object value, Sink *sink) except -1:
         if not PyBytes_CheckExact(value) or PyBytes_GET_SIZE(value) != self.size:
@@ -911,6 +957,21 @@ cdef class Array(Blocks):
     def shows(self):
         return self.item.shows()
 
+    cdef int skip(self, Source *source) except -1:
+        cdef const unsigned char *ends
+        cdef int64_t count
+        while True:
+            count = block(source, self.least, &ends)
+            if count == 0:
+                if ends != NULL:
+                    doubt("an empty block with a size")
+                return 0
+            while count:
+                self.item.skip(source)
+                count -= 1
+            if ends != NULL and source.at != ends:
+                doubt("a block does not end where it says")
+
     cdef int write(self, object value, Sink *sink) except -1:
         cdef tuple items
         cdef Py_ssize_t at
@@ -1093,6 +1154,14 @@ cdef class Nullable(Node):
     def shows(self):
         return self.inner.shows()
 
+    cdef int skip(self, Source *source) except -1:
+        cdef int64_t place = read_long(source)
+        if place == self.null:
+            return 0
+        if place != 1 - self.null:
+            doubt("no branch")
+        return self.inner.skip(source)
+
     cdef int write(self, object value, Sink *sink) except -1:
         if value is None:
             return write_long(sink, self.null)
@@ -1139,11 +1208,13 @@ cdef class Record(Node):
                 raise MemoryError
         try:
             for at in range(count):
+                if <object>PyTuple_GET_ITEM(self.wanted, at) is None:
+                    (<Node>PyTuple_GET_ITEM(self.nodes, at)).skip(source)
+                    continue
                 value = (<Node>PyTuple_GET_ITEM(self.nodes, at)).read(source)
-                if <object>PyTuple_GET_ITEM(self.wanted, at) is not None:
-                    Py_INCREF(value)
-                    values[made] = <PyObject *>value
-                    made += 1
+                Py_INCREF(value)
+                values[made] = <PyObject *>value
+                made += 1
             return PyObject_Vectorcall(self.cls, values, 0, self.names)
         finally:
             for at in range(made):
@@ -1170,6 +1241,12 @@ cdef class Record(Node):
         self.shown = tuple((b"," if at else b"{") + name for at, name in enumerate(names))
         return True
 
+    cdef int skip(self, Source *source) except -1:
+        cdef Py_ssize_t at
+        for at in range(PyTuple_GET_SIZE(self.nodes)):
+            (<Node>PyTuple_GET_ITEM(self.nodes, at)).skip(source)
+        return 0
+
     cdef int write(self, object value, Sink *sink) except -1:
         cdef Py_ssize_t at
         if not PyObject_TypeCheck(value, _STRUCT):
@@ -1192,6 +1269,15 @@ cdef class Record(Node):
 
 # -- messages
 
+cdef inline int enter(Source *source, object value, Py_ssize_t frame) except -1:
+    """Begin behind the frame of a message."""
+    if not PyBytes_CheckExact(value) or PyBytes_GET_SIZE(value) < frame:
+        doubt("no frame")
+    source.at = <const unsigned char *>PyBytes_AS_STRING(value) + frame
+    source.end = <const unsigned char *>PyBytes_AS_STRING(value) + PyBytes_GET_SIZE(value)
+    return 0
+
+
 cdef class Reading:
     """Reads messages behind a frame of so many bytes; UnplannedError, or what Python raises, where in doubt."""
 
@@ -1208,10 +1294,7 @@ cdef class Reading:
 
     cdef object message(self, object value):
         cdef Source source
-        if not PyBytes_CheckExact(value) or PyBytes_GET_SIZE(value) < self.frame:
-            doubt("no frame")
-        source.at = <const unsigned char *>PyBytes_AS_STRING(value) + self.frame
-        source.end = <const unsigned char *>PyBytes_AS_STRING(value) + PyBytes_GET_SIZE(value)
+        enter(&source, value, self.frame)
         message = self.root.read(&source)
         if source.at != source.end:
             doubt("bytes are left over")
@@ -1252,6 +1335,37 @@ cdef class Showing:
         finally:
             if sink.data != stack:
                 PyMem_Free(sink.data)
+
+
+cdef class Fields:
+    """Reads some fields of messages, and passes over the others as strictly; in doubt as above."""
+
+    cdef tuple nodes, places
+    cdef Py_ssize_t frame, count
+
+    def __init__(self, Record root, tuple names, Py_ssize_t frame):
+        self.nodes = root.nodes
+        self.places = tuple(None if name not in names else names.index(name) for name in root.wanted)
+        self.frame = frame
+        self.count = len(names)
+        if set(names) - set(root.names):
+            doubt("a field that the writer does not have")
+
+    def __call__(self, object value):
+        """Return the values of the fields in a record's value."""
+        cdef Source source
+        cdef Py_ssize_t at
+        cdef list found = [None] * self.count
+        enter(&source, value, self.frame)
+        for at in range(PyTuple_GET_SIZE(self.nodes)):
+            place = <object>PyTuple_GET_ITEM(self.places, at)
+            if place is None:
+                (<Node>PyTuple_GET_ITEM(self.nodes, at)).skip(&source)
+            else:
+                found[<Py_ssize_t>place] = (<Node>PyTuple_GET_ITEM(self.nodes, at)).read(&source)
+        if source.at != source.end:
+            doubt("bytes are left over")
+        return found
 
 
 cdef class Writing:

@@ -96,13 +96,31 @@ def reading(writer: AvroType, reader: AvroType, cls: type[Message]) -> _compiled
     The two can be resolved (:func:`~verbwire.wire.avro.resolution.resolution` has not refused them). It raises one of
     :data:`~verbwire.wire.avro.messages.MISFITS` for a record that is not beyond doubt.
     """
+    node = _root(writer, reader, cls)
+    return None if node is None else _compiled.Reading(node, HEADER_SIZE)
+
+
+def reading_fields(
+    writer: AvroType, reader: AvroType, cls: type[Message], names: Sequence[str]
+) -> Callable[[bytes], list[Any]] | None:
+    """Return what reads the values that some fields of those messages have, in this order, and refuses as much.
+
+    None also where the writer does not have all of the fields.
+    """
+    node = _root(writer, reader, cls)
+    try:
+        return None if node is None else _compiled.Fields(node, tuple(names), HEADER_SIZE)
+    except (TypeError, ValueError):
+        return None
+
+
+def _root(writer: AvroType, reader: AvroType, cls: type[Message]) -> Any:
     if not AVAILABLE:
         return None
     try:
-        node = _Reading().of(writer, reader, inspect.type_info(cls), 0)
+        return _Reading().of(writer, reader, inspect.type_info(cls), 0)
     except (_NoPlanError, MismatchError, RecursionError):
         return None
-    return _compiled.Reading(node, HEADER_SIZE)
 
 
 def writing(tree: AvroType, frame: bytes) -> _compiled.Writing | None:

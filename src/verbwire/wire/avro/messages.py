@@ -185,6 +185,7 @@ class Reader:
         self._writer_schema = writer_schema
         self._compiled = compiled.reading(writer, contract.tree, cls)
         self._showing = None if self._compiled is None else self._compiled.showing()
+        self._reads_fields: dict[tuple[str, ...], Callable[[bytes], list[Any]]] = {}
 
     def shown(self, value: bytes) -> bytes | None:
         """Return the JSON of a record's message, made without making the message; None where it takes one.
@@ -211,6 +212,26 @@ class Reader:
             except MISFITS:
                 pass  # told below
         return self._by_reference(value)
+
+    def fields(self, value: bytes, names: tuple[str, ...]) -> list[Any]:
+        """Return the values that these fields of the message have; :class:`UndecodableError` as for all of it."""
+        read = self._reads_fields.get(names)
+        if read is None:
+            read = self._reads_fields[names] = self._fields_reader(names)
+        try:
+            return read(value)
+        except MISFITS:  # told by the reference
+            message = self._by_reference(value)
+            return [getattr(message, name) for name in names]
+
+    def _fields_reader(self, names: tuple[str, ...]) -> Callable[[bytes], list[Any]]:
+        planned = compiled.reading_fields(self._written_as, self.contract.tree, self._cls, names)
+
+        def of_message(value: bytes) -> list[Any]:
+            message = self(value)
+            return [getattr(message, name) for name in names]
+
+        return of_message if planned is None else planned
 
     def _by_reference(self, value: bytes) -> Message:
         try:

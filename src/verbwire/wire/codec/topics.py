@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from verbwire.contracts.checks.compatibility import misread
 from verbwire.contracts.schema.grammar import full_name
@@ -101,12 +102,20 @@ class TopicDecoder:
         """
         if value is None:
             raise UndecodableError(f"{self._topic}: a record without a value (a tombstone) is not a message")
+        reader = self._reader_of(value)
+        return None if reader is None else reader(value)
+
+    def fields(self, value: bytes, names: tuple[str, ...]) -> list[Any] | None:
+        """Return what these fields of that message are, cheaper than all of it; None and errors likewise."""
+        reader = self._reader_of(value)
+        return None if reader is None else reader.fields(value, names)
+
+    def _reader_of(self, value: bytes) -> Reader | None:
         frame = value[:HEADER_SIZE]
         try:
-            reader = self._readers[frame]
+            return self._readers[frame]
         except KeyError:
-            reader = self._find(frame)
-        return None if reader is None else reader(value)
+            return self._find(frame)
 
     def knows(self, value: bytes) -> bool:
         """Whether the schema of a record is known already: then decoding it asks nobody."""

@@ -1,0 +1,107 @@
+"""Writes what one transaction, or one piece of restored log, did to a partition into its file."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from operator import itemgetter
+
+from verbwire.engine.state.changes import DedupEntry, StoreChanges
+from verbwire.engine.state.copy_meta import SET
+from verbwire.queries.selection import Value
+
+# Two logs may tell how far the inputs are, and the one that knows less may be restored last.
+_ADVANCE = (
+    "insert into meta values (?, ?) "
+    "on conflict (name) do update set value = max(cast(value as integer), cast(excluded.value as integer))"
+)
+_KEY = itemgetter(0)
+
+
+class RowWriter:
+    """Writes by one connection; `names` are the columns behind key and value.
+
+    `chunk` is how many rows a statement writes: sqlite3 gives up the GIL once a statement, and has to win it back each
+    time.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, names: Sequence[str], chunk: int = 256) -> None:
+        self._connection = connection
+        self._names = ("key", "value", *names)
+        self._sizes = sorted({chunk, 256, 16, 1}, reverse=True)
+
+    def write(self, changes: StoreChanges) -> None:
+        """Write all of it, or nothing."""
+        with self._transaction():
+            self._upsert([(key, *row) for key, row in changes.rows.items() if row is not None])
+            self._delete([key for key, row in changes.rows.items() if row is None])
+            self._remember(changes.answers)
+            self._note(changes)
+
+    def forget_input(self, topic: str) -> None:
+        """Forget the position of an input."""
+        self._connection.execute("delete from meta where name = ?", ("input " + topic,))
+
+    # -- inside
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("begin immediate")
+        try:
+            yield
+            self._connection.execute("commit")
+        except BaseException:
+            if self._connection.in_transaction:  # SQLite has rolled back by itself where the disk is full or broken
+                self._connection.execute("rollback")
+            raise
+
+    def _note(self, changes: StoreChanges) -> None:
+        """Note how far the copy is, and facts."""
+        meta: list[tuple[str, str | bytes]] = [("position " + log, str(at)) for log, at in changes.positions.items()]
+        meta.append(("touched", str(time.time())))
+        meta += [("fact " + name, value) for name, value in changes.facts.items()]
+        self._connection.executemany(SET, meta)
+        for topic in changes.forgotten:
+            self.forget_input(topic)
+        inputs = [("input " + topic, str(offset)) for topic, offset in changes.inputs.items()]
+        if changes.time is not None:
+            inputs.append(("time", str(changes.time)))
+        self._connection.executemany(_ADVANCE, inputs)
+
+    def _upsert(self, rows: list[tuple[Value, ...]]) -> None:
+        """Write rows in the order of their keys: neighbours stand on one page."""
+        names = self._names
+        update = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
+        one = f"({marks(len(names))})"
+        rows.sort(key=_KEY)
+        self._chunks(
+            rows,
+            lambda n: (
+                f"insert into rows ({', '.join(names)}) values {', '.join([one] * n)} "
+                f"on conflict (key) do update set {update}"
+            ),
+        )
+
+    def _delete(self, keys: list[bytes]) -> None:
+        self._chunks([(key,) for key in keys], lambda n: f"delete from rows where key in ({marks(n)})")
+
+    def _remember(self, answers: Mapping[str, DedupEntry]) -> None:
+        rows: list[tuple[Value, ...]] = [(name, a.at, a.fingerprint, a.outcome) for name, a in answers.items()]
+        one = ["(?, ?, ?, ?)"]
+        self._chunks(rows, lambda n: "insert or replace into answers values " + ", ".join(one * n))
+
+    def _chunks(self, rows: Sequence[tuple[Value, ...]], statement: Callable[[int], str]) -> None:
+        done = 0
+        for size in self._sizes:
+            text = statement(size) if len(rows) - done >= size else ""
+            while len(rows) - done >= size:
+                part = rows[done : done + size]
+                self._connection.execute(text, [value for row in part for value in row])
+                done += size
+
+
+def marks(n: int) -> str:
+    """Return so many places for values."""
+    return ", ".join("?" * n)
