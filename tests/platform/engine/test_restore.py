@@ -19,7 +19,7 @@ from tests.kit.cluster import eventually
 from tests.kit.descriptors import open_below
 from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.jars import CoinsPut, JarRow, JarState, PutCoins
-from verbwire.engine.restore import open_transactions
+from verbwire.engine.restore import changelog, copy_loads, open_transactions
 from verbwire.engine.restore.changelog import CancelledRestore
 from verbwire.engine.restore.partition_restorer import PartitionRestorer
 from verbwire.engine.topology import Topology
@@ -115,6 +115,29 @@ def test_restore_brings_a_copy_that_lags_up_to_date(bank: Bank, table: Engine, t
     assert table.rows() == rows
     assert table.counted("restore_rows_total") - restored == 3
     assert key(7).encode() not in rows
+
+
+def test_restore_that_is_cancelled_goes_on_and_nothing_half_is_ever_read(
+    bank: Bank, table: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy_loads, "LEAST", COUNT)
+    monkeypatch.setattr(changelog, "BATCH", COUNT // 4)
+    rows, partition = fill(bank, table), table.partition
+    table.core.release()
+    table.store(partition).unlink()
+    before = table.counted("restore_rows_total")
+    with pytest.raises(CancelledRestore):
+        table.core.restore([partition], lambda: table.counted("restore_rows_total") > before, True)
+    read = table.counted("restore_rows_total") - before
+    assert 0 < read < COUNT
+    with closing(sqlite3.connect(table.store(partition))) as copy:
+        assert copy.execute("select count(*) from rows").fetchone() == (0,)
+    table.prepare()
+    assert table.counted("restore_rows_total") - before == COUNT, "what was read is not read again"
+    assert table.rows() == rows
+    bank.send(CoinsPut(jar_id=key(0), pence=1), partition)
+    table.run_through()
+    assert table.held(partition)[key(0).encode()] == JarRow(jar_id=key(0), pence=1)
 
 
 def test_restore_mends_damage_that_is_found_at_work(bank: Bank, table: Engine, tmp_path: Path) -> None:
