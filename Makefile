@@ -31,7 +31,7 @@ setup: $(STAMP)  ## install everything, with pinned versions, into .venv
 
 # Made again whenever what is to be installed changes. The stamp comes last: an install that was broken off leaves none,
 # and since pip may have left half a package behind, the next one starts from an empty .venv (pip's cache makes it quick).
-$(STAMP): pyproject.toml constraints.txt requirements/build.txt hatch_build.py src/verbwire/wire/avro/_compiled.pyx
+$(STAMP): pyproject.toml constraints.txt requirements/build.txt hatch_build.py $(wildcard src/verbwire/*/*/*.pyx)
 	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c '$(NEEDED)' 2>/dev/null; then \
 		found=$$($(or $(PYTHON),python3) -c 'import sys; print(sys.version.split()[0])' 2>/dev/null || echo "not there"); \
 		echo "verbwire needs Python 3.11 to 3.14, which its pinned packages are built for ($(or $(PYTHON),python3) is $$found):" \

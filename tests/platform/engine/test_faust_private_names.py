@@ -16,14 +16,16 @@ from aiokafka.consumer import subscription_state as subscription
 from aiokafka.consumer.fetcher import Fetcher as Fetching
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.record.default_records import _DefaultRecordBatchPy
+from aiokafka.record.memory_records import _MemoryRecordsPy
 from aiokafka.structs import ConsumerRecord
 from faust.tables.manager import TableManager
 from faust.transport.consumer import Consumer, Fetcher
 from faust.transport.drivers import aiokafka as driver
 from mode import Service
 
-from verbwire.engine.faust import private_names
-from verbwire.engine.faust.fetched_record import FetchedRecord, use_fetched_records
+from verbwire.engine.faust import fetched_records, private_names
+from verbwire.engine.faust.fetched_records import FetchedRecord, use_fetched_records
 from verbwire.errors import EngineError
 
 USED = {
@@ -53,6 +55,8 @@ USED = {
     },
     AIOKafkaClient: {"_get_conn", "_conns", "force_metadata_update"},
     PartitionRecords: {"_consumer_record"},
+    _DefaultRecordBatchPy: {"_maybe_uncompress", "_buffer", "_pos", "_num_records"},
+    _MemoryRecordsPy: {"_cache_next", "_next_slice"},
     Fetching: {"_create_fetch_waiter", "_fetch_max_wait_ms", "_fetcher_timeout", "_pending_tasks"},
     subscription.SubscriptionState: {"reassignment_in_progress"},
     subscription.Assignment: {"state_value"},
@@ -79,8 +83,8 @@ def test_private_fields_of_fetched_records_are_those_of_aiokafkas_own() -> None:
     ours, theirs = msgspec.structs.fields(FetchedRecord), dataclasses.fields(ConsumerRecord)
     assert [each.name for each in ours] == [each.name for each in theirs]
     use_fetched_records()
-    assert "return ConsumerRecord(" in inspect.getsource(PartitionRecords._consumer_record)
-    assert PartitionRecords._consumer_record.__globals__["ConsumerRecord"] is FetchedRecord
+    assert "return ConsumerRecord(" in inspect.getsource(fetched_records._of_aiokafka)
+    assert fetched_records._of_aiokafka.__globals__["ConsumerRecord"] is FetchedRecord
 
 
 def test_private_names_of_faust_are_pinned_with_a_sentence() -> None:

@@ -12,7 +12,7 @@ from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from verbwire.engine.faust.fetched_record import use_fetched_records
+from verbwire.engine.faust.fetched_records import use_fetched_records
 from verbwire.engine.faust.input_feed import BUSY_MS, InputFeed
 from verbwire.engine.faust.lease import Lease, now
 from verbwire.engine.faust.reconnecting import Reconnecting

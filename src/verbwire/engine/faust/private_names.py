@@ -12,6 +12,8 @@ from typing import Any
 import aiokafka.consumer.fetcher as fetcher
 import aiokafka.consumer.group_coordinator as coordinator
 import aiokafka.consumer.subscription_state as subscription
+import aiokafka.record.default_records as default_records
+import aiokafka.record.memory_records as memory_records
 import faust
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
@@ -56,7 +58,9 @@ ATTRIBUTES: dict[Any, dict[str, str]] = {
         "force_metadata_update": "called: topics have changed",
     },
     fetcher.Fetcher: {"_create_fetch_waiter": "called: done when more has been fetched"},
-    fetcher.PartitionRecords: {"_consumer_record": "relied on: makes a ConsumerRecord of its module, which is ours"},
+    fetcher.PartitionRecords: {"_consumer_record": "wrapped: ours, else what it makes: a ConsumerRecord of its module"},
+    default_records._DefaultRecordBatchPy: {"_maybe_uncompress": "called: before our reader looks at the records"},
+    memory_records._MemoryRecordsPy: {"_cache_next": "called: moves to the next batch"},
     subscription.SubscriptionState: {"reassignment_in_progress": "read: aiokafka would wait for the next assignment"},
     subscription.Assignment: {"state_value": "called: how far a partition is read"},
     subscription.TopicPartitionState: {
@@ -92,6 +96,12 @@ ASSIGNED: dict[Any, dict[str, str]] = {
     driver.ConsumerRebalanceListener: {"_thread": "read: the way to our consumer"},
     faust.Service: {"_stopped": "read"},
     TableManager: {"_recovery": "set: our recovery service"},
+    default_records._DefaultRecordBatchPy: {
+        "_buffer": "read: the records, expanded",
+        "_pos": "read: where they begin",
+        "_num_records": "read: how many there are",
+    },
+    memory_records._MemoryRecordsPy: {"_next_slice": "read: the bytes of the next batch"},
 }
 
 
