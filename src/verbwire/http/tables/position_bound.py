@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -77,6 +78,10 @@ class PositionBounds:
     ) -> PositionBound:
         try:
             async with asyncio.timeout_at(bound.deadline):
+                if not impossible and (resolved := self._resolved(bound)) is not None:
+                    with suppress(TimeoutError):  # most are over by then: nobody is asked, and no task is made
+                        async with asyncio.timeout(ASK_SECONDS):
+                            return await self._reached(states, resolved)
                 if impossible:
                     await self._require(impossible)
                 required = self._require(self._awaited_positions(states, bound))
@@ -91,6 +96,9 @@ class PositionBounds:
                 await self._resolving.ask(bound.positions)
             except UnavailableError:
                 continue
+        return await self._reached(states, resolved)
+
+    async def _reached(self, states: Sequence[PartitionStatus], resolved: PositionBound) -> PositionBound:
         for each in states:
             await self._awaited.until(each.partition, partial(_is_applied, each, resolved))
         return resolved

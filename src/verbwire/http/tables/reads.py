@@ -79,7 +79,10 @@ class TableReads:
     def _at_once(self, context: ReadContext, table: QueryableTable, partition: int, key: bytes) -> _Found | None:
         """Return a row that is to be had without waiting, as new as the request says; None where it is not."""
         bound = self._bounds_of(table).applied([partition], context.bound)
-        if bound is None or not self._short_reads.begin():
+        return None if bound is None else self._read_at_once(table, partition, key, bound)
+
+    def _read_at_once(self, table: QueryableTable, partition: int, key: bytes, bound: PositionBound) -> _Found | None:
+        if not self._short_reads.begin():
             return None
         try:
             _require_applied(table, partition, bound)
@@ -104,7 +107,9 @@ class TableReads:
             _require_applied(table, partition, bound)
             return table.row(partition, key, see)
 
-        return _row_answer(table, await self.readers.run_short(read), absent, complete=context.complete)
+        found = self._read_at_once(table, partition, key, bound) if see is None else None
+        found = found or await self.readers.run_short(read)
+        return _row_answer(table, found, absent, complete=context.complete)
 
     def rows(
         self,

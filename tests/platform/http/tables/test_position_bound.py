@@ -22,6 +22,7 @@ from verbwire.engine.state.reader import StoreReader
 from verbwire.http.base.coalescing import CoalescedCalls
 from verbwire.http.base.limits import RequestLimits
 from verbwire.http.base.thread_pool import BoundedThreadPool
+from verbwire.http.tables import position_bound
 from verbwire.http.tables.position_bound import PositionBound
 from verbwire.http.tables.waiters import PositionWaiters
 from verbwire.wire.keys import key_of
@@ -84,6 +85,7 @@ def test_read_your_writes_waits_do_not_poll(market: Market, monkeypatch: pytest.
         return lacking(self, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(PositionBound, "lacking", counted)
+    monkeypatch.setattr(position_bound, "ASK_SECONDS", 60.0)  # nor is Kafka asked meanwhile
     with waiting(market, "ann") as asked:
         before = looked[0]
         for partition in {0, 1, 2, 3} - {HOME}:
@@ -92,6 +94,14 @@ def test_read_your_writes_waits_do_not_poll(market: Market, monkeypatch: pytest.
         assert looked[0] == before
         market.stalls.store_reader.moved(HOME)
         eventually(lambda: looked[0] == before + 1)
+    assert asked[0].result().status_code == 200
+
+
+def test_read_your_writes_waits_that_are_short_make_no_task(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(position_bound, "ASK_SECONDS", 60.0)
+    monkeypatch.setattr(position_bound, "_unless", None)  # what makes them
+    with waiting(market, "ann") as asked:
+        pass
     assert asked[0].result().status_code == 200
 
 
