@@ -108,7 +108,8 @@ class TableReads:
             return table.row(partition, key, see)
 
         found = self._read_at_once(table, partition, key, bound) if see is None else None
-        found = found or await self.readers.run_short(read)
+        if found is None:
+            found = await self.readers.run_short(read)
         return _row_answer(table, found, absent, complete=context.complete)
 
     def rows(
