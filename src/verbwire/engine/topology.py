@@ -73,6 +73,7 @@ class Topology:
     processor: Processor
     code: CurrentCode
     search: tuple[str, ...] = ()  # fields whose text stands behind the columns
+    own_columns: tuple[str, ...] = ()  # behind them, of no field: no query sees them
     repartition: str | None = None  # the topic, an input too, by which it hands records to itself under other keys
     limits: RecordLimits = field(default_factory=RecordLimits)  # of the topics that it writes
     targets: Mapping[str, int] = field(default_factory=dict)  # topics of others that it sends to, and their partitions
@@ -80,6 +81,11 @@ class Topology:
         default_factory=dict
     )  # that it receives: full name -> rejection codes
     window: Window | None = None  # that its rows are of: the newest event time goes with its inputs' positions
+
+    @property
+    def kept_columns(self) -> tuple[str, ...]:
+        """What the copy keeps beside its rows, by name."""
+        return (*self.columns, *self.own_columns)
 
     @property
     def sources(self) -> tuple[str, ...]:

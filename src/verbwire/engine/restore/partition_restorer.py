@@ -282,7 +282,8 @@ class PartitionRestorer:
         return self._folder / self._topology.group / f"{self._topology.table}-{partition}.db"
 
     def _store(self, partition: int, path: Path, identity: dict[str, str]) -> PartitionStore:
-        store = PartitionStore(path, self._topology.columns, identity, self._topics.max_copy_age, self._topology.search)
+        topology = self._topology
+        store = PartitionStore(path, topology.kept_columns, identity, self._topics.max_copy_age, topology.search)
         if store.rebuilt:
             text = "%s: partition %d's local copy is rebuilt from the log: %s"
             log.warning(text, self._topology.group, partition, store.rebuilt)

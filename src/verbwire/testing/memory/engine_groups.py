@@ -67,7 +67,7 @@ class MemoryEngineGroup:
 
     def _cache(self, partition: int, folder: Path) -> PartitionCache:
         topology = self.topology
-        store = PartitionStore(folder / f"{partition}.db", topology.columns, search=topology.search)
+        store = PartitionStore(folder / f"{partition}.db", topology.kept_columns, search=topology.search)
         self._lifecycle.run(partition, store.path, dict.fromkeys(topology.inputs, 0), None)
         return PartitionCache(partition, store, topology.decode, dict.fromkeys(topology.inputs, 0))
 
