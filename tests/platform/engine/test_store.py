@@ -9,12 +9,15 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.kit.descriptors import open_below
 from verbwire.engine.restore.kept_copy import read_kept_copy
 from verbwire.engine.state.changes import DedupEntry, StoreChanges
+from verbwire.engine.state.connections import READERS
+from verbwire.engine.state.memory import KIB, MEMORY
 from verbwire.engine.state.store import PartitionStore
 from verbwire.errors import UnavailableError
 
@@ -87,6 +90,40 @@ def test_ids_older_than_the_window_are_forgotten(store: PartitionStore) -> None:
     store.apply(StoreChanges(answers={f"id-{n}": DedupEntry(b"f", b"o", n) for n in range(10)}))
     store.forget_answers(7)
     assert sorted(store.answers(f"id-{n}" for n in range(10))) == ["id-7", "id-8", "id-9"]
+
+
+def setting(store: PartitionStore, name: str) -> int:
+    return int(store._writer.execute(f"pragma {name}").fetchone()[0])
+
+
+def test_memory_for_pages_is_lent_to_the_copy_that_many_rows_are_written_into(
+    store: PartitionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, write = [], store._rows.write
+
+    def watched(changes: StoreChanges) -> None:
+        seen.append(setting(store, "cache_size"))
+        write(changes)
+        if len(changes.rows) == 300:
+            raise UnavailableError("whatever happens meanwhile")
+
+    monkeypatch.setattr(store._rows, "write", watched)
+    store.apply(StoreChanges(rows=rows(range(10))))
+    with pytest.raises(UnavailableError):
+        store.apply(StoreChanges(rows=rows(range(300))))
+    lent, own = -MEMORY.pages // KIB, -READERS.cache_bytes // KIB
+    assert seen == [own, lent]
+    assert setting(store, "cache_size") == own != lent
+
+
+def test_the_write_ahead_log_may_grow_with_the_copy(store: PartitionStore) -> None:
+    small = rows(range(1000))
+    store.apply(StoreChanges(rows=small))
+    assert setting(store, "wal_autocheckpoint") == 1000
+    large: dict[bytes, Any] = {key(n): (b"x" * 20_000, "s", n) for n in range(1000)}
+    store.apply(StoreChanges(rows=large))
+    store.apply(StoreChanges(rows=small))
+    assert 1000 < setting(store, "wal_autocheckpoint") <= setting(store, "page_count") // 2
 
 
 def test_positions_and_inputs_stand_beside_the_rows(store: PartitionStore) -> None:

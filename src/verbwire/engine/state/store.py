@@ -16,12 +16,15 @@ from verbwire.engine.state.connections import READERS, connect
 from verbwire.engine.state.copy_meta import SET, facts_of, is_empty, misfit, position_of, value_of, values_of
 from verbwire.engine.state.copy_schema import FORMAT, column_name, column_names, indexes, tables
 from verbwire.engine.state.durable import write_through
+from verbwire.engine.state.memory import KIB, MEMORY
 from verbwire.engine.state.row_writer import RowWriter, marks
 from verbwire.engine.state.sqlite_errors import is_damage, is_outage, outage
 from verbwire.errors import UnavailableError
 from verbwire.security.private_files import private_file, private_folder
 
 _LOOKUP = 500
+_MANY = 256  # rows of a transaction
+_LEAST_LOG, _MOST_LOG = 1000, 16_000  # pages of a write-ahead log, until they are moved into the file
 
 
 class PartitionStore:
@@ -160,7 +163,7 @@ class PartitionStore:
 
     def apply(self, changes: StoreChanges) -> None:
         """Write all of it, or nothing."""
-        with self._noticing_damage():
+        with self._noticing_damage(), self._room_for(len(changes.rows)):
             self._rows.write(changes)
 
     def forget_answers(self, before: int) -> None:
@@ -169,6 +172,24 @@ class PartitionStore:
             self._writer.execute("delete from answers where at < ?", (before,))
 
     # -- inside
+
+    @contextmanager
+    def _room_for(self, rows: int) -> Iterator[None]:
+        """Lend the memory of all pages to the copy that many rows are written into: each may be on a page of its own.
+
+        A page that does not fit is written more than once. And the larger the copy is, the longer its write-ahead log
+        may grow: what is changed again and again in it goes into the file once.
+        """
+        if rows < _MANY:
+            yield
+            return
+        (pages,) = self._writer.execute("pragma page_count").fetchone()
+        self._writer.execute(f"pragma wal_autocheckpoint = {max(_LEAST_LOG, min(_MOST_LOG, pages // 2))}")
+        self._writer.execute(f"pragma cache_size = -{max(MEMORY.pages, READERS.cache_bytes) // KIB}")
+        try:
+            yield
+        finally:
+            self._writer.execute(f"pragma cache_size = -{READERS.cache_bytes // KIB}")
 
     @contextmanager
     def _noticing_damage(self) -> Iterator[None]:
@@ -221,7 +242,7 @@ class PartitionStore:
         self._connections = [self._writer]
         self._rows = RowWriter(self._writer, self.names)
         self._writer.executescript(
-            f"pragma journal_mode=wal; pragma synchronous=normal; pragma cache_size=-{READERS.cache_bytes // 1024}"
+            f"pragma journal_mode=wal; pragma synchronous=normal; pragma cache_size=-{READERS.cache_bytes // KIB}"
         )
 
     def _lookup(self, select: str, keys: Iterable[bytes]) -> dict[bytes, bytes]:
