@@ -244,12 +244,13 @@ class GroupEngine:
         self._failures.take_progress()
         slot, self._slot = self._slot, 1 - self._slot
         self._committer.wait_for_slot(slot)
-        producer, before = self._producers.get(slot), self._committer.flushed
+        before = self._committer.flushed
         try:
-            transaction = Transaction(producer, slot, membership, self._worker, before, self.topology.limits)
+            producer = self._producers.begin(slot)
         except KafkaException as error:  # a producer that has met a fatal error since its last transaction
             self._producers.give_up(slot)
             raise classified(error, {}) from error
+        transaction = Transaction(producer, slot, membership, self._worker, before, self.topology.limits)
         started = time.monotonic()
         transaction.deadline, transaction.row_checks = started + self.batch.seconds, self._changelog.row_checks
         waiting, begun, isolated = [], [], False

@@ -48,6 +48,22 @@ def test_a_fetch_larger_than_a_transaction_becomes_several(
     assert [each for each in inputs if each] == [f"{topic}:{offset}" for offset in (50, 100, 150, 200, 220)]
 
 
+def test_the_next_transaction_is_begun_when_the_last_is_committed(bank: Bank, table: Engine) -> None:
+    """To begin one holds up every other thread: nobody waits for it then. One that has failed since is begun anew."""
+    producers = table.core._producers
+    for number in range(3):
+        bank.send(CoinsPut(jar_id=f"j{number}", pence=1), table.partition)
+        table.run()
+    assert producers._begun == set(SLOTS)
+    producers.give_up(0)
+    assert producers._begun == {1}
+    for number in range(3):
+        bank.send(CoinsPut(jar_id=f"k{number}", pence=1), table.partition)
+        table.run()
+    assert producers._begun == set(SLOTS)
+    assert len(table.rows()) == 6
+
+
 def test_a_fetch_of_more_bytes_than_a_transaction_takes_becomes_several(
     bank: Bank, table: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,6 +166,7 @@ class Committer:
         for hook in transaction.after_commit:  # 6. notifications to those who wait for it
             hook()
         self._committed(transaction, time.perf_counter() - started)
+        self._producers.begin_next(transaction.slot)
 
     def _flush(self, transaction: Transaction) -> None:
         over = time.monotonic() + SECONDS

@@ -23,7 +23,7 @@ _MANY = 256  # records, with which the producer may begin while more are made
 
 
 class Transaction:
-    """Built by the engine's thread, then handed over whole to the committing thread.
+    """Built by the engine's thread, then handed over whole to the committing thread. Its producer has begun it.
 
     `before` is set once the broker has all records of the transaction before this one. The two have different
     producers, and nothing but this wait keeps their records in order: without it a row, or an event, may stand in
@@ -63,7 +63,6 @@ class Transaction:
         self._unsent: list[UnsentRecord | UnsentRows] = []
         self._worker = worker
         self._offsets: dict[tuple[str, int], int] = {}
-        producer.begin_transaction()
 
     def produce(
         self,

@@ -89,6 +89,7 @@ class MemoryEngineGroup:
     def _begin(self) -> Transaction:
         before = threading.Event()
         before.set()
+        self._producer.begin_transaction()
         return Transaction(self._producer, 0, self._membership, "in-memory", before, self.topology.limits)
 
     def _keep_rows(self, transaction: Transaction, cache: PartitionCache) -> None:
