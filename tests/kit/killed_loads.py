@@ -1,6 +1,6 @@
 """Loads copies in processes that are killed, each at a later step: ``python -m tests.kit.killed_loads FOLDER``.
 
-A step is a call that changes what stands on the disk, before and after it, or some hundred instructions of SQLite.
+A step is a call that changes what stands on the disk, before and after it, or some thousand instructions of SQLite.
 Says how many there were.
 """
 
@@ -28,7 +28,7 @@ NAME = "state-0.db"
 IDENTITY = {"rows": "topic-a"}
 COLUMNS = ("status", "total")
 CACHE = 64 * 1024  # bytes: less than the rows take, so that SQLite writes in the midst of a run
-_INSTRUCTIONS = 900
+_INSTRUCTIONS = 2_000
 
 
 def run_of(number: int) -> StoreChanges:

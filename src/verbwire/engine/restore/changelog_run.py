@@ -22,7 +22,7 @@ from verbwire.engine.transactions.dead_letters import legible
 from verbwire.errors import NewerSchemaError, UnavailableError, UndecodableError
 from verbwire.wire.records.changelog import INPUTS_HEADER, TIME_HEADER, read_facts, read_inputs
 
-RECORDS = 40_000  # of a run, of all logs
+RECORDS = 20_000  # of a run, of all logs
 BYTES = 8 * 1024 * 1024
 
 
