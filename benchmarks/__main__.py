@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterable
@@ -29,6 +31,7 @@ ROUNDS = 3
 
 def main() -> None:
     """Measure, and write ``results/<date>.md``, ``.json`` and plots."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that workers and receivers end with it
     options = _options()
     sizes, chosen = _sizes(options), options.only or _all(options.long)
     facts = {**machine.describe(), "load_before": machine.load(), "rounds": options.rounds, "sizes": asdict(sizes)}
