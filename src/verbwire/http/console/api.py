@@ -70,8 +70,9 @@ class ConsoleApi:
         return [
             Route(API + "session", self.session),
             Route(API + "catalog", self.catalog),
-            *(Route(API + path, self._asked(path, look)) for path, look in self._looks.items()),
+            # What is done has the narrower paths: one of them is no dead letter called "find", and takes POST alone.
             *(Route(API + path, self._done(act), methods=["POST"]) for path, act in self._acts.items()),
+            *(Route(API + path, self._asked(path, look)) for path, look in self._looks.items()),
         ]
 
     def close(self) -> None:
