@@ -58,7 +58,7 @@ def message_reader(contract: Contract, cls: type[M]) -> Callable[[bytes], M]:
     fields, check = reader(contract), contract.bounds
 
     def read(body: bytes) -> M:
-        value = _decoded(body)
+        value = json_of(body)
         try:
             message = msgspec.convert(fields(value), cls)
         except JsonMismatch as misfit:
@@ -82,7 +82,8 @@ def _out_of_bounds(contract: Contract, excess: BoundViolation) -> HttpProblem:
     return HttpProblem(problem_types.OUT_OF_BOUNDS, f"this {contract.name} is out of bounds: {excess}", more=more)
 
 
-def _decoded(body: bytes) -> Any:
+def json_of(body: bytes) -> Any:
+    """Return what a body says as JSON; a problem where it is none, or has a name twice."""
     try:
         value = msgspec.json.decode(body)
         require_once(body, value)

@@ -22,7 +22,7 @@ from verbwire.http.base import limits, problem_types
 from verbwire.http.base.problem import HttpProblem, unavailable
 from verbwire.http.base.requests import json_bytes, no_parameters, path_parameter, principal_of
 from verbwire.http.base.thread_pool import BoundedThreadPool
-from verbwire.http.commands.body import read_body
+from verbwire.http.commands.body import json_of, read_body
 from verbwire.http.console.shared_answers import SharedAnswers
 from verbwire.wire.json.numbers import exact
 
@@ -125,9 +125,22 @@ def _found(look: Look, named: Mapping[str, str]) -> bytes:
 
 def _read(body: bytes, type: type[B]) -> B:
     try:
-        return msgspec.json.decode(body, type=type)
-    except (msgspec.MsgspecError, RecursionError) as error:
+        return msgspec.convert(_whole(json_of(body)), type)
+    except msgspec.MsgspecError as error:
         raise HttpProblem(problem_types.BAD_BODY, f"the body does not say what to do: {error}") from None
+
+
+def _whole(value: Any) -> Any:
+    """Return numbers as JSON has them: 5.0 and 5 are one."""
+    match value:
+        case dict():
+            return {name: _whole(each) for name, each in value.items()}
+        case list():
+            return [_whole(each) for each in value]
+        case float() if value.is_integer():
+            return int(value)
+        case _:
+            return value
 
 
 @contextmanager

@@ -25,6 +25,7 @@ SCRAPER = {"Authorization": f"Bearer {mint_token(SECRET, 'prometheus', [METRICS]
 
 class Wish(msgspec.Struct, forbid_unknown_fields=True):
     places: list[str]
+    limit: int = 1
 
 
 class Looked:
@@ -113,8 +114,13 @@ def test_the_consoles_acts_are_told_who_does_them(console: tuple[Http, Looked]) 
     done = http.operator.post("/console/api/do/x", json={"places": ["0/1"]})
     assert done.json() == {"done": ["0/1"], "by": "olga", "name": "x"}
     problem(http.operator.get("/console/api/do/x"), 405, "method_not_allowed")
-    for body in ({}, {"places": [1]}, {"places": [], "more": 1}):
+    assert http.operator.post("/console/api/do/x", json={"places": [], "limit": 5.0}).status_code == 200, (
+        "as JSON Schema"
+    )
+    for body in ({}, {"places": [1]}, {"places": [], "more": 1}, {"places": [], "limit": 5.5}):
         problem(http.operator.post("/console/api/do/x", json=body), 400, "bad_body")
+    twice, as_json = b'{"places": ["0/1"], "places": []}', {"Content-Type": "application/json"}
+    problem(http.operator.post("/console/api/do/x", content=twice, headers=as_json), 400, "repeated_name")
     problem(http.operator.post("/console/api/do/x", content=b"{}"), 415, "unsupported_media_type")
 
 
