@@ -7,16 +7,16 @@ others ask.
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from itertools import cycle
 
-import httpx2
 from confluent_kafka import TopicPartition
 
-from benchmarks import bare, orders
+from benchmarks import bare, load, orders
 from benchmarks.figures import Figure, Stopwatch, percentile
 from benchmarks.place import Place
 from benchmarks.sdk import connection
@@ -96,25 +96,18 @@ def of_verbwire(place: Place, in_flight: str, *_: str) -> None:
 
 
 def of_http(place: Place, in_flight: str, url: str, *tokens: str) -> None:
-    """``POST /commands/PlaceOrder``, by a client of httpx2 that keeps its connections."""
+    """``POST /commands/PlaceOrder``, on as many connections, by a client that costs little: not to be the limit."""
 
     def ask(number: int, in_flight: int) -> list[float]:
-        return asyncio.run(_over_http(url, cycle(tokens), number, in_flight))
+        return asyncio.run(load.run(url, _posts(url, cycle(tokens), number), in_flight))
 
     _tell(f"verbwire over HTTP, {in_flight} in flight", int(in_flight), ask, place.asks)
 
 
-async def _over_http(url: str, tokens: Iterator[str], number: int, in_flight: int) -> list[float]:
-    limits = httpx2.Limits(max_connections=in_flight, max_keepalive_connections=in_flight)
-    async with httpx2.AsyncClient(base_url=url, limits=limits, timeout=30) as client:
-
-        async def one(key: str) -> None:
-            body = {"order_id": key, "customer_id": "c1", "total_pence": 1}
-            headers = {"Authorization": f"Bearer {next(tokens)}"}
-            answer = await client.post("/commands/PlaceOrder", json=body, headers=headers)
-            assert answer.status_code == 200, (answer.status_code, answer.text)
-
-        return await _all(one, number, in_flight)
+def _posts(url: str, tokens: Iterator[str], number: int) -> Iterator[bytes]:
+    for i in range(number):
+        order = {"order_id": f"http-{time.time_ns()}-{i}", "customer_id": "c1", "total_pence": 1}
+        yield load.request(url, "POST /commands/PlaceOrder", next(tokens), json.dumps(order).encode())
 
 
 def of_rows(place: Place, url: str, token: str, *_: str) -> None:

@@ -1,4 +1,4 @@
-"""A load over HTTP: so many connections, each with one request under way, for so long, as ``wrk`` makes it.
+"""A load over HTTP: so many connections, each with one request under way, as ``wrk`` makes it.
 
 ``python -m benchmarks.load NAME SECONDS CONNECTIONS URL TARGETS [TOKEN]``; `TARGETS` is a file with one target a line,
 asked for in turns. Every answer has to be a 200.
@@ -23,9 +23,8 @@ from benchmarks.figures import Figure, percentile
 class Load:
     """What all connections share."""
 
-    def __init__(self, requests: Iterator[bytes], seconds: float) -> None:
+    def __init__(self, requests: Iterator[bytes]) -> None:
         self.requests = requests
-        self.until = time.perf_counter() + seconds
         self.taken: list[float] = []
         self.wrong: bytes | None = None
 
@@ -59,22 +58,38 @@ class _Connection(asyncio.Protocol):
         self._load.taken.append(now - self._began)
         if self._parser.get_status_code() != 200:
             self._load.wrong = self._body
-        if now >= self._load.until or self._load.wrong is not None:
-            self._transport.close()
-        else:
-            self._send()
+        self._send()
 
     def _send(self) -> None:
+        request = None if self._load.wrong is not None else next(self._load.requests, None)
+        if request is None:
+            self._transport.close()
+            return
         self._began = time.perf_counter()
-        self._transport.write(next(self._load.requests))
+        self._transport.write(request)
 
 
-async def run(url: str, targets: Sequence[str], token: str, connections: int, seconds: float) -> list[float]:
+def request(url: str, what: str, token: str = "", body: bytes = b"") -> bytes:
+    """Return a request; `what` is its method and target."""
+    lines = [f"{what} HTTP/1.1", f"Host: {urlsplit(url).netloc}"]
+    lines += [f"Authorization: Bearer {token}"] if token else []
+    lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"] if body else []
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def for_seconds(requests: Sequence[bytes], seconds: float) -> Iterator[bytes]:
+    """Yield these in turns, for so long."""
+    until = time.perf_counter() + seconds
+    for each in cycle(requests):
+        if time.perf_counter() >= until:
+            return
+        yield each
+
+
+async def run(url: str, requests: Iterator[bytes], connections: int) -> list[float]:
     """Return the seconds that each request took; RuntimeError with the answer where one is refused."""
     at = urlsplit(url)
-    authorization = f"Authorization: Bearer {token}\r\n" if token else ""
-    requests = cycle(f"GET {each} HTTP/1.1\r\nHost: {at.netloc}\r\n{authorization}\r\n".encode() for each in targets)
-    loop, load = asyncio.get_running_loop(), Load(requests, seconds)
+    loop, load = asyncio.get_running_loop(), Load(requests)
     ends = [loop.create_future() for _ in range(connections)]
     for ended in ends:
         await loop.create_connection(partial(_Connection, load, ended), at.hostname or "", at.port or 80)
@@ -88,7 +103,8 @@ def main(name: str, seconds: str, connections: str, url: str, targets: str, toke
     """Tell the figure of one load; the CPU is the server's, which somebody else has to look at."""
     lines = Path(targets).read_text("utf-8").splitlines()
     began = time.perf_counter()
-    taken = asyncio.run(run(url, lines, token, int(connections), float(seconds)))
+    requests = for_seconds([request(url, f"GET {each}", token) for each in lines], float(seconds))
+    taken = asyncio.run(run(url, requests, int(connections)))
     passed = time.perf_counter() - began
     more = {f"p{n}_ms": percentile(taken, n / 100) * 1000 for n in (50, 99)}
     Figure(name, len(taken), passed, 0.0, more).tell()

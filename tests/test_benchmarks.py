@@ -11,7 +11,7 @@ import pytest
 from benchmarks import report
 from benchmarks.__main__ import QUICK, main
 from benchmarks.figures import Figure
-from benchmarks.load import run
+from benchmarks.load import for_seconds, request, run
 from benchmarks.results import Results
 from benchmarks.rounds import Round, Setup, beside
 from benchmarks.sections import SECTIONS
@@ -93,8 +93,9 @@ def test_benchmarks_load_asks_so_many_at_once_and_takes_no_refusal(tmp_path: Pat
     url = f"http://127.0.0.1:{port}"
     with beside([sys.executable, "-m", "benchmarks.starlette_bare", str(port), str(body)]):
         until(lambda: answers(url, "", "/"))
-        taken = asyncio.run(run(url, ["/a", "/b"], "token", connections=4, seconds=0.2))
+        good = [request(url, f"GET {each}", "token") for each in ("/a", "/b")]
+        taken = asyncio.run(run(url, for_seconds(good, 0.2), connections=4))
         assert len(taken) > 50
         assert sum(taken) > 0.6  # of four times 0.2 seconds: all four were under way all the time
         with pytest.raises(RuntimeError, match="answered"):
-            asyncio.run(run(url, ["/a", "bad target"], "", connections=2, seconds=5))
+            asyncio.run(run(url, iter([*good, request(url, "GET bad target"), *good]), connections=2))
