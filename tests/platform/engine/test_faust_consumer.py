@@ -275,7 +275,8 @@ def test_a_service_of_faust_that_crashes_is_not_survived(lone: Bank, tmp_path: P
             await until(lambda: app.engine.reader.states[0].ready)
             assert app.alive() is None
             app._fetcher.add_future(failing())
-            assert await until(app.alive) == "no header can be read"
+            # The second is what mode makes of it now and then, when it stops a thread whose loop has ended.
+            assert await until(app.alive) in ("no header can be read", "Event loop is closed")
 
     run(scenario())
 
@@ -302,10 +303,14 @@ def test_a_worker_that_has_lost_its_fence_answers_for_nothing_until_it_is_assign
             await until(lambda: app.engine.reader.states[0].ready and not app.rebalancing)
             assignment: Any = app.consumer._assignment
             assignment.membership = replace(assignment.membership, member="somebody-else")
+            state = app.engine.reader.states[0]
+            epoch = state.epoch
             put(lone)
-            await until(lambda: not app.engine.reader.states[0].ready)
-            assert not assignment.live
-            await until(lambda: app.engine.reader.states[0].ready and app.engine.reader.count() == 1)
+            await until(lambda: not assignment.live)
+            await until(
+                lambda: state.epoch > epoch
+            )  # it was started over, in less than one looks for it not to be ready
+            await until(lambda: state.ready and app.engine.reader.count() == 1)
 
     run(scenario())
 
