@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from verbwire.dead_letters.letter import DeadLetter, DeadLetterPlace
 from verbwire.errors import ConfigurationError
 
 
-@dataclass(frozen=True)
-class LetterFilter:
-    """What dead letters must be like; what is not said does not matter.
+class LetterFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What dead letters must be like, also as HTTP takes it; what is not said does not matter.
 
     `type` is a contract's full name or the end of it, `key` that of the record as text, `since` and `until` are when it
     became a dead letter, in milliseconds, from inclusive, until exclusive; `text` is somewhere in its detail.

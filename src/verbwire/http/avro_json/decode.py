@@ -28,7 +28,7 @@ from verbwire.contracts.schema.tree import (
     Primitive,
 )
 from verbwire.wire.avro.strict_types import LOGICAL
-from verbwire.wire.json.numbers import NOT_FINITE, SAFE_INTEGER, tag
+from verbwire.wire.json.numbers import NOT_FINITE, tag, whole
 
 DIGITS = r"^-?(0|[1-9][0-9]{0,18})$"  # a long as text
 _DIGITS = re.compile(DIGITS, re.ASCII)
@@ -136,8 +136,7 @@ def _primitive(name: str, value: Any, at: str) -> Any:
 def _integer(name: str, value: Any, at: str) -> int:
     if name == "long" and isinstance(value, str) and _DIGITS.fullmatch(value):
         value = int(value)
-    if isinstance(value, float) and value.is_integer() and abs(value) <= SAFE_INTEGER:  # 5.0 and 5 are one number
-        value = int(value)
+    value = whole(value)
     least, most = _RANGES[name]
     if type(value) is not int or not least <= value <= most:
         _refuse(value, f"an integer of {32 if name == 'int' else 64} bits", at)

@@ -24,7 +24,7 @@ from verbwire.http.base.requests import json_bytes, no_parameters, path_paramete
 from verbwire.http.base.thread_pool import BoundedThreadPool
 from verbwire.http.commands.body import json_of, read_body
 from verbwire.http.console.shared_answers import SharedAnswers
-from verbwire.wire.json.numbers import exact
+from verbwire.wire.json.numbers import exact, whole
 
 API = "/console/api/"
 B = TypeVar("B")
@@ -131,16 +131,14 @@ def _read(body: bytes, type: type[B]) -> B:
 
 
 def _whole(value: Any) -> Any:
-    """Return numbers as JSON has them: 5.0 and 5 are one."""
+    """Return a value with all numbers that are whole as integers."""
     match value:
         case dict():
             return {name: _whole(each) for name, each in value.items()}
         case list():
             return [_whole(each) for each in value]
-        case float() if value.is_integer():
-            return int(value)
         case _:
-            return value
+            return whole(value)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import msgspec
 from verbwire.client.base.connection import Connection
 from verbwire.dead_letters.letter import DeadLetter, DeadLetterPlace
 from verbwire.dead_letters.requeue import DeadLetterPage, DeadLetters, Requeueing
-from verbwire.dead_letters.selection import AsOf, Choice, LetterFilter
+from verbwire.dead_letters.selection import ANY, AsOf, Choice, LetterFilter
 from verbwire.declarations import Declared
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
@@ -36,25 +36,10 @@ _log = logging.getLogger("verbwire.http")
 Json = dict[str, Any]
 
 
-class FilterWish(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What dead letters must be like, as :class:`LetterFilter` has it."""
-
-    type: str | None = None
-    reason: str | None = None
-    key: str | None = None
-    since: int | None = None
-    until: int | None = None
-    text: str | None = None
-
-    def read(self) -> LetterFilter:
-        """Return the filter."""
-        return LetterFilter(self.type, self.reason, self.key, self.since, self.until, self.text)
-
-
 class FindWish(msgspec.Struct, forbid_unknown_fields=True):
     """Which dead letters an operator looks for; the newest of them, with `again` those too that are settled."""
 
-    where: FilterWish = FilterWish()
+    where: LetterFilter = ANY
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
     again: bool = False
 
@@ -66,14 +51,14 @@ class ChoiceWish(msgspec.Struct, forbid_unknown_fields=True):
     """
 
     places: list[str] | None
-    where: FilterWish = FilterWish()
+    where: LetterFilter = ANY
     as_of: str | None = None
     dry_run: bool = False
 
     def read(self) -> Choice:
         """Return the choice; :class:`ConfigurationError` for what is no place."""
         places = None if self.places is None else frozenset(map(DeadLetterPlace.of, self.places))
-        return Choice(places, self.where.read(), None if self.as_of is None else AsOf.of(self.as_of))
+        return Choice(places, self.where, None if self.as_of is None else AsOf.of(self.as_of))
 
 
 class RequeueWish(ChoiceWish, forbid_unknown_fields=True):
@@ -147,7 +132,7 @@ class ConsoleDeadLetters:
         """Return the newest dead letters of a group that are like that."""
         group = self._declared(name).group
         with self._opened() as dead_letters:
-            page = dead_letters.page(group, wanted.limit, wanted.again, wanted.where.read())
+            page = dead_letters.page(group, wanted.limit, wanted.again, wanted.where)
         return self._shown(group, page)
 
     def _page(self, dead_letters: DeadLetters, group: str) -> Json:

@@ -42,6 +42,11 @@ def reader(tree: AvroType) -> Change | None:
     return _Walk(_READ, _untagged).change(tree)
 
 
+def whole(value: Any) -> Any:
+    """Return the integer that a float of JSON's is, everything else as it is: 5.0 and 5 are one number."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= SAFE_INTEGER else value
+
+
 def number_text(value: Any) -> Any:
     """Return a number as text where readers of JSON would change it, everything else as it is."""
     if type(value) is int and not -SAFE_INTEGER <= value <= SAFE_INTEGER:
