@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from verbwire.client.base.connection import Connection
 from verbwire.dev.board import RejectionView
-from verbwire.errors import VerbwireError
+from verbwire.errors import UnavailableError, VerbwireError
 from verbwire.kafka.offsets import ClusterOffsets
 from verbwire.kafka.readers import reader_properties
 from verbwire.messages import Kind
@@ -60,7 +61,7 @@ class Rejections:
         spaces = {each.namespace for each in connection.catalog if each.kind is Kind.COMMAND}
         decoders = {connection.names.outcomes(each): reader.outcomes(each) for each in spaces}
         try:
-            consumer.assign(_ends(connection, [*decoders]))
+            consumer.assign(self._ends(connection, [*decoders]))
             self._begun.set()
             while not self._stopping.is_set():
                 for record in consumer.consume(_BATCH, _POLL_SECONDS):
@@ -70,14 +71,25 @@ class Rejections:
             consumer.close()
             reader.close()
 
+    def _ends(self, connection: Connection, topics: list[str]) -> list[TopicPartition]:
+        """Return where these end now; of topics that were just made a broker does not know that for a moment.
+
+        `OFFSET_END` would be looked up later, behind a rejection that comes at once.
+        """
+        cluster, deadline = ClusterOffsets(_kafka(connection), _READER), time.monotonic() + _BEGIN_SECONDS
+        while True:
+            try:
+                return _places(cluster, topics)
+            except UnavailableError:
+                if time.monotonic() > deadline or self._stopping.wait(_POLL_SECONDS):
+                    raise
+
     def _tell(self, record: Any, outcome: object) -> None:
         if isinstance(outcome, OutcomeRecord) and outcome.status is not OutcomeStatus.ACCEPTED:
             self._told(_view(record, outcome))
 
 
-def _ends(connection: Connection, topics: list[str]) -> list[TopicPartition]:
-    """Where these end now. `OFFSET_END` would be looked up later, behind a rejection that comes at once."""
-    cluster = ClusterOffsets(_kafka(connection), _READER)
+def _places(cluster: ClusterOffsets, topics: list[str]) -> list[TopicPartition]:
     places = [(name, each) for name, topic in cluster.topics(topics).items() for each in range(topic.partitions)]
     return [TopicPartition(*place, end) for place, end in cluster.stable_ends(places).items()]
 

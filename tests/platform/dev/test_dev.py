@@ -109,6 +109,7 @@ def test_dev_runs_what_is_changed_goes_on_while_it_is_wrong_and_leaves_nothing(d
     dev.await_said(rf"{re.escape(str(handlers))}:{len(right.splitlines()) + 2}: error: cannot be imported")
     assert "light hall is off" in dev.run(sys.executable, "-c", ASK).stdout, "by the code that it was started with"
     dev.await_said(r"rejected: .* SwitchOff hall: already_off: light hall is off")
+    assert not dev.said("are not shown any more")
 
     contract = dev.root / "schemas" / "lights" / "SwitchOff.avsc"
     contract.write_text(contract.read_text().replace('"already_off"', '"already_off", "no_power"'))
