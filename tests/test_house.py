@@ -181,6 +181,15 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire.grants",
         "wire.records",
     },
+    "requests": {
+        "client.base",
+        "client.producing",
+        "errors",
+        "names",
+        "wire.codec",
+        "wire.records",
+        "wire.registry",
+    },
     "engine.code": {"engine.state", "errors", "wire.avro", "wire.codec", "wire.records"},
     "engine.transactions": {"engine.state", "errors", "kafka", "names", "tracing", "wire.records"},
     "client": {

@@ -85,6 +85,14 @@ class Names:
         """Dead letters that an operator has requeued to this one group. `group` carries the prefix already."""
         return _checked(f"{group}.retries")
 
+    def requests(self, group: str) -> str:
+        """What operators ask of a group: retry, skip, cancel. `group` carries the prefix already."""
+        return _checked(f"{group}.requests")
+
+    def parked(self, group: str) -> str:
+        """Records of keys that cannot go on, in their order, until an operator decides. `group` as above."""
+        return _checked(f"{group}.parked")
+
     def dead_letters(self, group: str) -> str:
         """Records a group could not read or handle, bytes unchanged. `group` carries the prefix already."""
         return _checked(f"{group}.dead-letters")

@@ -37,7 +37,7 @@ INPUTS = {AGGREGATE: "shop.carts.commands", TABLE: "shop.carts.events"}
 EVENTS = INPUTS[TABLE]
 GROUPS = (
     GroupPlan(AGGREGATE, Kind.COMMAND, ("shop.carts",), ("state",)),
-    GroupPlan(TABLE, Kind.EVENT, ("shop.carts",), ("carts",)),
+    GroupPlan(TABLE, Kind.EVENT, ("shop.carts",), ("carts",), heeds=True, parks=True),
 )
 PARTITIONS = 4
 START_SECONDS = 30.0

@@ -37,9 +37,11 @@ GROUPS = (
         ("state",),
         outcomes=("shop.accounts", "shop.orders"),
         rekeys=True,
+        heeds=True,
+        parks=True,
     ),
-    GroupPlan(CUSTOMERS, Kind.EVENT, ("shop.orders",), ("sales_per_customer",), rekeys=True),
-    GroupPlan(MINUTES, Kind.EVENT, ("shop.orders",), ("sales_per_minute",), rekeys=True),
+    GroupPlan(CUSTOMERS, Kind.EVENT, ("shop.orders",), ("sales_per_customer",), rekeys=True, heeds=True, parks=True),
+    GroupPlan(MINUTES, Kind.EVENT, ("shop.orders",), ("sales_per_minute",), rekeys=True, heeds=True, parks=True),
 )
 NAMES = tuple(plan.group for plan in GROUPS)
 START = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)

@@ -57,7 +57,7 @@ def test_a_table_added_later_equals_the_fold_of_the_whole_log(crashed: Run, tmp_
     shutil.copy(added_table.__file__, tmp_path / "streams" / "sums.py")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     shop = crashed.shop
-    shop.deploy(GroupPlan("shop.sums", Kind.EVENT, ("shop.carts",), ("sums",)))
+    shop.deploy(GroupPlan("shop.sums", Kind.EVENT, ("shop.carts",), ("sums",), heeds=True, parks=True))
     shop.start("projector-of-the-next-version", "shop.sums", root=tmp_path, leave=True)
     shop.drained("shop.sums")
     shop.stop()

@@ -49,7 +49,7 @@ RECEIVER, TABLE = "bank.jars.aggregate", "bank.jars"
 SCOPES = ("jars:write",)
 GROUPS = (
     GroupPlan(RECEIVER, Kind.COMMAND, (NAMESPACE,), ("state",)),
-    GroupPlan(TABLE, Kind.EVENT, (NAMESPACE,), ("jars",)),
+    GroupPlan(TABLE, Kind.EVENT, (NAMESPACE,), ("jars",), heeds=True, parks=True),
 )
 SECONDS = 20.0
 

@@ -24,10 +24,10 @@ MINUTES, OWN_MINUTES = "bank.minutes", "bank.own_minutes"
 SAVINGS = "bank.savings"
 GROUPS = (
     GroupPlan(RECEIVER, Kind.COMMAND, (JARS,), ("state",)),
-    GroupPlan(OWNERS, Kind.EVENT, (NAMESPACE,), ("owners",), rekeys=True),
-    GroupPlan(MINUTES, Kind.EVENT, (NAMESPACE,), ("minutes",)),
-    GroupPlan(OWN_MINUTES, Kind.EVENT, (NAMESPACE,), ("own_minutes",), rekeys=True),
-    GroupPlan(SAVINGS, Kind.EVENT, (NAMESPACE,), ("state",), outcomes=(JARS,), rekeys=True),
+    GroupPlan(OWNERS, Kind.EVENT, (NAMESPACE,), ("owners",), rekeys=True, heeds=True, parks=True),
+    GroupPlan(MINUTES, Kind.EVENT, (NAMESPACE,), ("minutes",), heeds=True, parks=True),
+    GroupPlan(OWN_MINUTES, Kind.EVENT, (NAMESPACE,), ("own_minutes",), rekeys=True, heeds=True, parks=True),
+    GroupPlan(SAVINGS, Kind.EVENT, (NAMESPACE,), ("state",), outcomes=(JARS,), rekeys=True, heeds=True, parks=True),
 )
 
 MINUTE = Window(timedelta(minutes=1), lateness=timedelta(seconds=30), retention=timedelta(minutes=10))

@@ -117,6 +117,12 @@ class Engine:
             self.next |= {(topic, p): offset for p, inputs in ready.items() for topic, offset in inputs.items()}
             todo, first = todo - set(ready) - set(self.core.stopped()), False
 
+    @property
+    def starts(self) -> dict[tuple[str, int], int]:
+        """Where it reads on what others write."""
+        own = self.topology.requests and self.topology.requests.topic
+        return {place: offset for place, offset in self.next.items() if place[0] != own}
+
     def fetch(self) -> dict[tuple[str, int], list[Taken]]:
         """What the inputs hold from the engine's own positions on."""
         return {place: self.bank.read(*place, start) for place, start in self.next.items()}
@@ -202,5 +208,6 @@ class Engine:
         return float(found[0].rpartition(" ")[2]) if found else 0.0
 
     def inputs(self, partition: int) -> dict[str, int]:
-        """How far the table says it is."""
-        return dict(self.reader.states[partition].inputs)
+        """How far the table says it is with what others write."""
+        own = self.topology.requests and self.topology.requests.topic
+        return {topic: offset for topic, offset in self.reader.states[partition].inputs.items() if topic != own}

@@ -115,8 +115,10 @@ def _operator(resources: ProjectResources) -> set[Permission]:
 
 
 def _handed_back(names: Names, plan: GroupPlan) -> Iterable[str]:
-    """The topics that `dead-letters retry` writes: records are requeued there, or marked as requeued."""
+    """The topics that operators write by their commands: requests, records that are requeued, or marked as requeued."""
     group = names.group(plan.group)
+    if plan.heeds:
+        yield names.requests(group)
     if plan.requeues:
         yield names.requeued(group)
     if plan.decides:

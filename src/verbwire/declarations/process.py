@@ -14,6 +14,7 @@ from verbwire.declarations.handlers import (
     require_class,
     require_command,
 )
+from verbwire.declarations.parking import PARKING, Parking
 from verbwire.declarations.tagged import Tagged
 from verbwire.errors import ContractError
 from verbwire.messages import Command, Event, Kind, Outcome, State
@@ -71,8 +72,10 @@ class Process(Generic[S]):
     (Commands that only an earlier version sent may be named there, too: for instances of that time.)
 
     A handler returns the new state, or None when the instance is over, alone or followed by commands:
-    ``return state, PlaceOrder(...)``. One that raises stops its partition and says where. So does the outcome of a
-    command that is neither handled here nor ignored, while its instance is under way.
+    ``return state, PlaceOrder(...)``. Where one raises its record is parked, and with it all later ones of that
+    instance, until an operator has them tried again. So is the outcome of a command that is neither handled here nor
+    ignored, while its instance is under way. With more of them than `parking` says, or without it (None), the
+    partition stops, and says where.
     """
 
     def __init__(
@@ -83,12 +86,14 @@ class Process(Generic[S]):
         sends: Sequence[type[Command]] = (),
         ignores: Sequence[type[Command]] = (),
         scopes: Sequence[str] = (),
+        parking: Parking | None = PARKING,
     ) -> None:
         self.group = require_dotted(name, "process")
         self.table = STATE
         self.state = require_class(state, State, f"process {name}")
         self.sends = tuple(sends)
         self.scopes = tuple(scopes)
+        self.parking = parking
         self.handlers: dict[type[Event], Handler] = {}
         self.keys: dict[type[Event], str] = {}  # event -> its field that names the instance
         self.outcomes: dict[type[Command], Handler] = {}

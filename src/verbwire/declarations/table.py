@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler, add_handler, read_handler, require_class
+from verbwire.declarations.parking import PARKING, Parking
 from verbwire.declarations.window import Window
 from verbwire.errors import ContractError, WrongVerbError
 from verbwire.messages import Event, Kind, Query, Row
@@ -29,8 +30,9 @@ class Table(Generic[R]):
     `name` is the consumer group's name; its last part is the table's. `answers` lists the queries that it answers: one
     whose contract says ``"many": true`` by a list, any other by the one row under its key. `index` names the row's
     fields that queries filter and sort on, `search` those whose words a search term is looked for in. With a `window` a
-    row stands under its key and the start of a window of event time. A handler that raises stops its partition and says
-    where: a wrong row is worse than none.
+    row stands under its key and the start of a window of event time. Where a handler raises its record is parked, and
+    with it all later ones of that row, until an operator has them tried again: a wrong row is worse than none. With
+    more of them than `parking` says, or without it (None), the partition stops, and says where.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Table(Generic[R]):
         index: Sequence[str] = (),
         search: Sequence[str] = (),
         window: Window | None = None,
+        parking: Parking | None = PARKING,
     ) -> None:
         self.group = require_dotted(name, "table")
         self.table = name.rpartition(".")[2]
@@ -50,6 +53,7 @@ class Table(Generic[R]):
         self.index = tuple(index)
         self.search = tuple(search)
         self.window = window
+        self.parking = parking
         self.handlers: dict[type[Event], Handler] = {}
         self.keys: dict[type[Event], Handler] = {}  # events that stand under another key here than in their topic
         self.row_filter: RowFilter | None = None  # of what its queries show

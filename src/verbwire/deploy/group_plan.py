@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Flag, auto
 
 from verbwire.contracts.schema.model import Catalog
@@ -21,8 +21,10 @@ from verbwire.wire.topics import (
     DEAD_LETTERS,
     EVENTS,
     OUTCOMES,
+    PARKED,
     REPARTITION,
     REPLIES,
+    REQUESTS,
     REQUEUED,
     WORKERS,
 )
@@ -53,7 +55,8 @@ class GroupPlan:
 
     `group` and `tables` are names as declared, without the prefix. `outcomes` are the namespaces whose outcome logs it
     reads besides. `rekeys` says that it repartitions its records by another key, `requeues` that dead letters may be
-    requeued to it. `sends` are the namespaces whose commands it sends, `publishes` those whose events it publishes.
+    requeued to it. `heeds` says that operators may ask something of it by its topic of requests, `parks` that it parks
+    records. `sends` are the namespaces whose commands it sends, `publishes` those whose events it publishes.
     """
 
     group: str
@@ -63,6 +66,8 @@ class GroupPlan:
     outcomes: tuple[str, ...] = ()
     rekeys: bool = False
     requeues: bool = False
+    heeds: bool = False
+    parks: bool = False
     sends: tuple[str, ...] = ()
     publishes: tuple[str, ...] = ()
 
@@ -84,10 +89,12 @@ class GroupPlan:
                 return cls(declared.group, kind, read, requeues=True, sends=sent, publishes=published)
             case Process():
                 heard, outcomes, sent = tuple(declared.sources), tuple(declared.answering), _namespaces(declared.sends)
-                return cls(declared.group, Kind.EVENT, heard, (declared.table,), outcomes, rekeys=True, sends=sent)
+                plan = cls(declared.group, Kind.EVENT, heard, (declared.table,), outcomes, rekeys=True, sends=sent)
+                return replace(plan, heeds=True)
             case Table():
-                rekeys = bool(declared.keys)
-                return cls(declared.group, Kind.EVENT, tuple(declared.sources), (declared.table,), rekeys=rekeys)
+                rekeys, heard = bool(declared.keys), tuple(declared.sources)
+                plan = cls(declared.group, Kind.EVENT, heard, (declared.table,), rekeys=rekeys)
+                return replace(plan, heeds=True)
 
     @property
     def decides(self) -> bool:
@@ -146,6 +153,10 @@ def group_topics(names: Names, plan: GroupPlan, partitions: int) -> Iterable[Top
         yield Topic(names.changelog(group, table), partitions, CHANGELOG)
         if plan.rekeys:
             yield Topic(names.repartition(group, table), partitions, REPARTITION)
+    if plan.parks:
+        yield Topic(names.parked(group), partitions, PARKED)
+    if plan.heeds:
+        yield Topic(names.requests(group), partitions, REQUESTS)
     if plan.requeues:
         yield Topic(names.requeued(group), partitions, REQUEUED, Use.READ)
     yield Topic(names.dead_letters(group), partitions, DEAD_LETTERS, Use.WRITE)

@@ -22,7 +22,7 @@ _SECONDS = 30.0
 # How names.py ends the names of topics: what ends otherwise is none of ours.
 _CONTEXT = (".events", ".commands", ".outcomes")
 _DEAD_LETTERS = ".dead-letters"
-_GROUP = (_DEAD_LETTERS, ".retries", "-changelog", "-repartition")
+_GROUP = (_DEAD_LETTERS, ".retries", ".requests", ".parked", "-changelog", "-repartition")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from verbwire.errors import ContractError, DeployError
 from verbwire.messages import Kind
 from verbwire.names import Names
 from verbwire.wire.records.outcomes import OUTCOME
+from verbwire.wire.records.parked import PARKED_RECORD
+from verbwire.wire.records.requests import REQUEST
 from verbwire.wire.records.workers import WORKER
 from verbwire.wire.registry.client import Registry
 from verbwire.wire.registry.read_back import require_read_back
@@ -44,7 +46,7 @@ class RegistrySchemas:
         self.contracts = [contract for contract in catalog if contract.namespace in owned]
         if any(contract.kind is Kind.COMMAND for contract in self.contracts):
             self.contracts.append(OUTCOME)
-        self.contracts.append(WORKER)
+        self.contracts += [WORKER, REQUEST, PARKED_RECORD]
         problems = []
         for contract in self.contracts:
             subject, level = self._names.subject(contract.name), _LEVELS[contract.kind]

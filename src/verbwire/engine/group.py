@@ -24,7 +24,7 @@ from verbwire.engine.restore.partition_restorer import PartitionRestorer
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.partition_state import RETRYING
 from verbwire.engine.state.reader import StoreReader
-from verbwire.engine.topology import StopPartition, Topology
+from verbwire.engine.topology import Requests, StopPartition, Topology
 from verbwire.engine.transactions.committer import Committer, classified, reason_of
 from verbwire.engine.transactions.failpoints import hit
 from verbwire.engine.transactions.failures import TransactionFailures
@@ -36,6 +36,7 @@ from verbwire.errors import (
     FencedError,
     NewerSchemaError,
     RegistryUnavailableError,
+    UnavailableError,
     VerbwireError,
 )
 from verbwire.kafka.offsets import TopicIdentity
@@ -196,6 +197,11 @@ class GroupEngine:
         """The partitions that process nothing until an operator decides, or until they can be restored, and why."""
         return self.reader.stopped()
 
+    def hears(self, topic: str, partition: int) -> bool:
+        """Whether a partition that has stopped in the midst of its work listens to this topic: to operators alone."""
+        requests, status = self.topology.requests, self.reader.states[partition]
+        return requests is not None and topic == requests.topic and status.path is not None
+
     def retrying(self) -> set[int]:
         """Return those of them that are restored again without an operator: a copy could not be opened or written."""
         return set(self._lifecycle.within(RETRYING))
@@ -302,6 +308,8 @@ class GroupEngine:
         topic, partition = place
         cache = self._caches.get(partition)
         if cache is None or partition in self.stopped():
+            if cache is not None and self.topology.requests is not None and topic == self.topology.requests.topic:
+                self._hear(partition, records, self.topology.requests)
             return len(records)
         expected = cache.next[topic]
         fresh = [record for record in records if record.offset >= expected] if records[0].offset < expected else records
@@ -332,6 +340,11 @@ class GroupEngine:
             self._lifecycle.stop(partition, self._advice(stop))
             return len(records)
         return len(records) - len(fresh) + processed
+
+    def _hear(self, partition: int, records: list[Record], requests: Requests) -> None:
+        if requests.unblock(records):
+            group = self.topology.group
+            raise UnavailableError(f"{group}: an operator lets partition {partition} go on: partitions start over")
 
     def _run_processor(
         self, transaction: Transaction, cache: PartitionCache, records: list[Record]

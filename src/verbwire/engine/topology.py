@@ -48,6 +48,19 @@ class Processor(Protocol):
         """
 
 
+class Requests(Protocol):
+    """What operators ask of a group, as far as the engine has to know of it."""
+
+    @property
+    def topic(self) -> str:
+        """The topic of their requests, an input."""
+        ...
+
+    def unblock(self, records: Sequence[Record]) -> bool:
+        """Whether one of these lets a partition go on that is stopped."""
+        ...
+
+
 class StopPartition(Exception):  # noqa: N818 (a signal, not an error: the partition stops here)
     """Stops the partition at `record` until an operator fixes the handler or skips the record."""
 
@@ -75,6 +88,7 @@ class Topology:
     search: tuple[str, ...] = ()  # fields whose text stands behind the columns
     own_columns: tuple[str, ...] = ()  # behind them, of no field: no query sees them
     repartition: str | None = None  # the topic, an input too, by which it hands records to itself under other keys
+    requests: Requests | None = None  # of operators: their topic is an input, too
     limits: RecordLimits = field(default_factory=RecordLimits)  # of the topics that it writes
     targets: Mapping[str, int] = field(default_factory=dict)  # topics of others that it sends to, and their partitions
     commands: Mapping[str, Sequence[str]] = field(
@@ -89,8 +103,9 @@ class Topology:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The inputs that others write."""
-        return tuple(topic for topic in self.inputs if topic != self.repartition)
+        """The inputs that others write; what operators ask for is none of them."""
+        own = (self.repartition, self.requests.topic if self.requests else None)
+        return tuple(topic for topic in self.inputs if topic not in own)
 
     @property
     def writes_progress(self) -> bool:

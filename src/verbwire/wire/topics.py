@@ -40,6 +40,13 @@ REPARTITION = {
     "max.message.bytes": str(LARGEST_RECORD),
 }
 REQUEUED = REPARTITION
+PARKED = {**CHANGELOG, "max.message.bytes": str(LARGEST_RECORD)}
+REQUESTS = {  # kept as long as dead letters: who asked for what, and why
+    "cleanup.policy": "delete",
+    "retention.ms": str(90 * _DAY),
+    "segment.ms": str(7 * _DAY),
+    "message.timestamp.type": "LogAppendTime",
+}
 REPLIES = {"cleanup.policy": "delete", "retention.ms": str(_HOUR), "segment.ms": str(10 * _MINUTE)}
 DEAD_LETTERS = {
     "cleanup.policy": "delete",

@@ -116,7 +116,7 @@ def test_topics_are_made_as_the_design_says(admin: AdminClient, target: Target) 
 def test_schemas_are_registered_with_their_levels(registry: Registry, target: Target) -> None:
     report = deploy(target, CATALOG, GROUPS)
     subject = target.names.subject
-    own = {subject("verbwire.Outcome"), subject("verbwire.Worker")}
+    own = {subject(f"verbwire.{each}") for each in ("Outcome", "Worker", "Request", "ParkedRecord")}
     assert set(report.schemas) == {subject(contract.name) for contract in CATALOG} | own
     for name, level in {
         "office.notes.NoteTaken": "FULL_TRANSITIVE",
@@ -124,6 +124,8 @@ def test_schemas_are_registered_with_their_levels(registry: Registry, target: Ta
         "office.notes.TakeNote": "BACKWARD_TRANSITIVE",
         "verbwire.Outcome": "FULL_TRANSITIVE",
         "verbwire.Worker": "FULL_TRANSITIVE",
+        "verbwire.Request": "FULL_TRANSITIVE",
+        "verbwire.ParkedRecord": "FULL_TRANSITIVE",
     }.items():
         assert registry.compatibility(subject(name)) == level
     for contract in CATALOG:
@@ -277,7 +279,8 @@ def _set() -> Any:
 def test_only_owned_contexts_are_deployed(admin: AdminClient, registry: Registry, target: Target) -> None:
     report = deploy(target, CATALOG, [], owned=[])
     assert set(report.topics) == {target.names.replies(), target.names.workers()}
-    assert report.schemas == (target.names.subject("verbwire.Worker"),)  # of the topic of workers
+    own = ("Worker", "Request", "ParkedRecord")  # of topics of its own
+    assert report.schemas == tuple(target.names.subject(f"verbwire.{each}") for each in own)
 
 
 def test_a_group_that_reads_what_nobody_deployed_is_refused(target: Target) -> None:

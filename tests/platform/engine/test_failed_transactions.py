@@ -198,4 +198,4 @@ def test_a_restore_that_fails_unexpectedly_stops_its_partition_alone(
     monkeypatch.setattr(partition_restorer, "read_kept_copy", fail)
     with Engine(bank, bank_jars.table(), pair, tmp_path) as engine:
         assert engine.core.stopped() == {here: "restore failed: LookupError: nobody foresaw this"}
-        assert engine.next == {(bank.names.events(NAMESPACE), there): 0}
+        assert engine.starts == {(bank.names.events(NAMESPACE), there): 0}

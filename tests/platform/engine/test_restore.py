@@ -271,7 +271,7 @@ def test_resume_of_a_new_table_begins_with_the_first_record(bank: Bank, partitio
     for _ in range(3):
         bank.send(CoinsPut(jar_id="j", pence=1), partition)
     with Engine(bank, bank_jars.table(), [partition], tmp_path) as engine:
-        assert engine.next == {(bank.names.events(NAMESPACE), partition): 0}
+        assert engine.starts == {(bank.names.events(NAMESPACE), partition): 0}
         engine.run()
         assert engine.rows() == {b"j": JarRow(jar_id="j", pence=3)}
 
@@ -359,7 +359,7 @@ def test_resume_of_an_aggregate_with_forgotten_offsets_repeats_nothing(bank: Ban
 def stands_still(engine: Engine, *said: str) -> None:
     (why,) = engine.core.stopped().values()
     assert all(each in why for each in said), why
-    assert engine.next == {}
+    assert engine.starts == {}
     with pytest.raises(UnavailableError):
         engine.rows()
 
@@ -412,7 +412,7 @@ def test_resume_of_a_new_table_begins_with_what_retention_has_left(bank: Bank, p
         bank.send(CoinsPut(jar_id="j", pence=1), partition)
     bank.cut_off(bank.names.events(NAMESPACE), partition, 3)
     with Engine(bank, bank_jars.table(), [partition], tmp_path) as engine:
-        assert engine.next == {(bank.names.events(NAMESPACE), partition): 3}
+        assert engine.starts == {(bank.names.events(NAMESPACE), partition): 3}
         engine.run()
         assert engine.rows() == {b"j": JarRow(jar_id="j", pence=2)}
 

@@ -238,7 +238,7 @@ def test_a_skipped_record_goes_into_the_dead_letters(
     offset = stop(bank, table)
     with Engine(bank, bank_jars.table(), [partition], tmp_path, skips=[(topic, partition, offset)]) as skipping:
         skipping.run()
-        assert f"{topic}/{partition}/{offset} is skipped, as VERBWIRE_SKIP demands" in caplog.text
+        assert f"{topic}/{partition}/{offset} is skipped, it goes to the dead letters: the settings say" in caplog.text
         assert skipping.rows() == {b"j": JarRow(jar_id="j", pence=9)}
     (letter,) = bank.dead_letters(partition, TABLE)
     assert (letter.header("vw_reason"), letter.header("vw_offset")) == ("skipped", str(offset))
@@ -267,7 +267,7 @@ def test_a_table_of_two_contexts_is_the_fold_of_both(bank: Bank, partition: int,
         assert last == f"{books}:2,{jars}:4"
     engine.store(partition).unlink()
     with Engine(bank, of_both(), [partition], tmp_path) as again:
-        assert again.next == {(books, partition): 2, (jars, partition): 4}
+        assert again.starts == {(books, partition): 2, (jars, partition): 4}
         assert again.rows() == {b"a": JarRow(jar_id="a", pence=1), b"b": JarRow(jar_id="b", pence=2)}
 
 

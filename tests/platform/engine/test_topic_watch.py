@@ -48,7 +48,7 @@ def stands_still(engine: Engine, *said: str) -> None:
     assert [*engine.core.stopped()] == [engine.partition]
     (why,) = engine.core.stopped().values()
     assert all(each in why for each in said), why
-    assert engine.next == {}
+    assert engine.starts == {}
     with pytest.raises(UnavailableError):
         engine.rows()
 

@@ -280,7 +280,7 @@ def test_a_flood_of_dead_letters_is_one_line_a_minute_and_topic(caplog: pytest.L
 def test_a_skip_is_logged_every_time(caplog: pytest.LogCaptureFixture) -> None:
     watch = HandlerWatch("g")
     for offset in range(2):
-        watch.skipped(record(offset))
+        watch.skipped(record(offset), "ann says so")
     assert [line.getMessage().partition(",")[0] for line in caplog.records] == [
         "g: jars/0/0 is skipped",
         "g: jars/0/1 is skipped",

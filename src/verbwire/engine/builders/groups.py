@@ -15,7 +15,9 @@ from verbwire.engine.processors.inputs import event_readers
 from verbwire.engine.processors.outcomes import OutcomeLog, dedup_entry_of
 from verbwire.engine.processors.repartition import Repartitioner
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
+from verbwire.engine.processors.requests import OperatorRequests
 from verbwire.engine.processors.rows import RowCodec, of_kind
+from verbwire.engine.processors.skips import Place, Skips
 from verbwire.engine.processors.table import TableProcessor
 from verbwire.engine.processors.tracing import EngineTracing
 from verbwire.engine.processors.windowed_table import WindowedTableProcessor
@@ -34,10 +36,10 @@ from verbwire.wire.grants.policy import Grants
 from verbwire.wire.headers import HeaderTemplate
 from verbwire.wire.records.outcomes import OUTCOME, OutcomeRecord
 
-Skips = Iterable[tuple[str, int, int]]
+Places = Iterable[Place]
 
 
-def table_topology(table: Table[Any], codec: Codec, partitions: int, skips: Skips = ()) -> Topology:
+def table_topology(table: Table[Any], codec: Codec, partitions: int, skip: Places = ()) -> Topology:
     """Return the topology of a table."""
     require_table(table, codec.catalog)
     names = codec.names
@@ -46,6 +48,8 @@ def table_topology(table: Table[Any], codec: Codec, partitions: int, skips: Skip
     rows = RowCodec(codec, names.changelog(group, table.table), table.row, table.index, table.search, limits)
     repartitioner = Repartitioner(names.repartition(group, table.table), partitions) if table.keys else None
     keys = {event: handler.function for event, handler in table.keys.items()}
+    skips = Skips(skip)
+    requests = OperatorRequests.of(codec, group, skips, {})
     folding: dict[str, Any] = {
         "input_readers": event_readers(codec, table.sources, table.handlers, keys),
         "row": table.row,
@@ -53,7 +57,8 @@ def table_topology(table: Table[Any], codec: Codec, partitions: int, skips: Skip
         "normal": rows.normal,
         "dead_letters": names.dead_letters(group),
         "repartition": repartitioner,
-        "skips": frozenset(skips),
+        "skips": skips,
+        "requests": requests,
         "watch": HandlerWatch(group),
         "around": tracing.message if (tracing := EngineTracing.of(group)) else None,
     }
@@ -65,8 +70,8 @@ def table_topology(table: Table[Any], codec: Codec, partitions: int, skips: Skip
     return Topology(
         group=group,
         table=table.table,
-        inputs=(*fold.input_readers, *([repartitioner.topic] if repartitioner else [])),
-        outputs=(fold.dead_letters, *([repartitioner.topic] if repartitioner else [])),
+        inputs=(*fold.input_readers, *(each.topic for each in (repartitioner, requests) if each)),
+        outputs=(fold.dead_letters, *(each.topic for each in (repartitioner, requests) if each)),
         partitions=partitions,
         logs=(rows.log(),),
         columns=rows.columns,
@@ -78,6 +83,7 @@ def table_topology(table: Table[Any], codec: Codec, partitions: int, skips: Skip
         search=table.search,
         repartition=repartitioner.topic if repartitioner else None,
         window=table.window,
+        requests=requests,
     )
 
 

@@ -10,13 +10,15 @@ from typing import Any
 from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.process import Process
 from verbwire.declarations.requirements import require_process
-from verbwire.engine.builders.groups import Skips
+from verbwire.engine.builders.groups import Places
 from verbwire.engine.code.facts import CurrentCode
 from verbwire.engine.processors.inputs import InputReader, OutcomeInput, event_readers
 from verbwire.engine.processors.instance_rows import InstanceRows
 from verbwire.engine.processors.process import CommandEmission, ProcessManagerProcessor
 from verbwire.engine.processors.repartition import Repartitioner
+from verbwire.engine.processors.requests import OperatorRequests
 from verbwire.engine.processors.rows import of_kind
+from verbwire.engine.processors.skips import Skips
 from verbwire.engine.processors.tracing import EngineTracing
 from verbwire.engine.topology import Topology
 from verbwire.engine.transactions.record_limits import RecordLimits
@@ -36,7 +38,7 @@ def process_topology(
     codec: Codec,
     partitions: int,
     targets: Mapping[str, int],
-    skips: Skips = (),
+    skip: Places = (),
     grants: Grants | None = None,
 ) -> Topology:
     """Return the topology of a process; `targets` are the numbers of partitions of the commands' topics."""
@@ -47,6 +49,8 @@ def process_topology(
     rows = InstanceRows(codec, names.changelog(group, process.table), process.state, limits)
     repartitioner = Repartitioner(names.repartition(group, process.table), partitions)
     keys = {event: attrgetter(field) for event, field in process.keys.items()}
+    skips = Skips(skip)
+    requests = OperatorRequests.of(codec, group, skips, {})
     lead = ProcessManagerProcessor(
         input_readers={
             **event_readers(codec, process.sources, process.handlers, keys),
@@ -57,7 +61,8 @@ def process_topology(
         normal=rows.normal,
         dead_letters=names.dead_letters(group),
         repartition=repartitioner,
-        skips=frozenset(skips),
+        skips=skips,
+        requests=requests,
         watch=HandlerWatch(group),
         around=tracing.message if tracing else None,
         tracing=tracing,
@@ -68,8 +73,8 @@ def process_topology(
     return Topology(
         group=group,
         table=process.table,
-        inputs=(*lead.input_readers, repartitioner.topic),
-        outputs=(lead.dead_letters, repartitioner.topic),
+        inputs=(*lead.input_readers, repartitioner.topic, requests.topic),
+        outputs=(lead.dead_letters, repartitioner.topic, requests.topic),
         partitions=partitions,
         logs=(rows.log(),),
         columns=(),
@@ -79,6 +84,7 @@ def process_topology(
         processor=lead,
         code=CurrentCode(rows.versions),
         repartition=repartitioner.topic,
+        requests=requests,
         targets=targets,
         limits=limits,
     )

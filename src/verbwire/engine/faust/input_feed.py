@@ -249,8 +249,10 @@ class InputFeed:
         self._failed(assignment, failure, blamed)
 
     def _readable(self, assignment: PartitionAssignment) -> set[TP]:
-        stopped = self._engine.stopped()
-        return {tp for tp in assignment.inputs if tp.partition not in stopped} if stopped else assignment.inputs
+        stopped, hears = self._engine.stopped(), self._engine.hears
+        if not stopped:
+            return assignment.inputs
+        return {tp for tp in assignment.inputs if tp.partition not in stopped or hears(tp.topic, tp.partition)}
 
 
 def _unreadable(error: Exception) -> VerbwireError:

@@ -42,8 +42,15 @@ class ChangelogWriter:
             self.row_checks.add(cache.partition)
             raise UnencodableError(f"partition {cache.partition} starts over, row by row: {error}") from error
 
+    def _positions(self, cache: PartitionCache) -> dict[str, int]:
+        """Return how far the inputs are; of requests only once there was one."""
+        requests = self._topology.requests
+        if requests is None or cache.next[requests.topic]:
+            return cache.next
+        return {topic: offset for topic, offset in cache.next.items() if topic != requests.topic}
+
     def _write_last(self, transaction: Transaction, cache: PartitionCache, key: bytes, value: bytes | None) -> None:
-        headers = [(INPUTS_HEADER, write_inputs(cache.next))]
+        headers = [(INPUTS_HEADER, write_inputs(self._positions(cache)))]
         changes = transaction.of(cache.partition)
         if cache.time is not None:
             headers.append((TIME_HEADER, b"%d" % cache.time))

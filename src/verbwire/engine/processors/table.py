@@ -13,6 +13,8 @@ from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler
 from verbwire.engine.processors.inputs import UNREAD, InputReader
 from verbwire.engine.processors.repartition import Repartitioner
+from verbwire.engine.processors.requests import OperatorRequests
+from verbwire.engine.processors.skips import SKIPS_FACT, Skips
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.topology import StopPartition
 from verbwire.engine.transactions.dead_letters import dead_letter, legible
@@ -86,13 +88,18 @@ class TableProcessor:
     normal: Callable[[Stored], Stored]  # the row as it will be read back
     dead_letters: str
     repartition: Repartitioner | None = None
-    skips: frozenset[tuple[str, int, int]] = field(default_factory=frozenset)  # (topic, partition, offset)
+    skips: Skips = field(default_factory=Skips)
+    requests: OperatorRequests | None = None
     watch: HandlerWatch = field(default_factory=lambda: HandlerWatch(""))
     around: Around | None = None  # applies a message by way of the function that it is given: where traces are kept
 
     def process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
         """Fold these records, in order, and return how many there was time for."""
         self.watch.enter()
+        if SKIPS_FACT in cache.facts:
+            self.skips.learn(cache)
+        if self.requests is not None and records[0].topic == self.requests.topic:
+            return self.requests.process(cache, records, transaction)
         try:
             return self._process(cache, records, transaction)
         finally:
@@ -112,6 +119,8 @@ class TableProcessor:
                     self.repartition.forward(transaction, record, key)
                 case DeadLettered():
                     self._dead_letter(transaction, record, each)
+                    if each.reason == SKIPPED:
+                        self.skips.done(cache, record)
                 case Skipped(name):
                     transaction.count(name)
                 case StopPartition():
@@ -157,8 +166,8 @@ class TableProcessor:
         reader = self.input_readers.get(source.topic)
         if reader is None:
             raise UndecodableError(f"this group does not read {source.topic}")
-        if self.skips and (record.topic, record.partition, record.offset) in self.skips:
-            return DeadLettered(SKIPPED, "the settings say to skip it")
+        if self.skips and (why := self.skips.why(record)):
+            return DeadLettered(SKIPPED, why)
         if repartition is not None:
             self.watch.spot.handler, self.watch.spot.at = _KEYS, record
         decoded = reader.read(source, is_repartitioned, message)
@@ -194,7 +203,7 @@ class TableProcessor:
 
     def _dead_letter(self, transaction: Transaction, record: Record, refused: DeadLettered) -> None:
         if refused.reason == SKIPPED:
-            self.watch.skipped(record)
+            self.watch.skipped(record, refused.detail)
         else:
             self.watch.dead_lettered(refused.reason, record, refused.detail)
         dead_letter(transaction, self.dead_letters, record, refused.reason, refused.detail)

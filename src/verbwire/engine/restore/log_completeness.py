@@ -26,9 +26,13 @@ class LogState:
     end: int
 
 
-def decided(committed: Mapping[str, Committed]) -> bool:
-    """Whether an operator has set all of the group's offsets by hand since a worker committed any: a decision."""
-    return all(each.offset is not None and not each.by for each in committed.values())
+def decided(committed: Mapping[str, Committed], topology: Topology) -> bool:
+    """Whether an operator has set all of the group's offsets by hand since a worker committed any: a decision.
+
+    Where the requests are read on says nothing of the rows.
+    """
+    apart = topology.requests.topic if topology.requests else None
+    return all(each.offset is not None and not each.by for topic, each in committed.items() if topic != apart)
 
 
 def require_whole(

@@ -235,7 +235,7 @@ class PartitionRestorer:
                 continue
             self._found[partition] = (logs, kept)
             try:
-                if not decided(offsets):
+                if not decided(offsets, self._topology):
                     require_whole(logs, offsets, kept, recovery_advice(self._topology))
             except EngineError as error:
                 self._stop(partition, str(error))

@@ -55,7 +55,7 @@ class StartPositions:
         """
         applied, repartition_topic = store.inputs(), self._topology.repartition
         committed = {topic: each.committed for topic, each in inputs.items()}
-        if not decided(committed):
+        if not decided(committed, self._topology):
             require_both(logs, kept, applied, recovery_advice(self._topology))
         self._require_same_topics(store, committed, applied)
         code = self._watch.go_on(partition, store, _reached(committed, applied))
@@ -74,7 +74,7 @@ class StartPositions:
         """See that positions and rows are of the topics that are there now; forget those that are not."""
         now = {name: topic.id for name, topic in self._topics.identities.items()}
         known, logs = read_topics(store.facts()), [each.topic for each in self._topology.logs]
-        if (lost := recreated(known, now, logs)) and not decided(committed):
+        if (lost := recreated(known, now, logs)) and not decided(committed, self._topology):
             raise EngineError(
                 f"{', '.join(lost)} was deleted and made again while the group was at work, and what it held is gone. "
                 + recovery_advice(self._topology)

@@ -25,6 +25,8 @@ class Holds(StrEnum):
     STATE = "state"
     REPARTITIONED = "repartitioned"
     REQUEUED = "requeued"
+    REQUEST = "request"
+    PARKED = "parked"
     DEAD_LETTER = "dead-letter"
     REPLY = "reply"
     WORKER = "worker"
@@ -79,6 +81,10 @@ def _of_group(names: Names, plan: GroupPlan, kept: Holds) -> Iterator[KnownTopic
         yield KnownTopic(names.changelog(group, table), kept, plan.group)
         if plan.rekeys:
             yield KnownTopic(names.repartition(group, table), Holds.REPARTITIONED, plan.group)
+    if plan.parks:
+        yield KnownTopic(names.parked(group), Holds.PARKED, plan.group)
+    if plan.heeds:
+        yield KnownTopic(names.requests(group), Holds.REQUEST, plan.group)
     if plan.requeues:
         yield KnownTopic(names.requeued(group), Holds.REQUEUED, plan.group)
     yield KnownTopic(names.dead_letters(group), Holds.DEAD_LETTER, plan.group)

@@ -95,11 +95,9 @@ class HandlerWatch:
                 "%s: %s goes to the dead letters, %s: %s%s", self.group, place, reason, detail[:LONGEST], _more(more)
             )
 
-    def skipped(self, record: RecordPlace) -> None:
-        """Log that a record is skipped as an operator has set."""
-        log.warning(
-            "%s: %s is skipped, as VERBWIRE_SKIP demands: it goes to the dead letters", self.group, place_of(record)
-        )
+    def skipped(self, record: RecordPlace, why: str) -> None:
+        """Log that a record is skipped as an operator has decided."""
+        log.warning("%s: %s is skipped, it goes to the dead letters: %s", self.group, place_of(record), why)
 
     def tell_rest(self) -> None:
         """Log how many lines were held back, where their minute has passed."""
