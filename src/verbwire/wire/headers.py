@@ -127,6 +127,8 @@ class HeaderTemplate:
 
         `reply_partition` is where in the replies topic the client waits for the outcome.
         """
+        if envelope is BARE and reply_partition is None:
+            return [*self._own, ("ce_id", id.encode())]
         principal = envelope.principal
         headers = [*(self._own if principal is None else self._anonymous), ("ce_id", id.encode())]
         if principal is not None:

@@ -33,6 +33,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from operator import attrgetter
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -81,6 +82,21 @@ def key_of(contract: Contract, message: Message) -> bytes:
         return key_bytes(tuple([getattr(message, name) for name in fields]))
     except UnkeyableError as error:
         raise UnkeyableError(f"{contract.name} cannot be keyed by {', '.join(fields)}: {error}") from None
+
+
+def keyer(contract: Contract) -> Callable[[Message], bytes]:
+    """Return what makes the keys of a contract's messages, as :func:`key_of` would; most keys are one text."""
+    if len(contract.key) != 1:
+        return partial(key_of, contract)
+    value_of = attrgetter(contract.key[0])
+
+    def key(message: Message) -> bytes:
+        value = value_of(message)
+        if type(value) is str and value.isascii() and value:
+            return value.encode()
+        return key_of(contract, message)
+
+    return key
 
 
 def keys_of(contract: Contract, messages: Sequence[Message]) -> list[bytes]:

@@ -16,7 +16,8 @@ class Settled(Completion):
     """A completion that a test settles."""
 
     def __init__(self) -> None:
-        super().__init__(threading.Lock())
+        self._lock = threading.Lock()
+        self._wakes = None
         self.settled = False
 
     def done(self) -> bool:
@@ -97,3 +98,18 @@ def test_completions_wake_every_loop_from_many_threads() -> None:
         each.start()
     for each in loops:
         each.join()
+
+
+def test_completions_settled_without_the_lock_wake_who_was_about_to_enter() -> None:
+    settled, woken = Settled(), list[str]()
+    looks = iter([False])
+
+    def done() -> bool:
+        if next(looks, True):
+            return settled.settled
+        settled.settled = True  # settled as soon as somebody has looked; he has seen nobody who waits
+        return False
+
+    settled.done = done  # type: ignore[method-assign]
+    settled.when_done(lambda: woken.append("here"))
+    assert woken == ["here"]

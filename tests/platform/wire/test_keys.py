@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.kit.notes import CATALOG, COMMAND, ROW, changed
 from verbwire.errors import UndecodableError, UnkeyableError
-from verbwire.wire.keys import key_bytes, key_of, key_text, keys_of, parse_key, parse_key_text
+from verbwire.wire.keys import key_bytes, key_of, key_text, keyer, keys_of, parse_key, parse_key_text
 
 NOTE = CATALOG.of(COMMAND)
 PER_DAY = CATALOG.of(ROW)
@@ -135,12 +135,15 @@ def test_a_message_that_cannot_be_keyed_is_named_with_its_field() -> None:
 def test_the_keys_of_many_messages_are_those_of_each(others: list[Any]) -> None:
     messages, contract = ([COMMAND, *others], NOTE) if ROW not in others else (others, PER_DAY)
     assert keys_of(contract, messages) == [key_of(contract, each) for each in messages]
+    assert [*map(keyer(contract), messages)] == [key_of(contract, each) for each in messages]
 
 
 @pytest.mark.parametrize("wrong", ["", "\ud800", 7.5, None])
 def test_a_key_that_identifies_nothing_is_refused_among_many(wrong: Any) -> None:
     with pytest.raises(UnkeyableError, match=r"office\.notes\.TakeNote cannot be keyed by note_id"):
         keys_of(NOTE, [COMMAND, msgspec.structs.replace(COMMAND, note_id=wrong)])
+    with pytest.raises(UnkeyableError, match=r"office\.notes\.TakeNote cannot be keyed by note_id"):
+        keyer(NOTE)(msgspec.structs.replace(COMMAND, note_id=wrong))
 
 
 def test_a_window_is_keyed_by_all_its_fields() -> None:

@@ -47,7 +47,7 @@ class Asker:
         Raises like `Client.ask`; :class:`WouldWaitError` where it would block and is not `patient`: then nothing of
         the command has been sent.
         """
-        if not (patient or (self._listener is not None and self.sender.routes.knows(Kind.COMMAND, type(command)))):
+        if not (patient or (self._listener is not None and self.sender.routes.knows(type(command)))):
             raise WouldWaitError
         outgoing = self.sender.encode(Kind.COMMAND, command, envelope)
         route = outgoing.route

@@ -25,6 +25,8 @@ class PendingCommand(Completion):
     """
 
     __slots__ = (
+        "_lock",
+        "_wakes",
         "ack",
         "answer",
         "asked_at",
@@ -43,7 +45,8 @@ class PendingCommand(Completion):
     )
 
     def __init__(self, lock: threading.Lock, *, id: str, command: str, topic: str, fingerprint: bytes) -> None:
-        super().__init__(lock)
+        self._lock = lock
+        self._wakes = None
         self.id = id
         self.command = command  # full name of its contract
         self.topic = topic

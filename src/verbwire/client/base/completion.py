@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 Wake = Callable[[], None]
@@ -17,13 +17,12 @@ class WouldWaitError(Exception):
 
 
 class Completion:
-    """A future. `lock` guards it, and may be shared among many."""
+    """A future. A lock guards it, which may be shared among many; each class says where the two parts of it are."""
 
-    __slots__ = ("_lock", "_wakes")
-
-    def __init__(self, lock: threading.Lock) -> None:
-        self._lock = lock
-        self._wakes: list[Wake] | None = None
+    if not TYPE_CHECKING:  # whoever inherits brings the room for both
+        __slots__ = ()
+    _lock: threading.Lock
+    _wakes: list[Wake] | None
 
     def done(self) -> bool:
         """Whether it is settled."""
@@ -57,11 +56,16 @@ class Completion:
 
     def when_done(self, wake: Wake) -> None:
         """Call `wake` once it is settled: at once, if it is; else in the thread that settles it."""
+        wakes = [wake]
         with self._lock:
             if not self.done():
                 self._wakes = [*(self._wakes or ()), wake]
-                return
-        wake()
+                if not self.done():
+                    return
+                # Settled without the lock meanwhile, by somebody who may have looked for wakes too early.
+                wakes = self._settled()
+        for each in wakes:
+            each()
 
     def _settled(self) -> list[Wake]:
         """Return whom to wake, outside the lock; called with the lock held, by who settles."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from verbwire.client.base.completion import Completion
+import msgspec
+
+from verbwire.client.base.completion import Completion, Wake
 from verbwire.errors import DeliveryError
 from verbwire.kafka import denials
+
+_Delivered: TypeAlias = tuple[int, int, int]
+"""Partition, offset, and the record's timestamp in milliseconds."""
 
 
 class Position(NamedTuple):
@@ -52,39 +57,43 @@ class TooLargeError(DeliveryError):
     """The broker did not take a message, and never will: it is larger than its topic takes."""
 
 
-class Ack(Completion):
+class Ack(Completion, msgspec.Struct, eq=False):
     """The acknowledgement of one message; cheap, unless it is waited for.
 
     ``ack.result(timeout)`` waits in any thread, ``await ack`` in any running loop; both give the :class:`Position`
     or raise :class:`DeliveryError`. A failure that is not looked at is raised by the client's ``flush`` or ``close``.
     """
 
-    __slots__ = ("_error", "_failures", "_offset", "_partition", "_seen", "id", "timestamp", "topic")
+    id: str
+    topic: str
+    _failures: Failures
+    _wakes: list[Wake] | None = None
+    _report: _Delivered | DeliveryError | None = None  # None as long as the broker has not answered
+    _seen: bool = False
 
-    def __init__(self, id: str, topic: str, failures: Failures) -> None:
-        super().__init__(failures.lock)
-        self.id = id
-        self.topic = topic
-        self._failures = failures
-        self._partition = -1
-        self._offset = -1
-        self._error: DeliveryError | None = None
-        self._seen = False
-        self.timestamp = -1  # the record's, in milliseconds, once it is acknowledged
+    @property
+    def _lock(self) -> threading.Lock:  # type: ignore[override]  # nobody sets it
+        return self._failures.lock
 
     def done(self) -> bool:
         """Whether the broker has answered, or the time is up."""
-        return self._offset >= 0 or self._error is not None
+        return self._report is not None
 
     @property
     def position(self) -> Position | None:
         """Where the record lies; None as long as it is not acknowledged."""
-        return Position(self.topic, self._partition, self._offset) if self._offset >= 0 else None
+        report = self._report
+        return Position(self.topic, *report[:2]) if isinstance(report, tuple) else None
+
+    @property
+    def timestamp(self) -> int:
+        """The record's timestamp in milliseconds; -1 as long as it is not acknowledged."""
+        return self._report[2] if isinstance(self._report, tuple) else -1
 
     @property
     def error(self) -> DeliveryError | None:
         """Why it was not delivered; looking here does not count as having looked at it."""
-        return self._error
+        return self._report if isinstance(self._report, DeliveryError) else None
 
     def result(self, timeout: float | None = None) -> Position:
         """Wait for the broker, at most `timeout` seconds (None: as long as delivery may take), and return the position.
@@ -101,27 +110,30 @@ class Ack(Completion):
 
     def settle(self, error: Any, message: Any) -> None:
         """Take down what librdkafka reports: the delivery callback."""
-        with self._lock:
-            if error is None:
-                self.timestamp = message.timestamp()[1]
-                self._partition = message.partition()
-                self._offset = message.offset()
-            else:
-                refused = TooLargeError if error.name() == "MSG_SIZE_TOO_LARGE" else DeliveryError
-                self._error = refused(_why(self.topic, error, self._failures.denied()))
-                self._failures.add(self._error)
-            wakes = self._settled()
-        for wake in wakes:
-            wake()
+        if error is None:
+            self._report = (message.partition(), message.offset(), message.timestamp()[1])
+        else:
+            refused = TooLargeError if error.name() == "MSG_SIZE_TOO_LARGE" else DeliveryError
+            failure = refused(_why(self.topic, error, self._failures.denied()))
+            with self._lock:
+                self._report = failure
+                self._failures.add(failure)
+        if self._wakes is not None:  # what is entered from now on sees the report by itself
+            with self._lock:
+                wakes = self._settled()
+            for wake in wakes:
+                wake()
 
     def _take(self) -> Position:
-        if self._error is None:
-            return Position(self.topic, self._partition, self._offset)
-        with self._failures.lock:
+        report = self._report
+        if isinstance(report, tuple):
+            return Position(self.topic, *report[:2])
+        assert report is not None  # noqa: S101 (it is done)
+        with self._lock:
             if not self._seen:
                 self._seen = True
                 self._failures.seen()
-        raise self._error
+        raise report
 
 
 def _why(topic: str, error: Any, producer_denied: bool) -> str:

@@ -30,6 +30,7 @@ from verbwire.wire.headers import RawHeaders
 
 BY_KEY = -1  # librdkafka's RD_KAFKA_PARTITION_UA
 _POLL_SECONDS = 0.1
+_SERVED_AT_ONCE = 100  # records
 _METADATA_SECONDS = 10.0
 _PURGE_SECONDS = 5.0
 
@@ -62,6 +63,7 @@ class Producer:
             self._kafka = Librdkafka({"error_cb": self._obstacles.note, **_properties(connection)})
         except (KafkaException, TypeError, ValueError) as error:
             raise unusable(error) from error
+        self._unserved = 0  # records; nobody minds if it is not exact
         self._stopping = threading.Event()
         self._reports = threading.Thread(target=self._serve, name="verbwire-delivery-reports", daemon=True)
         self._reports.start()
@@ -83,14 +85,15 @@ class Producer:
         full for as long as a delivery may take, or the producer is beyond repair; :class:`WouldWaitError` where it is
         full and the caller is not `patient`.
         """
-        self.require_open()
+        if self._process is not _process or self._closed:
+            self.require_open()
         ack = Ack(id, topic, self._failures)
         deadline = 0.0
         while True:
             try:
                 # By position: by name each argument costs as much as a header. The last but one is the time, 0 for now.
                 self._kafka.produce(topic, value, key, partition, ack.settle, None, 0, headers)
-                return ack
+                break
             except BufferError:
                 if not patient:
                     raise WouldWaitError from None
@@ -104,6 +107,10 @@ class Producer:
                 raise _refused(topic, error.args[0], self._obstacles) from error
             except RuntimeError as error:  # librdkafka's handle is gone: another thread has closed it meanwhile
                 raise ClosedError("the client is closed: make a new one") from error
+        self._unserved += 1
+        if self._unserved >= _SERVED_AT_ONCE:
+            self._serve_here()
+        return ack
 
     def bypass_linger(self, ack: Ack) -> None:
         """Let what was produced up to this record go at once, without lingering for company; returns immediately."""
@@ -172,6 +179,14 @@ class Producer:
             raise ClosedError("the client is closed: make a new one")
         if self._process is not _process:
             raise ClosedError("the client was made before this process was forked: make one in the child")
+
+    def _serve_here(self) -> None:
+        """Serve what has been reported: while its caller is busy, our thread gets the interpreter for one at a time."""
+        self._unserved = 0
+        try:
+            self._kafka.poll(0)
+        except KafkaException as error:  # as below
+            self._obstacles.note(error.args[0])
 
     def _serve(self) -> None:
         while not self._stopping.is_set():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import NamedTuple
 
 from verbwire.client.base.connection import Connection
@@ -14,7 +15,8 @@ from verbwire.principal import Principal
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.grants.policy import Grantor
-from verbwire.wire.headers import Envelope, HeaderTemplate, RawHeaders, require_flow
+from verbwire.wire.headers import BARE, Envelope, HeaderTemplate, RawHeaders, require_flow
+from verbwire.wire.keys import keyer
 from verbwire.wire.registry.client import Registry
 
 _VERBS = {
@@ -30,8 +32,10 @@ _VERBS = {
 class Route(NamedTuple):
     """Where the messages of one class go, and how they are written."""
 
+    kind: Kind
     contract: Contract
     topic: str
+    key: Callable[[Message], bytes]
     encoder: Encoder
     template: HeaderTemplate
     principal: Principal  # the client's own
@@ -44,7 +48,8 @@ class Route(NamedTuple):
 
         :class:`ConfigurationError` where the receiver wants proof of the principal and there is no key for that here.
         """
-        require_flow(envelope)
+        if envelope is not BARE:
+            require_flow(envelope)
         headers = self.template.headers(id, envelope, reply_partition)
         if self.grantor is not None:
             who = envelope.principal or self.principal
@@ -63,7 +68,7 @@ class Routes:
         self._producer = producer
         self._codec = codec
         self._lock = threading.Lock()
-        self._found: dict[Kind, dict[type[Message], Route]] = {Kind.EVENT: {}, Kind.COMMAND: {}}
+        self._found: dict[type[Message], Route] = {}
 
     def of(self, kind: Kind, message: Message) -> Route:
         """Return the route of a message that must be of that kind.
@@ -71,12 +76,12 @@ class Routes:
         :class:`WrongVerbError` when it is of another, :class:`ContractError` when the class is stale or was not
         deployed, :class:`UnavailableError` when broker or registry are silent.
         """
-        route = self._found[kind].get(type(message))
-        return self._find(kind, message) if route is None else route
+        route = self._found.get(type(message))
+        return self._find(kind, message) if route is None or route.kind is not kind else route
 
-    def knows(self, kind: Kind, message: type[Message]) -> bool:
+    def knows(self, message: type[Message]) -> bool:
         """Whether the route of a class has been found already: then nobody has to be asked for it."""
-        return message in self._found[kind]
+        return message in self._found
 
     @property
     def codec(self) -> Codec:
@@ -105,6 +110,7 @@ class Routes:
         self._producer.require_topic(topic)
         template = HeaderTemplate(contract, names.project, principal)
         grantor = self._connection.grants.grantor(contract, names)
-        route = Route(contract, topic, self.codec.encoder(contract), template, principal, grantor)
-        self._found[kind][type(message)] = route
+        encoder = self.codec.encoder(contract)
+        route = Route(kind, contract, topic, keyer(contract), encoder, template, principal, grantor)
+        self._found[type(message)] = route
         return route

@@ -15,7 +15,6 @@ from verbwire.messages import Kind, Message
 from verbwire.tracing.kafka_spans import sending
 from verbwire.tracing.seam import Tracer, TraceSpan, active
 from verbwire.wire.headers import BARE, Envelope
-from verbwire.wire.keys import key_of
 
 
 class OutgoingMessage(msgspec.Struct, frozen=True, gc=False):
@@ -57,7 +56,7 @@ class Sender:
         """
         route = self.routes.of(kind, message)
         id = self._ids.of(envelope.id)
-        return OutgoingMessage(route, id, key_of(route.contract, message), route.encoder(message), envelope)
+        return OutgoingMessage(route, id, route.key(message), route.encoder(message), envelope)
 
     def produce(self, outgoing: OutgoingMessage, reply_partition: int | None = None, patient: bool = True) -> Ack:
         """Queue an encoded message; `reply_partition` is where in the replies topic its outcome is waited for.

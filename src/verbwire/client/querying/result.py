@@ -21,10 +21,11 @@ class QueryResult(Completion, Generic[R_co]):
     not said, as by responders.
     """
 
-    __slots__ = ("_error", "_name", "_reply", "_settled_", "complete")
+    __slots__ = ("_error", "_lock", "_name", "_reply", "_settled_", "_wakes", "complete")
 
     def __init__(self, name: str) -> None:
-        super().__init__(threading.Lock())
+        self._lock = threading.Lock()
+        self._wakes = None
         self._name = name
         self._settled_ = False
         self._reply: Any = None
