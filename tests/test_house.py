@@ -411,8 +411,17 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire.records",
         "wire.registry",
     },
+    "engine.firing": {
+        "engine.processors",
+        "engine.state",
+        "engine.topology",
+        "engine.transactions",
+        "errors",
+        "kafka",
+    },
     "engine.group": {
         "engine.code",
+        "engine.firing",
         "engine.processors",
         "engine.restore",
         "engine.state",

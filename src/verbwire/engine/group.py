@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 
 from verbwire.engine.code.facts import CODE_HEADER, other_code
+from verbwire.engine.firing import DueTimes, Firing
 from verbwire.engine.processors.changelog_writer import ChangelogWriter
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
 from verbwire.engine.restore.open_transactions import WorkerLiveness
@@ -30,7 +32,7 @@ from verbwire.engine.transactions.failpoints import hit
 from verbwire.engine.transactions.failures import TransactionFailures
 from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.engine.transactions.poison_records import RecordRange
-from verbwire.engine.transactions.producers import ProducerPair
+from verbwire.engine.transactions.producers import SLOTS, ProducerPair
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import (
     FencedError,
@@ -103,10 +105,18 @@ class GroupEngine:
         self._failures = TransactionFailures(topology.group)
         self._waits_until = 0.0  # for the registry, as far as we know: it is asked again before that
         self._changelog = ChangelogWriter(topology)
+        self._firing = self._firing_of(topology)
+        self.due: DueTimes | None = None if self._firing is None else self._firing.times
         self._forget_at = time.monotonic() + FORGET_SECONDS
         self.progressed: Callable[[], None] = lambda: None  # told when `flushed` or `failure` may have changed
         self._committer.progressed = lambda: self.progressed()
         self.refresh_topics: Callable[[], None] = lambda: None  # lets the consumer group ask for its topics at once
+
+    def _firing_of(self, topology: Topology) -> Firing | None:
+        if topology.due is None:
+            return None
+        self._metrics.fired(())
+        return Firing(topology, topology.due, self.reader, self._failures, self._changelog, self._lifecycle.stop)
 
     # -- life
 
@@ -137,6 +147,8 @@ class GroupEngine:
             self._caches[cache.partition] = cache
             code = other_code(cache.facts.get(CODE_HEADER))
             self._lifecycle.run(cache.partition, cache.store.path, cache.next, code)
+        if self._firing is not None:
+            self._firing.restored(restored_caches)
         return {cache.partition: dict(cache.next) for cache in restored_caches}
 
     def _is_poisoned(self, cache: PartitionCache) -> bool:
@@ -150,6 +162,8 @@ class GroupEngine:
         for cache in self._caches.values():
             cache.close()
         self._caches = {}
+        if self.due is not None:
+            self.due.forget()
 
     def suspend(self) -> None:
         """Answer no query for the partitions of an assignment that was revoked; the next one closes their copies."""
@@ -228,7 +242,7 @@ class GroupEngine:
 
         `read` is up to where topics have been read with this batch: behind its last records there may be the markers of
         transactions. They are committed with the records, and a log that ends with them is applied to its end: should
-        retention take all of it, nothing is missed.
+        retention take all of it, nothing is missed. What is due is fired behind them, in a transaction of its own.
         FencedError when the partitions are no longer ours, another VerbwireError when they have to start over; in
         both cases nothing of what failed is visible to anybody, and the caller seeks before it reads on.
         """
@@ -244,9 +258,40 @@ class GroupEngine:
         if read:
             epochs = {partition: self.reader.states[partition].epoch for partition in self._caches}
             self._committer.afterwards(lambda: self._note_read(read, epochs))
+        if self._firing is not None and self._firing.times.now_due():
+            self._fire(self._firing, membership, is_live)
+
+    def _fire(self, firing: Firing, membership: GroupMetadata, is_live: Callable[[], bool]) -> None:
+        for slot in SLOTS:
+            self._committer.wait_for_slot(slot)
+        if not is_live():
+            raise FencedError(f"{self.topology.group}: the partitions were taken away")
+        with self._transaction(membership) as transaction:
+            firing.fire(self._caches, transaction, self.batch.records)
 
     def _build_transaction(self, todo: list[Piece], membership: GroupMetadata) -> list[Piece]:
         """Build one transaction of as much as fits; return the rest, first the partitions that have not been begun."""
+        waiting, begun, isolated = [], [], False
+        with self._transaction(membership) as transaction:
+            for place, records, until in todo:
+                limit = self._failures.limit(place)
+                max_records = min(self.batch.records - transaction.records, limit or self.batch.records)
+                max_records = min(max_records, _fitting(records, self.batch.bytes - transaction.bytes))
+                if max_records <= 0 or transaction.is_late() or isolated or (limit and transaction.ranges):
+                    waiting.append((place, records, until))
+                    continue
+                isolated = limit is not None
+                transaction.at = place, RecordRange(records[0].offset, records[-1].offset + 1, len(records))
+                processed = self._process_partition(
+                    transaction, place, records[:max_records], until if max_records >= len(records) else 0
+                )
+                if processed < len(records):
+                    begun.append((place, records[processed:], until))
+        return waiting + begun
+
+    @contextmanager
+    def _transaction(self, membership: GroupMetadata) -> Iterator[Transaction]:
+        """Begin one for a block that builds it, and hand it over for commit; what fails in the block aborts it."""
         self._failures.take_progress()
         slot, self._slot = self._slot, 1 - self._slot
         self._committer.wait_for_slot(slot)
@@ -259,21 +304,8 @@ class GroupEngine:
         transaction = Transaction(producer, slot, membership, self._worker, before, self.topology.limits)
         started = time.monotonic()
         transaction.deadline, transaction.row_checks = started + self.batch.seconds, self._changelog.row_checks
-        waiting, begun, isolated = [], [], False
         try:
-            for place, records, until in todo:
-                limit = self._failures.limit(place)
-                max_records = min(self.batch.records - transaction.records, limit or self.batch.records)
-                max_records = min(max_records, _fitting(records, self.batch.bytes - transaction.bytes))
-                if max_records <= 0 or transaction.is_late() or isolated or (limit and transaction.ranges):
-                    waiting.append((place, records, until))
-                    continue
-                isolated = limit is not None
-                processed = self._process_partition(
-                    transaction, place, records[:max_records], until if max_records >= len(records) else 0
-                )
-                if processed < len(records):
-                    begun.append((place, records[processed:], until))
+            yield transaction
             transaction.send()
         except BaseException as error:
             self._failures.note(None)
@@ -282,8 +314,8 @@ class GroupEngine:
             if not isinstance(error, Exception):
                 raise
             # A KafkaException is of what was produced earlier: produce() reports it late.
-            if not isinstance(error, KafkaException):
-                whole = RecordRange(records[0].offset, records[-1].offset + 1, len(records))
+            if transaction.at is not None and not isinstance(error, KafkaException):
+                place, whole = transaction.at
                 transaction.ranges = {place: transaction.ranges.get(place, whole)}
             failure = classified(error, transaction.ranges)
             self._failures.note(failure)
@@ -296,7 +328,6 @@ class GroupEngine:
             self._committer.submit(transaction)
         else:
             self._committer.abort(transaction)
-        return waiting + begun
 
     def _process_partition(
         self, transaction: Transaction, place: tuple[str, int], records: list[Record], until: int
@@ -381,6 +412,9 @@ class GroupEngine:
             state.inputs = {**state.inputs, **changes.inputs}
             state.dead_letters = dead_letter_count(changes.facts) or state.dead_letters
             self.reader.moved(partition)
+        if self._firing is not None:
+            self._firing.committed(transaction.changes)
+            self._metrics.fired(self._firing.lateness(transaction))
         self._forget_answers(transaction)
         self._metrics.committed(transaction.records, seconds)
         self._metrics.counted(transaction.counts)

@@ -13,6 +13,7 @@ from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.engine.transactions.transaction import Transaction
+from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.kafka.record import Record
 from verbwire.messages import Stored
 from verbwire.observability.watch.handlers import HandlerWatch
@@ -70,6 +71,34 @@ class StopPartition(Exception):  # noqa: N818 (a signal, not an error: the parti
         self.reason = reason
 
 
+class StopDue(Exception):  # noqa: N818 (a signal, not an error: the partition stops here)
+    """Stops the partition at what is due for one key; `done` of the keys before it are dealt with."""
+
+    def __init__(self, done: int, key: bytes, reason: str) -> None:
+        super().__init__(reason)
+        self.done = done
+        self.key = key
+        self.reason = reason
+
+
+Fire: TypeAlias = Callable[[PartitionCache, Sequence[bytes], int, Transaction], int]
+
+
+@dataclass(frozen=True)
+class Due:
+    """What falls due in a group: rows with a time, kept in one of its `own_columns` (`due_order.py` has its form).
+
+    Once the broker's clock is there, `fire` is given a partition, the keys of rows that are due, in order of time, and
+    the time in milliseconds; the rows are loaded. It changes or deletes each of them, produces what comes of it, stops
+    when the transaction is late, and returns how many it was. None is fired twice, and none that was changed or
+    deleted before. StopDue where one must not be passed over.
+    """
+
+    column: str
+    clock: BrokerClock
+    fire: Fire
+
+
 @dataclass(frozen=True)
 class Topology:
     """One group."""
@@ -95,6 +124,7 @@ class Topology:
         default_factory=dict
     )  # that it receives: full name -> rejection codes
     window: Window | None = None  # that its rows are of: the newest event time goes with its inputs' positions
+    due: Due | None = None  # where rows fall due
 
     @property
     def kept_columns(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """This machine's clock, in seconds, set by the test."""
     now = [1000.0]
     monkeypatch.setattr("time.time", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     return now
 
 
@@ -34,4 +35,15 @@ def test_the_broker_clock_forgets_how_it_stood_before_it_was_set_back(here: list
     broker.observe(1_060_000)
     for _ in range(8):
         broker.observe(1_000_000)
+    assert broker.now_ms() == 1_000_000
+
+
+def test_the_broker_clock_is_not_moved_by_who_sets_this_machines_clock(
+    here: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = BrokerClock()
+    assert not broker.is_known
+    broker.observe(1_000_000)
+    assert broker.is_known
+    monkeypatch.setattr("time.time", lambda: here[0] + 3600)
     assert broker.now_ms() == 1_000_000

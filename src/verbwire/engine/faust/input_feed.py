@@ -86,6 +86,8 @@ class InputFeed:
         self._looked: tuple[set[TP], float] = (set(), 0.0)  # which inputs are looked at alone, and since when
         self._unreadable: VerbwireError | None = None
         engine.progressed = self._engine_progressed
+        if engine.due is not None:
+            engine.due.moved = self.wake
 
     # -- from any thread
 
@@ -129,11 +131,13 @@ class InputFeed:
         while True:
             self._woken.clear()
             await self._look()
+            patience, due = self._patience(), self._seconds_until_due()
             try:
-                async with asyncio.timeout(self._patience()):
+                async with asyncio.timeout(patience if due is None else min(due, patience or due)):
                     await self._woken.wait()
             except TimeoutError:
-                self._pace(idle=not self._bisection.searching)
+                if due is None or (patience is not None and patience <= due):
+                    self._pace(idle=not self._bisection.searching)
 
     # -- inside
 
@@ -141,6 +145,14 @@ class InputFeed:
         if self._bisection.searching:
             return _SEARCH_SECONDS
         return None if self._idle else _IDLE_SECONDS
+
+    def _seconds_until_due(self) -> float | None:
+        """Return when the engine is to be called without a record; None: not before something else happens."""
+        due = self._engine.due
+        return None if due is None or self._assignment is None or self._is_building() else due.seconds()
+
+    def _is_building(self) -> bool:
+        return self._batch is not None and not self._batch[1].done()
 
     def _pace(self, idle: bool) -> None:
         if idle is not self._idle:
@@ -171,8 +183,7 @@ class InputFeed:
             self._waits_for_engine = True  # before it is looked at: it tells of what happens from now on
             if self._count < GATHER_RECORDS and self._unreadable is None:
                 await self._take(readable)
-            building = self._batch is not None and not self._batch[1].done()
-            if building:
+            if self._is_building():
                 return
             if failure := self._failure(assignment):
                 self._fail(assignment, failure, readable)
@@ -219,10 +230,11 @@ class InputFeed:
             self._arrival.add_done_callback(lambda _: self._woken.set())
 
     def _hand_over(self, assignment: PartitionAssignment, readable: set[TP]) -> bool:
-        """Give the engine what is held, and how far that is; return whether there was anything."""
+        """Give the engine what is held, and how far that is, or let it fire; return whether there was anything."""
         positions = self._fetched.positions(readable)  # all records below have been taken
         read = {place: offset for place, offset in positions.items() if assignment.read.get(place) != offset}
-        if not self._held and not read:
+        due = self._engine.due
+        if not self._held and not read and not (due is not None and due.now_due()):
             return False
         assignment.read |= read
         batch = {(tp.topic, tp.partition): found for tp, found in self._held.items()}

@@ -114,7 +114,7 @@ class WindowedTableProcessor(TableProcessor):
         Those that the transactions under way have changed are not all in the store yet: the next batch finds them.
         """
         changed = [key for key, row in cache.dirty.items() if row is not None and self._start_of(row) < before]
-        found = cache.store.below(self._start, before, FORGOTTEN_AT_ONCE)
+        found = [key for key, _ in cache.store.below(self._start, before, FORGOTTEN_AT_ONCE)]
         try:
             cache.load(found)
         except NewerSchemaError:

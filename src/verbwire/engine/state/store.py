@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from verbwire.engine.state.changes import DedupEntry, StoreChanges
 from verbwire.engine.state.connections import READERS, connect
@@ -20,6 +21,7 @@ from verbwire.engine.state.memory import KIB, MEMORY
 from verbwire.engine.state.row_writer import RowWriter, marks
 from verbwire.engine.state.sqlite_errors import is_damage, is_outage, outage
 from verbwire.errors import UnavailableError
+from verbwire.queries.selection import Value
 from verbwire.security.private_files import private_file, private_folder
 
 _LOOKUP = 500
@@ -114,12 +116,20 @@ class PartitionStore:
         with self._noticing_damage():
             self._rows.forget_input(topic)
 
-    def below(self, column: str, value: int, limit: int) -> list[bytes]:
-        """The keys of up to `limit` rows whose column is less than `value`, the least of them first."""
+    def below(self, column: str, value: Value, limit: int) -> list[tuple[bytes, Any]]:
+        """Up to `limit` rows whose column is less than `value`, the least of them first: their keys, and the column."""
         name = column_name(column)
-        query = f"select key from rows where {name} < ? order by {name} limit ?"
+        query = f"select key, {name} from rows where {name} < ? order by {name}, key limit ?"
         with self._reading() as reader:
-            return [key for (key,) in reader.execute(query, (value, limit))]
+            return reader.execute(query, (value, limit)).fetchall()
+
+    def least(self, column: str, above: Value) -> Any:
+        """The least value of a column that is more than `above`, None where there is none."""
+        name = column_name(column)
+        query = f"select {name} from rows where {name} > ? order by {name} limit 1"
+        with self._reading() as reader:
+            found = reader.execute(query, (above,)).fetchone()
+        return None if found is None else found[0]
 
     def get(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The rows under these keys, as they stand in the changelog; absent keys are left out."""

@@ -46,6 +46,7 @@ class Transaction:
         self.changes: dict[int, StoreChanges] = {}  # partition -> changes of its store
         self.caches: dict[int, PartitionCache] = {}
         self.ranges: dict[Place, RecordRange] = {}  # what it deals with
+        self.at: tuple[Place, RecordRange] | None = None  # what it is at: to blame for whatever fails
         self.after_flush: list[Callable[[], None]] = []  # what needs the offsets of what was produced
         self.after_commit: list[Callable[[], None]] = []  # notifications that are sent then
         self.records = 0
@@ -53,6 +54,7 @@ class Transaction:
         self.span: TraceSpan | None = None  # where traces are kept, and one of its messages' is
         self.waited = 0.0  # seconds, for the transaction before
         self.counts = Counter[tuple[str, ...]]()
+        self.fired: list[int] = []  # when what it fires was due, in milliseconds since the epoch
         self.dead_letters: dict[int, int] = {}  # partition -> how many of its records become dead letters
         self.row_checks: Collection[int] = ()  # partitions whose rows are encoded as each record is processed
         self.deadline = float("inf")  # on the monotonic clock; after it no further record is begun

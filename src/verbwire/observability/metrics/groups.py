@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry
 
@@ -10,6 +10,7 @@ from verbwire.observability.metrics.specs import CounterSpec, GaugeSpec, Histogr
 
 GROUP = ("group",)
 _BATCH_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+_LATENESS_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 _COMMIT_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 RECORDS = CounterSpec(
@@ -52,6 +53,13 @@ COMMIT = HistogramSpec(
     "Seconds: the broker's disks or its transaction coordinator are slow, or the worker's disk.",
     GROUP,
     buckets=_COMMIT_SECONDS,
+)
+LATENESS = HistogramSpec(
+    "due_lateness_seconds",
+    "By how much later than it was due something was fired: a deadline, a scheduled command, a schedule.",
+    "Seconds: the group's thread is busy, or the group was down. What falls due in a rebalance waits for its end.",
+    GROUP,
+    buckets=_LATENESS_SECONDS,
 )
 OUTCOMES = CounterSpec(
     "outcomes",
@@ -122,7 +130,7 @@ TABLE_DEAD_LETTERS = GaugeSpec(
 )
 
 SPECS = (
-    *(RECORDS, TRANSACTIONS, ABORTS, RESETS, BATCH, COMMIT, OUTCOMES, DUPLICATES, LATE, DEAD_LETTERS),
+    *(RECORDS, TRANSACTIONS, ABORTS, RESETS, BATCH, COMMIT, LATENESS, OUTCOMES, DUPLICATES, LATE, DEAD_LETTERS),
     *(PARTITIONS, GROUP_PARTITIONS, RUNNING, RESTORED, RESTORE_REMAINING, CATCH_UP, TABLE_DEAD_LETTERS),
 )
 
@@ -142,6 +150,7 @@ class GroupCollectors:
         self.resets = RESETS.on(registry)
         self.batch = BATCH.on(registry)
         self.commit = COMMIT.on(registry)
+        self.lateness = LATENESS.on(registry)
         self.outcomes = OUTCOMES.on(registry)
         self.duplicates = DUPLICATES.on(registry)
         self.late = LATE.on(registry)
@@ -201,6 +210,12 @@ class GroupMetrics:
         self._records.inc(records)
         self._committed.inc()
         self._commit.observe(seconds)
+
+    def fired(self, lateness: Iterable[float]) -> None:
+        """Rows of a committed transaction had fallen due so many seconds before; none counts the group in."""
+        observe = self._all.lateness.labels(self._name).observe
+        for seconds in lateness:
+            observe(seconds)
 
     def aborted(self, reason: str) -> None:
         """A transaction failed; `reason` is one of few words, like an error code of the broker."""

@@ -19,6 +19,11 @@ class MemoryClock(BrokerClock):
             raise ValueError(f"now={now!r} has no time zone: write datetime(..., tzinfo=UTC)")
         self.now = now
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it can be gone by: always."""
+        return True
+
     def now_ms(self) -> int:
         """Return the time in milliseconds since the epoch."""
         return (self.now - _EPOCH) // _MILLISECOND
