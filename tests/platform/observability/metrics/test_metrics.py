@@ -30,6 +30,7 @@ def everything() -> Metrics:
     group.states({"running": 12, "stopped": 0})
     group.job_progress(3, 0.5)
     group.aborted("_TIMED_OUT")
+    group.fired([0.2])
     group.table(lambda: 0, lambda: 0)
     metrics.running(GROUP)(0)
     metrics.http.serves(["/queries/{name}"])
