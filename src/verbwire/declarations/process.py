@@ -15,6 +15,7 @@ from verbwire.declarations.handlers import (
     require_command,
 )
 from verbwire.declarations.parking import PARKING, Parking
+from verbwire.declarations.sends import require_scopes
 from verbwire.declarations.tagged import Tagged
 from verbwire.errors import ContractError
 from verbwire.messages import Command, Event, Kind, Outcome, State
@@ -92,7 +93,7 @@ class Process(Generic[S]):
         self.table = STATE
         self.state = require_class(state, State, f"process {name}")
         self.sends = tuple(sends)
-        self.scopes = tuple(scopes)
+        self.scopes = require_scopes(self.group, scopes)
         self.parking = parking
         self.handlers: dict[type[Event], Handler] = {}
         self.keys: dict[type[Event], str] = {}  # event -> its field that names the instance

@@ -19,6 +19,13 @@ def require_messages(
     return tuple(sends), tuple(publishes)
 
 
+def require_scopes(group: str, scopes: Sequence[str]) -> tuple[str, ...]:
+    """Return what a group's commands may do; :class:`ContractError` for one text: its letters would count."""
+    if isinstance(scopes, str) or not all(isinstance(each, str) and each.split() == [each] for each in scopes):
+        raise ContractError(f'{group}: scopes={scopes!r}: write a list of texts without blanks, ["orders:write"]')
+    return tuple(scopes)
+
+
 def require_declared(group: str, message: Message, declared: Collection[type[Message]]) -> None:
     """Raise :class:`ContractError` where a handler of the group sends what the group does not say that it sends."""
     cls = type(message)

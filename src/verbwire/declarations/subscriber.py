@@ -8,7 +8,7 @@ from typing import Any, TypeVar, overload
 
 from verbwire.declarations.effect_context import SubscriberContext
 from verbwire.declarations.handlers import Handler, add_handler, read_handler
-from verbwire.declarations.sends import require_messages
+from verbwire.declarations.sends import require_messages, require_scopes
 from verbwire.errors import ContractError
 from verbwire.messages import Command, Event, Kind
 from verbwire.names import require_dotted
@@ -33,7 +33,7 @@ class Subscriber:
         concurrency: int = 8,
         retries: int = 5,
         backoff: timedelta = timedelta(milliseconds=200),
-        scopes: tuple[str, ...] = (),
+        scopes: Sequence[str] = (),
         sends: Sequence[type[Command]] = (),
         publishes: Sequence[type[Event]] = (),
     ) -> None:
@@ -43,7 +43,7 @@ class Subscriber:
         self.concurrency = concurrency
         self.retries = retries
         self.backoff = backoff
-        self.scopes = scopes  # of the commands that its handlers send
+        self.scopes = require_scopes(self.group, scopes)  # of the commands that its handlers send
         self.sends, self.publishes = require_messages(self.group, sends, publishes)
         self.handlers: dict[type[Event], Handler] = {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from tests.kit.samples.bank.tills import CoinsMoved, MinuteRow, OwnerRow, Saving
 from tests.kit.samples.office.labels import PrintLabels
 from tests.kit.samples.office.parcels import ParcelArrived
 from tests.kit.subscribers import CATALOG as DEPOT
-from verbwire import Process, Subscriber, Table, Window
+from verbwire import Job, Principal, Process, Subscriber, Table, Window
 from verbwire.contracts.schema.model import Catalog
 from verbwire.declarations.requirements import require_effects, require_process, require_table
 from verbwire.errors import ContractError, WrongVerbError
@@ -135,3 +136,15 @@ def test_a_subscriber_that_sends_what_would_be_refused_is_told_before_it_runs() 
         require_effects(shipping(), DEPOT)
     with pytest.raises(WrongVerbError, match=r"office\.shipping sends .*ParcelArrived.*, which is no command"):
         Subscriber("office.shipping", sends=[ParcelArrived])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("scopes", ["coins:write", ["coins:write coins:read"], [""]])
+def test_scopes_that_are_no_list_of_words_are_refused_by_whatever_has_some(scopes: Any) -> None:
+    for declare in (Subscriber, Job, partial(Process, state=SavingState)):
+        with pytest.raises(ContractError, match="write a list of texts"):
+            declare("bank.some", scopes=scopes)
+
+
+def test_scopes_of_a_principal_are_no_text_whose_letters_would_count() -> None:
+    with pytest.raises(TypeError, match=r"write \['coins:write'\]"):
+        Principal("ann", "coins:write")
