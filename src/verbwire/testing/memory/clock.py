@@ -32,11 +32,20 @@ class MemoryClock(BrokerClock):
         """Return the time in seconds since the epoch, as `time.time` does."""
         return (self.now - _EPOCH) / timedelta(seconds=1)
 
-    def advance(self, seconds: float) -> None:
-        """Move it; `ValueError` for a time that would run backwards."""
-        if seconds < 0:
-            raise ValueError(f"advance({seconds}): time runs forward")
-        self.now += timedelta(seconds=seconds)
+    def advance(self, by: timedelta | float) -> None:
+        """Move it, by so many seconds where it is a number; `ValueError` for a time that would run backwards."""
+        self.now = self.then(by)
+
+    def then(self, by: timedelta | float) -> datetime:
+        """Return what it will say when it has moved so far; raises like :meth:`advance`."""
+        span = by if isinstance(by, timedelta) else timedelta(seconds=by)
+        if span < timedelta(0):
+            raise ValueError(f"advance({by}): time runs forward")
+        return self.now + span
+
+    def reach(self, at_ms: int) -> None:
+        """Move it to a moment, in milliseconds since the epoch, unless that is over."""
+        self.now = max(self.now, _EPOCH + at_ms * _MILLISECOND)
 
     def observe(self, broker_ms: int) -> None:
         """Ignore what a broker says: this clock is nobody else's."""

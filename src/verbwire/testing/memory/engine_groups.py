@@ -12,10 +12,11 @@ from pathlib import Path
 
 from verbwire.contracts.schema.model import Contract
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
+from verbwire.engine.state.due_order import after, due_at
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.state.store import PartitionStore
-from verbwire.engine.topology import StopPartition, Topology
+from verbwire.engine.topology import Due, StopDue, StopPartition, Topology
 from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.kafka.record import Record, place_of
@@ -49,10 +50,18 @@ class MemoryEngineGroup:
         for cache in self._caches:
             for topic in self.topology.inputs:
                 records = self._topics.read(topic, cache.partition, cache.next[topic], BATCH)
-                if records and self.store_reader.states[cache.partition].ready:
+                if records and self._is_ready(cache):
                     self._process(cache, topic, records)
                     found = True
-        return found
+        return found or self._fire()
+
+    def next_due(self) -> int | None:
+        """Return when something falls due next, in milliseconds since the epoch; None where nothing will."""
+        due = self.topology.due
+        if due is None:
+            return None
+        orders = [each.store.least(due.column, b"") for each in self._caches if self._is_ready(each)]
+        return min((due_at(order) for order in orders if order is not None), default=None)
 
     def rows(self) -> list[bytes]:
         """Return all rows, as a changelog has them."""
@@ -71,6 +80,34 @@ class MemoryEngineGroup:
         self._lifecycle.run(partition, store.path, dict.fromkeys(topology.inputs, 0), None)
         return PartitionCache(partition, store, topology.decode, dict.fromkeys(topology.inputs, 0))
 
+    def _is_ready(self, cache: PartitionCache) -> bool:
+        return self.store_reader.states[cache.partition].ready
+
+    def _fire(self) -> bool:
+        """Fire what is due, a batch of each partition; return whether there was anything."""
+        due, found = self.topology.due, False
+        if due is not None:
+            for cache in filter(self._is_ready, self._caches):
+                keys = [key for key, _ in cache.store.below(due.column, after(due.clock.now_ms()), BATCH)]
+                if keys:
+                    self._fire_keys(due, cache, keys)
+                    found = True
+        return found
+
+    def _fire_keys(self, due: Due, cache: PartitionCache, keys: Sequence[bytes]) -> None:
+        transaction, stop = self._begin(), None
+        transaction.row_checks = (cache.partition,)
+        cache.begin(keys)
+        try:
+            done = due.fire(cache, keys, due.clock.now_ms(), transaction)
+        except StopDue as found:
+            done, stop = found.done, found
+        if done:
+            self._keep_rows(transaction, cache)
+            self._commit(transaction, cache)
+        if stop is not None:
+            self._stop(cache, f"what is due for {stop.key!r}", stop)
+
     def _process(self, cache: PartitionCache, topic: str, records: Sequence[Record]) -> None:
         transaction, stop = self._begin(), None
         try:
@@ -84,7 +121,7 @@ class MemoryEngineGroup:
             self._keep_rows(transaction, cache)
             self._commit(transaction, cache)
         if stop is not None:
-            self._stop(cache, stop)
+            self._stop(cache, place_of(stop.record), stop)
 
     def _begin(self) -> Transaction:
         before = threading.Event()
@@ -114,7 +151,7 @@ class MemoryEngineGroup:
         for what, number in transaction.counts.items():
             self.counts[what] = self.counts.get(what, 0) + number
 
-    def _stop(self, cache: PartitionCache, stop: StopPartition) -> None:
-        self.stopped = f"{self.name} stopped at {place_of(stop.record)}: {stop.reason}"
+    def _stop(self, cache: PartitionCache, place: str, stop: StopPartition | StopDue) -> None:
+        self.stopped = f"{self.name} stopped at {place}: {stop.reason}"
         self.cause = stop.__cause__
         self._lifecycle.stop(cache.partition, self.stopped)

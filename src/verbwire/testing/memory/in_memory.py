@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
@@ -174,13 +174,21 @@ class InMemory:
         """The time in memory."""
         return self._clock.now
 
-    def advance(self, seconds: float) -> None:
-        """Let time pass. Commands that wait may expire, grants too; jobs that were requeued are tried again.
+    def advance(self, by: timedelta | float) -> None:
+        """Let time pass, seconds where `by` is a number. Commands that wait may expire, grants too; jobs that were
+        requeued are tried again.
+
+        What falls due meanwhile happens in order of its time, with whatever comes of it, while the clock says that
+        time: deadlines of processes, scheduled commands, schedules. Nothing does of a group that is paused.
 
         Windows close by the newest event time alone, not by this clock (see :class:`~verbwire.Window`): publish a later
         event. How far that may be ahead of the record is measured by this clock.
         """
-        self._clock.advance(seconds)
+        until = self._clock.then(by)
+        while (due := self._next_due()) is not None and due < until.timestamp() * 1000:
+            self._clock.reach(due)
+            self.run()
+        self._clock.now = until
         for group in self._groups.values():
             if isinstance(group, MemorySubscriberGroup):
                 group.retry()
@@ -310,6 +318,12 @@ class InMemory:
         if name not in self._groups:
             raise ContractError(f"{name} is no group of this project: there are {', '.join(sorted(self._groups))}")
         return self._groups[name]
+
+    def _next_due(self) -> int | None:
+        """Return when something falls due next in a group that is not paused."""
+        engines = [each for name, each in self._groups.items() if name not in self._paused]
+        dues = [each.next_due() for each in engines if isinstance(each, MemoryEngineGroup)]
+        return min((each for each in dues if each is not None), default=None)
 
     def _require_receiver(self, command: type[Command]) -> None:
         namespace = self._project.catalog.of(command).namespace
