@@ -8,7 +8,9 @@ Classes of messages come from ``verbwire schemas generate``. In the source, read
 
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.context import Context, OutcomeContext
+from verbwire.declarations.deadline import Deadline
 from verbwire.declarations.effect_context import JobContext, SubscriberContext
+from verbwire.declarations.expiring import Expiring, expiring
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
 from verbwire.declarations.resource import Resource, resource
@@ -39,8 +41,10 @@ __all__ = [
     "Aggregate",
     "Command",
     "Context",
+    "Deadline",
     "Event",
     "Expired",
+    "Expiring",
     "Failed",
     "Job",
     "JobContext",
@@ -63,6 +67,7 @@ __all__ = [
     "Table",
     "Tagged",
     "Window",
+    "expiring",
     "resource",
     "tagged",
 ]

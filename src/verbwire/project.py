@@ -27,6 +27,7 @@ from verbwire.declarations import GROUPS, Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
+from verbwire.declarations.process_versions import by_group
 from verbwire.declarations.resource import Resource
 from verbwire.declarations.resource_users import Users, users_of
 from verbwire.declarations.responder import Responder
@@ -145,21 +146,20 @@ def load_project(settings: Settings | None = None, catalog: Catalog | None = Non
     if sys.path[:1] != [root]:
         sys.path.insert(0, root)
     catalog = load.load_catalog(settings.schemas) if catalog is None else catalog
-    declared: dict[str, Declared] = {}
+    found: list[Declared] = []
     responders: list[Responder] = []
     folders: dict[str, str] = {}
     modules: list[ModuleType] = []
     for folder in FOLDERS:
         here = _imported(folder, settings, catalog)
         modules += here
-        for found in _declared_in(here):
-            if isinstance(found, Responder):
-                responders.append(found)
-                continue
-            if found.group in declared:
-                raise ContractError(f"two declarations are called {found.group}: a group's name is its own")
-            declared[found.group] = found
-            folders[found.group] = folder
+        for each in _declared_in(here):
+            if isinstance(each, Responder):
+                responders.append(each)
+            elif each not in found:
+                found.append(each)
+                folders[each.group] = folder
+    declared = by_group(found)
     return Project(settings, catalog, declared, tuple(responders), folders, users_of(modules))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from verbwire.check.deployed_code import deployed_code
+from verbwire.check.process_versions import instances_left
 from verbwire.check.project import check_project
 from verbwire.cli.exit_codes import Exit
 from verbwire.cli.output import AsJson, print_json, print_table, print_text
@@ -58,12 +59,13 @@ def check(
     """Check contracts, generated classes and declarations; needs no cluster. Exits with 1 when something is wrong.
 
     Contracts are compared with those last deployed from here. With --deployed the cluster is asked as well, which
-    code has folded what its tables, aggregates and processes hold.
+    code has folded what its tables, aggregates and processes hold, and how many instances of older versions of a
+    process are under way.
     """
     checked = check_project(load_settings(), against)
     findings = checked.findings
     if deployed_ and checked.project is not None:
-        findings = in_order([*findings, *deployed_code(checked.project)])
+        findings = in_order([*findings, *deployed_code(checked.project), *instances_left(checked.project)])
     if as_json:
         print(findings_as_json(findings))
     else:

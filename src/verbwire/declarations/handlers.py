@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from verbwire.errors import ContractError, WrongVerbError
-from verbwire.messages import Command, Event, Kind, Message, Rejected
+from verbwire.messages import Command, Event, Kind, Message, Rejected, State
 
 M = TypeVar("M", bound=Message)
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -84,6 +84,13 @@ def read_outcome_handler(function: Callable[..., Any], command: type[Command]) -
     return Handler(
         function, command, _wants(function, where, "(state: YourState | None, outcome: Outcome)", 2, "context")
     )
+
+
+def read_moment_handler(function: Callable[..., Any], shape: str, *, takes: int = 1, extra: str = "context") -> Handler:
+    """Return the handler of something that no message brings: of a state, and what else it `takes`."""
+    where = f"{function.__module__}.{function.__qualname__}"
+    _require_plain(function, where)
+    return Handler(function, State, _wants(function, where, shape, takes, extra), takes)
 
 
 def require_class(cls: type[M], base: type[Message], what: str) -> type[M]:

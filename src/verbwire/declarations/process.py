@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast, overload
 
 from verbwire.declarations.context import Context, OutcomeContext
+from verbwire.declarations.deadline import Deadline
 from verbwire.declarations.handlers import (
     Handler,
     add_handler,
     read_handler,
+    read_moment_handler,
     read_outcome_handler,
     require_class,
     require_command,
 )
 from verbwire.declarations.parking import PARKING, Parking
 from verbwire.declarations.sends import require_scopes
-from verbwire.declarations.tagged import Tagged
+from verbwire.declarations.sent import Sent
 from verbwire.errors import ContractError
 from verbwire.messages import Command, Event, Kind, Outcome, State
-from verbwire.names import require_dotted
+from verbwire.names import require_dotted, require_tag
 
 S = TypeVar("S", bound=State)
 E = TypeVar("E", bound=Event)
 R = TypeVar("R")
 N = TypeVar("N", bound="Next")
 
-Next: TypeAlias = State | tuple[State | None, *tuple[Command | Tagged, ...]] | None
-"""What a handler of a process returns: its new state, or None when it is over; alone or followed by commands."""
+Next: TypeAlias = State | tuple[State | None, *tuple[Sent | Deadline, ...]] | None
+"""What a handler of a process returns: its new state, or None when it is over; alone or with commands and deadlines."""
 
 STATE = "state"  # the name of a process's table within its group
 
@@ -62,6 +65,15 @@ class OutcomeDecorator(Protocol[S, R]):
     ) -> Callable[[S, Outcome[R], OutcomeContext], N]: ...
 
 
+class DueDecorator(Protocol[S]):
+    """Keeps the type of a handler of a deadline."""
+
+    @overload
+    def __call__(self, function: Callable[[S], N]) -> Callable[[S], N]: ...
+    @overload
+    def __call__(self, function: Callable[[S, datetime], N]) -> Callable[[S, datetime], N]: ...
+
+
 class Process(Generic[S]):
     """A process manager (saga): one instance per key. Handlers get state and an event or outcome, and return commands.
 
@@ -72,11 +84,16 @@ class Process(Generic[S]):
     says that it has none, or it is among those that the process `ignores`.
     (Commands that only an earlier version sent may be named there, too: for instances of that time.)
 
-    A handler returns the new state, or None when the instance is over, alone or followed by commands:
-    ``return state, PlaceOrder(...)``. Where one raises its record is parked, and with it all later ones of that
-    instance, until an operator has them tried again. So is the outcome of a command that is neither handled here nor
-    ignored, while its instance is under way. With more of them than `parking` says, or without it (None), the
-    partition stops, and says where.
+    A handler returns the new state, or None when the instance is over, alone or followed by commands and deadlines:
+    ``return state, PlaceOrder(...), Deadline("payment", after=timedelta(minutes=15))``. Where one raises its record is
+    parked, and with it all later ones of that instance, until an operator has them tried again. So is the outcome of a
+    command that is neither handled here nor ignored, while its instance is under way. With more of them than `parking`
+    says, or without it (None), the partition stops, and says where.
+
+    `version` is what new instances begin with. Other handlers for the same process stand in another `Process` of the
+    same name with a higher version; as long as both are declared, an instance goes on with the version that it began
+    with. What comes for one of a version that is not declared any more is treated like what raises: it never runs on
+    other code.
     """
 
     def __init__(
@@ -88,8 +105,13 @@ class Process(Generic[S]):
         ignores: Sequence[type[Command]] = (),
         scopes: Sequence[str] = (),
         parking: Parking | None = PARKING,
+        version: int = 1,
     ) -> None:
         self.group = require_dotted(name, "process")
+        if type(version) is not int or version < 1:
+            raise ContractError(f"process {name}: version={version!r}, use a whole number from 1 on")
+        self.version = version
+        self.others: tuple[Process[Any], ...] = ()  # earlier ones, where this stands for all: `process_versions`
         self.table = STATE
         self.state = require_class(state, State, f"process {name}")
         self.sends = tuple(sends)
@@ -99,6 +121,8 @@ class Process(Generic[S]):
         self.keys: dict[type[Event], str] = {}  # event -> its field that names the instance
         self.outcomes: dict[type[Command], Handler] = {}
         self.ignored = frozenset(ignores)
+        self.deadlines: dict[str, Handler] = {}
+        self.undoing: Handler | None = None  # what a cancelled instance does
         for command in self.sends:
             require_command(command, f"process {name} sends")
         for command in ignores:
@@ -138,6 +162,40 @@ class Process(Generic[S]):
             return function
 
         return cast("OutcomeDecorator[S, R]", register)
+
+    def due(self, name: str) -> DueDecorator[S]:
+        """Register what is done when a deadline of that name is due: ``(state) -> state | None | (state | None, ...)``.
+
+        It decides with the state of that moment; `due`, where it asks for that, is when it was due. A handler sets a
+        deadline by returning a :class:`~verbwire.Deadline`. The name may have 24 letters, digits, dots, - and _.
+        """
+        require_tag(name)
+
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            handler = read_moment_handler(function, "(state: YourState)", extra="due")
+            if name in self.deadlines:
+                raise ContractError(f"{handler.where}: {name!r} has a handler already, {self.deadlines[name].where}")
+            self.deadlines[name] = handler
+            return function
+
+        return cast("DueDecorator[S]", register)
+
+    def cancelled(self, function: Callable[[S, str], N]) -> Callable[[S, str], N]:
+        """Register what is done when an operator cancels an instance: ``(state, reason) -> None | (None, *commands)``.
+
+        It returns what any handler does: None and the commands that undo what was done, or a state, if that takes more
+        steps. Without such a handler a cancelled instance is over at once.
+        """
+        handler = read_moment_handler(function, "(state: YourState, reason: str)", takes=2)
+        if self.undoing is not None:
+            raise ContractError(f"{handler.where}: {self.group} has a handler already, {self.undoing.where}")
+        self.undoing = handler
+        return function
+
+    @property
+    def versions(self) -> tuple[Process[Any], ...]:
+        """All versions of it that are declared, the newest first."""
+        return self.others or (self,)
 
     @property
     def sources(self) -> list[str]:

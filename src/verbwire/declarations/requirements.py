@@ -56,8 +56,20 @@ def require_table(table: Table[Any], catalog: Catalog) -> None:
 def require_process(process: Process[Any], catalog: Catalog) -> None:
     """Raise ContractError where no event starts a process, or its commands, their outcomes or its scopes do not fit.
 
-    An instance that waits for an outcome that never comes, or that no handler takes, would hang for ever.
+    An instance that waits for an outcome that never comes, or that no handler takes, would hang for ever. Each of its
+    versions has to fit, and all of them keep their states in one changelog, under one key.
     """
+    for each in process.versions:
+        _require_version(each, catalog)
+    states = [catalog.of(each.state) for each in process.versions]
+    if len({(state.namespace, *(str(state.fields[field]) for field in state.key)) for state in states}) > 1:
+        raise ContractError(
+            f"process {process.group}: its versions keep {' and '.join(state.name for state in states)}: states of one "
+            "process have to be of one namespace, and their keys of one type"
+        )
+
+
+def _require_version(process: Process[Any], catalog: Catalog) -> None:
     if not process.handlers:
         raise ContractError(f"process {process.group} handles no event, so nothing can start it: add one with @on")
     for command in process.outcomes:

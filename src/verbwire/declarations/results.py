@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
-from verbwire.declarations.tagged import Tagged
+from verbwire.declarations.deadline import Deadline
+from verbwire.declarations.sent import Sent, unwrapped
 from verbwire.errors import ContractError
 from verbwire.messages import Command, Event, Reply, Stored
 
@@ -57,19 +58,36 @@ class Step(Generic[S]):
     """The result of one message in a process."""
 
     state: S | None
-    commands: Sequence[Command | Tagged] = ()
+    commands: Sequence[Sent] = ()
+    deadlines: Sequence[Deadline] = ()
 
 
-def read_step(returned: object, state: type[S], sends: Sequence[type[Command]]) -> Step[S]:
-    """Take apart what a process's handler returned; `state` is the class of its state, `sends` what it may send.
+def read_step(
+    returned: object, state: type[S], sends: Collection[type[Command]], deadlines: Collection[str] = ()
+) -> Step[S]:
+    """Take apart what a process's handler returned.
 
+    `state` is the class of its state, `sends` what it may send, `deadlines` the names of those it has a handler for.
     :class:`ContractError` when it is anything else.
     """
-    after, commands = (returned[0], returned[1:]) if isinstance(returned, tuple) and returned else (returned, ())
+    after, parts = (returned[0], returned[1:]) if isinstance(returned, tuple) and returned else (returned, ())
     if after is not None and type(after) is not state:
         raise ContractError(f"a process returns {state.__name__} or None first, not {type(after).__name__}")
-    for each in commands:
-        command = each.command if isinstance(each, Tagged) else each
-        if type(command) not in sends:
-            raise ContractError(f"{type(command).__name__} is not among what this process sends: declare it there")
-    return Step(after, commands)
+    commands, moments = [], []
+    for each in parts:
+        if isinstance(each, Deadline):
+            moments.append(_declared(each, deadlines))
+        elif type(unwrapped(each).command) in sends:
+            commands.append(each)
+        else:
+            name = type(unwrapped(each).command).__name__
+            raise ContractError(f"{name} is not among what this process sends: declare it there")
+    if after is None and any(not each.cleared for each in moments):
+        raise ContractError("an instance that is over has no deadline: return a state with it, or no Deadline")
+    return Step(after, commands, moments)
+
+
+def _declared(deadline: Deadline, deadlines: Collection[str]) -> Deadline:
+    if deadline.name not in deadlines:
+        raise ContractError(f"nothing here decides when {deadline.name!r} is due: add @due({deadline.name!r})")
+    return deadline

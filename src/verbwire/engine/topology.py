@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 
 from verbwire.declarations.window import Window
 from verbwire.engine.code.facts import CurrentCode
+from verbwire.engine.state.beside import Beside
 from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.transactions.record_limits import RecordLimits
@@ -116,6 +117,7 @@ class Topology:
     code: CurrentCode
     search: tuple[str, ...] = ()  # fields whose text stands behind the columns
     own_columns: tuple[str, ...] = ()  # behind them, of no field: no query sees them
+    beside: Beside | None = None  # what its changelog keeps with each row
     repartition: str | None = None  # the topic, an input too, by which it hands records to itself under other keys
     requests: Requests | None = None  # of operators: their topic is an input, too
     limits: RecordLimits = field(default_factory=RecordLimits)  # of the topics that it writes

@@ -8,9 +8,11 @@ from typing import Generic, TypeVar
 
 from verbwire.contracts.schema.model import Catalog
 from verbwire.declarations.context import Context, OutcomeContext
+from verbwire.declarations.expiring import Expiring
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.process import Process
 from verbwire.declarations.results import read_step
+from verbwire.declarations.sent import Sent
 from verbwire.declarations.tagged import Tagged
 from verbwire.errors import ContractError, VerbwireError
 from verbwire.messages import Command, Event, Outcome, State
@@ -88,7 +90,7 @@ class ProcessStep(Generic[S]):
 
     heard: Event | Outcome
     after: ProcessInstance[S]
-    commands: Sequence[Command | Tagged] = ()
+    commands: Sequence[Sent] = ()
 
     def when(
         self,
@@ -102,7 +104,7 @@ class ProcessStep(Generic[S]):
         __tracebackhide__ = True
         return self.after.when(heard, of=of, tag=tag, context=context)
 
-    def then(self, *commands: Command | Tagged) -> ProcessStep[S]:
+    def then(self, *commands: Sent) -> ProcessStep[S]:
         """Check that exactly these commands were sent, in this order; without any: that none was."""
         __tracebackhide__ = True
         catalog = self.after.catalog
@@ -116,9 +118,15 @@ class ProcessStep(Generic[S]):
         return self
 
 
-def _sent(what: Command | Tagged, catalog: Catalog | None) -> Command | Tagged:
-    """Return a command as its receiver reads it, under its tag."""
-    return Tagged(what.tag, fitting(what.command, catalog)) if isinstance(what, Tagged) else fitting(what, catalog)
+def _sent(what: Sent, catalog: Catalog | None) -> Sent:
+    """Return a command as its receiver reads it, with its tag and its time to live."""
+    match what:
+        case Expiring(ttl, command):
+            return Expiring(ttl, command if isinstance(command, Tagged) else fitting(command, catalog))
+        case Tagged(tag, command):
+            return Tagged(tag, fitting(command, catalog))
+        case _:
+            return fitting(what, catalog)
 
 
 def _of_outcome(context: Context, tag: str | None) -> Context:

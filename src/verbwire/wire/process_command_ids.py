@@ -83,6 +83,11 @@ class CommandIds:
         return header
 
 
+def unprefixed(command_id: str) -> str:
+    """Return what is left of the id of a process's command without process and key: it is as unique in its instance."""
+    return command_id.split("/", 2)[-1]
+
+
 def _hashed(key: bytes) -> str:
     return _HASHED + base64url.as_text(hashlib.blake2b(key, digest_size=_KEY_HASH).digest())
 

@@ -159,7 +159,8 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     metrics.table(lambda: sum(reader.behind().values()), reader.dead_letters)
     engine = GroupEngine(topology, kafka, names, settings.worker, copies, reader, metrics, services.liveness)
     # A decoder of its own: the engine's thread has the other.
-    decoder = codec.topic_decoder(topology.changelog, contract.namespace, {contract.name: row})
+    rows = [each.state for each in declared.versions] if isinstance(declared, Process) else [row]
+    decoder = codec.topic_decoder(topology.changelog, contract.namespace, {each.__contract__: each for each in rows})
     repartition_progress = catching_up = None
     if topic := topology.repartition:
         repartition_progress = RepartitionProgress(cluster, topology.sources, topic, topology.partitions)
@@ -189,7 +190,7 @@ def _topology(
         case Process():
             commands = command_topics(declared, codec)
             targets = {topic: found.partitions for topic, found in cluster.topics(commands).items()}
-            return process_topology(declared, codec, partitions, targets, skips, services.grants)
+            return process_topology(declared, codec, partitions, targets, skips, services.grants, services.clock)
         case Table():
             return table_topology(declared, codec, partitions, skips)
 

@@ -65,11 +65,20 @@ def _parts(declared: Folding, row: Contract, names: Names) -> Iterator[_Part]:
                 said = (window.size, window.lateness, window.retention, window.ahead, window.when_ahead)
                 yield "window", "", " ".join(map(str, said))
         case Process():
-            yield from ((f"on {_name(each)}", _events(each, names), how) for each, how in declared.handlers.items())
-            yield from ((f"key of {_name(each)}", _events(each, names), how) for each, how in declared.keys.items())
-            for command, handler in declared.outcomes.items():
-                namespace = command.__contract__.rpartition(".")[0]
-                yield f"outcome of {_name(command)}", names.outcomes(namespace), handler
+            for each in declared.versions:
+                yield from _parts_of_process(each, names)
+
+
+def _parts_of_process(process: Process[Any], names: Names) -> Iterator[_Part]:
+    of = f" (version {process.version})" if process.version > 1 else ""
+    yield from ((f"on {_name(each)}{of}", _events(each, names), how) for each, how in process.handlers.items())
+    yield from ((f"key of {_name(each)}{of}", _events(each, names), how) for each, how in process.keys.items())
+    yield from ((f"due {each}{of}", "", how) for each, how in process.deadlines.items())
+    if process.undoing is not None:
+        yield f"cancelled{of}", "", process.undoing
+    for command, handler in process.outcomes.items():
+        namespace = command.__contract__.rpartition(".")[0]
+        yield f"outcome of {_name(command)}{of}", names.outcomes(namespace), handler
 
 
 def _name(message: type[Message]) -> str:

@@ -8,13 +8,14 @@ from operator import attrgetter
 from typing import Any
 
 from verbwire.contracts.schema.model import Contract
+from verbwire.declarations.handlers import Handler
 from verbwire.declarations.process import Process
 from verbwire.declarations.requirements import require_process
 from verbwire.engine.builders.groups import Places
 from verbwire.engine.code.facts import CurrentCode
 from verbwire.engine.processors.inputs import InputReader, OutcomeInput, event_readers
 from verbwire.engine.processors.instance_rows import InstanceRows
-from verbwire.engine.processors.process import CommandEmission, ProcessManagerProcessor
+from verbwire.engine.processors.process import CommandEmission, ProcessManagerProcessor, ProcessVersion
 from verbwire.engine.processors.repartition import Repartitioner
 from verbwire.engine.processors.requests import OperatorRequests
 from verbwire.engine.processors.rows import of_kind
@@ -22,7 +23,8 @@ from verbwire.engine.processors.skips import Skips
 from verbwire.engine.processors.tracing import EngineTracing
 from verbwire.engine.topology import Topology
 from verbwire.engine.transactions.record_limits import RecordLimits
-from verbwire.messages import Command, Kind
+from verbwire.kafka.broker_clock import BrokerClock
+from verbwire.messages import Command, Kind, Message
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.principal import Principal
 from verbwire.wire.codec.replies import Replies
@@ -40,13 +42,18 @@ def process_topology(
     targets: Mapping[str, int],
     skip: Places = (),
     grants: Grants | None = None,
+    clock: BrokerClock | None = None,
 ) -> Topology:
-    """Return the topology of a process; `targets` are the numbers of partitions of the commands' topics."""
+    """Return the topology of a process; `targets` are the numbers of partitions of the commands' topics.
+
+    Its deadlines count by `clock`.
+    """
     require_process(process, codec.catalog)
     names = codec.names
     group, ids = names.group(process.group), CommandIds(process.group)
     limits, tracing = RecordLimits(), EngineTracing.of(group)
-    rows = InstanceRows(codec, names.changelog(group, process.table), process.state, limits)
+    rows = InstanceRows(codec, names.changelog(group, process.table), [each.state for each in process.versions], limits)
+    versions = {each.version: _version(each) for each in process.versions}
     repartitioner = Repartitioner(names.repartition(group, process.table), partitions)
     keys = {event: attrgetter(field) for event, field in process.keys.items()}
     skips = Skips(skip)
@@ -67,8 +74,11 @@ def process_topology(
         around=tracing.message if tracing else None,
         tracing=tracing,
         sends={command: _sends(process, codec, command, targets, grants or Grants()) for command in process.sends},
+        versions=versions,
+        newest=versions[process.version],
         ids=ids,
         limits=limits,
+        clock=clock or BrokerClock(),
     )
     return Topology(
         group=group,
@@ -79,6 +89,7 @@ def process_topology(
         logs=(rows.log(),),
         columns=(),
         own_columns=rows.columns,
+        beside=rows.beside,
         encode=rows.encode_all,
         decode=rows.decode,
         processor=lead,
@@ -87,6 +98,17 @@ def process_topology(
         requests=requests,
         targets=targets,
         limits=limits,
+    )
+
+
+def _version(process: Process[Any]) -> ProcessVersion:
+    return ProcessVersion(
+        process.version,
+        process.state,
+        dict[type[Message], Handler]([*process.handlers.items(), *process.outcomes.items()]),
+        frozenset(process.sends),
+        process.ignored,
+        process.deadlines,
     )
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.topology import ROWS, EncodedRows, Topology
+from verbwire.engine.transactions.record_limits import Headers
 from verbwire.engine.transactions.sending import RowMessage
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import MessageError, UnencodableError
 from verbwire.wire.records.changelog import INPUTS_HEADER, MARK, TIME_HEADER, write_inputs
+
+Row: TypeAlias = tuple[Any, ...]
+"""As the copy keeps it: the value, columns."""
 
 
 class ChangelogWriter:
@@ -25,14 +32,25 @@ class ChangelogWriter:
         if cache.dirty:
             rows = self._encoded(cache)
             transaction.of(cache.partition).rows.update(rows)
-            messages: list[RowMessage] = [
-                {"key": key, "value": None if row is None else row[0]} for key, row in rows.items()
-            ]
-            last = messages.pop()
-            transaction.produce_rows(self._topology.changelog, cache.partition, messages)
-            self._write_last(transaction, cache, last["key"], last["value"])
+            *others, (key, last) = rows.items()
+            self._write_rows(transaction, cache.partition, others)
+            self._write_last(transaction, cache, key, last, self._beside(last))
         elif self._topology.writes_progress or cache.facts != cache.written_facts:
-            self._write_last(transaction, cache, MARK, None)
+            self._write_last(transaction, cache, MARK, None, [])
+
+    def _write_rows(self, transaction: Transaction, partition: int, rows: Sequence[tuple[bytes, Row | None]]) -> None:
+        topic = self._topology.changelog
+        if self._topology.beside is not None:
+            for key, row in rows:
+                transaction.produce(topic, partition, key, None if row is None else row[0], self._beside(row))
+            return
+        messages: list[RowMessage] = [{"key": key, "value": None if row is None else row[0]} for key, row in rows]
+        transaction.produce_rows(topic, partition, messages)
+
+    def _beside(self, row: Row | None) -> Headers:
+        """Return the header that stands with a row, where there is one; the copy has it in its last column."""
+        beside = self._topology.beside
+        return [] if row is None or beside is None else [(beside.header, row[-1])]
 
     def _encoded(self, cache: PartitionCache) -> EncodedRows:
         try:
@@ -49,8 +67,10 @@ class ChangelogWriter:
             return cache.next
         return {topic: offset for topic, offset in cache.next.items() if topic != requests.topic}
 
-    def _write_last(self, transaction: Transaction, cache: PartitionCache, key: bytes, value: bytes | None) -> None:
-        headers = [(INPUTS_HEADER, write_inputs(self._positions(cache)))]
+    def _write_last(
+        self, transaction: Transaction, cache: PartitionCache, key: bytes, row: Row | None, beside: Headers
+    ) -> None:
+        headers = [*beside, (INPUTS_HEADER, write_inputs(self._positions(cache)))]
         changes = transaction.of(cache.partition)
         if cache.time is not None:
             headers.append((TIME_HEADER, b"%d" % cache.time))
@@ -58,5 +78,5 @@ class ChangelogWriter:
         headers += cache.facts.items()
         if cache.facts != cache.written_facts:  # else the copy has them already
             changes.facts = cache.written_facts = dict(cache.facts)
-        position = transaction.note_position(cache.partition, ROWS)
+        position, value = transaction.note_position(cache.partition, ROWS), None if row is None else row[0]
         transaction.produce(self._topology.changelog, cache.partition, key, value, headers, on_delivery=position)

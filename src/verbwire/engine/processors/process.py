@@ -1,29 +1,35 @@
-"""The processor of a process manager: state and event, or outcome, in; state and commands out."""
+"""The processor of a process manager: instance and event, or outcome, in; instance and commands out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from verbwire.contracts.schema.model import Contract
-from verbwire.declarations.results import read_step
-from verbwire.declarations.tagged import Tagged
+from verbwire.declarations.handlers import Handler
+from verbwire.declarations.results import Step, read_step
+from verbwire.declarations.sent import Sent, unwrapped
 from verbwire.engine.processors.inputs import NO_HANDLER, UNREAD
-from verbwire.engine.processors.table import Decoded, Matched, Produced, TableProcessor
+from verbwire.engine.processors.instance_rows import Instance
+from verbwire.engine.processors.table import Decoded, Matched, Produced, TableProcessor, to_blame
 from verbwire.engine.processors.tracing import EngineTracing
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.topology import StopPartition
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.handling.contexts import correlation_of, id_of
+from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.kafka.record import Record, place_of
-from verbwire.messages import Command, Stored
+from verbwire.messages import Command, Message, State, Stored
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.headers import Envelope, Headers, HeaderTemplate, RawHeaders
 from verbwire.wire.keys import key_of
 from verbwire.wire.partitioner import partition_of
-from verbwire.wire.process_command_ids import CommandIds
+from verbwire.wire.process_command_ids import CommandIds, unprefixed
+from verbwire.wire.records.process_instances import InstanceRecord, Waited
 
 
 @dataclass(frozen=True)
@@ -38,13 +44,38 @@ class CommandEmission:
     grant: Callable[[str, bytes, bytes], RawHeaders] | None = None  # id, key, value -> the proof of whose it is
 
 
+@dataclass(frozen=True)
+class ProcessVersion:
+    """What one version of the process does."""
+
+    number: int
+    state: type[State]
+    handlers: Mapping[type[Message], Handler]  # of events, and of the outcomes of commands
+    sends: frozenset[type[Command]]
+    ignored: frozenset[type[Command]]
+    deadlines: Mapping[str, Handler]
+
+
+class StepCause(NamedTuple):
+    """What a step is taken for, and what its commands inherit."""
+
+    id: str
+    what: str  # the full name of the event or command; with the id it makes those of its commands
+    correlation: str  # id of what started the flow
+    traceparent: str | None
+    answered: str | None = None  # the command whose outcome it is, as the instance knows it
+
+
 @dataclass(kw_only=True)
 class ProcessManagerProcessor(TableProcessor):
     """Runs process instances: the rows are their states, and commands go out in the transaction that changes them."""
 
     sends: Mapping[type[Command], CommandEmission]
+    versions: Mapping[int, ProcessVersion]
+    newest: ProcessVersion
     ids: CommandIds
     limits: RecordLimits
+    clock: BrokerClock
     tracing: EngineTracing | None = None  # where traces are kept
 
     def _decode(self, record: Record, message: Any = UNREAD) -> Decoded:
@@ -54,42 +85,138 @@ class ProcessManagerProcessor(TableProcessor):
         return decoded
 
     def _apply(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
-        if matched.handler is not NO_HANDLER:
-            super()._apply(cache, matched, transaction)
-        elif cache.get(matched.key) is not None:  # else the instance has ended, and waits for nothing
-            raise StopPartition(matched.record, _unhandled(matched))
+        before = cache.get(matched.key)
+        assert before is None or isinstance(before, Instance)  # noqa: S101 (what stands beside them makes them so)
+        version, handler = self._handler(before, matched)
+        if handler is None:
+            return
+        spot = self.watch.spot
+        spot.handler, spot.at = handler, matched.record
+        try:
+            state = None if before is None else before.state
+            returned = handler.call(state, matched.message, lambda: self._context(matched))
+            step = read_step(returned, version.state, version.sends, version.deadlines)
+            after, sent = self._led(version, matched.key, before, step, _cause(matched))
+            if transaction.checks_rows(cache.partition) and after is not None:
+                self.encode(matched.key, after)
+        except BaseException as error:  # sys.exit(), too: the next worker would meet the record again, and end as well
+            self.watch.raised(handler.where, matched.record, error)
+            raise to_blame(matched, error, handler) from error
+        for each in sent:
+            transaction.produce(each.topic, each.partition, each.key, each.value, each.headers)
+        if after is not before:
+            cache.put(matched.key, after)
 
-    def _result_of(self, matched: Matched, returned: object) -> tuple[Stored | None, Sequence[Produced]]:
-        """Return the state, and its commands as records; whatever is wrong with them is the handler's fault."""
-        step = read_step(returned, self.row, [*self.sends])
-        return step.state, [self._sent(matched, number, command) for number, command in enumerate(step.commands)]
+    def _handler(self, before: Instance | None, matched: Matched) -> tuple[ProcessVersion, Handler | None]:
+        """Return the version that an instance is of, and its handler; none where it is none of its business.
 
-    def _sent(self, matched: Matched, number: int, what: Command | Tagged) -> Produced:
-        tag, command = (what.tag, what.command) if isinstance(what, Tagged) else (None, what)
+        StopPartition where it would wait for ever, or its version is not declared any more.
+        """
+        what, version = matched.handler.message, self.newest
+        if before is not None:
+            declared = self.versions.get(before.record.version)
+            if declared is None:
+                raise StopPartition(matched.record, self._undeclared(before, matched))
+            version = declared
+            if matched.handler is NO_HANDLER:
+                raise StopPartition(matched.record, _unhandled(matched, str(matched.message)))
+        handler = version.handlers.get(what)
+        if handler is None and before is not None and issubclass(what, Command) and what not in version.ignored:
+            reason = f"no handler for the outcome of {what.__contract__} in version {version.number}"
+            raise StopPartition(matched.record, _unhandled(matched, reason))
+        return version, handler
+
+    def _undeclared(self, before: Instance, matched: Matched) -> str:
+        declared = " and ".join(map(str, sorted(self.versions)))
+        return (
+            f"the process instance of {place_of(matched.source)} is of version {before.record.version}, declared here "
+            f"is {declared}: declare that version beside it until its instances are over, "
+            "`verbwire check --deployed` counts them"
+        )
+
+    def _context(self, matched: Matched) -> object:
+        if matched.context is not None:
+            return matched.context
+        return self.input_readers[matched.source.topic].context(matched.source)
+
+    # -- one step
+
+    def _led(
+        self, version: ProcessVersion, key: bytes, before: Instance | None, step: Step[Any], cause: StepCause
+    ) -> tuple[Instance | None, list[Produced]]:
+        """Return the instance after a step, and its commands; whatever is wrong with them is the handler's fault."""
+        now = self.clock.now_ms()
+        sent, waits = [], {}
+        for number, each in enumerate(step.commands):
+            produced, id = self._sent(key, cause, number, each)
+            sent.append(produced)
+            command = type(unwrapped(each).command)
+            if command in version.handlers:
+                waits[unprefixed(id)] = Waited(command.__contract__, now)
+        if step.state is None:
+            return None, sent
+        state = self._kept(before, step.state)
+        record = _began(version, cause, now) if before is None else before.record
+        after = record.sent(waits) if cause.answered is None else record.answered(cause.answered).sent(waits)
+        after = _due(after, step, now)
+        if before is not None and state is before.state and after is record and not sent:
+            return before, sent
+        after = replace(after, step=cause.what, at=now, steps=after.steps + 1)
+        return Instance(state=state, record=after), sent
+
+    def _kept(self, before: Instance | None, state: Stored) -> Stored:
+        return state if before is not None and state is before.state else self.normal(state)
+
+    def _sent(self, key: bytes, cause: StepCause, number: int, what: Sent) -> tuple[Produced, str]:
+        command, tag, ttl = unwrapped(what)
         sends = self.sends[type(command)]
         command = sends.encoder.normal(command)
-        name, correlation, traceparent = _cause(matched)
-        key = key_of(sends.contract, command)
-        id, more = self.ids.id(matched.key, name, matched.handler.message.__contract__, number, tag)
-        traceparent = matched.traceparent or traceparent
-        envelope = Envelope(correlation_id=correlation, causation_id=name, traceparent=traceparent)
+        command_key = key_of(sends.contract, command)
+        id, more = self.ids.id(key, cause.id, cause.what, number, tag)
+        envelope = Envelope(
+            ttl=ttl, correlation_id=cause.correlation, causation_id=cause.id, traceparent=cause.traceparent
+        )
         if self.tracing is not None:
             envelope = self.tracing.sent(sends.topic, sends.contract.name, id, envelope)
         headers = sends.headers.headers(id, envelope) + more
         value = sends.encoder(command)
         if sends.grant is not None:
-            headers += sends.grant(id, key, value)
-        self.limits.sized(sends.topic, key, value, sends.contract.name, headers)
-        return Produced(sends.topic, partition_of(key, sends.partitions), key, value, headers)
+            headers += sends.grant(id, command_key, value)
+        self.limits.sized(sends.topic, command_key, value, sends.contract.name, headers)
+        partition = partition_of(command_key, sends.partitions)
+        return Produced(sends.topic, partition, command_key, value, headers), id
 
 
-def _unhandled(matched: Matched) -> str:
-    place = place_of(matched.source)
-    return f"the process instance of {place} would wait for ever for it: {matched.message}"
+def _began(version: ProcessVersion, cause: StepCause, now: int) -> InstanceRecord:
+    return InstanceRecord(version=version.number, begun=now, flow=cause.correlation)
 
 
-def _cause(matched: Matched) -> tuple[str, str, str | None]:
+def _due(record: InstanceRecord, step: Step[Any], now: int) -> InstanceRecord:
+    """Return it with the deadlines that a step has set, without those that it has cleared."""
+    if not step.deadlines:
+        return record
+    due = dict(record.due)
+    for each in step.deadlines:
+        if (at := each.due_ms(now)) is not None:
+            due[each.name] = at
+        else:
+            due.pop(each.name, None)
+    return record if due == record.due else replace(record, due=due)
+
+
+def _unhandled(matched: Matched, reason: str) -> str:
+    return f"the process instance of {place_of(matched.source)} would wait for ever for it: {reason}"
+
+
+def _cause(matched: Matched) -> StepCause:
     """Return what the commands inherit: id of their cause, id of what started the flow, trace."""
     headers = Headers(matched.source.headers)
-    name = id_of(matched.source, headers)
-    return name, correlation_of(headers, name), headers.traceparent
+    name, what = id_of(matched.source, headers), matched.handler.message
+    answered = headers.causation_id if issubclass(what, Command) else None
+    return StepCause(
+        name,
+        what.__contract__,
+        correlation_of(headers, name),
+        matched.traceparent or headers.traceparent,
+        None if answered is None else unprefixed(answered),
+    )

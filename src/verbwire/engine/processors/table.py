@@ -188,16 +188,14 @@ class TableProcessor:
         try:
             message, function = matched.message, handler.function
             returned = function(before, message) if context is None else function(before, message, context)
-            after, sent = self._result_of(matched, returned)
+            after = self._row(returned)
             if after is not None and after is not before:
                 after = self.normal(after)
             if transaction.checks_rows(cache.partition) and after is not None:
                 self.encode(matched.key, after)
         except BaseException as error:  # sys.exit(), too: the next worker would meet the record again, and end as well
             self.watch.raised(handler.where, matched.record, error)
-            raise _to_blame(matched, error) from error
-        for each in sent:
-            transaction.produce(each.topic, each.partition, each.key, each.value, each.headers)
+            raise to_blame(matched, error, handler) from error
         if after is not before:
             cache.put(matched.key, after)
 
@@ -208,16 +206,15 @@ class TableProcessor:
             self.watch.dead_lettered(refused.reason, record, refused.detail)
         dead_letter(transaction, self.dead_letters, record, refused.reason, refused.detail)
 
-    def _result_of(self, matched: Matched, returned: object) -> tuple[Stored | None, Sequence[Produced]]:  # noqa: ARG002 (see Lead)
-        """Return the row, and what is sent besides: by a table, nothing."""
+    def _row(self, returned: object) -> Stored | None:
         if returned is not None and type(returned) is not self.row:
             raise TypeError(f"returned {type(returned).__name__}, the table's row is {self.row.__name__}")
-        return returned, ()
+        return returned
 
 
-def _to_blame(matched: Matched, error: BaseException) -> StopPartition:
+def to_blame(matched: Matched, error: BaseException, handler: Handler) -> StopPartition:
     """Return the stop at a record whose handler failed."""
     record, source = matched.record, matched.source
     came = "" if source is record else f", with {place_of(source)}"
     kind, _, text = summary(error).partition(": ")
-    return StopPartition(record, legible(f"{matched.handler.where} raised {kind}{came}: {text}"))
+    return StopPartition(record, legible(f"{handler.where} raised {kind}{came}: {text}"))

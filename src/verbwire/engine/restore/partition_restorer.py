@@ -196,7 +196,10 @@ class PartitionRestorer:
 
     def _open_cache(self, partition: int, store: PartitionStore, start: dict[str, int]) -> PartitionCache:
         self._report_abandoned_topics(store.inputs())
-        cache = PartitionCache(partition, store, self._topology.decode, start, store.time(), store.facts())
+        topology = self._topology
+        cache = PartitionCache(
+            partition, store, topology.decode, start, store.time(), store.facts(), beside=topology.beside
+        )
         cache.facts[CODE_HEADER] = write_code(self._codes[partition])
         topics = [*self._topology.inputs, *(each.topic for each in self._topology.logs)]
         cache.facts[TOPICS_FACT] = write_topics({topic: self.topics[topic].id for topic in topics})

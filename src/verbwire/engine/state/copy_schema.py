@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 FORMAT = "3"
 WORDS = "words"  # the column of the text that is searched
+INSTANCE = "0instance"  # what is kept beside a process's states; no field is called so
 # The index holds no text of its own, it reads the rows'. SQLite before 3.43 cannot delete from one that has none to
 # read; the triggers say what it has to forget.
 _FULL_TEXT = """
@@ -50,5 +51,6 @@ def tables(names: Sequence[str]) -> str:
 
 def indexes(names: Sequence[str], full: bool = False) -> str:
     """Return what makes the indexes; of tables that are `full` of rows also what makes them searchable."""
-    made = "".join(f"create index if not exists by_{each} on rows ({each}, key);" for each in names if each != WORDS)
+    sought = [each for each in names if each not in (WORDS, column_name(INSTANCE))]
+    made = "".join(f"create index if not exists by_{each} on rows ({each}, key);" for each in sought)
     return made + (_FULL_TEXT + (_REBUILT if full else "") if WORDS in names else "")

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from verbwire.engine.state.beside import Beside
 from verbwire.engine.state.cache_budget import BUDGET, Budget, Cache
 from verbwire.engine.state.row_sizes import RowExpansion
 from verbwire.engine.state.store import PartitionStore
@@ -39,6 +40,7 @@ class PartitionCache:
         time: int | None = None,
         facts: Mapping[str, bytes] | None = None,
         budget: Budget = BUDGET,
+        beside: Beside | None = None,
     ) -> None:
         self.partition = partition
         self.store = store
@@ -50,6 +52,7 @@ class PartitionCache:
         self.written_facts: Mapping[str, bytes] = dict(self.facts)
         self.dirty: dict[bytes, Stored | None] = {}  # changed by the batch
         self._decode = decode
+        self._beside = beside
         self._rows: dict[bytes, Stored | None] = {}  # of the batch
         self._answers: dict[str, bytes | None] = {}
         self._read: dict[bytes, int] = {}  # those that were read from the store, and how long their records are
@@ -73,12 +76,21 @@ class PartitionCache:
         rows = self._rows
         unknown = self._kept_rows.find({key for key in keys if key not in rows}, rows)
         missing = [key for key in unknown if not self._is_under_way(key)] if self._under_way else unknown
-        if missing:
+        if missing and self._beside is not None:
+            self._load_joined(missing, self._beside)
+        elif missing:
             found = self.store.get(missing)
             for key in missing:
                 value = found.get(key)
                 rows[key] = None if value is None else self._decoded(key, value)
                 self._read[key] = 0 if value is None else len(value)
+
+    def _load_joined(self, missing: list[bytes], beside: Beside) -> None:
+        found = self.store.get_beside(missing, beside.column)
+        for key in missing:
+            value, more = found.get(key, (None, None))
+            self._rows[key] = None if value is None else beside.join(self._decoded(key, value), more)
+            self._read[key] = 0 if value is None else len(value) + len(more or b"")
 
     def _is_under_way(self, key: bytes) -> bool:
         for each in reversed(self._under_way):

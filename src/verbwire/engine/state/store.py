@@ -135,6 +135,11 @@ class PartitionStore:
         """The rows under these keys, as they stand in the changelog; absent keys are left out."""
         return self._lookup("select key, value from rows where key in", keys)
 
+    def get_beside(self, keys: Iterable[bytes], column: str) -> dict[bytes, tuple[bytes, bytes | None]]:
+        """The same, and with each of them what one column has."""
+        found = self._looked_up(f"select key, value, {column_name(column)} from rows where key in", keys)
+        return {key: (value, beside) for key, value, beside in found}
+
     def answers(self, ids: Iterable[str]) -> dict[str, DedupEntry]:
         """What is remembered of these command ids."""
         with self._reading() as reader:
@@ -256,12 +261,15 @@ class PartitionStore:
         )
 
     def _lookup(self, select: str, keys: Iterable[bytes]) -> dict[bytes, bytes]:
-        found: dict[bytes, bytes] = {}
+        return dict(self._looked_up(select, keys))
+
+    def _looked_up(self, select: str, keys: Iterable[bytes]) -> list[Any]:
+        found: list[Any] = []
         every = list(keys)
         with self._reading() as reader:
             for start in range(0, len(every), _LOOKUP):
                 part = every[start : start + _LOOKUP]
-                found.update(reader.execute(f"{select} ({marks(len(part))})", part).fetchall())
+                found += reader.execute(f"{select} ({marks(len(part))})", part).fetchall()
         return found
 
 

@@ -78,7 +78,9 @@ class MemoryEngineGroup:
         topology = self.topology
         store = PartitionStore(folder / f"{partition}.db", topology.kept_columns, search=topology.search)
         self._lifecycle.run(partition, store.path, dict.fromkeys(topology.inputs, 0), None)
-        return PartitionCache(partition, store, topology.decode, dict.fromkeys(topology.inputs, 0))
+        return PartitionCache(
+            partition, store, topology.decode, dict.fromkeys(topology.inputs, 0), beside=topology.beside
+        )
 
     def _is_ready(self, cache: PartitionCache) -> bool:
         return self.store_reader.states[cache.partition].ready

@@ -19,6 +19,7 @@ from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
+from verbwire.declarations.process_versions import by_group
 from verbwire.declarations.requirements import require_fit
 from verbwire.declarations.resource import Resource
 from verbwire.declarations.responder import Responder
@@ -344,7 +345,7 @@ def _project_of(
     if not declared:
         return load_project(load_settings())
     settings = load_settings()
-    groups = {each.group: each for each in declared if not isinstance(each, Responder | Project | Resource)}
+    groups = by_group(each for each in declared if not isinstance(each, Responder | Project | Resource))
     responders = tuple(each for each in declared if isinstance(each, Responder))
     resources = tuple((each, None) for each in declared if isinstance(each, Resource))
     catalog = catalog or load_project(settings).catalog
