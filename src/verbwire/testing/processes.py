@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from verbwire.contracts.schema.model import Catalog
 from verbwire.declarations.context import Context, OutcomeContext
+from verbwire.declarations.deadline import Deadline
 from verbwire.declarations.expiring import Expiring
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.process import Process
@@ -46,16 +48,44 @@ class ProcessInstance(Generic[S]):
         heard = fitting(heard, self.catalog) if isinstance(heard, Event) else heard
         handler, key = self._handler(heard, of), self._key(heard)
         told = context if isinstance(heard, Event) else _of_outcome(context, tag)
-        returned = handler.call(self.state, heard, lambda: told)
+        return self._step(heard, handler, handler.call(self.state, heard, lambda: told), key)
+
+    def due(self, deadline: str, at: datetime = CONTEXT.time) -> ProcessStep[S]:
+        """Let a deadline be due, which was set for that moment: the instance has to be under way."""
+        __tracebackhide__ = True
+        handler = self.process.deadlines.get(deadline)
+        if handler is None:
+            raise AssertionError(
+                f"process {self.process.group} has no handler for {deadline!r}: add @due({deadline!r})"
+            )
+        state = self._under_way(f"its deadline {deadline!r} went with it")
+        return self._step(f"deadline {deadline}", handler, handler.call_alone(state, lambda: at), self._key(None))
+
+    def cancel(self, reason: str = "test") -> ProcessStep[S]:
+        """Let an operator cancel the instance, for this reason: it has to be under way."""
+        __tracebackhide__ = True
+        state, handler = self._under_way("there is nothing to cancel"), self.process.undoing
+        if handler is None:
+            return ProcessStep("cancelled", replace(self, state=None))
+        return self._step("cancelled", handler, handler.function(state, reason), self._key(None))
+
+    def _under_way(self, otherwise: str) -> S:
+        __tracebackhide__ = True
+        if self.state is None:
+            raise AssertionError(f"no instance of {self.process.group} is under way: {otherwise}")
+        return self.state
+
+    def _step(self, heard: object, handler: Handler, returned: object, key: bytes | None) -> ProcessStep[S]:
+        __tracebackhide__ = True
         try:
-            step = read_step(returned, self.process.state, self.process.sends)
+            step = read_step(returned, self.process.state, self.process.sends, self.process.deadlines)
         except ContractError as error:
             raise AssertionError(f"{handler.where} returned {returned!r}: {error}") from error
         commands = [_sent(each, self.catalog) for each in step.commands]
         state = None if step.state is None else fitting(step.state, self.catalog)
         if state is not None and key_in(state, self.catalog) != key and None not in (key, self.catalog):
             raise AssertionError(f"{show(state)}\nis under another key than its process instance, {key!r}")
-        return ProcessStep(heard, replace(self, state=state), commands)
+        return ProcessStep(heard, replace(self, state=state), commands, step.deadlines)
 
     def _handler(self, heard: Event | Outcome, of: type[Command] | None) -> Handler:
         __tracebackhide__ = True
@@ -69,7 +99,7 @@ class ProcessInstance(Generic[S]):
             raise AssertionError(f"{owner} has no handler for the outcome of {name}")
         return self.process.outcomes[of]
 
-    def _key(self, heard: Event | Outcome) -> bytes | None:
+    def _key(self, heard: Event | Outcome | None) -> bytes | None:
         """Return the key that an event names; an outcome belongs to the instance that sent its command."""
         __tracebackhide__ = True
         if self.state is not None:
@@ -88,9 +118,10 @@ class ProcessInstance(Generic[S]):
 class ProcessStep(Generic[S]):
     """Holds what one step led to. Every `then` returns it, so that checks, and further steps, can follow."""
 
-    heard: Event | Outcome
+    heard: object
     after: ProcessInstance[S]
     commands: Sequence[Sent] = ()
+    deadlines: Sequence[Deadline] = ()
 
     def when(
         self,
@@ -104,11 +135,24 @@ class ProcessStep(Generic[S]):
         __tracebackhide__ = True
         return self.after.when(heard, of=of, tag=tag, context=context)
 
-    def then(self, *commands: Sent) -> ProcessStep[S]:
-        """Check that exactly these commands were sent, in this order; without any: that none was."""
+    def due(self, deadline: str, at: datetime = CONTEXT.time) -> ProcessStep[S]:
+        """Let a deadline of the instance be due."""
+        __tracebackhide__ = True
+        return self.after.due(deadline, at)
+
+    def cancel(self, reason: str = "test") -> ProcessStep[S]:
+        """Let an operator cancel the instance."""
+        __tracebackhide__ = True
+        return self.after.cancel(reason)
+
+    def then(self, *returned: Sent | Deadline) -> ProcessStep[S]:
+        """Check that exactly these commands were sent, and deadlines set or cleared, in this order; or none."""
         __tracebackhide__ = True
         catalog = self.after.catalog
-        same("commands", [_sent(each, catalog) for each in commands], list(self.commands), self.heard)
+        commands = [_sent(each, catalog) for each in returned if not isinstance(each, Deadline)]
+        same("commands", commands, list(self.commands), self.heard)
+        deadlines = [each for each in returned if isinstance(each, Deadline)]
+        same("deadlines", deadlines, list(self.deadlines), self.heard)
         return self
 
     def then_state(self, state: S | None) -> ProcessStep[S]:

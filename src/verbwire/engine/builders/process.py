@@ -14,14 +14,14 @@ from verbwire.declarations.requirements import require_process
 from verbwire.engine.builders.groups import Places
 from verbwire.engine.code.facts import CurrentCode
 from verbwire.engine.processors.inputs import InputReader, OutcomeInput, event_readers
-from verbwire.engine.processors.instance_rows import InstanceRows
+from verbwire.engine.processors.instance_rows import DUE, InstanceRows
 from verbwire.engine.processors.process import CommandEmission, ProcessManagerProcessor, ProcessVersion
 from verbwire.engine.processors.repartition import Repartitioner
 from verbwire.engine.processors.requests import OperatorRequests
 from verbwire.engine.processors.rows import of_kind
 from verbwire.engine.processors.skips import Skips
 from verbwire.engine.processors.tracing import EngineTracing
-from verbwire.engine.topology import Topology
+from verbwire.engine.topology import Due, Topology
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.messages import Command, Kind, Message
@@ -49,6 +49,7 @@ def process_topology(
     Its deadlines count by `clock`.
     """
     require_process(process, codec.catalog)
+    clock = clock or BrokerClock()
     names = codec.names
     group, ids = names.group(process.group), CommandIds(process.group)
     limits, tracing = RecordLimits(), EngineTracing.of(group)
@@ -74,11 +75,12 @@ def process_topology(
         around=tracing.message if tracing else None,
         tracing=tracing,
         sends={command: _sends(process, codec, command, targets, grants or Grants()) for command in process.sends},
+        group=process.group,
         versions=versions,
         newest=versions[process.version],
         ids=ids,
         limits=limits,
-        clock=clock or BrokerClock(),
+        clock=clock,
     )
     return Topology(
         group=group,
@@ -90,6 +92,7 @@ def process_topology(
         columns=(),
         own_columns=rows.columns,
         beside=rows.beside,
+        due=Due(DUE, clock, lead.fire) if any(each.deadlines for each in process.versions) else None,
         encode=rows.encode_all,
         decode=rows.decode,
         processor=lead,

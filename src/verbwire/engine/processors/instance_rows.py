@@ -8,6 +8,7 @@ from verbwire.engine.processors.rows import RowCodec
 from verbwire.engine.state.beside import Beside
 from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.state.copy_schema import INSTANCE
+from verbwire.engine.state.due_order import due_order
 from verbwire.engine.state.reader import LAST_STEP
 from verbwire.engine.topology import ROWS, EncodedRows, Log
 from verbwire.engine.transactions.record_limits import RecordLimits, too_large
@@ -71,7 +72,7 @@ class InstanceRows:
             for key, row in rows.encode_all(these).items():
                 assert row is not None and isinstance(row[0], bytes)  # noqa: S101, PT018 (none of these is deleted)
                 record = found[key].record
-                encoded[key] = (row[0], record.at, record.next_due, self._beside(key, row[0], record))
+                encoded[key] = (row[0], record.at, _order(record), self._beside(key, row[0], record))
         return encoded
 
     def decode(self, value: bytes) -> Stored:
@@ -94,7 +95,7 @@ class InstanceRows:
         self._require_not_newer(value)
         header = next((each for name, each in record.headers if name == INSTANCE_HEADER), None)
         found = read_instance(header)
-        at, due = (record.timestamp, None) if found is None else (found.at, found.next_due)
+        at, due = (record.timestamp, None) if found is None else (found.at, _order(found))
         changes.rows[key] = (value, at, due, header)
 
     def _require_not_newer(self, value: bytes) -> None:
@@ -107,6 +108,11 @@ class InstanceRows:
             size = len(key) + len(value) + len(written)
             raise too_large("a process instance, with what it waits for,", size, self._limits.room(self._changelog))
         return written
+
+
+def _order(record: InstanceRecord) -> bytes | None:
+    at = record.next_due
+    return None if at is None else due_order(at)
 
 
 def _joined(state: Stored, beside: bytes | None) -> Instance:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -17,15 +18,18 @@ from verbwire.engine.processors.instance_rows import Instance
 from verbwire.engine.processors.table import Decoded, Matched, Produced, TableProcessor, to_blame
 from verbwire.engine.processors.tracing import EngineTracing
 from verbwire.engine.state.partition_cache import PartitionCache
-from verbwire.engine.topology import StopPartition
+from verbwire.engine.topology import StopDue, StopPartition
+from verbwire.engine.transactions.dead_letters import legible
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.handling.contexts import correlation_of, id_of
 from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.kafka.record import Record, place_of
 from verbwire.messages import Command, Message, State, Stored
+from verbwire.observability.watch.tracebacks import summary
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.headers import Envelope, Headers, HeaderTemplate, RawHeaders
+from verbwire.wire.ids import derived_id
 from verbwire.wire.keys import key_of
 from verbwire.wire.partitioner import partition_of
 from verbwire.wire.process_command_ids import CommandIds, unprefixed
@@ -70,6 +74,7 @@ class StepCause(NamedTuple):
 class ProcessManagerProcessor(TableProcessor):
     """Runs process instances: the rows are their states, and commands go out in the transaction that changes them."""
 
+    group: str  # as declared
     sends: Mapping[type[Command], CommandEmission]
     versions: Mapping[int, ProcessVersion]
     newest: ProcessVersion
@@ -102,10 +107,84 @@ class ProcessManagerProcessor(TableProcessor):
         except BaseException as error:  # sys.exit(), too: the next worker would meet the record again, and end as well
             self.watch.raised(handler.where, matched.record, error)
             raise to_blame(matched, error, handler) from error
+        self._take(cache, matched.key, before, after, sent, transaction)
+
+    @staticmethod
+    def _take(
+        cache: PartitionCache,
+        key: bytes,
+        before: Instance | None,
+        after: Instance | None,
+        sent: Sequence[Produced],
+        transaction: Transaction,
+    ) -> None:
         for each in sent:
             transaction.produce(each.topic, each.partition, each.key, each.value, each.headers)
         if after is not before:
-            cache.put(matched.key, after)
+            cache.put(key, after)
+
+    # -- deadlines
+
+    def fire(self, cache: PartitionCache, keys: Sequence[bytes], now: int, transaction: Transaction) -> int:
+        """Decide what is due for these instances, in this order, and return for how many there was time.
+
+        Of one instance the deadlines that were due when it began: what they set anew comes with the next time.
+        """
+        self.watch.enter()
+        try:
+            for done, key in enumerate(keys):
+                if done and transaction.is_late():
+                    return done
+                self._fire(cache, key, now, transaction, done)
+            return len(keys)
+        finally:
+            self.watch.spot.at = None
+
+    def _fire(self, cache: PartitionCache, key: bytes, now: int, transaction: Transaction, done: int) -> None:
+        first = cache.get(key)
+        assert isinstance(first, Instance)  # noqa: S101 (only these have deadlines)
+        for at, name in sorted((at, name) for name, at in first.record.due.items() if at <= now):
+            instance = cache.get(key)
+            if isinstance(instance, Instance) and instance.record.due.get(name) == at:
+                self._decide(cache, key, instance, name, at, transaction, done)
+
+    def _decide(
+        self,
+        cache: PartitionCache,
+        key: bytes,
+        before: Instance,
+        name: str,
+        at: int,
+        transaction: Transaction,
+        done: int,
+    ) -> None:
+        version = self.versions.get(before.record.version)
+        handler = None if version is None else version.deadlines.get(name)
+        if version is None or handler is None:
+            raise StopDue(done, key, f"no handler for the deadline {name!r} in version {before.record.version}")
+        place = f"the deadline {name!r} of {key[:80].decode(errors='replace')}"
+        spot = self.watch.spot
+        spot.handler, spot.at = handler, place
+        moment = datetime.fromtimestamp(at / 1000, UTC)
+        try:
+            state = before.state
+            returned = handler.call_alone(state, lambda: moment)
+            step = read_step(returned, version.state, version.sends, version.deadlines)
+            fired = replace(before, record=before.record.without(name))
+            after, sent = self._led(version, key, fired, step, self._due_cause(key, before, name, at))
+            if transaction.checks_rows(cache.partition) and after is not None:
+                self.encode(key, after)
+        except BaseException as error:  # sys.exit(), too: the next worker would meet it again, and end as well
+            self.watch.raised(handler.where, place, error)
+            raise StopDue(done, key, legible(f"{handler.where} raised {summary(error)}")) from error
+        self._take(cache, key, before, after, sent, transaction)
+
+    def _due_cause(self, key: bytes, instance: Instance, name: str, at: int) -> StepCause:
+        record, what = instance.record, f"due {name}"
+        which = f"{key.hex()}/{record.begun}/{at}"  # and of one instance its own at each step
+        return StepCause(derived_id(self.group, which, what, record.steps), what, record.flow, None)
+
+    # -- which version
 
     def _handler(self, before: Instance | None, matched: Matched) -> tuple[ProcessVersion, Handler | None]:
         """Return the version that an instance is of, and its handler; none where it is none of its business.

@@ -44,6 +44,10 @@ class InstanceRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         """When the first of its deadlines is due, None where it has none."""
         return min(self.due.values(), default=None)
 
+    def without(self, deadline: str) -> InstanceRecord:
+        """Return it without that deadline."""
+        return replace(self, due={name: at for name, at in self.due.items() if name != deadline})
+
     def answered(self, command: str) -> InstanceRecord:
         """Return it as it is once the outcome of that command is there."""
         if command in self.waits:
