@@ -1,7 +1,8 @@
 """The checkout process: takes a sale through orders and accounts, step by step, and undoes what cannot be finished.
 
 A cart that was checked out becomes an order of the same number, the order's total is put on the customer's account
-(a guest has none), the order is confirmed. An order that somebody placed without a cart is led on in the same way.
+(a guest has none), the order is confirmed. An order that somebody placed without a cart is led on in the same way. One
+that is to be paid in advance is confirmed once it is, and cancelled if it is not in time.
 
 Whatever is refused or breaks on the way ends in one of two: everything undone, the order cancelled and the account
 credited; or, where undoing was refused as well, a state that stays, STOPPED, with the problem in words.
@@ -9,13 +10,15 @@ credited; or, where undoing was refused as well, a state that stays, STOPPED, wi
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from msgspec.structs import replace
 
 from schemas.accounts import CreditBalance, DebitBalance
 from schemas.carts import CartCheckedOut
 from schemas.checkout import CheckoutState, CheckoutStep
-from schemas.orders import CancelOrder, ConfirmOrder, OrderPlaced, PlaceOrder
-from verbwire import Accepted, Command, Expired, Failed, Outcome, Process, Rejected
+from schemas.orders import CancelOrder, ConfirmOrder, OrderPaid, OrderPlaced, PlaceOrder
+from verbwire import Accepted, Command, Deadline, Expired, Failed, Outcome, Process, Rejected
 
 checkout = Process(
     "shop.checkout",
@@ -26,7 +29,10 @@ checkout = Process(
 
 LONGEST_REASON = 500  # what CancelOrder takes; a receiver's own words may be longer
 
-Next = CheckoutState | None | tuple[CheckoutState, Command]
+PAYMENT = "payment"  # the deadline until which an order is to be paid in advance
+
+Timed = tuple[CheckoutState, Deadline] | tuple[CheckoutState, Command, Deadline]
+Next = CheckoutState | None | tuple[CheckoutState, Command] | Timed
 """Where it stands now, and what has to be done to get on; None: it is over."""
 
 
@@ -55,17 +61,34 @@ def place_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
 
 @checkout.on(key="order_id")
 def placed(state: CheckoutState | None, event: OrderPlaced) -> Next:
-    """Debit the customer's account; a guest's order is confirmed at once."""
+    """Debit the customer's account; a guest's order is confirmed at once, one to be paid in advance once it is."""
     state = CheckoutState(
         order_id=event.order_id,
         customer_id=event.customer_id,
         total_pence=event.total_pence,
         problem=state.problem if state else None,
     )
+    if event.pay_within_seconds is not None:
+        waiting = Deadline(PAYMENT, after=timedelta(seconds=event.pay_within_seconds))
+        return replace(state, step=CheckoutStep.PAYING), waiting
     if event.customer_id is None:
         return _confirming(state)
     debit = DebitBalance(account_id=event.customer_id, pence=event.total_pence, order_id=event.order_id)
     return replace(state, step=CheckoutStep.DEBITING), debit
+
+
+@checkout.on(key="order_id")
+def paid(state: CheckoutState | None, event: OrderPaid) -> Next:
+    """Confirm what was paid in advance."""
+    if state is None or state.step is not CheckoutStep.PAYING:
+        return state
+    return *_confirming(replace(state, paid=True)), Deadline.clear(PAYMENT)
+
+
+@checkout.due(PAYMENT)
+def unpaid(state: CheckoutState) -> Next:
+    """Cancel what was not paid in time."""
+    return _cancelling(state, "it was not paid in time")
 
 
 @checkout.outcome_of(DebitBalance)
@@ -100,8 +123,10 @@ def cancel_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
     match outcome:
         case Accepted() | Rejected(code="already_cancelled"):
             return _refunding(state, state.problem or "the order was cancelled")
-        case Rejected(code="already_confirmed") if state.debited or state.customer_id is None:
+        case Rejected(code="already_confirmed") if state.debited or state.paid or state.customer_id is None:
             return None
+        case Rejected(code="already_paid") if not state.paid:  # at the last moment
+            return _confirming(replace(state, paid=True, problem=None))
         case _:
             return _stopped(state, f"{state.problem}; and it was not cancelled: {_why(outcome)}")
 
@@ -114,7 +139,7 @@ def credit_answered(state: CheckoutState | None, outcome: Outcome) -> Next:
     return _stopped(state, f"{state.problem}; and the account was not credited: {_why(outcome)}")
 
 
-def _confirming(state: CheckoutState) -> Next:
+def _confirming(state: CheckoutState) -> tuple[CheckoutState, Command]:
     return replace(state, step=CheckoutStep.CONFIRMING), ConfirmOrder(order_id=state.order_id)
 
 

@@ -9,10 +9,12 @@ from schemas.orders import (
     ConfirmOrder,
     OrderCancelled,
     OrderConfirmed,
+    OrderPaid,
     OrderPlaced,
     OrderReceipt,
     OrderState,
     OrderStatus,
+    PayOrder,
     PlaceOrder,
 )
 from verbwire import Aggregate, Rejected
@@ -34,6 +36,7 @@ def place(command: PlaceOrder, order: OrderState | None) -> tuple[OrderPlaced, O
         total_pence=command.total_pence,
         placed_at=command.placed_at,
         note=command.note,
+        pay_within_seconds=command.pay_within_seconds,
     )
     receipt = OrderReceipt(order_id=command.order_id, total_pence=command.total_pence, placed_at=command.placed_at)
     return placed, receipt
@@ -54,10 +57,20 @@ def confirm(command: ConfirmOrder, order: OrderState | None) -> OrderConfirmed |
 
 
 @orders.handles
-def cancel(command: CancelOrder, order: OrderState | None) -> OrderCancelled | Rejected:
-    """Call off an order as long as it is not confirmed."""
+def pay(command: PayOrder, order: OrderState | None) -> OrderPaid | Rejected:
+    """Note that an order was paid for in advance, as long as it is open."""
     if order is None or order.status is not OrderStatus.PLACED:
         return _not_open(command.order_id, order)
+    return _paid(order) if order.paid else OrderPaid(order_id=order.order_id)
+
+
+@orders.handles
+def cancel(command: CancelOrder, order: OrderState | None) -> OrderCancelled | Rejected:
+    """Call off an order as long as it is neither confirmed nor paid for."""
+    if order is None or order.status is not OrderStatus.PLACED:
+        return _not_open(command.order_id, order)
+    if order.paid:
+        return _paid(order)
     return OrderCancelled(
         order_id=order.order_id,
         customer_id=order.customer_id,
@@ -66,6 +79,10 @@ def cancel(command: CancelOrder, order: OrderState | None) -> OrderCancelled | R
         placed_at=order.placed_at,
         reason=command.reason,
     )
+
+
+def _paid(order: OrderState) -> Rejected:
+    return Rejected("already_paid", f"order {order.order_id} is paid for")
 
 
 def _not_open(order_id: str, order: OrderState | None) -> Rejected:
@@ -88,6 +105,12 @@ def placed(order: OrderState | None, event: OrderPlaced) -> OrderState:
         total_pence=event.total_pence,
         placed_at=event.placed_at,
     )
+
+
+@orders.applies
+def paid(order: OrderState, event: OrderPaid) -> OrderState:
+    """It is not cancelled any more."""
+    return replace(order, paid=True)
 
 
 @orders.applies

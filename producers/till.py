@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from schemas.forms import CheckOrderForm, FormCheck
-from schemas.orders import CancelOrder, FindOrders, GetOrder, OrderReceipt, OrderRow, OrderStatus, PlaceOrder
+from schemas.orders import CancelOrder, FindOrders, GetOrder, OrderReceipt, OrderRow, OrderStatus, PayOrder, PlaceOrder
 from schemas.reports import BuildSalesReport
 from verbwire import Accepted, Command, Expired, Failed, Rejected
 from verbwire.client import Client, CommandHandle, Connection
@@ -54,8 +54,14 @@ def order(client: Client, options: argparse.Namespace) -> int:
         total_pence=int(Decimal(options.total.strip()) * 100),
         placed_at=datetime.now(UTC),
         note=options.note,
+        pay_within_seconds=options.pay_within,
     )
     return _ask(client, command, options.order_id.strip())
+
+
+def pay(client: Client, options: argparse.Namespace) -> int:
+    """Pay for an order in advance."""
+    return _ask(client, PayOrder(order_id=options.order_id), options.order_id)
 
 
 def cancel(client: Client, options: argparse.Namespace) -> int:
@@ -147,7 +153,13 @@ def _parser() -> argparse.ArgumentParser:
     placing.add_argument("--country", default="United Kingdom")
     placing.add_argument("--customer", help="the customer's number; a guest by default")
     placing.add_argument("--note")
+    placing.add_argument(
+        "--pay-within", type=int, metavar="SECONDS", help="how long it is kept for who pays in advance"
+    )
     placing.set_defaults(does=order)
+    paying = what.add_parser("pay", help=pay.__doc__)
+    paying.add_argument("order_id")
+    paying.set_defaults(does=pay)
     cancelling = what.add_parser("cancel", help=cancel.__doc__)
     cancelling.add_argument("order_id")
     cancelling.add_argument("--reason", default="called off at the till")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -11,9 +11,10 @@ from consumers.checkout import checkout
 from schemas.accounts import CreditBalance, DebitBalance
 from schemas.carts import CartCheckedOut
 from schemas.checkout import CheckoutState, CheckoutStep
-from schemas.orders import CancelOrder, ConfirmOrder, OrderPlaced, PlaceOrder
-from tests.shop import catalog
-from verbwire import Accepted, Command, Expired, Failed, Outcome, Rejected
+from schemas.orders import CancelOrder, ConfirmOrder, OrderPaid, OrderPlaced, OrderStatus, PayOrder, PlaceOrder
+from streams.orders import orders
+from tests.shop import catalog, shop_in_memory
+from verbwire import Accepted, Command, Deadline, Expired, Failed, Outcome, Rejected
 from verbwire.testing import ProcessInstance, ProcessStep, given
 
 CATALOG = catalog()
@@ -37,6 +38,7 @@ DEBITING = CheckoutState(order_id="536365", step=CheckoutStep.DEBITING, customer
 CONFIRMING = replace(DEBITING, step=CheckoutStep.CONFIRMING, debited=True)
 GUESTS = CheckoutState(order_id="536365", step=CheckoutStep.CONFIRMING, total_pence=13912)
 DEBIT = DebitBalance(account_id="17850", pence=13912, order_id="536365")
+PAID = OrderPaid(order_id="536365")
 CONFIRM = ConfirmOrder(order_id="536365")
 CREDIT = CreditBalance(account_id="17850", pence=13912, reference="536365")
 
@@ -155,3 +157,32 @@ def test_what_cannot_be_undone_waits_for_a_person_with_both_problems_in_words(
 @pytest.mark.parametrize("command", [DebitBalance, ConfirmOrder, CancelOrder, CreditBalance])
 def test_what_is_over_stays_over(command: type[Command]) -> None:
     at(None).when(Failed(), of=command).then().then_state(None)
+
+
+def test_what_is_paid_in_advance_is_confirmed_when_it_is_and_cancelled_when_it_is_not_in_time() -> None:
+    led = at(BEGUN).when(replace(PLACED, pay_within_seconds=900)).then(Deadline("payment", after=timedelta(minutes=15)))
+    led.when(PAID).then(CONFIRM, Deadline.clear("payment")).when(Accepted(), of=ConfirmOrder).then().then_state(None)
+    cancelling = led.due("payment").then(CancelOrder(order_id="536365", reason="it was not paid in time"))
+    cancelling.when(Accepted(), of=CancelOrder).then().then_state(None)
+    confirming = cancelling.when(Rejected("already_paid"), of=CancelOrder).then(CONFIRM)  # at the last moment
+    confirming.when(PAID).then().when(Accepted(), of=ConfirmOrder).then().then_state(None)
+    failing = confirming.when(Failed(), of=ConfirmOrder)
+    assert "not cancelled" in problem(failing.when(Rejected("already_paid"), of=CancelOrder))
+
+
+@pytest.mark.parametrize("paying", [True, False])
+def test_an_order_to_be_paid_in_advance_is_kept_for_its_time_in_the_shop(paying: bool) -> None:
+    with shop_in_memory() as shop:
+        shop.ask(replace(PLACE, pay_within_seconds=900))
+        shop.advance(timedelta(minutes=14))
+        if paying:
+            shop.ask(PayOrder(order_id="536365"))
+        shop.advance(timedelta(minutes=2))
+        order = shop.row(orders, "536365")
+        assert order is not None
+        expected = (OrderStatus.CONFIRMED, None) if paying else (OrderStatus.CANCELLED, "it was not paid in time")
+        assert (order.status, order.cancelled_because) == expected
+        assert (shop.rows(checkout), shop.commands(DebitBalance)) == ({}, [])
+        late = shop.ask(PayOrder(order_id="536365"))
+        assert isinstance(late, Rejected)
+        assert late.code == ("already_confirmed" if paying else "already_cancelled")

@@ -105,6 +105,9 @@ def test_count_ledgers_and_tables_agree(demo: Demo, first: str) -> None:
     assert row(first, "ProductAddedToCart") == [f"{expected.outcomes['AddProductToCart']['accepted']:,}"] * 3
     assert row(first, "OrderConfirmed") == [carts] * 3
     assert row(first, "orders") == [carts] * 3
+    assert row(first, "orders not paid in time") == ["1", "1"]
+    assert row(first, "CancelOrder") == row(first, "OrderCancelled")[:2] == ["1", "1"]
+    assert row(first, "checkouts that are not over") == ["0", "0"]
     assert row(first, "receipts") == [carts] * 2
     assert row(first, "CreditBalance") == [f"{expected.commands['CreditBalance']:,}"] * 3
     assert row(first, "pence debited") == [f"{expected.debited:,}"] * 2

@@ -16,6 +16,7 @@ from producers.demo.ledger import Ledger
 from producers.demo.screen import Screen
 from producers.demo.summary import PROCESS, TABLES, Line, Rows, compare, shown
 from producers.demo.tables import Tables
+from producers.demo.unpaid import place_unpaid
 from producers.demo.workers import Workers, deploy
 from producers.importer import Imported, import_sales
 from producers.sales_lines import SalesLine, read_sales
@@ -79,6 +80,7 @@ class Demo:
         expected = count(file)
         with self._screen:
             imported = import_sales(Connection.of_project(self._settings), read_sales(file), self._seen)
+            place_unpaid(Connection.of_project(self._settings), expected)
             lines = self._agreement(expected, imported)
         return self._tell(lines, imported)
 

@@ -25,12 +25,14 @@ TABLES = (
     "shop.suspicions",
 )
 PROCESS = "shop.checkout"
+UNPAID = "it was not paid in time"  # why such an order was cancelled
 _EVENTS = {
     "AddProductToCart": "ProductAddedToCart",
     "CheckOutCart": "CartCheckedOut",
     "PlaceOrder": "OrderPlaced",
     "DebitBalance": "BalanceDebited",
     "ConfirmOrder": "OrderConfirmed",
+    "CancelOrder": "OrderCancelled",
     "CreditBalance": "BalanceCredited",
 }
 
@@ -90,6 +92,7 @@ def _events(expected: Expected, ledger: Ledger, rows: Rows) -> Iterator[Line]:
         "PlaceOrder": len(orders),
         "DebitBalance": sum(row["debits"] for row in accounts),
         "ConfirmOrder": sum(row["status"] == "CONFIRMED" for row in orders),
+        "CancelOrder": sum(row["status"] == "CANCELLED" for row in orders),
         "CreditBalance": sum(row["credits"] for row in accounts),
     }
     for command, event in _EVENTS.items():
@@ -106,7 +109,9 @@ def _carts(expected: Expected, rows: list[dict[str, Any]]) -> Iterator[Line]:
 
 def _orders(expected: Expected, imported: Imported, rows: list[dict[str, Any]]) -> Iterator[Line]:
     confirmed = [row for row in rows if row["status"] == "CONFIRMED"]
-    yield Line("orders", len(expected.carts), imported.settled, table=len(rows))
+    unpaid = [row for row in rows if row["cancelled_because"] == UNPAID]
+    yield Line("orders", len(expected.carts), imported.settled, table=len(rows) - len(unpaid))
+    yield Line("orders not paid in time", expected.commands["CancelOrder"], table=len(unpaid))
     yield Line("pence of confirmed orders", expected.pence, table=sum(int(row["total_pence"]) for row in confirmed))
     yield _alike("orders", expected.carts, {row["order_id"]: _order(row) for row in confirmed}, _of_order)
 

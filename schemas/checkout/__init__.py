@@ -10,6 +10,7 @@ class CheckoutStep(StrEnum):
     """What a check-out waits for; STOPPED: for a person, nothing goes on by itself."""
 
     PLACING = "PLACING"
+    PAYING = "PAYING"
     DEBITING = "DEBITING"
     CONFIRMING = "CONFIRMING"
     CANCELLING = "CANCELLING"
@@ -21,7 +22,7 @@ class CheckoutState(State, frozen=True, kw_only=True):
     """A check-out that is not over: one that ended well, or was undone cleanly, has no state any more."""
 
     __contract__ = "shop.checkout.CheckoutState"
-    __fingerprint__ = "13df7ae7dddd5244"
+    __fingerprint__ = "d5bc55d559fdb96c"
 
     order_id: str
     """The order, and the cart it came from."""
@@ -33,5 +34,7 @@ class CheckoutState(State, frozen=True, kw_only=True):
     """What the order costs, in pence."""
     debited: bool = False
     """Whether the account was debited, and has to be credited if the order comes to nothing."""
+    paid: bool = False
+    """Whether the order was paid for in advance."""
     problem: str | None = None
     """What went wrong, for people; null as long as nothing has."""

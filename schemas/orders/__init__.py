@@ -58,7 +58,7 @@ class OrderState(State, frozen=True, kw_only=True):
     """What the receiver of order commands has to know of an order to decide, and to say what happened."""
 
     __contract__ = "shop.orders.OrderState"
-    __fingerprint__ = "71a9f4a490662b0c"
+    __fingerprint__ = "db588b96d1966ef3"
 
     order_id: str
     """The order's number."""
@@ -72,17 +72,19 @@ class OrderState(State, frozen=True, kw_only=True):
     """When it was placed, UTC."""
     status: OrderStatus = OrderStatus.PLACED
     """How far it is."""
+    paid: bool = False
+    """Whether it was paid for in advance."""
 
 
 class CancelOrder(Command[None], frozen=True, kw_only=True):
     """Call off an order that was placed and is not confirmed yet.
 
     Requires: orders:write.
-    Rejections: already_cancelled, already_confirmed, not_placed.
+    Rejections: already_cancelled, already_confirmed, already_paid, not_placed.
     """
 
     __contract__ = "shop.orders.CancelOrder"
-    __fingerprint__ = "62b1d4751f44fad7"
+    __fingerprint__ = "dfe77200d21ae6fa"
 
     order_id: str
     """The order's number."""
@@ -176,11 +178,21 @@ class OrderConfirmed(Event, frozen=True, kw_only=True):
     """When it was placed, UTC: the time it counts under."""
 
 
+class OrderPaid(Event, frozen=True, kw_only=True):
+    """An order was paid for in advance: it is not cancelled any more."""
+
+    __contract__ = "shop.orders.OrderPaid"
+    __fingerprint__ = "fafa0e62e1381d9d"
+
+    order_id: str
+    """The order's number."""
+
+
 class OrderPlaced(Event, frozen=True, kw_only=True):
     """An order was placed; it is neither confirmed nor cancelled yet."""
 
     __contract__ = "shop.orders.OrderPlaced"
-    __fingerprint__ = "21b36717870d4793"
+    __fingerprint__ = "eb9a65f6add1dfd7"
 
     order_id: str
     """The order's number."""
@@ -194,6 +206,22 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
     """When it was placed, UTC: the time it counts under."""
     note: str | None = None
     """What the customer wanted to say about it."""
+    pay_within_seconds: int | None = None
+    """How long it is kept for the customer to pay in advance; null: that is not what was agreed."""
+
+
+class PayOrder(Command[None], frozen=True, kw_only=True):
+    """Note that an order was paid for in advance.
+
+    Requires: orders:write.
+    Rejections: already_cancelled, already_confirmed, already_paid, not_placed.
+    """
+
+    __contract__ = "shop.orders.PayOrder"
+    __fingerprint__ = "e9debf031e5439b6"
+
+    order_id: str
+    """The order's number."""
 
 
 class PlaceOrder(Command[OrderReceipt], frozen=True, kw_only=True):
@@ -205,7 +233,7 @@ class PlaceOrder(Command[OrderReceipt], frozen=True, kw_only=True):
     """
 
     __contract__ = "shop.orders.PlaceOrder"
-    __fingerprint__ = "2651b1649ec843e4"
+    __fingerprint__ = "35b1b33b5a1ff216"
 
     order_id: str
     """The order's number; refused as already_placed if there is one of that number."""
@@ -219,3 +247,7 @@ class PlaceOrder(Command[OrderReceipt], frozen=True, kw_only=True):
     """When the customer did so, UTC: the invoice's time."""
     note: str | None = None
     """What the customer wants to say about it."""
+    pay_within_seconds: int | None = None
+    """For a customer who pays in advance: how long the order is kept for that, it is cancelled otherwise; null: it
+    goes on the account, if there is one.
+    """
