@@ -61,7 +61,7 @@ def complete(*words: str) -> list[str]:
 
 def test_completion_offers_the_names_of_the_project() -> None:
     assert complete("send", "Pl") == ["PlaceOrder"]
-    assert complete("publish", "OrderP") == ["OrderPlaced"]
+    assert complete("publish", "OrderPl") == ["OrderPlaced"]
     assert complete("send", "OrderP") == []
     assert complete("query", "Find") == ["FindOrders"]
     assert complete("log", "shop.c") == ["shop.carts"]
