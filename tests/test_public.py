@@ -14,14 +14,14 @@ from tests.test_house import DOMAIN, ROOT, imports
 PUBLIC = {
     "verbwire": """
         Accepted Aggregate Command Context Deadline Event Expired Expiring Failed Job JobContext Outcome OutcomeContext
-        Page PageRequest Principal Process Query Rejected Reply Resource Responder Row Rows State Subscriber
+        Page PageRequest Parking Principal Process Query Rejected Reply Resource Responder Row Rows State Subscriber
         SubscriberContext Table Tagged Window expiring resource tagged
     """,
     "verbwire.client": "Ack Client CommandHandle Connection Page Position Principal QueryResult",
     "verbwire.embedded": "Addresses Child ProcessId Stack java_command reap running_stack stop",
     "verbwire.errors": """
         BadQueryError ClosedError ConfigurationError ContractError DeliveryError DeployError EngineError FencedError
-        MessageError NewerSchemaError NotAllowedError NotAuthorizedError NotFoundError OutcomeUnknownError
+        MessageError NewerSchemaError NotAllowedError NotAuthorizedError NotFoundError OutcomeUnknownError ParkedError
         QueryError
         RegistryUnavailableError Requeue StackError UnavailableError UndecodableError UnencodableError
         UnkeyableError VerbwireError WrongVerbError
@@ -29,8 +29,8 @@ PUBLIC = {
     "verbwire.project": "Catalog Declared EMBEDDED Project Settings load_catalog load_project load_settings",
     "verbwire.records": "Decode Headers MAX_RECORD OutcomeRecord OutcomeStatus RecordReader",
     "verbwire.testing": """
-        CONTEXT CommandOutcome Decided Given GroupStoppedError InMemory LetterInMemory MemoryClient ProcessInstance
-        ProcessStep RunningProject effects_of encoded fold given
+        CONTEXT CommandOutcome Decided Given GroupStoppedError InMemory LetterInMemory MemoryClient ParkedInMemory
+        ProcessInstance ProcessStep RecordParkedError RunningProject effects_of encoded fold given
     """,
     "verbwire.tokens": "METRICS OPERATOR development_token",
 }

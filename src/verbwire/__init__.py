@@ -12,6 +12,7 @@ from verbwire.declarations.deadline import Deadline
 from verbwire.declarations.effect_context import JobContext, SubscriberContext
 from verbwire.declarations.expiring import Expiring, expiring
 from verbwire.declarations.job import Job
+from verbwire.declarations.parking import Parking
 from verbwire.declarations.process import Process
 from verbwire.declarations.resource import Resource, resource
 from verbwire.declarations.responder import Responder
@@ -52,6 +53,7 @@ __all__ = [
     "OutcomeContext",
     "Page",
     "PageRequest",
+    "Parking",
     "Principal",
     "Process",
     "Query",

@@ -17,6 +17,7 @@
     │   └── OutcomeUnknownError  no outcome of an asked command yet: ask for it again, with the same id or its token
     ├── ClosedError              the client was closed: make a new one
     ├── QueryError               a query was refused, or failed; `status` and `code` are those of the HTTP response
+    │   ├── ParkedError          records of this key wait for an operator: ask for the row before them, with `stale`
     │   ├── NotFoundError        there is no row under this key, or none that this principal may see
     │   ├── NotAllowedError      the token is missing or refused, or lacks a scope that the query requires
     │   └── BadQueryError        the query is invalid: fix its parameters
@@ -46,6 +47,7 @@ __all__ = [
     "NotAuthorizedError",
     "NotFoundError",
     "OutcomeUnknownError",
+    "ParkedError",
     "QueryError",
     "RegistryUnavailableError",
     "Requeue",
@@ -132,6 +134,10 @@ class QueryError(VerbwireError):
         super().__init__(text)
         self.status = status
         self.code = code
+
+
+class ParkedError(QueryError):
+    """Records of this key wait for an operator, since one of them cannot be handled: they are not in its row."""
 
 
 class NotFoundError(QueryError):

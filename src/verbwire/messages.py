@@ -135,6 +135,7 @@ class Page(Generic[R_co]):
     page_size: int
     complete: bool
     next: str | None
+    parked: int = 0  # keys of the table whose later records wait for an operator: they are not in its rows
 
 
 FORBIDDEN = "forbidden"

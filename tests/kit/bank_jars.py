@@ -26,6 +26,7 @@ from tests.kit.samples.bank.jars import (
     TakeCoins,
 )
 from verbwire import Aggregate, Context, Rejected, Table
+from verbwire.declarations.parking import Parking
 
 FULL = 1_000_000
 MOST = 1_000_000_000  # pence, by the contracts
@@ -148,9 +149,9 @@ SEALING: dict[str, Callable[[str], Any]] = {
 }
 
 
-def table(mended: bool = False) -> Table[JarRow]:
+def table(mended: bool = False, parking: Parking | None = None) -> Table[JarRow]:
     """The table of jars; `mended` is its next version, in which nothing is wrong any more."""
-    jars = Table("bank.jars", row=JarRow, index=["pence", "label"])
+    jars = Table("bank.jars", row=JarRow, index=["pence", "label"], parking=parking)
 
     @jars.on
     def put(row: JarRow | None, event: CoinsPut) -> Any:

@@ -14,6 +14,7 @@ from tests.kit.bank_jars import FULL
 from tests.kit.samples.bank.jars import PutCoins, ShakeJar, TakeCoins
 from tests.kit.samples.bank.tills import CoinsMoved, MinuteRow, OwnerRow, SavingState
 from verbwire import Context, Outcome, OutcomeContext, Process, Rejected, Table, Window, tagged
+from verbwire.declarations.parking import Parking
 from verbwire.deploy.group_plan import GroupPlan
 from verbwire.messages import Kind
 from verbwire.wire.partitioner import partition_of
@@ -33,9 +34,9 @@ GROUPS = (
 MINUTE = Window(timedelta(minutes=1), lateness=timedelta(seconds=30), retention=timedelta(minutes=10))
 
 
-def owners(mended: bool = False) -> Table[OwnerRow]:
+def owners(mended: bool = False, parking: Parking | None = None) -> Table[OwnerRow]:
     """The table of what each owner has moved, at whatever till; nobody's coins are in nobody's row."""
-    table = Table(OWNERS, row=OwnerRow)
+    table = Table(OWNERS, row=OwnerRow, parking=parking)
 
     @table.rekeys
     def owner(event: CoinsMoved) -> str | None:
@@ -54,14 +55,14 @@ def owners(mended: bool = False) -> Table[OwnerRow]:
     return table
 
 
-def minutes(window: Window = MINUTE) -> Table[MinuteRow]:
+def minutes(window: Window = MINUTE, mended: bool = False, parking: Parking | None = None) -> Table[MinuteRow]:
     """What was moved at each till, minute by minute."""
-    return _minutes(Table(MINUTES, row=MinuteRow, window=window))
+    return _minutes(Table(MINUTES, row=MinuteRow, window=window, parking=parking), mended)
 
 
 def own_minutes(window: Window = MINUTE) -> Table[MinuteRow]:
     """What each owner has moved, minute by minute."""
-    table = _minutes(Table(OWN_MINUTES, row=MinuteRow, window=window))
+    table = _minutes(Table(OWN_MINUTES, row=MinuteRow, window=window, parking=None))
 
     @table.rekeys
     def owner(event: CoinsMoved) -> str | None:
@@ -70,10 +71,10 @@ def own_minutes(window: Window = MINUTE) -> Table[MinuteRow]:
     return table
 
 
-def _minutes(table: Table[MinuteRow]) -> Table[MinuteRow]:
+def _minutes(table: Table[MinuteRow], mended: bool = False) -> Table[MinuteRow]:
     @table.on
     def moved(row: MinuteRow | None, event: CoinsMoved, context: Context) -> MinuteRow | None:
-        match event.how:
+        match "" if mended else event.how:
             case "delete":
                 return None
             case "leave":
@@ -87,10 +88,15 @@ def _minutes(table: Table[MinuteRow]) -> Table[MinuteRow]:
     return table
 
 
-def savings(mended: bool = False) -> Process[SavingState]:
+def savings(mended: bool = False, parking: Parking | None = None) -> Process[SavingState]:
     """The process that puts what an owner moves into the jar of that name, and says what became of it."""
     process = Process(
-        SAVINGS, state=SavingState, sends=[PutCoins, TakeCoins], ignores=[TakeCoins], scopes=["jars:write"]
+        SAVINGS,
+        state=SavingState,
+        sends=[PutCoins, TakeCoins],
+        ignores=[TakeCoins],
+        scopes=["jars:write"],
+        parking=parking,
     )
 
     @process.on(key="owner")
@@ -136,7 +142,7 @@ def savings(mended: bool = False) -> Process[SavingState]:
 
 def silent_savings() -> Process[SavingState]:
     """A version of that process that sends nothing, and so hears no outcomes."""
-    process = Process(SAVINGS, state=SavingState)
+    process = Process(SAVINGS, state=SavingState, parking=None)
 
     @process.on(key="owner")
     def moved(state: SavingState | None, event: CoinsMoved) -> SavingState | None:
@@ -148,7 +154,12 @@ def silent_savings() -> Process[SavingState]:
 def taking(ignores: bool = False) -> Process[SavingState]:
     """The next version of that process, in which nothing is put into jars any more."""
     process = Process(
-        SAVINGS, state=SavingState, sends=[TakeCoins], ignores=[PutCoins] if ignores else [], scopes=["jars:write"]
+        SAVINGS,
+        state=SavingState,
+        sends=[TakeCoins],
+        ignores=[PutCoins] if ignores else [],
+        scopes=["jars:write"],
+        parking=None,
     )
 
     @process.on(key="owner")

@@ -122,7 +122,7 @@ STREAMS = """
 from schemas.jars import CoinsPut, JarRow
 from verbwire import Table
 
-jars = Table("bank.jars", row=JarRow, index=["pence"])
+jars = Table("bank.jars", row=JarRow, index=["pence"], parking=None)
 
 @jars.on
 def coins_put(row: JarRow | None, event: CoinsPut) -> JarRow:

@@ -16,7 +16,7 @@ from verbwire.wire.registry import unknown_ids
 
 PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 # Tests take their partitions one after the other: one process needs as many as three together.
-BANK_PARTITIONS, BRANCH_PARTITIONS = (112, 48) if PROCESSES > 2 else (336, 144)
+BANK_PARTITIONS, BRANCH_PARTITIONS = (120, 48) if PROCESSES > 2 else (360, 144)
 _BY_BOTH = (
     "wire.",
     "contracts.test_round_trip",

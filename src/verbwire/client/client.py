@@ -16,6 +16,7 @@ from verbwire.client.producing.sender import Sender
 from verbwire.client.querying.querier import Querier
 from verbwire.client.querying.result import QueryResult
 from verbwire.messages import Command, Event, Kind, Page, Query
+from verbwire.wire.freshness import COMPLETE, STALE
 from verbwire.wire.headers import envelope_of
 
 R = TypeVar("R")
@@ -106,7 +107,13 @@ class Client:
         return self._asker.resume(token)
 
     def query(
-        self, query: Query[R], timeout: float = 10.0, *, after: Page[Any] | None = None, complete: bool = False
+        self,
+        query: Query[R],
+        timeout: float = 10.0,
+        *,
+        after: Page[Any] | None = None,
+        complete: bool = False,
+        stale: bool = False,
     ) -> QueryResult[R]:
         """Query the current state, and return the answer-to-be: the reply, or a :class:`Page` of replies.
 
@@ -114,11 +121,16 @@ class Client:
         for `timeout` seconds (then :class:`UnavailableError`). `after` asks for the page behind that one, and says all
         of the question. A table that was started not long ago may have yet to catch up: `QueryResult.complete` says so,
         and with `complete` it is asked again until it has. "Not found" is only said by one that has.
+        Of a row whose later records are parked, until an operator decides, :class:`ParkedError` is raised, unless it
+        may be `stale`: then it is the one before them. Of a list `Page.parked` says how many such keys there are.
         :class:`NotFoundError`, :class:`NotAllowedError` and :class:`BadQueryError` are raised where the answer is
         waited for; what is wrong with the query itself, here.
         """
         self._producer.require_open()
-        return self._querier.query(query, timeout, after, complete)
+        if complete and stale:
+            raise ValueError("an answer is complete, or may be stale: ask for one of them")
+        fresh = COMPLETE if complete else STALE if stale else ""
+        return self._querier.query(query, timeout, after, fresh)
 
     @property
     def positions(self) -> SeenPositions:

@@ -90,11 +90,11 @@ class GroupPlan:
             case Process():
                 heard, outcomes, sent = tuple(declared.sources), tuple(declared.answering), _namespaces(declared.sends)
                 plan = cls(declared.group, Kind.EVENT, heard, (declared.table,), outcomes, rekeys=True, sends=sent)
-                return replace(plan, heeds=True)
+                return replace(plan, heeds=True, parks=declared.parking is not None)
             case Table():
                 rekeys, heard = bool(declared.keys), tuple(declared.sources)
                 plan = cls(declared.group, Kind.EVENT, heard, (declared.table,), rekeys=rekeys)
-                return replace(plan, heeds=True)
+                return replace(plan, heeds=True, parks=declared.parking is not None)
 
     @property
     def decides(self) -> bool:

@@ -409,6 +409,8 @@ class GroupEngine:
         self._failures.committed(transaction.ranges)
         for partition in transaction.caches:
             state, changes = self.reader.states[partition], transaction.of(partition)
+            if changes.parked_keys is not None:  # before the positions: who waits for those is told
+                state.parked = changes.parked_keys
             state.inputs = {**state.inputs, **changes.inputs}
             state.dead_letters = dead_letter_count(changes.facts) or state.dead_letters
             self.reader.moved(partition)

@@ -22,6 +22,7 @@ from verbwire.queries.selection import Value
 
 ROWS = "rows"
 ANSWERS = "answers"
+PARKED = "parked"
 EncodedRows: TypeAlias = Mapping[bytes, tuple[Value, ...] | None]
 """Rows by their keys as the changelog and the local copy keep them: the value, columns, words; None is deleted."""
 
@@ -33,6 +34,7 @@ class Log:
     name: str
     topic: str
     absorb: Callable[[StoreChanges, Record], None]  # applies one of its records to the store
+    may_be_empty: bool = False  # though its group has been at work
 
 
 class Processor(Protocol):
@@ -66,10 +68,11 @@ class Requests(Protocol):
 class StopPartition(Exception):  # noqa: N818 (a signal, not an error: the partition stops here)
     """Stops the partition at `record` until an operator fixes the handler or skips the record."""
 
-    def __init__(self, record: Record, reason: str) -> None:
+    def __init__(self, record: Record, reason: str, traceback: str = "") -> None:
         super().__init__(reason)
         self.record = record
         self.reason = reason
+        self.traceback = traceback  # of what its handler raised
 
 
 class StopDue(Exception):  # noqa: N818 (a signal, not an error: the partition stops here)

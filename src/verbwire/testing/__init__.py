@@ -38,7 +38,8 @@ from verbwire.testing.tables import fold
 if TYPE_CHECKING:
     from verbwire.testing.memory.client import MemoryClient
     from verbwire.testing.memory.history import CommandOutcome, LetterInMemory
-    from verbwire.testing.memory.in_memory import GroupStoppedError, InMemory
+    from verbwire.testing.memory.in_memory import InMemory
+    from verbwire.testing.memory.parked import GroupStoppedError, ParkedInMemory, RecordParkedError
     from verbwire.testing.running import RunningProject
 
 __all__ = [
@@ -50,8 +51,10 @@ __all__ = [
     "InMemory",
     "LetterInMemory",
     "MemoryClient",
+    "ParkedInMemory",
     "ProcessInstance",
     "ProcessStep",
+    "RecordParkedError",
     "RunningProject",
     "effects_of",
     "encoded",
@@ -88,10 +91,12 @@ def given(
 
 _LATER = {
     "CommandOutcome": "memory.history",
-    "GroupStoppedError": "memory.in_memory",
+    "GroupStoppedError": "memory.parked",
     "InMemory": "memory.in_memory",
     "LetterInMemory": "memory.history",
     "MemoryClient": "memory.client",
+    "ParkedInMemory": "memory.parked",
+    "RecordParkedError": "memory.parked",
     "RunningProject": "running",
 }
 

@@ -157,6 +157,8 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     metrics = services.metrics.group(group)
     services.watched(topology.processor.watch)
     metrics.table(lambda: sum(reader.behind().values()), reader.dead_letters)
+    if isinstance(declared, Table | Process) and declared.parking is not None:
+        metrics.parks(reader.parked)
     engine = GroupEngine(topology, kafka, names, settings.worker, copies, reader, metrics, services.liveness)
     # A decoder of its own: the engine's thread has the other.
     rows = [each.state for each in declared.versions] if isinstance(declared, Process) else [row]

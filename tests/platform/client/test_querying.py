@@ -215,10 +215,10 @@ def test_an_answer_says_whether_its_table_has_caught_up(asks: Asks, market: Mark
 def test_a_complete_answer_is_waited_for(asks: Asks, market: Market, query: Any) -> None:
     hold_back(market)
     with pytest.raises(UnavailableError, match=r"not answered in time: .*ask again"):
-        asks().query(query, 0.3, None, complete=True).result()
+        asks().query(query, 0.3, None, fresh="complete").result()
     hold_back(market)
     threading.Timer(0.3, market.stalls.mend).start()
-    answer = asks().query(query, 10.0, None, complete=True)
+    answer = asks().query(query, 10.0, None, fresh="complete")
     assert answer.result() is not None
     assert answer.complete
 

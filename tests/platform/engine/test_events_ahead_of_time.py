@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from verbwire.engine.processors.repartition import SOURCE_HEADER, Repartitioner
 from verbwire.engine.processors.table import DeadLettered, Matched, Skipped
 from verbwire.engine.processors.windowed_table import WindowedTableProcessor
 from verbwire.engine.restore.start_positions import _require_past
+from verbwire.engine.state.parked import ParkedKeys
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.errors import ContractError, EngineError
 from verbwire.handling.contexts import context_of
@@ -102,6 +103,8 @@ class Untouched:
     """A partition of which no row is asked for."""
 
     time = None
+    facts: Mapping[str, bytes] = {}
+    parked = ParkedKeys({})
 
     def begin(self, keys: Any) -> None:
         assert not list(keys)

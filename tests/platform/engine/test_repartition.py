@@ -276,7 +276,7 @@ def test_repartition_topic_is_told_from_the_sources(branch: Bank) -> None:
     topology = table_topology(owners(), branch.codec, 1)
     assert topology.sources == (branch.names.events(NAMESPACE),)
     assert topology.repartition == f"{topology.group}-owners-repartition"
-    assert topology.inputs == (*topology.sources, topology.repartition)
+    assert topology.inputs == (*topology.sources, topology.repartition, f"{topology.group}.requests")
 
 
 def test_repartition_progress_tells_how_far_the_own_topic_has_to_be_read(till: Till) -> None:

@@ -38,7 +38,7 @@ SAYS = {
 
 def of_both() -> Table[JarRow]:
     """A table that hears two contexts; a book that is closed empties the jar of its key."""
-    jars = Table("bank.jars", row=JarRow)
+    jars = Table("bank.jars", row=JarRow, parking=None)
 
     @jars.on
     def put(row: JarRow | None, event: CoinsPut) -> JarRow:

@@ -23,6 +23,7 @@ from verbwire.errors import (
     ClosedError,
     NotAllowedError,
     NotFoundError,
+    ParkedError,
     QueryError,
     UnavailableError,
     UnencodableError,
@@ -47,6 +48,7 @@ _PAUSE_SECONDS = 0.1  # the first pause before asking again; each is twice as lo
 _LONGEST_PAUSE = 1.0
 _CONNECT_SECONDS = 2.0
 _AGAIN = frozenset({429, 502, 503, 504})
+PARKED = "parked"
 _UNKNOWN_TOPIC = "unknown_topic"  # what we have seen is of a context that its worker does not know; others may
 
 
@@ -62,7 +64,7 @@ class Querier:
         self._session: _QuerySession | None = None
         self._closed = threading.Event()
 
-    def query(self, query: Query[R], timeout: float, after: Page[Any] | None, complete: bool = False) -> QueryResult[R]:
+    def query(self, query: Query[R], timeout: float, after: Page[Any] | None, fresh: str = "") -> QueryResult[R]:
         """Begin to ask, and return the answer-to-be; an invalid query is raised here."""
         route = self._routes.get(type(query))
         if route is None:
@@ -75,7 +77,7 @@ class Querier:
                 self._session = _QuerySession(
                     self._connection, WorkerEndpoints.of(self._connection, self._codec()), self._closed
                 )
-        wanted = {HEADER: self._positions.header(), FRESHNESS: COMPLETE if complete else ""}
+        wanted = {HEADER: self._positions.header(), FRESHNESS: fresh}
         headers = {name: value for name, value in wanted.items() if value}
         return self._session.begin(_PendingQuery(route, target, headers, time.monotonic() + timeout))
 
@@ -175,9 +177,9 @@ class _QuerySession:
             self._endpoints.mark_failed(endpoint)
             advice = advice_of(error) or self._endpoints.advice
             return _WorkerResponse(None, b"", f"{endpoint} does not answer: {type(error).__name__} {error}; {advice}")
-        if response.status_code in _AGAIN:
-            self._endpoints.mark_failed(endpoint)
         code, detail = _problem_of(response.content)
+        if response.status_code in _AGAIN and code != PARKED:
+            self._endpoints.mark_failed(endpoint)
         if code == _UNKNOWN_TOPIC:  # of an older version than the worker that has answered us before
             self._endpoints.mark_failed(endpoint)
         freshness = response.headers.get(FRESHNESS, "")
@@ -212,6 +214,8 @@ class _WorkerResponse:
 
     def is_final(self) -> bool:
         """Whether asking again would bring nothing else. What is not found in a table that is behind may be there."""
+        if self.code == PARKED:  # an operator has to decide first
+            return True
         unknown = self.status is None or self.status in _AGAIN or self.code == _UNKNOWN_TOPIC
         return not (unknown or (self.status == 404 and decode_freshness(self.freshness) is not None))
 
@@ -253,6 +257,8 @@ def refusal_of(status: int, body: bytes, name: str) -> QueryError:
     text = f"{name}: {detail or f'status {status}'}"
     if status in (401, 403):
         return NotAllowedError(text, status, code)
+    if code == PARKED:
+        return ParkedError(text, status, code)
     if code == "not_found":
         return NotFoundError(text, status, code)
     if status in (400, 404, 414):

@@ -71,6 +71,7 @@ class _Rows(msgspec.Struct):
     complete: bool
     next: str | None
     rows: msgspec.Raw
+    parked: int = 0
 
 
 def _page(reply: type[Any], tree: AvroType) -> Callable[[bytes], Page[Any]]:
@@ -82,7 +83,7 @@ def _page(reply: type[Any], tree: AvroType) -> Callable[[bytes], Page[Any]]:
     def read(body: bytes) -> Page[Any]:
         require_once(body, parts_of(body))
         found = page_of(body)
-        return Page(rows_of(found.rows), found.page, found.page_size, found.complete, found.next)
+        return Page(rows_of(found.rows), found.page, found.page_size, found.complete, found.next, found.parked)
 
     return read
 

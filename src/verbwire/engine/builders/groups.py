@@ -13,6 +13,7 @@ from verbwire.engine.code.facts import CurrentCode
 from verbwire.engine.processors.aggregate import AggregateProcessor, EventEmission
 from verbwire.engine.processors.inputs import event_readers
 from verbwire.engine.processors.outcomes import OutcomeLog, dedup_entry_of
+from verbwire.engine.processors.parking import RecordParking
 from verbwire.engine.processors.repartition import Repartitioner
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.processors.requests import OperatorRequests
@@ -50,6 +51,7 @@ def table_topology(table: Table[Any], codec: Codec, partitions: int, skip: Place
     keys = {event: handler.function for event, handler in table.keys.items()}
     skips = Skips(skip)
     requests = OperatorRequests.of(codec, group, skips, {})
+    parking = None if table.parking is None else RecordParking.of(codec, group, table.parking, requests)
     folding: dict[str, Any] = {
         "input_readers": event_readers(codec, table.sources, table.handlers, keys),
         "row": table.row,
@@ -59,6 +61,7 @@ def table_topology(table: Table[Any], codec: Codec, partitions: int, skip: Place
         "repartition": repartitioner,
         "skips": skips,
         "requests": requests,
+        "parking": parking,
         "watch": HandlerWatch(group),
         "around": tracing.message if (tracing := EngineTracing.of(group)) else None,
     }
@@ -67,13 +70,15 @@ def table_topology(table: Table[Any], codec: Codec, partitions: int, skip: Place
     else:
         times = {event: codec.catalog.of(event).time or "" for event in table.handlers}
         fold = WindowedTableProcessor(**folding, window=table.window, contract=rows.contract, times=times)
+    if parking is not None:
+        parking.serve(fold.again)
     return Topology(
         group=group,
         table=table.table,
         inputs=(*fold.input_readers, *(each.topic for each in (repartitioner, requests) if each)),
         outputs=(fold.dead_letters, *(each.topic for each in (repartitioner, requests) if each)),
         partitions=partitions,
-        logs=(rows.log(),),
+        logs=(rows.log(), *([parking.log()] if parking else [])),
         columns=rows.columns,
         encode=rows.encode_all,
         decode=rows.decode,

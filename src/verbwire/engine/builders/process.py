@@ -15,6 +15,7 @@ from verbwire.engine.builders.groups import Places
 from verbwire.engine.code.facts import CurrentCode
 from verbwire.engine.processors.inputs import InputReader, OutcomeInput, event_readers
 from verbwire.engine.processors.instance_rows import DUE, InstanceRows
+from verbwire.engine.processors.parking import RecordParking
 from verbwire.engine.processors.process import CommandEmission, ProcessManagerProcessor, ProcessVersion
 from verbwire.engine.processors.repartition import Repartitioner
 from verbwire.engine.processors.requests import OperatorRequests
@@ -59,6 +60,7 @@ def process_topology(
     keys = {event: attrgetter(field) for event, field in process.keys.items()}
     skips = Skips(skip)
     requests = OperatorRequests.of(codec, group, skips, {})
+    parking = None if process.parking is None else RecordParking.of(codec, group, process.parking, requests)
     lead = ProcessManagerProcessor(
         input_readers={
             **event_readers(codec, process.sources, process.handlers, keys),
@@ -71,6 +73,7 @@ def process_topology(
         repartition=repartitioner,
         skips=skips,
         requests=requests,
+        parking=parking,
         watch=HandlerWatch(group),
         around=tracing.message if tracing else None,
         tracing=tracing,
@@ -82,13 +85,15 @@ def process_topology(
         limits=limits,
         clock=clock,
     )
+    if parking is not None:
+        parking.serve(lead.again)
     return Topology(
         group=group,
         table=process.table,
         inputs=(*lead.input_readers, repartitioner.topic, requests.topic),
         outputs=(lead.dead_letters, repartitioner.topic, requests.topic),
         partitions=partitions,
-        logs=(rows.log(),),
+        logs=(rows.log(), *([parking.log()] if parking else [])),
         columns=(),
         own_columns=rows.columns,
         beside=rows.beside,

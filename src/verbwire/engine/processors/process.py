@@ -105,8 +105,8 @@ class ProcessManagerProcessor(TableProcessor):
             if transaction.checks_rows(cache.partition) and after is not None:
                 self.encode(matched.key, after)
         except BaseException as error:  # sys.exit(), too: the next worker would meet the record again, and end as well
-            self.watch.raised(handler.where, matched.record, error)
-            raise to_blame(matched, error, handler) from error
+            traceback = self.watch.raised(handler.where, matched.record, error)
+            raise to_blame(matched, error, handler, traceback) from error
         self._take(cache, matched.key, before, after, sent, transaction)
 
     @staticmethod

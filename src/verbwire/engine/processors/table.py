@@ -12,6 +12,7 @@ import msgspec
 from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler
 from verbwire.engine.processors.inputs import UNREAD, InputReader
+from verbwire.engine.processors.parking import RecordParking
 from verbwire.engine.processors.repartition import Repartitioner
 from verbwire.engine.processors.requests import OperatorRequests
 from verbwire.engine.processors.skips import SKIPS_FACT, Skips
@@ -90,6 +91,7 @@ class TableProcessor:
     repartition: Repartitioner | None = None
     skips: Skips = field(default_factory=Skips)
     requests: OperatorRequests | None = None
+    parking: RecordParking | None = None  # None: the partition stops at a record that cannot be handled
     watch: HandlerWatch = field(default_factory=lambda: HandlerWatch(""))
     around: Around | None = None  # applies a message by way of the function that it is given: where traces are kept
 
@@ -109,12 +111,21 @@ class TableProcessor:
         decoded = self._decode_all(records, transaction)
         cache.begin([each.key for each in decoded if type(each) is Matched])
         apply = self._apply if self.around is None else partial(self.around, self._apply)
+        parked = cache.parked
         for done, (record, each) in enumerate(zip(records, decoded, strict=False)):
             if done and transaction.is_late():
                 return done
             match each:
                 case Matched():
-                    apply(cache, each, transaction)
+                    if parked.standing and each.key in parked.standing:
+                        self._hold(cache, each, transaction)
+                        continue
+                    try:
+                        apply(cache, each, transaction)
+                    except StopPartition as stop:
+                        if self.parking is None:
+                            raise
+                        self.parking.park(cache, each.key, stop, transaction)
                 case ForeignKey(key) if self.repartition is not None:
                     self.repartition.forward(transaction, record, key)
                 case DeadLettered():
@@ -194,10 +205,38 @@ class TableProcessor:
             if transaction.checks_rows(cache.partition) and after is not None:
                 self.encode(matched.key, after)
         except BaseException as error:  # sys.exit(), too: the next worker would meet the record again, and end as well
-            self.watch.raised(handler.where, matched.record, error)
-            raise to_blame(matched, error, handler) from error
+            traceback = self.watch.raised(handler.where, matched.record, error)
+            raise to_blame(matched, error, handler, traceback) from error
         if after is not before:
             cache.put(matched.key, after)
+
+    def _hold(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
+        """Let a record wait behind those of its key that are parked."""
+        if self.parking is None:
+            raise StopPartition(matched.record, "its key is parked, and this group does not park")
+        self.parking.hold(cache, matched.key, matched.record, transaction)
+
+    def again(self, cache: PartitionCache, key: bytes, record: Record, transaction: Transaction) -> None:
+        """Fold a record that was parked under this key; StopPartition where it cannot be handled yet."""
+        match decoded := self._decode(record):
+            case Matched() if decoded.key in cache.parked.standing and decoded.key != key:
+                self._hold(cache, decoded, transaction)  # the code that says under which key it counts was mended, too
+            case Matched():
+                cache.load([decoded.key])
+                apply = self._apply_parked if self.around is None else partial(self.around, self._apply_parked)
+                apply(cache, decoded, transaction)
+            case ForeignKey(key) if self.repartition is not None:
+                self.repartition.forward(transaction, record, key)
+            case DeadLettered():
+                self._dead_letter(transaction, record, decoded)
+            case Skipped(name):
+                transaction.count(name)
+            case StopPartition():
+                raise decoded
+
+    def _apply_parked(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
+        """Apply a message that has waited."""
+        self._apply(cache, matched, transaction)
 
     def _dead_letter(self, transaction: Transaction, record: Record, refused: DeadLettered) -> None:
         if refused.reason == SKIPPED:
@@ -212,9 +251,9 @@ class TableProcessor:
         return returned
 
 
-def to_blame(matched: Matched, error: BaseException, handler: Handler) -> StopPartition:
+def to_blame(matched: Matched, error: BaseException, handler: Handler, traceback: str = "") -> StopPartition:
     """Return the stop at a record whose handler failed."""
     record, source = matched.record, matched.source
     came = "" if source is record else f", with {place_of(source)}"
     kind, _, text = summary(error).partition(": ")
-    return StopPartition(record, legible(f"{handler.where} raised {kind}{came}: {text}"))
+    return StopPartition(record, legible(f"{handler.where} raised {kind}{came}: {text}"), legible(traceback))

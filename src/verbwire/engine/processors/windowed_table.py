@@ -101,11 +101,29 @@ class WindowedTableProcessor(TableProcessor):
         return Skipped("late")
 
     def _apply(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
-        (time, start), now = matched.at, cache.time
-        if now is not None and start + self._open < now:
+        if not self._is_over(cache, matched, self._open, transaction):
+            self._count_in(cache, matched, transaction)
+
+    def _hold(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
+        """Whether an event is late is decided when it comes, not when the one before it can be handled."""
+        if not self._is_over(cache, matched, self._open, transaction):
+            super()._hold(cache, matched, transaction)
+
+    def _apply_parked(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
+        """It came in time, and counts as long as its window's row is kept."""
+        if not self._is_over(cache, matched, self._kept, transaction):
+            self._count_in(cache, matched, transaction)
+
+    def _is_over(self, cache: PartitionCache, matched: Matched, length: int, transaction: Transaction) -> bool:
+        """Whether so much time has passed since the event's window began; then the event is counted as late."""
+        over = cache.time is not None and matched.at[1] + length < cache.time
+        if over:
             transaction.count("late")
-            return
+        return over
+
+    def _count_in(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
         super()._apply(cache, matched, transaction)
+        time, now = matched.at[0], cache.time
         cache.time = time if now is None else max(now, time)
 
     def _forget(self, cache: PartitionCache, before: int) -> None:

@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from verbwire.engine.restore.kept_copy import KeptCopy
-from verbwire.engine.topology import ANSWERS, ROWS, Topology
+from verbwire.engine.state.parked import PARKED_FACT
+from verbwire.engine.state.store import PartitionStore
+from verbwire.engine.topology import ANSWERS, PARKED, ROWS, Topology
 from verbwire.errors import EngineError
 from verbwire.kafka.offsets import Committed
 
@@ -24,6 +26,7 @@ class LogState:
     id: str
     begins: int  # the first offset that it holds
     end: int
+    may_be_empty: bool = False
 
 
 def decided(committed: Mapping[str, Committed], topology: Topology) -> bool:
@@ -45,13 +48,13 @@ def require_whole(
     """
     read = [f"{topic} up to {each.offset}" for topic, each in committed.items() if each.offset]
     for log in logs:
-        same = kept is not None and kept.topics.get(log.name) == log.id
+        same = kept is not None and _is_of(kept, log)
         position = kept.positions[log.name] if kept is not None and same else 0
         if position > log.end:
             raise EngineError(
                 f"{log.topic} ends at {log.end}, and the copy here has read up to {position}: its end is lost. {ways}"
             )
-        if log.end == 0 and read and not (same and kept and kept.inputs):
+        if log.end == 0 and read and not log.may_be_empty and not (same and kept and kept.inputs):
             raise never_written(log.topic, ", ".join(read), ways)
         if log.name == ROWS and position < log.begins and (read or log.end > log.begins):
             raise EngineError(
@@ -67,8 +70,23 @@ def require_both(logs: Sequence[LogState], kept: KeptCopy | None, applied: Mappi
     Asked once they are restored: that one is longer may be due to transactions that were aborted.
     """
     for log in logs:
-        if applied and log.end == 0 and not (kept and kept.topics.get(log.name) == log.id):
+        if applied and log.end == 0 and not log.may_be_empty and not (kept and _is_of(kept, log)):
             raise never_written(log.topic, "inputs, as its other log tells", ways)
+
+
+def require_parked(store: PartitionStore, topology: Topology) -> None:
+    """Raise EngineError where parked records are lost, by the number that stands beside the rows."""
+    said, logs = int(store.facts().get(PARKED_FACT, 0)), [log.topic for log in topology.logs if log.name == PARKED]
+    if said and not logs:
+        raise EngineError(
+            f"{said} records are parked, and {topology.group} declares no parking any more: declare it until they are "
+            "handled (`verbwire parked retry`), else later records of their keys would overtake them"
+        )
+    if said and (there := sum(each.records for each in store.parked_keys().values())) != said:
+        raise EngineError(
+            f"{said} records are parked, and {logs[0]} holds {there} of them: without the others later records would "
+            f"overtake them. {recovery_advice(topology)}"
+        )
 
 
 def never_written(topic: str, done: str, ways: str) -> EngineError:
@@ -81,7 +99,12 @@ def never_written(topic: str, done: str, ways: str) -> EngineError:
 
 def fits(kept: KeptCopy, logs: Sequence[LogState]) -> bool:
     """Whether a copy is one of these logs, and no further than they are."""
-    return all(kept.topics.get(log.name) == log.id and kept.positions[log.name] <= log.end for log in logs)
+    return all(_is_of(kept, log) and kept.positions[log.name] <= log.end for log in logs)
+
+
+def _is_of(kept: KeptCopy, log: LogState) -> bool:
+    """Whether a copy is one of this log; that of an earlier release knows nothing of one that may be empty."""
+    return kept.topics.get(log.name, log.id if log.may_be_empty else None) == log.id
 
 
 def recovery_advice(topology: Topology) -> str:

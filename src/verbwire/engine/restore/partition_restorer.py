@@ -26,7 +26,14 @@ from verbwire.engine.restore.copy_loads import CopyLoads
 from verbwire.engine.restore.group_topics import GroupTopics
 from verbwire.engine.restore.kept_copy import KeptCopy, put_back, read_kept_copy, set_aside
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
-from verbwire.engine.restore.log_completeness import LogState, decided, fits, recovery_advice, require_whole
+from verbwire.engine.restore.log_completeness import (
+    LogState,
+    decided,
+    fits,
+    recovery_advice,
+    require_parked,
+    require_whole,
+)
 from verbwire.engine.restore.open_transactions import OpenTransactions, WorkerLiveness
 from verbwire.engine.restore.start_positions import InputOffsets, StartPositions
 from verbwire.engine.restore.topic_identity import TOPICS_FACT, write_topics
@@ -200,6 +207,7 @@ class PartitionRestorer:
         cache = PartitionCache(
             partition, store, topology.decode, start, store.time(), store.facts(), beside=topology.beside
         )
+        self._reader.states[partition].parked = cache.parked.standing
         cache.facts[CODE_HEADER] = write_code(self._codes[partition])
         topics = [*self._topology.inputs, *(each.topic for each in self._topology.logs)]
         cache.facts[TOPICS_FACT] = write_topics({topic: self.topics[topic].id for topic in topics})
@@ -227,7 +235,7 @@ class PartitionRestorer:
             path, topics = self._path(partition), self._log_ids()
             offsets = {topic: committed[topic, partition] for topic in self._topology.inputs}
             logs = [
-                LogState(each.name, each.topic, topics[each.name], begins[place], ends[place])
+                LogState(each.name, each.topic, topics[each.name], begins[place], ends[place], each.may_be_empty)
                 for each in self._topology.logs
                 for place in [(each.topic, partition)]
             ]
@@ -324,6 +332,7 @@ class PartitionRestorer:
             status.dead_letters = dead_letter_count(store.facts())  # whether it is stopped or not
             try:
                 found = self._positions.of(partition, store, inputs, *self._found[partition])
+                require_parked(store, self._topology)
                 starts[partition], self._codes[partition] = found
                 ends = {topic: each.end for topic, each in inputs.items()}
                 status.end_offsets = EndOffsets(ends, complete=self._topology.repartition is None)

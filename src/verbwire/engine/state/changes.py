@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from verbwire.engine.state.parked import ParkedChanges, ParkedKey
 from verbwire.queries.selection import Value
 
 
@@ -26,4 +28,6 @@ class StoreChanges:
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read
     time: int | None = None  # the newest event time, microseconds since the epoch, in a table of windows
     facts: dict[str, bytes] = field(default_factory=dict)  # about the partition, by the name of their header
+    parked: ParkedChanges | None = None  # where records are parked, or no longer
+    parked_keys: Mapping[bytes, ParkedKey] | None = None  # how it stands with keys then
     forgotten: list[str] = field(default_factory=list)  # input topics that are others by now: what was read of them

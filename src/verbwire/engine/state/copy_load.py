@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 
 from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.state.connections import connect
-from verbwire.engine.state.copy_meta import SET, facts_of, is_empty, misfit, position_of
+from verbwire.engine.state.copy_meta import SET, adopt, facts_of, is_empty, misfit, position_of
 from verbwire.engine.state.copy_schema import indexes, tables
 from verbwire.engine.state.durable import write_through
 from verbwire.engine.state.row_writer import RowWriter
@@ -88,6 +88,7 @@ class CopyLoad:
             self._paused.rename(self._file)
             connection = self._connect()
             if self._goes_on(connection):
+                adopt(connection, self._store.identity)
                 return connection
             connection.close()
             self._file.unlink()

@@ -7,11 +7,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from verbwire.engine.state.parked import make_table
+
 _CHANGED = {
     "columns": "its index has changed",
     "search": "its search has changed",
     "format": "another version wrote it",
 }
+ADDED = frozenset({"parked"})  # logs that copies of earlier releases know nothing of: they have read none of them
 SET = "insert or replace into meta values (?, ?)"
 
 
@@ -45,9 +48,16 @@ def facts_of(connection: sqlite3.Connection) -> dict[str, bytes]:
 def misfit(connection: sqlite3.Connection, identity: Mapping[str, str], max_age: float | None) -> str | None:
     """Return why a copy cannot be taken for one of this identity, not older than so many seconds; None for one."""
     known = {name: value_of(connection, name) for name in identity}
-    if changed := sorted(name for name in known if known[name] != identity[name]):
+    unlike = (name for name in known if known[name] != identity[name])
+    if changed := sorted(name for name in unlike if known[name] is not None or name not in ADDED):
         return " and ".join(_CHANGED.get(name, f"another {name}") for name in changed)
     age = time.time() - float(value_of(connection, "touched") or time.time())
     if max_age is not None and age > max_age:
         return f"not caught up for {age:.0f} s, allowed are {max_age:.0f}"
     return None
+
+
+def adopt(connection: sqlite3.Connection, identity: Mapping[str, str]) -> None:
+    """Bring a copy of an earlier release up to what this one keeps beside the rows."""
+    make_table(connection)
+    connection.executemany(SET, [(name, id) for name, id in identity.items() if name in ADDED])

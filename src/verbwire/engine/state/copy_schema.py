@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from verbwire.engine.state.parked import PARKED_TABLE
+
 FORMAT = "3"
 WORDS = "words"  # the column of the text that is searched
 INSTANCE = "0instance"  # what is kept beside a process's states; no field is called so
@@ -46,7 +48,8 @@ def tables(names: Sequence[str]) -> str:
     return f"""
         create table if not exists meta (name text primary key, value text);
         create table if not exists rows (key blob not null unique, value blob not null{own});
-        create table if not exists answers (id text primary key, at integer, fingerprint blob, outcome blob);"""
+        create table if not exists answers (id text primary key, at integer, fingerprint blob, outcome blob);
+        {PARKED_TABLE}"""
 
 
 def indexes(names: Sequence[str], full: bool = False) -> str:

@@ -7,11 +7,12 @@ not in the store yet: it is looked for in them, so that it does not matter what 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from verbwire.engine.state.beside import Beside
 from verbwire.engine.state.cache_budget import BUDGET, Budget, Cache
+from verbwire.engine.state.parked import PARKED_FACT, ParkedKeys
 from verbwire.engine.state.row_sizes import RowExpansion
 from verbwire.engine.state.store import PartitionStore
 from verbwire.errors import UndecodableError
@@ -50,6 +51,7 @@ class PartitionCache:
         # batch, so that it moves, and is restored, with the rows. `written_facts` stand there already.
         self.facts: dict[str, bytes] = dict(facts or {})
         self.written_facts: Mapping[str, bytes] = dict(self.facts)
+        self.parked = ParkedKeys(store.parked_keys() if int(self.facts.get(PARKED_FACT, 0)) else {})
         self.dirty: dict[bytes, Stored | None] = {}  # changed by the batch
         self._decode = decode
         self._beside = beside
@@ -123,6 +125,23 @@ class PartitionCache:
         """Change or delete (None) a row."""
         self._rows[key] = row
         self.dirty[key] = row
+
+    def due(self, column: str, until: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """Return up to `limit` rows that fall due `until` then, the first of them first, each with its column.
+
+        Not those of parked keys: what is decided when it is due is decided with all that came before.
+        """
+        waiting = self.parked.standing
+        found = self.store.below(column, until, limit + len(waiting))
+        return [each for each in found if each[0] not in waiting][:limit] if waiting else found
+
+    def parked_records(self, key: bytes, limit: int) -> Sequence[tuple[int, bytes]]:
+        """Return the first parked records of a key, up to `limit`, as this batch has left them: number and value."""
+        its = self.parked.standing.get(key)
+        if its is None:
+            return ()
+        numbers = range(its.first, min(its.next, its.first + limit))
+        return [*self.parked.ahead(self.store.parked(key, its.first, limit), key, numbers)]
 
     def decided_fingerprint(self, command_id: str) -> bytes | None:
         """Return the fingerprint of the command that was decided for good under this id, None if there was none."""

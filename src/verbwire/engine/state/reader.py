@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 import sys
-from collections.abc import Callable, Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.engine.state.changes import DedupEntry
 from verbwire.engine.state.connections import READERS
 from verbwire.engine.state.copy_schema import column_name
+from verbwire.engine.state.parked import ParkedKey
 from verbwire.engine.state.partition_state import CLOSED, RETRYING, RUNNING, STOPPED, SUSPENDED, PartitionState
 from verbwire.engine.state.row_query import at_once, select
 from verbwire.engine.state.store import copy_bytes
@@ -57,6 +59,7 @@ class PartitionStatus:
     inputs: dict[str, int] = field(default_factory=dict)  # input topic -> next offset to read, applied so far
     timestamps: dict[str, int] = field(default_factory=dict)  # input topic -> of the first record at work, or that was
     end_offsets: EndOffsets = field(default_factory=EndOffsets)  # replaced whenever it is restored
+    parked: Mapping[bytes, ParkedKey] = field(default_factory=dict)  # replaced, never changed
     dead_letters: int = 0  # how many records of its past are dead letters
 
     @property
@@ -150,6 +153,14 @@ class StoreReader:
         if not self.lease():
             return 0
         return sum(state.dead_letters for state in self.states.values() if state.ready or state.stopped is not None)
+
+    def parked(self) -> tuple[int, int, float]:
+        """How many keys and records are parked in the partitions that are here, and for how many seconds."""
+        states = [each for each in self.states.values() if each.path is not None] if self.lease() else []
+        every = [its for each in states for its in each.parked.values()]
+        oldest = min((its.since for its in every), default=None)
+        waited = 0.0 if oldest is None else max(0.0, time.time() - oldest / 1000)
+        return len(every), sum(its.records for its in every), waited
 
     def missing(self) -> list[int]:
         """The partitions that it cannot answer for."""

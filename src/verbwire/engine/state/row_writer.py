@@ -10,6 +10,7 @@ from operator import itemgetter
 
 from verbwire.engine.state.changes import DedupEntry, StoreChanges
 from verbwire.engine.state.copy_meta import SET
+from verbwire.engine.state.parked import write_parked
 from verbwire.queries.selection import Value
 
 # Two logs may tell how far the inputs are, and the one that knows less may be restored last.
@@ -38,6 +39,8 @@ class RowWriter:
             self._upsert([(key, *row) for key, row in changes.rows.items() if row is not None])
             self._delete([key for key, row in changes.rows.items() if row is None])
             self._remember(changes.answers)
+            if changes.parked:
+                write_parked(self._connection, changes.parked)
             self._note(changes)
 
     def forget_input(self, topic: str) -> None:

@@ -14,10 +14,11 @@ from typing import Any
 
 from verbwire.engine.state.changes import DedupEntry, StoreChanges
 from verbwire.engine.state.connections import READERS, connect
-from verbwire.engine.state.copy_meta import SET, facts_of, is_empty, misfit, position_of, value_of, values_of
+from verbwire.engine.state.copy_meta import SET, adopt, facts_of, is_empty, misfit, position_of, value_of, values_of
 from verbwire.engine.state.copy_schema import FORMAT, column_name, column_names, indexes, tables
 from verbwire.engine.state.durable import write_through
 from verbwire.engine.state.memory import KIB, MEMORY
+from verbwire.engine.state.parked import ParkedKey, ParkedRow, parked_keys, parked_rows
 from verbwire.engine.state.row_writer import RowWriter, marks
 from verbwire.engine.state.sqlite_errors import is_damage, is_outage, outage
 from verbwire.errors import UnavailableError
@@ -160,6 +161,16 @@ class PartitionStore:
                 found[name] = DedupEntry(fingerprint, outcome, at)
         return found
 
+    def parked_keys(self) -> dict[bytes, ParkedKey]:
+        """The keys whose records are parked."""
+        with self._reading() as reader:
+            return parked_keys(reader)
+
+    def parked(self, key: bytes, first: int, limit: int) -> dict[int, ParkedRow]:
+        """Up to `limit` parked records of a key by their numbers, from `first` on."""
+        with self._reading() as reader:
+            return parked_rows(reader, key, first, limit)
+
     def count(self) -> int:
         """How many rows there are."""
         with self._reading() as reader:
@@ -243,6 +254,8 @@ class PartitionStore:
             self._create()
         elif why := misfit(self._writer, self.identity, self.max_age):
             self.rebuild(why)
+        else:
+            adopt(self._writer, self.identity)
 
     def _create(self) -> None:
         """Make the tables, and say what they are of, at once: columns that are there are the ones that are named."""

@@ -43,7 +43,7 @@ BAD_CURSOR = ProblemType(
     "Take the one in `next`, with the same parameters, or start without.",
 )
 BAD_FRESHNESS = ProblemType(
-    "bad_freshness", 400, "`Verbwire-Freshness` has another value than `complete`.", "Send `complete`, or leave it out."
+    "bad_freshness", 400, "`Verbwire-Freshness` has an unknown value.", "Send `complete` or `stale`, or leave it out."
 )
 BAD_HOST = ProblemType(
     "bad_host", 400, "`Host` is missing, repeated, or no host.", "Send it once: a host, with or without a port."
@@ -214,6 +214,12 @@ NOT_TAKEN = ProblemType(
 )
 OWNER_UNREACHABLE = ProblemType(
     "owner_unreachable", 503, "The partition's owner does not answer.", "Ask again after `Retry-After`."
+)
+PARKED = ProblemType(
+    "parked",
+    503,
+    "Records of this key wait for an operator, and are not in the row.",
+    "The operator mends the handler: `verbwire parked list`. `Verbwire-Freshness: stale` gets the row before them.",
 )
 SOURCE_UNAVAILABLE = ProblemType(
     "source_unavailable",

@@ -23,6 +23,7 @@ class PartialList(msgspec.Struct, frozen=True, array_like=True):
     positions: dict[int, dict[str, int]]  # partition -> input topic -> next offset to be applied: rows are as new
     missing: list[int]  # partitions that could not be answered for
     behind: dict[int, int]  # partitions that have not caught up since they were started -> by how many records
+    parked: int = 0  # keys whose later records are parked, so that they are not in these rows
 
 
 def complete(found: PartialList) -> bool:
@@ -53,6 +54,7 @@ def merged(parts: Iterable[PartialList]) -> PartialList:
         positions=dict(sorted(positions.items())),
         missing=sorted(partition for part in found for partition in part.missing),
         behind=dict(sorted(behind.items())),
+        parked=sum(part.parked for part in found),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from verbwire.http.base import limits, problem, problem_types
 from verbwire.http.commands import idempotency
 from verbwire.http.commands.endpoint import CORRELATION_HEADER, TTL, TTL_HEADER
-from verbwire.wire.freshness import COMPLETE
+from verbwire.wire.freshness import COMPLETE, STALE
 from verbwire.wire.freshness import HEADER as FRESHNESS_HEADER
 from verbwire.wire.positions import HEADER as POSITION_HEADER
 
@@ -99,8 +99,11 @@ PARAMETERS: Json = {
     "Freshness": {
         "name": FRESHNESS_HEADER,
         "in": "header",
-        "description": "Accept complete answers only: 503 while the table is catching up.",
-        "schema": {"const": COMPLETE},
+        "description": (
+            "Accept complete answers only: 503 while the table is catching up. Or accept a row whose later records are "
+            "parked, instead of 503."
+        ),
+        "schema": {"enum": [COMPLETE, STALE]},
     },
     "Page": {
         "name": "page",
@@ -124,9 +127,10 @@ HEADERS: Json = {
     "Freshness": {
         "description": (
             "Whether the row's partition has read all that its inputs held when it was started, or how many records it "
-            "is behind, at least: what is not found may be among them. Absent where no table answers."
+            "is behind, at least: what is not found may be among them. Or that later records of its key are parked. "
+            "Absent where no table answers."
         ),
-        "schema": {"type": "string", "pattern": f"^({COMPLETE}|behind=[0-9]+)$"},
+        "schema": {"type": "string", "pattern": f"^({COMPLETE}|{STALE}|behind=[0-9]+)$"},
     },
     "PreferenceApplied": {"description": "The preferences of `Prefer` that were honoured.", "schema": _TEXT},
     "RetryAfter": {"description": "Seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}},

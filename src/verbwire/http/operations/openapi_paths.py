@@ -27,6 +27,7 @@ _TEXT: Json = {"type": "string"}
 _STATE: Json = {"type": "string", "enum": [each for each in PartitionState if each is not CLOSED]}
 _OPERATOR = "For operators, with the scope `verbwire:operator`."
 _COMPOUND = ("array", "map", "record")
+_PARKED = "Keys in the partitions whose later records wait for an operator: they are not in the rows."
 _FRESH = ("Position", "Freshness")
 _TOLD = header_refs(Verbwire_Freshness="Freshness")
 _COMPLETE = (
@@ -123,6 +124,11 @@ def tables() -> Json:
             "stopped": {"type": "object", "additionalProperties": _TEXT, "description": "Why, by partition."},
             "other_code": {"type": "object", "additionalProperties": _TEXT, "description": _OTHER_CODE},
             "dead_letters": {"type": "integer", "description": "Dead letters among the records that it has read."},
+            "parked": {
+                "type": "object",
+                "additionalProperties": {"type": "object", "additionalProperties": {"type": "integer"}},
+                "description": "By partition: how many keys and records are parked, and since when, in milliseconds.",
+            },
         },
         "required": ["name", "row", "key", "complete", "missing_partitions", "behind", "stopped", "dead_letters"],
     }
@@ -243,6 +249,7 @@ def _list(head: Json, row: Json) -> Json:
         "complete": {"type": "boolean", "description": _COMPLETE},
         "missing_partitions": {"type": "array", "items": {"type": "integer"}},
         "behind": {**_COUNTS, "description": _BEHIND},
+        "parked": {"type": "integer", "description": _PARKED},
         "positions": {"type": "object", "description": "Per partition and topic: the next offset to be applied."},
         "next": {"type": ["string", "null"], "description": "Path and query of the rest of the list; null at its end."},
     }

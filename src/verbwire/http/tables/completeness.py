@@ -8,13 +8,13 @@ from __future__ import annotations
 from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem, unavailable
 from verbwire.http.forwarding.partial_list import PartialList, complete
-from verbwire.http.tables.queryable_table import QueryableTable
-from verbwire.wire.freshness import HEADER, encode_freshness
+from verbwire.http.tables.queryable_table import FoundRow, QueryableTable
+from verbwire.wire.freshness import HEADER, STALE, encode_freshness
 
 
-def freshness_header(behind: int | None) -> dict[str, str]:
-    """Return the freshness header of a row; None: its partition is not behind."""
-    return {HEADER: encode_freshness(behind)}
+def freshness_header(found: FoundRow) -> dict[str, str]:
+    """Return the freshness header of a row."""
+    return {HEADER: STALE if found.stale else encode_freshness(found.behind)}
 
 
 def require_complete(table: QueryableTable, behind: int | None) -> None:
@@ -30,15 +30,16 @@ def require_complete_list(table: QueryableTable, found: PartialList) -> None:
         raise _catching_up(f"{late} are not complete", sum(found.behind.values()))
 
 
-def not_found(absent: HttpProblem, behind: int | None) -> HttpProblem:
+def not_found(absent: HttpProblem, found: FoundRow) -> HttpProblem:
     """Return the problem where no row was found: there is none, or the partition is still behind."""
+    behind = found.behind
     if behind is None:
-        return HttpProblem(absent.type, absent.detail, freshness_header(None))
+        return HttpProblem(absent.type, absent.detail, freshness_header(found))
     detail = f"{absent.detail} so far: the table is catching up, {behind} records or more are still to be read"
-    return HttpProblem(absent.type, detail, freshness_header(behind), {"behind": behind})
+    return HttpProblem(absent.type, detail, freshness_header(found), {"behind": behind})
 
 
 def _catching_up(late: str, behind: int) -> HttpProblem:
     problem = unavailable(problem_types.CATCHING_UP, f"{late}: ask again, or without {HEADER}", more={"behind": behind})
-    headers = {**(problem.headers or {}), **freshness_header(behind)}
+    headers = {**(problem.headers or {}), HEADER: encode_freshness(behind)}
     return HttpProblem(problem.type, problem.detail, headers, problem.more)

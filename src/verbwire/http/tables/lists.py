@@ -47,7 +47,8 @@ class Listing:
 
         ``complete`` says whether that is all partitions, each of which has read what its inputs held when it was
         started; ``behind`` says which have not, and by how many records. ``positions`` holds, per partition and input
-        topic, the next offset to be applied: every row is at least as new.
+        topic, the next offset to be applied: every row is at least as new, but for those of as many keys as are
+        ``parked``, whatever the list is of.
         """
         window = self.window
         wanted = found.rows[window.skip : window.skip + window.size]
@@ -65,6 +66,7 @@ class Listing:
                 "complete": complete(found),
                 "missing_partitions": found.missing,
                 "behind": {str(partition): records for partition, records in found.behind.items()},
+                "parked": found.parked,
                 "positions": {str(partition): inputs for partition, inputs in found.positions.items()},
                 "next": self._following(rows[-1][0]) if rows and more else None,
             }

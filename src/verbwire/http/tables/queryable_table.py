@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -24,6 +24,7 @@ from verbwire.http.base.problem import HttpProblem, unavailable
 from verbwire.http.forwarding.partial_list import PartialList
 from verbwire.http.tables.log_ends import LogEndSource
 from verbwire.http.tables.paging import PageWindow
+from verbwire.http.tables.parked_rows import parked_problem, parked_summary
 from verbwire.messages import Message
 from verbwire.observability.watch.throttle import Throttle
 from verbwire.queries.plan import QueryableRow, row_key
@@ -39,6 +40,14 @@ _ATTEMPTS = 3  # a partition may leave between looking and reading
 
 def _no(_: bytes) -> None:
     """It has to be decoded, by a schema that may not be known."""
+
+
+class FoundRow(NamedTuple):
+    """One row as it was found."""
+
+    json: bytes | None  # None: there is none, or none to be seen
+    behind: int | None  # how many records its partition is behind; None: none
+    stale: bool = False  # later records of its key are parked
 
 
 @dataclass(frozen=True)
@@ -96,21 +105,24 @@ class QueryableTable:
         return self.store_reader.partition_of(key)
 
     def row(
-        self, partition: int, key: bytes, see: Callable[[Message], bool] | None = None
-    ) -> tuple[bytes | None, int | None]:
+        self, partition: int, key: bytes, see: Callable[[Message], bool] | None = None, stale: bool = False
+    ) -> FoundRow:
         """Return one row as JSON, None where there is none, and by how many records its partition is behind.
 
-        None: it is not behind. A row that is not to be seen is not there, and takes as long: then another row is read
-        and looked at in its place. 503 when the partition is not here.
+        A row that is not to be seen is not there, and takes as long: then another row is read and looked at in its
+        place. 503 when the partition is not here, or records of the key are parked, unless it may be `stale`.
         """
-        return self._here(partition, lambda: self._any(partition, key) if see is None else self._seen(key, see))
+        return self._here(
+            partition, key, stale, lambda: self._any(partition, key) if see is None else self._seen(key, see)
+        )
 
-    def row_at_once(self, partition: int, key: bytes) -> tuple[bytes | None, int | None]:
+    def row_at_once(self, partition: int, key: bytes, stale: bool = False) -> FoundRow:
         """Return the same without waiting for anything but the disk; :class:`NotAtOnceError` where that cannot be."""
-        return self._here(partition, lambda: self._any_at_once(partition, key))
+        return self._here(partition, key, stale, lambda: self._any_at_once(partition, key))
 
-    def _here(self, partition: int, read: Callable[[], bytes | None]) -> tuple[bytes | None, int | None]:
+    def _here(self, partition: int, key: bytes, stale: bool, read: Callable[[], bytes | None]) -> FoundRow:
         state = self.store_reader.states[partition]
+        parked = state.parked.get(key)  # before the row: what is handled meanwhile may not be in it yet
         epoch, behind = state.epoch, state.behind()
         try:
             row = read()
@@ -118,7 +130,13 @@ class QueryableTable:
             raise self.not_here(partition) from None
         if state.epoch != epoch:
             raise self.not_here(partition)
-        return row, behind
+        if parked is not None and not stale and self._is_told(partition, key, row):
+            raise parked_problem(self.name, parked)
+        return FoundRow(row, behind, parked is not None)
+
+    def _is_told(self, partition: int, key: bytes, row: bytes | None) -> bool:
+        """Whether one is told that a key is parked: not where there is a row that is not to be seen."""
+        return row is not None or self.store_reader.get_from(partition, key) is None
 
     def find(
         self,
@@ -166,6 +184,7 @@ class QueryableTable:
             epochs = self._epochs(here)
             positions = {partition: dict(self.store_reader.states[partition].inputs) for partition in here}
             behind = self.store_reader.behind()
+            parked = sum(len(self.store_reader.states[partition].parked) for partition in here)
             try:
                 share = 1.0 if whole else len(partitions) / self.store_reader.partitions
                 shown, more = self._shown(here, selection, window, pages, share, patient, whole=whole)
@@ -175,7 +194,7 @@ class QueryableTable:
                 continue
             missing = [partition for partition in partitions if partition not in positions]
             late = {partition: behind[partition] for partition in here if partition in behind}
-            return PartialList(shown, more, positions, missing, late)
+            return PartialList(shown, more, positions, missing, late, parked)
         raise unavailable(
             problem_types.NOT_READY, f"partitions of table {self.name} are moving: ask again", _RESTORING_SECONDS
         )
@@ -203,6 +222,11 @@ class QueryableTable:
             "complete": len(ready) == self.store_reader.partitions and not behind,
             "rows": rows,
             "dead_letters": self.store_reader.dead_letters(),
+            "parked": {
+                str(each): parked_summary(its.parked)
+                for each, its in self.store_reader.states.items()
+                if its.parked and its.path is not None
+            },
         }
 
     @cached_property

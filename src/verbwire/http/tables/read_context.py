@@ -15,7 +15,7 @@ from verbwire.http.base.requests import header
 from verbwire.http.forwarding.request import ForwardableRequest
 from verbwire.http.tables.position_bound import PositionBound
 from verbwire.principal import Principal
-from verbwire.wire.freshness import COMPLETE
+from verbwire.wire.freshness import COMPLETE, STALE
 from verbwire.wire.freshness import HEADER as FRESHNESS
 from verbwire.wire.positions import HEADER as POSITION
 from verbwire.wire.positions import decode_positions
@@ -27,6 +27,7 @@ class ReadContext(msgspec.Struct, frozen=True):
     request: ForwardableRequest  # for the partition's owner, where that is another worker
     bound: PositionBound  # the rows must be as new, or 503
     complete: bool  # a table that is catching up does not do: 503
+    stale: bool  # a row does whose later records are parked
 
     @property
     def principal(self) -> Principal:
@@ -43,7 +44,7 @@ class ReadContext(msgspec.Struct, frozen=True):
         return cls(
             ForwardableRequest.of(request),
             PositionBound(_positions(header(request, POSITION), topics), deadline),
-            _complete(header(request, FRESHNESS)),
+            *_freshness(header(request, FRESHNESS)),
         )
 
 
@@ -60,7 +61,9 @@ def _positions(text: str | None, topics: Collection[str] | None) -> dict[tuple[s
     return positions
 
 
-def _complete(wanted: str | None) -> bool:
-    if wanted in (None, COMPLETE):
-        return wanted is not None
-    raise HttpProblem(problem_types.BAD_FRESHNESS, f"{FRESHNESS} is {wanted!r}: write {COMPLETE}, or leave it out")
+def _freshness(wanted: str | None) -> tuple[bool, bool]:
+    """Return whether the answer has to be complete, and whether it may be stale."""
+    if wanted in (None, COMPLETE, STALE):
+        return wanted == COMPLETE, wanted == STALE
+    detail = f"{FRESHNESS} is {wanted!r}: write {COMPLETE} or {STALE}, or leave it out"
+    raise HttpProblem(problem_types.BAD_FRESHNESS, detail)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,7 +22,7 @@ from verbwire.http.forwarding.peers import ALONE, Peers, partial_response
 from verbwire.http.tables.completeness import freshness_header, not_found, require_complete, require_complete_list
 from verbwire.http.tables.lists import Listing
 from verbwire.http.tables.position_bound import PositionBound, PositionBounds, require_applied
-from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.http.tables.queryable_table import FoundRow, QueryableTable
 from verbwire.http.tables.read_context import ReadContext
 from verbwire.http.tables.short_reads import ShortReads
 from verbwire.messages import Message
@@ -31,7 +31,6 @@ from verbwire.queries.selection import Condition
 _SHORT_PAGE = 100  # rows that the loop may read, and write, for one request
 
 See = Callable[[Message], bool]
-_Found: TypeAlias = tuple[bytes | None, int | None]  # a row as JSON, and by how many records its partition is behind
 
 
 class TableReads:
@@ -76,17 +75,19 @@ class TableReads:
             return _row_answer(table, found, absent, complete=context.complete)
         return self._row(context, table, partition, key, absent, see)
 
-    def _at_once(self, context: ReadContext, table: QueryableTable, partition: int, key: bytes) -> _Found | None:
+    def _at_once(self, context: ReadContext, table: QueryableTable, partition: int, key: bytes) -> FoundRow | None:
         """Return a row that is to be had without waiting, as new as the request says; None where it is not."""
         bound = self._bounds_of(table).applied([partition], context.bound)
-        return None if bound is None else self._read_at_once(table, partition, key, bound)
+        return None if bound is None else self._read_at_once(table, partition, key, bound, context.stale)
 
-    def _read_at_once(self, table: QueryableTable, partition: int, key: bytes, bound: PositionBound) -> _Found | None:
+    def _read_at_once(
+        self, table: QueryableTable, partition: int, key: bytes, bound: PositionBound, stale: bool
+    ) -> FoundRow | None:
         if not self._short_reads.begin():
             return None
         try:
             _require_applied(table, partition, bound)
-            return table.row_at_once(partition, key)
+            return table.row_at_once(partition, key, stale)
         except NotAtOnceError:
             return None
         finally:
@@ -103,11 +104,11 @@ class TableReads:
     ) -> Response:
         bound = await self._bounds_of(table).until_applied(context.principal.actor, [partition], context.bound)
 
-        def read() -> _Found:
+        def read() -> FoundRow:
             _require_applied(table, partition, bound)
-            return table.row(partition, key, see)
+            return table.row(partition, key, see, context.stale)
 
-        found = self._read_at_once(table, partition, key, bound) if see is None else None
+        found = self._read_at_once(table, partition, key, bound, context.stale) if see is None else None
         if found is None:
             found = await self.readers.run_short(read)
         return _row_answer(table, found, absent, complete=context.complete)
@@ -196,13 +197,12 @@ def _require_applied(table: QueryableTable, partition: int, bound: PositionBound
         require_applied(table, {partition: table.store_reader.states[partition].inputs}, bound)
 
 
-def _row_answer(table: QueryableTable, found: _Found, absent: HttpProblem, *, complete: bool) -> Response:
-    body, behind = found
+def _row_answer(table: QueryableTable, found: FoundRow, absent: HttpProblem, *, complete: bool) -> Response:
     if complete:
-        require_complete(table, behind)
-    if body is None:
-        raise not_found(absent, behind)
-    return json_bytes(body, freshness_header(behind))
+        require_complete(table, found.behind)
+    if found.json is None:
+        raise not_found(absent, found)
+    return json_bytes(found.json, freshness_header(found))
 
 
 def _read_list(

@@ -179,6 +179,7 @@ class ListFromResponder:
                 "complete": found.complete,
                 "missing_partitions": [],
                 "behind": {},
+                "parked": 0,
                 "positions": {},
                 "next": following,
             }

@@ -36,5 +36,6 @@ def _add(known: dict[str, Any], more: dict[str, Any]) -> None:
     known["other_code"] = {**known["other_code"], **more.get("other_code", {})}  # not known to older workers
     known["behind"] = {**known["behind"], **more["behind"]}
     known["complete"] = not (known["missing_partitions"] or known["behind"])
+    known["parked"] = {**known.get("parked", {}), **more.get("parked", {})}  # likewise
     known["dead_letters"] += more["dead_letters"]
     known["rows"] = known["rows"] + more["rows"] if counted else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
@@ -129,9 +130,29 @@ TABLE_DEAD_LETTERS = GaugeSpec(
     GROUP,
 )
 
+PARKED_KEYS = GaugeSpec(
+    "parked_keys",
+    "Keys on this worker whose records are parked, since one of them cannot be handled.",
+    "More than zero: `verbwire parked list GROUP`, mend the handler, `verbwire parked retry GROUP`.",
+    GROUP,
+)
+PARKED_RECORDS = GaugeSpec(
+    "parked_records",
+    "Records on this worker that are parked: those that cannot be handled, and all later ones of their keys.",
+    "Growing: at the limits of the group's `Parking` its partition stops.",
+    GROUP,
+)
+PARKED_OLDEST = GaugeSpec(
+    "parked_oldest_seconds",
+    "How long the oldest parked key on this worker has been waiting, zero where none is.",
+    "How long rows have been without what happened to them.",
+    GROUP,
+)
+
 SPECS = (
     *(RECORDS, TRANSACTIONS, ABORTS, RESETS, BATCH, COMMIT, LATENESS, OUTCOMES, DUPLICATES, LATE, DEAD_LETTERS),
     *(PARTITIONS, GROUP_PARTITIONS, RUNNING, RESTORED, RESTORE_REMAINING, CATCH_UP, TABLE_DEAD_LETTERS),
+    *(PARKED_KEYS, PARKED_RECORDS, PARKED_OLDEST),
 )
 
 STATUSES = ("accepted", "failed", "expired")
@@ -162,6 +183,9 @@ class GroupCollectors:
         self.restore_remaining = RESTORE_REMAINING.on(registry)
         self.catch_up = CATCH_UP.on(registry)
         self.table_dead_letters = TABLE_DEAD_LETTERS.on(registry)
+        self.parked_keys = PARKED_KEYS.on(registry)
+        self.parked_records = PARKED_RECORDS.on(registry)
+        self.parked_oldest = PARKED_OLDEST.on(registry)
 
 
 class GroupMetrics:
@@ -277,3 +301,12 @@ class GroupMetrics:
         """Ask these whenever the metrics are read: by how many records the table is behind, and its dead letters."""
         self._all.catch_up.labels(self._name).set_function(behind)
         self._all.table_dead_letters.labels(self._name).set_function(dead_letters)
+
+    def parks(self, parked: Callable[[], Sequence[float]]) -> None:
+        """Ask this whenever the metrics are read: how many keys and records are parked, and for how many seconds."""
+        for number, each in enumerate((self._all.parked_keys, self._all.parked_records, self._all.parked_oldest)):
+            each.labels(self._name).set_function(partial(_one, parked, number))
+
+
+def _one(values: Callable[[], Sequence[float]], number: int) -> float:
+    return values()[number]

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from verbwire.contracts.schema.model import Contract
+from verbwire.engine.processors.table import TableProcessor
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
 from verbwire.engine.state.due_order import after, due_at
+from verbwire.engine.state.parked import ParkedKey
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.state.store import PartitionStore
@@ -24,6 +26,7 @@ from verbwire.observability.metrics.registry import Metrics
 from verbwire.testing.memory.topics import MemoryTopics, MemoryTransactions
 
 BATCH = 500  # records a transaction
+_EVER = 2**63  # milliseconds since the epoch
 
 
 class MemoryEngineGroup:
@@ -35,9 +38,12 @@ class MemoryEngineGroup:
         self.topology = topology
         self.stopped: str | None = None  # why a partition is stopped: a handler raised
         self.cause: BaseException | None = None
+        self.parked: StopPartition | None = None  # the record that was parked last, until somebody is told
         self.counts: dict[tuple[str, ...], int] = {}  # late events, duplicates, ..., as metrics count them
         self._topics = topics
         self._producer = MemoryTransactions(topics)
+        if isinstance(topology.processor, TableProcessor) and topology.processor.parking is not None:
+            topology.processor.parking.told = self._note_parked
         self._membership = GroupMetadata(topology.group, 1, "in-memory")
         self.store_reader = StoreReader(name, row, topology.partitions)
         self._lifecycle = PartitionLifecycle(name, self.store_reader, Metrics().group(name))
@@ -60,8 +66,8 @@ class MemoryEngineGroup:
         due = self.topology.due
         if due is None:
             return None
-        orders = [each.store.least(due.column, b"") for each in self._caches if self._is_ready(each)]
-        return min((due_at(order) for order in orders if order is not None), default=None)
+        found = [cache.due(due.column, after(_EVER), 1) for cache in filter(self._is_ready, self._caches)]
+        return min((due_at(order) for each in found for _, order in each), default=None)
 
     def rows(self) -> list[bytes]:
         """Return all rows, as a changelog has them."""
@@ -72,7 +78,27 @@ class MemoryEngineGroup:
         for cache in self._caches:
             cache.close()
 
+    def parked_keys(self) -> dict[bytes, ParkedKey]:
+        """Return the keys that are parked."""
+        states = self.store_reader.states.values()
+        return {key: its for state in states for key, its in state.parked.items()}
+
+    def first_parked(self, key: bytes) -> list[str]:
+        """Return the place of the first parked record of a key, as the engine names it; none where none is parked."""
+        cache = self._caches[self.store_reader.partition_of(key)]
+        processor = self.topology.processor
+        parking = processor.parking if isinstance(processor, TableProcessor) else None
+        return [] if parking is None else [place_of(each.original) for each in parking.records(cache, key, 1)]
+
+    def take_parked(self) -> StopPartition | None:
+        """Return the record that was parked since this was asked last, None where none was."""
+        found, self.parked = self.parked, None
+        return found
+
     # -- inside
+
+    def _note_parked(self, stop: StopPartition) -> None:
+        self.parked = self.parked or stop
 
     def _cache(self, partition: int, folder: Path) -> PartitionCache:
         topology = self.topology
@@ -90,7 +116,7 @@ class MemoryEngineGroup:
         due, found = self.topology.due, False
         if due is not None:
             for cache in filter(self._is_ready, self._caches):
-                keys = [key for key, _ in cache.store.below(due.column, after(due.clock.now_ms()), BATCH)]
+                keys = [key for key, _ in cache.due(due.column, after(due.clock.now_ms()), BATCH)]
                 if keys:
                     self._fire_keys(due, cache, keys)
                     found = True
@@ -149,7 +175,8 @@ class MemoryEngineGroup:
         for hook in transaction.after_commit:
             hook()
         transaction.ended(True)
-        self.store_reader.states[cache.partition].inputs = dict(cache.next)
+        state = self.store_reader.states[cache.partition]
+        state.inputs, state.parked = dict(cache.next), cache.parked.standing
         for what, number in transaction.counts.items():
             self.counts[what] = self.counts.get(what, 0) + number
 

@@ -24,13 +24,16 @@ from verbwire.declarations.requirements import require_fit
 from verbwire.declarations.resource import Resource
 from verbwire.declarations.responder import Responder
 from verbwire.declarations.table import Table
+from verbwire.engine.processors.parking import RETRY
 from verbwire.errors import ContractError
 from verbwire.handling.handler_loop import HandlerLoop
+from verbwire.kafka.record import place_of
 from verbwire.messages import Command, Event, Outcome, Page, Query, Rejected, Row, State
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.principal import Principal
 from verbwire.project import Project, load_project
 from verbwire.queries.check import require_queries
+from verbwire.requests.sender import RequestSender
 from verbwire.settings import load_settings
 from verbwire.testing.memory.client import MemoryClient
 from verbwire.testing.memory.clock import MemoryClock
@@ -38,6 +41,7 @@ from verbwire.testing.memory.engine_groups import MemoryEngineGroup
 from verbwire.testing.memory.grants import MemoryGrants
 from verbwire.testing.memory.groups import MemoryGroup, MemoryReplies, MemoryServices
 from verbwire.testing.memory.history import CommandOutcome, LetterInMemory, MemoryHistory
+from verbwire.testing.memory.parked import GroupStoppedError, MemoryParking, ParkedInMemory, RecordParkedError
 from verbwire.testing.memory.queries import MemoryQueries
 from verbwire.testing.memory.registry import MemoryRegistry
 from verbwire.testing.memory.subscriber_groups import MemorySubscriberGroup
@@ -53,13 +57,6 @@ R = TypeVar("R", bound=Row)
 S = TypeVar("S", bound=State)
 _NOWHERE = "127.0.0.1:1"  # an address that nothing connects to
 _MOST_ROUNDS = 10_000
-
-
-class GroupStoppedError(AssertionError):
-    """A handler of a table or a process raised: its partition is stopped, as it would on a worker.
-
-    The handler's exception is the cause. `stopped` of the project in memory names the groups from then on.
-    """
 
 
 class InMemory:
@@ -93,7 +90,8 @@ class InMemory:
     already (:meth:`verbwire.Resource.holding`).
 
     A handler of an aggregate, subscriber or job that raises is an outcome, or a dead letter; one of a table or a
-    process raises :class:`GroupStoppedError` here, and its group is stopped. Close it after use, best by ``with``.
+    process raises :class:`RecordParkedError` here once all else has happened, and its key is parked; without parking
+    :class:`GroupStoppedError`, and its group is stopped. Close it after use, best by ``with``.
     """
 
     def __init__(
@@ -121,6 +119,7 @@ class InMemory:
         self._connection = Connection(_NOWHERE, "", settings.names, project.catalog, who, grants=grants)
         self._topics = MemoryTopics(partitions, clock)
         self._producer = MemoryProducer(self._topics)
+        self._parking = MemoryParking(RequestSender(self._connection, registry, self._producer))
         self._told = MemoryReplies()
         self._history = MemoryHistory(codec, self._topics)
         self._paused: set[str] = set()
@@ -217,8 +216,7 @@ class InMemory:
 
         The key of a table of windows is a pair: what is counted, and when the window begins.
         """
-        group = self._group(declared)
-        assert isinstance(group, MemoryEngineGroup)  # noqa: S101 (that is what these declarations become)
+        group = self._engine_group(declared)
         fields = group.row.key
         found: dict[Any, Any] = {}
         for value in group.rows():
@@ -264,6 +262,20 @@ class InMemory:
         engines = [each for each in self._groups.values() if isinstance(each, MemoryEngineGroup)]
         return {each.name: each.stopped for each in engines if each.stopped is not None}
 
+    def parked(self, declared: Table[Any] | Process[Any]) -> dict[Any, ParkedInMemory]:
+        """Return what is parked of a table or a process, by key as in `rows`."""
+        return self._parking.keys(self._engine_group(declared))
+
+    def retry_parked(self, declared: Table[Any] | Process[Any], *key: Any) -> None:
+        """Have the parked records of a key handled again, in order, as `verbwire parked retry` does."""
+        self._parking.ask(RETRY, self._engine_group(declared), key)
+        self.run()
+
+    def skip_parked(self, declared: Table[Any] | Process[Any], *key: Any, why: str = "") -> None:
+        """Give up the first parked record of a key, and have the others handled, as `verbwire parked skip` does."""
+        self._parking.skip(self._engine_group(declared), key, why)
+        self.run()
+
     def late(self, table: Table[Any]) -> int:
         """Return how many events a table of windows has left out, since their window was over."""
         group = self._group(table)
@@ -284,6 +296,11 @@ class InMemory:
         for each in self._groups.values():
             if isinstance(each, MemoryEngineGroup) and each.stopped and each.name not in stopped:
                 raise GroupStoppedError(each.stopped) from each.cause
+        for each in self._groups.values():
+            if isinstance(each, MemoryEngineGroup) and (found := each.take_parked()) is not None:
+                raise RecordParkedError(f"{each.name}: {place_of(found.record)} is parked: {found.reason}") from (
+                    found.__cause__
+                )
 
     def close(self) -> None:
         """Remove what it keeps; closing twice is fine."""
@@ -325,6 +342,11 @@ class InMemory:
         engines = [each for name, each in self._groups.items() if name not in self._paused]
         dues = [each.next_due() for each in engines if isinstance(each, MemoryEngineGroup)]
         return min((each for each in dues if each is not None), default=None)
+
+    def _engine_group(self, declared: object) -> MemoryEngineGroup:
+        group = self._group(declared)
+        assert isinstance(group, MemoryEngineGroup)  # noqa: S101 (that is what these declarations become)
+        return group
 
     def _require_receiver(self, command: type[Command]) -> None:
         namespace = self._project.catalog.of(command).namespace

@@ -66,6 +66,7 @@ def test_a_page_says_where_it_stands(http: Http, shelves: Table) -> None:
         "complete": True,
         "missing_partitions": [],
         "behind": {},
+        "parked": 0,
         "positions": {str(partition): {EVENTS: partition * 100} for partition in range(4)},
     }
     last = http.operator.get(f"{PATH}?page=3").json()

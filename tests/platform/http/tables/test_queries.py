@@ -150,6 +150,7 @@ def test_a_list_says_how_whole_and_how_fresh_it_is(market: Market) -> None:
         "complete": True,
         "missing_partitions": [],
         "behind": {},
+        "parked": 0,
         "positions": {str(partition): {EVENTS: partition * 100} for partition in range(4)},
     }
     assert len(market.ask(following).json()["rows"]) == 4

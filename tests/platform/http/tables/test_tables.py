@@ -71,6 +71,7 @@ def test_the_list_says_what_there_is_and_how_far_it_is(tmp_path: Path) -> None:
         "behind": {"1": 40},
         "complete": False,
         "dead_letters": 5,
+        "parked": {},
         "rows": rows,
         "here": [0, 1, 3],
     }

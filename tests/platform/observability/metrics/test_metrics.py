@@ -32,6 +32,7 @@ def everything() -> Metrics:
     group.aborted("_TIMED_OUT")
     group.fired([0.2])
     group.table(lambda: 0, lambda: 0)
+    group.parks(lambda: (0, 0, 0.0))
     metrics.running(GROUP)(0)
     metrics.http.serves(["/queries/{name}"])
     metrics.http.certificate(lambda: 1.0, lambda: False)
