@@ -60,6 +60,12 @@ class CommandIds:
             )
         return f"{self._prefix}{_hashed(key)}{rest}", [(PROCESS_INSTANCE_HEADER, key)]
 
+    def whole(self, key: bytes, rest: str) -> str:
+        """Return the id of which that was left without process and key (:func:`unprefixed`)."""
+        text = base64url.as_text(key)
+        fits = len(self._prefix) + len(text) + len("/") + len(rest) <= MAX_ID
+        return f"{self._prefix}{text if fits else _hashed(key)}/{rest}"
+
     def read(self, command_id: str) -> CommandId | None:
         """Return the parts of a command's id; None where this process has not sent it."""
         if not command_id.startswith(self._prefix):

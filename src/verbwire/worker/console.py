@@ -11,6 +11,7 @@ from verbwire.http.console.catalog import catalog_of
 from verbwire.http.console.cluster_looks import ClusterLooks
 from verbwire.http.console.dead_letters import ConsoleDeadLetters, DiscardWish, FindWish, RequeueWish
 from verbwire.http.console.drawing import drawing_of
+from verbwire.http.console.instances import CancelWish, ConsoleInstances, RetryWish
 from verbwire.http.console.pages import ConsolePages
 from verbwire.http.console.record_looks import RecordLooks
 from verbwire.project import Project
@@ -25,6 +26,7 @@ def console_parts(project: Project, services: Services) -> Sequence[Part]:
     if not settings.http_console:
         return ()
     dead_letters = ConsoleDeadLetters(project, services.connection(settings.kafka), services.codec.registry)
+    instances = ConsoleInstances(project, services.connection(settings.kafka))
     cluster, records = ClusterLooks(project), RecordLooks(project)
     looks: dict[str, Look] = {
         "lag": cluster.lag,
@@ -32,6 +34,7 @@ def console_parts(project: Project, services: Services) -> Sequence[Part]:
         "describe/{name}": cluster.describe,
         "rejections": records.rejections,
         "processes": records.processes,
+        "processes/{name}/{key}": records.instance,
         "history/{name}/{key}": records.history,
         "trace/{name}": records.trace,
         "why/{name}/{key}": records.why,
@@ -43,6 +46,8 @@ def console_parts(project: Project, services: Services) -> Sequence[Part]:
         "dead-letters/{name}": Act(RequeueWish, dead_letters.requeue),
         "dead-letters/{name}/discard": Act(DiscardWish, dead_letters.discard),
         "dead-letters/{name}/find": Act(FindWish, dead_letters.found),
+        "processes/{name}/{key}/retry": Act(RetryWish, instances.retry),
+        "processes/{name}/{key}/cancel": Act(CancelWish, instances.cancel),
     }
     about = {"project": settings.project, "worker": settings.worker, "version": version("verbwire")}
     return ConsolePages(), ConsoleApi(about, catalog_of(project), looks, acts, _COSTLY, [cluster.close])

@@ -209,7 +209,14 @@ def test_status_lag_tables_and_processes_tell_what_stands_still_and_why(lending:
     assert (instance["key"], instance["state"]) == ("burnt", {"loan_id": "burnt"})
     (waiting,) = instance["waits_for"]
     assert waiting["command"] == "library.reminders.RemindReader"
-    assert waiting["place"].startswith(f"{lending.names.commands('library.reminders')}/")
+    assert [(each["what"], each["instances"]) for each in listed["waiting"]] == [
+        ("outcome of library.reminders.RemindReader", 1)
+    ]
+    assert lending.asked("processes", "list", "--waits-for", "RemindReader", "--older", "9999")["instances"] == []
+    (whole,) = lending.asked("processes", "show", "library.watching", "burnt")["instances"]
+    (sent,) = whole["waits_for"]
+    assert (sent["id"], [each["what"] for each in whole["history"]]) == (waiting["id"], ["library.loans.BookBorrowed"])
+    assert sent["place"].startswith(f"{lending.names.commands('library.reminders')}/")
     shown = lending.said("processes", "show", "library.watching", "burnt").stdout
     assert "waits for outcome of RemindReader" in shown
     assert lending.said("processes", "show", "library.watching", "dune").returncode == 1

@@ -14,6 +14,7 @@ from verbwire.declarations.requirements import require_process
 from verbwire.engine.builders.groups import Places
 from verbwire.engine.code.facts import CurrentCode
 from verbwire.engine.processors.inputs import InputReader, OutcomeInput, event_readers
+from verbwire.engine.processors.instance_requests import InstanceRequests
 from verbwire.engine.processors.instance_rows import DUE, InstanceRows
 from verbwire.engine.processors.parking import RecordParking
 from verbwire.engine.processors.process import CommandEmission, ProcessManagerProcessor, ProcessVersion
@@ -87,6 +88,7 @@ def process_topology(
     )
     if parking is not None:
         parking.serve(lead.again)
+    requests.kinds.update(InstanceRequests(lead).kinds())
     return Topology(
         group=group,
         table=process.table,
@@ -117,6 +119,7 @@ def _version(process: Process[Any]) -> ProcessVersion:
         frozenset(process.sends),
         process.ignored,
         process.deadlines,
+        process.undoing,
     )
 
 

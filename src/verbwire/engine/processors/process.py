@@ -58,6 +58,7 @@ class ProcessVersion:
     sends: frozenset[type[Command]]
     ignored: frozenset[type[Command]]
     deadlines: Mapping[str, Handler]
+    undoing: Handler | None  # what a cancelled instance does
 
 
 class StepCause(NamedTuple):
@@ -93,7 +94,7 @@ class ProcessManagerProcessor(TableProcessor):
         before = cache.get(matched.key)
         assert before is None or isinstance(before, Instance)  # noqa: S101 (what stands beside them makes them so)
         version, handler = self._handler(before, matched)
-        if handler is None:
+        if handler is None or (before is not None and before.record.heard and _is_heard(before, matched)):
             return
         spot = self.watch.spot
         spot.handler, spot.at = handler, matched.record
@@ -101,16 +102,20 @@ class ProcessManagerProcessor(TableProcessor):
             state = None if before is None else before.state
             returned = handler.call(state, matched.message, lambda: self._context(matched))
             step = read_step(returned, version.state, version.sends, version.deadlines)
-            after, sent = self._led(version, matched.key, before, step, _cause(matched))
+            after, sent = self.led(version, matched.key, before, step, _cause(matched))
             if transaction.checks_rows(cache.partition) and after is not None:
                 self.encode(matched.key, after)
         except BaseException as error:  # sys.exit(), too: the next worker would meet the record again, and end as well
             traceback = self.watch.raised(handler.where, matched.record, error)
             raise to_blame(matched, error, handler, traceback) from error
-        self._take(cache, matched.key, before, after, sent, transaction)
+        self.take(cache, matched.key, before, after, sent, transaction)
+
+    def apply(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
+        """Take the step that a message leads to; StopPartition where its handler raises."""
+        self._apply(cache, matched, transaction)
 
     @staticmethod
-    def _take(
+    def take(
         cache: PartitionCache,
         key: bytes,
         before: Instance | None,
@@ -118,6 +123,7 @@ class ProcessManagerProcessor(TableProcessor):
         sent: Sequence[Produced],
         transaction: Transaction,
     ) -> None:
+        """Put a step into a transaction: what the instance has become, and its commands."""
         for each in sent:
             transaction.produce(each.topic, each.partition, each.key, each.value, each.headers)
         if after is not before:
@@ -171,13 +177,13 @@ class ProcessManagerProcessor(TableProcessor):
             returned = handler.call_alone(state, lambda: moment)
             step = read_step(returned, version.state, version.sends, version.deadlines)
             fired = replace(before, record=before.record.without(name))
-            after, sent = self._led(version, key, fired, step, self._due_cause(key, before, name, at))
+            after, sent = self.led(version, key, fired, step, self._due_cause(key, before, name, at))
             if transaction.checks_rows(cache.partition) and after is not None:
                 self.encode(key, after)
         except BaseException as error:  # sys.exit(), too: the next worker would meet it again, and end as well
             self.watch.raised(handler.where, place, error)
             raise StopDue(done, key, legible(f"{handler.where} raised {summary(error)}")) from error
-        self._take(cache, key, before, after, sent, transaction)
+        self.take(cache, key, before, after, sent, transaction)
 
     def _due_cause(self, key: bytes, instance: Instance, name: str, at: int) -> StepCause:
         record, what = instance.record, f"due {name}"
@@ -220,7 +226,7 @@ class ProcessManagerProcessor(TableProcessor):
 
     # -- one step
 
-    def _led(
+    def led(
         self, version: ProcessVersion, key: bytes, before: Instance | None, step: Step[Any], cause: StepCause
     ) -> tuple[Instance | None, list[Produced]]:
         """Return the instance after a step, and its commands; whatever is wrong with them is the handler's fault."""
@@ -240,11 +246,16 @@ class ProcessManagerProcessor(TableProcessor):
         after = _due(after, step, now)
         if before is not None and state is before.state and after is record and not sent:
             return before, sent
-        after = replace(after, step=cause.what, at=now, steps=after.steps + 1)
+        after = replace(after, step=cause.what, at=now, steps=after.steps + 1, trouble="")
         return Instance(state=state, record=after), sent
 
     def _kept(self, before: Instance | None, state: Stored) -> Stored:
         return state if before is not None and state is before.state else self.normal(state)
+
+    def key_of_command(self, id: str, record: Record) -> bytes | None:
+        """Return the key of the instance that has sent a command; None where this process has not."""
+        found = self.ids.read(id)
+        return None if found is None else self.ids.key(found, Headers(record.headers).process_instance_key)
 
     def _sent(self, key: bytes, cause: StepCause, number: int, what: Sent) -> tuple[Produced, str]:
         command, tag, ttl = unwrapped(what)
@@ -281,6 +292,17 @@ def _due(record: InstanceRecord, step: Step[Any], now: int) -> InstanceRecord:
         else:
             due.pop(each.name, None)
     return record if due == record.due else replace(record, due=due)
+
+
+def _is_heard(before: Instance, matched: Matched) -> bool:
+    """Whether this outcome was handed over at an operator's request already: then it was not missed, but late."""
+    source = matched.source
+    if not issubclass(matched.handler.message, Command):
+        return False
+    command = unprefixed(Headers(source.headers).causation_id or "")
+    return (
+        before.record.heard.get(command) == f"{source.partition}/{source.offset}" and command not in before.record.waits
+    )
 
 
 def _unhandled(matched: Matched, reason: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from verbwire.errors import UnavailableError
 from verbwire.http.base import limits
 from verbwire.inspection.history import history
-from verbwire.inspection.processes import open_instances
+from verbwire.inspection.processes import InstanceFilter, open_instances
 from verbwire.inspection.reading.cluster import OpenCluster, open_cluster
 from verbwire.inspection.reading.cluster_view import opened
 from verbwire.inspection.rejections import rejections
@@ -59,6 +59,12 @@ class RecordLooks:
         until = _until(time.monotonic() + self._seconds, "`verbwire processes list` takes all the time it needs")
         with opened(self._project) as view:
             return open_instances(view, step=until)
+
+    def instance(self, name: str, key: str) -> Any:
+        """Return an open instance of a process with its steps and all commands that it has sent; none if it is over."""
+        until = _until(time.monotonic() + self._seconds, f"`verbwire processes show {name} {key}` takes its time")
+        with opened(self._project) as view:
+            return open_instances(view, [name], 1, InstanceFilter(key=key), until)
 
     def _read(self, instead: str, look: Callable[[OpenCluster, Callable[[], None]], Any]) -> Any:
         with open_cluster(self._project) as cluster:

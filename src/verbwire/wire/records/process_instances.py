@@ -38,6 +38,8 @@ class InstanceRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     waits: dict[str, Waited] = {}  # by the command's id, without process and key
     unnamed: int = 0  # that it waits for besides
     due: dict[str, int] = {}  # deadline -> when
+    heard: dict[str, str] = {}  # commands whose outcomes an operator has handed over: partition/offset of those
+    trouble: str = ""  # why what an operator asked for at last could not be done
 
     @property
     def next_due(self) -> int | None:
@@ -47,6 +49,14 @@ class InstanceRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     def without(self, deadline: str) -> InstanceRecord:
         """Return it without that deadline."""
         return replace(self, due={name: at for name, at in self.due.items() if name != deadline})
+
+    def free(self) -> InstanceRecord:
+        """Return it without all that it waits for: it was cancelled."""
+        return replace(self, waits={}, unnamed=0, due={})
+
+    def hearing(self, command: str, place: str) -> InstanceRecord:
+        """Return it as it is when an operator hands over the outcome of a command, which stands at that place."""
+        return replace(self, heard={**self.heard, command: place})
 
     def answered(self, command: str) -> InstanceRecord:
         """Return it as it is once the outcome of that command is there."""
