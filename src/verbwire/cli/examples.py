@@ -40,6 +40,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "lag": ("verbwire lag", "verbwire lag shop.orders --watch"),
     "log": ("verbwire log shop.orders 536365", "verbwire log shop.carts 536365 --since -2h --limit 20"),
     "processes list": ("verbwire processes list", "verbwire processes list shop.checkout --limit 10"),
+    "processes cancel": ('verbwire processes cancel shop.checkout 536365 --why "ordered twice"',),
+    "processes retry": ("verbwire processes retry shop.checkout 536365",),
     "processes show": ("verbwire processes show shop.checkout 536365",),
     "publish": ("verbwire publish SuspicionRaised @suspicion.json", "verbwire publish OrderPlaced - < order.json"),
     "query": (

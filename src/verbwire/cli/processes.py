@@ -112,9 +112,6 @@ def retry(process: Name, key: InstanceKey, why: Why = "", as_json: AsJson = Fals
 
     A receiver that has dealt with one does not do so again. Where the outcome of one is known and the process has not
     heard it, it is handed that. Commands that their topic holds no longer are named.
-
-    \b
-    verbwire processes retry shop.checkout 536365
     """
     with _leading() as (leader, who):
         asked = leader.retry(process, key, who, why)
@@ -134,11 +131,7 @@ def cancel(
     why: Annotated[str, typer.Option("--why", help="The process is told, and the log.")],
     as_json: AsJson = False,
 ) -> None:
-    """Cancel an open instance: what its process declares for that undoes it, else it is over at once.
-
-    \b
-    verbwire processes cancel shop.checkout 536365 --why "ordered twice, customer called"
-    """
+    """Cancel an open instance: what its process declares for that undoes it, else it is over at once."""
     with _leading() as (leader, who):
         asked = leader.cancel(process, key, who, why)
     if as_json:

@@ -257,7 +257,7 @@ def _instances(
             step=record.step,
             steps=record.steps,
             unnamed=record.unnamed,
-            deadlines=record.due,
+            deadlines={**record.held, **record.due},
             trouble=record.trouble,
             history=tuple(each.history) if all_of_it else (),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.kit.samples.bank.jars import JarState, PutCoins
 from tests.kit.samples.bank.tills import CoinsMoved, SavingState
 from verbwire import Deadline, Outcome, OutcomeContext, Process, expiring, tagged
 from verbwire.errors import ContractError
-from verbwire.testing import GroupStoppedError, InMemory, given
+from verbwire.testing import InMemory, RecordParkedError, given
 
 SOON = timedelta(seconds=30)
 QUARTER = timedelta(minutes=15)
@@ -156,7 +157,7 @@ def test_a_process_deadline_in_the_past_is_due_at_once(bank: InMemory) -> None:
 
 @pytest.mark.parametrize(("how", "why"), [("no such", r"add @due\('nothing'\)"), ("over with one", "that is over has")])
 def test_a_process_deadline_that_cannot_be_is_the_handlers_fault(bank: InMemory, how: str, why: str) -> None:
-    with pytest.raises(GroupStoppedError, match=why):
+    with pytest.raises(RecordParkedError, match=why):
         bank.publish(replace(MOVED, how=how))
 
 
@@ -181,3 +182,54 @@ def test_a_process_deadline_is_a_step_in_tests() -> None:
         given(paying(), catalog=CATALOG).when(MOVED).then()
     with pytest.raises(AssertionError, match=r"no instance of bank\.savings is under way"):
         given(paying(), catalog=CATALOG).due("payment")
+
+
+def failing(broken: list[bool]) -> Process[SavingState]:
+    """A process whose handlers fail as long as something is broken."""
+    process = Process(SAVINGS, state=SavingState)
+
+    @process.on(key="owner")
+    def moved(state: SavingState | None, event: CoinsMoved) -> Any:
+        if event.how == "raises" and broken[0]:
+            raise RuntimeError("the till is jammed")
+        state = state or SavingState(owner=event.owner or "")
+        if event.how:
+            return replace(state, told=(*state.told, "paid")), Deadline.clear("payment")
+        return state, Deadline("payment", after=QUARTER)
+
+    @process.due("payment")
+    def unpaid(state: SavingState, due: datetime) -> SavingState:
+        if broken[0]:
+            raise RuntimeError("no calendar")
+        return replace(state, told=(*state.told, f"unpaid {due:%H:%M}"))
+
+    return process
+
+
+@pytest.mark.parametrize("how", ["", "raises"])
+def test_a_process_deadline_is_parked_where_its_handler_raises_and_behind_what_is_parked(how: str) -> None:
+    """What comes first is decided first, also later: an event that was parked may clear the deadline behind it."""
+    broken = [True]
+    saving = failing(broken)
+    with InMemory(saving, catalog=CATALOG, now=NOON) as bank:
+        bank.publish(MOVED)
+        bank.publish(replace(MOVED, owner="bob"))
+        if how:
+            with pytest.raises(RecordParkedError):
+                bank.publish(replace(MOVED, how=how))
+        with suppress(RecordParkedError):
+            bank.advance(QUARTER + timedelta(hours=1))
+        assert told_of(bank, saving, "ann") == ()
+        assert {*bank.parked(saving)} == {"ann", "bob"}
+        broken[0] = False
+        bank.retry_parked(saving, "ann")
+        assert told_of(bank, saving, "ann") == (("paid",) if how else ("unpaid 12:15",))
+        assert {*bank.parked(saving)} == {"bob"}
+        bank.advance(timedelta(days=1))
+        assert told_of(bank, saving, "ann") == (("paid",) if how else ("unpaid 12:15",))
+
+
+def told_of(bank: InMemory, process: Process[SavingState], owner: str) -> tuple[str, ...]:
+    state = bank.row(process, owner)
+    assert state is not None
+    return state.told

@@ -13,6 +13,7 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.results import Step, read_step
 from verbwire.declarations.sent import Sent, unwrapped
+from verbwire.engine.processors.due_records import due_name, due_record, is_due_record
 from verbwire.engine.processors.inputs import NO_HANDLER, UNREAD
 from verbwire.engine.processors.instance_rows import Instance
 from verbwire.engine.processors.table import Decoded, Matched, Produced, TableProcessor, to_blame
@@ -24,7 +25,7 @@ from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.handling.contexts import correlation_of, id_of
 from verbwire.kafka.broker_clock import BrokerClock
-from verbwire.kafka.record import Record, place_of
+from verbwire.kafka.record import ConsumedRecord, Record, place_of
 from verbwire.messages import Command, Message, State, Stored
 from verbwire.observability.watch.tracebacks import summary
 from verbwire.wire.avro.messages import Encoder
@@ -152,37 +153,60 @@ class ProcessManagerProcessor(TableProcessor):
         for at, name in sorted((at, name) for name, at in first.record.due.items() if at <= now):
             instance = cache.get(key)
             if isinstance(instance, Instance) and instance.record.due.get(name) == at:
-                self._decide(cache, key, instance, name, at, transaction, done)
+                try:
+                    self._decide_or_park(
+                        cache, key, instance, due_record(self.group, cache, key, name, at), transaction
+                    )
+                except StopPartition as stop:
+                    raise StopDue(done, key, stop.reason) from stop.__cause__
+
+    def _decide_or_park(
+        self, cache: PartitionCache, key: bytes, instance: Instance, due: ConsumedRecord, transaction: Transaction
+    ) -> None:
+        """Decide a deadline; where its handler raises, or the instance is parked, it waits with what is parked."""
+        name, held = due_name(due), replace(instance, record=instance.record.holding(due_name(due), due.offset))
+        if key in cache.parked.standing and self.parking is not None:
+            self.parking.hold(cache, key, due, transaction)
+            cache.put(key, held)
+            return
+        try:
+            self._decide(cache, key, instance, name, due, transaction)
+        except StopPartition as stop:
+            if self.parking is None:
+                raise
+            self.parking.park(cache, key, stop, transaction)
+            cache.put(key, held)
+
+    def again(self, cache: PartitionCache, key: bytes, record: Record, transaction: Transaction) -> None:
+        """Take a step again that was parked; StopPartition where it cannot be taken yet."""
+        if not is_due_record(record):
+            return super().again(cache, key, record, transaction)
+        cache.load([key])
+        instance = cache.get(key)
+        if isinstance(instance, Instance) and instance.record.held.get(due_name(record)) == record.offset:
+            self._decide(cache, key, instance, due_name(record), record, transaction)
+        return None
 
     def _decide(
-        self,
-        cache: PartitionCache,
-        key: bytes,
-        before: Instance,
-        name: str,
-        at: int,
-        transaction: Transaction,
-        done: int,
+        self, cache: PartitionCache, key: bytes, before: Instance, name: str, due: Record, transaction: Transaction
     ) -> None:
         version = self.versions.get(before.record.version)
         handler = None if version is None else version.deadlines.get(name)
         if version is None or handler is None:
-            raise StopDue(done, key, f"no handler for the deadline {name!r} in version {before.record.version}")
-        place = f"the deadline {name!r} of {key[:80].decode(errors='replace')}"
+            raise StopPartition(due, f"no handler for the deadline {name!r} in version {before.record.version}")
         spot = self.watch.spot
-        spot.handler, spot.at = handler, place
-        moment = datetime.fromtimestamp(at / 1000, UTC)
+        spot.handler, spot.at = handler, due
+        moment = datetime.fromtimestamp(due.offset / 1000, UTC)
         try:
-            state = before.state
-            returned = handler.call_alone(state, lambda: moment)
+            returned = handler.call_alone(before.state, lambda: moment)
             step = read_step(returned, version.state, version.sends, version.deadlines)
             fired = replace(before, record=before.record.without(name))
-            after, sent = self.led(version, key, fired, step, self._due_cause(key, before, name, at))
+            after, sent = self.led(version, key, fired, step, self._due_cause(key, before, name, due.offset))
             if transaction.checks_rows(cache.partition) and after is not None:
                 self.encode(key, after)
         except BaseException as error:  # sys.exit(), too: the next worker would meet it again, and end as well
-            self.watch.raised(handler.where, place, error)
-            raise StopDue(done, key, legible(f"{handler.where} raised {summary(error)}")) from error
+            traceback = self.watch.raised(handler.where, due, error)
+            raise StopPartition(due, legible(f"{handler.where} raised {summary(error)}"), legible(traceback)) from error
         self.take(cache, key, before, after, sent, transaction)
 
     def _due_cause(self, key: bytes, instance: Instance, name: str, at: int) -> StepCause:
@@ -285,13 +309,13 @@ def _due(record: InstanceRecord, step: Step[Any], now: int) -> InstanceRecord:
     """Return it with the deadlines that a step has set, without those that it has cleared."""
     if not step.deadlines:
         return record
-    due = dict(record.due)
+    due, held = dict(record.due), dict(record.held)
     for each in step.deadlines:
+        due.pop(each.name, None)
+        held.pop(each.name, None)
         if (at := each.due_ms(now)) is not None:
             due[each.name] = at
-        else:
-            due.pop(each.name, None)
-    return record if due == record.due else replace(record, due=due)
+    return record if (due, held) == (record.due, record.held) else replace(record, due=due, held=held)
 
 
 def _is_heard(before: Instance, matched: Matched) -> bool:

@@ -38,6 +38,7 @@ class InstanceRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     waits: dict[str, Waited] = {}  # by the command's id, without process and key
     unnamed: int = 0  # that it waits for besides
     due: dict[str, int] = {}  # deadline -> when
+    held: dict[str, int] = {}  # those that were due, and are parked: behind what is, or since their handler raised
     heard: dict[str, str] = {}  # commands whose outcomes an operator has handed over: partition/offset of those
     trouble: str = ""  # why what an operator asked for at last could not be done
 
@@ -48,11 +49,17 @@ class InstanceRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def without(self, deadline: str) -> InstanceRecord:
         """Return it without that deadline."""
-        return replace(self, due={name: at for name, at in self.due.items() if name != deadline})
+        due = {name: at for name, at in self.due.items() if name != deadline}
+        return replace(self, due=due, held={name: at for name, at in self.held.items() if name != deadline})
+
+    def holding(self, deadline: str, at: int) -> InstanceRecord:
+        """Return it with that deadline among those that are parked."""
+        without = self.without(deadline)
+        return replace(without, held={**without.held, deadline: at})
 
     def free(self) -> InstanceRecord:
         """Return it without all that it waits for: it was cancelled."""
-        return replace(self, waits={}, unnamed=0, due={})
+        return replace(self, waits={}, unnamed=0, due={}, held={})
 
     def hearing(self, command: str, place: str) -> InstanceRecord:
         """Return it as it is when an operator hands over the outcome of a command, which stands at that place."""
