@@ -56,7 +56,9 @@ class Engine:
         if isinstance(self.declared, Process):
             targets = dict.fromkeys(command_topics(self.declared, codec), self.bank.partitions)
             row: type[Row] = self.declared.state
-            topology = process_topology(self.declared, codec, self.bank.partitions, targets, self.skips, self.grants)
+            topology = process_topology(
+                self.declared, codec, self.bank.partitions, targets, self.skips, self.grants, notifier=self.notifier
+            )
         elif isinstance(self.declared, Aggregate):
             topology = aggregate_topology(
                 self.declared, codec, self.bank.partitions, self.notifier, self.clock, self.grants

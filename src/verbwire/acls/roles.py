@@ -123,6 +123,7 @@ def _handed_back(names: Names, plan: GroupPlan) -> Iterable[str]:
         yield names.requeued(group)
     if plan.decides:
         yield from plan.inputs(names)
+    yield from map(names.commands, plan.receives)
     yield names.dead_letters(group)
 
 

@@ -110,9 +110,15 @@ def _unmet(project: Project) -> Iterator[Finding]:
 
 
 def _handlers(project: Project) -> list[CommandGroup | EventGroup]:
-    return [
+    found: list[CommandGroup | EventGroup] = [
         _receiver(each) if isinstance(each, Aggregate | Job) else _listener(each) for each in project.declared.values()
     ]
+    return [*found, *(_answering(each) for each in project.processes if each.namespace)]
+
+
+def _answering(process: Process[Any]) -> CommandGroup:
+    handles = {command.__contract__: handler.function for command, handler in process.receivers.items()}
+    return CommandGroup(process.group, process.namespace or "", handles)
 
 
 def _receiver(receiver: Aggregate[Any] | Job) -> CommandGroup:

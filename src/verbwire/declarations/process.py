@@ -21,16 +21,21 @@ from verbwire.declarations.parking import PARKING, Parking
 from verbwire.declarations.sends import require_scopes
 from verbwire.declarations.sent import Sent
 from verbwire.errors import ContractError
-from verbwire.messages import Command, Event, Kind, Outcome, State
+from verbwire.messages import Accepted, Command, Event, Kind, Outcome, Rejected, State
 from verbwire.names import require_dotted, require_tag
 
 S = TypeVar("S", bound=State)
 E = TypeVar("E", bound=Event)
 R = TypeVar("R")
 N = TypeVar("N", bound="Next")
+C = TypeVar("C", bound=Command)
+A = TypeVar("A", bound="Next | Rejected")
 
-Next: TypeAlias = State | tuple[State | None, *tuple[Sent | Deadline, ...]] | None
-"""What a handler of a process returns: its new state, or None when it is over; alone or with commands and deadlines."""
+Next: TypeAlias = State | tuple[State | None, *tuple[Sent | Deadline | Accepted[Any] | Rejected, ...]] | None
+"""What a handler of a process returns: its new state, or None when it is over; alone or with what comes of it.
+
+That are commands, deadlines, and the outcome of the command that the instance has received and not answered yet.
+"""
 
 STATE = "state"  # the name of a process's table within its group
 
@@ -121,6 +126,7 @@ class Process(Generic[S]):
         self.keys: dict[type[Event], str] = {}  # event -> its field that names the instance
         self.outcomes: dict[type[Command], Handler] = {}
         self.ignored = frozenset(ignores)
+        self.receivers: dict[type[Command], Handler] = {}
         self.deadlines: dict[str, Handler] = {}
         self.undoing: Handler | None = None  # what a cancelled instance does
         for command in self.sends:
@@ -142,6 +148,32 @@ class Process(Generic[S]):
             return function
 
         return cast("EventDecorator[S]", register)
+
+    @overload
+    def receives(self, function: Callable[[S | None, C], A]) -> Callable[[S | None, C], A]: ...
+    @overload
+    def receives(self, function: Callable[[S | None, C, Context], A]) -> Callable[[S | None, C, Context], A]: ...
+    def receives(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Register the handler of a command that the process answers: ``(state | None, command) -> ...``.
+
+        The process is the one receiver of that command's namespace; the command's key is the instance's. It returns
+        what an event's handler would. The outcome is entered when a handler returns it, this one or any later one:
+        ``return state, Accepted()`` with the reply that the contract names, or ``return None, Rejected("too_many")``;
+        ``return Rejected(...)`` alone leaves the instance as it was. An instance that ends without an answer has
+        accepted, unless a reply was promised: then it has failed.
+
+        Guarantee: one outcome per command id, in the transaction of the step that gives it; who asks may wait for it,
+        or come back for it. An instance has one command without an answer at a time: another one is answered at once,
+        or fails.
+        """
+        handler = read_handler(function, Kind.COMMAND, 1, "(state: YourState | None, command: YourCommand)")
+        add_handler(self.receivers, handler, Command, self.namespace)
+        return function
+
+    @property
+    def namespace(self) -> str | None:
+        """The namespace of the commands that it receives, None where it receives none."""
+        return next((command.__contract__.rpartition(".")[0] for command in self.receivers), None)
 
     def outcome_of(self, command: type[Command[R]]) -> OutcomeDecorator[S, R]:
         """Register the handler of the outcomes of one of its commands: ``(state | None, outcome) -> ...``.

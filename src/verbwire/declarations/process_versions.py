@@ -57,6 +57,9 @@ def of_versions(processes: Iterable[Process[Any]]) -> Process[Any]:
         whole.handlers.update(each.handlers)
         whole.keys.update(each.keys)
         whole.outcomes.update(each.outcomes)
+    whole.receivers = {command: handler for each in reversed(versions) for command, handler in each.receivers.items()}
+    if len({each.namespace for each in versions if each.namespace}) > 1:
+        raise ContractError(f"process {group}: its versions receive commands of several namespaces")
     whole.ignored = frozenset(c for each in versions for c in each.ignored).difference(whole.outcomes)
     return whole
 

@@ -70,8 +70,13 @@ def require_process(process: Process[Any], catalog: Catalog) -> None:
 
 
 def _require_version(process: Process[Any], catalog: Catalog) -> None:
-    if not process.handlers:
+    if not process.handlers and not process.receivers:
         raise ContractError(f"process {process.group} handles no event, so nothing can start it: add one with @on")
+    for received in map(catalog.of, process.receivers):
+        if received.response == "none":
+            raise ContractError(
+                f"process {process.group} receives {received.name}, which by its contract has no outcome: a job may"
+            )
     for command in process.outcomes:
         contract = catalog.of(command)
         if contract.response == "none":

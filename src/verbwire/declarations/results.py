@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from verbwire.declarations.deadline import Deadline
 from verbwire.declarations.sent import Sent, unwrapped
 from verbwire.errors import ContractError
-from verbwire.messages import Command, Event, Reply, Stored
+from verbwire.messages import Accepted, Command, Event, Rejected, Reply, Stored
 
 S = TypeVar("S", bound=Stored)
 M = TypeVar("M")
@@ -60,6 +60,7 @@ class Step(Generic[S]):
     state: S | None
     commands: Sequence[Sent] = ()
     deadlines: Sequence[Deadline] = ()
+    answer: Accepted[Any] | Rejected | None = None  # the outcome of the command that it has received
 
 
 def read_step(
@@ -73,10 +74,12 @@ def read_step(
     after, parts = (returned[0], returned[1:]) if isinstance(returned, tuple) and returned else (returned, ())
     if after is not None and type(after) is not state:
         raise ContractError(f"a process returns {state.__name__} or None first, not {type(after).__name__}")
-    commands, moments = [], []
+    commands, moments, answers = [], [], []
     for each in parts:
         if isinstance(each, Deadline):
             moments.append(_declared(each, deadlines))
+        elif isinstance(each, Accepted | Rejected):
+            answers.append(each)
         elif type(unwrapped(each).command) in sends:
             commands.append(each)
         else:
@@ -84,7 +87,9 @@ def read_step(
             raise ContractError(f"{name} is not among what this process sends: declare it there")
     if after is None and any(not each.cleared for each in moments):
         raise ContractError("an instance that is over has no deadline: return a state with it, or no Deadline")
-    return Step(after, commands, moments)
+    if len(answers) > 1:
+        raise ContractError(f"a command has one outcome, here are {answers[0]!r} and {answers[1]!r}")
+    return Step(after, commands, moments, answers[0] if answers else None)
 
 
 def _declared(deadline: Deadline, deadlines: Collection[str]) -> Deadline:

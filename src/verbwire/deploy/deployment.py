@@ -56,7 +56,9 @@ def _deploy(
     topics, problems = cluster.plan(catalog, groups, namespaces)
     problems += schemas.plan(catalog, namespaces)
     problems += schemas.missed(
-        catalog, {each for group in groups if group.reads is Kind.COMMAND for each in group.namespaces}
+        catalog,
+        {each for group in groups if group.reads is Kind.COMMAND for each in group.namespaces}
+        | {each for group in groups for each in group.receives},
     )
     if problems:
         schemas.undo()

@@ -56,7 +56,8 @@ class GroupPlan:
     `group` and `tables` are names as declared, without the prefix. `outcomes` are the namespaces whose outcome logs it
     reads besides. `rekeys` says that it repartitions its records by another key, `requeues` that dead letters may be
     requeued to it. `heeds` says that operators may ask something of it by its topic of requests, `parks` that it parks
-    records. `sends` are the namespaces whose commands it sends, `publishes` those whose events it publishes.
+    records. `receives` are the namespaces whose commands it answers beside its events, `sends` those whose commands it
+    sends, `publishes` those whose events it publishes.
     """
 
     group: str
@@ -68,6 +69,7 @@ class GroupPlan:
     requeues: bool = False
     heeds: bool = False
     parks: bool = False
+    receives: tuple[str, ...] = ()
     sends: tuple[str, ...] = ()
     publishes: tuple[str, ...] = ()
 
@@ -90,7 +92,8 @@ class GroupPlan:
             case Process():
                 heard, outcomes, sent = tuple(declared.sources), tuple(declared.answering), _namespaces(declared.sends)
                 plan = cls(declared.group, Kind.EVENT, heard, (declared.table,), outcomes, rekeys=True, sends=sent)
-                return replace(plan, heeds=True, parks=declared.parking is not None)
+                receives = (declared.namespace,) if declared.namespace else ()
+                return replace(plan, heeds=True, parks=declared.parking is not None, receives=receives)
             case Table():
                 rekeys, heard = bool(declared.keys), tuple(declared.sources)
                 plan = cls(declared.group, Kind.EVENT, heard, (declared.table,), rekeys=rekeys)
@@ -109,11 +112,17 @@ class GroupPlan:
     def inputs(self, names: Names) -> list[str]:
         """The topics that it reads, those of its own aside; all of them have the same number of partitions."""
         topic = names.commands if self.reads is Kind.COMMAND else names.events
-        return [*(topic(namespace) for namespace in self.namespaces), *map(names.outcomes, self.outcomes)]
+        heard = [*(topic(namespace) for namespace in self.namespaces), *map(names.outcomes, self.outcomes)]
+        return [*heard, *map(names.commands, self.receives)]
 
     def outcome_logs(self, names: Names) -> list[str]:
         """The topics that hold the outcomes of what it decides; it reads them, too, to know what it has answered."""
-        return [names.outcomes(namespace) for namespace in self.namespaces] if self.decides else []
+        return [names.outcomes(namespace) for namespace in self.decided]
+
+    @property
+    def decided(self) -> tuple[str, ...]:
+        """The namespaces whose commands have their outcomes from it."""
+        return self.namespaces if self.decides else self.receives
 
     def outputs(self, names: Names) -> list[str]:
         """The topics of others that it writes, and the events of its own context."""

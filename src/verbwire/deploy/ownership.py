@@ -44,6 +44,7 @@ def ownership(project: Project) -> Ownership:
     settings = project.settings
     namespaces = {contract.namespace for contract in project.catalog}
     received = {each.namespace for each in project.declared.values() if isinstance(each, Aggregate | Job)}
+    received |= {each.namespace for each in project.processes if each.namespace}
     imported = set(settings.imported)
     if both := sorted(imported & (received | set(settings.owned))):
         raise ConfigurationError(

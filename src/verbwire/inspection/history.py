@@ -111,7 +111,7 @@ def _topics(cluster: OpenCluster, context: str) -> list[str]:
     states = [
         names.changelog(names.group(plan.group), table)
         for plan in readers
-        if plan.decides and context in plan.namespaces
+        if context in plan.decided
         for table in plan.tables
     ]
     return [*own, *states, *(names.dead_letters(names.group(plan.group)) for plan in readers)]

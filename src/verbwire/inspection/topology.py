@@ -176,6 +176,8 @@ def _edges(project: Project) -> Iterator[TopologyEdge]:
     for group, declared in project.declared.items():
         id = node_id(kind_of(declared), group)
         yield from _in(id, declared)
+        if isinstance(declared, Process):
+            yield from _received(id, declared)
         yield from _out(id, declared, project)
     for responder in project.responders:
         for query in responder.handlers:
@@ -194,6 +196,11 @@ def _in(id: str, declared: Declared) -> Iterator[TopologyEdge]:
             messages=messages,
             rekeyed=tuple(each for each in messages if each in _names(keys)),
         )
+
+
+def _received(id: str, process: Process[Any]) -> Iterator[TopologyEdge]:
+    for namespace, messages in _by_namespace(process.receivers):
+        yield _edge(node_id(NodeKind.COMMANDS, namespace), id, EdgeKind.RECEIVES, messages)
 
 
 def _out(id: str, declared: Declared, project: Project) -> Iterator[TopologyEdge]:
@@ -217,7 +224,7 @@ def _out(id: str, declared: Declared, project: Project) -> Iterator[TopologyEdge
 def _receiver(project: Project, namespace: str) -> str:
     """The group that decides the commands of a namespace; their topic, where that is another project's."""
     for group, declared in project.declared.items():
-        if isinstance(declared, Aggregate | Job) and declared.namespace == namespace:
+        if isinstance(declared, Aggregate | Job | Process) and declared.namespace == namespace:
             return node_id(kind_of(declared), group)
     return node_id(NodeKind.COMMANDS, namespace)
 

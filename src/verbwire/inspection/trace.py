@@ -9,6 +9,7 @@ import msgspec
 
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
+from verbwire.declarations.process import Process
 from verbwire.errors import ConfigurationError, UndecodableError
 from verbwire.inspection.reading.cluster import OpenCluster
 from verbwire.inspection.reading.flow_rows import FlowRows, LedTo
@@ -151,7 +152,7 @@ class _Hops:
         receivers = [
             each
             for each in self._cluster.project.declared.values()
-            if isinstance(each, Aggregate | Job) and each.namespace == owner
+            if isinstance(each, Aggregate | Job | Process) and each.namespace == owner
         ]
         if not receivers:
             return f"no outcome yet; the receiver of {owner} is not of this project"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.process import Process
 from verbwire.http.access.rates import Rates
 from verbwire.http.app import Part
 from verbwire.http.base.interruptible_waits import InterruptibleWaits
@@ -65,9 +68,10 @@ def _receivers(
     project: Project, services: Services, tables: Mapping[str, QueryableTable]
 ) -> Iterator[AggregateOutcomes]:
     names = services.codec.names
-    for declared in project.aggregates:
+    deciders: list[Aggregate[Any] | Process[Any]] = [*project.aggregates, *project.processes]
+    for declared in deciders:
         namespace, table = declared.namespace, tables.get(declared.group)  # none where it is not deployed yet
-        if table is not None:
+        if table is not None and namespace is not None:
             outcome_log = names.outcomes(namespace)
             decoder = services.codec.topic_decoder(outcome_log, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
             yield AggregateOutcomes(namespace, names.commands(namespace), table.store_reader, decoder.decode)

@@ -192,7 +192,9 @@ def _topology(
         case Process():
             commands = command_topics(declared, codec)
             targets = {topic: found.partitions for topic, found in cluster.topics(commands).items()}
-            return process_topology(declared, codec, partitions, targets, skips, services.grants, services.clock)
+            return process_topology(
+                declared, codec, partitions, targets, skips, services.grants, services.clock, services.notifier
+            )
         case Table():
             return table_topology(declared, codec, partitions, skips)
 

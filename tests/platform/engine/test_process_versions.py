@@ -32,7 +32,9 @@ NUMBERS = count()
 
 def saving(version: int, field: str = "owner") -> Process[SavingState]:
     """A process whose states say which version has led them."""
-    process = Process(SAVINGS, state=SavingState, sends=[PutCoins], scopes=["jars:write"], version=version)
+    process = Process(
+        SAVINGS, state=SavingState, sends=[PutCoins], scopes=["jars:write"], version=version, parking=None
+    )
 
     @process.on(key=field)
     def moved(state: SavingState | None, event: CoinsMoved) -> Any:

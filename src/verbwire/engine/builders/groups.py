@@ -106,7 +106,7 @@ def aggregate_topology(
     limits = RecordLimits()
     rows = RowCodec(codec, names.changelog(group, STATE), aggregate.state, limits=limits)
     receives: dict[type[Message], CommandHandling] = {
-        cls: _receives(codec, cls, handler, grants or Grants()) for cls, handler in aggregate.handlers.items()
+        cls: command_handling(codec, cls, handler, grants or Grants()) for cls, handler in aggregate.handlers.items()
     }
     emitted = codec.catalog.of_namespace(namespace, Kind.EVENT)
     for contract in emitted:
@@ -147,7 +147,7 @@ def aggregate_topology(
         inputs=(commands,),
         outputs=(*((decide.events_topic,) if emitted else ()), decide.dead_letters),
         partitions=partitions,
-        logs=(rows.log(), _answers_log(codec, outcomes, commands)),
+        logs=(rows.log(), answers_log(codec, outcomes, commands)),
         columns=(),
         encode=rows.encode_all,
         decode=rows.decode,
@@ -158,7 +158,8 @@ def aggregate_topology(
     )
 
 
-def _answers_log(codec: Codec, outcomes: str, commands: str) -> Log:
+def answers_log(codec: Codec, outcomes: str, commands: str) -> Log:
+    """Return how the outcome log restores what is remembered of commands, and how far they were read."""
     decoder = codec.topic_decoder(outcomes, "verbwire", {OutcomeRecord.__contract__: OutcomeRecord})
 
     def absorb(changes: StoreChanges, record: Record) -> None:
@@ -171,7 +172,8 @@ def _answers_log(codec: Codec, outcomes: str, commands: str) -> Log:
     return Log(ANSWERS, outcomes, absorb)
 
 
-def _receives(codec: Codec, cls: type[Message], handler: Handler, grants: Grants) -> CommandHandling:
+def command_handling(codec: Codec, cls: type[Message], handler: Handler, grants: Grants) -> CommandHandling:
+    """Return how commands of a class are handled; ContractError where its reply is none."""
     contract = of_kind(codec, cls, Kind.COMMAND)
     check = grants.check(contract, codec.names)
     if contract.reply is None:

@@ -11,7 +11,8 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.process import Process
 from verbwire.declarations.requirements import require_process
-from verbwire.engine.builders.groups import Places
+from verbwire.engine.builders.groups import Places, answers_log
+from verbwire.engine.builders.process_answers import process_answers
 from verbwire.engine.code.facts import CurrentCode
 from verbwire.engine.processors.inputs import InputReader, OutcomeInput, event_readers
 from verbwire.engine.processors.instance_requests import InstanceRequests
@@ -19,6 +20,7 @@ from verbwire.engine.processors.instance_rows import DUE, InstanceRows
 from verbwire.engine.processors.parking import RecordParking
 from verbwire.engine.processors.process import CommandEmission, ProcessManagerProcessor, ProcessVersion
 from verbwire.engine.processors.repartition import Repartitioner
+from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.processors.requests import OperatorRequests
 from verbwire.engine.processors.rows import of_kind
 from verbwire.engine.processors.skips import Skips
@@ -45,10 +47,11 @@ def process_topology(
     skip: Places = (),
     grants: Grants | None = None,
     clock: BrokerClock | None = None,
+    notifier: ReplyNotifier | None = None,
 ) -> Topology:
     """Return the topology of a process; `targets` are the numbers of partitions of the commands' topics.
 
-    Its deadlines count by `clock`.
+    Its deadlines count by `clock`. Clients that wait for its answers are told by `notifier`.
     """
     require_process(process, codec.catalog)
     clock = clock or BrokerClock()
@@ -89,16 +92,24 @@ def process_topology(
     if parking is not None:
         parking.serve(lead.again)
     requests.kinds.update(InstanceRequests(lead).kinds())
+    answers = (
+        process_answers(process, codec, lead, partitions, notifier, grants or Grants()) if process.namespace else None
+    )
+    lead.answers = answers
+    received = () if answers is None else (answers.commands_topic,)
+    codes = {} if answers is None else answers.codes()
+    answered = [] if answers is None else [answers_log(codec, answers.outcome_log.topic, answers.commands_topic)]
     return Topology(
         group=group,
         table=process.table,
-        inputs=(*lead.input_readers, repartitioner.topic, requests.topic),
+        inputs=(*lead.input_readers, *received, repartitioner.topic, requests.topic),
         outputs=(lead.dead_letters, repartitioner.topic, requests.topic),
         partitions=partitions,
-        logs=(rows.log(), *([parking.log()] if parking else [])),
+        logs=(rows.log(), *answered, *([parking.log()] if parking else [])),
         columns=(),
         own_columns=rows.columns,
         beside=rows.beside,
+        commands=codes,
         due=Due(DUE, clock, lead.fire) if any(each.deadlines for each in process.versions) else None,
         encode=rows.encode_all,
         decode=rows.decode,
@@ -120,6 +131,7 @@ def _version(process: Process[Any]) -> ProcessVersion:
         process.ignored,
         process.deadlines,
         process.undoing,
+        dict[type[Message], Handler](process.receivers.items()),
     )
 
 

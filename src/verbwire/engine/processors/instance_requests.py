@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from verbwire.declarations.results import read_step
 from verbwire.engine.processors.instance_rows import Instance
-from verbwire.engine.processors.process import ProcessManagerProcessor, StepCause
+from verbwire.engine.processors.process import Answered, ProcessManagerProcessor, StepCause
 from verbwire.engine.processors.requests import Heed
 from verbwire.engine.processors.table import Matched
 from verbwire.engine.state.partition_cache import PartitionCache
@@ -22,6 +22,7 @@ from verbwire.engine.topology import StopPartition
 from verbwire.engine.transactions.dead_letters import legible
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import UndecodableError
+from verbwire.messages import Failed
 from verbwire.observability.watch.tracebacks import summary
 from verbwire.wire.headers import Headers
 from verbwire.wire.process_command_ids import unprefixed
@@ -72,7 +73,7 @@ class InstanceRequests:
         if version is None or handler is None:
             waited = ", ".join(each.command for each in instance.record.waits.values()) or "nothing"
             self._tell(request, f"it is over; what it was waiting for: {waited}")
-            cache.put(request.key, None)
+            self._end(cache, instance, request, transaction)
             return
         spot = lead.watch.spot
         spot.handler, spot.at = handler, f"the request {request.id}"
@@ -80,13 +81,23 @@ class InstanceRequests:
             returned = handler.function(instance.state, request.why)
             step = read_step(returned, version.state, version.sends, version.deadlines)
             cause = StepCause(request.id, "cancelled", instance.record.flow, None)
-            after, sent = lead.led(version, request.key, replace(instance, record=instance.record.free()), step, cause)
-            if after is not None:
-                lead.encode(request.key, after)
+            led = lead.led(version, request.key, replace(instance, record=instance.record.free()), step, cause)
+            if led.after is not None:
+                lead.encode(request.key, led.after)
+            if lead.answers is not None:
+                lead.answers.require_fit(led.answers)
         except BaseException as error:
             lead.watch.raised(handler.where, f"the request {request.id}", error)
             raise
-        lead.take(cache, request.key, instance, after, sent, transaction)
+        lead.take(cache, request.key, instance, led, transaction)
+
+    def _end(self, cache: PartitionCache, instance: Instance, request: RequestRecord, transaction: Transaction) -> None:
+        """End it without its handlers; whoever waits for an outcome from it is told that it was cancelled."""
+        cache.put(request.key, None)
+        received = instance.record.received
+        if received is not None and self.lead.answers is not None:
+            cancelled = Failed(reason=f"cancelled by an operator: {request.why}"[:500])
+            self.lead.answers.answer(cache, [Answered(received, cancelled, request.key)], transaction)
 
     def _send_again(
         self, _: PartitionCache, instance: Instance, request: RequestRecord, transaction: Transaction

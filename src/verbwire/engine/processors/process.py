@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
@@ -23,10 +23,11 @@ from verbwire.engine.topology import StopDue, StopPartition
 from verbwire.engine.transactions.dead_letters import legible
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.engine.transactions.transaction import Transaction
+from verbwire.errors import ContractError
 from verbwire.handling.contexts import correlation_of, id_of
 from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.kafka.record import ConsumedRecord, Record, place_of
-from verbwire.messages import Command, Message, State, Stored
+from verbwire.messages import Accepted, Command, Message, Outcome, State, Stored
 from verbwire.observability.watch.tracebacks import summary
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.headers import Envelope, Headers, HeaderTemplate, RawHeaders
@@ -34,7 +35,7 @@ from verbwire.wire.ids import derived_id
 from verbwire.wire.keys import key_of
 from verbwire.wire.partitioner import partition_of
 from verbwire.wire.process_command_ids import CommandIds, unprefixed
-from verbwire.wire.records.process_instances import InstanceRecord, Waited
+from verbwire.wire.records.process_instances import InstanceRecord, Received, Waited
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,42 @@ class ProcessVersion:
     ignored: frozenset[type[Command]]
     deadlines: Mapping[str, Handler]
     undoing: Handler | None  # what a cancelled instance does
+    receivers: Mapping[type[Message], Handler]  # of the commands that it answers
+
+
+class Answered(NamedTuple):
+    """The outcome of a command that an instance has received."""
+
+    received: Received
+    outcome: Outcome
+    key: bytes = b""
+    by_its_end: bool = False  # no handler has given it: the instance has ended
+
+
+class Led(NamedTuple):
+    """What a step leads to."""
+
+    after: Instance | None
+    sent: list[Produced]
+    answers: list[Answered]
+
+
+class Answers(Protocol):
+    """Enters the outcomes of commands that instances have received."""
+
+    commands_topic: str
+
+    def process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
+        """Take the steps that commands lead to."""
+        ...
+
+    def require_fit(self, answers: Iterable[Answered]) -> None:
+        """Raise what is wrong with outcomes."""
+        ...
+
+    def answer(self, cache: PartitionCache, answers: Iterable[Answered], transaction: Transaction) -> None:
+        """Enter outcomes."""
+        ...
 
 
 class StepCause(NamedTuple):
@@ -84,6 +121,13 @@ class ProcessManagerProcessor(TableProcessor):
     limits: RecordLimits
     clock: BrokerClock
     tracing: EngineTracing | None = None  # where traces are kept
+    answers: Answers | None = None  # where it receives commands
+
+    def process(self, cache: PartitionCache, records: Sequence[Record], transaction: Transaction) -> int:
+        """Take the steps that these records lead to, in order, and return how many there was time for."""
+        if self.answers is not None and records[0].topic == self.answers.commands_topic:
+            return self.answers.process(cache, records, transaction)
+        return super().process(cache, records, transaction)
 
     def _decode(self, record: Record, message: Any = UNREAD) -> Decoded:
         decoded = super()._decode(record, message)
@@ -103,32 +147,38 @@ class ProcessManagerProcessor(TableProcessor):
             state = None if before is None else before.state
             returned = handler.call(state, matched.message, lambda: self._context(matched))
             step = read_step(returned, version.state, version.sends, version.deadlines)
-            after, sent = self.led(version, matched.key, before, step, _cause(matched))
-            if transaction.checks_rows(cache.partition) and after is not None:
-                self.encode(matched.key, after)
+            led = self.led(version, matched.key, before, step, _cause(matched))
+            self._require_fit(matched.key, led, transaction.checks_rows(cache.partition))
         except BaseException as error:  # sys.exit(), too: the next worker would meet the record again, and end as well
             traceback = self.watch.raised(handler.where, matched.record, error)
             raise to_blame(matched, error, handler, traceback) from error
-        self.take(cache, matched.key, before, after, sent, transaction)
+        self.take(cache, matched.key, before, led, transaction)
 
     def apply(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
         """Take the step that a message leads to; StopPartition where its handler raises."""
         self._apply(cache, matched, transaction)
 
-    @staticmethod
     def take(
-        cache: PartitionCache,
-        key: bytes,
-        before: Instance | None,
-        after: Instance | None,
-        sent: Sequence[Produced],
-        transaction: Transaction,
+        self, cache: PartitionCache, key: bytes, before: Instance | None, led: Led, transaction: Transaction
     ) -> None:
-        """Put a step into a transaction: what the instance has become, and its commands."""
-        for each in sent:
+        """Put a step into a transaction: what the instance has become, its commands, and the outcome that it gives."""
+        self.put(cache, key, before, led, transaction)
+        if led.answers and self.answers is not None:
+            self.answers.answer(cache, led.answers, transaction)
+
+    @staticmethod
+    def put(cache: PartitionCache, key: bytes, before: Instance | None, led: Led, transaction: Transaction) -> None:
+        """Do the same, but for the outcome."""
+        for each in led.sent:
             transaction.produce(each.topic, each.partition, each.key, each.value, each.headers)
-        if after is not before:
-            cache.put(key, after)
+        if led.after is not before:
+            cache.put(key, led.after)
+
+    def _require_fit(self, key: bytes, led: Led, checks_rows: bool) -> None:
+        if led.answers and self.answers is not None:
+            self.answers.require_fit(led.answers)
+        if checks_rows and led.after is not None:
+            self.encode(key, led.after)
 
     # -- deadlines
 
@@ -201,13 +251,12 @@ class ProcessManagerProcessor(TableProcessor):
             returned = handler.call_alone(before.state, lambda: moment)
             step = read_step(returned, version.state, version.sends, version.deadlines)
             fired = replace(before, record=before.record.without(name))
-            after, sent = self.led(version, key, fired, step, self._due_cause(key, before, name, due.offset))
-            if transaction.checks_rows(cache.partition) and after is not None:
-                self.encode(key, after)
+            led = self.led(version, key, fired, step, self._due_cause(key, before, name, due.offset))
+            self._require_fit(key, led, transaction.checks_rows(cache.partition))
         except BaseException as error:  # sys.exit(), too: the next worker would meet it again, and end as well
             traceback = self.watch.raised(handler.where, due, error)
             raise StopPartition(due, legible(f"{handler.where} raised {summary(error)}"), legible(traceback)) from error
-        self.take(cache, key, before, after, sent, transaction)
+        self.take(cache, key, before, led, transaction)
 
     def _due_cause(self, key: bytes, instance: Instance, name: str, at: int) -> StepCause:
         record, what = instance.record, f"due {name}"
@@ -251,9 +300,18 @@ class ProcessManagerProcessor(TableProcessor):
     # -- one step
 
     def led(
-        self, version: ProcessVersion, key: bytes, before: Instance | None, step: Step[Any], cause: StepCause
-    ) -> tuple[Instance | None, list[Produced]]:
-        """Return the instance after a step, and its commands; whatever is wrong with them is the handler's fault."""
+        self,
+        version: ProcessVersion,
+        key: bytes,
+        before: Instance | None,
+        step: Step[Any],
+        cause: StepCause,
+        received: Received | None = None,
+    ) -> Led:
+        """Return what a step leads to; whatever is wrong with it is the handler's fault.
+
+        `received` is the command that it is taken for.
+        """
         now = self.clock.now_ms()
         sent, waits = [], {}
         for number, each in enumerate(step.commands):
@@ -262,16 +320,18 @@ class ProcessManagerProcessor(TableProcessor):
             command = type(unwrapped(each).command)
             if command in version.handlers:
                 waits[unprefixed(id)] = Waited(command.__contract__, now)
+        answers, left = _answered(key, None if before is None else before.record.received, received, step)
         if step.state is None:
-            return None, sent
+            return Led(None, sent, answers)
         state = self._kept(before, step.state)
         record = _began(version, cause, now) if before is None else before.record
         after = record.sent(waits) if cause.answered is None else record.answered(cause.answered).sent(waits)
         after = _due(after, step, now)
+        after = after if after.received is left else replace(after, received=left)
         if before is not None and state is before.state and after is record and not sent:
-            return before, sent
+            return Led(before, sent, answers)
         after = replace(after, step=cause.what, at=now, steps=after.steps + 1, trouble="")
-        return Instance(state=state, record=after), sent
+        return Led(Instance(state=state, record=after), sent, answers)
 
     def _kept(self, before: Instance | None, state: Stored) -> Stored:
         return state if before is not None and state is before.state else self.normal(state)
@@ -299,6 +359,22 @@ class ProcessManagerProcessor(TableProcessor):
         self.limits.sized(sends.topic, command_key, value, sends.contract.name, headers)
         partition = partition_of(command_key, sends.partitions)
         return Produced(sends.topic, partition, command_key, value, headers), id
+
+
+def _answered(
+    key: bytes, open_one: Received | None, received: Received | None, step: Step[Any]
+) -> tuple[list[Answered], Received | None]:
+    """Return the outcomes that a step gives, and the command that is left without one."""
+    due = received or open_one
+    if step.answer is not None and due is None:
+        raise ContractError(f"{step.answer!r} answers nothing: the instance has no command without an outcome")
+    if received is not None and open_one is not None and step.answer is None:
+        raise ContractError(f"{open_one.command} is not answered yet: answer {received.command} at once")
+    answers = [] if step.answer is None or due is None else [Answered(due, step.answer, key)]
+    left = open_one if received is not None and step.answer is not None else None if answers else due
+    if step.state is None and left is not None:
+        return [*answers, Answered(left, Accepted(), key, by_its_end=True)], None
+    return answers, left
 
 
 def _began(version: ProcessVersion, cause: StepCause, now: int) -> InstanceRecord:

@@ -86,4 +86,6 @@ def _first_input(cluster: OpenCluster, declared: Folded) -> str:
     if declared.sources:
         return names.events(declared.sources[0])
     answering = tuple(declared.answering) if isinstance(declared, Process) else ()
+    if isinstance(declared, Process) and declared.namespace:
+        return names.commands(declared.namespace)
     return names.outcomes(answering[0])

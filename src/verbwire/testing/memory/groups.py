@@ -78,7 +78,9 @@ class MemoryServices:
             return aggregate_topology(declared, codec, partitions, self.replies, self.clock, grants)
         if isinstance(declared, Process):
             targets = dict.fromkeys(command_topics(declared, codec), partitions)
-            return process_topology(declared, codec, partitions, targets, grants=grants, clock=self.clock)
+            return process_topology(
+                declared, codec, partitions, targets, grants=grants, clock=self.clock, notifier=self.replies
+            )
         topology = table_topology(declared, codec, partitions)
         if isinstance(topology.processor, WindowedTableProcessor):
             topology.processor.now = self.clock.seconds

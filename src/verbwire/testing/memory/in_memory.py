@@ -350,7 +350,7 @@ class InMemory:
 
     def _require_receiver(self, command: type[Command]) -> None:
         namespace = self._project.catalog.of(command).namespace
-        receivers = [each for each in self._project.declared.values() if isinstance(each, Aggregate | Job)]
+        receivers = [each for each in self._project.declared.values() if isinstance(each, Aggregate | Job | Process)]
         if not any(each.namespace == namespace for each in receivers):
             raise ContractError(
                 f"nobody here receives {command.__name__}: give InMemory the Aggregate({namespace!r}, ...) as well"

@@ -26,6 +26,23 @@ class Waited(NamedTuple):
     since: int  # milliseconds since the epoch, by the broker's clock
 
 
+class Received(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command that an instance has received and not answered: what its outcome will name."""
+
+    id: str
+    command: str  # full name of its contract
+    fingerprint: str  # hexadecimal
+    partition: int
+    offset: int
+    timestamp: int
+    reply: int | None = None  # the partition of the replies topic at which its sender waits
+    flow: str | None = None
+    traceparent: str | None = None
+    process: str | None = (
+        None  # hexadecimal: the key of the process instance that has sent it, where its id has no room
+    )
+
+
 class InstanceRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One instance; all times are milliseconds since the epoch, by the broker's clock as its worker knew it."""
 
@@ -40,6 +57,7 @@ class InstanceRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     due: dict[str, int] = {}  # deadline -> when
     held: dict[str, int] = {}  # those that were due, and are parked: behind what is, or since their handler raised
     heard: dict[str, str] = {}  # commands whose outcomes an operator has handed over: partition/offset of those
+    received: Received | None = None  # that it has to answer
     trouble: str = ""  # why what an operator asked for at last could not be done
 
     @property
