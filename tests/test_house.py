@@ -493,6 +493,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "errors",
         "kafka",
         "security",
+        "wire",
     },
     "dev": {
         "client.base",

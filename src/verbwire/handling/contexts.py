@@ -33,7 +33,7 @@ def correlation_of(headers: Headers, name: str) -> str:
 
 def context_of(record: Record, headers: Headers | None = None) -> Context:
     """Return the facts of a record, the same on every replay; UndecodableError when they cannot be read."""
-    headers = headers or Headers(record.headers)
+    headers = headers or Headers.of(record)
     name = id_of(record, headers)
     return Context(
         id=name,
@@ -49,7 +49,7 @@ def context_of(record: Record, headers: Headers | None = None) -> Context:
 
 def outcome_context_of(record: Record, tag: str | None) -> OutcomeContext:
     """Return the facts of an outcome for a process, and which of its commands it answers."""
-    headers = Headers(record.headers)
+    headers = Headers.of(record)
     facts = context_of(record, headers)
     given = {each.name: getattr(facts, each.name) for each in fields(facts)}
     return OutcomeContext(**given, command_id=headers.causation_id or "", tag=tag)

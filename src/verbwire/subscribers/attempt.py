@@ -86,7 +86,7 @@ class RecordAttempt:
     def attempt(self, task: QueuedRecord) -> Result:
         """Try it once. Whatever a handler raises is a result; :class:`Requeue` comes through."""
         record = task.record
-        headers = Headers(record.headers)
+        headers = Headers.of(record)
         try:
             message = self._read(task)
             if message is None:

@@ -13,11 +13,11 @@ OpenTelemetry write it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from itertools import chain
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -41,6 +41,13 @@ PROCESS_INSTANCE_HEADER = "vw_undertaking"
 
 GRANT_HEADER = "vw_grant"
 """Proof of actor and scopes, where the receiver requires one; grants.py says what it is."""
+
+EXPECTED_HEADERS = (
+    *("ce_specversion", "ce_type", "ce_source", "ce_dataschema", "ce_id", "ce_actor", "ce_scopes"),
+    *("ce_correlationid", "ce_causationid", "ce_ttl", "ce_replypartition", "traceparent"),
+    *(PROCESS_INSTANCE_HEADER, GRANT_HEADER),
+)
+"""The names of those that our own producers write."""
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context, section 3.2
 
@@ -163,6 +170,11 @@ def _scopes(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
+class _WithHeaders(Protocol):
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+
+
 class Headers:
     """The headers of a received record; decoded when asked for.
 
@@ -174,9 +186,18 @@ class Headers:
 
     __slots__ = ("_raw", "_values")
 
-    def __init__(self, raw: Iterable[tuple[str, bytes | None]] | None) -> None:
+    def __init__(
+        self, raw: Iterable[tuple[str, bytes | None]] | None, values: dict[str, bytes | None] | None = None
+    ) -> None:
         self._raw = raw
-        self._values: dict[str, bytes | None] | None = None
+        self._values = values
+
+    @classmethod
+    def of(cls, record: _WithHeaders) -> Headers:
+        """Return those of a record; of one that was read by the extension they are read in one step."""
+        read = getattr(record, "header_values", None)
+        values = None if read is None else read(MAX_HEADERS, MAX_HEADER_BYTES)
+        return cls(record.headers) if values is None else cls((), values)
 
     def _read(self) -> dict[str, bytes | None]:
         pairs = list(self._raw or ())

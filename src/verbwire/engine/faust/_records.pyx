@@ -9,8 +9,13 @@ Source: Kafka's record format of version 2, https://kafka.apache.org/documentati
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcmp
+
+cdef extern from "Python.h":
+    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
 
 cdef struct Cursor:
@@ -86,6 +91,57 @@ cdef tuple read(bytes buffer, Py_ssize_t start):
     return tuple(found)
 
 
+cdef enum:
+    MOST_EXPECTED = 32
+
+cdef tuple _expected = ()  # keeps the names below
+cdef const char *_names[MOST_EXPECTED]
+cdef Py_ssize_t _sizes[MOST_EXPECTED]
+
+
+def expect(tuple names):
+    """Say which names headers have as a rule: for these no text is made, it is theirs."""
+    global _expected
+    cdef Py_ssize_t at
+    if len(names) > MOST_EXPECTED:
+        raise ValueError(f"{len(names)} names")
+    for at in range(len(names)):
+        _names[at] = PyUnicode_AsUTF8AndSize(names[at], &_sizes[at])
+    _expected = names
+
+
+cdef inline object name_of(const char *data, Py_ssize_t size):
+    cdef Py_ssize_t at
+    for at in range(PyTuple_GET_SIZE(_expected)):
+        if _sizes[at] == size and memcmp(_names[at], data, size) == 0:
+            return <object>PyTuple_GET_ITEM(_expected, at)
+    return PyUnicode_DecodeUTF8(data, size, NULL)
+
+
+cdef dict read_values(bytes buffer, Py_ssize_t start, int64_t most, int64_t most_bytes):
+    """The last value of each name; None where there are more of them, or more bytes."""
+    cdef Cursor cursor
+    cdef int64_t left, size
+    cdef dict found = {}
+    cursor.at = <const unsigned char *>PyBytes_AS_STRING(buffer) + start
+    cursor.end = <const unsigned char *>PyBytes_AS_STRING(buffer) + PyBytes_GET_SIZE(buffer)
+    left = varint(&cursor)
+    if left > most:
+        return None
+    while left > 0:
+        size = varint(&cursor)
+        name = name_of(<const char *>take(&cursor, size), <Py_ssize_t>size)
+        value = data(&cursor)
+        most_bytes -= len(name)
+        if value is not None:
+            most_bytes -= PyBytes_GET_SIZE(value)
+        if most_bytes < 0:
+            return None
+        found[name] = value
+        left -= 1
+    return found
+
+
 @cython.no_gc  # it holds nothing that could hold it
 @cython.final
 cdef class LazyRecord:
@@ -108,6 +164,10 @@ cdef class LazyRecord:
         if self.read_headers is None:
             self.read_headers = read(self.buffer, self.start)
         return self.read_headers
+
+    def header_values(self, int64_t most, int64_t most_bytes):
+        """Return the last value of each name; None where there are more headers than that, or more bytes of them."""
+        return read_values(self.buffer, self.start, most, most_bytes)
 
     @property
     def checksum(self):

@@ -17,6 +17,8 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
 
+from verbwire.wire.headers import EXPECTED_HEADERS
+
 if TYPE_CHECKING:
     from verbwire.engine.faust import _records
 elif os.environ.get("VERBWIRE_CODEC") != "fastavro":
@@ -95,5 +97,6 @@ def use_fetched_records() -> None:
     """Let aiokafka's consumers in this process make them."""
     fetcher.ConsumerRecord = FetchedRecord  # of the same fields
     if AVAILABLE:
+        _records.expect(EXPECTED_HEADERS)
         fetcher.MemoryRecords = FetchedBatches
         fetcher.PartitionRecords._consumer_record = _placed

@@ -399,7 +399,7 @@ def _is_heard(before: Instance, matched: Matched) -> bool:
     source = matched.source
     if not issubclass(matched.handler.message, Command):
         return False
-    command = unprefixed(Headers(source.headers).causation_id or "")
+    command = unprefixed(Headers.of(source).causation_id or "")
     return (
         before.record.heard.get(command) == f"{source.partition}/{source.offset}" and command not in before.record.waits
     )
@@ -411,7 +411,7 @@ def _unhandled(matched: Matched, reason: str) -> str:
 
 def _cause(matched: Matched) -> StepCause:
     """Return what the commands inherit: id of their cause, id of what started the flow, trace."""
-    headers = Headers(matched.source.headers)
+    headers = Headers.of(matched.source)
     name, what = id_of(matched.source, headers), matched.handler.message
     answered = headers.causation_id if issubclass(what, Command) else None
     return StepCause(

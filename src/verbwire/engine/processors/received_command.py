@@ -28,7 +28,7 @@ class ReceivedRecord:
 
     def __init__(self, record: Record) -> None:
         self.record = record
-        self.headers = Headers(record.headers)
+        self.headers = Headers.of(record)
         self.unnamed: UndecodableError | None = None  # why its own cannot be read
         try:
             self.name = self.headers.command_id or place_id(record)

@@ -63,7 +63,7 @@ class EngineTracing:
 
     def message(self, apply: Apply, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
         """Apply a message in a span, from which the commands of a process continue."""
-        headers = Headers(matched.source.headers)
+        headers = Headers.of(matched.source)
         parent, record = headers.traceparent, matched.record
         if not is_sampled(parent):
             return apply(cache, matched, transaction)
