@@ -137,11 +137,12 @@ class HeaderTemplate:
         if envelope is BARE and reply_partition is None:
             return [*self._own, ("ce_id", id.encode())]
         principal = envelope.principal
-        headers = [*(self._own if principal is None else self._anonymous), ("ce_id", id.encode())]
-        if principal is not None:
+        if principal is None:
+            headers = [*self._own, ("ce_id", id.encode())]
+        else:
+            headers = [*self._anonymous, ("ce_id", id.encode())]
             _add_principal(headers, principal)
-        if envelope is not BARE:
-            _add_flow(headers, id, envelope)
+        _add_flow(headers, id, envelope)
         if envelope.ttl is not None:
             headers.append(("ce_ttl", b"%d" % envelope.ttl))
         if reply_partition is not None:

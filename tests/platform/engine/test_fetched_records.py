@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from tests.kit.both_codecs import spoilt
 from verbwire.engine.faust import fetched_records
 from verbwire.engine.faust.fetched_records import FetchedBatches, FetchedRecord, use_fetched_records
+from verbwire.errors import UndecodableError
+from verbwire.wire.headers import MAX_HEADER_BYTES, MAX_HEADERS, Headers
 
 pytestmark = pytest.mark.skipif(
     not fetched_records.AVAILABLE, reason="no C compiler has built the compiled reader here"
@@ -104,3 +106,22 @@ def test_fetched_records_read_their_headers_once_and_keep_them() -> None:
     assert record.headers == (("a", b"1"), ("a", None))
     assert record.headers is record.headers
     assert not isinstance(record, FetchedRecord)
+
+
+def seen(headers: Headers) -> tuple[Any, str]:
+    """What is read of headers, or why nothing is."""
+    try:
+        return {name: headers.text(name) for name in ("ce_id", "ce_type", "a", "\u00fc")}, ""
+    except UndecodableError as error:
+        return None, str(error)
+
+
+@settings(max_examples=200, deadline=None)
+@given(headers, st.sampled_from([0, MAX_HEADERS - 1, MAX_HEADERS + 1]), st.sampled_from([0, MAX_HEADER_BYTES - 40]))
+def test_fetched_records_give_their_headers_in_one_step_as_one_by_one(
+    given_headers: list[Any], more: int, large: int
+) -> None:
+    every = [("a", b"1")] * more + [("ce_type", b"x" * large)] * bool(large) + given_headers
+    use_fetched_records()
+    (record,) = FetchedBatches(batch([(5, b"k", b"v", every)], 0)).next_batch()
+    assert seen(Headers.of(record)) == seen(Headers(record.headers))

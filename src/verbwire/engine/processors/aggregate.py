@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TypeVar
 
 import msgspec
@@ -31,8 +31,9 @@ from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.observability.watch.tracebacks import summary
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.codec.topics import TopicDecoder
+from verbwire.wire.grants.policy import GrantCheck
 from verbwire.wire.headers import Envelope, HeaderTemplate, RawHeaders
-from verbwire.wire.keys import key_of
+from verbwire.wire.keys import keyer
 
 T = TypeVar("T")
 MAX_EVENTS = 10_000  # of one command: its outcome names the place of each
@@ -46,6 +47,11 @@ class EventEmission:
     encoder: Encoder
     headers: HeaderTemplate
     applier: Handler | None
+
+    @cached_property
+    def key(self) -> Callable[[Message], bytes]:
+        """What makes the key of such an event."""
+        return keyer(self.contract)
 
 
 @dataclass
@@ -140,16 +146,16 @@ class AggregateProcessor:
 
     def _settle_without_handler(self, command: ReceivedCommand, known: bytes | None, batch: OutcomeBatch) -> bool:
         """Settle a command without a valid grant, a duplicate, or one after its deadline; False for all others."""
-        return (
-            self._refuse_ungranted(command, known, batch)
-            or self._dedup.settle(command, known, batch)
-            or self._expire(command, batch)
+        check = command.handling.check
+        return bool(
+            (check and self._refuse_ungranted(check, command, known, batch))
+            or (known is not None and self._dedup.settle(command, known, batch))
+            or (command.expiry is not None and self._expire(command, command.expiry, batch))
         )
 
-    def _refuse_ungranted(self, command: ReceivedCommand, known: bytes | None, batch: OutcomeBatch) -> bool:
-        check = command.handling.check
-        if not check:
-            return False
+    def _refuse_ungranted(
+        self, check: GrantCheck, command: ReceivedCommand, known: bytes | None, batch: OutcomeBatch
+    ) -> bool:
         ungranted = check.refusal(command.headers, command.name, command.record, is_stamped(command.record))
         if not ungranted:
             return False
@@ -158,8 +164,8 @@ class AggregateProcessor:
         batch.enter(entry) if known is None else batch.refuse(entry)
         return True
 
-    def _expire(self, command: ReceivedCommand, batch: OutcomeBatch) -> bool:
-        if command.expiry is None or self.clock.now_ms() < command.expiry:
+    def _expire(self, command: ReceivedCommand, expiry: int, batch: OutcomeBatch) -> bool:
+        if self.clock.now_ms() < expiry:
             return False
         batch.enter(command.entry(Expired()))
         return True
@@ -233,7 +239,7 @@ class AggregateProcessor:
 
     def _prepare(self, key: bytes, event: Event, id: str, envelope: Envelope) -> tuple[bytes, RawHeaders]:
         emits = self._emits(type(event))
-        if key_of(emits.contract, event) != key:
+        if emits.key(event) != key:
             raise ContractError(f"{emits.contract.name} has another key than its command: order per key would be lost")
         if self.tracing is not None:
             envelope = self.tracing.sent(self.events_topic, emits.contract.name, id, envelope)

@@ -127,11 +127,14 @@ class OutcomeLog:
 
         The places of its `events` are not known yet, and are counted as the most they may be.
         """
-        key = entry.record.key or b""
-        limit, places = self.limits.room(self.topic), events * (len(self.events_topic) + _POSITION)
-        room = limit - len(key) - len(entry.process_instance_key or b"") - _REST - places
+        key = len(entry.record.key or b"")
+        beside = key + len(entry.process_instance_key or b"") + _REST + events * (len(self.events_topic) + _POSITION)
+        if type(entry.outcome) is Accepted and beside + len(entry.reply or b"") <= self.limits.surely_room:
+            return
+        limit = self.limits.room(self.topic)
+        room = limit - beside
         if isinstance(entry.outcome, Rejected):
-            size = len(key) + len(self.encode(entry))
+            size = key + len(self.encode(entry))
             if size > limit:
                 raise too_large(f"the outcome of {entry.command}", size, limit)
         elif (reply := len(entry.reply or b"")) > max(room, 0):
@@ -186,25 +189,22 @@ class OutcomeBatch:
         outcome_log, transaction, partition = self._outcome_log, self.transaction, self._partition
         answers, last = transaction.of(partition).answers, len(self._entries) - 1
         transaction.count_all(map(OutcomeEntry.counted, self._entries))
-        for index, (entry, value) in enumerate(zip(self._entries, outcome_log.encode_all(self._entries), strict=True)):
-            record = entry.record
-            headers = outcome_log.headers.headers(
-                f"{entry.command_id}:outcome",
-                Envelope(
-                    correlation_id=entry.correlation_id,
-                    causation_id=entry.command_id,
-                    traceparent=entry.traceparent,
-                ),
-            )
+        values = outcome_log.encode_all(self._entries)
+        all_fit = outcome_log.limits.surely([each.record.key or b"" for each in self._entries], values)
+        for index, (entry, value) in enumerate(zip(self._entries, values, strict=True)):
+            record, name = entry.record, entry.command_id
+            flow = Envelope(correlation_id=entry.correlation_id, causation_id=name, traceparent=entry.traceparent)
+            headers = outcome_log.headers.headers(f"{name}:outcome", flow)
             if entry.process_instance_key is not None:
                 headers.append((PROCESS_INSTANCE_HEADER, entry.process_instance_key))
             note = transaction.note_position(partition, ANSWERS) if index == last else None
             # A key that is too large for the log is left out: clients look for an outcome by its place or its id.
-            key = record.key if outcome_log.limits.fits(outcome_log.topic, record.key, value, headers) else None
+            fits = all_fit or outcome_log.limits.fits(outcome_log.topic, record.key, value, headers)
+            key = record.key if fits else None
             transaction.produce(outcome_log.topic, partition, key, value, headers, on_delivery=note)
-            answers[entry.command_id] = DedupEntry(entry.fingerprint if entry.final else b"", value, record.timestamp)
+            answers[name] = DedupEntry(entry.fingerprint if entry.final else b"", value, record.timestamp)
             if entry.reply_partition is not None:
-                self._notified.append((entry.reply_partition, entry.command_id, value))
+                self._notified.append((entry.reply_partition, name, value))
 
     def notify(self) -> None:
         """Send the notifications, once all is committed and in the copy: a notified client may ask this worker."""

@@ -51,6 +51,11 @@ class RecordLimits:
         size, limit = len(key or b"") + len(value or b""), self.of(topic)
         return size + _MOST_HEADERS <= limit or size + of_headers(headers) + FRAMING <= limit
 
+    @property
+    def surely_room(self) -> int:
+        """How many bytes of key and value each of the topics takes, whatever stands beside them."""
+        return self._surely
+
     def surely(self, keys: Sequence[bytes], values: Sequence[bytes]) -> bool:
         """Whether each of these records fits, whatever stands beside it; that one does may be true all the same."""
         return max(map(len, keys), default=0) + max(map(len, values), default=0) <= self._surely
