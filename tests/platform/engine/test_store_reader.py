@@ -156,6 +156,16 @@ def test_a_lease_lost_while_reading_discards_the_answer(
         owned.reader.get(KEYS[0])
 
 
+def test_a_read_at_once_is_quick_however_often_its_statement_was_used(
+    owned: Owned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owned.put(*KEYS)
+    partition = partition_of(KEYS[0], PARTITIONS)
+    rows = owned.reader.page(partition, None, 10)
+    monkeypatch.setattr(row_query, "_STEPS", 200)  # several times as many as one of them takes
+    assert all(owned.reader.page(partition, None, 10, patient=False) == rows for _ in range(200))
+
+
 def test_a_read_at_once_waits_for_no_connection_and_for_no_long_search(
     owned: Owned, monkeypatch: pytest.MonkeyPatch
 ) -> None:

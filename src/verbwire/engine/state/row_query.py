@@ -44,7 +44,10 @@ def at_once(connection: sqlite3.Connection, read: Callable[[], T]) -> T:
 
     No index may fit what is asked for, and what a step costs is known: as much as a few microseconds.
     """
-    connection.set_progress_handler(_stop, _STEPS)
+    # SQLite counts the steps of a statement from when it was prepared, and it is used again and again: the first call
+    # may come at any step of it, the second comes so many later.
+    spared = iter([False])
+    connection.set_progress_handler(lambda: next(spared, True), _STEPS)
     try:
         return read()
     except sqlite3.OperationalError as error:
@@ -53,10 +56,6 @@ def at_once(connection: sqlite3.Connection, read: Callable[[], T]) -> T:
         raise NotAtOnceError from None
     finally:
         connection.set_progress_handler(None, 0)
-
-
-def _stop() -> bool:
-    return True
 
 
 def size_of(rows: list[tuple[bytes, bytes]]) -> int:
