@@ -21,6 +21,7 @@ DIRECTORY_READER = "verbwire.discovery.directory"
 RESTORE_READER = "verbwire.restore"
 FACTS_READER = "verbwire.facts"
 DEAD_LETTER_READER = "verbwire.dead-letters"
+PARKED_READER = "verbwire.parked"
 INSPECTION_READER = "verbwire.inspection"
 
 

@@ -31,6 +31,7 @@ from verbwire.names import (
     DIRECTORY_READER,
     FACTS_READER,
     INSPECTION_READER,
+    PARKED_READER,
     RESTORE_READER,
     Names,
     require_dotted,
@@ -110,7 +111,7 @@ def _operator(resources: ProjectResources) -> set[Permission]:
         | on_topics({topic for plan in plans for topic in plan.inputs(names)}, _READ)  # those of others, too
         | on_topics({topic for plan in plans for topic in _handed_back(names, plan)}, _WRITE)
         | on_groups(resources.groups, _DESCRIBE)
-        | on_groups([DIRECTORY_READER, FACTS_READER, DEAD_LETTER_READER, INSPECTION_READER], _DESCRIBE)
+        | on_groups([DIRECTORY_READER, FACTS_READER, DEAD_LETTER_READER, PARKED_READER, INSPECTION_READER], _DESCRIBE)
     )
 
 

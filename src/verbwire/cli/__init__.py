@@ -28,6 +28,7 @@ from verbwire.cli import (
     lag,
     log,
     new,
+    parked,
     processes,
     query,
     run,
@@ -57,6 +58,7 @@ app = typer.Typer(
 )
 app.add_typer(contracts.app, name="schemas")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(parked.app, name="parked")
 app.command("new")(new.new)
 app.command("dev")(dev.dev)
 app.command("check")(contracts.check)

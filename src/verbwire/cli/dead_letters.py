@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from verbwire.cli.output import AsJson, print_json, print_table, print_text
-from verbwire.errors import ConfigurationError, VerbwireError
+from verbwire.errors import ConfigurationError
 from verbwire.settings import load_settings
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def list_letters(
     """List the dead letters that nothing was done with yet: neither requeued nor discarded."""
     where = _where(of_type, reason, key, since, until, text)
     with _opened() as (project, dead_letters):
-        names = [_declared(project, group).group] if group else project.groups
+        names = [declared_group(project, group).group] if group else project.groups
         pages = {name: dead_letters.page(name, limit, again, where) for name in names}
     rows = [_row(found) for page in pages.values() for found in page.dead_letters]
     older = {
@@ -95,20 +95,20 @@ def show(
     from verbwire.dead_letters.letter import DeadLetterPlace
 
     with _opened() as (project, dead_letters):
-        found = dead_letters.one(_declared(project, group).group, DeadLetterPlace.of(place))
+        found = dead_letters.one(declared_group(project, group).group, DeadLetterPlace.of(place))
         original = found.record.original
         about = {
             "place": f"{found.group} {found.place}",
             "from": found.origin,
-            "time": _time(original.timestamp),
-            "since": _time(found.since),
+            "time": shown_time(original.timestamp),
+            "since": shown_time(found.since),
             "reason": found.record.reason,
             "detail": found.record.detail,
             "key": repr(original.key),
             "flow": f"verbwire trace {found.id}",
         }
         if discarded := dead_letters.discarded(found):
-            about["discarded"] = f"{_time(discarded.since)} by {discarded.actor}: {discarded.why}"
+            about["discarded"] = f"{shown_time(discarded.since)} by {discarded.actor}: {discarded.why}"
         headers = [(name, (value or b"").decode(errors="backslashreplace")) for name, value in original.headers]
         message, unread = _message(project, original.value)
     if as_json:
@@ -152,7 +152,7 @@ def retry(
 
     choice = _choice(places, every, _where(of_type, reason, key, since, until, text), as_of)
     with _opened() as (project, dead_letters):
-        declared, told = _declared(project, group), _Told(dry_run)
+        declared, told = declared_group(project, group), _Told(dry_run)
         meant = told.fixed(choice, dead_letters, group)
         how = Requeueing(again, unchecked, insist, rate, dry_run)
         count, left = dead_letters.requeue(declared, meant, how, told.add)
@@ -178,7 +178,7 @@ def discard(
     """Discard dead letters: they are listed no more. They stay where they are, with who did it, when and why."""
     choice = _choice(places, every, _where(of_type, reason, key, since, until, text), as_of)
     with _opened() as (project, dead_letters):
-        name, told = _declared(project, group).group, _Told(dry_run)
+        name, told = declared_group(project, group).group, _Told(dry_run)
         meant = told.fixed(choice, dead_letters, group)
         who = project.settings.actor or getpass.getuser()
         count, left = dead_letters.discard(name, meant, who, why, dry_run, told.add)
@@ -198,8 +198,8 @@ def export(
 ) -> None:
     """Print dead letters as lines of JSON, whole: their bytes in base64, and their message where it can be read."""
     where = _where(of_type, reason, key, since, until, text)
-    with _opened() as (project, dead_letters), _registry(project) as registry:
-        for found in dead_letters.every(_declared(project, group).group, where, again):
+    with _opened() as (project, dead_letters), open_registry(project) as registry:
+        for found in dead_letters.every(declared_group(project, group).group, where, again):
             print(json.dumps(_exported(registry, found)))
 
 
@@ -274,7 +274,8 @@ def _opened() -> Iterator[tuple[Project, DeadLetters]]:
         yield project, dead_letters
 
 
-def _declared(project: Project, group: str) -> Declared:
+def declared_group(project: Project, group: str) -> Declared:
+    """Return what is declared under a group's name; ConfigurationError where nothing is."""
     if group not in project.declared:
         raise ConfigurationError(f"no group has the name {group}: there are {', '.join(project.groups) or 'none'}")
     return project.declared[group]
@@ -289,32 +290,28 @@ def _row(found: DeadLetter) -> list[str]:
         found.type,
         found.id,
         record.reason,
-        _time(found.since),
+        shown_time(found.since),
         record.detail.partition("\n")[0][:200],
     ]
 
 
 def _message(project: Project, value: bytes | None) -> tuple[Any, str | None]:
     """What the bytes say, as JSON has it; or they themselves in hexadecimal, and why they cannot be read."""
-    with _registry(project) as registry:
+    with open_registry(project) as registry:
         return _read(registry, value)
 
 
 def _read(registry: Registry, value: bytes | None) -> tuple[Any, str | None]:
+    from verbwire.dead_letters.shown import shown_message
     from verbwire.http.avro_json.encode import encode
-    from verbwire.wire.codec.display import plain
-    from verbwire.wire.json.numbers import exact
 
-    if value is None:
-        return None, None
-    try:
-        return json.loads(encode(exact(plain(registry, value)))), None
-    except (VerbwireError, TypeError) as error:
-        return value.hex(), str(error)
+    message, unread = shown_message(registry, value)
+    return json.loads(encode(message)), unread
 
 
 @contextmanager
-def _registry(project: Project) -> Iterator[Registry]:
+def open_registry(project: Project) -> Iterator[Registry]:
+    """Open the schema registry of a project."""
     from verbwire.kafka.addresses import addresses
     from verbwire.wire.registry.client import Registry
 
@@ -328,7 +325,7 @@ def _exported(registry: Registry, found: DeadLetter) -> dict[str, Any]:
     return {
         **dict(zip(_COLUMNS, _row(found), strict=True)),
         "detail": found.record.detail,
-        "time": _time(original.timestamp),
+        "time": shown_time(original.timestamp),
         "key": _base64(original.key),
         "value": _base64(original.value),
         "headers": [[name, _base64(value)] for name, value in original.headers],
@@ -341,7 +338,8 @@ def _base64(data: bytes | None) -> str | None:
     return None if data is None else base64.b64encode(data).decode()
 
 
-def _time(milliseconds: int) -> str:
+def shown_time(milliseconds: int) -> str:
+    """Return a time for people."""
     try:
         return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
     except (OverflowError, ValueError, OSError):

@@ -44,6 +44,16 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "processes retry": ("verbwire processes retry shop.checkout 536365",),
     "processes show": ("verbwire processes show shop.checkout 536365",),
     "publish": ("verbwire publish SuspicionRaised @suspicion.json", "verbwire publish OrderPlaced - < order.json"),
+    "parked list": ("verbwire parked list", "verbwire parked list shop.customers --text KeyError --since -2h"),
+    "parked retry": (
+        "verbwire parked retry shop.customers 17850",
+        "verbwire parked retry shop.customers --all --text KeyError --why 'mended in 1.4.2'",
+    ),
+    "parked show": ("verbwire parked show shop.customers 17850",),
+    "parked skip": (
+        "verbwire parked skip shop.customers 17850 --why 'an order of a test'",
+        "verbwire parked skip shop.customers --at shop.orders.events/3/1204 --why 'an order of a test'",
+    ),
     "query": (
         "verbwire query GetOrder order_id=536365 --as boss --scope orders:all",
         "verbwire query FindOrders search=eire page_size=50 --all --as boss --scope orders:all --json",

@@ -126,8 +126,6 @@ class Firing:
     def committed(self, changes: Mapping[int, StoreChanges]) -> None:
         """Take note of the rows that a transaction has changed. On the committing thread."""
         for partition, each in changes.items():
-            if each.parked_keys is not None:  # what is due for a key that is parked no more has been passed over
-                self.times.lower(partition, 0)
             orders = [row[self._column] for row in each.rows.values() if row is not None]
             if with_time := [order for order in orders if isinstance(order, bytes)]:
                 self.times.lower(partition, due_at(min(with_time)))
@@ -152,7 +150,7 @@ class Firing:
 
     def _fire(self, cache: PartitionCache, transaction: Transaction, most: int) -> None:
         now = self._due.clock.now_ms()
-        found = cache.due(self._due.column, after(now), most)
+        found = cache.store.below(self._due.column, after(now), most)
         if not found:
             self._look(cache, after(now))
             return

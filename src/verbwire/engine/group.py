@@ -391,8 +391,8 @@ class GroupEngine:
     def _advice(self, stop: StopPartition) -> str:
         place = place_of(stop.record)
         return (
-            f"stopped at {place}: {stop.reason}. Mend the handler and start the worker again, "
-            f"or skip the record, which then goes to the dead letters: VERBWIRE_SKIP={self.topology.group}@{place}"
+            f"stopped at {place}: {stop.reason}. Mend the handler and start the worker again, or skip the record, "
+            f"which then goes to the dead letters: `verbwire parked skip {self.reader.name} --at {place}`"
         )
 
     # -- after the commit, on the committing thread

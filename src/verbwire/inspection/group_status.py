@@ -26,7 +26,7 @@ class GroupStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A group. `states` are its partitions by state, `owners` by worker; ``no owner``: no worker that lives has them.
 
     `stopped`: why each stopped partition is, an empty text where the workers could not be asked. `dead_letters` are
-    those that have not been requeued. None: unknown.
+    those that have not been requeued, `parked` the keys that cannot go on. None: unknown.
     """
 
     group: str
@@ -37,6 +37,7 @@ class GroupStatus(msgspec.Struct, frozen=True, kw_only=True):
     stopped: dict[int, str]
     lag: ConsumerGroupLag | None
     dead_letters: int | None
+    parked: int | None = None
 
     @property
     def stands(self) -> bool:

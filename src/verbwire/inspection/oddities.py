@@ -50,6 +50,12 @@ def _of_group(group: GroupStatus) -> Iterator[Oddity]:
             do="look at the disk and the open files of its worker; it goes on by itself",
             stands_still=True,
         )
+    if group.parked:
+        yield Oddity(
+            about=group.group,
+            what=f"{group.parked:,} keys are parked: one of their records cannot be handled, later ones wait behind it",
+            do=f"`verbwire parked list {group.group}` says why; mend the handler, then `verbwire parked retry`",
+        )
     if group.dead_letters:
         yield Oddity(
             about=group.group,
@@ -89,8 +95,8 @@ def _stopped(group: GroupStatus) -> Iterator[Oddity]:
         yield Oddity(
             about=group.group,
             what=f"{partitions(some)} stopped: {why or 'why is in the log of its worker'}",
-            do="mend the handler or the record and restart the worker, or leave the record out (VERBWIRE_SKIP): the "
-            "reason says which",
+            do="mend the handler or the record and restart the worker, or leave the record out (`verbwire parked skip "
+            "GROUP --at PLACE`): the reason says which",
             stands_still=True,
         )
 

@@ -82,6 +82,8 @@ def _own(project: Project, plan: GroupPlan, topic: Topic) -> TopicDescription:
     what = {
         "-changelog": "changelog of its rows" if isinstance(declared, Table) else "changelog of its states",
         "-repartition": "its inputs under their new keys",
+        ".requests": "what operators ask of it",
+        ".parked": "records of keys that cannot go on, until an operator decides",
         ".retries": "dead letters that were requeued",
         ".dead-letters": "records that it could not read or handle, as they were",
     }

@@ -13,11 +13,12 @@ from verbwire.http.console.dead_letters import ConsoleDeadLetters, DiscardWish, 
 from verbwire.http.console.drawing import drawing_of
 from verbwire.http.console.instances import CancelWish, ConsoleInstances, RetryWish
 from verbwire.http.console.pages import ConsolePages
+from verbwire.http.console.parked import ConsoleParking, FindParkedWish, RetryParkedWish, SkipWish
 from verbwire.http.console.record_looks import RecordLooks
 from verbwire.project import Project
 from verbwire.worker.services import Services
 
-_COSTLY = ("status", "rejections", "processes", "dead-letters")
+_COSTLY = ("status", "rejections", "processes", "dead-letters", "parked")
 
 
 def console_parts(project: Project, services: Services) -> Sequence[Part]:
@@ -27,6 +28,7 @@ def console_parts(project: Project, services: Services) -> Sequence[Part]:
         return ()
     dead_letters = ConsoleDeadLetters(project, services.connection(settings.kafka), services.codec.registry)
     instances = ConsoleInstances(project, services.connection(settings.kafka))
+    parked = ConsoleParking(project, services.connection(settings.kafka), services.codec.registry)
     cluster, records = ClusterLooks(project), RecordLooks(project)
     looks: dict[str, Look] = {
         "lag": cluster.lag,
@@ -41,6 +43,8 @@ def console_parts(project: Project, services: Services) -> Sequence[Part]:
         "topology": lambda: drawing_of(project),
         "dead-letters": dead_letters.listed,
         "dead-letters/{name}/{place}": dead_letters.one,
+        "parked": parked.listed,
+        "parked/{name}/{key}": parked.one,
     }
     acts = {
         "dead-letters/{name}": Act(RequeueWish, dead_letters.requeue),
@@ -48,6 +52,9 @@ def console_parts(project: Project, services: Services) -> Sequence[Part]:
         "dead-letters/{name}/find": Act(FindWish, dead_letters.found),
         "processes/{name}/{key}/retry": Act(RetryWish, instances.retry),
         "processes/{name}/{key}/cancel": Act(CancelWish, instances.cancel),
+        "parked/{name}/find": Act(FindParkedWish, parked.found),
+        "parked/{name}/retry": Act(RetryParkedWish, parked.retry),
+        "parked/{name}/skip": Act(SkipWish, parked.skip),
     }
     about = {"project": settings.project, "worker": settings.worker, "version": version("verbwire")}
     return ConsolePages(), ConsoleApi(about, catalog_of(project), looks, acts, _COSTLY, [cluster.close])

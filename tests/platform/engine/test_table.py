@@ -184,7 +184,7 @@ def test_a_record_that_cannot_be_folded_stops_its_partition_and_says_where(bank:
     assert list(table.core.stopped()) == [partition]
     assert f"stopped at {topic}/{partition}/{offset}: " in why
     assert SAYS[how] in why
-    assert f"VERBWIRE_SKIP={table.topology.group}@{topic}/{partition}/{offset}" in why
+    assert f"`verbwire parked skip {table.reader.name} --at {topic}/{partition}/{offset}`" in why
     assert bank.dead_letters(partition, TABLE) == []
     assert table.inputs(partition) == {topic: offset}
     held = {p: table.held(p) for p in (partition, other)}

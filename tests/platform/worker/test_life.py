@@ -9,18 +9,23 @@ import socket
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 from confluent_kafka import Producer
 
+from tests.kit import bank_jars
 from tests.kit.bank import CATALOG, NAMESPACE, RECEIVER, TABLE, Bank
 from tests.kit.certificates import Authority
 from tests.kit.cluster import Cluster, eventually
 from tests.kit.samples.bank.jars import CoinsPut, PutCoins
 from tests.kit.worker import DUSTER, SECRET, TELLER, Branch, Running, branch
 from tests.platform.engine.test_topic_watch import make_again
+from verbwire.client.base.connection import Connection
+from verbwire.dead_letters.shown import shown_message
+from verbwire.parking.desk import ParkedDesk
 from verbwire.security.tls import Authorities
 from verbwire.security.tokens import METRICS, mint_token
 from verbwire.security.workers_key import SigningKey, VerifyingKey
@@ -201,6 +206,10 @@ def test_rebalance_is_immediate_when_a_worker_leaves_for_good(shop: Bank, projec
     host.until(lambda: owned(host) == [0, 1], 5.0)  # the session of one that does not leave is eight seconds
 
 
+def connection_to(bank: Bank) -> Connection:
+    return Connection(bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, bank.codec.catalog)
+
+
 def test_a_stopped_partition_is_told_mended_and_skipped(shop: Bank, project: Branch) -> None:
     """A worker of the streams alone: commands are left to others."""
     topic, partition = shop.names.events(NAMESPACE), partition_of(b"bad", PARTITIONS)
@@ -212,7 +221,7 @@ def test_a_stopped_partition_is_told_mended_and_skipped(shop: Bank, project: Bra
     told = {"status": "ready", "stopped": {shop.names.group(TABLE): [partition]}, "behind": {}}
     first.until(lambda: first.get("/health/ready") == (200, told))
     assert f'verbwire_partitions{{group="{shop.names.group(TABLE)}",state="stopped"}} 1.0' in first.get("/metrics")[1]
-    skip = f"VERBWIRE_SKIP={shop.names.group(TABLE)}@{topic}/{partition}/{offset}"
+    skip = f"`verbwire parked skip {TABLE} --at {topic}/{partition}/{offset}`"
     assert first.get("/health/live")[0] == 200
     assert first.get("/tables/bank.jars/bad")[0] == 503
     (table,) = (each for each in first.get("/tables")[1]["tables"] if each["name"] == TABLE)
@@ -222,15 +231,21 @@ def test_a_stopped_partition_is_told_mended_and_skipped(shop: Bank, project: Bra
     assert skip in why
     shop.send(CoinsPut(jar_id=good, pence=8), 1 - partition)
     first.until(lambda: first.get(f"/tables/bank.jars/{good}")[0] == 200)
-    ends_well(first, signal.SIGTERM)
-    skipping = project.start("streams", VERBWIRE_SKIP=skip.partition("=")[2]).ready()
-    skipping.has({good: 8, "bad": 5})
+    with closing(ParkedDesk(connection_to(shop), shop.registry, shown_message)) as desk:
+        desk.skip_record(bank_jars.table(), f"{topic}/{partition}/{offset}", "ann", "a coin of a test")
+    first.has({good: 8, "bad": 5})  # without a restart
     (letter,) = shop.dead_letters(partition, TABLE)
     assert (letter.header("vw_reason"), letter.header("vw_offset")) == ("skipped", str(offset))
+    ends_well(first, signal.SIGTERM)
+    offset = shop.send(CoinsPut(jar_id="bad", pence=32, how="raises"), partition)
+    setting = f"{shop.names.group(TABLE)}@{topic}/{partition}/{offset}"
+    skipping = project.start("streams", VERBWIRE_SKIP=setting).ready()
+    skipping.until(lambda: len(shop.dead_letters(partition, TABLE)) == 2)
+    skipping.has({good: 8, "bad": 5})
     shop.send(CoinsPut(jar_id="bad", pence=16, how="raises"), partition)
     skipping.until(lambda: skipping.get("/health/ready")[1]["stopped"])
     (table,) = (each for each in skipping.get("/tables")[1]["tables"] if each["name"] == TABLE)
-    assert (table["complete"], table["dead_letters"]) == (False, 1)
+    assert (table["complete"], table["dead_letters"]) == (False, 2)
     ends_well(skipping, signal.SIGTERM)
     project.write("streams/jars.py", (project.folder / "streams/jars.py").read_text().replace('"raises"', '"never"'))
     project.start("bank.jars").ready().has({good: 8, "bad": 21})

@@ -126,15 +126,6 @@ class PartitionCache:
         self._rows[key] = row
         self.dirty[key] = row
 
-    def due(self, column: str, until: bytes, limit: int) -> list[tuple[bytes, bytes]]:
-        """Return up to `limit` rows that fall due `until` then, the first of them first, each with its column.
-
-        Not those of parked keys: what is decided when it is due is decided with all that came before.
-        """
-        waiting = self.parked.standing
-        found = self.store.below(column, until, limit + len(waiting))
-        return [each for each in found if each[0] not in waiting][:limit] if waiting else found
-
     def parked_records(self, key: bytes, limit: int) -> Sequence[tuple[int, bytes]]:
         """Return the first parked records of a key, up to `limit`, as this batch has left them: number and value."""
         its = self.parked.standing.get(key)

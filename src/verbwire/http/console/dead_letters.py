@@ -17,16 +17,15 @@ from verbwire.client.base.connection import Connection
 from verbwire.dead_letters.letter import DeadLetter, DeadLetterPlace
 from verbwire.dead_letters.requeue import DeadLetterPage, DeadLetters, Requeueing
 from verbwire.dead_letters.selection import ANY, AsOf, Choice, LetterFilter
+from verbwire.dead_letters.shown import shown_message
 from verbwire.declarations import Declared
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
-from verbwire.errors import ConfigurationError, UndecodableError
+from verbwire.errors import ConfigurationError
 from verbwire.kafka.offsets import ClusterOffsets
 from verbwire.names import DEAD_LETTER_READER
 from verbwire.principal import Principal
 from verbwire.project import Project
-from verbwire.wire.codec.display import plain
-from verbwire.wire.json.numbers import exact
 from verbwire.wire.records.dead_letters import Discarded
 from verbwire.wire.registry.client import Registry
 
@@ -94,7 +93,7 @@ class ConsoleDeadLetters:
         with self._opened() as dead_letters:
             found = dead_letters.one(self._declared(name).group, DeadLetterPlace.of(place.replace("-", "/")))
         original = found.record.original
-        message, unread = self._message(original.value)
+        message, unread = shown_message(self._registry, original.value)
         headers = [[name, (value or b"").decode(errors="backslashreplace")] for name, value in original.headers]
         return {
             **_line(found),
@@ -169,14 +168,6 @@ class ConsoleDeadLetters:
         if group not in self._project.declared:
             raise ConfigurationError(f"no group has the name {group}: there are {', '.join(self._project.groups)}")
         return self._project.declared[group]
-
-    def _message(self, value: bytes | None) -> tuple[Any, str | None]:
-        if value is None:
-            return None, None
-        try:
-            return exact(plain(self._registry, value)), None
-        except UndecodableError as error:
-            return value.hex(), str(error)
 
 
 class _Lines:

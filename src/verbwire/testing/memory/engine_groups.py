@@ -26,7 +26,6 @@ from verbwire.observability.metrics.registry import Metrics
 from verbwire.testing.memory.topics import MemoryTopics, MemoryTransactions
 
 BATCH = 500  # records a transaction
-_EVER = 2**63  # milliseconds since the epoch
 
 
 class MemoryEngineGroup:
@@ -66,8 +65,8 @@ class MemoryEngineGroup:
         due = self.topology.due
         if due is None:
             return None
-        found = [cache.due(due.column, after(_EVER), 1) for cache in filter(self._is_ready, self._caches)]
-        return min((due_at(order) for each in found for _, order in each), default=None)
+        orders = [each.store.least(due.column, b"") for each in self._caches if self._is_ready(each)]
+        return min((due_at(order) for order in orders if order is not None), default=None)
 
     def rows(self) -> list[bytes]:
         """Return all rows, as a changelog has them."""
@@ -116,7 +115,7 @@ class MemoryEngineGroup:
         due, found = self.topology.due, False
         if due is not None:
             for cache in filter(self._is_ready, self._caches):
-                keys = [key for key, _ in cache.due(due.column, after(due.clock.now_ms()), BATCH)]
+                keys = [key for key, _ in cache.store.below(due.column, after(due.clock.now_ms()), BATCH)]
                 if keys:
                     self._fire_keys(due, cache, keys)
                     found = True
