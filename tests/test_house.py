@@ -101,6 +101,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire.records",
     },
     "discovery": {"errors", "kafka", "names", "observability.watch", "wire.codec", "wire.records"},
+    "generations": {"errors", "kafka", "names", "settings", "wire.records"},
     "handling": {"contracts.schema", "declarations", "errors", "kafka", "messages", "wire", "wire.avro", "wire.grants"},
     "project": {"contracts.codegen", "contracts.schema", "declarations", "errors", "messages", "settings"},
     "queries": {"contracts.checks", "contracts.schema", "declarations", "errors", "messages", "wire", "wire.avro"},
@@ -356,6 +357,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "engine.processors",
         "engine.topology",
         "errors",
+        "generations",
         "handling",
         "kafka",
         "messages",
@@ -421,6 +423,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "dead_letters",
         "declarations",
         "errors",
+        "generations",
         "http.avro_json",
         "http.base",
         "http.commands",
@@ -491,6 +494,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "engine.code",
         "engine.restore",
         "errors",
+        "generations",
         "inspection.reading",
         "kafka",
         "messages",
@@ -544,7 +548,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "observability.metrics",
     },
 }
-ON_TOP = {"__main__", "worker", "cli", "testing", "testing.memory", "pytest_plugin", "__init__"}
+ON_TOP = {"__main__", "worker", "rebuild", "cli", "testing", "testing.memory", "pytest_plugin", "__init__"}
 OF_MODULES = {"", "engine", "http"}  # packages whose modules are rooms of their own
 
 # Libraries that only some parts may touch, so that they can be replaced, and so that nobody pays for them unasked.

@@ -13,7 +13,7 @@ from verbwire.setting_values import Size
 from verbwire.settings import Settings
 
 COLUMNS = ("setting", "variable", "type", "default", "says")
-_BY_HAND = ("root", "sources")  # found, not set
+_BY_HAND = ("root", "sources", "generations")  # found, not set
 _TYPES = {
     str: "text",
     int: "number",

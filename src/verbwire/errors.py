@@ -22,6 +22,7 @@
     │   ├── NotAllowedError      the token is missing or refused, or lacks a scope that the query requires
     │   └── BadQueryError        the query is invalid: fix its parameters
     ├── DeployError              topics or schemas on the cluster contradict the contracts
+    ├── RebuildError             a rebuild is refused, or cannot go on; the message says why and what is as it was
     ├── EngineError              a worker cannot go on with a partition, or at all
     │   ├── FencedError          this worker lost its partitions; the new owner does the work
     │   └── NewerSchemaError     a row was written with a newer schema than this code has: newer code goes on with it
@@ -49,6 +50,7 @@ __all__ = [
     "OutcomeUnknownError",
     "ParkedError",
     "QueryError",
+    "RebuildError",
     "RegistryUnavailableError",
     "Requeue",
     "StackError",
@@ -160,6 +162,10 @@ class BadQueryError(QueryError):
 
 class DeployError(VerbwireError):
     """What stands on the cluster contradicts the contracts; nothing was changed."""
+
+
+class RebuildError(VerbwireError):
+    """A rebuild is refused, or a step of it was not done; what serves is as it was before."""
 
 
 class EngineError(VerbwireError):

@@ -6,7 +6,7 @@ Everything that two processes must agree on without talking is computed here and
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from verbwire.errors import ConfigurationError, ContractError
 
@@ -23,6 +23,7 @@ FACTS_READER = "verbwire.facts"
 DEAD_LETTER_READER = "verbwire.dead-letters"
 PARKED_READER = "verbwire.parked"
 INSPECTION_READER = "verbwire.inspection"
+REBUILD_READER = "verbwire.rebuild"
 
 
 def require_dotted(name: str, what: str) -> str:
@@ -41,15 +42,22 @@ def require_tag(tag: str) -> str:
     return tag
 
 
+def generation_name(group: str, number: int) -> str:
+    """Return how a generation of a group is called, without the prefix."""
+    return f"{group}.{number}" if number else group
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """Names on one cluster. A `prefix` keeps staging and production, or two teams, apart on a shared one.
 
-    It stands before topics, groups, transactional ids and subjects alike.
+    It stands before topics, groups, transactional ids and subjects alike. `generations` are those of rebuilt tables:
+    group as declared and the number of the generation that is meant; the first, 0, has the plain names.
     """
 
     project: str
     prefix: str = ""
+    generations: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.prefix and not _PREFIX.fullmatch(self.prefix):
@@ -71,8 +79,20 @@ class Names:
         return self._topic(f"{namespace}.outcomes")
 
     def group(self, name: str) -> str:
-        """The consumer group of an aggregate, job, table, process or subscriber."""
-        return self._topic(require_dotted(name, "group"))
+        """The consumer group of an aggregate, job, table, process or subscriber, of the generation that is meant."""
+        return self._topic(self.generation(require_dotted(name, "group")))
+
+    def generation(self, group: str) -> str:
+        """A group as declared, with the number of the generation that is meant; no declared name ends in a number."""
+        return generation_name(group, dict(self.generations).get(group, 0))
+
+    def of_generation(self, group: str, number: int) -> Names:
+        """The same names, but that they mean another generation of one group."""
+        return replace(self, generations=tuple({**dict(self.generations), group: number}.items()))
+
+    def context(self, namespace: str) -> str:
+        """A context as grants name it."""
+        return self._topic(require_dotted(namespace, "context"))
 
     def changelog(self, group: str, table: str) -> str:
         """The compacted topic behind a table; Faust's own naming. `group` carries the prefix already."""
@@ -105,6 +125,10 @@ class Names:
     def workers(self) -> str:
         """The workers: their addresses, and which partitions they own."""
         return self._topic(f"{self.project}.workers")
+
+    def rebuilds(self) -> str:
+        """Which generation of each rebuilt table serves; there from a project's first rebuild on."""
+        return self._topic(f"{self.project}.rebuilds")
 
     def subject(self, full_name: str) -> str:
         """The registry subject of a record: its full name, so that one topic carries several types."""

@@ -28,6 +28,7 @@ LOCAL, ANYWHERE = "local", "anywhere"
 ROOT = "VERBWIRE_ROOT"  # the folder of the project, or one inside it; default: where we are
 _CACHE = Size(128 * 2**20)
 _LEAST_CACHE = 16 * 10**6
+_FOUND_OUT = ("sources", "generations")  # not set
 _SECRETS = frozenset({"http_secret", "http_internal_secret", "http_token", "grant_secrets", "grant_keys"})
 GRANTS = ("off", "signed", "required")
 TRACING = ("off", "otlp", "api")
@@ -96,6 +97,9 @@ class Settings:
     accepted_names: tuple[str, ...] = ()  # of messages whose verb form is right as it is (LoanOverdue, BuchVerliehen)
     skip: tuple[str, ...] = ()  # group@topic/partition/offset: records to give up; they become dead letters
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)  # where each value came from
+    generations: tuple[tuple[str, int], ...] = field(
+        default=(), compare=False
+    )  # of rebuilt tables, as the cluster says
 
     def __post_init__(self) -> None:
         require_dotted(self.project, "project")
@@ -119,7 +123,7 @@ class Settings:
     @property
     def names(self) -> Names:
         """The names on this cluster."""
-        return Names(self.project, self.prefix)
+        return Names(self.project, self.prefix, self.generations)
 
     @property
     def schemas(self) -> Path:
@@ -152,7 +156,7 @@ class Settings:
         """Each setting, its value, and where it came from; secrets are masked."""
         rows = []
         for each in fields(self):
-            if each.name == "sources":
+            if each.name in _FOUND_OUT:
                 continue
             value = getattr(self, each.name)
             masked = "***" if value and each.name in _SECRETS else _masked(value)
@@ -165,7 +169,7 @@ def load_settings(start: Path | None = None, flags: Mapping[str, Any] | None = N
     root = find_root(start or Path(os.environ.get(ROOT) or ".").absolute())
     table = _tools(root / "pyproject.toml")["verbwire"]
     types = get_type_hints(Settings)
-    known = types.keys() - {"root", "sources"}
+    known = types.keys() - {"root", *_FOUND_OUT}
     if unknown := sorted(set(table) - known):
         raise ConfigurationError(
             f"[tool.verbwire] has no setting {', '.join(unknown)}: there are {', '.join(sorted(known))}"

@@ -18,7 +18,7 @@ Topics and groups come from the same descriptions that `deploy` and the engine g
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from verbwire.acls.model import AclResource, Operation, Permission, on_groups, on_topics
@@ -32,6 +32,7 @@ from verbwire.names import (
     FACTS_READER,
     INSPECTION_READER,
     PARKED_READER,
+    REBUILD_READER,
     RESTORE_READER,
     Names,
     require_dotted,
@@ -53,6 +54,14 @@ class ProjectResources:
     catalog: Catalog
     plans: Sequence[GroupPlan]
     folders: Mapping[str, str]
+    standing: Mapping[str, Sequence[int]] = field(
+        default_factory=dict
+    )  # group -> the generations of one that is rebuilt
+
+    def namings(self, plan: GroupPlan) -> list[Names]:
+        """The names of a group, of each of its generations that have topics."""
+        numbers = self.standing.get(plan.group)
+        return [self.names] if numbers is None else [self.names.of_generation(plan.group, each) for each in numbers]
 
     def contexts(self, kind: Kind) -> list[str]:
         """The namespaces that have messages of a kind."""
@@ -62,13 +71,13 @@ class ProjectResources:
     def topics(self) -> list[str]:
         """All topics that `deploy` sees to."""
         shared = context_topics(self.names, self.catalog, {each.namespace for each in self.catalog}, 1)
-        own = [topic for plan in self.plans for topic in group_topics(self.names, plan, 1)]
+        own = [topic for plan in self.plans for names in self.namings(plan) for topic in group_topics(names, plan, 1)]
         return sorted({topic.name for topic in [*shared, *own]})
 
     @cached_property
     def groups(self) -> list[str]:
         """All its consumer groups."""
-        return sorted(self.names.group(plan.group) for plan in self.plans)
+        return sorted(names.group(plan.group) for plan in self.plans for names in self.namings(plan))
 
 
 def permissions_of(role: str, resources: ProjectResources) -> frozenset[Permission]:
@@ -109,9 +118,14 @@ def _operator(resources: ProjectResources) -> set[Permission]:
     return (
         on_topics(resources.topics, *_DEPLOYS)
         | on_topics({topic for plan in plans for topic in plan.inputs(names)}, _READ)  # those of others, too
-        | on_topics({topic for plan in plans for topic in _handed_back(names, plan)}, _WRITE)
+        | on_topics(
+            {topic for plan in plans for each in resources.namings(plan) for topic in _handed_back(each, plan)}, _WRITE
+        )
+        | on_topics([names.rebuilds()], *_DEPLOYS, _WRITE)
+        | {Permission(AclResource.TRANSACTIONAL_ID, f"{names.rebuilds()}-", _WRITE, prefixed=True)}
         | on_groups(resources.groups, _DESCRIBE)
         | on_groups([DIRECTORY_READER, FACTS_READER, DEAD_LETTER_READER, PARKED_READER, INSPECTION_READER], _DESCRIBE)
+        | on_groups([REBUILD_READER], _DESCRIBE)
     )
 
 
@@ -131,13 +145,19 @@ def _handed_back(names: Names, plan: GroupPlan) -> Iterable[str]:
 def _worker(resources: ProjectResources, plans: Sequence[GroupPlan]) -> set[Permission]:
     names = resources.names
     elsewhere = [plan for plan in resources.plans if plan not in plans]
-    logs = [names.changelog(names.group(plan.group), table) for plan in elsewhere for table in plan.tables]
+    logs = [
+        each.changelog(each.group(plan.group), table)
+        for plan in elsewhere
+        for each in resources.namings(plan)
+        for table in plan.tables
+    ]
     return {
-        *(each for plan in plans for each in _group(names, plan)),
+        *(found for plan in plans for each in resources.namings(plan) for found in _group(each, plan)),
         *on_topics([names.workers()], _READ, _WRITE),
+        *on_topics([names.rebuilds()], _READ),
         *on_topics([names.replies()], _WRITE),
         *on_topics(logs, _DESCRIBE),  # of what others host, to ask them for it
-        *on_groups([DIRECTORY_READER, RESTORE_READER], _DESCRIBE),
+        *on_groups([DIRECTORY_READER, RESTORE_READER, REBUILD_READER], _DESCRIBE),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from verbwire.contracts.checks.findings import Finding, Severity
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
 def deployed_code(project: Project) -> list[Finding]:
     """Return what a worker of this code would find in the changelogs of the project's groups; asks the cluster."""
+    from verbwire.generations.served import served
     from verbwire.kafka.addresses import addresses, kafka_properties
     from verbwire.kafka.connectivity import require_kafka
     from verbwire.wire.codec.topics import Codec
     from verbwire.wire.registry.client import Registry
 
+    project = replace(project, settings=served(project.settings))
     settings = project.settings
     bootstrap, registry_url = addresses(settings)
     kafka = kafka_properties(settings, bootstrap)

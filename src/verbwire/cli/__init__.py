@@ -31,6 +31,7 @@ from verbwire.cli import (
     parked,
     processes,
     query,
+    rebuild,
     run,
     send,
     status,
@@ -76,6 +77,7 @@ app.command("topology")(topology.topology)
 app.command("status")(status.status)
 app.add_typer(processes.app, name="processes")
 app.command("tables")(tables.tables)
+app.command("rebuild")(rebuild.rebuild)
 app.command("doctor")(doctor.doctor)
 app.command("lag")(lag.lag)
 app.command("describe")(describe.describe)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -29,6 +30,10 @@ _REGISTRY = (
 )
 
 
+Standing: TypeAlias = Mapping[str, Sequence[int]]  # group -> the generations of one that was rebuilt
+NO_GENERATIONS: Standing = MappingProxyType({})
+
+
 def acls(
     principal: Principals = None,
     as_json: AsJson = False,
@@ -43,6 +48,7 @@ def acls(
     Roles are operator, worker, worker:<folder or group>, gateway, producer:<context>, publisher:<context> and
     reader:<group>; the setting `principals` assigns them. Without any, the project's own roles are printed.
     """
+    from verbwire.generations.served import standing, words_of
     from verbwire.project import load_project
 
     if sum((as_json, script, dry_run, write or prune)) > 1:
@@ -51,27 +57,38 @@ def acls(
         )
     project = load_project(load_settings())
     if dry_run or write or prune:
-        needed = needed_acls(project, principal or ())
-        return reconcile(project, needed, write=write, prune=prune, ask=not yes)
+        generations = standing(words_of(project.settings))
+        needed = needed_acls(project, principal or (), generations)
+        return reconcile(project, needed, generations, write=write, prune=prune, ask=not yes)
     return _print(project, principal or (), as_json, script)
 
 
-def needed_acls(project: Project, flags: Sequence[str] = ()) -> set[Acl]:
-    """Return the ACLs of all that settings and flags name; :class:`ConfigurationError` where they name none."""
+def needed_acls(project: Project, flags: Sequence[str] = (), standing: Standing = NO_GENERATIONS) -> set[Acl]:
+    """Return the ACLs of all that settings and flags name; :class:`ConfigurationError` where they name none.
+
+    `standing` are the generations of rebuilt tables.
+    """
     from verbwire.acls.principals import acls_of, assignments
 
-    return acls_of(assignments(project.settings.principals, flags), resources_of(project))
+    return acls_of(assignments(project.settings.principals, flags), resources_of(project, standing))
 
 
 def reconcile(
-    project: Project, needed: set[Acl], *, write: bool, prune: bool = False, ask: bool = True, quiet: bool = False
+    project: Project,
+    needed: set[Acl],
+    standing: Standing,
+    *,
+    write: bool,
+    prune: bool = False,
+    ask: bool = True,
+    quiet: bool = False,
 ) -> None:
     """Print the plan, then create what is missing, and delete what is not needed, after asking."""
     from verbwire.acls.cluster import ClusterAcls
     from verbwire.acls.comparison import compare
     from verbwire.kafka.addresses import addresses, kafka_properties
 
-    settings, resources = project.settings, resources_of(project)
+    settings, resources = project.settings, resources_of(project, standing)
     cluster = ClusterAcls(kafka_properties(settings, addresses(settings)[0]))
     plan = compare(needed, cluster.found(), resources)
     said = [*plan.lines()]
@@ -85,13 +102,13 @@ def reconcile(
         print(f"deleted {len(plan.unneeded)} ACLs")
 
 
-def resources_of(project: Project) -> ProjectResources:
+def resources_of(project: Project, standing: Standing = NO_GENERATIONS) -> ProjectResources:
     """Return what the project has on the cluster, by the same plans that `deploy` goes by."""
     from verbwire.acls.roles import ProjectResources
     from verbwire.deploy.group_plan import group_plans
 
     plans = group_plans(project.declared.values(), project.catalog)
-    return ProjectResources(project.settings.names, project.catalog, plans, project.folders)
+    return ProjectResources(project.settings.names, project.catalog, plans, project.folders, standing)
 
 
 def _print(project: Project, flags: Sequence[str], as_json: bool, script: bool) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,17 +52,23 @@ def deploy(
     """
     from verbwire.cli.acls import needed_acls, reconcile
     from verbwire.deploy.deployment import deploy as put_on_cluster
-    from verbwire.deploy.group_plan import group_plans
+    from verbwire.deploy.group_plan import group_plans, standing_topics
     from verbwire.deploy.leftovers import ClusterListing
     from verbwire.deploy.ownership import ownership
     from verbwire.deploy.target import Target
+    from verbwire.generations.served import standing, words_of
+    from verbwire.generations.topic import with_serving
 
     if prune and not (yes or dry_run or sys.stdin.isatty()):
         raise ConfigurationError("--prune asks before it deletes, and there is no terminal: add --yes or --dry-run")
-    settings = load_settings()
-    project, warnings = _require_sound(settings)
+    project, warnings = _require_sound(load_settings())
+    words = words_of(project.settings, strict=prune)
+    settings = with_serving(project.settings, words)
+    project = replace(project, settings=settings)
     whose, target = ownership(project), Target.of(settings)
-    needed = needed_acls(project) if acls else set()  # before anything is changed: there may be no principals
+    needed = (
+        needed_acls(project, standing=standing(words)) if acls else set()
+    )  # before anything is changed: there may be no principals
     plans = group_plans(project.declared.values(), project.catalog)
     report = put_on_cluster(target, project.catalog, plans, whose.owned, retired=settings.retired, dry_run=dry_run)
     if not as_json:
@@ -68,11 +76,12 @@ def deploy(
     if not dry_run:
         _note(settings, _only(project.catalog, whose.owned), report, quiet=as_json)
     cluster = ClusterListing({**target.kafka, "bootstrap.servers": target.bootstrap}, target.names)
-    left = _left(cluster, report, whose, prune)
+    of_generations = {topic.name for topic in standing_topics(target.names, plans, standing(words))}
+    left = _left(cluster, report.planned | of_generations, whose, report.undeclared, prune)
     if not as_json:
         print_text("\n".join(left.lines()))
     if acls:
-        reconcile(project, needed, write=not dry_run, quiet=as_json)
+        reconcile(project, needed, standing(words), write=not dry_run, quiet=as_json)
     pruned = _prune(cluster, left, yes, dry_run, quiet=as_json) if prune else []
     if as_json:
         print_json(report.facts() | {"warnings": warnings, "no_longer_declared": left.facts(), "pruned": pruned})
@@ -105,12 +114,14 @@ def _note(settings: Settings, deployed: Catalog, report: DeployReport, *, quiet:
             print(f"note: `verbwire check` will not know what was deployed from here: {error}")
 
 
-def _left(cluster: ClusterListing, report: DeployReport, whose: Ownership, prune: bool) -> Leftovers:
+def _left(
+    cluster: ClusterListing, planned: Collection[str], whose: Ownership, undeclared: Iterable[str], prune: bool
+) -> Leftovers:
     """What is no longer declared. Without the permission to list groups only pruning fails."""
     from verbwire.deploy.leftovers import Leftovers
 
     try:
-        return cluster.leftovers(report.planned, whose.owned, whose.imported, report.undeclared)
+        return cluster.leftovers(planned, whose.owned, whose.imported, undeclared)
     except UnavailableError as error:
         if prune:
             raise

@@ -263,11 +263,13 @@ def _choice(places: list[str] | None, every: bool, where: LetterFilter, as_of: s
 def _opened() -> Iterator[tuple[Project, DeadLetters]]:
     from verbwire.client.base.connection import Connection
     from verbwire.dead_letters.requeue import DeadLetters
+    from verbwire.generations.served import served
     from verbwire.kafka.addresses import kafka_properties
     from verbwire.kafka.connectivity import require_kafka
     from verbwire.project import load_project
 
     project = load_project(load_settings())
+    project = replace(project, settings=served(project.settings))
     connection = Connection.of_project(project.settings)
     require_kafka(kafka_properties(project.settings, connection.bootstrap))
     with closing(DeadLetters(connection)) as dead_letters:

@@ -38,10 +38,15 @@ def describe(
     from verbwire.project import load_project
 
     project = load_project(load_settings())
-    found = described(project, name)
-    with opened(project) as view:
-        standing = [None if offline else deployed(view, each) for each in found]
-        unknown = in_order(view.unknown)
+    standing: list[Deployed | None]
+    if offline:
+        found = described(project, name)
+        standing, unknown = [None] * len(found), {}
+    else:
+        with opened(project) as view:
+            found = described(view.project, name)
+            standing = [deployed(view, each) for each in found]
+            unknown = in_order(view.unknown)
     if as_json:
         pairs = zip(found, standing, strict=True)
         told = [{**msgspec.to_builtins(each), "deployed": msgspec.to_builtins(there)} for each, there in pairs]

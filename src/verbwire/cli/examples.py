@@ -58,6 +58,12 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "verbwire query GetOrder order_id=536365 --as boss --scope orders:all",
         "verbwire query FindOrders search=eire page_size=50 --all --as boss --scope orders:all --json",
     ),
+    "rebuild": (
+        "verbwire rebuild shop.orders --rate 20000",
+        "verbwire rebuild shop.orders --switch",
+        "verbwire rebuild shop.orders --rollback",
+        "verbwire rebuild shop.orders --forget",
+    ),
     "schemas generate": ("verbwire schemas generate",),
     "schemas list": ("verbwire schemas list",),
     "send": (

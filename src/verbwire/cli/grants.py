@@ -41,5 +41,5 @@ def grant_key(
         raise ConfigurationError(
             "there is no secret to derive the key from: set grant_secrets (VERBWIRE_GRANT_SECRETS)"
         )
-    claim = Claim(settings.names.group(context), actor, tuple(sorted(principal.scopes)))
+    claim = Claim(settings.names.context(context), actor, tuple(sorted(principal.scopes)))
     print(Key(claim, derive(secrets[0], claim)))

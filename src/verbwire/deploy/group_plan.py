@@ -171,5 +171,12 @@ def group_topics(names: Names, plan: GroupPlan, partitions: int) -> Iterable[Top
     yield Topic(names.dead_letters(group), partitions, DEAD_LETTERS, Use.WRITE)
 
 
+def standing_topics(names: Names, plans: Iterable[GroupPlan], standing: Mapping[str, Iterable[int]]) -> Iterable[Topic]:
+    """Return the topics of all generations of rebuilt groups; `standing` are their numbers, by group as declared."""
+    for plan in plans:
+        for number in standing.get(plan.group, ()):
+            yield from group_topics(names.of_generation(plan.group, number), plan, 1)
+
+
 def _namespaces(messages: Collection[type[Message]]) -> tuple[str, ...]:
     return tuple(sorted({each.__contract__.rpartition(".")[0] for each in messages}))

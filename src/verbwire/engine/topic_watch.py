@@ -54,7 +54,7 @@ def unlike(topic: str, found: int, wanted: int) -> str:
 class TopicWatch(ClusterWatch):
     """Compares the topics of running groups with those that they know."""
 
-    def __init__(self, kafka: dict[str, str], groups: Sequence[Watched]) -> None:
+    def __init__(self, kafka: dict[str, str], groups: Callable[[], Sequence[Watched]]) -> None:
         super().__init__("watching the topics", WATCH_SECONDS)
         self._cluster = ClusterOffsets(kafka, "")
         self._groups = groups
@@ -63,12 +63,12 @@ class TopicWatch(ClusterWatch):
 
     def start(self) -> None:
         """Begin, once the groups have connected: what they know of their topics is what is compared with."""
-        if self._groups:
+        if self._groups():
             super().start()
 
     def look(self) -> None:
         """Compare once. A topic has to be missing twice: a broker that has just started does not know all of them."""
-        asked = {group: group.topics for group in self._groups}
+        asked = {group: group.topics for group in self._groups()}
         now = self._cluster.topic_identities([*{name for topics in asked.values() for name in topics}])
         missing = {name for topics in asked.values() for name in topics if name not in now}
         gone, self._missed = missing & self._missed, missing

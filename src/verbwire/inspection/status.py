@@ -127,7 +127,8 @@ class _Shares:
 def _owned(view: ClusterView, group: str, living: Collection[str]) -> _Shares:
     """Ask the directory; where two workers claim a partition, the one with the newer generation has it."""
     every = [each.worker for each in view.directory.seen() if each.worker.name in living]
-    shares = [(worker.name, share) for worker in every for share in worker.groups if share.group == group]
+    called = view.names.generation(group)
+    shares = [(worker.name, share) for worker in every for share in worker.groups if share.group == called]
     shares.sort(key=lambda each: -each[1].generation)
     taken: set[int] = set()
     found = _Shares({}, set())

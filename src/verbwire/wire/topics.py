@@ -60,3 +60,4 @@ WORKERS = {
     "segment.ms": str(_HOUR),
     "message.timestamp.type": "LogAppendTime",  # who is silent for long is told by one clock, the broker's
 }
+REBUILDS = WORKERS

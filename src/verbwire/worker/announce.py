@@ -22,13 +22,14 @@ class Announcement:
         name, codec, kafka = services.settings.worker, services.codec, services.kafka
         self._clock, self._outage = services.clock, services.outage
         self._announcer = Announcer(
-            *(kafka, codec, name, lambda: [each.share() for each in groups]),
+            *(kafka, codec, name, lambda: [share for each in groups for share in each.shares()]),
             observe=self._heard,
             now_ms=self._clock.now_ms,
             sign=trust.sign,
         )
-        for table in (table for group in groups for table in group.tables):
-            table.store_reader.changed = self._announcer.look
+        for group in groups:
+            for reader in (*(table.store_reader for table in group.tables), *group.readers):
+                reader.changed = self._announcer.look
         self._directory, self._tokens = directory, trust.tokens
         self.peers = Peers(directory, name, trust.tokens, Authorities(services.settings.tls_ca))
         if trust.tokens is None:

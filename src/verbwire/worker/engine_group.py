@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from verbwire.declarations.aggregate import Aggregate
@@ -16,7 +17,8 @@ from verbwire.engine.builders.code import fingerprints_of
 from verbwire.engine.builders.groups import aggregate_topology, table_topology
 from verbwire.engine.builders.process import command_topics, process_topology
 from verbwire.engine.faust.security import Security
-from verbwire.engine.group import GroupEngine
+from verbwire.engine.group import BATCH, GroupEngine
+from verbwire.engine.processors.paced import SHARE, PacedProcessor
 from verbwire.engine.restore.repartition_catch_up import RepartitionCatchUp
 from verbwire.engine.restore.repartition_progress import RepartitionProgress
 from verbwire.engine.state.reader import StoreReader
@@ -46,10 +48,11 @@ class EngineGroup:
     `catching_up` is there where its events count under other keys than their own.
     """
 
-    group: str  # as declared, without prefix
+    group: str  # as declared, without prefix; of a table that was rebuilt with the generation's number
     engine: GroupEngine
     table: QueryableTable
     alone: TextIO  # while it is open, no other process has these copies
+    copies: Path  # the folder of its copies
     services: Services
     security: Security
     catching_up: RepartitionCatchUp | None = None
@@ -64,6 +67,16 @@ class EngineGroup:
     def tables(self) -> Sequence[QueryableTable]:
         """The one table that it keeps."""
         return [self.table]
+
+    @property
+    def readers(self) -> Sequence[StoreReader]:
+        """Its copies."""
+        return [self.table.store_reader]
+
+    @property
+    def engines(self) -> Sequence[GroupEngine]:
+        """Its engine."""
+        return [self.engine]
 
     def connect(self) -> None:
         """Abort what a predecessor of this name left open."""
@@ -90,6 +103,10 @@ class EngineGroup:
         finally:
             await asyncio.get_running_loop().run_in_executor(self.app.engine_thread, self.engine.close)
             self.app.engine_thread.shutdown()
+
+    def shares(self) -> Sequence[GroupShare]:
+        """Return what of it is here."""
+        return [self.share()]
 
     def share(self) -> GroupShare:
         """Return the partitions that it owns, and what others should know of them."""
@@ -137,11 +154,13 @@ class EngineGroup:
         return PartitionHealth(owned, stopped, reader.behind())
 
 
-def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Services) -> EngineGroup:
-    """Build the group's engine on its topics as they are deployed."""
+def host(
+    declared: Aggregate[Any] | Table[Any] | Process[Any], services: Services, rate: int | None = None
+) -> EngineGroup:
+    """Build the group's engine on its topics as they are deployed; it takes `rate` records a second at the most."""
     settings, codec, kafka = services.settings, services.codec, services.kafka
     names, security = codec.names, services.security
-    group = names.group(declared.group)
+    group, called = names.group(declared.group), names.generation(declared.group)
     cluster = ClusterOffsets(kafka, group)
     topology = _topology(declared, group, services, cluster)
     row: type[Message] = declared.row if isinstance(declared, Table) else declared.state
@@ -149,7 +168,11 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     topology = replace(
         topology, code=replace(topology.code, by=fingerprints_of(declared, contract, names, settings.root))
     )
-    reader = StoreReader(declared.group, contract, topology.partitions)
+    batch = BATCH
+    if rate is not None:
+        topology = replace(topology, processor=PacedProcessor(topology.processor, rate, topology.sources))
+        batch = replace(BATCH, records=min(BATCH.records, max(1, rate // SHARE)))
+    reader = StoreReader(called, contract, topology.partitions)
     # Workers on one machine may share the data folder, their copies they may not: a late write of one that lost a
     # partition would put older rows into the file of the one that has it.
     copies = settings.data_folder / "tables" / settings.worker
@@ -159,7 +182,7 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
     metrics.table(lambda: sum(reader.behind().values()), reader.dead_letters)
     if isinstance(declared, Table | Process) and declared.parking is not None:
         metrics.parks(reader.parked)
-    engine = GroupEngine(topology, kafka, names, settings.worker, copies, reader, metrics, services.liveness)
+    engine = GroupEngine(topology, kafka, names, settings.worker, copies, reader, metrics, services.liveness, batch)
     # A decoder of its own: the engine's thread has the other.
     rows = [each.state for each in declared.versions] if isinstance(declared, Process) else [row]
     decoder = codec.topic_decoder(topology.changelog, contract.namespace, {each.__contract__: each for each in rows})
@@ -177,7 +200,7 @@ def host(declared: Aggregate[Any] | Table[Any] | Process[Any], services: Service
         shown=decoder.shown,
         knows=decoder.knows,
     )
-    return EngineGroup(declared.group, engine, table, alone, services, security, catching_up)
+    return EngineGroup(called, engine, table, alone, copies / group, services, security, catching_up)
 
 
 def _topology(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator
+from dataclasses import replace
+from functools import partial
 
 from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import STATE, Aggregate
@@ -12,9 +14,12 @@ from verbwire.declarations.table import Table
 from verbwire.engine.state.reader import StoreReader
 from verbwire.errors import UnavailableError
 from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.http.tables.table_switch import TableSwitch
 from verbwire.kafka.offsets import ClusterOffsets
 from verbwire.messages import Message, Stored
+from verbwire.names import generation_name
 from verbwire.project import Project
+from verbwire.wire.records.rebuilds import RebuildWord
 from verbwire.worker.services import Services
 
 log = logging.getLogger(__name__)
@@ -42,7 +47,28 @@ def _tables(project: Project, here: Collection[str], services: Services) -> Iter
             log.warning("this worker cannot forward requests for table %s: %s", group, error)
             continue
         store_reader = StoreReader(group, services.codec.catalog.of(row), partitions)
-        yield QueryableTable(store_reader, _nothing_to_read, *_looked_for(declared))
+        found = QueryableTable(store_reader, _nothing_to_read, *_looked_for(declared))
+        if isinstance(declared, Table):
+            switch = TableSwitch(group, partial(generation_elsewhere, found))
+            if number := dict(names.generations).get(group, 0):
+                switch.serve(number)
+            found = replace(found, switch=switch)
+        yield found
+
+
+def generation_elsewhere(like: QueryableTable, number: int) -> QueryableTable:
+    """Return what stands for a generation of a table that is at other workers."""
+    reader = like.store_reader
+    elsewhere = StoreReader(generation_name(reader.name, number), reader.row, reader.partitions)
+    return replace(like, store_reader=elsewhere, decode=_nothing_to_read, switch=None)
+
+
+def follow(switch: TableSwitch[QueryableTable], word: RebuildWord) -> None:
+    """Take the newest word about a table that is at other workers: those wait until their rows are new enough."""
+    if word.paused_until_ms:
+        switch.pause()
+    elif word.generations.last:
+        switch.serve(word.generations.serving)
 
 
 def _kept(declared: Declared) -> tuple[str, type[Stored]] | None:

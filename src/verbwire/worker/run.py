@@ -10,10 +10,11 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -33,6 +34,8 @@ from verbwire.engine.state.memory import MEMORY
 from verbwire.engine.topic_watch import TopicWatch
 from verbwire.engine.transactions.group_metadata import verify_form
 from verbwire.errors import EngineError
+from verbwire.generations.topic import generations_of, read_words, with_serving
+from verbwire.generations.watch import RebuildWatch
 from verbwire.handling.handler_loop import HandlerLoop
 from verbwire.http.access.auth import Authenticator, AuthSettings
 from verbwire.http.access.rates import Rates
@@ -58,22 +61,25 @@ from verbwire.secrets import http_secret
 from verbwire.settings import ANYWHERE, Settings
 from verbwire.tracing.switch import switch_on
 from verbwire.wire.codec.topics import Codec
+from verbwire.wire.records.rebuilds import RebuildWord
 from verbwire.wire.registry.client import Registry
 from verbwire.worker.announce import Announcement
 from verbwire.worker.certificate import certificate_of
 from verbwire.worker.command_endpoints import command_endpoints
 from verbwire.worker.console import console_parts
-from verbwire.worker.engine_group import EngineGroup, host
+from verbwire.worker.engine_group import host
+from verbwire.worker.faust_import import import_faust
 from verbwire.worker.known_topics import known_topics
 from verbwire.worker.lag_watch import LagWatch
 from verbwire.worker.local_copies import LocalCopies
 from verbwire.worker.open_files import HostedFiles, share_files, spare_descriptors
 from verbwire.worker.public_address import url_of
 from verbwire.worker.query_handlers import query_handlers
-from verbwire.worker.remote_tables import remote_tables
+from verbwire.worker.remote_tables import follow, remote_tables
 from verbwire.worker.services import GroupHost, Services
 from verbwire.worker.shutdown import Shutdown
 from verbwire.worker.subscriber_group import host_effects
+from verbwire.worker.table_host import TableHost
 from verbwire.worker.table_sizes import TableSizes
 from verbwire.worker.thread_dump import stacks_on_request
 from verbwire.worker.trust import Trust
@@ -116,9 +122,11 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     opened.callback(switch_on(settings))
     certificate = certificate_of(settings, metrics)
     bootstrap, registry = addresses(settings)
-    codec = Codec(project.catalog, Registry(registry, settings.registry_client), settings.names)
     kafka = kafka_properties(settings, bootstrap)
     brokers = require_kafka(kafka)
+    words = read_words(kafka, settings.names.rebuilds())
+    settings = with_serving(settings, words)
+    codec = Codec(project.catalog, Registry(registry, settings.registry_client), settings.names)
     loop = HandlerLoop()
     opened.callback(loop.close)  # the last but few: once HTTP and all groups have ended, no handler is left
     loop.open(project.resources_of(groups))
@@ -138,9 +146,10 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     grants.require_secret()
     services = Services(settings, bootstrap, kafka, codec, metrics, notifier, directory, grants, outage, loop=loop)
     opened.callback(services.watchdog.close)
-    hosted = [_host(each, services) for each in declared]
+    hosted = [_host(each, services, words) for each in declared]
     connection_limits = share_files(hosted_files.with_partitions(hosted), limit())
-    tables = [table for each in hosted for table in each.tables] + remote_tables(project, groups, services)
+    elsewhere = remote_tables(project, groups, services)
+    tables = [table for each in hosted for table in each.tables] + elsewhere
     announcement, health, waits = Announcement(services, hosted, directory, trust), Health(hosted), InterruptibleWaits()
     rates = Rates(settings.http_command_rate, settings.http_question_rate)
     opened.callback(announcement.close)
@@ -168,19 +177,21 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     announcement.start(url_of(settings, port))
     services.watchdog.start()
     _keep_copies(settings, opened)
-    topics = TopicWatch(kafka, [each.engine for each in hosted if isinstance(each, EngineGroup)])
+    topics = TopicWatch(kafka, lambda: [engine for each in hosted for engine in each.engines])
     opened.callback(topics.stop)
+    rebuilds = _follow_rebuilds(services, hosted, elsewhere)
+    opened.callback(rebuilds.stop)
     _measure(project, services, hosted, opened)
     log.info("worker %s hosts %s; HTTP on %s:%d", settings.worker, ", ".join(groups), where, port)
     # Before anything stops: no more requests are routed here, and those that wait for an outcome get its link.
-    asyncio.run(_serve(hosted, topics, leave, [health.leave, waits.end, announcement.leave], stopping))
+    asyncio.run(_serve(hosted, [topics, rebuilds], leave, [health.leave, waits.end, announcement.leave], stopping))
 
 
 def _measure(project: Project, services: Services, hosted: Sequence[GroupHost], opened: ExitStack) -> None:
     """Let the metrics show what is not counted but looked up: lag, sizes of tables, the outage."""
     metrics, lags = services.metrics, LagWatch(services.kafka, hosted, services.clock)
     processes = {services.codec.names.group(each.group) for each in project.processes}
-    sizes = TableSizes({each.name: table.store_reader for each in hosted for table in each.tables}, processes)
+    sizes = TableSizes(lambda: {each.name: reader for each in hosted for reader in each.readers}, processes)
     metrics.process.worker(services.settings.worker, version("verbwire"))
     metrics.process.kafka(lambda: not services.outage.lasts())
     metrics.process.tables(sizes.sizes)
@@ -205,25 +216,46 @@ def _keep_copies(settings: Settings, opened: ExitStack) -> None:
     opened.callback(copies.stop)
 
 
-def _host(declared: Declared, services: Services) -> GroupHost:
+def _follow_rebuilds(
+    services: Services, hosted: Sequence[GroupHost], elsewhere: Sequence[QueryableTable]
+) -> RebuildWatch:
+    """Have the tables told which of their generations are followed, and which serves."""
+    watch = RebuildWatch(services.kafka, services.codec.names.rebuilds())
+    for each in hosted:
+        if isinstance(each, TableHost):
+            watch.follow(each.group, each.told)
+    for table in elsewhere:
+        if table.switch is not None:
+            watch.follow(table.name, partial(follow, table.switch))
+    return watch
+
+
+def _host(declared: Declared, services: Services, words: Mapping[str, RebuildWord]) -> GroupHost:
     match declared:
-        case Aggregate() | Table() | Process():
+        case Table():
+            return TableHost(declared, services, generations_of(words, declared.group))
+        case Aggregate() | Process():
             return host(declared, services)
         case Subscriber() | Job():
             return host_effects(declared, services)
 
 
 async def _serve(
-    hosted: list[GroupHost], topics: TopicWatch, leave: bool, leaving: Sequence[Callable[[], None]], stopping: Shutdown
+    hosted: list[GroupHost],
+    watches: Sequence[TopicWatch | RebuildWatch],
+    leave: bool,
+    leaving: Sequence[Callable[[], None]],
+    stopping: Shutdown,
 ) -> None:
     stop = stopping.event()
     with ThreadPoolExecutor(len(hosted)) as pool:
         await asyncio.gather(*(asyncio.get_running_loop().run_in_executor(pool, each.connect) for each in hosted))
     if stop.is_set():
         return
-    topics.start()
-    if any(isinstance(each, EngineGroup) for each in hosted):
-        _import_faust()
+    for each in watches:
+        each.start()
+    if any(each.engines for each in hosted):
+        import_faust()
     try:
         starting = asyncio.gather(*(each.start() for each in hosted))
         await _until(stop, hosted, starting)
@@ -245,15 +277,6 @@ async def _until(stop: asyncio.Event, hosted: list[GroupHost], starting: asyncio
             await asyncio.wait_for(stop.wait(), _WATCH_SECONDS)
         except TimeoutError:
             continue
-
-
-def _import_faust() -> None:
-    """Import Faust, which takes a second and which only workers need."""
-    from verbwire.engine.faust import app, private_names
-
-    app.__name__  # noqa: B018 (imported for its price, which is paid here)
-    private_names.verify()
-    gc.freeze()  # what is there now stays: nothing to look through at every collection
 
 
 def _authenticator(settings: Settings, trust: Trust) -> Authenticator:

@@ -9,8 +9,10 @@ from typing import Protocol
 
 from verbwire.client.base.connection import Connection
 from verbwire.engine.faust.security import Security, security_of
+from verbwire.engine.group import GroupEngine
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.restore.open_transactions import WorkerLiveness
+from verbwire.engine.state.reader import StoreReader
 from verbwire.handling.handler_loop import HandlerLoop
 from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.queryable_table import QueryableTable
@@ -108,8 +110,18 @@ class GroupHost(Protocol):
         """Finish what is in hand and let go; `leave` the group where this worker will not come back."""
         ...
 
-    def share(self) -> GroupShare:
-        """What of the group this worker has now. From any thread."""
+    @property
+    def readers(self) -> Sequence[StoreReader]:
+        """The copies that queries are answered from."""
+        ...
+
+    @property
+    def engines(self) -> Sequence[GroupEngine]:
+        """The engines that run it here."""
+        ...
+
+    def shares(self) -> Sequence[GroupShare]:
+        """What of the group this worker has now, of each of its generations. From any thread."""
         ...
 
     def progress(self) -> list[InputProgress]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
+from verbwire.engine.group import GroupEngine
+from verbwire.engine.state.reader import StoreReader
 from verbwire.handling.admission import codes_of
 from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.queryable_table import QueryableTable
@@ -49,10 +51,20 @@ class SubscriberGroupHost:
         """None: it keeps nothing."""
         return ()
 
-    def share(self) -> GroupShare:
+    @property
+    def readers(self) -> Sequence[StoreReader]:
+        """None, likewise."""
+        return ()
+
+    @property
+    def engines(self) -> Sequence[GroupEngine]:
+        """None: its handlers run outside of transactions."""
+        return ()
+
+    def shares(self) -> Sequence[GroupShare]:
         """Return the partitions whose records it handles."""
         owned = self.running.owned()
-        return GroupShare(group=self.group, owned=owned, ready=owned)
+        return [GroupShare(group=self.group, owned=owned, ready=owned)]
 
     def connect(self) -> None:
         """See that its topics are there."""

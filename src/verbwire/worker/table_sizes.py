@@ -9,7 +9,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from verbwire.engine.state.reader import StoreReader
 from verbwire.errors import UnavailableError
@@ -23,12 +23,12 @@ _PAUSE = 200  # times as long as the counting took: half a percent of a processo
 
 
 class TableSizes:
-    """Runs on a thread of its own between `start` and `stop`. `tables` are by the group's name on the cluster.
+    """Runs on a thread of its own between `start` and `stop`. `tables` gives them by the group's name on the cluster.
 
     Those of `processes` are asked, too, when their oldest open instance made its last step.
     """
 
-    def __init__(self, tables: Mapping[str, StoreReader], processes: Collection[str] = ()) -> None:
+    def __init__(self, tables: Callable[[], Mapping[str, StoreReader]], processes: Collection[str] = ()) -> None:
         self._tables = tables
         self._processes = processes
         self._sizes: dict[str, TableSize] = {}
@@ -37,7 +37,7 @@ class TableSizes:
 
     def start(self) -> None:
         """Begin."""
-        if self._tables:
+        if self._tables():
             self._thread.start()
 
     def stop(self) -> None:
@@ -53,7 +53,7 @@ class TableSizes:
         self._sizes = dict(self._counted())
 
     def _counted(self) -> Iterable[tuple[str, TableSize]]:
-        for group, reader in self._tables.items():
+        for group, reader in self._tables().items():
             if self._stop.is_set():
                 return
             try:

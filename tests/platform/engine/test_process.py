@@ -118,7 +118,7 @@ def test_how_long_the_oldest_instance_waits_is_known_also_of_a_restored_copy(sav
         restored = other.reader.oldest_step()
         assert restored is not None
         assert abs(restored - stepped) < 2000
-        sizes = TableSizes({"tills": other.reader, "table": other.reader}, ["tills"])
+        sizes = TableSizes(lambda: {"tills": other.reader, "table": other.reader}, ["tills"])
         sizes.look()
         other.metrics.process.tables(sizes.sizes)
         exposition = other.metrics.exposition().decode()

@@ -18,7 +18,18 @@ POINTS = (
     "during-commit",  # EndTxn is under way: the kill comes from another thread
     "after-commit",  # committed, the local copy not written
 )
-_reached = dict.fromkeys(POINTS, 0)
+REBUILD_POINTS = (
+    "rebuild-begun",  # the number is given, the topics are not there
+    "rebuild-before-prepare",
+    "rebuild-prepared",  # the workers follow both generations
+    "rebuild-paused",
+    "rebuild-before-serve",  # everybody has paused
+    "rebuild-served",
+    "rebuild-discarded",  # the word is written, the topics are there
+    "rebuild-forgotten",  # likewise
+)
+"""Steps of `verbwire rebuild`, in its own process."""
+_reached = dict.fromkeys((*POINTS, *REBUILD_POINTS), 0)
 
 
 def _asked(variable: str) -> tuple[str, int, float]:

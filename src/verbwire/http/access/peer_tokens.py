@@ -25,9 +25,10 @@ from verbwire.wire.records.workers import WorkerRecord
 
 FORWARDED = "Verbwire-Forwarded"  # the asking worker's name; goes with such a token, and only with one
 PARTITIONS = "Verbwire-Partitions"  # those that are asked for, between workers
+GENERATION = "Verbwire-Generation"  # likewise: of a table that may have been rebuilt
 SECONDS = 30
 _LEEWAY = 5.0  # by which the clocks of two workers may differ
-_COVERED = tuple(name.lower().encode() for name in (FORWARDED, PARTITIONS, POSITION, FRESHNESS, "Prefer"))
+_COVERED = tuple(name.lower().encode() for name in (FORWARDED, PARTITIONS, GENERATION, POSITION, FRESHNESS, "Prefer"))
 _LABEL = "verbwire:peer-token"
 _REQUIRED = ["iss", "aud", "sub", "iat", "exp", "req"]
 

@@ -21,7 +21,7 @@ from verbwire.http.tables.lists import Lists
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.http.tables.read_context import ReadContext
 from verbwire.http.tables.reads import TableReads
-from verbwire.http.tables.summaries import merge_summaries
+from verbwire.http.tables.summaries import merge_summaries, served_summary
 from verbwire.queries.plan import every_filter
 
 
@@ -81,4 +81,4 @@ class TableEndpoints:
         return self._tables.find(path_parameter(request, "name"))
 
     def _summary(self, table: QueryableTable) -> dict[str, Any]:
-        return {**table.summary(), "short_names": self._tables.short_names(table.name)}
+        return {**served_summary(table), "short_names": self._tables.short_names(table.name)}

@@ -25,6 +25,7 @@ from verbwire.http.forwarding.partial_list import PartialList
 from verbwire.http.tables.log_ends import LogEndSource
 from verbwire.http.tables.paging import PageWindow
 from verbwire.http.tables.parked_rows import parked_problem, parked_summary
+from verbwire.http.tables.table_switch import TableSwitch
 from verbwire.messages import Message
 from verbwire.observability.watch.throttle import Throttle
 from verbwire.queries.plan import QueryableRow, row_key
@@ -56,7 +57,8 @@ class QueryableTable:
 
     `index` and `search` are those of its declaration, `repartition_progress` is there where events count under
     other keys than their own, `cluster` where Kafka can be asked for end offsets. `shown` returns the JSON of a row
-    without decoding it, None where it has to be; `knows` tells whether that needs nobody to be asked. What reads the
+    without decoding it, None where it has to be; `knows` tells whether that needs nobody to be asked. With a `switch`
+    it stands for whichever generation of the table answers, and has no rows of its own. What reads the
     disk is called off the loop, but for :meth:`row_at_once`; `decode` and these two by several threads.
     """
 
@@ -68,6 +70,7 @@ class QueryableTable:
     cluster: LogEndSource | None = None
     shown: Callable[[bytes], bytes | None] = _no
     knows: Callable[[bytes], bool | None] = _no
+    switch: TableSwitch[QueryableTable] | None = None
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection
 
 import msgspec
+from msgspec.structs import replace
 from starlette.requests import Request
 
 from verbwire.errors import UndecodableError
@@ -33,6 +34,10 @@ class ReadContext(msgspec.Struct, frozen=True):
     def principal(self) -> Principal:
         """Who asks."""
         return self.request.principal
+
+    def of_generation(self, number: int | None) -> ReadContext:
+        """Return the same, but that other workers are asked for this generation of the table; None: any."""
+        return self if number is None else replace(self, request=replace(self.request, generation=number))
 
     @classmethod
     def of(cls, request: Request, fresh_seconds: float, topics: Collection[str] | None = None) -> ReadContext:

@@ -67,6 +67,11 @@ class TableReads:
 
         A header tells whether its partition has caught up; 503 where it has not, and the request insists on it.
         """
+        if table.switch is not None:
+            return table.switch.answer(
+                context.request.generation,
+                lambda one, number: self.row(context.of_generation(number), one, key, absent, see),
+            )
         partition = table.partition_of(key)
         owner = None if table.store_reader.has(partition) else self._peers.owner(context.request, table.name, partition)
         if owner is not None:
@@ -126,6 +131,11 @@ class TableReads:
         503 where no partition is here: an empty list would look like an answer. And where the request insists on a
         complete one, which it is not.
         """
+        if table.switch is not None:
+            return table.switch.answer(
+                context.request.generation,
+                lambda one, number: self.rows(context.of_generation(number), one, head, listing, restrict),
+            )
         if restrict is None and (found := self._page_at_once(context, table, listing)) is not None:
             return self._list(context, table, head, listing, found)
         return self._rows(context, table, head, listing, restrict)

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from verbwire.http.tables.queryable_table import QueryableTable
+
 _SAID = {"behind", "dead_letters"}
 
 
@@ -21,9 +23,21 @@ def merge_summaries(mine: Iterable[dict[str, Any]], others: Iterable[bytes | Non
     for body in others:
         for summary in [] if body is None else msgspec.json.decode(body)["tables"]:
             known = summaries.get(summary["name"])
-            if known is not None and summary.keys() >= _SAID:
+            if known is not None and summary.keys() >= _SAID and _generation(summary) == _generation(known):
                 _add(known, summary)
     return list(summaries.values())
+
+
+def served_summary(table: QueryableTable) -> dict[str, Any]:
+    """Return what there is to know of a table; of one with generations, of that which serves, and its number."""
+    if table.switch is None:
+        return table.summary()
+    served = table.switch.table
+    return {**served.summary(), "name": table.name, "generation": table.switch.serving}
+
+
+def _generation(summary: dict[str, Any]) -> int:
+    return summary.get("generation") or 0  # older workers know of none
 
 
 def _add(known: dict[str, Any], more: dict[str, Any]) -> None:

@@ -7,7 +7,8 @@ on with what it has.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -15,7 +16,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from verbwire.discovery.directory import Directory
-from verbwire.errors import VerbwireError
+from verbwire.errors import ConfigurationError, UnavailableError, VerbwireError
+from verbwire.generations.topic import as_served
 from verbwire.kafka import denials
 from verbwire.kafka.addresses import addresses, kafka_properties
 from verbwire.kafka.connectivity import require_kafka
@@ -91,6 +93,10 @@ class ClusterView:
         found.wait(_DIRECTORY_SECONDS)
         return found
 
+    def of(self, project: Project) -> ClusterView:
+        """Return the same cluster for a project with other settings; it is closed with this one."""
+        return ClusterView(project, self._opened)
+
     def offsets(self, group: str) -> ClusterOffsets:
         """Return what tells the offsets of a group, by its name on the cluster."""
         return ClusterOffsets(self.kafka, group)
@@ -118,7 +124,11 @@ def kafka_errors(what: str) -> Iterator[None]:
 
 @contextmanager
 def opened(project: Project) -> Iterator[ClusterView]:
-    """Give the cluster of a project's settings; nothing is connected before it is asked for."""
+    """Give the cluster of a project's settings, on which names mean the generations that serve."""
+    settings = project.settings
+    with suppress(UnavailableError, ConfigurationError):  # who is not there says so when asked for more
+        kafka = kafka_properties(settings, addresses(settings)[0])
+        project = replace(project, settings=as_served(settings, kafka))
     with ExitStack() as stack:
         yield ClusterView(project, stack)
 

@@ -166,4 +166,4 @@ def _no_secret(who: str) -> ConfigurationError:
 
 def audience(contract: Contract, names: Names) -> str:
     """Return the audience of a grant for a command: its receiver, on this cluster."""
-    return names.group(contract.namespace)
+    return names.context(contract.namespace)

@@ -1,0 +1,170 @@
+"""``verbwire rebuild``: builds a table anew beside the running one, compares, switches, goes back, lets go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from verbwire.cli.exit_codes import Exit
+from verbwire.cli.output import AsJson, print_error, print_json, print_table, print_text
+from verbwire.cli.progress import CountedProgress, ProgressLine
+from verbwire.cli.spans import span
+from verbwire.errors import ConfigurationError
+from verbwire.settings import load_settings
+
+if TYPE_CHECKING:
+    from verbwire.rebuild.diff import RebuildDiff
+    from verbwire.rebuild.plan import RebuildPlan
+    from verbwire.rebuild.progress import RebuildProgress
+
+_COLUMNS = ("row", "is", "field", "serving", "rebuilt")
+
+
+def rebuild(
+    table: Annotated[str, typer.Argument(help="A table, as declared or by a short name.")],
+    rate: Annotated[
+        int | None, typer.Option("--rate", min=1, help="At most so many records a second in this process.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Once it is complete keep it up to date, until Ctrl-C or the switch.")
+    ] = False,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Also where topics have lost their first records: of what is left.")
+    ] = False,
+    samples: Annotated[int, typer.Option("--samples", min=0, help="Rows of each kind that the diff shows.")] = 10,
+    switch: Annotated[
+        bool, typer.Option("--switch", help="Have all workers answer from what was rebuilt; the old rows are kept.")
+    ] = False,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Have them answer from the old rows again.")] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Delete the generation that does not serve any more.")
+    ] = False,
+    discard: Annotated[bool, typer.Option("--discard", help="Give up what is being built, and delete it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Build a table anew from the first record on, beside the running one, and show how the two differ.
+
+    Killed, it goes on where it was when it is run again; several at once share the work. Nothing that serves changes
+    before --switch.
+    """
+    from verbwire.inspection.reading.cluster_view import opened
+    from verbwire.project import load_project
+    from verbwire.rebuild.plan import RebuildPlan
+
+    steps = {"switch": switch, "rollback": rollback, "forget": forget, "discard": discard}
+    chosen = [name for name, on in steps.items() if on]
+    if len(chosen) > 1:
+        raise ConfigurationError(f"give one of {' and '.join(f'--{each}' for each in chosen)}")
+    with opened(load_project(load_settings())) as view:
+        plan = RebuildPlan.of(view, table)
+        match chosen:
+            case ["switch" | "rollback" as how]:
+                _switch(plan, how, as_json)
+            case ["forget" | "discard" as how]:
+                _let_go(plan, how, yes, as_json)
+            case _:
+                _build(plan, rate, follow, partial, samples, as_json)
+
+
+def _build(plan: RebuildPlan, rate: int | None, follow: bool, partial: bool, samples: int, as_json: bool) -> None:
+    from verbwire.rebuild.build import build
+    from verbwire.rebuild.shadow import ShadowOptions
+
+    line = _BuildLine()
+    with line:
+        number, complete = build(plan, ShadowOptions(rate, follow), partial, line.tell)
+    if not complete:
+        print_error(f"generation {number} of {plan.group} is not complete: the same command goes on with it")
+        raise typer.Exit(Exit.FOUND)
+    found = _diff(plan, number, samples)
+    if as_json:
+        print_json(msgspec.to_builtins(found))
+        return
+    _print_diff(found)
+    print_text(
+        f"Nothing has changed for those who ask. `verbwire rebuild {plan.group} --switch` has them answered from "
+        f"generation {number}, --discard deletes it"
+    )
+
+
+def _diff(plan: RebuildPlan, number: int, samples: int) -> RebuildDiff:
+    from verbwire.rebuild.diff import diff
+
+    with CountedProgress() as progress:
+        return diff(plan, plan.generations().serving, number, samples, step=progress.count)
+
+
+class _BuildLine(ProgressLine):
+    """How far it is: a line on a terminal, elsewhere one every ten seconds."""
+
+    def __init__(self) -> None:
+        self._found: RebuildProgress | None = None
+        super().__init__(lambda: "" if self._found is None else said(self._found))
+
+    def tell(self, found: RebuildProgress) -> None:
+        self._found = found
+        self.step()
+
+
+def said(found: RebuildProgress) -> str:
+    """Return how far a rebuild is, in one line."""
+    rate = "" if found.rate is None else f", {found.rate:,.0f}/s"
+    left = "" if found.seconds is None else f", {span(found.seconds)} left"
+    return f"{found.table} generation {found.generation}: {found.records:,} records, {found.left:,} to go{rate}{left}"
+
+
+def _switch(plan: RebuildPlan, how: str, as_json: bool) -> None:
+    from verbwire.rebuild.build import number_for
+    from verbwire.rebuild.switch import SwitchOptions, switch
+
+    options = SwitchOptions(say=lambda text: None if as_json else print_text(text))
+    done = switch(plan, number_for(plan, how), options)
+    if as_json:
+        print_json({"table": plan.group, "serving": done.serving, "paused_seconds": done.paused_seconds})
+        return
+    kept = plan.generations().kept
+    print_text(
+        f"{plan.group} is answered from generation {done.serving} by {done.workers} workers; requests waited for "
+        f"{done.paused_seconds:.1f} s at most"
+    )
+    print_text(f"Generation {kept} is kept up to date: --rollback goes back to it, --forget deletes it")
+
+
+def _let_go(plan: RebuildPlan, how: str, yes: bool, as_json: bool) -> None:
+    from verbwire.rebuild import removal
+    from verbwire.rebuild.build import number_for
+
+    number = number_for(plan, how)
+    if not yes:
+        typer.confirm(f"Delete generation {number} of {plan.group} with its topics? It does not come back", abort=True)
+    done = removal.forget(plan) if how == "forget" else removal.discard(plan)
+    if as_json:
+        print_json({"table": plan.group, "deleted": done})
+    else:
+        print_text(f"generation {done} of {plan.group} is deleted")
+
+
+def _print_diff(found: RebuildDiff) -> None:
+    if found.samples:
+        print_table(_COLUMNS, _lines(found))
+    print_text(
+        f"generation {found.old}: {found.old_rows:,} rows; generation {found.new}: {found.new_rows:,} rows. "
+        f"{found.added:,} added, {found.removed:,} removed, {found.changed:,} changed"
+    )
+    if found.moving:
+        print_text(f"{found.moving:,} more were being written, and are not judged: ask again for those")
+
+
+def _lines(found: RebuildDiff) -> Iterator[tuple[str, ...]]:
+    for each in found.samples:
+        for field, (old, new) in each.fields.items():
+            yield each.key, each.what, field, _value(old), _value(new)
+
+
+def _value(value: object) -> str:
+    return "-" if value is None else json.dumps(value, ensure_ascii=False, default=str)

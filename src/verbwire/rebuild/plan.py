@@ -1,0 +1,145 @@
+"""What a rebuild is of: a declared table, the names of each of its generations, and their topics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.process import Process
+from verbwire.declarations.table import Table
+from verbwire.deploy.group_plan import GroupPlan, Topic, group_topics
+from verbwire.deploy.target import Target
+from verbwire.deploy.topics import ClusterTopics
+from verbwire.engine.transactions.failpoints import hit
+from verbwire.errors import RebuildError
+from verbwire.generations.topic import generations_of, read_words
+from verbwire.generations.writer import RebuildWriter
+from verbwire.inspection.reading.cluster_view import ClusterView
+from verbwire.inspection.tables import resolve
+from verbwire.names import Names
+from verbwire.wire.records.rebuilds import Generations, RebuildWord
+from verbwire.wire.topics import REBUILDS
+
+
+@dataclass(frozen=True)
+class RebuildPlan:
+    """One table of a project on its cluster, as any of its generations."""
+
+    view: ClusterView
+    declared: Table[Any]
+    plan: GroupPlan
+
+    @classmethod
+    def of(cls, view: ClusterView, name: str) -> RebuildPlan:
+        """Return that of a table, by its name as declared or a short one; RebuildError for what cannot be rebuilt."""
+        declared = view.project.declared[resolve(view, name)]
+        match declared:
+            case Table():
+                return cls(view, declared, GroupPlan.of(declared, view.project.catalog))
+            case Aggregate():
+                raise RebuildError(
+                    f"{declared.group} is an aggregate: its state is what its commands are decided by, and to exchange "
+                    "it between two commands is not built yet. Mend a wrong state by a command of its own"
+                )
+            case Process():
+                raise RebuildError(
+                    f"{declared.group} is a process: to fold its events again is to send its commands again, and their "
+                    "receivers know their ids for seven days only. Its state stays as it is; begin a new process "
+                    "under another name for what begins from now on"
+                )
+        raise RebuildError(f"{name} keeps no rows")
+
+    @property
+    def group(self) -> str:
+        """The group's name as declared."""
+        return self.declared.group
+
+    def names(self, number: int) -> Names:
+        """The names of a generation."""
+        return self.view.names.of_generation(self.group, number)
+
+    def view_of(self, number: int) -> ClusterView:
+        """The cluster, but that names mean this generation."""
+        settings = replace(self.view.project.settings, generations=self.names(number).generations)
+        return self.view.of(replace(self.view.project, settings=settings))
+
+    def group_name(self, number: int) -> str:
+        """The consumer group of a generation, on the cluster."""
+        return self.names(number).group(self.group)
+
+    def changelog(self, number: int) -> str:
+        """Its changelog."""
+        names = self.names(number)
+        return names.changelog(names.group(self.group), self.declared.table)
+
+    def repartition(self, number: int) -> str | None:
+        """The topic by which it hands records to itself, where it counts under other keys."""
+        names = self.names(number)
+        return names.repartition(names.group(self.group), self.declared.table) if self.plan.rekeys else None
+
+    @property
+    def sources(self) -> list[str]:
+        """The topics that others write; the same for all generations."""
+        return self.plan.inputs(self.view.names)
+
+    def topics(self, number: int, partitions: int = 1) -> list[Topic]:
+        """The topics that are a generation's own."""
+        return list(group_topics(self.names(number), self.plan, partitions))
+
+    def generations(self) -> Generations:
+        """What is in force now."""
+        return generations_of(read_words(self.view.kafka, self.view.names.rebuilds()), self.group)
+
+    def writer(self) -> RebuildWriter:
+        """What decides about them; the topic is made where it is not there."""
+        settings = self.view.project.settings
+        ClusterTopics(Target.of(settings)).create([Topic(self.view.names.rebuilds(), 1, REBUILDS)])
+        return RebuildWriter(self.view.kafka, self.view.names, self.group)
+
+
+def begin(plan: RebuildPlan, partial: bool = False) -> int:
+    """Return the number of the generation that is being built; begin one where there is none.
+
+    RebuildError where one is kept still from the last time, or where the events of before are gone; with `partial` what
+    is left of them will do.
+    """
+    generations = plan.generations()
+    if generations.building is None:
+        _require_from_the_first(plan, partial)
+        with plan.writer() as writer:
+            generations = _begin(plan, writer)
+        hit("rebuild-begun")
+    number = generations.building
+    assert number is not None  # noqa: S101 (begun just now)
+    serving = plan.changelog(generations.serving)
+    partitions = plan.view.offsets("").topics([serving])[serving].partitions
+    ClusterTopics(Target.of(plan.view.project.settings)).create(plan.topics(number, partitions))
+    return number
+
+
+def _begin(plan: RebuildPlan, writer: RebuildWriter) -> Generations:
+    now = writer.now()
+    if now.building is not None:  # by another one, just now
+        return now
+    if now.kept is not None:
+        raise RebuildError(
+            f"{plan.group} keeps generation {now.kept} from its last rebuild: let it go first "
+            f"(`verbwire rebuild {plan.group} --forget`), or go back to it (--rollback)"
+        )
+    number = now.last + 1
+    begun = Generations(serving=now.serving, followed=now.followed, building=number, last=number)
+    writer.write(RebuildWord(generations=begun))  # before its topics: nobody takes them for left over
+    return begun
+
+
+def _require_from_the_first(plan: RebuildPlan, partial: bool) -> None:
+    offsets = plan.view.offsets("")
+    there = offsets.topics(plan.sources)
+    firsts = offsets.starts((topic, each) for topic in plan.sources for each in range(there[topic].partitions))
+    gone = {topic: first for (topic, _), first in firsts.items() if first}
+    if gone and not partial:
+        raise RebuildError(
+            f"{', '.join(sorted(gone))} no longer holds its first records: rows that came of them would be missing. "
+            "Restore the topic, or rebuild what is left of it (--partial)"
+        )

@@ -1,0 +1,119 @@
+"""How far a generation is: what its group has committed beside what its inputs hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+
+import msgspec
+
+from verbwire.errors import RebuildError
+from verbwire.inspection.first_records import first_timestamps
+from verbwire.inspection.lag import ConsumerGroupLag, LagSampler
+from verbwire.kafka.offsets import TP
+from verbwire.rebuild.plan import RebuildPlan
+
+_LOOK_SECONDS = 0.1
+
+
+class RebuildProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How many `records` lie behind and how many are `left`, with those that it hands to itself; None: not known yet.
+
+    `rate` is a second, `seconds` what is left takes at that rate while others write as they do now.
+    """
+
+    table: str
+    generation: int
+    records: int
+    left: int
+    rate: float | None = None
+    seconds: float | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has dealt with all that was there."""
+        return self.left == 0
+
+
+class ProgressSampler:
+    """Asks the cluster again and again; from the second time on it knows rates."""
+
+    def __init__(self, plan: RebuildPlan, number: int) -> None:
+        self._plan, self._number = plan, number
+        self._lag = LagSampler(plan.view_of(number), [plan.group])
+
+    def sample(self) -> RebuildProgress | None:
+        """Return how far it is now; None where the cluster does not say."""
+        (found,) = self._lag.sample().groups
+        if found.records is None:
+            return None
+        done = sum(max(0, (each.committed or each.start) - each.start) for each in found.partitions)
+        return RebuildProgress(
+            table=self._plan.group,
+            generation=self._number,
+            records=done,
+            left=found.records,
+            rate=found.rate,
+            seconds=_seconds(found),
+        )
+
+
+def _seconds(lag: ConsumerGroupLag) -> float | None:
+    return None if not lag.records else lag.end_seconds
+
+
+class Reach:
+    """Waits until a generation's group has dealt with everything up to positions in its sources."""
+
+    def __init__(self, plan: RebuildPlan, number: int) -> None:
+        self._plan = plan
+        self._group = plan.view.offsets(plan.group_name(number))
+        self._repartition = plan.repartition(number)
+        self._number = number
+
+    def ends(self) -> dict[TP, int]:
+        """Return where the sources end now: nobody has seen more of them."""
+        return self._group.stable_ends(self._places(self._plan.sources))
+
+    def until(self, wanted: Mapping[TP, int], deadline: float) -> dict[TP, int]:
+        """Return the positions that it has reached, which come to what is wanted, in all its inputs.
+
+        Nothing but markers of transactions may be between the two. RebuildError where that is not so in time, by the
+        monotonic clock: nobody runs the group, or it is too slow.
+        """
+        reached = self._until(wanted, deadline)
+        if self._repartition is not None:  # after the sources: what was forwarded of them stands there by now
+            reached |= self._until(self._group.ends(self._places([self._repartition])), deadline)
+        return reached
+
+    def _until(self, wanted: Mapping[TP, int], deadline: float) -> dict[TP, int]:
+        todo, reached = dict(wanted), dict[TP, int]()
+        while todo:
+            found = self._group.stable(todo)
+            committed = {place: each.offset or 0 for place, each in found.items()}
+            late = {place: at for place, at in committed.items() if at < wanted[place]}
+            markers = self._only_markers(late)
+            done = {place: at for place, at in committed.items() if at >= wanted[place] or place in markers}
+            reached |= {place: min(at, wanted[place]) for place, at in done.items()}
+            todo = {place: offset for place, offset in todo.items() if place not in done}
+            if todo and time.monotonic() > deadline:
+                left = sum(offset - committed.get(place, 0) for place, offset in todo.items())
+                raise RebuildError(
+                    f"generation {self._number} of {self._plan.group} is {left:,} offsets behind and did not get there "
+                    "in time: is anybody running it? (`verbwire rebuild` while it is being built, else its workers)"
+                )
+            if todo:
+                time.sleep(_LOOK_SECONDS)
+        return reached
+
+    def _only_markers(self, late: Mapping[TP, int]) -> set[TP]:
+        if not late:
+            return set()
+        starts = self._plan.view.offsets("").starts(late)
+        asked = [(place, max(at, starts[place])) for place, at in late.items()]
+        found = first_timestamps(self._plan.view.kafka, asked)
+        return {place for (place, _), at_ms in found.items() if at_ms is None}
+
+    def _places(self, topics: Collection[str]) -> list[TP]:
+        there = self._group.topics([*topics])
+        return [(topic, each) for topic in topics for each in range(there[topic].partitions)]
