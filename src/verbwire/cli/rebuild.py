@@ -72,16 +72,15 @@ def rebuild(
 
 
 def _build(plan: RebuildPlan, rate: int | None, follow: bool, partial: bool, samples: int, as_json: bool) -> None:
-    from verbwire.rebuild.build import build
+    from verbwire.rebuild.build import BuildOptions, build
     from verbwire.rebuild.shadow import ShadowOptions
 
-    line = _BuildLine()
-    with line:
-        number, complete = build(plan, ShadowOptions(rate, follow), partial, line.tell)
-    if not complete:
+    options = BuildOptions(ShadowOptions(rate, follow), partial, samples)
+    with _BuildLine() as line, CountedProgress() as compared:
+        number, found = build(plan, options, line.tell, compared.count)
+    if found is None:
         print_error(f"generation {number} of {plan.group} is not complete: the same command goes on with it")
         raise typer.Exit(Exit.FOUND)
-    found = _diff(plan, number, samples)
     if as_json:
         print_json(msgspec.to_builtins(found))
         return
@@ -90,13 +89,6 @@ def _build(plan: RebuildPlan, rate: int | None, follow: bool, partial: bool, sam
         f"Nothing has changed for those who ask. `verbwire rebuild {plan.group} --switch` has them answered from "
         f"generation {number}, --discard deletes it"
     )
-
-
-def _diff(plan: RebuildPlan, number: int, samples: int) -> RebuildDiff:
-    from verbwire.rebuild.diff import diff
-
-    with CountedProgress() as progress:
-        return diff(plan, plan.generations().serving, number, samples, step=progress.count)
 
 
 class _BuildLine(ProgressLine):

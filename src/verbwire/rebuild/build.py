@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from verbwire.errors import RebuildError
+from verbwire.rebuild.diff import SAMPLES, RebuildDiff, diff
 from verbwire.rebuild.plan import RebuildPlan, begin
 from verbwire.rebuild.removal import left_over, remove
 from verbwire.rebuild.shadow import ShadowOptions, Tell, run_shadow
 
 
-def build(plan: RebuildPlan, options: ShadowOptions, partial: bool, tell: Tell) -> tuple[int, bool]:
-    """Begin a generation, or go on with the one that is being built; return its number, and whether it is complete.
+@dataclass(frozen=True)
+class BuildOptions:
+    """How it is built, from what is left of its topics where `partial`, and how many rows of each kind a diff shows."""
 
-    What a command that was killed has left behind is deleted first. One that the workers follow by now is theirs.
+    shadow: ShadowOptions
+    partial: bool = False
+    samples: int = SAMPLES
+
+
+def build(
+    plan: RebuildPlan, options: BuildOptions, tell: Tell, step: Callable[[], None] = lambda: None
+) -> tuple[int, RebuildDiff | None]:
+    """Begin a generation, or go on with the one that is being built; return its number, and how it differs.
+
+    None: it is not complete, a signal has ended it. What a command that was killed has left behind is deleted first.
+    One that the workers follow by now is theirs. `step` is called for each record that is compared.
     """
     for each in left_over(plan):
         remove(plan, each)
-    number = begin(plan, partial)
-    if number in plan.generations().followed:
-        return number, True
-    return number, run_shadow(plan, number, options, tell)
+    number = begin(plan, options.partial)
+    found: list[RebuildDiff] = []
+
+    def compare() -> None:
+        found.append(diff(plan, plan.generations().serving, number, options.samples, step=step))
+
+    if number in plan.generations().followed or (run_shadow(plan, number, options.shadow, tell, compare) and not found):
+        compare()
+    return number, found[-1] if found else None
 
 
 def number_for(plan: RebuildPlan, how: str) -> int:

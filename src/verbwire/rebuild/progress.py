@@ -9,7 +9,7 @@ import msgspec
 
 from verbwire.errors import RebuildError
 from verbwire.inspection.first_records import first_timestamps
-from verbwire.inspection.lag import ConsumerGroupLag, LagSampler
+from verbwire.inspection.lag import LagSampler, PartitionLag
 from verbwire.kafka.offsets import TP
 from verbwire.rebuild.plan import RebuildPlan
 
@@ -19,7 +19,8 @@ _LOOK_SECONDS = 0.1
 class RebuildProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How many `records` lie behind and how many are `left`, with those that it hands to itself; None: not known yet.
 
-    `rate` is a second, `seconds` what is left takes at that rate while others write as they do now.
+    `rate` is a second, `seconds` what is left takes at that rate while others write as now. It is `complete` once it has
+    dealt with all that was there when it was looked at first: while others write there may always be some left.
     """
 
     table: str
@@ -28,11 +29,7 @@ class RebuildProgress(msgspec.Struct, frozen=True, kw_only=True):
     left: int
     rate: float | None = None
     seconds: float | None = None
-
-    @property
-    def complete(self) -> bool:
-        """Whether it has dealt with all that was there."""
-        return self.left == 0
+    complete: bool = False
 
 
 class ProgressSampler:
@@ -41,12 +38,15 @@ class ProgressSampler:
     def __init__(self, plan: RebuildPlan, number: int) -> None:
         self._plan, self._number = plan, number
         self._lag = LagSampler(plan.view_of(number), [plan.group])
+        self._ends: dict[TP, int] = {}  # as they were when they were looked at first
 
     def sample(self) -> RebuildProgress | None:
         """Return how far it is now; None where the cluster does not say."""
         (found,) = self._lag.sample().groups
         if found.records is None:
             return None
+        for each in found.partitions:
+            self._ends.setdefault((each.topic, each.partition), each.end)
         done = sum(max(0, (each.committed or each.start) - each.start) for each in found.partitions)
         return RebuildProgress(
             table=self._plan.group,
@@ -54,12 +54,12 @@ class ProgressSampler:
             records=done,
             left=found.records,
             rate=found.rate,
-            seconds=_seconds(found),
+            seconds=found.end_seconds if found.records else None,
+            complete=all(self._is_reached(each) for each in found.partitions),
         )
 
-
-def _seconds(lag: ConsumerGroupLag) -> float | None:
-    return None if not lag.records else lag.end_seconds
+    def _is_reached(self, lag: PartitionLag) -> bool:
+        return not lag.records or (lag.committed or 0) >= self._ends[lag.topic, lag.partition]
 
 
 class Reach:

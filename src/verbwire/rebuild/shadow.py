@@ -50,9 +50,10 @@ class ShadowOptions:
     follow: bool = False
 
 
-def run_shadow(plan: RebuildPlan, number: int, options: ShadowOptions, tell: Tell) -> bool:
-    """Build until it is complete; return whether it is: a signal may end it before.
+def run_shadow(plan: RebuildPlan, number: int, options: ShadowOptions, tell: Tell, compare: Callable[[], None]) -> bool:
+    """Build until it is complete, then `compare` while it is kept up to date; return whether it came to that.
 
+    A signal may end it before.
     RebuildError where it cannot become complete, or where it is not to be built any more.
     """
     stopping = Shutdown()
@@ -77,17 +78,26 @@ def run_shadow(plan: RebuildPlan, number: int, options: ShadowOptions, tell: Tel
         announcement = Announcement(services, [hosted], directory, trust)
         opened.callback(announcement.close)
         announcement.start("")  # without an address: others see that it lives, and ask it nothing
-        look = _Look(plan, number, options, hosted, tell)
+        look = _Look(plan, number, options, hosted, tell, compare)
         return asyncio.run(_build(hosted, look, stopping))
 
 
 class _Look:
     """Looks at how far it is; tells whether it is over."""
 
-    def __init__(self, plan: RebuildPlan, number: int, options: ShadowOptions, hosted: EngineGroup, tell: Tell) -> None:
+    def __init__(
+        self,
+        plan: RebuildPlan,
+        number: int,
+        options: ShadowOptions,
+        hosted: EngineGroup,
+        tell: Tell,
+        compare: Callable[[], None],
+    ) -> None:
         self._plan, self._number, self._options, self._hosted, self._tell = plan, number, options, hosted, tell
+        self._compare = compare
         self._sampler = ProgressSampler(plan, number)
-        self._looks_complete = False
+        self.complete = False
 
     def is_over(self) -> bool:
         for partition, why in self._hosted.engine.stopped().items():
@@ -97,34 +107,37 @@ class _Look:
             raise RebuildError(f"generation {self._number} of {self._plan.group} is not built any more")
         if self._number in generations.followed:
             log.info("%s: the workers have taken generation %d over", self._plan.group, self._number)
+            self.complete = True
             return True
         found = self._sampler.sample()
         if found is None:
             return False
         self._tell(found)
-        before, self._looks_complete = self._looks_complete, found.complete  # twice: what it forwards to itself is late
-        return before and found.complete and not self._options.follow
+        if found.complete and not self.complete:
+            self.complete = True
+            self._compare()
+        return self.complete and not self._options.follow
 
 
 async def _build(hosted: EngineGroup, look: _Look, stopping: Shutdown) -> bool:
     stop, loop = stopping.event(), asyncio.get_running_loop()
     await loop.run_in_executor(None, hosted.connect)
     import_faust()
-    complete = False
+    over = False
     with ThreadPoolExecutor(1) as looking:
         try:
             starting = asyncio.ensure_future(hosted.start())
-            while not (complete or stop.is_set()):
+            while not (over or stop.is_set()):
                 if starting.done():
                     starting.result()
                 if why := hosted.live():
                     raise EngineError(f"{hosted.name}: {why}")
-                complete = await loop.run_in_executor(looking, look.is_over)
-                await _wait(stop, 0.0 if complete else _LOOK_SECONDS)
+                over = await loop.run_in_executor(looking, look.is_over)
+                await _wait(stop, 0.0 if over else _LOOK_SECONDS)
         finally:
             stopping.begin()
             await hosted.stop(leave=True)
-    return complete
+    return look.complete
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

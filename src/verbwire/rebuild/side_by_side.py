@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 OLD, NEW = "old", "new"
-_TABLE = "create table rows (key blob primary key, old blob, new blob, moved integer default 0) without rowid"
+_TABLE = "create table rows (key blob primary key, old blob, new blob, moved integer default 1) without rowid"
 _DIFFERENT = "from rows where (old is null or new is null or old <> new) and not (old is null and new is null)"
 
 
@@ -33,12 +33,15 @@ class SideBySide:
         self._rows.close()
         self._folder.cleanup()
 
-    def take(self, side: str, changes: Iterable[tuple[bytes, bytes | None]], *, again: bool) -> None:
-        """Take changes of one side; `again`: after the first reading, so that their rows are in motion."""
-        moved = 1 if again else 0
+    def rest(self) -> None:
+        """Begin another reading: rows that it does not meet are at rest."""
+        self._rows.execute("update rows set moved = 0 where moved")
+
+    def take(self, side: str, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Take changes of one side: their rows are in motion."""
         text = (
-            f"insert into rows (key, {side}, moved) values (?, ?, {moved}) on conflict (key) do update set "  # noqa: S608 (one of two names)
-            f"{side} = excluded.{side}, moved = moved or {moved}"
+            f"insert into rows (key, {side}) values (?, ?) on conflict (key) do update set "  # noqa: S608 (one of two names)
+            f"{side} = excluded.{side}, moved = 1"
         )
         self._rows.execute("begin")
         self._rows.executemany(text, changes)

@@ -69,7 +69,7 @@ def test_a_worker_may_what_its_engine_does_and_nothing_else(branch: Bank, declar
         for operation in ("READ", "WRITE")
     }
     logs = {log.topic for log in plan.logs}
-    assert topics["READ"] == {*plan.inputs, *logs, names.workers()}
+    assert topics["READ"] == {*plan.inputs, *logs, names.workers(), names.rebuilds()}
     assert topics["WRITE"] == {*plan.written, names.workers(), names.replies()}
     assert Permission(AclResource.GROUP, plan.group, Operation.READ) in allowed
     (transactions,) = [each for each in allowed if each.resource is AclResource.TRANSACTIONAL_ID]
@@ -81,7 +81,10 @@ def test_who_deploys_may_create_all_that_is_deployed() -> None:
     contexts = {contract.namespace for contract in resources.catalog}
     topics = context_topics(resources.names, resources.catalog, contexts, 1)
     topics += [topic for plan in resources.plans for topic in group_topics(resources.names, plan, 1)]
-    assert {name for operation, name in may("operator") if operation == "CREATE"} == {topic.name for topic in topics}
+    assert {name for operation, name in may("operator") if operation == "CREATE"} == {
+        *(topic.name for topic in topics),
+        resources.names.rebuilds(),
+    }
 
 
 def test_a_producer_may_send_the_commands_of_its_context_and_write_nothing_else() -> None:

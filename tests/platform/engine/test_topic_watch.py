@@ -186,7 +186,9 @@ def test_a_watch_stops_the_groups_whose_topics_are_others(fickle: Bank, tmp_path
         table.core.refresh_topics = lambda: asked.append("table")
         receiver.core.refresh_topics = lambda: asked.append("receiver")
         make_again(fickle, table.topology.changelog)
-        TopicWatch(fickle.kafka, lambda: [table.core, receiver.core]).look()  # one that begins late, like a busy worker's
+        TopicWatch(
+            fickle.kafka, lambda: [table.core, receiver.core]
+        ).look()  # one that begins late, like a busy worker's
         assert asked == ["table"]
         watch.look()
         assert f"{table.topology.changelog} was deleted and made again" in table.core.stopped()[here]
