@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,10 @@ class Bank:
             future.result()
         self._reader.close()
         self.registry.close()
+
+    def forget_topics(self, there: Iterable[str]) -> None:
+        """Delete these when it is closed, whatever was made at the beginning: a rebuild has made and deleted some."""
+        self._topics = tuple(there)
 
     def deploy(self) -> tuple[str, ...]:
         """Create the topics that are missing, and return their names."""

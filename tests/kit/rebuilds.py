@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from confluent_kafka.admin import AdminClient
+
 from tests.kit.bank import Bank
 from tests.kit.cluster import Cluster, eventually
 from tests.kit.read_load import Counters, Reader, reading_under_load
@@ -148,4 +150,6 @@ def rebuilt_table(
         yield opened
     finally:
         opened.project.kill()
+        there = AdminClient({"bootstrap.servers": cluster.bootstrap}).list_topics(timeout=30).topics
+        bank.forget_topics(each for each in there if each.startswith(f"{bank.names.prefix}."))
         bank.close()

@@ -19,8 +19,8 @@ _LOOK_SECONDS = 0.1
 class RebuildProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How many `records` lie behind and how many are `left`, with those that it hands to itself; None: not known yet.
 
-    `rate` is a second, `seconds` what is left takes at that rate while others write as now. It is `complete` once it has
-    dealt with all that was there when it was looked at first: while others write there may always be some left.
+    `rate` is a second, `seconds` what is left takes at that rate while others write as now. It is `complete` once it
+    has dealt with all that was there when it was looked at first: while others write there may always be some left.
     """
 
     table: str
