@@ -22,7 +22,7 @@ PUBLIC = {
     "verbwire.errors": """
         BadQueryError ClosedError ConfigurationError ContractError DeliveryError DeployError EngineError FencedError
         MessageError NewerSchemaError NotAllowedError NotAuthorizedError NotFoundError OutcomeUnknownError ParkedError
-        QueryError
+        QueryError RebuildError
         RegistryUnavailableError Requeue StackError UnavailableError UndecodableError UnencodableError
         UnkeyableError VerbwireError WrongVerbError
     """,
