@@ -13,7 +13,7 @@ from verbwire.messages import Command, Event
 class Outbox(Protocol):
     """Where the messages of one handler's run go."""
 
-    def send(self, command: Command) -> None: ...  # noqa: D102
+    def send(self, command: Command, ttl: float | None = None) -> None: ...  # noqa: D102
     def publish(self, event: Event) -> None: ...  # noqa: D102
 
 
@@ -37,14 +37,16 @@ class SubscriberContext(Context):
     attempt: int  # 1 at first; of this worker, since it took the record in hand
     outbox: Outbox = field(repr=False, compare=False)
 
-    def send(self, command: Command) -> None:
+    def send(self, command: Command, *, ttl: float | None = None) -> None:
         """Send a command on behalf of this group (its name is the actor).
+
+        With a `ttl` it is not carried out later than so many seconds after the broker has it.
 
         The record counts as handled only when the broker has the command. Its id derives from the record, the handler
         and how many were sent before: a repeat is the same command, as long as the handler sends the same in the same
         order.
         """
-        self.outbox.send(command)
+        self.outbox.send(command, ttl)
 
     def publish(self, event: Event) -> None:
         """Publish an event; guarantees as in :meth:`send`. Subscribers may receive it twice, under the same id."""

@@ -18,7 +18,7 @@ from verbwire.errors import ClosedError, DeliveryError, UnavailableError, Unenco
 from verbwire.kafka.record import ConsumedRecord
 from verbwire.messages import Command, Event, Kind, Message
 from verbwire.principal import Principal
-from verbwire.wire.headers import Envelope
+from verbwire.wire.headers import Envelope, milliseconds
 from verbwire.wire.ids import derived_id
 from verbwire.wire.records.dead_letters import MAX_DEAD_LETTER, dead_letter_headers, stub_headers
 
@@ -32,10 +32,11 @@ class Cause(NamedTuple):
     correlation_id: str
     traceparent: str | None
 
-    def envelope(self, number: int) -> Envelope:
-        """Return what goes with the message of that number which the handler sends because of it."""
+    def envelope(self, number: int, ttl: float | None = None) -> Envelope:
+        """Return what goes with the message of that number which the handler sends because of it; `ttl` in seconds."""
         return Envelope(
             id=derived_id(self.group, self.id, self.handler, number),
+            ttl=milliseconds(ttl),
             correlation_id=self.correlation_id,
             causation_id=self.id,
             traceparent=self.traceparent,
@@ -94,9 +95,9 @@ class HandlerOutbox:
         self._acks: list[Ack] = []
         self.obstacle: ClosedError | DeliveryError | UnavailableError | None = None  # not the handler's fault
 
-    def send(self, command: Command) -> None:
+    def send(self, command: Command, ttl: float | None = None) -> None:
         """Queue a command."""
-        self._put(Kind.COMMAND, command)
+        self._put(Kind.COMMAND, command, ttl)
 
     def publish(self, event: Event) -> None:
         """Queue an event."""
@@ -113,9 +114,9 @@ class HandlerOutbox:
             self.obstacle = error
             raise
 
-    def _put(self, kind: Kind, message: Message) -> None:
+    def _put(self, kind: Kind, message: Message, ttl: float | None = None) -> None:
         try:
-            outgoing = self._producer.sender.encode(kind, message, self._cause.envelope(len(self._acks)))
+            outgoing = self._producer.sender.encode(kind, message, self._cause.envelope(len(self._acks), ttl))
             contract = outgoing.route.contract
             self._producer.require_permitted(contract, message)
             if (size := len(outgoing.key) + len(outgoing.value)) > MAX_RECORD:  # the producer takes larger letters

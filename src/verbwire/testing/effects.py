@@ -16,6 +16,7 @@ from verbwire.errors import WrongVerbError
 from verbwire.handling.handler_loop import HandlerLoop
 from verbwire.messages import Command, Event, Kind, Message
 from verbwire.testing.comparing import CONTEXT, fitting, registered
+from verbwire.wire.headers import milliseconds
 
 
 def effects_of(
@@ -51,7 +52,8 @@ class _Sent:
         self._group = group
         self._catalog = catalog
 
-    def send(self, command: Command) -> None:
+    def send(self, command: Command, ttl: float | None = None) -> None:
+        milliseconds(ttl)  # raises for what is none
         self._put(Kind.COMMAND, command)
 
     def publish(self, event: Event) -> None:

@@ -15,7 +15,18 @@ from tests.kit.bank import CATALOG
 from tests.kit.bank_tills import SAVINGS
 from tests.kit.samples.bank.jars import JarState, PutCoins
 from tests.kit.samples.bank.tills import CoinsMoved, SavingState
-from verbwire import Deadline, Outcome, OutcomeContext, Process, expiring, tagged
+from verbwire import (
+    Accepted,
+    Deadline,
+    Expired,
+    Outcome,
+    OutcomeContext,
+    Process,
+    Subscriber,
+    SubscriberContext,
+    expiring,
+    tagged,
+)
 from verbwire.errors import ContractError
 from verbwire.testing import InMemory, RecordParkedError, given
 
@@ -233,3 +244,20 @@ def told_of(bank: InMemory, process: Process[SavingState], owner: str) -> tuple[
     state = bank.row(process, owner)
     assert state is not None
     return state.told
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_subscribers_command_with_a_ttl_expires(late: bool) -> None:
+    jars = bank_jars.receiver()
+    saver = Subscriber("bank.saver", sends=[PutCoins])
+
+    @saver.on
+    def moved(event: CoinsMoved, context: SubscriberContext) -> None:
+        context.send(PutCoins(jar_id=event.owner or "", pence=event.pence), ttl=30)
+
+    with InMemory(saver, jars, catalog=CATALOG) as bank:
+        with bank.paused(jars):
+            bank.publish(MOVED)
+            bank.advance(31 if late else 29)
+        (told,) = bank.outcomes()
+        assert isinstance(told.outcome, Expired if late else Accepted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -25,7 +26,7 @@ from verbwire.engine.processors.requests import OperatorRequests
 from verbwire.engine.processors.rows import of_kind
 from verbwire.engine.processors.skips import Skips
 from verbwire.engine.processors.tracing import EngineTracing
-from verbwire.engine.topology import Due, Topology
+from verbwire.engine.topology import Due, Log, Topology
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.messages import Command, Kind, Message
@@ -98,7 +99,11 @@ def process_topology(
     lead.answers = answers
     received = () if answers is None else (answers.commands_topic,)
     codes = {} if answers is None else answers.codes()
-    answered = [] if answers is None else [answers_log(codec, answers.outcome_log.topic, answers.commands_topic)]
+    # Commands may have been received, and none answered yet.
+    answered: list[Log] = []
+    if answers is not None:
+        log = answers_log(codec, answers.outcome_log.topic, answers.commands_topic)
+        answered.append(replace(log, may_be_empty=True))
     return Topology(
         group=group,
         table=process.table,
