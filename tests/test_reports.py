@@ -29,7 +29,7 @@ SALES = [
 class NoMail:
     """Where a job's messages would go: this one sends none."""
 
-    def send(self, command: Command, ttl: float | None = None) -> None:
+    def send(self, command: Command, _: float | None = None) -> None:
         raise AssertionError(command)
 
     def publish(self, event: Event) -> None:
