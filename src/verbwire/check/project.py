@@ -118,7 +118,9 @@ def _handlers(project: Project) -> list[CommandGroup | EventGroup]:
 
 def _answering(process: Process[Any]) -> CommandGroup:
     handles = {command.__contract__: handler.function for command, handler in process.receivers.items()}
-    return CommandGroup(process.group, process.namespace or "", handles)
+    later = [*process.handlers.values(), *process.outcomes.values(), *process.deadlines.values()]
+    steps = [each.function for each in (*later, *filter(None, [process.undoing]))]
+    return CommandGroup(process.group, process.namespace or "", handles, steps=steps)
 
 
 def _receiver(receiver: Aggregate[Any] | Job) -> CommandGroup:

@@ -13,6 +13,7 @@ from verbwire.declarations.handlers import Handler
 from verbwire.declarations.results import Result, read_result
 from verbwire.errors import ContractError
 from verbwire.messages import Command, Event, Message, Rejected, Reply, State
+from verbwire.testing.answers import refusal, require_declared, require_reply
 from verbwire.testing.comparing import CONTEXT, beyond_bounds, fitting, key_in, registered, same, show
 
 S = TypeVar("S", bound=State)
@@ -48,7 +49,7 @@ class Given(Generic[S]):
         handler = registered(self.aggregate.handlers, command, f"aggregate {self.aggregate.namespace}", "handles")
         result = handler.call(command, self.state, lambda: context)
         if isinstance(result, Rejected):
-            _require_declared(result, command, self.catalog)
+            require_declared(result, command, self.catalog)
             return Decided(command, self, rejected=result)
         returned = _read(handler, result, self.aggregate)
         events = [fitting(event, self.catalog) for event in returned.events]
@@ -59,7 +60,7 @@ class Given(Generic[S]):
                 state = _apply(self.aggregate, state, event, context, self.catalog)
         if state is not None:
             self._require_key(state, key, command)
-        _require_reply(returned.reply, command, self.catalog)
+        require_reply(returned.reply, command, self.catalog)
         reply = None if returned.reply is None else fitting(returned.reply, self.catalog)
         return Decided(command, replace(self, state=state), events, reply=reply)
 
@@ -91,7 +92,7 @@ class Decided(Generic[S]):
         """Check that exactly these events happened, in this order; with none: accepted, and nothing changed."""
         __tracebackhide__ = True
         if self.rejected is not None:
-            raise AssertionError(f"{show(self.command)}\nwas rejected: {_refusal(self.rejected)}")
+            raise AssertionError(f"{show(self.command)}\nwas rejected: {refusal(self.rejected)}")
         same("events", [self._read(each) for each in events], list(self.events), self.command)
         return self
 
@@ -103,7 +104,7 @@ class Decided(Generic[S]):
             raise AssertionError(f"{show(self.command)}\nwas accepted, not rejected as {code}:\n{happened}")
         if self.rejected.code != code:
             raise AssertionError(
-                f"{show(self.command)}\nwas rejected as another code than {code}: {_refusal(self.rejected)}"
+                f"{show(self.command)}\nwas rejected as another code than {code}: {refusal(self.rejected)}"
             )
         found = {name: value for name, value in self.rejected.details.items() if name in details}
         same("details", [details], [found], self.command)
@@ -113,7 +114,7 @@ class Decided(Generic[S]):
         """Check the reply that the client gets."""
         __tracebackhide__ = True
         if self.rejected is not None:
-            raise AssertionError(f"{show(self.command)}\nwas rejected: {_refusal(self.rejected)}")
+            raise AssertionError(f"{show(self.command)}\nwas rejected: {refusal(self.rejected)}")
         same("reply", [self._read(reply)], [self.reply], self.command)
         return self
 
@@ -143,30 +144,3 @@ def _read(handler: Handler, returned: object, aggregate: Aggregate[Any]) -> Resu
         return read_result(returned, aggregate.state)
     except ContractError as error:
         raise AssertionError(f"{handler.where} returned {returned!r}: {error}") from error
-
-
-def _require_declared(rejected: Rejected, command: Command, catalog: Catalog | None) -> None:
-    __tracebackhide__ = True
-    if catalog is None:
-        return
-    contract = catalog.of(command)
-    if rejected.code not in contract.rejections:
-        raise AssertionError(
-            f"{rejected.code!r} is not among the rejections of {contract.name}: "
-            f"add it to {contract.file.name}, or return one of {', '.join(sorted(contract.rejections)) or '(none)'}"
-        )
-
-
-def _require_reply(reply: Reply | None, command: Command, catalog: Catalog | None) -> None:
-    __tracebackhide__ = True
-    if catalog is None:
-        return
-    wanted, found = catalog.of(command).reply, reply.__contract__ if reply is not None else None
-    if found != wanted:
-        raise AssertionError(
-            f"{show(command)}\nwas accepted with {found or 'no reply'}: its contract says {wanted or 'none'}"
-        )
-
-
-def _refusal(rejected: Rejected) -> str:
-    return f"{rejected.code} ({rejected.reason})" if rejected.reason else rejected.code

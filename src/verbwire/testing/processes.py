@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from verbwire.contracts.schema.model import Catalog
 from verbwire.declarations.context import Context, OutcomeContext
@@ -17,8 +17,9 @@ from verbwire.declarations.results import read_step
 from verbwire.declarations.sent import Sent
 from verbwire.declarations.tagged import Tagged
 from verbwire.errors import ContractError, VerbwireError
-from verbwire.messages import Command, Event, Outcome, State
-from verbwire.testing.comparing import CONTEXT, fitting, key_in, registered, same, show
+from verbwire.messages import Accepted, Command, Event, Outcome, Rejected, State
+from verbwire.testing.answers import require_declared, require_reply
+from verbwire.testing.comparing import CONTEXT, beyond_bounds, fitting, key_in, registered, same, show
 from verbwire.wire.keys import key_bytes
 
 S = TypeVar("S", bound=State)
@@ -31,24 +32,43 @@ class ProcessInstance(Generic[S]):
     process: Process[S]
     state: S | None
     catalog: Catalog | None = None
+    asked: Command | None = None  # what it has received, as long as it has not been answered
 
     def when(
         self,
-        heard: Event | Outcome,
+        heard: Event | Command | Outcome,
         *,
         of: type[Command] | None = None,
         tag: str | None = None,
         context: Context = CONTEXT,
     ) -> ProcessStep[S]:
-        """Hand it an event, or the outcome `of` one of its commands, which was sent under this `tag`.
+        """Hand it an event, a command that it receives, or the outcome `of` one that it sent, under this `tag`.
 
         What handlers raise comes through as it is.
         """
         __tracebackhide__ = True
+        if isinstance(heard, Command):
+            return self._receive(heard, context)
         heard = fitting(heard, self.catalog) if isinstance(heard, Event) else heard
         handler, key = self._handler(heard, of), self._key(heard)
         told = context if isinstance(heard, Event) else _of_outcome(context, tag)
         return self._step(heard, handler, handler.call(self.state, heard, lambda: told), key)
+
+    def _receive(self, command: Command, context: Context) -> ProcessStep[S]:
+        __tracebackhide__ = True
+        handler = registered(self.process.receivers, command, f"process {self.process.group}", "receives")
+        if refused := beyond_bounds(command, self.catalog):
+            return ProcessStep(command, self, answer=refused)
+        command = fitting(command, self.catalog)
+        key, returned = key_in(command, self.catalog), handler.call(self.state, command, lambda: context)
+        if isinstance(returned, Rejected):
+            require_declared(returned, command, self.catalog)
+            return ProcessStep(command, self, answer=returned)
+        if self.asked is not None:
+            raise AssertionError(
+                f"{handler.where} leaves two commands without an answer: {show(self.asked)}\nwas received before"
+            )
+        return replace(self, asked=command)._step(command, handler, returned, key)
 
     def due(self, deadline: str, at: datetime = CONTEXT.time) -> ProcessStep[S]:
         """Let a deadline be due, which was set for that moment: the instance has to be under way."""
@@ -85,7 +105,26 @@ class ProcessInstance(Generic[S]):
         state = None if step.state is None else fitting(step.state, self.catalog)
         if state is not None and key_in(state, self.catalog) != key and None not in (key, self.catalog):
             raise AssertionError(f"{show(state)}\nis under another key than its process instance, {key!r}")
-        return ProcessStep(heard, replace(self, state=state), commands, step.deadlines)
+        answer = self._answer(step.answer, over=state is None)
+        asked = None if answer is not None else self.asked
+        return ProcessStep(heard, replace(self, state=state, asked=asked), commands, step.deadlines, answer)
+
+    def _answer(self, answer: Accepted[Any] | Rejected | None, over: bool) -> Outcome | None:
+        """Return the outcome of what it has received, as a step gives it, or the end."""
+        __tracebackhide__ = True
+        if self.asked is None:
+            return None  # there is nobody to be told
+        match answer:
+            case Rejected():
+                require_declared(answer, self.asked, self.catalog)
+                return answer
+            case Accepted(reply=reply):
+                require_reply(reply, self.asked, self.catalog)
+                return Accepted(reply=None if reply is None else fitting(reply, self.catalog))
+        if over:
+            require_reply(None, self.asked, self.catalog)
+            return Accepted()
+        return None
 
     def _handler(self, heard: Event | Outcome, of: type[Command] | None) -> Handler:
         __tracebackhide__ = True
@@ -122,16 +161,17 @@ class ProcessStep(Generic[S]):
     after: ProcessInstance[S]
     commands: Sequence[Sent] = ()
     deadlines: Sequence[Deadline] = ()
+    answer: Outcome | None = None  # of a command that it has received, in this step or before
 
     def when(
         self,
-        heard: Event | Outcome,
+        heard: Event | Command | Outcome,
         *,
         of: type[Command] | None = None,
         tag: str | None = None,
         context: Context = CONTEXT,
     ) -> ProcessStep[S]:
-        """Hand the instance the next event or outcome."""
+        """Hand the instance the next event, command or outcome."""
         __tracebackhide__ = True
         return self.after.when(heard, of=of, tag=tag, context=context)
 
@@ -145,14 +185,26 @@ class ProcessStep(Generic[S]):
         __tracebackhide__ = True
         return self.after.cancel(reason)
 
-    def then(self, *returned: Sent | Deadline) -> ProcessStep[S]:
-        """Check that exactly these commands were sent, and deadlines set or cleared, in this order; or none."""
+    def then(self, *returned: Sent | Deadline | Accepted[Any] | Rejected) -> ProcessStep[S]:
+        """Check what came of it: the commands that were sent, the deadlines set or cleared, in this order, the answer.
+
+        Exactly these, or nothing.
+        """
         __tracebackhide__ = True
         catalog = self.after.catalog
-        commands = [_sent(each, catalog) for each in returned if not isinstance(each, Deadline)]
+        answers = [each for each in returned if isinstance(each, Accepted | Rejected)]
+        same("answer", answers, [] if self.answer is None else [self.answer], self.heard)
+        commands = [_sent(each, catalog) for each in returned if not isinstance(each, Deadline | Accepted | Rejected)]
         same("commands", commands, list(self.commands), self.heard)
         deadlines = [each for each in returned if isinstance(each, Deadline)]
         same("deadlines", deadlines, list(self.deadlines), self.heard)
+        return self
+
+    def then_rejected(self, code: str) -> ProcessStep[S]:
+        """Check that the command was rejected with this code: the one that was received last."""
+        __tracebackhide__ = True
+        if not isinstance(self.answer, Rejected) or self.answer.code != code:
+            raise AssertionError(f"{show(self.heard)}\nled to no rejection as {code!r}, but to {self.answer!r}")
         return self
 
     def then_state(self, state: S | None) -> ProcessStep[S]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,19 @@ def test_a_handler_that_says_it_returns_no_reply_where_one_is_due_is_an_error(
     errors = [each for each in findings if each.severity is Severity.ERROR and each.code != "undeclared-rejection"]
     assert [each.code for each in errors] == expected
     assert all("OpenCart is replied to with shop.carts.Receipt" in each.message for each in errors)
+
+
+def test_a_process_may_reject_and_reply_in_a_later_step(tmp_path: Path) -> None:
+    opening = record(
+        "OpenCart", {"id": "string"}, kind="command", key="id", reply="Receipt", rejections=["too_late", "already_open"]
+    )
+    receipt = record("Receipt", {"id": "string"}, kind="reply", key="id")
+    process = CommandGroup("shop.opening", "shop.carts", {"shop.carts.OpenCart": forgetful}, steps=[_replying])
+    assert found(tmp_path, [process, TABLE], opening, OPENED, receipt) == []
+    wrong = replace(process, steps=[undeclared])
+    (finding,) = found(tmp_path, [wrong, TABLE], opening, OPENED, receipt)
+    assert finding.code == "undeclared-rejection"
+    assert "no command that shop.opening receives is rejected as 'too_lat'" in finding.message
 
 
 HANDLERS: dict[str, tuple[Handlers, str]] = {

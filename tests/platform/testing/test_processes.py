@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from tests.kit import bank_jars, bank_tills
 from tests.kit.bank import CATALOG
-from tests.kit.samples.bank.jars import PutCoins, ShakeJar, TakeCoins
+from tests.kit.samples.bank.jars import JarSeal, PutCoins, SealJar, ShakeJar, TakeCoins
 from tests.kit.samples.bank.tills import CoinsMoved, MinuteRow, OwnerRow, SavingState
-from verbwire import Accepted, Rejected, tagged
+from verbwire import Accepted, Process, Rejected, tagged
 from verbwire.testing import fold, given
 
 SAVINGS = bank_tills.savings()
@@ -95,3 +95,59 @@ def test_a_re_keyed_row_is_folded_like_any_row() -> None:
     row = fold(bank_tills.owners(), MOVED, MOVED, catalog=CATALOG)
     assert isinstance(row, OwnerRow)
     assert row.pence == 10
+
+
+def receiving() -> Process[SavingState]:
+    """It takes the commands of jars, and answers what it is told to."""
+    process = Process(bank_tills.SAVINGS, state=SavingState)
+
+    @process.receives
+    def put(state: SavingState | None, command: PutCoins) -> Any:
+        return Rejected(command.how) if command.how else SavingState(owner=command.jar_id)
+
+    @process.receives
+    def seal(state: SavingState | None, command: SealJar) -> Any:
+        return state or SavingState(owner=command.jar_id)
+
+    @process.on(key="owner")
+    def moved(state: SavingState | None, event: CoinsMoved) -> Any:
+        match event.how:
+            case "accept":
+                return state, Accepted()
+            case "reply":
+                return None, Accepted(reply=SEALED)
+            case "reject":
+                return state, Rejected("jar_full", "no room")
+            case _:
+                return None
+
+    return process
+
+
+SEALED, SEAL = JarSeal(jar_id="ann", number=7), SealJar(jar_id="ann")
+
+
+def test_a_process_that_receives_is_led_to_its_answer() -> None:
+    asked = given(receiving(), catalog=CATALOG).when(PUT).then().then_state(SavingState(owner="ann"))
+    asked.when(how("accept")).then(Accepted()).when(how("accept")).then()  # nobody waits any more
+    asked.when(how("reject")).then(Rejected("jar_full", "no room")).then_rejected("jar_full")
+    asked.when(how("over")).then(Accepted()).then_state(None)
+    given(receiving(), catalog=CATALOG).when(SEAL).when(how("reply")).then(Accepted(reply=SEALED))
+    given(receiving(), state=STATE, catalog=CATALOG).when(replace(PUT, how="jar_full")).then_rejected("jar_full")
+    given(receiving(), catalog=CATALOG).when(replace(PUT, jar_id="a" * 201)).then_rejected("out_of_bounds")
+
+
+def test_a_process_that_receives_is_held_to_what_its_commands_promise() -> None:
+    asked = given(receiving(), catalog=CATALOG).when(SEAL)
+    with pytest.raises(AssertionError, match="was accepted with no reply: its contract says"):
+        asked.when(how("over"))
+    with pytest.raises(AssertionError, match="'jar_full' is not among the rejections of"):
+        asked.when(how("reject"))
+    with pytest.raises(AssertionError, match="'empty' is not among the rejections of"):
+        given(receiving(), catalog=CATALOG).when(replace(PUT, how="empty"))
+    with pytest.raises(AssertionError, match="leaves two commands without an answer"):
+        asked.when(PUT)
+    with pytest.raises(AssertionError, match="led to no rejection as 'jar_full', but to None"):
+        asked.then_rejected("jar_full")
+    with pytest.raises(AssertionError, match="led to other answer"):
+        given(receiving(), catalog=CATALOG).when(PUT).when(how("accept")).then()

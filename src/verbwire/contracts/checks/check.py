@@ -32,6 +32,7 @@ class CommandGroup:
     handles: Mapping[str, Callable[..., Any]]  # by the full name of the command
     emits: frozenset[str] = frozenset()  # full names of events beyond those in the handlers' annotations
     answers: bool = True  # whether its commands have outcomes: a job's have none
+    steps: Sequence[Callable[..., Any]] = ()  # of a process: functions that may answer a command later
 
 
 @dataclass(frozen=True)
@@ -177,10 +178,22 @@ def _rejections(catalog: Catalog, receivers: Sequence[CommandGroup]) -> Iterator
         for name, function in receiver.handles.items():
             contract = catalog.contracts.get(name)
             if contract:
-                yield from _rejections_of(contract, function)
+                yield from _rejections_of(contract, function, later=bool(receiver.steps))
+        yield from _later_rejections(catalog, receiver)
 
 
-def _rejections_of(contract: Contract, function: Callable[..., Any]) -> Iterator[Finding]:
+def _later_rejections(catalog: Catalog, receiver: CommandGroup) -> Iterator[Finding]:
+    """Codes by which a process rejects in a later step, which no command that it receives knows."""
+    received = [catalog.contracts[name] for name in receiver.handles if name in catalog.contracts]
+    known = {code for contract in received for code in contract.rejections}
+    for function in receiver.steps:
+        for code, place in rejection_codes(function).places.items():
+            if code not in known:
+                message = f"no command that {receiver.group} receives is rejected as {code!r}: add it to its rejections"
+                yield Finding.at("undeclared-rejection", ERROR, place, message)
+
+
+def _rejections_of(contract: Contract, function: Callable[..., Any], later: bool) -> Iterator[Finding]:
     codes = rejection_codes(function)
     for code, place in codes.places.items():
         if code not in contract.rejections:
@@ -190,7 +203,7 @@ def _rejections_of(contract: Contract, function: Callable[..., Any]) -> Iterator
         message = f"cannot tell which codes {contract.short} is rejected with here: write them as literals"
         yield Finding.at("computed-rejection", INFO, place, message)
     for code in sorted(contract.rejections - codes.places.keys()):
-        if not codes.unknown:
+        if not codes.unknown and not later:
             message = f"no handler rejects {contract.short} as {code!r}: remove it from its rejections, or use it"
             yield Finding.at("unused-rejection", WARNING, contract.file, message)
 
@@ -201,7 +214,8 @@ def _replies(catalog: Catalog, receivers: Sequence[CommandGroup]) -> Iterator[Fi
         for name, function in receiver.handles.items():
             contract = catalog.contracts.get(name)
             returned = {each.__contract__ for each in _returned(function)}
-            if contract and contract.reply and returned and not returned & {contract.reply, ""}:
+            promised = contract.reply if contract and not receiver.steps else None  # a later step may give it
+            if contract and promised and returned and not returned & {promised, ""}:
                 message = f"{contract.short} is replied to with {contract.reply}: return one beside its events"
                 yield Finding.at("missing-reply", ERROR, receiver.group, message)
 

@@ -132,7 +132,7 @@ class ProcessManagerProcessor(TableProcessor):
     def _decode(self, record: Record, message: Any = UNREAD) -> Decoded:
         decoded = super()._decode(record, message)
         if isinstance(decoded, Matched):
-            decoded.cause = _cause(decoded)  # where that cannot be read the record is to blame, not the handler
+            _cause(decoded)  # where that cannot be read the record is to blame, not the handler
         return decoded
 
     def _apply(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
@@ -147,7 +147,7 @@ class ProcessManagerProcessor(TableProcessor):
             state = None if before is None else before.state
             returned = handler.call(state, matched.message, lambda: self._context(matched))
             step = read_step(returned, version.state, version.sends, version.deadlines)
-            led = self.led(version, matched.key, before, step, _traced(matched))
+            led = self.led(version, matched.key, before, step, _cause(matched))
             self._require_fit(matched.key, led, transaction.checks_rows(cache.partition))
         except BaseException as error:  # sys.exit(), too: the next worker would meet the record again, and end as well
             traceback = self.watch.raised(handler.where, matched.record, error)
@@ -409,11 +409,6 @@ def _unhandled(matched: Matched, reason: str) -> str:
     return f"the process instance of {place_of(matched.source)} would wait for ever for it: {reason}"
 
 
-def _traced(matched: Matched) -> StepCause:
-    cause: StepCause = matched.cause or _cause(matched)
-    return cause if matched.traceparent is None else cause._replace(traceparent=matched.traceparent)
-
-
 def _cause(matched: Matched) -> StepCause:
     """Return what the commands inherit: id of their cause, id of what started the flow, trace."""
     headers = Headers.of(matched.source)
@@ -423,6 +418,6 @@ def _cause(matched: Matched) -> StepCause:
         name,
         what.__contract__,
         correlation_of(headers, name),
-        headers.traceparent,
+        matched.traceparent or headers.traceparent,
         None if answered is None else unprefixed(answered),
     )

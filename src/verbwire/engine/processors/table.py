@@ -37,7 +37,6 @@ class Matched(msgspec.Struct, gc=False):
     key: bytes
     context: Context | None  # where the handler wants one
     traceparent: str | None = None  # of the span that it is handled in, where there is one
-    cause: Any = None  # in a process: what its commands inherit
     at: tuple[int, int] = (0, 0)  # in a table of windows: the event's time and its window's start, in microseconds
 
 

@@ -94,8 +94,6 @@ class InstanceRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         if not commands:
             return self
         named = {**self.waits, **commands}
-        if len(named) <= MOST_WAITED:
-            return replace(self, waits=named)
         kept = dict(list(named.items())[:MOST_WAITED])
         return replace(self, waits=kept, unnamed=self.unnamed + len(named) - len(kept))
 
