@@ -1,0 +1,1 @@
+"""What decides and acts: aggregates, the process of lending, jobs, subscribers."""

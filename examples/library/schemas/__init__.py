@@ -1,0 +1,1 @@
+"""Contracts of the library, and the classes that are generated from them."""
