@@ -207,6 +207,14 @@ ROWS: dict[str, list[Panel]] = {
             ],
         ),
         Panel(
+            "Parked records",
+            "Of keys that cannot go on: one record cannot be handled, the others wait behind it.",
+            [
+                (f"sum by (group) ({_of('verbwire_parked_records')}) > 0", "{{group}} records"),
+                (f"sum by (group) ({_of('verbwire_parked_keys')}) > 0", "{{group}} keys"),
+            ],
+        ),
+        Panel(
             "Jobs",
             "What they say of their progress.",
             [(_of("verbwire_job_progress_ratio"), "{{group}}/{{partition}}")],
