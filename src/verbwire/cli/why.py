@@ -41,7 +41,7 @@ def why(
         print_json(msgspec.to_builtins(found) | {"now": msgspec.to_builtins(found.now)})
     else:
         _print(found)
-    if not (found.changes or found.unchanged or found.waiting):
+    if not (found.changes or found.unchanged or found.waiting or found.parked):
         raise typer.Exit(Exit.FOUND)
 
 
@@ -55,6 +55,7 @@ def _print(found: Why) -> None:
         row = change.row
         print_line(f"    -> {row.time}", row.place, told(row) if row.message or row.unreadable else "deleted")
     _print_some("these counted, and left the row as it was (or what they changed is compacted away):", found.unchanged)
+    _print_some(f"these are parked, and not in the row: {found.parked_for}", found.parked)
     _print_some("these are not read yet:", found.waiting)
     for text in found.unplaced:
         print_line(f"the group stops here, so that the row is not known: {text}")

@@ -13,6 +13,7 @@ from verbwire.engine.topology import StopPartition
 from verbwire.errors import ConfigurationError, UndecodableError
 from verbwire.inspection.reading.cluster import TP, OpenCluster
 from verbwire.inspection.reading.folding import Folded, Folding, RowPlace
+from verbwire.inspection.reading.parked import parked_records
 from verbwire.inspection.reading.records import RecordView, RecordViews
 from verbwire.inspection.reading.rows import row_contracts
 from verbwire.kafka.readers import consumed
@@ -38,7 +39,8 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     """The changes of a row, oldest first; the last one is the row now.
 
     `unchanged` are records of its key that counted and left it as it was (or whose change is compacted away), `waiting`
-    those that the group has not read yet. `older` causes were left out. `unplaced` are records at which the group would
+    those that the group has not read yet, `parked` those that wait for an operator, the first of them for the reason
+    `parked_for` gives. `older` causes were left out. `unplaced` are records at which the group would
     stop, so that their row is not known. `notes` say what else is not known.
     """
 
@@ -47,6 +49,8 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...]
     unchanged: tuple[RecordView, ...]
     waiting: tuple[RecordView, ...]
+    parked: tuple[RecordView, ...]
+    parked_for: str
     older: int
     unplaced: tuple[str, ...]
     notes: tuple[str, ...]
@@ -111,13 +115,17 @@ def why(
         Change(row=views.view(version.record), causes=tuple(views.view(each.source) for each in theirs))
         for version, theirs in zip(versions, by_version, strict=True)
     ]
-    read, waiting = _read_or_waiting(cluster, folding, rest)
+    parked = parked_records(cluster, folding.declared, partition, row_key, step)
+    held = [each for each in rest if place_of(each.read) in parked]
+    read, waiting = _read_or_waiting(cluster, folding, [each for each in rest if place_of(each.read) not in parked])
     return Why(
         table=folding.declared.group,
         key=key,
         changes=tuple(changes),
         unchanged=tuple(views.view(each.source) for each in read),
         waiting=tuple(views.view(each.source) for each in waiting),
+        parked=tuple(views.view(each.source) for each in held),
+        parked_for=next(filter(None, parked.values()), ""),
         older=search.older,
         unplaced=tuple(search.unplaced),
         notes=tuple(search.notes),

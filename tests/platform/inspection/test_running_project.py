@@ -67,7 +67,7 @@ LENT_TABLE = """
 from schemas.loans import BookBorrowed, LentRow
 from verbwire import Table
 
-lent = Table("library.lent", row=LentRow)
+lent = Table("library.lent", row=LentRow, parking=None)
 
 
 @lent.on
