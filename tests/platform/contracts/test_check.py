@@ -114,6 +114,11 @@ def test_a_declared_code_that_nobody_uses_is_a_warning(tmp_path: Path) -> None:
     assert "'already_open'" in finding.message
 
 
+def test_a_code_that_a_later_step_of_a_process_rejects_with_is_used(tmp_path: Path) -> None:
+    lending = CommandGroup("shop.carts", "shop.carts", {"shop.carts.OpenCart": forgetful}, steps=[good])
+    assert found(tmp_path, [lending, TABLE]) == []
+
+
 def test_a_computed_code_is_only_mentioned(tmp_path: Path) -> None:
     findings = found(tmp_path, [carts(computed), TABLE])
     assert codes(findings) == [("computed-rejection", "info"), ("unemitted-event", "info")]

@@ -77,7 +77,7 @@ def cancelled(state: Lending, reason: str):
     return state, RemindReader(loan_id=state.loan_id), Deadline.clear("back")
 """
 PARTITIONS = 3
-LOANS = 20  # asked for before each kill
+LOANS = 12  # asked for before each kill
 
 
 class Lending(ProjectFolder):
@@ -150,7 +150,7 @@ def lending(cluster: Cluster, tmp_path: Path) -> Iterator[Lending]:
 
 def test_process_deadlines_answers_and_cancellations_happen_once_whatever_is_killed(lending: Lending) -> None:
     loans: list[str] = []
-    for number, point in enumerate((*POINTS, *POINTS)):
+    for number, point in enumerate(POINTS):
         worker = lending.start("library.lending", "library.reminders.aggregate", name="w1").ready()
         mine = [f"{'long' if each % 4 == 0 else 'short'}-{number}-{each}" for each in range(LOANS)]
         lending.ask(worker, mine)
