@@ -17,6 +17,8 @@ _LOOKS = {
     "status": "Workers, groups, and what is odd, with what to do",
     "describe/{name}": "A message, group or topic: its declaration, and what stands on the cluster",
     "rejections": "The newest outcomes that are no acceptance",
+    "processes": "The open instances of all processes, and what each waits for",
+    "processes/{name}/{key}": "An open instance: its steps, its deadlines, the commands that it has sent",
     "history/{name}/{key}": "Every record of a key in a context",
     "trace/{name}": "A flow as a tree, by the id of one of its messages",
     "why/{name}/{key}": "What led to a row",
@@ -67,6 +69,18 @@ _ACTS: dict[str, tuple[str, str, Json, list[str]]] = {  # what it is, what it an
         ["places", "why"],
     ),
     "dead-letters/{name}/find": ("Find dead letters of a group", "The newest that are like that.", _FIND, []),
+    "processes/{name}/{key}/retry": (
+        "Ask once more for what a process instance waits for",
+        "What its group was asked: commands sent again, outcomes handed over, commands that are gone.",
+        {"why": {"type": "string", "maxLength": 500}},
+        [],
+    ),
+    "processes/{name}/{key}/cancel": (
+        "Cancel a process instance, and say why",
+        "What its group was asked.",
+        {"why": {"type": "string", "minLength": 1, "maxLength": 500}},
+        ["why"],
+    ),
 }
 
 
