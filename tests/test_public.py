@@ -13,9 +13,9 @@ from tests.test_house import DOMAIN, ROOT, imports
 # A name that is added here is promised; one that is taken away breaks somebody.
 PUBLIC = {
     "verbwire": """
-        Accepted Aggregate Command Context Deadline Event Expired Expiring Failed Job JobContext Outcome OutcomeContext
-        Page PageRequest Parking Principal Process Query Rejected Reply Resource Responder Row Rows State Subscriber
-        SubscriberContext Table Tagged Window expiring resource tagged
+        Accepted Aggregate Command Context Deadline Event Expired Expiring Failed Job JobContext Later Outcome
+        OutcomeContext Page PageRequest Parking Principal Process Query Rejected Reply Resource Responder Row
+        Rows Schedule State Subscriber SubscriberContext Table Tagged Window expiring later resource tagged
     """,
     "verbwire.client": "Ack Client CommandHandle Connection Page Position Principal QueryResult",
     "verbwire.embedded": "Addresses Child ProcessId Stack java_command reap running_stack stop",

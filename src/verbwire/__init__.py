@@ -12,11 +12,13 @@ from verbwire.declarations.deadline import Deadline
 from verbwire.declarations.effect_context import JobContext, SubscriberContext
 from verbwire.declarations.expiring import Expiring, expiring
 from verbwire.declarations.job import Job
+from verbwire.declarations.later import Later, later
 from verbwire.declarations.parking import Parking
 from verbwire.declarations.process import Process
 from verbwire.declarations.resource import Resource, resource
 from verbwire.declarations.responder import Responder
 from verbwire.declarations.rows import PageRequest, Rows
+from verbwire.declarations.schedule import Schedule
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.declarations.tagged import Tagged, tagged
@@ -49,6 +51,7 @@ __all__ = [
     "Failed",
     "Job",
     "JobContext",
+    "Later",
     "Outcome",
     "OutcomeContext",
     "Page",
@@ -63,6 +66,7 @@ __all__ = [
     "Responder",
     "Row",
     "Rows",
+    "Schedule",
     "State",
     "Subscriber",
     "SubscriberContext",
@@ -70,6 +74,7 @@ __all__ = [
     "Tagged",
     "Window",
     "expiring",
+    "later",
     "resource",
     "tagged",
 ]

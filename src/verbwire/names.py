@@ -47,6 +47,11 @@ def generation_name(group: str, number: int) -> str:
     return f"{group}.{number}" if number else group
 
 
+def scheduler_of(namespace: str) -> str:
+    """Return what the scheduler of a context is called, as a group and as what answers those who cancel."""
+    return f"{namespace}.scheduler"
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """Names on one cluster. A `prefix` keeps staging and production, or two teams, apart on a shared one.
@@ -73,6 +78,10 @@ class Names:
     def commands(self, namespace: str) -> str:
         """The topic that holds the commands to the one receiver of a context."""
         return self._topic(f"{namespace}.commands")
+
+    def scheduled(self, namespace: str) -> str:
+        """The topic of commands that are sent for later, and of what cancels them; its scheduler reads it."""
+        return self._topic(f"{namespace}.scheduled")
 
     def outcomes(self, namespace: str) -> str:
         """The outcome log (ledger): one record per command, in the command's own partition."""

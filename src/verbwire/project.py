@@ -31,6 +31,8 @@ from verbwire.declarations.process_versions import by_group
 from verbwire.declarations.resource import Resource
 from verbwire.declarations.resource_users import Users, users_of
 from verbwire.declarations.responder import Responder
+from verbwire.declarations.schedule import Schedule
+from verbwire.declarations.scheduler import Scheduler, received_by, schedulers
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.errors import ConfigurationError, ContractError
@@ -106,6 +108,18 @@ class Project:
         """
         return {contract.name: _generated(self.settings.root, self.catalog, contract) for contract in self.catalog}
 
+    @property
+    def schedulers(self) -> list[Scheduler]:
+        """The schedulers of the contexts that have something to be done later; nobody declares them."""
+        return self._of(Scheduler)
+
+    def with_schedulers(self, groups: Iterable[str]) -> list[str]:
+        """Return these groups, and the schedulers of the contexts whose receivers are among them."""
+        hosted = [self.declared[group] for group in groups]
+        received = received_by(hosted)
+        more = [each.group for each in self.schedulers if each.namespace in received and each not in hosted]
+        return [*(each.group for each in hosted), *more]
+
     def _of(self, kind: type[D]) -> list[D]:
         return [each for each in self.declared.values() if isinstance(each, kind)]
 
@@ -148,6 +162,7 @@ def load_project(settings: Settings | None = None, catalog: Catalog | None = Non
     catalog = load.load_catalog(settings.schemas) if catalog is None else catalog
     found: list[Declared] = []
     responders: list[Responder] = []
+    schedules: list[Schedule] = []
     folders: dict[str, str] = {}
     modules: list[ModuleType] = []
     for folder in FOLDERS:
@@ -156,10 +171,14 @@ def load_project(settings: Settings | None = None, catalog: Catalog | None = Non
         for each in _declared_in(here):
             if isinstance(each, Responder):
                 responders.append(each)
+            elif isinstance(each, Schedule):
+                schedules.append(each)
             elif each not in found:
                 found.append(each)
                 folders[each.group] = folder
-    declared = by_group(found)
+    own = schedulers(found, schedules, catalog)
+    folders |= dict.fromkeys((each.group for each in own), FOLDERS[0])
+    declared = by_group([*found, *own])
     return Project(settings, catalog, declared, tuple(responders), folders, users_of(modules))
 
 
@@ -196,11 +215,11 @@ def _imported(folder: str, settings: Settings, catalog: Catalog) -> list[ModuleT
         ) from error
 
 
-def _declared_in(modules: Iterable[ModuleType]) -> list[Declared | Responder]:
-    found: list[Declared | Responder] = []
+def _declared_in(modules: Iterable[ModuleType]) -> list[Declared | Responder | Schedule]:
+    found: list[Declared | Responder | Schedule] = []
     for module in modules:
         for value in vars(module).values():
-            if isinstance(value, (*GROUPS, Responder)) and value not in found:
+            if isinstance(value, (*GROUPS, Responder, Schedule)) and value not in found:
                 found.append(value)
     return found
 

@@ -36,6 +36,7 @@ from verbwire.names import (
     RESTORE_READER,
     Names,
     require_dotted,
+    scheduler_of,
 )
 
 _READ, _WRITE, _DESCRIBE = Operation.READ, Operation.WRITE, Operation.DESCRIBE
@@ -93,7 +94,7 @@ def permissions_of(role: str, resources: ProjectResources) -> frozenset[Permissi
         case "worker", _:
             return frozenset(_worker(resources, _hosted(which, resources)))
         case "producer", _:
-            return frozenset(_producer(resources.names, _context(which, role, resources, Kind.COMMAND)))
+            return frozenset(_producer(resources, _context(which, role, resources, Kind.COMMAND)))
         case "publisher", _:
             context = _context(which, role, resources, Kind.EVENT)
             return frozenset(on_topics([resources.names.events(context)], _WRITE))
@@ -179,14 +180,17 @@ def _group(names: Names, plan: GroupPlan) -> set[Permission]:
 
 
 def _gateway(resources: ProjectResources) -> set[Permission]:
-    return {each for context in resources.contexts(Kind.COMMAND) for each in _producer(resources.names, context)}
+    return {each for context in resources.contexts(Kind.COMMAND) for each in _producer(resources, context)}
 
 
-def _producer(names: Names, context: str) -> set[Permission]:
+def _producer(resources: ProjectResources, context: str) -> set[Permission]:
     """Send; hear replies, and read the outcome log where none comes; find the workers that answer queries."""
+    names, schedulable = resources.names, context in resources.catalog.schedulable
+    later = [names.scheduled(context)] if schedulable else []
+    cancelled = [names.outcomes(scheduler_of(context))] if schedulable else []
     return (
-        on_topics([names.commands(context)], _WRITE)
-        | on_topics([names.outcomes(context), names.replies(), names.workers()], _READ)
+        on_topics([names.commands(context), *later], _WRITE)
+        | on_topics([names.outcomes(context), *cancelled, names.replies(), names.workers()], _READ)
         | on_groups([names.askers(), DIRECTORY_READER], _DESCRIBE)
     )
 

@@ -25,6 +25,7 @@ from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
 from verbwire.declarations.requirements import require_fit
+from verbwire.declarations.scheduler import Scheduler
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.declarations.unbounded import check_bounds
@@ -110,8 +111,9 @@ def _unmet(project: Project) -> Iterator[Finding]:
 
 
 def _handlers(project: Project) -> list[CommandGroup | EventGroup]:
+    groups = [each for each in project.declared.values() if not isinstance(each, Scheduler)]
     found: list[CommandGroup | EventGroup] = [
-        _receiver(each) if isinstance(each, Aggregate | Job) else _listener(each) for each in project.declared.values()
+        _receiver(each) if isinstance(each, Aggregate | Job) else _listener(each) for each in groups
     ]
     return [*found, *(_answering(each) for each in project.processes if each.namespace)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -18,6 +19,8 @@ from verbwire.client.querying.result import QueryResult
 from verbwire.messages import Command, Event, Kind, Page, Query
 from verbwire.wire.freshness import COMPLETE, STALE
 from verbwire.wire.headers import envelope_of
+from verbwire.wire.keys import key_bytes
+from verbwire.wire.scheduling import time_header
 
 R = TypeVar("R")
 _EVENT, _COMMAND = Kind.EVENT, Kind.COMMAND  # to look up a member costs as much as a header (Python 3.11)
@@ -68,6 +71,8 @@ class Client:
         *,
         id: str | None = None,
         ttl: float | None = None,
+        at: datetime | None = None,
+        after: timedelta | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
     ) -> Ack:
@@ -75,9 +80,27 @@ class Client:
 
         The same `id` with the same payload is the same command: it has one outcome, however often it is sent. After
         `ttl` seconds, by the broker's clock, it expires. The rest as in :meth:`publish`.
+
+        It is delivered later where `at` says when, or `after` how long from now, by the broker's clock: once, those of
+        one key in order of their time, then of their sending. `ttl` counts from that time then, and :meth:`cancel` may
+        take the command back until it has come. :class:`ContractError` where its contract does not say that it is
+        schedulable, or for a time without a zone; up to 400 days. A time that is over is now.
         """
         require_no_query("send")
-        return self._sender.send(_COMMAND, command, envelope_of(id, ttl, correlation_id, causation_id))
+        later = None if at is None and after is None else time_header(at, after)
+        return self._sender.send(_COMMAND, command, envelope_of(id, ttl, correlation_id, causation_id, later))
+
+    def cancel(self, command: type[Command], key: object, id: str) -> CommandHandle[Any]:
+        """Cancel a command that was sent for later, and return the outcome-to-be of that.
+
+        `command` is its class, `key` the value of its key, `id` its own (that of its Ack). Accepted: it is cancelled,
+        and never delivered. ``Rejected("too_late")``: it has been delivered. ``Rejected("unknown")``: no command of
+        this id is scheduled under this key, nor was one in the last 7 days. ``Rejected("forbidden")``: another actor
+        has sent it, or this one may not send it any more. Exactly one of cancelled and delivered is true, whoever is
+        killed meanwhile; to cancel twice says the same twice.
+        """
+        require_no_query("cancel")
+        return self._asker.cancel(command, key_bytes(key), id)
 
     def ask(
         self,

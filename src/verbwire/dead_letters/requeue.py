@@ -24,6 +24,7 @@ from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
+from verbwire.declarations.scheduler import Scheduler
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.errors import ConfigurationError, UnavailableError, UndecodableError
@@ -338,6 +339,9 @@ def _target(declared: Declared, names: Names, renewal: GrantRenewal) -> _Target:
         case Aggregate():
             commands = names.commands(declared.namespace)
             return _Target(commands, False, frozenset({commands}), renewal)
+        case Scheduler():
+            scheduled = names.scheduled(declared.namespace)
+            return _Target(scheduled, False, frozenset({scheduled}))
         case Table() | Process():
             raise ConfigurationError(
                 f"{declared.group} counts records in the order of their log, one that comes later would count twice or "

@@ -11,10 +11,14 @@ from typing import Any, TypeAlias
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
+from verbwire.declarations.scheduler import Scheduler
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 
-Declared: TypeAlias = Aggregate[Any] | Table[Any] | Process[Any] | Subscriber | Job
-"""The declarations that are consumer groups of their own; `group` is its name, without prefix."""
+Declared: TypeAlias = Aggregate[Any] | Table[Any] | Process[Any] | Subscriber | Job | Scheduler
+"""The declarations that are consumer groups of their own; `group` is its name, without prefix.
+
+A :class:`Scheduler` no user declares: it is there where a context has something to be done later.
+"""
 
 GROUPS = (Aggregate, Table, Process, Subscriber, Job)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
 
 from verbwire.declarations.context import Context
-from verbwire.errors import Requeue
+from verbwire.errors import Requeue, WrongVerbError
 from verbwire.messages import Command, Event
 
 
@@ -15,6 +16,15 @@ class Outbox(Protocol):
 
     def send(self, command: Command, ttl: float | None = None) -> None: ...  # noqa: D102
     def publish(self, event: Event) -> None: ...  # noqa: D102
+
+
+@runtime_checkable
+class LaterOutbox(Outbox, Protocol):
+    """One that takes commands for later, too."""
+
+    def send_later(  # noqa: D102
+        self, command: Command, at: datetime | None, after: timedelta | None, ttl: float | None = None
+    ) -> None: ...
 
 
 class JobRun(Protocol):
@@ -37,16 +47,30 @@ class SubscriberContext(Context):
     attempt: int  # 1 at first; of this worker, since it took the record in hand
     outbox: Outbox = field(repr=False, compare=False)
 
-    def send(self, command: Command, *, ttl: float | None = None) -> None:
+    def send(
+        self,
+        command: Command,
+        *,
+        ttl: float | None = None,
+        at: datetime | None = None,
+        after: timedelta | None = None,
+    ) -> None:
         """Send a command on behalf of this group (its name is the actor).
 
         With a `ttl` it is not carried out later than so many seconds after the broker has it.
+
+        It is delivered later where `at` says when, or `after` how long from now; see :meth:`verbwire.Client.send`.
 
         The record counts as handled only when the broker has the command. Its id derives from the record, the handler
         and how many were sent before: a repeat is the same command, as long as the handler sends the same in the same
         order.
         """
-        self.outbox.send(command, ttl)
+        if at is None and after is None:
+            self.outbox.send(command, ttl)
+        elif isinstance(self.outbox, LaterOutbox):
+            self.outbox.send_later(command, at, after, ttl)
+        else:
+            raise WrongVerbError(f"{type(self.outbox).__name__} takes no commands for later: give it `send_later`")
 
     def publish(self, event: Event) -> None:
         """Publish an event; guarantees as in :meth:`send`. Subscribers may receive it twice, under the same id."""

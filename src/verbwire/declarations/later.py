@@ -1,4 +1,4 @@
-"""Commands that are sent later: when they fall due, by the broker's clock."""
+"""Commands that a process sends for later."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from datetime import datetime, timedelta
 import msgspec
 
 from verbwire.declarations.tagged import Tagged
-from verbwire.errors import ContractError
 from verbwire.messages import Command
-
-MOST_AHEAD = timedelta(days=400)
-"""How far ahead something may fall due; a schedule does what lies further."""
+from verbwire.when import require_when
 
 
 class Later(msgspec.Struct, frozen=True):
-    """A command that a process sends when its time has come; :func:`later` makes it."""
+    """A command that a process sends for later; :func:`later` makes it."""
 
     command: Command | Tagged
     at: datetime | None
@@ -23,20 +20,11 @@ class Later(msgspec.Struct, frozen=True):
 
 
 def later(command: Command | Tagged, *, at: datetime | None = None, after: timedelta | None = None) -> Later:
-    """Return a command to be sent `at` a time, or `after` a while from the message that is being handled.
+    """Return a command to be delivered `at` a time, or `after` a while: from the message that is being handled on.
 
-    ``return state, later(RemindCustomer(...), after=timedelta(days=3))``. Its contract says that it is schedulable.
-    :class:`~verbwire.errors.ContractError` where both are given, or none,.
+    ``return state, later(RemindCustomer(...), after=timedelta(days=3))``. The command's contract says that it is
+    schedulable, which `verbwire check` sees to. :class:`~verbwire.errors.ContractError` unless exactly one of both is
+    given, a time with its zone, or up to 400 days.
     """
-    require_time(at, after)
+    require_when(at, after)
     return Later(command, at, after)
-
-
-def require_time(at: datetime | None, after: timedelta | None) -> None:
-    """Raise :class:`ContractError` unless exactly one of both says when, with a time zone and within bounds."""
-    if (at is None) == (after is None):
-        raise ContractError("say either at=, a time, or after=, how long from now")
-    if at is not None and at.tzinfo is None:
-        raise ContractError(f"at={at!r} has no time zone: write datetime(..., tzinfo=UTC)")
-    if after is not None and not timedelta(0) <= after <= MOST_AHEAD:
-        raise ContractError(f"after={after!r}: use 0 to {MOST_AHEAD.days} days")

@@ -8,10 +8,12 @@ from typing import Any
 from verbwire.contracts.schema.model import Catalog, Contract
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
+from verbwire.declarations.schedule import Schedule
+from verbwire.declarations.scheduler import Scheduler
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.errors import ContractError
-from verbwire.messages import Command
+from verbwire.messages import Command, Kind
 
 _TIMESTAMPS = ("timestamp-millis", "timestamp-micros")
 
@@ -24,6 +26,10 @@ def require_fit(declared: object, catalog: Catalog) -> None:
         require_process(declared, catalog)
     elif isinstance(declared, Subscriber | Job):
         require_effects(declared, catalog)
+    elif isinstance(declared, Scheduler):
+        for schedule in declared.schedules.values():
+            if (command := schedule.sent()) is not None:
+                require_schedule(schedule, catalog.of(command))
 
 
 def require_table(table: Table[Any], catalog: Catalog) -> None:
@@ -115,6 +121,16 @@ def require_permitted(contract: Contract, group: str, scopes: Collection[str]) -
     """Raise ContractError where a group sends a command that its receiver would refuse, for want of a scope."""
     if contract.requires.difference(scopes):
         raise ContractError(_unpermitted(contract, group, scopes))
+
+
+def require_schedule(schedule: Schedule, contract: Contract) -> None:
+    """Raise ContractError where a schedule's command is of another context, or needs scopes that it has not."""
+    if contract.kind is not Kind.COMMAND or contract.namespace != schedule.namespace:
+        raise ContractError(
+            f"schedule {schedule.name} sends {contract.name}, which is no command of {schedule.namespace}: call it "
+            "after the context whose command it sends"
+        )
+    require_permitted(contract, f"schedule {schedule.name}", schedule.scopes)
 
 
 def _unpermitted(contract: Contract, group: str, scopes: Collection[str]) -> str:

@@ -11,6 +11,7 @@ from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import STATE, Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
+from verbwire.declarations.scheduler import PENDING, Scheduler
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.messages import Kind, Message
@@ -57,7 +58,8 @@ class GroupPlan:
     reads besides. `rekeys` says that it repartitions its records by another key, `requeues` that dead letters may be
     requeued to it. `heeds` says that operators may ask something of it by its topic of requests, `parks` that it parks
     records. `receives` are the namespaces whose commands it answers beside its events, `sends` those whose commands it
-    sends, `publishes` those whose events it publishes.
+    sends, `publishes` those whose events it publishes, `defers` those whose commands it may send for later. `schedules`
+    is the namespace whose scheduler it is.
     """
 
     group: str
@@ -72,11 +74,22 @@ class GroupPlan:
     receives: tuple[str, ...] = ()
     sends: tuple[str, ...] = ()
     publishes: tuple[str, ...] = ()
+    defers: tuple[str, ...] = ()
+    schedules: str = ""
 
     @classmethod
     def of(cls, declared: Declared, catalog: Catalog) -> GroupPlan:
         """Return what a declared group needs."""
+        plan = cls._of(declared, catalog)
+        sent = getattr(declared, "sends", ())
+        return replace(plan, defers=_namespaces([each for each in sent if catalog.of(each).schedulable]))
+
+    @classmethod
+    def _of(cls, declared: Declared, catalog: Catalog) -> GroupPlan:
         match declared:
+            case Scheduler():
+                own = (declared.namespace,)
+                return cls(declared.group, Kind.COMMAND, (), (PENDING,), sends=own, schedules=declared.namespace)
             case Aggregate():
                 own = (declared.namespace,)
                 publishes = own if catalog.of_namespace(declared.namespace, Kind.EVENT) else ()
@@ -102,7 +115,7 @@ class GroupPlan:
     @property
     def decides(self) -> bool:
         """Whether it is an aggregate: commands in, a state, and an outcome for each in the outcome log."""
-        return self.reads is Kind.COMMAND and bool(self.tables)
+        return self.reads is Kind.COMMAND and bool(self.tables) and not self.schedules
 
     @property
     def transactional(self) -> bool:
@@ -115,6 +128,10 @@ class GroupPlan:
         heard = [*(topic(namespace) for namespace in self.namespaces), *map(names.outcomes, self.outcomes)]
         return [*heard, *map(names.commands, self.receives)]
 
+    def sized_by(self, names: Names) -> list[str]:
+        """The topics that decide how many partitions its own have: its inputs, of a scheduler the commands' topic."""
+        return [names.commands(self.schedules)] if self.schedules else self.inputs(names)
+
     def outcome_logs(self, names: Names) -> list[str]:
         """The topics that hold the outcomes of what it decides; it reads them, too, to know what it has answered."""
         return [names.outcomes(namespace) for namespace in self.decided]
@@ -126,7 +143,11 @@ class GroupPlan:
 
     def outputs(self, names: Names) -> list[str]:
         """The topics of others that it writes, and the events of its own context."""
-        return [*map(names.events, self.publishes), *map(names.commands, self.sends)]
+        return [
+            *map(names.events, self.publishes),
+            *map(names.commands, self.sends),
+            *map(names.scheduled, self.defers),
+        ]
 
     def read(self, names: Names) -> list[str]:
         """All topics that it reads, its own included: inputs, changelogs, repartition topics, requeued dead letters."""
@@ -168,6 +189,9 @@ def group_topics(names: Names, plan: GroupPlan, partitions: int) -> Iterable[Top
         yield Topic(names.requests(group), partitions, REQUESTS)
     if plan.requeues:
         yield Topic(names.requeued(group), partitions, REQUEUED, Use.READ)
+    if plan.schedules:
+        yield Topic(names.scheduled(plan.schedules), partitions, COMMANDS, Use.READ)
+        yield Topic(names.outcomes(plan.group), partitions, OUTCOMES, Use.WRITE)
     yield Topic(names.dead_letters(group), partitions, DEAD_LETTERS, Use.WRITE)
 
 

@@ -20,7 +20,7 @@ from verbwire.redaction import shown_address
 
 _SECONDS = 30.0
 # How names.py ends the names of topics: what ends otherwise is none of ours.
-_CONTEXT = (".events", ".commands", ".outcomes")
+_CONTEXT = (".events", ".commands", ".outcomes", ".scheduled")
 _DEAD_LETTERS = ".dead-letters"
 _GROUP = (_DEAD_LETTERS, ".retries", ".requests", ".parked", "-changelog", "-repartition")
 

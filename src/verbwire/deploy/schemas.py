@@ -14,6 +14,7 @@ from verbwire.names import Names
 from verbwire.wire.records.outcomes import OUTCOME
 from verbwire.wire.records.parked import PARKED_RECORD
 from verbwire.wire.records.requests import REQUEST
+from verbwire.wire.records.scheduled import SCHEDULED
 from verbwire.wire.records.workers import WORKER
 from verbwire.wire.registry.client import Registry
 from verbwire.wire.registry.read_back import require_read_back
@@ -46,7 +47,7 @@ class RegistrySchemas:
         self.contracts = [contract for contract in catalog if contract.namespace in owned]
         if any(contract.kind is Kind.COMMAND for contract in self.contracts):
             self.contracts.append(OUTCOME)
-        self.contracts += [WORKER, REQUEST, PARKED_RECORD]
+        self.contracts += [WORKER, REQUEST, PARKED_RECORD, SCHEDULED]
         problems = []
         for contract in self.contracts:
             subject, level = self._names.subject(contract.name), _LEVELS[contract.kind]

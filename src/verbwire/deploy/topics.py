@@ -47,7 +47,7 @@ class ClusterTopics:
         planned = {topic.name: topic.partitions for topic in topics}
         problems = []
         for group in groups:
-            sizes = {name: planned.get(name) or self._partitions.get(name) for name in group.inputs(names)}
+            sizes = {name: planned.get(name) or self._partitions.get(name) for name in group.sized_by(names)}
             problems += [
                 f"{group.group} reads {name}, which is not deployed: the project that owns the context deploys it, "
                 "this one if it is listed in owned (VERBWIRE_OWNED)"

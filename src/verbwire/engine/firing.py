@@ -116,12 +116,17 @@ class Firing:
         self._failures = failures
         self._changelog = changelog
         self._stop = stop
+        self._restored: set[int] = set()  # partitions that are yet to begin
         self.times = DueTimes(due.clock, reader)
 
     def restored(self, caches: Iterable[PartitionCache]) -> None:
         """Take partitions in that have been restored."""
         for cache in caches:
-            self._look(cache, after=b"")
+            if self._due.begin is None:
+                self._look(cache, after=b"")
+            else:
+                self._restored.add(cache.partition)
+                self.times.set(cache.partition, 0)
 
     def committed(self, changes: Mapping[int, StoreChanges]) -> None:
         """Take note of the rows that a transaction has changed. On the committing thread."""
@@ -150,6 +155,9 @@ class Firing:
 
     def _fire(self, cache: PartitionCache, transaction: Transaction, most: int) -> None:
         now = self._due.clock.now_ms()
+        if cache.partition in self._restored:
+            self._begin(cache, now, transaction)
+            return
         found = cache.store.below(self._due.column, after(now), most)
         if not found:
             self._look(cache, after(now))
@@ -167,6 +175,18 @@ class Firing:
             self.times.set(cache.partition, due_at(found[done][1]))
         elif len(found) < most:
             self._look(cache, after(now))
+
+    def _begin(self, cache: PartitionCache, now: int, transaction: Transaction) -> None:
+        assert self._due.begin is not None  # noqa: S101 (else no partition is to begin)
+        self._restored.discard(cache.partition)
+        try:
+            self._due.begin(cache, now)
+        except NewerSchemaError as error:
+            self._stop(cache.partition, str(error))
+            return
+        if cache.dirty:
+            self._keep(cache, [], transaction)
+        self._look(cache, after=b"")
 
     def _run(self, cache: PartitionCache, keys: list[bytes], now: int, transaction: Transaction) -> int:
         """Return how many of these rows were fired; where one must not be passed over the partition stops."""

@@ -86,6 +86,7 @@ class StopDue(Exception):  # noqa: N818 (a signal, not an error: the partition s
 
 
 Fire: TypeAlias = Callable[[PartitionCache, Sequence[bytes], int, Transaction], int]
+Begin: TypeAlias = Callable[[PartitionCache, int], None]
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,15 @@ class Due:
     the time in milliseconds; the rows are loaded. It changes or deletes each of them, produces what comes of it, stops
     when the transaction is late, and returns how many it was. None is fired twice, and none that was changed or
     deleted before. StopDue where one must not be passed over.
+
+    `begin`, where it is there, is called before, once a partition has been restored: it loads what rows it likes, and
+    changes them.
     """
 
     column: str
     clock: BrokerClock
     fire: Fire
+    begin: Begin | None = None
 
 
 @dataclass(frozen=True)

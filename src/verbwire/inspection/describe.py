@@ -16,6 +16,7 @@ from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
+from verbwire.declarations.scheduler import Scheduler
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.deploy.group_plan import GroupPlan, group_topics
@@ -242,7 +243,7 @@ def describe_group(project: Project, declared: Declared) -> GroupDescription:
         answers=_names_of(declared, "answers"),
         index=declared.index if isinstance(declared, Table) else (),
         search=declared.search if isinstance(declared, Table) else (),
-        scopes=() if isinstance(declared, Aggregate | Table) else tuple(declared.scopes),
+        scopes=() if isinstance(declared, Aggregate | Table | Scheduler) else tuple(declared.scopes),
         window=None if window is None else f"{window.size} (late by {window.lateness}, kept {window.retention})",
         **about,
     )
@@ -263,7 +264,7 @@ def _handlers(declared: Declared) -> Iterable[HandlerDescription]:
             sorts["rekeys"] = declared.keys
         case Process():
             sorts["outcome_of"] = declared.outcomes
-        case Subscriber():
+        case Subscriber() | Scheduler():
             pass
     for does, handlers in sorts.items():
         for message, handler in sorted(handlers.items(), key=lambda pair: pair[0].__contract__):

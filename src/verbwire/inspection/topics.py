@@ -9,11 +9,13 @@ import msgspec
 from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.process import Process
+from verbwire.declarations.scheduler import Scheduler
 from verbwire.declarations.table import Table
 from verbwire.deploy.group_plan import GroupPlan, Topic, Use, context_topics, group_plans, group_topics
 from verbwire.deploy.ownership import ownership
 from verbwire.inspection.topology import EdgeKind, NodeKind, topology
 from verbwire.project import Project
+from verbwire.wire.records.scheduled import ScheduledRecord
 
 
 class TopicDescription(msgspec.Struct, frozen=True, kw_only=True, tag="topic"):
@@ -34,6 +36,8 @@ def kept(declared: Declared) -> str | None:
             return str(declared.row.__contract__)
         case Aggregate() | Process():
             return str(declared.state.__contract__)
+        case Scheduler():
+            return ScheduledRecord.__contract__
         case _:
             return None
 
@@ -85,6 +89,8 @@ def _own(project: Project, plan: GroupPlan, topic: Topic) -> TopicDescription:
         ".requests": "what operators ask of it",
         ".parked": "records of keys that cannot go on, until an operator decides",
         ".retries": "dead letters that were requeued",
+        ".scheduled": "commands that are sent for later, and what cancels them",
+        ".outcomes": "what became of cancellations",
         ".dead-letters": "records that it could not read or handle, as they were",
     }
     holds = next(text for end, text in what.items() if topic.name.endswith(end))

@@ -16,6 +16,7 @@ from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
 from verbwire.declarations.responder import Responder
+from verbwire.declarations.scheduler import Scheduler
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.deploy.ownership import ownership
@@ -33,6 +34,7 @@ class NodeKind(StrEnum):
     TABLE = "table"
     PROCESS = "process"
     SUBSCRIBER = "subscriber"
+    SCHEDULER = "scheduler"
     RESPONDER = "responder"
     QUERY = "query"
 
@@ -121,6 +123,8 @@ def kind_of(declared: Declared | Responder) -> NodeKind:
             return NodeKind.PROCESS
         case Subscriber():
             return NodeKind.SUBSCRIBER
+        case Scheduler():
+            return NodeKind.SCHEDULER
         case Responder():
             return NodeKind.RESPONDER
 
@@ -214,6 +218,10 @@ def _out(id: str, declared: Declared, project: Project) -> Iterator[TopologyEdge
     if isinstance(declared, Subscriber | Job | Process):
         for namespace, messages in _by_namespace(declared.sends):
             yield _edge(id, node_id(NodeKind.COMMANDS, namespace), EdgeKind.SENDS, messages)
+    if isinstance(declared, Scheduler):
+        commands = project.catalog.of_namespace(declared.namespace, Kind.COMMAND)
+        later = tuple(each.name for each in commands if each.schedulable)
+        yield _edge(id, node_id(NodeKind.COMMANDS, declared.namespace), EdgeKind.SENDS, later)
     if isinstance(declared, Process):
         for namespace, messages in _by_namespace(declared.outcomes):
             yield _edge(_receiver(project, namespace), id, EdgeKind.OUTCOMES, messages)

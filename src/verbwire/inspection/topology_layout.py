@@ -23,6 +23,7 @@ _COLUMNS = {
     NodeKind.EVENTS: 2,
     NodeKind.TABLE: 3,
     NodeKind.SUBSCRIBER: 3,
+    NodeKind.SCHEDULER: 3,
     NodeKind.RESPONDER: 3,
     NodeKind.PROCESS: 3,
     NodeKind.QUERY: 4,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from verbwire.client.base.connection import Connection
@@ -21,6 +22,7 @@ from verbwire.principal import Principal
 from verbwire.wire.headers import Envelope, milliseconds
 from verbwire.wire.ids import derived_id
 from verbwire.wire.records.dead_letters import MAX_DEAD_LETTER, dead_letter_headers, stub_headers
+from verbwire.wire.scheduling import time_header
 
 
 class Cause(NamedTuple):
@@ -32,7 +34,7 @@ class Cause(NamedTuple):
     correlation_id: str
     traceparent: str | None
 
-    def envelope(self, number: int, ttl: float | None = None) -> Envelope:
+    def envelope(self, number: int, ttl: float | None = None, later: tuple[str, bytes] | None = None) -> Envelope:
         """Return what goes with the message of that number which the handler sends because of it; `ttl` in seconds."""
         return Envelope(
             id=derived_id(self.group, self.id, self.handler, number),
@@ -40,6 +42,7 @@ class Cause(NamedTuple):
             correlation_id=self.correlation_id,
             causation_id=self.id,
             traceparent=self.traceparent,
+            later=later,
         )
 
 
@@ -99,6 +102,12 @@ class HandlerOutbox:
         """Queue a command."""
         self._put(Kind.COMMAND, command, ttl)
 
+    def send_later(
+        self, command: Command, at: datetime | None, after: timedelta | None, ttl: float | None = None
+    ) -> None:
+        """Queue a command for later."""
+        self._put(Kind.COMMAND, command, ttl, time_header(at, after))
+
     def publish(self, event: Event) -> None:
         """Queue an event."""
         self._put(Kind.EVENT, event)
@@ -114,9 +123,12 @@ class HandlerOutbox:
             self.obstacle = error
             raise
 
-    def _put(self, kind: Kind, message: Message, ttl: float | None = None) -> None:
+    def _put(
+        self, kind: Kind, message: Message, ttl: float | None = None, later: tuple[str, bytes] | None = None
+    ) -> None:
         try:
-            outgoing = self._producer.sender.encode(kind, message, self._cause.envelope(len(self._acks), ttl))
+            envelope = self._cause.envelope(len(self._acks), ttl, later)
+            outgoing = self._producer.sender.encode(kind, message, envelope)
             contract = outgoing.route.contract
             self._producer.require_permitted(contract, message)
             if (size := len(outgoing.key) + len(outgoing.value)) > MAX_RECORD:  # the producer takes larger letters

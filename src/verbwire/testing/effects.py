@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import datetime, timedelta
 from typing import Any
 
 from verbwire.contracts.schema.model import Catalog
@@ -16,6 +17,7 @@ from verbwire.errors import WrongVerbError
 from verbwire.handling.handler_loop import HandlerLoop
 from verbwire.messages import Command, Event, Kind, Message
 from verbwire.testing.comparing import CONTEXT, fitting, registered
+from verbwire.when import require_when
 from verbwire.wire.headers import milliseconds
 
 
@@ -55,6 +57,12 @@ class _Sent:
     def send(self, command: Command, ttl: float | None = None) -> None:
         milliseconds(ttl)  # raises for what is none
         self._put(Kind.COMMAND, command)
+
+    def send_later(
+        self, command: Command, at: datetime | None, after: timedelta | None, ttl: float | None = None
+    ) -> None:
+        require_when(at, after)
+        self.send(command, ttl)
 
     def publish(self, event: Event) -> None:
         self._put(Kind.EVENT, event)

@@ -61,6 +61,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str | None = None  # the message that started the flow; None: this one
     causation_id: str | None = None  # the direct parent
     traceparent: str | None = None
+    later: tuple[str, bytes] | None = None  # the header that says when it is delivered (scheduling.py); None: at once
 
 
 BARE = Envelope()
@@ -76,11 +77,17 @@ def milliseconds(ttl: float | None) -> int | None:
     return max(1, round(ttl * 1000))
 
 
-def envelope_of(id: str | None, ttl: float | None, correlation_id: str | None, causation_id: str | None) -> Envelope:
+def envelope_of(
+    id: str | None,
+    ttl: float | None,
+    correlation_id: str | None,
+    causation_id: str | None,
+    later: tuple[str, bytes] | None = None,
+) -> Envelope:
     """Return the envelope that the parameters of a client's verbs come to; `ttl` is in seconds."""
-    if id is None and ttl is None and correlation_id is None and causation_id is None:
+    if id is None and ttl is None and correlation_id is None and causation_id is None and later is None:
         return BARE
-    return Envelope(id=id, ttl=milliseconds(ttl), correlation_id=correlation_id, causation_id=causation_id)
+    return Envelope(id=id, ttl=milliseconds(ttl), correlation_id=correlation_id, causation_id=causation_id, later=later)
 
 
 def require_flow(envelope: Envelope) -> None:
@@ -143,6 +150,8 @@ class HeaderTemplate:
             headers = [*self._anonymous, ("ce_id", id.encode())]
             _add_principal(headers, principal)
         _add_flow(headers, id, envelope)
+        if envelope.later is not None:
+            headers.append(envelope.later)
         if envelope.ttl is not None:
             headers.append(("ce_ttl", b"%d" % envelope.ttl))
         if reply_partition is not None:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.process import Process
+from verbwire.declarations.scheduler import Scheduler
 from verbwire.declarations.table import Table
 from verbwire.deploy.group_plan import GroupPlan
 from verbwire.engine.builders.code import fingerprints_of
 from verbwire.engine.builders.groups import aggregate_topology, table_topology
 from verbwire.engine.builders.process import command_topics, process_topology
+from verbwire.engine.builders.scheduler import scheduler_topology
 from verbwire.engine.faust.security import Security
 from verbwire.engine.group import BATCH, GroupEngine
 from verbwire.engine.processors.paced import SHARE, PacedProcessor
@@ -31,6 +33,7 @@ from verbwire.kafka.progress import InputProgress
 from verbwire.messages import Message
 from verbwire.names import Names
 from verbwire.settings import skipped
+from verbwire.wire.records.scheduled import SCHEDULED, ScheduledRecord
 from verbwire.wire.records.workers import GroupShare
 from verbwire.worker.local_copies import hold
 from verbwire.worker.services import NO_REGISTRY, Services
@@ -155,7 +158,7 @@ class EngineGroup:
 
 
 def host(
-    declared: Aggregate[Any] | Table[Any] | Process[Any], services: Services, rate: int | None = None
+    declared: Aggregate[Any] | Table[Any] | Process[Any] | Scheduler, services: Services, rate: int | None = None
 ) -> EngineGroup:
     """Build the group's engine on its topics as they are deployed; it takes `rate` records a second at the most."""
     settings, codec, kafka = services.settings, services.codec, services.kafka
@@ -163,11 +166,11 @@ def host(
     group, called = names.group(declared.group), names.generation(declared.group)
     cluster = ClusterOffsets(kafka, group)
     topology = _topology(declared, group, services, cluster)
-    row: type[Message] = declared.row if isinstance(declared, Table) else declared.state
-    contract = codec.catalog.of(row)
-    topology = replace(
-        topology, code=replace(topology.code, by=fingerprints_of(declared, contract, names, settings.root))
-    )
+    row = _row(declared)
+    contract = SCHEDULED if isinstance(declared, Scheduler) else codec.catalog.of(row)
+    if not isinstance(declared, Scheduler):
+        by = fingerprints_of(declared, contract, names, settings.root)
+        topology = replace(topology, code=replace(topology.code, by=by))
     batch = BATCH
     if rate is not None:
         topology = replace(topology, processor=PacedProcessor(topology.processor, rate, topology.sources))
@@ -203,8 +206,21 @@ def host(
     return EngineGroup(called, engine, table, alone, copies / group, services, security, catching_up)
 
 
+def _row(declared: Aggregate[Any] | Table[Any] | Process[Any] | Scheduler) -> type[Message]:
+    match declared:
+        case Table():
+            return declared.row
+        case Scheduler():
+            return ScheduledRecord
+        case _:
+            return declared.state
+
+
 def _topology(
-    declared: Aggregate[Any] | Table[Any] | Process[Any], group: str, services: Services, cluster: ClusterOffsets
+    declared: Aggregate[Any] | Table[Any] | Process[Any] | Scheduler,
+    group: str,
+    services: Services,
+    cluster: ClusterOffsets,
 ) -> Topology:
     codec, names, skip = services.codec, services.codec.names, services.settings.skip
     skips = [(topic, p, offset) for owner, topic, p, offset in map(skipped, skip) if owner == group]
@@ -212,6 +228,8 @@ def _topology(
     match declared:
         case Aggregate():
             return aggregate_topology(declared, codec, partitions, services.notifier, services.clock, services.grants)
+        case Scheduler():
+            return scheduler_topology(declared, codec, partitions, services.notifier, services.clock, services.grants)
         case Process():
             commands = command_topics(declared, codec)
             targets = {topic: found.partitions for topic, found in cluster.topics(commands).items()}

@@ -10,7 +10,9 @@ from functools import partial
 from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import STATE, Aggregate
 from verbwire.declarations.process import Process
+from verbwire.declarations.scheduler import Scheduler
 from verbwire.declarations.table import Table
+from verbwire.engine.processors.scheduled_rows import INDEX
 from verbwire.engine.state.reader import StoreReader
 from verbwire.errors import UnavailableError
 from verbwire.http.tables.queryable_table import QueryableTable
@@ -20,6 +22,7 @@ from verbwire.messages import Message, Stored
 from verbwire.names import generation_name
 from verbwire.project import Project
 from verbwire.wire.records.rebuilds import RebuildWord
+from verbwire.wire.records.scheduled import SCHEDULED, ScheduledRecord
 from verbwire.worker.services import Services
 
 log = logging.getLogger(__name__)
@@ -46,7 +49,8 @@ def _tables(project: Project, here: Collection[str], services: Services) -> Iter
         except UnavailableError as error:
             log.warning("this worker cannot forward requests for table %s: %s", group, error)
             continue
-        store_reader = StoreReader(group, services.codec.catalog.of(row), partitions)
+        contract = SCHEDULED if isinstance(declared, Scheduler) else services.codec.catalog.of(row)
+        store_reader = StoreReader(group, contract, partitions)
         found = QueryableTable(store_reader, _nothing_to_read, *_looked_for(declared))
         if isinstance(declared, Table):
             switch = TableSwitch(group, partial(generation_elsewhere, found))
@@ -80,12 +84,16 @@ def _kept(declared: Declared) -> tuple[str, type[Stored]] | None:
             return declared.table, declared.row
         case Process():
             return declared.table, declared.state
+        case Scheduler():
+            return declared.table, ScheduledRecord
         case _:
             return None
 
 
 def _looked_for(declared: Declared) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The fields that queries filter and sort on, and those that they search."""
+    if isinstance(declared, Scheduler):
+        return INDEX, ()
     return (declared.index, declared.search) if isinstance(declared, Table) else ((), ())
 
 

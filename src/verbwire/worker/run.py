@@ -25,6 +25,7 @@ from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
 from verbwire.declarations.requirements import require_fit
+from verbwire.declarations.scheduler import Scheduler
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.discovery.directory import Directory
@@ -108,6 +109,7 @@ def run_worker(project: Project, groups: Sequence[str], leave: bool = False) -> 
     gc.set_threshold(*_COLLECT_AFTER)
     verify_form()
     require_queries(project.catalog, project.tables, project.responders)
+    groups = project.with_schedulers(groups)
     for group in groups:
         require_fit(project.declared[group], project.catalog)
     with named(project.settings) as settings, ExitStack() as opened:
@@ -234,7 +236,7 @@ def _host(declared: Declared, services: Services, words: Mapping[str, RebuildWor
     match declared:
         case Table():
             return TableHost(declared, services, generations_of(words, declared.group))
-        case Aggregate() | Process():
+        case Aggregate() | Process() | Scheduler():
             return host(declared, services)
         case Subscriber() | Job():
             return host_effects(declared, services)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,8 +21,10 @@ from verbwire.client.producing.ack import Ack
 from verbwire.client.producing.sender import Sender
 from verbwire.errors import ClosedError, DeliveryError, WrongVerbError
 from verbwire.messages import Command, Kind
+from verbwire.names import scheduler_of
 from verbwire.wire.headers import BARE, Envelope
 from verbwire.wire.outcome_tokens import OutcomeToken
+from verbwire.wire.scheduling import CANCEL
 
 R = TypeVar("R")
 
@@ -62,16 +65,29 @@ class Asker:
             fingerprint=route.encoder.fingerprint(command),
         )
         pending.unique = envelope.id is None
-        self._enter(pending, patient)
-        try:
-            ack = self.sender.produce(outgoing, partition, patient)
-        except BaseException:
-            self._in_flight.leave(pending)
-            raise
-        self.sender.producer.bypass_linger(ack)
-        pending.ack = ack
-        ack.when_done(partial(self._acknowledged, pending, ack))
-        return CommandHandle(self._in_flight, pending)
+        return self._handed_over(pending, lambda: self.sender.produce(outgoing, partition, patient), patient)
+
+    def cancel(
+        self, command: type[Command], key: bytes, command_id: str, envelope: Envelope = BARE
+    ) -> CommandHandle[Any]:
+        """Cancel a command that was sent for later, and return the outcome-to-be of that; raises like `Client.cancel`.
+
+        It is asked of the scheduler as commands are of their receivers: there is a reply, and a log of outcomes.
+        """
+        route = self.sender.routes.later(command)
+        partition = self.start()
+        scheduler = scheduler_of(route.contract.namespace)
+        pending = PendingCommand(
+            self._in_flight.lock,
+            id=self.sender.new_id(),
+            command=f"{scheduler}.{CANCEL}",
+            topic=self.sender.routes.require_scheduled(route),
+            fingerprint=b"",
+        )
+        pending.unique = True
+        return self._handed_over(
+            pending, lambda: self.sender.cancel(route, key, command_id, pending.id, envelope, partition), patient=True
+        )
 
     def resume(self, token: str) -> CommandHandle[Any]:
         """Return the outcome-to-be of a command asked before, perhaps by another process.
@@ -121,6 +137,18 @@ class Asker:
         self._closed = True
         for thread in self._threads():
             thread.stop()
+
+    def _handed_over(self, pending: PendingCommand, produce: Callable[[], Ack], patient: bool) -> CommandHandle[Any]:
+        self._enter(pending, patient)
+        try:
+            ack = produce()
+        except BaseException:
+            self._in_flight.leave(pending)
+            raise
+        self.sender.producer.bypass_linger(ack)
+        pending.ack = ack
+        ack.when_done(partial(self._acknowledged, pending, ack))
+        return CommandHandle(self._in_flight, pending)
 
     def _enter(self, pending: PendingCommand, patient: bool) -> None:
         try:

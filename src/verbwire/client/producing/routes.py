@@ -9,8 +9,8 @@ from typing import NamedTuple
 from verbwire.client.base.connection import Connection
 from verbwire.client.producing.producer import Producer
 from verbwire.contracts.schema.model import Contract
-from verbwire.errors import WrongVerbError
-from verbwire.messages import Kind, Message
+from verbwire.errors import ContractError, WrongVerbError
+from verbwire.messages import Command, Kind, Message
 from verbwire.principal import Principal
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.codec.topics import Codec
@@ -40,6 +40,7 @@ class Route(NamedTuple):
     template: HeaderTemplate
     principal: Principal  # the client's own
     grantor: Grantor | None = None  # signs them, where they carry grants
+    scheduled: str | None = None  # the topic of those that are sent for later, where they may be
 
     def headers(
         self, id: str, key: bytes, value: bytes, envelope: Envelope, reply_partition: int | None = None
@@ -79,6 +80,20 @@ class Routes:
         route = self._found.get(type(message))
         return self._find(kind, message) if route is None or route.kind is not kind else route
 
+    def later(self, command: type[Command]) -> Route:
+        """Return the route of a class of commands, for what is cancelled; raises like :meth:`of`."""
+        route = self._found.get(command)
+        return self._find(Kind.COMMAND, command) if route is None else route
+
+    def require_scheduled(self, route: Route) -> str:
+        """Return the topic for later; :class:`ContractError` where its contract has none, or it is not deployed."""
+        if route.scheduled is None:
+            raise ContractError(
+                f'{route.contract.short} cannot be sent for later: its contract has to say "schedulable": true'
+            )
+        self._producer.require_topic(route.scheduled)
+        return route.scheduled
+
     def knows(self, message: type[Message]) -> bool:
         """Whether the route of a class has been found already: then nobody has to be asked for it."""
         return message in self._found
@@ -97,10 +112,11 @@ class Routes:
         if self._codec is not None:
             self._codec.registry.close()
 
-    def _find(self, kind: Kind, message: Message) -> Route:
-        if not isinstance(message, Message):
-            raise WrongVerbError(f"{type(message).__name__} is no message: use a class generated from a contract")
-        contract = self._connection.catalog.of(message)
+    def _find(self, kind: Kind, message: Message | type[Message]) -> Route:
+        cls = message if isinstance(message, type) else type(message)
+        if not issubclass(cls, Message):
+            raise WrongVerbError(f"{cls.__name__} is no message: use a class generated from a contract")
+        contract = self._connection.catalog.of(cls)
         if contract.kind is not kind:
             raise WrongVerbError(
                 f"{contract.short} is of kind {contract.kind}: it is {_VERBS[contract.kind]}, not {_VERBS[kind]}"
@@ -111,6 +127,7 @@ class Routes:
         template = HeaderTemplate(contract, names.project, principal)
         grantor = self._connection.grants.grantor(contract, names)
         encoder = self.codec.encoder(contract)
-        route = Route(kind, contract, topic, keyer(contract), encoder, template, principal, grantor)
-        self._found[type(message)] = route
+        scheduled = names.scheduled(contract.namespace) if contract.schedulable else None
+        route = Route(kind, contract, topic, keyer(contract), encoder, template, principal, grantor, scheduled)
+        self._found[cls] = route
         return route

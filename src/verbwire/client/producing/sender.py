@@ -11,10 +11,12 @@ from verbwire.client.producing.ack import Ack
 from verbwire.client.producing.ids import Ids
 from verbwire.client.producing.producer import Producer
 from verbwire.client.producing.routes import Route, Routes
+from verbwire.errors import UnencodableError
 from verbwire.messages import Kind, Message
 from verbwire.tracing.kafka_spans import sending
 from verbwire.tracing.seam import Tracer, TraceSpan, active
-from verbwire.wire.headers import BARE, Envelope
+from verbwire.wire.headers import BARE, Envelope, RawHeaders
+from verbwire.wire.scheduling import CANCEL_HEADER, MOST_BYTES
 
 
 class OutgoingMessage(msgspec.Struct, frozen=True, gc=False):
@@ -55,6 +57,8 @@ class Sender:
         or the envelope's id cannot be one; see :meth:`Routes.of` for topics that are not there.
         """
         route = self.routes.of(kind, message)
+        if envelope.later is not None:
+            self.routes.require_scheduled(route)
         id = self._ids.of(envelope.id)
         return OutgoingMessage(route, id, route.key(message), route.encoder(message), envelope)
 
@@ -85,7 +89,31 @@ class Sender:
     def _produce(self, outgoing: OutgoingMessage, reply_partition: int | None, patient: bool) -> Ack:
         route, id, key, value = outgoing.route, outgoing.id, outgoing.key, outgoing.value
         headers = route.headers(id, key, value, outgoing.envelope, reply_partition)
+        if outgoing.envelope.later is not None and route.scheduled is not None:
+            _require_room(route.contract.name, key, value, headers)
+            return self.producer.produce(route.scheduled, key, value, headers, id, patient=patient)
         return self.producer.produce(route.topic, key, value, headers, id, patient=patient)
+
+    def cancel(
+        self, route: Route, key: bytes, command_id: str, id: str, envelope: Envelope, reply_partition: int
+    ) -> Ack:
+        """Queue what cancels a command that was sent for later; `id` is its own, and its outcome's."""
+        topic = self.routes.require_scheduled(route)
+        headers = [*route.headers(id, key, b"", envelope, reply_partition), (CANCEL_HEADER, command_id.encode())]
+        return self.producer.produce(topic, key, None, headers, id)
+
+    def new_id(self) -> str:
+        """Return an id that no other message has."""
+        return self._ids.of(None)
+
+
+def _require_room(what: str, key: bytes, value: bytes, headers: RawHeaders) -> None:
+    size = 2 * len(key) + len(value) + sum(len(name) + len(each) for name, each in headers)
+    if size > MOST_BYTES:
+        raise UnencodableError(
+            f"{what} is {size} bytes with its key and headers, one that is sent for later may have {MOST_BYTES}: "
+            "keep less in it"
+        )
 
 
 def _acknowledged(span: TraceSpan, ack: Ack) -> None:

@@ -170,6 +170,8 @@ def _attributes(older: Schema, newer: Schema) -> Iterator[EvolutionFinding]:
     was, now = reply_of(older), reply_of(newer)
     if was is not None and was != now:
         yield _ours("reply", was, now or "none", "clients with the old contract cannot read another reply")
+    if older.get("schedulable", False) and not newer.get("schedulable", False):
+        yield _ours("schedulable", True, False, "clients with the old contract send it for later, and nobody would")
     was, now = (each.get("many", False) for each in (older, newer))
     if was != now:
         yield _ours("many", was, now, "clients with the old contract wait for the other")

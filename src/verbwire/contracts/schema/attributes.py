@@ -30,6 +30,7 @@ ALLOWED: dict[str, tuple[Kind, ...]] = {
     "many": (Kind.QUERY,),
     "response": (Kind.COMMAND,),
     "grant": (Kind.COMMAND,),
+    "schedulable": (Kind.COMMAND,),
 }
 _WHY_NOT = {
     Kind.EVENT: "an event has no answer and cannot be refused",
@@ -192,6 +193,11 @@ def _grant_texts(_schema: dict[str, Any], grant: Json) -> Iterator[str]:
         yield f'{grant!r} is unknown: write "required" where a command has to prove whose it is, or remove it'
 
 
+def _schedulable_texts(_schema: dict[str, Any], schedulable: Json) -> Iterator[str]:
+    if not isinstance(schedulable, bool):
+        yield "is true where the command may be sent for later, or false: without quotes"
+
+
 _CHECKS: dict[str, Callable[[dict[str, Any], Json], Iterator[str]]] = {
     "key": _key_texts,
     "time": _time_texts,
@@ -202,6 +208,7 @@ _CHECKS: dict[str, Callable[[dict[str, Any], Json], Iterator[str]]] = {
     "many": _many_texts,
     "response": _response_texts,
     "grant": _grant_texts,
+    "schedulable": _schedulable_texts,
 }
 
 

@@ -36,7 +36,7 @@ _MEANT = {  # other languages' words
     "time": "time-millis",
     "timestamp": "timestamp-millis",
 }
-OURS = ("kind", "key", "time", "requires", "public", "rejections", "reply", "many", "response", "grant")
+OURS = ("kind", "key", "time", "requires", "public", "rejections", "reply", "many", "response", "grant", "schedulable")
 
 _NAMED = ("type", "namespace", "name", "doc", "aliases")
 _LOGICAL = ("logicalType", "precision", "scale")

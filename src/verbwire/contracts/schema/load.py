@@ -184,6 +184,7 @@ def _contract(name: str, schema: dict[str, Any], file: Path) -> Contract:
         many=schema.get("many", False),
         response=schema.get("response", "outcome"),
         grant="grant" in schema,
+        schedulable=schema.get("schedulable", False),
         text=text,
         fingerprint=sha256(text.encode()).hexdigest()[:16],
     )

@@ -37,6 +37,7 @@ class Contract:
     many: bool = False  # whether a query is answered by a list of replies, page by page
     response: str = "outcome"  # "none": a long job, which gives no outcomes
     grant: bool = False  # whether a command has to prove on whose behalf it comes
+    schedulable: bool = False  # whether a command may be sent for later
     text: str = ""  # the JSON that is registered: resolved, in a stable order
     fingerprint: str = ""  # first 16 hex digits of SHA-256 over `text`
 
@@ -133,6 +134,11 @@ class Catalog:
     def of_namespace(self, namespace: str, kind: Kind) -> list[Contract]:
         """The contracts of one kind in a context, by name."""
         return sorted((c for c in self if c.namespace == namespace and c.kind == kind), key=lambda c: c.name)
+
+    @cached_property
+    def schedulable(self) -> frozenset[str]:
+        """The contexts that have commands which may be sent for later."""
+        return frozenset(each.namespace for each in self if each.schedulable)
 
     @cached_property
     def version(self) -> str:

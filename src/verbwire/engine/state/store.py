@@ -124,6 +124,12 @@ class PartitionStore:
         with self._reading() as reader:
             return reader.execute(query, (value, limit)).fetchall()
 
+    def equal(self, column: str, value: Value) -> list[bytes]:
+        """The keys of the rows whose column has this value."""
+        with self._reading() as reader:
+            query = f"select key from rows where {column_name(column)} = ? order by key"
+            return [key for (key,) in reader.execute(query, (value,))]
+
     def least(self, column: str, above: Value) -> Any:
         """The least value of a column that is more than `above`, None where there is none."""
         name = column_name(column)

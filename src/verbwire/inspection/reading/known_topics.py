@@ -27,6 +27,7 @@ class Holds(StrEnum):
     REQUEUED = "requeued"
     REQUEST = "request"
     PARKED = "parked"
+    SCHEDULED = "scheduled"
     DEAD_LETTER = "dead-letter"
     REPLY = "reply"
     WORKER = "worker"
@@ -85,6 +86,9 @@ def _of_group(names: Names, plan: GroupPlan, kept: Holds) -> Iterator[KnownTopic
         yield KnownTopic(names.parked(group), Holds.PARKED, plan.group)
     if plan.heeds:
         yield KnownTopic(names.requests(group), Holds.REQUEST, plan.group)
+    if plan.schedules:
+        yield KnownTopic(names.scheduled(plan.schedules), Holds.SCHEDULED, plan.schedules)
+        yield KnownTopic(names.outcomes(plan.group), Holds.OUTCOME, plan.group)
     if plan.requeues:
         yield KnownTopic(names.requeued(group), Holds.REQUEUED, plan.group)
     yield KnownTopic(names.dead_letters(group), Holds.DEAD_LETTER, plan.group)

@@ -6,9 +6,11 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import STATE, Aggregate
 from verbwire.declarations.process import Process
+from verbwire.declarations.scheduler import Scheduler
 from verbwire.declarations.table import Table
 from verbwire.names import Names
 from verbwire.project import Project
+from verbwire.wire.records.scheduled import SCHEDULED
 
 
 def row_contracts(project: Project) -> dict[str, Contract]:
@@ -16,7 +18,9 @@ def row_contracts(project: Project) -> dict[str, Contract]:
     names, found = project.settings.names, {}
     for declared in project.declared.values():
         topic = changelog_of(names, declared)
-        if topic is not None and isinstance(declared, Table | Process | Aggregate):
+        if topic is not None and isinstance(declared, Scheduler):
+            found[topic] = SCHEDULED
+        elif topic is not None and isinstance(declared, Table | Process | Aggregate):
             found[topic] = project.catalog.of(declared.row if isinstance(declared, Table) else declared.state)
     return found
 
@@ -26,7 +30,7 @@ def changelog_of(names: Names, declared: Declared) -> str | None:
     match declared:
         case Aggregate():
             return names.changelog(names.group(declared.group), STATE)
-        case Table() | Process():
+        case Table() | Process() | Scheduler():
             return names.changelog(names.group(declared.group), declared.table)
         case _:
             return None

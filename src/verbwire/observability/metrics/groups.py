@@ -62,6 +62,13 @@ LATENESS = HistogramSpec(
     GROUP,
     buckets=_LATENESS_SECONDS,
 )
+SCHEDULED = CounterSpec(
+    "scheduled",
+    "What a scheduler does: commands taken, delivered, cancelled, refused for their grant; schedules fired; failed.",
+    "failed: a schedule's function raised, or a command could not be signed; it is tried again each minute, the log "
+    "and `verbwire scheduled list` say why. refused: see the receiver's outcomes.",
+    (*GROUP, "event"),
+)
 OUTCOMES = CounterSpec(
     "outcomes",
     "Commands by what became of them: status accepted, rejected, failed or expired; code of a rejection, else empty.",
@@ -150,7 +157,20 @@ PARKED_OLDEST = GaugeSpec(
 )
 
 SPECS = (
-    *(RECORDS, TRANSACTIONS, ABORTS, RESETS, BATCH, COMMIT, LATENESS, OUTCOMES, DUPLICATES, LATE, DEAD_LETTERS),
+    *(
+        RECORDS,
+        TRANSACTIONS,
+        ABORTS,
+        RESETS,
+        BATCH,
+        COMMIT,
+        LATENESS,
+        SCHEDULED,
+        OUTCOMES,
+        DUPLICATES,
+        LATE,
+        DEAD_LETTERS,
+    ),
     *(PARTITIONS, GROUP_PARTITIONS, RUNNING, RESTORED, RESTORE_REMAINING, CATCH_UP, TABLE_DEAD_LETTERS),
     *(PARKED_KEYS, PARKED_RECORDS, PARKED_OLDEST),
 )
@@ -172,6 +192,7 @@ class GroupCollectors:
         self.batch = BATCH.on(registry)
         self.commit = COMMIT.on(registry)
         self.lateness = LATENESS.on(registry)
+        self.scheduled = SCHEDULED.on(registry)
         self.outcomes = OUTCOMES.on(registry)
         self.duplicates = DUPLICATES.on(registry)
         self.late = LATE.on(registry)
@@ -279,6 +300,8 @@ class GroupMetrics:
                     self.dead_lettered(reason, n)
                 case ("outcome", command, status, code):
                     self.outcome(command, status, code, n)
+                case ("scheduled", event):
+                    self._all.scheduled.labels(self._name, event).inc(n)
                 case ("late",):
                     self.late(n)
                 case ("duplicate",):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from verbwire.answering import require_no_query
@@ -11,10 +12,13 @@ from verbwire.client.producing.routes import Routes
 from verbwire.client.producing.sender import Sender
 from verbwire.errors import OutcomeUnknownError, WrongVerbError
 from verbwire.messages import Command, Event, Kind, Outcome, Page, Query
+from verbwire.names import scheduler_of
 from verbwire.principal import Principal
 from verbwire.testing.memory.topics import MemoryProducer
 from verbwire.wire.codec.topics import Codec
-from verbwire.wire.headers import envelope_of
+from verbwire.wire.headers import BARE, Envelope, envelope_of
+from verbwire.wire.keys import key_bytes
+from verbwire.wire.scheduling import CANCEL, time_header
 
 R = TypeVar("R")
 _REPLY_PARTITION = 0
@@ -27,7 +31,7 @@ class MemoryBackend(Protocol):
         """Let all groups process what there is."""
         ...
 
-    def outcome_of(self, command: Command[R], id: str) -> Outcome[R] | None:
+    def outcome_of(self, command: type[Command[R]], id: str) -> Outcome[R] | None:
         """Return what was told of a command that was just asked; None while its receiver is paused."""
         ...
 
@@ -65,11 +69,17 @@ class MemoryClient:
         *,
         id: str | None = None,
         ttl: float | None = None,
+        at: datetime | None = None,
+        after: timedelta | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
     ) -> Position:
-        """Send a command; return where it lies. Its outcome is among `InMemory.outcomes`."""
-        position = self.enqueue(command, id=id, ttl=ttl, correlation_id=correlation_id, causation_id=causation_id)
+        """Send a command; return where it lies. Its outcome is among `InMemory.outcomes`.
+
+        What is sent for later waits for `InMemory.advance`.
+        """
+        later = None if at is None and after is None else time_header(at, after)
+        position = self._enqueue(command, envelope_of(id, ttl, correlation_id, causation_id, later))
         self._backend.run()
         return position
 
@@ -83,9 +93,26 @@ class MemoryClient:
         causation_id: str | None = None,
     ) -> Position:
         """Write a message and leave it there until something else runs the project; return where it lies."""
+        return self._enqueue(message, envelope_of(id, ttl, correlation_id, causation_id))
+
+    def _enqueue(self, message: Command | Event, envelope: Envelope) -> Position:
         kind = Kind.EVENT if isinstance(message, Event) else Kind.COMMAND
         require_no_query("publish" if kind is Kind.EVENT else "send")
-        return self._sender.send(kind, message, envelope_of(id, ttl, correlation_id, causation_id)).result()
+        return self._sender.send(kind, message, envelope).result()
+
+    def cancel(self, command: type[Command], key: object, id: str) -> Outcome[Any]:
+        """Cancel a command that was sent for later; return what `Client.cancel` would have as its outcome.
+
+        :class:`OutcomeUnknownError` while its scheduler is paused.
+        """
+        require_no_query("cancel")
+        route, own = self._sender.routes.later(command), self._sender.new_id()
+        self._sender.cancel(route, key_bytes(key), id, own, BARE, _REPLY_PARTITION)
+        self._backend.run()
+        outcome = self._backend.outcome_of(command, own)
+        if outcome is None:
+            raise OutcomeUnknownError(f"{scheduler_of(route.contract.namespace)}.{CANCEL}", own, None, 0)
+        return outcome
 
     def ask(
         self,
@@ -108,7 +135,7 @@ class MemoryClient:
             raise WrongVerbError(f"{contract.short} has no outcome (its response is none): use send")
         self._sender.produce(outgoing, _REPLY_PARTITION)
         self._backend.run()
-        outcome = self._backend.outcome_of(command, outgoing.id)
+        outcome = self._backend.outcome_of(type(command), outgoing.id)
         if outcome is None:
             raise OutcomeUnknownError(contract.name, outgoing.id, None, 0)
         return outcome

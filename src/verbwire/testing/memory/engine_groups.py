@@ -18,7 +18,7 @@ from verbwire.engine.state.parked import ParkedKey
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.state.store import PartitionStore
-from verbwire.engine.topology import Due, StopDue, StopPartition, Topology
+from verbwire.engine.topology import Begin, Due, StopDue, StopPartition, Topology
 from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.kafka.record import Record, place_of
@@ -48,6 +48,9 @@ class MemoryEngineGroup:
         self._lifecycle = PartitionLifecycle(name, self.store_reader, Metrics().group(name))
         self._lifecycle.assign(range(topology.partitions))
         self._caches = [self._cache(partition, folder / name) for partition in range(topology.partitions)]
+        if topology.due is not None and topology.due.begin is not None:
+            for cache in self._caches:
+                self._begin_due(topology.due.begin, topology.due.clock.now_ms(), cache)
 
     def step(self) -> bool:
         """Process what there is to read, a batch of each topic and partition; return whether there was anything."""
@@ -120,6 +123,12 @@ class MemoryEngineGroup:
                     self._fire_keys(due, cache, keys)
                     found = True
         return found
+
+    def _begin_due(self, begin: Begin, now: int, cache: PartitionCache) -> None:
+        transaction = self._begin()
+        begin(cache, now)
+        self._keep_rows(transaction, cache)
+        self._commit(transaction, cache)
 
     def _fire_keys(self, due: Due, cache: PartitionCache, keys: Sequence[bytes]) -> None:
         transaction, stop = self._begin(), None

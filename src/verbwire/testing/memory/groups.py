@@ -10,9 +10,11 @@ from verbwire.client.base.connection import Connection
 from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import Aggregate
 from verbwire.declarations.process import Process
+from verbwire.declarations.scheduler import Scheduler
 from verbwire.declarations.table import Table
 from verbwire.engine.builders.groups import aggregate_topology, table_topology
 from verbwire.engine.builders.process import command_topics, process_topology
+from verbwire.engine.builders.scheduler import scheduler_topology
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.processors.windowed_table import WindowedTableProcessor
 from verbwire.engine.topology import Topology
@@ -26,6 +28,7 @@ from verbwire.testing.memory.subscriber_groups import MemorySubscriberGroup
 from verbwire.testing.memory.topics import MemoryTopics
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.grants.policy import Grants
+from verbwire.wire.records.scheduled import SCHEDULED
 
 MemoryGroup: TypeAlias = MemoryEngineGroup | MemorySubscriberGroup
 
@@ -59,6 +62,8 @@ class MemoryServices:
 
     def group(self, declared: Declared) -> MemoryGroup:
         """Return the group that a declaration is; :class:`ContractError` where it does not fit its contracts."""
+        if isinstance(declared, Scheduler):
+            return MemoryEngineGroup(declared.group, SCHEDULED, self._scheduler(declared), self.topics, self.folder)
         if isinstance(declared, Aggregate | Table | Process):
             row = self.codec.catalog.of(declared.row if isinstance(declared, Table) else declared.state)
             return MemoryEngineGroup(declared.group, row, self._topology(declared), self.topics, self.folder)
@@ -71,6 +76,10 @@ class MemoryServices:
         topology = group.topology
         decoder = self.codec.topic_decoder(topology.changelog, group.row.namespace, {group.row.name: row})
         return QueryableTable(group.store_reader, decoder.decode, topology.columns, topology.search)
+
+    def _scheduler(self, declared: Scheduler) -> Topology:
+        partitions = self.topics.partitions
+        return scheduler_topology(declared, self.codec, partitions, self.replies, self.clock, self.grants)
 
     def _topology(self, declared: Aggregate[Any] | Table[Any] | Process[Any]) -> Topology:
         codec, partitions, grants = self.codec, self.topics.partitions, self.grants

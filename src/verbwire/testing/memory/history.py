@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from verbwire.errors import UndecodableError
 from verbwire.messages import Message, Outcome
 from verbwire.testing.memory.topics import MemoryRecord, MemoryTopics
 from verbwire.wire.codec.replies import Replies
@@ -47,16 +49,33 @@ class MemoryHistory:
 
     def messages(self, classes: Sequence[type[M]], topic_of: Callable[[str], str]) -> list[M]:
         """Return the messages of these classes; `topic_of` gives the topic of a namespace."""
-        if not classes:
-            raise TypeError("name the classes of the messages that you look for")
-        by_namespace: dict[str, dict[str, type[Message]]] = defaultdict(dict)
-        for cls in classes:
-            by_namespace[self._codec.catalog.of(cls).namespace][cls.__contract__] = cls
+        by_namespace = self._by_namespace(classes)
         found: list[tuple[int, Any]] = []
         for namespace, named in by_namespace.items():
             decode = self._codec.topic_decoder(topic_of(namespace), namespace, named).decode
             found += [(each.number, decode(each.value)) for each in self._topics.records(topic_of(namespace))]
         return [message for _, message in sorted(found, key=_number) if message is not None]
+
+    def _by_namespace(self, classes: Sequence[type[Message]]) -> dict[str, dict[str, type[Message]]]:
+        if not classes:
+            raise TypeError("name the classes of the messages that you look for")
+        found: dict[str, dict[str, type[Message]]] = defaultdict(dict)
+        for cls in classes:
+            found[self._codec.catalog.of(cls).namespace][cls.__contract__] = cls
+        return found
+
+    def decoded(
+        self, classes: Sequence[type[M]], topic_of: Callable[[str], str], values: Iterable[bytes | None]
+    ) -> list[M]:
+        """Return which of these values, in their order, are messages of these classes."""
+        found: list[Any] = []
+        by_namespace = self._by_namespace(classes)
+        decoders = [self._codec.topic_decoder(topic_of(name), name, each) for name, each in by_namespace.items()]
+        for value in values:
+            for decoder in decoders:
+                with suppress(UndecodableError):
+                    found.append(decoder.decode(value))
+        return [each for each in found if each is not None]
 
     def outcomes(self) -> Iterator[CommandOutcome]:
         """Yield the outcomes of all commands."""

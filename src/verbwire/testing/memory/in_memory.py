@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
@@ -23,6 +24,8 @@ from verbwire.declarations.process_versions import by_group
 from verbwire.declarations.requirements import require_fit
 from verbwire.declarations.resource import Resource
 from verbwire.declarations.responder import Responder
+from verbwire.declarations.schedule import Schedule
+from verbwire.declarations.scheduler import Scheduler, schedulers
 from verbwire.declarations.table import Table
 from verbwire.engine.processors.parking import RETRY
 from verbwire.errors import ContractError
@@ -47,6 +50,7 @@ from verbwire.testing.memory.registry import MemoryRegistry
 from verbwire.testing.memory.subscriber_groups import MemorySubscriberGroup
 from verbwire.testing.memory.topics import MemoryProducer, MemoryTopics
 from verbwire.wire.codec.topics import OWN, Codec
+from verbwire.wire.records.scheduled import ScheduledRecord
 from verbwire.worker.known_topics import known_topics
 from verbwire.worker.query_handlers import query_handlers
 
@@ -96,7 +100,7 @@ class InMemory:
 
     def __init__(
         self,
-        *declared: Project | Declared | Responder | Resource[Any],
+        *declared: Project | Declared | Responder | Schedule | Resource[Any],
         catalog: Catalog | None = None,
         actor: str | None = None,
         scopes: Iterable[str] | None = None,
@@ -144,9 +148,24 @@ class InMemory:
         """Publish an event, and let happen whatever comes of it."""
         return self._client.publish(event, id=id)
 
-    def send(self, command: Command, *, id: str | None = None, ttl: float | None = None) -> Position:
-        """Send a command, and let happen whatever comes of it; its outcome is among `outcomes`."""
-        return self._client.send(command, id=id, ttl=ttl)
+    def send(
+        self,
+        command: Command,
+        *,
+        id: str | None = None,
+        ttl: float | None = None,
+        at: datetime | None = None,
+        after: timedelta | None = None,
+    ) -> Position:
+        """Send a command, and let happen whatever comes of it; its outcome is among `outcomes`.
+
+        What is sent for later, `at` a time or `after` a while, waits for :meth:`advance`.
+        """
+        return self._client.send(command, id=id, ttl=ttl, at=at, after=after)
+
+    def cancel(self, command: type[Command], key: object, id: str) -> Outcome[Any]:
+        """Cancel a command that was sent for later, by its class, key and id; return the outcome of that."""
+        return self._client.cancel(command, key, id)
 
     def send_all(self, commands: Iterable[Command]) -> None:
         """Send many commands before the first is carried out: they are taken in batches, as under load."""
@@ -211,7 +230,9 @@ class InMemory:
     def rows(self, declared: Table[R]) -> dict[Any, R]: ...
     @overload
     def rows(self, declared: Aggregate[S] | Process[S]) -> dict[Any, S]: ...
-    def rows(self, declared: Table[Any] | Aggregate[Any] | Process[Any]) -> dict[Any, Any]:
+    @overload
+    def rows(self, declared: Scheduler) -> dict[Any, ScheduledRecord]: ...
+    def rows(self, declared: Table[Any] | Aggregate[Any] | Process[Any] | Scheduler) -> dict[Any, Any]:
         """Return the rows of a table, or the states of an aggregate or a process, by their keys.
 
         The key of a table of windows is a pair: what is counted, and when the window begins.
@@ -245,6 +266,12 @@ class InMemory:
         """Return the outcomes of all commands so far, or of those of these classes, in order."""
         wanted = {cls.__contract__ for cls in classes}
         return [each for each in self._history.outcomes() if not wanted or each.command in wanted]
+
+    def scheduled(self, *classes: type[C]) -> list[C]:
+        """Return the commands of these classes that are sent for later and still wait, in order of their time."""
+        rows = [row for each in self._project.schedulers for row in self.rows(each).values()]
+        waiting = sorted((row for row in rows if row.value is not None), key=attrgetter("due", "place"))
+        return self._history.decoded(classes, self._connection.names.commands, [each.value for each in waiting])
 
     @property
     def rejections(self) -> list[CommandOutcome]:
@@ -316,11 +343,11 @@ class InMemory:
 
     # -- for its clients
 
-    def outcome_of(self, command: Command[A], id: str) -> Outcome[A] | None:
+    def outcome_of(self, command: type[Command[A]], id: str) -> Outcome[A] | None:
         """Return what was told of a command that was just asked; None while its receiver is paused."""
         found = self._told.outcomes.pop(id, None)
         if found is None:
-            self._require_receiver(type(command))
+            self._require_receiver(command)
             return None
         return self._history.outcome(found)
 
@@ -358,7 +385,7 @@ class InMemory:
 
 
 def _project_of(
-    declared: tuple[Project | Declared | Responder | Resource[Any], ...], catalog: Catalog | None
+    declared: tuple[Project | Declared | Responder | Schedule | Resource[Any], ...], catalog: Catalog | None
 ) -> Project:
     if len(declared) == 1 and isinstance(declared[0], Project):
         return declared[0]
@@ -367,10 +394,13 @@ def _project_of(
     if not declared:
         return load_project(load_settings())
     settings = load_settings()
-    groups = by_group(each for each in declared if not isinstance(each, Responder | Project | Resource))
+    apart = (Responder, Project, Resource, Schedule)
+    groups = by_group(each for each in declared if not isinstance(each, apart))
     responders = tuple(each for each in declared if isinstance(each, Responder))
     resources = tuple((each, None) for each in declared if isinstance(each, Resource))
     catalog = catalog or load_project(settings).catalog
+    schedules = [each for each in declared if isinstance(each, Schedule)]
+    groups |= {each.group: each for each in schedulers(groups.values(), schedules, catalog)}
     return Project(settings, catalog, groups, responders, resources=resources)
 
 

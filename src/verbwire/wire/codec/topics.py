@@ -28,13 +28,15 @@ from verbwire.wire.avro.messages import Encoder, Reader
 from verbwire.wire.records.outcomes import OUTCOME
 from verbwire.wire.records.parked import PARKED_RECORD
 from verbwire.wire.records.requests import REQUEST
+from verbwire.wire.records.scheduled import SCHEDULED
 from verbwire.wire.records.workers import WORKER
 from verbwire.wire.registry.client import Registry
 from verbwire.wire.registry.unknown_ids import UnknownIds
 
 log = logging.getLogger(__name__)
 
-OWN = {each.name: each for each in (OUTCOME, WORKER, REQUEST, PARKED_RECORD)}  # verbwire's own, in no project's catalog
+# verbwire's own, in no project's catalog
+OWN = {each.name: each for each in (OUTCOME, WORKER, REQUEST, PARKED_RECORD, SCHEDULED)}
 _REFUSAL_SECONDS = 60.0
 _REFUSALS = 10_000
 

@@ -1,0 +1,134 @@
+"""A scheduler in workers of their own: commands later, cancelled, and schedules, on a broker."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.cluster import Cluster, eventually
+from tests.kit.samples.tower.bells import OilBell, RingBell
+from tests.kit.tower import EVERY_SECOND, Tower, ringing, tower
+from verbwire import Accepted, Rejected
+from verbwire.client import Client
+from verbwire.engine.transactions.failpoints import POINTS
+
+pytestmark = pytest.mark.kafka
+
+SOON = timedelta(seconds=1)
+
+
+@pytest.fixture
+def project(cluster: Cluster, tmp_path: Path) -> Iterator[Tower]:
+    with tower(tmp_path, cluster) as opened:
+        yield opened
+
+
+def ids_of(project: Tower) -> list[str]:
+    return [dict(each.headers() or ())["ce_id"].decode() for each in project.delivered()]
+
+
+def test_commands_for_later_are_delivered_in_time_or_cancelled_and_grants_hold(project: Tower) -> None:
+    worker = project.start("consumers").ready()
+    with project.client() as client:
+        client.send(ringing("a", "2"), after=SOON, id="second")
+        client.send(ringing("a", "1"), after=SOON / 2, id="first")
+        client.send(OilBell(bell_id="b", note="3"), after=SOON, id="third")
+        client.send(ringing("c", "4"), after=timedelta(hours=1), id="fourth")
+        assert client.cancel(RingBell, "c", "fourth").result(20) == Accepted()
+        worker.until(lambda: len(ids_of(project)) == 3)
+        too_late = client.cancel(RingBell, "a", "first").result(20)
+        assert isinstance(too_late, Rejected)
+        assert too_late.code == "too_late"
+    found = {dict(each.headers() or ())["ce_id"].decode(): each for each in project.delivered()}
+    assert found["first"].offset() < found["second"].offset()
+    assert worker.until(lambda: worker.get("/tables/tower.bells.aggregate")[1]["rows"] and True)
+    status, page = worker.get("/tables/tower.bells.scheduler?status=CANCELLED")
+    assert status == 200, page
+    assert [each["id"] for each in page["rows"]] == ["fourth"]
+
+
+def test_a_schedule_fires_each_time_once_in_a_worker(cluster: Cluster, tmp_path: Path) -> None:
+    with tower(tmp_path, cluster, EVERY_SECOND) as project:
+        worker = project.start("consumers").ready()
+        worker.until(lambda: len(ids_of(project)) >= 3)
+        found = ids_of(project)
+    times = [datetime.fromisoformat(each.rpartition("@")[2]) for each in found]
+    assert sorted(times) == [min(times) + number * timedelta(seconds=1) for number in range(len(times))]
+
+
+# -- whoever is killed
+
+
+class Chimes:
+    """Commands for the next seconds, some of which are cancelled."""
+
+    def __init__(self, client: Client, number: int) -> None:
+        self.due: dict[str, int] = {}
+        self.bells: dict[str, str] = {}
+        start = datetime.now(UTC) + timedelta(seconds=2)
+        for each in range(number):
+            id, bell = f"c{each}", f"bell-{each % 7}"
+            at = start + timedelta(milliseconds=37 * ((each * 31) % number))
+            client.send(ringing(bell, id), at=at, id=id)
+            self.due[id], self.bells[id] = round(at.timestamp() * 1000), bell
+        client.flush()
+        self.cancelled = {id: client.cancel(RingBell, self.bells[id], id) for id in [*self.due][::5]}
+
+    def settled(self) -> set[str]:
+        """Which were cancelled; whoever was told otherwise was told that it is too late."""
+        outcomes: dict[str, Any] = {id: handle.result(60) for id, handle in self.cancelled.items()}
+        return {id for id, outcome in outcomes.items() if isinstance(outcome, Accepted)}
+
+
+def exact(project: Tower, chimes: Chimes) -> None:
+    """Check that each was delivered or cancelled, once, not early, and in order per bell."""
+    cancelled = chimes.settled()
+    expected = set(chimes.due) - cancelled
+    eventually(lambda: len(set(ids_of(project))) >= len(expected), 60)
+    records = [(dict(each.headers() or ())["ce_id"].decode(), each) for each in project.delivered()]
+    assert {id for id, n in Counter(id for id, _ in records).items() if n > 1} == set(), "delivered twice"
+    assert {id for id, _ in records} & cancelled == set(), "cancelled and delivered"
+    assert {id for id, _ in records} == expected
+    assert [id for id, each in records if each.timestamp()[1] < chimes.due[id]] == [], "early"
+    for bell in set(chimes.bells.values()):
+        order = [chimes.due[id] for id, _ in records if chimes.bells[id] == bell]
+        assert order == sorted(order), f"{bell} is out of order"
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_at_any_step_of_fire_and_cancel_loses_and_doubles_nothing(project: Tower, point: str) -> None:
+    worker = project.start("consumers").ready()
+    with project.client() as client:
+        chimes = Chimes(client, 200)
+        worker.process.kill()
+        worker.process.wait()
+        for times in (2, 7, 15):
+            dying = project.start("consumers", VERBWIRE_CRASH_POINT=f"{point}:{times}")
+            deadline = time.monotonic() + 25
+            while dying.process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.1)
+            dying.process.kill()
+            dying.process.wait()
+        project.start("consumers").ready()
+        exact(project, chimes)
+
+
+@pytest.mark.chaos
+def test_workers_that_come_and_go_lose_and_double_nothing_that_is_due(project: Tower) -> None:
+    first = project.start("consumers", name="w1").ready()
+    with project.client() as client:
+        chimes = Chimes(client, 300)
+        second = project.start("consumers", name="w2").ready()
+        first.process.terminate()
+        first.process.wait(30)
+        third = project.start("consumers", name="w1").ready()
+        second.process.kill()
+        exact(project, chimes)
+        assert third.process.poll() is None
