@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from verbwire.cli.letter_filter import filtered
 from verbwire.cli.output import AsJson, print_json, print_table, print_text
 from verbwire.errors import ConfigurationError
 from verbwire.settings import load_settings
@@ -33,14 +34,6 @@ GroupName = Annotated[str, typer.Argument(help="A group's name, as declared.")]
 Again = Annotated[bool, typer.Option("--again", help="Include those that were requeued already.")]
 Places = Annotated[list[str] | None, typer.Argument(help="partition/offset, as the list shows it.")]
 Every = Annotated[bool, typer.Option("--all", help="All that nothing was done with yet, and that fit.")]
-OfType = Annotated[str | None, typer.Option("--type", help="Those of a contract: its full name, or the end of it.")]
-Reason = Annotated[str | None, typer.Option("--reason", help="Those of a reason, like failed or undecodable.")]
-Key = Annotated[str | None, typer.Option("--key", help="Those of a record's key.")]
-Since = Annotated[
-    str | None, typer.Option("--since", help="Since so long ago (-90s, -1h, -2d), or a time with its zone.")
-]
-Until = Annotated[str | None, typer.Option("--until", help="Until then, written likewise.")]
-Text = Annotated[str | None, typer.Option("--text", help="Those whose detail, or traceback, holds this text.")]
 Shown = Annotated[
     str | None, typer.Option("--as-of", help="As `list` ended: none that came later. Without it, all there are by now.")
 ]
@@ -49,20 +42,16 @@ _COLUMNS = ("group", "place", "from", "type", "id", "reason", "since", "detail")
 
 
 @app.command("list")
+@filtered
 def list_letters(
     group: Annotated[str | None, typer.Argument(help="A group's name, as declared; all by default.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many of each group, the newest first.")] = 50,
     again: Again = False,
-    of_type: OfType = None,
-    reason: Reason = None,
-    key: Key = None,
-    since: Since = None,
-    until: Until = None,
-    text: Text = None,
+    *,
+    where: LetterFilter,
     as_json: AsJson = False,
 ) -> None:
     """List the dead letters that nothing was done with yet: neither requeued nor discarded."""
-    where = _where(of_type, reason, key, since, until, text)
     with _opened() as (project, dead_letters):
         names = [declared_group(project, group).group] if group else project.groups
         pages = {name: dead_letters.page(name, limit, again, where) for name in names}
@@ -122,16 +111,13 @@ def show(
 
 
 @app.command()
+@filtered
 def retry(
     group: GroupName,
     places: Places = None,
     every: Every = False,
-    of_type: OfType = None,
-    reason: Reason = None,
-    key: Key = None,
-    since: Since = None,
-    until: Until = None,
-    text: Text = None,
+    *,
+    where: LetterFilter,
     as_of: Shown = None,
     dry_run: DryRun = False,
     rate: Annotated[int | None, typer.Option("--rate", min=1, help="At most so many a second.")] = None,
@@ -150,7 +136,7 @@ def retry(
     """Requeue dead letters: to the one subscriber or job, or an aggregate's to its commands, under the same id."""
     from verbwire.dead_letters.requeue import Requeueing
 
-    choice = _choice(places, every, _where(of_type, reason, key, since, until, text), as_of)
+    choice = _choice(places, every, where, as_of)
     with _opened() as (project, dead_letters):
         declared, told = declared_group(project, group), _Told(dry_run)
         meant = told.fixed(choice, dead_letters, group)
@@ -160,23 +146,20 @@ def retry(
 
 
 @app.command()
+@filtered
 def discard(
     group: GroupName,
     why: Annotated[str, typer.Option("--why", help="The reason, for whoever looks for them later.")],
     places: Places = None,
     every: Every = False,
-    of_type: OfType = None,
-    reason: Reason = None,
-    key: Key = None,
-    since: Since = None,
-    until: Until = None,
-    text: Text = None,
+    *,
+    where: LetterFilter,
     as_of: Shown = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Discard dead letters: they are listed no more. They stay where they are, with who did it, when and why."""
-    choice = _choice(places, every, _where(of_type, reason, key, since, until, text), as_of)
+    choice = _choice(places, every, where, as_of)
     with _opened() as (project, dead_letters):
         name, told = declared_group(project, group).group, _Told(dry_run)
         meant = told.fixed(choice, dead_letters, group)
@@ -186,18 +169,14 @@ def discard(
 
 
 @app.command()
+@filtered
 def export(
     group: GroupName,
     again: Again = False,
-    of_type: OfType = None,
-    reason: Reason = None,
-    key: Key = None,
-    since: Since = None,
-    until: Until = None,
-    text: Text = None,
+    *,
+    where: LetterFilter,
 ) -> None:
     """Print dead letters as lines of JSON, whole: their bytes in base64, and their message where it can be read."""
-    where = _where(of_type, reason, key, since, until, text)
     with _opened() as (project, dead_letters), open_registry(project) as registry:
         for found in dead_letters.every(declared_group(project, group).group, where, again):
             print(json.dumps(_exported(registry, found)))
@@ -236,17 +215,6 @@ class _Told:
             print(f"{count} of {group} would be {verb}; exactly these: the same with --as-of {choice.as_of}")
         else:
             print(f"{verb} {count} of {group}")
-
-
-def _where(
-    type: str | None, reason: str | None, key: str | None, since: str | None, until: str | None, text: str | None
-) -> LetterFilter:
-    from verbwire.dead_letters.selection import LetterFilter
-    from verbwire.inspection.reading.times import milliseconds_of
-
-    begin = None if since is None else milliseconds_of(since, "--since")
-    end = None if until is None else milliseconds_of(until, "--until")
-    return LetterFilter(type, reason, key, begin, end, text)
 
 
 def _choice(places: list[str] | None, every: bool, where: LetterFilter, as_of: str | None) -> Choice:
