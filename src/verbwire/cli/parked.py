@@ -6,6 +6,7 @@ import getpass
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -176,12 +177,14 @@ def _who(project: Project) -> str:
 def _opened() -> Iterator[tuple[Project, ParkedDesk]]:
     from verbwire.client.base.connection import Connection
     from verbwire.dead_letters.shown import shown_message
+    from verbwire.generations.served import served
     from verbwire.kafka.addresses import kafka_properties
     from verbwire.kafka.connectivity import require_kafka
     from verbwire.parking.desk import ParkedDesk
     from verbwire.project import load_project
 
     project = load_project(load_settings())
+    project = replace(project, settings=served(project.settings))
     connection = Connection.of_project(project.settings)
     require_kafka(kafka_properties(project.settings, connection.bootstrap))
     with open_registry(project) as registry, closing(ParkedDesk(connection, registry, shown_message)) as desk:

@@ -43,7 +43,10 @@ def fingerprints_of(declared: Folding, row: Contract, names: Names, root: Path) 
 def _meaning(declared: Folding) -> str:
     match declared:
         case Table():
-            return "its rows hold results of both until the table is rebuilt; what is added counts only from there on"
+            return (
+                f"its rows hold results of both until it is rebuilt (`verbwire rebuild {declared.group}`); what is "
+                "added counts only from there on"
+            )
         case Aggregate():
             return "outcomes, events and states up to there stand as that code made them"
         case Process():

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
@@ -23,7 +22,7 @@ from verbwire.declarations import Declared
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
 from verbwire.errors import ConfigurationError
-from verbwire.generations.topic import read_words, served_names
+from verbwire.http.console.served_connection import kafka_of, served
 from verbwire.kafka.offsets import ClusterOffsets
 from verbwire.names import DEAD_LETTER_READER
 from verbwire.principal import Principal
@@ -152,8 +151,7 @@ class ConsoleDeadLetters:
 
     def _written(self) -> list[str]:
         """The groups whose topics of dead letters hold anything: most have none, and reading each takes its time."""
-        names = self._served().names
-        kafka = self._kafka
+        names, kafka = served(self._connection).names, kafka_of(self._connection)
         cluster = ClusterOffsets(kafka, DEAD_LETTER_READER)
         topics = {names.dead_letters(names.group(group)): group for group in self._project.groups}
         there = cluster.topic_identities(list(topics))
@@ -163,17 +161,8 @@ class ConsoleDeadLetters:
 
     @contextmanager
     def _opened(self) -> Iterator[DeadLetters]:
-        with closing(DeadLetters(self._served())) as dead_letters:
+        with closing(DeadLetters(served(self._connection))) as dead_letters:
             yield dead_letters
-
-    @property
-    def _kafka(self) -> dict[str, Any]:
-        return {**self._connection.kafka, "bootstrap.servers": self._connection.bootstrap}
-
-    def _served(self) -> Connection:
-        """Return the connection with the names of what serves now: a table may have been switched since the start."""
-        names = self._connection.names
-        return replace(self._connection, names=served_names(names, read_words(self._kafka, names.rebuilds())))
 
     def _declared(self, group: str) -> Declared:
         if group not in self._project.declared:

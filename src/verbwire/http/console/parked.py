@@ -17,6 +17,7 @@ from verbwire.client.base.connection import Connection
 from verbwire.dead_letters.shown import shown_message
 from verbwire.declarations import Declared
 from verbwire.errors import ConfigurationError
+from verbwire.http.console.served_connection import served
 from verbwire.parking.desk import ParkedAnswer, ParkedDesk
 from verbwire.parking.parked_key import ANY, ParkedFilter
 from verbwire.principal import Principal
@@ -100,7 +101,7 @@ class ConsoleParking:
 
     @contextmanager
     def _opened(self) -> Iterator[ParkedDesk]:
-        with closing(ParkedDesk(self._connection, self._registry, shown_message)) as desk:
+        with closing(ParkedDesk(served(self._connection), self._registry, shown_message)) as desk:
             yield desk
 
     def _declared(self, group: str) -> Declared:
