@@ -74,4 +74,5 @@ def _receivers(
         if table is not None and namespace is not None:
             outcome_log = names.outcomes(namespace)
             decoder = services.codec.topic_decoder(outcome_log, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
-            yield AggregateOutcomes(namespace, names.commands(namespace), table.store_reader, decoder.decode)
+            later = isinstance(declared, Process)
+            yield AggregateOutcomes(namespace, names.commands(namespace), table.store_reader, decoder.decode, later)

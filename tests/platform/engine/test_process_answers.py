@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.bank import NAMESPACE as JARS
 from tests.kit.bank import Bank
 from tests.kit.bank_tills import SAVINGS, living_in
 from tests.kit.engine_runner import Engine
@@ -16,6 +17,8 @@ from tests.kit.samples.bank.jars import PutCoins
 from tests.kit.samples.bank.tills import CoinsMoved, SavingState
 from verbwire import Accepted, Process
 from verbwire.errors import FencedError
+from verbwire.http.commands.outcome_memory import AggregateOutcomes
+from verbwire.wire.outcome_tokens import OutcomeToken
 
 pytestmark = pytest.mark.kafka
 NUMBERS = count()
@@ -45,6 +48,13 @@ def test_a_process_answer_is_entered_once_by_whoever_takes_its_step(branch: Bank
         branch.send(put, partition, id="one")
         first.run_through()
         assert branch.outcomes(partition) == []
+        memory = AggregateOutcomes(JARS, branch.names.commands(JARS), first.reader, lambda _: None, later=True)
+        (command,) = branch.read(branch.names.commands(JARS), partition)
+        for id, age, over in (("one", 0, False), ("one", 8, False), ("two", 0, False), ("two", 8, True)):
+            sent = command.timestamp - age * 24 * 3600 * 1000
+            where = {"partition": partition, "offset": command.offset, "timestamp": sent}
+            token = OutcomeToken(command=PutCoins.__contract__, id=id, fingerprint=b"", **where)
+            assert memory.look(token) == (None, over), (id, age)
         branch.send(put, partition, id="one")  # it is under way
         branch.send(moved, partition)
         mine = first.membership

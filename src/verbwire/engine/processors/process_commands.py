@@ -122,7 +122,6 @@ class ProcessCommandProcessor(AggregateProcessor):
             fingerprint=command.fingerprint.hex(),
             partition=record.partition,
             offset=record.offset,
-            timestamp=record.timestamp,
             reply=command.reply_partition,
             flow=None if sender.correlation_id == command.name else sender.correlation_id,
             traceparent=sender.traceparent,
@@ -133,8 +132,8 @@ class ProcessCommandProcessor(AggregateProcessor):
         """Return the entry of an outcome; ContractError where it is none that the command's contract knows."""
         it, key = answered.received, answered.key
         outcome, reply = self._checked(answered)
-        place = (self.commands_topic, it.partition, it.offset, it.timestamp)
-        record = ConsumedRecord(*place, key, None, ())
+        # How long it is remembered counts from the answer, which may be given weeks after the command.
+        record = ConsumedRecord(self.commands_topic, it.partition, it.offset, self.clock.now_ms(), key, None, ())
         return OutcomeEntry(
             *(it.id, it.command, bytes.fromhex(it.fingerprint), record, it.reply, outcome, reply),
             correlation_id=it.flow,

@@ -17,7 +17,7 @@ from pathlib import Path
 from verbwire.contracts.schema.model import Contract
 from verbwire.engine.state.changes import DedupEntry
 from verbwire.engine.state.connections import READERS
-from verbwire.engine.state.copy_schema import column_name
+from verbwire.engine.state.copy_schema import INSTANCE, column_name
 from verbwire.engine.state.parked import ParkedKey
 from verbwire.engine.state.partition_state import CLOSED, RETRYING, RUNNING, STOPPED, SUSPENDED, PartitionState
 from verbwire.engine.state.row_query import at_once, select
@@ -220,6 +220,15 @@ class StoreReader:
                 "select fingerprint, outcome, at from answers where id = ?", (command_id,)
             ).fetchone()
         return None if found is None else DedupEntry(*found)
+
+    def stands_beside(self, partition: int, mark: bytes) -> bool:
+        """Whether what is kept beside the state of any open instance of a process holds these bytes: looks at all.
+
+        UnavailableError when the partition is not here.
+        """
+        query = f"select 1 from rows where instr({column_name(INSTANCE)}, ?) limit 1"  # noqa: S608 (our own column)
+        with self._reading(partition) as connection:
+            return connection.execute(query, (mark,)).fetchone() is not None
 
     def count(self) -> int:
         """How many rows are here, in the partitions that are ready."""

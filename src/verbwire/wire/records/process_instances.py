@@ -34,7 +34,6 @@ class Received(msgspec.Struct, frozen=True, omit_defaults=True):
     fingerprint: str  # hexadecimal
     partition: int
     offset: int
-    timestamp: int
     reply: int | None = None  # the partition of the replies topic at which its sender waits
     flow: str | None = None
     traceparent: str | None = None
@@ -101,6 +100,11 @@ class InstanceRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 def write_instance(record: InstanceRecord) -> bytes:
     """Return the value of the header."""
     return _ENCODER.encode(record)
+
+
+def received_mark(command_id: str) -> bytes:
+    """Return what stands in the header's value while an instance has to answer that command."""
+    return b'"received":{"id":' + _ENCODER.encode(command_id) + b","
 
 
 def version_of(headers: Iterable[tuple[str, bytes | None]]) -> int:
