@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from verbwire.contracts.schema.model import Catalog
 from verbwire.declarations.context import Context, OutcomeContext
 from verbwire.declarations.deadline import Deadline
 from verbwire.declarations.expiring import Expiring
 from verbwire.declarations.handlers import Handler
+from verbwire.declarations.later import Later
 from verbwire.declarations.process import Process
 from verbwire.declarations.results import read_step
 from verbwire.declarations.sent import Sent
@@ -218,7 +219,9 @@ def _sent(what: Sent, catalog: Catalog | None) -> Sent:
     """Return a command as its receiver reads it, with its tag and its time to live."""
     match what:
         case Expiring(ttl, command):
-            return Expiring(ttl, command if isinstance(command, Tagged) else fitting(command, catalog))
+            return Expiring(ttl, cast("Command | Tagged | Later", _sent(command, catalog)))
+        case Later(command, at, after):
+            return Later(cast("Command | Tagged", _sent(command, catalog)), at, after)
         case Tagged(tag, command):
             return Tagged(tag, fitting(command, catalog))
         case _:

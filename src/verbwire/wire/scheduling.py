@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from verbwire.errors import UndecodableError
+from verbwire.errors import UndecodableError, UnencodableError
 from verbwire.when import MOST_AHEAD, require_when
 from verbwire.wire.headers import Headers, RawHeaders
 
@@ -37,6 +37,16 @@ def time_header(at: datetime | None, after: timedelta | None) -> tuple[str, byte
     if at is not None:
         return DUE_HEADER, b"%d" % max(0, round(at.timestamp() * 1000))
     return AFTER_HEADER, b"%d" % ((after or timedelta(0)) // _MILLISECOND)
+
+
+def require_room(what: str, key: bytes, value: bytes, headers: RawHeaders) -> None:
+    """Raise :class:`UnencodableError` where a command is too large to be sent for later."""
+    size = 2 * len(key) + len(value) + sum(len(name) + len(each) for name, each in headers)
+    if size > MOST_BYTES:
+        raise UnencodableError(
+            f"{what} is {size} bytes with its key and headers, one that is sent for later may have {MOST_BYTES}: "
+            "keep less in it"
+        )
 
 
 def due_of(headers: Headers, timestamp: int) -> int:

@@ -11,12 +11,11 @@ from verbwire.client.producing.ack import Ack
 from verbwire.client.producing.ids import Ids
 from verbwire.client.producing.producer import Producer
 from verbwire.client.producing.routes import Route, Routes
-from verbwire.errors import UnencodableError
 from verbwire.messages import Kind, Message
 from verbwire.tracing.kafka_spans import sending
 from verbwire.tracing.seam import Tracer, TraceSpan, active
-from verbwire.wire.headers import BARE, Envelope, RawHeaders
-from verbwire.wire.scheduling import CANCEL_HEADER, MOST_BYTES
+from verbwire.wire.headers import BARE, Envelope
+from verbwire.wire.scheduling import CANCEL_HEADER, require_room
 
 
 class OutgoingMessage(msgspec.Struct, frozen=True, gc=False):
@@ -90,7 +89,7 @@ class Sender:
         route, id, key, value = outgoing.route, outgoing.id, outgoing.key, outgoing.value
         headers = route.headers(id, key, value, outgoing.envelope, reply_partition)
         if outgoing.envelope.later is not None and route.scheduled is not None:
-            _require_room(route.contract.name, key, value, headers)
+            require_room(route.contract.name, key, value, headers)
             return self.producer.produce(route.scheduled, key, value, headers, id, patient=patient)
         return self.producer.produce(route.topic, key, value, headers, id, patient=patient)
 
@@ -105,15 +104,6 @@ class Sender:
     def new_id(self) -> str:
         """Return an id that no other message has."""
         return self._ids.of(None)
-
-
-def _require_room(what: str, key: bytes, value: bytes, headers: RawHeaders) -> None:
-    size = 2 * len(key) + len(value) + sum(len(name) + len(each) for name, each in headers)
-    if size > MOST_BYTES:
-        raise UnencodableError(
-            f"{what} is {size} bytes with its key and headers, one that is sent for later may have {MOST_BYTES}: "
-            "keep less in it"
-        )
 
 
 def _acknowledged(span: TraceSpan, ack: Ack) -> None:

@@ -141,8 +141,10 @@ def _version(process: Process[Any]) -> ProcessVersion:
 
 
 def command_topics(process: Process[Any], codec: Codec) -> list[str]:
-    """Return the topics of the commands that a process may send."""
-    return sorted({codec.names.commands(codec.catalog.of(command).namespace) for command in process.sends})
+    """Return the topics of the commands that a process may send, and of those that it may send for later."""
+    contracts = [codec.catalog.of(command) for command in process.sends]
+    later = {codec.names.scheduled(each.namespace) for each in contracts if each.schedulable}
+    return sorted({codec.names.commands(each.namespace) for each in contracts} | later)
 
 
 def _sends(
@@ -155,7 +157,8 @@ def _sends(
     headers = HeaderTemplate(contract, source, principal)
     grantor = grants.grantor(contract, codec.names)
     grant = None if grantor is None else partial(grantor.headers, principal)
-    return CommandEmission(contract, codec.encoder(contract), headers, topic, targets[topic], grant)
+    scheduled = codec.names.scheduled(contract.namespace) if contract.schedulable else None
+    return CommandEmission(contract, codec.encoder(contract), headers, topic, targets[topic], grant, scheduled)
 
 
 def _outcome_readers(process: Process[Any], codec: Codec, ids: CommandIds, grants: Grants) -> dict[str, InputReader]:

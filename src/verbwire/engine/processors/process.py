@@ -36,6 +36,7 @@ from verbwire.wire.keys import key_of
 from verbwire.wire.partitioner import partition_of
 from verbwire.wire.process_command_ids import CommandIds, unprefixed
 from verbwire.wire.records.process_instances import InstanceRecord, Received, Waited
+from verbwire.wire.scheduling import require_room, time_header
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class CommandEmission:
     topic: str
     partitions: int
     grant: Callable[[str, bytes, bytes], RawHeaders] | None = None  # id, key, value -> the proof of whose it is
+    scheduled: str | None = None  # the topic of those that are sent for later, where they may be
 
 
 @dataclass(frozen=True)
@@ -342,8 +344,9 @@ class ProcessManagerProcessor(TableProcessor):
         return None if found is None else self.ids.key(found, Headers(record.headers).process_instance_key)
 
     def _sent(self, key: bytes, cause: StepCause, number: int, what: Sent) -> tuple[Produced, str]:
-        command, tag, ttl = unwrapped(what)
+        command, tag, ttl, later = unwrapped(what)
         sends = self.sends[type(command)]
+        topic = sends.topic if later is None else _scheduled(sends)
         command = sends.encoder.normal(command)
         command_key = key_of(sends.contract, command)
         id, more = self.ids.id(key, cause.id, cause.what, number, tag)
@@ -351,14 +354,17 @@ class ProcessManagerProcessor(TableProcessor):
             ttl=ttl, correlation_id=cause.correlation, causation_id=cause.id, traceparent=cause.traceparent
         )
         if self.tracing is not None:
-            envelope = self.tracing.sent(sends.topic, sends.contract.name, id, envelope)
+            envelope = self.tracing.sent(topic, sends.contract.name, id, envelope)
         headers = sends.headers.headers(id, envelope) + more
         value = sends.encoder(command)
         if sends.grant is not None:
             headers += sends.grant(id, command_key, value)
-        self.limits.sized(sends.topic, command_key, value, sends.contract.name, headers)
+        if later is not None:
+            headers.append(time_header(later.at, later.after))
+            require_room(sends.contract.name, command_key, value, headers)
+        self.limits.sized(topic, command_key, value, sends.contract.name, headers)
         partition = partition_of(command_key, sends.partitions)
-        return Produced(sends.topic, partition, command_key, value, headers), id
+        return Produced(topic, partition, command_key, value, headers), id
 
 
 def _answered(
@@ -375,6 +381,13 @@ def _answered(
     if step.state is None and left is not None:
         return [*answers, Answered(left, Accepted(), key, by_its_end=True)], None
     return answers, left
+
+
+def _scheduled(sends: CommandEmission) -> str:
+    if sends.scheduled is None:
+        name = sends.contract.short
+        raise ContractError(f'{name} cannot be sent for later: its contract has to say "schedulable": true')
+    return sends.scheduled
 
 
 def _began(version: ProcessVersion, cause: StepCause, now: int) -> InstanceRecord:
