@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import getpass
 import json
 from collections.abc import Iterator
@@ -290,22 +289,11 @@ def open_registry(project: Project) -> Iterator[Registry]:
 
 
 def _exported(registry: Registry, found: DeadLetter) -> dict[str, Any]:
-    original = found.record.original
-    message, unread = _read(registry, original.value)
-    return {
-        **dict(zip(_COLUMNS, _row(found), strict=True)),
-        "detail": found.record.detail,
-        "time": shown_time(original.timestamp),
-        "key": _base64(original.key),
-        "value": _base64(original.value),
-        "headers": [[name, _base64(value)] for name, value in original.headers],
-        "message": message if unread is None else None,
-        "unread": unread,
-    }
+    from verbwire.dead_letters.shown import exported
+    from verbwire.http.avro_json.encode import encode
 
-
-def _base64(data: bytes | None) -> str | None:
-    return None if data is None else base64.b64encode(data).decode()
+    whole: dict[str, Any] = json.loads(encode(exported(registry, found)))
+    return {**whole, "since": shown_time(found.since), "time": shown_time(found.record.original.timestamp)}
 
 
 def shown_time(milliseconds: int) -> str:

@@ -129,12 +129,22 @@ class DeadLetters:
         """Return how far the topic of a group's dead letters has come: a choice of those up to there stays the same."""
         return self._journal(group).as_of
 
-    def every(self, group: str, where: LetterFilter = ANY, again: bool = False) -> Iterator[DeadLetter]:
-        """Yield the dead letters of a group, whole, in the order of their places; `again` as in :meth:`page`."""
+    def every(
+        self, group: str, where: LetterFilter = ANY, again: bool = False, behind: DeadLetterPlace | None = None
+    ) -> Iterator[DeadLetter]:
+        """Yield the dead letters of a group, whole, those `behind` a place; `again` as in :meth:`page`.
+
+        In the order of their places, one partition after the other.
+        """
         journal = self._journal(group)
-        for found in self._chosen(group, Choice(None, where, journal.as_of)):
-            if again or not journal.settled(found.place):
-                yield found
+        choice = Choice(None, where, journal.as_of)
+        for partition in sorted(journal.as_of.ends):
+            if behind is not None and partition < behind.partition:
+                continue
+            start = behind.offset + 1 if behind is not None and partition == behind.partition else None
+            for found in self._read(group, partition, start):
+                if choice.has(found) and (again or not journal.settled(found.place)):
+                    yield found
 
     def one(self, group: str, place: DeadLetterPlace) -> DeadLetter:
         """Return one dead letter, whole; :class:`ConfigurationError` when there is none at this place."""
@@ -252,16 +262,16 @@ class DeadLetters:
     def _chosen(self, group: str, choice: Choice) -> Iterator[DeadLetter]:
         return (found for found in self._read(group) if choice.has(found))
 
-    def _read(self, group: str) -> Iterator[DeadLetter]:
-        for message in self._messages(group):
+    def _read(self, group: str, partition: int | None = None, start: int | None = None) -> Iterator[DeadLetter]:
+        for message in self._messages(group, partition, start):
             if (found := _found(group, message)) is not None:
                 yield found
 
-    def _messages(self, group: str) -> Iterator[Message]:
-        topic = self._topic(group)
+    def _messages(self, group: str, only: int | None = None, start: int | None = None) -> Iterator[Message]:
+        topic, begin = self._topic(group), OFFSET_BEGINNING if start is None else start
         with self._reader() as consumer:
-            partitions = self._partitions(consumer, group)
-            yield from read_to_end(consumer, [TopicPartition(topic, each, OFFSET_BEGINNING) for each in partitions])
+            partitions = self._partitions(consumer, group) if only is None else [only]
+            yield from read_to_end(consumer, [TopicPartition(topic, each, begin) for each in partitions])
 
     def _partitions(self, consumer: Consumer, group: str) -> Mapping[int, object]:
         topic = self._topic(group)

@@ -9,7 +9,7 @@ from verbwire.http.app import Part
 from verbwire.http.console.api import Act, ConsoleApi, Look
 from verbwire.http.console.catalog import catalog_of
 from verbwire.http.console.cluster_looks import ClusterLooks
-from verbwire.http.console.dead_letters import ConsoleDeadLetters, DiscardWish, FindWish, RequeueWish
+from verbwire.http.console.dead_letters import ConsoleDeadLetters, DiscardWish, ExportWish, FindWish, RequeueWish
 from verbwire.http.console.drawing import drawing_of
 from verbwire.http.console.instances import CancelWish, ConsoleInstances, RetryWish
 from verbwire.http.console.pages import ConsolePages
@@ -50,6 +50,7 @@ def console_parts(project: Project, services: Services) -> Sequence[Part]:
         "dead-letters/{name}": Act(RequeueWish, dead_letters.requeue),
         "dead-letters/{name}/discard": Act(DiscardWish, dead_letters.discard),
         "dead-letters/{name}/find": Act(FindWish, dead_letters.found),
+        "dead-letters/{name}/export": Act(ExportWish, dead_letters.exported),
         "processes/{name}/{key}/retry": Act(RetryWish, instances.retry),
         "processes/{name}/{key}/cancel": Act(CancelWish, instances.cancel),
         "parked/{name}/find": Act(FindParkedWish, parked.found),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -24,7 +26,12 @@ from verbwire.dead_letters.letter import DeadLetterPlace
 from verbwire.dead_letters.requeue import DeadLetters, Requeueing
 from verbwire.dead_letters.selection import Choice, LetterFilter
 from verbwire.errors import ConfigurationError
+from verbwire.http.console.dead_letters import ConsoleDeadLetters, ExportWish
+from verbwire.principal import NOBODY
+from verbwire.project import Project
+from verbwire.settings import Settings
 from verbwire.wire.codec.display import plain
+from verbwire.wire.registry.client import Registry
 
 pytestmark = pytest.mark.kafka
 
@@ -150,6 +157,27 @@ def test_exactly_the_dead_letters_that_were_shown_are_requeued_or_discarded(depo
         assert {each.id for each in letters.page(DESK, 9).dead_letters} == {"e0", "e1"}
         assert [each.record.original.value is None for each in letters.every(DESK)] == [False] * 2
         assert letters.page(DESK, 9, again=True).total == 6
+    desk = exporting(depot, group)
+    whole = [*pages(desk, 1)]
+    assert [len(each) for each in whole] == [1, 1]
+    assert {each[0]["id"] for each in whole} == {"e0", "e1"}
+    assert base64.b64decode(whole[0][0]["key"]).decode() == whole[0][0]["message"]["parcel_id"]
+    assert sum(len(each) for each in pages(desk, 4, again=True)) == 6
+
+
+def exporting(depot: Depot, group: Subscriber) -> ConsoleDeadLetters:
+    project = Project(Settings(project="office"), depot.connection.catalog, {group.group: group})
+    return ConsoleDeadLetters(project, depot.connection, Registry(depot.connection.registry))
+
+
+def pages(desk: ConsoleDeadLetters, limit: int, again: bool = False) -> Iterator[list[Any]]:
+    """Export dead letters over HTTP, piece by piece."""
+    behind = None
+    while True:
+        found = desk.exported(ExportWish(limit=limit, again=again, behind=behind), NOBODY, DESK)
+        yield found["letters"]
+        if (behind := found["next"]) is None:
+            return
 
 
 def test_a_dead_letter_that_comes_back_again_and_again_is_not_requeued_without_end(depot: Depot) -> None:

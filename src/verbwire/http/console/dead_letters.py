@@ -17,7 +17,7 @@ from verbwire.client.base.connection import Connection
 from verbwire.dead_letters.letter import DeadLetter, DeadLetterPlace
 from verbwire.dead_letters.requeue import DeadLetterPage, DeadLetters, Requeueing
 from verbwire.dead_letters.selection import ANY, AsOf, Choice, LetterFilter
-from verbwire.dead_letters.shown import shown_message
+from verbwire.dead_letters.shown import exported, shown_message
 from verbwire.declarations import Declared
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
@@ -31,6 +31,7 @@ from verbwire.wire.records.dead_letters import Discarded
 from verbwire.wire.registry.client import Registry
 
 _SHOWN = 100  # of each group, the newest
+_EXPORTED_BYTES = 4 * 1024 * 1024  # of the values in one answer, roughly
 _FIRST_LINE = 200  # characters of a detail in a list
 _log = logging.getLogger("verbwire.http")
 Json = dict[str, Any]
@@ -42,6 +43,18 @@ class FindWish(msgspec.Struct, forbid_unknown_fields=True):
     where: LetterFilter = ANY
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
     again: bool = False
+
+
+class ExportWish(msgspec.Struct, forbid_unknown_fields=True):
+    """Which dead letters an operator wants whole; with `again` those too that are settled. Those `behind` a place come.
+
+    Until they are as many as `limit`, or a few megabytes: the answer's `next` goes on.
+    """
+
+    where: LetterFilter = ANY
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+    again: bool = False
+    behind: str | None = None
 
 
 class ChoiceWish(msgspec.Struct, forbid_unknown_fields=True):
@@ -134,6 +147,20 @@ class ConsoleDeadLetters:
         with self._opened() as dead_letters:
             page = dead_letters.page(group, wanted.limit, wanted.again, wanted.where)
         return self._shown(group, page)
+
+    def exported(self, wanted: ExportWish, _: Principal, name: str) -> Json:
+        """Return dead letters of a group whole, in the order of their places, and where the rest of them begins."""
+        letters: list[Json] = []
+        behind = None if wanted.behind is None else DeadLetterPlace.of(wanted.behind)
+        last, room = wanted.behind, _EXPORTED_BYTES
+        with self._opened() as dead_letters:
+            for found in dead_letters.every(self._declared(name).group, wanted.where, wanted.again, behind):
+                room -= len(found.record.original.value or b"")
+                if letters and (len(letters) == wanted.limit or room < 0):
+                    return {"letters": letters, "next": last}
+                letters.append(exported(self._registry, found))
+                last = str(found.place)
+        return {"letters": letters, "next": None}
 
     def _page(self, dead_letters: DeadLetters, group: str) -> Json:
         return self._shown(group, dead_letters.page(group, _SHOWN))

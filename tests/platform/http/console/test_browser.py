@@ -28,9 +28,10 @@ from verbwire.http.base.requests import header
 from verbwire.http.commands.body import read_body
 from verbwire.http.console.api import Act, ConsoleApi, Look
 from verbwire.http.console.catalog import catalog_of
-from verbwire.http.console.dead_letters import RequeueWish
+from verbwire.http.console.dead_letters import DiscardWish, RequeueWish
 from verbwire.http.console.drawing import drawing_of
 from verbwire.http.console.pages import ConsolePages, is_console_page
+from verbwire.http.console.parked import RetryParkedWish, SkipWish
 from verbwire.http.operations.openapi import OpenApi
 from verbwire.project import Project
 from verbwire.security.tokens import OPERATOR
@@ -40,10 +41,21 @@ EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='ow
 SEEN = EVIL.replace("\u202e", "\\u{202e}")
 NOTE = notes.CATALOG.of(notes.EVENT)
 VIEWS = ["#/", "#/messages", f"#/messages/{NOTE.name}", "#/tables", f"#/tables/{SHELVES}", "#/groups", "#/rejections"]
-VIEWS += ["#/processes", "#/dead-letters", "#/trace", "#/http", "#/nothing"]
+VIEWS += [
+    "#/processes",
+    "#/dead-letters",
+    "#/dead-letters/town.clerk",
+    "#/parked",
+    "#/parked/town.counts/n",
+    "#/trace",
+    "#/http",
+    "#/nothing",
+]
 ODD = {"about": SHELVES, "what": f"partition 0 stopped: {EVIL}", "do": "mend it", "stands_still": True}
 WORKER = {"name": "w1", "url": "", "state": "there", "heard_seconds_ago": 0.2, "groups": 1, "owned": 4, "stopped": 0}
 LETTER = {"group": "town.clerk", "place": "0/7", "origin": "town.library.events/0/3", "type": "town.Lent", "id": "n-1"}
+PARKED = {"group": "town.counts", "key": "n", "partition": 0, "records": 2, "since": 1_795_880_000_000, "attempts": 1}
+PARKED |= {"place": "town.events/0/3", "type": "town.Lent", "id": "n-1", "reason": EVIL}
 
 
 @dataclass
@@ -52,6 +64,7 @@ class Office:
 
     sent: list[tuple[str, str | None, Any]] = field(default_factory=list)
     requeued: list[RequeueWish] = field(default_factory=list)
+    done: list[object] = field(default_factory=list)
     stands: bool = False
     away: bool = False
 
@@ -92,6 +105,26 @@ class Office:
     def requeue(self, wanted: RequeueWish, *_: object, **__: object) -> dict[str, Any]:
         self.requeued.append(wanted)
         return {"requeued": 1, "left": []}
+
+    def discard(self, wanted: DiscardWish, *_: object, **__: object) -> dict[str, Any]:
+        self.done.append(wanted)
+        return {"discarded": 1, "left": []}
+
+    def parked(self) -> dict[str, Any]:
+        return {"parked": [PARKED]}
+
+    def parked_key(self, **_: object) -> dict[str, Any]:
+        first = {"place": "town.events/0/3", "type": "town.Lent", "id": "n-1", "time": 1, "since": 2, "reason": EVIL}
+        first |= {"detail": EVIL, "attempts": 1, "headers": [], "message": {"wish": EVIL}, "unread": None}
+        return {"key": PARKED, "records": [first, {**first, "place": "town.events/0/4", "reason": "", "detail": ""}]}
+
+    def retry(self, wanted: RetryParkedWish, *_: object, **__: object) -> dict[str, Any]:
+        self.done.append(wanted)
+        return {"asked": 1, "handled": [], "parked": {"n": EVIL}, "waiting": []}
+
+    def skip(self, wanted: SkipWish, *_: object, **__: object) -> dict[str, Any]:
+        self.done.append(wanted)
+        return {"asked": 1, "handled": ["n"], "parked": {}, "waiting": []}
 
     async def take(self, request: Request) -> Response:
         """POST /commands/{name}, without a Kafka behind it."""
@@ -158,8 +191,15 @@ def http(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
         "rejections": office.rejections,
         "processes": office.processes,
         "dead-letters": office.dead_letters,
+        "parked": office.parked,
+        "parked/{name}/{key}": office.parked_key,
     }
-    acts = {"dead-letters/{name}": Act(RequeueWish, office.requeue)}
+    acts = {
+        "dead-letters/{name}": Act(RequeueWish, office.requeue),
+        "dead-letters/{name}/discard": Act(DiscardWish, office.discard),
+        "parked/{name}/retry": Act(RetryParkedWish, office.retry),
+        "parked/{name}/skip": Act(SkipWish, office.skip),
+    }
     api = ConsoleApi({"project": "town", "worker": "w1", "version": "1"}, catalog(), looks, acts)
     with serving(
         [shelves], parts=[ConsolePages(), api, office, OpenApi("town", CATALOG)], static=is_console_page
@@ -171,6 +211,7 @@ def http(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
 def anyone(browser: Browser, http: Http, office: Office) -> Iterator[Visitor]:
     office.sent.clear()
     office.requeued.clear()
+    office.done.clear()
     office.stands = office.away = False
     with visitor(browser, str(http.operator.base_url)) as anyone:
         yield anyone
@@ -350,6 +391,35 @@ def test_the_console_requeues_dead_letters_once_it_was_told_so(olga: Visitor, of
     page.get_by_role("button", name="Close").click()
     expect(shown(page)).to_contain_text("None. Every record that arrived")
     assert office.requeued == [RequeueWish(["0/7"])]
+
+
+def test_the_console_discards_dead_letters_with_a_reason(olga: Visitor, office: Office) -> None:
+    page = olga.page
+    olga.go("#/dead-letters")
+    page.get_by_role("button", name="discard", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Discard").click()  # nothing happens without one
+    dialog.get_by_label("Why").fill("sent by hand")
+    dialog.get_by_role("button", name="Discard").click()
+    expect(dialog).to_contain_text("1 discarded.")
+    assert office.done == [DiscardWish(places=["0/7"], why="sent by hand")]
+
+
+def test_the_console_retries_and_skips_parked_records(olga: Visitor, office: Office) -> None:
+    page = olga.page
+    page.keyboard.press("g")
+    page.keyboard.press("k")
+    page.get_by_role("button", name="retry", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Retry").click()
+    expect(page.get_by_role("dialog")).to_contain_text("0 of 1 keys are parked no more.")
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("link", name="n", exact=True).click()
+    expect(shown(page)).to_contain_text("waits behind the first")
+    page.get_by_role("button", name="skip the first").click()
+    page.get_by_role("dialog").get_by_label("Why").fill("of a test")
+    page.get_by_role("dialog").get_by_role("button", name="Skip").click()
+    expect(page.get_by_role("dialog")).to_contain_text("1 of 1 keys are parked no more.")
+    assert office.done == [RetryParkedWish(["n"]), SkipWish(why="of a test", key="n")]
 
 
 def test_the_consoles_processes_say_what_each_instance_waits_for(olga: Visitor) -> None:

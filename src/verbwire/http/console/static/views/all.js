@@ -13,6 +13,7 @@ import { message } from './message.js';
 import { messages } from './messages.js';
 import { outcome } from './outcome.js';
 import { overview } from './overview.js';
+import { parked, parkedKey } from './parked.js';
 import { processes } from './processes.js';
 import { rejections } from './rejections.js';
 import { row } from './row.js';
@@ -23,7 +24,7 @@ import { trace } from './trace.js';
 /** What the navigation lists: the first part of the address, and its title. */
 export const NAVIGATION = [
   ['', 'Overview'], ['messages', 'Messages'], ['tables', 'Tables'], ['groups', 'Groups'], ['processes', 'Processes'], ['rejections', 'Rejections'], ['dead-letters', 'Dead letters'],
-  ['trace', 'Trace'], ['http', 'HTTP'],
+  ['parked', 'Parked'], ['trace', 'Trace'], ['http', 'HTTP'],
 ];
 
 const nothing = {
@@ -34,7 +35,7 @@ const nothing = {
 
 const VIEWS = {
   '': [overview], messages: [messages, message], tables: [tables, table, row], groups: [groups, group],
-  'dead-letters': [deadLetters, deadLetters, deadLetter], trace: [trace, trace], processes: [processes], rejections: [rejections], history: [nothing, nothing, history], outcomes: [outcome, outcome],
+  'dead-letters': [deadLetters, deadLetters, deadLetter], parked: [parked, parked, parkedKey], trace: [trace, trace], processes: [processes], rejections: [rejections], history: [nothing, nothing, history], outcomes: [outcome, outcome],
   http: [httpApi, httpApi],
 };
 

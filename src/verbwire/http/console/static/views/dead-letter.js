@@ -12,7 +12,7 @@ export const deadLetter = forOperators({
   title: ({ parts }) => `Dead letter ${parts[2]}`,
   load: ({ parts }, signal) => ask(`console/api/dead-letters/${encodeURIComponent(parts[1])}/${parts[2].replace('/', '-')}`, { signal }),
   draw: (found, { parts }, context, again) => [
-    panel(found.type || 'A record without a type', { more: h('button', { onclick: () => requeue(parts[1], [found.place], `the dead letter ${found.place} of ${parts[1]}`, again) }, 'Requeue') },
+    panel(found.type || 'A record without a type', { more: h('button', { onclick: () => requeue(parts[1], { places: [found.place] }, `the dead letter ${found.place} of ${parts[1]}`, again) }, 'Requeue') },
       facts(['group', found.group], ['reason', found.reason], ['why', h('pre', { tabindex: 0 }, visible(found.detail))],
         ['since', moment(found.since)], ['came at', moment(found.time)], ['lay at', h('code', null, found.origin)],
         ['key', found.key === null ? 'none' : h('code', null, visible(found.key))],
