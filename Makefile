@@ -68,8 +68,9 @@ lint: setup  ## ruff: rules and format
 format: setup  ## write every file as ruff formats it
 	@$(BIN)/ruff format .
 
-types: setup  ## mypy, strict
+types: setup  ## mypy, strict; the library's example apart, whose packages have the same names
 	@$(BIN)/mypy
+	@cd examples/library && ../../$(BIN)/mypy
 
 console-check: setup  ## the console in headless Chromium (Debian's, or CHROMIUM=path), its endpoints, its files
 	@$(BIN)/python -m pytest tests/platform/http/console -n 0 $(ARGS)

@@ -16,10 +16,9 @@ LIBRARY = Path(__file__).parents[1] / "examples" / "library"
     "command",
     [
         ["-m", "verbwire", "check"],
-        ["-m", "mypy"],
         ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not kafka"],
     ],
-    ids=["check", "types", "tests"],
+    ids=["check", "tests"],
 )
 def test_library_passes(command: list[str]) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VERBWIRE_")}
