@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from verbwire import Job, JobContext
+from verbwire import Job, JobContext, Schedule
 from verbwire.client import Client, Connection
 from verbwire.project import load_settings
 
@@ -18,6 +18,15 @@ COLUMNS = ("loan", "book", "title", "member", "due", "late")
 _SECONDS = 60.0  # that one page may take
 
 reports = Job("library.reports", scopes=["loans:read"])
+
+weekly = Schedule(
+    "library.reports.weekly",
+    cron="0 6 * * MON",
+    timezone="Europe/London",
+    sends=lambda due: BuildLoanReport(report_id=f"{due:%Y-%m-%d}", as_of=due),
+    missed="latest",  # after a holiday of the workers one report is enough: the last
+    scopes=["reports:write"],
+)
 
 
 @reports.handles

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from verbwire import Accepted, Rejected
 from verbwire.project import load_project
 from verbwire.testing import InMemory
 
+from consumers.reports import report, reports
 from producers.opening import opening
 from schemas.books import ReturnBook
-from schemas.lending import FindLoans, GetLoan, LoanReceipt, LoanStatus, RenewLoan, RequestLoan
+from schemas.lending import FindLoans, GetLoan, LoanReceipt, LoanRow, LoanStatus, RenewLoan, RequestLoan
 from schemas.members import GetMember
 from schemas.reminders import RemindMember
+from schemas.reports import BuildLoanReport
 
 DAY = timedelta(days=1)
+LONDON = ZoneInfo("Europe/London")
 
 
 @pytest.fixture
@@ -79,3 +83,27 @@ def test_a_renewed_book_is_late_two_weeks_later(library: InMemory) -> None:
     library.advance(60 * DAY)
     assert library.commands(RemindMember) == []
     assert library.query(FindLoans(status=LoanStatus.OUT)).rows == ()
+
+
+def test_a_membership_ends_after_a_year(library: InMemory) -> None:
+    library.advance(364 * DAY)
+    assert library.query(GetMember(member_id="ann")).active
+    library.advance(2 * DAY)
+    assert not library.query(GetMember(member_id="ann")).active
+    refused = library.ask(request(1))
+    assert isinstance(refused, Rejected)
+    assert refused.code == "no_member"
+
+
+def test_each_monday_at_six_in_london_a_report_is_asked_for(library: InMemory) -> None:
+    with library.paused(reports):  # asked for is enough here
+        library.advance(28 * DAY)
+    asked = library.commands(BuildLoanReport)
+    assert len(asked) == 4
+    assert {(each.as_of.astimezone(LONDON).strftime("%a %H:%M")) for each in asked} == {"Mon 06:00"}
+
+
+def test_a_report_says_what_is_late() -> None:
+    loan = LoanRow(loan_id="1", book_id="b001", title="Emma", member_id="ann", due_at=datetime(2026, 3, 1, tzinfo=UTC))
+    text = report([loan], datetime(2026, 3, 2, tzinfo=UTC))
+    assert text.splitlines()[1] == "1,b001,Emma,ann,2026-03-01,late"
