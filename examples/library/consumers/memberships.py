@@ -1,6 +1,6 @@
 """The subscriber of memberships: each is for a year, so what ends it is sent at once, to be delivered then.
 
-Nothing runs and nothing polls meanwhile; ``verbwire scheduled list library.members`` shows what is pending. A member who
+Nothing runs and nothing polls meanwhile; `verbwire scheduled list library.members` shows what is pending. A member who
 still has books on that day is refused to be let go, and found by ``verbwire tail`` among the rejections.
 """
 

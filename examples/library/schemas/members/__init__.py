@@ -58,7 +58,7 @@ class EndMembership(Command[None], frozen=True, kw_only=True):
     """
 
     __contract__ = "library.members.EndMembership"
-    __fingerprint__ = "82d8474c5e84e608"
+    __fingerprint__ = "09efb2ced153b589"
 
     member_id: str
     """The member."""
