@@ -11,7 +11,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -64,12 +64,13 @@ FORGET_SECONDS = 3600.0  # how often ids older than the window are dropped: a sc
 class BatchLimits:
     """What one transaction may take at the most."""
 
-    records: int = 5000
+    records: int = 10_000  # the more, the more rows of a large table stand on each page that is written
     bytes: int = 8 * 1024 * 1024  # of their values
     seconds: float = 1.0  # for its handlers; the broker lets it live for ten
 
 
 BATCH = BatchLimits()
+_ASKED = 5000  # commands of a transaction: each is three records, and somebody may wait for it
 
 
 class GroupEngine:
@@ -90,7 +91,7 @@ class GroupEngine:
         self.topology = topology
         self.reader = reader
         self._worker = worker
-        self.batch = batch or BATCH
+        self.batch = batch or (replace(BATCH, records=min(BATCH.records, _ASKED)) if topology.commands else BATCH)
         self._metrics = metrics
         metrics.has_partitions(topology.partitions)
         metrics.receives(topology.commands)

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from verbwire.engine.state.connections import NotAtOnceError
-from verbwire.engine.state.copy_schema import WORDS, column_name
+from verbwire.engine.state.copy_schema import column_name
 from verbwire.queries.selection import KEY, Selection, Value
 
 T = TypeVar("T")
 
 _STEPS = 20_000  # of SQLite's virtual machine, about a millisecond
-_MATCHES = f"rowid in (select rowid from search where {WORDS} match ?)"
+# The words first, then the rows that have them: a quarter less than `rowid in (select ...)`.
+_SEARCHED = "search cross join rows on rows.rowid = search.rowid"
+_MATCHES = "search match ?"
 
 
 def select(
@@ -102,11 +104,13 @@ def _read(
         for each in selection.conditions
     ]
     bound: list[Value] = [each.value for each in selection.conditions]
+    source = "rows"
     if selection.search is not None:
+        source = _SEARCHED
         tests.append(_MATCHES)
         bound.append(selection.search)
     sql = (
-        f"select key, {sort}, value from rows where {' and '.join([*tests, record_range.where])} "
+        f"select key, {sort}, value from {source} where {' and '.join([*tests, record_range.where])} "
         f"order by {record_range.order} limit ?"
     )
     found: list[tuple[bytes, bytes]] = []
