@@ -9,14 +9,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 
 from tests.kit.cluster import Cluster, eventually
 from tests.kit.samples.tower.bells import OilBell, RingBell
-from tests.kit.tower import EVERY_SECOND, Tower, ringing, tower
+from tests.kit.tower import EVERY_SECOND, SCOPES, Tower, ringing, tower
+from tests.kit.worker import SECRET, Running
 from verbwire import Accepted, Rejected
 from verbwire.client import Client
 from verbwire.engine.transactions.failpoints import POINTS
+from verbwire.security.tokens import mint_token
 
 pytestmark = pytest.mark.kafka
 
@@ -51,6 +54,35 @@ def test_commands_for_later_are_delivered_in_time_or_cancelled_and_grants_hold(p
     status, page = worker.get("/tables/tower.bells.scheduler?status=CANCELLED")
     assert status == 200, page
     assert [each["id"] for each in page["rows"]] == ["fourth"]
+
+
+def over_http(worker: Running, method: str, path: str, body: bytes | None = None, **headers: str) -> httpx.Response:
+    token = mint_token(SECRET, "bob", SCOPES)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **headers}
+    return httpx.request(method, worker.url() + path, content=body, headers=headers, timeout=30)
+
+
+def test_a_command_for_later_over_http_is_taken_cancelled_or_too_late(project: Tower) -> None:
+    worker = project.start("consumers").ready()
+    body = b'{"bell_id": "a/b", "note": "1"}'
+    ring, after = "/commands/tower.bells.RingBell", {"Verbwire-After": "3600"}
+    sent = over_http(worker, "POST", ring, body, **after)
+    assert sent.status_code == 202, sent.text
+    assert sent.json()["outcome"] == "scheduled"
+    for _ in range(2):
+        cancelled = over_http(worker, "DELETE", sent.headers["Location"])
+        assert (cancelled.status_code, cancelled.json()["outcome"]) == (200, "cancelled"), cancelled.text
+    sent = over_http(worker, "POST", ring, body, **{"Verbwire-At": "2026-01-01T00:00:00Z"})
+    assert sent.status_code == 202, sent.text
+    worker.until(lambda: ids_of(project) == [sent.json()["id"]])
+    late = over_http(worker, "DELETE", sent.headers["Location"])
+    assert (late.status_code, late.json()["code"]) == (409, "too_late")
+    unknown = over_http(worker, "DELETE", f"{ring}/scheduled/other?key=a")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown")
+    for wrong in ({"Verbwire-After": "soon"}, {"Verbwire-At": "2026-01-01"}, {"Verbwire-After": "99999999"}):
+        assert over_http(worker, "POST", ring, body, **wrong).json()["code"] == "bad_time"
+    muted = over_http(worker, "POST", "/commands/tower.bells.MuteBell", b'{"bell_id": "a"}', **after)
+    assert (muted.status_code, muted.json()["code"]) == (400, "not_schedulable")
 
 
 def test_a_schedule_fires_each_time_once_in_a_worker(cluster: Cluster, tmp_path: Path) -> None:

@@ -76,6 +76,22 @@ BAD_TOKEN = ProblemType(
     "bad_token", 400, "The outcome's token is not UTF-8.", "Take the path from `Location`, unchanged."
 )
 BAD_TTL = ProblemType("bad_ttl", 400, "`Verbwire-Ttl` is no duration.", "Send seconds, more than 0.")
+BAD_TIME = ProblemType(
+    "bad_time",
+    400,
+    "`Verbwire-At` or `Verbwire-After` is no time for a command, or both are there.",
+    "Send one of both, as `detail` says.",
+)
+NOT_SCHEDULABLE = ProblemType(
+    "not_schedulable", 400, "The command is not sent for later.", 'Its contract has to say `"schedulable": true`.'
+)
+TOO_LATE = ProblemType("too_late", 409, "The command has been delivered.", "Read its outcome; undo it by another one.")
+NOT_SCHEDULED = ProblemType(
+    "unknown",
+    404,
+    "No command of this id is scheduled under this key, nor was one in the last 7 days.",
+    "Take the path from `Location`, unchanged.",
+)
 CUT_OFF = ProblemType("cut_off", 400, "The body ended before its `Content-Length`.", "Send it again.")
 NOT_HTTP = ProblemType(
     "not_http", 400, "This is no HTTP/1.1 request.", "Use an HTTP/1.1 client, over TLS where it is on."

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -47,6 +48,7 @@ from verbwire.http.commands import idempotency
 from verbwire.http.commands.body import message_reader, not_the_contract, read_body
 from verbwire.http.commands.gateway import Gateway
 from verbwire.http.commands.idempotency import command_id
+from verbwire.http.commands.later import CANCEL_SECONDS, cancelled, key_parameter, later_of, taken
 from verbwire.http.commands.outcome_links import OutcomeLinks
 from verbwire.http.commands.outcome_responses import answer, json_response
 from verbwire.http.commands.prefer import WaitPreference, patience
@@ -55,6 +57,7 @@ from verbwire.messages import Command, Message
 from verbwire.principal import Principal
 from verbwire.tracing.seam import continued
 from verbwire.wire.headers import Envelope, milliseconds, trace_of
+from verbwire.wire.keys import key_of
 
 T = TypeVar("T")
 
@@ -72,11 +75,12 @@ class PostableCommand:
     """A command as HTTP takes it."""
 
     contract: Contract
+    cls: type[Command]
     read: Callable[[bytes], Command]
 
 
 def _postable(contract: Contract, cls: type[Command]) -> PostableCommand:
-    return PostableCommand(contract, message_reader(contract, cls))
+    return PostableCommand(contract, cls, message_reader(contract, cls))
 
 
 class Commands:
@@ -105,7 +109,10 @@ class Commands:
     @property
     def routes(self) -> Sequence[Route]:
         """The paths it answers."""
-        return [Route("/commands/{name}", self.post, methods=["POST"])]
+        return [
+            Route("/commands/{name}", self.post, methods=["POST"]),
+            Route("/commands/{name}/scheduled/{id}", self.cancel, methods=["DELETE"]),
+        ]
 
     def close(self) -> None:
         """Let go of the threads; called after the last answer."""
@@ -119,9 +126,14 @@ class Commands:
             return answer(self._ids.of(_id(request, principal, postable.contract)), refused, (), None)
         no_parameters(request)
         envelope = _envelope(request, principal, postable.contract)
+        later = later_of(request, postable.contract)
         wish = patience(request.headers.getlist("prefer"))
         body = await read_body(request, self._limits.body_seconds)
         command = await self._read(postable, body)
+        if later is not None:
+            envelope = msgspec.structs.replace(envelope, later=later)
+            ack = await self._handed_over(postable.contract, command, envelope)
+            return taken(postable.contract, key_of(postable.contract, command), ack.id)
         if postable.contract.response == "none":
             return await self._send(postable.contract, command, envelope)
         return await self._ask(postable.contract, command, envelope, principal, wish)
@@ -159,9 +171,31 @@ class Commands:
         return json_response({"outcome": "pending", "id": pending.id}, 202, headers)
 
     async def _send(self, contract: Contract, command: Command, envelope: Envelope) -> Response:
+        ack = await self._handed_over(contract, command, envelope)
+        return json_response({"outcome": "none", "id": ack.id}, 202)
+
+    async def _handed_over(self, contract: Contract, command: Command, envelope: Envelope) -> Ack:
         ack = await self._taken(contract, partial(self._gateway.send, command, envelope))
         await self._acknowledged(contract, ack)
-        return json_response({"outcome": "none", "id": ack.id}, 202)
+        return ack
+
+    async def cancel(self, request: Request) -> Response:
+        """DELETE /commands/{name}/scheduled/{id}: of what was sent for later."""
+        postable = self._named.find(path_parameter(request, "name"))
+        contract, principal, id = postable.contract, principal_of(request), path_parameter(request, "id")
+        if not contract.schedulable:
+            raise HttpProblem(problem_types.NOT_SCHEDULABLE, f"{contract.name} is never sent for later")
+        key = key_parameter(request, contract)
+        cancel = partial(self._gateway.cancel, postable.cls, key, id, Envelope(principal=principal))
+        pending = await self._taken(contract, cancel)
+        try:
+            async with self._waits.within(CANCEL_SECONDS):
+                outcome = await pending
+        except TimeoutError:
+            raise unavailable(problem_types.NOT_TAKEN, "the scheduler has not answered: ask again", 2) from None
+        except (ClosedError, DeliveryError, UnavailableError) as error:
+            raise _not_taken(contract, error) from error
+        return cancelled(id, outcome)
 
     async def _taken(self, contract: Contract, send: Callable[..., T], at_once: bool = False) -> T:
         """Call what hands the command over; off the loop where it has to wait for the broker or the registry."""

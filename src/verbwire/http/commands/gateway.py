@@ -40,6 +40,10 @@ class Gateway:
         """Send a command without an outcome; raises like :meth:`Client.send`."""
         return self._connected().sender.send(Kind.COMMAND, command, envelope)
 
+    def cancel(self, command: type[Command], key: bytes, id: str, envelope: Envelope) -> CommandHandle:
+        """Cancel a command that was sent for later; raises like :meth:`Client.cancel`."""
+        return self._connected().cancel(command, key, id, envelope)
+
     def resume(self, token: str) -> CommandHandle:
         """Return the outcome-to-be of a command that was asked before, by whichever worker."""
         return self._connected().resume(token)

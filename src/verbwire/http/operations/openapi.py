@@ -44,6 +44,8 @@ def openapi(
     for each in contracts:
         if each.kind is Kind.COMMAND:
             paths[f"/commands/{each.name}"] = openapi_paths.command(catalog, schemas, each)
+            if each.schedulable:
+                paths[f"/commands/{each.name}/scheduled/{{id}}"] = openapi_paths.cancellation(each)
         elif each.kind is Kind.QUERY and each.reply:
             paths[f"/queries/{each.name}"] = openapi_paths.query(
                 catalog, schemas, each, numbered=each.name not in by_cursor

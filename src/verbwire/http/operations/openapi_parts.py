@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from verbwire.http.base import limits, problem, problem_types
 from verbwire.http.commands import idempotency
 from verbwire.http.commands.endpoint import CORRELATION_HEADER, TTL, TTL_HEADER
+from verbwire.http.commands.later import AFTER, AFTER_HEADER, AT_HEADER
 from verbwire.wire.freshness import COMPLETE, STALE
 from verbwire.wire.freshness import HEADER as FRESHNESS_HEADER
 from verbwire.wire.positions import HEADER as POSITION_HEADER
@@ -80,6 +81,18 @@ PARAMETERS: Json = {
         "in": "header",
         "description": "Seconds after which the command expires, by the broker's clock.",
         "schema": {"type": "string", "pattern": TTL},
+    },
+    "At": {
+        "name": AT_HEADER,
+        "in": "header",
+        "description": "Delivers the command at this time, by the broker's clock; until then it can be cancelled.",
+        "schema": {"type": "string", "format": "date-time"},
+    },
+    "After": {
+        "name": AFTER_HEADER,
+        "in": "header",
+        "description": "Delivers the command after so many seconds instead, up to 400 days.",
+        "schema": {"type": "string", "pattern": AFTER},
     },
     "Correlation": {
         "name": CORRELATION_HEADER,

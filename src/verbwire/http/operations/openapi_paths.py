@@ -43,10 +43,13 @@ _COUNTS: Json = {"type": "object", "additionalProperties": {"type": "integer"}}
 def command(catalog: Catalog, schemas: JsonSchemas, contract: Contract) -> Json:
     """Return ``POST /commands/{full name}``."""
     answered = contract.response != "none"
-    headers = ("IdempotencyKey", *(("Prefer",) if answered else ()), "Ttl", "Correlation")
+    later = ("At", "After") if contract.schedulable else ()
+    headers = ("IdempotencyKey", *(("Prefer",) if answered else ()), "Ttl", *later, "Correlation")
     responses = {**problem_refs(*_POST), "202": _sent(), "403": problem_response(403, _refusal([FORBIDDEN]))}
     if answered:
         responses |= {**_answers(catalog, schemas, contract), **problem_refs(422, 504)}
+    if contract.schedulable:
+        responses["202"] = _taken(responses["202"])
     return {
         "post": {
             **_named(contract),
@@ -55,6 +58,30 @@ def command(catalog: Catalog, schemas: JsonSchemas, contract: Contract) -> Json:
             "responses": _ordered(responses),
         }
     }
+
+
+def cancellation(contract: Contract) -> Json:
+    """Return ``DELETE /commands/{full name}/scheduled/{id}``."""
+    done = {"type": "object", "properties": {"outcome": {"const": "cancelled"}, "id": _TEXT}, "required": ["outcome"]}
+    key = {"name": "key", "in": "query", "required": True, "description": "The command's key.", "schema": _TEXT}
+    return {
+        "delete": {
+            "operationId": f"cancel_{contract.name}",
+            "tags": [contract.namespace],
+            "summary": f"Cancel {contract.short}",
+            "description": "Of a command that was sent for later: exactly one of cancelled and delivered becomes true.",
+            "parameters": [_in_path("id", "The command's own."), key],
+            "responses": _ordered({"200": _ok(done), **problem_refs(*_POST, 403, 409)}),
+        }
+    }
+
+
+def _taken(response: Json) -> Json:
+    """Return the 202 of a command that may be sent for later: then `Location` is where it is cancelled."""
+    body = {"type": "object", "properties": {"outcome": {"const": "scheduled"}, "id": _TEXT}, "required": ["outcome"]}
+    (media,) = response["content"]
+    either = {"anyOf": [response["content"][media]["schema"], body]}
+    return {**response, "content": {media: {**response["content"][media], "schema": either}}}
 
 
 def query(catalog: Catalog, schemas: JsonSchemas, contract: Contract, *, numbered: bool = True) -> Json:
