@@ -33,6 +33,7 @@ from verbwire.cli import (
     query,
     rebuild,
     run,
+    scheduled,
     send,
     status,
     tables,
@@ -76,6 +77,8 @@ app.command("health")(health.health)
 app.command("topology")(topology.topology)
 app.command("status")(status.status)
 app.add_typer(processes.app, name="processes")
+app.add_typer(scheduled.app, name="scheduled")
+app.command()(scheduled.schedules)
 app.command("tables")(tables.tables)
 app.command("rebuild")(rebuild.rebuild)
 app.command("doctor")(doctor.doctor)

@@ -43,6 +43,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "processes cancel": ('verbwire processes cancel shop.checkout 536365 --why "ordered twice"',),
     "processes retry": ("verbwire processes retry shop.checkout 536365",),
     "processes show": ("verbwire processes show shop.checkout 536365",),
+    "scheduled list": ("verbwire scheduled list", "verbwire scheduled list shop.orders --limit 5 --json"),
+    "scheduled show": ("verbwire scheduled show reminder-536365",),
+    "scheduled cancel": ("verbwire scheduled cancel reminder-536365",),
+    "schedules": ("verbwire schedules", "verbwire schedules --json"),
     "publish": ("verbwire publish SuspicionRaised @suspicion.json", "verbwire publish OrderPlaced - < order.json"),
     "parked list": ("verbwire parked list", "verbwire parked list shop.customers --text KeyError --since -2h"),
     "parked retry": (

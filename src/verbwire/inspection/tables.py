@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from verbwire.contracts.schema.model import Contract
+from verbwire.declarations.scheduler import Scheduler
 from verbwire.declarations.table import Table
 from verbwire.dotted_names import DottedNames
 from verbwire.errors import ConfigurationError, MessageError
@@ -20,6 +21,7 @@ from verbwire.inspection.worker_http import OperatorHttp
 from verbwire.wire.codec.display import plain
 from verbwire.wire.keys import parse_key_text
 from verbwire.wire.records.changelog import MARK
+from verbwire.wire.records.scheduled import SCHEDULED
 
 
 def list_tables(view: ClusterView) -> list[dict[str, Any]]:
@@ -48,8 +50,8 @@ def rows_of_changelog(view: ClusterView, name: str, key: str | None = None) -> I
     As far as transactions are committed: a worker's own copy is never ahead of it.
     """
     declared = view.project.declared[resolve(view, name)]
-    contract = view.project.catalog.contracts[kept(declared) or ""]
-    table = declared.table if isinstance(declared, Table) else "state"
+    contract = SCHEDULED if isinstance(declared, Scheduler) else view.project.catalog.contracts[kept(declared) or ""]
+    table = declared.table if isinstance(declared, Table | Scheduler) else "state"
     topic = view.names.changelog(view.names.group(declared.group), table)
     for value in _last_values(view, topic, None if key is None else _key(contract, key)):
         yield msgspec.to_builtins(plain(view.registry, value))

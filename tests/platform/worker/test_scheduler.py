@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -92,6 +93,27 @@ def test_a_schedule_fires_each_time_once_in_a_worker(cluster: Cluster, tmp_path:
         found = ids_of(project)
     times = [datetime.fromisoformat(each.rpartition("@")[2]) for each in found]
     assert sorted(times) == [min(times) + number * timedelta(seconds=1) for number in range(len(times))]
+
+
+def test_what_is_scheduled_is_listed_shown_and_cancelled_by_the_command_line(cluster: Cluster, tmp_path: Path) -> None:
+    with tower(tmp_path, cluster, EVERY_SECOND.replace("* * * * * *", "0 6 * * MON")) as project:
+        worker = project.start("consumers").ready()
+        with project.client() as client:
+            for number in (2, 1):
+                client.send(ringing("a", f"{number}"), after=timedelta(hours=number), id=f"in-{number}")
+        worker.until(lambda: len(worker.get("/tables/tower.bells.scheduler?status=PENDING")[1]["rows"]) == 2)
+        listed = json.loads(project.run("scheduled", "list", "--json").stdout)
+        assert [(each["id"], each["key"], each["actor"]) for each in listed] == [
+            ("in-1", "a", "ann"),
+            ("in-2", "a", "ann"),
+        ]
+        assert project.run("scheduled", "cancel", "in-1").stdout == "cancelled: in-1\n"
+        assert "in-1: cancelled" in project.run("scheduled", "show", "in-1").stdout
+        assert "1 pending" in project.run("scheduled", "list", "bells").stdout
+        (schedule,) = json.loads(project.run("schedules", "--json").stdout)
+        assert (schedule["name"], schedule["cron"], schedule["last"]) == ("tower.bells.seconds", "0 6 * * MON", None)
+        assert datetime.fromtimestamp(schedule["due"] / 1000, UTC).weekday() == 0
+        assert project.run("scheduled", "show", "other").returncode != 0
 
 
 # -- whoever is killed
