@@ -123,6 +123,8 @@ class InstanceRequests:
         if command not in instance.record.waits or reader is None:
             self._tell(request, "its outcome is not waited for any more")
             return
+        if request.key in cache.parked.standing:
+            raise UndecodableError("it would overtake what is parked of its instance: have that handled first")
         found = reader.read(record, True)
         if found is None or found[2] != request.key:
             raise UndecodableError("it is no outcome of a command of this instance")
