@@ -163,6 +163,28 @@ def test_a_process_has_one_command_without_an_answer_at_a_time_and_admits_as_an_
     assert refused.code == "forbidden"
 
 
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_process_that_is_cancelled_tells_who_waits_for_its_answer(declared: bool) -> None:
+    process = answering()
+    if declared:
+
+        @process.cancelled
+        def cancelled(state: SavingState, reason: str) -> Any:
+            return None, Rejected("jar_full", reason)
+
+    with InMemory(process, catalog=CATALOG, actor="ann", scopes=["jars:write"]) as bank:
+        with pytest.raises(OutcomeUnknownError):
+            bank.ask(PUT, id="1")
+        bank.cancel_instance(process, "ann", "burnt")
+        (told,) = outcomes(bank)
+        assert told == Rejected("jar_full", "burnt") if declared else isinstance(told, Failed)
+        assert "burnt" in told.reason
+        assert bank.rows(process) == {}
+        bank.cancel_instance(process, "ann")  # it is over
+        bank.advance(SOON)
+        assert len(outcomes(bank)) == 1
+
+
 def test_a_process_receives_commands_of_one_namespace_that_have_outcomes() -> None:
     require_process(answering(), CATALOG)
     process = answering()

@@ -50,6 +50,7 @@ from verbwire.testing.memory.registry import MemoryRegistry
 from verbwire.testing.memory.subscriber_groups import MemorySubscriberGroup
 from verbwire.testing.memory.topics import MemoryProducer, MemoryTopics
 from verbwire.wire.codec.topics import OWN, Codec
+from verbwire.wire.records.instance_requests import CANCEL
 from verbwire.wire.records.scheduled import ScheduledRecord
 from verbwire.worker.known_topics import known_topics
 from verbwire.worker.query_handlers import query_handlers
@@ -301,6 +302,11 @@ class InMemory:
     def skip_parked(self, declared: Table[Any] | Process[Any], *key: Any, why: str = "") -> None:
         """Give up the first parked record of a key, and have the others handled, as `verbwire parked skip` does."""
         self._parking.skip(self._engine_group(declared), key, why)
+        self.run()
+
+    def cancel_instance(self, process: Process[Any], key: Any, why: str = "test") -> None:
+        """Have an instance of a process cancelled, as `verbwire processes cancel` does."""
+        self._parking.ask(CANCEL, self._engine_group(process), (key,), why=why)
         self.run()
 
     def late(self, table: Table[Any]) -> int:
