@@ -215,6 +215,12 @@ ROWS: dict[str, list[Panel]] = {
             ],
         ),
         Panel(
+            "Overdue",
+            "For how long deadlines, commands for later or schedules have been due and are not fired.",
+            [(f"max by (group) ({_of('verbwire_due_overdue_seconds')})", "{{group}}")],
+            "s",
+        ),
+        Panel(
             "Jobs",
             "What they say of their progress.",
             [(_of("verbwire_job_progress_ratio"), "{{group}}/{{partition}}")],

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.rounds import Round
-from benchmarks.sections import asking, deciding, growing, idling, producing, reading, restoring, sharing, table
+from benchmarks.sections import asking, deciding, firing, growing, idling, producing, reading, restoring, sharing, table
 
 
 @dataclass(frozen=True)
@@ -35,5 +35,6 @@ SECTIONS = {
     "workers": Section("two workers against one", sharing.measured),
     "restore-3m": Section("three million rows restored", restoring.long, once=True, long=True),
     "idle": Section("a worker of seven groups that has nothing to do", idling.measured, once=True),
+    "time": Section("commands for later: how late, and a million that wait", firing.measured, once=True),
     "growth": Section("tables that grow, by ever new keys and by keys that repeat", growing.measured, once=True),
 }

@@ -27,6 +27,8 @@ from verbwire.kafka.broker_clock import BrokerClock
 
 DUE = "due"
 """Stands for a topic where the records of a transaction are named that fires, and a time for an offset."""
+BEGINS = 0
+"""In the place of a time: a partition that is restored, and yet to begin."""
 _LONGEST_SLEEP = 30.0  # seconds: the broker's clock may be set meanwhile
 _LOOK_SECONDS = 0.1  # then it is looked again: for the broker's time, or for a partition that was behind
 
@@ -62,6 +64,14 @@ class DueTimes:
                 return
             self._earliest[partition] = at
         self.moved()
+
+    def overdue(self) -> float:
+        """Return for how many seconds the first of all has been due, whether its partition may fire or not."""
+        with self._lock:
+            first = min((at for at in self._earliest.values() if at != BEGINS), default=None)
+        if first is None or not self._clock.is_known:
+            return 0.0
+        return max(0.0, (self._clock.now_ms() - first) / 1000)
 
     def now_due(self) -> list[int]:
         """Return the partitions that may fire now, those that have waited longest first."""
@@ -126,7 +136,7 @@ class Firing:
                 self._look(cache, after=b"")
             else:
                 self._restored.add(cache.partition)
-                self.times.set(cache.partition, 0)
+                self.times.set(cache.partition, BEGINS)
 
     def committed(self, changes: Mapping[int, StoreChanges]) -> None:
         """Take note of the rows that a transaction has changed. On the committing thread."""

@@ -116,8 +116,10 @@ class GroupEngine:
     def _firing_of(self, topology: Topology) -> Firing | None:
         if topology.due is None:
             return None
+        firing = Firing(topology, topology.due, self.reader, self._failures, self._changelog, self._lifecycle.stop)
+        self._metrics.dues(firing.times.overdue)
         self._metrics.fired(())
-        return Firing(topology, topology.due, self.reader, self._failures, self._changelog, self._lifecycle.stop)
+        return firing
 
     # -- life
 

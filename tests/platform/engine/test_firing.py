@@ -226,6 +226,7 @@ def test_what_is_due_and_cannot_be_passed_over_stops_its_partition_behind_the_re
     assert fired(engine) == [("a", 10)]
     (why,) = engine.core.stopped().values()
     assert "due for 'b': no such alarm" in why
+    assert engine.counted("due_overdue_seconds") == 9
     assert seconds(engine) is None
 
 

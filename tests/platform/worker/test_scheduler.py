@@ -125,13 +125,14 @@ class Chimes:
     def __init__(self, client: Client, number: int) -> None:
         self.due: dict[str, int] = {}
         self.bells: dict[str, str] = {}
-        start = datetime.now(UTC) + timedelta(seconds=2)
+        start = datetime.now(UTC) + timedelta(seconds=12)
         for each in range(number):
             id, bell = f"c{each}", f"bell-{each % 7}"
             at = start + timedelta(milliseconds=37 * ((each * 31) % number))
             client.send(ringing(bell, id), at=at, id=id)
             self.due[id], self.bells[id] = round(at.timestamp() * 1000), bell
         client.flush()
+        assert datetime.now(UTC) < start, "what is sent when others are delivered comes behind them"
         self.cancelled = {id: client.cancel(RingBell, self.bells[id], id) for id in [*self.due][::5]}
 
     def settled(self) -> set[str]:

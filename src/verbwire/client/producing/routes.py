@@ -70,6 +70,7 @@ class Routes:
         self._codec = codec
         self._lock = threading.Lock()
         self._found: dict[type[Message], Route] = {}
+        self._there: set[str] = set()  # topics for later that were seen on the cluster
 
     def of(self, kind: Kind, message: Message) -> Route:
         """Return the route of a message that must be of that kind.
@@ -91,7 +92,9 @@ class Routes:
             raise ContractError(
                 f'{route.contract.short} cannot be sent for later: its contract has to say "schedulable": true'
             )
-        self._producer.require_topic(route.scheduled)
+        if route.scheduled not in self._there:
+            self._producer.require_topic(route.scheduled)
+            self._there.add(route.scheduled)
         return route.scheduled
 
     def knows(self, message: type[Message]) -> bool:

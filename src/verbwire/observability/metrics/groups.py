@@ -62,6 +62,12 @@ LATENESS = HistogramSpec(
     GROUP,
     buckets=_LATENESS_SECONDS,
 )
+OVERDUE = GaugeSpec(
+    "due_overdue_seconds",
+    "For how long what is due next has been due at this worker: deadlines, scheduled commands, schedules.",
+    "Growing: the partition is stopped or behind its inputs, `verbwire status` says which and why.",
+    GROUP,
+)
 SCHEDULED = CounterSpec(
     "scheduled",
     "What a scheduler does: commands taken, delivered, cancelled, refused for their grant; schedules fired; failed.",
@@ -165,6 +171,7 @@ SPECS = (
         BATCH,
         COMMIT,
         LATENESS,
+        OVERDUE,
         SCHEDULED,
         OUTCOMES,
         DUPLICATES,
@@ -192,6 +199,7 @@ class GroupCollectors:
         self.batch = BATCH.on(registry)
         self.commit = COMMIT.on(registry)
         self.lateness = LATENESS.on(registry)
+        self.overdue = OVERDUE.on(registry)
         self.scheduled = SCHEDULED.on(registry)
         self.outcomes = OUTCOMES.on(registry)
         self.duplicates = DUPLICATES.on(registry)
@@ -324,6 +332,10 @@ class GroupMetrics:
         """Ask these whenever the metrics are read: by how many records the table is behind, and its dead letters."""
         self._all.catch_up.labels(self._name).set_function(behind)
         self._all.table_dead_letters.labels(self._name).set_function(dead_letters)
+
+    def dues(self, overdue: Callable[[], float]) -> None:
+        """Ask this whenever the metrics are read: for how many seconds something has been due."""
+        self._all.overdue.labels(self._name).set_function(overdue)
 
     def parks(self, parked: Callable[[], Sequence[float]]) -> None:
         """Ask this whenever the metrics are read: how many keys and records are parked, and for how many seconds."""

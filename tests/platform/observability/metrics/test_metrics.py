@@ -31,6 +31,8 @@ def everything() -> Metrics:
     group.job_progress(3, 0.5)
     group.aborted("_TIMED_OUT")
     group.fired([0.2])
+    group.dues(lambda: 0.0)
+    group.counted({("scheduled", "taken"): 1})
     group.table(lambda: 0, lambda: 0)
     group.parks(lambda: (0, 0, 0.0))
     metrics.running(GROUP)(0)
