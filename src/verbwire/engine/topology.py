@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import Protocol, TypeAlias
 
@@ -133,6 +134,7 @@ class Topology:
     commands: Mapping[str, Sequence[str]] = field(
         default_factory=dict
     )  # that it receives: full name -> rejection codes
+    in_time_order: timedelta | None = None  # its sources are read in the order of their records' time, to within this
     window: Window | None = None  # that its rows are of: the newest event time goes with its inputs' positions
     due: Due | None = None  # where rows fall due
 

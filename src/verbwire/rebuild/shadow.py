@@ -32,6 +32,7 @@ from verbwire.worker.announce import Announcement
 from verbwire.worker.engine_group import EngineGroup, host
 from verbwire.worker.faust_import import import_faust
 from verbwire.worker.services import Services
+from verbwire.worker.shadowing import Shadowing
 from verbwire.worker.shutdown import Shutdown
 from verbwire.worker.trust import Trust
 from verbwire.worker.worker_names import named
@@ -73,7 +74,7 @@ def run_shadow(plan: RebuildPlan, number: int, options: ShadowOptions, tell: Tel
         grants = grants_of(settings, Connection.delivery_seconds)
         services = Services(settings, bootstrap, kafka, codec, Metrics(), notifier, directory, grants)
         opened.callback(services.watchdog.close)
-        hosted = host(plan.declared, services, options.rate)
+        hosted = host(plan.declared, services, Shadowing(options.rate))
         opened.callback(hosted.alone.close)
         announcement = Announcement(services, [hosted], directory, trust)
         opened.callback(announcement.close)

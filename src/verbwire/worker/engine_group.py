@@ -20,7 +20,6 @@ from verbwire.engine.builders.process import command_topics, process_topology
 from verbwire.engine.builders.scheduler import scheduler_topology
 from verbwire.engine.faust.security import Security
 from verbwire.engine.group import BATCH, GroupEngine
-from verbwire.engine.processors.paced import SHARE, PacedProcessor
 from verbwire.engine.restore.repartition_catch_up import RepartitionCatchUp
 from verbwire.engine.restore.repartition_progress import RepartitionProgress
 from verbwire.engine.state.reader import StoreReader
@@ -37,6 +36,7 @@ from verbwire.wire.records.scheduled import SCHEDULED, ScheduledRecord
 from verbwire.wire.records.workers import GroupShare
 from verbwire.worker.local_copies import hold
 from verbwire.worker.services import NO_REGISTRY, Services
+from verbwire.worker.shadowing import Shadowing
 
 if TYPE_CHECKING:
     from verbwire.engine.faust.app import GroupApp
@@ -158,9 +158,9 @@ class EngineGroup:
 
 
 def host(
-    declared: Aggregate[Any] | Table[Any] | Process[Any] | Scheduler, services: Services, rate: int | None = None
+    declared: Aggregate[Any] | Table[Any] | Process[Any] | Scheduler, services: Services, how: Shadowing | None = None
 ) -> EngineGroup:
-    """Build the group's engine on its topics as they are deployed; it takes `rate` records a second at the most."""
+    """Build the group's engine on its topics as they are deployed; `how` of one that is being rebuilt."""
     settings, codec, kafka = services.settings, services.codec, services.kafka
     names, security = codec.names, services.security
     group, called = names.group(declared.group), names.generation(declared.group)
@@ -172,9 +172,8 @@ def host(
         by = fingerprints_of(declared, contract, names, settings.root)
         topology = replace(topology, code=replace(topology.code, by=by))
     batch = BATCH
-    if rate is not None:
-        topology = replace(topology, processor=PacedProcessor(topology.processor, rate, topology.sources))
-        batch = replace(BATCH, records=min(BATCH.records, max(1, rate // SHARE)))
+    if how is not None:
+        topology, batch = how.of(topology)
     reader = StoreReader(called, contract, topology.partitions)
     # Workers on one machine may share the data folder, their copies they may not: a late write of one that lost a
     # partition would put older rows into the file of the one that has it.

@@ -60,7 +60,7 @@ USED = {
     Fetching: {"_create_fetch_waiter", "_fetch_max_wait_ms", "_fetcher_timeout", "_pending_tasks"},
     subscription.SubscriptionState: {"reassignment_in_progress"},
     subscription.Assignment: {"state_value"},
-    subscription.TopicPartitionState: {"has_valid_position", "position"},
+    subscription.TopicPartitionState: {"has_valid_position", "lso", "position"},
     GroupCoordinator: {
         "generation",
         "member_id",

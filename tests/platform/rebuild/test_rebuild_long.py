@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.cluster import Cluster, eventually
+from tests.kit.cluster import Cluster
 from tests.kit.rebuilds import RebuiltTable, rebuilt_table, wrong
 from verbwire.engine.transactions.failpoints import REBUILD_POINTS
 
@@ -104,22 +104,38 @@ def test_a_rebuild_whose_processes_are_killed_goes_on_and_is_exact(cluster: Clus
         assert "0 added, 0 removed, 0 changed" in table.done()
 
 
-def test_a_rebuild_switch_gives_up_where_a_worker_hangs_and_what_served_serves_on(
+# A worker that hears of no rebuild while a file is there.
+DEAF = """
+import os, pathlib, time
+from verbwire.worker.table_host import TableHost
+
+told = TableHost.told
+
+def told_when_it_hears(self, word):
+    while self._services.settings.worker == "w2" and pathlib.Path("deaf").exists():
+        time.sleep(0.05)
+    told(self, word)
+
+TableHost.told = told_when_it_hears
+"""
+
+
+def test_a_rebuild_switch_gives_up_where_a_worker_does_not_hear_and_what_served_serves_on(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    with rebuilt_table(cluster, tmp_path) as table:
+    with rebuilt_table(cluster, tmp_path, modules={"streams/deaf.py": DEAF}) as table:
         table.done(folded_by=1)
-        hung = table.workers["w2"].process
         table.done("--switch")
         table.done("--rollback")  # both follow both generations: the next switch is quick to pause
-        hung.send_signal(signal.SIGSTOP)
-        ran = table.rebuild("--rollback")
-        hung.send_signal(signal.SIGCONT)
-        assert ran.returncode != 0, ran
-        assert "did not pause" in ran.stderr
-        worker = table.workers["w1"]
-        eventually(lambda: worker.get("/tables/bank.jars")[0] == 200, 30)
-        assert max(worker.rows().values()) < 1_000_000
-        table.ready()
-        table.done("--rollback")
-        assert min(worker.rows().values()) > 1_000_000
+        (table.project.folder / "deaf").touch()
+        table.counters.expect(0)
+        with table.under_load() as readers:
+            ran = table.rebuild("--rollback")
+            assert ran.returncode != 0, ran
+            assert "did not pause" in ran.stderr
+            table.seen_by_all(readers, 0)
+            (table.project.folder / "deaf").unlink()
+            table.counters.expect(0, 1)
+            table.done("--rollback")
+            table.seen_by_all(readers, 1)
+        assert not wrong(readers), wrong(readers)[:5]

@@ -13,9 +13,10 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from verbwire.engine.faust.fetched_records import use_fetched_records
-from verbwire.engine.faust.input_feed import BUSY_MS, InputFeed
+from verbwire.engine.faust.input_feed import BUSY_MS, Fetched, InputFeed
 from verbwire.engine.faust.lease import Lease, now
 from verbwire.engine.faust.reconnecting import Reconnecting
+from verbwire.engine.faust.time_order import OrderedFetch
 from verbwire.kafka import denials
 
 FAUST_LOG = logging.getLogger("faust.verbwire")  # for the classes that Faust runs: it logs every step of theirs
@@ -51,7 +52,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Know of no answer of the group yet."""
         super().__post_init__()
         self.lease = Lease()
-        self.feed = InputFeed(self.consumer.engine, self.consumer.engine_thread, self, self.consumer.reading_failed)
+        engine = self.consumer.engine
+        fetched: Fetched = self
+        if (step := engine.topology.in_time_order) is not None:
+            fetched = OrderedFetch(self, engine.topology.sources, round(step.total_seconds() * 1000), self.ends)
+        self.feed = InputFeed(engine, self.consumer.engine_thread, fetched, self.consumer.reading_failed)
 
     async def on_start(self) -> None:
         """Listen to what the group answers, before there is a subscription that it could answer."""
@@ -135,12 +140,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def positions(self, places: Iterable[TP]) -> dict[tuple[str, int], int]:
         """Return where aiokafka reads on: behind the records it has given us, and behind marks that are no records."""
+        return {place: each.position for place, each in self._states(places).items() if each.has_valid_position}
+
+    def ends(self, places: Iterable[TP]) -> dict[tuple[str, int], int]:
+        """Return where these ended, open transactions left out, when they were fetched last."""
+        return {place: each.lso for place, each in self._states(places).items() if each.lso is not None}
+
+    def _states(self, places: Iterable[TP]) -> dict[tuple[str, int], Any]:
         subscription = self._ensure_consumer()._subscription.subscription
         assignment = subscription.assignment if subscription else None
         states = {tp: assignment.state_value(driver._TopicPartition(*tp)) for tp in places} if assignment else {}
-        return {
-            (tp.topic, tp.partition): each.position for tp, each in states.items() if each and each.has_valid_position
-        }
+        return {(tp.topic, tp.partition): each for tp, each in states.items() if each}
 
     def rejoin(self) -> None:
         """Ask for a new assignment, whatever aiokafka believes of the present one. From any thread."""

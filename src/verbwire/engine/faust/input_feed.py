@@ -35,7 +35,9 @@ Failed = Callable[[PartitionAssignment, VerbwireError, "TP | None"], None]
 class Fetched(Protocol):
     """What aiokafka has fetched; all of it belongs to the thread of its loop, but for `positions`."""
 
-    stopped_errors: tuple[type[BaseException], ...]
+    @property
+    def stopped_errors(self) -> tuple[type[BaseException], ...]:
+        """What says that nothing is fetched any more."""
 
     def may_take(self) -> bool:
         """Whether it is for the present assignment, and may be dealt with."""

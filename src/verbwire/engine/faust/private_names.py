@@ -71,6 +71,7 @@ ATTRIBUTES: dict[Any, dict[str, str]] = {
 }
 # class -> names that its code must assign to self
 ASSIGNED: dict[Any, dict[str, str]] = {
+    subscription.TopicPartitionState: {"lso": "read: the last stable offset of the last fetch"},
     AIOKafkaConsumer: {
         "_isolation_level": "set between construction and start",
         "_retry_backoff_ms": "set between construction and start",

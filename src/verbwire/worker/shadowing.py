@@ -1,0 +1,41 @@
+"""How a generation that is being rebuilt differs from one that serves: it reads a history, and may be slowed down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from verbwire.engine.group import BATCH, BatchLimits
+from verbwire.engine.processors.paced import SHARE, PacedProcessor
+from verbwire.engine.topology import Topology
+
+_TOPICS_APART = timedelta(0)  # between several topics there is no order but that of time
+
+
+@dataclass(frozen=True)
+class Shadowing:
+    """At most `rate` records a second in this process; None: as many as it can."""
+
+    rate: int | None = None
+
+    def of(self, topology: Topology) -> tuple[Topology, BatchLimits]:
+        """Return the topology with its sources in order, where that makes other rows, and what a transaction takes."""
+        batch, topology = BATCH, replace(topology, in_time_order=_step(topology))
+        if self.rate is not None:
+            paced = PacedProcessor(topology.processor, self.rate, topology.sources)
+            topology = replace(topology, processor=paced)
+            batch = replace(BATCH, records=min(BATCH.records, max(1, self.rate // SHARE)))
+        return topology, batch
+
+
+def _step(topology: Topology) -> timedelta | None:
+    """Return how far the sources may be apart; None: as they come, since one topic is in order by itself.
+
+    A window under another key takes events of all partitions: apart by half of what may be late, none is too late that
+    was not when it came.
+    """
+    if len(topology.sources) > 1:
+        return _TOPICS_APART
+    if topology.window is not None and topology.repartition is not None:
+        return topology.window.lateness / 2
+    return None
