@@ -43,13 +43,15 @@ def moved(row: OwnerRow | None, event: CoinsMoved, context: Context) -> OwnerRow
 def owner_of(event: CoinsMoved) -> str | None:
     return event.owner
 
-def counted(row: MinuteRow | None, event: CoinsMoved, context: Context) -> MinuteRow:
-    if row is None:
-        row = MinuteRow(owner=context.key, minute=context.window)
+@minutes.on
+def of_till(row: MinuteRow | None, event: CoinsMoved, context: Context) -> MinuteRow:
+    row = row or MinuteRow(owner=event.till_id, minute=context.window)
     return replace(row, pence=row.pence + event.pence)
 
-minutes.on(counted)
-own_minutes.on(counted)
+@own_minutes.on
+def of_owner(row: MinuteRow | None, event: CoinsMoved, context: Context) -> MinuteRow:
+    row = row or MinuteRow(owner=event.owner, minute=context.window)
+    return replace(row, pence=row.pence + event.pence)
 """
 
 
@@ -80,5 +82,3 @@ def test_a_rebuild_of_windows_and_other_keys_makes_the_same_rows(cluster: Cluste
 def _complete(worker: object) -> bool:
     status, body = worker.get("/tables/bank.owners")  # type: ignore[attr-defined]
     return bool(status == 200 and sum(row["pence"] for row in body["rows"]) == 400)
-
-
