@@ -11,6 +11,7 @@ import pytest
 from tests.kit.bank import Bank
 from tests.kit.bank_tills import GROUPS
 from tests.kit.cluster import Cluster
+from tests.kit.rebuilds import close_with_all
 from tests.kit.samples.bank.tills import CoinsMoved
 from tests.kit.worker import branch
 from verbwire.wire.partitioner import partition_of
@@ -61,7 +62,7 @@ def test_a_rebuild_of_windows_and_other_keys_makes_the_same_rows(cluster: Cluste
     try:
         with branch(tmp_path, bank) as project:
             project.write("streams/tills.py", STREAMS)
-            assert project.run("deploy").returncode == 0
+            assert project.run("deploy", VERBWIRE_PARTITIONS=str(PARTITIONS)).returncode == 0
             worker = project.start("streams").ready()
             for number in range(400):  # an hour and more, each till's in a partition of its own
                 till, owner = f"till-{number % 7}", f"owner-{number % 3}"
@@ -76,7 +77,7 @@ def test_a_rebuild_of_windows_and_other_keys_makes_the_same_rows(cluster: Cluste
                     assert ran.returncode == 0, (table, how, ran.stdout, ran.stderr[-2000:])
             worker.until(lambda: _complete(worker))
     finally:
-        bank.close()
+        close_with_all(bank)
 
 
 def _complete(worker: object) -> bool:
