@@ -9,7 +9,7 @@ from verbwire.engine.group import BATCH, BatchLimits
 from verbwire.engine.processors.paced import SHARE, PacedProcessor
 from verbwire.engine.topology import Topology
 
-_TOPICS_APART = timedelta(0)  # between several topics there is no order but that of time
+_TOPICS_APART = timedelta(milliseconds=100)  # about what a running worker fetches at once: it keeps no closer order
 
 
 @dataclass(frozen=True)
