@@ -19,7 +19,7 @@ from verbwire.engine.builders.groups import aggregate_topology, table_topology
 from verbwire.engine.builders.process import command_topics, process_topology
 from verbwire.engine.builders.scheduler import scheduler_topology
 from verbwire.engine.faust.security import Security
-from verbwire.engine.group import BATCH, GroupEngine
+from verbwire.engine.group import BatchLimits, GroupEngine
 from verbwire.engine.restore.repartition_catch_up import RepartitionCatchUp
 from verbwire.engine.restore.repartition_progress import RepartitionProgress
 from verbwire.engine.state.reader import StoreReader
@@ -171,7 +171,7 @@ def host(
     if not isinstance(declared, Scheduler):
         by = fingerprints_of(declared, contract, names, settings.root)
         topology = replace(topology, code=replace(topology.code, by=by))
-    batch = BATCH
+    batch: BatchLimits | None = None
     if how is not None:
         topology, batch = how.of(topology)
     reader = StoreReader(called, contract, topology.partitions)

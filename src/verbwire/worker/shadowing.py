@@ -18,9 +18,12 @@ class Shadowing:
 
     rate: int | None = None
 
-    def of(self, topology: Topology) -> tuple[Topology, BatchLimits]:
-        """Return the topology with its sources in order, where that makes other rows, and what a transaction takes."""
-        batch, topology = BATCH, replace(topology, in_time_order=_step(topology))
+    def of(self, topology: Topology) -> tuple[Topology, BatchLimits | None]:
+        """Return the topology, its sources in order where that makes other rows, and what a transaction may take.
+
+        None: as much as usual.
+        """
+        topology, batch = replace(topology, in_time_order=_step(topology)), None
         if self.rate is not None:
             paced = PacedProcessor(topology.processor, self.rate, topology.sources)
             topology = replace(topology, processor=paced)
