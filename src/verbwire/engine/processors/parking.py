@@ -8,7 +8,7 @@ single records.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -41,6 +41,7 @@ RETRY, SKIP = "retry", "skip"
 """What operators may ask about a parked key: to handle its records again, the second without the first of them."""
 
 PIECE = 500  # parked records that one transaction handles again, at most
+_AT_ONCE = 50  # of them in memory
 _PASSING = (NewerSchemaError, RegistryUnavailableError)  # the fault of no record
 Again: TypeAlias = Callable[[PartitionCache, bytes, Record, Transaction], None]
 """Handles a record again that is parked under a key; StopPartition where it cannot be handled yet."""
@@ -141,7 +142,7 @@ class RecordParking:
     def _retry(self, cache: PartitionCache, request: RequestRecord, transaction: Transaction, again: Again) -> None:
         """Handle the records of a key again, in order, until one cannot be; the rest of many by a new request."""
         key = request.key
-        for done, (number, value) in enumerate(cache.parked_records(key, PIECE)):
+        for done, (number, value) in enumerate(self._first_ones(cache, key)):
             if done and transaction.is_late():
                 break
             parked = self._read(value)
@@ -157,6 +158,13 @@ class RecordParking:
             self.requests.ask_on(transaction, cache.partition, replace(request, kind=RETRY))
         else:
             log.warning("%s: the key %r is parked no more: its records are handled", self.group, key[:80])
+
+    def _first_ones(self, cache: PartitionCache, key: bytes) -> Iterator[tuple[int, bytes]]:
+        """Yield the first records of a key, each behind those that have been let go of; a few are in memory."""
+        left = PIECE
+        while left > 0 and (found := cache.parked_records(key, min(left, _AT_ONCE))):
+            yield from found
+            left -= len(found)
 
     def _skip(self, cache: PartitionCache, request: RequestRecord, transaction: Transaction) -> bool:
         """Give up the first record of a key, if it is the one that is meant; whether it was."""
