@@ -307,6 +307,12 @@ def test_flush_and_close_say_what_is_left(connection: Connection) -> None:
         ack.result(0)
 
 
+def test_reports_are_served_by_who_produces_also_while_another_thread_closes(connection: Connection) -> None:
+    producer = Producer(connection)
+    producer.close()
+    producer._serve_here()  # its record was taken just before
+
+
 def test_a_delivery_that_is_not_acknowledged_in_time_fails(connection: Connection) -> None:
     producer = Producer(replace(connection, bootstrap="127.0.0.1:1", kafka={"log_level": 0}, delivery_seconds=0.3))
     with pytest.raises(DeliveryError, match=r"did not acknowledge in time; .* same id"):

@@ -187,6 +187,9 @@ class Producer:
             self._kafka.poll(0)
         except KafkaException as error:  # as below
             self._obstacles.note(error.args[0])
+        except RuntimeError:
+            if not self._closed:  # else by another thread, since the record was taken: its Ack tells what became of it
+                raise
 
     def _serve(self) -> None:
         while not self._stopping.is_set():
