@@ -17,8 +17,11 @@ from tests.kit.samples.bank.tills import CoinsMoved, SavingState
 from verbwire import Outcome, Process
 from verbwire.check.process_versions import told
 from verbwire.declarations.process_versions import by_group, of_versions
+from verbwire.engine.processors.instance_rows import Instance
+from verbwire.engine.state.changes import StoreChanges
 from verbwire.errors import ContractError
 from verbwire.testing import InMemory
+from verbwire.testing.memory.engine_groups import MemoryEngineGroup
 from verbwire.wire.records.process_instances import (
     INSTANCE_HEADER,
     InstanceRecord,
@@ -55,6 +58,17 @@ def test_process_versions_stand_as_one_whose_new_instances_begin_with_the_newest
     with InMemory(saving(2), saving(1), catalog=CATALOG) as bank:
         bank.publish(CoinsMoved(till_id="t", owner="ann", pence=5, how="no command"))
         assert bank.row(saving(1), "ann") == SavingState(owner="ann", pence=5, told=("on 2",))
+
+
+def test_process_versions_lead_an_instance_that_an_earlier_one_began_by_its_own_handlers() -> None:
+    with InMemory(saving(2), saving(1), catalog=CATALOG) as bank:
+        group = bank._groups[SAVINGS]
+        assert isinstance(group, MemoryEngineGroup)
+        old = Instance(state=SavingState(owner="ann", pence=1), record=InstanceRecord(version=1, begun=5))
+        (cache,) = group._caches
+        cache.store.apply(StoreChanges(rows=dict(group.topology.encode({b"ann": old}))))
+        bank.publish(CoinsMoved(till_id="t", owner="ann", pence=5, how="no command"))
+        assert bank.row(saving(1), "ann") == SavingState(owner="ann", pence=6, told=("on 1",))
 
 
 def test_process_versions_of_one_number_or_of_other_keys_are_refused() -> None:
