@@ -150,6 +150,7 @@ def tables() -> Json:
             "states": {"type": "object", "additionalProperties": _STATE, "description": "State, by partition."},
             "stopped": {"type": "object", "additionalProperties": _TEXT, "description": "Why, by partition."},
             "other_code": {"type": "object", "additionalProperties": _TEXT, "description": _OTHER_CODE},
+            "generation": {"type": "integer", "description": "Of a table that may be rebuilt: which one answers."},
             "dead_letters": {"type": "integer", "description": "Dead letters among the records that it has read."},
             "parked": {
                 "type": "object",
