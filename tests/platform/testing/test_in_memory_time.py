@@ -58,7 +58,7 @@ def test_a_command_for_later_is_delivered_when_its_time_has_come_and_once(tower:
 
 def test_commands_for_later_are_delivered_in_order_of_their_time_then_of_their_sending(tower: InMemory) -> None:
     for number, minutes in enumerate((3, 1, 2, 1, 3, 1)):
-        tower.send(ringing(note=f"{number}"), after=minutes * MINUTE)
+        tower.send(ringing(note=f"{number}"), after=minutes * MINUTE, id=f"{9 - number}")
     tower.advance(HOUR)
     assert notes(tower) == ["1", "3", "5", "2", "0", "4"]
 
