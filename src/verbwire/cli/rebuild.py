@@ -14,6 +14,7 @@ from verbwire.cli.output import AsJson, print_error, print_json, print_table, pr
 from verbwire.cli.progress import CountedProgress, ProgressLine
 from verbwire.cli.spans import span
 from verbwire.errors import ConfigurationError
+from verbwire.observability.logs import quieten
 from verbwire.settings import load_settings
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def _build(plan: RebuildPlan, rate: int | None, follow: bool, partial: bool, sam
     from verbwire.rebuild.shadow import ShadowOptions
 
     options = BuildOptions(ShadowOptions(rate, follow), partial, samples)
+    quieten()  # the line says how far it is
     with _BuildLine() as line, CountedProgress() as compared:
         number, found = build(plan, options, line.tell, compared.count)
     if found is None:

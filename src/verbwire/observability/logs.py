@@ -48,6 +48,13 @@ def set_up_logging(level: str = "info", form: str = "text") -> None:
     logging.captureWarnings(True)
 
 
+def quieten() -> None:
+    """Log warnings only, unless somebody has asked for more than is usual: for commands that tell how far they are."""
+    own = logging.getLogger("verbwire")
+    if own.level > logging.DEBUG:
+        own.setLevel(max(own.level, logging.WARNING))
+
+
 def is_json() -> bool:
     """Whether this process logs JSON."""
     return any(isinstance(each.formatter, JsonFormatter) for each in logging.getLogger().handlers)
