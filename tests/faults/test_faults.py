@@ -79,6 +79,7 @@ def test_stock_faust_recovers_the_same_rows(crashed: Run, store: str) -> None:
     assert answers == {key: value for each in rows.values() for key, value in each.items()}
 
 
+@pytest.mark.chaos
 def test_a_worker_stopped_over_its_session_and_woken(run: Run) -> None:
     run.shop.start("w1")
     run.shop.start("w2")

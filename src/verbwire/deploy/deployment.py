@@ -6,11 +6,11 @@ topics that an operator has tuned are reported and left alone, since a shorter r
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable
 from contextlib import closing
 
 from verbwire.contracts.schema.model import Catalog
-from verbwire.deploy.group_plan import GroupPlan
+from verbwire.deploy.group_plan import GroupPlan, internal_contracts
 from verbwire.deploy.report import DeployReport
 from verbwire.deploy.schemas import RegistrySchemas
 from verbwire.deploy.target import Target
@@ -48,13 +48,13 @@ def _deploy(
     cluster: ClusterTopics,
     schemas: RegistrySchemas,
     catalog: Catalog,
-    groups: Iterable[GroupPlan],
+    groups: Collection[GroupPlan],
     namespaces: set[str],
     dry_run: bool,
 ) -> DeployReport:
     # 1. What should stand there, and what contradicts it.
     topics, problems = cluster.plan(catalog, groups, namespaces)
-    problems += schemas.plan(catalog, namespaces)
+    problems += schemas.plan(catalog, namespaces, internal_contracts(groups))
     problems += schemas.missed(
         catalog,
         {each for group in groups if group.reads is Kind.COMMAND for each in group.namespaces}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Flag, auto
 
-from verbwire.contracts.schema.model import Catalog
+from verbwire.contracts.schema.model import Catalog, Contract
 from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import STATE, Aggregate
 from verbwire.declarations.job import Job
@@ -16,6 +16,10 @@ from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.messages import Kind, Message
 from verbwire.names import Names
+from verbwire.wire.records.parked import PARKED_RECORD
+from verbwire.wire.records.requests import REQUEST
+from verbwire.wire.records.scheduled import SCHEDULED
+from verbwire.wire.records.workers import WORKER
 from verbwire.wire.topics import (
     CHANGELOG,
     COMMANDS,
@@ -153,6 +157,18 @@ class GroupPlan:
         """All topics that it reads, its own included: inputs, changelogs, repartition topics, requeued dead letters."""
         own = (topic.name for topic in group_topics(names, self, 1) if Use.READ in topic.use)
         return [*self.inputs(names), *own]
+
+
+def internal_contracts(groups: Iterable[GroupPlan]) -> list[Contract]:
+    """Return verbwire's own contracts that these groups write by, outcomes aside."""
+    groups = [*groups]
+    needed = (
+        (WORKER, True),
+        (REQUEST, any(each.heeds for each in groups)),
+        (PARKED_RECORD, any(each.parks for each in groups)),
+        (SCHEDULED, any(each.schedules for each in groups)),
+    )
+    return [contract for contract, is_needed in needed if is_needed]
 
 
 def group_plans(declared: Iterable[Declared], catalog: Catalog) -> list[GroupPlan]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from verbwire.contracts.checks.evolution import BOTH_WAYS, gone, new_changes
@@ -12,9 +12,6 @@ from verbwire.errors import ContractError, DeployError
 from verbwire.messages import Kind
 from verbwire.names import Names
 from verbwire.wire.records.outcomes import OUTCOME
-from verbwire.wire.records.parked import PARKED_RECORD
-from verbwire.wire.records.requests import REQUEST
-from verbwire.wire.records.scheduled import SCHEDULED
 from verbwire.wire.records.workers import WORKER
 from verbwire.wire.registry.client import Registry
 from verbwire.wire.registry.read_back import require_read_back
@@ -39,15 +36,15 @@ class RegistrySchemas:
         self._new: list[Contract] = []
         self._all: list[str] | None = None
 
-    def plan(self, catalog: Catalog, owned: set[str]) -> list[str]:
-        """Find what is new, and return what the registry would refuse.
+    def plan(self, catalog: Catalog, owned: set[str], internal: Iterable[Contract]) -> list[str]:
+        """Find what is new, `internal` contracts among it, and return what the registry would refuse.
 
         A registry judges by the level that is set, so the right one is set first; :meth:`undo` takes it back.
         """
         self.contracts = [contract for contract in catalog if contract.namespace in owned]
         if any(contract.kind is Kind.COMMAND for contract in self.contracts):
             self.contracts.append(OUTCOME)
-        self.contracts += [WORKER, REQUEST, PARKED_RECORD, SCHEDULED]
+        self.contracts += internal
         problems = []
         for contract in self.contracts:
             subject, level = self._names.subject(contract.name), _LEVELS[contract.kind]

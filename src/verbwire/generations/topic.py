@@ -35,11 +35,11 @@ def reader(kafka: Mapping[str, Any]) -> Consumer:
     return Consumer(reader_properties(kafka, REBUILD_READER, fetch_wait_max_ms=100, queued_max_messages_kbytes=2048))
 
 
-def is_there(consumer: Consumer, topic: str, *, strict: bool = False) -> bool:
+def is_there(consumer: Consumer, topic: str, *, strict: bool = False, tells: bool = False) -> bool:
     """Whether the topic is there; UnavailableError where Kafka does not say.
 
     Where ACLs do not let us know (those of a release before do not name it) it is taken for absent, unless that is
-    `strict`. A worker that may not read it is never switched: it takes part in no pause.
+    `strict`. A worker that may not read it is never switched: it takes part in no pause, and `tells` so once.
     """
     try:
         known = consumer.list_topics(topic, timeout=_SECONDS).topics.get(topic)
@@ -48,7 +48,7 @@ def is_there(consumer: Consumer, topic: str, *, strict: bool = False) -> bool:
     if known is not None and known.error is not None and denials.is_denied(known.error):
         if strict:
             raise unreadable(topic, known.error)
-        if topic not in _TOLD:
+        if tells and topic not in _TOLD:
             _TOLD.add(topic)
             log.warning("tables that are rebuilt are not followed: %s", denials.denied("READ", f"TOPIC {topic}"))
         return False

@@ -73,7 +73,7 @@ class RebuildWatch:
             self._stopping.wait(_AGAIN_SECONDS)
 
     def _follow(self, consumer: Consumer) -> None:
-        while not is_there(consumer, self._topic):
+        while not is_there(consumer, self._topic, tells=True):
             if self._stopping.wait(LOOK_SECONDS):
                 return
         consumer.assign([TopicPartition(self._topic, 0, OFFSET_BEGINNING)])

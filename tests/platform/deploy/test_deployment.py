@@ -14,7 +14,7 @@ from tests.kit.notes import CATALOG, COMMAND, EVENT, NAMESPACE, changed, with_fi
 from tests.kit.registry_proxy import hiding
 from verbwire.contracts.schema.model import Catalog, Contract
 from verbwire.deploy.deployment import deploy
-from verbwire.deploy.group_plan import GroupPlan
+from verbwire.deploy.group_plan import GroupPlan, internal_contracts
 from verbwire.deploy.target import Target
 from verbwire.errors import DeployError, UnavailableError
 from verbwire.messages import Kind
@@ -116,7 +116,7 @@ def test_topics_are_made_as_the_design_says(admin: AdminClient, target: Target) 
 def test_schemas_are_registered_with_their_levels(registry: Registry, target: Target) -> None:
     report = deploy(target, CATALOG, GROUPS)
     subject = target.names.subject
-    own = {subject(f"verbwire.{each}") for each in ("Outcome", "Worker", "Request", "ParkedRecord")}
+    own = {subject(f"verbwire.{each}") for each in ("Outcome", "Worker")}
     assert set(report.schemas) == {subject(contract.name) for contract in CATALOG} | own
     for name, level in {
         "office.notes.NoteTaken": "FULL_TRANSITIVE",
@@ -124,8 +124,6 @@ def test_schemas_are_registered_with_their_levels(registry: Registry, target: Ta
         "office.notes.TakeNote": "BACKWARD_TRANSITIVE",
         "verbwire.Outcome": "FULL_TRANSITIVE",
         "verbwire.Worker": "FULL_TRANSITIVE",
-        "verbwire.Request": "FULL_TRANSITIVE",
-        "verbwire.ParkedRecord": "FULL_TRANSITIVE",
     }.items():
         assert registry.compatibility(subject(name)) == level
     for contract in CATALOG:
@@ -279,8 +277,7 @@ def _set() -> Any:
 def test_only_owned_contexts_are_deployed(admin: AdminClient, registry: Registry, target: Target) -> None:
     report = deploy(target, CATALOG, [], owned=[])
     assert set(report.topics) == {target.names.replies(), target.names.workers()}
-    own = ("Worker", "Request", "ParkedRecord")  # of topics of its own
-    assert report.schemas == tuple(target.names.subject(f"verbwire.{each}") for each in own)
+    assert report.schemas == (target.names.subject("verbwire.Worker"),)
 
 
 def test_a_group_that_reads_what_nobody_deployed_is_refused(target: Target) -> None:
@@ -359,3 +356,10 @@ def test_another_projects_copy_of_our_event_is_not_registered(registry: Registry
     assert report.schemas == ()
     (note,) = report.notes
     assert note.startswith(f"other projects' contracts, in a version that those have not registered: {subject};")
+
+
+def test_schemas_of_our_own_are_registered_where_a_group_needs_them() -> None:
+    table = replace(GROUPS[0], heeds=True, parks=True)
+    names = [each.short for each in internal_contracts([*GROUPS, table])]
+    assert names == ["Worker", "Request", "ParkedRecord"]
+    assert [each.short for each in internal_contracts([replace(table, schedules="office.notes")])][-1] == "Scheduled"

@@ -38,7 +38,8 @@ FULL = Envelope(
     causation_id="parent",
     traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 )
-ATTRIBUTES = [*FULL.__struct_fields__, "type", "source", "dataschema", "deadline", "reply_partition", "time"]
+RETURNING = [each for each in FULL.__struct_fields__ if each != "later"]  # that one is a header as it stands
+ATTRIBUTES = [*RETURNING, "type", "source", "dataschema", "deadline", "reply_partition", "time"]
 
 
 def written(envelope: Envelope, reply_partition: int | None = None) -> RawHeaders:
@@ -52,7 +53,7 @@ def deadline(moment: datetime) -> tuple[str, bytes]:
 
 def test_an_envelope_comes_back() -> None:
     headers = Headers(written(FULL, 7))
-    for attribute in FULL.__struct_fields__:
+    for attribute in RETURNING:
         assert getattr(headers, attribute) == getattr(FULL, attribute)
     assert (headers.reply_partition, headers.dataschema) == (7, dataschema(CONTRACT))
 

@@ -87,7 +87,7 @@ NOT_SCHEDULABLE = ProblemType(
 )
 TOO_LATE = ProblemType("too_late", 409, "The command has been delivered.", "Read its outcome; undo it by another one.")
 NOT_SCHEDULED = ProblemType(
-    "unknown",
+    "not_scheduled",
     404,
     "No command of this id is scheduled under this key, nor was one in the last 7 days.",
     "Take the path from `Location`, unchanged.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from verbwire.deploy.group_plan import group_plans
+from verbwire.deploy.group_plan import group_plans, internal_contracts
 from verbwire.deploy.ownership import ownership
 from verbwire.deploy.schemas import RegistrySchemas
 from verbwire.deploy.target import Target
@@ -35,7 +35,8 @@ def check_schemas(patient: Patient) -> Iterator[Diagnosis]:
     project, registry = patient.view.project, patient.view.registry
     patient.facts["registry"] = f"{registry.shown}, {len(registry.all_subjects())} subjects"
     schemas = RegistrySchemas(registry, patient.view.names, project.settings.retired, dry_run=True)
-    for text in schemas.plan(project.catalog, set(ownership(project).owned)):
+    internal = internal_contracts(group_plans(project.declared.values(), project.catalog))
+    for text in schemas.plan(project.catalog, set(ownership(project).owned), internal):
         yield Diagnosis(check="schemas", about="schemas", what=text, do=_MEND, grave=True)
     for name in schemas.new():
         yield Diagnosis(
