@@ -30,6 +30,7 @@ from verbwire.http.console.api import Act, ConsoleApi, Look
 from verbwire.http.console.catalog import catalog_of
 from verbwire.http.console.dead_letters import DiscardWish, RequeueWish
 from verbwire.http.console.drawing import drawing_of
+from verbwire.http.console.instances import CancelWish, RetryWish
 from verbwire.http.console.pages import ConsolePages, is_console_page
 from verbwire.http.console.parked import RetryParkedWish, SkipWish
 from verbwire.http.operations.openapi import OpenApi
@@ -92,7 +93,14 @@ class Office:
         }
         first = {"process": "town.errand", "key": EVIL, "partition": 0, "since_ms": 1_795_880_000_000, "seconds": 300.0}
         first |= {"last_ms": 1_795_880_100_000, "state": {"wish": EVIL}, "waits_for": [{**command, "outcome": None}]}
-        second = {**first, "key": "second", "seconds": 2.0, "waits_for": []}
+        first |= {"deadlines": {}, "trouble": ""}
+        second = {
+            **first,
+            "key": "second",
+            "seconds": 2.0,
+            "waits_for": [],
+            "deadlines": {"payment": 1_795_880_000_000},
+        }
         third = {**first, "key": "third", "seconds": 1.0, "waits_for": None}
         total, events = {"town.errand": 60, "town.quiet": 0}, {"town.errand": ["town.Found"], "town.quiet": []}
         instances = [first, second, third]
@@ -125,6 +133,14 @@ class Office:
     def skip(self, wanted: SkipWish, *_: object, **__: object) -> dict[str, Any]:
         self.done.append(wanted)
         return {"asked": 1, "handled": ["n"], "parked": {}, "waiting": []}
+
+    def ask_again(self, wanted: RetryWish, *_: object, **__: object) -> dict[str, Any]:
+        self.done.append(wanted)
+        return {"requests": ["r-1"], "commands": [{"command": "town.Fetch", "id": "c-9", "how": "sent again"}]}
+
+    def cancel(self, wanted: CancelWish, *_: object, **__: object) -> dict[str, Any]:
+        self.done.append(wanted)
+        return {"requests": ["r-2"], "commands": []}
 
     async def take(self, request: Request) -> Response:
         """POST /commands/{name}, without a Kafka behind it."""
@@ -199,6 +215,8 @@ def http(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
         "dead-letters/{name}/discard": Act(DiscardWish, office.discard),
         "parked/{name}/retry": Act(RetryParkedWish, office.retry),
         "parked/{name}/skip": Act(SkipWish, office.skip),
+        "processes/{name}/{key}/retry": Act(RetryWish, office.ask_again),
+        "processes/{name}/{key}/cancel": Act(CancelWish, office.cancel),
     }
     api = ConsoleApi({"project": "town", "worker": "w1", "version": "1"}, catalog(), looks, acts)
     with serving(
@@ -420,6 +438,23 @@ def test_the_console_retries_and_skips_parked_records(olga: Visitor, office: Off
     page.get_by_role("dialog").get_by_role("button", name="Skip").click()
     expect(page.get_by_role("dialog")).to_contain_text("1 of 1 keys are parked no more.")
     assert office.done == [RetryParkedWish(["n"]), SkipWish(why="of a test", key="n")]
+
+
+def test_the_console_leads_processes(olga: Visitor, office: Office) -> None:
+    page = olga.page
+    page.keyboard.press("g")
+    page.keyboard.press("p")
+    errand = shown(page).get_by_role("region", name="town.errand")
+    expect(errand).to_contain_text("deadline payment at")
+    errand.get_by_role("button", name="ask again").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Ask again").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Fetch: sent again.")
+    page.get_by_role("button", name="Close").click()
+    errand.get_by_role("button", name="cancel").last.click()
+    page.get_by_role("dialog").get_by_label("Why").fill("lost at sea")
+    page.get_by_role("dialog").get_by_role("button", name="Cancel it").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Its group was asked")
+    assert office.done == [RetryWish(), CancelWish(why="lost at sea")]
 
 
 def test_the_consoles_processes_say_what_each_instance_waits_for(olga: Visitor) -> None:
