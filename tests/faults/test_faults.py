@@ -90,6 +90,7 @@ def test_a_worker_stopped_over_its_session_and_woken(run: Run) -> None:
     run.require_exact()
 
 
+@pytest.mark.chaos
 def test_random_kills_a_restart_and_a_guest(run: Run) -> None:
     run.shop.start("w1")
     run.shop.start("w2", leave=True)

@@ -122,6 +122,7 @@ def test_the_console_consumer_reads_what_was_produced(stack: Stack) -> None:
     assert done.stdout == b"seen\n", done.stderr.decode()
 
 
+@pytest.mark.chaos
 @pytest.mark.kafka
 def test_a_killed_broker_comes_back_with_its_data(stack: Stack, folder: Path) -> None:
     create_topic(stack.bootstrap, "confirmed")

@@ -48,6 +48,7 @@ def test_several_workers_are_listed_by_the_command_line(company: Company) -> Non
     assert sum(TABLE in words for words in listed) == 4
 
 
+@pytest.mark.chaos
 def test_forwarding_gives_the_right_answer_or_none_whatever_happens_to_workers(company: Company) -> None:
     """One is killed, one is cut off from its group, one stopped for longer than its session.
 

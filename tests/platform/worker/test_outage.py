@@ -120,6 +120,7 @@ def wait_out(worker: Running, seconds: float) -> None:
         eventually(lambda: worker.process.poll() is not None, seconds)
 
 
+@pytest.mark.chaos
 def test_an_outage_is_told_in_two_lines_and_everything_goes_on(gate: TcpProxy, project: tuple[Bank, Branch]) -> None:
     bank, folder = project
     worker = folder.start().ready()

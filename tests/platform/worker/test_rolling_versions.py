@@ -31,9 +31,8 @@ def versions(cluster: Cluster, tmp_path: Path) -> Iterator[Versions]:
     bank.close()
 
 
-@pytest.mark.parametrize(
-    "names", [("w1",), pytest.param(("w1", "w2"), marks=pytest.mark.chaos)], ids=["one worker", "two workers"]
-)
+@pytest.mark.chaos
+@pytest.mark.parametrize("names", [("w1",), ("w1", "w2")], ids=["one worker", "two workers"])
 def test_a_rolling_update_and_a_rollback_lose_nothing(versions: Versions, names: tuple[str, ...]) -> None:
     versions.start(1, *names)
     with versions.load(JARS):

@@ -79,7 +79,7 @@ def test_a_command_for_later_over_http_is_taken_cancelled_or_too_late(project: T
     late = over_http(worker, "DELETE", sent.headers["Location"])
     assert (late.status_code, late.json()["code"]) == (409, "too_late")
     unknown = over_http(worker, "DELETE", f"{ring}/scheduled/other?key=a")
-    assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not_scheduled")
     for wrong in ({"Verbwire-After": "soon"}, {"Verbwire-At": "2026-01-01"}, {"Verbwire-After": "99999999"}):
         assert over_http(worker, "POST", ring, body, **wrong).json()["code"] == "bad_time"
     muted = over_http(worker, "POST", "/commands/tower.bells.MuteBell", b'{"bell_id": "a"}', **after)
@@ -95,6 +95,7 @@ def test_a_schedule_fires_each_time_once_in_a_worker(cluster: Cluster, tmp_path:
     assert sorted(times) == [min(times) + number * timedelta(seconds=1) for number in range(len(times))]
 
 
+@pytest.mark.chaos
 def test_what_is_scheduled_is_listed_shown_and_cancelled_by_the_command_line(cluster: Cluster, tmp_path: Path) -> None:
     with tower(tmp_path, cluster, EVERY_SECOND.replace("* * * * * *", "0 6 * * MON")) as project:
         worker = project.start("consumers").ready()
