@@ -42,6 +42,14 @@ def require_tag(tag: str) -> str:
     return tag
 
 
+def record_place(text: str) -> tuple[str, int, int] | None:
+    """Return topic, partition and offset of a record's place, ``shop.orders.events/3/1204``; None where it is none."""
+    topic, *numbers = text.rsplit("/", 2)
+    if len(numbers) != 2 or not topic or not all(each.isascii() and each.isdigit() for each in numbers):
+        return None
+    return topic, int(numbers[0]), int(numbers[1])
+
+
 def generation_name(group: str, number: int) -> str:
     """Return how a generation of a group is called, without the prefix."""
     return f"{group}.{number}" if number else group

@@ -108,6 +108,12 @@ class Project:
         """
         return {contract.name: _generated(self.settings.root, self.catalog, contract) for contract in self.catalog}
 
+    def declared_group(self, group: str) -> Declared:
+        """Return what is declared under a group's name; :class:`ConfigurationError` where nothing is."""
+        if group not in self.declared:
+            raise ConfigurationError(f"no group has the name {group}: there are {', '.join(self.groups) or 'none'}")
+        return self.declared[group]
+
     @property
     def schedulers(self) -> list[Scheduler]:
         """The schedulers of the contexts that have something to be done later; nobody declares them."""

@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 
 from verbwire.environment import from_environment
 from verbwire.errors import ConfigurationError
-from verbwire.names import Names, require_dotted
+from verbwire.names import Names, record_place, require_dotted
 from verbwire.redaction import shown_address, shown_properties
 from verbwire.security.hosts import base_url
 from verbwire.security.workers_key import require_workers_key
@@ -234,11 +234,10 @@ def require_bootstrap(bootstrap: str) -> str:
 def skipped(text: str) -> tuple[str, str, int, int]:
     """Return group, topic, partition and offset of a record to skip."""
     group, _, place = text.partition("@")
-    topic, _, numbers = place.rpartition("/")
-    topic, _, partition = topic.rpartition("/")
-    if not (group and topic and all(each.isascii() and each.isdigit() for each in (partition, numbers))):
+    found = record_place(place)
+    if not group or found is None:
         raise ConfigurationError(f"skip (VERBWIRE_SKIP): {text!r} is not group@topic/partition/offset")
-    return group, topic, int(partition), int(numbers)
+    return group, *found
 
 
 def _tools(file: Path) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from tests.kit.bank import NAMESPACE, TABLE, Bank
 from tests.kit.cluster import Cluster
 from tests.kit.samples.bank.jars import CoinsPut
 from tests.kit.worker import Branch, branch
-from verbwire.client.base.connection import Connection
 from verbwire.dead_letters.shown import shown_message
 from verbwire.declarations.parking import Parking
 from verbwire.engine.transactions.failpoints import POINTS
@@ -42,8 +41,7 @@ def project(bank: Bank, tmp_path: Path) -> Iterator[Branch]:
 
 @pytest.fixture
 def desk(bank: Bank) -> Iterator[ParkedDesk]:
-    connection = Connection(bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, bank.codec.catalog)
-    with closing(ParkedDesk(connection, bank.registry, shown_message)) as opened:
+    with closing(ParkedDesk(bank.connection, bank.registry, shown_message)) as opened:
         yield opened
 
 

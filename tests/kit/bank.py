@@ -26,6 +26,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from tests.kit.cluster import Cluster, eventually
 from tests.kit.offsets import commit, ends
+from verbwire.client.base.connection import Connection
 from verbwire.contracts.schema.load import load_catalog
 from verbwire.deploy.deployment import deploy
 from verbwire.deploy.group_plan import GroupPlan
@@ -101,6 +102,7 @@ class Bank:
         self.registry = Registry(cluster.registry_url)
         self.codec = Codec(CATALOG, self.registry, self.names)
         self.kafka = {"bootstrap.servers": cluster.bootstrap}
+        self.connection = Connection(cluster.bootstrap, cluster.registry_url, self.names, CATALOG)
         self._lines = self.codec.topic_decoder("outcomes", OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
         self.members: dict[str, Member] = {}
         self._producer = Producer({**self.kafka, "message.max.bytes": 4_000_000, "log_level": 3})

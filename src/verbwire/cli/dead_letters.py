@@ -7,21 +7,19 @@ import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from verbwire.cli.letter_filter import filtered
-from verbwire.cli.output import AsJson, print_json, print_table, print_text
+from verbwire.cli.output import AsJson, print_json, print_table, print_text, shown_time
+from verbwire.cli.served_project import served_project
 from verbwire.errors import ConfigurationError
-from verbwire.settings import load_settings
 
 if TYPE_CHECKING:
     from verbwire.dead_letters.letter import DeadLetter
     from verbwire.dead_letters.requeue import DeadLetters
     from verbwire.dead_letters.selection import Choice, LetterFilter
-    from verbwire.declarations import Declared
     from verbwire.project import Project
     from verbwire.wire.registry.client import Registry
 
@@ -52,7 +50,7 @@ def list_letters(
 ) -> None:
     """List the dead letters that nothing was done with yet: neither requeued nor discarded."""
     with _opened() as (project, dead_letters):
-        names = [declared_group(project, group).group] if group else project.groups
+        names = [project.declared_group(group).group] if group else project.groups
         pages = {name: dead_letters.page(name, limit, again, where) for name in names}
     rows = [_row(found) for page in pages.values() for found in page.dead_letters]
     older = {
@@ -83,7 +81,7 @@ def show(
     from verbwire.dead_letters.letter import DeadLetterPlace
 
     with _opened() as (project, dead_letters):
-        found = dead_letters.one(declared_group(project, group).group, DeadLetterPlace.of(place))
+        found = dead_letters.one(project.declared_group(group).group, DeadLetterPlace.of(place))
         original = found.record.original
         about = {
             "place": f"{found.group} {found.place}",
@@ -137,7 +135,7 @@ def retry(
 
     choice = _choice(places, every, where, as_of)
     with _opened() as (project, dead_letters):
-        declared, told = declared_group(project, group), _Told(dry_run)
+        declared, told = project.declared_group(group), _Told(dry_run)
         meant = told.fixed(choice, dead_letters, group)
         how = Requeueing(again, unchecked, insist, rate, dry_run)
         count, left = dead_letters.requeue(declared, meant, how, told.add)
@@ -160,7 +158,7 @@ def discard(
     """Discard dead letters: they are listed no more. They stay where they are, with who did it, when and why."""
     choice = _choice(places, every, where, as_of)
     with _opened() as (project, dead_letters):
-        name, told = declared_group(project, group).group, _Told(dry_run)
+        name, told = project.declared_group(group).group, _Told(dry_run)
         meant = told.fixed(choice, dead_letters, group)
         who = project.settings.actor or getpass.getuser()
         count, left = dead_letters.discard(name, meant, who, why, dry_run, told.add)
@@ -177,7 +175,7 @@ def export(
 ) -> None:
     """Print dead letters as lines of JSON, whole: their bytes in base64, and their message where it can be read."""
     with _opened() as (project, dead_letters), open_registry(project) as registry:
-        for found in dead_letters.every(declared_group(project, group).group, where, again):
+        for found in dead_letters.every(project.declared_group(group).group, where, again):
             print(json.dumps(_exported(registry, found)))
 
 
@@ -228,26 +226,11 @@ def _choice(places: list[str] | None, every: bool, where: LetterFilter, as_of: s
 
 @contextmanager
 def _opened() -> Iterator[tuple[Project, DeadLetters]]:
-    from verbwire.client.base.connection import Connection
     from verbwire.dead_letters.requeue import DeadLetters
-    from verbwire.generations.served import served
-    from verbwire.kafka.addresses import kafka_properties
-    from verbwire.kafka.connectivity import require_kafka
-    from verbwire.project import load_project
 
-    project = load_project(load_settings())
-    project = replace(project, settings=served(project.settings))
-    connection = Connection.of_project(project.settings)
-    require_kafka(kafka_properties(project.settings, connection.bootstrap))
+    project, connection = served_project()
     with closing(DeadLetters(connection)) as dead_letters:
         yield project, dead_letters
-
-
-def declared_group(project: Project, group: str) -> Declared:
-    """Return what is declared under a group's name; ConfigurationError where nothing is."""
-    if group not in project.declared:
-        raise ConfigurationError(f"no group has the name {group}: there are {', '.join(project.groups) or 'none'}")
-    return project.declared[group]
 
 
 def _row(found: DeadLetter) -> list[str]:
@@ -294,11 +277,3 @@ def _exported(registry: Registry, found: DeadLetter) -> dict[str, Any]:
 
     whole: dict[str, Any] = json.loads(encode(exported(registry, found)))
     return {**whole, "since": shown_time(found.since), "time": shown_time(found.record.original.timestamp)}
-
-
-def shown_time(milliseconds: int) -> str:
-    """Return a time for people."""
-    try:
-        return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
-    except (OverflowError, ValueError, OSError):
-        return str(milliseconds)

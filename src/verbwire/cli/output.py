@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -56,3 +57,11 @@ def print_error(text: str) -> None:
     shown = escaped_lines(without_secrets(text))
     coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     print(f"{_RED}{shown}{_PLAIN}" if coloured else shown, file=sys.stderr)
+
+
+def shown_time(milliseconds: int) -> str:
+    """Return a time for people."""
+    try:
+        return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
+    except (OverflowError, ValueError, OSError):
+        return str(milliseconds)

@@ -6,16 +6,15 @@ import getpass
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
-from verbwire.cli.dead_letters import declared_group, open_registry, shown_time
-from verbwire.cli.output import AsJson, print_json, print_table, print_text
+from verbwire.cli.dead_letters import open_registry
+from verbwire.cli.output import AsJson, print_json, print_table, print_text, shown_time
+from verbwire.cli.served_project import served_project
 from verbwire.errors import ConfigurationError
-from verbwire.settings import load_settings
 
 if TYPE_CHECKING:
     from verbwire.parking.desk import ParkedAnswer, ParkedDesk
@@ -50,7 +49,7 @@ def list_keys(
     """List parked keys, the longest parked first. Read from Kafka: no worker has to run."""
     where = _where(of_type, text, since, until)
     with _opened() as (project, desk):
-        every = [declared_group(project, group)] if group else list(project.declared.values())
+        every = [project.declared_group(group)] if group else list(project.declared.values())
         found = desk.keys(every[0], where) if group else desk.every(every, where)
     if as_json:
         print_json({"parked": msgspec.to_builtins(found)})
@@ -69,7 +68,7 @@ def show(
 ) -> None:
     """Show the records of a parked key in their order: why the first cannot be handled, and what waits behind it."""
     with _opened() as (project, desk):
-        found, records = desk.show(declared_group(project, group), key)
+        found, records = desk.show(project.declared_group(group), key)
     if as_json:
         print_json({"key": msgspec.to_builtins(found), "records": msgspec.to_builtins(records[:limit])})
         return
@@ -104,7 +103,7 @@ def retry(
         raise ConfigurationError("name keys as the list shows them, or use --all")
     where, meant = _where(of_type, text, since, until), None if every else keys
     with _opened() as (project, desk):
-        declared = declared_group(project, group)
+        declared = project.declared_group(group)
         if dry_run:
             found = desk.chosen(declared, meant, where)
             print_json({"parked": msgspec.to_builtins(found)}) if as_json else print_table(_COLUMNS, map(_row, found))
@@ -132,7 +131,7 @@ def skip(
     if (key is None) == (at is None):
         raise ConfigurationError("name a key as the list shows it, or a place with --at")
     with _opened() as (project, desk):
-        declared = declared_group(project, group)
+        declared = project.declared_group(group)
         if key is not None:
             _tell(group, desk.skip(declared, key, _who(project), why, wait), as_json)
             return
@@ -175,17 +174,9 @@ def _who(project: Project) -> str:
 
 @contextmanager
 def _opened() -> Iterator[tuple[Project, ParkedDesk]]:
-    from verbwire.client.base.connection import Connection
     from verbwire.dead_letters.shown import shown_message
-    from verbwire.generations.served import served
-    from verbwire.kafka.addresses import kafka_properties
-    from verbwire.kafka.connectivity import require_kafka
     from verbwire.parking.desk import ParkedDesk
-    from verbwire.project import load_project
 
-    project = load_project(load_settings())
-    project = replace(project, settings=served(project.settings))
-    connection = Connection.of_project(project.settings)
-    require_kafka(kafka_properties(project.settings, connection.bootstrap))
+    project, connection = served_project()
     with open_registry(project) as registry, closing(ParkedDesk(connection, registry, shown_message)) as desk:
         yield project, desk

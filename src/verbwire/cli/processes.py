@@ -7,14 +7,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from verbwire.cli.exit_codes import Exit
-from verbwire.cli.output import AsJson, print_error, print_json, print_table, print_text
+from verbwire.cli.output import AsJson, print_error, print_json, print_table, print_text, shown_time
 from verbwire.cli.spans import span
 from verbwire.settings import load_settings
 
@@ -90,16 +89,16 @@ def show(
     print_text(f"{found.process} {found.key} (partition {found.partition})")
     at_least = "" if found.known else "at least "
     print_text(
-        f"  since {at_least}{_moment(found.since_ms)}, last step {span(found.seconds)} ago, version {found.version}"
+        f"  since {at_least}{shown_time(found.since_ms)}, last step {span(found.seconds)} ago, version {found.version}"
     )
     print_text(f"  waits for {_waits(found, report)}")
     for name, due_ms in found.deadlines.items():
-        print_text(f"  deadline {name} at {_moment(due_ms)}")
+        print_text(f"  deadline {name} at {shown_time(due_ms)}")
     if found.trouble:
         print_text(f"  what was asked at last could not be done: {found.trouble}")
     print_text(f"  state {json.dumps(found.state, ensure_ascii=False, default=str)}")
     if found.history:
-        print_table(("step", "at"), [(each.what, _moment(each.at_ms)) for each in found.history])
+        print_table(("step", "at"), [(each.what, shown_time(each.at_ms)) for each in found.history])
     if found.sent:
         print_table(("sent", "command", "outcome", "place", "id"), _commands(found))
     for what, why in report.unknown.items():
@@ -174,7 +173,7 @@ def _asked(names: list[str], limit: int, where: InstanceWhere) -> ProcessReport:
 
 
 def _row(each: OpenInstance, report: ProcessReport) -> tuple[str, ...]:
-    return each.process, each.key, _moment(each.since_ms), f"{span(each.seconds)} ago", _waits(each, report)
+    return each.process, each.key, shown_time(each.since_ms), f"{span(each.seconds)} ago", _waits(each, report)
 
 
 def _waits(each: OpenInstance, report: ProcessReport) -> str:
@@ -183,7 +182,7 @@ def _waits(each: OpenInstance, report: ProcessReport) -> str:
     if each.waits_for:
         named = [f"outcome of {_short(one.command)} ({span(one.seconds)})" for one in each.waits_for[:_NAMED]]
         return ", ".join(named) + (f" and {len(each.waits_for) - _NAMED} more" if len(each.waits_for) > _NAMED else "")
-    due = [f"deadline {name} ({_moment(at)})" for name, at in each.deadlines.items()]
+    due = [f"deadline {name} ({shown_time(at)})" for name, at in each.deadlines.items()]
     return " or ".join([*due, f"an event: {' or '.join(map(_short, report.events[each.process]))}"])
 
 
@@ -194,10 +193,3 @@ def _commands(found: OpenInstance) -> Iterator[tuple[str, ...]]:
 
 def _short(name: str) -> str:
     return name.rpartition(".")[2]
-
-
-def _moment(milliseconds: int) -> str:
-    try:
-        return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
-    except (OverflowError, ValueError, OSError):
-        return str(milliseconds)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from verbwire.cli.exit_codes import Exit
-from verbwire.cli.output import AsJson, print_error, print_json, print_table, print_text
+from verbwire.cli.output import AsJson, print_error, print_json, print_table, print_text, shown_time
 from verbwire.settings import load_settings
 
 if TYPE_CHECKING:
@@ -132,6 +131,4 @@ def _cancelled(entry: ScheduledEntry) -> Outcome:
 
 
 def _moment(milliseconds: int | None) -> str:
-    if milliseconds is None:
-        return "-"
-    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
+    return "-" if milliseconds is None else shown_time(milliseconds)

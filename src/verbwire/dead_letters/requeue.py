@@ -294,10 +294,9 @@ class DeadLetters:
             consumer.close()
 
     def _consumer(self) -> Consumer:
-        kafka = {**self._connection.kafka, "bootstrap.servers": self._connection.bootstrap}
         return Consumer(
             reader_properties(
-                kafka,
+                self._connection.librdkafka,
                 DEAD_LETTER_READER,
                 fetch_wait_max_ms=50,
                 queued_max_messages_kbytes=16_384,

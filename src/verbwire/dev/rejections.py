@@ -110,4 +110,4 @@ def _properties(connection: Connection) -> dict[str, Any]:
 
 
 def _kafka(connection: Connection) -> dict[str, Any]:
-    return {**connection.kafka, "bootstrap.servers": connection.bootstrap, "log_level": 2}
+    return {**connection.librdkafka, "log_level": 2}

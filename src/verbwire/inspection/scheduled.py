@@ -12,10 +12,10 @@ import msgspec
 
 from verbwire.declarations.scheduler import Scheduler
 from verbwire.dotted_names import DottedNames
-from verbwire.errors import ConfigurationError, UndecodableError
+from verbwire.errors import ConfigurationError
 from verbwire.inspection.reading.cluster_view import ClusterView
 from verbwire.inspection.worker_http import OperatorHttp
-from verbwire.wire.keys import key_text
+from verbwire.wire.keys import key_shown
 from verbwire.wire.records.scheduled import SCHEDULE_ID, ScheduledStatus
 
 _PAGE = 1000
@@ -132,7 +132,4 @@ def _entry(view: ClusterView, scheduler: Scheduler, row: Mapping[str, Any]) -> S
 
 def _key(view: ClusterView, command: str, key: bytes) -> str:
     contract = view.project.catalog.contracts.get(command)
-    try:
-        return key.hex() if contract is None else key_text(contract, key)
-    except UndecodableError:
-        return key.hex()
+    return key.hex() if contract is None else key_shown(contract, key)

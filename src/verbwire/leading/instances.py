@@ -16,6 +16,7 @@ from verbwire.inspection.processes import InstanceFilter, OpenInstance, SentComm
 from verbwire.inspection.reading.cluster import OpenCluster, Span
 from verbwire.inspection.reading.cluster_view import ClusterView
 from verbwire.kafka.record import ConsumedRecord
+from verbwire.names import record_place
 from verbwire.requests.sender import Asked, RequestSender
 from verbwire.wire.keys import parse_key_text
 from verbwire.wire.records.instance_requests import CANCEL, HEAR, SEND_AGAIN, carried
@@ -115,9 +116,10 @@ class InstanceLeader:
 
 
 def _record_at(cluster: OpenCluster, place: str) -> ConsumedRecord:
-    topic, partition, offset = place.rsplit("/", 2)
-    for message in cluster.read({(topic, int(partition)): Span(int(offset), int(offset) + 1)}):
-        headers = [(name, value or b"") for name, value in message.headers() or ()]
-        at = int(message.timestamp()[1])
-        return ConsumedRecord(topic, int(partition), int(offset), at, message.key(), message.value(), headers)
+    if (found := record_place(place)) is not None:
+        topic, partition, offset = found
+        for message in cluster.read({(topic, partition): Span(offset, offset + 1)}):
+            headers = [(name, value or b"") for name, value in message.headers() or ()]
+            at = int(message.timestamp()[1])
+            return ConsumedRecord(topic, partition, offset, at, message.key(), message.value(), headers)
     raise ConfigurationError(f"{place} is not there any more")

@@ -16,20 +16,21 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.declarations import Declared
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
-from verbwire.errors import ConfigurationError, UndecodableError, UnkeyableError
+from verbwire.errors import ConfigurationError, UnkeyableError
 from verbwire.kafka.offsets import ClusterOffsets
 from verbwire.kafka.record import place_of
-from verbwire.names import Names
+from verbwire.names import Names, record_place
 from verbwire.parking.log_reader import read_parked, written
 from verbwire.parking.parked_key import ANY, ParkedFilter, ParkedKeyView, ParkedRecordView, said, view_of
 from verbwire.requests.sender import Asked, RequestSender
 from verbwire.wire.codec.display import Display
+from verbwire.wire.codec.parked_records import ParkedRecords
 from verbwire.wire.codec.topics import Codec
-from verbwire.wire.keys import key_text, parse_key_text
-from verbwire.wire.records.parked import PARKED_RECORD, ParkedRecord
+from verbwire.wire.keys import key_shown, parse_key_text
+from verbwire.wire.records.parked import ParkedRecord
+from verbwire.wire.records.requests import RETRY, SKIP, SKIP_RECORD
 from verbwire.wire.registry.client import Registry
 
-RETRY, SKIP, SKIP_RECORD = "retry", "skip", "skip-record"  # the engine's kinds of requests
 _POLL_SECONDS = 0.3
 Message = Callable[[Registry, bytes | None], tuple[Any, str | None]]
 
@@ -71,10 +72,10 @@ class ParkedDesk:
 
     def keys(self, declared: Declared, where: ParkedFilter = ANY) -> list[ParkedKeyView]:
         """Return the parked keys of one group that are like that, the longest parked first."""
-        row, found = self._row(declared), list[ParkedKeyView]()
+        row, kept, found = self._row(declared), self._kept(declared), list[ParkedKeyView]()
         for (partition, key), records in read_parked(self._connection, self._topic(declared)).items():
-            first = self._read(declared, next(iter(records.values())))
-            found.append(view_of(declared.group, _text(row, key), partition, first, len(records)))
+            first = kept.read(next(iter(records.values())))
+            found.append(view_of(declared.group, key_shown(row, key), partition, first, len(records)))
         return sorted(filter(where.fits, found), key=lambda each: (each.since, each.key))
 
     def show(self, declared: Declared, key: str) -> tuple[ParkedKeyView, list[ParkedRecordView]]:
@@ -141,10 +142,10 @@ class ParkedDesk:
         return self._awaited(declared, dict(zip((each.key for each in found), ids, strict=True)), seconds)
 
     def _awaited(self, declared: Declared, asked: Mapping[str, str], seconds: float) -> ParkedAnswer:
-        until, row = time.monotonic() + seconds, self._row(declared)
+        until, row, kept = time.monotonic() + seconds, self._row(declared), self._kept(declared)
         while True:
             there = {
-                _text(row, key): self._read(declared, next(iter(records.values())))
+                key_shown(row, key): kept.read(next(iter(records.values())))
                 for (_, key), records in read_parked(self._connection, self._topic(declared)).items()
             }
             handled = [key for key in asked if key not in there]
@@ -155,10 +156,10 @@ class ParkedDesk:
             time.sleep(_POLL_SECONDS)
 
     def _records(self, declared: Declared, key: str) -> tuple[int, list[ParkedRecord]]:
-        wanted = self._key(declared, key)
+        wanted, kept = self._key(declared, key), self._kept(declared)
         for (partition, each), records in read_parked(self._connection, self._topic(declared)).items():
             if each == wanted:
-                return partition, [self._read(declared, value) for value in records.values()]
+                return partition, [kept.read(value) for value in records.values()]
         raise _not_parked(declared, key)
 
     def _shown(self, record: ParkedRecord) -> ParkedRecordView:
@@ -180,12 +181,11 @@ class ParkedDesk:
 
     def _require_standing(self, declared: Declared, place: str) -> int:
         """Return the partition of a place, if the group has read up to it and no further."""
-        topic, _, rest = place.rpartition("/")[0].rpartition("/")[0], "", place.split("/")[-2:]
-        if len(rest) != 2 or not topic or not all(each.isascii() and each.isdigit() for each in rest):
+        found = record_place(place)
+        if found is None:
             raise ConfigurationError(f"{place!r} is no place of a record: write topic/partition/offset")
-        partition, offset = int(rest[0]), int(rest[1])
-        group = self._names.group(declared.group)
-        cluster = ClusterOffsets({**self._connection.kafka, "bootstrap.servers": self._connection.bootstrap}, group)
+        topic, partition, offset = found
+        cluster = ClusterOffsets(self._connection.librdkafka, self._names.group(declared.group))
         committed = cluster.committed([(topic, partition)]).get((topic, partition))
         stands = 0 if committed is None or committed.offset is None else committed.offset
         if stands != offset:
@@ -195,13 +195,8 @@ class ParkedDesk:
             )
         return partition
 
-    def _read(self, declared: Declared, value: bytes) -> ParkedRecord:
-        topic = self._topic(declared)
-        decoder = self._codec.topic_decoder(topic, PARKED_RECORD.namespace, {PARKED_RECORD.name: ParkedRecord})
-        found = decoder.decode(value)
-        if not isinstance(found, ParkedRecord):
-            raise UndecodableError(f"{topic} holds a record that is not a parked one")
-        return found
+    def _kept(self, declared: Declared) -> ParkedRecords:
+        return ParkedRecords(self._codec, self._topic(declared))
 
     def _open(self) -> RequestSender:
         if self._sender is None:
@@ -238,13 +233,6 @@ def _parks_nothing(declared: Declared) -> ConfigurationError:
 
 def _not_parked(declared: Declared, key: str) -> ConfigurationError:
     return ConfigurationError(f"the key {key!r} of {declared.group} is not parked: `verbwire parked list` lists them")
-
-
-def _text(row: Contract, key: bytes) -> str:
-    try:
-        return key_text(row, key)
-    except UndecodableError:
-        return key.hex()
 
 
 def _require_reason(why: str) -> None:

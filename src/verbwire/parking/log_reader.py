@@ -24,8 +24,9 @@ ParkedValues = Mapping[tuple[int, bytes], Mapping[int, bytes]]
 
 def read_parked(connection: Connection, topic: str, only: int | None = None) -> ParkedValues:
     """Return what is parked by now, of one partition or of all. :class:`UnavailableError` where it cannot be read."""
-    kafka = {**connection.kafka, "bootstrap.servers": connection.bootstrap}
-    properties = reader_properties(kafka, PARKED_READER, fetch_wait_max_ms=50, fetch_message_max_bytes=LARGEST_RECORD)
+    properties = reader_properties(
+        connection.librdkafka, PARKED_READER, fetch_wait_max_ms=50, fetch_message_max_bytes=LARGEST_RECORD
+    )
     found: dict[tuple[int, bytes], dict[int, bytes]] = defaultdict(dict)
     with closing(Consumer(properties)) as consumer:
         partitions = range(_partitions(consumer, topic)) if only is None else [only]
@@ -43,7 +44,7 @@ def read_parked(connection: Connection, topic: str, only: int | None = None) -> 
 
 def written(connection: Connection, topics: Collection[str]) -> set[str]:
     """Return those of these topics that ever held anything: most did not, and reading each takes its time."""
-    cluster = ClusterOffsets({**connection.kafka, "bootstrap.servers": connection.bootstrap}, PARKED_READER)
+    cluster = ClusterOffsets(connection.librdkafka, PARKED_READER)
     there = cluster.topic_identities(sorted(topics))
     places = [(topic, each) for topic, found in there.items() for each in range(found.partitions)]
     return {topic for (topic, _), end in cluster.stable_ends(places).items() if end}

@@ -184,6 +184,14 @@ def key_text(contract: Contract, key: bytes) -> str:
     return ",".join(text.replace("\\", "\\\\").replace(",", "\\,") for text in texts)
 
 
+def key_shown(contract: Contract, key: bytes) -> str:
+    """Return the same of a key that may be none of the contract's: hexadecimal then."""
+    try:
+        return key_text(contract, key)
+    except UndecodableError:
+        return key.hex()
+
+
 def _utf8(text: str) -> bytes:
     try:
         return _present(text.encode())

@@ -13,7 +13,6 @@ from tests.kit import bank_jars
 from tests.kit.bank import TABLE, Bank
 from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.jars import CoinsPut, JarRow
-from verbwire.client.base.connection import Connection
 from verbwire.dead_letters.shown import shown_message
 from verbwire.declarations.parking import Parking
 from verbwire.errors import ConfigurationError
@@ -33,8 +32,7 @@ def engine(bank: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eng
 
 @pytest.fixture(scope="module")
 def desk(bank: Bank) -> Iterator[ParkedDesk]:
-    connection = Connection(bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, bank.codec.catalog)
-    with closing(ParkedDesk(connection, bank.registry, shown_message)) as opened:
+    with closing(ParkedDesk(bank.connection, bank.registry, shown_message)) as opened:
         yield opened
 
 

@@ -12,7 +12,6 @@ from tests.kit import bank_jars
 from tests.kit.bank import TABLE, Bank
 from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.jars import CoinsPut, JarRow
-from verbwire.client.base.connection import Connection
 from verbwire.declarations.parking import Parking
 from verbwire.engine.processors import parking as engine_parking
 from verbwire.engine.state.parked import ParkedKey
@@ -69,14 +68,6 @@ class Parked:
     def letters(self) -> Sequence[str | None]:
         """Why there are dead letters."""
         return [each.header("vw_reason") for each in self.bank.dead_letters(self.partition, TABLE)]
-
-
-@pytest.fixture(scope="module")
-def sender(bank: Bank) -> Iterator[RequestSender]:
-    connection = Connection(bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, bank.codec.catalog)
-    opened = RequestSender(connection, bank.registry)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")

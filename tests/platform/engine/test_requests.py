@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,20 +10,11 @@ from tests.kit import bank_jars
 from tests.kit.bank import TABLE, Bank
 from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.jars import CoinsPut, JarRow
-from verbwire.client.base.connection import Connection
 from verbwire.engine.processors.skips import read_skips
 from verbwire.errors import ConfigurationError, ContractError
 from verbwire.requests.sender import Asked, RequestSender
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture(scope="module")
-def sender(bank: Bank) -> Iterator[RequestSender]:
-    connection = Connection(bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, bank.codec.catalog)
-    opened = RequestSender(connection, bank.registry)
-    yield opened
-    opened.close()
 
 
 def put(bank: Bank, partition: int, *pence: int, how: str = "") -> int:

@@ -20,38 +20,24 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
+from tests.kit import reminders
 from tests.kit.cli import BORROW, BORROWED, LENT, LOANS, STATE, Said, library, verbwire
 from tests.kit.cluster import Cluster, delete, eventually, set_config
 from tests.kit.contract_projects import record
+from tests.kit.reminders import REMIND, REMINDED, REMINDERS
 from tests.kit.worker import SECRET, ProjectFolder, Running
 from verbwire.names import Names
 from verbwire.security.tokens import mint_token
 from verbwire.wire.partitioner import partition_of
 
-REMIND = record(
-    "RemindReader", {"loan_id": "string"}, namespace="library.reminders", kind="command", key="loan_id", requires=[]
-)
-REMINDED = record("ReaderReminded", {"loan_id": "string"}, namespace="library.reminders", kind="event", key="loan_id")
-REMINDERS = record("ReminderState", {"loan_id": "string"}, namespace="library.reminders", kind="state", key="loan_id")
 WATCHED = record("WatchedLoan", {"loan_id": "string"}, namespace="library.watching", kind="state", key="loan_id")
 REMINDING = """
 from schemas.loans import BookBorrowed
-from schemas.reminders import ReaderReminded, ReminderState, RemindReader
+from schemas.reminders import RemindReader
 from schemas.watching import WatchedLoan
-from verbwire import Aggregate, Outcome, Process
+from verbwire import Outcome, Process
 
-reminders = Aggregate("library.reminders", state=ReminderState)
 watching = Process("library.watching", state=WatchedLoan, sends=[RemindReader])
-
-
-@reminders.handles
-def remind(command: RemindReader, state: ReminderState | None) -> ReaderReminded:
-    return ReaderReminded(loan_id=command.loan_id)
-
-
-@reminders.applies
-def reminded(state: ReminderState | None, event: ReaderReminded) -> ReminderState:
-    return ReminderState(loan_id=event.loan_id)
 
 
 @watching.on(key="loan_id")
@@ -89,6 +75,7 @@ class Library(ProjectFolder):
         library(folder, BORROW, BORROWED, STATE, LENT, REMIND, REMINDED, REMINDERS, WATCHED)
         self.write("consumers/loans.py", LOANS)
         self.write("consumers/reminding.py", REMINDING)
+        self.write(reminders.FILE, reminders.CODE)
         self.write("streams/reports/lent.py", LENT_TABLE)
         self.cluster, self.names = cluster, names
         self.environment |= {"VERBWIRE_PARTITIONS": str(PARTITIONS)}

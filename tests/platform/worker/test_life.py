@@ -23,7 +23,6 @@ from tests.kit.cluster import Cluster, eventually
 from tests.kit.samples.bank.jars import CoinsPut, PutCoins
 from tests.kit.worker import DUSTER, SECRET, TELLER, Branch, Running, branch
 from tests.platform.engine.test_topic_watch import make_again
-from verbwire.client.base.connection import Connection
 from verbwire.dead_letters.shown import shown_message
 from verbwire.parking.desk import ParkedDesk
 from verbwire.security.tls import Authorities
@@ -206,10 +205,6 @@ def test_rebalance_is_immediate_when_a_worker_leaves_for_good(shop: Bank, projec
     host.until(lambda: owned(host) == [0, 1], 5.0)  # the session of one that does not leave is eight seconds
 
 
-def connection_to(bank: Bank) -> Connection:
-    return Connection(bank.cluster.bootstrap, bank.cluster.registry_url, bank.names, bank.codec.catalog)
-
-
 def test_a_stopped_partition_is_told_mended_and_skipped(shop: Bank, project: Branch) -> None:
     """A worker of the streams alone: commands are left to others."""
     topic, partition = shop.names.events(NAMESPACE), partition_of(b"bad", PARTITIONS)
@@ -231,7 +226,7 @@ def test_a_stopped_partition_is_told_mended_and_skipped(shop: Bank, project: Bra
     assert skip in why
     shop.send(CoinsPut(jar_id=good, pence=8), 1 - partition)
     first.until(lambda: first.get(f"/tables/bank.jars/{good}")[0] == 200)
-    with closing(ParkedDesk(connection_to(shop), shop.registry, shown_message)) as desk:
+    with closing(ParkedDesk(shop.connection, shop.registry, shown_message)) as desk:
         desk.skip_record(bank_jars.table(), f"{topic}/{partition}/{offset}", "ann", "a coin of a test")
     first.has({good: 8, "bad": 5})  # without a restart
     (letter,) = shop.dead_letters(partition, TABLE)

@@ -15,9 +15,11 @@ import httpx2 as httpx
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from tests.kit import reminders
 from tests.kit.cli import library, verbwire
 from tests.kit.cluster import Cluster, eventually
 from tests.kit.contract_projects import record
+from tests.kit.reminders import REMIND, REMINDED, REMINDERS
 from tests.kit.worker import SECRET, ProjectFolder, Running
 from verbwire.engine.transactions.failpoints import POINTS
 from verbwire.names import Names
@@ -29,31 +31,15 @@ REQUEST = record(
     "RequestLoan", {"loan_id": "string"}, namespace="library.loans", kind="command", key="loan_id", requires=[]
 )
 LENDING = record("Lending", {"loan_id": "string"}, namespace="library.lending", kind="state", key="loan_id")
-REMIND = record(
-    "RemindReader", {"loan_id": "string"}, namespace="library.reminders", kind="command", key="loan_id", requires=[]
-)
-REMINDED = record("ReaderReminded", {"loan_id": "string"}, namespace="library.reminders", kind="event", key="loan_id")
-REMINDERS = record("ReminderState", {"loan_id": "string"}, namespace="library.reminders", kind="state", key="loan_id")
 CODE = """
 from datetime import timedelta
 
 from schemas.lending import Lending
 from schemas.loans import RequestLoan
-from schemas.reminders import ReaderReminded, ReminderState, RemindReader
-from verbwire import Accepted, Aggregate, Deadline, Outcome, Process
+from schemas.reminders import RemindReader
+from verbwire import Accepted, Deadline, Outcome, Process
 
-reminders = Aggregate("library.reminders", state=ReminderState)
 lending = Process("library.lending", state=Lending, sends=[RemindReader])
-
-
-@reminders.handles
-def remind(command: RemindReader, state: ReminderState | None) -> ReaderReminded:
-    return ReaderReminded(loan_id=command.loan_id)
-
-
-@reminders.applies
-def reminded(state: ReminderState | None, event: ReaderReminded) -> ReminderState:
-    return ReminderState(loan_id=event.loan_id)
 
 
 @lending.receives
@@ -90,6 +76,7 @@ class Lending(ProjectFolder):
         library(folder, REQUEST, LENDING, REMIND, REMINDED, REMINDERS)
         shutil.rmtree(folder / "streams")
         self.write("consumers/loans.py", CODE)
+        self.write(reminders.FILE, reminders.CODE)
         self.cluster, self.names = cluster, names
         self.environment |= {"VERBWIRE_PARTITIONS": str(PARTITIONS)}
 

@@ -28,7 +28,7 @@ def consumer(connection: Connection, isolation: str, long_poll_ms: int = 500) ->
     """
     return Consumer(
         reader_properties(
-            {"log_level": 3, **connection.kafka, "bootstrap.servers": connection.bootstrap},
+            {"log_level": 3, **connection.librdkafka},
             connection.names.askers(),
             isolation_level=isolation,
             enable_partition_eof=False,

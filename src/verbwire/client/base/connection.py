@@ -62,6 +62,11 @@ class Connection:
         require_bootstrap(self.bootstrap)
         require_writable(self.principal)
 
+    @property
+    def librdkafka(self) -> dict[str, Any]:
+        """The properties of librdkafka with the address, for clients that read or administer."""
+        return {**self.kafka, "bootstrap.servers": self.bootstrap}
+
     @classmethod
     def of_project(cls, settings: Settings | None = None) -> Connection:
         """Return the connection that the settings describe: by default those of the project we are in."""

@@ -102,8 +102,7 @@ class _Announced:
                 "http_workers_key (VERBWIRE_HTTP_WORKERS_KEY) to what `verbwire workers-key` prints, or name the "
                 "addresses in http_endpoints (VERBWIRE_HTTP_ENDPOINTS); a Connection made by hand has both as well"
             )
-        kafka = {**connection.kafka, "bootstrap.servers": connection.bootstrap}
-        self._directory = Directory(kafka, codec, VerifyingKey(key).verify)
+        self._directory = Directory(connection.librdkafka, codec, VerifyingKey(key).verify)
         self._directory.start()
         self._complete = False
 

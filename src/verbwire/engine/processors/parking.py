@@ -16,16 +16,18 @@ from msgspec.structs import replace
 
 from verbwire.declarations.parking import Parking
 from verbwire.engine.processors.requests import OperatorRequests, now_ms
+from verbwire.engine.processors.skips import who_skips
 from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.state.parked import PARKED_FACT, ParkedKey, ParkedRow
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.topology import PARKED, Log, StopPartition
 from verbwire.engine.transactions.dead_letters import dead_letter
 from verbwire.engine.transactions.transaction import Transaction
-from verbwire.errors import NewerSchemaError, RegistryUnavailableError, UndecodableError
+from verbwire.errors import NewerSchemaError, RegistryUnavailableError
 from verbwire.kafka.record import Record, place_of
 from verbwire.wire.avro.messages import Encoder
-from verbwire.wire.codec.topics import Codec, TopicDecoder
+from verbwire.wire.codec.parked_records import ParkedRecords
+from verbwire.wire.codec.topics import Codec
 from verbwire.wire.records.parked import (
     PARKED_RECORD,
     ParkedHeader,
@@ -33,12 +35,9 @@ from verbwire.wire.records.parked import (
     parked_key,
     read_parked_key,
 )
-from verbwire.wire.records.requests import RequestRecord
+from verbwire.wire.records.requests import RETRY, SKIP, RequestRecord
 
 log = logging.getLogger(__name__)
-
-RETRY, SKIP = "retry", "skip"
-"""What operators may ask about a parked key: to handle its records again, the second without the first of them."""
 
 PIECE = 500  # parked records that one transaction handles again, at most
 _AT_ONCE = 50  # of them in memory
@@ -56,7 +55,7 @@ class RecordParking:
     dead_letters: str
     limits: Parking
     encoder: Encoder
-    decoder: TopicDecoder
+    kept: ParkedRecords
     requests: OperatorRequests
     told: Callable[[StopPartition], object] = lambda _: None  # of each record that cannot be handled
 
@@ -70,7 +69,7 @@ class RecordParking:
             dead_letters=codec.names.dead_letters(group),
             limits=limits,
             encoder=codec.encoder(PARKED_RECORD),
-            decoder=codec.topic_decoder(topic, PARKED_RECORD.namespace, {PARKED_RECORD.name: ParkedRecord}),
+            kept=ParkedRecords(codec, topic),
             requests=requests,
         )
 
@@ -93,7 +92,7 @@ class RecordParking:
 
     def records(self, cache: PartitionCache, key: bytes, limit: int) -> list[ParkedRecord]:
         """Return the first parked records of a key."""
-        return [self._read(value) for _, value in cache.parked_records(key, limit)]
+        return [self.kept.read(value) for _, value in cache.parked_records(key, limit)]
 
     # -- parking
 
@@ -145,7 +144,7 @@ class RecordParking:
         for done, (number, value) in enumerate(self._first_ones(cache, key)):
             if done and transaction.is_late():
                 break
-            parked = self._read(value)
+            parked = self.kept.read(value)
             try:
                 again(cache, key, parked.original, transaction)
             except StopPartition as stop:
@@ -169,10 +168,9 @@ class RecordParking:
     def _skip(self, cache: PartitionCache, request: RequestRecord, transaction: Transaction) -> bool:
         """Give up the first record of a key, if it is the one that is meant; whether it was."""
         for number, value in cache.parked_records(request.key, 1):
-            record = self._read(value).original
+            record = self.kept.read(value).original
             if place_of(record) == request.place:
-                detail = f"{request.who} says to skip it: {request.why}" if request.why else f"{request.who} skips it"
-                dead_letter(transaction, self.dead_letters, record, "skipped", detail)
+                dead_letter(transaction, self.dead_letters, record, "skipped", who_skips(request))
                 self._remove(cache, request.key, number, transaction)
                 return True
         return False
@@ -252,15 +250,9 @@ class RecordParking:
         place = read_parked_key(record.key or b"")
         if changes.parked is None:
             changes.parked = {}
-        parked = None if record.value is None else self._read(record.value)
+        parked = None if record.value is None else self.kept.read(record.value)
         row = None if parked is None else ParkedRow(parked.since, parked.reason, record.value or b"")
         changes.parked[place] = row
-
-    def _read(self, value: bytes) -> ParkedRecord:
-        found = self.decoder.decode(value)
-        if not isinstance(found, ParkedRecord):
-            raise UndecodableError(f"{self.topic} holds a record that is not a parked one")
-        return found
 
 
 def _full(stop: StopPartition, why: str) -> StopPartition:

@@ -16,15 +16,12 @@ from verbwire.errors import UndecodableError
 from verbwire.kafka.record import Record
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.codec.topics import Codec, TopicDecoder
-from verbwire.wire.records.requests import REQUEST, RequestRecord
+from verbwire.wire.records.requests import REQUEST, SKIP_RECORD, RequestRecord
 
 log = logging.getLogger(__name__)
 
 Heed: TypeAlias = Callable[[PartitionCache, RequestRecord, Transaction], None]
 """Does what one kind of request asks for. The row of its key is loaded; what it changes goes with the transaction."""
-
-SKIP_RECORD = "skip-record"
-"""The kind that names a record by its place, at which a partition stands still."""
 
 
 @dataclass(kw_only=True)

@@ -10,6 +10,7 @@ import msgspec
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.kafka.record import RecordPlace, place_of
+from verbwire.names import record_place
 from verbwire.wire.records.requests import RequestRecord
 
 SKIPS_FACT = "vw_skips"
@@ -34,7 +35,7 @@ class Skips:
 
     def hear(self, request: RequestRecord) -> bool:
         """Take a request down; whether it is news."""
-        said = f"{request.who} says to skip it: {request.why}" if request.why else f"{request.who} says to skip it"
+        said = who_skips(request)
         return self._by_place.setdefault(request.place, said) is said
 
     def ask(self, cache: PartitionCache, request: RequestRecord, _: Transaction) -> None:
@@ -48,10 +49,11 @@ class Skips:
 
     def _is_ahead(self, cache: PartitionCache, place: str) -> bool:
         """Whether a place is of this partition, and has not been reached."""
-        rest, _, offset = place.rpartition("/")
-        topic, _, partition = rest.rpartition("/")
-        here = topic in cache.next and partition == str(cache.partition)
-        return here and offset.isdigit() and int(offset) >= cache.next[topic]
+        found = record_place(place)
+        if found is None:
+            return False
+        topic, partition, offset = found
+        return topic in cache.next and partition == cache.partition and offset >= cache.next[topic]
 
     def learn(self, cache: PartitionCache) -> None:
         """Take down what stands beside the rows: another worker may have been asked."""
@@ -63,6 +65,11 @@ class Skips:
         kept, place = read_skips(cache.facts), place_of(record)
         if kept.pop(place, None) is not None:
             cache.facts[SKIPS_FACT] = msgspec.json.encode(kept)
+
+
+def who_skips(request: RequestRecord) -> str:
+    """Return who wants a record skipped, and why, as its dead letter says it."""
+    return f"{request.who} says to skip it: {request.why}" if request.why else f"{request.who} says to skip it"
 
 
 class _Place:

@@ -18,11 +18,9 @@ from verbwire.dead_letters.letter import DeadLetter, DeadLetterPlace
 from verbwire.dead_letters.requeue import DeadLetterPage, DeadLetters, Requeueing
 from verbwire.dead_letters.selection import ANY, AsOf, Choice, LetterFilter
 from verbwire.dead_letters.shown import exported, shown_message
-from verbwire.declarations import Declared
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
-from verbwire.errors import ConfigurationError
-from verbwire.http.console.served_connection import kafka_of, served
+from verbwire.http.console.served_connection import served
 from verbwire.kafka.offsets import ClusterOffsets
 from verbwire.names import DEAD_LETTER_READER
 from verbwire.principal import Principal
@@ -105,7 +103,8 @@ class ConsoleDeadLetters:
     def one(self, name: str, place: str) -> Json:
         """Return one dead letter: its headers, and its message as JSON, or in hexadecimal where it is unreadable."""
         with self._opened() as dead_letters:
-            found = dead_letters.one(self._declared(name).group, DeadLetterPlace.of(place.replace("-", "/")))
+            group = self._project.declared_group(name).group
+            found = dead_letters.one(group, DeadLetterPlace.of(place.replace("-", "/")))
         original = found.record.original
         message, unread = shown_message(self._registry, original.value)
         headers = [[name, (value or b"").decode(errors="backslashreplace")] for name, value in original.headers]
@@ -121,7 +120,7 @@ class ConsoleDeadLetters:
 
     def requeue(self, wanted: RequeueWish, who: Principal, name: str) -> Json:
         """Requeue dead letters to their group; return how many, and why others were not."""
-        declared, lines = self._declared(name), _Lines()
+        declared, lines = self._project.declared_group(name), _Lines()
         how = Requeueing(wanted.again, wanted.unchecked, wanted.insist, wanted.rate, wanted.dry_run)
         with self._opened() as dead_letters:
             count, left = dead_letters.requeue(declared, wanted.read(), how, lines.add)
@@ -132,7 +131,7 @@ class ConsoleDeadLetters:
 
     def discard(self, wanted: DiscardWish, who: Principal, name: str) -> Json:
         """Discard dead letters of a group; return how many, and why others were not."""
-        group, lines = self._declared(name).group, _Lines()
+        group, lines = self._project.declared_group(name).group, _Lines()
         with self._opened() as dead_letters:
             actor = who.actor or ""
             count, left = dead_letters.discard(group, wanted.read(), actor, wanted.why, wanted.dry_run, lines.add)
@@ -143,18 +142,18 @@ class ConsoleDeadLetters:
 
     def found(self, wanted: FindWish, _: Principal, name: str) -> Json:
         """Return the newest dead letters of a group that are like that."""
-        group = self._declared(name).group
+        group = self._project.declared_group(name).group
         with self._opened() as dead_letters:
             page = dead_letters.page(group, wanted.limit, wanted.again, wanted.where)
         return self._shown(group, page)
 
     def exported(self, wanted: ExportWish, _: Principal, name: str) -> Json:
         """Return dead letters of a group whole, in the order of their places, and where the rest of them begins."""
-        letters: list[Json] = []
+        group, letters = self._project.declared_group(name).group, list[Json]()
         behind = None if wanted.behind is None else DeadLetterPlace.of(wanted.behind)
         last, room = wanted.behind, _EXPORTED_BYTES
         with self._opened() as dead_letters:
-            for found in dead_letters.every(self._declared(name).group, wanted.where, wanted.again, behind):
+            for found in dead_letters.every(group, wanted.where, wanted.again, behind):
                 room -= len(found.record.original.value or b"")
                 if letters and (len(letters) == wanted.limit or room < 0):
                     return {"letters": letters, "next": last}
@@ -178,7 +177,7 @@ class ConsoleDeadLetters:
 
     def _written(self) -> list[str]:
         """The groups whose topics of dead letters hold anything: most have none, and reading each takes its time."""
-        names, kafka = served(self._connection).names, kafka_of(self._connection)
+        names, kafka = served(self._connection).names, self._connection.librdkafka
         cluster = ClusterOffsets(kafka, DEAD_LETTER_READER)
         topics = {names.dead_letters(names.group(group)): group for group in self._project.groups}
         there = cluster.topic_identities(list(topics))
@@ -190,11 +189,6 @@ class ConsoleDeadLetters:
     def _opened(self) -> Iterator[DeadLetters]:
         with closing(DeadLetters(served(self._connection))) as dead_letters:
             yield dead_letters
-
-    def _declared(self, group: str) -> Declared:
-        if group not in self._project.declared:
-            raise ConfigurationError(f"no group has the name {group}: there are {', '.join(self._project.groups)}")
-        return self._project.declared[group]
 
 
 class _Lines:

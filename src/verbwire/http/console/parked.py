@@ -15,7 +15,6 @@ import msgspec
 
 from verbwire.client.base.connection import Connection
 from verbwire.dead_letters.shown import shown_message
-from verbwire.declarations import Declared
 from verbwire.errors import ConfigurationError
 from verbwire.http.console.served_connection import served
 from verbwire.parking.desk import ParkedAnswer, ParkedDesk
@@ -70,17 +69,17 @@ class ConsoleParking:
     def one(self, name: str, key: str) -> Json:
         """Return one parked key, and its first records."""
         with self._opened() as desk:
-            found, records = desk.show(self._declared(name), key)
+            found, records = desk.show(self._project.declared_group(name), key)
         return {"key": found, "records": records[:_SHOWN]}
 
     def found(self, wanted: FindParkedWish, _: Principal, name: str) -> Json:
         """Return the parked keys of a group that are like that."""
         with self._opened() as desk:
-            return {"parked": desk.keys(self._declared(name), wanted.where)}
+            return {"parked": desk.keys(self._project.declared_group(name), wanted.where)}
 
     def retry(self, wanted: RetryParkedWish, who: Principal, name: str) -> Json:
         """Have keys handled again; return what has become of them by now."""
-        declared = self._declared(name)
+        declared = self._project.declared_group(name)
         with self._opened() as desk:
             if wanted.dry_run:
                 return {"would_retry": desk.chosen(declared, wanted.keys, wanted.where)}
@@ -92,7 +91,7 @@ class ConsoleParking:
         """Skip a record; return what has become of it by now."""
         if (wanted.key is None) == (wanted.at is None):
             raise ConfigurationError("name a key, or the place of a record: one of `key` and `at`")
-        declared = self._declared(name)
+        declared = self._project.declared_group(name)
         _log.warning("%.200r skips %s of %s: %.500r", who.actor, wanted.key or wanted.at, name, wanted.why)
         with self._opened() as desk:
             if wanted.key is not None:
@@ -103,11 +102,6 @@ class ConsoleParking:
     def _opened(self) -> Iterator[ParkedDesk]:
         with closing(ParkedDesk(served(self._connection), self._registry, shown_message)) as desk:
             yield desk
-
-    def _declared(self, group: str) -> Declared:
-        if group not in self._project.declared:
-            raise ConfigurationError(f"no group has the name {group}: there are {', '.join(self._project.groups)}")
-        return self._project.declared[group]
 
 
 def _told(found: ParkedAnswer) -> Json:

@@ -8,12 +8,7 @@ from verbwire.client.base.connection import Connection
 from verbwire.generations.topic import read_words, served_names
 
 
-def kafka_of(connection: Connection) -> dict[str, str]:
-    """Return the librdkafka properties of a connection, with the address."""
-    return {**connection.kafka, "bootstrap.servers": connection.bootstrap}
-
-
 def served(connection: Connection) -> Connection:
     """Return it with the generations that serve now; UnavailableError where Kafka does not say."""
     names = connection.names
-    return replace(connection, names=served_names(names, read_words(kafka_of(connection), names.rebuilds())))
+    return replace(connection, names=served_names(names, read_words(connection.librdkafka, names.rebuilds())))

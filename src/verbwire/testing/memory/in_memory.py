@@ -27,7 +27,6 @@ from verbwire.declarations.responder import Responder
 from verbwire.declarations.schedule import Schedule
 from verbwire.declarations.scheduler import Scheduler, schedulers
 from verbwire.declarations.table import Table
-from verbwire.engine.processors.parking import RETRY
 from verbwire.errors import ContractError
 from verbwire.handling.handler_loop import HandlerLoop
 from verbwire.kafka.record import place_of
@@ -51,6 +50,7 @@ from verbwire.testing.memory.subscriber_groups import MemorySubscriberGroup
 from verbwire.testing.memory.topics import MemoryProducer, MemoryTopics
 from verbwire.wire.codec.topics import OWN, Codec
 from verbwire.wire.records.instance_requests import CANCEL
+from verbwire.wire.records.requests import RETRY
 from verbwire.wire.records.scheduled import ScheduledRecord
 from verbwire.worker.known_topics import known_topics
 from verbwire.worker.query_handlers import query_handlers

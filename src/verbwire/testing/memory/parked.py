@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from verbwire.engine.processors.parking import SKIP
 from verbwire.engine.state.parked import ParkedKey
 from verbwire.requests.sender import Asked, RequestSender
 from verbwire.testing.memory.engine_groups import MemoryEngineGroup
 from verbwire.wire.keys import key_bytes, parse_key, window_key
+from verbwire.wire.records.requests import SKIP
 
 
 @dataclass(frozen=True)

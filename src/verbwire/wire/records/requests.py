@@ -35,6 +35,9 @@ _SCHEMA: Schema = {
 }
 REQUEST = own_contract(_SCHEMA, __file__)
 
+RETRY, SKIP, SKIP_RECORD = "retry", "skip", "skip-record"
+"""Kinds of every group: handle a parked key again; give up its first record; that at which a partition stands."""
+
 
 class RequestRecord(Row, frozen=True, kw_only=True):
     """One request."""
