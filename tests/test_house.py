@@ -421,6 +421,23 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire",
         "wire.avro",
     },
+    "rebuild": {
+        "contracts.schema",
+        "declarations",
+        "deploy",
+        "discovery",
+        "engine.transactions",
+        "errors",
+        "generations",
+        "inspection",
+        "inspection.reading",
+        "kafka",
+        "messages",
+        "names",
+        "wire",
+        "wire.codec",
+        "wire.records",
+    },
     "http.console": {
         "client.base",
         "contracts.schema",
@@ -552,7 +569,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "observability.metrics",
     },
 }
-ON_TOP = {"__main__", "worker", "rebuild", "cli", "testing", "testing.memory", "pytest_plugin", "__init__"}
+ON_TOP = {"__main__", "worker", "rebuild.building", "cli", "testing", "testing.memory", "pytest_plugin", "__init__"}
 OF_MODULES = {"", "engine", "http"}  # packages whose modules are rooms of their own
 
 # Libraries that only some parts may touch, so that they can be replaced, and so that nobody pays for them unasked.

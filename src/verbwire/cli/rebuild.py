@@ -73,8 +73,8 @@ def rebuild(
 
 
 def _build(plan: RebuildPlan, rate: int | None, follow: bool, partial: bool, samples: int, as_json: bool) -> None:
-    from verbwire.rebuild.build import BuildOptions, build
-    from verbwire.rebuild.shadow import ShadowOptions
+    from verbwire.rebuild.building.build import BuildOptions, build
+    from verbwire.rebuild.building.shadow import ShadowOptions
 
     options = BuildOptions(ShadowOptions(rate, follow), partial, samples)
     quieten()  # the line says how far it is
@@ -113,7 +113,7 @@ def said(found: RebuildProgress) -> str:
 
 
 def _switch(plan: RebuildPlan, how: str, as_json: bool) -> None:
-    from verbwire.rebuild.build import number_for
+    from verbwire.rebuild.steps import number_for
     from verbwire.rebuild.switch import SwitchOptions, switch
 
     options = SwitchOptions(say=lambda text: None if as_json else print_text(text))
@@ -131,7 +131,7 @@ def _switch(plan: RebuildPlan, how: str, as_json: bool) -> None:
 
 def _let_go(plan: RebuildPlan, how: str, yes: bool, as_json: bool) -> None:
     from verbwire.rebuild import removal
-    from verbwire.rebuild.build import number_for
+    from verbwire.rebuild.steps import number_for
 
     number = number_for(plan, how)
     if not yes:

@@ -1,5 +1,5 @@
 """Builds a table anew beside the running one: a generation with a group, topics and copies of its own.
 
-`shadow` runs it, `diff` compares it with what serves, `switch` has all workers answer from it at one moment, or again
+`building` runs it, `diff` compares it with what serves, `switch` has all workers answer from it at one moment, or again
 from the one before. What is decided stands in a topic (`generations/`); nothing here has to survive. Read `plan` first.
 """

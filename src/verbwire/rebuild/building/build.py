@@ -1,15 +1,14 @@
-"""Builds a generation to its end, and says which one a step is about."""
+"""Builds a generation to its end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from verbwire.errors import RebuildError
+from verbwire.rebuild.building.shadow import ShadowOptions, Tell, run_shadow
 from verbwire.rebuild.diff import SAMPLES, RebuildDiff, diff
 from verbwire.rebuild.plan import RebuildPlan, begin
 from verbwire.rebuild.removal import left_over, remove
-from verbwire.rebuild.shadow import ShadowOptions, Tell, run_shadow
 
 
 @dataclass(frozen=True)
@@ -40,14 +39,3 @@ def build(
     if number in plan.generations().followed or (run_shadow(plan, number, options.shadow, tell, compare) and not found):
         compare()
     return number, found[-1] if found else None
-
-
-def number_for(plan: RebuildPlan, how: str) -> int:
-    """Return the generation that ``switch``, ``rollback``, ``forget`` or ``discard`` means; RebuildError for none."""
-    now = plan.generations()
-    number = now.building if how in ("switch", "discard") else now.kept
-    if number is not None:
-        return number
-    if how in ("switch", "discard"):
-        raise RebuildError(f"no generation of {plan.group} is being built: begin with `verbwire rebuild {plan.group}`")
-    raise RebuildError(f"no generation of {plan.group} is kept beside generation {now.serving}, which serves")
