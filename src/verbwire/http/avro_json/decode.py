@@ -7,8 +7,9 @@ that the schema does not have is refused, since it is a field that was misspelt.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import msgspec
@@ -84,13 +85,20 @@ def _value(node: AvroType, value: Any, at: str) -> Any:
 
 def _record(node: AvroRecord, value: Any, at: str) -> dict[str, Any]:
     given = _expect(dict, value, "an object", at)
-    fields = {field.name: field for field in node.fields}
-    for name in given.keys() - fields.keys():
-        raise JsonMismatch(_inside(at, name), f"there is no such field, there are {', '.join(fields)}")
-    for name, field in fields.items():
-        if name not in given and field.default is NO_DEFAULT:
+    types, needed = _fields(node)
+    for name in given.keys() - types.keys():
+        raise JsonMismatch(_inside(at, name), f"there is no such field, there are {', '.join(types)}")
+    for name in needed:
+        if name not in given:
             raise JsonMismatch(_inside(at, name), "this field is missing, and it has no default")
-    return {name: _value(fields[name].type, each, _inside(at, name)) for name, each in given.items()}
+    return {name: _value(types[name], each, _inside(at, name)) for name, each in given.items()}
+
+
+@lru_cache
+def _fields(node: AvroRecord) -> tuple[Mapping[str, AvroType], Sequence[str]]:
+    """Return the types of its fields, and those that have to be given, in their order."""
+    needed = [each.name for each in node.fields if each.default is NO_DEFAULT]
+    return {each.name: each.type for each in node.fields}, needed
 
 
 def _union(union: AvroUnion, value: Any, at: str) -> Any:

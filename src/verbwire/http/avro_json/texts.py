@@ -72,7 +72,7 @@ def _value(sort: str | None, name: str, text: str) -> Any:
 def _json(name: str, text: str) -> Any:
     try:
         value = msgspec.json.decode(text)
-        require_once(text.encode(), value)
+        require_once(text.encode(), value, plain=True)
     except RepeatedNameError as error:
         raise JsonMismatch(name, str(error)) from None
     except (msgspec.MsgspecError, RecursionError) as error:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 
 class InterruptibleWaits:
@@ -15,16 +14,10 @@ class InterruptibleWaits:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = False
 
-    @asynccontextmanager
-    async def within(self, seconds: float) -> AsyncIterator[None]:
+    def within(self, seconds: float) -> _Within:
         """Like ``asyncio.timeout``: TimeoutError when the block takes longer, or when the worker stops meanwhile."""
         self._loop = asyncio.get_running_loop()
-        async with asyncio.timeout(0 if self._over else seconds) as waiting:
-            self._waiting.add(waiting)
-            try:
-                yield
-            finally:
-                self._waiting.discard(waiting)
+        return _Within(self._waiting, asyncio.timeout(0 if self._over else seconds))
 
     def end(self) -> None:
         """End every wait now, and those to come before they begin. From any thread."""
@@ -35,3 +28,23 @@ class InterruptibleWaits:
     def _end(self) -> None:
         for waiting in self._waiting:
             waiting.reschedule(0)
+
+
+class _Within:
+    """One wait; no generator, which would take as long again."""
+
+    __slots__ = ("_timeout", "_waiting")
+
+    def __init__(self, waiting: set[asyncio.Timeout], timeout: asyncio.Timeout) -> None:
+        self._waiting = waiting
+        self._timeout = timeout
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+        self._waiting.add(self._timeout)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._waiting.discard(self._timeout)
+        await self._timeout.__aexit__(kind, error, trace)

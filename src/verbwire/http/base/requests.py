@@ -56,11 +56,38 @@ def no_parameters(request: Request) -> None:
 
 def header(request: Request, name: str) -> str | None:
     """Return a field of the head that may stand there once; 400 when it is repeated."""
-    wanted = name.lower().encode("latin-1")
-    values = [value for each, value in request.scope["headers"] if each == wanted]
+    values = fields_of(request).get(name.lower().encode("latin-1"))
+    if values is None:
+        return None
     if len(values) > 1:
         raise HttpProblem(problem_types.REPEATED_HEADER, f"send {name} once")
-    return values[0].decode("latin-1") if values else None
+    return values[0].decode("latin-1")
+
+
+def fields_of(request: Request) -> Mapping[bytes, Sequence[bytes]]:
+    """Return the fields of the head by their names, in small letters, each with its values in order."""
+    found: dict[bytes, list[bytes]] | None = request.scope.get("fields")
+    if found is None:
+        found = request.scope["fields"] = {}
+        for name, value in request.scope["headers"]:
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def first(fields: Mapping[bytes, Sequence[bytes]], name: bytes) -> str:
+    """Return the first value of a field, nothing where it is not there."""
+    values = fields.get(name)
+    return values[0].decode("latin-1") if values else ""
+
+
+def whole_body(request: Request) -> bytes | None:
+    """Return the body where all of it has come already, so that it need not be waited for; else None."""
+    taken: bytes | None = request.scope.get("whole_body", _not_known)()
+    return taken
+
+
+def _not_known() -> None:
+    """What serves the request does not tell: :meth:`Request.body` does."""
 
 
 def principal_of(request: Request) -> Principal:
@@ -75,9 +102,9 @@ def byte_budget_of(request: Request) -> ByteBudget:
     return found
 
 
-def json_bytes(body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+def json_bytes(body: bytes, headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
     """Return an answer of JSON; not to be kept by anybody, it is as new as its table is now."""
-    return _Json(body, headers)
+    return _Json(body, headers, status)
 
 
 class _Json(Response):
@@ -85,8 +112,8 @@ class _Json(Response):
 
     media_type = "application/json"
 
-    def __init__(self, body: bytes, headers: Mapping[str, str] | None) -> None:
-        self.status_code = 200
+    def __init__(self, body: bytes, headers: Mapping[str, str] | None, status: int) -> None:
+        self.status_code = status
         self.background = None
         self.body = body
         self.raw_headers = [

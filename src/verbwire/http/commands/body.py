@@ -14,7 +14,7 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.http.avro_json.decode import JsonMismatch, reader
 from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
-from verbwire.http.base.requests import byte_budget_of
+from verbwire.http.base.requests import byte_budget_of, fields_of, first, whole_body
 from verbwire.messages import Message
 from verbwire.wire.json.repeated_names import RepeatedNameError, require_once
 
@@ -29,17 +29,20 @@ async def read_body(request: Request, seconds: float) -> bytes:
 
     What is larger than allowed has been refused by its Content-Length, before anything was read.
     """
-    media, _, parameters = request.headers.get("content-type", "").partition(";")
+    fields = fields_of(request)
+    media, _, parameters = first(fields, b"content-type").partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if media.strip().lower() != MEDIA_TYPE or charset not in ("", "utf-8"):
         raise HttpProblem(
             problem_types.UNSUPPORTED_MEDIA_TYPE, f"send Content-Type: {MEDIA_TYPE}", {"Accept-Post": MEDIA_TYPE}
         )
-    if "content-encoding" in request.headers:
+    if b"content-encoding" in fields:
         raise HttpProblem(problem_types.UNSUPPORTED_ENCODING, "send the body as it is, without Content-Encoding")
-    if "content-length" not in request.headers:
+    if b"content-length" not in fields:
         raise HttpProblem(problem_types.LENGTH_REQUIRED, "the body's length is missing: send Content-Length", _CLOSING)
-    byte_budget_of(request).take(int(request.headers["content-length"]))
+    byte_budget_of(request).take(int(first(fields, b"content-length")))
+    if (whole := whole_body(request)) is not None:
+        return whole
     try:
         async with asyncio.timeout(seconds):
             return await request.body()
@@ -86,7 +89,7 @@ def json_of(body: bytes) -> Any:
     """Return what a body says as JSON; a problem where it is none, or has a name twice."""
     try:
         value = msgspec.json.decode(body)
-        require_once(body, value)
+        require_once(body, value, plain=True)
     except RepeatedNameError as error:
         raise HttpProblem(problem_types.REPEATED_NAME, str(error), more={"name": error.name[:80]}) from None
     except (msgspec.MsgspecError, RecursionError) as error:  # numbers out of range are among them

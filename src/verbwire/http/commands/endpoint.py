@@ -42,7 +42,7 @@ from verbwire.http.base.interruptible_waits import InterruptibleWaits
 from verbwire.http.base.limits import CommandLimits
 from verbwire.http.base.names import NameResolver
 from verbwire.http.base.problem import HttpProblem, unavailable
-from verbwire.http.base.requests import header, no_parameters, path_parameter, principal_of
+from verbwire.http.base.requests import fields_of, header, no_parameters, path_parameter, principal_of
 from verbwire.http.base.thread_pool import BoundedThreadPool
 from verbwire.http.commands import idempotency
 from verbwire.http.commands.body import message_reader, not_the_contract, read_body
@@ -127,7 +127,7 @@ class Commands:
         no_parameters(request)
         envelope = _envelope(request, principal, postable.contract)
         later = later_of(request, postable.contract)
-        wish = patience(request.headers.getlist("prefer"))
+        wish = patience(fields_of(request).get(b"prefer"))
         body = await read_body(request, self._limits.body_seconds)
         command = await self._read(postable, body)
         if later is not None:
@@ -156,7 +156,8 @@ class Commands:
         except (ClosedError, DeliveryError, UnavailableError) as error:
             raise _not_taken(contract, error) from error
         response = answer(pending.id, outcome, pending.events, self._reply(outcome))
-        response.headers.update(wish.headers)
+        if wish.applied:
+            response.headers.update(wish.headers)
         return response
 
     async def _later(

@@ -16,7 +16,7 @@ from verbwire.client.producing.ack import Position
 from verbwire.http.avro_json import encode
 from verbwire.http.base import problem_types
 from verbwire.http.base.problem import HttpProblem
-from verbwire.http.commands.body import MEDIA_TYPE
+from verbwire.http.base.requests import json_bytes
 from verbwire.messages import FORBIDDEN, ID_REUSED, OUT_OF_BOUNDS, Accepted, Expired, Failed, Outcome, Rejected
 from verbwire.wire.positions import HEADER, Positions, encode_positions, merge
 from verbwire.wire.records.outcomes import EventPosition
@@ -69,4 +69,4 @@ def position_header(events: Iterable[EventPosition | Position]) -> dict[str, str
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return an answer of ours as JSON, not to be cached by anybody."""
-    return Response(encode.encode(body), status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
+    return json_bytes(encode.encode(body), headers, status)

@@ -7,7 +7,7 @@ A preference is a wish. What is not understood is passed over, as the RFC asks; 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verbwire.http.base import limits
@@ -29,14 +29,19 @@ class WaitPreference:
         return {"Preference-Applied": self.applied} if self.applied else {}
 
 
-def patience(prefer: Iterable[str]) -> WaitPreference:
+_UNSAID = WaitPreference(limits.WAIT)
+
+
+def patience(prefer: Sequence[bytes] | None) -> WaitPreference:
     """Return what the fields of ``Prefer`` ask for, within limits: ``wait=N`` seconds, none for ``respond-async``.
 
     Both together mean: wait that long, then answer without the outcome. Of a preference that stands there twice the
     first counts.
     """
+    if not prefer:
+        return _UNSAID
     wanted: dict[str, str] = {}
-    for part in ",".join(prefer).split(","):
+    for part in b",".join(prefer).decode("latin-1").split(","):
         name, _, value = part.partition(";")[0].partition("=")
         wanted.setdefault(name.strip().lower(), value.strip().strip('"'))
     applied = [_ASYNC] if wanted.get(_ASYNC) == "" else []

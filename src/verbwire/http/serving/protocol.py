@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from starlette.responses import Response
@@ -207,6 +208,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:  # noqa: ARG002 (uvicorn's)
         self._enter(Stage.ANSWER, self._limits.write_seconds if self.flow.write_paused else math.inf)
         cycle.transport = self._outlet  # type: ignore[assignment] # it writes, and closes in our way
+        if self._has_body:
+            cycle.scope["whole_body"] = partial(_whole_body, cycle)  # type: ignore[typeddict-unknown-key]
         if cycle is self.cycle and cycle.more_body and not self._has_body:
             self._ending = cycle
         else:
@@ -309,6 +312,15 @@ class _Outlet:
         """Send it, as long as the connection is open: asyncio warns of each write after that."""
         if not self._transport.is_closing():
             self._transport.write(data)
+
+
+def _whole_body(cycle: RequestResponseCycle) -> bytes | None:
+    """Take the body where all of it is here, as ``receive`` would; None where it has to be waited for."""
+    if cycle.more_body or cycle.disconnected or cycle.response_complete:
+        return None
+    cycle.flow.resume_reading()
+    body, cycle.body = bytes(cycle.body), bytearray()
+    return body
 
 
 def _head(cycle: RequestResponseCycle, answer: Response) -> bytes:

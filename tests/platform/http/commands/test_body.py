@@ -150,6 +150,8 @@ def test_a_body_that_is_no_json_is_refused(body: bytes) -> None:
         b'{"note_id":"n1","words":"a","words":"b"}',
         b'{"note_id": "n1", "words": "a", "w\\u006frds": "a"}',
         b'{"note_id":"n1","priority":{"words":1,"words":1}}',
+        b'{"note_id": "n1", "priority": {"words": "a", "words": "a"}}',
+        b'{"note_id": "\\u0022\\u0022", "words": 1, "words": 2}',
         b'[{"words":[[{"words":1, "words":9007199254740993000000000}]]}]',
     ],
 )
@@ -162,6 +164,17 @@ def test_a_name_that_stands_twice_is_named(body: bytes) -> None:
 def test_a_body_may_be_written_in_any_way_that_means_the_same() -> None:
     body = b' {\t"words": "\\u0061\\/b", "priority": 3.0, "note_id" : "n1"}\n'
     assert read_take(body) == TakeNote(note_id="n1", words="a/b", priority=3)
+
+
+NAMES = st.lists(st.sampled_from(("a", "b", 'q"', "\\", "e\u0301")), min_size=1, max_size=3)
+
+
+@given(NAMES, st.sampled_from((", ", ",")))
+def test_no_object_keeps_a_name_that_stands_twice(names: list[str], between: str) -> None:
+    members = [f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(name)}" for name in names]
+    body = f'[{{"x": {{{between.join(members)}}}}}]'.encode()
+    code = "repeated_name" if len(set(names)) < len(names) else "not_the_contract"
+    assert refused(read_take, body).code == code
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b"5"])

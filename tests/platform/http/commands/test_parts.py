@@ -56,11 +56,11 @@ ANN, OPERATOR_OLGA = Principal("ann", frozenset()), Principal("olga", frozenset(
     ],
 )
 def test_prefer_wait_says_how_long_a_client_wants_to_wait(prefer: list[str], seconds: float, applied: str) -> None:
-    assert patience(prefer) == WaitPreference(seconds, applied)
+    assert patience([each.encode() for each in prefer]) == WaitPreference(seconds, applied)
 
 
-@given(st.lists(st.text()))
-def test_prefer_headers_of_any_text_break_nothing(prefer: list[str]) -> None:
+@given(st.lists(st.binary()))
+def test_prefer_headers_of_any_bytes_break_nothing(prefer: list[bytes]) -> None:
     assert 0 <= patience(prefer).seconds <= limits.MAX_WAIT
 
 
