@@ -17,6 +17,7 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
 
+from verbwire.extensions import require_names
 from verbwire.wire.headers import EXPECTED_HEADERS
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ elif os.environ.get("VERBWIRE_CODEC") != "fastavro":
 else:
     _records = None
 
+NEEDED = ("LazyRecord.header_values", "expect", "read_records")
+"""What the code uses of the compiled reader."""
+require_names(_records, NEEDED)
 AVAILABLE: bool = _records is not None
 """Whether the compiled reader works here; ``VERBWIRE_CODEC=fastavro`` leaves out whatever is compiled."""
 

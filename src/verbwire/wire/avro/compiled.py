@@ -29,6 +29,7 @@ from verbwire.contracts.schema.tree import (
     Logical,
     Primitive,
 )
+from verbwire.extensions import require_names
 from verbwire.messages import Message
 from verbwire.wire.avro.framing import HEADER_SIZE
 from verbwire.wire.avro.normal_form import Decimals
@@ -53,6 +54,38 @@ elif sys.byteorder == "little" and os.environ.get("VERBWIRE_CODEC") != "fastavro
 else:
     _compiled = None
 
+NEEDED = (
+    *(
+        "Array",
+        "Boolean",
+        "Bytes",
+        "Date",
+        "DecimalNumber",
+        "Double",
+        "Enum",
+        "Fields",
+        "Fixed",
+        "Float",
+        "Int",
+        "Long",
+    ),
+    *(
+        "Map",
+        "Null",
+        "Nullable",
+        "Reading.showing",
+        "Record",
+        "Resolved",
+        "String",
+        "Time",
+        "Timestamp",
+        "Union",
+        "Uuid",
+    ),
+    *("Writing.all", "Writing.tidy", "read_all"),
+)
+"""What the code uses of the compiled codec."""
+require_names(_compiled, NEEDED)
 AVAILABLE: bool = _compiled is not None
 """Whether the compiled codec works here; ``VERBWIRE_CODEC=fastavro`` in the environment leaves it out."""
 
