@@ -10,16 +10,15 @@ from verbwire.errors import ConfigurationError
 
 
 def require_names(extension: ModuleType | None, names: Iterable[str]) -> None:
-    """Raise :class:`ConfigurationError` where an extension is there, and lacks one of the names (dotted: of its classes)
-    that the code uses.
+    """Raise :class:`ConfigurationError` where an extension is there, and lacks one of the names that the code uses.
 
-    A wheel is built at once, with its extensions: only who works on the code gets to see it.
+    `names` may be dotted, those of its classes. A wheel is built at once, with its extensions: only who works on the code gets to see it.
     """
     missing = [] if extension is None else [name for name in names if not _has(extension, name)]
     if extension is not None and missing:
         raise ConfigurationError(
-            f"the compiled {extension.__name__} is older than the code: it has no {missing[0]}. Run `make setup` in the "
-            "checkout, which builds it again (`touch pyproject.toml` first, where it says that nothing is to be done)"
+            f"the compiled {extension.__name__} is older than the code: it has no {missing[0]}. Run `make setup` in "
+            "the checkout, which builds it again (`touch pyproject.toml` first, where that does nothing)"
         )
 
 

@@ -1,4 +1,4 @@
-"""Compiled extensions that are older than the code: what a checkout is told, and that what is asked for is what is used."""
+"""Compiled extensions that are older than the code: what a checkout is told, and what it is told by."""
 
 from __future__ import annotations
 
