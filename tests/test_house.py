@@ -392,6 +392,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "kafka",
         "messages",
         "names",
+        "parking",
         "project",
         "security",
         "tokens",

@@ -12,7 +12,8 @@ from verbwire.errors import ConfigurationError
 def require_names(extension: ModuleType | None, names: Iterable[str]) -> None:
     """Raise :class:`ConfigurationError` where an extension is there, and lacks one of the names that the code uses.
 
-    `names` may be dotted, those of its classes. A wheel is built at once, with its extensions: only who works on the code gets to see it.
+    `names` may be dotted, those of its classes. A wheel is built at once, with its extensions: only who works on the
+    code gets to see it.
     """
     missing = [] if extension is None else [name for name in names if not _has(extension, name)]
     if extension is not None and missing:

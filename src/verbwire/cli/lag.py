@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from verbwire.inspection.lag import ConsumerGroupLag, LagReport
 
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
-_COLUMNS = ("group", "kind", "records", "behind", "rate/s", "added/s", "there in", "worst partition")
+_COLUMNS = ("group", "kind", "records", "behind", "rate/s", "added/s", "there in", "parked", "worst partition")
 
 
 def lag(
@@ -28,7 +28,9 @@ def lag(
     partitions: Annotated[bool, typer.Option("--partitions", "-p", help="Show each partition that is behind.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show how far each group is behind its inputs: records, seconds, and when it will be there. Asks Kafka alone.
+    """Show how far each group is behind its inputs: records, seconds, when it will be there, what is parked.
+
+    Asks Kafka alone.
 
     Where something is behind a second sample is taken, for the rates. With --watch and --json: a line a sample.
 
@@ -78,7 +80,7 @@ def _show(report: LagReport, *, partitions: bool, as_json: bool, live: bool) -> 
 def lag_row(group: ConsumerGroupLag) -> tuple[str, ...]:
     """Return a group's lag as cells; ``?`` is what is not known, ``-`` what there is nothing of."""
     if group.records is None:
-        return group.group, group.kind, *("?",) * 6
+        return group.group, group.kind, *("?",) * 5, parked_cell(group), "?"
     worst = next((each for each in group.partitions if each.records), None)
     return (
         group.group,
@@ -88,8 +90,17 @@ def lag_row(group: ConsumerGroupLag) -> tuple[str, ...]:
         "?" if group.rate is None else f"{group.rate:,.0f}",
         "?" if group.growth is None else f"{group.growth:,.0f}",
         "-" if not group.records else _end(group),
+        parked_cell(group),
         "-" if worst is None else f"{worst.topic}/{worst.partition} ({worst.records:,})",
     )
+
+
+def parked_cell(group: ConsumerGroupLag | None) -> str:
+    """Return how much of a group is parked."""
+    if group is None or group.parked is None:
+        return "?"
+    found = group.parked
+    return f"{found.records:,} of {found.keys:,} keys" if found.keys else "-"
 
 
 def _end(group: ConsumerGroupLag) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from verbwire.cli.exit_codes import Exit
+from verbwire.cli.lag import parked_cell
 from verbwire.cli.output import AsJson, print_json, print_table, print_text
 from verbwire.cli.spans import span
 from verbwire.cli.workers import ranges
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from verbwire.inspection.group_status import GroupStatus
     from verbwire.inspection.status import StatusReport
 
-_GROUPS = ("group", "kind", "partitions", "owners", "records", "behind", "there in", "dead letters")
+_GROUPS = ("group", "kind", "partitions", "owners", "records", "behind", "there in", "parked", "dead letters")
 _DECIDING = {"lag", "the directory of workers"}
 
 
@@ -73,6 +74,7 @@ def _row(group: GroupStatus) -> tuple[str, ...]:
         f"{lag.records:,}" if lag and known else "?",
         "?" if not (lag and known) else span(lag.seconds) if lag.records else "-",
         "?" if not (lag and known) else "-" if not lag.records else "never" if never else span(end),
+        parked_cell(lag),
         "?" if group.dead_letters is None else str(group.dead_letters or "-"),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from verbwire.inspection.lag import ConsumerGroupLag
+from verbwire.inspection.parked_counts import ParkedCount
 
 NO_OWNER = "no owner"
 """In the place of a state: of partitions that no worker that lives has."""
@@ -26,7 +27,7 @@ class GroupStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A group. `states` are its partitions by state, `owners` by worker; ``no owner``: no worker that lives has them.
 
     `stopped`: why each stopped partition is, an empty text where the workers could not be asked. `dead_letters` are
-    those that have not been requeued, `parked` the keys that cannot go on. None: unknown.
+    those that have not been requeued, `parked` what cannot go on. None: unknown.
     """
 
     group: str
@@ -37,7 +38,7 @@ class GroupStatus(msgspec.Struct, frozen=True, kw_only=True):
     stopped: dict[int, str]
     lag: ConsumerGroupLag | None
     dead_letters: int | None
-    parked: int | None = None
+    parked: ParkedCount | None = None
 
     @property
     def stands(self) -> bool:

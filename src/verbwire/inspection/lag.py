@@ -14,8 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
+from verbwire.client.base.connection import Connection
 from verbwire.deploy.group_plan import GroupPlan, group_topics
 from verbwire.inspection.first_records import first_timestamps
+from verbwire.inspection.parked_counts import ParkedCount, ParkedCounter
 from verbwire.inspection.reading.cluster_view import ClusterView, in_order
 from verbwire.inspection.topology import kind_of
 from verbwire.kafka.offsets import TP, Committed
@@ -49,7 +51,7 @@ class ConsumerGroupLag(msgspec.Struct, frozen=True, kw_only=True):
 
     `rate` are the records that it gets through a second, `growth` those that are added; with both `end_seconds` is when
     it will be there: None where it gets no nearer, or where there was one sample only. `records` is None where it is
-    unknown, and `unknown` then says why.
+    unknown, and `unknown` then says why. `parked` was read, and waits for an operator: it is no lag. None: unknown.
     """
 
     group: str
@@ -60,6 +62,7 @@ class ConsumerGroupLag(msgspec.Struct, frozen=True, kw_only=True):
     growth: float | None = None
     end_seconds: float | None = None
     partitions: tuple[PartitionLag, ...] = ()
+    parked: ParkedCount | None = None
 
 
 class LagReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +83,7 @@ class LagSampler:
         self._plans = sorted((each for each in plans if not groups or each.group in groups), key=lambda p: p.group)
         self._offsets = {plan.group: view.offsets(view.names.group(plan.group)) for plan in self._plans}
         self._cluster = view.offsets(INSPECTION_READER)
+        self._parked = ParkedCounter(Connection.of_project(view.project.settings), self._cluster, self._plans)
         self._before: tuple[float, Mapping[str, ConsumerGroupLag]] | None = None
 
     def sample(self) -> LagReport:
@@ -93,18 +97,20 @@ class LagSampler:
         committed = self._all_committed(partitions)
         now_ms, clock = broker_time(self._view)
         oldest = self._oldest(committed, starts, ends)
+        parked = self._view.unless_unknown("parked records", self._parked.counts)
         found = {}
         for plan in self._plans:
             offsets, group = committed[plan.group], plan.group
             kind = kind_of(self._view.project.declared[group])
+            waits = None if parked is None else parked.get(group, ParkedCount())
             if offsets is None or len(offsets) < len(partitions[group]):
-                found[group] = ConsumerGroupLag(group=group, kind=kind, records=None)
+                found[group] = ConsumerGroupLag(group=group, kind=kind, records=None, parked=waits)
                 continue
             lags = [
                 _place_lag(place, offset, starts[place], ends[place], log_ends[place], oldest, now_ms)
                 for place, offset in sorted(offsets.items())
             ]
-            found[group] = _sum(group, kind, lags)
+            found[group] = _sum(group, kind, lags, waits)
         found = self._with_rates(taken, found)
         groups = tuple(sorted(found.values(), key=_worst_first))
         return LagReport(at_ms=now_ms, clock=clock, groups=groups, unknown=in_order(self._view.unknown))
@@ -194,13 +200,14 @@ def _place_lag(
     )
 
 
-def _sum(group: str, kind: str, lags: Sequence[PartitionLag]) -> ConsumerGroupLag:
+def _sum(group: str, kind: str, lags: Sequence[PartitionLag], parked: ParkedCount | None = None) -> ConsumerGroupLag:
     return ConsumerGroupLag(
         group=group,
         kind=kind,
         records=sum(each.records for each in lags),
         seconds=max((each.seconds for each in lags if each.seconds is not None), default=None),
         partitions=tuple(sorted(lags, key=lambda each: (-each.records, each.topic, each.partition))),
+        parked=parked,
     )
 
 

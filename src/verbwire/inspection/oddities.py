@@ -50,10 +50,11 @@ def _of_group(group: GroupStatus) -> Iterator[Oddity]:
             do="look at the disk and the open files of its worker; it goes on by itself",
             stands_still=True,
         )
-    if group.parked:
+    if group.parked and group.parked.keys:
         yield Oddity(
             about=group.group,
-            what=f"{group.parked:,} keys are parked: one of their records cannot be handled, later ones wait behind it",
+            what=f"{group.parked.keys:,} keys are parked with {group.parked.records:,} records: the first of each "
+            "cannot be handled, later ones wait behind it",
             do=f"`verbwire parked list {group.group}` says why; mend the handler, then `verbwire parked retry`",
         )
     if group.dead_letters:

@@ -161,7 +161,7 @@ def _group(
         stopped={partition: why.get(partition, "") for partition in sorted(stopped)},
         lag=lag,
         dead_letters=None if letters is None else letters.get(group),
-        parked=sum(int(each["keys"]) for each in table["parked"].values()) if "parked" in table else None,
+        parked=lag.parked if lag else None,
     )
 
 

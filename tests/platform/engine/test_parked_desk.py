@@ -15,7 +15,10 @@ from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.jars import CoinsPut, JarRow
 from verbwire.dead_letters.shown import shown_message
 from verbwire.declarations.parking import Parking
+from verbwire.deploy.group_plan import GroupPlan
 from verbwire.errors import ConfigurationError
+from verbwire.inspection.parked_counts import ParkedCounter
+from verbwire.kafka.offsets import ClusterOffsets
 from verbwire.parking.desk import ParkedDesk
 from verbwire.parking.parked_key import ANY, ParkedFilter
 
@@ -70,6 +73,13 @@ def test_parked_keys_are_listed_shown_retried_and_skipped(bank: Bank, engine: En
     assert [each.key for each in desk.keys(DECLARED, ParkedFilter(text="returned JarState"))] == [jars[2]]
     assert desk.keys(DECLARED, ParkedFilter(type="CoinsTaken")) == []
     assert {each.key for each in desk.every([DECLARED, bank_jars.receiver()])} >= {*jars}
+    counter = ParkedCounter(
+        bank.connection, ClusterOffsets(bank.kafka, "verbwire.tests"), [GroupPlan.of(DECLARED, bank.connection.catalog)]
+    )
+    before = counter.counts()[DECLARED.group]
+    every = desk.keys(DECLARED)
+    assert (before.keys, before.records) == (len(every), sum(each.records for each in every))
+    assert counter.counts()[DECLARED.group] is before, "nothing was written: the log is not read again"
     _, records = desk.show(DECLARED, jars[0])
     assert [(each.message["pence"], each.reason == "") for each in records] == [(10, False), (100, True)]
     assert "no such jar" in records[0].detail
@@ -80,6 +90,8 @@ def test_parked_keys_are_listed_shown_retried_and_skipped(bank: Bank, engine: En
     with working(engine):
         answered = desk.skip(DECLARED, jars[0], "ann", "a coin of a test", 15)
     assert (answered.handled, answered.waiting) == ([jars[0]], [])
+    after = counter.counts()[DECLARED.group]
+    assert (after.keys, after.records) == (before.keys - 1, before.records - 2)
     row = engine.rows()[jars[0].encode()]
     assert isinstance(row, JarRow)
     assert row.pence == 100

@@ -10,6 +10,7 @@ from verbwire.inspection.first_records import _rounds
 from verbwire.inspection.group_status import GroupStatus, WorkerStatus
 from verbwire.inspection.lag import ConsumerGroupLag, PartitionLag, _place_lag, _sum, _with_rate
 from verbwire.inspection.oddities import odd_things, partitions
+from verbwire.inspection.parked_counts import ParkedCount
 from verbwire.kafka.offsets import Committed
 
 Oldest = dict[tuple[tuple[str, int], int], int | None]
@@ -38,7 +39,7 @@ def test_lag_whose_record_was_not_told_has_unknown_seconds() -> None:
     found = lag_of(40, 50, {})
     assert (found.records, found.seconds) == (10, None)
     told = lag_row(_sum("shop.orders", "table", [found]))
-    assert told == ("shop.orders", "table", "10", "?", "?", "?", "?", "shop.orders.events/3 (10)")
+    assert told == ("shop.orders", "table", "10", "?", "?", "?", "?", "?", "shop.orders.events/3 (10)")
 
 
 def test_lag_is_never_ahead_of_the_clock() -> None:
@@ -67,8 +68,16 @@ def test_lag_of_two_samples_tells_rates_and_when_it_ends(
 
 def test_lag_that_is_unknown_is_said_to_be() -> None:
     unknown = ConsumerGroupLag(group="shop.orders", kind="table", records=None)
-    assert lag_row(unknown) == ("shop.orders", "table", *["?"] * 6)
+    assert lag_row(unknown) == ("shop.orders", "table", *["?"] * 7)
     assert _with_rate(group(0, 5), unknown, 2.0) == unknown
+
+
+def test_lag_names_what_is_parked_beside_what_is_behind() -> None:
+    parked = _sum("shop.orders", "table", [lag_of(50, 50, {})], ParkedCount(keys=2, records=1_204))
+    assert lag_row(parked)[2:] == ("0", "-", "?", "?", "-", "1,204 of 2 keys", "-")
+    assert lag_row(_sum("shop.orders", "table", [lag_of(50, 50, {})], ParkedCount()))[7] == "-"
+    ((stands, what),) = odd(status_of(parked=parked.parked))
+    assert (stands, what.partition(":")[0]) == (False, "2 keys are parked with 1,204 records")
 
 
 def test_lag_reads_one_offset_of_a_partition_at_a_time() -> None:

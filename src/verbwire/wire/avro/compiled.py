@@ -55,34 +55,9 @@ else:
     _compiled = None
 
 NEEDED = (
-    *(
-        "Array",
-        "Boolean",
-        "Bytes",
-        "Date",
-        "DecimalNumber",
-        "Double",
-        "Enum",
-        "Fields",
-        "Fixed",
-        "Float",
-        "Int",
-        "Long",
-    ),
-    *(
-        "Map",
-        "Null",
-        "Nullable",
-        "Reading.showing",
-        "Record",
-        "Resolved",
-        "String",
-        "Time",
-        "Timestamp",
-        "Union",
-        "Uuid",
-    ),
-    *("Writing.all", "Writing.tidy", "read_all"),
+    *("Array", "Boolean", "Bytes", "Date", "DecimalNumber", "Double", "Enum", "Fields", "Fixed", "Float", "Int"),
+    *("Long", "Map", "Null", "Nullable", "Reading.showing", "Record", "Resolved", "String", "Time", "Timestamp"),
+    *("Union", "Uuid", "Writing.all", "Writing.tidy", "read_all"),
 )
 """What the code uses of the compiled codec."""
 require_names(_compiled, NEEDED)

@@ -7,7 +7,7 @@ import { grid, light, notice, panel, trouble } from '../lib/parts.js';
 import { to } from '../lib/route.js';
 import { together } from '../lib/together.js';
 import { descriptionOf } from './description.js';
-import { plots, tableOf, unknown } from './groups.js';
+import { parkedOf, plots, tableOf, unknown } from './groups.js';
 import { forOperators } from './operators.js';
 
 export const group = forOperators({
@@ -26,7 +26,8 @@ export const group = forOperators({
     return [
       Object.values(errors).map(trouble), unknown({ ...lag?.unknown, ...described?.unknown }),
       h('div', { class: 'row', 'data-key': 'state' }, light(state.how, state.word), kept && h('a', { href: to(['tables', parts[1]]) }, `${count(table?.rows)} rows`),
-        h('a', { href: to(['dead-letters', parts[1]]) }, 'dead letters')),
+        h('a', { href: to(['dead-letters', parts[1]]) }, 'dead letters'),
+        mine?.parked?.keys > 0 && h('span', null, 'parked: ', parkedOf(mine))),
       state.why.length > 0 && notice(state.how || 'warn', state.why.map((each) => h('div', null, each))),
       h('div', { class: 'columns', 'data-key': 'columns' }, mine && plots(parts[1]), described && descriptionOf(described.described)),
       mine && panel('Partitions', { flush: true, key: 'partitions', hint: 'the furthest behind first' }, partitions(mine, table)),

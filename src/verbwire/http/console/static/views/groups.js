@@ -27,13 +27,19 @@ export const groups = forOperators({
 });
 
 const COLUMNS = ['group', 'kind', 'state', { name: 'behind', number: true }, 'over time', { name: 'since', number: true },
-  { name: 'there in', number: true }, { name: 'a second', number: true }, 'over time', { name: 'added', number: true }];
+  { name: 'there in', number: true }, { name: 'a second', number: true }, 'over time', { name: 'added', number: true }, { name: 'parked', number: true }];
 
 function line(each, tables) {
   const state = groupState(each, tableOf(tables, each.group));
   const cells = [h('a', { href: to(['groups', each.group]) }, each.group), each.kind, light(state.how, state.word), count(each.records), small(samplesOf(`lag ${each.group}`), 'records behind', each.records ? 'warn' : ''),
-    each.records === 0 ? '' : duration(each.seconds), each.records === 0 ? '' : duration(each.end_seconds), rate(each.rate), small(samplesOf(`rate ${each.group}`), 'records a second'), rate(each.growth)];
+    each.records === 0 ? '' : duration(each.seconds), each.records === 0 ? '' : duration(each.end_seconds), rate(each.rate), small(samplesOf(`rate ${each.group}`), 'records a second'), rate(each.growth), parkedOf(each)];
   return { key: each.group, cells };
+}
+
+/** How many records of a group are parked, as a link to them. */
+export function parkedOf({ group, parked }) {
+  if (!parked?.keys) return parked ? '' : '?';
+  return h('a', { href: to(['parked', group]), class: 'nowrap' }, `${count(parked.records)} of ${count(parked.keys)} keys`);
 }
 
 /** What GET /tables says of a group, or nothing. */
