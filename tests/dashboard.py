@@ -215,6 +215,11 @@ ROWS: dict[str, list[Panel]] = {
             ],
         ),
         Panel(
+            "Commands for later",
+            "That wait for their time.",
+            [(f"sum by (group) ({_of('verbwire_scheduled_pending')})", "{{group}}")],
+        ),
+        Panel(
             "Overdue",
             "For how long deadlines, commands for later or schedules have been due and are not fired.",
             [(f"max by (group) ({_of('verbwire_due_overdue_seconds')})", "{{group}}")],

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from verbwire.messages import Outcome
 
 app = typer.Typer(no_args_is_help=True, help="Commands that are sent for later: list, show, cancel them.")
-_CANCEL_SECONDS = 20.0
 Id = Annotated[str, typer.Argument(help="The command's id, as the list shows it.")]
 
 
@@ -24,6 +23,7 @@ Id = Annotated[str, typer.Argument(help="The command's id, as the list shows it.
 def list_scheduled(
     context: Annotated[str | None, typer.Argument(help="A context; all by default.")] = None,
     command: Annotated[str, typer.Option("--command", help="The full name of a command: those alone.")] = "",
+    key: Annotated[str, typer.Option("--key", help="Its key, as the list shows it: goes through all of them.")] = "",
     status: Annotated[str, typer.Option("--status", help="PENDING, DELIVERED or CANCELLED.")] = "PENDING",
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many of each context.")] = 50,
     as_json: AsJson = False,
@@ -35,11 +35,12 @@ def list_scheduled(
     verbwire scheduled list shop.orders --limit 5 --json
     """
     from verbwire.inspection.reading.cluster_view import opened
-    from verbwire.inspection.scheduled import scheduled
+    from verbwire.inspection.scheduled import ScheduledFilter, scheduled
     from verbwire.project import load_project
 
+    where = ScheduledFilter(context=context, status=status.upper(), command=command, key=key)
     with opened(load_project(load_settings())) as view:
-        found = scheduled(view, context, limit, status.upper(), command)
+        found = scheduled(view, limit, where)
     if as_json:
         print_json(msgspec.to_builtins(found))
         return
@@ -110,24 +111,12 @@ def _entry(id: str) -> ScheduledEntry:
 
 
 def _cancelled(entry: ScheduledEntry) -> Outcome:
-    from dataclasses import replace
-
-    from verbwire.client import Client, Connection
-    from verbwire.messages import Command
-    from verbwire.principal import Principal
+    from verbwire.client import Connection
+    from verbwire.leading.scheduled import cancel_scheduled
     from verbwire.project import load_project
-    from verbwire.wire.keys import parse_key_text
 
     project = load_project(load_settings())
-    connection = replace(
-        Connection.of_project(project.settings), principal=Principal(entry.actor, entry.scopes), catalog=project.catalog
-    )
-    command = project.classes[entry.command]
-    assert issubclass(command, Command)  # noqa: S101 (a scheduler takes no others)
-    with Client(connection) as client:
-        return client.cancel(command, parse_key_text(project.catalog.of(command), entry.key), entry.id).result(
-            _CANCEL_SECONDS
-        )
+    return cancel_scheduled(project, Connection.of_project(project.settings), entry)
 
 
 def _moment(milliseconds: int | None) -> str:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -62,12 +62,24 @@ def word_of(message: Message) -> tuple[str, RebuildWord | None]:
     return group, None if value is None else read(value, at_ms if kind == TIMESTAMP_LOG_APPEND_TIME else 0)
 
 
+class DatedWord(NamedTuple):
+    """The newest word about a group, and when it was written, by the broker's clock in milliseconds."""
+
+    word: RebuildWord
+    at_ms: int
+
+
 def read_words(kafka: Mapping[str, Any], topic: str, *, strict: bool = False) -> dict[str, RebuildWord]:
     """Return the newest word about each group that was ever rebuilt; UnavailableError where it cannot be read.
 
     `strict`: also where ACLs are in the way.
     """
-    found: dict[str, RebuildWord] = {}
+    return {group: dated.word for group, dated in read_dated(kafka, topic, strict=strict).items()}
+
+
+def read_dated(kafka: Mapping[str, Any], topic: str, *, strict: bool = False) -> dict[str, DatedWord]:
+    """The same, each with its time."""
+    found: dict[str, DatedWord] = {}
     with closing(reader(kafka)) as consumer:
         if not is_there(consumer, topic, strict=strict):
             return {}
@@ -76,7 +88,7 @@ def read_words(kafka: Mapping[str, Any], topic: str, *, strict: bool = False) ->
             if word is None:
                 found.pop(group, None)
             else:
-                found[group] = word
+                found[group] = DatedWord(word, message.timestamp()[1])
     return found
 
 

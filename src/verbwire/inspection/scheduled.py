@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from itertools import islice
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -48,15 +50,45 @@ class ScheduleState(msgspec.Struct, frozen=True, kw_only=True):
     failure: str = ""
 
 
+class ScheduledFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What commands for later must be like; what is not said does not matter.
+
+    `context` may be a short name, `command` is a full one, `key` is as the list shows it: no index has it, so that all
+    commands are gone through that are like the rest.
+    """
+
+    context: str | None = None
+    status: str = ScheduledStatus.PENDING.value
+    command: str = ""
+    key: str = ""
+
+
+DUE_NEXT = ScheduledFilter()
+
+
 def scheduled(
-    view: ClusterView, context: str | None, limit: int, status: str = ScheduledStatus.PENDING.value, command: str = ""
+    view: ClusterView, limit: int, where: ScheduledFilter = DUE_NEXT, step: Callable[[], None] = lambda: None
 ) -> list[ScheduledEntry]:
-    """Return commands of this status, of all contexts or one, in order of their time; `limit` of each."""
+    """Return commands that are like that, in order of their time, the first ones; `limit` of each context.
+
+    `step` is called for each that is looked at.
+    """
+    filters = {"status": where.status, "sort": "due", **({"command": where.command} if where.command else {})}
     found: list[ScheduledEntry] = []
-    filters = {"status": status, "sort": "due", **({"command": command} if command else {})}
-    for scheduler in _schedulers(view, context):
-        found += [_entry(view, scheduler, row) for row in _rows(view, scheduler, filters, limit)]
+    for scheduler in _schedulers(view, where.context):
+        rows = _rows(view, scheduler, filters, None if where.key else limit)
+        found += islice(_fitting(view, scheduler, rows, where.key, step), limit)
     return sorted(found, key=lambda each: each.due)
+
+
+def _fitting(
+    view: ClusterView, scheduler: Scheduler, rows: Iterable[Mapping[str, Any]], key: str, step: Callable[[], None]
+) -> Iterator[ScheduledEntry]:
+    for row in rows:
+        step()
+        entry = _entry(view, scheduler, row)
+        if key in ("", entry.key):
+            yield entry
 
 
 def scheduled_command(view: ClusterView, id: str) -> ScheduledEntry:
@@ -102,8 +134,10 @@ def _schedulers(view: ClusterView, context: str | None) -> Sequence[Scheduler]:
             raise ConfigurationError(f"{context} has no scheduler: there are {', '.join(known) or 'none'}")
 
 
-def _rows(view: ClusterView, scheduler: Scheduler, filters: Mapping[str, str], limit: int) -> Iterator[dict[str, Any]]:
-    left, cursor = limit, ""
+def _rows(
+    view: ClusterView, scheduler: Scheduler, filters: Mapping[str, str], limit: int | None
+) -> Iterator[dict[str, Any]]:
+    left, cursor = sys.maxsize if limit is None else limit, ""
     with closing(OperatorHttp(view)) as http:
         while left > 0:
             asked = {**filters, "page_size": str(min(left, _PAGE)), **({"cursor": cursor} if cursor else {})}

@@ -11,6 +11,7 @@ from verbwire.engine.transactions.failpoints import hit
 from verbwire.errors import RebuildError, UnavailableError
 from verbwire.kafka import denials
 from verbwire.rebuild.plan import RebuildPlan
+from verbwire.rebuild.steps import require_same
 from verbwire.wire.records.rebuilds import RebuildWord
 
 _SECONDS = 30.0
@@ -19,13 +20,17 @@ _LOOK_SECONDS = 0.2
 _GONE = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.GROUP_ID_NOT_FOUND)
 
 
-def discard(plan: RebuildPlan) -> int:
-    """Give up what is being built, wherever it is by now; return its number. RebuildError where nothing is."""
+def discard(plan: RebuildPlan, only: int | None = None) -> int:
+    """Give up what is being built, wherever it is by now; return its number. RebuildError where nothing is.
+
+    With `only`, and another than that is being built: nothing is deleted, and RebuildError says so.
+    """
     with plan.writer() as writer:
         now = writer.now()
         number = now.building
         if number is None:
             raise RebuildError(f"no generation of {plan.group} is being built")
+        require_same(plan, only, number)
         followed = tuple(each for each in now.followed if each != number)
         writer.write(RebuildWord(generations=changed(now, building=None, followed=followed)))
     hit("rebuild-discarded")
@@ -33,13 +38,17 @@ def discard(plan: RebuildPlan) -> int:
     return number
 
 
-def forget(plan: RebuildPlan) -> int:
-    """Let go of the generation that served before; return its number. RebuildError where none is kept."""
+def forget(plan: RebuildPlan, only: int | None = None) -> int:
+    """Let go of the generation that served before; return its number. RebuildError where none is kept.
+
+    `only` is as for :func:`discard`.
+    """
     with plan.writer() as writer:
         now = writer.now()
         number = now.kept
         if number is None:
             raise RebuildError(f"no generation of {plan.group} is kept beside the one that serves")
+        require_same(plan, only, number)
         writer.write(RebuildWord(generations=changed(now, followed=(now.serving,))))
     hit("rebuild-forgotten")
     remove(plan, number)
@@ -74,16 +83,17 @@ def remove(plan: RebuildPlan, number: int) -> None:
 
 def _await_the_last(plan: RebuildPlan, number: int) -> None:
     deadline = time.monotonic() + _LEAVE_SECONDS
-    while members := _members(plan, number):
+    while running := members(plan, number):
         if time.monotonic() > deadline:
             raise UnavailableError(
-                f"{plan.group_name(number)} has {members} members still: workers of a release that does not follow "
+                f"{plan.group_name(number)} has {running} members still: workers of a release that does not follow "
                 "rebuilds, or cut off? Give the command again when they are gone; nothing was deleted"
             )
         time.sleep(_LOOK_SECONDS)
 
 
-def _members(plan: RebuildPlan, number: int) -> int:
+def members(plan: RebuildPlan, number: int) -> int:
+    """Return how many processes run a generation: whatever builds it, or the workers that follow it."""
     group = plan.group_name(number)
     answer = plan.view.admin.describe_consumer_groups([group], request_timeout=_SECONDS)[group]
     try:

@@ -15,3 +15,20 @@ def number_for(plan: RebuildPlan, how: str) -> int:
     if how in ("switch", "discard"):
         raise RebuildError(f"no generation of {plan.group} is being built: begin with `verbwire rebuild {plan.group}`")
     raise RebuildError(f"no generation of {plan.group} is kept beside generation {now.serving}, which serves")
+
+
+def compared(plan: RebuildPlan) -> int:
+    """Return the generation that is compared with the one that serves; RebuildError where there is no other."""
+    now = plan.generations()
+    number = now.kept if now.building is None else now.building
+    if number is None:
+        raise RebuildError(f"{plan.group} has no generation beside {now.serving}, which serves: nothing to compare")
+    return number
+
+
+def require_same(plan: RebuildPlan, seen: int | None, number: int) -> None:
+    """Raise RebuildError where a step that somebody wants of a generation would be one of another."""
+    if seen is not None and seen != number:
+        raise RebuildError(
+            f"of {plan.group} it is generation {number} by now, not {seen}: nothing was done, look again"
+        )

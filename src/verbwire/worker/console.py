@@ -14,11 +14,15 @@ from verbwire.http.console.drawing import drawing_of
 from verbwire.http.console.instances import CancelWish, ConsoleInstances, RetryWish
 from verbwire.http.console.pages import ConsolePages
 from verbwire.http.console.parked import ConsoleParking, FindParkedWish, RetryParkedWish, SkipWish
+from verbwire.http.console.rebuilds import ConsoleRebuilds, StepWish
 from verbwire.http.console.record_looks import RecordLooks
+from verbwire.http.console.scheduled import CancelScheduledWish, ConsoleScheduled, FindScheduledWish
 from verbwire.project import Project
 from verbwire.worker.services import Services
 
-_COSTLY = ("status", "rejections", "processes", "dead-letters", "parked")
+_COSTLY = (
+    *("status", "rejections", "processes", "dead-letters", "parked", "scheduled", "rebuilds", "rebuilds/{name}/diff"),
+)
 
 
 def console_parts(project: Project, services: Services) -> Sequence[Part]:
@@ -29,7 +33,8 @@ def console_parts(project: Project, services: Services) -> Sequence[Part]:
     dead_letters = ConsoleDeadLetters(project, services.connection(settings.kafka), services.codec.registry)
     instances = ConsoleInstances(project, services.connection(settings.kafka))
     parked = ConsoleParking(project, services.connection(settings.kafka), services.codec.registry)
-    cluster, records = ClusterLooks(project), RecordLooks(project)
+    scheduled = ConsoleScheduled(project, services.connection(settings.kafka))
+    cluster, records, rebuilds = ClusterLooks(project), RecordLooks(project), ConsoleRebuilds(project)
     looks: dict[str, Look] = {
         "lag": cluster.lag,
         "status": cluster.status,
@@ -45,6 +50,9 @@ def console_parts(project: Project, services: Services) -> Sequence[Part]:
         "dead-letters/{name}/{place}": dead_letters.one,
         "parked": parked.listed,
         "parked/{name}/{key}": parked.one,
+        "scheduled": scheduled.listed,
+        "rebuilds": rebuilds.listed,
+        "rebuilds/{name}/diff": rebuilds.compared,
     }
     acts = {
         "dead-letters/{name}": Act(RequeueWish, dead_letters.requeue),
@@ -56,6 +64,12 @@ def console_parts(project: Project, services: Services) -> Sequence[Part]:
         "parked/{name}/find": Act(FindParkedWish, parked.found),
         "parked/{name}/retry": Act(RetryParkedWish, parked.retry),
         "parked/{name}/skip": Act(SkipWish, parked.skip),
+        "scheduled/find": Act(FindScheduledWish, scheduled.found),
+        "scheduled/{id}/cancel": Act(CancelScheduledWish, scheduled.cancel),
+        "rebuilds/{name}/switch": Act(StepWish, rebuilds.switch),
+        "rebuilds/{name}/rollback": Act(StepWish, rebuilds.rollback),
+        "rebuilds/{name}/forget": Act(StepWish, rebuilds.forget),
+        "rebuilds/{name}/discard": Act(StepWish, rebuilds.discard),
     }
     about = {"project": settings.project, "worker": settings.worker, "version": version("verbwire")}
     return ConsolePages(), ConsoleApi(about, catalog_of(project), looks, acts, _COSTLY, [cluster.close])

@@ -193,7 +193,8 @@ def _measure(project: Project, services: Services, hosted: Sequence[GroupHost], 
     """Let the metrics show what is not counted but looked up: lag, sizes of tables, the outage."""
     metrics, lags = services.metrics, LagWatch(services.kafka, hosted, services.clock)
     processes = {services.codec.names.group(each.group) for each in project.processes}
-    sizes = TableSizes(lambda: {each.name: reader for each in hosted for reader in each.readers}, processes)
+    schedulers = {services.codec.names.group(each.group) for each in project.schedulers}
+    sizes = TableSizes(lambda: {each.name: reader for each in hosted for reader in each.readers}, processes, schedulers)
     metrics.process.worker(services.settings.worker, version("verbwire"))
     metrics.process.kafka(lambda: not services.outage.lasts())
     metrics.process.tables(sizes.sizes)

@@ -1,6 +1,6 @@
 """Counts the rows of this worker's tables from time to time: SQLite reads all of an index for that.
 
-Beside them it looks how old the open instances of processes are.
+Beside them it looks how old the open instances of processes are, and how many commands wait at schedulers.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from verbwire.engine.state.reader import StoreReader
 from verbwire.errors import UnavailableError
 from verbwire.observability.metrics.process import TableSize
+from verbwire.wire.records.scheduled import ScheduledStatus
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +26,19 @@ _PAUSE = 200  # times as long as the counting took: half a percent of a processo
 class TableSizes:
     """Runs on a thread of its own between `start` and `stop`. `tables` gives them by the group's name on the cluster.
 
-    Those of `processes` are asked, too, when their oldest open instance made its last step.
+    Those of `processes` are asked, too, when their oldest open instance made its last step, those of `schedulers` how
+    many commands are pending.
     """
 
-    def __init__(self, tables: Callable[[], Mapping[str, StoreReader]], processes: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        tables: Callable[[], Mapping[str, StoreReader]],
+        processes: Collection[str] = (),
+        schedulers: Collection[str] = (),
+    ) -> None:
         self._tables = tables
         self._processes = processes
+        self._schedulers = schedulers
         self._sizes: dict[str, TableSize] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="table sizes", daemon=True)
@@ -57,7 +65,8 @@ class TableSizes:
             if self._stop.is_set():
                 return
             try:
-                yield group, TableSize(reader.count(), reader.size(), self._oldest_step(group, reader))
+                steps, pending = self._oldest_step(group, reader), self._pending(group, reader)
+                yield group, TableSize(reader.count(), reader.size(), steps, pending)
             except UnavailableError as error:
                 log.debug("%s is not counted: %s", group, error)
 
@@ -67,6 +76,9 @@ class TableSizes:
             return None
         found = reader.oldest_step()
         return math.inf if found is None else found / 1000
+
+    def _pending(self, group: str, reader: StoreReader) -> int | None:
+        return reader.count_of("status", ScheduledStatus.PENDING.value) if group in self._schedulers else None
 
     def _run(self) -> None:
         pause = _FIRST_SECONDS

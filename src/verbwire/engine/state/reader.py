@@ -24,7 +24,7 @@ from verbwire.engine.state.row_query import at_once, select
 from verbwire.engine.state.store import copy_bytes
 from verbwire.errors import UnavailableError
 from verbwire.kafka.progress import InputProgress
-from verbwire.queries.selection import EVERYTHING, Selection
+from verbwire.queries.selection import EVERYTHING, Selection, Value
 from verbwire.wire.keys import key_bytes, parse_key
 from verbwire.wire.partitioner import partition_of
 
@@ -234,6 +234,10 @@ class StoreReader:
         """How many rows are here, in the partitions that are ready."""
         return sum(self._count(partition) for partition in self.ready())
 
+    def count_of(self, column: str, value: Value) -> int:
+        """How many rows are here whose column has a value, in the partitions that are ready."""
+        return sum(self._count_of(partition, column, value) for partition in self.ready())
+
     def oldest_step(self) -> int | None:
         """When the instance of a process that has made no step for longest made its last, in milliseconds.
 
@@ -262,6 +266,11 @@ class StoreReader:
     def _count(self, partition: int) -> int:
         with self._reading(partition) as connection:
             return int(connection.execute("select count(*) from rows").fetchone()[0])
+
+    def _count_of(self, partition: int, column: str, value: Value) -> int:
+        query = f"select count(*) from rows where {column_name(column)} = ?"  # noqa: S608 (our own column)
+        with self._reading(partition) as connection:
+            return int(connection.execute(query, (value,)).fetchone()[0])
 
     def _reading(self, partition: int, patient: bool = True) -> _Reading:
         """A connection to the file that is the partition's copy now, for a ``with`` block."""

@@ -151,6 +151,12 @@ NOT_FOUND = ProblemType(
 NOTHING_THERE = ProblemType(
     "nothing_there", 404, "What an operator asked for does not exist, or cannot be done.", "Do as `detail` says."
 )
+NOT_DONE = ProblemType(
+    "not_done",
+    409,
+    "A step of a rebuild is refused, or was not done; what serves is as it was.",
+    "Do as `detail` says; a step may be taken again.",
+)
 METHOD_NOT_ALLOWED = ProblemType("method_not_allowed", 405, "The path has other methods.", "Use one of `Allow`.")
 OUTCOME_GONE = ProblemType(
     "outcome_gone", 410, "The outcome is no longer kept: seven days are over.", "Look at what the command changed."

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from verbwire.errors import ConfigurationError, ContractError, MessageError, UnavailableError
+from verbwire.errors import ConfigurationError, ContractError, DeployError, MessageError, RebuildError, UnavailableError
 from verbwire.http.avro_json import encode
 from verbwire.http.base import limits, problem_types
 from verbwire.http.base.problem import HttpProblem, unavailable
@@ -148,5 +148,7 @@ def _told_as_problems() -> Iterator[None]:
         yield
     except UnavailableError as error:
         raise unavailable(problem_types.UNANSWERED, str(error), 2) from error
+    except (DeployError, RebuildError) as error:
+        raise HttpProblem(problem_types.NOT_DONE, str(error)) from error
     except (ConfigurationError, ContractError, MessageError) as error:
         raise HttpProblem(problem_types.NOTHING_THERE, str(error)) from error

@@ -35,6 +35,7 @@ def _message(contract: Contract) -> Json:
         "reply": contract.reply,
         "many": contract.many,
         "public": contract.public,
+        "schedulable": contract.schedulable,
         "answered": contract.response != "none",
         "avro": contract.schema,
     }

@@ -56,22 +56,22 @@ class RecordLooks:
 
     def processes(self) -> Any:
         """Return the open instances of all processes, and what each waits for."""
-        until = _until(time.monotonic() + self._seconds, "`verbwire processes list` takes all the time it needs")
+        until = stop_after(time.monotonic() + self._seconds, "`verbwire processes list` takes all the time it needs")
         with opened(self._project) as view:
             return open_instances(view, step=until)
 
     def instance(self, name: str, key: str) -> Any:
         """Return an open instance of a process with its steps and all commands that it has sent; none if it is over."""
-        until = _until(time.monotonic() + self._seconds, f"`verbwire processes show {name} {key}` takes its time")
+        until = stop_after(time.monotonic() + self._seconds, f"`verbwire processes show {name} {key}` takes its time")
         with opened(self._project) as view:
             return open_instances(view, [name], 1, InstanceFilter(key=key), until)
 
     def _read(self, instead: str, look: Callable[[OpenCluster, Callable[[], None]], Any]) -> Any:
         with open_cluster(self._project) as cluster:
-            return look(cluster, _until(time.monotonic() + self._seconds, instead))
+            return look(cluster, stop_after(time.monotonic() + self._seconds, instead))
 
 
-def _until(end: float, instead: str) -> Callable[[], None]:
+def stop_after(end: float, instead: str) -> Callable[[], None]:
     """Return what is called for each record, and raises UnavailableError once the time is over."""
     records = 0
 

@@ -65,9 +65,16 @@ OLDEST_INSTANCE = GaugeSpec(
     GROUP,
 )
 
+PENDING = GaugeSpec(
+    "scheduled_pending",
+    "Commands for later that wait for their time at a scheduler's partitions here. Looked at when rows are counted.",
+    "Growing without end: more is sent for later than falls due. `verbwire scheduled list` shows which are next.",
+    GROUP,
+)
+
 SPECS = (
     *(INFO, KAFKA_REACHED, MEMORY_LIMIT, CACHE, CACHE_HITS, CACHE_MISSES, CACHE_EVICTIONS, TABLE_ROWS, TABLE_BYTES),
-    OLDEST_INSTANCE,
+    *(OLDEST_INSTANCE, PENDING),
 )
 
 
@@ -101,6 +108,7 @@ class TableSize(NamedTuple):
     rows: int
     bytes: int
     oldest_step: float | None = None  # of a process's open instances, since the epoch; infinity where there is none
+    pending: int | None = None  # commands that wait at a scheduler
 
 
 class MemoryCollector(Collector):
@@ -133,6 +141,7 @@ class TableSizesCollector(Collector):
         yield TABLE_BYTES.family(((group,), size.bytes) for group, size in sizes.items())
         steps = {group: size.oldest_step for group, size in sizes.items() if size.oldest_step is not None}
         yield OLDEST_INSTANCE.family(((group,), max(0.0, time.time() - step)) for group, step in steps.items())
+        yield PENDING.family(((group,), size.pending) for group, size in sizes.items() if size.pending is not None)
 
 
 class ProcessMetrics:

@@ -22,7 +22,7 @@ from verbwire import Subscriber
 from verbwire import Table as Projection
 from verbwire.contracts.schema.model import Catalog
 from verbwire.declarations import Declared
-from verbwire.errors import UnavailableError
+from verbwire.errors import RebuildError, UnavailableError
 from verbwire.http.avro_json.decode import reader
 from verbwire.http.base.requests import header
 from verbwire.http.commands.body import read_body
@@ -33,7 +33,10 @@ from verbwire.http.console.drawing import drawing_of
 from verbwire.http.console.instances import CancelWish, RetryWish
 from verbwire.http.console.pages import ConsolePages, is_console_page
 from verbwire.http.console.parked import RetryParkedWish, SkipWish
+from verbwire.http.console.rebuilds import StepWish
+from verbwire.http.console.scheduled import CancelScheduledWish, FindScheduledWish
 from verbwire.http.operations.openapi import OpenApi
+from verbwire.inspection.scheduled import ScheduledFilter
 from verbwire.project import Project
 from verbwire.security.tokens import OPERATOR
 from verbwire.settings import Settings
@@ -48,6 +51,9 @@ VIEWS += [
     "#/dead-letters/town.clerk",
     "#/parked",
     "#/parked/town.counts/n",
+    "#/scheduled",
+    "#/rebuilds",
+    f"#/rebuilds/{SHELVES}",
     "#/trace",
     "#/http",
     "#/nothing",
@@ -56,6 +62,25 @@ ODD = {"about": SHELVES, "what": f"partition 0 stopped: {EVIL}", "do": "mend it"
 WORKER = {"name": "w1", "url": "", "state": "there", "heard_seconds_ago": 0.2, "groups": 1, "owned": 4, "stopped": 0}
 LETTER = {"group": "town.clerk", "place": "0/7", "origin": "town.library.events/0/3", "type": "town.Lent", "id": "n-1"}
 PARKED = {"group": "town.counts", "key": "n", "partition": 0, "records": 2, "since": 1_795_880_000_000, "attempts": 1}
+BUILT = {"table": SHELVES, "generation": 3, "records": 1_204_000, "left": 3_310_221, "rate": 41_870.0, "seconds": 79.0}
+REBUILT = {
+    "table": SHELVES,
+    "serving": 1,
+    "followed": [0, 1],
+    "kept": 0,
+    "building": 3,
+    "builders": 0,
+    "left_over": [2],
+}
+REBUILT |= {
+    "progress": BUILT,
+    "switching": False,
+    "unfinished": False,
+    "since_ms": 1_795_880_000_000,
+    "seconds": 864_000,
+}
+LATER = {"context": "office.notes", "id": "r-1", "status": "PENDING", "command": "office.notes.TakeNote", "key": EVIL}
+LATER |= {"due": 1_795_880_000_000, "changed": 1, "actor": "ann", "scopes": [], "failure": ""}
 PARKED |= {"place": "town.events/0/3", "type": "town.Lent", "id": "n-1", "reason": EVIL}
 
 
@@ -142,6 +167,34 @@ class Office:
         self.done.append(wanted)
         return {"requests": ["r-2"], "commands": []}
 
+    def rebuilds(self) -> dict[str, Any]:
+        return {"at_ms": 1_795_880_000_000, "tables": [REBUILT], "unknown": {}}
+
+    def compared(self, **_: object) -> dict[str, Any]:
+        changed = {"key": EVIL, "what": "changed", "fields": {"books": [13_912, 13_900], "place": [None, EVIL]}}
+        counts = {"old_rows": 24_446, "new_rows": 24_447, "added": 0, "removed": 0, "changed": 1, "moving": 2}
+        return {"table": SHELVES, "old": 1, "new": 3, **counts, "samples": [changed]}
+
+    def switch(self, wanted: StepWish, *_: object, **__: object) -> dict[str, Any]:
+        self.done.append(wanted)
+        return {"table": SHELVES, "serving": wanted.generation, "workers": 2, "paused_seconds": 0.21}
+
+    def drop(self, wanted: StepWish, *_: object, **__: object) -> dict[str, Any]:
+        self.done.append(wanted)
+        raise RebuildError(f"of {SHELVES} it is generation 4 by now, not {wanted.generation}: nothing was done")
+
+    def scheduled(self) -> dict[str, Any]:
+        schedule = {"name": "town.weekly", "cron": "0 6 * * MON", "timezone": "UTC", "missed": "last", "failure": ""}
+        return {"commands": [LATER], "schedules": [{**schedule, "last": None, "due": 1_795_880_000_000}]}
+
+    def find_scheduled(self, wanted: FindScheduledWish, *_: object) -> dict[str, Any]:
+        self.done.append(wanted)
+        return {"commands": []}
+
+    def cancel_scheduled(self, wanted: CancelScheduledWish, *_: object, id: str) -> dict[str, Any]:
+        self.done.append(id)
+        return {"id": id, "outcome": "too_late", "reason": EVIL}
+
     async def take(self, request: Request) -> Response:
         """POST /commands/{name}, without a Kafka behind it."""
         body = json.loads(await read_body(request, 10))
@@ -209,12 +262,19 @@ def http(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
         "dead-letters": office.dead_letters,
         "parked": office.parked,
         "parked/{name}/{key}": office.parked_key,
+        "rebuilds": office.rebuilds,
+        "rebuilds/{name}/diff": office.compared,
+        "scheduled": office.scheduled,
     }
     acts = {
         "dead-letters/{name}": Act(RequeueWish, office.requeue),
         "dead-letters/{name}/discard": Act(DiscardWish, office.discard),
         "parked/{name}/retry": Act(RetryParkedWish, office.retry),
         "parked/{name}/skip": Act(SkipWish, office.skip),
+        "rebuilds/{name}/switch": Act(StepWish, office.switch),
+        "rebuilds/{name}/forget": Act(StepWish, office.drop),
+        "scheduled/find": Act(FindScheduledWish, office.find_scheduled),
+        "scheduled/{id}/cancel": Act(CancelScheduledWish, office.cancel_scheduled),
         "processes/{name}/{key}/retry": Act(RetryWish, office.ask_again),
         "processes/{name}/{key}/cancel": Act(CancelWish, office.cancel),
     }
@@ -438,6 +498,55 @@ def test_the_console_retries_and_skips_parked_records(olga: Visitor, office: Off
     page.get_by_role("dialog").get_by_role("button", name="Skip").click()
     expect(page.get_by_role("dialog")).to_contain_text("1 of 1 keys are parked no more.")
     assert office.done == [RetryParkedWish(["n"]), SkipWish(why="of a test", key="n")]
+
+
+def test_the_console_shows_rebuilds_and_takes_their_steps(olga: Visitor, office: Office) -> None:
+    page = olga.page
+    page.keyboard.press("g")
+    page.keyboard.press("b")
+    table = shown(page).get_by_role("region", name=SHELVES)
+    expect(table.locator("tbody tr").nth(0)).to_contain_text("kept up to date by the workers")
+    expect(table.locator("tbody tr").nth(1)).to_contain_text("serves")
+    expect(table.locator("tbody tr").nth(2)).to_contain_text("left over")
+    built = table.locator("tbody tr").nth(3)
+    expect(built).to_contain_text("1,204,000 records, 3,310,221 to go, 41,870 a second, 1.3 min left")
+    expect(table).to_contain_text(f"Nobody builds generation 3 at the moment: verbwire rebuild {SHELVES} goes on")
+    expect(table).to_contain_text("Generation 0 is kept since 10 d")
+    table.get_by_role("button", name="switch").click()
+    page.get_by_role("dialog").get_by_role("button", name="Switch").click()
+    expect(page.get_by_role("dialog")).to_contain_text(
+        "answered from generation 3 by 2 workers; requests waited for 0.2 s"
+    )
+    page.get_by_role("button", name="Close").click()
+    table.get_by_role("button", name="delete the old").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("dialog")).to_contain_text("it is generation 4 by now, not 0: nothing was done")
+    page.get_by_role("button", name="Close").click()
+    assert office.done == [StepWish(generation=3), StepWish(generation=0)], "what was seen is what is meant"
+    table.get_by_role("link", name="compare").click()
+    samples = shown(page).get_by_role("region", name="Samples")
+    expect(samples.locator("tbody tr").nth(0)).to_contain_text("13912")
+    expect(samples).to_contain_text(SEEN)
+    expect(shown(page)).to_contain_text("2 were being written")
+    assert page.title() != "owned"
+
+
+def test_the_console_finds_and_cancels_commands_for_later(olga: Visitor, office: Office) -> None:
+    page = olga.page
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    commands = shown(page).get_by_role("region", name="Commands")
+    expect(commands).to_contain_text(SEEN)
+    expect(shown(page).get_by_role("region", name="Schedules")).to_contain_text("0 6 * * MON")
+    commands.get_by_role("button", name="cancel").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel it").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Not cancelled, too_late:")
+    page.get_by_role("button", name="Close").click()
+    page.keyboard.press("/")
+    page.keyboard.type("desk 7")
+    page.keyboard.press("Enter")
+    expect(commands).to_contain_text("None waits for its time.")
+    assert office.done == ["r-1", FindScheduledWish(where=ScheduledFilter(key="desk 7"))]
 
 
 def test_the_console_leads_processes(olga: Visitor, office: Office) -> None:

@@ -41,7 +41,7 @@ def everything() -> Metrics:
     metrics.process.worker("w1", "1.0")
     metrics.process.kafka(lambda: True)
     metrics.process.memory({"rows": 7}, Usage)
-    metrics.process.tables(lambda: {GROUP: TableSize(5, 4096, oldest_step=0.0)})
+    metrics.process.tables(lambda: {GROUP: TableSize(5, 4096, oldest_step=0.0, pending=0)})
     metrics.lags(lambda: {GROUP: GroupLag({"shop.orders.commands": 3}, 1.5, 2)})
     return metrics
 

@@ -2,7 +2,7 @@
 
 import { go } from './lib/route.js';
 
-const PLACES = { o: [], m: ['messages'], t: ['tables'], g: ['groups'], p: ['processes'], d: ['dead-letters'], k: ['parked'], r: ['rejections'], f: ['trace'], h: ['http'] };
+const PLACES = { o: [], m: ['messages'], t: ['tables'], g: ['groups'], p: ['processes'], d: ['dead-letters'], k: ['parked'], s: ['scheduled'], b: ['rebuilds'], r: ['rejections'], f: ['trace'], h: ['http'] };
 let leading = false;
 
 /** Listen from now on. What is typed into a field is left alone. */

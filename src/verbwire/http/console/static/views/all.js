@@ -15,8 +15,10 @@ import { outcome } from './outcome.js';
 import { overview } from './overview.js';
 import { parked, parkedKey } from './parked.js';
 import { processes } from './processes.js';
+import { rebuildDiff, rebuilds } from './rebuilds.js';
 import { rejections } from './rejections.js';
 import { row } from './row.js';
+import { scheduled } from './scheduled.js';
 import { table } from './table.js';
 import { tables } from './tables.js';
 import { trace } from './trace.js';
@@ -24,7 +26,7 @@ import { trace } from './trace.js';
 /** What the navigation lists: the first part of the address, and its title. */
 export const NAVIGATION = [
   ['', 'Overview'], ['messages', 'Messages'], ['tables', 'Tables'], ['groups', 'Groups'], ['processes', 'Processes'], ['rejections', 'Rejections'], ['dead-letters', 'Dead letters'],
-  ['parked', 'Parked'], ['trace', 'Trace'], ['http', 'HTTP'],
+  ['parked', 'Parked'], ['scheduled', 'Scheduled'], ['rebuilds', 'Rebuilds'], ['trace', 'Trace'], ['http', 'HTTP'],
 ];
 
 const nothing = {
@@ -35,7 +37,7 @@ const nothing = {
 
 const VIEWS = {
   '': [overview], messages: [messages, message], tables: [tables, table, row], groups: [groups, group],
-  'dead-letters': [deadLetters, deadLetters, deadLetter], parked: [parked, parked, parkedKey], trace: [trace, trace], processes: [processes], rejections: [rejections], history: [nothing, nothing, history], outcomes: [outcome, outcome],
+  'dead-letters': [deadLetters, deadLetters, deadLetter], parked: [parked, parked, parkedKey], scheduled: [scheduled], rebuilds: [rebuilds, rebuildDiff], trace: [trace, trace], processes: [processes], rejections: [rejections], history: [nothing, nothing, history], outcomes: [outcome, outcome],
   http: [httpApi, httpApi],
 };
 
