@@ -191,7 +191,7 @@ class Office:
         self.done.append(wanted)
         return {"commands": []}
 
-    def cancel_scheduled(self, wanted: CancelScheduledWish, *_: object, id: str) -> dict[str, Any]:
+    def cancel_scheduled(self, *_: object, id: str) -> dict[str, Any]:
         self.done.append(id)
         return {"id": id, "outcome": "too_late", "reason": EVIL}
 
