@@ -79,7 +79,13 @@ REBUILT |= {
     "since_ms": 1_795_880_000_000,
     "seconds": 864_000,
 }
-LATER = {"context": "office.notes", "id": "r-1", "status": "PENDING", "command": "office.notes.TakeNote", "key": EVIL}
+LATER: dict[str, Any] = {
+    "context": "office.notes",
+    "id": "r-1",
+    "status": "PENDING",
+    "command": "office.notes.TakeNote",
+    "key": EVIL,
+}
 LATER |= {"due": 1_795_880_000_000, "changed": 1, "actor": "ann", "scopes": [], "failure": ""}
 PARKED |= {"place": "town.events/0/3", "type": "town.Lent", "id": "n-1", "reason": EVIL}
 
