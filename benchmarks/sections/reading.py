@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
 
 import psutil
 
@@ -21,6 +20,7 @@ PARTITIONS = 12
 CONNECTIONS = 16
 TABLE, ELSEWHERE = "bench.browsing", "bench.accepted"
 _DIFFERENT = 2000  # rows that are asked for
+_SPELLINGS = 100  # of a search, so that none comes again within the time that is measured
 _WARM_UP = 0.5  # of the time that is measured
 
 
@@ -44,12 +44,20 @@ def readings(rows: int) -> Iterator[Reading]:
         "verbwire: a filtered page of 50",
         pages,
     )
-    words = [quote(f"{colour} {thing}") for colour in COLOURS for thing in THINGS]
+    words = [f"{colour}+{thing}" for colour in COLOURS for thing in THINGS]
     searches = [f"/queries/FindOrderCards?search={each}&page_size=50" for each in words]
     yield Reading(
         f"A search for two words, 50 rows over {PARTITIONS} partitions, {CONNECTIONS} connections",
         "verbwire: a search",
         searches,
+    )
+    # In other letters it is the same search, and not one that is remembered.
+    unlike = ["".join(chosen.choice((each.lower(), each.upper())) for each in word) for word in words * _SPELLINGS]
+    yield Reading(
+        f"A search for two words that is not asked for again, 50 rows over {PARTITIONS} partitions, "
+        f"{CONNECTIONS} connections",
+        "verbwire: a new search",
+        [f"/queries/FindOrderCards?search={each}&page_size=50" for each in unlike],
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from tests.kit.samples.bank.jars import JarRow
 from verbwire.engine.state.cache_budget import BUDGET, Budget, Cache
 from verbwire.engine.state.memory import DEFAULT_BYTES, MEMORY
+from verbwire.engine.state.recent_lists import LISTS
 from verbwire.engine.state.row_sizes import RowExpansion, size_of
 from verbwire.observability.metrics.registry import Metrics
 
@@ -26,9 +27,9 @@ def _as_before() -> Iterator[None]:
 def test_memory_is_shared_out_whole(size: int) -> None:
     MEMORY.share(size, 1)
     limits = MEMORY.limits()
-    assert limits["rows"] + limits["pages"] + limits["fetched"] <= size * 7 // 8
+    assert limits["rows"] + limits["lists"] + limits["pages"] + limits["fetched"] <= size * 7 // 8
     assert limits["produced"] == max(size // 8 // 2, 16 * 2**20) * 2, "a transaction has to fit"
-    assert BUDGET.size == size // 2
+    assert (BUDGET.size, LISTS.size) == (size * 7 // 16, size // 16)
     with closing(sqlite3.connect(":memory:")) as connection:
         assert connection.execute("pragma soft_heap_limit").fetchone() == (size // 8,)
 

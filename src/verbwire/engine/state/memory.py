@@ -1,7 +1,8 @@
 """Divides a worker's memory, beside what Python and its libraries take in any case: one number, shared out.
 
-Half of it is for rows and ids (cache_budget.py), an eighth for the pages of all copies, a quarter for what has been
-fetched and is not processed yet, an eighth for what has been produced and is not with the broker yet. The last two are
+Seven sixteenths are for rows and ids (cache_budget.py), one for lists that were read a moment ago (recent_lists.py), an
+eighth for the pages of all copies, a quarter for what has been fetched and is not processed yet, an eighth for what has
+been produced and is not with the broker yet. The last two are
 each group's; there is a least that a group needs (its producers have to take a transaction), so they may come to more
 than their part: :meth:`MemoryShares.limits` returns how much. They are limits, and reached only by large records.
 """
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import closing
 
 from verbwire.engine.state.cache_budget import BUDGET
+from verbwire.engine.state.recent_lists import LISTS
 
 KIB = 1024
 DEFAULT_BYTES = 128 * KIB * KIB
@@ -32,7 +34,7 @@ class MemoryShares:
     def share(self, size: int, groups: int) -> None:
         """Share out so many bytes among so many groups, before any of them begins."""
         self._size, self._groups = size, max(1, groups)
-        BUDGET.size = size // 2
+        BUDGET.size, LISTS.size = size * 7 // 16, size // 16
         with closing(sqlite3.connect(":memory:")) as any_connection:  # it is a limit of the library, not of a file
             any_connection.execute(f"pragma soft_heap_limit = {self.pages}")
 
@@ -54,6 +56,7 @@ class MemoryShares:
         """Return the limit of each part in bytes, by its name."""
         return {
             "rows": BUDGET.size,
+            "lists": LISTS.size,
             "pages": self.pages,
             "fetched": self.fetched * self._groups,
             "produced": self.produced * self._groups * 2,

@@ -20,6 +20,7 @@ from verbwire.engine.state.connections import READERS
 from verbwire.engine.state.copy_schema import INSTANCE, column_name
 from verbwire.engine.state.parked import ParkedKey
 from verbwire.engine.state.partition_state import CLOSED, RETRYING, RUNNING, STOPPED, SUSPENDED, PartitionState
+from verbwire.engine.state.recent_lists import STAMPS
 from verbwire.engine.state.row_query import at_once, select
 from verbwire.engine.state.store import copy_bytes
 from verbwire.errors import UnavailableError
@@ -193,6 +194,16 @@ class StoreReader:
         with self._reading(self.partition_of(key)) as connection:
             found = connection.execute(_NEAREST, (key,)).fetchone()
         return None if found is None else (bytes(found[0]), bytes(found[1]))
+
+    def stamp(self, partition: int) -> int | None:
+        """Return what tells whether anything has been written to a partition's copy since, as it is and is ours now.
+
+        None where that is not known; UnavailableError when it is not here.
+        """
+        state = self.states[partition]
+        path = state.path
+        self.require(state, path is not None)
+        return None if path is None else STAMPS.of(path)
 
     def page(
         self,

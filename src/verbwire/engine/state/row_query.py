@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
@@ -60,7 +60,7 @@ def at_once(connection: sqlite3.Connection, read: Callable[[], T]) -> T:
         connection.set_progress_handler(None, 0)
 
 
-def size_of(rows: list[tuple[bytes, bytes]]) -> int:
+def size_of(rows: Sequence[tuple[bytes, bytes]]) -> int:
     """Return how many bytes their values have."""
     return sum(len(value) for _, value in rows)
 

@@ -19,6 +19,7 @@ from verbwire.engine.state.copy_schema import FORMAT, column_name, column_names,
 from verbwire.engine.state.durable import write_through
 from verbwire.engine.state.memory import KIB, MEMORY
 from verbwire.engine.state.parked import ParkedKey, ParkedRow, parked_keys, parked_rows
+from verbwire.engine.state.recent_lists import STAMPS
 from verbwire.engine.state.row_writer import RowWriter, marks
 from verbwire.engine.state.sqlite_errors import is_damage, is_outage, outage
 from verbwire.errors import UnavailableError
@@ -70,6 +71,7 @@ class PartitionStore:
 
     def close(self) -> None:
         """Close what is open of the file; nothing is lost, every write was one transaction."""
+        STAMPS.closed(self.path)
         READERS.close(self.path)
         for connection in self._connections:
             connection.close()
@@ -195,8 +197,11 @@ class PartitionStore:
 
     def apply(self, changes: StoreChanges) -> None:
         """Write all of it, or nothing."""
-        with self._noticing_damage(), self._room_for(len(changes.rows)):
-            self._rows.write(changes)
+        try:
+            with self._noticing_damage(), self._room_for(len(changes.rows)):
+                self._rows.write(changes)
+        finally:
+            STAMPS.written(self.path)
 
     def forget_answers(self, before: int) -> None:
         """Drop remembered ids older than `before` (milliseconds since the epoch)."""
@@ -242,6 +247,7 @@ class PartitionStore:
             yield connection
 
     def _unlink(self) -> None:
+        STAMPS.closed(self.path)
         READERS.close(self.path)
         for suffix in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
@@ -251,6 +257,7 @@ class PartitionStore:
         try:
             self._connect()
             self._look()
+            STAMPS.written(self.path)
         except BaseException:
             self.close()
             raise

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import isqrt
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,7 +13,6 @@ import msgspec
 from verbwire.engine.restore.repartition_progress import RepartitionProgress
 from verbwire.engine.state.connections import NotAtOnceError
 from verbwire.engine.state.reader import StoreReader
-from verbwire.engine.state.row_query import size_of
 from verbwire.errors import MessageError, UnavailableError, UndecodableError
 from verbwire.http.avro_json import encode
 from verbwire.http.base import limits, problem_types
@@ -26,6 +23,7 @@ from verbwire.http.tables.log_ends import LogEndSource
 from verbwire.http.tables.paging import PageWindow
 from verbwire.http.tables.parked_rows import parked_problem, parked_summary
 from verbwire.http.tables.table_switch import TableSwitch
+from verbwire.http.tables.wanted_rows import WantedRows
 from verbwire.messages import Message
 from verbwire.observability.watch.throttle import Throttle
 from verbwire.queries.plan import QueryableRow, row_key
@@ -292,7 +290,8 @@ class QueryableTable:
         shown: list[tuple[bytes, bytes]] = []
         stop, unread = window.skip + window.size, window.skip if whole else 0
         room = pages.page if whole else _part(window, share, pages)
-        for place, value in self._rows(here, selection, window.after, stop + 1, pages.chunk, patient):
+        wanted = WantedRows(selection, window.after, stop + 1, pages.chunk)
+        for place, value in wanted.of(self.store_reader, here, patient):
             if len(shown) == stop:
                 return shown, True
             text = self._text(selection, place, value, patient) if len(shown) >= unread else b""
@@ -301,23 +300,6 @@ class QueryableTable:
             room -= len(text)
             shown.append((place, text))
         return shown, False
-
-    def _rows(
-        self, here: list[int], selection: Selection, after: bytes, stop: int, size: int, patient: bool
-    ) -> Iterator[tuple[bytes, bytes]]:
-        share = -(-stop // max(1, len(here)))
-        chunk = min(stop, share + 2 * isqrt(share) + 2)  # keys are spread by a hash: few partitions have more of a page
-        every = [self._from(partition, selection, after, chunk, size, patient) for partition in here]
-        return every[0] if len(every) == 1 else heapq.merge(*every)
-
-    def _from(
-        self, partition: int, selection: Selection, after: bytes, chunk: int, size: int, patient: bool
-    ) -> Iterator[tuple[bytes, bytes]]:
-        while rows := self.store_reader.page(partition, after, chunk, selection, size, patient):
-            yield from rows
-            if len(rows) < chunk and size_of(rows) < size:
-                return
-            after = rows[-1][0]
 
     def _message(self, selection: Selection, place: bytes, value: bytes) -> Message:
         try:
