@@ -85,7 +85,8 @@ def _back_to_the_first(table: RebuiltTable) -> None:
     """Leave one generation, with the rows that have no mark."""
     for how in (("--rollback",), ("--discard", "--yes"), ("--forget", "--yes")):
         table.rebuild(*how)
-    rows = next(iter(table.workers.values())).rows()
+    worker = next(iter(table.workers.values()))
+    rows = worker.until(worker.rows)
     if max(rows.values()) >= 1_000_000:  # the first is gone: made again by the code that adds nothing
         table.done()
         table.done("--switch")
