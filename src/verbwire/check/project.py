@@ -128,7 +128,7 @@ def _answering(process: Process[Any]) -> CommandGroup:
 def _receiver(receiver: Aggregate[Any] | Job) -> CommandGroup:
     handles = {command.__contract__: handler.function for command, handler in receiver.handlers.items()}
     publishes = _names(receiver.publishes) if isinstance(receiver, Job) else frozenset()
-    return CommandGroup(receiver.group, receiver.namespace, handles, publishes, answers=not isinstance(receiver, Job))
+    return CommandGroup(receiver.group, receiver.namespace, handles, publishes)
 
 
 def _listener(listener: Table[Any] | Process[Any] | Subscriber) -> EventGroup:

@@ -10,21 +10,26 @@ from verbwire.declarations.effect_context import JobContext
 from verbwire.declarations.handlers import Handler, add_handler, read_handler
 from verbwire.declarations.sends import require_messages, require_scopes
 from verbwire.errors import ContractError
-from verbwire.messages import Command, Event, Kind
+from verbwire.messages import Command, Event, Kind, Rejected, Reply
 from verbwire.names import require_dotted
 
 C = TypeVar("C", bound=Command)
-N = TypeVar("N", None, Coroutine[Any, Any, None])
+N = TypeVar("N", bound="Reply | Rejected | Coroutine[Any, Any, Reply | Rejected | None] | None")
 
 
 class Job:
-    """Does the commands of one namespace, each at least once, for as long as it takes; no client waits for an outcome.
+    """Does the commands of one namespace, each at least once, for as long as it takes.
 
     A command is done by one worker; when that one dies in the midst of it another begins it again, with the same
     `context.idempotency_key`. A handler that raises is tried again like a subscriber's, then the command goes to the
-    dead letters. On a stop the command in hand is requeued: `context.stopping` becomes true, and a handler that returns
-    by raising `context.requeue()` leaves its command for another worker. `sends`, `publishes` and `scopes` are as
-    in :class:`~verbwire.Subscriber`.
+    dead letters. What it came to is its outcome, unless its contract says ``"response": "none"``: accepted, with the
+    reply that the contract names where the handler returns one, or the `Rejected` that it returns; failed, once it is a
+    dead letter; expired, or rejected before any handler. The work may be done twice, the outcome is one: it is in the
+    outcome log before the command counts as done, and an id that has one is not done again.
+
+    On a stop the command in hand is requeued: `context.stopping` becomes true, and a handler that returns by raising
+    `context.requeue()` leaves its command for another worker. `sends`, `publishes` and `scopes` are as in
+    :class:`~verbwire.Subscriber`.
     """
 
     def __init__(
@@ -54,7 +59,10 @@ class Job:
     @overload
     def handles(self, function: Callable[[C, JobContext], N]) -> Callable[[C, JobContext], N]: ...
     def handles(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Register the one handler of a command: ``(command)`` or ``(command, context)``; it may be asynchronous."""
+        """Register the one handler of a command: ``(command)`` or ``(command, context)``; it may be asynchronous.
+
+        It returns nothing, the reply that the command's contract names, or a :class:`Rejected`.
+        """
         handler = read_handler(function, Kind.COMMAND, 0, "(command: YourCommand)", takes=1, may_wait=True)
         add_handler(self.handlers, handler, Command, self.namespace)
         return function

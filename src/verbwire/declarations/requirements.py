@@ -85,10 +85,6 @@ def _require_version(process: Process[Any], catalog: Catalog) -> None:
             )
     for command in process.outcomes:
         contract = catalog.of(command)
-        if contract.response == "none":
-            raise ContractError(
-                f"process {process.group} waits for the outcome of {contract.name}, which by its contract has none"
-            )
         if contract.reply is not None:
             catalog.find(contract.reply)
     problems = [text for command in process.sends for text in _misfits(process, command, catalog.of(command))]

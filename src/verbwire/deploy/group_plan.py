@@ -123,8 +123,8 @@ class GroupPlan:
 
     @property
     def transactional(self) -> bool:
-        """Whether the engine runs it: what it writes, and how far it has read, in one transaction."""
-        return bool(self.tables)
+        """Whether it writes in transactions: all that it writes, or the outcomes of a job's commands."""
+        return bool(self.tables) or self.reads is Kind.COMMAND
 
     def inputs(self, names: Names) -> list[str]:
         """The topics that it reads, those of its own aside; all of them have the same number of partitions."""
@@ -143,7 +143,7 @@ class GroupPlan:
     @property
     def decided(self) -> tuple[str, ...]:
         """The namespaces whose commands have their outcomes from it."""
-        return self.namespaces if self.decides else self.receives
+        return self.namespaces if self.reads is Kind.COMMAND else self.receives
 
     def outputs(self, names: Names) -> list[str]:
         """The topics of others that it writes, and the events of its own context."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from verbwire.engine.transactions.group_metadata import membership_of
 from verbwire.kafka import denials
 from verbwire.kafka.progress import InputProgress
 from verbwire.observability.metrics.effects import EffectMetrics
@@ -29,6 +30,7 @@ class AssignedPartitions:
         self._metrics = metrics
         self._all: dict[tuple[str, int], PartitionInFlight] = {}
         self._paused: set[PartitionInFlight] = set()
+        self._captured = b""
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -50,7 +52,17 @@ class AssignedPartitions:
     def add(self, places: Iterable[TopicPartition]) -> None:
         """Begin with these partitions."""
         for each in places:
-            self._all[each.topic, each.partition] = PartitionInFlight(each.topic, each.partition)
+            self._all[each.topic, each.partition] = PartitionInFlight(each.topic, each.partition, self._membership)
+
+    def capture(self, consumer: Consumer) -> None:
+        """Note the group's membership as it is now, for who writes outcomes on other threads.
+
+        Only here: of a consumer that another thread polls confluent-kafka does not get to ask (2.16: without end).
+        """
+        self._captured = membership_of(consumer)
+
+    def _membership(self) -> bytes:
+        return self._captured
 
     def revoke(self, consumer: Consumer, places: Iterable[TopicPartition], seconds: float) -> None:
         """Let partitions go: handlers may finish within these seconds, what is done is committed."""

@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 
 from verbwire.declarations.context import Context
 from verbwire.declarations.effect_context import JobContext, SubscriberContext
+from verbwire.engine.processors.outcomes import OutcomeEntry
+from verbwire.engine.processors.received_command import ReceivedRecord, unreadable_entry
 from verbwire.errors import (
     ClosedError,
     ContractError,
@@ -22,16 +24,15 @@ from verbwire.errors import (
     UnavailableError,
     UndecodableError,
 )
-from verbwire.handling.admission import not_admitted
 from verbwire.handling.contexts import context_of
-from verbwire.handling.dispatch import MessageHandling
+from verbwire.handling.dispatch import CommandHandling, MessageHandling
 from verbwire.handling.handler_loop import HandlerLoop
-from verbwire.kafka.broker_clock import BrokerClock
-from verbwire.messages import Message
+from verbwire.messages import Failed, Message
 from verbwire.observability.job_board import JobBoard, Running
 from verbwire.observability.metrics.effects import EffectMetrics
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.observability.watch.tracebacks import summary
+from verbwire.subscribers.job_outcomes import JobOutcomes, outcome_of, received
 from verbwire.subscribers.key_queues import QueuedRecord
 from verbwire.subscribers.outbox import Cause, EffectProducer, HandlerOutbox
 from verbwire.subscribers.partition_state import PartitionInFlight
@@ -77,14 +78,16 @@ class RecordAttempt:
 
     plan: SubscriberPlan
     producer: EffectProducer
-    clock: BrokerClock
     board: JobBoard
     metrics: EffectMetrics
     watch: HandlerWatch
     loop: HandlerLoop = field(default_factory=HandlerLoop)  # of what its handlers await
+    outcomes: JobOutcomes | None = None  # of a job
 
     def attempt(self, task: QueuedRecord) -> Result:
         """Try it once. Whatever a handler raises is a result; :class:`Requeue` comes through."""
+        if task.decided is not None:
+            return self._enter(task, task.decided)
         record = task.record
         headers = Headers.of(record)
         try:
@@ -93,7 +96,7 @@ class RecordAttempt:
                 return Done()
             handling = self.plan.handlings[type(message)]
             context = context_of(record, headers)
-            if self.plan.is_job and self._refused(message, handling, context, headers, task):
+            if self._is_settled(task, message, handling):
                 return Done()
             cause = Cause(
                 self.plan.declared.group,
@@ -103,8 +106,8 @@ class RecordAttempt:
                 headers.traceparent,
             )
         except UndecodableError as error:
-            return self.dead_letter(task, "undecodable", str(error))
-        except UnavailableError as error:
+            return self._undecodable(task, str(error))
+        except (ClosedError, DeliveryError, UnavailableError) as error:
             return Unavailable(str(error), isinstance(error, RegistryUnavailableError))
         if (tracer := active()) is not None:
             return self._handle_traced(tracer, task, message, handling, context, cause)
@@ -130,17 +133,54 @@ class RecordAttempt:
         return result
 
     def dead_letter(self, task: QueuedRecord, reason: str, detail: str, traceback: str = "") -> Result:
-        """Write the record to the dead letters; it is finished once the broker has it."""
+        """Write the record to the dead letters; it is finished once the broker has it, and a job's outcome, too."""
         try:
-            text = legible(with_traceback(detail, traceback))
-            self.producer.dead_letter(self.plan.dead_letters, task.record, reason, text)
+            self._bury(task, reason, detail, traceback)
         except (ClosedError, DeliveryError, UnavailableError) as error:
             return Unavailable(str(error))
+        if self.outcomes is None or task.record.topic not in self.plan.decoders:
+            return Done()
+        named, failed = ReceivedRecord(task.record), Failed(reason=legible(detail[:500]))
+        unreadable = unreadable_entry(named.record, named.headers, named.name)
+        return self._enter(task, unreadable(failed) if task.entry_of is None else task.entry_of(failed))
+
+    def _bury(self, task: QueuedRecord, reason: str, detail: str, traceback: str = "") -> None:
+        text = legible(with_traceback(detail, traceback))
+        self.producer.dead_letter(self.plan.dead_letters, task.record, reason, text)
         self.watch.dead_lettered(reason, task.record, detail)
         self.metrics.dead_lettered(reason)
-        if self.plan.is_job:
-            self.metrics.outcome(_said_type(task), "failed")
+
+    def _undecodable(self, task: QueuedRecord, detail: str) -> Result:
+        try:
+            if self.outcomes is not None and self.outcomes.is_decided(task):
+                self._bury(task, "undecodable", detail)  # whatever this is, that id has its one outcome
+                return Done()
+        except (ClosedError, DeliveryError, UnavailableError) as error:
+            return Unavailable(str(error))
+        return self.dead_letter(task, "undecodable", detail)
+
+    def _enter(self, task: QueuedRecord, entry: OutcomeEntry) -> Result:
+        """Enter an outcome; where that has to wait it is all that is left to be done about the record."""
+        assert self.outcomes is not None  # noqa: S101 (only jobs have any)
+        task.decided = entry
+        try:
+            self.outcomes.enter(task, entry)
+        except UnavailableError as error:
+            return Unavailable(str(error))
         return Done()
+
+    def _is_settled(self, task: QueuedRecord, message: Message, handling: MessageHandling) -> bool:
+        """Whether a job's command is decided, or may not be carried out."""
+        if self.outcomes is None:
+            return False
+        assert isinstance(handling, CommandHandling) and task.record.value is not None  # noqa: S101, PT018
+        named = ReceivedRecord(task.record)
+        if named.unnamed is not None:
+            raise named.unnamed
+        fingerprint = self.plan.decoders[task.record.topic].fingerprint(message, task.record.value)
+        command = received(named, message, handling, fingerprint)
+        task.entry_of = command.entry
+        return self.outcomes.settle(task, command, self._bury)
 
     def _read(self, task: QueuedRecord) -> Message | None:
         decoder = self.plan.decoders.get(task.record.topic)
@@ -150,24 +190,6 @@ class RecordAttempt:
         if message is None and self.plan.is_job:
             raise UndecodableError("no handler for this type")
         return message
-
-    def _refused(
-        self, message: Message, handling: MessageHandling, context: Context, headers: Headers, task: QueuedRecord
-    ) -> bool:
-        """Whether a command may not be carried out, or not any more. Jobs have no outcome, so it is logged."""
-        name = handling.contract.name
-        # An operator who requeues it wants it done.
-        expiry = None if task.requeued else headers.expiry(task.record.timestamp)
-        if expiry is not None and self.clock.now_ms() > expiry:
-            self.metrics.outcome(name, "expired")
-            log.warning("%s: %s has expired, it is not carried out", self.plan.group, context.id)
-            return True
-        refused = handling.check and handling.check.refusal(headers, context.id, task.record, task.record.is_stamped)
-        if refused := refused or not_admitted(handling.contract, message, context.actor, context.scopes):
-            self.metrics.outcome(name, "rejected", refused.code)
-            log.warning("%s: %s of %s was refused: %s", self.plan.group, context.id, context.actor, refused.reason)
-            return True
-        return False
 
     def _handle(
         self, task: QueuedRecord, message: Message, handling: MessageHandling, facts: Context, outbox: HandlerOutbox
@@ -179,11 +201,8 @@ class RecordAttempt:
                 self.watch.running(handler, task.record),
             ):
                 result = self.loop.settled(handler.call_alone(message, lambda: context))
-            if isinstance(result, (Message, list, tuple)):
-                raise ContractError(f"returned {type(result).__name__}: messages are sent by context.send or .publish")
+            entry = self._result(task, handling, result)
             outbox.settle()
-            if self.plan.is_job:
-                self.metrics.outcome(handling.contract.name, "accepted")
         except Requeue:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever it is, it is logged, and tried again)
@@ -193,7 +212,19 @@ class RecordAttempt:
             return Raised(f"{handler.where} failed: {summary(error)}", traceback)
         finally:
             self.metrics.ran(time.perf_counter() - began)
-        return Done()
+        return Done() if entry is None else self._enter(task, entry)
+
+    def _result(self, task: QueuedRecord, handling: MessageHandling, returned: object) -> OutcomeEntry | None:
+        """Return what a handler has come to, of a job; ContractError for what neither may return."""
+        if self.outcomes is not None and isinstance(handling, CommandHandling) and task.entry_of is not None:
+            outcome, reply = outcome_of(returned, handling)
+            entry = task.entry_of(outcome)
+            entry.reply = reply
+            self.outcomes.require_fit(entry)
+            return entry
+        if isinstance(returned, (Message, list, tuple)):
+            raise ContractError(f"returned {type(returned).__name__}: messages are sent by context.send or .publish")
+        return None
 
     @contextmanager
     def _context(
@@ -217,14 +248,6 @@ class RecordAttempt:
         finally:
             self.board.end(entry)
             self.metrics.job_ended(facts.partition)
-
-
-def _said_type(task: QueuedRecord) -> str:
-    """Return what type of command a record says that it is, for the metrics."""
-    try:
-        return Headers(task.record.headers).type or ""
-    except UndecodableError:
-        return ""
 
 
 class Run:

@@ -145,6 +145,8 @@ class SubscriberGroup:
                 if self._fenced is not None:
                     self._consumer = self._join_anew(self._consumer, self._fenced)
                 self._poll(self._consumer)
+                if self._plan.is_job:
+                    self._partitions.capture(self._consumer)
                 self._partitions.throttle(self._consumer)
                 if (now := time.monotonic()) >= commit_at:
                     self._partitions.commit(self._consumer, asynchronous=True)

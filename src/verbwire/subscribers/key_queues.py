@@ -7,11 +7,13 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 
+from verbwire.engine.processors.outcomes import OutcomeEntry
 from verbwire.kafka.progress import InputProgress
 from verbwire.kafka.record import ConsumedRecord, place_of
+from verbwire.messages import Outcome
 from verbwire.subscribers.partition_state import PartitionInFlight
 
 
@@ -25,6 +27,8 @@ class QueuedRecord:
     requeued: bool = False  # whether it comes from the group's retries topic
     failures: int = 0  # attempts in which its handler raised
     delays: int = 0  # attempts in which broker or registry were in the way
+    entry_of: Callable[[Outcome], OutcomeEntry] | None = None  # of a job's command, as soon as it is read
+    decided: OutcomeEntry | None = None  # what it came to, which is still to be written
     order_key: Hashable = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,6 +101,8 @@ class KeyedWorkQueue:
                 in_flight.stopping = True
             self._drop(set(partitions))
             self._rest.wait_for(lambda: not any(task.in_flight in partitions for task in self._running), seconds)
+            for in_flight in partitions:
+                in_flight.abandoned = True
 
     def close(self) -> None:
         """Let the threads go as soon as they are free."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from verbwire.kafka.progress import InputProgress
 
 _OVERHEAD = 500  # bytes that a record takes here beside its own: an estimate, for the bound on memory
@@ -14,10 +16,13 @@ class PartitionInFlight:
     some finished records are handled again, and none is lost.
     """
 
-    def __init__(self, topic: str, partition: int) -> None:
+    def __init__(self, topic: str, partition: int, membership: Callable[[], bytes] = bytes) -> None:
         self.topic = topic
         self.partition = partition
+        self.membership = membership  # proves to the broker that we are in the group; empty: we are not
         self.stopping = False  # revoked: handlers should finish soon; read by any thread
+        self.abandoned = False  # another worker may have it: what still runs counts for nothing; read by any thread
+        self.recalled: set[int] = set()  # the partitions whose outcomes were read since it was assigned
         self.committed: int | None = None  # sent to the broker; None where that is not known
         self.bytes = 0
         self._open: dict[int, tuple[int, int | None]] = {}  # offset -> bytes, timestamp; in the order of the log
@@ -48,6 +53,10 @@ class PartitionInFlight:
     def committable(self) -> int | None:
         """Return the offset from which another worker would have to go on; None while there was no record at all."""
         return next(iter(self._open), self._next)
+
+    def committable_without(self, offset: int) -> int:
+        """Return the same as if the record at this offset were done. From any thread: the offset may be outdated."""
+        return next((each for each in list(self._open) if each != offset), self._next or 0)
 
     def progress(self) -> InputProgress:
         """Return how far it is handled."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
+from verbwire.engine.builders.groups import command_handling
 from verbwire.errors import ContractError
 from verbwire.handling.dispatch import MessageHandling
 from verbwire.messages import Kind, Message
@@ -28,6 +29,7 @@ class SubscriberPlan:
     handlings: Mapping[type[Message], MessageHandling]
     requeued: str
     dead_letters: str
+    outcomes: str = ""  # of a job: its outcome log
 
     @property
     def topics(self) -> list[str]:
@@ -38,6 +40,12 @@ class SubscriberPlan:
     def is_job(self) -> bool:
         """Whether it is the one receiver of commands, so that a type without a handler is lost for all."""
         return isinstance(self.declared, Job)
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """The full names of its commands that promise no outcome."""
+        contracts = (each.contract for each in self.handlings.values())
+        return frozenset(each.name for each in contracts if each.response == "none")
 
     @property
     def in_flight(self) -> int:
@@ -53,7 +61,6 @@ def subscriber_plan(declared: Subscriber | Job, codec: Codec, grants: Grants | N
     rule = grants or Grants()
     handlings = {cls: _handling(codec, cls, handler, rule) for cls, handler in _handlers(declared)}
     if isinstance(declared, Job):
-        _require_silence(declared, handlings)
         topics = {names.commands(declared.namespace): declared.namespace}
     else:
         topics = {names.events(namespace): namespace for namespace in declared.sources}
@@ -67,6 +74,7 @@ def subscriber_plan(declared: Subscriber | Job, codec: Codec, grants: Grants | N
         handlings=handlings,
         requeued=names.requeued(group),
         dead_letters=names.dead_letters(group),
+        outcomes=names.outcomes(declared.namespace) if isinstance(declared, Job) else "",
     )
 
 
@@ -76,21 +84,13 @@ def _handlers(declared: Subscriber | Job) -> Iterable[tuple[type[Message], Handl
 
 def _handling(codec: Codec, cls: type[Message], handler: Handler, grants: Grants) -> MessageHandling:
     contract = codec.catalog.of(cls)
-    return MessageHandling(contract, handler, grants.check(contract, codec.names))
+    if contract.kind is Kind.COMMAND:
+        return command_handling(codec, cls, handler, grants)
+    return MessageHandling(contract, handler)
 
 
 def _decorator(declared: Subscriber | Job) -> str:
     return "handles" if isinstance(declared, Job) else "on"
-
-
-def _require_silence(job: Job, handlings: Mapping[type[Message], MessageHandling]) -> None:
-    for each in handlings.values():
-        contract = each.contract
-        if contract.kind is Kind.COMMAND and contract.response != "none":
-            raise ContractError(
-                f"job {job.namespace}: {contract.name} promises an outcome, and a job has none: write "
-                f'"response": "none" into its schema, or let an aggregate receive it that tells the job what to do'
-            )
 
 
 def _classes(handlings: Mapping[type[Message], MessageHandling], namespace: str) -> dict[str, type[Message]]:

@@ -137,6 +137,8 @@ class ProcessInstance(Generic[S]):
         if of not in self.process.outcomes:
             name = of.__name__ if of else "nothing: say of=YourCommand"
             raise AssertionError(f"{owner} has no handler for the outcome of {name}")
+        if isinstance(heard, Accepted) and self.catalog is not None and self.catalog.of(of).response == "none":
+            raise AssertionError(f"{of.__name__} promises no outcome: {owner} hears of it where it was not done")
         return self.process.outcomes[of]
 
     def _key(self, heard: Event | Outcome | None) -> bytes | None:

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _OWN = 64  # Python's, the log's, the listening socket, the registry's, connections between workers
 _TABLE_CLIENTS = 4  # two producers, the restorer, offsets
-_EFFECT_CLIENTS = 2  # a consumer, a producer
+_EFFECT_CLIENTS = 4  # a consumer, a producer; a job's producer of outcomes, and a reader of them at the beginning
 _SHARED_CLIENTS = 8  # the directory, replies, commands over HTTP and their outcomes
 _HTTP = ConnectionLimits()
 _LEAST_READERS = 16  # descriptors

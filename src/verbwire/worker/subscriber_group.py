@@ -10,6 +10,7 @@ from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.engine.group import GroupEngine
 from verbwire.engine.state.reader import StoreReader
+from verbwire.errors import EngineError
 from verbwire.handling.admission import codes_of
 from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.queryable_table import QueryableTable
@@ -19,7 +20,9 @@ from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.principal import Principal
 from verbwire.subscribers.attempt import RecordAttempt
 from verbwire.subscribers.group import SubscriberGroup
+from verbwire.subscribers.job_outcomes import job_outcomes
 from verbwire.subscribers.outbox import EffectProducer
+from verbwire.subscribers.outcome_writer import KafkaOutcomes
 from verbwire.subscribers.plan import SubscriberPlan, subscriber_plan
 from verbwire.wire.records.workers import GroupShare
 from verbwire.worker.services import NO_REGISTRY, Services
@@ -35,6 +38,7 @@ class SubscriberGroupHost:
     effect_producer: EffectProducer
     running: SubscriberGroup
     metrics: EffectMetrics
+    outcomes: KafkaOutcomes | None = None  # of a job
 
     @property
     def group(self) -> str:
@@ -70,7 +74,12 @@ class SubscriberGroupHost:
         """See that its topics are there."""
         require = self.effect_producer.producer.require_topic
         found = {topic: require(topic) for topic in (*self.plan.topics, self.plan.dead_letters)}
-        self.metrics.has_partitions(max(found[topic] for topic in self.plan.decoders))
+        partitions = max(found[topic] for topic in self.plan.decoders)
+        self.metrics.has_partitions(partitions)
+        if self.outcomes is not None and (its := self.outcomes.connect()) != partitions:
+            raise EngineError(
+                f"{self.plan.outcomes} has {its} partitions, {partitions} are needed: run `verbwire deploy`"
+            )
 
     async def start(self) -> None:
         """Join the group."""
@@ -111,7 +120,10 @@ def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGr
     if plan.is_job:
         metrics.receives({each.contract.name: codes_of(each.contract) for each in plan.handlings.values()})
     watch = services.watched(HandlerWatch(plan.group, patient=plan.is_job))
-    handling = RecordAttempt(plan, effect_producer, services.clock, services.jobs, metrics, watch, services.loop)
-    return SubscriberGroupHost(
-        plan, effect_producer, SubscriberGroup(handling, services.kafka, settings.worker), metrics
-    )
+    written, outcomes = None, None
+    if plan.is_job:
+        written = KafkaOutcomes(services.kafka, codec.names, plan.group, settings.worker, plan.outcomes)
+        outcomes = job_outcomes(plan, codec, written, written.limits, services.notifier, services.clock, metrics)
+    handling = RecordAttempt(plan, effect_producer, services.jobs, metrics, watch, services.loop, outcomes)
+    running = SubscriberGroup(handling, services.kafka, settings.worker)
+    return SubscriberGroupHost(plan, effect_producer, running, metrics, written)

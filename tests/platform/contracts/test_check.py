@@ -166,10 +166,6 @@ HANDLERS: dict[str, tuple[Handlers, str]] = {
     "handled-twice": ([carts(), carts(group="shop.jobs")], "OpenCart is handled by shop.carts.aggregate and shop.jobs"),
     "unhandled-command": ([CommandGroup("shop.carts.aggregate", "shop.carts", {})], "does not handle OpenCart"),
     "wrong-receiver": ([carts(), CommandGroup("x", "shop.orders", {"shop.carts.OpenCart": good})], "shop.orders"),
-    "promised-outcome": (
-        [CommandGroup("shop.carts.job", "shop.carts", {"shop.carts.OpenCart": good}, answers=False)],
-        'gives no outcomes: write "response": "none"',
-    ),
     "unknown-event": ([carts(), EventGroup("x", frozenset({"shop.carts.CartShut"}))], "handles shop.carts.CartShut"),
 }
 

@@ -120,13 +120,6 @@ def test_a_process_is_told_all_that_is_wrong_with_its_commands_at_once() -> None
     ]
 
 
-def test_an_outcome_that_never_comes_is_not_waited_for() -> None:
-    put = CATALOG.of(PutCoins)
-    silent = Catalog({**CATALOG.contracts, put.name: replace(put, response="none")}, CATALOG.types)
-    with pytest.raises(ContractError, match=r"waits for the outcome of bank\.jars\.PutCoins, which by its contract"):
-        require_process(bank_tills.savings(), silent)
-
-
 def test_a_subscriber_that_sends_what_would_be_refused_is_told_before_it_runs() -> None:
     def shipping(*scopes: str) -> Subscriber:
         return Subscriber("office.shipping", scopes=scopes, sends=[PrintLabels], publishes=[ParcelArrived])

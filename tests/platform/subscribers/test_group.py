@@ -17,17 +17,12 @@ import pytest
 from tests.kit.cluster import Cluster, eventually, limit_records
 from tests.kit.samples.office.labels import PrintLabels
 from tests.kit.samples.office.parcels import ParcelArrived, ShipParcel
-from tests.kit.subscribers import CATALOG, JOB, LABELS, PARCELS, SCOPES, Depot, Seen
+from tests.kit.subscribers import JOB, LABELS, PARCELS, SCOPES, Depot, Seen
 from verbwire import Job, JobContext, Subscriber, SubscriberContext
 from verbwire.client.client import Client
-from verbwire.errors import ContractError
-from verbwire.names import Names
 from verbwire.principal import Principal
-from verbwire.subscribers.plan import subscriber_plan
-from verbwire.wire.codec.topics import Codec
 from verbwire.wire.grants.policy import Grants
 from verbwire.wire.headers import Headers
-from verbwire.wire.registry.client import Registry
 from verbwire.worker.subscriber_group import SubscriberGroupHost
 
 pytestmark = pytest.mark.kafka
@@ -444,14 +439,3 @@ def test_a_record_may_take_longer_than_a_consumer_may_stay_away(slow: tuple[Seen
     seen, hosted = slow
     assert seen.wait(10) == list(range(10))
     assert (hosted.live(), hosted.not_ready()) == (None, [])
-
-
-def test_a_job_cannot_promise_an_outcome() -> None:
-    group = Job(PARCELS)
-
-    @group.handles
-    def handle(command: ShipParcel) -> None: ...
-
-    codec = Codec(CATALOG, Registry("http://127.0.0.1:1"), Names("office"))
-    with pytest.raises(ContractError, match='a job has none: write "response": "none"'):
-        subscriber_plan(group, codec)

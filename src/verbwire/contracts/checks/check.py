@@ -31,7 +31,6 @@ class CommandGroup:
     namespace: str
     handles: Mapping[str, Callable[..., Any]]  # by the full name of the command
     emits: frozenset[str] = frozenset()  # full names of events beyond those in the handlers' annotations
-    answers: bool = True  # whether its commands have outcomes: a job's have none
     steps: Sequence[Callable[..., Any]] = ()  # of a process: functions that may answer a command later
 
 
@@ -54,7 +53,7 @@ def check(catalog: Catalog, folder: Path, handlers: Sequence[CommandGroup | Even
 
     Codes of errors: ``verb-form`` (a warning where it is not sure), ``stale-classes``,
     ``no-receiver``, ``several-receivers``, ``unhandled-command``,
-    ``handled-twice``, ``wrong-receiver``, ``promised-outcome``, ``unknown-event``, ``undeclared-rejection``,
+    ``handled-twice``, ``wrong-receiver``, ``unknown-event``, ``undeclared-rejection``,
     ``missing-reply``, ``enum-default``; of warnings:
     ``unused-rejection``, ``unused-type``, ``row-alias``; of information: ``computed-rejection``, ``unemitted-event``,
     ``unheard-event``.
@@ -82,7 +81,6 @@ def check_handlers(
     return [
         *_receivers(catalog, receivers, imported),
         *_strays(catalog, receivers),
-        *_promises(catalog, receivers),
         *_rejections(catalog, receivers),
         *_replies(catalog, receivers),
         *_events(catalog, receivers, listeners),
@@ -159,18 +157,6 @@ def _strays(catalog: Catalog, receivers: Sequence[CommandGroup]) -> Iterator[Fin
         for name in sorted(receiver.handles.keys() - known):
             message = f"handles {name}, which is no command of {receiver.namespace}: move or remove the handler"
             yield Finding.at("wrong-receiver", ERROR, receiver.group, message)
-
-
-def _promises(catalog: Catalog, receivers: Sequence[CommandGroup]) -> Iterator[Finding]:
-    """Commands with outcomes whose receiver gives none."""
-    for receiver in receivers:
-        promising = (each for each in catalog.of_namespace(receiver.namespace, Kind.COMMAND) if each.response != "none")
-        for contract in () if receiver.answers else promising:
-            message = (
-                f'{receiver.group} is a job, which gives no outcomes: write "response": "none", or let an aggregate '
-                f"receive {contract.short} that tells the job what to do"
-            )
-            yield Finding.at("promised-outcome", ERROR, contract.file, message)
 
 
 def _rejections(catalog: Catalog, receivers: Sequence[CommandGroup]) -> Iterator[Finding]:

@@ -185,7 +185,7 @@ def _many_texts(_schema: dict[str, Any], many: Json) -> Iterator[str]:
 
 def _response_texts(_schema: dict[str, Any], response: Json) -> Iterator[str]:
     if response not in ("none", "outcome"):
-        yield f'{response!r} is unknown: write "none" for a job, which gives no outcomes, or remove it'
+        yield f'{response!r} is unknown: write "none" where nobody waits for the outcome, or remove it'
 
 
 def _grant_texts(_schema: dict[str, Any], grant: Json) -> Iterator[str]:

@@ -60,7 +60,7 @@ def process_topology(
     group, ids = names.group(process.group), CommandIds(process.group)
     limits, tracing = RecordLimits(), EngineTracing.of(group)
     rows = InstanceRows(codec, names.changelog(group, process.table), [each.state for each in process.versions], limits)
-    versions = {each.version: _version(each) for each in process.versions}
+    versions = {each.version: _version(each, codec) for each in process.versions}
     repartitioner = Repartitioner(names.repartition(group, process.table), partitions)
     keys = {event: attrgetter(field) for event, field in process.keys.items()}
     skips = Skips(skip)
@@ -127,13 +127,14 @@ def process_topology(
     )
 
 
-def _version(process: Process[Any]) -> ProcessVersion:
+def _version(process: Process[Any], codec: Codec) -> ProcessVersion:
+    silent = {each for each in (*process.sends, *process.outcomes) if codec.catalog.of(each).response == "none"}
     return ProcessVersion(
         process.version,
         process.state,
         dict[type[Message], Handler]([*process.handlers.items(), *process.outcomes.items()]),
         frozenset(process.sends),
-        process.ignored,
+        process.ignored | silent,
         process.deadlines,
         process.undoing,
         dict[type[Message], Handler](process.receivers.items()),
@@ -166,12 +167,15 @@ def _outcome_readers(process: Process[Any], codec: Codec, ids: CommandIds, grant
     signed = frozenset(each.name for each in sent if _signs(process, each, codec, grants))
     handlers = {command.__contract__: handler for command, handler in process.outcomes.items()}
     ignored = {command.__contract__ for command in process.ignored}
-    ignored |= {contract.name for contract in codec.catalog if contract.response == "none"}
+    silent = {contract.name for contract in codec.catalog if contract.response == "none"}
+    ignored |= silent.difference(handlers)
     replies, input_readers = Replies(codec), dict[str, InputReader]()
     for namespace in process.answering:
         topic = codec.names.outcomes(namespace)
         decoder = codec.topic_decoder(topic, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
-        input_readers[topic] = OutcomeInput(decoder, replies, handlers, frozenset(ignored), ids, signed)
+        input_readers[topic] = OutcomeInput(
+            decoder, replies, handlers, frozenset(ignored), ids, signed, frozenset(silent)
+        )
     return input_readers
 
 

@@ -21,7 +21,7 @@ from verbwire.wire.grants.policy import is_forgery
 from verbwire.wire.headers import PROCESS_INSTANCE_HEADER
 from verbwire.wire.keys import key_bytes
 from verbwire.wire.process_command_ids import CommandId, CommandIds
-from verbwire.wire.records.outcomes import OutcomeRecord
+from verbwire.wire.records.outcomes import OutcomeRecord, OutcomeStatus
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +107,7 @@ class OutcomeInput:
     ignored: frozenset[str]  # full names of commands whose outcomes are passed over
     ids: CommandIds
     signed: frozenset[str] = frozenset()  # full names of those of its commands that carry grants
+    silent: frozenset[str] = frozenset()  # full names of those that promise none: of them it hears what was not done
 
     def decode_all(self, records: Sequence[Record]) -> Iterable[Any]:
         """Decode none: most outcomes are others'."""
@@ -134,7 +135,7 @@ class OutcomeInput:
         line = self.decoder.decode(record.value)
         if not isinstance(line, OutcomeRecord):
             raise UndecodableError("it is no outcome")
-        if line.command in self.ignored:
+        if line.command in self.ignored or (line.command in self.silent and line.status is OutcomeStatus.ACCEPTED):
             return None
         if line.command in self.signed and is_forgery(line):
             log.warning(

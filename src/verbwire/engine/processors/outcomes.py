@@ -17,7 +17,7 @@ from verbwire.kafka.record import Record
 from verbwire.messages import FORBIDDEN, Accepted, Expired, Failed, Outcome, Rejected
 from verbwire.wire.avro.frozen_map import FrozenMap
 from verbwire.wire.avro.messages import Encoder
-from verbwire.wire.headers import PROCESS_INSTANCE_HEADER, Envelope, HeaderTemplate
+from verbwire.wire.headers import PROCESS_INSTANCE_HEADER, Envelope, HeaderTemplate, RawHeaders
 from verbwire.wire.records.outcomes import EventPosition, OutcomeRecord, OutcomeStatus
 
 _STATUS = {
@@ -145,6 +145,19 @@ class OutcomeLog:
         elif room < 0:
             raise UnencodableError(f"{entry.command} has too many events for its outcome: split it")
 
+    def record(self, entry: OutcomeEntry, value: bytes, fits: bool = False) -> tuple[bytes | None, RawHeaders]:
+        """Return key and headers of a line; `fits` says that its key is known to have room.
+
+        One that is too large for the log is left out: clients look for an outcome by its place or its id.
+        """
+        name = entry.command_id
+        flow = Envelope(correlation_id=entry.correlation_id, causation_id=name, traceparent=entry.traceparent)
+        headers = self.headers.headers(f"{name}:outcome", flow)
+        if entry.process_instance_key is not None:
+            headers.append((PROCESS_INSTANCE_HEADER, entry.process_instance_key))
+        key = entry.record.key
+        return key if fits or self.limits.fits(self.topic, key, value, headers) else None, headers
+
     def batch(self, transaction: Transaction, partition: int) -> OutcomeBatch:
         """Return the batch for one partition's outcomes; it is written once their events are with the broker."""
         batch = OutcomeBatch(self, transaction, partition)
@@ -193,14 +206,8 @@ class OutcomeBatch:
         all_fit = outcome_log.limits.surely([each.record.key or b"" for each in self._entries], values)
         for index, (entry, value) in enumerate(zip(self._entries, values, strict=True)):
             record, name = entry.record, entry.command_id
-            flow = Envelope(correlation_id=entry.correlation_id, causation_id=name, traceparent=entry.traceparent)
-            headers = outcome_log.headers.headers(f"{name}:outcome", flow)
-            if entry.process_instance_key is not None:
-                headers.append((PROCESS_INSTANCE_HEADER, entry.process_instance_key))
+            key, headers = outcome_log.record(entry, value, all_fit)
             note = transaction.note_position(partition, ANSWERS) if index == last else None
-            # A key that is too large for the log is left out: clients look for an outcome by its place or its id.
-            fits = all_fit or outcome_log.limits.fits(outcome_log.topic, record.key, value, headers)
-            key = record.key if fits else None
             transaction.produce(outcome_log.topic, partition, key, value, headers, on_delivery=note)
             answers[name] = DedupEntry(entry.fingerprint if entry.final else b"", value, record.timestamp)
             if entry.reply_partition is not None:

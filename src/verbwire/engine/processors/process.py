@@ -320,7 +320,7 @@ class ProcessManagerProcessor(TableProcessor):
             produced, id = self._sent(key, cause, number, each)
             sent.append(produced)
             command = type(unwrapped(each).command)
-            if command in version.handlers:
+            if command in version.handlers and self.sends[command].contract.response != "none":
                 waits[unprefixed(id)] = Waited(command.__contract__, now)
         answers, left = _answered(key, None if before is None else before.record.received, received, step)
         if step.state is None:

@@ -46,6 +46,17 @@ def encode(group: str, generation: int, member: str, instance: str | None) -> by
     return _MAGIC + struct.pack("<i", generation) + group.encode() + b"\0" + member.encode() + b"\0" + named
 
 
+def membership_of(consumer: Consumer) -> bytes:
+    """Return the proof of a librdkafka consumer's membership as it is now; empty where there is none.
+
+    Who has read it has to look *afterwards* whether a partition is still its own: then the group had not given it to
+    anybody else by the generation that was read. For the thread that polls the consumer.
+    """
+    metadata = bytes(consumer.consumer_group_metadata())
+    (generation,) = struct.unpack_from("<i", metadata, len(_MAGIC))
+    return b"" if generation < 1 else metadata  # the broker takes such a generation unchecked
+
+
 def verify_form() -> None:
     """Raise EngineError unless this librdkafka serialises group metadata the way we do."""
     for instance in (None, "a-worker"):

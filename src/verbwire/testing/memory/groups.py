@@ -69,7 +69,7 @@ class MemoryServices:
             return MemoryEngineGroup(declared.group, row, self._topology(declared), self.topics, self.folder)
         connection = replace(self.connection, principal=Principal(declared.group, declared.scopes))
         plan = subscriber_plan(declared, self.codec, self.grants)
-        return MemorySubscriberGroup(plan, connection, self.topics, self.codec, self.clock, self.loop)
+        return MemorySubscriberGroup(plan, connection, self.topics, self.codec, self.clock, self.loop, self.replies)
 
     def table(self, group: MemoryEngineGroup, row: type[Any]) -> QueryableTable:
         """Return a table as HTTP shows it."""

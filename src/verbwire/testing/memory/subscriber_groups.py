@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 from verbwire.client.base.connection import Connection
 from verbwire.client.producing.routes import Routes
 from verbwire.client.producing.sender import Sender
+from verbwire.engine.processors.reply_notifier import ReplyNotifier
+from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.errors import Requeue
 from verbwire.handling.handler_loop import HandlerLoop
 from verbwire.observability.job_board import JobBoard
 from verbwire.observability.metrics.registry import Metrics
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.subscribers.attempt import Done, Raised, RecordAttempt, Unavailable
+from verbwire.subscribers.job_outcomes import job_outcomes
 from verbwire.subscribers.key_queues import QueuedRecord
 from verbwire.subscribers.outbox import EffectProducer
 from verbwire.subscribers.partition_state import PartitionInFlight
@@ -20,6 +24,7 @@ from verbwire.subscribers.plan import SubscriberPlan
 from verbwire.testing.memory.clock import MemoryClock
 from verbwire.testing.memory.topics import MemoryProducer, MemoryTopics
 from verbwire.wire.codec.topics import Codec
+from verbwire.wire.headers import RawHeaders
 from verbwire.wire.records.dead_letters import MAX_DEAD_LETTER
 
 
@@ -37,6 +42,7 @@ class MemorySubscriberGroup:
         codec: Codec,
         clock: MemoryClock,
         loop: HandlerLoop,
+        replies: ReplyNotifier,
     ) -> None:
         self.name = plan.declared.group
         self.stopping = False  # told to jobs that ask for it
@@ -44,14 +50,17 @@ class MemorySubscriberGroup:
         self._topics = topics
         producer = MemoryProducer(topics, MAX_DEAD_LETTER)
         sender = Sender(producer, Routes(connection, producer, codec))
+        metrics, written = Metrics().effects(plan.group), MemoryOutcomes(topics, plan.outcomes)
         self._attempts = RecordAttempt(
             plan=plan,
             producer=EffectProducer(sender, connection.principal, plan.declared),
-            clock=clock,
             board=JobBoard(),
-            metrics=Metrics().effects(plan.group),
+            metrics=metrics,
             watch=HandlerWatch(plan.group, patient=plan.is_job),
             loop=loop,
+            outcomes=job_outcomes(plan, codec, written, RecordLimits(), replies, clock, metrics)
+            if plan.is_job
+            else None,
         )
         self._shares = [
             PartitionInFlight(topic, partition) for topic in plan.decoders for partition in range(topics.partitions)
@@ -76,7 +85,9 @@ class MemorySubscriberGroup:
             self._take(task)
 
     def close(self) -> None:
-        """Do nothing: nothing is open."""
+        """Forget what a job has come to."""
+        if self._attempts.outcomes is not None:
+            self._attempts.outcomes.decided.close()
 
     def _take(self, task: QueuedRecord) -> None:
         task.in_flight.stopping = self.stopping
@@ -98,3 +109,28 @@ class MemorySubscriberGroup:
             if isinstance(result, Unavailable):
                 raise AssertionError(f"{self.name}: {result.why}")
             return isinstance(result, Done)
+
+
+class MemoryOutcomes:
+    """Writes and reads the outcome log of a job in memory."""
+
+    def __init__(self, topics: MemoryTopics, topic: str) -> None:
+        self._topics = topics
+        self._topic = topic
+
+    def write(
+        self,
+        in_flight: PartitionInFlight,  # noqa: ARG002 (nobody else can have it)
+        offset: int,  # noqa: ARG002 (likewise)
+        partition: int,
+        line: tuple[bytes | None, bytes, RawHeaders],
+    ) -> None:
+        """Write a line."""
+        key, value, headers = line
+        self._topics.append(self._topic, partition, key, value, headers)
+
+    def lines(self, partition: int) -> Iterator[tuple[bytes, int]]:
+        """Yield all lines of a partition."""
+        for each in self._topics.records(self._topic):
+            if each.partition == partition:
+                yield each.value or b"", each.timestamp
