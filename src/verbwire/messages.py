@@ -144,5 +144,8 @@ FORBIDDEN = "forbidden"
 ID_REUSED = "id_reused"
 """The code of a rejection for an id that has named another payload: verbwire's own, in replies alone."""
 
+CANCELLED = "cancelled"
+"""The code of a rejection for a command that was sent for later and cancelled before it was due: verbwire's own."""
+
 OUT_OF_BOUNDS = "out_of_bounds"
 """The code of a rejection for a value beyond the bounds of the command's contract: verbwire's own."""

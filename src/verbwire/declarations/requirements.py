@@ -14,6 +14,7 @@ from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.errors import ContractError
 from verbwire.messages import Command, Kind
+from verbwire.names import scheduler_of
 
 _TIMESTAMPS = ("timestamp-millis", "timestamp-micros")
 
@@ -102,6 +103,12 @@ def _misfits(process: Process[Any], command: type[Command], contract: Contract) 
         )
     if contract.requires.difference(process.scopes):
         yield _unpermitted(contract, whose, process.scopes)
+
+
+def cancelling(process: Process[Any], catalog: Catalog) -> list[str]:
+    """Return the schedulers that may cancel commands whose outcomes a process handles: there it hears of that."""
+    contracts = map(catalog.of, process.outcomes)
+    return sorted({scheduler_of(each.namespace) for each in contracts if each.schedulable})
 
 
 def require_effects(group: Subscriber | Job, catalog: Catalog) -> None:

@@ -11,6 +11,7 @@ from verbwire.declarations import Declared
 from verbwire.declarations.aggregate import STATE, Aggregate
 from verbwire.declarations.job import Job
 from verbwire.declarations.process import Process
+from verbwire.declarations.requirements import cancelling
 from verbwire.declarations.scheduler import PENDING, Scheduler
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
@@ -58,12 +59,12 @@ class Topic:
 class GroupPlan:
     """A group that a project runs: `reads` commands or events of its `namespaces`, and keeps `tables`.
 
-    `group` and `tables` are names as declared, without the prefix. `outcomes` are the namespaces whose outcome logs it
-    reads besides. `rekeys` says that it repartitions its records by another key, `requeues` that dead letters may be
-    requeued to it. `heeds` says that operators may ask something of it by its topic of requests, `parks` that it parks
-    records. `receives` are the namespaces whose commands it answers beside its events, `sends` those whose commands it
-    sends, `publishes` those whose events it publishes, `defers` those whose commands it may send for later. `schedules`
-    is the namespace whose scheduler it is.
+    `group` and `tables` are names as declared, without the prefix. `outcomes` are the namespaces, and schedulers, whose
+    outcome logs it reads besides. `rekeys` says that it repartitions its records by another key, `requeues` that dead
+    letters may be requeued to it. `heeds` says that operators may ask something of it by its topic of requests, `parks`
+    that it parks records. `receives` are the namespaces whose commands it answers beside its events, `sends` those
+    whose commands it sends, `publishes` those whose events it publishes, `defers` those whose commands it may send for
+    later. `schedules` is the namespace whose scheduler it is.
     """
 
     group: str
@@ -107,7 +108,8 @@ class GroupPlan:
                 sent, published = _namespaces(declared.sends), _namespaces(declared.publishes)
                 return cls(declared.group, kind, read, requeues=True, sends=sent, publishes=published)
             case Process():
-                heard, outcomes, sent = tuple(declared.sources), tuple(declared.answering), _namespaces(declared.sends)
+                heard, sent = tuple(declared.sources), _namespaces(declared.sends)
+                outcomes = (*declared.answering, *cancelling(declared, catalog))
                 plan = cls(declared.group, Kind.EVENT, heard, (declared.table,), outcomes, rekeys=True, sends=sent)
                 receives = (declared.namespace,) if declared.namespace else ()
                 return replace(plan, heeds=True, parks=declared.parking is not None, receives=receives)

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from tests.kit.samples.tower.bells import BellRung, BellState, MuteBell, RingBell
 from tests.kit.tower import CATALOG, receiver
-from verbwire import Expired, Outcome, OutcomeContext, Process, expiring, later, tagged
+from verbwire import Accepted, Expired, Outcome, OutcomeContext, Process, Rejected, expiring, later, tagged
+from verbwire.declarations.scheduler import Scheduler
 from verbwire.testing import InMemory, RecordParkedError, given
 
 NOON = datetime(2010, 12, 1, 12, tzinfo=UTC)
@@ -53,6 +54,35 @@ def test_a_process_sends_a_command_for_later_and_hears_its_outcome() -> None:
         tower.advance(timedelta(seconds=2))
         assert tower.commands(RingBell) == [RingBell(bell_id="a", note="echo")]
         assert tower.row(echo, "a") == BellState(bell_id="a", times=1)
+
+
+def test_a_process_whose_command_for_later_is_cancelled_hears_that_it_was() -> None:
+    heard: list[Outcome] = []
+    echo = Process("tower.echo", state=BellState, sends=[RingBell], scopes=["bells:ring"])
+
+    @echo.on(key="bell_id")
+    def rung(state: BellState | None, event: BellRung) -> Any:
+        begun = BellState(bell_id=event.bell_id)
+        return state or (begun, later(RingBell(bell_id=event.bell_id), after=HOUR))
+
+    @echo.outcome_of(RingBell)
+    def answered(state: BellState | None, outcome: Outcome) -> None:
+        heard.append(outcome)
+
+    scheduler = Scheduler("tower.bells")
+    for key in ("a", "a" * 190):  # the long one is no part of the command's id
+        with InMemory(echo, receiver(), catalog=CATALOG, now=NOON, partitions=2) as tower:
+            tower.publish(BellRung(bell_id=key))
+            (waiting,) = tower.rows(scheduler).values()
+            itself = tower.acting_as("tower.echo", ["bells:ring"])
+            assert itself.cancel(RingBell, key, waiting.id) == Accepted()
+            assert (tower.rows(echo), heard.pop()) == ({}, Rejected("cancelled", "cancelled by tower.echo"))
+            assert [(each.id, each.outcome) for each in tower.outcomes()] == [
+                (waiting.id, Rejected("cancelled", "cancelled by tower.echo"))
+            ]
+            assert itself.cancel(RingBell, key, waiting.id) == Accepted()  # again: and it is not heard again
+            tower.advance(2 * HOUR)
+            assert (tower.commands(RingBell), heard) == ([], [])
 
 
 @pytest.mark.parametrize("late", [False, True])

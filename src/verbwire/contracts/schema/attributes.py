@@ -9,7 +9,7 @@ from typing import Any
 from verbwire.contracts.schema.defaults import named_types
 from verbwire.contracts.schema.grammar import OURS, Json, full_name
 from verbwire.contracts.schema.problems import ContractProblem, SchemaPlace, near
-from verbwire.messages import FORBIDDEN, ID_REUSED, KEPT, OUT_OF_BOUNDS, Kind
+from verbwire.messages import CANCELLED, FORBIDDEN, ID_REUSED, KEPT, OUT_OF_BOUNDS, Kind
 
 _KEY_TYPES = ("string", "int", "long", "bytes", "fixed", "enum")
 _WINDOW_TYPES = ("date", "timestamp-millis", "timestamp-micros")  # in keys of several fields, where order counts
@@ -150,11 +150,11 @@ def _requires_texts(_schema: dict[str, Any], requires: Json) -> Iterator[str]:
     yield from _list_texts(requires, _SCOPE, 'scopes, like ["carts:write"], in lower case without spaces')
 
 
-def _rejections_texts(_schema: dict[str, Any], rejections: Json) -> Iterator[str]:
+def _rejections_texts(schema: dict[str, Any], rejections: Json) -> Iterator[str]:
     yield from _list_texts(rejections, _SNAKE, 'codes in snake_case, like ["empty_cart"]')
-    for code in _OWN_CODES:
+    for code in (*_OWN_CODES, *([CANCELLED] if schema.get("schedulable") is True else [])):
         if isinstance(rejections, list) and code in rejections:
-            yield f"{code!r} is verbwire's own code, with which every command may be rejected: remove it"
+            yield f"{code!r} is verbwire's own code, with which every such command may be rejected: remove it"
 
 
 def _list_texts(value: Json, pattern: re.Pattern[str], what: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.process import Process
-from verbwire.declarations.requirements import require_process
+from verbwire.declarations.requirements import cancelling, require_process
 from verbwire.engine.builders.groups import Places, answers_log
 from verbwire.engine.builders.process_answers import process_answers
 from verbwire.engine.code.facts import CurrentCode
@@ -170,7 +170,7 @@ def _outcome_readers(process: Process[Any], codec: Codec, ids: CommandIds, grant
     silent = {contract.name for contract in codec.catalog if contract.response == "none"}
     ignored |= silent.difference(handlers)
     replies, input_readers = Replies(codec), dict[str, InputReader]()
-    for namespace in process.answering:
+    for namespace in (*process.answering, *cancelling(process, codec.catalog)):
         topic = codec.names.outcomes(namespace)
         decoder = codec.topic_decoder(topic, OUTCOME.namespace, {OUTCOME.name: OutcomeRecord})
         input_readers[topic] = OutcomeInput(

@@ -6,6 +6,7 @@ from verbwire.contracts.schema.model import Contract
 from verbwire.declarations.scheduler import PENDING, Scheduler
 from verbwire.engine.code.facts import CurrentCode
 from verbwire.engine.processors.cancellations import Cancellations
+from verbwire.engine.processors.outcomes import OutcomeLog
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.processors.schedule_firing import ScheduledSending, ScheduleFiring
 from verbwire.engine.processors.scheduled_commands import ScheduledCommands
@@ -52,10 +53,10 @@ def scheduler_topology(
         ),
         cancellations=Cancellations(
             name=f"{scheduler.group}.{CANCEL}",
-            topic=names.outcomes(scheduler.group),
-            encoder=codec.encoder(OUTCOME),
-            headers=HeaderTemplate(OUTCOME, group),
-            notifier=notifier,
+            outcome_log=OutcomeLog(
+                *(names.outcomes(scheduler.group), "", codec.encoder(OUTCOME), HeaderTemplate(OUTCOME, group)),
+                *(notifier, limits),
+            ),
             contracts=contracts,
             checks=checks,
         ),

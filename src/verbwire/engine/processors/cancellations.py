@@ -1,4 +1,8 @@
-"""Cancels commands that are sent for later, and answers who asks for it: in a log of outcomes, and at once."""
+"""Cancels commands that are sent for later, and answers who asks for it: in a log of outcomes, and at once.
+
+The command itself has an outcome by that, too: rejected, since it was cancelled. It stands in the same log, which is
+the scheduler's, and not in that of the command's receiver, which has never seen it.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,16 @@ from dataclasses import dataclass
 from functools import partial
 
 from verbwire.contracts.schema.model import Contract
-from verbwire.engine.processors.outcomes import OutcomeEntry
+from verbwire.engine.processors.outcomes import OutcomeEntry, OutcomeLog
 from verbwire.engine.processors.received_command import ReceivedRecord
-from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.processors.scheduled_commands import settled
+from verbwire.engine.transactions.dead_letters import legible
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.handling.permission import refusal
-from verbwire.kafka.record import is_stamped
-from verbwire.messages import FORBIDDEN, Accepted, Outcome, Rejected
-from verbwire.wire.avro.messages import Encoder
+from verbwire.kafka.record import ConsumedRecord, is_stamped
+from verbwire.messages import CANCELLED, FORBIDDEN, Accepted, Outcome, Rejected
 from verbwire.wire.grants.policy import GrantCheck
-from verbwire.wire.headers import Envelope, HeaderTemplate
+from verbwire.wire.headers import Headers
 from verbwire.wire.records.scheduled import ScheduledRecord, ScheduledStatus
 from verbwire.wire.scheduling import TOO_LATE, UNKNOWN
 
@@ -27,10 +30,7 @@ class Cancellations:
     """Cancels the commands of one context. Who has sent a command may cancel it, and nobody else."""
 
     name: str  # of what is asked, in outcomes
-    topic: str  # of the outcomes
-    encoder: Encoder
-    headers: HeaderTemplate
-    notifier: ReplyNotifier
+    outcome_log: OutcomeLog  # of the scheduler
     contracts: Mapping[str, Contract]
     checks: Mapping[str, GrantCheck]
 
@@ -42,9 +42,11 @@ class Cancellations:
             raise received.unnamed
         outcome = self._decide(received, row)
         if isinstance(outcome, Accepted) and row is not None and row.status is ScheduledStatus.PENDING:
+            self._enter(_cancelled(row, received), transaction)
             row = settled(row, ScheduledStatus.CANCELLED, received.record.timestamp)
             transaction.count("scheduled", "cancelled")
-        self._answer(received, outcome, transaction)
+        record, reply_partition = received.record, received.headers.reply_partition
+        self._enter(OutcomeEntry(received.name, self.name, b"", record, reply_partition, outcome), transaction)
         return row
 
     def _decide(self, received: ReceivedRecord, row: ScheduledRecord | None) -> Outcome:
@@ -69,10 +71,27 @@ class Cancellations:
             return Rejected(FORBIDDEN, "another actor has sent it")
         return None
 
-    def _answer(self, received: ReceivedRecord, outcome: Outcome, transaction: Transaction) -> None:
-        record, name, reply_partition = received.record, received.name, received.headers.reply_partition
-        value = self.encoder(OutcomeEntry(name, self.name, b"", record, reply_partition, outcome).line(""))
-        headers = self.headers.headers(f"{name}:outcome", Envelope(causation_id=name))
-        transaction.produce(self.topic, record.partition, record.key, value, headers)
-        if reply_partition is not None:
-            transaction.after_commit.append(partial(self.notifier.send, reply_partition, name, value))
+    def _enter(self, entry: OutcomeEntry, transaction: Transaction) -> None:
+        """Write an outcome, and tell who waits for it once it is committed."""
+        outcome_log, partition = self.outcome_log, entry.record.partition
+        value = outcome_log.encode(entry)
+        key, headers = outcome_log.record(entry, value)
+        transaction.produce(outcome_log.topic, partition, key, value, headers)
+        if entry.reply_partition is not None:
+            tell = partial(outcome_log.notifier.send, entry.reply_partition, entry.command_id, value)
+            transaction.after_commit.append(tell)
+
+
+def _cancelled(row: ScheduledRecord, received: ReceivedRecord) -> OutcomeEntry:
+    """Return the outcome of the command that is cancelled; its place is that of the record that scheduled it."""
+    record, headers = received.record, Headers(row.raw_headers)
+    by = legible(f"cancelled by {received.headers.actor or 'nobody known'}")
+    return OutcomeEntry(
+        *(row.id, row.command, row.fingerprint),
+        ConsumedRecord(record.topic, record.partition, row.place, record.timestamp, row.key, None, ()),
+        headers.reply_partition,
+        Rejected(CANCELLED, by),
+        correlation_id=headers.started_by,
+        traceparent=headers.traceparent,
+        process_instance_key=headers.process_instance_key,
+    )

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from verbwire.errors import UndecodableError
 from verbwire.messages import Message, Outcome
+from verbwire.names import scheduler_of
 from verbwire.testing.memory.topics import MemoryRecord, MemoryTopics
 from verbwire.wire.codec.replies import Replies
 from verbwire.wire.codec.topics import Codec
@@ -79,11 +80,13 @@ class MemoryHistory:
 
     def outcomes(self) -> Iterator[CommandOutcome]:
         """Yield the outcomes of all commands."""
-        topics = {self._codec.names.outcomes(contract.namespace) for contract in self._codec.catalog}
+        catalog, names = self._codec.catalog, self._codec.names
+        schedulers = map(scheduler_of, catalog.schedulable)
+        topics = {names.outcomes(each) for each in (*(contract.namespace for contract in catalog), *schedulers)}
         records: list[MemoryRecord] = [record for topic in topics for record in self._topics.records(topic)]
         for record in sorted(records, key=lambda record: record.number):
             line = self._lines.decode(record.value)
-            if isinstance(line, OutcomeRecord):
+            if isinstance(line, OutcomeRecord) and line.command in catalog.contracts:
                 yield CommandOutcome(line.command, line.command_id, self._replies.outcome(line))
 
     def outcome(self, record: bytes) -> Outcome | None:
