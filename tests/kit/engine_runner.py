@@ -15,8 +15,10 @@ from tests.faults.all_dead import AllDead
 from tests.kit.bank import SECONDS, Bank, Taken
 from tests.kit.cluster import eventually
 from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.fold import AggregateFold
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
+from verbwire.engine.builders.fold import fold_topology
 from verbwire.engine.builders.groups import aggregate_topology, table_topology
 from verbwire.engine.builders.process import command_topics, process_topology
 from verbwire.engine.group import BATCH, BatchLimits, GroupEngine
@@ -27,7 +29,7 @@ from verbwire.engine.topology import Topology
 from verbwire.errors import UnavailableError, VerbwireError
 from verbwire.http.tables.queryable_table import QueryableTable
 from verbwire.kafka.broker_clock import BrokerClock
-from verbwire.messages import Message, Row
+from verbwire.messages import Message, Stored
 from verbwire.observability.metrics.registry import Metrics
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.grants.policy import Grants
@@ -38,7 +40,7 @@ class Engine:
     """One core on some partitions of the bank, driven by the test in the place of Faust's adapter."""
 
     bank: Bank
-    declared: Aggregate[Any] | Table[Any] | Process[Any]
+    declared: Aggregate[Any] | AggregateFold | Table[Any] | Process[Any]
     partitions: Sequence[int]
     folder: Path
     worker: str = field(default_factory=lambda: f"w-{uuid.uuid4().hex[:8]}")
@@ -55,7 +57,7 @@ class Engine:
         self.notifier = ReplyNotifier(self.bank.kafka, self.bank.names.replies())
         if isinstance(self.declared, Process):
             targets = dict.fromkeys(command_topics(self.declared, codec), self.bank.partitions)
-            row: type[Row] = self.declared.state
+            row: type[Stored] = self.declared.state
             topology = process_topology(
                 self.declared, codec, self.bank.partitions, targets, self.skips, self.grants, notifier=self.notifier
             )
@@ -64,6 +66,8 @@ class Engine:
                 self.declared, codec, self.bank.partitions, self.notifier, self.clock, self.grants
             )
             row = self.declared.state
+        elif isinstance(self.declared, AggregateFold):
+            topology, row = fold_topology(self.declared, codec, self.bank.partitions), self.declared.row
         else:
             topology, row = table_topology(self.declared, codec, self.bank.partitions, self.skips), self.declared.row
         self.topology = self.change(topology)

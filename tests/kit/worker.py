@@ -209,6 +209,8 @@ def limited(files: str) -> tuple[str, ...]:
 class ProjectFolder:
     """A project's folder and what it takes to run it there."""
 
+    run_seconds = START_SECONDS  # of a command, until it is given up
+
     def __init__(self, folder: Path, cluster: Cluster, names: Names) -> None:
         self.folder = folder
         self.environment = {
@@ -253,7 +255,7 @@ class ProjectFolder:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=START_SECONDS,
+            timeout=self.run_seconds,
             check=False,
         )
 

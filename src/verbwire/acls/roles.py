@@ -154,12 +154,19 @@ def _worker(resources: ProjectResources, plans: Sequence[GroupPlan]) -> set[Perm
     ]
     return {
         *(found for plan in plans for each in resources.namings(plan) for found in _group(each, plan)),
+        *on_topics({topic for plan in plans for topic in _folded(resources, plan)}, _READ),
         *on_topics([names.workers()], _READ, _WRITE),
         *on_topics([names.rebuilds()], _READ),
         *on_topics([names.replies()], _WRITE),
         *on_topics(logs, _DESCRIBE),  # of what others host, to ask them for it
         *on_groups([DIRECTORY_READER, RESTORE_READER, REBUILD_READER], _DESCRIBE),
     }
+
+
+def _folded(resources: ProjectResources, plan: GroupPlan) -> Iterable[str]:
+    """The topics that the states of an aggregate are folded from anew, where that was ever done."""
+    if plan.decides and plan.group in resources.standing:
+        yield from map(resources.names.events, plan.namespaces)
 
 
 def _group(names: Names, plan: GroupPlan) -> set[Permission]:

@@ -1,4 +1,4 @@
-"""``verbwire rebuild``: builds a table anew beside the running one, compares, switches, goes back, lets go."""
+"""``verbwire rebuild``: makes rows or states anew beside those that serve, compares, switches, goes back, lets go."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COLUMNS = ("row", "is", "field", "serving", "rebuilt")
 
 
 def rebuild(
-    table: Annotated[str, typer.Argument(help="A table, as declared or by a short name.")],
+    table: Annotated[str, typer.Argument(help="A table or an aggregate, as declared or by a short name.")],
     rate: Annotated[
         int | None, typer.Option("--rate", min=1, help="At most so many records a second in this process.")
     ] = None,
@@ -38,9 +38,9 @@ def rebuild(
     ] = False,
     samples: Annotated[int, typer.Option("--samples", min=0, help="Rows of each kind that the diff shows.")] = 10,
     switch: Annotated[
-        bool, typer.Option("--switch", help="Have all workers answer from what was rebuilt; the old rows are kept.")
+        bool, typer.Option("--switch", help="Have all workers use what was rebuilt; the old rows are kept.")
     ] = False,
-    rollback: Annotated[bool, typer.Option("--rollback", help="Have them answer from the old rows again.")] = False,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Have them use the old rows again.")] = False,
     forget: Annotated[
         bool, typer.Option("--forget", help="Delete the generation that does not serve any more.")
     ] = False,
@@ -48,7 +48,7 @@ def rebuild(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Build a table anew from the first record on, beside the running one, and show how the two differ.
+    """Make a table's rows, or an aggregate's states, anew from the first event on, and show how they differ.
 
     Killed, it goes on where it was when it is run again; several at once share the work. Nothing that serves changes
     before --switch.
@@ -113,15 +113,25 @@ def said(found: RebuildProgress) -> str:
 
 
 def _switch(plan: RebuildPlan, how: str, as_json: bool) -> None:
+    from verbwire.rebuild.building.exchange import exchange
     from verbwire.rebuild.steps import number_for
     from verbwire.rebuild.switch import SwitchOptions, switch
 
+    quieten()
     options = SwitchOptions(say=lambda text: None if as_json else print_text(text))
-    done = switch(plan, number_for(plan, how), options)
+    number = number_for(plan, how)
+    done = exchange(plan, number, options) if plan.folds else switch(plan, number, options)
     if as_json:
         print_json({"table": plan.group, "serving": done.serving, "paused_seconds": done.paused_seconds})
         return
     kept = plan.generations().kept
+    if plan.folds:
+        print_text(
+            f"{plan.group} decides on the states of generation {done.serving}, at {done.workers} workers; the states "
+            f"could not be read for {done.paused_seconds:.1f} s at most, its commands waited partition by partition"
+        )
+        print_text(f"Generation {kept} keeps what they replaced: --rollback puts it back, --forget deletes it")
+        return
     print_text(
         f"{plan.group} is answered from generation {done.serving} by {done.workers} workers; requests waited for "
         f"{done.paused_seconds:.1f} s at most"

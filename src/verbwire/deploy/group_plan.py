@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Flag, auto
+from typing import Any
 
 from verbwire.contracts.schema.model import Catalog, Contract
 from verbwire.declarations import Declared
@@ -117,6 +118,11 @@ class GroupPlan:
                 rekeys, heard = bool(declared.keys), tuple(declared.sources)
                 plan = cls(declared.group, Kind.EVENT, heard, (declared.table,), rekeys=rekeys)
                 return replace(plan, heeds=True, parks=declared.parking is not None)
+
+    @classmethod
+    def folding(cls, aggregate: Aggregate[Any]) -> GroupPlan:
+        """Return what a generation of an aggregate's states needs, that is folded from its events."""
+        return cls(aggregate.group, Kind.EVENT, (aggregate.namespace,), (STATE,))
 
     @property
     def decides(self) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 
 from verbwire.engine.code.facts import CODE_HEADER, other_code
+from verbwire.engine.exchange.exchanger import RowExchanger
 from verbwire.engine.firing import DueTimes, Firing
 from verbwire.engine.processors.changelog_writer import ChangelogWriter
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
@@ -108,6 +109,9 @@ class GroupEngine:
         self._changelog = ChangelogWriter(topology)
         self._firing = self._firing_of(topology)
         self.due: DueTimes | None = None if self._firing is None else self._firing.times
+        self.exchanger = topology.exchanges and RowExchanger(
+            topology, topology.exchanges, kafka, reader, self._changelog
+        )
         self._forget_at = time.monotonic() + FORGET_SECONDS
         self.progressed: Callable[[], None] = lambda: None  # told when `flushed` or `failure` may have changed
         self._committer.progressed = lambda: self.progressed()
@@ -152,6 +156,8 @@ class GroupEngine:
             self._lifecycle.run(cache.partition, cache.store.path, cache.next, code)
         if self._firing is not None:
             self._firing.restored(restored_caches)
+        if self.exchanger is not None:
+            self.exchanger.restored(restored_caches)
         return {cache.partition: dict(cache.next) for cache in restored_caches}
 
     def _is_poisoned(self, cache: PartitionCache) -> bool:
@@ -183,6 +189,8 @@ class GroupEngine:
         self._committer.close()
         self._lifecycle.close()
         self._close_caches()
+        if self.exchanger is not None:
+            self.exchanger.close()
         self._restorer.close()
 
     # -- state, for any thread
@@ -249,6 +257,8 @@ class GroupEngine:
         FencedError when the partitions are no longer ours, another VerbwireError when they have to start over; in
         both cases nothing of what failed is visible to anybody, and the caller seeks before it reads on.
         """
+        if self.exchanger is not None and self.exchanger.unfinished:  # before it decides anything
+            self._exchange(self.exchanger, membership, is_live)
         todo: list[Piece] = [(place, list(records), read.get(place, 0)) for place, records in batch.items() if records]
         for (topic, partition), records, _ in todo:
             self.reader.states[partition].timestamps[topic] = records[0].timestamp
@@ -263,12 +273,40 @@ class GroupEngine:
             self._committer.afterwards(lambda: self._note_read(read, epochs))
         if self._firing is not None and self._firing.times.now_due():
             self._fire(self._firing, membership, is_live)
+        if self.exchanger is not None and self.exchanger.is_due():
+            self._exchange(self.exchanger, membership, is_live)
 
-    def _fire(self, firing: Firing, membership: GroupMetadata, is_live: Callable[[], bool]) -> None:
+    def idle_seconds(self) -> float | None:
+        """Return when to call :meth:`process` though there is no record; None: not before something else happens."""
+        times = (each.seconds() for each in (self.due, self.exchanger) if each is not None)
+        return min((each for each in times if each is not None), default=None)
+
+    def is_due(self) -> bool:
+        """Whether there is something to do without a record."""
+        return bool(self.due is not None and self.due.now_due()) or bool(self.exchanger and self.exchanger.is_due())
+
+    def _exchange(self, exchanger: RowExchanger, membership: GroupMetadata, is_live: Callable[[], bool]) -> None:
+        """Exchange the states of one partition, where that can be done now; no other is worked on meanwhile."""
+        self._settle(is_live)
+        exchange = exchanger.next(self._caches)
+        if exchange is None:
+            return
+        for piece, last in exchange.pieces():
+            if not is_live():
+                raise FencedError(f"{self.topology.group}: the partitions were taken away")
+            with self._transaction(membership) as transaction:
+                exchange.write(piece, last, transaction)
+        exchanger.over(exchange)
+
+    def _settle(self, is_live: Callable[[], bool]) -> None:
+        """Wait until all that was built is committed, and in the copies; FencedError where they are not ours by now."""
         for slot in SLOTS:
             self._committer.wait_for_slot(slot)
         if not is_live():
             raise FencedError(f"{self.topology.group}: the partitions were taken away")
+
+    def _fire(self, firing: Firing, membership: GroupMetadata, is_live: Callable[[], bool]) -> None:
+        self._settle(is_live)
         with self._transaction(membership) as transaction:
             firing.fire(self._caches, transaction, self.batch.records)
 
@@ -393,6 +431,8 @@ class GroupEngine:
 
     def _advice(self, stop: StopPartition) -> str:
         place = place_of(stop.record)
+        if self.topology.requests is None:
+            return f"stopped at {place}: {stop.reason}"
         return (
             f"stopped at {place}: {stop.reason}. Mend the handler and start the worker again, or skip the record, "
             f"which then goes to the dead letters: `verbwire parked skip {self.reader.name} --at {place}`"

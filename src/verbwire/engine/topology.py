@@ -20,6 +20,7 @@ from verbwire.kafka.record import Record
 from verbwire.messages import Stored
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.queries.selection import Value
+from verbwire.wire.records.rebuilds import RowExchange
 
 ROWS = "rows"
 ANSWERS = "answers"
@@ -109,6 +110,19 @@ class Due:
     begin: Begin | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ExchangePlaces:
+    """Where an exchange of an aggregate's states has what it needs.
+
+    `group` has folded them from the `events`, to the changelog `rows`; what they replace goes to the changelog `kept`.
+    """
+
+    group: str
+    events: str
+    rows: str
+    kept: str
+
+
 @dataclass(frozen=True)
 class Topology:
     """One group."""
@@ -137,6 +151,7 @@ class Topology:
     in_time_order: timedelta | None = None  # its sources are read in the order of their records' time, to within this
     window: Window | None = None  # that its rows are of: the newest event time goes with its inputs' positions
     due: Due | None = None  # where rows fall due
+    exchanges: Callable[[RowExchange], ExchangePlaces] | None = None  # where its rows may be exchanged for others
 
     @property
     def kept_columns(self) -> tuple[str, ...]:

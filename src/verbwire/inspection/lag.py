@@ -77,9 +77,10 @@ class LagReport(msgspec.Struct, frozen=True, kw_only=True):
 class LagSampler:
     """Asks again and again; from the second time on it knows rates."""
 
-    def __init__(self, view: ClusterView, groups: Sequence[str] = ()) -> None:
+    def __init__(self, view: ClusterView, groups: Sequence[str] = (), plans: Sequence[GroupPlan] = ()) -> None:
+        """Ask about these groups, by default all; where `plans` are given they are these."""
         self._view = view
-        plans = [GroupPlan.of(each, view.project.catalog) for each in view.project.declared.values()]
+        plans = plans or [GroupPlan.of(each, view.project.catalog) for each in view.project.declared.values()]
         self._plans = sorted((each for each in plans if not groups or each.group in groups), key=lambda p: p.group)
         self._offsets = {plan.group: view.offsets(view.names.group(plan.group)) for plan in self._plans}
         self._cluster = view.offsets(INSPECTION_READER)

@@ -98,14 +98,16 @@ class _Side:
         self.reach = Reach(plan, number)
         self._cluster = OpenCluster(plan.view, step)
         self._topic, self._step = plan.changelog(number), step
-        partitions = plan.view.offsets("").topics([self._topic])[self._topic].partitions
+        self._offsets = plan.view.offsets("")
+        partitions = self._offsets.topics([self._topic])[self._topic].partitions
         self._next: dict[TP, int] = {(self._topic, each): OFFSET_BEGINNING for each in range(partitions)}
 
     def read(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield what the changelog has more than the last time."""
+        """Yield what the changelog has more than the last time, to where it ends now: it may never be at rest."""
+        ends = self._offsets.stable_ends(self._next)
         with closing(self._cluster.consumer(queued_max_messages_kbytes=16_384)) as consumer:
             starts = [TopicPartition(*place, offset) for place, offset in self._next.items()]
-            for message in read_to_end(consumer, starts):
+            for message in read_to_end(consumer, starts, ends=ends):
                 self._step()
                 self._next[self._topic, message.partition() or 0] = (message.offset() or 0) + 1
                 key = message.key() or MARK

@@ -1,11 +1,14 @@
-"""What a rebuild is of: a declared table, the names of each of its generations, and their topics."""
+"""What a rebuild is of: a declared table or aggregate, the names of each of its generations, and their topics."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec.structs import replace as changed
+
 from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.fold import AggregateFold, require_foldable
 from verbwire.declarations.process import Process
 from verbwire.declarations.table import Table
 from verbwire.deploy.group_plan import GroupPlan, Topic, group_topics
@@ -18,30 +21,33 @@ from verbwire.generations.writer import RebuildWriter
 from verbwire.inspection.reading.cluster_view import ClusterView
 from verbwire.inspection.tables import resolve
 from verbwire.names import Names
+from verbwire.project import Project
 from verbwire.wire.records.rebuilds import Generations, RebuildWord
 from verbwire.wire.topics import REBUILDS
 
 
 @dataclass(frozen=True)
 class RebuildPlan:
-    """One table of a project on its cluster, as any of its generations."""
+    """One table or aggregate of a project on its cluster, as any of its generations."""
 
     view: ClusterView
-    declared: Table[Any]
+    declared: Table[Any] | AggregateFold
     plan: GroupPlan
 
     @classmethod
     def of(cls, view: ClusterView, name: str) -> RebuildPlan:
-        """Return that of a table, by its name as declared or a short one; RebuildError for what cannot be rebuilt."""
+        """Return that of a table or aggregate, by its name as declared or a short one.
+
+        RebuildError for what cannot be rebuilt.
+        """
         declared = view.project.declared[resolve(view, name)]
         match declared:
             case Table():
                 return cls(view, declared, GroupPlan.of(declared, view.project.catalog))
             case Aggregate():
-                raise RebuildError(
-                    f"{declared.group} is an aggregate: its state is what its commands are decided by, and to exchange "
-                    "it between two commands is not built yet. Mend a wrong state by a command of its own"
-                )
+                require_foldable(declared, view.project.catalog)
+                _require_alone(declared, view.project)
+                return cls(view, AggregateFold(declared), GroupPlan.folding(declared))
             case Process():
                 raise RebuildError(
                     f"{declared.group} is a process: to fold its events again is to send its commands again, and their "
@@ -49,6 +55,11 @@ class RebuildPlan:
                     "under another name for what begins from now on"
                 )
         raise RebuildError(f"{name} keeps no rows")
+
+    @property
+    def folds(self) -> bool:
+        """Whether it is of an aggregate: its states are folded anew, and exchanged in their place."""
+        return isinstance(self.declared, AggregateFold)
 
     @property
     def group(self) -> str:
@@ -98,11 +109,21 @@ class RebuildPlan:
         return RebuildWriter(self.view.kafka, self.view.names, self.group)
 
 
+def _require_alone(aggregate: Aggregate[Any], project: Project) -> None:
+    plans = [GroupPlan.of(each, project.catalog) for each in project.declared.values()]
+    publishes = [each for each in plans if aggregate.namespace in each.publishes and each.group != aggregate.group]
+    if publishes:
+        raise RebuildError(
+            f"{aggregate.group} cannot be folded anew from its events: {publishes[0].group} publishes events of "
+            f"{aggregate.namespace}, too, of which its state knows nothing. Mend a wrong state by a command"
+        )
+
+
 def begin(plan: RebuildPlan, partial: bool = False) -> int:
     """Return the number of the generation that is being built; begin one where there is none.
 
     RebuildError where one is kept still from the last time, or where the events of before are gone; with `partial` what
-    is left of them will do.
+    is left of them will do, of a table.
     """
     generations = plan.generations()
     if generations.building is None:
@@ -122,13 +143,15 @@ def _begin(plan: RebuildPlan, writer: RebuildWriter) -> Generations:
     now = writer.now()
     if now.building is not None:  # by another one, just now
         return now
+    if now.exchange is not None:
+        raise RebuildError(f"a switch of {plan.group} is under way: `verbwire rebuild {plan.group} --switch` ends it")
     if now.kept is not None:
         raise RebuildError(
             f"{plan.group} keeps generation {now.kept} from its last rebuild: let it go first "
             f"(`verbwire rebuild {plan.group} --forget`), or go back to it (--rollback)"
         )
     number = now.last + 1
-    begun = Generations(serving=now.serving, followed=now.followed, building=number, last=number)
+    begun = changed(now, building=number, last=number)
     writer.write(RebuildWord(generations=begun))  # before its topics: nobody takes them for left over
     return begun
 
@@ -138,6 +161,11 @@ def _require_from_the_first(plan: RebuildPlan, partial: bool) -> None:
     there = offsets.topics(plan.sources)
     firsts = offsets.starts((topic, each) for topic in plan.sources for each in range(there[topic].partitions))
     gone = {topic: first for (topic, _), first in firsts.items() if first}
+    if gone and plan.folds:
+        raise RebuildError(
+            f"{', '.join(sorted(gone))} no longer holds its first records: states that came of them would be missing. "
+            f"Restore the topic, or mend what is wrong in {plan.group} by a command"
+        )
     if gone and not partial:
         raise RebuildError(
             f"{', '.join(sorted(gone))} no longer holds its first records: rows that came of them would be missing. "

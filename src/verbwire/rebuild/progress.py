@@ -37,7 +37,7 @@ class ProgressSampler:
 
     def __init__(self, plan: RebuildPlan, number: int) -> None:
         self._plan, self._number = plan, number
-        self._lag = LagSampler(plan.view_of(number), [plan.group])
+        self._lag = LagSampler(plan.view_of(number), [plan.group], [plan.plan])
         self._ends: dict[TP, int] = {}  # as they were when they were looked at first
 
     def sample(self) -> RebuildProgress | None:
@@ -81,10 +81,22 @@ class Reach:
         Nothing but markers of transactions may be between the two. RebuildError where that is not so in time, by the
         monotonic clock: nobody runs the group, or it is too slow.
         """
+        if self._plan.folds and not self._number:
+            self._until_written(deadline)
+            return dict(wanted)
         reached = self._until(wanted, deadline)
         if self._repartition is not None:  # after the sources: what was forwarded of them stands there by now
             reached |= self._until(self._group.ends(self._places([self._repartition])), deadline)
         return reached
+
+    def _until_written(self, deadline: float) -> None:
+        """Wait for the states of an aggregate: they are written with its events, and seen a moment later perhaps."""
+        places = self._places([self._plan.changelog(self._number)])
+        ends = self._group.ends(places)
+        while any(stable < ends[place] for place, stable in self._group.stable_ends(places).items()):
+            if time.monotonic() > deadline:
+                raise RebuildError(f"{self._plan.changelog(self._number)} has a transaction that does not end")
+            time.sleep(_LOOK_SECONDS)
 
     def _until(self, wanted: Mapping[TP, int], deadline: float) -> dict[TP, int]:
         todo, reached = dict(wanted), dict[TP, int]()

@@ -49,7 +49,7 @@ def forget(plan: RebuildPlan, only: int | None = None) -> int:
         if number is None:
             raise RebuildError(f"no generation of {plan.group} is kept beside the one that serves")
         require_same(plan, only, number)
-        writer.write(RebuildWord(generations=changed(now, followed=(now.serving,))))
+        writer.write(RebuildWord(generations=changed(now, followed=(now.serving,), replaced=None)))
     hit("rebuild-forgotten")
     remove(plan, number)
     return number

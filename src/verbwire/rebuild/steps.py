@@ -9,6 +9,10 @@ from verbwire.rebuild.plan import RebuildPlan
 def number_for(plan: RebuildPlan, how: str) -> int:
     """Return the generation that ``switch``, ``rollback``, ``forget`` or ``discard`` means; RebuildError for none."""
     now = plan.generations()
+    if now.exchange is not None:
+        if how in ("switch", "rollback"):
+            return now.exchange.rows
+        raise RebuildError(f"a switch of {plan.group} is under way: `verbwire rebuild {plan.group} --switch` ends it")
     number = now.building if how in ("switch", "discard") else now.kept
     if number is not None:
         return number
@@ -20,7 +24,9 @@ def number_for(plan: RebuildPlan, how: str) -> int:
 def compared(plan: RebuildPlan) -> int:
     """Return the generation that is compared with the one that serves; RebuildError where there is no other."""
     now = plan.generations()
-    number = now.kept if now.building is None else now.building
+    number = now.building
+    if number is None and not plan.folds:  # of an aggregate only what was replaced is kept
+        number = now.kept
     if number is None:
         raise RebuildError(f"{plan.group} has no generation beside {now.serving}, which serves: nothing to compare")
     return number

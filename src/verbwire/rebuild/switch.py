@@ -18,17 +18,14 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace as changed
 
-from verbwire.discovery.directory import Directory
 from verbwire.engine.transactions.failpoints import hit
 from verbwire.errors import RebuildError
 from verbwire.generations.writer import RebuildWriter
-from verbwire.inspection.living_workers import heard_now
 from verbwire.kafka.offsets import TP
-from verbwire.names import generation_name
+from verbwire.rebuild.hosting_workers import HostingWorkers
 from verbwire.rebuild.plan import RebuildPlan
 from verbwire.rebuild.progress import Reach
 from verbwire.wire.records.rebuilds import Generations, RebuildWord
-from verbwire.wire.records.workers import WorkerRecord
 
 PAUSE_MS = 10_000
 _MARGIN_SECONDS = 3.0  # before the end of the pause the word to serve has to be on its way
@@ -59,6 +56,11 @@ def switch(plan: RebuildPlan, number: int, options: SwitchOptions = SwitchOption
 
     RebuildError where that was not done: what served serves on, and the command may be given again.
     """
+    if plan.folds:
+        raise RebuildError(
+            f"`verbwire rebuild {plan.group} --switch`, or --rollback, exchanges its states: the events are folded by "
+            "that command meanwhile"
+        )
     with plan.writer() as writer:
         now = writer.now()
         if number == now.serving:
@@ -93,7 +95,7 @@ class _Switching:
         self._plan, self._writer, self._prepared, self._number = plan, writer, prepared, number
         self._options = options
         self._reach = Reach(plan, number)
-        self._workers = _Workers(plan)
+        self._workers = HostingWorkers(plan)
         self._stamp = (0, 0.0)  # the broker's time, and ours when we learned it
 
     def prepare(self) -> None:
@@ -158,44 +160,6 @@ class _Switching:
     def _now_ms(self) -> int:
         stamp, learned = self._stamp
         return stamp + int((time.monotonic() - learned) * 1000)
-
-
-class _Workers:
-    """The workers of a table as the directory knows them."""
-
-    def __init__(self, plan: RebuildPlan) -> None:
-        self._plan = plan
-        self._directory: Directory = plan.view.directory
-        heard_now(self._directory)
-
-    def hosting(self, number: int) -> list[str]:
-        """The workers that live, and announce that they answer for a generation."""
-        name = generation_name(self._plan.group, number)
-        return [each.name for each in self._living() if any(share.group == name for share in each.groups)]
-
-    def missing(self, serving: int, number: int) -> str:
-        """Return what a generation lacks to serve; empty where it lacks nothing, or where no worker is there at all."""
-        hosts, others = set(self.hosting(serving)), set(self.hosting(number))
-        if late := sorted(hosts - others):
-            return f"{', '.join(late)} does not follow generation {number} yet (or is of a release that cannot)"
-        if not hosts:
-            return ""
-        name = generation_name(self._plan.group, number)
-        shares = [share for each in self._living() for share in each.groups if share.group == name]
-        ready = {each for share in shares for each in share.ready}
-        topic = self._plan.changelog(number)
-        partitions = self._partitions(topic)
-        if absent := [each for each in range(partitions) if each not in ready]:
-            stopped = sorted({each for share in shares for each in share.stopped})
-            why = f", {', '.join(map(str, stopped))} stopped" if stopped else ""
-            return f"{len(absent)} of {partitions} partitions of generation {number} are not ready{why}"
-        return ""
-
-    def _partitions(self, topic: str) -> int:
-        return self._plan.view.offsets("").topics([topic])[topic].partitions
-
-    def _living(self) -> list[WorkerRecord]:
-        return [seen.worker for seen in self._directory.seen() if seen.worker.url and self._directory.is_alive(seen)]
 
 
 def _by_topic(positions: Mapping[TP, int]) -> dict[str, list[int]]:

@@ -7,14 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
 from verbwire.declarations.aggregate import Aggregate
+from verbwire.declarations.fold import AggregateFold
 from verbwire.declarations.process import Process
 from verbwire.declarations.scheduler import Scheduler
 from verbwire.declarations.table import Table
 from verbwire.deploy.group_plan import GroupPlan
 from verbwire.engine.builders.code import fingerprints_of
+from verbwire.engine.builders.fold import fold_topology
 from verbwire.engine.builders.groups import aggregate_topology, table_topology
 from verbwire.engine.builders.process import command_topics, process_topology
 from verbwire.engine.builders.scheduler import scheduler_topology
@@ -157,9 +159,10 @@ class EngineGroup:
         return PartitionHealth(owned, stopped, reader.behind())
 
 
-def host(
-    declared: Aggregate[Any] | Table[Any] | Process[Any] | Scheduler, services: Services, how: Shadowing | None = None
-) -> EngineGroup:
+Hosted: TypeAlias = Aggregate[Any] | AggregateFold | Table[Any] | Process[Any] | Scheduler
+
+
+def host(declared: Hosted, services: Services, how: Shadowing | None = None) -> EngineGroup:
     """Build the group's engine on its topics as they are deployed; `how` of one that is being rebuilt."""
     settings, codec, kafka = services.settings, services.codec, services.kafka
     names, security = codec.names, services.security
@@ -168,7 +171,7 @@ def host(
     topology = _topology(declared, group, services, cluster)
     row = _row(declared)
     contract = SCHEDULED if isinstance(declared, Scheduler) else codec.catalog.of(row)
-    if not isinstance(declared, Scheduler):
+    if not isinstance(declared, Scheduler | AggregateFold):
         by = fingerprints_of(declared, contract, names, settings.root)
         topology = replace(topology, code=replace(topology.code, by=by))
     batch: BatchLimits | None = None
@@ -205,9 +208,9 @@ def host(
     return EngineGroup(called, engine, table, alone, copies / group, services, security, catching_up)
 
 
-def _row(declared: Aggregate[Any] | Table[Any] | Process[Any] | Scheduler) -> type[Message]:
+def _row(declared: Hosted) -> type[Message]:
     match declared:
-        case Table():
+        case Table() | AggregateFold():
             return declared.row
         case Scheduler():
             return ScheduledRecord
@@ -216,13 +219,16 @@ def _row(declared: Aggregate[Any] | Table[Any] | Process[Any] | Scheduler) -> ty
 
 
 def _topology(
-    declared: Aggregate[Any] | Table[Any] | Process[Any] | Scheduler,
+    declared: Hosted,
     group: str,
     services: Services,
     cluster: ClusterOffsets,
 ) -> Topology:
     codec, names, skip = services.codec, services.codec.names, services.settings.skip
     skips = [(topic, p, offset) for owner, topic, p, offset in map(skipped, skip) if owner == group]
+    if isinstance(declared, AggregateFold):
+        plan = GroupPlan.folding(declared.aggregate)
+        return fold_topology(declared, codec, _partitions(cluster, group, plan, names))
     partitions = _partitions(cluster, group, GroupPlan.of(declared, codec.catalog), names)
     match declared:
         case Aggregate():

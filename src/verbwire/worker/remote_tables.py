@@ -52,7 +52,7 @@ def _tables(project: Project, here: Collection[str], services: Services) -> Iter
         contract = SCHEDULED if isinstance(declared, Scheduler) else services.codec.catalog.of(row)
         store_reader = StoreReader(group, contract, partitions)
         found = QueryableTable(store_reader, _nothing_to_read, *_looked_for(declared))
-        if isinstance(declared, Table):
+        if isinstance(declared, Table | Aggregate):
             switch = TableSwitch(group, partial(generation_elsewhere, found))
             if number := dict(names.generations).get(group, 0):
                 switch.serve(number)

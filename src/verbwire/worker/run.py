@@ -64,6 +64,7 @@ from verbwire.tracing.switch import switch_on
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.records.rebuilds import RebuildWord
 from verbwire.wire.registry.client import Registry
+from verbwire.worker.aggregate_host import AggregateHost, host_aggregate
 from verbwire.worker.announce import Announcement
 from verbwire.worker.certificate import certificate_of
 from verbwire.worker.command_endpoints import command_endpoints
@@ -225,7 +226,7 @@ def _follow_rebuilds(
     """Have the tables told which of their generations are followed, and which serves."""
     watch = RebuildWatch(services.kafka, services.codec.names.rebuilds())
     for each in hosted:
-        if isinstance(each, TableHost):
+        if isinstance(each, TableHost | AggregateHost):
             watch.follow(each.group, each.told)
     for table in elsewhere:
         if table.switch is not None:
@@ -237,7 +238,9 @@ def _host(declared: Declared, services: Services, words: Mapping[str, RebuildWor
     match declared:
         case Table():
             return TableHost(declared, services, generations_of(words, declared.group))
-        case Aggregate() | Process() | Scheduler():
+        case Aggregate():
+            return host_aggregate(declared, services)
+        case Process() | Scheduler():
             return host(declared, services)
         case Subscriber() | Job():
             return host_effects(declared, services)

@@ -76,6 +76,16 @@ def test_a_worker_may_what_its_engine_does_and_nothing_else(branch: Bank, declar
     assert transactions.covers(AclResource.TRANSACTIONAL_ID, names.transactional_id(plan.group, "any-worker", 1))
 
 
+def test_a_worker_may_exchange_what_a_rebuild_of_its_aggregate_has_made() -> None:
+    names, group = Names("bank"), "worker:bank.jars.aggregate"
+    plans = group_plans([bank_jars.receiver()], CATALOG)
+    before = may(group, ProjectResources(names, CATALOG, plans, {}))
+    more = may(group, ProjectResources(names, CATALOG, plans, {}, {RECEIVER: (0, 1, 2)})) - before
+    changelogs = [names.changelog(names.of_generation(RECEIVER, n).group(RECEIVER), "state") for n in (1, 2)]
+    assert more >= {("READ", names.events("bank.jars")), *(("READ", each) for each in changelogs)}
+    assert more >= {("WRITE", each) for each in changelogs}
+
+
 def test_who_deploys_may_create_all_that_is_deployed() -> None:
     resources = shop()
     contexts = {contract.namespace for contract in resources.catalog}

@@ -10,6 +10,7 @@ from verbwire.engine.code.facts import (
     CodeFingerprints,
     CurrentCode,
     FoldedBy,
+    folded_anew,
     other_code,
     read_code,
     write_code,
@@ -85,3 +86,14 @@ def test_code_without_its_source_says_nothing_and_forgets_nothing() -> None:
 
 def test_a_header_that_nobody_of_ours_has_written_is_none() -> None:
     assert [read_code(each) for each in (None, b"", b"{", b'{"schema": "x"}', b"\xff")] == [None] * 5
+
+
+def test_states_that_were_folded_anew_are_of_other_appliers_no_more() -> None:
+    changes = (
+        CodeChange(at={"commands": 3}, changed=("applies bank.jars.CoinsPut",)),
+        CodeChange(at={"commands": 5}, changed=("applies bank.jars.CoinsPut", "handles bank.jars.PutCoins")),
+    )
+    after = read_code(folded_anew(write_code(FoldedBy(schema=1, parts={}, changes=changes))))
+    assert after is not None
+    assert after.changes == (CodeChange(at={"commands": 5}, changed=("handles bank.jars.PutCoins",)),)
+    assert folded_anew(None) is None

@@ -15,7 +15,7 @@ from verbwire.declarations.process import Process
 from verbwire.declarations.source.fingerprints import fingerprint, of_text
 from verbwire.declarations.source.modules import ModuleSources
 from verbwire.declarations.table import Table
-from verbwire.engine.code.facts import CodeFingerprints
+from verbwire.engine.code.facts import APPLIES, CodeFingerprints
 from verbwire.messages import Message
 from verbwire.names import Names
 from verbwire.wire.avro.schema_equality import shape
@@ -48,7 +48,10 @@ def _meaning(declared: Folding) -> str:
                 "added counts only from there on"
             )
         case Aggregate():
-            return "outcomes, events and states up to there stand as that code made them"
+            return (
+                "outcomes, events and states up to there stand as that code made them; where its @applies were wrong, "
+                f"`verbwire rebuild {declared.group}` makes the states anew from the events"
+            )
         case Process():
             return "steps taken up to there stand as that code took them; what is added is led only from there on"
 
@@ -60,7 +63,7 @@ def _parts(declared: Folding, row: Contract, names: Names) -> Iterator[_Part]:
         case Aggregate():
             commands = names.commands(declared.namespace)
             yield from ((f"handles {_name(each)}", commands, how) for each, how in declared.handlers.items())
-            yield from ((f"applies {_name(each)}", "", how) for each, how in declared.appliers.items())
+            yield from ((f"{APPLIES}{_name(each)}", "", how) for each, how in declared.appliers.items())
         case Table():
             yield from ((f"on {_name(each)}", _events(each, names), how) for each, how in declared.handlers.items())
             yield from ((f"key of {_name(each)}", _events(each, names), how) for each, how in declared.keys.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from verbwire.declarations.aggregate import STATE, Aggregate
@@ -23,7 +24,7 @@ from verbwire.engine.processors.table import TableProcessor
 from verbwire.engine.processors.tracing import EngineTracing
 from verbwire.engine.processors.windowed_table import WindowedTableProcessor
 from verbwire.engine.state.changes import StoreChanges
-from verbwire.engine.topology import ANSWERS, Log, Topology
+from verbwire.engine.topology import ANSWERS, ExchangePlaces, Log, Topology
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.errors import ContractError
 from verbwire.handling.admission import codes_of
@@ -31,11 +32,13 @@ from verbwire.handling.dispatch import CommandHandling
 from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.kafka.record import Record
 from verbwire.messages import Event, Kind, Message
+from verbwire.names import Names
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.grants.policy import Grants
 from verbwire.wire.headers import HeaderTemplate
 from verbwire.wire.records.outcomes import OUTCOME, OutcomeRecord
+from verbwire.wire.records.rebuilds import RowExchange
 
 Places = Iterable[Place]
 
@@ -155,7 +158,14 @@ def aggregate_topology(
         code=CurrentCode(rows.versions),
         limits=limits,
         commands={each.contract.name: codes_of(each.contract) for each in receives.values()},
+        exchanges=partial(exchange_places, names, aggregate.namespace, aggregate.group),
     )
+
+
+def exchange_places(names: Names, namespace: str, group: str, exchange: RowExchange) -> ExchangePlaces:
+    """Return where the exchange of an aggregate's states has what it needs."""
+    rows, kept = (names.of_generation(group, each).group(group) for each in (exchange.rows, exchange.kept))
+    return ExchangePlaces(rows, names.events(namespace), names.changelog(rows, STATE), names.changelog(kept, STATE))
 
 
 def answers_log(codec: Codec, outcomes: str, commands: str) -> Log:

@@ -18,6 +18,9 @@ CODE_HEADER = "vw_code"
 """On the last changelog record of a batch and partition: a :class:`FoldedBy` as JSON."""
 
 
+_VERBS = ("changed", "added", "removed")
+
+
 class CodeChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Parts of the code that are other than before from some offsets on; false where there are none."""
 
@@ -118,6 +121,25 @@ class CurrentCode:
         if now:
             changes = (*filter(None, (each.without(now) for each in changes)), now)
         return replace(known, parts=parts, changes=changes)
+
+
+APPLIES = "applies "
+"""What the names of the parts begin with by which an aggregate makes its states of its events."""
+
+
+def folded_anew(value: bytes | None) -> bytes | None:
+    """Return the header's value for states that were all made by the appliers at hand: those are others no more."""
+    before = read_code(value)
+    if before is None:
+        return value
+    changes = (
+        replace(each, **{verb: _but_appliers(getattr(each, verb)) for verb in _VERBS}) for each in before.changes
+    )
+    return write_code(replace(before, changes=tuple(filter(None, changes))))
+
+
+def _but_appliers(parts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(each for each in parts if not each.startswith(APPLIES))
 
 
 def write_code(folded_by: FoldedBy) -> bytes:

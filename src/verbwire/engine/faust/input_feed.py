@@ -88,8 +88,9 @@ class InputFeed:
         self._looked: tuple[set[TP], float] = (set(), 0.0)  # which inputs are looked at alone, and since when
         self._unreadable: VerbwireError | None = None
         engine.progressed = self._engine_progressed
-        if engine.due is not None:
-            engine.due.moved = self.wake
+        for each in (engine.due, engine.exchanger):
+            if each is not None:
+                each.moved = self.wake
 
     # -- from any thread
 
@@ -150,8 +151,7 @@ class InputFeed:
 
     def _seconds_until_due(self) -> float | None:
         """Return when the engine is to be called without a record; None: not before something else happens."""
-        due = self._engine.due
-        return None if due is None or self._assignment is None or self._is_building() else due.seconds()
+        return None if self._assignment is None or self._is_building() else self._engine.idle_seconds()
 
     def _is_building(self) -> bool:
         return self._batch is not None and not self._batch[1].done()
@@ -235,8 +235,7 @@ class InputFeed:
         """Give the engine what is held, and how far that is, or let it fire; return whether there was anything."""
         positions = self._fetched.positions(readable)  # all records below have been taken
         read = {place: offset for place, offset in positions.items() if assignment.read.get(place) != offset}
-        due = self._engine.due
-        if not self._held and not read and not (due is not None and due.now_due()):
+        if not self._held and not read and not self._engine.is_due():
             return False
         assignment.read |= read
         batch = {(tp.topic, tp.partition): found for tp, found in self._held.items()}

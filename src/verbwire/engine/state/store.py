@@ -190,6 +190,12 @@ class PartitionStore:
             rows = reader.execute("select key, value from rows order by key").fetchall()
         yield from rows
 
+    def page(self, after: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """Up to so many rows behind a key, in the order of the keys."""
+        query = "select key, value from rows where key > ? order by key limit ?"
+        with self._reading() as reader:
+            return reader.execute(query, (after, limit)).fetchall()
+
     def beginnings(self, size: int) -> list[bytes]:
         """The first `size` bytes of the rows, each once; reads all of them."""
         with self._reading() as reader:

@@ -29,7 +29,9 @@ REBUILD_POINTS = (
     "rebuild-forgotten",  # likewise
 )
 """Steps of `verbwire rebuild`, in its own process."""
-_reached = dict.fromkeys((*POINTS, *REBUILD_POINTS), 0)
+EXCHANGE_POINTS = ("exchanging",)
+"""In a worker, each time that states which are exchanged are with their transaction."""
+_reached = dict.fromkeys((*POINTS, *REBUILD_POINTS, *EXCHANGE_POINTS), 0)
 
 
 def _asked(variable: str) -> tuple[str, int, float]:

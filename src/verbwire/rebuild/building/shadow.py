@@ -104,7 +104,7 @@ class _Look:
         for partition, why in self._hosted.engine.stopped().items():
             raise RebuildError(f"partition {partition} cannot be built: {why}")
         generations = self._plan.generations()
-        if generations.building != self._number:
+        if self._number not in generations.standing:
             raise RebuildError(f"generation {self._number} of {self._plan.group} is not built any more")
         if self._number in generations.followed:
             log.info("%s: the workers have taken generation %d over", self._plan.group, self._number)
