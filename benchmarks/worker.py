@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import psutil
 from confluent_kafka import Consumer, TopicPartition
@@ -125,6 +125,16 @@ class Worker:
         return cpu_of(self.process)
 
 
+class Measured(Protocol):
+    """A process whose progress is watched from outside."""
+
+    def until(self, condition: Callable[[], bool], every: float = ..., records: int = ...) -> None:
+        """Wait for a condition; raises where the process dies before."""
+
+    def cpu(self) -> float:
+        """Seconds of CPU that it has used."""
+
+
 class Progress:
     """The offsets that a group has committed."""
 
@@ -144,7 +154,7 @@ class Progress:
         return self.committed() >= total
 
 
-def follow(name: str, worker: Worker, progress: Progress, total: int) -> Figure:
+def follow(name: str, worker: Measured, progress: Progress, total: int) -> Figure:
     """Measure from the first committed batch to the last; whoever waited for readiness might find all of it done."""
     worker.until(lambda: progress.committed() > 0)
     began, clock, cpu = progress.committed(), time.perf_counter(), worker.cpu()

@@ -427,6 +427,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "inspection.reading",
         "kafka",
         "observability",
+        "rebuild",
         "redaction",
         "wire",
         "wire.avro",

@@ -10,7 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.rounds import Round
-from benchmarks.sections import asking, deciding, firing, growing, idling, producing, reading, restoring, sharing, table
+from benchmarks.sections import (
+    asking,
+    deciding,
+    firing,
+    growing,
+    idling,
+    producing,
+    reading,
+    rebuilding,
+    restoring,
+    sharing,
+    table,
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +39,7 @@ SECTIONS = {
     "publish": Section("events, until the broker has acknowledged the last", producing.events),
     "table": Section("events into a table, beside peers", table.measured),
     "restore": Section("the table's changelog into a new local copy", restoring.measured),
+    "rebuild": Section("the table built anew, beside catching up and restoring", rebuilding.measured, once=True),
     "send": Section("commands, until the broker has acknowledged the last", producing.commands),
     "commands": Section("commands decided by an aggregate", deciding.measured),
     "asking": Section("commands whose outcome somebody waits for, by the client and over HTTP", asking.outcomes),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from verbwire.cli.output import AsJson, print_json, print_table, print_text
+from verbwire.cli.output import AsJson, print_error, print_json, print_table, print_text
 from verbwire.errors import ConfigurationError
 from verbwire.settings import load_settings
 
@@ -60,7 +60,19 @@ def acls(
         generations = standing(words_of(project.settings))
         needed = needed_acls(project, principal or (), generations)
         return reconcile(project, needed, generations, write=write, prune=prune, ask=not yes)
-    return _print(project, principal or (), as_json, script)
+    return _print(project, principal or (), known_generations(project), as_json, script)
+
+
+def known_generations(project: Project) -> Standing:
+    """Return the generations of rebuilt tables; where no broker answers none, and say so on standard error."""
+    from verbwire.errors import UnavailableError
+    from verbwire.generations.served import standing, words_of
+
+    try:
+        return standing(words_of(project.settings))
+    except (ConfigurationError, UnavailableError) as error:
+        print_error(f"without the generations of rebuilt tables, if there are any, since Kafka was not asked: {error}")
+        return NO_GENERATIONS
 
 
 def needed_acls(project: Project, flags: Sequence[str] = (), standing: Standing = NO_GENERATIONS) -> set[Acl]:
@@ -111,11 +123,11 @@ def resources_of(project: Project, standing: Standing = NO_GENERATIONS) -> Proje
     return ProjectResources(project.settings.names, project.catalog, plans, project.folders, standing)
 
 
-def _print(project: Project, flags: Sequence[str], as_json: bool, script: bool) -> None:
+def _print(project: Project, flags: Sequence[str], generations: Standing, as_json: bool, script: bool) -> None:
     from verbwire.acls.principals import acls_of, assignments
     from verbwire.acls.script import script as lines_of
 
-    assigned, resources = assignments(project.settings.principals, flags), resources_of(project)
+    assigned, resources = assignments(project.settings.principals, flags), resources_of(project, generations)
     if script:
         print("\n".join(lines_of(acls_of(assigned, resources))))
         return

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Examine this machine, the brokers, the registry, topics, keys, receivers, transactions, groups and workers.
+    """Examine this machine, the brokers, the registry, topics, keys, receivers, transactions, rebuilds, groups
+    and workers.
 
     Nothing is changed. Ends with 0 when nothing was found, 1 when something was, 3 when something could not be asked.
 

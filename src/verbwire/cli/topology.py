@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 def topology(
     svg: Annotated[Path | None, typer.Option("--svg", help="Write the drawing to this file.")] = None,
+    deployed: Annotated[
+        bool, typer.Option("--deployed", help="Ask the cluster, too, which generations of rebuilt tables there are.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what flows where: commands, who receives them, events, who reads them, queries. Needs no cluster.
@@ -24,14 +27,17 @@ def topology(
     \b
     verbwire topology
     verbwire topology --svg topology.svg
+    verbwire topology --deployed
     """
     import msgspec
 
+    from verbwire.generations.served import words_of
     from verbwire.inspection import topology as inspection
     from verbwire.inspection.topology_svg import svg as drawn
     from verbwire.project import load_project
 
-    found = inspection.topology(load_project(load_settings()))
+    project = load_project(load_settings())
+    found = inspection.topology(project, words_of(project.settings) if deployed else {})
     if svg is not None:
         svg.write_text(drawn(found), "utf-8")
     if as_json:
@@ -73,11 +79,15 @@ def _reader(found: ProjectTopology, edge: TopologyEdge) -> Iterator[str]:
 
     reader = found.node(edge.target)
     rekeyed = f" (re-keyed: {_short(edge.rekeyed)})" if edge.rekeyed else ""
-    yield f"    -> {reader.kind} {reader.name} {edge.kind} {_short(edge.messages)}{rekeyed}"
+    yield f"    -> {reader.kind} {reader.name} {edge.kind} {_short(edge.messages)}{rekeyed}{_generations(reader)}"
     for out in found.edges_from(reader.id, EdgeKind.EMITS, EdgeKind.SENDS):
         yield f"       {out.kind} to {found.node(out.target).name}: {_short(out.messages)}"
     if answered := found.edges_from(reader.id, EdgeKind.ANSWERS):
         yield f"       answers {_short([name for each in answered for name in each.messages])}"
+
+
+def _generations(node: TopologyNode) -> str:
+    return f" ({node.generations_told})" if node.generations else ""
 
 
 def _short(names: Sequence[str]) -> str:

@@ -1,12 +1,14 @@
 """What flows where: the declared groups of a project, the topics between them, and the queries that are answered.
 
-Nothing but declarations is asked, so it is the same with or without a cluster.
+Nothing but declarations is asked, so it is the same with or without a cluster; who has asked one for the generations
+of rebuilt tables may give them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -22,6 +24,9 @@ from verbwire.declarations.table import Table
 from verbwire.deploy.ownership import ownership
 from verbwire.messages import Kind, Message
 from verbwire.project import Project
+from verbwire.wire.records.rebuilds import RebuildWord
+
+NO_WORDS: Mapping[str, RebuildWord] = MappingProxyType({})
 
 
 class NodeKind(StrEnum):
@@ -57,6 +62,7 @@ class TopologyNode(msgspec.Struct, frozen=True, kw_only=True):
     """One place. `name` is that of the topic on the cluster, of a group as declared, or the full name of a query.
 
     `messages` are the full names of what it holds, handles or is; `imported`: another project deploys it.
+    `generations` are those of a table that was rebuilt, the one that serves first; none where no cluster was asked.
     """
 
     id: str
@@ -65,6 +71,14 @@ class TopologyNode(msgspec.Struct, frozen=True, kw_only=True):
     context: str
     messages: tuple[str, ...] = ()
     imported: bool = False
+    generations: tuple[int, ...] = ()
+
+    @property
+    def generations_told(self) -> str:
+        """Which generation serves, and which stand beside it, in words; empty where it was never rebuilt."""
+        serving, others = self.generations[:1], self.generations[1:]
+        said = [*(f"generation {each} serves" for each in serving), *(f"{each} stands beside it" for each in others)]
+        return ", ".join(said)
 
 
 class TopologyEdge(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,11 +116,15 @@ def node_id(kind: NodeKind, name: str) -> str:
     return f"{kind}:{name}"
 
 
-def topology(project: Project) -> ProjectTopology:
-    """Return what a project declares, as a graph. Imported contexts are in it as far as this project meets them."""
+def topology(project: Project, words: Mapping[str, RebuildWord] = NO_WORDS) -> ProjectTopology:
+    """Return what a project declares, as a graph. Imported contexts are in it as far as this project meets them.
+
+    `words` are what the cluster says of tables that were rebuilt (:mod:`verbwire.generations.topic`).
+    """
     edges = tuple(sorted(_edges(project), key=lambda each: (each.source, each.target, each.kind)))
     order = list(NodeKind)
-    nodes = sorted(_nodes(project, edges), key=lambda each: (order.index(each.kind), each.name))
+    every = (_with_generations(each, words.get(each.name)) for each in _nodes(project, edges))
+    nodes = sorted(every, key=lambda each: (order.index(each.kind), each.name))
     return ProjectTopology(project=project.settings.project, nodes=tuple(nodes), edges=edges)
 
 
@@ -130,6 +148,13 @@ def kind_of(declared: Declared | Responder) -> NodeKind:
 
 
 # -- nodes
+
+
+def _with_generations(node: TopologyNode, word: RebuildWord | None) -> TopologyNode:
+    if word is None:
+        return node
+    serving, standing = word.generations.serving, word.generations.standing
+    return msgspec.structs.replace(node, generations=(serving, *(each for each in standing if each != serving)))
 
 
 def _nodes(project: Project, edges: Iterable[TopologyEdge]) -> Iterator[TopologyNode]:

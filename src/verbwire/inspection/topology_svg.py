@@ -78,7 +78,9 @@ def _box(box: Box) -> Iterator[str]:
 
 def _told(box: Box) -> str:
     verb = "holds" if box.node.kind in (NodeKind.COMMANDS, NodeKind.EVENTS) else "handles"
-    return f"{box.node.kind} {box.node.name}\n{verb} {', '.join(map(short, box.node.messages)) or 'nothing'}"
+    generations = f", {box.node.generations_told}" if box.node.generations else ""
+    held = ", ".join(map(short, box.node.messages)) or "nothing"
+    return f"{box.node.kind} {box.node.name}{generations}\n{verb} {held}"
 
 
 def _line(line: Line) -> str:

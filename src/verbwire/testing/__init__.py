@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from verbwire.testing.memory.history import CommandOutcome, LetterInMemory
     from verbwire.testing.memory.in_memory import InMemory
     from verbwire.testing.memory.parked import GroupStoppedError, ParkedInMemory, RecordParkedError
+    from verbwire.testing.memory.rebuilt import RebuiltTable
     from verbwire.testing.running import RunningProject
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "ParkedInMemory",
     "ProcessInstance",
     "ProcessStep",
+    "RebuiltTable",
     "RecordParkedError",
     "RunningProject",
     "effects_of",
@@ -96,6 +98,7 @@ _LATER = {
     "LetterInMemory": "memory.history",
     "MemoryClient": "memory.client",
     "ParkedInMemory": "memory.parked",
+    "RebuiltTable": "memory.rebuilt",
     "RecordParkedError": "memory.parked",
     "RunningProject": "running",
 }

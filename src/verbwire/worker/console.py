@@ -10,7 +10,6 @@ from verbwire.http.console.api import Act, ConsoleApi, Look
 from verbwire.http.console.catalog import catalog_of
 from verbwire.http.console.cluster_looks import ClusterLooks
 from verbwire.http.console.dead_letters import ConsoleDeadLetters, DiscardWish, ExportWish, FindWish, RequeueWish
-from verbwire.http.console.drawing import drawing_of
 from verbwire.http.console.instances import CancelWish, ConsoleInstances, RetryWish
 from verbwire.http.console.pages import ConsolePages
 from verbwire.http.console.parked import ConsoleParking, FindParkedWish, RetryParkedWish, SkipWish
@@ -45,7 +44,7 @@ def console_parts(project: Project, services: Services) -> Sequence[Part]:
         "history/{name}/{key}": records.history,
         "trace/{name}": records.trace,
         "why/{name}/{key}": records.why,
-        "topology": lambda: drawing_of(project),
+        "topology": cluster.topology,
         "dead-letters": dead_letters.listed,
         "dead-letters/{name}/{place}": dead_letters.one,
         "parked": parked.listed,

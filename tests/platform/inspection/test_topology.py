@@ -10,11 +10,13 @@ from xml.etree.ElementTree import Element, fromstring
 import pytest
 
 from tests.kit.cli import library, verbwire
+from verbwire.cli.topology import topology_lines
 from verbwire.inspection.topology import EdgeKind, NodeKind, ProjectTopology, TopologyEdge, TopologyNode, topology
 from verbwire.inspection.topology_layout import lay_out
 from verbwire.inspection.topology_svg import svg
 from verbwire.project import load_project
 from verbwire.settings import load_settings
+from verbwire.wire.records.rebuilds import Generations, RebuildWord
 
 SHOP = Path(__file__).parents[3]
 
@@ -87,3 +89,17 @@ def test_topology_command_writes_text_svg_and_json_without_a_cluster(tmp_path: P
     found = json.loads(verbwire(tmp_path, "topology", "--json", "--svg", "drawn.svg").stdout)
     assert {each["kind"] for each in found["nodes"]} == {"commands", "aggregate", "events", "table"}
     assert (tmp_path / "drawn.svg").read_text("utf-8").startswith("<svg")
+
+
+def test_topology_tells_the_generations_of_a_rebuilt_table_where_a_cluster_was_asked(shop: ProjectTopology) -> None:
+    project = load_project(load_settings(SHOP))
+    words = {"shop.orders": RebuildWord(generations=Generations(serving=1, followed=(0, 1), building=2, last=2))}
+    found = topology(project, words).node("table:shop.orders")
+    assert (found.generations, found.generations_told) == (
+        (1, 0, 2),
+        "generation 1 serves, 0 stands beside it, 2 stands beside it",
+    )
+    assert found.generations_told in svg(topology(project, words))
+    assert any(found.generations_told in line for line in topology_lines(topology(project, words)))
+    assert shop.node("table:shop.orders").generations == ()
+    assert [node.name for node in topology(project, words).nodes if node.generations] == ["shop.orders"]

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from verbwire.errors import UnavailableError
+from verbwire.generations.topic import read_words
+from verbwire.http.console.drawing import drawing_of
 from verbwire.inspection.deployed import deployed
 from verbwire.inspection.describe import describe
 from verbwire.inspection.lag import LagSampler
@@ -50,6 +52,13 @@ class ClusterLooks:
             unknown = in_order(view.unknown)
         pairs = zip(map(msgspec.to_builtins, found), map(msgspec.to_builtins, standing), strict=True)
         return {"described": [{**each, "deployed": there} for each, there in pairs], "unknown": unknown}
+
+    def topology(self) -> Json:
+        """Return the drawing of what flows where, with generations of rebuilt tables as far as the cluster tells."""
+        with self._lock:
+            view = self._connected()
+            words = view.unless_unknown("rebuilds", lambda: read_words(view.kafka, view.names.rebuilds()))
+        return drawing_of(self._project, words or {})
 
     def lag(self) -> Any:
         """Return how far each group is behind; from the second look on with rates."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from verbwire.inspection.topology import topology
+from verbwire.inspection.topology import NO_WORDS, topology
 from verbwire.inspection.topology_layout import Box, Line, lay_out, title
 from verbwire.project import Project
+from verbwire.wire.records.rebuilds import RebuildWord
 
 Json = dict[str, Any]
 
 
-def drawing_of(project: Project) -> Json:
-    """Return boxes and lines of a project's topology; nothing but declarations is asked."""
-    drawing = lay_out(topology(project))
+def drawing_of(project: Project, words: Mapping[str, RebuildWord] = NO_WORDS) -> Json:
+    """Return boxes and lines of a project's topology; `words` are what the cluster says of rebuilt tables."""
+    drawing = lay_out(topology(project, words))
     return {
         "width": drawing.width,
         "height": drawing.height,
@@ -31,6 +33,7 @@ def _box(box: Box) -> Json:
         "title": title(node),
         "context": node.context,
         "imported": node.imported,
+        "generations": node.generations,
         "lines": box.lines,
         "messages": node.messages,
         "x": box.x,

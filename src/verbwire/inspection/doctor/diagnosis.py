@@ -26,6 +26,7 @@ class Patient(msgspec.Struct):
     view: ClusterView
     facts: dict[str, str] = {}
     stale_seconds: float = 60.0  # how long a transaction may be open: longer than verbwire's own take
+    kept_days: float = 7.0  # how long a generation that has served before may be kept up to date
     least_disk: float = 0.05  # the part of a disk that should be free
 
 

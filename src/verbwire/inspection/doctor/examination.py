@@ -10,6 +10,7 @@ from verbwire.inspection.doctor.brokers import check_brokers
 from verbwire.inspection.doctor.diagnosis import Check, Diagnosis, Patient
 from verbwire.inspection.doctor.machine import check_machine
 from verbwire.inspection.doctor.placement import check_placement
+from verbwire.inspection.doctor.rebuilds import check_rebuilds
 from verbwire.inspection.doctor.receivers import check_receivers
 from verbwire.inspection.doctor.running import check_running, check_workers
 from verbwire.inspection.doctor.standing import check_schemas, check_topics
@@ -25,6 +26,7 @@ CHECKS: dict[str, Check] = {
     "key placement": check_placement,
     "one receiver": check_receivers,
     "transactions": check_transactions,
+    "rebuilds": check_rebuilds,
     "what runs": check_running,
     "workers": check_workers,
 }
@@ -40,7 +42,7 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
 
 def examine(view: ClusterView, stale_seconds: float = 60.0, least_disk: float = 0.05) -> Examination:
     """Look at everything. A transaction that is open for longer than `stale_seconds` hangs."""
-    patient = Patient(view, {}, stale_seconds, least_disk)
+    patient = Patient(view, {}, stale_seconds, least_disk=least_disk)
     found: list[Diagnosis] = []
     unknown: dict[str, str] = {}
     for name, check in CHECKS.items():

@@ -29,7 +29,6 @@ from verbwire.declarations.scheduler import Scheduler, schedulers
 from verbwire.declarations.table import Table
 from verbwire.errors import ContractError
 from verbwire.handling.handler_loop import HandlerLoop
-from verbwire.kafka.record import place_of
 from verbwire.messages import Command, Event, Outcome, Page, Query, Rejected, Row, State
 from verbwire.observability.watch.handlers import HandlerWatch
 from verbwire.principal import Principal
@@ -43,8 +42,9 @@ from verbwire.testing.memory.engine_groups import MemoryEngineGroup
 from verbwire.testing.memory.grants import MemoryGrants
 from verbwire.testing.memory.groups import MemoryGroup, MemoryReplies, MemoryServices
 from verbwire.testing.memory.history import CommandOutcome, LetterInMemory, MemoryHistory
-from verbwire.testing.memory.parked import GroupStoppedError, MemoryParking, ParkedInMemory, RecordParkedError
+from verbwire.testing.memory.parked import MemoryParking, ParkedInMemory, require_none_parked, require_running
 from verbwire.testing.memory.queries import MemoryQueries
+from verbwire.testing.memory.rebuilt import RebuiltTable, folded_anew
 from verbwire.testing.memory.registry import MemoryRegistry
 from verbwire.testing.memory.subscriber_groups import MemorySubscriberGroup
 from verbwire.testing.memory.topics import MemoryProducer, MemoryTopics
@@ -128,12 +128,14 @@ class InMemory:
         self._told = MemoryReplies()
         self._history = MemoryHistory(codec, self._topics)
         self._paused: set[str] = set()
+        self._rebuilt = 0
         with ExitStack() as opened:
             folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="verbwire-in-memory-")))
             loop = HandlerLoop()
             opened.callback(loop.close)
             loop.open([each for each, _ in project.resources])
             services = MemoryServices(self._connection, codec, self._topics, clock, grants, self._told, folder, loop)
+            self._services = services
             self._groups: dict[str, MemoryGroup] = {}
             for name, each in project.declared.items():
                 self._groups[name] = services.group(each)
@@ -238,14 +240,7 @@ class InMemory:
 
         The key of a table of windows is a pair: what is counted, and when the window begins.
         """
-        group = self._engine_group(declared)
-        fields = group.row.key
-        found: dict[Any, Any] = {}
-        for value in group.rows():
-            row: Any = group.topology.decode(value)
-            key = tuple(getattr(row, field) for field in fields)
-            found[key if len(fields) > 1 else key[0]] = row
-        return found
+        return _rows_by_key(self._engine_group(declared))
 
     @overload
     def row(self, declared: Table[R], *key: Any) -> R | None: ...
@@ -309,6 +304,16 @@ class InMemory:
         self._parking.ask(CANCEL, self._engine_group(process), (key,), why=why)
         self.run()
 
+    def rebuild(self, table: Table[R]) -> RebuiltTable[R]:
+        """Fold all events so far anew by the handlers of a table as they are now; return the rows, and what differs.
+
+        What ``verbwire rebuild`` would build and compare. The table itself stays as it is: `table` may be the declared
+        one after its handlers were changed, or another declaration of the same name and row.
+        """
+        self._rebuilt += 1
+        rows: dict[Any, R] = folded_anew(self._services, table, self._rebuilt, _rows_by_key)
+        return RebuiltTable.beside(_rows_by_key(self._engine_group(table)), rows)
+
     def late(self, table: Table[Any]) -> int:
         """Return how many events a table of windows has left out, since their window was over."""
         group = self._group(table)
@@ -327,13 +332,11 @@ class InMemory:
                 f"after {_MOST_ROUNDS} rounds there is still something to do: do handlers cause each other in a circle?"
             )
         for each in self._groups.values():
-            if isinstance(each, MemoryEngineGroup) and each.stopped and each.name not in stopped:
-                raise GroupStoppedError(each.stopped) from each.cause
+            if isinstance(each, MemoryEngineGroup) and each.name not in stopped:
+                require_running(each)
         for each in self._groups.values():
-            if isinstance(each, MemoryEngineGroup) and (found := each.take_parked()) is not None:
-                raise RecordParkedError(f"{each.name}: {place_of(found.record)} is parked: {found.reason}") from (
-                    found.__cause__
-                )
+            if isinstance(each, MemoryEngineGroup):
+                require_none_parked(each)
 
     def close(self) -> None:
         """Remove what it keeps; closing twice is fine."""
@@ -388,6 +391,16 @@ class InMemory:
             raise ContractError(
                 f"nobody here receives {command.__name__}: give InMemory the Aggregate({namespace!r}, ...) as well"
             )
+
+
+def _rows_by_key(group: MemoryEngineGroup) -> dict[Any, Any]:
+    fields = group.row.key
+    found: dict[Any, Any] = {}
+    for value in group.rows():
+        row: Any = group.topology.decode(value)
+        key = tuple(getattr(row, field) for field in fields)
+        found[key if len(fields) > 1 else key[0]] = row
+    return found
 
 
 def _project_of(

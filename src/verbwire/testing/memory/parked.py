@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from verbwire.engine.state.parked import ParkedKey
+from verbwire.kafka.record import place_of
 from verbwire.requests.sender import Asked, RequestSender
 from verbwire.testing.memory.engine_groups import MemoryEngineGroup
 from verbwire.wire.keys import key_bytes, parse_key, window_key
@@ -33,6 +34,19 @@ class RecordParkedError(GroupStoppedError):
     The handler's exception is the cause. Everything else has happened; `parked` of the project in memory tells what
     waits. It is raised once for each record that cannot be handled, not for those behind it.
     """
+
+
+def require_running(group: MemoryEngineGroup) -> None:
+    """Raise GroupStoppedError where a group is stopped."""
+    if group.stopped:
+        raise GroupStoppedError(group.stopped) from group.cause
+
+
+def require_none_parked(group: MemoryEngineGroup) -> None:
+    """Raise RecordParkedError where a record of a group was parked since this was asked last."""
+    if (found := group.take_parked()) is not None:
+        told = f"{group.name}: {place_of(found.record)} is parked: {found.reason}"
+        raise RecordParkedError(told) from found.__cause__
 
 
 class MemoryParking:

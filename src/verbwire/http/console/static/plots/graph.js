@@ -21,7 +21,7 @@ export function graph(drawing, { state, flow }) {
 }
 
 function node(box, { how, word, lag, rate }) {
-  const told = [`${box.kind} ${box.name}`, word, lag ? `${count(lag)} records behind` : null, rate].filter(Boolean).join(', ');
+  const told = [`${box.kind} ${box.name}`, generation(box), word, lag ? `${count(lag)} records behind` : null, rate].filter(Boolean).join(', ');
   return s('a', { href: addressOf(box), class: `node ${box.kind} ${how ?? ''}`, 'data-key': box.id, 'aria-label': told,
     onmouseenter: (event) => near(event.currentTarget, box.id), onfocus: (event) => near(event.currentTarget, box.id),
     onmouseleave: (event) => near(event.currentTarget, null), onblur: (event) => near(event.currentTarget, null) },
@@ -39,6 +39,11 @@ function node(box, { how, word, lag, rate }) {
 function light(how, x) {
   if (how === 'good') return s('circle', { class: `light ${how}`, cx: x, cy: 11, r: 4 });
   return s('rect', { class: `light ${how}`, x: x - 4, y: 7, width: 8, height: 8, transform: how === 'warn' ? `rotate(45 ${x} 11)` : null });
+}
+
+// Of a table that was rebuilt: which generation serves.
+function generation({ generations: [serving] = [] }) {
+  return serving === undefined ? null : `generation ${serving} serves`;
 }
 
 function addressOf({ kind, name, messages, context }) {
