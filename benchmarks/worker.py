@@ -7,7 +7,7 @@ import shutil
 import socket
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -95,6 +95,11 @@ class Worker:
     def asked(self) -> list[str]:
         """Return its address, and tokens of two who may order: one alone may not have 256 commands under way."""
         return [self.url, *map(self.token, ("benchmark", "second-benchmark"))]
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that it runs with: of a project's other processes, too."""
+        return self._env
 
     @property
     def url(self) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.cluster import environment, verbwire
-from benchmarks.place import SHOP, Place
+from benchmarks.cluster import verbwire
+from benchmarks.place import SHOP
 from benchmarks.rounds import Round
 from benchmarks.sections.table import GROUP
 from benchmarks.worker import DEADLINE, SLOWEST, Progress, Worker, cpu_of, follow, restored
@@ -29,7 +29,7 @@ def measured(round: Round) -> None:
     with round.attempt("verbwire table"), worker:
         caught_up = Progress(place, GROUP, _TOPIC)
         round.add(group, follow("verbwire table: a worker that catches up", worker, caught_up, place.events))
-        with round.attempt("verbwire rebuild"), _rebuilding(place, round.folder(place)) as command:
+        with round.attempt("verbwire rebuild"), _rebuilding(worker, round.folder(place)) as command:
             built = Progress(place, f"{GROUP}.1", _TOPIC)
             round.add(group, follow("verbwire rebuild: beside that worker", command, built, place.events))
     with round.attempt("verbwire restore"):
@@ -47,7 +47,7 @@ class _Command:
     def until(self, condition: Callable[[], bool], every: float = 0.02, records: int = 0) -> None:
         deadline = time.monotonic() + DEADLINE + records / SLOWEST
         while not condition():
-            if self.process.poll() not in (None, 0) or time.monotonic() > deadline:
+            if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the rebuild did not get there:\n{self.log.read_text()[-4000:]}")
             time.sleep(every)
 
@@ -56,12 +56,13 @@ class _Command:
 
 
 @contextmanager
-def _rebuilding(place: Place, folder: Path) -> Iterator[_Command]:
-    log, env = folder / "rebuild.log", {**environment(place), "VERBWIRE_DATA": str(folder / "rebuild")}
+def _rebuilding(worker: Worker, folder: Path) -> Iterator[_Command]:
+    log, env = folder / "rebuild.log", {**worker.environment, "VERBWIRE_DATA": str(folder / "rebuild")}
     with log.open("w") as out:
         process = psutil.Popen([verbwire(), "rebuild", GROUP, "--follow"], cwd=SHOP, env=env, stdout=out, stderr=out)
     try:
         yield _Command(process, log)
     finally:
-        process.kill()
+        if process.poll() is None:
+            process.kill()
         process.wait()

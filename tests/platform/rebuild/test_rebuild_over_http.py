@@ -48,6 +48,7 @@ def test_a_rebuild_is_seen_compared_switched_and_deleted_over_http(cluster: Clus
         assert (state["table"], state["serving"], state["building"], state["builders"]) == (TABLE, 0, 1, 0)
         assert (state["progress"]["left"], state["progress"]["complete"]) == (0, True)
         assert "generation 1 is being built, and nobody builds it, 0 records are to go" in diagnosed(table)
+        assert "bank.jars.1-jars-changelog" in table.project.run("acls", "--json").stdout
         status, differs = asked(first, f"/{TABLE}/diff")
         assert (status, differs["changed"], len(differs["samples"])) == (200, 16, 10), differs
         status, refused = asked(first, f"/{TABLE}/switch", 2)

@@ -9,12 +9,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.kit.samples.tower.bells import BellRung, MuteBell, OilBell, RingBell
-from tests.kit.tower import CATALOG, receiver, ringing
+from tests.kit.tower import CATALOG, SCHEDULER, receiver, ringing
 from verbwire import Accepted, Rejected, Schedule, Subscriber
 from verbwire.declarations.effect_context import SubscriberContext
 from verbwire.errors import ContractError, OutcomeUnknownError, UnencodableError
 from verbwire.messages import Expired
+from verbwire.observability.metrics.registry import Metrics
 from verbwire.testing import InMemory
+from verbwire.worker.table_sizes import TableSizes
 
 START = datetime(2026, 3, 28, 12, tzinfo=UTC)  # in London, clocks are set ahead in the night after
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -329,3 +331,18 @@ def test_a_command_for_later_with_a_false_grant_is_refused_by_its_receiver_and_t
     assert refused.outcome.details == {"grant": "false"}
     tower.advance(DAY)
     assert notes(tower) == ["oiled 1"]
+
+
+def test_commands_for_later_that_wait_are_counted_for_the_metrics(tower: InMemory) -> None:
+    for number in range(5):
+        tower.send(ringing(f"bell-{number}"), after=HOUR + number * MINUTE, id=f"id-{number}")
+    tower.cancel(RingBell, "bell-4", "id-4")
+    tower.advance(HOUR)
+    reader = tower._engine_group(SCHEDULER).store_reader
+    sizes, metrics = TableSizes(lambda: {SCHEDULER: reader, "other": reader}, (), [SCHEDULER]), Metrics()
+    sizes.look()
+    metrics.process.tables(sizes.sizes)
+    told = [
+        line for line in metrics.exposition().decode().splitlines() if line.startswith("verbwire_scheduled_pending")
+    ]
+    assert told == [f'verbwire_scheduled_pending{{group="{SCHEDULER}"}} 3.0'], "one was delivered, one cancelled"

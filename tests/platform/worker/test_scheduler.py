@@ -20,7 +20,7 @@ from tests.kit.worker import SECRET, Running
 from verbwire import Accepted, Rejected
 from verbwire.client import Client
 from verbwire.engine.transactions.failpoints import POINTS
-from verbwire.security.tokens import mint_token
+from verbwire.security.tokens import OPERATOR, mint_token
 
 pytestmark = pytest.mark.kafka
 
@@ -115,6 +115,19 @@ def test_what_is_scheduled_is_listed_shown_and_cancelled_by_the_command_line(clu
         assert (schedule["name"], schedule["cron"], schedule["last"]) == ("tower.bells.seconds", "0 6 * * MON", None)
         assert datetime.fromtimestamp(schedule["due"] / 1000, UTC).weekday() == 0
         assert project.run("scheduled", "show", "other").returncode != 0
+        found = operated(worker, "POST", "/find", {"where": {"key": "a"}}).json()["commands"]
+        assert [each["id"] for each in found] == ["in-2"]
+        assert operated(worker, "POST", "/find", {"where": {"key": "b"}}).json() == {"commands": []}
+        assert operated(worker, "POST", "/in-2/cancel", {}).json()["outcome"] == "cancelled"
+        listed = operated(worker, "GET", "").json()
+        assert (listed["commands"], [each["name"] for each in listed["schedules"]]) == ([], ["tower.bells.seconds"])
+        assert "0 pending" in project.run("scheduled", "list", "--key", "a").stdout
+
+
+def operated(worker: Running, method: str, path: str, body: object = None) -> httpx.Response:
+    """What the console's page asks, as an operator."""
+    headers = {"Authorization": f"Bearer {mint_token(SECRET, 'olga', [OPERATOR])}"}
+    return httpx.request(method, f"{worker.url()}/console/api/scheduled{path}", json=body, headers=headers, timeout=60)
 
 
 # -- whoever is killed
