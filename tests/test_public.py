@@ -30,7 +30,7 @@ PUBLIC = {
     "verbwire.records": "Decode Headers MAX_RECORD OutcomeRecord OutcomeStatus RecordReader",
     "verbwire.testing": """
         CONTEXT CommandOutcome Decided Given GroupStoppedError InMemory LetterInMemory MemoryClient ParkedInMemory
-        ProcessInstance ProcessStep RecordParkedError RunningProject effects_of encoded fold given
+        ProcessInstance ProcessStep RebuiltTable RecordParkedError RunningProject effects_of encoded fold given
     """,
     "verbwire.tokens": "METRICS OPERATOR development_token",
 }
