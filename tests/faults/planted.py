@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,41 @@ def hold(patch: Patch) -> None:
     patch(group, "BATCH", BatchLimits(seconds=60.0))  # the wait must not cut the transaction short
 
 
+def fires_twice(patch: Patch) -> None:
+    """What is due is fired twice, as by a transaction that is repeated without a fence."""
+    from verbwire.engine.processors.scheduler import SchedulerProcessor
+
+    fired = SchedulerProcessor._fired
+
+    def fire_twice(self: SchedulerProcessor, *what: Any) -> Any:
+        fired(self, *what)
+        return fired(self, *what)
+
+    patch(SchedulerProcessor, "_fired", fire_twice)
+
+
+def firing_ids(patch: Patch) -> None:
+    """The id of a firing is a new one each time, not made of the due time."""
+    from verbwire.engine.processors import schedule_firing
+
+    numbers = count()
+    patch(schedule_firing, "id_of_firing", lambda name, _: f"{name}@{next(numbers)}")
+
+
+def heard_late(patch: Patch) -> None:
+    """An outcome that was handed over is heard once more when it comes by itself."""
+    from verbwire.engine.processors import process
+
+    patch(process, "_is_heard", lambda *_: False)
+
+
+def heard_again(patch: Patch) -> None:
+    """An outcome that is handed over twice is heard twice: the instance goes on waiting for it."""
+    from verbwire.wire.records.process_instances import InstanceRecord
+
+    patch(InstanceRecord, "answered", lambda self, _: self)
+
+
 BUGS: dict[str, Callable[[Patch], None]] = {
     "late-metadata": late_metadata,
     "no-offsets": no_offsets,
@@ -143,6 +179,10 @@ BUGS: dict[str, Callable[[Patch], None]] = {
     "read-uncommitted": read_uncommitted,
     "early-second": early_second,
     "overtaking": overtaking,
+    "fires-twice": fires_twice,
+    "firing-ids": firing_ids,
+    "heard-late": heard_late,
+    "heard-again": heard_again,
     "hold": hold,
 }
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Never, Self, TypeVar
 
 from verbwire.answering import require_no_query
 from verbwire.client.asking.asker import Asker
+from verbwire.client.asking.at_once import require_at_once
 from verbwire.client.asking.handle import CommandHandle
 from verbwire.client.base.connection import Connection
 from verbwire.client.base.positions import SeenPositions
@@ -110,15 +111,18 @@ class Client:
         ttl: float | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
+        **more: Never,
     ) -> CommandHandle[R]:
         """Send a command to its one receiver, and return the outcome-to-be. Parameters as in :meth:`send`.
 
         The command is as durable as a sent one: a receiver that is down answers later. The same `id` with the same
         payload gets the same outcome again; with another payload it is ``Rejected("id_reused")``.
         :class:`WrongVerbError` for a command whose contract says that it has no outcome. When `asks_in_flight` outcomes
-        are outstanding the call blocks, at most `delivery_seconds` (then :class:`DeliveryError`).
+        are outstanding the call blocks, at most `delivery_seconds` (then :class:`DeliveryError`). A command for later
+        is sent; asked `at` a time or `after` a while, it is :class:`WrongVerbError`, which says what to do instead.
         """
         require_no_query("ask")
+        require_at_once(more)
         return self._asker.ask(command, envelope_of(id, ttl, correlation_id, causation_id))
 
     def resume(self, token: str) -> CommandHandle[Any]:

@@ -12,6 +12,7 @@ from tests.kit.samples.tower.bells import BellRung, BellState, MuteBell, RingBel
 from tests.kit.tower import CATALOG, receiver
 from verbwire import Accepted, Expired, Outcome, OutcomeContext, Process, Rejected, expiring, later, tagged
 from verbwire.declarations.scheduler import Scheduler
+from verbwire.errors import WrongVerbError
 from verbwire.testing import InMemory, RecordParkedError, given
 
 NOON = datetime(2010, 12, 1, 12, tzinfo=UTC)
@@ -108,3 +109,12 @@ def test_a_process_command_for_later_is_compared_in_tests_as_it_is_returned() ->
     given(echoing(), catalog=CATALOG).when(BellRung(bell_id="a")).then(again)
     with pytest.raises(AssertionError, match="led to other commands"):
         given(echoing(), catalog=CATALOG).when(BellRung(bell_id="a")).then(again.command)
+
+
+def test_a_command_that_is_asked_for_later_is_refused_with_what_to_do_instead() -> None:
+    with InMemory(receiver(), catalog=CATALOG, now=NOON) as tower:
+        with pytest.raises(WrongVerbError, match=r"lets a process receive .* send this one by later\(...\) and answer"):
+            tower.ask(RingBell(bell_id="a"), after=HOUR)  # type: ignore[arg-type]  # what a user may get wrong
+        with pytest.raises(TypeError, match="'whenever'"):
+            tower.ask(RingBell(bell_id="a"), whenever=HOUR)  # type: ignore[arg-type]  # likewise
+        assert tower.commands(RingBell) == []

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Never, Protocol, TypeVar
 
 from verbwire.answering import require_no_query
+from verbwire.client.asking.at_once import require_at_once
 from verbwire.client.base.connection import Connection
 from verbwire.client.producing.ack import Position
 from verbwire.client.producing.routes import Routes
@@ -122,6 +123,7 @@ class MemoryClient:
         ttl: float | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
+        **more: Never,
     ) -> Outcome[R]:
         """Send a command and return its outcome.
 
@@ -129,6 +131,7 @@ class MemoryClient:
         :class:`WrongVerbError` for a command that nobody answers.
         """
         require_no_query("ask")
+        require_at_once(more)
         outgoing = self._sender.encode(Kind.COMMAND, command, envelope_of(id, ttl, correlation_id, causation_id))
         contract = outgoing.route.contract
         if contract.response == "none":

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Never, Self, TypeVar, overload
 
 from verbwire.client.base.connection import Connection
 from verbwire.client.producing.ack import Position
@@ -176,9 +176,9 @@ class InMemory:
             self._client.enqueue(command)
         self.run()
 
-    def ask(self, command: Command[A], *, id: str | None = None, ttl: float | None = None) -> Outcome[A]:
+    def ask(self, command: Command[A], *, id: str | None = None, ttl: float | None = None, **more: Never) -> Outcome[A]:
         """Send a command and return its outcome, once whatever comes of it has happened, too."""
-        return self._client.ask(command, id=id, ttl=ttl)
+        return self._client.ask(command, id=id, ttl=ttl, **more)
 
     def query(self, query: Query[A], *, after: Page[Any] | None = None) -> A:
         """Return the reply to a query, or a :class:`~verbwire.client.Page` of replies. Raises as `Client.query`."""
