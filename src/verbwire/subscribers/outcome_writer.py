@@ -105,14 +105,17 @@ class KafkaOutcomes:
         key, value, headers = line
         producer = self._producers.begin(_SLOT)
         producer.produce(self._topic, value, key, partition, headers=headers)
+        hit("after-produce")
         with fatal_errors():
             left = producer.flush(_SECONDS)
         if left:
             self._producers.give_up(_SLOT)
             raise UnavailableError(f"the broker did not take an outcome within {_SECONDS:.0f} s")
+        hit("after-flush")
         place = TopicPartition(in_flight.topic, in_flight.partition, in_flight.committable_without(offset))
         producer.send_offsets_to_transaction([place], membership, _SECONDS)
         hit("after-offsets")
+        hit("during-commit")
         producer.commit_transaction(_SECONDS)
         in_flight.committed = None  # the consumer may have committed more meanwhile: it does so once more
         hit("after-commit")

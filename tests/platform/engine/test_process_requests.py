@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.faults.planted import BUGS
 from tests.kit import bank_jars
 from tests.kit.bank import NAMESPACE as JARS
 from tests.kit.bank import Bank
@@ -176,8 +175,7 @@ def replace_id(details: dict[str, str], id: str, other: str) -> dict[str, str]:
     return {"record": details["record"].replace(b64encode(id.encode()).decode(), b64encode(other.encode()).decode())}
 
 
-def hand_over(till: Branch) -> None:
-    """Hand an outcome over twice, and only then have the process read its own log, which holds it, too."""
+def test_a_process_outcome_that_is_handed_over_is_heard_once_also_when_it_comes_by_itself(till: Branch) -> None:
     till.jars.run()
     (outcome,) = till.bank.ledger(till.partition)
     asked = Asked(kind=HEAR, partition=till.partition, key=till.owner.encode(), details=till.carried(outcome))
@@ -187,18 +185,5 @@ def hand_over(till: Branch) -> None:
     till.engine.core.process(alone, till.engine.membership, lambda: True)
     till.engine.next[requests] = alone[requests][-1].offset + 1
     till.settle()
-
-
-def test_a_process_outcome_that_is_handed_over_is_heard_once_also_when_it_comes_by_itself(till: Branch) -> None:
-    hand_over(till)
     assert till.told() == ("Accepted",)
     assert till.record().waits == {}
-
-
-@pytest.mark.parametrize("bug", ["heard-late", "heard-again"])
-def test_a_process_with_a_planted_bug_hears_what_was_handed_over_twice(
-    till: Branch, monkeypatch: pytest.MonkeyPatch, bug: str
-) -> None:
-    BUGS[bug](monkeypatch.setattr)
-    hand_over(till)
-    assert till.told()[:2] == ("Accepted", "Accepted")

@@ -13,7 +13,7 @@ def require_at_once(more: Mapping[str, object]) -> None:
         return
     if more.keys() <= {"at", "after"}:
         raise WrongVerbError(
-            "a command for later is sent, not asked: its outcome may be months away, and it may be cancelled meanwhile. "
+            "a command for later is sent, not asked: its outcome may be months away, and it may be cancelled. "
             "Who has to know lets a process receive a command, which is asked, send this one by later(...) and answer "
             "with its outcome: that handle is resumed by its token, whenever it comes"
         )
