@@ -54,7 +54,7 @@ class Settings:
     partitions: int = 12  # of a new context's topics; fixed once used
     replication: int = 0  # 0: 3 where there are three brokers, else 1
     data: Path = Path(".verbwire")  # local stores, and the embedded stack
-    cache_bytes: Size = _CACHE  # memory for rows, ids, pages of copies, and records on their way
+    cache_bytes: Size = _CACHE  # memory for rows, ids, recent lists, pages of copies, and records on their way
     worker: str = ""  # a stable name, or "name-*": the first free number in `data`; default: the host's name,
     # which StatefulSets keep stable and recreated containers do not
     log_level: str = (

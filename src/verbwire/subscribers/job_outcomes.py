@@ -154,7 +154,7 @@ class JobOutcomes:
 
     def _tell(self, reply_partition: int | None, name: str, value: bytes) -> None:
         if reply_partition is not None:
-            self.outcome_log.notifier.send(reply_partition, name, value)
+            self.outcome_log.notifier.send([(reply_partition, name, value)])
 
 
 def job_outcomes(

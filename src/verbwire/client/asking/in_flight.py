@@ -69,8 +69,11 @@ class InFlightCommands:
         self, pending: PendingCommand, answer: Outcome | VerbwireError, events: tuple[EventPosition, ...] = ()
     ) -> None:
         """Complete a pending command and remove it."""
-        self.leave(pending)
-        pending.settle(answer, events)
+        with self.lock:
+            self._remove(pending)
+            wakes = pending.answered(answer, events)
+        for wake in wakes:
+            wake()
 
     def leave(self, pending: PendingCommand) -> None:
         """Remove a pending command without an outcome."""

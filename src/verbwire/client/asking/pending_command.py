@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from verbwire.client.base.completion import Completion
+from verbwire.client.base.completion import Completion, Wake
 from verbwire.client.producing.ack import Ack
 from verbwire.errors import VerbwireError
 from verbwire.messages import FORBIDDEN, ID_REUSED, Outcome, Rejected
@@ -68,17 +68,14 @@ class PendingCommand(Completion):
         """Whether the answer is there."""
         return self.answer is not None
 
-    def settle(self, answer: Outcome | VerbwireError, events: tuple[EventPosition, ...] = ()) -> None:
-        """Take the answer and wake its waiters; the first one counts."""
-        with self._lock:
-            if self.answer is not None:
-                return
-            self.events = events
-            self.answer = answer
-            self.early_records = []
-            wakes = self._settled()
-        for wake in wakes:
-            wake()
+    def answered(self, answer: Outcome | VerbwireError, events: tuple[EventPosition, ...] = ()) -> list[Wake]:
+        """Take the answer, and return whom to wake; the first one counts. Called with the shared lock held."""
+        if self.answer is not None:
+            return []
+        self.events = events
+        self.answer = answer
+        self.early_records = []
+        return self._settled()
 
     def is_due(self, now: float) -> bool:
         """Whether no reply came for so long that the outcome log is to be read."""

@@ -73,6 +73,8 @@ class Completion:
         return wakes or []
 
     def _no_more(self, wake: Wake) -> None:
+        if self._wakes is None:  # as a rule: whoever settled it has taken them
+            return
         with self._lock:
             self._wakes = [each for each in self._wakes or () if each != wake] or None
 

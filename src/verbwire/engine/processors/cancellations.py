@@ -78,7 +78,7 @@ class Cancellations:
         key, headers = outcome_log.record(entry, value)
         transaction.produce(outcome_log.topic, partition, key, value, headers)
         if entry.reply_partition is not None:
-            tell = partial(outcome_log.notifier.send, entry.reply_partition, entry.command_id, value)
+            tell = partial(outcome_log.notifier.send, [(entry.reply_partition, entry.command_id, value)])
             transaction.after_commit.append(tell)
 
 

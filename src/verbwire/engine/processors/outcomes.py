@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from verbwire.engine.processors.reply_notifier import ReplyNotifier
+from verbwire.engine.processors.reply_notifier import Reply, ReplyNotifier
 from verbwire.engine.state.changes import DedupEntry
 from verbwire.engine.topology import ANSWERS
 from verbwire.engine.transactions.record_limits import RecordLimits, too_large
@@ -174,7 +174,7 @@ class OutcomeBatch:
         self._outcome_log = outcome_log
         self._partition = partition
         self._entries: list[OutcomeEntry] = []
-        self._notified: list[tuple[int, str, bytes]] = []  # partition of the replies, id, outcome
+        self._notified: list[Reply] = []
         self._repeated: list[tuple[int, str]] = []
 
     def enter(self, entry: OutcomeEntry) -> None:
@@ -222,5 +222,4 @@ class OutcomeBatch:
                 for reply_partition, name in self._repeated
                 if name in known
             ]
-        for reply_partition, name, outcome in self._notified:
-            self._outcome_log.notifier.send(reply_partition, name, outcome)
+        self._outcome_log.notifier.send(self._notified)

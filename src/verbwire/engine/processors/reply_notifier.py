@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from confluent_kafka import KafkaException, Producer
 
@@ -18,6 +19,9 @@ from verbwire.kafka.librdkafka import LOGGED
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 1.0
+Reply: TypeAlias = tuple[int, str, bytes]
+"""The partition that the client consumes, the command's id, and its outcome as the log has it."""
+
 _SETTINGS = {
     "acks": 1,
     "linger.ms": 0,  # somebody waits for each; those of one transaction go together all the same
@@ -39,14 +43,26 @@ class ReplyNotifier:
         self._lock = threading.Lock()
         self._producer: Producer | None = None
 
-    def send(self, partition: int, command_id: str, outcome: bytes) -> None:
-        """Notify the client that consumes `partition`; `outcome` is the log's record. Never waits, never fails."""
+    def send(self, replies: Sequence[Reply]) -> None:
+        """Notify the clients that wait for these. Never waits, never fails."""
+        if not replies:
+            return
         try:
             producer = self._producer or self._connect()
+            for reply in replies:
+                self._send_one(producer, *reply)
+            # Makes room for what comes next: a record counts until its report is taken. It gives up Python's lock, and
+            # where HTTP is busy in this process it is a while until it has it again: so not once for each.
+            producer.poll(0)
+        except KafkaException as error:
+            log.debug("no replies sent: %s", error)
+
+    def _send_one(self, producer: Producer, partition: int, command_id: str, outcome: bytes) -> None:
+        try:
             producer.produce(self._topic, outcome, command_id.encode(), partition)
-            producer.poll(0)  # makes room for what comes next: a record counts until its report is taken
         except (BufferError, KafkaException) as error:
             log.debug("no reply sent for %s: %s", command_id, error)
+            producer.poll(0)
 
     def close(self) -> None:
         """Send what is left, for a second at most, and disconnect."""

@@ -39,7 +39,7 @@ def parameters(query: bytes, allowed: Sequence[str]) -> dict[str, str]:
     except ValueError as error:
         raise HttpProblem(problem_types.BAD_QUERY, f"the query cannot be read: {error}") from None
     found = dict(pairs)
-    if unknown := sorted(found.keys() - set(allowed)):
+    if unknown := sorted([each for each in found if each not in allowed]):
         known = f"use {', '.join(allowed)}" if allowed else "this path takes none"
         raise HttpProblem(
             problem_types.UNKNOWN_PARAMETER, f"unknown parameter {', '.join(map(repr, unknown))}: {known}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +23,7 @@ from verbwire.http.tables.parameters import bad_parameter, parameter_reader
 from verbwire.queries.plan import PAGING, QueryableRow, QueryPlan
 from verbwire.queries.selection import Condition, Selection
 
+_REMEMBERED, _SHORT = 256, 500  # lists that need not be read again, and bytes of a query that is remembered
 _PLACED = ("page", "page_size", "cursor")  # known to every list, whether its contract says so or not
 
 
@@ -93,11 +95,15 @@ class Lists:
         self._path = path
         self._defaults = defaults or {}
         fields = [each for each in plan.query.schema["fields"] if each["name"] not in PAGING]
+        self._remembered = lru_cache(_REMEMBERED)(self._parse)
         self._read = parameter_reader(replace(plan.query, schema={**plan.query.schema, "fields": fields}))
         self._allowed = tuple(dict.fromkeys((*plan.query.fields, *_PLACED)))
 
     def read(self, query: bytes) -> Listing:
         """Return the list that a query string asks for; 400 for what makes no sense."""
+        return self._remembered(query) if len(query) <= _SHORT else self._parse(query)
+
+    def _parse(self, query: bytes) -> Listing:
         given = parameters(query, self._allowed)
         values = {**self._defaults, **self._read({name: each for name, each in given.items() if name not in _LEFT_OUT})}
         sort, descending = _order(self.plan.rows, given.get("sort", values.get("sort")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,7 +16,7 @@ from verbwire.declarations.table import Table
 from verbwire.engine.builders.groups import aggregate_topology, table_topology
 from verbwire.engine.builders.process import command_topics, process_topology
 from verbwire.engine.builders.scheduler import scheduler_topology
-from verbwire.engine.processors.reply_notifier import ReplyNotifier
+from verbwire.engine.processors.reply_notifier import Reply, ReplyNotifier
 from verbwire.engine.processors.windowed_table import WindowedTableProcessor
 from verbwire.engine.topology import Topology
 from verbwire.handling.handler_loop import HandlerLoop
@@ -39,9 +40,9 @@ class MemoryReplies(ReplyNotifier):
     def __init__(self) -> None:  # no Kafka: nothing is connected
         self.outcomes: dict[str, bytes] = {}
 
-    def send(self, partition: int, command_id: str, outcome: bytes) -> None:  # noqa: ARG002 (one partition will do)
-        """Keep an outcome's record."""
-        self.outcomes[command_id] = outcome
+    def send(self, replies: Sequence[Reply]) -> None:
+        """Keep the outcomes' records."""
+        self.outcomes.update((command_id, outcome) for _, command_id, outcome in replies)
 
     def close(self) -> None:
         """Do nothing: nothing is open."""
