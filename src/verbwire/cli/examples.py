@@ -64,6 +64,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "rebuild": (
         "verbwire rebuild shop.orders --rate 20000",
+        "verbwire rebuild shop.orders.aggregate",
         "verbwire rebuild shop.orders --switch",
         "verbwire rebuild shop.orders --rollback",
         "verbwire rebuild shop.orders --forget",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +23,14 @@ from verbwire.deploy.group_plan import GroupPlan, group_topics
 from verbwire.deploy.target import Target
 from verbwire.deploy.topics import ClusterTopics
 from verbwire.engine.exchange import exchanger
+from verbwire.engine.exchange.exchanger import PartitionExchange, RowExchanger
 from verbwire.errors import FencedError
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.records.rebuilds import RowExchange
 
 pytestmark = pytest.mark.kafka
 
-PARTITIONS = 4
+PARTITIONS = 8
 FOLDED, BACK = RowExchange(rows=1, kept=2), RowExchange(rows=2, kept=3, whole=False)
 
 
@@ -191,3 +194,59 @@ def test_no_exchange_begins_with_a_generation_that_is_behind(
     decides.run()
     assert exchanged.decided_on()[-1] == ("c3", "2")
     assert exchanged.states() == {"a": 3}
+
+
+def _lose_ids(_: RowExchanger, exchange: PartitionExchange) -> None:
+    with closing(sqlite3.connect(exchange.cache.store.path)) as copy:
+        copy.execute("delete from answers")
+        copy.commit()
+
+
+BUGS: dict[str, tuple[object, str, object]] = {
+    "ids are lost": (RowExchanger, "over", _lose_ids),
+    "events are lost": (exchanger, "has_records", lambda *_: False),
+}
+
+
+def _wrong(exchanged: Exchanged, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Exchange while the generation is behind, then when it is not; return what is wrong with the events after that."""
+    monkeypatch.setattr(exchanger, "_HOLD_SECONDS", 0.3)
+    decides, wrong = exchanged.decides, list[str]()
+    for id in ("c1", "c2"):
+        exchanged.put("a", id)
+    decides.run()
+    generation = exchanged.fold(1)
+    exchanged.put("a", "c3")
+    decides.run()
+    its = decides.core.exchanger
+    assert its is not None
+    its.told(FOLDED, lambda: True)
+    end = time.monotonic() + 2
+    while time.monotonic() < end and its.seconds() is not None:
+        decides.core.process({}, decides.membership, lambda: True)
+    generation.run()
+    exchanged.exchange(FOLDED)
+    decides.prepare()
+    for id in ("c1", "c3", "c4"):
+        exchanged.put("a", id)
+    decides.run()
+    found = exchanged.decided_on()
+    if [id for id, _ in found] != ["c1", "c2", "c3", "c4"]:
+        wrong.append(f"decided: {found}")
+    wrong += [f"{id} on {how} after {n} events" for n, (id, how) in enumerate(found) if int(how) % MARK != n]
+    return wrong
+
+
+@pytest.mark.chaos
+def test_an_exchange_with_its_rules_is_right(exchanged: Exchanged, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not _wrong(exchanged, monkeypatch)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("bug", BUGS)
+def test_an_exchange_without_its_rule_is_found_out(
+    exchanged: Exchanged, monkeypatch: pytest.MonkeyPatch, bug: str
+) -> None:
+    target, name, broken = BUGS[bug]
+    monkeypatch.setattr(target, name, broken)
+    assert _wrong(exchanged, monkeypatch)
