@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 3.0
 LOOK_SECONDS = 0.05  # how soon it is looked again while things change, and for the broker's acknowledgement
-SELDOM_SECONDS = 0.25  # and else: what nobody tells of is noticed so soon
+SELDOM_SECONDS = 1.0  # and else: what nobody tells of is noticed so soon
 _RESTLESS_SECONDS = 2.0  # after a change others follow
 _FLUSH_SECONDS = 2.0
 _LOG_APPEND_TIME = 2

@@ -103,7 +103,6 @@ class GroupEngine:
             topology, kafka, worker, folder, reader, self._lifecycle, self._producers, liveness
         )
         self._caches: dict[int, PartitionCache] = {}
-        self._slot = 0
         self._failures = TransactionFailures(topology.group)
         self._waits_until = 0.0  # for the registry, as far as we know: it is asked again before that
         self._changelog = ChangelogWriter(topology)
@@ -187,6 +186,7 @@ class GroupEngine:
     def close(self) -> None:
         """Finish the transaction in flight, close all partitions, and disconnect."""
         self._committer.close()
+        self._producers.close()
         self._lifecycle.close()
         self._close_caches()
         if self.exchanger is not None:
@@ -334,7 +334,7 @@ class GroupEngine:
     def _transaction(self, membership: GroupMetadata) -> Iterator[Transaction]:
         """Begin one for a block that builds it, and hand it over for commit; what fails in the block aborts it."""
         self._failures.take_progress()
-        slot, self._slot = self._slot, 1 - self._slot
+        slot = self._producers.next_slot()
         self._committer.wait_for_slot(slot)
         before = self._committer.flushed
         try:

@@ -7,7 +7,6 @@ import threading
 from abc import ABC, abstractmethod
 
 from verbwire.errors import UnavailableError
-from verbwire.kafka.recreatable import let_go_of_idle_clients
 
 log = logging.getLogger(__name__)
 
@@ -15,8 +14,7 @@ log = logging.getLogger(__name__)
 class ClusterWatch(ABC):
     """Looks at once and then every so many seconds, between `start` and `stop`; `doing` says in the log what.
 
-    Clients that nobody uses are let go of then. An outage is waited for, and others tell of it. What is not foreseen is
-    logged, and looked for again.
+    An outage is waited for, and others tell of it. What is not foreseen is logged, and looked for again.
     """
 
     def __init__(self, doing: str, seconds: float) -> None:
@@ -46,5 +44,4 @@ class ClusterWatch(ABC):
                 log.debug("%s: %s", self._doing, error)
             except Exception:
                 log.exception("%s failed in a way that is not foreseen", self._doing)
-            let_go_of_idle_clients()
             looking = not self._stop.wait(self._seconds)

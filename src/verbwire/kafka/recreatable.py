@@ -11,10 +11,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
-from weakref import WeakSet
+from typing import Generic, TypeVar
 
-IDLE_SECONDS = 30.0
+from verbwire.idle import make_known
+
 T = TypeVar("T")
 
 PATIENT: Mapping[str, str] = {
@@ -30,7 +30,8 @@ PATIENT: Mapping[str, str] = {
 class ReplaceableClient(Generic[T]):
     """Holds one client and replaces it after a failure. Thread-safe if the client is.
 
-    One that is `dispensable` may be let go of while nobody asks for it (:func:`let_go_of_idle_clients`).
+    One that is `dispensable` may be let go of while nobody asks for it (`verbwire.idle`): it has four threads and
+    several descriptors, and connects in 0.1 s.
     """
 
     def __init__(self, make: Callable[[], T], dispensable: bool = False) -> None:
@@ -39,8 +40,7 @@ class ReplaceableClient(Generic[T]):
         self._client: T | None = None
         self._asked_at = 0.0
         if dispensable:
-            with _LOCK:
-                _DISPENSABLE.add(self)
+            make_known(self)
 
     def get(self) -> T:
         """Return the client."""
@@ -63,15 +63,3 @@ class ReplaceableClient(Generic[T]):
         with self._lock:
             if self._client is client:
                 self._client = None
-
-
-_DISPENSABLE: WeakSet[ReplaceableClient[Any]] = WeakSet()
-_LOCK = threading.Lock()
-
-
-def let_go_of_idle_clients(idle_seconds: float = IDLE_SECONDS) -> None:
-    """Let go of those that are dispensable: each has four threads and several descriptors, and connects in 0.1 s."""
-    with _LOCK:
-        clients = list(_DISPENSABLE)
-    for each in clients:
-        each.let_go(idle_seconds)

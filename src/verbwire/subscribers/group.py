@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 6.0  # for handlers when the worker ends; with the last commit, less than the worker itself waits
 _LEAVE_SECONDS = 2.5  # for the last commit; librdkafka itself would wait for a silent broker without end
 _POLL_SECONDS = 0.1
+_IDLE_POLL_SECONDS = 0.25  # nothing is in flight, so there is nothing to commit or to resume
 _PAUSED_POLL_SECONDS = 0.01  # a paused partition is to be resumed soon
 _BATCH = 64  # records between two looks at what is in flight
 _COMMIT_SECONDS = 0.5
@@ -183,7 +184,7 @@ class SubscriberGroup:
     def _poll(self, consumer: Consumer) -> None:
         # One by one, never consume(): a message that poll() returns is of a partition that is ours at that moment,
         # in a batch there may be some that were taken away, and given back, while it was filled.
-        message = consumer.poll(_PAUSED_POLL_SECONDS if self._partitions.any_paused else _POLL_SECONDS)
+        message = consumer.poll(self._poll_seconds())
         for _ in range(_BATCH):
             if message is None:
                 return
@@ -191,6 +192,11 @@ class SubscriberGroup:
             message = consumer.poll(0)
         if message is not None:
             self._take(message)
+
+    def _poll_seconds(self) -> float:
+        if self._partitions.any_paused:
+            return _PAUSED_POLL_SECONDS
+        return _POLL_SECONDS if self._queue.in_flight() else _IDLE_POLL_SECONDS
 
     def _take(self, message: Message) -> None:
         if is_end(message):

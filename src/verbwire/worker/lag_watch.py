@@ -1,5 +1,7 @@
 """Watches the ends of what this worker's groups read: one request to the cluster for all of them, every few seconds.
 
+While nothing moves, neither they nor the groups, it asks more seldom: a worker that idles asks for hundreds of ends.
+
 No group knows them well enough by itself: a consumer learns an end when it fetches, and fetches nothing of a partition
 that is stopped, paused or full.
 """
@@ -18,6 +20,7 @@ from verbwire.observability.metrics.lag import GroupLag
 from verbwire.worker.services import GroupHost
 
 LOOK_SECONDS = 2.0
+REST_SECONDS = 8.0  # likewise, while nothing has moved between the last two looks
 STALE_SECONDS = 30.0  # then the ends of before say nothing any more
 Place: TypeAlias = tuple[str, int]
 
@@ -57,11 +60,16 @@ class LagWatch(ClusterWatch):
         self._clock = clock
         self._ends: dict[Place, int] = {}
         self._looked = float("-inf")
+        self._progress: dict[str, list[InputProgress]] = {}
+        self._at_rest = False
         self._caught_up: dict[str, dict[Place, float]] = {}  # group -> place -> when
 
     def look(self) -> None:
         """Ask for the ends once. What is handled is looked at first: it may not seem to be further than they are."""
-        progress = {group.name: group.progress() for group in self._groups}
+        progress = {group.name: list(group.progress()) for group in self._groups}
+        moved, self._progress = progress != self._progress, progress
+        if self._at_rest and not moved and time.monotonic() - self._looked < REST_SECONDS:
+            return
         places = {(each.topic, each.partition) for found in progress.values() for each in found}
         ends, now = self._cluster.stable_ends(places), time.monotonic()
         for group, found in progress.items():
@@ -72,6 +80,7 @@ class LagWatch(ClusterWatch):
                 for place in map(_place, found)
                 if place in at_end or place in before
             }
+        self._at_rest = not moved and ends == self._ends
         self._ends, self._looked = ends, now
 
     def lags(self) -> dict[str, GroupLag]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from verbwire.errors import ConfigurationError
+from verbwire.idle import let_go_of_what_idles
 from verbwire.security.private_files import keep_from_others, private_folder
 from verbwire.worker.folder_lock import is_locked_by_us, locked, nothing_can_be_kept
 
@@ -26,6 +27,7 @@ KEPT_SECONDS = (
     7 * 86400.0
 )  # after so long a worker is taken for gone; if it comes back, it restores from the changelogs
 LOOK_SECONDS = 3600.0
+IDLE_LOOK_SECONDS = 2.0
 _LOCK = ".lock"  # held by the process that uses a copy, and touched meanwhile, so that its age tells when that was
 _GONE = ".gone-"  # before the name of a folder that is being removed
 
@@ -51,6 +53,8 @@ def hold(copies: Path) -> TextIO:
 class LocalCopies:
     """Says now and then that a worker still has its copies, and removes those of workers that are gone.
 
+    Between times it lets go of what idles in this process: copies that are at rest, clients of Kafka.
+
     `tables` holds a folder for each worker that was ever here, of this machine or of others that share it.
     """
 
@@ -61,7 +65,7 @@ class LocalCopies:
         self._thread = threading.Thread(target=self._run, name="verbwire-copies", daemon=True)
 
     def start(self) -> None:
-        """Look now, and every hour, on a thread of its own; once this worker holds its copies."""
+        """Begin, on a thread of its own, once this worker holds its copies."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -71,15 +75,25 @@ class LocalCopies:
             self._thread.join()
 
     def _run(self) -> None:
+        due = 0.0
         while True:
-            try:
-                for lock in self._own.glob(f"*/{_LOCK}"):
-                    os.utime(lock)
-                remove_forgotten(self._tables, self._own.name, time.time() - KEPT_SECONDS)
-            except OSError as error:  # a full disk, or another user's folder: no work depends on it
-                log.warning("local copies of workers that are gone could not be removed: %s", error)
-            if self._stopping.wait(LOOK_SECONDS):
+            if time.monotonic() >= due:
+                self._look()
+                due = time.monotonic() + LOOK_SECONDS
+            if self._stopping.wait(IDLE_LOOK_SECONDS):
                 return
+            try:
+                let_go_of_what_idles()
+            except Exception:
+                log.exception("letting go of what idles failed, it is tried again")
+
+    def _look(self) -> None:
+        try:
+            for lock in self._own.glob(f"*/{_LOCK}"):
+                os.utime(lock)
+            remove_forgotten(self._tables, self._own.name, time.time() - KEPT_SECONDS)
+        except OSError as error:  # a full disk, or another user's folder: no work depends on it
+            log.warning("local copies of workers that are gone could not be removed: %s", error)
 
 
 def remove_forgotten(tables: Path, own: str, before: float) -> None:

@@ -90,7 +90,7 @@ from verbwire.worker.worker_names import named
 log = logging.getLogger(__name__)
 
 _SWITCH_SECONDS = 0.0005  # how long a busy thread may keep the others waiting; Python's default is ten times that
-_WATCH_SECONDS = 0.5
+_WATCH_SECONDS = 1.0
 # A batch makes several objects a record and drops them after its commit. With Python's own thresholds (700, 10, 10)
 # the collector walks over them again and again while they are in use, a third of an aggregate's time; with these it
 # comes about once a batch.

@@ -18,6 +18,7 @@ from verbwire.engine.restore.kept_copy import read_kept_copy
 from verbwire.engine.state.changes import DedupEntry, StoreChanges
 from verbwire.engine.state.connections import READERS
 from verbwire.engine.state.memory import KIB, MEMORY
+from verbwire.engine.state.row_writer import RowWriter
 from verbwire.engine.state.store import PartitionStore
 from verbwire.errors import UnavailableError
 
@@ -93,21 +94,22 @@ def test_ids_older_than_the_window_are_forgotten(store: PartitionStore) -> None:
 
 
 def setting(store: PartitionStore, name: str) -> int:
-    return int(store._writer.execute(f"pragma {name}").fetchone()[0])
+    with store._writer() as writer:
+        return int(writer.execute(f"pragma {name}").fetchone()[0])
 
 
 def test_memory_for_pages_is_lent_to_the_copy_that_many_rows_are_written_into(
     store: PartitionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen, write = [], store._rows.write
+    seen, write = [], RowWriter.write
 
-    def watched(changes: StoreChanges) -> None:
+    def watched(writer: RowWriter, changes: StoreChanges) -> None:
         seen.append(setting(store, "cache_size"))
-        write(changes)
+        write(writer, changes)
         if len(changes.rows) == 300:
             raise UnavailableError("whatever happens meanwhile")
 
-    monkeypatch.setattr(store._rows, "write", watched)
+    monkeypatch.setattr(RowWriter, "write", watched)
     store.apply(StoreChanges(rows=rows(range(10))))
     with pytest.raises(UnavailableError):
         store.apply(StoreChanges(rows=rows(range(300))))
@@ -165,13 +167,13 @@ def test_a_store_transaction_is_written_whole_or_not_at_all(store: PartitionStor
 def test_a_store_transaction_is_seen_whole_by_others(store: PartitionStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.apply(StoreChanges(rows=rows(range(600)), positions={"rows": 600}))
     reader, seen = sqlite3.connect(f"file:{store.path}?mode=ro", uri=True), []
-    whole = store._rows._chunks
+    whole = RowWriter._chunks
 
     def watched(*arguments: object) -> None:
         whole(*arguments)  # type: ignore[arg-type]  # handed on as they come
         seen.append(reader.execute("select count(*), max(value) from rows").fetchone())
 
-    monkeypatch.setattr(store._rows, "_chunks", watched)
+    monkeypatch.setattr(RowWriter, "_chunks", watched)
     store.apply(StoreChanges(rows={**rows(range(300), version=9), **dict.fromkeys(map(key, range(300, 600)))}))
     after = reader.execute("select count(*) from rows").fetchone()
     reader.close()
@@ -325,7 +327,8 @@ def test_a_disk_that_is_full_loses_nothing_of_a_copy(
 def test_a_full_disk_damages_nothing(path: Path) -> None:
     write(path)
     store = reopened(path)
-    store._writer.execute("pragma max_page_count = 1")  # what there is, and not a page more
+    with store._writer() as writer:
+        writer.execute("pragma max_page_count = 1")  # what there is, and not a page more
     with pytest.raises(UnavailableError, match="is full"):
         store.apply(StoreChanges(rows=rows(range(500, 5000)), positions={"rows": 5000}))
     assert (store.count(), store.position("rows")) == (500, 500)

@@ -20,7 +20,7 @@ from tests.kit.tcp_proxy import TcpProxy
 from verbwire.contracts.schema.model import Contract
 from verbwire.engine.group import BatchLimits
 from verbwire.engine.transactions.committer import NotTakenError
-from verbwire.engine.transactions.producers import SLOTS
+from verbwire.engine.transactions.producers import FIRST, INIT_SECONDS, SECOND, SLOTS
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
 from verbwire.messages import Command, Event
@@ -62,6 +62,60 @@ def test_the_next_transaction_is_begun_when_the_last_is_committed(bank: Bank, ta
         table.run()
     assert producers._begun == set(SLOTS)
     assert len(table.rows()) == 6
+
+
+def test_a_group_at_rest_keeps_one_producer_until_transactions_follow_each_other(bank: Bank, table: Engine) -> None:
+    producers, sent = table.core._producers, 0
+
+    def put() -> None:
+        nonlocal sent
+        bank.send(CoinsPut(jar_id="j", pence=1), table.partition)
+        table.run()
+        sent += 1
+
+    put()
+    producers.begin(SECOND)
+    producers.let_go(-1.0)
+    assert [*producers._producers] == [*SLOTS], "it is in a transaction"
+    producers.ended(SECOND)
+    producers.let_go(3600.0)
+    assert [*producers._producers] == [*SLOTS], "the group is not at rest"
+    producers.let_go(-1.0)
+    assert [*producers._producers] == [FIRST]
+    producers._began_at -= 3600  # it has been for an hour
+    put()
+    assert producers._making is None, "one transaction an hour needs no second producer"
+
+    def has_both() -> bool:
+        put()
+        return sorted(producers._producers) == [*SLOTS]
+
+    eventually(has_both)
+    for _ in range(3):
+        put()
+    assert table.rows() == {b"j": JarRow(jar_id="j", pence=sent)}
+
+
+def test_a_second_producer_that_is_being_made_is_made_once(
+    bank: Bank, table: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two of one name the later fences the earlier, whichever is kept."""
+    producers, made = table.core._producers, []
+    create = producers._create
+
+    def counted(worker: str, slot: int, seconds: float = INIT_SECONDS) -> Producer:
+        made.append(slot)
+        return create(worker, slot, seconds)
+
+    monkeypatch.setattr(producers, "_create", counted)
+    for _ in range(5):
+        producers.let_go(-1.0)
+        assert producers.next_slot() == FIRST
+        producers.ready()
+    assert made == [SECOND] * 5
+    bank.send(CoinsPut(jar_id="j", pence=1), table.partition)
+    table.run()
+    assert table.rows() == {b"j": JarRow(jar_id="j", pence=1)}
 
 
 def test_a_fetch_of_more_bytes_than_a_transaction_takes_becomes_several(
@@ -249,7 +303,7 @@ def test_fencing_twice_at_once_means_a_worker_of_the_same_name(
             bank.send(PutCoins(jar_id="j", pence=1, how=how), partition)
         with pytest.raises(UnavailableError):
             engine.run()
-        engine.core._slot = 0  # the same producer's turn again
+        engine.core._producers._last = SECOND  # the same producer's turn again
         engine.prepare()
         with pytest.raises(EngineError, match=f"another process uses the worker name '{engine.worker}' in group"):
             engine.run()

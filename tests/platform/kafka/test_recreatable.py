@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from verbwire.kafka.recreatable import ReplaceableClient, let_go_of_idle_clients
+from verbwire.idle import let_go_of_what_idles
+from verbwire.kafka.recreatable import ReplaceableClient
 
 
 def test_a_client_that_nobody_asks_for_is_let_go_of_and_made_again() -> None:
     kept, idle = ReplaceableClient(object), ReplaceableClient(object, dispensable=True)
     first, other = idle.get(), kept.get()
-    let_go_of_idle_clients(30.0)
+    let_go_of_what_idles(30.0)
     assert idle.get() is first, "asked for a moment ago"
-    let_go_of_idle_clients(0.0)
+    let_go_of_what_idles(0.0)
     assert kept.get() is other, "not dispensable: it may have records that wait"
     assert idle.get() is not first
 

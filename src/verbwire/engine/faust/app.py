@@ -7,6 +7,8 @@ from pathlib import Path
 
 import faust
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
+from faust.sensors import Monitor
+from mode import Service
 from yarl import URL
 
 from verbwire.engine.faust.consumer import SETTINGS, Transport
@@ -16,6 +18,16 @@ from verbwire.engine.faust.security import UNPROTECTED, Security
 from verbwire.engine.group import GroupEngine
 from verbwire.engine.state.memory import MEMORY
 from verbwire.security.private_files import keep_from_others, private_folder
+
+
+class QuietMonitor(Monitor):
+    """Faust's monitor without its tick a second: nobody reads its rates."""
+
+    logger = FAUST_LOG
+
+    @Service.task
+    async def _sampler(self) -> None:
+        await self.wait_until_stopped()
 
 
 class GroupApp(faust.App):
@@ -86,6 +98,7 @@ def group_app(
         datadir=str(own),
         topic_partitions=topology.partitions,
         TableManager=Tables,
+        Monitor=QuietMonitor,
         consumer_group_instance_id=worker,
         # Part of the stored assignment: a static member that came back with another one would never get a partition.
         canonical_url=f"http://{worker}",

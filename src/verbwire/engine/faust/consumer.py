@@ -204,6 +204,8 @@ SETTINGS = {
     # aiokafka leaves the group after so long without a fetch, and joins again only with the next one: a standby without
     # partitions, a long restore or outage, or partitions that are all stopped would end the worker in silence.
     "broker_max_poll_interval": 10 * 365 * 86400.0,
+    # Offsets are committed with transactions: Faust would look every three seconds what there is to commit for it.
+    "broker_commit_interval": 10 * 365 * 86400.0,
     "broker_max_poll_records": BATCH.records,
     # Where the log no longer holds a position, aiokafka would go on at its first record and say nothing of those lost.
     "consumer_auto_offset_reset": "none",

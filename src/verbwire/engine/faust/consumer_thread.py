@@ -11,6 +11,7 @@ from aiokafka.client import ConnectionGroup
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode import Service
 
 from verbwire.engine.faust.fetched_records import use_fetched_records
 from verbwire.engine.faust.input_feed import BUSY_MS, Fetched, InputFeed
@@ -84,6 +85,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._retry_backoff_ms = _RETRY_BACKOFF_MS
         consumer._client._get_conn = Reconnecting(consumer._client._get_conn)
         return consumer
+
+    @Service.task
+    async def _thread_keepalive(self) -> None:
+        """Stand by: what is asked of this thread, and its stop, wake its loop. A tick a second would be for nothing."""
+        await self.wait_until_stopped()
+
+    async def _keepalive2(self) -> None:
+        """Do nothing: likewise, for both loops."""
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Say nothing: Faust would complain that it has not committed, which it must not."""

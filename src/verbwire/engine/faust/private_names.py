@@ -17,6 +17,7 @@ import aiokafka.record.memory_records as memory_records
 import faust
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
+from faust.sensors import Monitor
 from faust.tables.manager import TableManager
 from faust.transport.consumer import Consumer, Fetcher
 from faust.transport.drivers import aiokafka as driver
@@ -32,6 +33,8 @@ ATTRIBUTES: dict[Any, dict[str, str]] = {
     driver.AIOKafkaConsumerThread: {
         "_create_worker_consumer": "extended: read_committed, short waits",
         "_ensure_consumer": "called: the coordinator's generation and member id",
+        "_thread_keepalive": "replaced: a tick a second that nothing needs",
+        "_keepalive2": "replaced: the same, on both loops",
         "on_thread_stop": "extended: leaves the group on scale-in",
         "on_start": "extended: listens to the group's answers, before anything is subscribed",
         "verify_event_path": "replaced: silences warnings about commits that Faust does not make",
@@ -42,6 +45,7 @@ ATTRIBUTES: dict[Any, dict[str, str]] = {
         "on_partitions_revoked": "extended: marks the assignment dead at once",
         "on_partitions_assigned": "extended: captures the membership, once",
     },
+    Monitor: {"_sampler": "replaced: a tick a second for figures that nobody reads"},
     TableManager: {
         "recovery": "replaced: restores in batches",
         "_update_channels": "called: makes Faust's tables known",

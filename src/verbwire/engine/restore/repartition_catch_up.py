@@ -16,6 +16,7 @@ from verbwire.errors import UnavailableError
 from verbwire.kafka.offsets import ClusterOffsets
 
 LOOK_SECONDS = 0.2
+REST_SECONDS = 1.0  # while nothing waits
 
 
 class RepartitionCatchUp:
@@ -45,24 +46,26 @@ class RepartitionCatchUp:
         """Ask the thread to end."""
         self._stopping.set()
 
-    def look(self) -> None:
-        """Look once; UnavailableError when the broker is silent."""
+    def look(self) -> bool:
+        """Look once, and return whether any partition waits; UnavailableError when the broker is silent."""
         waiting = {
             state.partition: state.end_offsets
             for state in self._reader.states.values()
             if not state.end_offsets.complete
         }
         if not waiting or not all(map(self._has_read, self._reader.states.values())):
-            return
+            return bool(waiting)
         ends = self._cluster.ends((self._topic, partition) for partition in waiting)
         for partition, end_offsets in waiting.items():  # of a partition that was started over meanwhile it is another's
             end_offsets.ends = {**end_offsets.ends, self._topic: ends[self._topic, partition]}
             end_offsets.complete = True
+        return False
 
     def _has_read(self, state: PartitionStatus) -> bool:
         return state.has_read(self._sources) or self._caught_up_elsewhere(self._reader.name, state.partition)
 
     def _run(self) -> None:
-        while not self._stopping.wait(LOOK_SECONDS):
+        waiting = True
+        while not self._stopping.wait(LOOK_SECONDS if waiting else REST_SECONDS):
             with suppress(UnavailableError):  # the outage is logged elsewhere; the next look asks again
-                self.look()
+                waiting = self.look()

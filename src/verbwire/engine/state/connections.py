@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from verbwire.errors import UnavailableError
+from verbwire.idle import make_known
 
 VFS = "unix-excl"
 """SQLite's way to open files that only this process uses: the index of the log is in memory, and is no file."""
@@ -47,6 +48,7 @@ class NotAtOnceError(Exception):
 class _File:
     idle: list[sqlite3.Connection] = field(default_factory=list)
     lent: int = 0
+    used_at: float = 0.0
     most: int = 0  # that were lent at once
 
 
@@ -59,6 +61,7 @@ class ReaderPool:
         self._changed = threading.Condition()
         self._files: OrderedDict[str, _File] = OrderedDict()  # the one read last at the end
         self._used = 0  # descriptors
+        make_known(self)
 
     def reading(self, path: Path, patient: bool = True) -> Lending:
         """Lend a connection to a file that has a writer, for a ``with`` block.
@@ -76,6 +79,27 @@ class ReaderPool:
             leaving, file.idle = file.idle, []
         for connection in leaving:
             connection.close()
+
+    def let_go(self, idle_seconds: float) -> None:
+        """Close what is open of files that nobody has read for as long."""
+        leaving: list[sqlite3.Connection] = []
+        with self._changed:
+            now = time.monotonic()
+            for file in self._files.values():
+                if file.idle and now - file.used_at > idle_seconds:
+                    self._used -= len(file.idle)
+                    leaving += file.idle
+                    file.idle = []
+        for connection in leaving:
+            connection.close()
+
+    def forget(self, path: Path) -> None:
+        """Count the descriptors of a file no more that SQLite kept for its writer, which is closed by now."""
+        with self._changed:
+            file = self._files.get(str(path))
+            if file is not None and not file.lent and not file.idle:
+                del self._files[str(path)]
+                self._used -= max(0, file.most - 1)
 
     def used(self) -> int:
         """Return how many descriptors they have, besides the first one of each file."""
@@ -128,6 +152,7 @@ class ReaderPool:
         """Take a connection back, and close it unless it is healthy."""
         with self._changed:
             file.lent -= 1
+            file.used_at = time.monotonic()
             known = self._files.get(name) is file
             if healthy and known and connection is not None and self._used <= self.limit:
                 file.idle.append(connection)

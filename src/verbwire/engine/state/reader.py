@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from verbwire.contracts.schema.model import Contract
 from verbwire.engine.state.changes import DedupEntry
@@ -22,6 +23,7 @@ from verbwire.engine.state.parked import ParkedKey
 from verbwire.engine.state.partition_state import CLOSED, RETRYING, RUNNING, STOPPED, SUSPENDED, PartitionState
 from verbwire.engine.state.recent_lists import STAMPS
 from verbwire.engine.state.row_query import at_once, select
+from verbwire.engine.state.scans import ScanResults
 from verbwire.engine.state.store import copy_bytes
 from verbwire.errors import UnavailableError
 from verbwire.kafka.progress import InputProgress
@@ -117,6 +119,7 @@ class StoreReader:
         self.row = row
         self.partitions = partitions
         self.states = {partition: PartitionStatus(partition) for partition in range(partitions)}
+        self._scans = ScanResults()  # of who counts
         self.lease: Callable[[], bool] = _always
         self.moved: Callable[[int], None] = _no_waiter  # called by the engine when a partition got further, or is gone
         self.changed: Callable[[], None] = _no_observer  # called when partitions are in another state
@@ -270,13 +273,23 @@ class StoreReader:
                 after = rows[-1][0]
 
     def _oldest_step(self, partition: int) -> int | None:
-        with self._reading(partition) as connection:
-            found: int | None = connection.execute(f"select min({_LAST_STEP}) from rows").fetchone()[0]  # noqa: S608
+        found: int | None = self._looked_up(partition, f"select min({_LAST_STEP}) from rows")  # noqa: S608
         return found
 
     def _count(self, partition: int) -> int:
-        with self._reading(partition) as connection:
-            return int(connection.execute("select count(*) from rows").fetchone()[0])
+        return int(self._looked_up(partition, "select count(*) from rows"))
+
+    def _looked_up(self, partition: int, query: str) -> Any:
+        """Return the one value that a query over all rows finds."""
+
+        def scan() -> Any:
+            with self._reading(partition) as connection:
+                return connection.execute(query).fetchone()[0]
+
+        state = self.states[partition]
+        path = state.path
+        self.require(state, path is not None)
+        return scan() if path is None else self._scans.get(path, query, scan)
 
     def _count_of(self, partition: int, column: str, value: Value) -> int:
         query = f"select count(*) from rows where {column_name(column)} = ?"  # noqa: S608 (our own column)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from verbwire.engine.state.changes import DedupEntry, StoreChanges
-from verbwire.engine.state.connections import READERS, connect
+from verbwire.engine.state.connections import READERS
 from verbwire.engine.state.copy_meta import SET, adopt, facts_of, is_empty, misfit, position_of, value_of, values_of
 from verbwire.engine.state.copy_schema import FORMAT, column_name, column_names, indexes, tables
+from verbwire.engine.state.copy_writer import CopyWriter
 from verbwire.engine.state.durable import write_through
 from verbwire.engine.state.memory import KIB, MEMORY
 from verbwire.engine.state.parked import ParkedKey, ParkedRow, parked_keys, parked_rows
@@ -58,7 +59,7 @@ class PartitionStore:
         self.identity = {"format": FORMAT, **fields, **(identity or {})}
         self.names = column_names(self.columns, self.search)
         self.max_age = max_age
-        self._connections: list[sqlite3.Connection] = []  # the writer; readers are borrowed (connections.py)
+        self._writing: CopyWriter | None = None  # readers are borrowed (connections.py)
         try:
             private_folder(path.parent)
             self._open()
@@ -73,8 +74,8 @@ class PartitionStore:
         """Close what is open of the file; nothing is lost, every write was one transaction."""
         STAMPS.closed(self.path)
         READERS.close(self.path)
-        for connection in self._connections:
-            connection.close()
+        if self._writing is not None:
+            self._writing.close()
 
     def rebuild(self, why: str) -> None:
         """Throw the file away and start empty."""
@@ -95,8 +96,8 @@ class PartitionStore:
 
     def position(self, log: str) -> int:
         """The offset in `log` from which the copy has to be brought up to date."""
-        with self._noticing_damage():
-            return position_of(self._writer, log)
+        with self._writer() as writer:
+            return position_of(writer, log)
 
     def inputs(self) -> dict[str, int]:
         """For each input topic the next offset to read, as far as the logs tell."""
@@ -105,8 +106,8 @@ class PartitionStore:
 
     def time(self) -> int | None:
         """The newest event time, in microseconds since the epoch, where the table is one of windows."""
-        with self._noticing_damage():
-            found = value_of(self._writer, "time")
+        with self._writer() as writer:
+            found = value_of(writer, "time")
         return None if found is None else int(found)
 
     def facts(self) -> dict[str, bytes]:
@@ -116,8 +117,8 @@ class PartitionStore:
 
     def forget_input(self, topic: str) -> None:
         """Forget the position of an input that is another topic by now."""
-        with self._noticing_damage():
-            self._rows.forget_input(topic)
+        with self._writer() as writer:
+            RowWriter(writer, self.names).forget_input(topic)
 
     def below(self, column: str, value: Value, limit: int) -> list[tuple[bytes, Any]]:
         """Up to `limit` rows whose column is less than `value`, the least of them first: their keys, and the column."""
@@ -156,8 +157,8 @@ class PartitionStore:
 
     def recall(self, ids: Iterable[str]) -> dict[str, DedupEntry]:
         """The same for the committing thread, which has the writer's connection to itself."""
-        with self._noticing_damage():
-            return self._answers(self._writer, ids)
+        with self._writer() as writer:
+            return self._answers(writer, ids)
 
     def _answers(self, connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, DedupEntry]:
         found: dict[str, DedupEntry] = {}
@@ -204,35 +205,23 @@ class PartitionStore:
     def apply(self, changes: StoreChanges) -> None:
         """Write all of it, or nothing."""
         try:
-            with self._noticing_damage(), self._room_for(len(changes.rows)):
-                self._rows.write(changes)
+            with self._writer() as writer, _room_for(writer, len(changes.rows)):
+                RowWriter(writer, self.names).write(changes)
         finally:
             STAMPS.written(self.path)
 
     def forget_answers(self, before: int) -> None:
         """Drop remembered ids older than `before` (milliseconds since the epoch)."""
-        with self._noticing_damage():
-            self._writer.execute("delete from answers where at < ?", (before,))
+        with self._writer() as writer:
+            writer.execute("delete from answers where at < ?", (before,))
 
     # -- inside
 
     @contextmanager
-    def _room_for(self, rows: int) -> Iterator[None]:
-        """Lend the memory of all pages to the copy that many rows are written into: each may be on a page of its own.
-
-        A page that does not fit is written more than once. And the larger the copy is, the longer its write-ahead log
-        may grow: what is changed again and again in it goes into the file once.
-        """
-        if rows < _MANY:
-            yield
-            return
-        (pages,) = self._writer.execute("pragma page_count").fetchone()
-        self._writer.execute(f"pragma wal_autocheckpoint = {max(_LEAST_LOG, min(_MOST_LOG, pages // 2))}")
-        self._writer.execute(f"pragma cache_size = -{max(MEMORY.pages, READERS.cache_bytes) // KIB}")
-        try:
-            yield
-        finally:
-            self._writer.execute(f"pragma cache_size = -{READERS.cache_bytes // KIB}")
+    def _writer(self) -> Iterator[sqlite3.Connection]:
+        assert self._writing is not None  # noqa: S101 (made when it was opened)
+        with self._noticing_damage(), self._writing.lend() as connection:
+            yield connection
 
     @contextmanager
     def _noticing_damage(self) -> Iterator[None]:
@@ -269,28 +258,26 @@ class PartitionStore:
             raise
 
     def _look(self) -> None:
-        if is_empty(self._writer):
-            self._create()
-        elif why := misfit(self._writer, self.identity, self.max_age):
+        with self._writer() as writer:
+            if is_empty(writer):
+                self._create(writer)
+                return
+            why = misfit(writer, self.identity, self.max_age)
+            if why is None:
+                adopt(writer, self.identity)
+        if why is not None:
             self.rebuild(why)
-        else:
-            adopt(self._writer, self.identity)
 
-    def _create(self) -> None:
+    def _create(self, writer: sqlite3.Connection) -> None:
         """Make the tables, and say what they are of, at once: columns that are there are the ones that are named."""
-        self._writer.executescript("begin immediate;" + tables(self.names) + indexes(self.names))
-        self._writer.executemany(SET, self.identity.items())
-        self._writer.execute("commit")
+        writer.executescript("begin immediate;" + tables(self.names) + indexes(self.names))
+        writer.executemany(SET, self.identity.items())
+        writer.execute("commit")
 
     def _connect(self) -> None:
         if not self.path.exists():
             private_file(self.path)  # SQLite gives what it keeps beside it the same mode
-        self._writer = connect(self.path)
-        self._connections = [self._writer]
-        self._rows = RowWriter(self._writer, self.names)
-        self._writer.executescript(
-            f"pragma journal_mode=wal; pragma synchronous=normal; pragma cache_size=-{READERS.cache_bytes // KIB}"
-        )
+        self._writing = CopyWriter(self.path)
 
     def _lookup(self, select: str, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         return dict(self._looked_up(select, keys))
@@ -303,6 +290,25 @@ class PartitionStore:
                 part = every[start : start + _LOOKUP]
                 found += reader.execute(f"{select} ({marks(len(part))})", part).fetchall()
         return found
+
+
+@contextmanager
+def _room_for(writer: sqlite3.Connection, rows: int) -> Iterator[None]:
+    """Lend the memory of all pages to the copy that many rows are written into: each may be on a page of its own.
+
+    A page that does not fit is written more than once. And the larger the copy is, the longer its write-ahead log
+    may grow: what is changed again and again in it goes into the file once.
+    """
+    if rows < _MANY:
+        yield
+        return
+    (pages,) = writer.execute("pragma page_count").fetchone()
+    writer.execute(f"pragma wal_autocheckpoint = {max(_LEAST_LOG, min(_MOST_LOG, pages // 2))}")
+    writer.execute(f"pragma cache_size = -{max(MEMORY.pages, READERS.cache_bytes) // KIB}")
+    try:
+        yield
+    finally:
+        writer.execute(f"pragma cache_size = -{READERS.cache_bytes // KIB}")
 
 
 def copy_bytes(path: Path) -> int:

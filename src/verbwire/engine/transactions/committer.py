@@ -126,6 +126,7 @@ class Committer:
         finally:
             transaction.flushed.set()
             transaction.ended(self.failure is None)
+            self._producers.ended(transaction.slot)
 
     def _fail(self, failure: VerbwireError) -> None:
         self._failed(reason_of(failure))
@@ -209,6 +210,8 @@ class Committer:
                     return
         except KafkaException as error:
             log.warning("abort failed: %s", error.args[0].str())
+        finally:
+            self._producers.ended(transaction.slot)
         self._producers.give_up(transaction.slot, fenced=fatal)
 
 

@@ -2,22 +2,29 @@
 
 Two hide the moment after a commit in which the coordinator still answers CONCURRENT_TRANSACTIONS. Their ids are the
 same after a restart of the worker, so that `init_transactions` aborts what a killed predecessor left open.
+
+A group at rest keeps the first alone: each has four threads and a dozen descriptors. The second is made beside the
+work, once transactions follow each other again, and until it is there they take turns with themselves.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from verbwire.engine.state.memory import KIB, MEMORY
 from verbwire.engine.transactions.record_limits import RecordLimits
-from verbwire.errors import EngineError
+from verbwire.errors import EngineError, VerbwireError
+from verbwire.idle import make_known
 from verbwire.kafka import denials
+from verbwire.kafka.call_timeout import TimeoutCaller
 from verbwire.kafka.group_membership import duplicate_worker
 from verbwire.kafka.librdkafka import LOGGED
 from verbwire.kafka.recreatable import PATIENT
@@ -27,7 +34,9 @@ from verbwire.wire.records.dead_letters import MAX_DEAD_LETTER
 log = logging.getLogger(__name__)
 
 SLOTS = (0, 1)
+FIRST, SECOND = SLOTS
 INIT_SECONDS = 30.0
+_COMPANY_SECONDS = 1.0  # transactions that follow each other within are worth a second producer
 BATCH = 1_000_000  # bytes of records that go to the broker together, at most
 _SETTINGS: dict[str, Any] = {
     "partitioner": "murmur2_random",  # Java's and aiokafka's; librdkafka's own would scatter the keys
@@ -46,7 +55,10 @@ _SETTINGS: dict[str, Any] = {
 
 
 class ProducerPair:
-    """Creates, keeps and gives up the two producers. After an unknown outcome a producer object is never used again."""
+    """Creates, keeps and gives up the two producers. After an unknown outcome a producer object is never used again.
+
+    Used by the engine's thread and the committing thread; `let_go` may come from any.
+    """
 
     def __init__(self, kafka: dict[str, str], names: Names, group: str, worker: str, limits: RecordLimits) -> None:
         self._kafka = kafka
@@ -57,32 +69,67 @@ class ProducerPair:
         self._batch = self._batch_size()
         self._producers: dict[int, Producer] = {}
         self._begun: set[int] = set()  # slots whose transaction is begun, and nothing is in it
+        self._in_use: set[int] = set()  # slots whose transaction is built or committed
         self._fenced_at: dict[int, float] = {}
+        self._last = SECOND  # whose turn it was
+        self._began_at = float("-inf")
+        self._lock = threading.Lock()  # of what `let_go` touches
+        self._caller = TimeoutCaller(f"second producer {group}")
+        self._making: Future[None] | None = None  # the second one
+        make_known(self)
 
     def ready(self) -> None:
         """Make both usable: this also aborts what this worker, or its predecessor of the same name, left open.
 
         Replaces them where a topic takes less by now: the broker refuses a batch that is too large as a whole.
         """
+        self._wait_for_second()
         if self._batch != (batch := self._batch_size()):
-            self._batch, self._producers, self._begun = batch, {}, set()
+            with self._lock:
+                self._batch, self._producers, self._begun = batch, {}, set()
+        self._began_at = time.monotonic()
         for slot in SLOTS:
             self.get(slot)
 
     def _batch_size(self) -> int:
         return min(BATCH, self._limits.smallest())
 
+    def next_slot(self) -> int:
+        """Return the slot of the next transaction: the other one, where it has a producer, or is worth one by now."""
+        now, before = time.monotonic(), self._began_at
+        self._began_at = now
+        with self._lock:
+            alone = SECOND not in self._producers
+        if alone and self._making is not None and self._making.done():
+            self._making = None  # it is there from the next time on, or it failed, and is tried again
+        elif alone and self._making is None and now - before < _COMPANY_SECONDS:
+            self._making = self._caller.begin(self._make_second)
+        self._last = FIRST if alone or self._last == SECOND else SECOND
+        return self._last
+
     def get(self, slot: int) -> Producer:
         """Return the producer of a slot, a new one where the last was given up."""
-        if slot not in self._producers:
-            self._producers[slot] = self._create(self._worker, slot)
-        return self._producers[slot]
+        if slot == SECOND:
+            self._wait_for_second()
+        with self._lock:
+            producer = self._producers.get(slot)
+        if producer is None:
+            producer = self._create(self._worker, slot)
+            with self._lock:
+                self._producers[slot] = producer
+        return producer
 
     def begin(self, slot: int) -> Producer:
-        """Return the producer of a slot, in a transaction that nothing is in."""
-        producer = self.get(slot)
-        if slot not in self._begun:
-            producer.begin_transaction()
+        """Return the producer of a slot, in a transaction that nothing is in; :meth:`ended` says when it is over."""
+        with self._lock:
+            self._in_use.add(slot)
+        try:
+            producer = self.get(slot)
+            if slot not in self._begun:
+                producer.begin_transaction()
+        except BaseException:
+            self.ended(slot)
+            raise
         self._begun.discard(slot)
         return producer
 
@@ -98,14 +145,45 @@ class ProducerPair:
             return
         self._begun.add(slot)
 
+    def ended(self, slot: int) -> None:
+        """Note that nothing uses the producer of a slot until its next transaction."""
+        with self._lock:
+            self._in_use.discard(slot)
+
+    def let_go(self, idle_seconds: float) -> None:
+        """Let go of the second producer where no transaction has been begun for as long."""
+        with self._lock:
+            if SECOND in self._in_use or time.monotonic() - self._began_at <= idle_seconds:
+                return
+            producer = self._producers.pop(SECOND, None)
+            self._begun.discard(SECOND)
+        del producer  # outside of the lock: to disconnect may take a while
+
+    def close(self) -> None:
+        """Let the thread end that made the second one."""
+        self._caller.close()
+
+    def _make_second(self) -> None:
+        producer = self._create(self._worker, SECOND)
+        with self._lock:
+            self._producers[SECOND] = producer
+
+    def _wait_for_second(self) -> None:
+        """Wait for the one that is being made: of two of one name the later one fences the other."""
+        making, self._making = self._making, None
+        if making is not None:
+            with suppress(VerbwireError):  # whoever needs it makes it, and is told
+                making.result()
+
     def give_up(self, slot: int, fenced: bool = False) -> None:
         """Drop a producer whose state is unknown or fatal.
 
         Fenced means: the broker timed our transaction out, or a new owner aborted it, or another process uses our
         name. The first two pass; EngineError when it happens again at once, which is the third.
         """
-        self._producers.pop(slot, None)
-        self._begun.discard(slot)
+        with self._lock:
+            self._producers.pop(slot, None)
+            self._begun.discard(slot)
         if not fenced:
             return
         before, now = self._fenced_at.get(slot, 0.0), time.monotonic()

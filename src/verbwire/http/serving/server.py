@@ -8,6 +8,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol, cast
 
@@ -28,7 +29,9 @@ _BACKLOG = 512
 _TAKEN_AT_ONCE = 16
 _START_SECONDS = 10.0
 _FORCED_SECONDS = 2.0
-_LOOK_TICKS = 20  # of a tenth of a second, between two looks at the files of the certificate
+_TICK_SECONDS = 0.1
+_IDLE_TICKS = 5  # that go by at once while there is no connection
+_LOOK_TICKS = 20  # between two looks at the files of the certificate
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # accept(2)
 _log = logging.getLogger("verbwire.http")
 
@@ -85,7 +88,7 @@ class HttpServer:
         if server is None or thread is None:
             return
         server.config.timeout_graceful_shutdown = max(1, round(timeout))
-        server.should_exit = True
+        server.exit_soon()
         thread.join(timeout + _FORCED_SECONDS)
         server.force_exit = True
         thread.join(_FORCED_SECONDS)
@@ -117,6 +120,8 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._certificate = certificate
         self.serving = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending = asyncio.Event()
         self._throttle = Throttle[int | None]()
 
     def _told_of(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -131,14 +136,31 @@ class _Server(uvicorn.Server):
             _log.error("no connection can be accepted (%s): open ones go on, accepting is retried every second", error)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        asyncio.get_running_loop().set_exception_handler(self._told_of)
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._told_of)
         await super().startup(sockets)
         for each in sockets or ():
             each.listen(_BACKLOG)
         self.serving.set()
 
+    def exit_soon(self) -> None:
+        """Let it end. From any thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._ending.set)
+
+    async def main_loop(self) -> None:
+        """Tick ten times a second, and twice while nobody is connected."""
+        counter = 0
+        while not await self.on_tick(counter):
+            ticks = 1 if self.server_state.connections or counter % _IDLE_TICKS else _IDLE_TICKS
+            counter += ticks
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), ticks * _TICK_SECONDS)
+
     async def on_tick(self, counter: int) -> bool:
-        """End the connections whose time is over; called ten times a second."""
+        """End the connections whose time is over."""
         connections = cast(set[HttpConnection], self.server_state.connections)
         end_overdue(connections, asyncio.get_running_loop().time())
         if self._certificate is not None and counter % _LOOK_TICKS == 0:
