@@ -8,6 +8,7 @@ import threading
 import time
 
 from verbwire.errors import Requeue
+from verbwire.idle import IDLE_SECONDS
 from verbwire.subscribers.attempt import Done, Raised, RecordAttempt, Unavailable
 from verbwire.subscribers.key_queues import KeyedWorkQueue, QueuedRecord
 
@@ -25,21 +26,32 @@ class HandlerThreads:
         self._attempts = attempts
         self._plan = attempts.plan
         self._queue = queue
+        self._threads = 0  # under the queue's lock
         self._registry_until = 0.0  # it is known to be in the way until then, on the monotonic clock
         self.failure: str | None = None  # why only a new process can help
 
     def start(self) -> None:
-        """Start as many threads as the declaration says; they end once the queue is closed."""
-        for number in range(self._plan.declared.concurrency):
-            # Daemons: a handler that does not return must not keep the process from ending.
-            threading.Thread(target=self._run, name=f"{self._plan.group} {number}", daemon=True).start()
+        """Begin: threads start as they are needed, up to as many as the declaration says, and end while they idle."""
+        self._queue.wants_thread = self._start_one
 
     def waits_for_registry(self) -> bool:
         """Whether records could not be read lately because the schema registry did not answer."""
         return time.monotonic() < self._registry_until
 
+    def _start_one(self) -> bool:
+        """Start a thread, unless there are as many as there may be; return whether it was started."""
+        if self._threads >= self._plan.declared.concurrency:
+            return False
+        self._threads += 1
+        # A daemon: a handler that does not return must not keep the process from ending.
+        threading.Thread(target=self._run, name=f"{self._plan.group} {self._threads}", daemon=True).start()
+        return True
+
+    def _left(self) -> None:
+        self._threads -= 1
+
     def _run(self) -> None:
-        while (task := self._queue.take()) is not None:
+        while (task := self._queue.take(IDLE_SECONDS, self._left)) is not None:
             try:
                 self._attempt(task)
             except Requeue:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import threading
 import time
 from collections import deque
@@ -48,10 +49,14 @@ class QueuedRecord:
 class KeyedWorkQueue:
     """Hands tasks to handler threads. A task that waits for its retry holds the queue of its key, but no thread.
 
-    Safe to call from any thread: the consumer's adds and takes back, those of the handlers take and finish.
+    Safe to call from any thread: the consumer's adds and takes back, those of the handlers take and finish. It says
+    when there is work for one handler thread more (`wants_thread`, under its lock), and lets a thread go that has
+    waited for long enough.
     """
 
     def __init__(self) -> None:
+        self.wants_thread: Callable[[], bool] = lambda: False  # returns whether one comes; must not call the queue
+        self._waiting = self._coming = 0  # handler threads
         lock = threading.Lock()
         self._work = threading.Condition(lock)  # handler threads wait for a task
         self._rest = threading.Condition(lock)  # a revoke waits for running tasks
@@ -73,8 +78,7 @@ class KeyedWorkQueue:
                 waiting.append(task)
                 return
             self._queues[task.order_key] = deque((task,))
-            self._ready.append(task)
-            self._work.notify()
+            self._has_begun(task)
 
     def committable(self, partitions: Iterable[PartitionInFlight]) -> dict[PartitionInFlight, int]:
         """Return up to where these partitions are done, where that is more than what was committed."""
@@ -117,9 +121,14 @@ class KeyedWorkQueue:
 
     # -- the handlers' side
 
-    def take(self) -> QueuedRecord | None:
-        """Wait for a task and return it; None once there will be no more."""
+    def take(self, idle_seconds: float = math.inf, leaves: Callable[[], None] = lambda: None) -> QueuedRecord | None:
+        """Wait for a task and return it; None once there will be no more, or after so long without one.
+
+        `leaves` is called before anything is added then: what comes later wants another thread.
+        """
+        until = time.monotonic() + idle_seconds
         with self._work:
+            self._coming = max(0, self._coming - 1)  # where another one is taken for it there is a thread too many
             while not self._closed:
                 now = time.monotonic()
                 while self._later and self._later[0][0] <= now:
@@ -127,8 +136,12 @@ class KeyedWorkQueue:
                 if self._ready:
                     task = self._ready.popleft()
                     self._running.add(task)
+                    self._call_threads()  # several may be due at once
                     return task
-                self._work.wait(self._later[0][0] - now if self._later else None)
+                if now >= until and not self._later:
+                    break
+                self._wait(self._later[0][0] - now if self._later else until - now)
+            leaves()
             return None
 
     def done(self, task: QueuedRecord) -> None:
@@ -147,13 +160,27 @@ class KeyedWorkQueue:
             heapq.heappush(self._later, (time.monotonic() + seconds, next(self._numbers), task))
             self._work.notify()  # a thread may be waiting for a later one
 
+    def _wait(self, seconds: float) -> None:
+        self._waiting += 1
+        self._work.wait(None if seconds == math.inf else seconds)
+        self._waiting -= 1
+
+    def _has_begun(self, task: QueuedRecord) -> None:
+        """Let a thread take a task, the first of its key."""
+        self._ready.append(task)
+        self._work.notify()
+        self._call_threads()
+
+    def _call_threads(self) -> None:
+        if len(self._ready) > self._waiting + self._coming and self.wants_thread():
+            self._coming += 1
+
     def _leave(self, task: QueuedRecord) -> None:
         self._running.discard(task)
         waiting = self._queues[task.order_key]
         waiting.popleft()
         if waiting:
-            self._ready.append(waiting[0])
-            self._work.notify()
+            self._has_begun(waiting[0])
         else:
             del self._queues[task.order_key]
         self._rest.notify_all()
@@ -171,6 +198,5 @@ class KeyedWorkQueue:
                 del self._queues[key]
                 continue
             if kept[0] is not waiting[0]:  # it has waited for one that was dropped
-                self._ready.append(kept[0])
-                self._work.notify()
+                self._has_begun(kept[0])
             self._queues[key] = kept

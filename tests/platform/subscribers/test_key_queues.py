@@ -125,3 +125,55 @@ def test_a_key_that_comes_back_waits_for_its_abandoned_handler() -> None:
     thread.join()
     assert taken[0].in_flight is new
     assert lanes.committable([new]) == {new: 0}
+
+
+class Threads:
+    """Handler threads that the queue asks for, and lets go; each holds what it has taken until `go` is set."""
+
+    def __init__(self, lanes: KeyedWorkQueue, idle_seconds: float) -> None:
+        self.started = self.alive = self.most_at_once = self.holding = 0
+        self.go = threading.Event()
+        self._lanes, self._idle_seconds = lanes, idle_seconds
+        lanes.wants_thread = self._start
+
+    def _start(self) -> bool:
+        self.started += 1
+        self.alive += 1
+        threading.Thread(target=self._run, daemon=True).start()
+        return True
+
+    def _left(self) -> None:
+        self.alive -= 1
+
+    def _run(self) -> None:
+        while (task := self._lanes.take(self._idle_seconds, self._left)) is not None:
+            self.holding += 1
+            self.go.wait()
+            self.holding -= 1
+            self._lanes.done(task)
+
+
+def test_a_thread_is_wanted_for_each_key_and_let_go_while_there_is_no_work() -> None:
+    lanes, in_flight = filled()
+    threads = Threads(lanes, idle_seconds=0.02)
+    for round in range(3):
+        threads.go.clear()
+        for number in range(4):
+            lanes.add(a_task(in_flight, 10 * round + number, b"%d" % number))
+        eventually(lambda: threads.holding == 4)
+        threads.go.set()
+        eventually(lambda: threads.alive == 0 and not lanes.in_flight())
+    assert threads.started == 12
+
+
+def test_retries_that_are_due_together_get_a_thread_each() -> None:
+    lanes, _ = filled(b"a", b"b", b"c")
+    tasks = [take(lanes) for _ in range(3)]
+    threads = Threads(lanes, idle_seconds=0.0)
+    for task in tasks:
+        lanes.retry_later(task, 0.05)
+    threads._start()  # who has retried them would go on to take
+    eventually(lambda: threads.holding == 3)
+    threads.go.set()
+    eventually(lambda: threads.alive == 0 and not lanes.in_flight())
+    lanes.close()

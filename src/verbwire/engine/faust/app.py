@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import faust
@@ -18,6 +17,7 @@ from verbwire.engine.faust.security import UNPROTECTED, Security
 from verbwire.engine.group import GroupEngine
 from verbwire.engine.state.memory import MEMORY
 from verbwire.security.private_files import keep_from_others, private_folder
+from verbwire.serial_executor import SerialExecutor
 
 
 class QuietMonitor(Monitor):
@@ -35,7 +35,7 @@ class GroupApp(faust.App):
 
     logger = FAUST_LOG
     engine: GroupEngine
-    engine_thread: ThreadPoolExecutor
+    engine_thread: SerialExecutor
     failure: BaseException | None = None
 
     async def crash(self, reason: BaseException) -> None:
@@ -111,7 +111,7 @@ def group_app(
     app.engine = engine
     engine.refresh_topics = app.topics_have_changed
     engine.reader.lease = app.holds
-    app.engine_thread = ThreadPoolExecutor(1, thread_name_prefix=f"engine {topology.group}")
+    app.engine_thread = SerialExecutor(f"engine {topology.group}")
     app.transport = Transport([URL(f"kafka://{each.strip()}") for each in bootstrap.split(",")], app)
     for topic in topology.inputs:
         app.topics.add(app.topic(topic, key_type=bytes, value_type=bytes))

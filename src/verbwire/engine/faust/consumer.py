@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from functools import partial
 from typing import Any
 
@@ -52,9 +52,9 @@ class Consumer(driver.Consumer):
         return engine
 
     @property
-    def engine_thread(self) -> ThreadPoolExecutor:
+    def engine_thread(self) -> Executor:
         """The one thread that the engine runs on."""
-        thread: ThreadPoolExecutor = self.app.engine_thread
+        thread: Executor = self.app.engine_thread
         return thread
 
     def _new_consumer_thread(self) -> ConsumerThread:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -68,9 +68,7 @@ class InputFeed:
     next `read`. Belongs to the thread of aiokafka's loop, but for `wake`, `work` and `has_taken`.
     """
 
-    def __init__(
-        self, engine: GroupEngine, engine_thread: ThreadPoolExecutor, fetched: Fetched, failed: Failed
-    ) -> None:
+    def __init__(self, engine: GroupEngine, engine_thread: Executor, fetched: Fetched, failed: Failed) -> None:
         self._engine = engine
         self._engine_thread = engine_thread
         self._fetched = fetched

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 
@@ -26,6 +26,7 @@ from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import EngineError, FencedError, UnavailableError, VerbwireError
 from verbwire.kafka import denials
 from verbwire.kafka.call_timeout import TimeoutCaller
+from verbwire.serial_executor import SerialExecutor
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Committer:
         self._producers = producers
         self._committed = committed
         self._failed = failed
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"commit {group}")
+        self._thread = SerialExecutor(f"commit {group}")
         self._caller = TimeoutCaller(f"offsets {group}")
         self._under_way: dict[int, Future[None]] = {}
         self._last: Future[None] | None = None  # what is to be noted after them
