@@ -17,12 +17,21 @@ T = TypeVar("T")
 class SerialExecutor(Executor):
     """Calls in the order of their submission, never two at once. May be used by several threads.
 
-    The thread is a daemon: what is to be finished before the process ends is waited for by :meth:`shutdown`.
+    The thread is a daemon: what is to be finished before the process ends is waited for by :meth:`shutdown`. It calls
+    `resting`, which must not raise, once no call has come for `rest_seconds`.
     """
 
-    def __init__(self, name: str, idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(
+        self,
+        name: str,
+        idle_seconds: float = IDLE_SECONDS,
+        resting: Callable[[], None] | None = None,
+        rest_seconds: float = 0.0,
+    ) -> None:
         self._name = name
         self._idle_seconds = idle_seconds
+        self._resting = resting
+        self._rest_seconds = rest_seconds
         self._wanted = threading.Condition()
         self._calls: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._thread: threading.Thread | None = None
@@ -67,9 +76,16 @@ class SerialExecutor(Executor):
 
     def _next(self) -> tuple[Future[Any], Callable[[], Any]] | None:
         """Return the next call, None where there has been none for too long: the next one finds a new thread."""
+        if self._resting is not None and not self._is_wanted(self._rest_seconds):
+            self._resting()
         with self._wanted:
-            self._wanted.wait_for(lambda: self._calls or self._closed, self._idle_seconds)
+            self._is_wanted(self._idle_seconds)
             if self._calls:
                 return self._calls.popleft()
             self._thread = None
             return None
+
+    def _is_wanted(self, seconds: float) -> bool:
+        """Wait for a call, or the end, for so long at most; return whether there is one."""
+        with self._wanted:
+            return self._wanted.wait_for(lambda: bool(self._calls) or self._closed, seconds)

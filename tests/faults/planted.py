@@ -20,6 +20,7 @@ from verbwire.engine import group
 from verbwire.engine.group import BatchLimits, GroupEngine
 from verbwire.engine.transactions.committer import Committer
 from verbwire.engine.transactions.group_metadata import encode
+from verbwire.engine.transactions.local_writes import LocalWrites
 from verbwire.engine.transactions.transaction import Transaction
 
 Patch = Callable[[Any, str, Any], None]
@@ -66,14 +67,14 @@ def no_offsets(patch: Patch) -> None:
 
 def early_local_write(patch: Patch) -> None:
     """The local copy is written before the commit."""
-    write, send = Committer._write_locally, Committer._send_offsets
+    send = Committer._send_offsets
 
     def write_and_send(self: Committer, transaction: Transaction) -> None:
-        write(self, transaction)
+        for partition, changes in transaction.changes.items():
+            transaction.caches[partition].store.apply(changes)
         send(self, transaction)
 
     patch(Committer, "_send_offsets", write_and_send)
-    patch(Committer, "_write_locally", _nothing)
 
 
 def read_uncommitted(patch: Patch) -> None:
@@ -96,11 +97,15 @@ def early_second(patch: Patch) -> None:
     They write the local copy one at a time: that two threads would share SQLite's connection is no part of this bug.
     """
     threads: dict[tuple[int, int], ThreadPoolExecutor] = {}
-    write, one_at_a_time = Committer._write_locally, threading.Lock()
+    take, write, one_at_a_time = LocalWrites.take, LocalWrites.write, threading.RLock()
 
-    def write_locally(self: Committer, transaction: Transaction) -> None:
+    def take_alone(self: LocalWrites, transaction: Transaction, seconds: float) -> None:
         with one_at_a_time:
-            write(self, transaction)
+            take(self, transaction, seconds)
+
+    def write_alone(self: LocalWrites) -> None:
+        with one_at_a_time:
+            write(self)
 
     def submit(self: Committer, transaction: Transaction) -> None:
         self.flushed = transaction.flushed
@@ -108,7 +113,8 @@ def early_second(patch: Patch) -> None:
         self._under_way[transaction.slot] = thread.submit(self._run, transaction)
 
     patch(Committer, "submit", submit)
-    patch(Committer, "_write_locally", write_locally)
+    patch(LocalWrites, "take", take_alone)
+    patch(LocalWrites, "write", write_alone)
 
 
 def overtaking(patch: Patch) -> None:

@@ -97,7 +97,9 @@ class GroupEngine:
         metrics.has_partitions(topology.partitions)
         metrics.receives(topology.commands)
         self._producers = ProducerPair(kafka, names, topology.group, worker, topology.limits)
-        self._committer = Committer(self._producers, topology.group, self._committed, metrics.aborted)
+        self._committer = Committer(
+            self._producers, topology.group, self._committed, metrics.aborted, topology.writes_may_wait
+        )
         self._lifecycle = PartitionLifecycle(topology.group, reader, metrics)
         self._restorer = PartitionRestorer(
             topology, kafka, worker, folder, reader, self._lifecycle, self._producers, liveness

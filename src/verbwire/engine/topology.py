@@ -173,6 +173,14 @@ class Topology:
         return self.repartition is not None or self.window is not None
 
     @property
+    def writes_may_wait(self) -> bool:
+        """Whether what is committed may reach the copies later: nobody but the cache looks for rows in them.
+
+        Commands are answered once their rows are there; windows, what is due and what is parked is looked for there.
+        """
+        return not self.commands and self.window is None and self.due is None and self.requests is None
+
+    @property
     def written(self) -> tuple[str, ...]:
         """All topics that it writes."""
         return (*self.outputs, *(log.topic for log in self.logs), *self.targets)

@@ -20,6 +20,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from verbwire.engine.transactions.dead_letters import legible
 from verbwire.engine.transactions.failpoints import hit
+from verbwire.engine.transactions.local_writes import REST_SECONDS, LocalWrites
 from verbwire.engine.transactions.poison_records import FailedTransaction, Place, RecordRange
 from verbwire.engine.transactions.producers import GROUP_FENCE, PRODUCER_FENCE, SLOTS, ProducerPair, fatal_errors
 from verbwire.engine.transactions.transaction import Transaction
@@ -63,11 +64,12 @@ class Committer:
         group: str,
         committed: Callable[[Transaction, float], None],
         failed: Callable[[str], None],
+        patient: bool = False,
     ) -> None:
         self._producers = producers
-        self._committed = committed
+        self._local_writes = LocalWrites(patient, committed)
         self._failed = failed
-        self._thread = SerialExecutor(f"commit {group}")
+        self._thread = SerialExecutor(f"commit {group}", resting=self._rest, rest_seconds=REST_SECONDS)
         self._caller = TimeoutCaller(f"offsets {group}")
         self._under_way: dict[int, Future[None]] = {}
         self._last: Future[None] | None = None  # what is to be noted after them
@@ -89,8 +91,8 @@ class Committer:
             raise self.failure
 
     def afterwards(self, note: Callable[[], None]) -> None:
-        """Call `note` on the committing thread once all that was submitted is committed; not if any of it failed."""
-        self._last = self._thread.submit(lambda: None if self.failure else note())
+        """Call `note` on the committing thread once all that was submitted is written; not if any of it failed."""
+        self._last = self._thread.submit(lambda: None if self.failure else self._local_writes.then(note))
 
     def busy(self) -> bool:
         """Whether a transaction is under way."""
@@ -103,10 +105,13 @@ class Committer:
                 self._under_way.pop(slot).result()
         if self._last is not None:
             self._last.result()
+        self._thread.submit(self._rest).result()
         self.failure = None
 
     def close(self) -> None:
         """End the thread after what is under way."""
+        with suppress(RuntimeError):  # it has ended before
+            self._thread.submit(self._rest)
         self._thread.shutdown()
         self._caller.close()
 
@@ -120,14 +125,21 @@ class Committer:
                 self._commit(transaction)
         except VerbwireError as error:
             self._fail(error)
-        except Exception as error:  # the changelog has it; the restore from there finds out whose fault it is
-            if not isinstance(error, sqlite3.Error):
-                log.exception("writing a local copy failed in a way that is not foreseen")
-            self._fail(UnavailableError(f"the local copy could not be written ({error!r}); restoring it from the log"))
+        except Exception as error:  # noqa: BLE001 (of the local write: the commit has its own)
+            self._fail(_unwritten(error))
         finally:
             transaction.flushed.set()
             transaction.ended(self.failure is None)
             self._producers.ended(transaction.slot)
+
+    def _rest(self) -> None:
+        """Write what waits for transactions that have not come."""
+        try:
+            self._local_writes.write()
+        except VerbwireError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 (as above)
+            self._fail(_unwritten(error))
 
     def _fail(self, failure: VerbwireError) -> None:
         self._failed(reason_of(failure))
@@ -164,10 +176,8 @@ class Committer:
             self._producers.give_up(transaction.slot, fenced=error.args[0].code() in PRODUCER_FENCE)
             raise classified(error, transaction.ranges) from error
         hit("after-commit")
-        self._write_locally(transaction)  # 5. the copies, never before
-        for hook in transaction.after_commit:  # 6. notifications to those who wait for it
-            hook()
-        self._committed(transaction, time.perf_counter() - started)
+        # 5. the copies, never before; 6. notifications to those who wait for it
+        self._local_writes.take(transaction, time.perf_counter() - started)
         self._producers.begin_next(transaction.slot)
 
     def _flush(self, transaction: Transaction) -> None:
@@ -188,11 +198,6 @@ class Committer:
         if not offsets:
             raise EngineError("a transaction without input offsets is not fenced")
         transaction.producer.send_offsets_to_transaction(offsets, transaction.membership.proof(), SECONDS)
-
-    def _write_locally(self, transaction: Transaction) -> None:
-        for partition, changes in transaction.changes.items():
-            transaction.caches[partition].store.apply(changes)
-        transaction.written.set()
 
     def abort(self, transaction: Transaction, because: BaseException | None = None) -> None:
         """Make sure that nothing of it becomes visible; gives the producer up where that cannot be known.
@@ -224,6 +229,13 @@ def _cause(error: Exception, sending: Future[None]) -> Exception:
     with suppress(TimeoutError):
         sending.exception(SECONDS + _PATIENCE)
     return (_refusal(sending) or error) if isinstance(error, KafkaException) else error
+
+
+def _unwritten(error: Exception) -> UnavailableError:
+    """Return what a copy that could not be written means: the log has it, and the restore finds out whose it is."""
+    if not isinstance(error, sqlite3.Error):
+        log.error("writing a local copy failed in a way that is not foreseen", exc_info=error)
+    return UnavailableError(f"the local copy could not be written ({error!r}); restoring it from the log")
 
 
 def _refusal(sending: Future[None] | None) -> KafkaException | None:
