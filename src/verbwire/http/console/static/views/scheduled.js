@@ -45,7 +45,7 @@ function search(query, { catalog }) {
     const given = new FormData(event.currentTarget);
     go(['scheduled'], { command: given.get('command'), key: given.get('key') });
   };
-  return h('form', { class: 'row', role: 'search', 'data-key': 'search', onsubmit: send }, command, key, h('button', null, 'Find'));
+  return h('form', { class: 'filters', role: 'search', 'data-key': 'search', onsubmit: send }, command, key, h('button', null, 'Find'));
 }
 
 function line(each, again) {
