@@ -19,6 +19,7 @@ from tests.kit.samples.bank.jars import CoinsPut, JarRow, JarState, PutCoins
 from tests.kit.tcp_proxy import TcpProxy
 from verbwire.contracts.schema.model import Contract
 from verbwire.engine.group import BatchLimits
+from verbwire.engine.transactions import local_writes
 from verbwire.engine.transactions.committer import NotTakenError
 from verbwire.engine.transactions.producers import FIRST, INIT_SECONDS, SECOND, SLOTS
 from verbwire.engine.transactions.transaction import Transaction
@@ -116,6 +117,27 @@ def test_a_second_producer_that_is_being_made_is_made_once(
     bank.send(CoinsPut(jar_id="j", pence=1), table.partition)
     table.run()
     assert table.rows() == {b"j": JarRow(jar_id="j", pence=1)}
+
+
+def test_local_writes_that_wait_are_there_for_the_next_batch_for_a_start_over_and_when_nothing_follows(
+    bank: Bank, table: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes, state = table.core._committer._local_writes, table.core.reader.states[table.partition]
+    monkeypatch.setattr(writes, "_patient", True)
+    monkeypatch.setattr(local_writes, "LARGE", 1)
+    topic = bank.names.events(NAMESPACE)
+
+    def put(times: int) -> None:
+        for _ in range(times):
+            bank.send(CoinsPut(jar_id="j", pence=1), table.partition)
+            table.run()
+
+    put(3)
+    table.prepare()
+    assert table.rows() == {b"j": JarRow(jar_id="j", pence=3)}
+    put(2)
+    eventually(lambda: state.inputs[topic] >= table.next[topic, table.partition])
+    assert table.rows() == {b"j": JarRow(jar_id="j", pence=5)}
 
 
 def test_a_fetch_of_more_bytes_than_a_transaction_takes_becomes_several(
