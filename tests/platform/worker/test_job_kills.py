@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.cli import verbwire
 from tests.kit.cluster import Cluster
 from tests.kit.samples.office.labels import CutLabels, CutReceipt
 from tests.kit.subscribers import CATALOG, JOB, LABELS, SAMPLES, SCOPES
@@ -64,7 +65,7 @@ class Office(ProjectFolder):
         self.write("consumers/labels.py", CODE)
         self.environment |= {"VERBWIRE_PARTITIONS": str(PARTITIONS)}
         self.cluster = cluster
-        deployed = self.run("deploy")
+        deployed = verbwire(folder, "deploy", **self.environment)
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
 
     def client(self) -> Client:
@@ -97,9 +98,9 @@ def test_a_job_that_is_killed_around_its_outcome_has_one_for_who_asked(office: O
         client.flush()
         for point in POINTS:
             worker = office.start(JOB, VERBWIRE_CRASH_POINT=f"{point}:1")
-            assert worker.process.wait(60) == -signal.SIGKILL, worker.said()[-2000:]
+            assert worker.process.wait(120) == -signal.SIGKILL, worker.said()[-2000:]
         office.start(JOB)
-        outcomes = [each.result(90) for each in asked]
+        outcomes = [each.result(120) for each in asked]
         runs = Counter((office.folder / RUNS).read_text().split())
         expected = [Accepted(reply=CutReceipt(batch_id="a", labels=runs[each.id])) for each in asked]
         assert (outcomes, max(runs.values()) > 1) == (expected, True)
