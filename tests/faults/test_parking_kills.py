@@ -1,4 +1,7 @@
-"""Workers are killed at every step of a transaction that parks, tries again or skips: nothing is lost or done twice."""
+"""Workers are killed at every step of parking, trying again and skipping: nothing is lost, or overtakes.
+
+By tables nothing is done twice, either; subscribers handle each event at least once.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,16 @@ from pathlib import Path
 import pytest
 
 from tests.kit import bank_jars
-from tests.kit.bank import NAMESPACE, TABLE, Bank
+from tests.kit.bank import GROUPS, NAMESPACE, TABLE, Bank
 from tests.kit.cluster import Cluster
 from tests.kit.samples.bank.jars import CoinsPut
 from tests.kit.worker import Branch, branch
 from verbwire.dead_letters.shown import shown_message
 from verbwire.declarations.parking import Parking
-from verbwire.engine.transactions.failpoints import POINTS
+from verbwire.declarations.subscriber import Subscriber
+from verbwire.deploy.group_plan import GroupPlan
+from verbwire.engine.transactions.failpoints import PARKING_POINTS, POINTS
+from verbwire.messages import Kind
 from verbwire.parking.desk import ParkedDesk
 from verbwire.parking.parked_key import ANY
 
@@ -26,9 +32,33 @@ pytestmark = [pytest.mark.kafka, pytest.mark.chaos]
 PARKS = bank_jars.table(parking=Parking(keys=5, records=50))
 
 
+LISTENER = Subscriber("bank.listener", parking=Parking())
+
+
+@LISTENER.on
+def heard(event: CoinsPut) -> None:
+    """Stand for what the project declares, for the desk."""
+
+
+LISTENS = """
+from schemas.jars import CoinsPut
+from verbwire import Parking, Subscriber
+
+listener = Subscriber("bank.listener", retries=1, parking=Parking(keys=5, records=50))
+
+@listener.on
+def put(event: CoinsPut) -> None:
+    if event.how == "raises":
+        raise RuntimeError("no such jar")
+    with open("heard.txt", "a") as heard:
+        heard.write(f"{event.jar_id} {event.pence}\\n")
+"""
+PLAN = GroupPlan("bank.listener", Kind.EVENT, (NAMESPACE,), requeues=True, heeds=True, parks=True)
+
+
 @pytest.fixture
 def bank(cluster: Cluster) -> Iterator[Bank]:
-    opened = Bank(cluster, f"k{uuid.uuid4().hex[:10]}", 1)
+    opened = Bank(cluster, f"k{uuid.uuid4().hex[:10]}", 1, [*GROUPS, PLAN])
     yield opened
     opened.close()
 
@@ -51,9 +81,9 @@ def rewrite(project: Branch, before: str, after: str) -> None:
     project.write("streams/jars.py", text.replace(before, after))
 
 
-def killed(project: Branch, point: str) -> None:
+def killed(project: Branch, point: str, group: str = "streams") -> None:
     """Run a worker until it dies in the first transaction that comes to the point."""
-    dying = project.start("streams", VERBWIRE_CRASH_POINT=f"{point}:1")
+    dying = project.start(group, VERBWIRE_CRASH_POINT=f"{point}:1")
     assert dying.ends(None, 30.0)[0] == -signal.SIGKILL, dying.said()[-3000:]
 
 
@@ -96,3 +126,39 @@ def test_parking_retry_and_skip_are_exact_whatever_is_killed(
     assert (letter.header("vw_reason"), letter.header("vw_offset")) == ("skipped", "4")
     worker.ends(signal.SIGTERM, 20)
     assert len(bank.read(bank.names.events(NAMESPACE), 0)) == len(events) + 2
+
+
+@pytest.mark.parametrize("point", PARKING_POINTS)
+def test_parking_of_a_subscriber_loses_nothing_and_keeps_the_order_whatever_is_killed(
+    bank: Bank, project: Branch, desk: ParkedDesk, point: str
+) -> None:
+    project.write("consumers/listener.py", LISTENS)
+    for jar, pence, how in [("a", 1, ""), ("a", 10, "raises"), ("b", 2, ""), ("a", 100, "")]:
+        bank.send(CoinsPut(jar_id=jar, pence=pence, how=how), 0)
+    if point == "after-park":
+        killed(project, point, LISTENER.group)
+    worker = project.start(LISTENER.group).ready()
+    bank.send(CoinsPut(jar_id="a", pence=1000), 0)
+    worker.until(lambda: [each.records for each in desk.keys(LISTENER)] == [3])
+    worker.until(lambda: [*heard_of(project, "b")] == [2])
+    assert [*heard_of(project, "a")] == [1]
+    worker.ends(signal.SIGKILL, 10)
+
+    text = (project.folder / "consumers/listener.py").read_text()
+    project.write("consumers/listener.py", text.replace('"raises"', '"never"'))  # mended
+    desk.retry(LISTENER, ["a"], ANY, "ann", "mended", 0)
+    if point != "after-park":
+        killed(project, point, LISTENER.group)
+    bank.send(CoinsPut(jar_id="a", pence=10_000), 0)
+    worker = project.start(LISTENER.group).ready()
+    worker.until(lambda: 10_000 in heard_of(project, "a"))
+    assert [*heard_of(project, "a")] == [1, 10, 100, 1000, 10_000]
+    assert desk.keys(LISTENER) == []
+    assert bank.dead_letters(0, LISTENER.group) == []
+    worker.ends(signal.SIGTERM, 20)
+
+
+def heard_of(project: Branch, jar: str) -> dict[int, None]:
+    """What the listener has heard of a jar, in the order in which it was heard first."""
+    said = [line.split() for line in (project.folder / "heard.txt").read_text().splitlines()]
+    return {int(pence): None for name, pence in said if name == jar}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,14 +73,15 @@ class Seen:
 
 
 class Depot:
-    """The depot's topics, for the subscribers of these names and the one job that it has."""
+    """The depot's topics, for the subscribers of these names, some of which park, and the one job that it has."""
 
-    def __init__(self, cluster: Cluster, prefix: str, *subscribers: str) -> None:
+    def __init__(self, cluster: Cluster, prefix: str, *subscribers: str, parking: Collection[str] = ()) -> None:
         self.cluster = cluster
         self.names = Names("office", prefix)
         self.kafka = {"bootstrap.servers": cluster.bootstrap, "log_level": "3"}
         plans = [GroupPlan(JOB, Kind.COMMAND, (LABELS,), requeues=True)]
         plans += [GroupPlan(name, Kind.EVENT, (PARCELS,), requeues=True) for name in subscribers]
+        plans += [GroupPlan(name, Kind.EVENT, (PARCELS,), requeues=True, heeds=True, parks=True) for name in parking]
         target = Target(cluster.bootstrap, cluster.registry_url, self.names, partitions=PARTITIONS)
         self._topics = deploy(target, CATALOG, plans).topics
         principal = Principal("tester", SCOPES)
@@ -113,13 +114,18 @@ class Depot:
         for group in groups:
             name = self.names.group(group.group)
             source = self.commands if isinstance(group, Job) else self.events
-            offsets = [*self._since[source], *self._since[self.names.requeued(name)]]
+            own = [self.names.requeued(name), self.names.requests(name)]
+            offsets = [place for topic in (source, *own) for place in self._since.get(topic, ())]
             commit(self.cluster.bootstrap, name, offsets)
         try:
             yield self
         finally:
             for hosted in list(self.running):
                 self.stop(hosted, leave=True)
+
+    def since(self, topic: str) -> list[TopicPartition]:
+        """Where a topic ended when the depot was opened."""
+        return self._since[topic]
 
     def _ends(self) -> dict[str, list[TopicPartition]]:
         """Where the topics end by now; nothing while that is not known of all."""

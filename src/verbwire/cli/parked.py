@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Keys of tables and processes that cannot go on, with all that came after: list, show, retry, skip.",
+    help="Keys of tables, processes, subscribers that cannot go on, with all that came after: list, show, retry, skip.",
 )
-GroupName = Annotated[str, typer.Argument(help="A table or a process, as declared.")]
+GroupName = Annotated[str, typer.Argument(help="A table, a process or a subscriber, as declared.")]
 OfType = Annotated[str | None, typer.Option("--type", help="Those whose first record is of a contract, by its name.")]
 Text = Annotated[str | None, typer.Option("--text", help="Those whose reason holds this text.")]
 Since = Annotated[
@@ -98,7 +98,7 @@ def retry(
     wait: Wait = 10.0,
     as_json: AsJson = False,
 ) -> None:
-    """Have the records of parked keys handled again, each key's in order and each record once."""
+    """Have the records of parked keys handled again, each key's in order, each record once; subscribers: at least."""
     if bool(keys) == every:
         raise ConfigurationError("name keys as the list shows them, or use --all")
     where, meant = _where(of_type, text, since, until), None if every else keys

@@ -1,4 +1,4 @@
-"""How much of a table or a process may be parked."""
+"""How much of a table, a process or a subscriber may be parked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Parking:
 
     In each partition up to so many `keys` may be parked, with so many `records` in all; one more stops the partition:
     where that many fail it is no matter of single records. Which keys are parked is kept in memory, their records are
-    in a topic of the group's own, and in the local copy.
+    in a topic of the group's own, and where there is one in the local copy.
     """
 
     keys: int = 100

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, overload
 
 from verbwire.declarations.effect_context import SubscriberContext
 from verbwire.declarations.handlers import Handler, add_handler, read_handler
+from verbwire.declarations.parking import Parking
 from verbwire.declarations.sends import require_messages, require_scopes
 from verbwire.errors import ContractError
 from verbwire.messages import Command, Event, Kind
@@ -22,8 +23,10 @@ class Subscriber:
 
     Side effects live here, so a handler may be called again for the same event after a crash: `context.idempotency_key`
     is the same then. One that raises is tried again, `retries` times, after `backoff`, twice that, four times that;
-    then the event goes to the dead letters, unchanged, and the rest flows on. `sends` and `publishes` list the commands
-    and events that its handlers may send; `scopes` is what those commands may do.
+    then the event goes to the dead letters, unchanged, and the rest flows on: later events of its key, too. With
+    `parking` it is parked instead, and with it all later ones of its key, until an operator has them tried again: none
+    overtakes. With more of them than that says the partition waits. `sends` and `publishes` list the commands and
+    events that its handlers may send; `scopes` is what those commands may do.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Subscriber:
         scopes: Sequence[str] = (),
         sends: Sequence[type[Command]] = (),
         publishes: Sequence[type[Event]] = (),
+        parking: Parking | None = None,
     ) -> None:
         self.group = require_dotted(name, "subscriber")
         if concurrency < 1 or retries < 0 or backoff < timedelta(0):
@@ -43,6 +47,7 @@ class Subscriber:
         self.concurrency = concurrency
         self.retries = retries
         self.backoff = backoff
+        self.parking = parking
         self.scopes = require_scopes(self.group, scopes)  # of the commands that its handlers send
         self.sends, self.publishes = require_messages(self.group, sends, publishes)
         self.handlers: dict[type[Event], Handler] = {}

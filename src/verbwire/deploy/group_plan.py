@@ -107,7 +107,9 @@ class GroupPlan:
                     else (Kind.EVENT, tuple(declared.sources))
                 )
                 sent, published = _namespaces(declared.sends), _namespaces(declared.publishes)
-                return cls(declared.group, kind, read, requeues=True, sends=sent, publishes=published)
+                plan = cls(declared.group, kind, read, requeues=True, sends=sent, publishes=published)
+                parks = isinstance(declared, Subscriber) and declared.parking is not None
+                return replace(plan, heeds=parks, parks=parks)
             case Process():
                 heard, sent = tuple(declared.sources), _namespaces(declared.sends)
                 outcomes = (*declared.answering, *cancelling(declared, catalog))

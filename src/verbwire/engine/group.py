@@ -105,6 +105,7 @@ class GroupEngine:
             topology, kafka, worker, folder, reader, self._lifecycle, self._producers, liveness
         )
         self._caches: dict[int, PartitionCache] = {}
+        self._listening: set[int] = set()  # partitions that stopped at a record before they ran: to operators alone
         self._failures = TransactionFailures(topology.group)
         self._waits_until = 0.0  # for the registry, as far as we know: it is asked again before that
         self._changelog = ChangelogWriter(topology)
@@ -150,7 +151,8 @@ class GroupEngine:
             self._restorer.begin()
             self._producers.ready()  # what the topics take is known by now
         caches = self._restorer.restore(partitions, cancel)
-        restored_caches = [cache for cache in caches if not self._is_poisoned(cache)]
+        poisoned = [cache for cache in caches if self._is_poisoned(cache)]
+        restored_caches = [cache for cache in caches if cache not in poisoned]
         for cache in restored_caches:
             self._caches[cache.partition] = cache
             code = other_code(cache.facts.get(CODE_HEADER))
@@ -159,19 +161,32 @@ class GroupEngine:
             self._firing.restored(restored_caches)
         if self.exchanger is not None:
             self.exchanger.restored(restored_caches)
-        return {cache.partition: dict(cache.next) for cache in restored_caches}
+        found = {cache.partition: dict(cache.next) for cache in restored_caches}
+        if self.topology.requests is not None:  # operators may have their record skipped
+            self._listening |= {cache.partition for cache in poisoned}
+            topic = self.topology.requests.topic
+            found |= {cache.partition: {topic: cache.next[topic]} for cache in poisoned}
+        return found
 
     def _is_poisoned(self, cache: PartitionCache) -> bool:
-        why = self._failures.reason_to_stop(cache.partition, cache.next)
-        if why:
-            cache.close()
-            self._lifecycle.stop(cache.partition, why)
-        return why is not None
+        partition, requests = cache.partition, self.topology.requests
+        why = self._failures.reason_to_stop(partition, cache.next)
+        if why is None:
+            return False
+        if (blamed := self._failures.blamed(partition)) and requests is not None:
+            place = f"{blamed[0]}/{partition}/{blamed[1]}"
+            if requests.skips_place(place) and self._failures.skip(partition):
+                return False
+            why += f", or {self._skip_advice(place)}"
+        cache.close()
+        self._lifecycle.stop(partition, why)
+        return True
 
     def _close_caches(self) -> None:
         for cache in self._caches.values():
             cache.close()
         self._caches = {}
+        self._listening = set()
         if self.due is not None:
             self.due.forget()
 
@@ -225,9 +240,10 @@ class GroupEngine:
         return self.reader.stopped()
 
     def hears(self, topic: str, partition: int) -> bool:
-        """Whether a partition that has stopped in the midst of its work listens to this topic: to operators alone."""
+        """Whether a partition that has stopped at a record listens to this topic: to operators alone."""
         requests, status = self.topology.requests, self.reader.states[partition]
-        return requests is not None and topic == requests.topic and status.path is not None
+        stands = status.path is not None or partition in self._listening
+        return requests is not None and topic == requests.topic and stands
 
     def retrying(self) -> set[int]:
         """Return those of them that are restored again without an operator: a copy could not be opened or written."""
@@ -382,7 +398,7 @@ class GroupEngine:
         topic, partition = place
         cache = self._caches.get(partition)
         if cache is None or partition in self.stopped():
-            if cache is not None and self.topology.requests is not None and topic == self.topology.requests.topic:
+            if self.topology.requests is not None and self.hears(topic, partition):
                 self._hear(partition, records, self.topology.requests)
             return len(records)
         expected = cache.next[topic]
@@ -433,12 +449,15 @@ class GroupEngine:
 
     def _advice(self, stop: StopPartition) -> str:
         place = place_of(stop.record)
+        place = place_of(stop.record)
         if self.topology.requests is None:
             return f"stopped at {place}: {stop.reason}"
-        return (
-            f"stopped at {place}: {stop.reason}. Mend the handler and start the worker again, or skip the record, "
-            f"which then goes to the dead letters: `verbwire parked skip {self.reader.name} --at {place}`"
-        )
+        advice = self._skip_advice(place)
+        return f"stopped at {place}: {stop.reason}. Mend the handler and start the worker again, or {advice}"
+
+    def _skip_advice(self, place: str) -> str:
+        which = f"`verbwire parked skip {self.reader.name} --at {place}`"
+        return f"skip the record, which then goes to the dead letters: {which}"
 
     # -- after the commit, on the committing thread
 

@@ -66,6 +66,10 @@ class Requests(Protocol):
         """Whether one of these lets a partition go on that is stopped."""
         ...
 
+    def skips_place(self, place: str) -> bool:
+        """Whether the record at this place is to be skipped."""
+        ...
+
 
 class StopPartition(Exception):  # noqa: N818 (a signal, not an error: the partition stops here)
     """Stops the partition at `record` until an operator fixes the handler or skips the record."""

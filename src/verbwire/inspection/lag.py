@@ -165,10 +165,10 @@ def broker_time(view: ClusterView) -> tuple[int, str]:
 
 
 def _inputs(view: ClusterView, plan: GroupPlan) -> list[str]:
-    """What a group reads and commits offsets of: changelogs have none."""
+    """What a group reads and commits offsets of: changelogs and the logs of parked records have none."""
     names = view.names
     own = [topic.name for topic in group_topics(names, plan, 1) if topic.name in plan.read(names)]
-    return [*plan.inputs(names), *(each for each in own if not each.endswith("-changelog"))]
+    return [*plan.inputs(names), *(each for each in own if not each.endswith(("-changelog", ".parked")))]
 
 
 def _place_lag(

@@ -62,9 +62,9 @@ def read_to_end(
 ) -> Iterator[Message]:
     """Yield the records of partitions from these offsets on, to where each partition ends by now.
 
-    Each partition in its order, several as they arrive. One of `ends` is read up to that offset: what others write
-    meanwhile is left out. :class:`UnavailableError` when a topic cannot be read, or when no broker answers for
-    :data:`SILENCE_SECONDS`.
+    Each partition in its order, several as they arrive. One of `ends` is read up to that offset, whatever end a broker
+    tells that has just become its leader and knows of less; what others write meanwhile is left out.
+    :class:`UnavailableError` when a topic cannot be read, or when no broker answers for :data:`SILENCE_SECONDS`.
     """
     consumer.assign([*starts])
     unfinished, last_answer = {(each.topic, each.partition) for each in starts}, clock()
@@ -78,7 +78,8 @@ def read_to_end(
         last_answer = clock()
         place = (message.topic() or "", message.partition() or 0)
         if is_end(message):
-            unfinished.discard(place)
+            if (message.offset() or 0) >= ends.get(place, 0):
+                unfinished.discard(place)
         elif (error := message.error()) is not None:
             if not error.retriable():
                 raise unreadable(message.topic() or starts[0].topic, error)

@@ -12,21 +12,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from verbwire.client.base.connection import Connection
-from verbwire.contracts.schema.model import Contract
 from verbwire.declarations import Declared
-from verbwire.declarations.process import Process
-from verbwire.declarations.table import Table
+from verbwire.declarations.subscriber import Subscriber
 from verbwire.errors import ConfigurationError, UnkeyableError
 from verbwire.kafka.offsets import ClusterOffsets
 from verbwire.kafka.record import place_of
 from verbwire.names import Names, record_place
-from verbwire.parking.log_reader import read_parked, written
+from verbwire.parking.key_text import KeyText, keys_of, parks, parks_nothing
+from verbwire.parking.log_reader import first_offset, read_parked, written
 from verbwire.parking.parked_key import ANY, ParkedFilter, ParkedKeyView, ParkedRecordView, said, view_of
 from verbwire.requests.sender import Asked, RequestSender
 from verbwire.wire.codec.display import Display
 from verbwire.wire.codec.parked_records import ParkedRecords
 from verbwire.wire.codec.topics import Codec
-from verbwire.wire.keys import key_shown, parse_key_text
 from verbwire.wire.records.parked import ParkedRecord
 from verbwire.wire.records.requests import RETRY, SKIP, SKIP_RECORD
 from verbwire.wire.registry.client import Registry
@@ -66,16 +64,16 @@ class ParkedDesk:
 
     def every(self, declared: Collection[Declared], where: ParkedFilter = ANY) -> list[ParkedKeyView]:
         """Return the parked keys of these groups that are like that, the longest parked first of each."""
-        topics = {self._topic(each): each for each in declared if _parks(each)}
+        topics = {self._topic(each): each for each in declared if parks(each)}
         holding = written(self._connection, topics)
         return [key for topic, each in topics.items() if topic in holding for key in self.keys(each, where)]
 
     def keys(self, declared: Declared, where: ParkedFilter = ANY) -> list[ParkedKeyView]:
         """Return the parked keys of one group that are like that, the longest parked first."""
-        row, kept, found = self._row(declared), self._kept(declared), list[ParkedKeyView]()
+        keys, kept, found = self._keys(declared), self._kept(declared), list[ParkedKeyView]()
         for (partition, key), records in read_parked(self._connection, self._topic(declared)).items():
             first = kept.read(next(iter(records.values())))
-            found.append(view_of(declared.group, key_shown(row, key), partition, first, len(records)))
+            found.append(view_of(declared.group, keys.shown(key), partition, first, len(records)))
         return sorted(filter(where.fits, found), key=lambda each: (each.since, each.key))
 
     def show(self, declared: Declared, key: str) -> tuple[ParkedKeyView, list[ParkedRecordView]]:
@@ -107,9 +105,15 @@ class ParkedDesk:
     def skip_record(self, declared: Declared, place: str, who: str, why: str) -> str:
         """Give up the record at which a partition of a group stands still, as a dead letter; it goes on by itself.
 
-        Returns the request's id. :class:`ConfigurationError` where the group does not stand there.
+        Returns the request's id. :class:`ConfigurationError` where the group does not stand there, or is a subscriber:
+        that stands still at no record, it waits for room to park more.
         """
         _require_reason(why)
+        if isinstance(declared, Subscriber):
+            raise ConfigurationError(
+                f"{declared.group} is a subscriber, which stands still at no single record: where no more can be "
+                "parked, retry parked keys, or skip the first record of one"
+            )
         partition = self._require_standing(declared, place)
         (id,) = self._open().ask(declared.group, [Asked(kind=SKIP_RECORD, partition=partition, place=place)], who, why)
         return id
@@ -142,10 +146,10 @@ class ParkedDesk:
         return self._awaited(declared, dict(zip((each.key for each in found), ids, strict=True)), seconds)
 
     def _awaited(self, declared: Declared, asked: Mapping[str, str], seconds: float) -> ParkedAnswer:
-        until, row, kept = time.monotonic() + seconds, self._row(declared), self._kept(declared)
+        until, keys, kept = time.monotonic() + seconds, self._keys(declared), self._kept(declared)
         while True:
             there = {
-                key_shown(row, key): kept.read(next(iter(records.values())))
+                keys.shown(key): kept.read(next(iter(records.values())))
                 for (_, key), records in read_parked(self._connection, self._topic(declared)).items()
             }
             handled = [key for key in asked if key not in there]
@@ -188,7 +192,8 @@ class ParkedDesk:
         cluster = ClusterOffsets(self._connection.librdkafka, self._names.group(declared.group))
         committed = cluster.committed([(topic, partition)]).get((topic, partition))
         stands = 0 if committed is None or committed.offset is None else committed.offset
-        if stands != offset:
+        # Between what it has read and what it stands at there may be markers of transactions, which are no records.
+        if stands != offset and (stands > offset or first_offset(self._connection, found[:2], stands) != offset):
             raise ConfigurationError(
                 f"{declared.group} does not stand at {place}: it has read {topic}/{partition} up to {stands}. "
                 "`verbwire status` says where it does"
@@ -205,30 +210,17 @@ class ParkedDesk:
 
     def _key(self, declared: Declared, text: str) -> bytes:
         try:
-            return parse_key_text(self._row(declared), text)
+            return self._keys(declared).read(text)
         except UnkeyableError as error:
             raise ConfigurationError(str(error)) from error
 
-    def _row(self, declared: Declared) -> Contract:
-        match declared:
-            case Table():
-                return self._connection.catalog.of(declared.row)
-            case Process():
-                return self._connection.catalog.of(declared.state)
-        raise _parks_nothing(declared)
+    def _keys(self, declared: Declared) -> KeyText:
+        return keys_of(declared, self._connection.catalog)
 
     def _topic(self, declared: Declared) -> str:
-        if not _parks(declared):
-            raise _parks_nothing(declared)
+        if not parks(declared):
+            raise parks_nothing(declared)
         return self._names.parked(self._names.group(declared.group))
-
-
-def _parks(declared: Declared) -> bool:
-    return isinstance(declared, Table | Process) and declared.parking is not None
-
-
-def _parks_nothing(declared: Declared) -> ConfigurationError:
-    return ConfigurationError(f"{declared.group} parks nothing: tables and processes do, unless they say parking=None")
 
 
 def _not_parked(declared: Declared, key: str) -> ConfigurationError:

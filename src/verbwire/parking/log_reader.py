@@ -42,6 +42,14 @@ def read_parked(connection: Connection, topic: str, only: int | None = None) -> 
     return {place: dict(sorted(records.items())) for place, records in found.items() if records}
 
 
+def first_offset(connection: Connection, place: tuple[str, int], offset: int) -> int | None:
+    """Return the offset of the first record of a topic's partition from an offset on; None where there is none."""
+    properties = reader_properties(connection.librdkafka, PARKED_READER, fetch_wait_max_ms=50)
+    with closing(Consumer(properties)) as consumer:
+        found = next(read_to_end(consumer, [TopicPartition(*place, offset)]), None)
+    return None if found is None else found.offset()
+
+
 def written(connection: Connection, topics: Collection[str]) -> set[str]:
     """Return those of these topics that ever held anything: most did not, and reading each takes its time."""
     cluster = ClusterOffsets(connection.librdkafka, PARKED_READER)

@@ -12,20 +12,29 @@ from verbwire.kafka import denials
 from verbwire.kafka.progress import InputProgress
 from verbwire.observability.metrics.effects import EffectMetrics
 from verbwire.subscribers.key_queues import KeyedWorkQueue
+from verbwire.subscribers.parking import SubscriberParking
 from verbwire.subscribers.partition_state import PartitionInFlight
 from verbwire.subscribers.plan import SubscriberPlan
 
 log = logging.getLogger(__name__)
 
-RUNNING = "running"  # the state of a partition that is assigned: there are no others here
+RUNNING = "running"  # the state of a partition that is assigned
+STOPPED = "stopped"  # that of one which has no room for more that is parked: only one that parks
 _IN_FLIGHT_BYTES = 4 * 1024 * 1024  # of one partition
 
 
 class AssignedPartitions:
     """Owns the assignment of one consumer. Belongs to the consumer's thread, but for :meth:`owned`."""
 
-    def __init__(self, plan: SubscriberPlan, queue: KeyedWorkQueue, metrics: EffectMetrics) -> None:
+    def __init__(
+        self,
+        plan: SubscriberPlan,
+        queue: KeyedWorkQueue,
+        metrics: EffectMetrics,
+        parking: SubscriberParking | None = None,
+    ) -> None:
         self._plan = plan
+        self._parking = parking
         self._queue = queue
         self._metrics = metrics
         self._all: dict[tuple[str, int], PartitionInFlight] = {}
@@ -43,7 +52,11 @@ class AssignedPartitions:
 
     def owned(self) -> tuple[int, ...]:
         """Return the partitions of the group's sources. From any thread."""
-        return tuple(sorted({partition for topic, partition in list(self._all) if topic != self._plan.requeued}))
+        return tuple(sorted({partition for topic, partition in list(self._all) if topic in self._plan.decoders}))
+
+    def stopped(self) -> tuple[int, ...]:
+        """Return those of them that wait for an operator. From any thread."""
+        return () if self._parking is None else tuple(sorted(self._parking.stopped()))
 
     def of(self, topic: str, partition: int) -> PartitionInFlight:
         """Return what is in flight of one partition."""
@@ -51,8 +64,10 @@ class AssignedPartitions:
 
     def add(self, places: Iterable[TopicPartition]) -> None:
         """Begin with these partitions."""
-        for each in places:
-            self._all[each.topic, each.partition] = PartitionInFlight(each.topic, each.partition, self._membership)
+        new = [PartitionInFlight(each.topic, each.partition, self._membership) for each in places]
+        if self._parking is not None:  # before their records are handled
+            self._parking.assign(self._leading(new))
+        self._all.update({(each.topic, each.partition): each for each in new})
 
     def capture(self, consumer: Consumer) -> None:
         """Note the group's membership as it is now, for who writes outcomes on other threads.
@@ -113,7 +128,8 @@ class AssignedPartitions:
     def measure(self) -> None:
         """Tell the metrics how much there is, and how much of it is in flight."""
         self._metrics.in_flight(self._queue.in_flight())
-        self._metrics.states({RUNNING: len(self.owned())})
+        owned, stopped = len(self.owned()), len(self.stopped())
+        self._metrics.states({RUNNING: owned - stopped, STOPPED: stopped} if self._parking else {RUNNING: owned})
 
     def progress(self) -> list[InputProgress]:
         """Return how far each partition is. From any thread."""
@@ -134,6 +150,12 @@ class AssignedPartitions:
         self._paused.difference_update(some)
         for each in some:
             self._all.pop((each.topic, each.partition), None)
+        if self._parking is not None:
+            self._parking.release(self._leading(some))
+
+    def _leading(self, some: Collection[PartitionInFlight]) -> list[int]:
+        """Return the partitions of the first source: the others go with them."""
+        return [each.partition for each in some if each.topic == self._plan.subscribed[0]]
 
     def _fullness(self, each: PartitionInFlight) -> float:
         return max(each.records / self._plan.in_flight, each.bytes / _IN_FLIGHT_BYTES)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from functools import cached_property, partial
+from typing import Any
 
 from verbwire.declarations.context import Context
 from verbwire.declarations.effect_context import JobContext, SubscriberContext
@@ -19,7 +20,6 @@ from verbwire.errors import (
     ClosedError,
     ContractError,
     DeliveryError,
-    RegistryUnavailableError,
     Requeue,
     UnavailableError,
     UndecodableError,
@@ -35,8 +35,11 @@ from verbwire.observability.watch.tracebacks import summary
 from verbwire.subscribers.job_outcomes import JobOutcomes, outcome_of, received
 from verbwire.subscribers.key_queues import QueuedRecord
 from verbwire.subscribers.outbox import Cause, EffectProducer, HandlerOutbox
+from verbwire.subscribers.parked_requests import ParkedRequests
+from verbwire.subscribers.parking import SubscriberParking
 from verbwire.subscribers.partition_state import PartitionInFlight
 from verbwire.subscribers.plan import SubscriberPlan
+from verbwire.subscribers.results import Done, Raised, Result, Unavailable
 from verbwire.tracing.kafka_spans import processing
 from verbwire.tracing.seam import Tracer, active, spanning
 from verbwire.wire.headers import Headers
@@ -46,30 +49,6 @@ from verbwire.wire.records.dead_letters import legible, with_traceback
 log = logging.getLogger(__name__)
 
 _LOG_SECONDS = 30.0  # between two lines about the progress of one job
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The record is finished."""
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """Its handler raised; it may be retried, so many times."""
-
-    detail: str
-    traceback: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unavailable:
-    """Broker or registry are in the way; this is not the record's fault, and does not count as a retry."""
-
-    why: str
-    registry: bool = False  # it is the registry
-
-
-Result: TypeAlias = Done | Raised | Unavailable
 
 
 @dataclass(frozen=True)
@@ -83,17 +62,43 @@ class RecordAttempt:
     watch: HandlerWatch
     loop: HandlerLoop = field(default_factory=HandlerLoop)  # of what its handlers await
     outcomes: JobOutcomes | None = None  # of a job
+    parking: SubscriberParking | None = None
+
+    @cached_property
+    def _requests(self) -> ParkedRequests | None:
+        if self.parking is None:
+            return None
+        return ParkedRequests(self.parking, partial(self._attempt, was_parked=True), self.dead_letter)
 
     def attempt(self, task: QueuedRecord) -> Result:
-        """Try it once. Whatever a handler raises is a result; :class:`Requeue` comes through."""
+        """Try it once. Whatever a handler raises is a result; :class:`Requeue` comes through.
+
+        A record that must not overtake parked ones of its key is parked, one that is parked already is done.
+        """
+        if self._requests is not None and task.in_flight.topic == self.plan.requests:
+            return self._requests.attempt(task)
         if task.decided is not None:
             return self._enter(task, task.decided)
+        result = self._attempt(task)
+        if self.parking is not None and isinstance(result, Done):
+            self.parking.passed(task)
+        return result
+
+    def give_up(self, task: QueuedRecord, raised: Raised) -> Result:
+        """Park a record whose handler has raised for the last time, or write it to the dead letters."""
+        if self.parking is not None and task.record.key:
+            return self.parking.park(task, raised)
+        return self.dead_letter(task, "failed", raised.detail, raised.traceback)
+
+    def _attempt(self, task: QueuedRecord, was_parked: bool = False) -> Result:
         record = task.record
         headers = Headers.of(record)
         try:
             message = self._read(task)
             if message is None:
                 return Done()
+            if self.parking and not was_parked and (held := self.parking.hold(task)) is not None:
+                return held
             handling = self.plan.handlings[type(message)]
             context = context_of(record, headers)
             if self._is_settled(task, message, handling):
@@ -108,7 +113,7 @@ class RecordAttempt:
         except UndecodableError as error:
             return self._undecodable(task, str(error))
         except (ClosedError, DeliveryError, UnavailableError) as error:
-            return Unavailable(str(error), isinstance(error, RegistryUnavailableError))
+            return Unavailable.of(error)
         if (tracer := active()) is not None:
             return self._handle_traced(tracer, task, message, handling, context, cause)
         return self._handle(task, message, handling, context, HandlerOutbox(self.producer, cause))
@@ -209,7 +214,7 @@ class RecordAttempt:
             if outbox.obstacle is not None:
                 return Unavailable(str(outbox.obstacle))
             traceback = self.watch.raised(handler.where, task.record, error)
-            return Raised(f"{handler.where} failed: {summary(error)}", traceback)
+            return Raised(f"{handler.where} failed: {summary(error)}", traceback, error)
         finally:
             self.metrics.ran(time.perf_counter() - began)
         return Done() if entry is None else self._enter(task, entry)

@@ -80,7 +80,7 @@ class SubscriberGroup:
         self._worker = worker
         self._queue = KeyedWorkQueue()
         self._handlers = HandlerThreads(attempts, self._queue)
-        self._partitions = AssignedPartitions(self._plan, self._queue, attempts.metrics)
+        self._partitions = AssignedPartitions(self._plan, self._queue, attempts.metrics, attempts.parking)
         self._assigned = False
         self._failure: str | None = None  # why only a new process can help
         self._obstacle: str | None = None  # which ACL is in the way
@@ -132,6 +132,10 @@ class SubscriberGroup:
         """Return the partitions of its sources that it has."""
         return self._partitions.owned()
 
+    def stopped(self) -> tuple[int, ...]:
+        """Return those of them that wait for an operator."""
+        return self._partitions.stopped()
+
     def progress(self) -> list[InputProgress]:
         """Return how far it is with each partition of its topics that it has."""
         return self._partitions.progress()
@@ -162,7 +166,7 @@ class SubscriberGroup:
     def _join(self) -> Consumer:
         consumer = Consumer(self._conf)
         consumer.subscribe(
-            [*self._plan.decoders], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            self._plan.subscribed, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
         return consumer
 
@@ -205,6 +209,8 @@ class SubscriberGroup:
             return self._on_error(error)
         record = consumed(message)
         in_flight, offset = self._partitions.of(record.topic, record.partition), record.offset
+        if record.topic == self._plan.requests:
+            return self._queue.add(QueuedRecord.request(record, in_flight))
         if record.topic != self._plan.requeued:
             return self._queue.add(QueuedRecord(record, offset, in_flight))
         try:
@@ -230,7 +236,7 @@ class SubscriberGroup:
     # -- called by librdkafka, within poll() and close()
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        every = self._with_retries(partitions)
+        every = self._with_companions(partitions)
         self._partitions.add(every)
         consumer.incremental_assign(every)
         consumer.resume(every)  # one that was paused when it was taken away
@@ -238,27 +244,27 @@ class SubscriberGroup:
         log.info("%s: %d partitions more, now %s", self._plan.group, len(partitions), self.owned())
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        every = self._with_retries(partitions)
+        every = self._with_companions(partitions)
         self._partitions.revoke(consumer, every, REVOKE_SECONDS)
         consumer.incremental_unassign(every)
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        every = self._with_retries(partitions)
+        every = self._with_companions(partitions)
         self._partitions.lose(every)
         self._assigned = bool(self._partitions)
         consumer.incremental_unassign(every)
         log.warning("%s: %d partitions were lost", self._plan.group, len(partitions))
 
-    def _with_retries(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        """Return them, and the partitions of the retries topic that go with them.
+    def _with_companions(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """Return them, and the partitions of other topics that go with them.
 
-        The group does not subscribe to its retries: an assignor that counts partitions would give one worker the
-        events and another the retries, which are empty. They go with the first topic, so that a key that is requeued
-        waits behind the other records of its key.
+        The group does not subscribe to its retries, or to what operators ask: an assignor that counts partitions would
+        give one worker the events and another those, which are empty. They go with the first topic, so that a key that
+        is requeued waits behind the other records of its key.
         """
-        first = next(iter(self._plan.decoders))
-        requeued = [TopicPartition(self._plan.requeued, each.partition) for each in partitions if each.topic == first]
-        return [*partitions, *requeued]
+        leading = [each.partition for each in partitions if each.topic == self._plan.subscribed[0]]
+        companions = [TopicPartition(topic, each) for topic in self._plan.companions for each in leading]
+        return [*partitions, *companions]
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:

@@ -9,8 +9,9 @@ import time
 
 from verbwire.errors import Requeue
 from verbwire.idle import IDLE_SECONDS
-from verbwire.subscribers.attempt import Done, Raised, RecordAttempt, Unavailable
+from verbwire.subscribers.attempt import RecordAttempt
 from verbwire.subscribers.key_queues import KeyedWorkQueue, QueuedRecord
+from verbwire.subscribers.results import Done, Raised, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ _RETRY_SECONDS = 300.0  # between two attempts at most, after a handler has rais
 
 
 class HandlerThreads:
-    """Takes records from the queue and attempts them, each until it is handled, or a dead letter."""
+    """Takes records from the queue and attempts them, each until it is handled, parked, or a dead letter."""
 
     def __init__(self, attempts: RecordAttempt, queue: KeyedWorkQueue) -> None:
         self._attempts = attempts
@@ -71,7 +72,7 @@ class HandlerThreads:
                 log.debug("%s: attempt %d at %s: %s", self._plan.group, task.failures, task.place, result.detail)
                 self._attempts.metrics.retried("failed")
                 return self._queue.retry_later(task, self._delay(task.failures - 1))
-            result = self._attempts.dead_letter(task, "failed", result.detail, result.traceback)
+            result = self._attempts.give_up(task, result)
         if isinstance(result, Unavailable):
             task.delays += 1
             log.warning("%s: %s has to wait: %s", self._plan.group, task.place, result.why)

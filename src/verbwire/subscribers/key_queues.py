@@ -16,6 +16,7 @@ from verbwire.kafka.progress import InputProgress
 from verbwire.kafka.record import ConsumedRecord, place_of
 from verbwire.messages import Outcome
 from verbwire.subscribers.partition_state import PartitionInFlight
+from verbwire.wire.records.parked import read_subscriber_key
 
 
 @dataclass(eq=False, slots=True)
@@ -26,6 +27,7 @@ class QueuedRecord:
     offset: int  # in the partition that `in_flight` is of
     in_flight: PartitionInFlight
     requeued: bool = False  # whether it comes from the group's retries topic
+    asks: bool = False  # whether it is what an operator asks about the key
     failures: int = 0  # attempts in which its handler raised
     delays: int = 0  # attempts in which broker or registry were in the way
     entry_of: Callable[[Outcome], OutcomeEntry] | None = None  # of a job's command, as soon as it is read
@@ -34,6 +36,13 @@ class QueuedRecord:
 
     def __post_init__(self) -> None:
         self.order_key = self.record.key or (self.in_flight.topic, self.in_flight.partition)
+
+    @classmethod
+    def request(cls, record: ConsumedRecord, in_flight: PartitionInFlight) -> QueuedRecord:
+        """Return what an operator asks about a parked key, in the queue of that key."""
+        task = cls(record, record.offset, in_flight, asks=True)
+        task.order_key = read_subscriber_key(record.key or b"")[1] or task.order_key
+        return task
 
     @property
     def place(self) -> str:
@@ -70,14 +79,18 @@ class KeyedWorkQueue:
     # -- the consumer's side
 
     def add(self, task: QueuedRecord) -> None:
-        """Queue a record."""
+        """Queue a record; what is asked about its key comes before those that wait."""
         with self._work:
             task.in_flight.open(task.offset, task.size, None if task.requeued else task.record.timestamp)
             waiting = self._queues.get(task.order_key)
-            if waiting is not None:
+            if waiting is None:
+                self._queues[task.order_key] = deque((task,))
+            elif task.asks:
+                if not self._go_before(waiting, task):
+                    return
+            else:
                 waiting.append(task)
                 return
-            self._queues[task.order_key] = deque((task,))
             self._has_begun(task)
 
     def committable(self, partitions: Iterable[PartitionInFlight]) -> dict[PartitionInFlight, int]:
@@ -174,6 +187,23 @@ class KeyedWorkQueue:
     def _call_threads(self) -> None:
         if len(self._ready) > self._waiting + self._coming and self.wants_thread():
             self._coming += 1
+
+    def _go_before(self, waiting: deque[QueuedRecord], task: QueuedRecord) -> bool:
+        """Put what is asked behind what runs, and what was asked before; whether it is the first.
+
+        The record in front may wait for just that: for room among the parked ones.
+        """
+        place = int(waiting[0] in self._running)
+        while place < len(waiting) and waiting[place].asks:
+            place += 1
+        waiting.insert(place, task)
+        if place > 0:
+            return False
+        displaced = waiting[1]
+        self._ready = deque(each for each in self._ready if each is not displaced)
+        self._later = [entry for entry in self._later if entry[2] is not displaced]
+        heapq.heapify(self._later)
+        return True
 
     def _leave(self, task: QueuedRecord) -> None:
         self._running.discard(task)

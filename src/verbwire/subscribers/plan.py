@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from verbwire.declarations.handlers import Handler
 from verbwire.declarations.job import Job
+from verbwire.declarations.parking import Parking
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.engine.builders.groups import command_handling
 from verbwire.errors import ContractError
@@ -27,14 +28,32 @@ class SubscriberPlan:
     group: str  # on the cluster
     decoders: Mapping[str, TopicDecoder]  # by topic: what it reads, requeued dead letters aside
     handlings: Mapping[type[Message], MessageHandling]
+    namespaces: Mapping[str, str]  # by topic
     requeued: str
     dead_letters: str
+    requests: str
+    parked: str
     outcomes: str = ""  # of a job: its outcome log
+    parking: Parking | None = None
 
     @property
     def topics(self) -> list[str]:
         """The topics that it reads."""
-        return [*self.decoders, self.requeued]
+        return [*self.subscribed, *self.companions]
+
+    @property
+    def subscribed(self) -> list[str]:
+        """The topics that the group's members subscribe to: one that parks only to the first of its sources."""
+        return [*self.decoders] if self.parking is None else [next(iter(self.decoders))]
+
+    @property
+    def companions(self) -> list[str]:
+        """The topics whose partitions go with those of the first source, whoever has them.
+
+        What parks has one owner for a partition of all its topics: it alone knows which keys are parked.
+        """
+        others = [topic for topic in self.decoders if topic not in self.subscribed]
+        return [*others, self.requeued, *([] if self.parking is None else [self.requests])]
 
     @property
     def is_job(self) -> bool:
@@ -58,6 +77,7 @@ def subscriber_plan(declared: Subscriber | Job, codec: Codec, grants: Grants | N
     if not declared.handlers:
         raise ContractError(f"{declared.group} has no handler: add one with @{_decorator(declared)}")
     names, group = codec.names, codec.names.group(declared.group)
+    parking = declared.parking if isinstance(declared, Subscriber) else None
     rule = grants or Grants()
     handlings = {cls: _handling(codec, cls, handler, rule) for cls, handler in _handlers(declared)}
     if isinstance(declared, Job):
@@ -72,9 +92,13 @@ def subscriber_plan(declared: Subscriber | Job, codec: Codec, grants: Grants | N
             for topic, namespace in topics.items()
         },
         handlings=handlings,
+        namespaces=topics,
         requeued=names.requeued(group),
         dead_letters=names.dead_letters(group),
         outcomes=names.outcomes(declared.namespace) if isinstance(declared, Job) else "",
+        requests=names.requests(group),
+        parked=names.parked(group),
+        parking=parking,
     )
 
 

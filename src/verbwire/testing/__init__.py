@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from verbwire.testing.memory.client import MemoryClient
     from verbwire.testing.memory.history import CommandOutcome, LetterInMemory
     from verbwire.testing.memory.in_memory import InMemory
-    from verbwire.testing.memory.parked import GroupStoppedError, ParkedInMemory, RecordParkedError
+    from verbwire.testing.memory.parked import GroupStoppedError, RecordParkedError
+    from verbwire.testing.memory.parked_key import ParkedInMemory
     from verbwire.testing.memory.rebuilt import RebuiltTable
     from verbwire.testing.running import RunningProject
 
@@ -97,7 +98,7 @@ _LATER = {
     "InMemory": "memory.in_memory",
     "LetterInMemory": "memory.history",
     "MemoryClient": "memory.client",
-    "ParkedInMemory": "memory.parked",
+    "ParkedInMemory": "memory.parked_key",
     "RebuiltTable": "memory.rebuilt",
     "RecordParkedError": "memory.parked",
     "RunningProject": "running",

@@ -10,7 +10,7 @@ from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.engine.group import GroupEngine
 from verbwire.engine.state.reader import StoreReader
-from verbwire.errors import EngineError
+from verbwire.errors import ContractError, EngineError
 from verbwire.handling.admission import codes_of
 from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.queryable_table import QueryableTable
@@ -23,6 +23,8 @@ from verbwire.subscribers.group import SubscriberGroup
 from verbwire.subscribers.job_outcomes import job_outcomes
 from verbwire.subscribers.outbox import EffectProducer
 from verbwire.subscribers.outcome_writer import KafkaOutcomes
+from verbwire.subscribers.parked_log import KafkaParkedLog
+from verbwire.subscribers.parking import SubscriberParking
 from verbwire.subscribers.plan import SubscriberPlan, subscriber_plan
 from verbwire.wire.records.workers import GroupShare
 from verbwire.worker.services import NO_REGISTRY, Services
@@ -67,13 +69,17 @@ class SubscriberGroupHost:
 
     def shares(self) -> Sequence[GroupShare]:
         """Return the partitions whose records it handles."""
-        owned = self.running.owned()
-        return [GroupShare(group=self.group, owned=owned, ready=owned)]
+        owned, stopped = self.running.owned(), self.running.stopped()
+        ready = tuple(each for each in owned if each not in stopped)
+        return [GroupShare(group=self.group, owned=owned, ready=ready, stopped=stopped)]
 
     def connect(self) -> None:
         """See that its topics are there."""
         require = self.effect_producer.producer.require_topic
-        found = {topic: require(topic) for topic in (*self.plan.topics, self.plan.dead_letters)}
+        parked = [] if self.plan.parking is None else [self.plan.parked]
+        found = {topic: require(topic) for topic in (*self.plan.topics, *parked, self.plan.dead_letters)}
+        if parked and len({found[topic] for topic in (*self.plan.topics, *parked)}) > 1:
+            raise ContractError(f"{self.group} parks, so all its topics need as many partitions: {found}")
         partitions = max(found[topic] for topic in self.plan.decoders)
         self.metrics.has_partitions(partitions)
         if self.outcomes is not None and (its := self.outcomes.connect()) != partitions:
@@ -106,8 +112,8 @@ class SubscriberGroupHost:
         return self.running.not_ready() or ([NO_REGISTRY] if self.running.waits_for_registry() else [])
 
     def partition_health(self) -> PartitionHealth:
-        """Return the partitions that it has: they never stop, and have nothing to catch up with."""
-        return PartitionHealth(self.running.owned())
+        """Return the partitions that it has, and those that have no room to park more."""
+        return PartitionHealth(self.running.owned(), self.running.stopped())
 
 
 def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGroupHost:
@@ -124,6 +130,11 @@ def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGr
     if plan.is_job:
         written = KafkaOutcomes(services.kafka, codec.names, plan.group, settings.worker, plan.outcomes)
         outcomes = job_outcomes(plan, codec, written, written.limits, services.notifier, services.clock, metrics)
-    handling = RecordAttempt(plan, effect_producer, services.jobs, metrics, watch, services.loop, outcomes)
+    parking = None
+    if plan.parking is not None:
+        parked = KafkaParkedLog(connection, plan.group, plan.parked, effect_producer.producer)
+        parking = SubscriberParking(plan, plan.parking, codec, parked)
+        metrics.parks(parking.counts)
+    handling = RecordAttempt(plan, effect_producer, services.jobs, metrics, watch, services.loop, outcomes, parking)
     running = SubscriberGroup(handling, services.kafka, settings.worker)
     return SubscriberGroupHost(plan, effect_producer, running, metrics, written)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from tests.kit import bank_jars
 from tests.kit.bank import TABLE, Bank
@@ -103,12 +105,23 @@ def test_parked_keys_are_listed_shown_retried_and_skipped(bank: Bank, engine: En
         desk.keys(bank_jars.receiver())
 
 
+def leave_a_marker(bank: Bank, partition: int) -> None:
+    """Abort a transaction: its marker takes an offset, and is no record."""
+    producer = Producer({**bank.kafka, "transactional.id": uuid.uuid4().hex, "log_level": 3})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(bank.names.events("bank.jars"), b"nothing", b"j", partition)
+    assert producer.flush(30) == 0
+    producer.abort_transaction(30)
+
+
 def test_parked_desk_skips_only_the_record_at_which_a_group_stands(
     bank: Bank, partition: int, desk: ParkedDesk, tmp_path: Path
 ) -> None:
     stopping = bank_jars.table()
     with Engine(bank, stopping, [partition], tmp_path) as engine:
         put(bank, partition, "j", 1)
+        leave_a_marker(bank, partition)
         bad = put(bank, partition, "j", 10, "raises")
         engine.run_through()
         topic = bank.names.events("bank.jars")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from tests.kit.bank import NAMESPACE, TABLE, Bank
 from tests.kit.cluster import Cluster, limit_records
 from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.jars import CoinsPut, JarRow, JarSeal, JarState, PutCoins, SealJar
+from verbwire.dead_letters.shown import shown_message
 from verbwire.embedded import Stack
 from verbwire.engine.transactions.record_limits import DEFAULT, LEAST, MAX_RECORD, RecordLimits
 from verbwire.errors import UnencodableError
+from verbwire.parking.desk import ParkedDesk
 from verbwire.wire.records.dead_letters import read_dead_letter
 
 LIMIT = 20_000
@@ -165,6 +168,18 @@ def find_the_record_by_halves(bank: Bank, folder: Path) -> None:
         assert stopped[0] == here
         assert f"/{here}/7, which has failed again and again, alone: MSG_SIZE_TOO_LARGE" in stopped[1]
         assert (len(engine.held(here)), len(engine.held(there))) == (7, 12)
+        skip_without_a_restart(engine, f"{engine.topology.inputs[0]}/{here}/7")
+        assert (len(engine.held(here)), engine.core.stopped()) == (11, {})
+        (letter,) = bank.dead_letters(here, TABLE)
+        assert (letter.header("vw_reason"), letter.header("vw_offset")) == ("skipped", "7")
+
+
+def skip_without_a_restart(engine: Engine, place: str) -> None:
+    """Have the poison record skipped, as an operator does: what it says is the way is one."""
+    assert f"`verbwire parked skip {TABLE} --at {place}`" in engine.core.stopped()[int(place.split("/")[1])]
+    with closing(ParkedDesk(engine.bank.connection, engine.bank.registry, shown_message)) as desk:
+        desk.skip_record(bank_jars.table(), place, "ann", "too large")
+    engine.run_through(20)
 
 
 @pytest.mark.kafka

@@ -177,3 +177,29 @@ def test_retries_that_are_due_together_get_a_thread_each() -> None:
     threads.go.set()
     eventually(lambda: threads.alive == 0 and not lanes.in_flight())
     lanes.close()
+
+
+def test_what_is_asked_about_a_key_goes_before_what_waits_and_behind_what_runs() -> None:
+    lanes, _ = filled(b"a", b"a", b"b")
+    asking = PartitionInFlight("requests", 0)
+
+    def ask(offset: int) -> None:
+        record = ConsumedRecord("requests", 0, offset, 0, b"office.parcels/a", b"v", [])
+        lanes.add(QueuedRecord.request(record, asking))
+
+    lanes.retry_later(take(lanes), 60)  # it may wait for just that
+    assert take(lanes).order_key == b"b"
+    ask(0)
+    ask(1)
+    first = take(lanes)
+    assert (first.in_flight, first.offset) == (asking, 0)
+    ask(2)
+    taken = []
+    for _ in range(5):
+        taken.append((first.in_flight.topic, first.offset))
+        lanes.done(first)
+        if len(taken) < 5:
+            first = take(lanes)
+    assert taken == [("requests", 0), ("requests", 1), ("requests", 2), ("t", 0), ("t", 1)]
+    assert has_none(lanes)
+    assert lanes.committable([asking]) == {asking: 3}

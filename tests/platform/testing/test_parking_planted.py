@@ -18,7 +18,7 @@ from tests.kit.samples.bank.tills import CoinsMoved, OwnerRow
 from verbwire import Parking, Table
 from verbwire.engine.processors.parking import RecordParking
 from verbwire.engine.processors.table import TableProcessor
-from verbwire.testing import InMemory, RecordParkedError
+from verbwire.testing import GroupStoppedError, InMemory, RecordParkedError
 
 NOW = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
 Patch = Callable[[Any, str, Any], None]
@@ -54,6 +54,17 @@ def forgetting(patch: Patch) -> None:
 def losing(patch: Patch) -> None:
     """A record that waits is counted as read and written nowhere."""
     patch(RecordParking, "hold", lambda *_: None)
+
+
+def unlimited(patch: Patch) -> None:
+    """The limit of keys is not looked at."""
+    park = RecordParking.park
+
+    def park_all(self: RecordParking, *what: Any) -> None:
+        self.limits = Parking(keys=1000, records=1000)
+        park(self, *what)
+
+    patch(RecordParking, "park", park_all)
 
 
 BUGS = {each.__name__: each for each in (overtaking, twice, forgetting, losing)}
@@ -123,3 +134,28 @@ def test_parking_at_random_is_exact() -> None:
 def test_parking_with_a_planted_bug_is_found(monkeypatch: pytest.MonkeyPatch, bug: str, kind: str) -> None:
     BUGS[bug](monkeypatch.setattr)
     assert kind in faults(0)
+
+
+def beyond_the_limit() -> set[Any]:
+    """Let three keys fail where two may be parked; return those that are parked."""
+    table: Table[OwnerRow] = Table(OWNERS, row=OwnerRow, parking=Parking(keys=2, records=1000))
+
+    @table.rekeys
+    def owner(event: CoinsMoved) -> str | None:
+        return event.owner
+
+    @table.on
+    def moved(row: OwnerRow | None, event: CoinsMoved) -> OwnerRow:
+        raise RuntimeError("never")
+
+    with InMemory(table, catalog=CATALOG, now=NOW) as tills:
+        for name in ("ann", "bob", "cid"):
+            with suppress(GroupStoppedError):
+                tills.publish(CoinsMoved(till_id="t", owner=name, pence=1, moved_at=NOW))
+        return {*tills.parked(table)}
+
+
+def test_parking_has_a_limit_of_keys_and_one_that_is_not_looked_at_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert beyond_the_limit() == {"ann", "bob"}
+    unlimited(monkeypatch.setattr)
+    assert beyond_the_limit() == {"ann", "bob", "cid"}

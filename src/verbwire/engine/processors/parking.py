@@ -16,7 +16,6 @@ from msgspec.structs import replace
 
 from verbwire.declarations.parking import Parking
 from verbwire.engine.processors.requests import OperatorRequests, now_ms
-from verbwire.engine.processors.skips import who_skips
 from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.state.parked import PARKED_FACT, ParkedKey, ParkedRow
 from verbwire.engine.state.partition_cache import PartitionCache
@@ -30,12 +29,11 @@ from verbwire.wire.codec.parked_records import ParkedRecords
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.records.parked import (
     PARKED_RECORD,
-    ParkedHeader,
     ParkedRecord,
     parked_key,
     read_parked_key,
 )
-from verbwire.wire.records.requests import RETRY, SKIP, RequestRecord
+from verbwire.wire.records.requests import RETRY, SKIP, RequestRecord, who_skips
 
 log = logging.getLogger(__name__)
 
@@ -118,19 +116,9 @@ class RecordParking:
         self._stand(cache, key, its._replace(next=its.next + 1), transaction)
 
     def _parked(self, record: Record, stop: StopPartition | None = None, attempts: int = 0) -> ParkedRecord:
-        return ParkedRecord(
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            timestamp=record.timestamp,
-            key=record.key,
-            value=record.value,
-            headers=tuple(ParkedHeader(name=name, value=value) for name, value in record.headers),
-            reason=stop.reason if stop else "",
-            detail=stop.traceback if stop else "",
-            since=now_ms(),
-            attempts=attempts,
-        )
+        if stop is None:
+            return ParkedRecord.of(record, now_ms())
+        return ParkedRecord.of(record, now_ms(), stop.reason, stop.traceback, attempts)
 
     def _require_room(self, cache: PartitionCache, record: Record, stop: StopPartition | None = None) -> None:
         if (records := cache.parked.records) >= self.limits.records:

@@ -15,7 +15,8 @@ from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import UndecodableError
 from verbwire.kafka.record import Record
 from verbwire.wire.avro.messages import Encoder
-from verbwire.wire.codec.topics import Codec, TopicDecoder
+from verbwire.wire.codec.requests import RequestReader
+from verbwire.wire.codec.topics import Codec
 from verbwire.wire.records.requests import REQUEST, SKIP_RECORD, RequestRecord
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class OperatorRequests:
     group: str
     topic: str
     dead_letters: str
-    decoder: TopicDecoder
+    reads: RequestReader
     encoder: Encoder
     skips: Skips
     kinds: dict[str, Heed] = field(default_factory=dict)
@@ -40,12 +41,11 @@ class OperatorRequests:
     def of(cls, codec: Codec, group: str, skips: Skips, kinds: Mapping[str, Heed]) -> OperatorRequests:
         """Return those of a group, whose name carries the prefix already; any may have a record skipped."""
         topic = codec.names.requests(group)
-        decoder = codec.topic_decoder(topic, REQUEST.namespace, {REQUEST.name: RequestRecord})
         return cls(
             group=group,
             topic=topic,
             dead_letters=codec.names.dead_letters(group),
-            decoder=decoder,
+            reads=RequestReader(codec, topic),
             encoder=codec.encoder(REQUEST),
             skips=skips,
             kinds={SKIP_RECORD: skips.ask, **kinds},
@@ -76,6 +76,10 @@ class OperatorRequests:
         found = [each for record in records if isinstance(each := self._read(record), RequestRecord)]
         return any([self.skips.hear(each) for each in found if each.kind == SKIP_RECORD])  # noqa: C419 (all are heard)
 
+    def skips_place(self, place: str) -> bool:
+        """Whether the record at this place is to be skipped."""
+        return self.skips.why_of(place) is not None
+
     def ask_on(self, transaction: Transaction, partition: int, request: RequestRecord) -> None:
         """Ask for the rest of what one transaction cannot hold: in the next one, or a later one."""
         transaction.produce(self.topic, partition, request.key or None, self.encoder(request))
@@ -86,10 +90,9 @@ class OperatorRequests:
 
     def _read(self, record: Record) -> RequestRecord | str:
         try:
-            found = self.decoder.decode(record.value)
+            return self.reads.read(record.value)
         except UndecodableError as error:
             return str(error)
-        return found if isinstance(found, RequestRecord) else "it is no request"
 
 
 def now_ms() -> int:

@@ -11,7 +11,7 @@ from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.kafka.record import RecordPlace, place_of
 from verbwire.names import record_place
-from verbwire.wire.records.requests import RequestRecord
+from verbwire.wire.records.requests import RequestRecord, who_skips
 
 SKIPS_FACT = "vw_skips"
 """A fact: the places that were asked for and not reached yet, with who asked and why, as JSON."""
@@ -31,7 +31,11 @@ class Skips:
 
     def why(self, record: RecordPlace) -> str | None:
         """Return who wants a record skipped, and why; None where nobody does."""
-        return self._by_place.get(place_of(record))
+        return self.why_of(place_of(record))
+
+    def why_of(self, place: str) -> str | None:
+        """Return the same of a place as people write it."""
+        return self._by_place.get(place)
 
     def hear(self, request: RequestRecord) -> bool:
         """Take a request down; whether it is news."""
@@ -65,11 +69,6 @@ class Skips:
         kept, place = read_skips(cache.facts), place_of(record)
         if kept.pop(place, None) is not None:
             cache.facts[SKIPS_FACT] = msgspec.json.encode(kept)
-
-
-def who_skips(request: RequestRecord) -> str:
-    """Return who wants a record skipped, and why, as its dead letter says it."""
-    return f"{request.who} says to skip it: {request.why}" if request.why else f"{request.who} says to skip it"
 
 
 class _Place:

@@ -167,7 +167,8 @@ class TableProcessor:
     def _messages(self, records: Sequence[Record]) -> Iterable[Any]:
         """Return what the records hold, where one reader has them all: they are of one topic."""
         topic = records[0].topic
-        reader = None if self.repartition and topic == self.repartition.topic else self.input_readers.get(topic)
+        one_by_one = self.skips or (self.repartition and topic == self.repartition.topic)  # a skipped one is not read
+        reader = None if one_by_one else self.input_readers.get(topic)
         return [UNREAD] * len(records) if reader is None else reader.decode_all(records)
 
     def _decode(self, record: Record, message: Any = UNREAD) -> Decoded:

@@ -31,7 +31,13 @@ REBUILD_POINTS = (
 """Steps of `verbwire rebuild`, in its own process."""
 EXCHANGE_POINTS = ("exchanging",)
 """In a worker, each time that states which are exchanged are with their transaction."""
-_reached = dict.fromkeys((*POINTS, *REBUILD_POINTS, *EXCHANGE_POINTS), 0)
+PARKING_POINTS = (
+    "after-park",  # a record is in the log of parked ones, its offset is not committed
+    "after-again",  # it is handled, and still parked
+    "after-unpark",  # it is parked no more, the request that asked for it is still to be done
+)
+"""Steps of subscribers that park."""
+_reached = dict.fromkeys((*POINTS, *REBUILD_POINTS, *EXCHANGE_POINTS, *PARKING_POINTS), 0)
 
 
 def _asked(variable: str) -> tuple[str, int, float]:

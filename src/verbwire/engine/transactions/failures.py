@@ -57,6 +57,14 @@ class TransactionFailures:
         """Note that the record at this position is to blame."""
         self._finder.found(place, position, why)
 
+    def blamed(self, partition: int) -> tuple[str, int] | None:
+        """Return topic and offset of the record at which a partition stands, None where there is none."""
+        return self._finder.blamed(partition)
+
+    def skip(self, partition: int) -> bool:
+        """Let a partition go on, whose record is skipped; not a second time, where that has not helped."""
+        return self._finder.skip(partition)
+
     def any_suspects(self) -> bool:
         """Whether there are suspects."""
         return self._finder.has_suspects()

@@ -54,6 +54,7 @@ class PoisonRecordFinder:
     def __init__(self) -> None:
         self._suspicions: dict[Place, _Suspicion] = {}
         self._found: dict[int, tuple[Place, int, str]] = {}  # partition -> where, and why
+        self._skipped: set[tuple[Place, int]] = set()  # records that an operator has decided about, once
 
     def failed(self, failure: FailedTransaction) -> None:
         """Note that a transaction failed."""
@@ -85,6 +86,21 @@ class PoisonRecordFinder:
     def found(self, place: Place, position: int, why: str) -> None:
         """Note that the record at this position is to blame, as another part of the engine has found out."""
         self._found[place[1]] = (place, position, why)
+
+    def blamed(self, partition: int) -> tuple[str, int] | None:
+        """Return topic and offset of the record at which a partition stands, None where there is none."""
+        found = self._found.get(partition)
+        return None if found is None else (found[0][0], found[1])
+
+    def skip(self, partition: int) -> bool:
+        """Let a partition go on, whose record is skipped; not a second time, where that has not helped."""
+        place, offset, _ = self._found[partition]
+        if (place, offset) in self._skipped:
+            return False
+        self._skipped.add((place, offset))
+        del self._found[partition]
+        self._suspicions.pop(place, None)
+        return True
 
     def limit(self, place: Place) -> int | None:
         """Return how many records of a place may be in a transaction, alone there; None: as many as have room."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from verbwire.contracts.schema.model import Contract
 from verbwire.engine.processors.table import TableProcessor
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
 from verbwire.engine.state.due_order import after, due_at
-from verbwire.engine.state.parked import ParkedKey
 from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.state.store import PartitionStore
@@ -23,7 +23,9 @@ from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.kafka.record import Record, place_of
 from verbwire.observability.metrics.registry import Metrics
+from verbwire.testing.memory.parked_key import ParkedInMemory
 from verbwire.testing.memory.topics import MemoryTopics, MemoryTransactions
+from verbwire.wire.keys import key_bytes, parse_key, window_key
 
 BATCH = 500  # records a transaction
 
@@ -97,14 +99,25 @@ class MemoryEngineGroup:
         for cache in self._caches:
             cache.close()
 
-    def parked_keys(self) -> dict[bytes, ParkedKey]:
+    def parked_keys(self) -> dict[bytes, ParkedInMemory]:
         """Return the keys that are parked."""
         states = self.store_reader.states.values()
-        return {key: its for state in states for key, its in state.parked.items()}
+        return {key: ParkedInMemory(its.records, its.reason) for state in states for key, its in state.parked.items()}
 
-    def first_parked(self, key: bytes) -> list[str]:
+    def key_of(self, key: tuple[Any, ...]) -> tuple[int, bytes]:
+        """Return partition and bytes of a key."""
+        found = key_bytes(key[0])
+        found = window_key(self.row, found, key[1]) if len(self.row.key) > 1 else found
+        return self.store_reader.partition_of(found), found
+
+    def key_shown(self, key: bytes) -> Any:
+        """Return a key as `rows` has it."""
+        parts = tuple(parse_key(self.row, key))
+        return parts if len(parts) > 1 else parts[0]
+
+    def first_parked(self, partition: int, key: bytes) -> list[str]:
         """Return the place of the first parked record of a key, as the engine names it; none where none is parked."""
-        cache = self._caches[self.store_reader.partition_of(key)]
+        cache = self._caches[partition]
         processor = self.topology.processor
         parking = processor.parking if isinstance(processor, TableProcessor) else None
         return [] if parking is None else [place_of(each.original) for each in parking.records(cache, key, 1)]

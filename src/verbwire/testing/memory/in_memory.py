@@ -26,6 +26,7 @@ from verbwire.declarations.resource import Resource
 from verbwire.declarations.responder import Responder
 from verbwire.declarations.schedule import Schedule
 from verbwire.declarations.scheduler import Scheduler, schedulers
+from verbwire.declarations.subscriber import Subscriber
 from verbwire.declarations.table import Table
 from verbwire.errors import ContractError
 from verbwire.handling.handler_loop import HandlerLoop
@@ -42,7 +43,8 @@ from verbwire.testing.memory.engine_groups import MemoryEngineGroup
 from verbwire.testing.memory.grants import MemoryGrants
 from verbwire.testing.memory.groups import MemoryGroup, MemoryReplies, MemoryServices
 from verbwire.testing.memory.history import CommandOutcome, LetterInMemory, MemoryHistory
-from verbwire.testing.memory.parked import MemoryParking, ParkedInMemory, require_none_parked, require_running
+from verbwire.testing.memory.parked import MemoryParking, require_none_parked, require_running
+from verbwire.testing.memory.parked_key import ParkedInMemory
 from verbwire.testing.memory.queries import MemoryQueries
 from verbwire.testing.memory.rebuilt import RebuiltTable, folded_anew
 from verbwire.testing.memory.registry import MemoryRegistry
@@ -94,9 +96,10 @@ class InMemory:
     Resources are opened, those of the project or those given beside single declarations, unless they hold a value
     already (:meth:`verbwire.Resource.holding`).
 
-    A handler of an aggregate, subscriber or job that raises is an outcome, or a dead letter; one of a table or a
-    process raises :class:`RecordParkedError` here once all else has happened, and its key is parked; without parking
-    :class:`GroupStoppedError`, and its group is stopped. Close it after use, best by ``with``.
+    A handler of an aggregate, subscriber or job that raises is an outcome, or a dead letter; one of a table, a process
+    or a subscriber that parks raises :class:`RecordParkedError` here once all else has happened, and its key is parked;
+    of a table or a process without parking, or where no more is parked, :class:`GroupStoppedError`, and its group is
+    stopped. Close it after use, best by ``with``.
     """
 
     def __init__(
@@ -282,21 +285,23 @@ class InMemory:
     @property
     def stopped(self) -> dict[str, str]:
         """The groups that are stopped since a handler raised, and why."""
-        engines = [each for each in self._groups.values() if isinstance(each, MemoryEngineGroup)]
-        return {each.name: each.stopped for each in engines if each.stopped is not None}
+        return {each.name: each.stopped for each in self._groups.values() if each.stopped is not None}
 
-    def parked(self, declared: Table[Any] | Process[Any]) -> dict[Any, ParkedInMemory]:
-        """Return what is parked of a table or a process, by key as in `rows`."""
-        return self._parking.keys(self._engine_group(declared))
+    def parked(self, declared: Table[Any] | Process[Any] | Subscriber) -> dict[Any, ParkedInMemory]:
+        """Return what is parked of a table or a process, by key as in `rows`, or of a subscriber, by its events' key.
 
-    def retry_parked(self, declared: Table[Any] | Process[Any], *key: Any) -> None:
+        Of a subscriber to events of several namespaces that is ``namespace:key``, as text.
+        """
+        return self._parking.keys(self._group(declared))
+
+    def retry_parked(self, declared: Table[Any] | Process[Any] | Subscriber, *key: Any) -> None:
         """Have the parked records of a key handled again, in order, as `verbwire parked retry` does."""
-        self._parking.ask(RETRY, self._engine_group(declared), key)
+        self._parking.ask(RETRY, self._group(declared), key)
         self.run()
 
-    def skip_parked(self, declared: Table[Any] | Process[Any], *key: Any, why: str = "") -> None:
+    def skip_parked(self, declared: Table[Any] | Process[Any] | Subscriber, *key: Any, why: str = "") -> None:
         """Give up the first parked record of a key, and have the others handled, as `verbwire parked skip` does."""
-        self._parking.skip(self._engine_group(declared), key, why)
+        self._parking.skip(self._group(declared), key, why)
         self.run()
 
     def cancel_instance(self, process: Process[Any], key: Any, why: str = "test") -> None:
@@ -332,11 +337,10 @@ class InMemory:
                 f"after {_MOST_ROUNDS} rounds there is still something to do: do handlers cause each other in a circle?"
             )
         for each in self._groups.values():
-            if isinstance(each, MemoryEngineGroup) and each.name not in stopped:
+            if each.name not in stopped:
                 require_running(each)
         for each in self._groups.values():
-            if isinstance(each, MemoryEngineGroup):
-                require_none_parked(each)
+            require_none_parked(each)
 
     def close(self) -> None:
         """Remove what it keeps; closing twice is fine."""

@@ -1,6 +1,7 @@
 """The parked records of a group: one ``verbwire.ParkedRecord`` each, in the group's own compacted topic.
 
-A record's key there is the key under which it counts and its number among those of the key. Once it is handled, or
+A record's key there is the key under which it counts and its number among those of the key: of a subscriber, whose
+writes are in no transaction, its offset, so that one which is written twice is the same record. Once it is handled, or
 skipped, a record without a value takes its place.
 """
 
@@ -13,11 +14,12 @@ import msgspec
 
 from verbwire.contracts.schema.model import Schema
 from verbwire.errors import UndecodableError
-from verbwire.kafka.record import ConsumedRecord
+from verbwire.kafka.record import ConsumedRecord, Record
 from verbwire.messages import Row
 from verbwire.wire.records.internal_contracts import own_contract
 
 _NUMBER = 8  # bytes of the number behind the key
+_BEHIND_NAMESPACE = b"/"
 _NULLABLE = ["null", "bytes"]
 _SCHEMA: Schema = {
     "type": "record",
@@ -84,6 +86,23 @@ class ParkedRecord(Row, frozen=True, kw_only=True):
     attempts: int = 0
     request: str = ""
 
+    @classmethod
+    def of(cls, record: Record, since: int, reason: str = "", detail: str = "", attempts: int = 0) -> ParkedRecord:
+        """Return how a record is parked, `since` then (milliseconds); without a reason it waits behind another."""
+        return cls(
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            timestamp=record.timestamp,
+            key=record.key,
+            value=record.value,
+            headers=tuple(ParkedHeader(name=name, value=value) for name, value in record.headers),
+            reason=reason,
+            detail=detail,
+            since=since,
+            attempts=attempts,
+        )
+
     @property
     def original(self) -> ConsumedRecord:
         """The record as it was read from its topic."""
@@ -94,6 +113,17 @@ class ParkedRecord(Row, frozen=True, kw_only=True):
 def parked_key(key: bytes, number: int) -> bytes:
     """Return the key of a parked record: in the order of keys, and within them of numbers."""
     return key + number.to_bytes(_NUMBER, "big")
+
+
+def subscriber_key(namespace: str, key: bytes) -> bytes:
+    """Return the key under which subscribers park: two namespaces may have the same key, and are not in one order."""
+    return namespace.encode() + _BEHIND_NAMESPACE + key
+
+
+def read_subscriber_key(key: bytes) -> tuple[str, bytes]:
+    """Return namespace and key of one under which a subscriber parks."""
+    namespace, _, its = key.partition(_BEHIND_NAMESPACE)
+    return namespace.decode(errors="replace"), its
 
 
 def read_parked_key(key: bytes) -> tuple[bytes, int]:

@@ -53,3 +53,8 @@ class RequestRecord(Row, frozen=True, kw_only=True):
     why: str = ""
     at: int
     details: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+def who_skips(request: RequestRecord) -> str:
+    """Return who wants a record skipped, and why, as its dead letter says it."""
+    return f"{request.who} says to skip it: {request.why}" if request.why else f"{request.who} says to skip it"

@@ -1,4 +1,4 @@
-// Parked keys: what tables and processes cannot handle, and all that waits behind it; tried again, or the first given up.
+// Parked keys: what tables, processes, subscribers cannot handle, and what waits behind; tried again, or the first given up.
 
 import { ask } from '../lib/api.js';
 import { h } from '../lib/dom.js';
