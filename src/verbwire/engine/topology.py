@@ -180,9 +180,10 @@ class Topology:
     def writes_may_wait(self) -> bool:
         """Whether what is committed may reach the copies later: nobody but the cache looks for rows in them.
 
-        Commands are answered once their rows are there; windows, what is due and what is parked is looked for there.
+        Commands are answered once their rows are there; windows and what is due is looked for there. What is parked is
+        too, behind what the cache knows of what is under way, and a transaction that parks is written at once.
         """
-        return not self.commands and self.window is None and self.due is None and self.requests is None
+        return not self.commands and self.window is None and self.due is None
 
     @property
     def written(self) -> tuple[str, ...]:
