@@ -19,6 +19,7 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
 from aiokafka.structs import ConsumerRecord
+from faust.sensors import Monitor
 from faust.tables.manager import TableManager
 from faust.transport.consumer import Consumer, Fetcher
 from faust.transport.drivers import aiokafka as driver
@@ -40,8 +41,11 @@ USED = {
         "verify_event_path",
         "_fetch_records",
         "_seek_wait",
+        "_thread_keepalive",
+        "_keepalive2",
     },
     driver.ConsumerRebalanceListener: {"on_partitions_revoked", "on_partitions_assigned", "_thread"},
+    Monitor: {"_sampler"},
     TableManager: {"recovery", "_update_channels", "on_actives_ready", "on_standbys_ready", "_recovery"},
     Service: {"should_stop", "crash_reason", "_stopped"},
     AIOKafkaConsumer: {
