@@ -11,19 +11,14 @@ from tests.faults.orders import GROUPS, Orders, crash_one_of_two
 from tests.kit.cluster import Cluster
 from verbwire.engine.transactions.failpoints import POINTS
 
-pytestmark = pytest.mark.kafka
-
-OFTEN = pytest.param(POINTS * 3, marks=pytest.mark.chaos, id="all, three times")
+pytestmark = [pytest.mark.kafka, pytest.mark.chaos]
 
 
-@pytest.mark.parametrize("points", [pytest.param(("after-flush",), id="one"), OFTEN])
-def test_orders_are_led_and_counted_once(
-    cluster: Cluster, unique: str, tmp_path: Path, points: tuple[str, ...]
-) -> None:
+def test_orders_are_led_and_counted_once(cluster: Cluster, unique: str, tmp_path: Path) -> None:
     with shop(cluster, unique, tmp_path) as opened:
         opened.deploy(*GROUPS)
         with Orders(opened) as orders:
-            crash_one_of_two(opened, orders, points, each=20)
+            crash_one_of_two(opened, orders, POINTS * 3, each=20)
             orders.settled()
             opened.stop()
             found = orders.check()

@@ -52,6 +52,7 @@ def test_a_planted_bug_is_found(
     assert kinds <= found.kinds, found
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("scenario", dict.fromkeys(each[1] for each in PLANTED), ids=lambda each: each.__name__)
 def test_without_the_bug_the_same_run_is_exact(
     loaded: Shop, monkeypatch: pytest.MonkeyPatch, scenario: Scenario

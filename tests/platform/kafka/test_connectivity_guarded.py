@@ -52,7 +52,7 @@ def knock(project: Branch, address: str, kafka: dict[str, str]) -> None:
     project.environment |= {"VERBWIRE_BOOTSTRAP": address, "VERBWIRE_KAFKA": json.dumps(kafka)}
 
 
-@pytest.mark.parametrize("how", ["PLAIN", "SCRAM-SHA-512", "certificate"])
+@pytest.mark.parametrize("how", [pytest.param("PLAIN", marks=pytest.mark.chaos), "SCRAM-SHA-512", "certificate"])
 def test_a_worker_and_the_command_line_are_let_in(
     guarded: GuardedBroker, bank: Bank, project: Branch, how: str
 ) -> None:

@@ -247,6 +247,7 @@ def test_a_stopped_partition_is_told_mended_and_skipped(shop: Bank, project: Bra
     assert [shop.outcomes(p) for p in range(PARTITIONS)] == [[], []]
 
 
+@pytest.mark.chaos
 def test_partitions_added_to_a_topic_stop_its_group_alone_and_at_once(shop: Bank, project: Branch) -> None:
     """Kafka hashes keys elsewhere from then on; it tells no consumer for five minutes, and takes nothing back."""
     send(shop, range(3))
@@ -274,6 +275,7 @@ def test_partitions_added_to_a_topic_stop_its_group_alone_and_at_once(shop: Bank
     told(project.start(), " has 2", table, receiver)
 
 
+@pytest.mark.chaos
 def test_a_topic_made_again_under_a_worker_is_told_at_once(shop: Bank, project: Branch) -> None:
     """Who reads it stands still and says what can be done, here and after a restart; who writes it goes on."""
     send(shop, range(3))
