@@ -47,11 +47,18 @@ _CLI = ("-c", "from verbwire.cli import main; main()")
 class Worker:
     """One worker process under a stable name."""
 
-    def __init__(self, name: str, arguments: list[str], process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(
+        self, name: str, arguments: list[str], process: subprocess.Popen[bytes], log: Path, said_before: int
+    ) -> None:
         self.name = name
         self.arguments = arguments
         self.process = process
         self.log = log
+        self._said_before = said_before  # bytes, by its predecessors
+
+    def hears(self) -> bool:
+        """Whether it is past the start of Python, which dies of a signal that a worker ends well by; or has ended."""
+        return self.log.stat().st_size > self._said_before or self.ended() is not None
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -151,6 +158,7 @@ class Shop:
         assert name not in self.workers or self.workers[name].ended() is not None, f"{name} runs already"
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
+            said_before = output.tell()
             process = subprocess.Popen(
                 [*before, sys.executable, *arguments],
                 cwd=root,
@@ -158,7 +166,7 @@ class Shop:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        self.workers[name] = Worker(name, arguments, process, log)
+        self.workers[name] = Worker(name, arguments, process, log, said_before)
         self.note("start", worker=name, pid=process.pid, arguments=arguments[-4:], environment=environment)
         return self.workers[name]
 
@@ -192,6 +200,7 @@ class Shop:
         """SIGTERM, and a clean end of each."""
         stopping = [self.workers[name] for name in names or self.workers if self.workers[name].ended() is None]
         for worker in stopping:
+            eventually(worker.hears, START_SECONDS)
             worker.signal(signal.SIGTERM)
             self.note("term", worker=worker.name)
         for worker in stopping:
