@@ -46,7 +46,7 @@ def ask_stock_faust(
         assert process.poll() is None, (folder / "log").read_text()[-2000:]
         answers = _answers(folder)
         missing = {partition: [key for key in each if key not in answers] for partition, each in keys.items()}
-        if answers and any(missing.values()) and time.monotonic() > asked_at + ASK_AGAIN_SECONDS:
+        if any(missing.values()) and time.monotonic() > asked_at + ASK_AGAIN_SECONDS:
             _ask(shop, topic, missing)
             asked_at = time.monotonic()
         return not any(missing.values())
