@@ -242,7 +242,7 @@ def test_the_library_keeps_its_books_though_its_workers_are_killed_at_every_step
     assert found.items() <= wanted.items(), table
     assert len(found) == min(len(wanted), 1000)
     reports = [each["report_id"] for each in library.messages("reports.commands", "BuildLoanReport")]
-    assert len(reports) == len({*reports}) > 3
+    assert len(reports) == len({*reports}) > 0
     written = library.folder / "data/reports"
     eventually(lambda: {each.stem for each in written.glob("*.csv")} == {*reports}, SETTLED_SECONDS)
 

@@ -7,11 +7,13 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
+from verbwire.engine.restore.changelog_tails import last_facts
 from verbwire.errors import RebuildError
 from verbwire.inspection.first_records import first_timestamps
 from verbwire.inspection.lag import LagSampler, PartitionLag
 from verbwire.kafka.offsets import TP
 from verbwire.rebuild.plan import RebuildPlan
+from verbwire.wire.records.changelog import INPUTS_HEADER, read_inputs
 
 _LOOK_SECONDS = 0.1
 
@@ -39,24 +41,48 @@ class ProgressSampler:
         self._plan, self._number = plan, number
         self._lag = LagSampler(plan.view_of(number), [plan.group], [plan.plan])
         self._ends: dict[TP, int] = {}  # as they were when they were looked at first
+        self._begins: dict[TP, int] | None = None  # where a generation begins that was not folded from the first event
 
     def sample(self) -> RebuildProgress | None:
         """Return how far it is now; None where the cluster does not say."""
         (found,) = self._lag.sample().groups
         if found.records is None:
             return None
-        for each in found.partitions:
+        partitions = [self._from_its_beginning(each) for each in found.partitions]
+        for each in partitions:
             self._ends.setdefault((each.topic, each.partition), each.end)
-        done = sum(max(0, (each.committed or each.start) - each.start) for each in found.partitions)
+        done = sum(max(0, (each.committed or each.start) - each.start) for each in partitions)
+        left = sum(each.records for each in partitions)
         return RebuildProgress(
             table=self._plan.group,
             generation=self._number,
             records=done,
-            left=found.records,
+            left=left,
             rate=found.rate,
-            seconds=found.end_seconds if found.records else None,
-            complete=all(self._is_reached(each) for each in found.partitions),
+            seconds=found.end_seconds if left else None,
+            complete=all(self._is_reached(each) for each in partitions),
         )
+
+    def _from_its_beginning(self, lag: PartitionLag) -> PartitionLag:
+        """Return how it stands in a partition of whose records its group has committed none.
+
+        What an exchange has replaced is of a position, which its changelog tells. Where no event has come since there
+        is nothing to be read, nor ever committed.
+        """
+        if lag.committed is not None or not self._plan.folds:
+            return lag
+        if self._begins is None:
+            self._begins = self._read_begins()
+        begin = self._begins.get((lag.topic, lag.partition), 0)
+        return msgspec.structs.replace(lag, committed=begin, records=max(0, lag.end - begin)) if begin else lag
+
+    def _read_begins(self) -> dict[TP, int]:
+        facts = last_facts(self._plan.view.kafka, self._plan.changelog(self._number))
+        return {
+            (topic, partition): offset
+            for partition, its in facts.items()
+            for topic, offset in read_inputs(its.get(INPUTS_HEADER, b"")).items()
+        }
 
     def _is_reached(self, lag: PartitionLag) -> bool:
         return not lag.records or (lag.committed or 0) >= self._ends[lag.topic, lag.partition]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.cluster import Cluster
+from tests.kit.cluster import Cluster, eventually
 from tests.kit.rebuilt_aggregate import rebuilt_aggregate
 
 pytestmark = [pytest.mark.kafka, pytest.mark.chaos]
@@ -59,3 +59,13 @@ def test_a_rebuild_of_an_aggregate_is_ended_by_the_next_owner_where_a_worker_is_
             switching.join()
         assert said
         assert not jars.wrong([0, 1])
+
+
+def test_a_rebuild_of_an_aggregate_goes_back_though_no_event_has_come_since(cluster: Cluster, tmp_path: Path) -> None:
+    with rebuilt_aggregate(cluster, tmp_path, workers=1) as jars:
+        with jars.under_load():
+            jars.done(folded_by=1)
+        jars.done("--switch", folded_by=1)
+        changed = eventually(jars.states)
+        jars.done("--rollback")
+        assert max(changed.values()) >= 1_000_000 > max(eventually(jars.states).values())
