@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
-from verbwire.engine.restore.changelog_tails import last_facts
 from verbwire.errors import RebuildError
 from verbwire.inspection.first_records import first_timestamps
 from verbwire.inspection.lag import LagSampler, PartitionLag
 from verbwire.kafka.offsets import TP
 from verbwire.rebuild.plan import RebuildPlan
-from verbwire.wire.records.changelog import INPUTS_HEADER, read_inputs
 
 _LOOK_SECONDS = 0.1
 
@@ -35,13 +33,16 @@ class RebuildProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProgressSampler:
-    """Asks the cluster again and again; from the second time on it knows rates."""
+    """Asks the cluster again and again; from the second time on it knows rates.
 
-    def __init__(self, plan: RebuildPlan, number: int) -> None:
-        self._plan, self._number = plan, number
+    `begins` tells where a generation begins that is not made from the first record on.
+    """
+
+    def __init__(self, plan: RebuildPlan, number: int, begins: Callable[[], dict[TP, int]] = dict) -> None:
+        self._plan, self._number, self._read_begins = plan, number, begins
         self._lag = LagSampler(plan.view_of(number), [plan.group], [plan.plan])
         self._ends: dict[TP, int] = {}  # as they were when they were looked at first
-        self._begins: dict[TP, int] | None = None  # where a generation begins that was not folded from the first event
+        self._begins: dict[TP, int] | None = None
 
     def sample(self) -> RebuildProgress | None:
         """Return how far it is now; None where the cluster does not say."""
@@ -75,14 +76,6 @@ class ProgressSampler:
             self._begins = self._read_begins()
         begin = self._begins.get((lag.topic, lag.partition), 0)
         return msgspec.structs.replace(lag, committed=begin, records=max(0, lag.end - begin)) if begin else lag
-
-    def _read_begins(self) -> dict[TP, int]:
-        facts = last_facts(self._plan.view.kafka, self._plan.changelog(self._number))
-        return {
-            (topic, partition): offset
-            for partition, its in facts.items()
-            for topic, offset in read_inputs(its.get(INPUTS_HEADER, b"")).items()
-        }
 
     def _is_reached(self, lag: PartitionLag) -> bool:
         return not lag.records or (lag.committed or 0) >= self._ends[lag.topic, lag.partition]

@@ -18,15 +18,18 @@ from verbwire.client.base.connection import Connection
 from verbwire.client.base.grant_rule import grants_of
 from verbwire.discovery.directory import Directory
 from verbwire.engine.processors.reply_notifier import ReplyNotifier
+from verbwire.engine.restore.changelog_tails import last_facts
 from verbwire.engine.state.memory import MEMORY
 from verbwire.engine.transactions.group_metadata import verify_form
 from verbwire.errors import EngineError, RebuildError
 from verbwire.kafka.addresses import addresses
+from verbwire.kafka.offsets import TP
 from verbwire.observability.descriptors import raise_limit
 from verbwire.observability.metrics.registry import Metrics
 from verbwire.rebuild.plan import RebuildPlan
 from verbwire.rebuild.progress import ProgressSampler, RebuildProgress
 from verbwire.wire.codec.topics import Codec
+from verbwire.wire.records.changelog import INPUTS_HEADER, read_inputs
 from verbwire.wire.registry.client import Registry
 from verbwire.worker.announce import Announcement
 from verbwire.worker.engine_group import EngineGroup, host
@@ -97,8 +100,17 @@ class _Look:
     ) -> None:
         self._plan, self._number, self._options, self._hosted, self._tell = plan, number, options, hosted, tell
         self._compare = compare
-        self._sampler = ProgressSampler(plan, number)
+        self._sampler = ProgressSampler(plan, number, self._begins)
         self.complete = False
+
+    def _begins(self) -> dict[TP, int]:
+        """Return of which position what an exchange has replaced is: its changelog says so."""
+        facts = last_facts(self._plan.view.kafka, self._plan.changelog(self._number))
+        return {
+            (topic, partition): offset
+            for partition, its in facts.items()
+            for topic, offset in read_inputs(its.get(INPUTS_HEADER, b"")).items()
+        }
 
     def is_over(self) -> bool:
         for partition, why in self._hosted.engine.stopped().items():
