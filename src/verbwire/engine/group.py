@@ -449,7 +449,6 @@ class GroupEngine:
 
     def _advice(self, stop: StopPartition) -> str:
         place = place_of(stop.record)
-        place = place_of(stop.record)
         if self.topology.requests is None:
             return f"stopped at {place}: {stop.reason}"
         advice = self._skip_advice(place)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from types import MappingProxyType
 from typing import Any
 
@@ -52,6 +53,15 @@ def is_end(message: Message) -> bool:
 def unreadable(topic: str, error: KafkaError) -> UnavailableError:
     """Return the error for a topic that cannot be read; it names the ACL where one is missing."""
     return denials.unavailable(error, "READ", f"TOPIC {topic}", f"{topic} cannot be read")
+
+
+def first_record(properties: Mapping[str, Any], place: tuple[str, int], offset: int) -> Message | None:
+    """Return the first record of a topic's partition from an offset on, markers of transactions passed over.
+
+    None where there is none by now. Raises as :func:`read_to_end`.
+    """
+    with closing(Consumer(dict(properties))) as consumer:
+        return next(read_to_end(consumer, [TopicPartition(*place, offset)]), None)
 
 
 def read_to_end(

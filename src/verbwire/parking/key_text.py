@@ -45,26 +45,26 @@ class SubscriberKeys:
     """The keys of a subscriber: those of its events, ``17850``; of several namespaces ``shop.carts:17850``."""
 
     def __init__(self, declared: Subscriber, catalog: Catalog) -> None:
-        self._contracts = {each.namespace: each for each in map(catalog.of, declared.handlers)}
+        self.contracts = {each.namespace: each for each in map(catalog.of, declared.handlers)}
 
     def shown(self, key: bytes) -> str:
         """Return a key as people read it."""
         namespace, its = read_subscriber_key(key)
-        contract = self._contracts.get(namespace)
+        contract = self.contracts.get(namespace)
         if contract is None:  # it hears those events no more
             return f"{namespace}:{its.decode(errors='backslashreplace')}"
         text = key_shown(contract, its)
-        return text if len(self._contracts) == 1 else f"{namespace}:{text}"
+        return text if len(self.contracts) == 1 else f"{namespace}:{text}"
 
     def read(self, text: str) -> bytes:
         """Return the key that a person wrote."""
-        if len(self._contracts) == 1:
-            ((namespace, contract),) = self._contracts.items()
+        if len(self.contracts) == 1:
+            ((namespace, contract),) = self.contracts.items()
             return subscriber_key(namespace, parse_key_text(contract, text))
         namespace, _, its = text.partition(":")
-        if namespace not in self._contracts or not its:
-            raise UnkeyableError(f"{text!r} is no key here: write it as namespace:key, of {', '.join(self._contracts)}")
-        return subscriber_key(namespace, parse_key_text(self._contracts[namespace], its))
+        if namespace not in self.contracts or not its:
+            raise UnkeyableError(f"{text!r} is no key here: write it as namespace:key, of {', '.join(self.contracts)}")
+        return subscriber_key(namespace, parse_key_text(self.contracts[namespace], its))
 
 
 def keys_of(declared: Declared, catalog: Catalog) -> KeyText:

@@ -12,7 +12,7 @@ from verbwire.client.base.connection import Connection
 from verbwire.errors import UnavailableError, UndecodableError
 from verbwire.kafka import denials
 from verbwire.kafka.offsets import ClusterOffsets
-from verbwire.kafka.readers import read_to_end, reader_properties
+from verbwire.kafka.readers import first_record, read_to_end, reader_properties
 from verbwire.names import PARKED_READER
 from verbwire.wire.records.parked import read_parked_key
 from verbwire.wire.topics import LARGEST_RECORD
@@ -45,8 +45,7 @@ def read_parked(connection: Connection, topic: str, only: int | None = None) -> 
 def first_offset(connection: Connection, place: tuple[str, int], offset: int) -> int | None:
     """Return the offset of the first record of a topic's partition from an offset on; None where there is none."""
     properties = reader_properties(connection.librdkafka, PARKED_READER, fetch_wait_max_ms=50)
-    with closing(Consumer(properties)) as consumer:
-        found = next(read_to_end(consumer, [TopicPartition(*place, offset)]), None)
+    found = first_record(properties, place, offset)
     return None if found is None else found.offset()
 
 

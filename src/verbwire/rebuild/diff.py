@@ -99,8 +99,8 @@ class _Side:
         self._cluster = OpenCluster(plan.view, step)
         self._topic, self._step = plan.changelog(number), step
         self._offsets = plan.view.offsets("")
-        partitions = self._offsets.topics([self._topic])[self._topic].partitions
-        self._next: dict[TP, int] = {(self._topic, each): OFFSET_BEGINNING for each in range(partitions)}
+        places = range(plan.partitions(number))
+        self._next: dict[TP, int] = {(self._topic, each): OFFSET_BEGINNING for each in places}
 
     def read(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield what the changelog has more than the last time, to where it ends now: it may never be at rest."""

@@ -32,16 +32,12 @@ class HostingWorkers:
         name = generation_name(self._plan.group, number)
         shares = [share for each in self._living() for share in each.groups if share.group == name]
         ready = {each for share in shares for each in share.ready}
-        topic = self._plan.changelog(number)
-        partitions = self._partitions(topic)
+        partitions = self._plan.partitions(number)
         if absent := [each for each in range(partitions) if each not in ready]:
             stopped = sorted({each for share in shares for each in share.stopped})
             why = f", {', '.join(map(str, stopped))} stopped" if stopped else ""
             return f"{len(absent)} of {partitions} partitions of generation {number} are not ready{why}"
         return ""
-
-    def _partitions(self, topic: str) -> int:
-        return self._plan.view.offsets("").topics([topic])[topic].partitions
 
     def _living(self) -> list[WorkerRecord]:
         return [seen.worker for seen in self._directory.seen() if seen.worker.url and self._directory.is_alive(seen)]

@@ -84,6 +84,11 @@ class RebuildPlan:
         names = self.names(number)
         return names.changelog(names.group(self.group), self.declared.table)
 
+    def partitions(self, number: int) -> int:
+        """How many partitions it has, as its changelog on the cluster has."""
+        changelog = self.changelog(number)
+        return self.view.offsets("").topics([changelog])[changelog].partitions
+
     def repartition(self, number: int) -> str | None:
         """The topic by which it hands records to itself, where it counts under other keys."""
         names = self.names(number)
@@ -133,9 +138,8 @@ def begin(plan: RebuildPlan, partial: bool = False) -> int:
         hit("rebuild-begun")
     number = generations.building
     assert number is not None  # noqa: S101 (begun just now)
-    serving = plan.changelog(generations.serving)
-    partitions = plan.view.offsets("").topics([serving])[serving].partitions
-    ClusterTopics(Target.of(plan.view.project.settings)).create(plan.topics(number, partitions))
+    topics = plan.topics(number, plan.partitions(generations.serving))
+    ClusterTopics(Target.of(plan.view.project.settings)).create(topics)
     return number
 
 

@@ -120,9 +120,6 @@ def _is_unfinished(dated: DatedWord, now_ms: int) -> bool:
 
     While the workers catch up with it, it looks the same: the command that waits for them is told by nobody.
     """
-    now = dated.word.generations
-    if now.exchange is not None:
-        return dated.word.paused_until_ms <= now_ms
-    return 0 < dated.word.paused_until_ms <= now_ms or (
-        now.building in now.followed and dated.word.paused_until_ms <= now_ms
-    )
+    now, until = dated.word.generations, dated.word.paused_until_ms
+    begun = until > 0 or now.exchange is not None or now.building in now.followed
+    return begun and until <= now_ms

@@ -17,6 +17,7 @@ from itertools import islice
 from msgspec.structs import replace
 
 from verbwire.declarations.parking import Parking
+from verbwire.engine.processors.requests import now_ms
 from verbwire.engine.transactions.failpoints import hit
 from verbwire.errors import ClosedError, DeliveryError, UnavailableError, UndecodableError, UnencodableError
 from verbwire.kafka.record import ConsumedRecord
@@ -108,7 +109,7 @@ class SubscriberParking:
             if not keys.holds(name, task.record.offset):
                 return None
             if not keys.has(name, task.record.offset):
-                self._add(task, name, ParkedRecord.of(task.record, _now_ms()))
+                self._add(task, name, ParkedRecord.of(task.record, now_ms()))
         except OBSTACLES as error:
             return Unavailable.of(error)
         return Done()
@@ -117,7 +118,7 @@ class SubscriberParking:
         """Park a record that has a key and cannot be handled."""
         record = task.record
         why = legible(raised.detail)
-        parked = ParkedRecord.of(record, _now_ms(), why, legible(raised.traceback), task.failures)
+        parked = ParkedRecord.of(record, now_ms(), why, legible(raised.traceback), task.failures)
         try:
             self._add(task, self._name(record) or b"", parked)
         except OBSTACLES as error:
@@ -216,7 +217,3 @@ class SubscriberParking:
         offset = self._log.write(partition, parked_key(key, number), self._encode(parked))
         hit("after-park")
         keys.put(key, number, ParkedAt(offset, parked.since))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -163,10 +163,7 @@ class RowExchanger:
         return ready and cache.next[self._commands] > 0 and not (fact and fact.done and fact.exchange == wanted)
 
     def _is_near(self, cache: PartitionCache, wanted: RowExchange) -> bool:
-        key = wanted, cache.partition
-        if key not in self._ahead:
-            self._ahead[key] = self._reading.submit(self._read_ahead, wanted, cache.partition)
-        if not self._ahead[key].done():
+        if not self._reads(wanted, cache.partition).done():
             return False
         rows, place = self._rows(wanted, cache.partition), (self._places(wanted).events, cache.partition)
         return self._cluster(wanted).ends([place])[place] - self._reached(wanted, rows, cache.partition) <= _NEAR
@@ -179,14 +176,18 @@ class RowExchanger:
         return found
 
     def _rows(self, wanted: RowExchange, partition: int) -> GenerationRows:
+        try:
+            return self._reads(wanted, partition).result()
+        except VerbwireError:
+            del self._ahead[wanted, partition]
+            raise
+
+    def _reads(self, wanted: RowExchange, partition: int) -> Future[GenerationRows]:
+        """Return the rows of a generation as they are read ahead; begin with that where nobody has."""
         key = wanted, partition
         if key not in self._ahead:
             self._ahead[key] = self._reading.submit(self._read_ahead, wanted, partition)
-        try:
-            return self._ahead[key].result()
-        except VerbwireError:
-            del self._ahead[key]
-            raise
+        return self._ahead[key]
 
     def _read_ahead(self, wanted: RowExchange, partition: int) -> GenerationRows:
         rows = GenerationRows(self._kafka, self._places(wanted).rows, partition, lambda: self._closed)

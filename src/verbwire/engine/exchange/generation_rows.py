@@ -15,7 +15,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 from verbwire.engine.exchange.difference import KeyedRow
 from verbwire.errors import UnavailableError
 from verbwire.kafka.offsets import ClusterOffsets
-from verbwire.kafka.readers import read_to_end, reader_properties
+from verbwire.kafka.readers import first_record, read_to_end, reader_properties
 from verbwire.names import RESTORE_READER
 from verbwire.wire.records.changelog import INPUTS_HEADER, MARK, read_inputs
 
@@ -85,5 +85,4 @@ class GenerationRows:
 def has_records(kafka: Mapping[str, Any], place: tuple[str, int], start: int) -> bool:
     """Whether a partition has a committed record from this offset on, and not only markers of transactions."""
     properties = reader_properties(kafka, RESTORE_READER, fetch_wait_max_ms=20, fetch_message_max_bytes=4096)
-    with closing(Consumer(properties)) as consumer:
-        return next(read_to_end(consumer, [TopicPartition(*place, start)]), None) is not None
+    return first_record(properties, place, start) is not None

@@ -69,8 +69,9 @@ class LocalWrites:
             tell()
 
     def _add(self, partition: int, store: PartitionStore, changes: StoreChanges, alone: bool) -> None:
-        values = [row[0] for row in changes.rows.values() if row is not None]
-        self._bytes += _ROW * len(changes.rows) + sum(len(each) for each in values if isinstance(each, bytes))
+        if not alone:
+            values = [row[0] for row in changes.rows.values() if row is not None]
+            self._bytes += _ROW * len(changes.rows) + sum(len(each) for each in values if isinstance(each, bytes))
         if partition in self._changes:
             _absorb(self._changes[partition][1], changes)
         else:

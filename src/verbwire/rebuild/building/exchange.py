@@ -66,6 +66,7 @@ class _Exchange:
         assert isinstance(plan.declared, AggregateFold)  # noqa: S101 (as above)
         self._commands = plan.view.names.commands(plan.declared.namespace)
         self._group = plan.view.offsets(plan.group_name(0))
+        self._partitions = plan.partitions(0)
         self.done: Switched | None = None
 
     def run(self) -> None:
@@ -94,7 +95,7 @@ class _Exchange:
         begun = changed(now, building=None, replaced=None, exchange=self._wanted, last=last)
         hit("rebuild-before-prepare")
         writer.write(RebuildWord(generations=begun))  # before its topics: nobody takes them for left over
-        topics = self._plan.topics(self._wanted.kept, self._partitions())
+        topics = self._plan.topics(self._wanted.kept, self._partitions)
         ClusterTopics(Target.of(self._plan.view.project.settings)).create(topics)
         hit("rebuild-prepared")
         return begun
@@ -125,7 +126,7 @@ class _Exchange:
 
     def _left(self) -> list[int]:
         """Return the partitions in which something was decided, and which decide on the states of before."""
-        places = [(self._commands, each) for each in range(self._partitions())]
+        places = [(self._commands, each) for each in range(self._partitions)]
         decided = [partition for (_, partition), each in self._group.committed(places).items() if each.offset]
         facts = last_facts(self._plan.view.kafka, self._plan.changelog(0))
         return [each for each in sorted(decided) if not self._is_done(facts.get(each, {}).get(EXCHANGE_FACT))]
@@ -133,7 +134,3 @@ class _Exchange:
     def _is_done(self, value: bytes | None) -> bool:
         fact = None if value is None else read_exchange(value)
         return fact is not None and fact.done and fact.exchange == self._wanted
-
-    def _partitions(self) -> int:
-        changelog = self._plan.changelog(0)
-        return self._plan.view.offsets("").topics([changelog])[changelog].partitions

@@ -50,7 +50,6 @@ class MemorySubscriberParking:
         self.parking.told = self._note
         self._partitions = topics.partitions
         self._texts = SubscriberKeys(declared, codec.catalog)
-        self._contracts = {each.namespace: each for each in map(codec.catalog.of, declared.handlers)}
         self._told: StopPartition | None = None
         self.restart()
 
@@ -69,18 +68,18 @@ class MemorySubscriberParking:
 
     def key_of(self, key: tuple[Any, ...]) -> tuple[int, bytes]:
         """Return partition and bytes of a key."""
-        if len(self._contracts) > 1:
+        if len(self._texts.contracts) > 1:
             found = self._texts.read(key[0])
         else:
-            found = subscriber_key(next(iter(self._contracts)), key_bytes(key if len(key) > 1 else key[0]))
+            found = subscriber_key(next(iter(self._texts.contracts)), key_bytes(key if len(key) > 1 else key[0]))
         return partition_of(read_subscriber_key(found)[1], self._partitions), found
 
     def shown(self, key: bytes) -> Any:
         """Return a key as it was in its event."""
-        if len(self._contracts) > 1:
+        if len(self._texts.contracts) > 1:
             return self._texts.shown(key)
         namespace, its = read_subscriber_key(key)
-        parts = parse_key(self._contracts[namespace], its)
+        parts = parse_key(self._texts.contracts[namespace], its)
         return tuple(parts) if len(parts) > 1 else parts[0]
 
     def first(self, partition: int, key: bytes) -> list[str]:
