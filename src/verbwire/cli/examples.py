@@ -63,6 +63,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "verbwire query FindOrders search=eire page_size=50 --all --as boss --scope orders:all --json",
     ),
     "rebuild": (
+        "verbwire rebuild",
         "verbwire rebuild shop.orders --rate 20000",
         "verbwire rebuild shop.orders.aggregate",
         "verbwire rebuild shop.orders --switch",

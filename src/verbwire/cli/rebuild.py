@@ -1,4 +1,7 @@
-"""``verbwire rebuild``: makes rows or states anew beside those that serve, compares, switches, goes back, lets go."""
+"""``verbwire rebuild``: makes rows or states anew beside those that serve, compares, switches, goes back, lets go.
+
+Without a name it lists what was rebuilt (`generations`).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ import typer
 from verbwire.cli.exit_codes import Exit
 from verbwire.cli.output import AsJson, print_error, print_json, print_table, print_text
 from verbwire.cli.progress import CountedProgress, ProgressLine
-from verbwire.cli.spans import span
 from verbwire.errors import ConfigurationError
 from verbwire.observability.logs import quieten
 from verbwire.settings import load_settings
@@ -26,7 +28,10 @@ _COLUMNS = ("row", "is", "field", "serving", "rebuilt")
 
 
 def rebuild(
-    table: Annotated[str, typer.Argument(help="A table or an aggregate, as declared or by a short name.")],
+    table: Annotated[
+        str | None,
+        typer.Argument(help="A table or an aggregate, as declared or by a short name; none: list what was rebuilt."),
+    ] = None,
     rate: Annotated[
         int | None, typer.Option("--rate", min=1, help="At most so many records a second in this process.")
     ] = None,
@@ -51,8 +56,9 @@ def rebuild(
     """Make a table's rows, or an aggregate's states, anew from the first event on, and show how they differ.
 
     Killed, it goes on where it was when it is run again; several at once share the work. Nothing that serves changes
-    before --switch.
+    before --switch. Without a name it lists the generations that there are.
     """
+    from verbwire.cli.generations import list_generations
     from verbwire.inspection.reading.cluster_view import opened
     from verbwire.project import load_project
     from verbwire.rebuild.plan import RebuildPlan
@@ -61,7 +67,11 @@ def rebuild(
     chosen = [name for name, on in steps.items() if on]
     if len(chosen) > 1:
         raise ConfigurationError(f"give one of {' and '.join(f'--{each}' for each in chosen)}")
+    if table is None and (chosen or rate is not None or follow or partial):
+        raise ConfigurationError("say of which table or aggregate: `verbwire rebuild` lists those that were rebuilt")
     with opened(load_project(load_settings())) as view:
+        if table is None:
+            return list_generations(view, as_json)
         plan = RebuildPlan.of(view, table)
         match chosen:
             case ["switch" | "rollback" as how]:
@@ -107,9 +117,9 @@ class _BuildLine(ProgressLine):
 
 def said(found: RebuildProgress) -> str:
     """Return how far a rebuild is, in one line."""
-    rate = "" if found.rate is None else f", {found.rate:,.0f}/s"
-    left = "" if found.seconds is None else f", {span(found.seconds)} left"
-    return f"{found.table} generation {found.generation}: {found.records:,} records, {found.left:,} to go{rate}{left}"
+    from verbwire.cli.generations import progress_text
+
+    return f"{found.table} generation {found.generation}: {progress_text(found)}"
 
 
 def _switch(plan: RebuildPlan, how: str, as_json: bool) -> None:

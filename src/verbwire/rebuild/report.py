@@ -18,15 +18,17 @@ from verbwire.rebuild.removal import left_over, members
 
 
 class RebuildState(msgspec.Struct, frozen=True, kw_only=True):
-    """The generations of one table by number, and when the last step was taken.
+    """The generations of one table, or `aggregate`, by number, and when the last step was taken.
 
-    `kept` has served before and is `followed` still; `building` is being built: by so many `builders`, processes of
+    `kept` has served before and is `followed` still, or holds what an aggregate's states were before; `building` is being built: by so many `builders`, processes of
     ``verbwire rebuild`` (None: the workers follow it by now, or the cluster does not tell), as far as `progress` says.
+    `exchanging`: the generation whose states an aggregate's partitions are taking, one after another.
     `switching`: answers wait for a switch at the moment. `unfinished`: one was begun, and nobody goes on with it.
     `left_over` are generations that nobody needs, whose topics are there.
     """
 
     table: str
+    aggregate: bool = False
     serving: int
     followed: tuple[int, ...]
     since_ms: int
@@ -35,6 +37,7 @@ class RebuildState(msgspec.Struct, frozen=True, kw_only=True):
     building: int | None = None
     builders: int | None = None
     progress: RebuildProgress | None = None
+    exchanging: int | None = None
     switching: bool = False
     unfinished: bool = False
     left_over: tuple[int, ...] = ()
@@ -101,6 +104,7 @@ def _state(
             builders = view.unless_unknown(f"who builds {group}", partial(members, plan, now.building))
     return RebuildState(
         table=group,
+        aggregate=plan is not None and plan.folds,
         serving=now.serving,
         followed=now.followed,
         since_ms=dated.at_ms,
@@ -109,6 +113,7 @@ def _state(
         building=now.building,
         builders=builders,
         progress=progress,
+        exchanging=None if now.exchange is None else now.exchange.rows,
         switching=until > now_ms,
         unfinished=_is_unfinished(dated, now_ms),
         left_over=tuple(left or ()),

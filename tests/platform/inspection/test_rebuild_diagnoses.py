@@ -51,6 +51,18 @@ def test_a_rebuild_whose_switch_was_left_half_way_is_found(state: dict[str, Any]
     assert f"`verbwire rebuild shop.orders {step}` again" in do
 
 
+def test_a_rebuild_whose_exchange_was_left_half_way_names_the_generation_and_the_one_step() -> None:
+    ((what, do),) = said(3600, unfinished=True, exchanging=4, aggregate=True)
+    assert "were taking the states of generation 4" in what
+    assert do == "`verbwire rebuild shop.orders --switch` ends it"
+
+
+def test_a_rebuild_of_an_aggregate_is_not_said_to_cost_what_a_table_does() -> None:
+    ((what, do),) = said(12 * DAY, kept=2, aggregate=True)
+    assert what == "generation 2 has kept for 12 days what its states were before they were exchanged"
+    assert do.endswith("--rollback puts that back")
+
+
 def test_a_rebuild_that_left_topics_behind_is_found() -> None:
     ((what, do),) = said(60, left_over=(1, 2))
     assert what.startswith("topics of generation 1, 2 are left over")

@@ -25,13 +25,17 @@ def rebuild_diagnoses(found: RebuildState, kept_days: float) -> Iterator[Diagnos
     """Judge one table: what is kept for longer than so many days has been forgotten."""
     table, days = found.table, found.seconds / _DAY
     if found.kept is not None and days > kept_days:
-        yield _odd(
-            table,
-            f"generation {found.kept} is kept up to date beside {found.serving}, which serves, for {days:,.0f} days: "
-            "twice the disk, and each event is folded twice",
-            f"`verbwire rebuild {table} --forget` deletes it; --rollback goes back to it",
-        )
-    if found.unfinished and found.seconds > _SWITCH_SECONDS:
+        way_back = "puts that back" if found.aggregate else "goes back to it"
+        yield _odd(table, _kept(found, days), f"`verbwire rebuild {table} --forget` deletes it; --rollback {way_back}")
+    if found.exchanging is not None:
+        if found.unfinished and found.seconds > _SWITCH_SECONDS:
+            yield _odd(
+                table,
+                f"its partitions were taking the states of generation {found.exchanging}, and nobody goes on with that: "
+                "some decide on these states, others on those of before",
+                f"`verbwire rebuild {table} --switch` ends it",
+            )
+    elif found.unfinished and found.seconds > _SWITCH_SECONDS:
         other = found.kept if found.building is None else found.building
         step = "--rollback" if found.building is None else "--switch"
         yield _odd(
@@ -56,6 +60,15 @@ def rebuild_diagnoses(found: RebuildState, kept_days: float) -> Iterator[Diagnos
             f"topics of generation {numbers} are left over: whoever deleted it was killed before the end",
             "`verbwire deploy --prune` deletes them, after asking",
         )
+
+
+def _kept(found: RebuildState, days: float) -> str:
+    if found.aggregate:
+        return f"generation {found.kept} has kept for {days:,.0f} days what its states were before they were exchanged"
+    return (
+        f"generation {found.kept} is kept up to date beside {found.serving}, which serves, for {days:,.0f} days: "
+        "twice the disk, and each event is folded twice"
+    )
 
 
 def _odd(about: str, what: str, do: str) -> Diagnosis:

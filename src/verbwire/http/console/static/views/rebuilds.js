@@ -45,16 +45,18 @@ function lines({ key, what, fields }) {
 }
 
 function tablePanel(each, again) {
-  const numbers = [...new Set([each.serving, ...each.followed, ...(each.building === null ? [] : [each.building]), ...each.left_over])].sort((one, other) => one - other);
-  const more = [each.building !== null || each.kept !== null ? h('a', { href: to(['rebuilds', each.table]) }, 'compare') : null, buttons(each, again)];
+  const numbers = [...new Set([each.serving, ...each.followed, ...[each.building, each.kept, each.exchanging].filter((number) => number !== null), ...each.left_over])].sort((one, other) => one - other);
+  const more = [each.building !== null || (each.kept !== null && !each.aggregate) ? h('a', { href: to(['rebuilds', each.table]) }, 'compare') : null, buttons(each, again)];
   return panel(each.table, { key: each.table, flush: true, hint: `last step at ${moment(each.since_ms)}`, more: h('span', { class: 'row' }, more) },
     notes(each).map((text) => notice('warn', text)), grid(COLUMNS, numbers.map((number) => ({ key: String(number), cells: [count(number), role(each, number), far(each, number)] }))));
 }
 
 function role(each, number) {
-  if (number === each.serving) return 'serves';
+  if (number === each.serving) return each.aggregate ? 'decides' : 'serves';
+  if (number === each.exchanging) return 'its states are taken, partition by partition';
   if (number === each.building) return each.followed.includes(number) ? 'was built, the workers follow it' : 'is being built';
-  return number === each.kept ? 'has served, kept up to date by the workers' : 'left over';
+  if (number !== each.kept) return 'left over';
+  return each.aggregate ? 'what the states were before' : 'has served, kept up to date by the workers';
 }
 
 function far({ building, progress }, number) {
@@ -63,19 +65,23 @@ function far({ building, progress }, number) {
   return `${count(progress.records)} records, ${count(progress.left)} to go, ${rate(progress.rate)} a second${left}`;
 }
 
-function notes({ table, building, builders, switching, unfinished, left_over: left, kept, seconds }) {
+function notes({ table, aggregate, building, builders, exchanging, switching, unfinished, left_over: left, kept, seconds }) {
   return [
     switching && 'It is being switched at the moment: requests wait.',
-    unfinished && `A switch to generation ${building ?? kept} has begun, and is not finished: the workers catch up with it, or whoever gave it is gone. Give it again, or discard it.`,
+    unfinished && exchanging !== null && `Partitions were taking the states of generation ${exchanging}, and nobody goes on with that: verbwire rebuild ${table} --switch ends it.`,
+    unfinished && exchanging === null && `A switch to generation ${building ?? kept} has begun, and is not finished: the workers catch up with it, or whoever gave it is gone. Give it again, or discard it.`,
     building !== null && builders === 0 && `Nobody builds generation ${building} at the moment: verbwire rebuild ${table} goes on with it.`,
-    kept !== null && `Generation ${kept} is kept since ${duration(seconds)}: twice the disk, and the work of every event twice, until it is deleted.`,
+    aggregate && building !== null && `Its states are exchanged by verbwire rebuild ${table} --switch, which folds its events meanwhile where it is typed.`,
+    aggregate && kept !== null && `Generation ${kept} keeps what the states were before, since ${duration(seconds)}: verbwire rebuild ${table} --rollback puts that back.`,
+    !aggregate && kept !== null && `Generation ${kept} is kept since ${duration(seconds)}: twice the disk, and the work of every event twice, until it is deleted.`,
     left.length > 0 && `Of generation ${left.join(', ')} topics are left that nobody needs: verbwire deploy --prune deletes them.`,
   ].filter(Boolean);
 }
 
 function buttons(each, again) {
   const button = (text, act) => h('button', { class: 'plain', onclick: async () => { await act(each); again(); } }, text);
-  return [each.building !== null && button('switch', toBuilt), each.building !== null && button('discard', discard), each.kept !== null && button('roll back', toKept), each.kept !== null && button('delete the old', forget)];
+  const moves = !each.aggregate;  // an aggregate's states are exchanged by the command
+  return [moves && each.building !== null && button('switch', toBuilt), each.building !== null && button('discard', discard), moves && each.kept !== null && button('roll back', toKept), each.kept !== null && button('delete the old', forget)];
 }
 
 function toBuilt({ table, building, serving }) {
