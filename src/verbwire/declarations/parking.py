@@ -29,5 +29,11 @@ class Parking:
             )
 
 
+PARKS_NO_MORE = (
+    "parked, and this group does not park any more: let it say parking=Parking() again, retry or skip what is parked "
+    "(`verbwire parked list`), and take that away then"
+)
+"""What is said of what waits still from when a group parked."""
+
 PARKING = Parking()
 """What holds where nothing is said."""

@@ -93,6 +93,16 @@ def _stopped(group: GroupStatus) -> Iterator[Oddity]:
     for partition, why in group.stopped.items():
         reasons[why].append(partition)
     for why, some in reasons.items():
+        if not why and group.kind == "subscriber":  # no record is to blame, and none can be left out
+            yield Oddity(
+                about=group.group,
+                what=f"{partitions(some)} stopped: no room to park more, or it does not park any more what it parks "
+                "still; the log of its worker says which",
+                do=f"`verbwire parked list {group.group}`, then retry or skip; it goes on by itself where there was no "
+                "room",
+                stands_still=True,
+            )
+            continue
         yield Oddity(
             about=group.group,
             what=f"{partitions(some)} stopped: {why or 'why is in the log of its worker'}",

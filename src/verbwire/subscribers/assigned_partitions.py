@@ -19,7 +19,7 @@ from verbwire.subscribers.plan import SubscriberPlan
 log = logging.getLogger(__name__)
 
 RUNNING = "running"  # the state of a partition that is assigned
-STOPPED = "stopped"  # that of one which has no room for more that is parked: only one that parks
+STOPPED = "stopped"  # that of one which has no room for more that is parked, or waits for what was parked before
 _IN_FLIGHT_BYTES = 4 * 1024 * 1024  # of one partition
 
 
@@ -56,7 +56,8 @@ class AssignedPartitions:
 
     def stopped(self) -> tuple[int, ...]:
         """Return those of them that wait for an operator. From any thread."""
-        return () if self._parking is None else tuple(sorted(self._parking.stopped()))
+        blocked = {each.partition for each in list(self._all.values()) if each.blocked}
+        return tuple(sorted(blocked if self._parking is None else self._parking.stopped()))
 
     def of(self, topic: str, partition: int) -> PartitionInFlight:
         """Return what is in flight of one partition."""
@@ -129,7 +130,8 @@ class AssignedPartitions:
         """Tell the metrics how much there is, and how much of it is in flight."""
         self._metrics.in_flight(self._queue.in_flight())
         owned, stopped = len(self.owned()), len(self.stopped())
-        self._metrics.states({RUNNING: owned - stopped, STOPPED: stopped} if self._parking else {RUNNING: owned})
+        may_stop = self._parking is not None or stopped
+        self._metrics.states({RUNNING: owned - stopped, STOPPED: stopped} if may_stop else {RUNNING: owned})
 
     def progress(self) -> list[InputProgress]:
         """Return how far each partition is. From any thread."""

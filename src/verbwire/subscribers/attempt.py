@@ -35,6 +35,7 @@ from verbwire.observability.watch.tracebacks import summary
 from verbwire.subscribers.job_outcomes import JobOutcomes, outcome_of, received
 from verbwire.subscribers.key_queues import QueuedRecord
 from verbwire.subscribers.outbox import Cause, EffectProducer, HandlerOutbox
+from verbwire.subscribers.parked_before import ParkedBefore
 from verbwire.subscribers.parked_requests import ParkedRequests
 from verbwire.subscribers.parking import SubscriberParking
 from verbwire.subscribers.partition_state import PartitionInFlight
@@ -63,6 +64,7 @@ class RecordAttempt:
     loop: HandlerLoop = field(default_factory=HandlerLoop)  # of what its handlers await
     outcomes: JobOutcomes | None = None  # of a job
     parking: SubscriberParking | None = None
+    parked_before: ParkedBefore | None = None  # of one that does not park any more
 
     @cached_property
     def _requests(self) -> ParkedRequests | None:
@@ -79,6 +81,8 @@ class RecordAttempt:
             return self._requests.attempt(task)
         if task.decided is not None:
             return self._enter(task, task.decided)
+        if self.parked_before is not None and (held := self.parked_before.hold(task)) is not None:
+            return held
         result = self._attempt(task)
         if self.parking is not None and isinstance(result, Done):
             self.parking.passed(task)

@@ -23,6 +23,7 @@ class PartitionInFlight:
         self.stopping = False  # revoked: handlers should finish soon; read by any thread
         self.abandoned = False  # another worker may have it: what still runs counts for nothing; read by any thread
         self.recalled: set[int] = set()  # the partitions whose outcomes were read since it was assigned
+        self.blocked: str | None = None  # why none of its records may be handled, None: not known; read by any thread
         self.committed: int | None = None  # sent to the broker; None where that is not known
         self.bytes = 0
         self._open: dict[int, tuple[int, int | None]] = {}  # offset -> bytes, timestamp; in the order of the log

@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from verbwire.client.base.connection import Connection
 from verbwire.declarations.job import Job
 from verbwire.declarations.subscriber import Subscriber
 from verbwire.engine.group import GroupEngine
 from verbwire.engine.state.reader import StoreReader
-from verbwire.errors import ContractError, EngineError
+from verbwire.errors import ContractError, EngineError, NotAuthorizedError
 from verbwire.handling.admission import codes_of
 from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.queryable_table import QueryableTable
+from verbwire.kafka.offsets import ClusterOffsets
 from verbwire.kafka.progress import InputProgress
 from verbwire.observability.metrics.effects import EffectMetrics
 from verbwire.observability.watch.handlers import HandlerWatch
@@ -23,6 +25,7 @@ from verbwire.subscribers.group import SubscriberGroup
 from verbwire.subscribers.job_outcomes import job_outcomes
 from verbwire.subscribers.outbox import EffectProducer
 from verbwire.subscribers.outcome_writer import KafkaOutcomes
+from verbwire.subscribers.parked_before import ParkedBefore
 from verbwire.subscribers.parked_log import KafkaParkedLog
 from verbwire.subscribers.parking import SubscriberParking
 from verbwire.subscribers.plan import SubscriberPlan, subscriber_plan
@@ -116,6 +119,18 @@ class SubscriberGroupHost:
         return PartitionHealth(self.running.owned(), self.running.stopped())
 
 
+def _parked_before(plan: SubscriberPlan, connection: Connection, producer: EffectProducer) -> ParkedBefore | None:
+    """Return what a subscriber may have parked that does not park: its log, where there is one still."""
+    if plan.is_job or plan.parking is not None:
+        return None
+    try:
+        if not ClusterOffsets(connection.librdkafka, plan.group).topic_identities([plan.parked]):
+            return None
+    except NotAuthorizedError:  # who may not see its log has written nothing to it
+        return None
+    return ParkedBefore(plan.group, KafkaParkedLog(connection, plan.group, plan.parked, producer.producer))
+
+
 def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGroupHost:
     """Build the group on its topics; it sends under its own name and with the scopes that it declares."""
     settings, codec = services.settings, services.codec
@@ -135,6 +150,9 @@ def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGr
         parked = KafkaParkedLog(connection, plan.group, plan.parked, effect_producer.producer)
         parking = SubscriberParking(plan, plan.parking, codec, parked)
         metrics.parks(parking.counts)
-    handling = RecordAttempt(plan, effect_producer, services.jobs, metrics, watch, services.loop, outcomes, parking)
+    handling = RecordAttempt(
+        *(plan, effect_producer, services.jobs, metrics, watch, services.loop, outcomes, parking),
+        parked_before=_parked_before(plan, connection, effect_producer),
+    )
     running = SubscriberGroup(handling, services.kafka, settings.worker)
     return SubscriberGroupHost(plan, effect_producer, running, metrics, written)

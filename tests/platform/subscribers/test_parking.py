@@ -7,24 +7,27 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from tests.kit.cluster import Cluster, eventually
 from tests.kit.offsets import commit
 from tests.kit.samples.office.parcels import ParcelArrived
-from tests.kit.subscribers import Depot, Seen
+from tests.kit.subscribers import PARTITIONS, Depot, Seen
 from verbwire import Parking, Subscriber
 from verbwire.dead_letters.shown import shown_message
 from verbwire.errors import ConfigurationError
 from verbwire.parking.desk import ParkedDesk
 from verbwire.parking.parked_key import ANY
+from verbwire.wire.partitioner import partition_of
 from verbwire.worker.subscriber_group import SubscriberGroupHost
 
 pytestmark = pytest.mark.kafka
 
 FIRST, SECOND = "office.first", "office.second"
 FEW = Parking(keys=2, records=20)
+QUICK: dict[str, Any] = {"retries": 1, "concurrency": 4, "backoff": timedelta(milliseconds=5)}
 
 
 @dataclass
@@ -34,10 +37,11 @@ class Parks:
     depot: Depot
     name: str = FIRST
     broken: set[int] = field(default_factory=set)
+    parking: Parking | None = FEW
     seen: Seen = field(default_factory=Seen)
 
     def __post_init__(self) -> None:
-        self.group = Subscriber(self.name, retries=1, concurrency=4, backoff=timedelta(milliseconds=5), parking=FEW)
+        self.group = Subscriber(self.name, **QUICK, parking=self.parking)
         self.group.on(self.arrived)
 
     def arrived(self, event: ParcelArrived) -> None:
@@ -136,6 +140,37 @@ def test_a_subscriber_that_has_parked_all_it_may_waits_says_so_and_goes_on_by_it
         eventually(lambda: all(parks.numbers(key) == [2, 3] for key in keys), 30)
         eventually(lambda: hosted.running.stopped() == ())
         assert desk.keys(parks.group) == []
+
+
+def test_a_subscriber_that_parks_no_more_handles_nothing_of_a_partition_with_parked_keys_until_they_are_seen_to(
+    depot: Depot, desk: ParkedDesk
+) -> None:
+    parks = Parks(depot, broken={2})
+    ended = Parks(depot, parking=None)
+    of_a = partition_of(b"a", PARTITIONS)
+    other = next(key for key in "bcdefgh" if partition_of(key.encode(), PARTITIONS) != of_a)
+    with depot.open(parks.group):
+        parks.publish("a", 1, 2)
+        hosted = parks.host()
+        parks.done(2)
+        depot.stop(hosted, leave=True)
+        parks.publish("a", 3)
+        parks.publish(other, 5)
+        hosted = ended.host()
+        eventually(lambda: ended.numbers(other) == [5])
+        eventually(lambda: hosted.running.stopped() == (of_a,))
+        assert hosted.partition_health().stopped == hosted.running.stopped()
+        assert ended.numbers("a") == []
+        depot.stop(hosted, leave=True)
+        parks.broken = set()
+        hosted = parks.host()
+        assert desk.retry(parks.group, None, ANY, "ann", "mended", 15).handled == ["a"]
+        depot.stop(hosted, leave=True)
+        ended.publish("a", 6)
+        hosted = ended.host()
+        ended.done(5)
+        assert hosted.running.stopped() == ()
+        assert [*parks.numbers("a"), *ended.numbers("a")] == [1, 2, 3, 6]
 
 
 def test_a_parked_event_that_is_read_again_is_the_same_and_what_came_before_it_is_redelivered(

@@ -11,6 +11,7 @@ import msgspec
 
 from verbwire.declarations.context import Context
 from verbwire.declarations.handlers import Handler
+from verbwire.declarations.parking import PARKS_NO_MORE
 from verbwire.engine.processors.inputs import UNREAD, InputReader
 from verbwire.engine.processors.parking import RecordParking
 from verbwire.engine.processors.repartition import Repartitioner
@@ -214,7 +215,7 @@ class TableProcessor:
     def _hold(self, cache: PartitionCache, matched: Matched, transaction: Transaction) -> None:
         """Let a record wait behind those of its key that are parked."""
         if self.parking is None:
-            raise StopPartition(matched.record, "its key is parked, and this group does not park")
+            raise StopPartition(matched.record, f"its key is {PARKS_NO_MORE}")
         self.parking.hold(cache, matched.key, matched.record, transaction)
 
     def again(self, cache: PartitionCache, key: bytes, record: Record, transaction: Transaction) -> None:
