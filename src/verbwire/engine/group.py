@@ -112,7 +112,7 @@ class GroupEngine:
         self._firing = self._firing_of(topology)
         self.due: DueTimes | None = None if self._firing is None else self._firing.times
         self.exchanger = topology.exchanges and RowExchanger(
-            topology, topology.exchanges, kafka, reader, self._changelog
+            topology, topology.exchanges, kafka, reader, self._changelog, self._lifecycle.stop
         )
         self._forget_at = time.monotonic() + FORGET_SECONDS
         self.progressed: Callable[[], None] = lambda: None  # told when `flushed` or `failure` may have changed

@@ -24,9 +24,9 @@ from verbwire.deploy.target import Target
 from verbwire.deploy.topics import ClusterTopics
 from verbwire.engine.exchange import exchanger
 from verbwire.engine.exchange.exchanger import PartitionExchange, RowExchanger
-from verbwire.errors import FencedError
+from verbwire.errors import FencedError, NewerSchemaError, UndecodableError
 from verbwire.wire.codec.topics import Codec
-from verbwire.wire.records.rebuilds import RowExchange
+from verbwire.wire.records.rebuilds import ExchangeFact, RowExchange
 
 pytestmark = pytest.mark.kafka
 
@@ -170,6 +170,46 @@ def test_an_exchange_that_is_begun_is_ended_before_the_next_command_by_whoever_o
     decides.run()
     assert exchanged.decided_on()[3:] == [(f"d{n}", str(MARK + 1)) for n in range(3)]
     assert exchanged.states() == dict.fromkeys("abc", MARK + 2)
+
+
+def _unreadable(_: PartitionExchange) -> None:
+    raise NewerSchemaError("the states are of version 2 of bank.jars.JarState, this code knows 1")
+
+
+def _no_fact(_: bytes) -> ExchangeFact:
+    raise UndecodableError("the fact about an exchange cannot be read: of another form")
+
+
+@pytest.mark.parametrize(
+    ("older", "why"),
+    [
+        ((PartitionExchange, "require_readable", _unreadable), "generation 1, which this code cannot read: the states"),
+        ((exchanger, "read_exchange", _no_fact), "Start workers of the release that wrote it"),
+    ],
+)
+def test_an_exchange_that_is_begun_and_that_older_code_cannot_end_stops_its_partition_with_the_reason(
+    exchanged: Exchanged, monkeypatch: pytest.MonkeyPatch, older: tuple[object, str, object], why: str
+) -> None:
+    monkeypatch.setattr(exchanger, "ROWS_AT_ONCE", 1)
+    for n, jar in enumerate("ab"):
+        exchanged.put(jar, f"c{n}")
+    decides, asked = exchanged.decides, iter([True, True, True, False])
+    decides.run()
+    exchanged.fold(1)
+    its = decides.core.exchanger
+    assert its is not None
+    its.told(FOLDED, lambda: True)
+    with pytest.raises(FencedError):
+        exchanged.work(lambda: next(asked))
+    exchanged.put("a", "d0")
+    with monkeypatch.context() as patched:
+        patched.setattr(*older)
+        decides.prepare()
+        decides.core.process({}, decides.membership, lambda: True)  # again and again, and nothing else, before
+        assert why in decides.core.stopped()[exchanged.partition]
+    decides.prepare()  # as newer code would
+    decides.run()
+    assert exchanged.decided_on()[-1] == ("d0", str(MARK + 1))
 
 
 def test_no_exchange_begins_with_a_generation_that_is_behind(

@@ -37,7 +37,7 @@ from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.topology import ExchangePlaces, Topology
 from verbwire.engine.transactions.failpoints import hit
 from verbwire.engine.transactions.transaction import Transaction
-from verbwire.errors import UnavailableError, VerbwireError
+from verbwire.errors import MessageError, NewerSchemaError, UnavailableError, UndecodableError, VerbwireError
 from verbwire.kafka.offsets import ClusterOffsets
 from verbwire.wire.records.changelog import INPUTS_HEADER, MARK, write_inputs
 from verbwire.wire.records.rebuilds import EXCHANGE_FACT, ExchangeFact, RowExchange, read_exchange, write_exchange
@@ -62,8 +62,10 @@ class RowExchanger:
         kafka: dict[str, str],
         reader: StoreReader,
         changelog: ChangelogWriter,
+        stop: Callable[[int, str], object],
     ) -> None:
         self._topology, self._places, self._kafka, self._reader = topology, places, kafka, reader
+        self._stop = stop  # a partition, with why
         self._commands = topology.inputs[0]
         self._changelog = changelog
         self._wanted: RowExchange | None = None
@@ -102,8 +104,12 @@ class RowExchanger:
         """Take partitions in that have been restored."""
         self._ended = None
         for cache in caches:
-            fact = _fact(cache)
             self.unfinished.discard(cache.partition)
+            try:
+                fact = _fact(cache)
+            except UndecodableError as error:  # it is of a release that writes more of it, and may be begun
+                self._stop(cache.partition, f"{error}. Start workers of the release that wrote it")
+                continue
             if fact is not None and not fact.done:
                 self.unfinished.add(cache.partition)
 
@@ -116,13 +122,22 @@ class RowExchanger:
     def next(self, caches: Mapping[int, PartitionCache]) -> PartitionExchange | None:
         """Hold a partition and return its exchange, None where none can be done now.
 
-        UnavailableError where one is begun, and cannot go on.
+        UnavailableError where one is begun, and cannot go on yet. One that this code cannot end stops its partition:
+        neither may it decide on states of both, nor do the others wait for that.
         """
         self.unfinished &= caches.keys()
         for partition in sorted(self.unfinished):
             fact = _fact(caches[partition])
             assert fact is not None  # noqa: S101 (it is unfinished by that)
-            return self._of(caches[partition], fact.exchange)
+            try:
+                return self._of(caches[partition], fact.exchange)
+            except (NewerSchemaError, MessageError) as error:
+                self.unfinished.discard(partition)
+                self._stop(
+                    partition,
+                    f"its states were being exchanged for those of generation {fact.exchange.rows}, which this code "
+                    f"cannot read: {error}. Start workers with the code by which that was built: they end it",
+                )
         if (wanted := self._wanted) is None:
             return None
         self._begun = wanted
@@ -158,9 +173,10 @@ class RowExchanger:
 
     def _is_left(self, cache: PartitionCache, wanted: RowExchange) -> bool:
         """Whether a partition has decided anything, and its states are those of before."""
+        if not self._reader.states[cache.partition].ready or cache.next[self._commands] == 0:
+            return False
         fact = _fact(cache)
-        ready = self._reader.states[cache.partition].ready
-        return ready and cache.next[self._commands] > 0 and not (fact and fact.done and fact.exchange == wanted)
+        return not (fact and fact.done and fact.exchange == wanted)
 
     def _is_near(self, cache: PartitionCache, wanted: RowExchange) -> bool:
         if not self._reads(wanted, cache.partition).done():
