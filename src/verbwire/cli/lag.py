@@ -87,12 +87,18 @@ def lag_row(group: ConsumerGroupLag) -> tuple[str, ...]:
         group.kind,
         f"{group.records:,}",
         "-" if not group.records else span(group.seconds),
-        "?" if group.rate is None else f"{group.rate:,.0f}",
-        "?" if group.growth is None else f"{group.growth:,.0f}",
+        _per_second(group.rate, group),
+        _per_second(group.growth, group),
         "-" if not group.records else _end(group),
         parked_cell(group),
         "-" if worst is None else f"{worst.topic}/{worst.partition} ({worst.records:,})",
     )
+
+
+def _per_second(rate: float | None, group: ConsumerGroupLag) -> str:
+    if rate is None:  # two samples tell it, and one that is behind nothing has but one
+        return "?" if group.records else "-"
+    return f"{rate:,.0f}"
 
 
 def parked_cell(group: ConsumerGroupLag | None) -> str:

@@ -44,6 +44,7 @@ class Use(Flag):
 
     READ = auto()
     WRITE = auto()
+    RESTORE = auto()  # reads it to know where it was, and commits no offsets of it
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,9 @@ class Topic:
     partitions: int
     settings: Mapping[str, str]
     use: Use = Use.READ | Use.WRITE
+
+
+_KEPT = Use.READ | Use.WRITE | Use.RESTORE  # what it knows stands there
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,13 @@ class GroupPlan:
         own = (topic.name for topic in group_topics(names, self, 1) if Use.READ in topic.use)
         return [*self.inputs(names), *own]
 
+    def consumed(self, names: Names) -> list[str]:
+        """Those of them that it commits offsets of: what it may be behind."""
+        own = (
+            topic for topic in group_topics(names, self, 1) if Use.READ in topic.use and Use.RESTORE not in topic.use
+        )
+        return [*self.inputs(names), *(topic.name for topic in own)]
+
 
 def internal_contracts(groups: Iterable[GroupPlan]) -> list[Contract]:
     """Return verbwire's own contracts that these groups write by, outcomes aside."""
@@ -206,11 +217,11 @@ def group_topics(names: Names, plan: GroupPlan, partitions: int) -> Iterable[Top
     """Return the topics that are a group's own; `partitions` are those of its inputs."""
     group = names.group(plan.group)
     for table in plan.tables:
-        yield Topic(names.changelog(group, table), partitions, CHANGELOG)
+        yield Topic(names.changelog(group, table), partitions, CHANGELOG, _KEPT)
         if plan.rekeys:
             yield Topic(names.repartition(group, table), partitions, REPARTITION)
     if plan.parks:
-        yield Topic(names.parked(group), partitions, PARKED)
+        yield Topic(names.parked(group), partitions, PARKED, _KEPT)
     if plan.heeds:
         yield Topic(names.requests(group), partitions, REQUESTS)
     if plan.requeues:

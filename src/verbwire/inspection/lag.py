@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from verbwire.client.base.connection import Connection
-from verbwire.deploy.group_plan import GroupPlan, group_topics
+from verbwire.deploy.group_plan import GroupPlan
 from verbwire.inspection.first_records import first_timestamps
 from verbwire.inspection.parked_counts import ParkedCount, ParkedCounter
 from verbwire.inspection.reading.cluster_view import ClusterView, in_order
@@ -118,7 +118,7 @@ class LagSampler:
 
     def _partitions(self) -> dict[str, list[TP]]:
         """The places that each group reads; a topic that is not there is unknown."""
-        inputs = {plan.group: _inputs(self._view, plan) for plan in self._plans}
+        inputs = {plan.group: plan.consumed(self._view.names) for plan in self._plans}
         there = self._cluster.topic_identities(sorted({topic for each in inputs.values() for topic in each}))
         found: dict[str, list[TP]] = {}
         for group, topics in inputs.items():
@@ -162,13 +162,6 @@ def broker_time(view: ClusterView) -> tuple[int, str]:
     directory = view.unless_unknown("the directory of workers", lambda: view.directory)
     broker = None if directory is None else directory.broker_now_ms()
     return (here, "this machine's") if broker is None else (broker, "the broker's")
-
-
-def _inputs(view: ClusterView, plan: GroupPlan) -> list[str]:
-    """What a group reads and commits offsets of: changelogs and the logs of parked records have none."""
-    names = view.names
-    own = [topic.name for topic in group_topics(names, plan, 1) if topic.name in plan.read(names)]
-    return [*plan.inputs(names), *(each for each in own if not each.endswith(("-changelog", ".parked")))]
 
 
 def _place_lag(

@@ -6,12 +6,15 @@ import pytest
 
 from verbwire.cli.lag import lag_row
 from verbwire.cli.spans import span
+from verbwire.deploy.group_plan import GroupPlan
 from verbwire.inspection.first_records import _rounds
 from verbwire.inspection.group_status import GroupStatus, WorkerStatus
 from verbwire.inspection.lag import ConsumerGroupLag, PartitionLag, _place_lag, _sum, _with_rate
 from verbwire.inspection.oddities import odd_things, partitions
 from verbwire.inspection.parked_counts import ParkedCount
 from verbwire.kafka.offsets import Committed
+from verbwire.messages import Kind
+from verbwire.names import Names
 
 Oldest = dict[tuple[tuple[str, int], int], int | None]
 PLACE = ("shop.orders.events", 3)
@@ -40,6 +43,14 @@ def test_lag_whose_record_was_not_told_has_unknown_seconds() -> None:
     assert (found.records, found.seconds) == (10, None)
     told = lag_row(_sum("shop.orders", "table", [found]))
     assert told == ("shop.orders", "table", "10", "?", "?", "?", "?", "?", "shop.orders.events/3 (10)")
+
+
+def test_lag_is_of_what_a_group_commits_offsets_of_and_of_no_log_that_it_restores_itself_from() -> None:
+    plan = GroupPlan("shop.orders", Kind.EVENT, ("shop.carts",), ("orders",), rekeys=True, heeds=True, parks=True)
+    names = Names("shop", "")
+    consumed = ["shop.carts.events", "shop.orders-orders-repartition", "shop.orders.requests"]
+    assert plan.consumed(names) == consumed
+    assert {*plan.read(names)} - {*consumed} == {"shop.orders-orders-changelog", "shop.orders.parked"}
 
 
 def test_lag_is_never_ahead_of_the_clock() -> None:
@@ -74,7 +85,7 @@ def test_lag_that_is_unknown_is_said_to_be() -> None:
 
 def test_lag_names_what_is_parked_beside_what_is_behind() -> None:
     parked = _sum("shop.orders", "table", [lag_of(50, 50, {})], ParkedCount(keys=2, records=1_204))
-    assert lag_row(parked)[2:] == ("0", "-", "?", "?", "-", "1,204 of 2 keys", "-")
+    assert lag_row(parked)[2:] == ("0", "-", "-", "-", "-", "1,204 of 2 keys", "-")
     assert lag_row(_sum("shop.orders", "table", [lag_of(50, 50, {})], ParkedCount()))[7] == "-"
     ((stands, what),) = odd(status_of(parked=parked.parked))
     assert (stands, what.partition(":")[0]) == (False, "2 keys are parked with 1,204 records")
