@@ -8,6 +8,7 @@ import http.client
 import io
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -126,6 +127,7 @@ def test_once_more_it_changes_no_number_and_stays_until_ctrl_c_with_urls_that_wo
         record = Path(demo.environment["VERBWIRE_DATA"]) / "logs" / "workers.json"
         workers = msgspec.json.decode(record.read_bytes(), type=list[ProcessId])
         assert [worker.alive() for worker in workers] == [True, True]
+        assert re.search(r"http://[0-9.:]+/console", "".join(lines))
         assert answer_of_first_url(lines)["cart_id"] == "536365"
         at_the_till(demo)
         report_of_all_sales(demo)

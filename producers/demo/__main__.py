@@ -223,6 +223,7 @@ def _worth_trying(tables: Tables) -> list[str]:
     curl = 'curl -s -H "Authorization: Bearer $TOKEN"'
     order = '{"order_id": "web-1", "country": "EIRE", "total_pence": 1250, "placed_at": "2010-12-20T18:00:00Z"}'
     return [
+        f"\nThe console: {tables.url}/console, in a browser; it asks for the token that stands here.",
         "\nWorth trying in another terminal:\n",
         f"TOKEN={tables.token}",
         f"{curl} {tables.url}/tables/carts/536365",

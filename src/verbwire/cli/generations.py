@@ -22,7 +22,9 @@ def list_generations(view: ClusterView, as_json: bool) -> None:
     if found.tables:
         print_table(_COLUMNS, map(generation_row, found.tables))
     else:
-        print_text("Nothing was rebuilt yet. `verbwire rebuild TABLE` makes the rows of a table anew, and compares them")
+        print_text(
+            "Nothing was rebuilt yet. `verbwire rebuild TABLE` makes the rows of a table anew, and compares them"
+        )
     for what, why in found.unknown.items():
         print_text(f"? {what}: {why}")
 

@@ -67,7 +67,11 @@ class ConsolePages:
     @property
     def routes(self) -> Sequence[Route]:
         """The page, and the files below it."""
-        return [Route(PAGE, self.page), Route(ASSETS + "{path:path}", self.asset)]
+        return [
+            Route(PAGE, self.page),
+            Route(PAGE + "/", self.page_without_slash),
+            Route(ASSETS + "{path:path}", self.asset),
+        ]
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -76,6 +80,11 @@ class ConsolePages:
         """GET /console."""
         no_parameters(request)
         return _answer(request, self._files["index.html"])
+
+    async def page_without_slash(self, request: Request) -> Response:
+        """GET /console/, as people type it: the page's links are relative to /console."""
+        no_parameters(request)
+        return Response(status_code=308, headers={**_HEADERS, "Location": "../console"})
 
     async def asset(self, request: Request) -> Response:
         """GET /console/assets/{path}."""
@@ -92,7 +101,7 @@ class ConsolePages:
 
 def is_console_page(path: str) -> bool:
     """Whether a path is the page's or one of its files'."""
-    return path == PAGE or path.startswith(ASSETS)
+    return path in (PAGE, PAGE + "/") or path.startswith(ASSETS)
 
 
 def _found(folder: Traversable, above: str) -> Iterator[tuple[str, _File]]:

@@ -49,8 +49,14 @@ def test_console_files_are_those_of_its_folder_alone(http: Http) -> None:
 
 
 def test_console_files_do_not_open_what_lies_beside_them(http: Http) -> None:
-    for path in ("/consoles", "/console/", "/console/api/session", "/console/api/status", "/tables"):
+    for path in ("/consoles", "/console//", "/console/x", "/console/api/session", "/console/api/status", "/tables"):
         problem(http.nobody.get(path), 401, "unauthenticated")
+
+
+def test_the_console_is_found_with_a_slash_behind_it(http: Http) -> None:
+    answer = http.nobody.get("/console/")
+    assert (answer.status_code, answer.headers["location"], answer.content) == (308, "../console", b"")
+    assert http.nobody.get("/console/", follow_redirects=True).text.startswith("<!doctype html>")
 
 
 def test_the_console_page_has_no_inline_code_and_names_no_other_host() -> None:
