@@ -71,7 +71,8 @@ def rebuild(
         raise ConfigurationError("say of which table or aggregate: `verbwire rebuild` lists those that were rebuilt")
     with opened(load_project(load_settings())) as view:
         if table is None:
-            return list_generations(view, as_json)
+            list_generations(view, as_json)
+            return
         plan = RebuildPlan.of(view, table)
         match chosen:
             case ["switch" | "rollback" as how]:
@@ -97,9 +98,19 @@ def _build(plan: RebuildPlan, rate: int | None, follow: bool, partial: bool, sam
         print_json(msgspec.to_builtins(found))
         return
     _print_diff(found)
-    print_text(
-        f"Nothing has changed for those who ask. `verbwire rebuild {plan.group} --switch` has them answered from "
-        f"generation {number}, --discard deletes it"
+    print_text(_next(plan, number))
+
+
+def _next(plan: RebuildPlan, number: int) -> str:
+    switch = f"`verbwire rebuild {plan.group} --switch`"
+    if plan.folds:
+        return (
+            f"Nothing has changed for those who send commands. {switch} has them decided on the states of generation "
+            f"{number}, --discard deletes it"
+        )
+    return (
+        f"Nothing has changed for those who ask. {switch} has them answered from generation {number}, --discard "
+        "deletes it"
     )
 
 

@@ -20,8 +20,9 @@ from verbwire.rebuild.removal import left_over, members
 class RebuildState(msgspec.Struct, frozen=True, kw_only=True):
     """The generations of one table, or `aggregate`, by number, and when the last step was taken.
 
-    `kept` has served before and is `followed` still, or holds what an aggregate's states were before; `building` is being built: by so many `builders`, processes of
-    ``verbwire rebuild`` (None: the workers follow it by now, or the cluster does not tell), as far as `progress` says.
+    `kept` has served before and is `followed` still, or holds what an aggregate's states were before; `building` is
+    being built: by so many `builders`, processes of ``verbwire rebuild`` (None: the workers follow it by now, or the
+    cluster does not tell), as far as `progress` says.
     `exchanging`: the generation whose states an aggregate's partitions are taking, one after another.
     `switching`: answers wait for a switch at the moment. `unfinished`: one was begun, and nobody goes on with it.
     `left_over` are generations that nobody needs, whose topics are there.

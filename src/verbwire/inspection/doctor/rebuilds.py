@@ -31,8 +31,8 @@ def rebuild_diagnoses(found: RebuildState, kept_days: float) -> Iterator[Diagnos
         if found.unfinished and found.seconds > _SWITCH_SECONDS:
             yield _odd(
                 table,
-                f"its partitions were taking the states of generation {found.exchanging}, and nobody goes on with that: "
-                "some decide on these states, others on those of before",
+                f"its partitions were taking the states of generation {found.exchanging}, and nobody goes on with "
+                "that: some decide on these states, others on those of before",
                 f"`verbwire rebuild {table} --switch` ends it",
             )
     elif found.unfinished and found.seconds > _SWITCH_SECONDS:
