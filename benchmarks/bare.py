@@ -56,6 +56,7 @@ def consumer(place: Place, group: str, **more: Any) -> Consumer:
             "group.id": place.topic(group),
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
+            "fetch.queue.backoff.ms": 10,  # by default a partition whose queue was full is let alone for a second
             **more,
         }
     )

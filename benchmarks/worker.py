@@ -175,7 +175,7 @@ def restored(name: str, worker: Worker, rows: int) -> Figure:
     with worker:
         worker.until(lambda: worker.metric("verbwire_restore_rows_total") > 0, every=0.005)
         clock, cpu, before = time.perf_counter(), worker.cpu(), worker.metric("verbwire_restore_rows_total")
-        worker.until(worker.ready, every=0.005, records=rows)
+        worker.until(worker.ready, every=0.02, records=rows)
         seconds, used = time.perf_counter() - clock, worker.cpu() - cpu
     return Figure(name, rows - round(before), seconds, used)
 

@@ -37,6 +37,7 @@ def reader_properties(kafka: Mapping[str, Any], name: str, **properties: Any) ->
         "group.id": name,
         "isolation.level": "read_committed",
         "auto.offset.reset": "earliest",  # where a position is gone: what is left is newer
+        "fetch.queue.backoff.ms": 10,  # by default a partition whose queue was full is let alone for a second
         "enable.partition.eof": True,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
