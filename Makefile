@@ -58,7 +58,7 @@ layout: setup  ## print the packages of src/verbwire from the ground up: what ea
 	@$(BIN)/python -m tests.layout
 
 test: setup  ## all tests but the long ones (chaos, attack); ARGS go to pytest
-	@$(BIN)/python -m pytest -m "not chaos and not attack" -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -m "not chaos and not attack" -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-pythons: setup  ## the tests that need no broker, on each Python from 3.11 to 3.14 that is here
 	@$(BIN)/python -m tests.pythons $(ARGS)

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks import plots
 from benchmarks.results import RATE, Case, Group, Results, Spread
 from benchmarks.targets import TARGETS, Target
 
@@ -27,6 +26,8 @@ def write(folder: Path, name: str, facts: dict[str, Any], results: Results) -> l
     folder.mkdir(exist_ok=True)
     files = [folder / f"{name}.json", folder / f"{name}.md"]
     files[0].write_text(json.dumps(_document(facts, results), indent=2) + "\n", "utf-8")
+    from benchmarks import plots  # Matplotlib takes a second, of each process of a test run
+
     pictures = plots.draw(folder, name, results)
     files[1].write_text(_page(name, facts, results, pictures), "utf-8")
     return [*files, *pictures.values()]

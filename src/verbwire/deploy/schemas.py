@@ -53,7 +53,7 @@ class RegistrySchemas:
                 before = self._registry.compatibility(subject)
                 if before != level:
                     self._set_level(subject, before, level)
-            if self._registry.find(subject, contract.text) is None:
+            if latest is None or self._registry.find(subject, contract.text) is None:
                 self._new.append(contract)
                 self.versions[contract.name] = ()
                 if latest is not None:
@@ -140,7 +140,7 @@ class RegistrySchemas:
             if subject not in self.levels:
                 self._registry.set_compatibility(subject, _LEVELS[contract.kind])
             try:
-                schema_id = self._registry.register(subject, contract.text)
+                schema_id = self._registry.add(subject, contract.text)  # looked for by the plan
             except ContractError as error:
                 raise DeployError(f"{error}; registered so far: {', '.join(self.registered) or 'nothing'}") from error
             self.registered.append(subject)

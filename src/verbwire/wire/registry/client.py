@@ -62,8 +62,10 @@ class Registry:
         :class:`ContractError` carries the registry's reason when it is incompatible with what stands there.
         """
         found = self.find(subject, text)
-        if found is not None:
-            return found
+        return self.add(subject, text) if found is None else found
+
+    def add(self, subject: str, text: str) -> int:
+        """The same for who has just looked for it: where it is there in other words, those stay beside it."""
         try:
             return int(self._ask(lambda: self._client.register_schema(subject, self._schema(text, "AVRO"))))
         except self._refused as error:
