@@ -7,11 +7,9 @@ a task, its context and its way through the loop cost more than a row.
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -24,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 from verbwire.http.access.access_control import AccessControl
 from verbwire.http.access.path_access import HEALTH
 from verbwire.http.base.problem import HttpProblem, broken, of_router
+from verbwire.http.base.response_head import head_of
 from verbwire.http.base.routing import Answer, RouteTable
 from verbwire.observability.metrics.http import HttpMetrics
 from verbwire.observability.watch.throttle import Throttle
@@ -32,7 +31,7 @@ from verbwire.tracing.http_spans import served, serving
 from verbwire.tracing.seam import Tracer, active, spanning
 from verbwire.wire.headers import trace_of
 
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_PROBLEM = 400  # and above
 _UNTRACED = {*HEALTH, "/metrics"}  # asked every few seconds, by machines
 _log = logging.getLogger("verbwire.http")
 
@@ -63,7 +62,10 @@ class Application:
         await self._router.lifespan(scope, receive, send)
 
     def begin(self, scope: Scope, receive: Receive) -> Answer:
-        """Return the answer to a request, or what to await for it; neither raises. :meth:`end` is to follow."""
+        """Return the answer to a request, or what to await for it; neither raises. :meth:`end` is to follow.
+
+        With the answer its head is there, as ``scope["head"]``.
+        """
         scope["began"] = time.perf_counter()
         scope["status"] = 0
         if (tracer := active()) is not None and scope["raw_path"].decode("ascii") not in _UNTRACED:
@@ -120,8 +122,9 @@ class Application:
             problem = broken(correlation)
         else:
             problem = error if isinstance(error, HttpProblem) else of_router(error, scope["method"])
-        scope["status"] = problem.status_code
-        return problem.response()
+        response = problem.response()
+        scope["head"], scope["status"] = head_of(response), response.status_code
+        return response
 
     def _tell(self, what: str, error: Exception) -> None:
         """Log every one, since its correlation id is to be found; the same traceback once a minute."""
@@ -133,9 +136,8 @@ class Application:
 
 def _sendable(scope: Scope, response: Response) -> Response:
     """Return an answer that is within the byte budget of its request, and whose head says what we have said."""
-    if response.status_code < HTTPStatus.BAD_REQUEST and "counted" in scope:  # a problem is small, and has to be told
+    if response.status_code < _PROBLEM and "counted" in scope:  # a problem is small, and has to be told
         scope["byte_budget"].take(len(response.body))
-    if _CONTROL.search(b"".join([value for _, value in response.raw_headers])):
-        raise ValueError("a header field of the answer has a control character")
+    scope["head"] = head_of(response)
     scope["status"] = response.status_code
     return response

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -139,19 +137,19 @@ def test_a_lease_lost_while_reading_discards_the_answer(
     """A process that is stopped between looking and reading, and goes on when another has the partition."""
     owned.put(*KEYS)
     partition = partition_of(KEYS[0], PARTITIONS)
-    state, reading = owned.reader.states[partition], READERS.reading
+    state, borrow = owned.reader.states[partition], READERS.borrow
 
-    def stopped_before_reading(path: Path, patient: bool) -> AbstractContextManager[sqlite3.Connection]:
+    def stopped_before_reading(name: str, path: Path, patient: bool) -> object:
         if happens == "lease":
             owned.reader.lease = lambda: False
         elif happens == "ready":
             state.state = PartitionState.RESTORING
         else:  # it went and came back
             state.epoch += 1
-        return reading(path, patient)
+        return borrow(name, path, patient)
 
     assert owned.reader.get(KEYS[0]) == b"value"
-    monkeypatch.setattr(READERS, "reading", stopped_before_reading)
+    monkeypatch.setattr(READERS, "borrow", stopped_before_reading)
     with pytest.raises(UnavailableError, match="not ready here"):
         owned.reader.get(KEYS[0])
 

@@ -58,7 +58,9 @@ class ReaderPool:
     def __init__(self, limit: int = 64, cache_bytes: int = DEFAULT_BYTES) -> None:
         self.limit = limit  # descriptors, besides the first reader's of each file; a file may always be read by one
         self.cache_bytes = cache_bytes  # of pages, each
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._waiting = 0  # that wait for a connection
         self._files: OrderedDict[str, _File] = OrderedDict()  # the one read last at the end
         self._used = 0  # descriptors
         make_known(self)
@@ -73,7 +75,7 @@ class ReaderPool:
 
     def close(self, path: Path) -> None:
         """Close what is open of a file, before its writer goes or its name is another file's."""
-        with self._changed:
+        with self._lock:
             file = self._files.pop(str(path), _File())
             self._used -= max(0, file.most - 1) + len(file.idle)
             leaving, file.idle = file.idle, []
@@ -83,7 +85,7 @@ class ReaderPool:
     def let_go(self, idle_seconds: float) -> None:
         """Close what is open of files that nobody has read for as long."""
         leaving: list[sqlite3.Connection] = []
-        with self._changed:
+        with self._lock:
             now = time.monotonic()
             for file in self._files.values():
                 if file.idle and now - file.used_at > idle_seconds:
@@ -95,7 +97,7 @@ class ReaderPool:
 
     def forget(self, path: Path) -> None:
         """Count the descriptors of a file no more that SQLite kept for its writer, which is closed by now."""
-        with self._changed:
+        with self._lock:
             file = self._files.get(str(path))
             if file is not None and not file.lent and not file.idle:
                 del self._files[str(path)]
@@ -109,8 +111,11 @@ class ReaderPool:
 
     def borrow(self, name: str, path: Path, patient: bool) -> tuple[_File, sqlite3.Connection]:
         """Lend a connection; :meth:`give_back` takes it."""
-        with self._changed:
-            file = self._room(name, patient)
+        with self._lock:
+            file = self._files.get(name)
+            if file is None or not (file.idle or file.lent == 0):
+                file = self._room(name, patient)
+            self._files.move_to_end(name)
             file.lent += 1
             if file.idle:
                 return file, file.idle.pop()
@@ -131,15 +136,21 @@ class ReaderPool:
         while True:
             file = self._files.setdefault(name, _File())
             if file.idle or file.lent == 0 or self._make_room(1 if file.lent < file.most else 2):
-                self._files.move_to_end(name)
                 return file
             if not patient:
                 raise NotAtOnceError(name)
-            if not self._changed.wait(until - time.monotonic()):
+            if not self._wait(until - time.monotonic()):
                 raise UnavailableError(
                     f"{name} is being read by as many as may read it at once for want of open files: ask again, or "
                     "allow more of them (ulimit -n)"
                 )
+
+    def _wait(self, seconds: float) -> bool:
+        self._waiting += 1
+        try:
+            return self._changed.wait(seconds)
+        finally:
+            self._waiting -= 1
 
     def _make_room(self, wanted: int) -> bool:
         for file in self._files.values():
@@ -150,16 +161,16 @@ class ReaderPool:
 
     def give_back(self, name: str, file: _File, connection: sqlite3.Connection | None, healthy: bool) -> None:
         """Take a connection back, and close it unless it is healthy."""
-        with self._changed:
+        with self._lock:
             file.lent -= 1
             file.used_at = time.monotonic()
-            known = self._files.get(name) is file
-            if healthy and known and connection is not None and self._used <= self.limit:
+            if healthy and connection is not None and self._used <= self.limit and self._files.get(name) is file:
                 file.idle.append(connection)
                 connection = None
             else:
                 self._used -= 1
-            self._changed.notify()
+            if self._waiting:
+                self._changed.notify()
         if connection is not None:
             connection.close()
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from verbwire.contracts.schema.model import Contract
 from verbwire.engine.state.changes import DedupEntry
-from verbwire.engine.state.connections import READERS
+from verbwire.engine.state.connections import READERS, Lending
 from verbwire.engine.state.copy_schema import INSTANCE, column_name
 from verbwire.engine.state.parked import ParkedKey
 from verbwire.engine.state.partition_state import CLOSED, RETRYING, RUNNING, STOPPED, SUSPENDED, PartitionState
@@ -309,32 +309,30 @@ class StoreReader:
             )
 
 
-class _Reading:
+class _Reading(Lending):
     """One read: what it reads is the partition's copy at its beginning, and still so at its end."""
 
-    __slots__ = ("_epoch", "_lending", "_patient", "_reader", "_state")
+    __slots__ = ("_epoch", "_reader", "_state")
 
     def __init__(self, reader: StoreReader, state: PartitionStatus, patient: bool) -> None:
         self._reader = reader
         self._state = state
-        self._patient = patient
+        self._epoch, path = state.epoch, state.path  # looked at once: the engine may let go of it at any time
+        reader.require(state, path is not None)
+        super().__init__(READERS, path or Path(), patient)
 
     def __enter__(self) -> sqlite3.Connection:
-        state = self._state
-        self._epoch, path = state.epoch, state.path  # looked at once: the engine may let go of it at any time
-        self._reader.require(state, path is not None)
-        self._lending = READERS.reading(path or Path(), self._patient)
         try:
-            return self._lending.__enter__()
+            return super().__enter__()
         except sqlite3.Error as error:
             raise self._unreadable(error) from error
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._lending.__exit__(kind, error, trace)
-        if isinstance(error, sqlite3.Error):
-            raise self._unreadable(error) from error
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        super().__exit__(kind, error, trace)
         if error is None:
             self._reader.require(self._state, self._state.epoch == self._epoch)
+        elif isinstance(error, sqlite3.Error):
+            raise self._unreadable(error) from error
 
     def _unreadable(self, error: sqlite3.Error) -> UnavailableError:
         name, partition = self._reader.name, self._state.partition

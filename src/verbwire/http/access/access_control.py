@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import NamedTuple
 
 from starlette.types import Scope
@@ -19,6 +19,7 @@ from verbwire.http.access.rates import Rates
 from verbwire.http.base import limits
 from verbwire.http.base.concurrency import ConcurrencyLimits
 from verbwire.http.base.limits import RequestLimits
+from verbwire.http.base.requests import fields_of
 from verbwire.principal import NOBODY, Principal
 
 _REFUSAL_SECONDS = 0.01  # longer than any check takes, so the time of a refusal tells nothing of its reason
@@ -51,7 +52,7 @@ class AccessControl:
         It is counted among the principal's, from before its body is read: :meth:`leave` when it has been answered.
         """
         path = scope["path"] = scope["raw_path"].decode("ascii")  # keys keep their %2F until they have been cut out
-        head = _Head.of(scope)
+        head = _Head.of(fields_of(scope))
         if path in HEALTH:
             limits.check_body(head.length, chunked=head.chunked)
             return None
@@ -107,18 +108,15 @@ class _Head(NamedTuple):
     chunked: bool
 
     @classmethod
-    def of(cls, scope: Scope) -> _Head:
-        authorization, found, forwarded, length, chunked = None, 0, False, None, False
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                authorization, found = value.decode("latin-1"), found + 1
-            elif name == b"content-length":
-                length = value if length is None else length
-            elif name == b"transfer-encoding":
-                chunked = True
-            elif name == _FORWARDED:
-                forwarded = True
-        return cls(authorization if found == 1 else None, found, forwarded, length, chunked)
+    def of(cls, fields: Mapping[bytes, Sequence[bytes]]) -> _Head:
+        found, length = fields.get(b"authorization", ()), fields.get(b"content-length")
+        return cls(
+            found[0].decode("latin-1") if len(found) == 1 else None,
+            len(found),
+            _FORWARDED in fields,
+            None if length is None else length[0],
+            b"transfer-encoding" in fields,
+        )
 
 
 async def _refused(began: float) -> None:

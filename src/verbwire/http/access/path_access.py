@@ -17,6 +17,7 @@ _CONTRACTS = (
     *("/commands/", "/queries/", "/outcomes/", "/openapi.json"),
     *("/console/api/session", "/console/api/catalog"),
 )
+_METRICS_ALONE = frozenset({METRICS})
 _OPENED = {"metrics": _METRICS, "openapi": "/openapi.json"}  # by their names in the setting http_open
 
 
@@ -50,5 +51,5 @@ class PathAccess:
             return
         if path == _METRICS and OPERATOR not in principal.scopes:
             require(principal, METRICS)
-        elif principal.scopes == {METRICS} or not path.startswith(_CONTRACTS):
+        elif principal.scopes == _METRICS_ALONE or not path.startswith(_CONTRACTS):
             require(principal, OPERATOR)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from functools import lru_cache
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
@@ -37,6 +37,8 @@ _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?(E-[0-9]{1,3})?", re.ASCII)  # Python
 _RANGES = {"int": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
 _BASES: dict[str, Any] = {"boolean": bool, "string": str}
 _SHOWN = 80  # letters of what a client sent
+_Read: TypeAlias = Callable[[Any, str], Any]
+"""Takes a value, and where it stands."""
 
 
 class JsonMismatch(Exception):  # noqa: N818 (found in a request, told to its sender)
@@ -55,73 +57,98 @@ class JsonMismatch(Exception):  # noqa: N818 (found in a request, told to its se
 def reader(contract: Contract) -> Callable[[Any], dict[str, Any]]:
     """Return what makes fields of decoded JSON, ready for the contract's class; fields with defaults may be absent.
 
-    It raises :class:`JsonMismatch`.
+    It raises :class:`JsonMismatch`. What there is to know of the contract is looked up here, once: contracts are
+    neither recursive nor deep.
     """
-    return lambda value: _record(contract.tree, value, "")
+    read = _record(contract.tree)
+    return lambda value: read(value, "")
 
 
-def _value(node: AvroType, value: Any, at: str) -> Any:
-    """Go through a type and a value side by side; contracts are neither recursive nor deep."""
+def _reader(node: AvroType) -> _Read:
+    """Return what reads the values of a type."""
     match node:
         case Primitive(kind):
-            return _primitive(kind, value, at)
+            return _primitive(kind)
         case Logical():
-            return _logical(node, value, at)
+            return partial(_logical, node)
         case AvroUnion():
-            return _union(node, value, at)
+            return _union(node)
         case AvroRecord():
-            return _record(node, value, at)
+            return _record(node)
         case AvroArray(items):
-            given = _expect(list, value, "an array", at)
-            return [_value(items, each, f"{at}[{index}]") for index, each in enumerate(given)]
+            return partial(_array, _reader(items))
         case AvroMap(values):
-            entries = _expect(dict, value, "an object", at)
-            return {key: _value(values, each, _inside(at, key)) for key, each in entries.items()}
-        case AvroEnum(symbols=symbols):
-            return value if value in symbols else _refuse(value, f"one of {', '.join(symbols)}", at)
+            return partial(_map, _reader(values))
+        case AvroEnum():
+            return partial(_enum, node)
         case AvroFixed(size=size):
-            return _fixed(size, value, at)
+            return partial(_fixed, size)
 
 
-def _record(node: AvroRecord, value: Any, at: str) -> dict[str, Any]:
-    given = _expect(dict, value, "an object", at)
-    types, needed = _fields(node)
-    for name in given.keys() - types.keys():
-        raise JsonMismatch(_inside(at, name), f"there is no such field, there are {', '.join(types)}")
-    for name in needed:
-        if name not in given:
-            raise JsonMismatch(_inside(at, name), "this field is missing, and it has no default")
-    return {name: _value(types[name], each, _inside(at, name)) for name, each in given.items()}
-
-
-@lru_cache
-def _fields(node: AvroRecord) -> tuple[Mapping[str, AvroType], Sequence[str]]:
-    """Return the types of its fields, and those that have to be given, in their order."""
+def _record(node: AvroRecord) -> Callable[[Any, str], dict[str, Any]]:
+    fields = {each.name: _reader(each.type) for each in node.fields}
     needed = [each.name for each in node.fields if each.default is NO_DEFAULT]
-    return {each.name: each.type for each in node.fields}, needed
+
+    def read(value: Any, at: str) -> dict[str, Any]:
+        given = _expect(dict, value, "an object", at)
+        for name in given:
+            if name not in fields:
+                raise JsonMismatch(_inside(at, name), f"there is no such field, there are {', '.join(fields)}")
+        for name in needed:
+            if name not in given:
+                raise JsonMismatch(_inside(at, name), "this field is missing, and it has no default")
+        return {name: fields[name](each, _inside(at, name)) for name, each in given.items()}
+
+    return read
 
 
-def _union(union: AvroUnion, value: Any, at: str) -> Any:
-    if value is None and NULL in union.branches:
-        return None
-    others = sorted(union.others, key=_is_number)
+def _array(items: _Read, value: Any, at: str) -> list[Any]:
+    given = _expect(list, value, "an array", at)
+    return [items(each, f"{at}[{index}]") for index, each in enumerate(given)]
+
+
+def _map(values: _Read, value: Any, at: str) -> dict[str, Any]:
+    entries = _expect(dict, value, "an object", at)
+    return {key: values(each, _inside(at, key)) for key, each in entries.items()}
+
+
+def _enum(node: AvroEnum, value: Any, at: str) -> Any:
+    return value if value in node.symbols else _refuse(value, f"one of {', '.join(node.symbols)}", at)
+
+
+def _union(union: AvroUnion) -> _Read:
+    nullable = NULL in union.branches
     wide = tag([branch.kind for branch in union.branches])
-    if wide is not None and isinstance(value, str):
-        others = [each for each in others if each.kind != wide]  # text is text, whatever it looks like
-    elif wide is not None and isinstance(value, dict):
-        return _tagged(wide, value, at)
-    for branch in others[:-1]:
+    others = sorted(union.others, key=_is_number)
+    every = [_reader(each) for each in others]
+    of_text = [read for each, read in zip(others, every, strict=True) if each.kind != wide]
+
+    def read(value: Any, at: str) -> Any:
+        if value is None and nullable:
+            return None
+        if wide is None:
+            return _first(every, value, at)
+        if isinstance(value, str):  # text is text, whatever it looks like
+            return _first(of_text, value, at)
+        return _tagged(wide, value, at) if isinstance(value, dict) else _first(every, value, at)
+
+    return read
+
+
+def _first(branches: Sequence[_Read], value: Any, at: str) -> Any:
+    """Return what the first branch reads that takes a value; where none does, the last one says why."""
+    for read in branches[:-1]:
         try:
-            return _value(branch, value, at)
+            return read(value, at)
         except JsonMismatch:
             continue
-    return _value(others[-1], value, at)
+    return branches[-1](value, at)
 
 
 def _tagged(name: str, value: Mapping[str, Any], at: str) -> Any:
     if value.keys() != {name}:
         _refuse(value, f'{{"{name}": a number}}', at)
-    return _primitive(name, value[name], _inside(at, name))
+    return _primitive(name)(value[name], _inside(at, name))
 
 
 def _is_number(branch: AvroType) -> bool:
@@ -129,16 +156,17 @@ def _is_number(branch: AvroType) -> bool:
     return branch.kind in ("int", "long", "float", "double")
 
 
-def _primitive(name: str, value: Any, at: str) -> Any:
+def _primitive(name: str) -> _Read:
     if name in _RANGES:
-        return _integer(name, value, at)
+        return partial(_integer, name)
     if name in ("float", "double"):
-        return _float(value, at)
+        return _float
     if name == "bytes":
-        return _textual(bytes, "base64 text", value, at)
+        return partial(_textual, bytes, "base64 text")
     if name == "null":
-        return None if value is None else _refuse(value, "null", at)
-    return _expect(_BASES[name], value, f"a {name}", at)
+        return lambda value, at: None if value is None else _refuse(value, "null", at)
+    kind, what = _BASES[name], f"a {name}"
+    return lambda value, at: value if isinstance(value, kind) else _refuse(value, what, at)
 
 
 def _integer(name: str, value: Any, at: str) -> int:

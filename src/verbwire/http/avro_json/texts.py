@@ -16,6 +16,7 @@ from verbwire.wire.json.repeated_names import RepeatedNameError, require_once
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
+_OTHER_IN_JSON = (None, "integer", "number", "boolean")  # what JSON does not write as text
 _WRITE = {
     "integer": "digits, like 12",
     "number": "a number, like 12.5",
@@ -38,11 +39,12 @@ def text_reader(contract: Contract) -> Callable[[Mapping[str, str]], dict[str, A
     """
     fields = reader(contract)
     sorts = {name: type_sort(contract, name) for name in contract.fields}
+    other = {name: sort for name, sort in sorts.items() if sort in _OTHER_IN_JSON}
 
     def read(given: Mapping[str, str]) -> dict[str, Any]:
         try:
             return fields(
-                {name: _value(sorts[name], name, text) if name in sorts else text for name, text in given.items()}
+                {name: _value(other[name], name, text) if name in other else text for name, text in given.items()}
             )
         except JsonMismatch as misfit:
             how = _WRITE.get((sorts.get(root_of(misfit.field)) or "").split(" ")[0])

@@ -16,6 +16,7 @@ HEAD = 16 * 1024  # bytes of all header fields: 431
 HEADER_FIELDS = 100  # 431
 BODY = 1024 * 1024  # bytes: 413
 SHORT = 16 * 1024  # bytes that are read, or kept, without anybody noticing
+READ = 64 * 1024  # bytes that are read of a connection at once
 TLS_BUFFER = 32 * 1024  # bytes that are read of a connection at once: one record, RFC 8446 section 5.1, and more
 PIPELINED = 32  # requests of one connection that wait for the answer to an earlier one
 

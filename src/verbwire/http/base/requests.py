@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import parse_qsl, unquote
+from functools import lru_cache
+from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from verbwire.http.base import problem_types
 from verbwire.http.base.concurrency import ByteBudget
 from verbwire.http.base.problem import HttpProblem
 from verbwire.principal import Principal
+
+_MOST_PARAMETERS = 100
 
 
 def path_parameter(request: Request, name: str) -> str:
@@ -35,14 +39,14 @@ def parameters(query: bytes, allowed: Sequence[str]) -> dict[str, str]:
     if not query:
         return {}
     try:
-        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
+        pairs = [_pair(each) for each in _parts(query) if each]
     except ValueError as error:
         raise HttpProblem(problem_types.BAD_QUERY, f"the query cannot be read: {error}") from None
     found = dict(pairs)
-    if unknown := sorted([each for each in found if each not in allowed]):
+    if unknown := [each for each in found if each not in allowed]:
         known = f"use {', '.join(allowed)}" if allowed else "this path takes none"
         raise HttpProblem(
-            problem_types.UNKNOWN_PARAMETER, f"unknown parameter {', '.join(map(repr, unknown))}: {known}"
+            problem_types.UNKNOWN_PARAMETER, f"unknown parameter {', '.join(map(repr, sorted(unknown)))}: {known}"
         )
     if len(found) < len(pairs):
         raise HttpProblem(problem_types.REPEATED_PARAMETER, "send each parameter once")
@@ -54,9 +58,25 @@ def no_parameters(request: Request) -> None:
     parameters(query_string(request), ())
 
 
+def _parts(query: bytes) -> list[str]:
+    parts = query.decode("ascii").split("&")
+    if len(parts) > _MOST_PARAMETERS:
+        raise ValueError(f"it has more than {_MOST_PARAMETERS} parameters")
+    return parts
+
+
+def _pair(part: str) -> tuple[str, str]:
+    """Return name and value as ``parse_qsl`` has them, which takes as long as a row; ValueError for what is no text."""
+    if "%" not in part and "+" not in part:
+        name, _, value = part.partition("=")
+        return name, value
+    name, _, value = part.replace("+", " ").partition("=")
+    return unquote(name, errors="strict"), unquote(value, errors="strict")
+
+
 def header(request: Request, name: str) -> str | None:
     """Return a field of the head that may stand there once; 400 when it is repeated."""
-    values = fields_of(request).get(name.lower().encode("latin-1"))
+    values = fields_of(request.scope).get(_small(name))
     if values is None:
         return None
     if len(values) > 1:
@@ -64,13 +84,17 @@ def header(request: Request, name: str) -> str | None:
     return values[0].decode("latin-1")
 
 
-def fields_of(request: Request) -> Mapping[bytes, Sequence[bytes]]:
-    """Return the fields of the head by their names, in small letters, each with its values in order."""
-    found: dict[bytes, list[bytes]] | None = request.scope.get("fields")
-    if found is None:
-        found = request.scope["fields"] = {}
-        for name, value in request.scope["headers"]:
-            found.setdefault(name, []).append(value)
+@lru_cache  # of the few names that are in our code
+def _small(name: str) -> bytes:
+    return name.lower().encode("latin-1")
+
+
+def fields_of(scope: Scope) -> Mapping[bytes, Sequence[bytes]]:
+    """Return the fields of the head by their names, in small letters, each with its values in order.
+
+    What serves the request has noted them in its one pass over the head.
+    """
+    found: Mapping[bytes, Sequence[bytes]] = scope["fields"]
     return found
 
 
@@ -122,4 +146,4 @@ class _Json(Response):
             (b"content-length", b"%d" % len(body)),
         ]
         for name, value in (headers or {}).items():
-            self.raw_headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+            self.raw_headers.append((_small(name), value.encode("latin-1")))

@@ -51,6 +51,5 @@ class RouteTable:
 
 
 def _place(path: str) -> tuple[str, int]:
-    _, _, rest = path.partition("/")
-    first, _, rest = rest.partition("/")
-    return first, 1 + path.count("/")
+    segments = path.split("/", 2)
+    return segments[1] if len(segments) > 1 else "", 1 + path.count("/")

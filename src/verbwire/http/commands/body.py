@@ -29,7 +29,7 @@ async def read_body(request: Request, seconds: float) -> bytes:
 
     What is larger than allowed has been refused by its Content-Length, before anything was read.
     """
-    fields = fields_of(request)
+    fields = fields_of(request.scope)
     media, _, parameters = first(fields, b"content-type").partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if media.strip().lower() != MEDIA_TYPE or charset not in ("", "utf-8"):

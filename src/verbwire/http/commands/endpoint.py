@@ -127,7 +127,7 @@ class Commands:
         no_parameters(request)
         envelope = _envelope(request, principal, postable.contract)
         later = later_of(request, postable.contract)
-        wish = patience(fields_of(request).get(b"prefer"))
+        wish = patience(fields_of(request.scope).get(b"prefer"))
         body = await read_body(request, self._limits.body_seconds)
         command = await self._read(postable, body)
         if later is not None:

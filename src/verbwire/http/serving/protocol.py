@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from verbwire.http.base import limits, problem_types
 from verbwire.http.base.problem import HttpProblem, unavailable
+from verbwire.http.base.response_head import ResponseHead, head_of
 from verbwire.http.base.routing import Answer
 from verbwire.http.serving.connections import ConnectionTable, HttpConnection, Stage
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
 HEALTH = b"/health/"
-_OF_BODIES = (b"content-length", b"transfer-encoding")
 _HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")  # RFC 3986: a host and a port, or nothing
 
 
@@ -80,6 +80,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Take the connection; where there are too many, for health alone, or not at all."""
         super().connection_made(transport)
+        # asyncio asks for 256 KiB at each read, which the C library takes from the system, and gives back, every time.
+        transport.max_size = limits.READ  # type: ignore[attr-defined] # of its selector's transports
         self._outlet = _Outlet(self)
         self._enter(Stage.HEAD, self._limits.head_seconds)
         left = self._house.places_left(cast(set[HttpConnection], self.connections), self)
@@ -219,7 +221,7 @@ class LimitedProtocol(HttpToolsProtocol):
         answer = self._answering.begin(cast(Scope, cycle.scope), cast(Receive, cycle.receive))
         if isinstance(answer, Response) and not (cycle.more_body or self._had_its_turn) and self._goes_out(answer):
             self._had_its_turn = True
-            self._write(cycle, _head(cycle, answer), _body(cycle, answer))
+            self._write(cycle, _head(cycle), _body(cycle, answer))
             self._answering.end(cast(Scope, cycle.scope))
         else:
             task = self.loop.create_task(self._answer(cycle, answer))
@@ -230,7 +232,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Write an answer so that a client which reads slowly is waited for, its concurrency slot still taken."""
         try:
             response = answer if isinstance(answer, Response) else await answer
-            head, rest = _head(cycle, response), memoryview(_body(cycle, response))
+            head, rest = _head(cycle), memoryview(_body(cycle, response))
             while len(rest) > limits.PIECE and not cycle.disconnected:
                 await self.flow.drain()
                 self._outlet.write(head + rest[: limits.PIECE])
@@ -264,13 +266,16 @@ class LimitedProtocol(HttpToolsProtocol):
             return HttpProblem(
                 problem_types.TARGET_TOO_LONG, f"the path and query are longer than {limits.REQUEST_LINE}"
             )
-        size, hosts, self._has_body = 0, list[bytes](), False
+        size, fields = 0, dict[bytes, list[bytes]]()
         for name, value in self.headers:
             size += len(name) + len(value) + 4
-            if name == b"host":
-                hosts.append(value)
-            elif name in _OF_BODIES:
-                self._has_body = True
+            if name in fields:
+                fields[name].append(value)
+            else:
+                fields[name] = [value]
+        self.scope["fields"] = fields  # type: ignore[typeddict-unknown-key] # for all who look for one
+        self._has_body = b"content-length" in fields or b"transfer-encoding" in fields
+        hosts = fields.get(b"host", ())
         if size > limits.HEAD or len(self.headers) > limits.HEADER_FIELDS:
             return _head_too_large()
         if len(hosts) != 1 and (hosts or self.parser.get_http_version() != "1.0"):
@@ -323,15 +328,14 @@ def _whole_body(cycle: RequestResponseCycle) -> bytes | None:
     return body
 
 
-def _head(cycle: RequestResponseCycle, answer: Response) -> bytes:
+def _head(cycle: RequestResponseCycle) -> bytes:
     """Return status line and header fields; where the connection is to end with this answer, they say so."""
-    lines = [STATUS_LINE[answer.status_code]]
-    for name, value in (*cycle.default_headers, *answer.raw_headers):
-        if name == b"connection":  # ours say "close", and nothing else
-            cycle.keep_alive = False
-        else:
-            lines += (name, b": ", value, b"\r\n")
-    lines.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+    head: ResponseHead = cycle.scope["head"]  # type: ignore[typeddict-item] # the application's
+    if head.closes:
+        cycle.keep_alive = False
+    lines = [head.lines, head.length, b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"]
+    for name, value in cycle.default_headers:
+        lines[1:1] = (name, b": ", value, b"\r\n")
     return b"".join(lines)
 
 
@@ -350,6 +354,5 @@ def _head_too_large() -> HttpProblem:
 
 def _written(problem: HttpProblem) -> bytes:
     response = problem.response()
-    lines = [b"HTTP/1.1 %d " % problem.status_code, b"\r\nconnection: close\r\n"]
-    lines += [name + b": " + value + b"\r\n" for name, value in response.raw_headers]
-    return b"".join([*lines, b"\r\n", response.body])
+    head = head_of(response)
+    return b"".join((head.lines, head.length, b"connection: close\r\n\r\n", response.body))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from verbwire.engine.state.reader import PartitionStatus
 from verbwire.errors import UnavailableError
@@ -22,8 +24,7 @@ from verbwire.http.tables.waiters import PositionWaiters
 from verbwire.wire.positions import Positions
 
 
-@dataclass(frozen=True)
-class PositionBound:
+class PositionBound(msgspec.Struct, frozen=True):
     """The positions that a table must have applied for a request, and until when (on the loop's clock) it waits."""
 
     positions: Positions

@@ -7,12 +7,14 @@ Source: https://prometheus.io/docs/practices/naming/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.utils import floatToGoString
 
 PREFIX = "verbwire_"
 
@@ -86,3 +88,11 @@ class HistogramSpec(MetricSpec):
     def on(self, registry: CollectorRegistry) -> Histogram:
         """Return its collector there."""
         return Histogram(self.full_name, self.meaning, self.labels, registry=registry, buckets=self.buckets)
+
+    def family(self, values: Iterable[tuple[tuple[str, ...], Sequence[int], float]]) -> HistogramMetricFamily:
+        """Return these values, as a collector of ours yields them: labels, numbers up to each bound and in all, sum."""
+        bounds = [*map(floatToGoString, (*self.buckets, math.inf))]
+        family = HistogramMetricFamily(self.full_name, self.meaning, labels=self.labels)
+        for labels, numbers, total in values:
+            family.add_metric(labels, [*zip(bounds, numbers, strict=True)], total)
+        return family

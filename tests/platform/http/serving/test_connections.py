@@ -124,7 +124,7 @@ def test_health_has_connections_of_its_own_where_all_are_busy(tmp_path: Path) ->
             each.start()
         try:
             assert reading.acquire(timeout=10)
-            eventually(lambda: len(connections_of(http)) == 2)
+            eventually(lambda: [each.stage for each in connections_of(http)] == [Stage.ANSWER] * 2)
             answer = http.raw(request("GET /tables/shelves/a HTTP/1.1"))
             assert status(answer) == 503
             assert b"busy" in answer
@@ -136,6 +136,22 @@ def test_health_has_connections_of_its_own_where_all_are_busy(tmp_path: Path) ->
             release.set()
             for each in asking:
                 each.join()
+
+
+def test_no_more_than_a_little_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """asyncio would ask the system for 256 KiB at each read, and give it back: ten microseconds and more."""
+    read: list[int] = []
+    received = LimitedProtocol.data_received
+
+    def counted(protocol: LimitedProtocol, data: bytes) -> None:
+        read.append(len(data))
+        received(protocol, data)
+
+    monkeypatch.setattr(LimitedProtocol, "data_received", counted)
+    with serving([Table(tmp_path, SHELVES, ShelfRow)]) as http:
+        http.raw(request("GET /health/live HTTP/1.1", "Content-Length: 900000"), b"x" * 900_000)
+    assert sum(read) > 2 * limits.READ
+    assert max(read) <= limits.READ
 
 
 def connections_of(http: Http) -> set[LimitedProtocol]:
