@@ -15,11 +15,12 @@ from tests.kit.bank import CATALOG, Bank
 from tests.kit.cluster import Cluster
 from tests.kit.guarded_broker import PASSWORD, GuardedBroker, guarded_broker
 from tests.kit.samples.bank.jars import PutCoins
-from tests.kit.worker import Branch, branch
+from tests.kit.worker import Branch, ProjectFolder, branch
 from verbwire.client.base.connection import Connection
 from verbwire.client.client import Client
 from verbwire.errors import UnavailableError
 from verbwire.kafka.connectivity import require_kafka
+from verbwire.names import Names
 from verbwire.wire.partitioner import partition_of
 
 pytestmark = pytest.mark.kafka
@@ -47,7 +48,15 @@ def project(bank: Bank, tmp_path: Path) -> Iterator[Branch]:
         yield opened
 
 
-def knock(project: Branch, address: str, kafka: dict[str, str]) -> None:
+@pytest.fixture
+def never_deployed(guarded: GuardedBroker, cluster: Cluster, tmp_path: Path, unique: str) -> Iterator[ProjectFolder]:
+    """A project whose processes get no further than to the door."""
+    opened = ProjectFolder(tmp_path, Cluster(guarded.open, cluster.registry_url), Names("bank", unique))
+    yield opened
+    opened.kill()
+
+
+def knock(project: ProjectFolder, address: str, kafka: dict[str, str]) -> None:
     """From now on its processes reach Kafka so."""
     project.environment |= {"VERBWIRE_BOOTSTRAP": address, "VERBWIRE_KAFKA": json.dumps(kafka)}
 
@@ -73,8 +82,9 @@ def test_a_worker_and_the_command_line_are_let_in(
 
 @pytest.mark.parametrize("arguments", [("deploy",), ("worker",), ("workers",), ("dead-letters", "list")])
 def test_authentication_that_fails_is_told_at_once(
-    guarded: GuardedBroker, project: Branch, arguments: tuple[str, ...]
+    guarded: GuardedBroker, never_deployed: ProjectFolder, arguments: tuple[str, ...]
 ) -> None:
+    project = never_deployed
     wrong = PASSWORD.upper()
     knock(project, guarded.passwords, guarded.by_password("PLAIN", wrong))
     began = time.monotonic()
@@ -84,11 +94,10 @@ def test_authentication_that_fails_is_told_at_once(
     assert (wrong in done.stderr, time.monotonic() - began < PATIENCE) == (False, True), done.stderr
 
 
-def test_authentication_of_a_client_that_fails_is_told(guarded: GuardedBroker, bank: Bank) -> None:
+def test_authentication_of_a_client_that_fails_is_told(guarded: GuardedBroker, cluster: Cluster, unique: str) -> None:
     by_password = guarded.by_password("SCRAM-SHA-512", "wrong")
-    connection = Connection(
-        guarded.passwords, bank.cluster.registry_url, bank.names, CATALOG, kafka=by_password, delivery_seconds=2
-    )
+    at = (guarded.passwords, cluster.registry_url, Names("bank", unique), CATALOG)
+    connection = Connection(*at, kafka=by_password, delivery_seconds=2)
     with Client(connection) as client, pytest.raises(UnavailableError, match="invalid credentials"):
         client.send(PutCoins(jar_id="jar-1", pence=1, how=""))
     assert "wrong" not in repr(connection)

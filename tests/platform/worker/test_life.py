@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import httpx2 as httpx
 import pytest
@@ -19,6 +20,7 @@ from confluent_kafka import Producer
 from tests.kit import bank_jars
 from tests.kit.bank import CATALOG, NAMESPACE, RECEIVER, TABLE, Bank
 from tests.kit.certificates import Authority
+from tests.kit.cli import Said, verbwire
 from tests.kit.cluster import Cluster, eventually
 from tests.kit.samples.bank.jars import CoinsPut, PutCoins
 from tests.kit.worker import DUSTER, SECRET, TELLER, Branch, Running, branch
@@ -43,6 +45,20 @@ def shop(cluster: Cluster) -> Iterator[Bank]:
     opened = Bank(cluster, f"w{uuid.uuid4().hex[:10]}", PARTITIONS)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cluster: Cluster) -> Iterator[Bank]:
+    """Topics of the tests in which no worker gets as far as to write to them."""
+    opened = Bank(cluster, f"w{uuid.uuid4().hex[:10]}", PARTITIONS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def idle_project(undisturbed: Bank, tmp_path: Path) -> Iterator[Branch]:
+    with branch(tmp_path, undisturbed) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -322,8 +338,9 @@ def test_fencing_of_two_workers_of_one_name_ends_one_which_says_why(shop: Bank, 
     assert alone.get("/health/live")[0] == 200
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_during_the_start_ends_it_too(shop: Bank, project: Branch, number: signal.Signals) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.chaos)])
+def test_a_signal_during_the_start_ends_it_too(idle_project: Branch, number: signal.Signals) -> None:
+    project = idle_project
     starting = project.start()
     starting.url()
     ends_well(starting, number)
@@ -335,9 +352,9 @@ def test_a_signal_during_the_start_ends_it_too(shop: Bank, project: Branch, numb
             ends_well(asking, number)
 
 
-def one_line(done: object, *said: str) -> None:
+def one_line(done: CompletedProcess[str] | Said, *said: str) -> None:
     """An error is one line on stderr, without a traceback, and the process ends with the status of its kind."""
-    code, out, error = done.returncode, done.stdout, done.stderr  # type: ignore[attr-defined]
+    code, out, error = done.returncode, done.stdout, done.stderr
     lines = [line for line in error.splitlines() if not re.match(r"\d{4}-\d\d-\d\d .* INFO ", line)]
     assert (out, len(lines)) == ("", 1), error
     kinds = {"ConfigurationError": 2, "UnavailableError": 3, "RegistryUnavailableError": 3}
@@ -345,19 +362,27 @@ def one_line(done: object, *said: str) -> None:
     assert all(each in lines[0] for each in said), lines
 
 
-def test_errors_of_the_set_up_are_one_line(shop: Bank, project: Branch) -> None:
-    busy = project.start("streams").url().rpartition(":")[2]
+def test_errors_of_the_settings_are_one_line(idle_project: Branch) -> None:
     cases: list[tuple[tuple[str, ...], dict[str, str], tuple[str, ...]]] = [
-        ((), {"VERBWIRE_BOOTSTRAP": "127.0.0.1:1"}, ("UnavailableError: Kafka at 127.0.0.1:1 ",)),
         ((), {"VERBWIRE_HTTP_PORT": "x"}, ("ConfigurationError: VERBWIRE_HTTP_PORT is 'x'",)),
         (("stream",), {}, ("no group or folder is called stream", "bank.jars.aggregate")),
         ((), {"VERBWIRE_HTTP_SECRET": "short"}, ("ConfigurationError", "VERBWIRE_HTTP_SECRET")),
         ((), {"VERBWIRE_PREFIX": "never-deployed"}, ("UnavailableError", "run `verbwire deploy`")),
         ((), {"VERBWIRE_REGISTRY": "http://127.0.0.1:1"}, ("UnavailableError", "http://127.0.0.1:1")),
-        (("--name", "w2", "--port", busy), {}, ("ConfigurationError", f"port {busy}", "http_port")),
         ((), {"VERBWIRE_DATA": "/proc/never"}, ("ConfigurationError", "/proc/never", "VERBWIRE_DATA")),
         ((), {"VERBWIRE_HTTP_HOST": "0.0.0.0"}, ("ConfigurationError", "VERBWIRE_HTTP_DEVELOPMENT")),  # noqa: S104
         ((), dict.fromkeys(TLS, "none.pem"), ("ConfigurationError", TLS[0], "none.pem cannot be read: No such file")),
+    ]
+    for arguments, environment, said in cases:
+        one_line(verbwire(idle_project.folder, "worker", *arguments, **idle_project.environment | environment), *said)
+
+
+def test_errors_of_the_surroundings_are_one_line(idle_project: Branch) -> None:
+    project = idle_project
+    busy = project.start("streams").url().rpartition(":")[2]
+    cases: list[tuple[tuple[str, ...], dict[str, str], tuple[str, ...]]] = [
+        ((), {"VERBWIRE_BOOTSTRAP": "127.0.0.1:1"}, ("UnavailableError: Kafka at 127.0.0.1:1 ",)),
+        (("--name", "w2", "--port", busy), {}, ("ConfigurationError", f"port {busy}", "http_port")),
         (("--name", "w1"), {}, ("ConfigurationError: another process has the copies in", "VERBWIRE_WORKER")),
     ]
     with ThreadPoolExecutor(3) as pool:  # the first waits for ten seconds
@@ -366,7 +391,8 @@ def test_errors_of_the_set_up_are_one_line(shop: Bank, project: Branch) -> None:
             one_line(each.result(), *said)
 
 
-def test_errors_of_the_code_are_one_line(shop: Bank, project: Branch) -> None:
+def test_errors_of_the_code_are_one_line(idle_project: Branch) -> None:
+    project = idle_project
     project.write("streams/again.py", (project.folder / "streams/jars.py").read_text())
     one_line(project.run("worker"), "ContractError: two declarations are called bank.jars")
     (project.folder / "streams/again.py").unlink()
