@@ -1,10 +1,10 @@
-"""Four workers on one table, as processes of their own, and what may befall them."""
+"""Three or four workers on one table, as processes of their own, and what may befall them."""
 
 from __future__ import annotations
 
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from tests.kit.read_load import Counters, Reader
 from tests.kit.worker import Branch, Running
 
 NAMES = ("w1", "w2", "w3", "w4")
+FEW = NAMES[:3]
 PARTITIONS = 8
 JARS = [f"jar-{number}" for number in range(24)]
 RECOVERY = 30.0  # a session of eight seconds, and what a busy machine makes of it
@@ -39,15 +40,15 @@ AIOKafkaClient.send = send_unless_cut
 
 
 class Company:
-    """Four workers: all of them keep the table, the first receives the commands too."""
+    """Workers of these names: all of them keep the table, the first receives the commands too."""
 
-    def __init__(self, folder: Path, shop: Bank) -> None:
+    def __init__(self, folder: Path, shop: Bank, names: Sequence[str]) -> None:
         self.shop = shop
         self.project = Branch(folder, shop)
         self.project.write("streams/cut_off.py", CUT_OFF)
         self.counters = Counters(shop, JARS, PARTITIONS)
-        self._ports = {name: _free_port() for name in NAMES}
-        self.running = {name: self.start(name) for name in NAMES}
+        self._ports = {name: _free_port() for name in names}
+        self.running = {name: self.start(name) for name in names}
 
     def start(self, name: str) -> Running:
         """Start a worker, or a successor of the same name and address."""
@@ -102,10 +103,10 @@ def nothing_wrong(readers: dict[str, list[Reader]]) -> None:
 
 
 @contextmanager
-def company_of(cluster: Cluster, folder: Path) -> Iterator[Company]:
-    """Four workers that answer for everything, until the block ends."""
+def company_of(cluster: Cluster, folder: Path, names: Sequence[str] = NAMES) -> Iterator[Company]:
+    """Workers that answer for everything, until the block ends."""
     shop = Bank(cluster, f"c{uuid.uuid4().hex[:10]}", PARTITIONS)
-    opened = Company(folder, shop)
+    opened = Company(folder, shop, names)
     try:
         yield opened.ready()
     finally:

@@ -393,14 +393,18 @@ def test_errors_of_the_surroundings_are_one_line(idle_project: Branch) -> None:
 
 def test_errors_of_the_code_are_one_line(idle_project: Branch) -> None:
     project = idle_project
+
+    def refused(*said: str) -> None:
+        one_line(verbwire(project.folder, "worker", **project.environment), *said)
+
     project.write("streams/again.py", (project.folder / "streams/jars.py").read_text())
-    one_line(project.run("worker"), "ContractError: two declarations are called bank.jars")
+    refused("ContractError: two declarations are called bank.jars")
     (project.folder / "streams/again.py").unlink()
     contract = (project.folder / "schemas/jars/CoinsPut.avsc").read_text()
     project.write("schemas/jars/CoinsPut.avsc", contract.replace('"how"', '"why"'))
-    one_line(project.run("worker"), "ContractError: CoinsPut is stale", "verbwire schemas generate")
+    refused("ContractError: CoinsPut is stale", "verbwire schemas generate")
     project.write("schemas/jars/CoinsPut.avsc", contract[:-10])
-    one_line(project.run("worker"), "ContractError", "CoinsPut.avsc")
+    refused("ContractError", "CoinsPut.avsc")
 
 
 def test_contracts_are_checked_against_what_was_deployed_from_here(shop: Bank, project: Branch) -> None:
