@@ -66,6 +66,7 @@ def _request(target: str, principal: Principal) -> Request:
             "path_params": {"name": path.rpartition("/")[2]},
             "query_string": query.encode("ascii"),
             "headers": [],
+            "fields": {},
             "principal": principal,
             "byte_budget": byte_budget,
             "forwarded": False,
