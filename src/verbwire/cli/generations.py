@@ -43,7 +43,7 @@ def generation_row(found: RebuildState) -> tuple[str, ...]:
 
 def progress_text(found: RebuildProgress) -> str:
     """Return how far a rebuild is, in one line, without of what."""
-    rate = "" if found.rate is None else f", {found.rate:,.0f}/s"
+    rate = "" if found.rate is None or not found.left else f", {found.rate:,.0f}/s"
     left = "" if found.seconds is None else f", {span(found.seconds)} left"
     return f"{found.records:,} records, {found.left:,} to go{rate}{left}"
 

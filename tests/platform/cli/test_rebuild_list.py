@@ -54,6 +54,15 @@ def test_rebuild_lists_what_is_kept_and_built_with_the_next_step(
     assert tuple(rest) == said
 
 
+def test_rebuild_without_the_workers_secret_says_what_it_is_for_before_it_begins(tmp_path: Path) -> None:
+    folder = library(tmp_path)
+    assert verbwire(folder, "schemas", "generate").returncode == 0
+    said = verbwire(folder, "rebuild", "library.lent", VERBWIRE_BOOTSTRAP="127.0.0.1:1", VERBWIRE_REGISTRY="http://x")
+    assert said.returncode == 2, said.stderr
+    assert "announces itself to them, signed" in said.stderr
+    assert "VERBWIRE_HTTP_INTERNAL_SECRET" in said.stderr
+
+
 def test_rebuild_steps_need_a_name(tmp_path: Path) -> None:
     said = verbwire(library(tmp_path), "rebuild", "--switch")
     assert said.returncode == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from verbwire.rebuild.building.shadow import ShadowOptions, Tell, run_shadow
+from verbwire.rebuild.building.shadow import ShadowOptions, Tell, run_shadow, workers_trust
 from verbwire.rebuild.diff import SAMPLES, RebuildDiff, diff
 from verbwire.rebuild.plan import RebuildPlan, begin
 from verbwire.rebuild.removal import left_over, remove
@@ -28,6 +28,7 @@ def build(
     None: it is not complete, a signal has ended it. What a command that was killed has left behind is deleted first.
     One that the workers follow by now is theirs. `step` is called for each record that is compared.
     """
+    workers_trust(plan.view.project.settings)  # before anything is begun
     for each in left_over(plan):
         remove(plan, each)
     number = begin(plan, options.partial)

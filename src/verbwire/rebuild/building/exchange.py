@@ -20,7 +20,7 @@ from verbwire.engine.restore.changelog_tails import last_facts
 from verbwire.engine.transactions.failpoints import hit
 from verbwire.errors import RebuildError
 from verbwire.generations.writer import RebuildWriter
-from verbwire.rebuild.building.shadow import ShadowOptions, run_shadow
+from verbwire.rebuild.building.shadow import ShadowOptions, run_shadow, workers_trust
 from verbwire.rebuild.hosting_workers import HostingWorkers
 from verbwire.rebuild.plan import RebuildPlan
 from verbwire.rebuild.removal import remove
@@ -37,6 +37,7 @@ def exchange(plan: RebuildPlan, number: int, options: SwitchOptions) -> Switched
 
     RebuildError where that was not done in all partitions: the command may be given again.
     """
+    workers_trust(plan.view.project.settings)
     wanted = _wanted(plan, plan.generations(), number)
     if not HostingWorkers(plan).hosting(0):
         raise RebuildError(f"no worker hosts {plan.group}: start one, they exchange the states themselves")

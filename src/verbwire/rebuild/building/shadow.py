@@ -21,13 +21,14 @@ from verbwire.engine.processors.reply_notifier import ReplyNotifier
 from verbwire.engine.restore.changelog_tails import last_facts
 from verbwire.engine.state.memory import MEMORY
 from verbwire.engine.transactions.group_metadata import verify_form
-from verbwire.errors import EngineError, RebuildError
+from verbwire.errors import ConfigurationError, EngineError, RebuildError
 from verbwire.kafka.addresses import addresses
 from verbwire.kafka.offsets import TP
 from verbwire.observability.descriptors import raise_limit
 from verbwire.observability.metrics.registry import Metrics
 from verbwire.rebuild.plan import RebuildPlan
 from verbwire.rebuild.progress import ProgressSampler, RebuildProgress
+from verbwire.settings import EMBEDDED, Settings
 from verbwire.wire.codec.topics import Codec
 from verbwire.wire.records.changelog import INPUTS_HEADER, read_inputs
 from verbwire.wire.registry.client import Registry
@@ -66,7 +67,7 @@ def run_shadow(plan: RebuildPlan, number: int, options: ShadowOptions, tell: Tel
     base = plan.view.project.settings
     with named(replace(base, worker=f"{base.worker.removesuffix('*')}.rebuild-*")) as settings, ExitStack() as opened:
         opened.callback(stopping.done)
-        trust = Trust.of(settings)
+        trust = workers_trust(settings)
         bootstrap, registry = addresses(settings)
         kafka = plan.view.kafka
         codec = Codec(plan.view.project.catalog, Registry(registry, settings.registry_client), plan.names(number))
@@ -84,6 +85,22 @@ def run_shadow(plan: RebuildPlan, number: int, options: ShadowOptions, tell: Tel
         announcement.start("")  # without an address: others see that it lives, and ask it nothing
         look = _Look(plan, number, options, hosted, tell, compare)
         return asyncio.run(_build(hosted, look, stopping))
+
+
+def workers_trust(settings: Settings) -> Trust:
+    """Return what this process announces itself with; ConfigurationError where it lacks the workers' secret.
+
+    It is a member like any worker: who is not announced is taken for dead, and its transactions may be aborted.
+    """
+    if settings.bootstrap != EMBEDDED and not (
+        settings.http_internal_secret or settings.http_secret or settings.http_jwks_url
+    ):
+        raise ConfigurationError(
+            "`verbwire rebuild` works beside the workers, and announces itself to them, signed with the secret by "
+            "which they know each other: set http_internal_secret (VERBWIRE_HTTP_INTERNAL_SECRET) or http_secret "
+            "(VERBWIRE_HTTP_SECRET) as theirs is. It serves no HTTP itself"
+        )
+    return Trust.of(settings)
 
 
 class _Look:
