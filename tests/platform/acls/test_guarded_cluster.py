@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -29,7 +31,7 @@ from verbwire.principal import Principal
 
 pytestmark = pytest.mark.kafka
 
-OPERATOR, WORKER, TILL, BILLING = "operator", "worker", "till", "billing"
+OPERATOR, WORKER, TILL, BILLING, CLERK = "operator", "worker", "till", "billing", "clerk"
 PARTITIONS = 1
 SECONDS = 10.0
 
@@ -63,6 +65,26 @@ class Office:
         at = (self.guarded.passwords, self.cluster.registry_url, self.names, CATALOG)
         return Client(Connection(*at, Principal("tester", SCOPES), kafka, delivery_seconds=SECONDS))
 
+    def rebuild_acls(self) -> None:
+        """Write what the roles need by now, for a clerk who is operator and worker, too."""
+        self.acts_as(None)
+        every = ("operator", OPERATOR), ("operator", CLERK), ("worker", WORKER), ("worker", CLERK)
+        flags = [text for role, name in every for text in ("--principal", f"{role}=User:{name}")]
+        written = self.project.run("acls", "--write", *flags)
+        assert written.returncode == 0, written
+        self.acts_as(CLERK)
+
+    def rebuild(self, *how: str) -> subprocess.CompletedProcess[str]:
+        """Have a clerk rebuild the aggregate."""
+        return self.project.run("rebuild", RECEIVER, *how)
+
+    def has_changelog(self, number: int) -> None:
+        """Wait until a generation of the aggregate's states has its topic."""
+        names = self.names.of_generation(RECEIVER, number)
+        topic = names.changelog(names.group(RECEIVER), "state")
+        admin = AdminClient({"bootstrap.servers": self.guarded.open})
+        eventually(lambda: topic in admin.list_topics(timeout=SECONDS).topics, 60)
+
     def refused(self, user: str, topic: str) -> str:
         """What Kafka says to a user who writes to a topic."""
         said: list[str] = []
@@ -86,7 +108,7 @@ class Office:
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedBroker]:
-    with guarded_broker(tmp_path_factory.mktemp("authorized"), [OPERATOR, WORKER, TILL, BILLING]) as opened:
+    with guarded_broker(tmp_path_factory.mktemp("authorized"), [OPERATOR, WORKER, TILL, BILLING, CLERK]) as opened:
         yield opened
 
 
@@ -199,3 +221,32 @@ def test_acls_that_are_not_needed_are_removed_only_when_asked(office: Office) ->
     assert (asked.returncode, stray in acls.found()) == (1, True), asked  # nobody said yes
     assert "deleted 1 ACLs" in office.project.run("acls", "--prune", "--yes").stdout
     assert stray not in acls.found()
+
+
+@pytest.mark.chaos
+def test_with_these_acls_an_aggregate_is_rebuilt_exchanged_put_back_and_let_go(office: Office) -> None:
+    """By who is operator and worker; each step that makes topics is told which ACLs to write, and goes on with them."""
+    office.acts_as(WORKER)
+    worker = office.project.start().ready()
+    with office.client(TILL) as client:
+        assert client.ask(PutCoins(jar_id="jar-1", pence=1)).result(SECONDS) == Accepted()
+    office.rebuild_acls()
+    first = office.rebuild()
+    assert (first.returncode, first.stderr.count("`verbwire deploy --acls`")) == (1, 1), first
+    assert "Traceback" not in first.stderr
+    office.rebuild_acls()
+    built = office.rebuild()
+    assert "0 added, 0 removed, 0 changed" in built.stdout, built
+    for step, kept in (("--switch", 2), ("--rollback", 3)):
+        with ThreadPoolExecutor(1) as pool:
+            under_way = pool.submit(office.rebuild, step)
+            office.has_changelog(kept)
+            office.rebuild_acls()  # as its text says, where it waits for the partitions
+            done = under_way.result(120)
+        assert (done.returncode, f"Generation {kept} keeps" in done.stdout) == (0, True), (done, worker.said()[-3000:])
+        with office.client(TILL) as client:
+            assert client.ask(PutCoins(jar_id="jar-1", pence=1)).result(SECONDS) == Accepted()
+    forgotten = office.rebuild("--forget", "--yes")
+    assert forgotten.returncode == 0, forgotten
+    worker.process.terminate()
+    assert worker.process.wait(20) == 0

@@ -20,9 +20,9 @@ pytestmark = [pytest.mark.kafka, pytest.mark.chaos]
 
 PARTITIONS = 4
 TABLES = ("bank.owners", "bank.minutes", "bank.own_minutes")
-# The events are of more than an hour, and come within seconds of Kafka's time, by which a rebuild orders them: to half of
-# the lateness. So that must be more than they span, or luck decides which are late. test_rebuild_time_order.py sees to
-# the order.
+# The events are of more than an hour, and come within seconds of Kafka's time, by which a rebuild orders them: to half
+# of the lateness. So that must be more than they span, or luck decides which are late. test_rebuild_time_order.py sees
+# to the order.
 STREAMS = """
 from datetime import timedelta
 from msgspec.structs import replace
