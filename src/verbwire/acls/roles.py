@@ -80,6 +80,12 @@ class ProjectResources:
         """All its consumer groups."""
         return sorted(names.group(plan.group) for plan in self.plans for names in self.namings(plan))
 
+    @cached_property
+    def rebuilt_groups(self) -> list[str]:
+        """Those of them that are of a generation."""
+        rebuilt = [plan for plan in self.plans if plan.group in self.standing]
+        return sorted(names.group(plan.group) for plan in rebuilt for names in self.namings(plan))
+
 
 def permissions_of(role: str, resources: ProjectResources) -> frozenset[Permission]:
     """Return what a role needs; :class:`ConfigurationError` for one that there is not, or of what there is not."""
@@ -125,6 +131,7 @@ def _operator(resources: ProjectResources) -> set[Permission]:
         | on_topics([names.rebuilds()], *_DEPLOYS, _WRITE)
         | {Permission(AclResource.TRANSACTIONAL_ID, f"{names.rebuilds()}-", _WRITE, prefixed=True)}
         | on_groups(resources.groups, _DESCRIBE)
+        | on_groups(resources.rebuilt_groups, Operation.DELETE)  # of the generation that is let go
         | on_groups([DIRECTORY_READER, FACTS_READER, DEAD_LETTER_READER, PARKED_READER, INSPECTION_READER], _DESCRIBE)
         | on_groups([REBUILD_READER], _DESCRIBE)
     )

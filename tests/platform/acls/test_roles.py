@@ -86,6 +86,18 @@ def test_a_worker_may_exchange_what_a_rebuild_of_its_aggregate_has_made() -> Non
     assert more >= {("WRITE", each) for each in changelogs}
 
 
+def test_an_operator_may_delete_the_groups_of_what_is_rebuilt_and_no_others() -> None:
+    names, plans = Names("bank"), group_plans([bank_jars.receiver()], CATALOG)
+    of_groups = {(AclResource.GROUP, each) for each in (RECEIVER, f"{RECEIVER}.1")}
+
+    def deletes(**standing: tuple[int, ...]) -> set[tuple[AclResource, str]]:
+        found = permissions_of("operator", ProjectResources(names, CATALOG, plans, {}, standing))
+        return {(each.resource, each.name) for each in found if each.operation is Operation.DELETE}
+
+    assert of_groups <= deletes(**{RECEIVER: (0, 1)})
+    assert not [name for resource, name in deletes() if resource is AclResource.GROUP]
+
+
 def test_who_deploys_may_create_all_that_is_deployed() -> None:
     resources = shop()
     contexts = {contract.namespace for contract in resources.catalog}
