@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -63,8 +62,9 @@ class PeerClient:
         :class:`ForwardedProblem` where the principal has reached its limit there.
         """
         seconds = self._limits.answer_seconds + (self._limits.position_seconds if request.has_position else 0.0)
+        limiter = self._taken(peer, request)
         try:
-            async with asyncio.timeout(seconds), self._place(peer, request):
+            async with asyncio.timeout(seconds):
                 answer = await self._send(peer, request, more)
         except TimeoutError:
             raise PeerUnavailable(f"no answer within {seconds:.0f} s") from None
@@ -74,6 +74,8 @@ class PeerClient:
             raise PeerUnavailable(f"{type(error).__name__}: {error}") from None
         except (aiohttp.ClientError, ValueError) as error:  # an address that is none is a ValueError
             raise PeerUnavailable(f"{type(error).__name__}: {error}") from None
+        finally:
+            self._give(limiter, peer, request)
         return self._checked(peer, answer)
 
     async def close(self) -> None:
@@ -102,22 +104,21 @@ class PeerClient:
         if self._throttle.admit(peer.name) is not None:
             _log.warning("worker %s at %s: %s", peer.name, peer.url, what)
 
-    @asynccontextmanager
-    async def _place(self, peer: WorkerRecord, request: ForwardableRequest) -> AsyncIterator[None]:
-        # Requests that may wait there have places of their own, so that they delay no others here.
-        kind = (peer.name, request.has_position)
-        limiter = self._limiters.get(kind)
+    def _taken(self, peer: WorkerRecord, request: ForwardableRequest) -> ConcurrencyLimiter:
+        """Take a place for a request to a worker, and return where it was taken: :meth:`_give` gives it back."""
+        limiter = self._limiters.get(_kind(peer, request))
         if limiter is None:
             most = self._limits.each, self._limits.each_principal
-            limiter = self._limiters[kind] = ConcurrencyLimiter("queries to another worker", *most)
-        try:
-            if not limiter.left:
-                raise PeerUnavailable(f"{self._limits.each} requests wait for it already")
-            with limiter.taken(request.principal.actor):
-                yield
-        finally:
-            if limiter.idle:  # workers come and go
-                self._limiters.pop(kind, None)
+            limiter = self._limiters[_kind(peer, request)] = ConcurrencyLimiter("queries to another worker", *most)
+        if not limiter.left:
+            raise PeerUnavailable(f"{self._limits.each} requests wait for it already")
+        limiter.take(request.principal.actor)
+        return limiter
+
+    def _give(self, limiter: ConcurrencyLimiter, peer: WorkerRecord, request: ForwardableRequest) -> None:
+        limiter.give(request.principal.actor)
+        if limiter.idle:  # workers come and go
+            self._limiters.pop(_kind(peer, request), None)
 
     async def _send(self, peer: WorkerRecord, request: ForwardableRequest, more: Mapping[str, str]) -> PeerAnswer:
         principal, target = request.principal, request.target
@@ -144,6 +145,11 @@ class PeerClient:
     def _require_size(self, length: int) -> None:
         if length > self._limits.max_answer:
             raise page_too_large("another worker has more of this than one may send")
+
+
+def _kind(peer: WorkerRecord, request: ForwardableRequest) -> tuple[str, bool]:
+    """Return whose places a request takes: those that may wait there have their own, and delay no others here."""
+    return peer.name, request.has_position
 
 
 def _session(limits: PeerLimits) -> aiohttp.ClientSession:

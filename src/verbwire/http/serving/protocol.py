@@ -80,7 +80,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Take the connection; where there are too many, for health alone, or not at all."""
         super().connection_made(transport)
-        # asyncio asks for 256 KiB at each read, which the C library takes from the system, and gives back, every time.
+        # asyncio would ask for 256 KiB, which the C library takes from the system, and gives back, at each read, unless
+        # something larger was freed before.
         transport.max_size = limits.READ  # type: ignore[attr-defined] # of its selector's transports
         self._outlet = _Outlet(self)
         self._enter(Stage.HEAD, self._limits.head_seconds)

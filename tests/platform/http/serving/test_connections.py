@@ -139,7 +139,7 @@ def test_health_has_connections_of_its_own_where_all_are_busy(tmp_path: Path) ->
 
 
 def test_no_more_than_a_little_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """asyncio would ask the system for 256 KiB at each read, and give it back: ten microseconds and more."""
+    """asyncio would take memory for 256 KiB at each read, which costs fifteen microseconds in a young process."""
     read: list[int] = []
     received = LimitedProtocol.data_received
 
