@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from verbwire.cli.dead_letters import open_registry
+from verbwire.cli.exit_codes import Exit
 from verbwire.cli.output import AsJson, print_json, print_table, print_text, shown_time
 from verbwire.cli.served_project import served_project
 from verbwire.errors import ConfigurationError
@@ -98,7 +99,10 @@ def retry(
     wait: Wait = 10.0,
     as_json: AsJson = False,
 ) -> None:
-    """Have the records of parked keys handled again, each key's in order, each record once; subscribers: at least."""
+    """Have the records of parked keys handled again, each key's in order, each record once; subscribers: at least.
+
+    Ends with 4 where one of them cannot be handled still, with 3 where the worker has not seen to all in time.
+    """
     if bool(keys) == every:
         raise ConfigurationError("name keys as the list shows them, or use --all")
     where, meant = _where(of_type, text, since, until), None if every else keys
@@ -126,14 +130,15 @@ def skip(
 ) -> None:
     """Give up the first record of a parked key, or the one at which a partition has stopped: it is a dead letter then.
 
-    What waits behind it is handled, or the partition goes on, without a restart.
+    What waits behind it is handled, or the partition goes on, without a restart. Ends with 4 where the next cannot be
+    handled either.
     """
     if (key is None) == (at is None):
         raise ConfigurationError("name a key as the list shows it, or a place with --at")
     with _opened() as (project, desk):
         declared = project.declared_group(group)
         if key is not None:
-            _tell(group, desk.skip(declared, key, _who(project), why, wait), as_json)
+            _tell(group, desk.skip(declared, key, _who(project), why, wait), as_json, given_up=True)
             return
         id = desk.skip_record(declared, at or "", _who(project), why)
     if as_json:
@@ -142,15 +147,30 @@ def skip(
         print_text(f"asked {group} to skip {at}: the partition goes on once its worker has read that")
 
 
-def _tell(group: str, answered: ParkedAnswer, as_json: bool) -> None:
+def _tell(group: str, answered: ParkedAnswer, as_json: bool, given_up: bool = False) -> None:
+    """Print what became of it, and end with what a script may go by: as `ask` does of a command."""
     if as_json:
         print_json({"group": group, **msgspec.to_builtins(answered)})
-        return
-    print(f"{group}: {len(answered.handled)} of {answered.asked} keys are parked no more")
-    for key, reason in answered.parked.items():
-        print_text(f"still parked: {key}: {reason}")
-    if answered.waiting:
-        print_text(f"asked, and not seen to yet: {', '.join(answered.waiting)}: is the group's worker running?")
+    else:
+        print(f"{group}: {len(answered.handled)} of {answered.asked} keys are parked no more")
+        for key, reason in answered.parked.items():
+            what = "its first record is a dead letter, the next is parked" if given_up else "still parked"
+            print_text(f"{what}: {key}: {reason}")
+        if answered.parked:
+            print_text(
+                f"`verbwire parked show {group} KEY` says where; mend the handler, restart the workers, then retry"
+            )
+        if answered.waiting:
+            print_text(f"asked, and not seen to yet: {', '.join(answered.waiting)}: is the group's worker running?")
+    if status := exit_of_parked(answered):
+        raise typer.Exit(status)
+
+
+def exit_of_parked(answered: ParkedAnswer) -> Exit:
+    """Return 4 where a record cannot be handled still, 3 where that was not known in time."""
+    if answered.parked:
+        return Exit.REFUSED
+    return Exit.UNAVAILABLE if answered.waiting else Exit.DONE
 
 
 def _where(of_type: str | None, text: str | None, since: str | None, until: str | None) -> ParkedFilter:

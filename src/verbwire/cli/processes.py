@@ -57,6 +57,8 @@ def list_instances(
         return
     if report.instances:
         print_table(_COLUMNS, (_row(each, report) for each in report.instances))
+    if not report.total and not report.unknown:
+        print("this project has no process")
     for name, count in report.total.items():
         shown = sum(each.process == name for each in report.instances)
         more = f", {shown} of them shown (--limit)" if shown < count else ""

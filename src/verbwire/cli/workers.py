@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_COLUMNS = ("worker", "url", "state", "heard", "group", "generation", "owns", "ready", "stopped")
+_COLUMNS = ("worker", "url", "state", "heard", "group", "rebalance", "owns", "ready", "stopped")
 
 
 def workers(as_json: AsJson = False) -> None:

@@ -42,9 +42,8 @@ class ParkedRequests:
         if request.kind not in (RETRY, SKIP):
             detail = f"{group} knows no request {request.kind!r}: {RETRY}, {SKIP}"
             return self.dead_letter(task, "unknown-request", detail)
-        log.warning(
-            "%s: %.200r asks: %s key %r (%s)", group, request.who, request.kind, request.key[:80], request.why[:200]
-        )
+        why = f" ({request.why[:200]})" if request.why else ""
+        log.warning("%s: %.200r asks: %s key %s%s", group, request.who, request.kind, _shown(request.key), why)
         try:
             return self._do(task, request)
         except OBSTACLES as error:
@@ -84,11 +83,16 @@ class ParkedRequests:
             self.parking.remain(partition, key, number, parked, result, request.id)
             self.parking.told(_task(task, parked), result)
             where = place_of(parked.original)
-            log.error("%s: %r is still parked, at %s: %s", self.parking.plan.group, key[:80], where, result.detail)
+            log.error("%s: %s is still parked, at %s: %s", self.parking.plan.group, _shown(key), where, result.detail)
         elif isinstance(result, Done):
             hit("after-again")
             self.parking.remove(partition, key, number)
         return result
+
+
+def _shown(key: bytes) -> str:
+    """Return a key as a log may have it: namespace and key as text, nothing in it that steers a terminal."""
+    return ascii(key[:80].decode(errors="backslashreplace"))
 
 
 def _task(request: QueuedRecord, parked: ParkedRecord) -> QueuedRecord:

@@ -86,7 +86,8 @@ class OperatorRequests:
 
     def _log(self, request: RequestRecord) -> None:
         about = request.place or (f"key {request.key[:80]!r}" if request.key else "all keys")
-        log.warning("%s: %.200r asks: %s %s (%s)", self.group, request.who, request.kind, about, request.why[:200])
+        why = f" ({request.why[:200]})" if request.why else ""
+        log.warning("%s: %.200r asks: %s %s%s", self.group, request.who, request.kind, about, why)
 
     def _read(self, record: Record) -> RequestRecord | str:
         try:
