@@ -92,12 +92,15 @@ def _fitting(
 
 
 def scheduled_command(view: ClusterView, id: str) -> ScheduledEntry:
-    """Return the command of an id, whatever became of it; :class:`ConfigurationError` where no scheduler knows it."""
-    with closing(OperatorHttp(view)) as http:
+    """Return the command of an id, whatever became of it; :class:`ConfigurationError` where no scheduler knows it.
+
+    It lies in the partition of its own key, not of its id: so all are gone through, those that wait first.
+    """
+    for status in (ScheduledStatus.PENDING, ScheduledStatus.DELIVERED, ScheduledStatus.CANCELLED):
         for scheduler in _schedulers(view, None):
-            row = http.find(f"/tables/{quote(scheduler.group, safe='')}/{quote(id, safe='')}")
-            if row is not None:
-                return _entry(view, scheduler, row)
+            for row in _rows(view, scheduler, {"status": status.value}, None):
+                if row["id"] == id:
+                    return _entry(view, scheduler, row)
     raise ConfigurationError(f"no command of the id {id} is scheduled, nor was one in the last days")
 
 

@@ -8,10 +8,11 @@ from verbwire.client import Client
 from verbwire.client.base.connection import Connection
 from verbwire.errors import ConfigurationError
 from verbwire.inspection.scheduled import ScheduledEntry
-from verbwire.messages import Command, Outcome
+from verbwire.messages import Accepted, Command, Outcome, Rejected
 from verbwire.principal import Principal
 from verbwire.project import Project
 from verbwire.wire.keys import parse_key_text
+from verbwire.wire.records.scheduled import ScheduledStatus
 
 _SECONDS = 20.0
 
@@ -22,6 +23,10 @@ def cancel_scheduled(project: Project, connection: Connection, entry: ScheduledE
     Exactly one of cancelled and delivered becomes true. :class:`~verbwire.errors.OutcomeUnknownError` where no answer
     came in time: nothing is known then, and asking again is harmless.
     """
+    if entry.status == ScheduledStatus.CANCELLED:  # who has sent it is not kept any more, nor is there anything to do
+        return Accepted()
+    if entry.status == ScheduledStatus.DELIVERED:
+        return Rejected("too_late", "it has been delivered")
     command = project.classes.get(entry.command)
     if command is None or not issubclass(command, Command):
         raise ConfigurationError(f"{entry.command} is no command of the contracts that are here: cancel it with theirs")

@@ -21,6 +21,7 @@ from verbwire import Accepted, Rejected
 from verbwire.client import Client
 from verbwire.engine.transactions.failpoints import POINTS
 from verbwire.security.tokens import OPERATOR, mint_token
+from verbwire.wire.partitioner import partition_of
 
 pytestmark = pytest.mark.kafka
 
@@ -95,6 +96,12 @@ def test_a_schedule_fires_each_time_once_in_a_worker(cluster: Cluster, tmp_path:
     assert sorted(times) == [min(times) + number * timedelta(seconds=1) for number in range(len(times))]
 
 
+# A command lies in the partition of its key, whatever its id is.
+ELSEWHERE = next(
+    id for id in map("in-{}".format, range(9, 99)) if partition_of(id.encode(), 2) != partition_of(b"a", 2)
+)
+
+
 @pytest.mark.chaos
 def test_what_is_scheduled_is_listed_shown_and_cancelled_by_the_command_line(cluster: Cluster, tmp_path: Path) -> None:
     with tower(tmp_path, cluster, EVERY_SECOND.replace("* * * * * *", "0 6 * * MON")) as project:
@@ -102,7 +109,11 @@ def test_what_is_scheduled_is_listed_shown_and_cancelled_by_the_command_line(clu
         with project.client() as client:
             for number in (2, 1):
                 client.send(ringing("a", f"{number}"), after=timedelta(hours=number), id=f"in-{number}")
-        worker.until(lambda: len(worker.get("/tables/tower.bells.scheduler?status=PENDING")[1]["rows"]) == 2)
+            client.send(ringing("a", "elsewhere"), after=timedelta(hours=3), id=ELSEWHERE)
+        worker.until(lambda: len(worker.get("/tables/tower.bells.scheduler?status=PENDING")[1]["rows"]) == 3)
+        assert f"{ELSEWHERE}: pending" in project.run("scheduled", "show", ELSEWHERE).stdout
+        for _ in range(2):  # the second time there is nothing to do
+            assert project.run("scheduled", "cancel", ELSEWHERE).stdout == f"cancelled: {ELSEWHERE}\n"
         listed = json.loads(project.run("scheduled", "list", "--json").stdout)
         assert [(each["id"], each["key"], each["actor"]) for each in listed] == [
             ("in-1", "a", "ann"),
