@@ -15,7 +15,8 @@ from confluent_kafka.admin import AdminClient, BrokerMetadata
 
 from verbwire.errors import UnavailableError
 
-_PAUSE_SECONDS = 0.02
+_PAUSE_SECONDS = 0.02  # at first: each answer tells all that there is, and a broker that is kept busy by it learns late
+_LONGEST_PAUSE_SECONDS = 0.5
 _BROKER_SECONDS = 5.0  # for one answer of a broker, which may not be reachable from here
 
 
@@ -39,16 +40,17 @@ def await_leaders(
 
 
 def _await_leaders(admin: AdminClient, address: str, topics: Mapping[str, int], deadline: float) -> None:
+    began = time.monotonic()
     while waiting := _without_leaders(admin, topics):
         if time.monotonic() > deadline:
             raise UnavailableError(
                 f"topics were created, but broker {address} knows no leaders of them yet: {', '.join(waiting)}; "
                 "look at the brokers"
             )
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(min(_LONGEST_PAUSE_SECONDS, max(_PAUSE_SECONDS, (time.monotonic() - began) / 3)))
 
 
 def _without_leaders(admin: AdminClient, topics: Mapping[str, int]) -> list[str]:
     found = admin.list_topics(timeout=_BROKER_SECONDS).topics
-    led = {name: sum(each.leader >= 0 for each in topic.partitions.values()) for name, topic in found.items()}
+    led = {name: sum(each.leader >= 0 for each in found[name].partitions.values()) for name in topics if name in found}
     return [name for name, partitions in topics.items() if led.get(name, 0) < partitions]
