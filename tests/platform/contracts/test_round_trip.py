@@ -136,7 +136,7 @@ def drawn_message(draw: Draw) -> tuple[Contract, Any]:
     return catalog.of(message), message
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_messages_of_any_accepted_schema_survive_the_wire(data: st.DataObject) -> None:
     contract, message = drawn_message(data.draw)

@@ -280,7 +280,7 @@ ANY: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_walk_meets_every_row_once_whatever_is_sorted_and_filtered(samples: Samples, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from([*SAMPLES]))

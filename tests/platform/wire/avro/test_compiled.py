@@ -51,7 +51,7 @@ def test_every_contract_of_the_shop_is_planned() -> None:
         assert has_plans(Encoder(each, 1), Reader(each, record_class(each), each.schema)), each.name
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_messages_of_any_schema_are_written_and_read_as_by_the_reference(data: st.DataObject) -> None:
     contract, message = drawn_message(data.draw)
@@ -64,7 +64,7 @@ def test_messages_of_any_schema_are_written_and_read_as_by_the_reference(data: s
     assert encoder._compiled.tidy(reader(encoder(message)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(data=st.data())
 def test_spoilt_bytes_are_read_as_by_the_reference_or_not_at_all(data: st.DataObject) -> None:
     contract, message = drawn_message(data.draw)

@@ -140,7 +140,7 @@ def test_a_time_is_cut_to_what_its_schema_holds() -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_foreign_bytes_are_undecodable_or_a_message(body: bytes) -> None:
     for reader in (read_note, read_taken):
         try:
@@ -151,7 +151,7 @@ def test_foreign_bytes_are_undecodable_or_a_message(body: bytes) -> None:
 
 
 @given(st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_one_damaged_byte_does_no_harm(data: st.DataObject) -> None:
     value = bytearray(encode_taken(EVENT))
     value[data.draw(st.integers(5, len(value) - 1))] = data.draw(st.integers(0, 255))
