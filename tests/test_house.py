@@ -507,10 +507,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         "names",
         "wire.records",
     },
+    "engine.group_transactions": {"engine.transactions", "errors", "observability.metrics"},
     "engine.group": {
         "engine.code",
         "engine.exchange",
         "engine.firing",
+        "engine.group_transactions",
         "engine.processors",
         "engine.restore",
         "engine.state",

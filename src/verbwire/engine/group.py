@@ -9,17 +9,15 @@ from __future__ import annotations
 import logging
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
-from confluent_kafka import KafkaException
-
 from verbwire.engine.code.facts import CODE_HEADER, other_code
 from verbwire.engine.exchange.exchanger import RowExchanger
 from verbwire.engine.firing import DueTimes, Firing
+from verbwire.engine.group_transactions import GroupTransactions
 from verbwire.engine.processors.changelog_writer import ChangelogWriter
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
 from verbwire.engine.restore.open_transactions import WorkerLiveness
@@ -28,17 +26,15 @@ from verbwire.engine.state.partition_cache import PartitionCache
 from verbwire.engine.state.partition_state import RETRYING
 from verbwire.engine.state.reader import StoreReader
 from verbwire.engine.topology import Requests, StopPartition, Topology
-from verbwire.engine.transactions.committer import Committer, classified, reason_of
-from verbwire.engine.transactions.failpoints import hit
+from verbwire.engine.transactions.committer import Committer
 from verbwire.engine.transactions.failures import TransactionFailures
 from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.engine.transactions.poison_records import RecordRange
-from verbwire.engine.transactions.producers import SLOTS, ProducerPair
+from verbwire.engine.transactions.producers import ProducerPair
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import (
     FencedError,
     NewerSchemaError,
-    RegistryUnavailableError,
     UnavailableError,
     VerbwireError,
 )
@@ -57,7 +53,6 @@ log = logging.getLogger(__name__)
 Batch = Mapping[tuple[str, int], Sequence[Record]]
 Piece = tuple[tuple[str, int], list[Record], int]  # topic and partition, their records, up to where they were read
 _NONE: Mapping[tuple[str, int], int] = {}
-REGISTRY_SECONDS = 5.0  # the registry is asked again within; it takes a while to give up on one that is silent
 FORGET_SECONDS = 3600.0  # how often ids older than the window are dropped: a scan, 0.1 s for half a million
 
 
@@ -91,7 +86,6 @@ class GroupEngine:
     ) -> None:
         self.topology = topology
         self.reader = reader
-        self._worker = worker
         self.batch = batch or (replace(BATCH, records=min(BATCH.records, _ASKED)) if topology.commands else BATCH)
         self._metrics = metrics
         metrics.has_partitions(topology.partitions)
@@ -107,8 +101,16 @@ class GroupEngine:
         self._caches: dict[int, PartitionCache] = {}
         self._listening: set[int] = set()  # partitions that stopped at a record before they ran: to operators alone
         self._failures = TransactionFailures(topology.group)
-        self._waits_until = 0.0  # for the registry, as far as we know: it is asked again before that
         self._changelog = ChangelogWriter(topology)
+        self._transactions = GroupTransactions(
+            self._producers,
+            self._committer,
+            self._failures,
+            metrics,
+            worker,
+            topology.limits,
+            self._changelog.row_checks,
+        )
         self._firing = self._firing_of(topology)
         self.due: DueTimes | None = None if self._firing is None else self._firing.times
         self.exchanger = topology.exchanges and RowExchanger(
@@ -251,7 +253,7 @@ class GroupEngine:
 
     def waits_for_registry(self) -> bool:
         """Whether records could not be read lately because the schema registry does not know what it should."""
-        return time.monotonic() < self._waits_until
+        return self._transactions.waits_for_registry()
 
     # -- the batch
 
@@ -283,8 +285,7 @@ class GroupEngine:
         if self._failures.any_suspects():
             todo.sort(key=lambda piece: self._failures.limit(piece[0]) is not None)  # the neighbours first
         while todo:
-            if not is_live():
-                raise FencedError(f"{self.topology.group}: the partitions were taken away")
+            self._require_live(is_live)
             todo = self._build_transaction(todo, membership)
         if read:
             epochs = {partition: self.reader.states[partition].epoch for partition in self._caches}
@@ -305,33 +306,31 @@ class GroupEngine:
 
     def _exchange(self, exchanger: RowExchanger, membership: GroupMetadata, is_live: Callable[[], bool]) -> None:
         """Exchange the states of one partition, where that can be done now; no other is worked on meanwhile."""
-        self._settle(is_live)
+        self._transactions.settle()
+        self._require_live(is_live)
         exchange = exchanger.next(self._caches)
         if exchange is None:
             return
         for piece, last in exchange.pieces():
-            if not is_live():
-                raise FencedError(f"{self.topology.group}: the partitions were taken away")
-            with self._transaction(membership) as transaction:
+            self._require_live(is_live)
+            with self._transactions.begin(membership, self.batch.seconds) as transaction:
                 exchange.write(piece, last, transaction)
         exchanger.over(exchange)
 
-    def _settle(self, is_live: Callable[[], bool]) -> None:
-        """Wait until all that was built is committed, and in the copies; FencedError where they are not ours by now."""
-        for slot in SLOTS:
-            self._committer.wait_for_slot(slot)
+    def _require_live(self, is_live: Callable[[], bool]) -> None:
         if not is_live():
             raise FencedError(f"{self.topology.group}: the partitions were taken away")
 
     def _fire(self, firing: Firing, membership: GroupMetadata, is_live: Callable[[], bool]) -> None:
-        self._settle(is_live)
-        with self._transaction(membership) as transaction:
+        self._transactions.settle()
+        self._require_live(is_live)
+        with self._transactions.begin(membership, self.batch.seconds) as transaction:
             firing.fire(self._caches, transaction, self.batch.records)
 
     def _build_transaction(self, todo: list[Piece], membership: GroupMetadata) -> list[Piece]:
         """Build one transaction of as much as fits; return the rest, first the partitions that have not been begun."""
         waiting, begun, isolated = [], [], False
-        with self._transaction(membership) as transaction:
+        with self._transactions.begin(membership, self.batch.seconds) as transaction:
             for place, records, until in todo:
                 limit = self._failures.limit(place)
                 max_records = min(self.batch.records - transaction.records, limit or self.batch.records)
@@ -347,46 +346,6 @@ class GroupEngine:
                 if processed < len(records):
                     begun.append((place, records[processed:], until))
         return waiting + begun
-
-    @contextmanager
-    def _transaction(self, membership: GroupMetadata) -> Iterator[Transaction]:
-        """Begin one for a block that builds it, and hand it over for commit; what fails in the block aborts it."""
-        self._failures.take_progress()
-        slot = self._producers.next_slot()
-        self._committer.wait_for_slot(slot)
-        before = self._committer.flushed
-        try:
-            producer = self._producers.begin(slot)
-        except KafkaException as error:  # a producer that has met a fatal error since its last transaction
-            self._producers.give_up(slot)
-            raise classified(error, {}) from error
-        transaction = Transaction(producer, slot, membership, self._worker, before, self.topology.limits)
-        started = time.monotonic()
-        transaction.deadline, transaction.row_checks = started + self.batch.seconds, self._changelog.row_checks
-        try:
-            yield transaction
-            transaction.send()
-        except BaseException as error:
-            self._failures.note(None)
-            self._metrics.aborted(reason_of(error))
-            self._committer.abort(transaction, error)
-            if not isinstance(error, Exception):
-                raise
-            # A KafkaException is of what was produced earlier: produce() reports it late.
-            if transaction.at is not None and not isinstance(error, KafkaException):
-                place, whole = transaction.at
-                transaction.ranges = {place: transaction.ranges.get(place, whole)}
-            failure = classified(error, transaction.ranges)
-            self._failures.note(failure)
-            if isinstance(error, RegistryUnavailableError):
-                self._waits_until = time.monotonic() + REGISTRY_SECONDS
-            raise failure from error
-        self._metrics.built(time.monotonic() - started - transaction.waited)
-        if transaction.caches:
-            hit("after-produce")
-            self._committer.submit(transaction)
-        else:
-            self._committer.abort(transaction)
 
     def _process_partition(
         self, transaction: Transaction, place: tuple[str, int], records: list[Record], until: int
