@@ -313,6 +313,16 @@ def test_registered_schemas_are_read_back_each_time(
         assert deploy(replace(target, registry=broken.url), CATALOG, GROUPS).topics
 
 
+def test_a_first_deployment_asks_for_each_subject_once_before_it_registers(cluster: Cluster, target: Target) -> None:
+    """Large projects have hundreds, and each question takes ten milliseconds and more."""
+    with hiding(cluster.registry_url, "^$") as counting:
+        deployed = deploy(replace(target, registry=counting.url), CATALOG, GROUPS)
+    for subject in deployed.schemas:
+        asked = [path for path in counting.asked if path.partition("?")[0].startswith(f"/subjects/{subject}")]
+        of_our_own = subject.endswith(".Worker")  # looked up once more, to be read back
+        assert len(asked) <= 2 + of_our_own, asked
+
+
 def test_a_broker_that_is_not_there_is_unavailable(target: Target) -> None:
     with pytest.raises(UnavailableError, match="cannot be reached"):
         deploy(replace(target, registry="http://127.0.0.1:1"), CATALOG, GROUPS)
