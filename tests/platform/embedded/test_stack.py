@@ -181,6 +181,7 @@ def test_ctrl_c_leaves_no_jvm(owned: tuple[subprocess.Popen[bytes], Path]) -> No
     assert running_stack(folder) is None
 
 
+@pytest.mark.chaos
 @pytest.mark.kafka
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
 def test_on_linux_the_jvms_do_not_outlive_a_killed_owner(owned: tuple[subprocess.Popen[bytes], Path]) -> None:
