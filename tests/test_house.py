@@ -544,6 +544,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "queries",
         "wire",
         "wire.avro",
+        "wire.records",
     },
     "check": {
         "contracts.checks",

@@ -56,6 +56,9 @@ def test_commands_for_later_are_delivered_in_time_or_cancelled_and_grants_hold(p
     status, page = worker.get("/tables/tower.bells.scheduler?status=CANCELLED")
     assert status == 200, page
     assert [each["id"] for each in page["rows"]] == ["fourth"]
+    status, problem = worker.get("/tables/tower.bells.scheduler/fourth")  # it is there, but not where its id would lead
+    assert (status, problem["code"]) == (400, "bad_key")
+    assert "verbwire scheduled show" in problem["detail"]
 
 
 def over_http(worker: Running, method: str, path: str, body: bytes | None = None, **headers: str) -> httpx.Response:

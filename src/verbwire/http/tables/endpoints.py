@@ -23,6 +23,13 @@ from verbwire.http.tables.read_context import ReadContext
 from verbwire.http.tables.reads import TableReads
 from verbwire.http.tables.summaries import merge_summaries, served_summary
 from verbwire.queries.plan import every_filter
+from verbwire.wire.records.scheduled import SCHEDULED
+
+# A row is looked for in the partition of its key; what waits for later stands in that of what it will be sent to.
+_LIES_ELSEWHERE = (
+    "a command for later stands in the partition of its own key, not of its id: ask for the list, GET /tables/{name} "
+    "(`command` and `status` narrow it), or use `verbwire scheduled show ID`"
+)
 
 
 class TableEndpoints:
@@ -71,6 +78,8 @@ class TableEndpoints:
         """GET /tables/{name}/{key}: one row."""
         table = self._table(request)
         no_parameters(request)
+        if table.store_reader.row.name == SCHEDULED.name:
+            raise HttpProblem(problem_types.BAD_KEY, _LIES_ELSEWHERE.format(name=table.name))
         key = table.key(path_parameter(request, "key"))
         return self._reads.row(self._context(request), table, key, self._absent[table.name])
 
