@@ -18,7 +18,6 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.kit.certificates import Authority
 from tests.kit.cluster import Cluster, running_cluster
 from verbwire.security.hosts import are_loopback
 
@@ -97,8 +96,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     folder = _shared.enter_context(tempfile.TemporaryDirectory(prefix="verbwire-tests-", ignore_cleanup_errors=True))
     running = _shared.enter_context(running_cluster(Path(folder)))
     os.environ["VERBWIRE_BOOTSTRAP"], os.environ["VERBWIRE_REGISTRY"] = running.bootstrap, running.registry_url
-    # From here on nobody asks the world, whose authorities each of the hundreds of processes would read twice.
-    os.environ["SSL_CERT_FILE"] = str(Authority(Path(folder)).file)
 
 
 def pytest_sessionfinish() -> None:
