@@ -41,7 +41,7 @@ def test_a_rebuild_is_switched_to_and_back_under_load_and_no_answer_is_half(tabl
         "list complete",
         "jar 503",
         "list incomplete",
-        "list 503",  # of no partition: an empty list would look like an answer
+        "list 503",  # `not_ready`: a partition went while it was read
     }
 
 
