@@ -56,8 +56,9 @@ class AssignedPartitions:
 
     def stopped(self) -> tuple[int, ...]:
         """Return those of them that wait for an operator. From any thread."""
-        blocked = {each.partition for each in list(self._all.values()) if each.blocked}
-        return tuple(sorted(blocked if self._parking is None else self._parking.stopped()))
+        if self._parking is not None:
+            return tuple(sorted(self._parking.stopped()))
+        return tuple(sorted({each.partition for each in list(self._all.values()) if each.blocked}))
 
     def of(self, topic: str, partition: int) -> PartitionInFlight:
         """Return what is in flight of one partition."""

@@ -49,6 +49,10 @@ class KafkaParkedLog:
     def _cluster(self) -> ClusterOffsets:
         return ClusterOffsets(self._kafka, self._group)
 
+    def exists(self) -> bool:
+        """Whether its topic is there; :class:`NotAuthorizedError` where that may not be seen."""
+        return bool(self._cluster.topic_identities([self._topic]))
+
     def read(self, partition: int, start: int | None = None) -> Iterator[Logged]:
         """Yield what is there; :class:`UnavailableError` where it cannot be read."""
         place = (self._topic, partition)

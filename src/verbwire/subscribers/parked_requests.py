@@ -17,7 +17,7 @@ from verbwire.subscribers.key_queues import QueuedRecord
 from verbwire.subscribers.parking import OBSTACLES, SubscriberParking
 from verbwire.subscribers.results import Done, Raised, Result, Unavailable
 from verbwire.wire.records.parked import ParkedRecord
-from verbwire.wire.records.requests import RETRY, SKIP, RequestRecord, who_skips
+from verbwire.wire.records.requests import RETRY, SKIP, RequestRecord, asked, who_skips
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,7 @@ class ParkedRequests:
         if request.kind not in (RETRY, SKIP):
             detail = f"{group} knows no request {request.kind!r}: {RETRY}, {SKIP}"
             return self.dead_letter(task, "unknown-request", detail)
-        why = f" ({request.why[:200]})" if request.why else ""
-        log.warning("%s: %.200r asks: %s key %s%s", group, request.who, request.kind, _shown(request.key), why)
+        log.warning("%s: %s", group, asked(request, f"key {_shown(request.key)}"))
         try:
             return self._do(task, request)
         except OBSTACLES as error:

@@ -15,7 +15,6 @@ from verbwire.errors import ContractError, EngineError, NotAuthorizedError
 from verbwire.handling.admission import codes_of
 from verbwire.http.operations.health import PartitionHealth
 from verbwire.http.tables.queryable_table import QueryableTable
-from verbwire.kafka.offsets import ClusterOffsets
 from verbwire.kafka.progress import InputProgress
 from verbwire.observability.metrics.effects import EffectMetrics
 from verbwire.observability.watch.handlers import HandlerWatch
@@ -123,12 +122,11 @@ def _parked_before(plan: SubscriberPlan, connection: Connection, producer: Effec
     """Return what a subscriber may have parked that does not park: its log, where there is one still."""
     if plan.is_job or plan.parking is not None:
         return None
+    written = KafkaParkedLog(connection, plan.group, plan.parked, producer.producer)
     try:
-        if not ClusterOffsets(connection.librdkafka, plan.group).topic_identities([plan.parked]):
-            return None
+        return ParkedBefore(plan.group, written) if written.exists() else None
     except NotAuthorizedError:  # who may not see its log has written nothing to it
         return None
-    return ParkedBefore(plan.group, KafkaParkedLog(connection, plan.group, plan.parked, producer.producer))
 
 
 def host_effects(declared: Subscriber | Job, services: Services) -> SubscriberGroupHost:

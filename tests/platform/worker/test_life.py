@@ -39,20 +39,23 @@ STOP_SECONDS = 5.0
 TLS = ("VERBWIRE_HTTP_TLS_CERTIFICATE", "VERBWIRE_HTTP_TLS_KEY")
 
 
+def bank_apart(cluster: Cluster) -> closing[Bank]:
+    """Topics that nobody else has."""
+    return closing(Bank(cluster, f"w{uuid.uuid4().hex[:10]}", PARTITIONS))
+
+
 @pytest.fixture
 def shop(cluster: Cluster) -> Iterator[Bank]:
     """Topics of this test alone: its workers own all of their partitions."""
-    opened = Bank(cluster, f"w{uuid.uuid4().hex[:10]}", PARTITIONS)
-    yield opened
-    opened.close()
+    with bank_apart(cluster) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
 def undisturbed(cluster: Cluster) -> Iterator[Bank]:
     """Topics of the tests in which no worker gets as far as to write to them."""
-    opened = Bank(cluster, f"w{uuid.uuid4().hex[:10]}", PARTITIONS)
-    yield opened
-    opened.close()
+    with bank_apart(cluster) as opened:
+        yield opened
 
 
 @pytest.fixture

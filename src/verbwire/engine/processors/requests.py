@@ -17,7 +17,7 @@ from verbwire.kafka.record import Record
 from verbwire.wire.avro.messages import Encoder
 from verbwire.wire.codec.requests import RequestReader
 from verbwire.wire.codec.topics import Codec
-from verbwire.wire.records.requests import REQUEST, SKIP_RECORD, RequestRecord
+from verbwire.wire.records.requests import REQUEST, SKIP_RECORD, RequestRecord, asked
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +86,7 @@ class OperatorRequests:
 
     def _log(self, request: RequestRecord) -> None:
         about = request.place or (f"key {request.key[:80]!r}" if request.key else "all keys")
-        why = f" ({request.why[:200]})" if request.why else ""
-        log.warning("%s: %.200r asks: %s %s%s", self.group, request.who, request.kind, about, why)
+        log.warning("%s: %s", self.group, asked(request, about))
 
     def _read(self, record: Record) -> RequestRecord | str:
         try:

@@ -55,6 +55,12 @@ class RequestRecord(Row, frozen=True, kw_only=True):
     details: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
+def asked(request: RequestRecord, about: str) -> str:
+    """Return who asks for what, `about` which key or record, and why, as a log says it."""
+    why = f" ({request.why[:200]})" if request.why else ""
+    return f"{request.who!r:.200} asks: {request.kind} {about}{why}"
+
+
 def who_skips(request: RequestRecord) -> str:
     """Return who wants a record skipped, and why, as its dead letter says it."""
     return f"{request.who} says to skip it: {request.why}" if request.why else f"{request.who} says to skip it"
