@@ -1,11 +1,13 @@
 """Collects what is read of changelogs, the newest record of each key, and writes it into copies in runs.
 
-A run is written on a thread of its own while the next one is read: SQLite works without the GIL. It is sorted by the
-writer, so the longer it is the more of its rows stand on one page. What is in memory is two runs at most.
+A run is written by threads of its own while the next one is read, the part of a partition by one of them: a partition
+is a file, and SQLite works without the GIL. It is sorted by the writer, so the longer it is the more of its rows stand
+on one page. What is in memory is two runs at most.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,6 +26,7 @@ from verbwire.wire.records.changelog import INPUTS_HEADER, TIME_HEADER, read_fac
 
 RECORDS = 20_000  # of a run, of all logs
 BYTES = 8 * 1024 * 1024
+_WRITERS = min(4, os.cpu_count() or 1)
 
 
 @dataclass
@@ -104,11 +107,11 @@ class ChangelogRuns:
     """The runs of one restore. A context manager: on the way out nothing is being written any more."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="restore")
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="restore")
         self._runs: dict[int, _LogRun] = {}  # by their tasks
         self._topics: dict[int, dict[str, str]] = {}
         self._records = self._bytes = 0
-        self._writing: Future[None] | None = None
+        self._writing: list[Future[None]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -121,7 +124,7 @@ class ChangelogRuns:
                 self._write()
                 self._wait()
         finally:
-            self._thread.shutdown()
+            self._writers.shutdown()
 
     def add(self, task: ChangelogTask, messages: list[Message], position: int) -> None:
         """Take records of a task in, up to a position; those before them are in already."""
@@ -139,13 +142,16 @@ class ChangelogRuns:
     def _write(self) -> None:
         """Begin to write what was read, once what was read before is written."""
         self._wait()
-        runs, self._runs = list(self._runs.values()), {}
+        of_copies: dict[int, list[_LogRun]] = {}  # a copy is written by one thread at a time
+        for run in self._runs.values():
+            of_copies.setdefault(id(run.task.store), []).append(run)
+        self._runs = {}
         self._records = self._bytes = 0
-        self._writing = self._thread.submit(_write_all, runs)
+        self._writing = [self._writers.submit(_write_all, runs) for runs in of_copies.values()]
 
     def _wait(self) -> None:
-        if self._writing is not None:
-            self._writing.result()
+        for writing in self._writing:
+            writing.result()
 
 
 def _write_all(runs: Iterable[_LogRun]) -> None:
