@@ -158,6 +158,7 @@ def _run(project: Project, groups: Sequence[str], leave: bool, stopping: Shutdow
     opened.callback(announcement.close)
     commands = command_endpoints(project, services, tables, announcement.peers, waits, rates)
     opened.callback(commands.close)
+    notifier.nearby = commands.gateway
     server = HttpServer(
         build_app(
             Access(_authenticator(settings, trust), rates, settings.http_open, _static(settings)),

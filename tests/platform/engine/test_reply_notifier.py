@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.kit.bank import CATALOG, Bank
 from tests.kit.bank_jars import SEALING
 from tests.kit.engine_runner import Engine
 from tests.kit.samples.bank.jars import DustJar, JarSeal, JarState, PutCoins, SealJar
-from verbwire.engine.processors.reply_notifier import ReplyNotifier
+from verbwire.engine.processors.reply_notifier import Reply, ReplyNotifier
 from verbwire.errors import FencedError, UnavailableError
 from verbwire.kafka.broker_clock import BrokerClock
 from verbwire.messages import Accepted, Rejected
@@ -208,6 +208,32 @@ def test_a_reply_that_cannot_be_sent_fails_nothing(bank: Bank, receiver: Engine,
         lost.send([(0, jar, b"outcome")] * 10)
     assert time.monotonic() - begun < 1
     lost._producer.purge()  # type: ignore[union-attr]  # nobody waits for these
+
+
+class Nearby:
+    """A caller in this process that waits for one id."""
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.taken: list[Reply] = []
+
+    def waits_for(self, reply: Reply) -> bool:
+        return reply[:2] == (ASKER, self.id)
+
+    def take(self, replies: Sequence[Reply]) -> None:
+        self.taken += replies
+
+
+def test_a_caller_in_this_process_is_told_at_once_and_others_by_kafka(bank: Bank, receiver: Engine, jar: str) -> None:
+    notifier = ReplyNotifier(bank.kafka, bank.names.replies())
+    near = notifier.nearby = Nearby(f"{jar}-near")
+    notifier.send([(ASKER, f"{jar}-far", b"1"), (ASKER, f"{jar}-near", b"2"), (ASKER + 1, f"{jar}-near", b"3")])
+    notifier.send([(ASKER, f"{jar}-near", b"4")])
+    notifier.send([(ASKER, f"{jar}-last", b"5")])
+    notifier.close()
+    assert near.taken == [(ASKER, f"{jar}-near", b"2"), (ASKER, f"{jar}-near", b"4")]
+    assert [each.value for each in bank.replies(ASKER, jar, 2)] == [b"1", b"5"]
+    assert [each.value for each in bank.replies(ASKER + 1, jar, 1)] == [b"3"]
 
 
 def test_an_expired_command_is_not_carried_out(

@@ -124,6 +124,15 @@ class Asker:
             self._start_poller()
         return self._listener.partition
 
+    def waits_for(self, partition: int, id: bytes) -> bool:
+        """Whether replies to this id that are sent to this partition are for this client."""
+        listener = self._listener
+        return listener is not None and listener.partition == partition and bool(self._in_flight.of(id))
+
+    def take(self, id: bytes, value: bytes) -> None:
+        """Take a reply that has come another way: from a receiver in the same process."""
+        self._resolver.take(id, value)
+
     def close(self) -> None:
         """Stop listening; what is still waited for fails with :class:`ClosedError`. Closing twice is fine."""
         with self._lock:

@@ -1,5 +1,7 @@
 """Notifies clients that wait for an outcome: after the commit, on a topic that each of them consumes.
 
+Those that wait in this very process, HTTP's, are told without that way.
+
 Notifications are best effort. The outcome log is authoritative; clients that miss one poll it. So nothing waits, and a
 failure here fails nothing else. A notification that comes twice repeats the same outcome: there is no need of an
 idempotent producer, whose fatal errors would have to be dealt with.
@@ -10,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from confluent_kafka import KafkaException, Producer
 
@@ -21,6 +23,19 @@ log = logging.getLogger(__name__)
 CLOSE_SECONDS = 1.0
 Reply: TypeAlias = tuple[int, str, bytes]
 """The partition that the client consumes, the command's id, and its outcome as the log has it."""
+
+
+class NearbyCaller(Protocol):
+    """Waits for outcomes in this process. May be called by several threads; never waits, never fails."""
+
+    def waits_for(self, reply: Reply) -> bool:
+        """Whether it is this one that asked."""
+        ...
+
+    def take(self, replies: Sequence[Reply]) -> None:
+        """Take replies that it waits for."""
+        ...
+
 
 _SETTINGS = {
     "acks": 1,
@@ -42,9 +57,12 @@ class ReplyNotifier:
         self._topic = topic
         self._lock = threading.Lock()
         self._producer: Producer | None = None
+        self.nearby: NearbyCaller | None = None
 
     def send(self, replies: Sequence[Reply]) -> None:
         """Notify the clients that wait for these. Never waits, never fails."""
+        if self.nearby is not None:
+            replies = _given(self.nearby, replies)
         if not replies:
             return
         try:
@@ -75,3 +93,17 @@ class ReplyNotifier:
             if self._producer is None:
                 self._producer = Producer({**_SETTINGS, **self._kafka})
             return self._producer
+
+
+def _given(nearby: NearbyCaller, replies: Sequence[Reply]) -> Sequence[Reply]:
+    """Give the caller in this process its own, and return the others'.
+
+    Another client that waits for the same id at the same partition, which is chance, finds the outcome in the log.
+    """
+    own: list[Reply] = []
+    others: list[Reply] = []
+    for each in replies:
+        (own if nearby.waits_for(each) else others).append(each)
+    if own:
+        nearby.take(own)
+    return others

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
+from contextlib import suppress
 
 from verbwire.client.asking.asker import Asker
 from verbwire.client.asking.handle import CommandHandle
@@ -13,6 +15,7 @@ from verbwire.client.producing.ack import Ack
 from verbwire.client.producing.sender import Sender
 from verbwire.errors import DeliveryError
 from verbwire.messages import Command, Kind
+from verbwire.serial_executor import SerialExecutor
 from verbwire.wire.headers import Envelope
 
 _CLOSE_SECONDS = 2.0
@@ -29,6 +32,7 @@ class Gateway:
         self._connection = connection
         self._lock = threading.Lock()
         self._asker: Asker | None = None
+        self._nearby = SerialExecutor("nearby replies")  # who decides must not wait for the registry
 
     def ask(self, command: Command, envelope: Envelope, patient: bool = True) -> CommandHandle:
         """Send a command whose outcome is wanted; raises like :meth:`Client.ask`."""
@@ -48,8 +52,19 @@ class Gateway:
         """Return the outcome-to-be of a command that was asked before, by whichever worker."""
         return self._connected().resume(token)
 
+    def waits_for(self, reply: tuple[int, str, bytes]) -> bool:
+        """Whether a request of this worker waits for that reply: its partition, its command's id, its outcome."""
+        asker, (partition, id, _) = self._asker, reply
+        return asker is not None and asker.waits_for(partition, id.encode())
+
+    def take(self, replies: Sequence[tuple[int, str, bytes]]) -> None:
+        """Take replies of groups in this worker, which need not go by way of Kafka; never waits."""
+        with suppress(RuntimeError):  # HTTP has given its last answer
+            self._nearby.submit(self._take, replies)
+
     def close(self) -> None:
         """Let go of the broker, once HTTP has given its last answer."""
+        self._nearby.shutdown()
         asker = self._asker
         if asker is None:
             return
@@ -60,6 +75,14 @@ class Gateway:
         finally:
             asker.close()
             asker.sender.routes.close()
+
+    def _take(self, replies: Sequence[tuple[int, str, bytes]]) -> None:
+        asker = self._connected()
+        for _, id, outcome in replies:
+            try:
+                asker.take(id.encode(), outcome)
+            except Exception:
+                log.exception("the reply to %s could not be read; it is read from the outcome log", id)
 
     def _connected(self) -> Asker:
         """Connect at the first command: a worker that gets none has no use for it."""

@@ -82,6 +82,16 @@ def test_an_accepted_command_is_answered_with_its_reply(ann: httpx.Client, jar: 
     assert "verbwire-position" not in answer.headers  # nothing happened
 
 
+def test_an_outcome_that_this_worker_decides_does_not_travel(ann: httpx.Client, town: Bank, jar: str) -> None:
+    def told() -> list[Any]:
+        return [each.key for number in range(12) for each in town.read(town.names.replies(), number, 0)]
+
+    before = told()
+    for pence in range(3):
+        assert ann.post(PUT, json={"jar_id": jar, "pence": pence + 1}).status_code == 200
+    assert told() == before
+
+
 def test_read_your_writes_positions_are_told_with_the_outcome(ann: httpx.Client, town: Bank, jar: str) -> None:
     answer = ann.post(PUT, json={"jar_id": jar, "pence": 5})
     assert answer.json()["reply"] is None
