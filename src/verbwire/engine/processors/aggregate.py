@@ -187,10 +187,9 @@ class AggregateProcessor:
             traceback = self.watch.raised(handling.handler.where, record, error)
             detail = f"{handling.handler.where} failed: {summary(error)}"
             return self._fail(command.entry, "failed", detail, batch, traceback)
+        delivered = batch.placing(entry, len(prepared)) if prepared else None
         for value, its_headers in prepared:
-            transaction.produce(
-                self.events_topic, record.partition, key, value, its_headers, on_delivery=entry.delivered
-            )
+            transaction.produce(self.events_topic, record.partition, key, value, its_headers, on_delivery=delivered)
         if decided.changed:
             cache.put(key, decided.state)
         if entry.final:

@@ -11,6 +11,7 @@ from verbwire.engine.processors.reply_notifier import Reply, ReplyNotifier
 from verbwire.engine.state.changes import DedupEntry
 from verbwire.engine.topology import ANSWERS
 from verbwire.engine.transactions.record_limits import RecordLimits, too_large
+from verbwire.engine.transactions.sending import Delivered
 from verbwire.engine.transactions.transaction import Transaction
 from verbwire.errors import UnencodableError
 from verbwire.kafka.record import Record
@@ -33,7 +34,7 @@ _REST = 2_000  # bytes of a line beside reply and places: ids and names, all of 
 
 
 class OutcomeEntry(msgspec.Struct, gc=False):
-    """The outcome of one command; the places of its events are added as they are delivered."""
+    """The outcome of one command; the places of its events are added as they become known."""
 
     command_id: str
     command: str
@@ -57,11 +58,6 @@ class OutcomeEntry(msgspec.Struct, gc=False):
     def counted(self) -> tuple[str, str, str, str]:
         """Return what the metrics count it as."""
         return "outcome", self.command, _COUNTED[type(self.outcome)], getattr(self.outcome, "code", "")
-
-    def delivered(self, error: Any, message: Any) -> None:
-        """Note the place of one event; a failed delivery fails the transaction by itself."""
-        if error is None:
-            self.events.append(message.offset())
 
     def line(self, events_topic: str) -> OutcomeRecord:
         """Return the record for the outcome log; the command's events are in its own partition of their topic."""
@@ -161,13 +157,17 @@ class OutcomeLog:
     def batch(self, transaction: Transaction, partition: int) -> OutcomeBatch:
         """Return the batch for one partition's outcomes; it is written once their events are with the broker."""
         batch = OutcomeBatch(self, transaction, partition)
-        transaction.after_flush.append(batch.write)
+        transaction.placed.append(batch)
         transaction.after_commit.append(batch.notify)
         return batch
 
 
 class OutcomeBatch:
-    """The outcomes of one partition in one transaction."""
+    """The outcomes of one partition in one transaction.
+
+    They are written as soon as the places of their events are known, while other records of the transaction are on their
+    way still.
+    """
 
     def __init__(self, outcome_log: OutcomeLog, transaction: Transaction, partition: int) -> None:
         self.transaction = transaction
@@ -176,6 +176,30 @@ class OutcomeBatch:
         self._entries: list[OutcomeEntry] = []
         self._notified: list[Reply] = []
         self._repeated: list[tuple[int, str]] = []
+        self._awaited = 0  # events whose places are not known yet
+        self._written = False
+
+    def placing(self, entry: OutcomeEntry, events: int) -> Delivered:
+        """Return what is to be told of the delivery of each of the `events` of an outcome.
+
+        A failed delivery fails the transaction by itself.
+        """
+        self._awaited += events
+        places = entry.events
+
+        def delivered(error: Any, message: Any) -> None:
+            if error is None:
+                places.append(message.offset())
+                self._awaited -= 1
+                if not self._awaited:
+                    self.transaction.places_known(self)
+
+        return delivered
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether all places are known that its outcomes name."""
+        return not self._awaited
 
     def enter(self, entry: OutcomeEntry) -> None:
         """Add an outcome."""
@@ -198,11 +222,14 @@ class OutcomeBatch:
             self._repeated.append((reply_partition, command_id))
 
     def write(self) -> None:
-        """Produce the records. They arrive in order, so the position of the last one is the outcome log's."""
+        """Produce the records, once. They arrive in order, so the position of the last one is the outcome log's."""
+        if self._written:
+            return
         outcome_log, transaction, partition = self._outcome_log, self.transaction, self._partition
+        values = outcome_log.encode_all(self._entries)
+        self._written = True
         answers, last = transaction.of(partition).answers, len(self._entries) - 1
         transaction.count_all(map(OutcomeEntry.counted, self._entries))
-        values = outcome_log.encode_all(self._entries)
         all_fit = outcome_log.limits.surely([each.record.key or b"" for each in self._entries], values)
         for index, (entry, value) in enumerate(zip(self._entries, values, strict=True)):
             record, name = entry.record, entry.command_id

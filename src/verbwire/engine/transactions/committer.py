@@ -151,12 +151,11 @@ class Committer:
         # 1. the inputs, fenced by the membership they were read under; meanwhile the records go
         sending = transaction.sending = self._caller.begin(partial(self._send_offsets, transaction))
         try:
-            self._flush(transaction)  # 2. what was produced is on the broker, its offsets are known
-            for produce in transaction.after_flush:  # 3. outcomes, which carry those offsets
-                produce()
-            if transaction.after_flush:
-                transaction.send()
-                self._flush(transaction)
+            transaction.begin_commit()
+            self._flush(transaction)  # 2. what was produced is on the broker, and the outcomes, which carry its offsets
+            if transaction.placed:
+                transaction.finish()
+                self._flush(transaction)  # 3. what is left of these
             transaction.flushed.set()
             self.progressed()
             hit("after-flush")
@@ -206,6 +205,7 @@ class Committer:
         knows no broker any more would fail the same way for ever. And where the broker has refused a batch: librdkafka
         goes on counting behind it, so that on several brokers each later transaction would be refused for its gap.
         """
+        transaction.give_up()
         transaction.ended(False)
         fatal = isinstance(because, KafkaException) and because.args[0].code() in PRODUCER_FENCE
         try:

@@ -23,13 +23,13 @@ UnsentRows: TypeAlias = tuple[str, int, list[RowMessage]]
 _FULL_SECONDS = 0.005  # until it is tried again, where the producer holds as much as it may
 
 
-def send(producer: Producer, unsent: Sequence[UnsentRecord | UnsentRows]) -> None:
-    """Hand these records over, waiting where the producer is full; KafkaException where it does not take one.
+def send(producer: Producer, unsent: Sequence[UnsentRecord | UnsentRows], patient: bool = True) -> int:
+    """Hand these records over, and return how many: all, unless the producer is full and this is not `patient`.
 
-    Then some of them may be with it: the transaction is to be aborted.
+    KafkaException where it does not take one. Then some of them may be with it: the transaction is to be aborted.
     """
     produce = producer.produce
-    for each in unsent:
+    for done, each in enumerate(unsent):
         if len(each) == 3:
             _send_rows(producer, *each)
             continue
@@ -41,7 +41,10 @@ def send(producer: Producer, unsent: Sequence[UnsentRecord | UnsentRows]) -> Non
                 produce(topic, value, key, partition, on_delivery, None, 0, found or None)
                 break
             except BufferError:
+                if not patient:
+                    return done
                 _make_room(producer)
+    return len(unsent)
 
 
 def _send_rows(producer: Producer, topic: str, partition: int, messages: list[RowMessage]) -> None:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Protocol
 
 from confluent_kafka import Producer, TopicPartition
 
@@ -20,6 +20,19 @@ from verbwire.engine.transactions.sending import Delivered, RowMessage, UnsentRe
 from verbwire.tracing.seam import TraceSpan
 
 _MANY = 256  # records, with which the producer may begin while more are made
+
+
+class PlacedRecords(Protocol):
+    """Records that name the places of others of their transaction, and so can be made only once those are known."""
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether all of these places are known."""
+        ...
+
+    def write(self) -> None:
+        """Produce them, unless that has been done."""
+        ...
 
 
 class Transaction:
@@ -47,7 +60,7 @@ class Transaction:
         self.caches: dict[int, PartitionCache] = {}
         self.ranges: dict[Place, RecordRange] = {}  # what it deals with
         self.at: tuple[Place, RecordRange] | None = None  # what it is at: to blame for whatever fails
-        self.after_flush: list[Callable[[], None]] = []  # what needs the offsets of what was produced
+        self.placed: list[PlacedRecords] = []
         self.after_commit: list[Callable[[], None]] = []  # notifications that are sent then
         self.records = 0
         self.bytes = 0  # of their values
@@ -62,6 +75,8 @@ class Transaction:
         self.flushed = threading.Event()  # the broker has all records, or will never take them
         self.written = threading.Event()  # the local copies have what it changed
         self._before = before
+        self._whole = False  # nothing but those that are placed will be added
+        self._failure: Exception | None = None  # of writing these
         self._unsent: list[UnsentRecord | UnsentRows] = []
         self._worker = worker
         self._offsets: dict[tuple[str, int], int] = {}
@@ -95,6 +110,43 @@ class Transaction:
             self.waited += time.monotonic() - began
         unsent, self._unsent = self._unsent, []
         send(self.producer, unsent)
+
+    def begin_commit(self) -> None:
+        """Write what is placed already; from now on each of them is written when its places are known.
+
+        Belongs to the committing thread, like what follows.
+        """
+        self._whole = True
+        for each in self.placed:
+            if each.is_placed:
+                each.write()
+        self.send()
+
+    def places_known(self, records: PlacedRecords) -> None:
+        """Write these, if it is time: in the midst of the flush by which their places became known.
+
+        Nothing waits here, and nothing is raised: :meth:`finish` does both.
+        """
+        if not self._whole or self._failure is not None:
+            return
+        try:
+            records.write()
+            unsent, self._unsent = self._unsent, []
+            self._unsent = unsent[send(self.producer, unsent, patient=False) :]
+        except Exception as error:  # noqa: BLE001 (whoever flushes could not tell it from the failure of a flush)
+            self._failure = error
+
+    def finish(self) -> None:
+        """Write what is left, once all places are known; raises why something could not be written."""
+        if self._failure is not None:
+            raise self._failure
+        for each in self.placed:
+            each.write()
+        self.send()
+
+    def give_up(self) -> None:
+        """Write nothing more."""
+        self._whole = False
 
     def used(self, cache: PartitionCache, topic: str, next_offset: int) -> None:
         """Note that the inputs up to `next_offset` are processed: they are committed with the rest, or not at all."""

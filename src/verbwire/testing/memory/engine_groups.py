@@ -204,8 +204,8 @@ class MemoryEngineGroup:
     def _commit(self, transaction: Transaction, cache: PartitionCache) -> None:
         transaction.send()
         self._producer.flush()
-        for produce in transaction.after_flush:  # outcomes, which carry the offsets of events
-            produce()
+        for each in transaction.placed:  # outcomes, which carry the offsets of events
+            each.write()
         transaction.send()
         self._producer.flush()
         cache.store.apply(transaction.of(cache.partition))
