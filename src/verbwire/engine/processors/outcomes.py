@@ -165,8 +165,8 @@ class OutcomeLog:
 class OutcomeBatch:
     """The outcomes of one partition in one transaction.
 
-    They are written as soon as the places of their events are known, while other records of the transaction are on their
-    way still.
+    They are written as soon as the places of their events are known, while other records of the transaction are still
+    on their way.
     """
 
     def __init__(self, outcome_log: OutcomeLog, transaction: Transaction, partition: int) -> None:

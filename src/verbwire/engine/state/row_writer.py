@@ -9,29 +9,25 @@ from contextlib import contextmanager
 from operator import itemgetter
 
 from verbwire.engine.state.changes import DedupEntry, StoreChanges
-from verbwire.engine.state.copy_meta import SET
 from verbwire.engine.state.parked import write_parked
 from verbwire.queries.selection import Value
 
 # Two logs may tell how far the inputs are, and the one that knows less may be restored last.
-_ADVANCE = (
-    "insert into meta values (?, ?) "
-    "on conflict (name) do update set value = max(cast(value as integer), cast(excluded.value as integer))"
-)
+_FURTHER = "on conflict (name) do update set value = max(cast(value as integer), cast(excluded.value as integer))"
 _KEY = itemgetter(0)
 
 
 class RowWriter:
     """Writes by one connection; `names` are the columns behind key and value.
 
-    `chunk` is how many rows a statement writes: sqlite3 gives up the GIL once a statement, and has to win it back each
-    time.
+    `chunk` is how many rows a statement writes at the most: sqlite3 gives up the GIL once a statement, or once a row of
+    `executemany`, and has to win it back each time. So what is left over goes by halves of that.
     """
 
     def __init__(self, connection: sqlite3.Connection, names: Sequence[str], chunk: int = 256) -> None:
         self._connection = connection
         self._names = ("key", "value", *names)
-        self._sizes = sorted({chunk, 256, 16, 1}, reverse=True)
+        self._sizes = [1 << bit for bit in reversed(range(chunk.bit_length()))]
 
     def write(self, changes: StoreChanges) -> None:
         """Write all of it, or nothing."""
@@ -65,13 +61,14 @@ class RowWriter:
         meta: list[tuple[str, str | bytes]] = [("position " + log, str(at)) for log, at in changes.positions.items()]
         meta.append(("touched", str(time.time())))
         meta += [("fact " + name, value) for name, value in changes.facts.items()]
-        self._connection.executemany(SET, meta)
+        self._connection.execute(f"insert or replace into meta values {_pairs(meta)}", _flat(meta))
         for topic in changes.forgotten:
             self.forget_input(topic)
         inputs = [("input " + topic, str(offset)) for topic, offset in changes.inputs.items()]
         if changes.time is not None:
             inputs.append(("time", str(changes.time)))
-        self._connection.executemany(_ADVANCE, inputs)
+        if inputs:
+            self._connection.execute(f"insert into meta values {_pairs(inputs)} {_FURTHER}", _flat(inputs))
 
     def _upsert(self, rows: list[tuple[Value, ...]]) -> None:
         """Write rows in the order of their keys: neighbours stand on one page."""
@@ -101,8 +98,16 @@ class RowWriter:
             text = statement(size) if len(rows) - done >= size else ""
             while len(rows) - done >= size:
                 part = rows[done : done + size]
-                self._connection.execute(text, [value for row in part for value in row])
+                self._connection.execute(text, _flat(part))
                 done += size
+
+
+def _pairs(rows: Sequence[object]) -> str:
+    return ", ".join(["(?, ?)"] * len(rows))
+
+
+def _flat(rows: Sequence[tuple[Value, ...]]) -> list[Value]:
+    return [value for row in rows for value in row]
 
 
 def marks(n: int) -> str:
