@@ -89,8 +89,8 @@ from verbwire.worker.worker_names import named
 
 log = logging.getLogger(__name__)
 
-# How long a busy thread may keep the others waiting; Python's default is 5 ms. The less it is the sooner a read is answered
-# beside an engine that catches up, and the more often the engine's threads wait for HTTP's, many times a transaction.
+# How long a busy thread may keep the others waiting; Python's default is 5 ms. The less it is, the sooner reads are
+# answered beside an engine that catches up, and the longer the engine's threads wait for HTTP's, many times a commit.
 _SWITCH_SECONDS = 0.002
 _WATCH_SECONDS = 1.0
 # A batch makes several objects a record and drops them after its commit. With Python's own thresholds (700, 10, 10)
