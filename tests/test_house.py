@@ -259,6 +259,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "messages",
         "principal",
         "security",
+        "serial_executor",
         "tracing",
         "wire",
         "wire.codec",
