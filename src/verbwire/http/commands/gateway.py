@@ -64,7 +64,7 @@ class Gateway:
 
     def close(self) -> None:
         """Let go of the broker, once HTTP has given its last answer."""
-        self._nearby.shutdown()
+        self._nearby.shutdown(wait=False, cancel_futures=True)
         asker = self._asker
         if asker is None:
             return
