@@ -58,7 +58,7 @@ def _round(round: Round, chosen: Iterable[str]) -> None:
 
 def _name(options: argparse.Namespace) -> str:
     """Return the results' name: those of a part stand apart, so that they never take the place of the whole."""
-    part = "-part" if options.only else "-quick" if options.quick else ""
+    part = ("-long" if options.long else "-part") if options.only else "-quick" if options.quick else ""
     return f"{datetime.now(UTC):%Y-%m-%d}{part}"
 
 
@@ -77,7 +77,7 @@ def _options() -> argparse.Namespace:
         epilog="sections: " + "; ".join(f"{name}: {each.what}" for name, each in SECTIONS.items()),
     )
     parser.add_argument("--quick", action="store_true", help="one round of less, in about two minutes")
-    parser.add_argument("--long", action="store_true", help=f"tables grow to {LONG:,} events: an hour more")
+    parser.add_argument("--long", action="store_true", help=f"tables grow to {LONG:,} events: 15 minutes more")
     parser.add_argument("--only", type=_sections, metavar="NAME,...", help="these sections alone; listed below")
     parser.add_argument("--rounds", type=int, metavar="N", help=f"how often each case is run, {ROUNDS} by default")
     asked = os.environ.get("PEERS")
