@@ -80,13 +80,12 @@ def test_rebuild_words_are_followed_and_a_pause_without_an_end_is_over_by_itself
         watch.start()
         try:
             eventually(lambda: told and told[-1].generations == BOTH)
-            before = time.monotonic()
             paused = RebuildWord(generations=BOTH, paused_until_ms=stamp + 1500)
             writer.write(paused)
             eventually(lambda: told[-1] == paused)
             assert read_words(kafka, names.rebuilds())["bank.jars"].paused_until_ms
             eventually(lambda: told[-1] == RebuildWord(generations=BOTH))
-            assert time.monotonic() - before > 1.0
+            assert time.time() * 1000 > stamp + 1400  # the clocks of broker and worker may differ by a little
             late = RebuildWord(generations=SECOND, valid_until_ms=stamp + 1500, otherwise=BOTH)
             writer.write(late)
             eventually(lambda: len(told) > 3)

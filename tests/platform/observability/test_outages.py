@@ -70,6 +70,7 @@ def test_an_outage_is_told_of_every_minute(
     outage.failed("refused")
     eventually(lambda: sum("still not reached, since" in line for line in told(caplog)) >= 3)
     outage.reached()
+    monkeypatch.setattr(outages, "MINUTE", 60.0)
     number = len(told(caplog))
     outage.failed("refused")
     outage.reached()
