@@ -489,7 +489,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire.records",
         "wire.registry",
     },
-    "engine.gathering": set(),
     "engine.firing": {
         "engine.processors",
         "engine.state",
@@ -514,7 +513,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "engine.code",
         "engine.exchange",
         "engine.firing",
-        "engine.gathering",
         "engine.group_transactions",
         "engine.processors",
         "engine.restore",

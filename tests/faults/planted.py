@@ -110,8 +110,7 @@ def early_second(patch: Patch) -> None:
     def submit(self: Committer, transaction: Transaction) -> None:
         self.flushed = transaction.flushed
         thread = threads.setdefault((id(self), transaction.slot), ThreadPoolExecutor(1))
-        self._under_way[transaction.slot] = under_way = thread.submit(self._run, transaction)
-        under_way.add_done_callback(lambda _: self.progressed())
+        self._under_way[transaction.slot] = thread.submit(self._run, transaction)
 
     patch(Committer, "submit", submit)
     patch(LocalWrites, "take", take_alone)

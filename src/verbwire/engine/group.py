@@ -12,13 +12,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from math import inf
 from pathlib import Path
 
 from verbwire.engine.code.facts import CODE_HEADER, other_code
 from verbwire.engine.exchange.exchanger import RowExchanger
 from verbwire.engine.firing import DueTimes, Firing
-from verbwire.engine.gathering import Gathering
 from verbwire.engine.group_transactions import GroupTransactions
 from verbwire.engine.processors.changelog_writer import ChangelogWriter
 from verbwire.engine.restore.lifecycle import PartitionLifecycle
@@ -101,7 +99,6 @@ class GroupEngine:
             topology, kafka, worker, folder, reader, self._lifecycle, self._producers, liveness
         )
         self._caches: dict[int, PartitionCache] = {}
-        self._gathering = Gathering() if topology.commands else None  # for events nobody waits
         self._listening: set[int] = set()  # partitions that stopped at a record before they ran: to operators alone
         self._failures = TransactionFailures(topology.group)
         self._changelog = ChangelogWriter(topology)
@@ -120,7 +117,7 @@ class GroupEngine:
             topology, topology.exchanges, kafka, reader, self._changelog, self._lifecycle.stop
         )
         self._forget_at = time.monotonic() + FORGET_SECONDS
-        self.progressed: Callable[[], None] = lambda: None  # told when more may be processed, or something has failed
+        self.progressed: Callable[[], None] = lambda: None  # told when `flushed` or `failure` may have changed
         self._committer.progressed = lambda: self.progressed()
         self.refresh_topics: Callable[[], None] = lambda: None  # lets the consumer group ask for its topics at once
 
@@ -226,20 +223,10 @@ class GroupEngine:
         """Whether a transaction is under way."""
         return self._committer.busy()
 
-    def seconds_to_gather(self, held: int) -> float:
-        """Return how long so many records wait for more before they are processed; without end: until it progresses.
-
-        They would have to wait for the records of the transaction before in any case. Small transactions in a row cost
-        as much as large ones.
-        """
-        if not self._committer.flushed.is_set():
-            return inf
-        return 0.0 if self._gathering is None else self._gathering.seconds(held, self.busy())
-
-    def begins(self, held: int) -> None:
-        """Note that so many records will be processed next."""
-        if self._gathering is not None:
-            self._gathering.began(held)
+    @property
+    def flushed(self) -> bool:
+        """Whether the broker has what was produced so far: the next transaction need not wait to produce."""
+        return self._committer.flushed.is_set()
 
     @property
     def topics(self) -> Mapping[str, TopicIdentity]:
@@ -454,8 +441,6 @@ class GroupEngine:
             self._metrics.fired(self._firing.lateness(transaction))
         self._forget_answers(transaction)
         self._metrics.committed(transaction.records, seconds)
-        if self._gathering is not None:
-            self._gathering.over(transaction.answered, seconds)
         self._metrics.counted(transaction.counts)
 
     def _forget_answers(self, transaction: Transaction) -> None:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import suppress
-from math import inf
 from typing import Any, Protocol
 
 from aiokafka.errors import IllegalStateError, KafkaTimeoutError, NoOffsetForPartitionError, OffsetOutOfRangeError
@@ -82,7 +81,6 @@ class InputFeed:
         self._count = 0
         self._batch: tuple[PartitionAssignment, Future[None]] | None = None
         self._waits_for_engine = False
-        self._gathers = 0.0  # seconds that what is held waits for more
         self._arrival: asyncio.Future[None] | None = None  # aiokafka has fetched more, or has failed to
         self._idle = False
         self._looked: tuple[set[TP], float] = (set(), 0.0)  # which inputs are looked at alone, and since when
@@ -150,11 +148,8 @@ class InputFeed:
         return None if self._idle else _IDLE_SECONDS
 
     def _seconds_until_due(self) -> float | None:
-        """Return when the engine is to be called without a further record; None: not before something else happens."""
-        if self._assignment is None or self._is_building():
-            return None
-        due = self._engine.idle_seconds()
-        return due if not 0 < self._gathers < inf else self._gathers if due is None else min(due, self._gathers)
+        """Return when the engine is to be called without a record; None: not before something else happens."""
+        return None if self._assignment is None or self._is_building() else self._engine.idle_seconds()
 
     def _is_building(self) -> bool:
         return self._batch is not None and not self._batch[1].done()
@@ -179,7 +174,7 @@ class InputFeed:
 
     async def _look(self) -> None:
         """Take what there is, and hand it over if the engine can take it."""
-        assignment, self._gathers = self._assignment, 0.0
+        assignment = self._assignment
         while assignment is not None and assignment.live and self._fetched.may_take():
             # Looked at once: a partition may stop at any time, and none means all.
             readable = self._bisection.choose(self._readable(assignment))
@@ -194,10 +189,10 @@ class InputFeed:
                 self._fail(assignment, failure, readable)
                 return
             self._note_passed(readable)
-            if self._held and self._count < GATHER_RECORDS:
-                self._gathers = self._engine.seconds_to_gather(self._count)
-                if self._gathers:
-                    return
+            if self._held and self._count < GATHER_RECORDS and not self._engine.flushed:
+                # Its records would wait for those of the transaction before: what comes meanwhile joins them. Small
+                # transactions in a row cost as much as large ones.
+                return
             self._waits_for_engine = False
             if not self._hand_over(assignment, readable):
                 return
@@ -242,8 +237,6 @@ class InputFeed:
             return False
         assignment.read |= read
         batch = {(tp.topic, tp.partition): found for tp, found in self._held.items()}
-        if self._count:
-            self._engine.begins(self._count)
         self._held, self._count = {}, 0
         work = self._engine_thread.submit(self._engine.process, batch, assignment.membership, assignment.is_live, read)
         self._batch = (assignment, work)

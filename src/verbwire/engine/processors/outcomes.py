@@ -249,5 +249,4 @@ class OutcomeBatch:
                 for reply_partition, name in self._repeated
                 if name in known
             ]
-        self.transaction.answered += len(self._notified)
         self._outcome_log.notifier.send(self._notified)

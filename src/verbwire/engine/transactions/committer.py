@@ -76,14 +76,12 @@ class Committer:
         self.flushed = threading.Event()  # the last transaction submitted is with the broker; its successor waits
         self.flushed.set()
         self.failure: VerbwireError | None = None
-        # Told, on its thread, when `flushed` is set, a transaction is over, or something has failed.
-        self.progressed: Callable[[], None] = lambda: None
+        self.progressed: Callable[[], None] = lambda: None  # told, on its thread, when `flushed` is set or it failed
 
     def submit(self, transaction: Transaction) -> None:
         """Commit this one after those before it."""
         self.flushed = transaction.flushed
-        self._under_way[transaction.slot] = under_way = self._thread.submit(self._run, transaction)
-        under_way.add_done_callback(lambda _: self.progressed())
+        self._under_way[transaction.slot] = self._thread.submit(self._run, transaction)
 
     def wait_for_slot(self, slot: int) -> None:
         """Wait until the last transaction of this slot is over; raise what has failed since the last recovery."""

@@ -63,7 +63,6 @@ class Transaction:
         self.placed: list[PlacedRecords] = []
         self.after_commit: list[Callable[[], None]] = []  # notifications that are sent then
         self.records = 0
-        self.answered = 0  # callers that wait for one of its outcomes
         self.bytes = 0  # of their values
         self.span: TraceSpan | None = None  # where traces are kept, and one of its messages' is
         self.waited = 0.0  # seconds, for the transaction before
