@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import KafkaException, Producer
 
 from tests.kit.bank import Bank
+from verbwire.engine.transactions import sending
 from verbwire.engine.transactions.group_metadata import GroupMetadata
 from verbwire.engine.transactions.record_limits import RecordLimits
 from verbwire.engine.transactions.sending import RowMessage, send
@@ -159,6 +160,28 @@ def test_outcomes_for_which_the_producer_has_no_room_follow_in_their_order(bank:
     transaction.finish()
     assert producer.flush(10) == 0
     assert [record.value for record in bank.read(topic, 0)] == NUMBERS
+
+
+@pytest.mark.kafka
+def test_nothing_waits_for_room_in_the_midst_of_a_flush(
+    bank: Bank, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [b"%d" % number for number in range(700)]  # more than are handed over at once
+    producer, transaction, _ = deciding(bank, topic, *many, **{"queue.buffering.max.messages": 7})
+    waited, make_room = list[Producer](), sending._make_room
+
+    def waits(full: Producer) -> None:
+        waited.append(full)
+        make_room(full)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sending, "_make_room", waits)
+        transaction.begin_commit()
+        producer.flush(10)
+    assert waited == []
+    transaction.finish()
+    assert producer.flush(10) == 0
+    assert [record.value for record in bank.read(topic, 0)] == many
 
 
 @pytest.mark.kafka

@@ -100,7 +100,7 @@ class InFlightCommands:
     def _remove(self, pending: PendingCommand) -> None:
         id = pending.id.encode()
         before = self._open.get(id, ())
-        after = () if before == (pending,) else tuple(each for each in before if each is not pending)
+        after = tuple(each for each in before if each is not pending)
         if len(after) == len(before):
             return
         if after:

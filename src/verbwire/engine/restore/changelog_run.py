@@ -7,7 +7,6 @@ on one page. What is in memory is two runs at most.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any, Self
 from confluent_kafka import Message
 
 from verbwire.engine.restore.changelog_task import ChangelogTask
+from verbwire.engine.restore.copy_loads import AT_ONCE
 from verbwire.engine.restore.topic_identity import read_topics, recreated
 from verbwire.engine.state.changes import StoreChanges
 from verbwire.engine.topology import ROWS
@@ -26,7 +26,6 @@ from verbwire.wire.records.changelog import INPUTS_HEADER, TIME_HEADER, read_fac
 
 RECORDS = 20_000  # of a run, of all logs
 BYTES = 8 * 1024 * 1024
-_WRITERS = min(4, os.cpu_count() or 1)
 
 
 @dataclass
@@ -107,7 +106,7 @@ class ChangelogRuns:
     """The runs of one restore. A context manager: on the way out nothing is being written any more."""
 
     def __init__(self) -> None:
-        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="restore")
+        self._writers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="restore")
         self._runs: dict[int, _LogRun] = {}  # by their tasks
         self._topics: dict[int, dict[str, str]] = {}
         self._records = self._bytes = 0

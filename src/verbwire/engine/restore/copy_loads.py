@@ -16,7 +16,7 @@ from verbwire.engine.topology import ROWS
 from verbwire.errors import UnavailableError
 
 LEAST = 10_000  # offsets: fewer are as quickly written into the copy itself
-_BUILDERS = min(4, os.cpu_count() or 1)  # SQLite builds indexes without the GIL
+AT_ONCE = min(4, os.cpu_count() or 1)  # copies that are written, or whose indexes are built: SQLite needs no GIL for it
 
 
 class CopyLoads:
@@ -49,7 +49,7 @@ class CopyLoads:
     def finish(self, partitions: Collection[int]) -> dict[int, Exception]:
         """Make the copies of these partitions whole; return those of which that failed, and why."""
         todo = {each: load for each in partitions if (load := self._loads.pop(each, None)) is not None}
-        with ThreadPoolExecutor(_BUILDERS, thread_name_prefix="restore") as pool:
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="restore") as pool:
             found = dict(zip(todo, pool.map(_finish, todo.values()), strict=True))
         return {partition: error for partition, error in found.items() if error is not None}
 

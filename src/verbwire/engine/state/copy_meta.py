@@ -15,7 +15,8 @@ _CHANGED = {
     "format": "another version wrote it",
 }
 ADDED = frozenset({"parked"})  # logs that copies of earlier releases know nothing of: they have read none of them
-SET = "insert or replace into meta values (?, ?)"
+SET_ALL = "insert or replace into meta values "
+SET = SET_ALL + "(?, ?)"
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:

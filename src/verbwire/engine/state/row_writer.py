@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from operator import itemgetter
 
 from verbwire.engine.state.changes import DedupEntry, StoreChanges
+from verbwire.engine.state.copy_meta import SET_ALL
 from verbwire.engine.state.parked import write_parked
 from verbwire.queries.selection import Value
 
@@ -61,25 +62,24 @@ class RowWriter:
         meta: list[tuple[str, str | bytes]] = [("position " + log, str(at)) for log, at in changes.positions.items()]
         meta.append(("touched", str(time.time())))
         meta += [("fact " + name, value) for name, value in changes.facts.items()]
-        self._connection.execute(f"insert or replace into meta values {_pairs(meta)}", _flat(meta))
+        self._connection.execute(SET_ALL + _places(len(meta), 2), _flat(meta))
         for topic in changes.forgotten:
             self.forget_input(topic)
         inputs = [("input " + topic, str(offset)) for topic, offset in changes.inputs.items()]
         if changes.time is not None:
             inputs.append(("time", str(changes.time)))
         if inputs:
-            self._connection.execute(f"insert into meta values {_pairs(inputs)} {_FURTHER}", _flat(inputs))
+            self._connection.execute(f"insert into meta values {_places(len(inputs), 2)} {_FURTHER}", _flat(inputs))
 
     def _upsert(self, rows: list[tuple[Value, ...]]) -> None:
         """Write rows in the order of their keys: neighbours stand on one page."""
         names = self._names
         update = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
-        one = f"({marks(len(names))})"
         rows.sort(key=_KEY)
         self._chunks(
             rows,
             lambda n: (
-                f"insert into rows ({', '.join(names)}) values {', '.join([one] * n)} "
+                f"insert into rows ({', '.join(names)}) values {_places(n, len(names))} "
                 f"on conflict (key) do update set {update}"
             ),
         )
@@ -89,8 +89,7 @@ class RowWriter:
 
     def _remember(self, answers: Mapping[str, DedupEntry]) -> None:
         rows: list[tuple[Value, ...]] = [(name, a.at, a.fingerprint, a.outcome) for name, a in answers.items()]
-        one = ["(?, ?, ?, ?)"]
-        self._chunks(rows, lambda n: "insert or replace into answers values " + ", ".join(one * n))
+        self._chunks(rows, lambda n: "insert or replace into answers values " + _places(n, 4))
 
     def _chunks(self, rows: Sequence[tuple[Value, ...]], statement: Callable[[int], str]) -> None:
         done = 0
@@ -102,8 +101,8 @@ class RowWriter:
                 done += size
 
 
-def _pairs(rows: Sequence[object]) -> str:
-    return ", ".join(["(?, ?)"] * len(rows))
+def _places(rows: int, columns: int) -> str:
+    return ", ".join([f"({marks(columns)})"] * rows)
 
 
 def _flat(rows: Sequence[tuple[Value, ...]]) -> list[Value]:

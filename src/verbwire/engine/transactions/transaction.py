@@ -96,7 +96,7 @@ class Transaction:
         """
         self._unsent.append((topic, partition, key, value, headers, on_delivery))
         if len(self._unsent) >= _MANY and self._before.is_set():
-            self.send()
+            self._hand_over(patient=not self._whole)
 
     def produce_rows(self, topic: str, partition: int, rows: list[RowMessage]) -> None:
         """Add records that have a key and a value, and nothing besides: the cheapest that there are."""
@@ -108,8 +108,11 @@ class Transaction:
             began = time.monotonic()
             self._before.wait()
             self.waited += time.monotonic() - began
+        self._hand_over(patient=True)
+
+    def _hand_over(self, patient: bool) -> None:
         unsent, self._unsent = self._unsent, []
-        send(self.producer, unsent)
+        self._unsent = unsent[send(self.producer, unsent, patient) :]
 
     def begin_commit(self) -> None:
         """Write what is placed already; from now on each of them is written when its places are known.
@@ -131,8 +134,7 @@ class Transaction:
             return
         try:
             records.write()
-            unsent, self._unsent = self._unsent, []
-            self._unsent = unsent[send(self.producer, unsent, patient=False) :]
+            self._hand_over(patient=False)
         except Exception as error:  # noqa: BLE001 (whoever flushes could not tell it from the failure of a flush)
             self._failure = error
 

@@ -204,9 +204,7 @@ class MemoryEngineGroup:
     def _commit(self, transaction: Transaction, cache: PartitionCache) -> None:
         transaction.send()
         self._producer.flush()
-        for each in transaction.placed:  # outcomes, which carry the offsets of events
-            each.write()
-        transaction.send()
+        transaction.finish()  # outcomes, which carry the offsets of events
         self._producer.flush()
         cache.store.apply(transaction.of(cache.partition))
         transaction.written.set()
